@@ -1,0 +1,173 @@
+"""The one door to the Joulo API: every request leaves here, and every failure comes back as our own error."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from joulo_exporter import __version__
+from joulo_exporter.api.status import status_failure
+from joulo_exporter.api.transport import TRANSPORT_ERRORS, timeout_failure, transport_failure
+from joulo_exporter.errors import ApiError, ApiResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from joulo_exporter.api.endpoint import Endpoint
+    from joulo_exporter.config.secret import Secret
+
+Parsed = TypeVar("Parsed")
+
+BODY_LIMIT_BYTES = 8 * 1024 * 1024
+"""Decompressed; a full page of 100 sessions has about 40 KiB."""
+
+_ERROR_BODY_LIMIT_BYTES = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
+# Longer than the pause between two pages of the history, shorter than the patience of most gateways: a
+# connection that the other side gave up is seldom taken for a living one.
+_KEEPALIVE_S = 15.0
+
+
+def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
+    """Open the connection pool that all clients share; the caller closes it.
+
+    It keeps no cookies, takes no proxy or password from the environment, verifies certificates against the
+    system's authorities, and has no timeouts of its own: each request has its client's.
+
+    Args:
+        connection_limit: connections at the same time, all clients together; requests beyond it wait, within
+            their timeout. At least 1.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connection_limit, keepalive_timeout=_KEEPALIVE_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        trust_env=False,
+    )
+
+
+class JouloClient:
+    """Asks the API with the token of one account.
+
+    Args:
+        session: the connection pool, as ``open_session`` makes it; it stays the caller's.
+        base_url: where the API is, such as ``https://api.joulo.nl/functions/v1/api``.
+        token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else.
+        timeout_s: for all of a request: waiting for a free connection, connecting, body and decoding.
+        proxy: URL of an HTTP proxy; secret because it can hold a password.
+        clock: wall time in Unix seconds, against which a date in ``Retry-After`` counts.
+    """
+
+    def __init__(  # noqa: PLR0913 -- one door has many settings; all but the session have names
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        base_url: str,
+        token: Secret,
+        timeout_s: float,
+        proxy: Secret | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+        self._host = urlsplit(base_url).hostname or "the API"
+        self._token = token
+        self._timeout_s = timeout_s
+        self._proxy = proxy
+        self._clock = clock
+
+    async def fetch(self, endpoint: Endpoint[Parsed], params: Mapping[str, str] | None = None) -> Parsed:
+        """Ask for ``endpoint`` once, and read the answer.
+
+        Args:
+            endpoint: what to ask for.
+            params: the query, such as ``{"limit": "100"}``; never a secret.
+
+        Raises:
+            ApiConnectionError: no connection to the API or the proxy.
+            ApiTimeoutError: no complete answer in time.
+            ApiStatusError: any other status than 200, in a class of its own where that helps.
+            ApiResponseError: the answer is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
+        """
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._timeout_s
+        parsed = _parsed(endpoint, await self._body(endpoint.path, params, deadline_s))
+        if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
+            raise timeout_failure(self._host, self._timeout_s)
+        return parsed
+
+    async def _body(self, path: str, params: Mapping[str, str] | None, deadline_s: float) -> bytes:
+        failure: ApiError
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                response = await self._get(path, params)
+            async with response:
+                if response.status != HTTPStatus.OK:
+                    raise await self._status_failure(path, response, deadline_s)
+                async with asyncio.timeout_at(deadline_s):
+                    return await _read(response, BODY_LIMIT_BYTES)
+        except TimeoutError:
+            failure = timeout_failure(self._host, self._timeout_s)
+        except TRANSPORT_ERRORS as error:
+            failure = transport_failure(error, self._host, proxied=self._proxy is not None)
+        # Outside of the handler, so that no context hangs on it: aiohttp's errors hold the request with its
+        # headers, or the proxy with its password.
+        raise failure
+
+    async def _get(self, path: str, params: Mapping[str, str] | None) -> aiohttp.ClientResponse:
+        return await self._session.get(
+            self._base_url + path,
+            params=params,
+            headers={
+                "Accept": "application/json",
+                "Authorization": f"Bearer {self._token.reveal()}",
+                "User-Agent": f"joulo-exporter/{__version__}",
+            },
+            allow_redirects=False,
+            proxy=self._proxy.reveal() if self._proxy else None,
+        )
+
+    async def _status_failure(
+        self, path: str, response: aiohttp.ClientResponse, deadline_s: float
+    ) -> ApiError:
+        """Return the error for a status; its body is welcome, but the status counts without it too."""
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                body = await _read(response, _ERROR_BODY_LIMIT_BYTES)
+        except (TimeoutError, ApiResponseError, *TRANSPORT_ERRORS):
+            body = b""
+        return status_failure(
+            response.status,
+            path=path,
+            body=body,
+            retry_after=response.headers.get("Retry-After"),
+            now_s=self._clock(),
+            token=self._token,
+        )
+
+
+async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+    """Read the decompressed body, as it arrives, so that one without end is noticed at the limit."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > limit_bytes:
+            raise ApiResponseError(
+                f"the answer is larger than {limit_bytes // 2**20} MiB, far more than an account has"
+            )
+    return bytes(body)
+
+
+def _parsed(endpoint: Endpoint[Parsed], body: bytes) -> Parsed:
+    # The body decides, not its content type: gateways send either with the other's.
+    if body[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        raise ApiResponseError(
+            "a web page came instead of the API's answer, from a proxy or gateway in between; "
+            "check api.url and the network"
+        )
+    return endpoint.parse(body)

@@ -1,0 +1,143 @@
+"""Every exception of the exporter, one family.
+
+Each class has a ``reason``: a short word from a closed set, fit for a metric label.
+Messages are one line, carry no secret, and say what a person can do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class JouloExporterError(Exception):
+    """Base of all errors that the exporter raises on purpose."""
+
+    reason: ClassVar[str] = "error"
+
+
+# Configuration ---------------------------------------------------------------------------------
+
+
+class ConfigError(JouloExporterError):
+    """The configuration cannot be used; the message names the file, the key and the remedy."""
+
+    reason = "config"
+
+
+# Ledger ----------------------------------------------------------------------------------------
+
+
+class LedgerError(JouloExporterError):
+    """The ledger cannot be read or written just now."""
+
+    reason = "ledger"
+
+
+class LedgerDamagedError(LedgerError):
+    """The ledger's file is no usable database."""
+
+    reason = "ledger_damaged"
+
+
+class LedgerLockedError(LedgerError):
+    """Another process holds the storage path."""
+
+    reason = "ledger_locked"
+
+
+# API -------------------------------------------------------------------------------------------
+
+
+class ApiError(JouloExporterError):
+    """A request to the Joulo API gave no usable answer."""
+
+    reason = "api"
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        """Keep the HTTP status, and the pause that the API asked for.
+
+        Args:
+            message: one line for a person.
+            status: the HTTP status, when an answer arrived at all.
+            retry_after_s: seconds the API asked us to stay away, from ``Retry-After``.
+        """
+        super().__init__(message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+    @property
+    def code(self) -> str:
+        """Return the ``code`` label of ``joulo_api_requests_total``: the status, else the reason."""
+        return self.reason if self.status is None else str(self.status)
+
+
+class ApiConnectionError(ApiError):
+    """No connection: name not found, refused, reset, TLS failed."""
+
+    reason = "connection"
+
+
+class ApiTimeoutError(ApiError):
+    """No complete answer within the timeout."""
+
+    reason = "timeout"
+
+
+class ApiResponseError(ApiError):
+    """An answer arrived that is not what the API documents."""
+
+    reason = "invalid"
+
+
+class ApiStatusError(ApiError):
+    """An answer with another HTTP status than 200."""
+
+    reason = "status"
+
+    def __init__(self, message: str, *, status: int, retry_after_s: float | None = None) -> None:
+        """Insist on the status: it is the ``code`` label."""
+        super().__init__(message, status=status, retry_after_s=retry_after_s)
+
+
+class ApiAuthenticationError(ApiStatusError):
+    """401: the token is wrong, revoked or rotated."""
+
+    reason = "unauthorized"
+
+
+class ApiScopeError(ApiStatusError):
+    """403: the token may not read this endpoint; others may still work."""
+
+    reason = "forbidden"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        retry_after_s: float | None = None,
+        required_scope: str | None = None,
+    ) -> None:
+        """Keep the scope that the API named, such as ``sessions:read``."""
+        super().__init__(message, status=status, retry_after_s=retry_after_s)
+        self.required_scope = required_scope
+
+
+class ApiNotFoundError(ApiStatusError):
+    """404: the URL is wrong, or the endpoint does not exist."""
+
+    reason = "not_found"
+
+
+class ApiThrottledError(ApiStatusError):
+    """429: asked too often; ``retry_after_s`` says for how long to stay away, if the API said so."""
+
+    reason = "throttled"
+
+
+class ApiServerError(ApiStatusError):
+    """5xx: the API or a gateway in front of it failed; temporary."""
+
+    reason = "server"

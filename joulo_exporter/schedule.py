@@ -1,0 +1,80 @@
+"""When an endpoint may be asked again: pure arithmetic, no sleeping, no I/O.
+
+The one promise: between two requests to an endpoint lies at least its interval. Jitter only ever
+lengthens, a failure lengthens further, and ``Retry-After`` is obeyed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+JITTER_SHARE = 0.05
+"""Regular refreshes come up to this share of their interval late, so that many exporters spread out."""
+
+FAILURE_JITTER_SHARE = 0.25
+LONGEST_BACK_OFF_S = 900.0
+"""Exponential back-off ends here (or at the interval, if that is longer): an outage that is over is soon seen."""
+
+LONGEST_RETRY_AFTER_S = 86_400.0
+"""A ``Retry-After`` beyond a day is taken as a day: a slip of a gateway must not end the exporter's work."""
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """What is known about the last request to an endpoint; kept in the ledger, so that it holds across restarts."""
+
+    requested_at_seconds: float
+    """Wall-clock time at which the request went out."""
+    length_s: float
+    """How long after that the next one may follow."""
+    failures: int = 0
+    """Failures in a row, this request's included; 0 after a success."""
+
+
+def pause_after_success(interval_s: float, fraction: float) -> float:
+    """Return the seconds from a request that succeeded to the next one.
+
+    Args:
+        interval_s: the endpoint's interval.
+        fraction: a random number in [0, 1) for the jitter.
+    """
+    return interval_s * (1 + JITTER_SHARE * fraction)
+
+
+def pause_after_failure(
+    interval_s: float, failures: int, fraction: float, retry_after_s: float | None = None
+) -> float:
+    """Return the seconds from a request that failed to the next one: exponential, bounded, with jitter.
+
+    Args:
+        interval_s: the endpoint's interval, which is the least.
+        failures: failures in a row, at least 1; the first is followed by the interval.
+        fraction: a random number in [0, 1) for the jitter.
+        retry_after_s: what the API asked for, if it did.
+    """
+    doublings = min(max(failures, 1) - 1, 20)
+    back_off = max(interval_s, min(interval_s * 2.0**doublings, LONGEST_BACK_OFF_S))
+    asked_for = min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
+    return max(back_off * (1 + FAILURE_JITTER_SHARE * fraction), asked_for)
+
+
+def remaining_s(pause: Pause | None, interval_s: float, now_seconds: float) -> float:
+    """Return how many seconds the endpoint must still be left alone, as of a start or reload of the exporter.
+
+    The wall clock may have jumped since the request. Backwards: the whole pause is waited for again, never
+    longer. Forwards: nothing shows it, and the pause counts as over.
+
+    Args:
+        pause: the last request, or ``None`` if there was none.
+        interval_s: the interval in force now, which may differ from the one of that request.
+        now_seconds: wall-clock time now.
+    """
+    if pause is None:
+        return 0.0
+    length_s = interval_s if pause.failures == 0 else max(pause.length_s, interval_s)
+    since_s = min(max(now_seconds - pause.requested_at_seconds, 0.0), length_s)
+    return length_s - since_s
+
+
+def first_request_delay_s(position: int, accounts: int, spread_s: float) -> float:
+    """Return when an account that was never asked begins, so that many accounts do not begin at once."""
+    return spread_s * position / max(accounts, 1)

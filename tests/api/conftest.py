@@ -1,0 +1,61 @@
+"""A client with a token, and a door for failures that looks for that token in all that comes out."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+from loopback import PROXY_PASSWORD, TOKEN
+
+from joulo_exporter.api import CHARGERS, JouloClient, open_session
+from joulo_exporter.config.secret import Secret
+from joulo_exporter.errors import ApiError
+
+
+@pytest.fixture
+async def session():
+    """The connection pool as the exporter opens it."""
+    async with open_session(connection_limit=4) as session:
+        yield session
+
+
+@pytest.fixture
+def client_of(session, clock):
+    """Make a client of an API at some URL."""
+
+    def make(base_url="https://api.joulo.nl/functions/v1/api", *, token=TOKEN, timeout_s=5.0, proxy=None):
+        return JouloClient(
+            session,
+            base_url=base_url,
+            token=Secret(token),
+            timeout_s=timeout_s,
+            proxy=None if proxy is None else Secret(proxy),
+            clock=clock.now,
+        )
+
+    return make
+
+
+@pytest.fixture
+def failure_of():
+    """Fetch, expect one of our errors, and hold it against what is promised of every one of them."""
+
+    async def fetch(client, endpoint=CHARGERS, *, token=TOKEN):
+        with pytest.raises(ApiError) as caught:
+            await client.fetch(endpoint)
+        failure = caught.value
+        shown = f"{failure!s} {failure!r} {vars(failure)} {failure.args} {_chain(failure)}"
+        shown += "".join(traceback.format_exception(failure))
+        assert token not in shown
+        assert PROXY_PASSWORD not in shown
+        assert 0 < len(str(failure)) <= 300
+        assert str(failure).isprintable()
+        return failure
+
+    return fetch
+
+
+def _chain(error):
+    """Show what hangs on an error, even where a traceback would not print it."""
+    hanging = [error.__cause__, error.__context__]
+    return "".join(f"{other!r} {other!s} {_chain(other)}" for other in hanging if other is not None)

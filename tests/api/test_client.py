@@ -1,0 +1,182 @@
+"""What is asked, and every body and failure that can come instead of an answer; no socket needed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from socket import gaierror
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+from aiohttp.http_exceptions import TransferEncodingError
+from loopback import TOKEN
+
+from joulo_exporter import __version__, errors
+from joulo_exporter.api import CHARGERS, ENDPOINTS, ENERGY, SESSIONS, Endpoint
+
+API = "https://api.joulo.nl/functions/v1/api"
+HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "payload", "first_id"),
+    [
+        (CHARGERS, "chargers", "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"),
+        (SESSIONS, "sessions", "0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3"),
+    ],
+)
+async def test_fetch_gives_the_records_of_the_endpoint(  # noqa: PLR0913, PLR0917
+    client_of, answers, fixture_bytes, endpoint, payload, first_id
+):
+    answers.get(f"{API}/{payload}", body=fixture_bytes(payload))
+    answer = await client_of().fetch(endpoint)
+    assert answer.records[0].id == first_id
+    assert answer.malformed == ()
+
+
+async def test_fetch_gives_the_energy_of_the_account(client_of, answers, fixture_bytes):
+    answers.get(f"{API}/energy", body=fixture_bytes("energy"))
+    assert (await client_of().fetch(ENERGY)).kwh_hundredths == 189361
+
+
+@pytest.mark.parametrize("base_url", [API, f"{API}/"])
+async def test_the_query_is_sent_and_a_slash_too_many_does_no_harm(client_of, answers, base_url):
+    answers.get(f"{API}/sessions?limit=100&offset=200", body=b'{"sessions": []}')
+    answer = await client_of(base_url).fetch(SESSIONS, {"limit": "100", "offset": "200"})
+    assert answer.records == ()
+
+
+async def test_each_request_carries_its_own_token_and_follows_no_redirect(client_of, answers, session):
+    answers.get(f"{API}/chargers", body=b"{}", repeat=True)
+    await client_of().fetch(CHARGERS)
+    await client_of(token="joulo_of_the_neighbour").fetch(CHARGERS)
+    (calls,) = answers.requests.values()
+    assert [call.kwargs["headers"]["Authorization"] for call in calls] == [
+        f"Bearer {TOKEN}",
+        "Bearer joulo_of_the_neighbour",
+    ]
+    assert calls[0].kwargs["headers"]["User-Agent"] == f"joulo-exporter/{__version__}"
+    assert calls[0].kwargs["headers"]["Accept"] == "application/json"
+    assert calls[0].kwargs["allow_redirects"] is False
+    assert "Authorization" not in session.headers
+
+
+def test_endpoints_are_named_as_their_labels():
+    assert [endpoint.name for endpoint in ENDPOINTS] == ["chargers", "sessions", "energy"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "words"),
+    [
+        (HTML, "text/html", "a web page came instead"),
+        (HTML, "application/json", "a web page came instead"),
+        (b"\xef\xbb\xbf \r\n<html>", "text/html", "a web page came instead"),
+        (b"", "application/json", "truncated"),
+        (b"OK", "text/plain", "malformed"),
+        (b'{"chargers": [', "application/json", "truncated"),
+        (b"[]", "application/json", "Expected `object`, got `array`"),
+        (b'{"chargers": 5}', "application/json", "got `int` - at `$.chargers`"),
+        (b'{"chargers": [{"id": 5}]}', "application/json", "every record of the answer is malformed"),
+        (b'{"chargers": [{"id": "a", "latest_meter_wh": NaN}]}', "application/json", "malformed"),
+        (b'{"chargers": [{"id": "a", "latest_meter_wh": 1e999}]}', "application/json", "out of range"),
+        (b'{"chargers": [{"id": "\xff\xfe"}]}', "application/json", "record 0"),
+        (b'{"error": "Missing or invalid API token"}', "application/json", "error message with status 200"),
+        (f'{{"chargers": [{{"id": ["{TOKEN}"]}}]}}', "application/json", "got `array`"),
+        (f'{{"chargers": "{TOKEN}"}}', "application/json", "got `str`"),
+        (b'{"chargers": [{"id": "' + TOKEN.encode() + b'\xff"}]}', "application/json", "record 0"),
+    ],
+)
+async def test_a_body_that_is_no_answer_is_invalid(  # noqa: PLR0913, PLR0917
+    client_of, answers, failure_of, body, content_type, words
+):
+    answers.get(f"{API}/chargers", body=body, content_type=content_type)
+    failure = await failure_of(client_of())
+    assert type(failure) is errors.ApiResponseError
+    assert (failure.code, failure.status) == ("invalid", None)
+    assert words in str(failure)
+
+
+async def test_the_body_decides_and_not_its_content_type(client_of, answers, fixture_bytes):
+    answers.get(f"{API}/chargers", body=fixture_bytes("chargers"), content_type="text/html")
+    assert len((await client_of().fetch(CHARGERS)).records) == 2
+
+
+KEY = SimpleNamespace(host="api.joulo.nl", port=443, is_ssl=True, ssl=True, proxy=f"http://{TOKEN}@proxy")
+PROXY_KEY = SimpleNamespace(host="proxy.example", port=3128, is_ssl=False, ssl=True)
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "code", "words"),
+    [
+        (
+            aiohttp.ClientConnectorDNSError(KEY, gaierror(-2, "Name or service not known")),
+            errors.ApiConnectionError,
+            "connection",
+            "the name api.joulo.nl cannot be looked up (Name or service not known)",
+        ),
+        (
+            aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong")),
+            errors.ApiConnectionError,
+            "connection",
+            "no TLS with api.joulo.nl",
+        ),
+        (
+            aiohttp.ClientConnectorError(KEY, OSError(113, "Connect call failed ('10.0.0.1', 443)")),
+            errors.ApiConnectionError,
+            "connection",
+            "no connection to api.joulo.nl (No route to host)",
+        ),
+        (aiohttp.ServerDisconnectedError(), errors.ApiConnectionError, "connection", "broke the connection"),
+        (aiohttp.ClientOSError(104, "reset"), errors.ApiConnectionError, "connection", "reset by peer"),
+        (
+            aiohttp.NonHttpUrlClientError(TOKEN),
+            errors.ApiConnectionError,
+            "connection",
+            "NonHttpUrlClientError",
+        ),
+        (aiohttp.ClientPayloadError(TOKEN), errors.ApiResponseError, "invalid", "cut off"),
+        (TransferEncodingError(TOKEN), errors.ApiResponseError, "invalid", "not HTTP as it should be"),
+        (ConnectionAbortedError(103, TOKEN), errors.ApiConnectionError, "connection", "connection abort"),
+        (aiohttp.ServerTimeoutError(TOKEN), errors.ApiTimeoutError, "timeout", "within 5 s"),
+        (TimeoutError(), errors.ApiTimeoutError, "timeout", "no complete answer from api.joulo.nl"),
+    ],
+)
+async def test_every_failure_of_the_network_is_ours(  # noqa: PLR0913, PLR0917
+    client_of, answers, failure_of, raised, kind, code, words
+):
+    answers.get(f"{API}/chargers", exception=raised)
+    failure = await failure_of(client_of())
+    assert type(failure) is kind
+    assert (failure.code, failure.status, failure.retry_after_s) == (code, None, None)
+    assert words in str(failure)
+
+
+async def test_an_unknown_name_of_the_proxy_is_not_blamed_on_the_api(client_of, answers, failure_of):
+    raised = aiohttp.ClientConnectorDNSError(PROXY_KEY, gaierror(-2, "Name or service not known"))
+    answers.get(f"{API}/chargers", exception=raised)
+    failure = await failure_of(client_of(proxy="http://proxy.example:3128"))
+    assert str(failure) == "no connection to the proxy (Name or service not known); check api.proxy_url"
+
+
+async def test_cancellation_passes_untouched(client_of, answers):
+    answers.get(f"{API}/chargers", exception=asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await client_of().fetch(CHARGERS)
+
+
+async def test_the_timeout_covers_decoding_which_no_timer_can_interrupt(
+    client_of, answers, failure_of, monkeypatch
+):
+    loop = asyncio.get_running_loop()
+
+    def parse_slowly(body):
+        later_s = loop.time() + 6
+        monkeypatch.setattr(loop, "time", lambda: later_s)
+        return body
+
+    answers.get(f"{API}/slow", body=b"{}")
+    failure = await failure_of(client_of(timeout_s=5), Endpoint("slow", "/slow", parse_slowly))
+    monkeypatch.undo()
+    assert type(failure) is errors.ApiTimeoutError
+    assert failure.code == "timeout"

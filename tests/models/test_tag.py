@@ -1,0 +1,52 @@
+"""RFID tags: one spelling for comparison, and what of them may be shown."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulo_exporter.models.tag import normal_tag, shown_tag
+
+TAG = "04A1B2C3D4E580"
+DIGEST = hashlib.sha256(TAG.encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    "spelling", [TAG, TAG.lower(), "04:A1:B2:C3:D4:E5:80", "04-a1 b2-c3\td4:E580", f" {TAG} "]
+)
+def test_spellings_of_one_tag_are_equal(spelling):
+    assert normal_tag(spelling) == TAG
+
+
+@pytest.mark.parametrize("other", ["04A1B2C3D4E581", "4A1B2C3D4E580", "04A1B2C3D4E58", "O4A1B2C3D4E580"])
+def test_another_tag_is_another_tag(other):
+    assert normal_tag(other) != TAG
+
+
+@given(st.text())
+def test_the_compared_spelling_is_compared_as_itself(tag):
+    assert normal_tag(normal_tag(tag)) == normal_tag(tag)
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown"), [("show", "04:a1:b2:c3:d4:e5:80"), ("hash", DIGEST), ("hide", "")]
+)
+def test_what_is_shown(mode, shown):
+    assert shown_tag("04:a1:b2:c3:d4:e5:80", mode) == shown
+
+
+@pytest.mark.parametrize("mode", ["show", "hash", "hide"])
+@pytest.mark.parametrize("tag", [None, ""])
+def test_no_tag_shows_nothing(tag, mode):
+    assert shown_tag(tag, mode) == ""
+
+
+@given(st.text(alphabet="0123456789ABCDEF", min_size=8, max_size=20))
+def test_a_hash_shows_nothing_of_the_tag_and_is_the_same_for_each_spelling(tag):
+    shown = shown_tag(tag, "hash")
+    assert len(shown) == 16
+    assert tag[:8] not in shown.upper()
+    assert shown_tag(tag.lower(), "hash") == shown

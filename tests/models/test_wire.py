@@ -1,0 +1,213 @@
+"""What the records share: times, hundredths, odd texts; and no bytes whatever break a parser."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulo_exporter.errors import ApiResponseError
+from joulo_exporter.models import Energy, parse_chargers, parse_energy, parse_sessions
+from joulo_exporter.models.wire import cleaned, decode_object, hundredths, unix_seconds
+
+NOON_S = 1781784000.0  # 2026-06-18T12:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-06-18T12:00:00Z", NOON_S),
+        ("2026-06-18T12:00:00+00:00", NOON_S),
+        ("2026-06-18T14:00:00+02:00", NOON_S),
+        ("2026-06-18T14:00:00+0200", NOON_S),
+        ("2026-06-18T06:30:00-05:30", NOON_S),
+        ("2026-06-18T12:00:00", NOON_S),
+        ("2026-06-18 12:00:00", NOON_S),
+        ("2026-06-18T12:00Z", NOON_S),
+        ("2026-06-18T12:00:00.5Z", NOON_S + 0.5),
+        ("2026-06-18T12:00:00.123Z", NOON_S + 0.123),
+        ("2026-06-18T12:00:00.123456+00:00", NOON_S + 0.123456),
+        ("2026-06-18T12:00:00.123456789Z", NOON_S + 0.123456),
+        ("2028-02-29T00:00:00Z", 1835395200.0),
+        ("2000-01-01T00:00:00Z", 946684800.0),
+        ("2099-12-31T23:59:59Z", 4102444799.0),
+    ],
+)
+def test_a_timestamp_is_that_moment(text, seconds):
+    assert unix_seconds(text) == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_a_timestamp_without_offset_is_utc_wherever_this_machine_is():
+    assert unix_seconds("2026-06-18T12:00:00") == NOON_S
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "now", "1781784000", "2026-06-18", "20260618T120000Z", "18-06-2026 12:00:00"),
+        *("2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-06-18T25:00:00Z", "2026-06-18T12:60:00Z"),
+        *(
+            "2026-06-18T12:00:00ZZ",
+            "2026-06-18T12:00:00+99:00",
+            "2026-06-18T12:00:00 CEST",
+            "2026-06-18T12:00:00Z\n",
+        ),
+        *(
+            "1999-12-31T23:59:59Z",
+            "2100-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:59-14:00",
+        ),
+        "\uff12\uff10\uff12\uff16-06-18T12:00:00Z",
+    ],
+)
+def test_anything_else_is_none(text):
+    with pytest.raises(ValueError, match="timestamp"):
+        unix_seconds(text)
+
+
+@given(st.integers(min_value=0, max_value=10**11))
+def test_two_decimals_become_exact_hundredths(value):
+    assert hundredths(float(f"{value // 100}.{value % 100:02}")) == value
+
+
+@pytest.mark.parametrize(("text", "clean"), [(None, None), ("", None), (" \n", None), (" a b ", "a b")])
+def test_blanks_around_a_text_go(text, clean):
+    assert cleaned(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("escaped", "nickname"),
+    [
+        (rb"half \ud83d", "half \ufffd"),
+        (rb"half \uDE00 and \uD83D\n", "half \ufffd and \ufffd"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (rb"whole \uD83D\uDE00", "whole \U0001f600"),
+        (rb"no escape: \\ud83d", r"no escape: \ud83d"),
+        (rb"\\\ud83d", "\\\ufffd"),
+        (rb"\u00e9\ud7ff\ue000", "\u00e9\ud7ff\ue000"),
+    ],
+)
+def test_half_an_emoji_costs_no_more_than_itself(escaped, nickname):
+    body = b'{"chargers": [{"id": "a", "nickname": "' + escaped + b'"}, {"id": "b"}]}'
+    answer = parse_chargers(body)
+    assert [charger.nickname for charger in answer.records] == [nickname, None]
+
+
+def test_broken_utf8_outside_of_records_is_a_failed_answer_and_is_not_kept():
+    class Named(msgspec.Struct):
+        name: str
+
+    with pytest.raises(ApiResponseError, match="can't decode byte 0xff") as caught:
+        decode_object(b'{"name": "joulo_\xff"}', Named)
+    assert caught.value.__cause__ is None
+
+
+def test_broken_utf8_costs_its_record():
+    answer = parse_chargers(b'{"chargers": [{"id": "\xff"}, {"id": "b"}]}')
+    assert [charger.id for charger in answer.records] == ["b"]
+    assert len(answer.malformed) == 1
+
+
+@pytest.mark.parametrize("parse", [parse_chargers, parse_sessions, parse_energy])
+def test_no_message_repeats_what_was_sent(parse):
+    secret = "joulo_9fQx7LmZr2Vb5TkW"
+    key = {parse_chargers: "chargers", parse_sessions: "sessions", parse_energy: "months"}[parse]
+    for records in ([{"id": [secret], "month": [secret]}], secret, {secret: secret}, [secret], [{secret: 1}]):
+        with pytest.raises(ApiResponseError) as caught:
+            parse(json.dumps({key: records}).encode())
+        assert secret not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!s}"
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("parse", [parse_chargers, parse_sessions, parse_energy])
+@pytest.mark.parametrize("count", [10_001, 1_000_000])
+def test_more_records_than_any_account_has_are_refused_at_once(parse, count):
+    key = {parse_chargers: "chargers", parse_sessions: "sessions", parse_energy: "months"}[parse]
+    with pytest.raises(ApiResponseError, match="length <= 10000"):
+        parse(b'{"%s": [%s0]}' % (key.encode(), b"0," * (count - 1)))
+
+
+# Whatever comes --------------------------------------------------------------------------------
+
+KEYS = st.sampled_from(
+    (  # noqa: SIM905 -- a list of so many words is easier to read without quotes
+        "chargers sessions months error id slug nickname name connection_type status mid_certified "
+        "is_charging current_session started_at kwh_so_far id_tag latest_meter_wh meter_updated_at "
+        "charger_id month kwh_all charger_nickname ended_at kwh ere_credits counts_for_ere total_kwh "
+        "total_sessions"
+    ).split()
+)
+TIMES = st.datetimes().map(lambda moment: moment.isoformat() + "Z")
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | TIMES
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(), inner, max_size=8)
+)
+RECORDS = st.lists(st.dictionaries(KEYS, VALUES, max_size=10), max_size=4)
+ANSWERS = st.dictionaries(KEYS, RECORDS | VALUES, max_size=6)
+# json.dumps writes NaN and Infinity, and lone surrogates as escapes: all of which must not break us either.
+BODIES = (VALUES | ANSWERS).map(lambda value: json.dumps(value).encode())
+PARSERS = pytest.mark.parametrize("parse", [parse_chargers, parse_sessions, parse_energy])
+
+
+def _numbers(value):
+    """Return every number in a record, with the name of its field."""
+    pairs = []
+    for name, inner in msgspec.structs.asdict(value).items():
+        for item in inner if isinstance(inner, tuple) else (inner,):
+            if isinstance(item, msgspec.Struct):
+                pairs += _numbers(item)
+            elif isinstance(item, int | float) and not isinstance(item, bool):
+                pairs.append((name, item))
+    return pairs
+
+
+def _read(parse, body):
+    """Read it; what comes out is our error, or records whose numbers are within their bounds."""
+    try:
+        answer = parse(body)
+    except ApiResponseError as error:
+        assert str(error).isprintable()  # noqa: PT017 -- one of two good ends
+        return
+    assert isinstance(answer.months if isinstance(answer, Energy) else answer.records, tuple)
+    for name, number in _numbers(answer):
+        assert math.isfinite(number)
+        assert number >= 0
+        if name.endswith("_hundredths"):
+            assert type(number) is int
+        if name.endswith("_at_seconds"):
+            assert 946684800 <= number < 4102444800
+    json.dumps(msgspec.to_builtins(answer), ensure_ascii=False).encode()  # no text that cannot be sent on
+
+
+@PARSERS
+@given(body=BODIES)
+def test_any_json_is_records_or_our_error(parse, body):
+    _read(parse, body)
+
+
+@PARSERS
+@given(body=st.binary())
+def test_any_bytes_are_records_or_our_error(parse, body):
+    _read(parse, body)
+
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+PAYLOADS = [(FIXTURES / f"{name}.json").read_bytes() for name in ("chargers", "sessions", "energy")]
+
+
+@PARSERS
+@given(
+    payload=st.sampled_from(PAYLOADS),
+    at=st.integers(min_value=0, max_value=1300),
+    lost=st.integers(min_value=0, max_value=4),
+    put=st.binary(max_size=4) | st.sampled_from([b"-", b"e9", b"null", b"[", b"{}", b"\\ud83d"]),
+)
+def test_a_damaged_payload_is_records_or_our_error(parse, payload, at, lost, put):
+    _read(parse, payload[:at] + put + payload[at + lost :])
