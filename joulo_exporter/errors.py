@@ -53,9 +53,7 @@ class ApiError(JouloExporterError):
 
     reason = "api"
 
-    def __init__(
-        self, message: str, *, status: int | None = None, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
         """Keep the HTTP status, and the pause that the API asked for.
 
         Args:

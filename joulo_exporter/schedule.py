@@ -13,14 +13,14 @@ JITTER_SHARE = 0.05
 
 FAILURE_JITTER_SHARE = 0.25
 LONGEST_BACK_OFF_S = 900.0
-"""Exponential back-off ends here (or at the interval, if that is longer): an outage that is over is soon seen."""
+"""Exponential back-off ends here, or at a longer interval: the end of an outage is soon seen."""
 
 LONGEST_RETRY_AFTER_S = 86_400.0
 """A ``Retry-After`` beyond a day is taken as a day: a slip of a gateway must not end the exporter's work."""
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """What is known about the last request to an endpoint; kept in the ledger, so that it holds across restarts."""
+    """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
 
     requested_at_seconds: float
     """Wall-clock time at which the request went out."""

@@ -63,7 +63,7 @@ class JouloClient:
         clock: wall time in Unix seconds, against which a date in ``Retry-After`` counts.
     """
 
-    def __init__(  # noqa: PLR0913 -- one door has many settings; all but the session have names
+    def __init__(
         self,
         session: aiohttp.ClientSession,
         *,
@@ -132,9 +132,7 @@ class JouloClient:
             proxy=self._proxy.reveal() if self._proxy else None,
         )
 
-    async def _status_failure(
-        self, path: str, response: aiohttp.ClientResponse, deadline_s: float
-    ) -> ApiError:
+    async def _status_failure(self, path: str, response: aiohttp.ClientResponse, deadline_s: float) -> ApiError:
         """Return the error for a status; its body is welcome, but the status counts without it too."""
         try:
             async with asyncio.timeout_at(deadline_s):

@@ -42,7 +42,7 @@ _MEANINGS: dict[int, str] = {
 }
 
 
-def status_failure(  # noqa: PLR0913 -- everything that an answer consists of
+def status_failure(
     status: int, *, path: str, body: bytes, retry_after: str | None, now_s: float, token: Secret
 ) -> ApiStatusError:
     """Return the error for an answer with another status than 200.

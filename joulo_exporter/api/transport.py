@@ -50,16 +50,12 @@ def _connection_message(error: Exception, host: str, *, proxied: bool) -> str:
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return _tls_message(error, host)
     if not isinstance(error, aiohttp.ClientConnectorError):
-        return (
-            f"{host} broke the connection before it answered ({_detail(error)}); if this stays, check api.url"
-        )
+        return f"{host} broke the connection before it answered ({_detail(error)}); if this stays, check api.url"
     # A proxy's name that cannot be looked up is no ClientProxyConnectionError, but has the proxy's host.
     if isinstance(error, aiohttp.ClientProxyConnectionError) or (proxied and error.host != host):
         return f"no connection to the proxy ({_detail(error)}); check api.proxy_url"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return (
-            f"the name {host} cannot be looked up ({_detail(error)}); check api.url, the network and its DNS"
-        )
+        return f"the name {host} cannot be looked up ({_detail(error)}); check api.url, the network and its DNS"
     return f"no connection to {host} ({_detail(error)}); check the network, a firewall and api.url"
 
 

@@ -28,9 +28,7 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _TOKEN_AS_PATH = re.compile(r"(?i:bearer\s).*|joulo_[^/]*\d[^/]*|(?:joulo_|eyJ)[^/]{16,}|[^/.\s]{32,}")
 
 
-def file_accounts(
-    node: Node, where: Where, folder: Path, environ: Mapping[str, str]
-) -> tuple[AccountConfig, ...]:
+def file_accounts(node: Node, where: Where, folder: Path, environ: Mapping[str, str]) -> tuple[AccountConfig, ...]:
     """Return the accounts that the file lists; none where it lists none.
 
     Args:
@@ -69,9 +67,7 @@ def environment_accounts(source: str, environ: Mapping[str, str]) -> tuple[Accou
     if token and file:
         raise where.child("JOULO_TOKEN").fault("is set, and JOULO_TOKEN_FILE too; unset one of them")
     if token:
-        return (
-            AccountConfig(None, token_from_environment(where.child("JOULO_TOKEN"), "JOULO_TOKEN", environ)),
-        )
+        return (AccountConfig(None, token_from_environment(where.child("JOULO_TOKEN"), "JOULO_TOKEN", environ)),)
     if file:
         return (AccountConfig(None, _file_token(where.child("JOULO_TOKEN_FILE"), file, Path())),)
     raise (
@@ -92,9 +88,7 @@ def _name(section: Section) -> str | None:
     return name
 
 
-def _refuse_ambiguity(
-    where: Where, name: str | None, positions: Mapping[str | None, int], *, alone: bool
-) -> None:
+def _refuse_ambiguity(where: Where, name: str | None, positions: Mapping[str | None, int], *, alone: bool) -> None:
     if name is None and not alone:
         raise where.child("name").fault(
             "is missing; with several accounts each needs a name, the account label that tells them apart"

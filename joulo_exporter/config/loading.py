@@ -70,9 +70,7 @@ def load_config(path: Path | None, environ: Mapping[str, str], *, storage_path: 
 
 def _api(top: Section, environ: Mapping[str, str]) -> ApiConfig:
     section = top.section("api", ("url", "timeout", "proxy_url"), "{timeout: 10s}")
-    url = _checked_api_url(
-        section.where.child("url"), section.text("url", DEFAULT_API_URL) or DEFAULT_API_URL
-    )
+    url = _checked_api_url(section.where.child("url"), section.text("url", DEFAULT_API_URL) or DEFAULT_API_URL)
     if environ.get("JOULO_API_URL"):
         url = _checked_api_url(Where("environment", "JOULO_API_URL"), environ["JOULO_API_URL"].strip())
     return ApiConfig(
@@ -145,9 +143,7 @@ def _vehicles(top: Section) -> Mapping[str, str]:
                 "is the same tag as an entry above, apart from case, blanks, colons and dashes; keep one"
             )
         if vehicle == UNKNOWN_VEHICLE:
-            raise where.fault(
-                f"{UNKNOWN_VEHICLE} is the vehicle of tags that are not listed; choose another name"
-            )
+            raise where.fault(f"{UNKNOWN_VEHICLE} is the vehicle of tags that are not listed; choose another name")
         vehicles[compared] = vehicle
     return MappingProxyType(vehicles)
 

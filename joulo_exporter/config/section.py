@@ -50,9 +50,7 @@ class Section:
         if not isinstance(value, str):
             raise self.where.child(key).fault(f"must be a single value, such as {example}")
         if not value.strip():
-            raise self.where.child(key).fault(
-                f"is empty; write a value, such as {example}, or remove the key"
-            )
+            raise self.where.child(key).fault(f"is empty; write a value, such as {example}, or remove the key")
         return value.strip()
 
     def duration(self, key: str, rule: DurationRule, *, loopback: bool) -> float:

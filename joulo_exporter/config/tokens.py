@@ -115,7 +115,5 @@ def _file_text(where: Where, path: Path) -> str:
         raise where.fault(f"the file {path} does not exist; create it, or correct the path") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a path"
-        raise where.fault(
-            f"the file {path} cannot be read ({why}); let the exporter's user read it"
-        ) from None
+        raise where.fault(f"the file {path} cannot be read ({why}); let the exporter's user read it") from None
     return content.decode("utf-8", "replace")

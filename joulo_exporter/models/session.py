@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from joulo_exporter.models.wire import (
@@ -51,8 +53,12 @@ class _SessionWire(msgspec.Struct):
     counts_for_ere: bool | None = None
 
 
+_PageLimit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
 class _SessionsWire(msgspec.Struct):
     sessions: Records
+    limit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 def parse_sessions(body: bytes) -> Answer[Session]:
@@ -62,7 +68,18 @@ def parse_sessions(body: bytes) -> Answer[Session]:
         ApiResponseError: it is no such object, or every session in it is malformed.
     """
     wire = decode_object(body, _SessionsWire)
-    return read_records(wire.sessions, _SessionWire, _session, lambda session: session.id)
+    page = read_records(wire.sessions, _SessionWire, _session, lambda session: session.id)
+    return msgspec.structs.replace(page, page_limit=_page_limit(wire.limit))
+
+
+def _page_limit(raw: msgspec.Raw | msgspec.UnsetType) -> int | None:
+    """Return the size of a full page; a strange one is no reason to lose the page."""
+    if raw is msgspec.UNSET:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=_PageLimit)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _session(wire: _SessionWire) -> Session:

@@ -48,6 +48,13 @@ class Answer(msgspec.Struct, Generic[Record], frozen=True):
     records: tuple[Record, ...]
     malformed: tuple[str, ...] = ()
     """One line for each record that could not be read, without any value from the answer."""
+    page_limit: int | None = None
+    """For an answer in pages: how many records a full page has, if the answer says so."""
+
+    @property
+    def size(self) -> int:
+        """Return how many records the answer had, malformed ones included."""
+        return len(self.records) + len(self.malformed)
 
 
 def hundredths(value: float) -> int:

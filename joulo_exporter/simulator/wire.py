@@ -78,9 +78,7 @@ def _month_json(month: Month) -> Json:
 
 def timestamp(seconds: float | None) -> str | None:
     """Return ``YYYY-MM-DDTHH:MM:SSZ``, as the API normally writes it."""
-    return (
-        None if seconds is None else datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    )
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def decimal(hundredths: int | None) -> float | None:

@@ -123,11 +123,7 @@ async def _reload(request: web.Request) -> web.Response:
     if not services.lifecycle_enabled:
         return _line(403, "Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle")
     failure = await services.reload()
-    return (
-        _line(200, "configuration reloaded")
-        if failure is None
-        else _line(500, f"failed to reload: {failure}")
-    )
+    return _line(200, "configuration reloaded") if failure is None else _line(500, f"failed to reload: {failure}")
 
 
 def _line(status: int, text: str) -> web.Response:

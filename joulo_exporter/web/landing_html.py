@@ -100,9 +100,7 @@ def _summary(page: LandingPage) -> str:
         if page.ledger_persistent
         else ("Ledger", "In memory only", "a restart reads all history again"),
     )
-    cards = (
-        f"<div><dt>{name}</dt><dd>{value} <small>{note}</small></dd></div>" for name, value, note in facts
-    )
+    cards = (f"<div><dt>{name}</dt><dd>{value} <small>{note}</small></dd></div>" for name, value, note in facts)
     return f'<dl class="summary">{"".join(cards)}</dl>'
 
 
@@ -174,9 +172,7 @@ def _endpoint(row: EndpointRow, now_seconds: float) -> str:
         ("Interval", duration(row.interval_s)),
     )
     # One element in each cell: it is a grid of two columns on a narrow screen.
-    columns = "".join(
-        f'<td role="cell" data-column="{name}"><div>{value}</div></td>' for name, value in cells
-    )
+    columns = "".join(f'<td role="cell" data-column="{name}"><div>{value}</div></td>' for name, value in cells)
     return f'<tr role="row"><th scope="row" role="rowheader">{escape(row.endpoint)}</th>{columns}</tr>\n'
 
 

@@ -73,9 +73,7 @@ def _checked_host(host: str, text: str) -> str | None:
         raise ConfigError(f"{_FLAG}: {text!r} has too many colons; {_EXAMPLES}")
     if _is_ip(host, 4) or _HOST_NAME.fullmatch(host):
         return host
-    raise ConfigError(
-        f"{_FLAG}: {text!r} has neither an IP address nor a host name before the port; {_EXAMPLES}"
-    )
+    raise ConfigError(f"{_FLAG}: {text!r} has neither an IP address nor a host name before the port; {_EXAMPLES}")
 
 
 def _is_ip(text: str, version: int) -> bool:
@@ -150,9 +148,7 @@ def _socket_for_all(port: int) -> socket.socket:
     """Return one socket for IPv6 and IPv4 as Go's listeners are, or for IPv4 where there is no IPv6."""
     if socket.has_dualstack_ipv6():
         try:
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
-            )
+            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
         except OSError as error:
             # A kernel that knows IPv6 but has it switched off; anything else holds for IPv4 too.
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):

@@ -26,7 +26,7 @@ HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
         (SESSIONS, "sessions", "0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3"),
     ],
 )
-async def test_fetch_gives_the_records_of_the_endpoint(  # noqa: PLR0913, PLR0917
+async def test_fetch_gives_the_records_of_the_endpoint(
     client_of, answers, fixture_bytes, endpoint, payload, first_id
 ):
     answers.get(f"{API}/{payload}", body=fixture_bytes(payload))
@@ -87,7 +87,7 @@ def test_endpoints_are_named_as_their_labels():
         (b'{"chargers": [{"id": "' + TOKEN.encode() + b'\xff"}]}', "application/json", "record 0"),
     ],
 )
-async def test_a_body_that_is_no_answer_is_invalid(  # noqa: PLR0913, PLR0917
+async def test_a_body_that_is_no_answer_is_invalid(
     client_of, answers, failure_of, body, content_type, words
 ):
     answers.get(f"{API}/chargers", body=body, content_type=content_type)
@@ -142,7 +142,7 @@ PROXY_KEY = SimpleNamespace(host="proxy.example", port=3128, is_ssl=False, ssl=T
         (TimeoutError(), errors.ApiTimeoutError, "timeout", "no complete answer from api.joulo.nl"),
     ],
 )
-async def test_every_failure_of_the_network_is_ours(  # noqa: PLR0913, PLR0917
+async def test_every_failure_of_the_network_is_ours(
     client_of, answers, failure_of, raised, kind, code, words
 ):
     answers.get(f"{API}/chargers", exception=raised)

@@ -58,9 +58,7 @@ def test_an_absurd_number_stays_large_and_finite():
     assert math.isfinite(seconds)
 
 
-DATE_LIKE = st.from_regex(
-    r"[A-Z][a-z]{2},? ?\d{1,3}[ -][A-Z][a-z]{2}[ -]\d{1,6} \d{1,3}:\d{1,3}(:\d+)?.{0,8}"
-)
+DATE_LIKE = st.from_regex(r"[A-Z][a-z]{2},? ?\d{1,3}[ -][A-Z][a-z]{2}[ -]\d{1,6} \d{1,3}:\d{1,3}(:\d+)?.{0,8}")
 
 
 @given(st.one_of(st.text(), DATE_LIKE, st.integers().map(str), st.floats().map(str)))

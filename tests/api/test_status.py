@@ -54,7 +54,7 @@ SCOPE = '{"error": "Insufficient scope", "required_scope": "sessions:read"}'
         (599, "", {}, errors.ApiServerError, None, "out of order"),
     ],
 )
-async def test_every_other_status_is_an_error_of_its_class(  # noqa: PLR0913, PLR0917
+async def test_every_other_status_is_an_error_of_its_class(
     client_of, answers, failure_of, status, body, headers, kind, retry_after_s, words
 ):
     answers.get(f"{API}/chargers", status=status, body=body, headers=headers)

@@ -99,9 +99,7 @@ def self_signed(tmp_path_factory):
     """A server's TLS with a certificate that nobody vouches for."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=joulo"
-    )
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=joulo"
     extension = ["-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", key, "-out", certificate]
     subprocess.run([*command.split(), *extension, *files], check=True, capture_output=True)
@@ -110,9 +108,7 @@ def self_signed(tmp_path_factory):
     return context
 
 
-async def test_a_self_signed_certificate_is_refused_before_the_token_is_sent(
-    client_of, failure_of, self_signed
-):
+async def test_a_self_signed_certificate_is_refused_before_the_token_is_sent(client_of, failure_of, self_signed):
     async with loopback(saying(answer(BODY)), context=self_signed) as api:
         failure = await failure_of(client_of(api.url))
     assert type(failure) is errors.ApiConnectionError

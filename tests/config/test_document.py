@@ -26,9 +26,7 @@ def test_a_folder(tmp_path):
 
 def test_a_file_below_a_file(tmp_path):
     (tmp_path / "f").touch()
-    with pytest.raises(
-        ConfigError, match=r"f/x: cannot be read \(Not a directory\); let the exporter's user"
-    ):
+    with pytest.raises(ConfigError, match=r"f/x: cannot be read \(Not a directory\); let the exporter's user"):
         load_config(tmp_path / "f" / "x", TOKEN)
 
 
@@ -100,9 +98,7 @@ def test_any_bytes_are_a_configuration_or_one_line(tmp_path, content):
 
 _TREES = st.recursive(
     st.text(max_size=12) | _WORDS,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(_WORDS | st.text(max_size=8), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS | st.text(max_size=8), inner, max_size=3),
     max_leaves=12,
 )
 

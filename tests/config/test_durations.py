@@ -91,9 +91,7 @@ def test_a_duration_is_printed_as_prometheus_prints_it(seconds, text):
 
 @given(st.integers(0, _LONGEST_MS))
 def test_what_is_printed_is_read_back(milliseconds):
-    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(
-        milliseconds / 1000, abs=5e-4
-    )
+    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000, abs=5e-4)
 
 
 @given(st.integers(0, 10**12))

@@ -26,9 +26,7 @@ def test_a_token_file_in_the_environment_is_enough(tmp_path):
 def test_two_tokens_in_the_environment_are_one_too_many():
     with pytest.raises(ConfigError) as caught:
         load_config(None, {"JOULO_TOKEN": "joulo_0a", "JOULO_TOKEN_FILE": "/t"})
-    assert str(caught.value) == (
-        "environment: JOULO_TOKEN: is set, and JOULO_TOKEN_FILE too; unset one of them"
-    )
+    assert str(caught.value) == ("environment: JOULO_TOKEN: is set, and JOULO_TOKEN_FILE too; unset one of them")
 
 
 @pytest.mark.parametrize("environ", [{}, {"JOULO_TOKEN": ""}, {"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""}])

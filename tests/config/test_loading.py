@@ -58,9 +58,7 @@ def test_every_key_is_read(load, tmp_path):
     assert config.storage_path == Path("/srv/joulo")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\n", "# nothing\n", "---\n", "\ufeff", "accounts:\napi:\nvehicles: ~\n"]
-)
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "---\n", "\ufeff", "accounts:\napi:\nvehicles: ~\n"])
 def test_an_empty_file_is_the_defaults(load, text):
     config = load(text)
 

@@ -30,9 +30,7 @@ def records(config):
     return [config, config.api, config.api.proxy_url, config.history, *config.accounts, *sources, *read]
 
 
-@pytest.mark.parametrize(
-    "show", [repr, str, "{}".format, "{!r}".format, "%s".__mod__, lambda record: f"{record}"]
-)
+@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format, "%s".__mod__, lambda record: f"{record}"])
 def test_no_record_shows_a_token(config, show):
     for record in records(config):
         assert CANARY not in show((record,))

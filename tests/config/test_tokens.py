@@ -25,9 +25,7 @@ CHARACTERS = "has a control character, or one outside ASCII, in it; copy the tok
 LONG = "is longer than 8192 characters; is it something else than a token?"
 
 
-@pytest.mark.parametrize(
-    "token", [TOKEN, "eyJhbGciOi.J9.x-_y", "a", "ABC==", "bearer-like", "x" * 8192, "!~/+=:"]
-)
+@pytest.mark.parametrize("token", [TOKEN, "eyJhbGciOi.J9.x-_y", "a", "ABC==", "bearer-like", "x" * 8192, "!~/+=:"])
 def test_nothing_is_wrong_with_a_token(token):
     assert token_fault(token) is None
 

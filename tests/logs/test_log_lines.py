@@ -20,9 +20,7 @@ def without_source(line):
 
 def test_a_line_is_written_as_prometheus_writes_it(written):
     lines = written()
-    logs.event(
-        LOG, "info", "Refreshed the sessions", endpoint="sessions", new=3, duration=0.25, complete=True
-    )
+    logs.event(LOG, "info", "Refreshed the sessions", endpoint="sessions", new=3, duration=0.25, complete=True)
 
     assert re.fullmatch(
         r"time=2026-06-01T12:00:00\.500Z level=INFO source=test_log_lines\.py:\d+ "
@@ -132,9 +130,7 @@ def test_to_set_up_again_replaces_what_was_set_up(written):
     assert len(lines()) == 1
 
 
-ANYTHING = (
-    st.text() | st.integers() | st.floats() | st.none() | st.booleans() | st.binary() | st.lists(st.text())
-)
+ANYTHING = st.text() | st.integers() | st.floats() | st.none() | st.booleans() | st.binary() | st.lists(st.text())
 
 
 @given(st.text(), st.dictionaries(st.text(), ANYTHING))

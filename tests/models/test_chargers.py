@@ -151,18 +151,14 @@ def test_no_chargers_yet(body):
     assert parse_chargers(body).records == ()
 
 
-@pytest.mark.parametrize(
-    "body", [b'{"error": "Unknown"}', b'{"error": null}', b'{"error": {}, "chargers": null}']
-)
+@pytest.mark.parametrize("body", [b'{"error": "Unknown"}', b'{"error": null}', b'{"error": {}, "chargers": null}'])
 def test_an_error_with_status_200_is_no_empty_list(body):
     with pytest.raises(ApiResponseError, match="an error message with status 200"):
         parse_chargers(body)
 
 
 def test_unknown_fields_and_members_of_open_sets_do_no_harm(oprit):
-    charger = parse_one(
-        {**oprit, "status": "frozen", "connection_type": "tesla", "mid_eligible": 7, "x": [{}]}
-    )
+    charger = parse_one({**oprit, "status": "frozen", "connection_type": "tesla", "mid_eligible": 7, "x": [{}]})
     assert charger == msgspec.structs.replace(OPRIT, status="frozen", connection_type="tesla")
 
 

@@ -76,11 +76,7 @@ WRONG = [
     *[("ended_at", value) for value in [*NO_TEXT, "tomorrow"]],
     *[("kwh", value) for value in [*NO_NUMBER, None, 100_000.01]],
     *[("ere_credits", value) for value in [*NO_NUMBER, 1.1e9]],
-    *[
-        (field, value)
-        for field in ("charger_nickname", "id_tag", "status")
-        for value in [*NO_TEXT, "x" * 1025]
-    ],
+    *[(field, value) for field in ("charger_nickname", "id_tag", "status") for value in [*NO_TEXT, "x" * 1025]],
     *[("counts_for_ere", value) for value in (0, 1, "true", [], {})],
 ]
 

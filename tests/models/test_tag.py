@@ -31,9 +31,7 @@ def test_the_compared_spelling_is_compared_as_itself(tag):
     assert normal_tag(normal_tag(tag)) == normal_tag(tag)
 
 
-@pytest.mark.parametrize(
-    ("mode", "shown"), [("show", "04:a1:b2:c3:d4:e5:80"), ("hash", DIGEST), ("hide", "")]
-)
+@pytest.mark.parametrize(("mode", "shown"), [("show", "04:a1:b2:c3:d4:e5:80"), ("hash", DIGEST), ("hide", "")])
 def test_what_is_shown(mode, shown):
     assert shown_tag("04:a1:b2:c3:d4:e5:80", mode) == shown
 

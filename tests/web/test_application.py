@@ -43,9 +43,7 @@ async def connect():
 
     async def start(**replaced):
         application = make_application(dataclasses.replace(SERVICES, **replaced))
-        client = TestClient(
-            TestServer(application), auto_decompress=False, skip_auto_headers=["Accept-Encoding"]
-        )
+        client = TestClient(TestServer(application), auto_decompress=False, skip_auto_headers=["Accept-Encoding"])
         clients.append(client)
         await client.start_server()
         return client
@@ -168,8 +166,7 @@ def test_a_telemetry_path_that_is_none(path):
     with pytest.raises(ConfigError) as caught:
         make_application(dataclasses.replace(SERVICES, telemetry_path=path))
     assert str(caught.value) == (
-        f"--web.telemetry-path: {path!r} is no plain path; write one such as /metrics, "
-        "of letters, digits and -._~"
+        f"--web.telemetry-path: {path!r} is no plain path; write one such as /metrics, of letters, digits and -._~"
     )
 
 
@@ -259,9 +256,7 @@ async def test_reload_while_not_enabled(connect, method):
     )
 
 
-@pytest.mark.parametrize(
-    "path", ["/nothing", "/metrics/", "/-/quit", "/favicon.ico", "/%2e%2e/etc/passwd", "/-/"]
-)
+@pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/-/quit", "/favicon.ico", "/%2e%2e/etc/passwd", "/-/"])
 async def test_unknown_path(connect, path):
     client = await connect()
     assert await answer(client, "GET", path) == (

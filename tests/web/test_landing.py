@@ -149,10 +149,7 @@ def test_times_are_readable_by_machines():
         ({"history_sessions": 0, "history_back_to_seconds": None}, "Complete: 0 sessions."),
         (
             {"history_complete": False, "history_sessions": 1},
-            (
-                "Being read: 1 session since 2026-06-23 11:20:00 UTC so far. "
-                "The totals appear once it is complete."
-            ),
+            ("Being read: 1 session since 2026-06-23 11:20:00 UTC so far. The totals appear once it is complete."),
         ),
     ],
 )

@@ -1,0 +1,17 @@
+"""The ledger: every session of every account in one SQLite file, and what must outlive the process."""
+
+from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.database import FILE_NAME, Database, put_aside
+from joulo_exporter.ledger.endpoints import EndpointRecord
+from joulo_exporter.ledger.walk import PAGE_SIZE, Walk, begin_head
+
+__all__ = [
+    "FILE_NAME",
+    "PAGE_SIZE",
+    "AccountLedger",
+    "Database",
+    "EndpointRecord",
+    "Walk",
+    "begin_head",
+    "put_aside",
+]

@@ -1,0 +1,159 @@
+"""The SQLite file: opened, locked against a second process, put aside when it is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
+from joulo_exporter.ledger.migrations import MIGRATIONS, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_NAME = "ledger.sqlite3"
+LOCK_NAME = "ledger.lock"
+
+
+class Database:
+    """One connection to the ledger's file, used by one thread at a time.
+
+    Args:
+        folder: the storage path; ``None`` for a ledger in memory.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._lock_fd: int | None = None
+        if folder is not None:
+            self._lock_fd = _locked(folder)
+        try:
+            self._connection = _opened(":memory:" if folder is None else str(folder / FILE_NAME))
+        except BaseException:
+            self._unlock()
+            raise
+
+    @property
+    def persistent(self) -> bool:
+        """Return whether the ledger outlives the process."""
+        return self._folder is not None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection within a transaction: all of it is written, or nothing.
+
+        Raises:
+            LedgerError: it could not be read or written; nothing of the transaction was kept.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise _as_ledger_error(error, self._place) from error
+
+    def close(self) -> None:
+        """Close the file and let another process have it."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+        self._unlock()
+
+    @property
+    def _place(self) -> str:
+        return "memory" if self._folder is None else str(self._folder / FILE_NAME)
+
+    def _unlock(self) -> None:
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+
+def put_aside(folder: Path, now_seconds: float) -> Path:
+    """Rename a damaged ledger and its journal; return the new name.
+
+    Raises:
+        LedgerError: it cannot be renamed.
+    """
+    kept = folder / f"{FILE_NAME}.damaged-{int(now_seconds)}"
+    try:
+        (folder / FILE_NAME).rename(kept)
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                (folder / (FILE_NAME + suffix)).rename(folder / (kept.name + suffix))
+    except OSError as error:
+        raise LedgerError(f"{folder / FILE_NAME} is damaged and cannot be renamed: {error.strerror}") from error
+    return kept
+
+
+def _locked(folder: Path) -> int:
+    """Take the lock of the storage path, and write our process id into it for who comes second."""
+    path = folder / LOCK_NAME
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerError(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise LedgerLockedError(
+            f"{folder} is in use by process {holder}; stop it, or give this one another --storage.path"
+        ) from None
+    except OSError as error:
+        os.close(descriptor)
+        raise LedgerError(f"{path} cannot be written: {error.strerror}") from error
+    return descriptor
+
+
+def _opened(place: str) -> sqlite3.Connection:
+    try:
+        # Used by the ledger's own thread after it was made by another; never by two at a time.
+        connection = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=5.0)
+    except sqlite3.Error as error:
+        raise _as_ledger_error(error, place) from error
+    try:
+        _prepare(connection, place)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _as_ledger_error(error, place) from error
+    except LedgerError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, place: str) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: what a scrape has shown is on the disk, so that a power cut makes no counter fall.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = 1048576")
+    if place != ":memory:" and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise LedgerDamagedError(f"{place} is damaged")
+    migrate(connection)
+    newer = {name for (name,) in connection.execute("SELECT name FROM migrations")} - dict(MIGRATIONS).keys()
+    if newer:
+        raise LedgerError(
+            f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
+            "run that version, or give this one another --storage.path"
+        )
+
+
+def _as_ledger_error(error: sqlite3.Error, place: str) -> LedgerError:
+    text = " ".join(str(error).split())
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return LedgerDamagedError(f"{place} is damaged: {text}")
+    return LedgerError(f"{place}: {text}")

@@ -1,0 +1,169 @@
+"""How answers of ``/chargers`` and ``/sessions`` change the sessions of an account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter.ledger import walk as walks
+from joulo_exporter.ledger.entry import Entry, listed, seen_live, vanished
+from joulo_exporter.ledger.labels import pin_label
+from joulo_exporter.ledger.sessions import entries, save, select
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+    from joulo_exporter.ledger.walk import Walk
+    from joulo_exporter.models import Answer, Charger, Session
+
+_LISTING_LAG_S = 86_400.0
+"""A session that ``/chargers`` showed in the last day may still be on its way into ``/sessions``."""
+
+
+def load_walk(connection: sqlite3.Connection, account: int) -> Walk:
+    """Return how far the history has been read."""
+    row = connection.execute("SELECT walk FROM walks WHERE account = ?", (account,)).fetchone()
+    return walks.Walk() if row is None else msgspec.json.decode(row[0], type=walks.Walk)
+
+
+def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
+    """Keep how far the history has been read."""
+    connection.execute("INSERT OR REPLACE INTO walks VALUES (?, ?)", (account, msgspec.json.encode(walk)))
+
+
+def record_chargers(
+    connection: sqlite3.Connection,
+    account: int,
+    chargers: Iterable[Charger],
+    configured_labels: Mapping[str, str],
+    now_seconds: float,
+) -> bool:
+    """Take over sessions in progress, and end those that a charger of the answer no longer shows.
+
+    A charger that is not in the answer changes nothing.
+
+    Returns:
+        Whether a session has ended.
+    """
+    has_ended = False
+    for charger in chargers:
+        slug = configured_labels.get(charger.id) or charger.slug
+        pin_label(connection, account, charger.id, slug=slug, name=charger.nickname)
+        has_ended |= _end_others(connection, account, charger, now_seconds)
+        if charger.session is not None:
+            old = entries(connection, account, [charger.session.id]).get(charger.session.id)
+            save(connection, account, old, seen_live(old, charger.id, charger.session, now_seconds))
+        _record_meter(connection, account, charger)
+    return has_ended
+
+
+def _end_others(connection: sqlite3.Connection, account: int, charger: Charger, now_seconds: float) -> bool:
+    still_open = select(
+        connection,
+        "account = ? AND charger_id = ? AND ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0",
+        (account, charger.id),
+    )
+    gone = [entry for entry in still_open if charger.session is None or entry.id != charger.session.id]
+    for entry in gone:
+        save(connection, account, entry, vanished(entry, now_seconds))
+    return bool(gone)
+
+
+def _record_meter(connection: sqlite3.Connection, account: int, charger: Charger) -> None:
+    if charger.meter_wh is None or charger.meter_at_seconds is None:
+        return
+    connection.execute(
+        """INSERT INTO meters (account, charger_id, wh, at) VALUES (?, ?, ?, ?)
+           ON CONFLICT (account, charger_id) DO UPDATE SET
+             former_wh = CASE WHEN excluded.at > at THEN wh ELSE former_wh END,
+             former_at = CASE WHEN excluded.at > at THEN at ELSE former_at END,
+             wh = excluded.wh, at = excluded.at
+           WHERE excluded.at >= at""",
+        (account, charger.id, charger.meter_wh, charger.meter_at_seconds),
+    )
+
+
+def record_page(
+    connection: sqlite3.Connection,
+    account: int,
+    answer: Answer[Session],
+    walk: Walk,
+    *,
+    offset: int,
+    now_seconds: float,
+) -> Walk:
+    """Store a page of ``/sessions``; return the walk after it.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        answer: the page.
+        walk: the walk under which it was asked for.
+        offset: where it begins; 0 for the newest page.
+        now_seconds: wall-clock time.
+    """
+    former = entries(connection, account, [session.id for session in answer.records])
+    # The first import is history, not news: nobody wants a message for each session of the past years.
+    learned_at_seconds = None if walk.finished_at_seconds is None else now_seconds
+    for session in answer.records:
+        old = former.get(session.id)
+        new = listed(old, session, generation=walk.generation, learned_at_seconds=learned_at_seconds)
+        save(connection, account, old, new)
+    page = _page(answer, offset, former, walk.generation)
+    advance = walks.after_head if offset == 0 else walks.after_page
+    after = advance(walk, page, now_seconds)
+    if after.offset is None and walk.offset is not None and after.complete and walk.full:
+        _withdraw_missing(connection, account, after)
+    save_walk(connection, account, after)
+    return after
+
+
+def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels: Mapping[str, str]) -> None:
+    """Give a label to chargers that only sessions name: they are no longer linked to the account."""
+    rows = connection.execute(
+        """SELECT charger_id FROM totals t WHERE account = ? AND entries > 0 AND NOT EXISTS
+             (SELECT 1 FROM chargers c WHERE c.account = t.account AND c.charger_id = t.charger_id)
+           GROUP BY charger_id""",
+        (account,),
+    ).fetchall()
+    for (charger_id,) in rows:
+        (nickname,) = connection.execute(
+            "SELECT charger_nickname FROM sessions WHERE account = ? AND charger_id = ? "
+            "ORDER BY started_at DESC LIMIT 1",
+            (account, charger_id),
+        ).fetchone()
+        slug = configured_labels.get(charger_id)
+        pin_label(connection, account, charger_id, slug=slug, name=nickname)
+
+
+def _page(answer: Answer[Session], offset: int, former: Mapping[str, Entry], generation: int) -> walks.Page:
+    full_page = min(walks.PAGE_SIZE, answer.page_limit or walks.PAGE_SIZE)
+    return walks.Page(
+        offset=offset,
+        size=answer.size,
+        malformed=len(answer.malformed),
+        is_last=answer.size < full_page,
+        in_this_walk=sum(entry.generation == generation for entry in former.values()),
+        in_earlier_walks=sum(0 < entry.generation < generation for entry in former.values()),
+    )
+
+
+def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
+    """Mark the sessions that a whole walk has not listed, if it was read without a fault.
+
+    A walk that lists no session at all proves nothing about the many that were there.
+    """
+    seen_any = connection.execute(
+        "SELECT 1 FROM sessions WHERE account = ? AND generation = ? LIMIT 1", (account, walk.generation)
+    ).fetchone()
+    if not walk.clean or seen_any is None:
+        return
+    missing = select(
+        connection,
+        "account = ? AND generation < ? AND withdrawn = 0 AND (live_at IS NULL OR live_at < ?)",
+        (account, walk.generation, walk.started_at_seconds - _LISTING_LAG_S),
+    )
+    for entry in missing:
+        save(connection, account, entry, msgspec.structs.replace(entry, withdrawn=True))

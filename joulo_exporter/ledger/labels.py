@@ -1,0 +1,63 @@
+"""The charger label: chosen once, kept for ever, taken by no two chargers of an account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slugify import slugify
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_ID_START = 8
+
+
+def pinned_labels(connection: sqlite3.Connection, account: int) -> dict[str, str]:
+    """Return the labels given so far, by charger id."""
+    rows = connection.execute("SELECT charger_id, label FROM chargers WHERE account = ?", (account,))
+    return dict(rows.fetchall())
+
+
+def pin_label(
+    connection: sqlite3.Connection,
+    account: int,
+    charger_id: str,
+    *,
+    slug: str | None = None,
+    name: str | None = None,
+) -> None:
+    """Give a charger its label, unless it has one: slug, else the name as a slug, else the start of its id."""
+    labels = pinned_labels(connection, account)
+    if charger_id not in labels:
+        wanted = slug or slugify(name or "", max_length=64) or charger_id[:_ID_START]
+        _insert(connection, account, charger_id, _free(wanted, charger_id, set(labels.values())))
+
+
+def apply_configured(connection: sqlite3.Connection, account: int, configured: dict[str, str]) -> None:
+    """Let the configuration's ``chargers:`` decide: the only way in which a label changes.
+
+    Entries for chargers that the account does not have wait until it has them.
+    """
+    labels = pinned_labels(connection, account)
+    for charger_id, wanted in configured.items():
+        current = labels.get(charger_id)
+        if current is None or current == wanted:
+            continue
+        taken = set(labels.values()) - {current}
+        free = _free(wanted, charger_id, taken)
+        if free != current:
+            connection.execute(
+                "UPDATE chargers SET label = ? WHERE account = ? AND charger_id = ?",
+                (free, account, charger_id),
+            )
+            labels[charger_id] = free
+
+
+def _insert(connection: sqlite3.Connection, account: int, charger_id: str, label: str) -> None:
+    connection.execute("INSERT INTO chargers VALUES (?, ?, ?)", (account, charger_id, label))
+
+
+def _free(wanted: str, charger_id: str, taken: set[str]) -> str:
+    """Return the label; if another charger has it, with the id's start behind it, or the whole id."""
+    candidates = (wanted, f"{wanted}-{charger_id[:_ID_START]}", f"{wanted}-{charger_id}")
+    return next((label for label in candidates if label not in taken), f"{wanted}-{charger_id}-{len(taken)}")

@@ -1,0 +1,99 @@
+"""Totals per charger and vehicle, and the marks below which no counter falls."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter.ledger.entry import UNDECIDED, UNTAGGED
+from joulo_exporter.models.book import Totals
+from joulo_exporter.models.tag import UNKNOWN_VEHICLE
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+_FIELDS = Totals.__struct_fields__
+
+
+class Marks:
+    """The highest value that each counter of an account has shown."""
+
+    def __init__(self, connection: sqlite3.Connection, account: int) -> None:
+        self._connection = connection
+        self._account = account
+        rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
+        self._values: dict[tuple[str, str], float] = {(series, key): value for series, key, value in rows}
+
+    def hold(self, series: str, key: str, value: float) -> float:
+        """Return the value, or the mark if that is higher; a new height is written down."""
+        mark = self._values.get((series, key))
+        if mark is not None and mark >= value:
+            return mark
+        self._values[series, key] = value
+        self._connection.execute(
+            "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)", (self._account, series, key, value)
+        )
+        return value
+
+    def hold_totals(self, series: str, key: str, totals: Totals) -> Totals:
+        """Return the totals with each figure held on its own."""
+        held = {name: int(self.hold(f"{series}_{name}", key, getattr(totals, name))) for name in _FIELDS}
+        return Totals(**held)
+
+    def of_series(self, *series: str) -> dict[tuple[str, str], float]:
+        """Return the marks of these series."""
+        return {key: value for key, value in self._values.items() if key[0] in series}
+
+
+def totals_by_tag(connection: sqlite3.Connection, account: int) -> list[tuple[str, str, Totals]]:
+    """Return (charger id, tag, totals) for every pair that has sessions; nothing is held here."""
+    rows = connection.execute(
+        f"SELECT charger_id, tag, {', '.join(_FIELDS)} FROM totals "  # noqa: S608 -- names of ours
+        "WHERE account = ? AND entries > 0",
+        (account,),
+    )
+    return [(charger_id, tag, Totals(*figures)) for charger_id, tag, *figures in rows]
+
+
+def by_charger(rows: Iterable[tuple[str, str, Totals]]) -> dict[str, Totals]:
+    """Return the totals of each charger id."""
+    return _summed((charger_id, totals) for charger_id, _, totals in rows)
+
+
+def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, str]) -> dict[str, Totals]:
+    """Return the totals of each vehicle of the configuration, and of ``unknown``, zeros included.
+
+    Energy of a session in progress that has shown no tag yet is in none of them until its vehicle is known.
+    """
+    summed = _summed(
+        (vehicles.get(tag, UNKNOWN_VEHICLE) if tag != UNTAGGED else UNKNOWN_VEHICLE, totals)
+        for _, tag, totals in rows
+        if tag != UNDECIDED
+    )
+    return {name: summed.get(name, Totals()) for name in sorted({UNKNOWN_VEHICLE, *vehicles.values()})}
+
+
+def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
+    """Return a key for the vehicle's marks that changes when the configuration gives it other tags.
+
+    What a vehicle's counters count is then another thing. Held to the former height, ``unknown`` would keep
+    the energy of a tag that has got a vehicle, and the sum of all vehicles would have it twice.
+    """
+    if vehicle == UNKNOWN_VEHICLE:
+        tags = sorted(vehicles)
+    else:
+        tags = sorted(tag for tag, name in vehicles.items() if name == vehicle)
+    return f"{vehicle}/{hashlib.sha256(','.join(tags).encode()).hexdigest()[:12]}"
+
+
+def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(_FIELDS))
+    for key, totals in pairs:
+        sums[key] = [
+            so_far + figure for so_far, figure in zip(sums[key], msgspec.structs.astuple(totals), strict=True)
+        ]
+    return {key: Totals(*figures) for key, figures in sums.items()}

@@ -1,0 +1,137 @@
+"""Which page of ``/sessions`` comes next: pure.
+
+Pages run from the newest session to the oldest and shift while they are read: a new session pushes the
+others down, a withdrawn one pulls them up. Consecutive pages therefore overlap by one record, and a page
+that does not connect with what this walk has seen is asked for again further up. Each walk has a number,
+its generation, which marks every session that it lists.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+PAGE_SIZE = 100
+"""Sessions a page; the most that the API gives at once."""
+
+_OVERLAP = 1
+
+
+class Walk(msgspec.Struct, frozen=True):
+    """How far the history has been read."""
+
+    generation: int = 0
+    offset: int | None = None
+    """Where the next page begins; ``None`` when there is nothing to walk."""
+    full: bool = False
+    """Whether the walk goes to the very end (first import, resync), or only to what is known (an absence)."""
+    complete: bool = False
+    """Whether every session is in the ledger."""
+    clean: bool = True
+    """Whether every record of this walk could be read; otherwise a missing one proves nothing."""
+    stepped_back: bool = False
+    head_at_seconds: float = 0.0
+    """When the newest page was asked for last."""
+    started_at_seconds: float = 0.0
+    finished_at_seconds: float | None = None
+    """When a full walk ended last."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """What a page says about the walk; counts are of sessions on it, as known before it was stored."""
+
+    offset: int
+    size: int
+    malformed: int
+    is_last: bool
+    in_this_walk: int
+    in_earlier_walks: int
+
+    @property
+    def new(self) -> int:
+        """Return how many sessions this walk had not seen."""
+        return self.size - self.malformed - self.in_this_walk
+
+
+def begin_head(walk: Walk, now_seconds: float, resync_interval_s: float) -> Walk:
+    """Return the walk under which the newest page is asked for now; a first import or resync begins here."""
+    walk = msgspec.structs.replace(walk, head_at_seconds=now_seconds)
+    if walk.offset is not None:
+        return walk
+    first = walk.generation == 0 or not walk.complete
+    due = walk.finished_at_seconds is None or now_seconds - walk.finished_at_seconds >= resync_interval_s
+    clock_went_back = walk.finished_at_seconds is not None and walk.finished_at_seconds > now_seconds
+    if first or due or clock_went_back:
+        return _new_walk(walk, now_seconds, full=True)
+    return walk
+
+
+def after_head(walk: Walk, page: Page, now_seconds: float) -> Walk:
+    """Return the walk after the newest page has come."""
+    if walk.offset is None:
+        return _after_refresh(walk, page, now_seconds)
+    if walk.offset == 0:
+        return after_page(walk, page, now_seconds)
+    if page.in_this_walk or page.is_last:
+        clean = walk.clean and not page.malformed
+        return msgspec.structs.replace(walk, offset=walk.offset + page.new, clean=clean)
+    # So many new sessions that they do not connect with this walk: it begins again, from this page on.
+    again = _new_walk(walk, now_seconds, full=walk.full)
+    return msgspec.structs.replace(again, offset=_next_offset(page))
+
+
+def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
+    """Return the walk after the page at its offset has come."""
+    walk = msgspec.structs.replace(walk, clean=walk.clean and not page.malformed)
+    connects = page.offset == 0 or page.in_this_walk > 0
+    if not connects:
+        return _step_back(walk, page)
+    if page.is_last or (not walk.full and page.in_earlier_walks):
+        return _finished(walk, now_seconds)
+    if page.offset > 0 and page.new <= 0 and page.malformed == 0 and not walk.stepped_back:
+        return _give_up(walk)  # the same page again: no walk comes to an end that way
+    return msgspec.structs.replace(walk, offset=_next_offset(page), stepped_back=False)
+
+
+def _after_refresh(walk: Walk, page: Page, now_seconds: float) -> Walk:
+    if page.in_this_walk or page.in_earlier_walks or page.is_last:
+        return walk
+    # A long absence: more new sessions than a page holds. Until they are read, totals are not complete.
+    gap = _new_walk(walk, now_seconds, full=False)
+    return msgspec.structs.replace(gap, offset=_next_offset(page), complete=False)
+
+
+def _new_walk(walk: Walk, now_seconds: float, *, full: bool) -> Walk:
+    return msgspec.structs.replace(
+        walk,
+        generation=walk.generation + 1,
+        offset=0,
+        full=full,
+        clean=True,
+        stepped_back=False,
+        started_at_seconds=now_seconds,
+    )
+
+
+def _next_offset(page: Page) -> int:
+    return page.offset + max(1, page.size - _OVERLAP)
+
+
+def _step_back(walk: Walk, page: Page) -> Walk:
+    if walk.stepped_back:
+        return _give_up(walk)
+    return msgspec.structs.replace(walk, offset=max(0, page.offset - PAGE_SIZE + 1), stepped_back=True)
+
+
+def _give_up(walk: Walk) -> Walk:
+    """Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help."""
+    return msgspec.structs.replace(walk, offset=None, stepped_back=False)
+
+
+def _finished(walk: Walk, now_seconds: float) -> Walk:
+    return msgspec.structs.replace(
+        walk,
+        offset=None,
+        complete=True,
+        stepped_back=False,
+        finished_at_seconds=now_seconds if walk.full else walk.finished_at_seconds,
+    )
