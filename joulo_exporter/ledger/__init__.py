@@ -3,6 +3,7 @@
 from joulo_exporter.ledger.account import AccountLedger
 from joulo_exporter.ledger.database import FILE_NAME, Database, put_aside
 from joulo_exporter.ledger.endpoints import EndpointRecord
+from joulo_exporter.ledger.opening import open_ledger
 from joulo_exporter.ledger.walk import PAGE_SIZE, Walk, begin_head
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "EndpointRecord",
     "Walk",
     "begin_head",
+    "open_ledger",
     "put_aside",
 ]

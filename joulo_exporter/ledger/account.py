@@ -128,7 +128,7 @@ class AccountLedger:
         chargers, vehicles = self._held_totals(connection, marks) if walk_now.complete else ({}, {})
         sessions, back_to_seconds = connection.execute(
             "SELECT (SELECT SUM(entries) FROM totals WHERE account = ?1), "
-            "(SELECT MIN(started_at) FROM sessions WHERE account = ?1 AND started_at IS NOT NULL)",
+            "(SELECT MIN(started_at) FROM sessions WHERE account = ?1 AND withdrawn = 0)",
             (account,),
         ).fetchone()
         return Book(

@@ -9,7 +9,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger.migrations import MIGRATIONS, migrate
+from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,8 @@ def put_aside(folder: Path, now_seconds: float) -> Path:
         LedgerError: it cannot be renamed.
     """
     kept = folder / f"{FILE_NAME}.damaged-{int(now_seconds)}"
+    while kept.exists():  # an earlier one's bytes are not written over, whatever the clock says
+        kept = kept.with_name(f"{kept.name}-again")
     try:
         (folder / FILE_NAME).rename(kept)
         for suffix in ("-wal", "-shm"):
@@ -142,8 +144,13 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
     connection.execute("PRAGMA journal_size_limit = 1048576")
     if place != ":memory:" and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise LedgerDamagedError(f"{place} is damaged")
+    _refuse_newer(connection, place)
     migrate(connection)
-    newer = {name for (name,) in connection.execute("SELECT name FROM migrations")} - dict(MIGRATIONS).keys()
+
+
+def _refuse_newer(connection: sqlite3.Connection, place: str) -> None:
+    """Leave a file alone that has migrations which this version does not know."""
+    newer = applied_migrations(connection) - dict(MIGRATIONS).keys()
     if newer:
         raise LedgerError(
             f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "

@@ -19,8 +19,11 @@ Value = TypeVar("Value")
 UNTAGGED = ""
 """Tag of energy that was charged without one."""
 
-UNDECIDED = "?"
-"""Tag of a session in progress that has shown none yet: it may still, so no vehicle gets its energy."""
+UNDECIDED = "-"
+"""Tag of a session in progress that has shown none yet: it may still, so no vehicle gets its energy.
+
+No true tag is spelled that way: ``normal_tag`` takes dashes out.
+"""
 
 
 class Entry(msgspec.Struct, frozen=True):

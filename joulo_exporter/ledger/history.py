@@ -105,16 +105,17 @@ def record_page(
         now_seconds: wall-clock time.
     """
     former = entries(connection, account, [session.id for session in answer.records])
+    page = _page(answer, offset, former, walk.generation)
+    advance = walks.after_head if offset == 0 else walks.after_page
+    after = advance(walk, page, now_seconds)
     # The first import is history, not news: nobody wants a message for each session of the past years.
     learned_at_seconds = None if walk.finished_at_seconds is None else now_seconds
     for session in answer.records:
         old = former.get(session.id)
-        new = listed(old, session, generation=walk.generation, learned_at_seconds=learned_at_seconds)
+        # Where a walk begins with this page, the page is part of it: the next one must connect with it.
+        new = listed(old, session, generation=after.generation, learned_at_seconds=learned_at_seconds)
         save(connection, account, old, new)
-    page = _page(answer, offset, former, walk.generation)
-    advance = walks.after_head if offset == 0 else walks.after_page
-    after = advance(walk, page, now_seconds)
-    if after.offset is None and walk.offset is not None and after.complete and walk.full:
+    if after.finished_generation != walk.finished_generation:
         _withdraw_missing(connection, account, after)
     save_walk(connection, account, after)
     return after
@@ -131,7 +132,7 @@ def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels
     for (charger_id,) in rows:
         (nickname,) = connection.execute(
             "SELECT charger_nickname FROM sessions WHERE account = ? AND charger_id = ? "
-            "ORDER BY started_at DESC LIMIT 1",
+            "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
             (account, charger_id),
         ).fetchone()
         slug = configured_labels.get(charger_id)
@@ -139,12 +140,11 @@ def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels
 
 
 def _page(answer: Answer[Session], offset: int, former: Mapping[str, Entry], generation: int) -> walks.Page:
-    full_page = min(walks.PAGE_SIZE, answer.page_limit or walks.PAGE_SIZE)
     return walks.Page(
         offset=offset,
         size=answer.size,
         malformed=len(answer.malformed),
-        is_last=answer.size < full_page,
+        full_size=min(walks.PAGE_SIZE, answer.page_limit or walks.PAGE_SIZE),
         in_this_walk=sum(entry.generation == generation for entry in former.values()),
         in_earlier_walks=sum(0 < entry.generation < generation for entry in former.values()),
     )

@@ -39,18 +39,19 @@ def apply_configured(connection: sqlite3.Connection, account: int, configured: d
     Entries for chargers that the account does not have wait until it has them.
     """
     labels = pinned_labels(connection, account)
-    for charger_id, wanted in configured.items():
-        current = labels.get(charger_id)
-        if current is None or current == wanted:
-            continue
-        taken = set(labels.values()) - {current}
-        free = _free(wanted, charger_id, taken)
-        if free != current:
-            connection.execute(
-                "UPDATE chargers SET label = ? WHERE account = ? AND charger_id = ?",
-                (free, account, charger_id),
-            )
-            labels[charger_id] = free
+    changing = {
+        charger_id: wanted
+        for charger_id, wanted in configured.items()
+        if charger_id in labels and labels[charger_id] != wanted
+    }
+    # Together: two chargers may swap their labels, and neither is to get another one at the next start.
+    taken = {label for charger_id, label in labels.items() if charger_id not in changing}
+    for charger_id in changing:
+        connection.execute("DELETE FROM chargers WHERE account = ? AND charger_id = ?", (account, charger_id))
+    for charger_id, wanted in changing.items():
+        label = _free(wanted, charger_id, taken)
+        _insert(connection, account, charger_id, label)
+        taken.add(label)
 
 
 def _insert(connection: sqlite3.Connection, account: int, charger_id: str, label: str) -> None:

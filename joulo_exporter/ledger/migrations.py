@@ -57,14 +57,23 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+def applied_migrations(connection: sqlite3.Connection) -> set[str]:
+    """Return the names of the migrations that the database has.
+
+    Raises:
+        sqlite3.Error: the database cannot be read or written.
+    """
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+    return {name for (name,) in connection.execute("SELECT name FROM migrations")}
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Apply the migrations that the database does not have yet.
 
     Raises:
         sqlite3.Error: the database cannot be read or written.
     """
-    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
-    applied = {name for (name,) in connection.execute("SELECT name FROM migrations")}
+    applied = applied_migrations(connection)
     for name, statements in MIGRATIONS:
         if name in applied:
             continue

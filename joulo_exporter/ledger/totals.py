@@ -83,11 +83,11 @@ def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
     What a vehicle's counters count is then another thing. Held to the former height, ``unknown`` would keep
     the energy of a tag that has got a vehicle, and the sum of all vehicles would have it twice.
     """
-    if vehicle == UNKNOWN_VEHICLE:
-        tags = sorted(vehicles)
+    if vehicle == UNKNOWN_VEHICLE:  # counts what no other vehicle does
+        tags = sorted(tag for tag, name in vehicles.items() if name != vehicle)
     else:
         tags = sorted(tag for tag, name in vehicles.items() if name == vehicle)
-    return f"{vehicle}/{hashlib.sha256(','.join(tags).encode()).hexdigest()[:12]}"
+    return f"{vehicle}/{hashlib.sha256(msgspec.json.encode(tags)).hexdigest()[:12]}"
 
 
 def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:

@@ -1,9 +1,9 @@
 """Which page of ``/sessions`` comes next: pure.
 
 Pages run from the newest session to the oldest and shift while they are read: a new session pushes the
-others down, a withdrawn one pulls them up. Consecutive pages therefore overlap by one record, and a page
-that does not connect with what this walk has seen is asked for again further up. Each walk has a number,
-its generation, which marks every session that it lists.
+others down, a withdrawn one pulls them up. Consecutive pages therefore overlap by a record that could be
+read, and a page that does not connect with what this walk has seen is asked for again further up. Each walk
+has a number, its generation, which marks every session that it lists.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ PAGE_SIZE = 100
 """Sessions a page; the most that the API gives at once."""
 
 _OVERLAP = 1
+_MOST_FRUITLESS = 3
+"""Pages in a row without a new session: one that does not connect, the one above it, and that one again."""
 
 
 class Walk(msgspec.Struct, frozen=True):
@@ -28,12 +30,15 @@ class Walk(msgspec.Struct, frozen=True):
     """Whether every session is in the ledger."""
     clean: bool = True
     """Whether every record of this walk could be read; otherwise a missing one proves nothing."""
-    stepped_back: bool = False
+    fruitless: int = 0
+    """Pages in a row that brought this walk no further."""
     head_at_seconds: float = 0.0
     """When the newest page was asked for last."""
     started_at_seconds: float = 0.0
     finished_at_seconds: float | None = None
-    """When a full walk ended last."""
+    """When a full walk reached the end last."""
+    finished_generation: int = 0
+    """Number of that walk. One that was given up is none: what it has not listed may well exist."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -42,9 +47,15 @@ class Page(msgspec.Struct, frozen=True):
     offset: int
     size: int
     malformed: int
-    is_last: bool
+    full_size: int
+    """How many records a page has that is not the last one."""
     in_this_walk: int
     in_earlier_walks: int
+
+    @property
+    def is_last(self) -> bool:
+        """Return whether the history ends on this page."""
+        return self.size < self.full_size
 
     @property
     def new(self) -> int:
@@ -74,30 +85,43 @@ def after_head(walk: Walk, page: Page, now_seconds: float) -> Walk:
     if page.in_this_walk or page.is_last:
         clean = walk.clean and not page.malformed
         return msgspec.structs.replace(walk, offset=walk.offset + page.new, clean=clean)
-    # So many new sessions that they do not connect with this walk: it begins again, from this page on.
-    again = _new_walk(walk, now_seconds, full=walk.full)
-    return msgspec.structs.replace(again, offset=_next_offset(page))
+    # So many new sessions that they do not connect with this walk: a full one begins, from this page on. It
+    # must not end at the sessions of this walk, which does not reach down to what is known.
+    again = _new_walk(_forgetting_completeness(walk, page), now_seconds, full=True)
+    return msgspec.structs.replace(again, offset=_next_offset(page), clean=not page.malformed)
 
 
 def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
     walk = msgspec.structs.replace(walk, clean=walk.clean and not page.malformed)
-    connects = page.offset == 0 or page.in_this_walk > 0
-    if not connects:
+    if page.offset == 0:
+        walk = _forgetting_completeness(walk, page)
+    elif not page.in_this_walk:
         return _step_back(walk, page)
     if page.is_last or (not walk.full and page.in_earlier_walks):
         return _finished(walk, now_seconds)
-    if page.offset > 0 and page.new <= 0 and page.malformed == 0 and not walk.stepped_back:
-        return _give_up(walk)  # the same page again: no walk comes to an end that way
-    return msgspec.structs.replace(walk, offset=_next_offset(page), stepped_back=False)
+    fruitless = 0 if page.new > 0 else walk.fruitless + 1
+    same_page_again = page.offset > 0 and fruitless == 1 and page.malformed == 0
+    if same_page_again or fruitless >= _MOST_FRUITLESS:
+        return _give_up(walk)  # no walk comes to an end that way
+    return msgspec.structs.replace(walk, offset=_next_offset(page), fruitless=fruitless)
 
 
 def _after_refresh(walk: Walk, page: Page, now_seconds: float) -> Walk:
-    if page.in_this_walk or page.in_earlier_walks or page.is_last:
+    walk = _forgetting_completeness(walk, page)
+    if walk.complete or page.in_this_walk or page.in_earlier_walks or page.is_last:
         return walk
-    # A long absence: more new sessions than a page holds. Until they are read, totals are not complete.
     gap = _new_walk(walk, now_seconds, full=False)
-    return msgspec.structs.replace(gap, offset=_next_offset(page), complete=False)
+    return msgspec.structs.replace(gap, offset=_next_offset(page), clean=not page.malformed)
+
+
+def _forgetting_completeness(walk: Walk, page: Page) -> Walk:
+    """Return the walk after the newest page, which after a long absence may not reach down to what is known.
+
+    Until the sessions between are read, totals are not complete.
+    """
+    reaches_down = page.in_this_walk > 0 or page.in_earlier_walks > 0 or page.is_last
+    return msgspec.structs.replace(walk, complete=walk.complete and reaches_down)
 
 
 def _new_walk(walk: Walk, now_seconds: float, *, full: bool) -> Walk:
@@ -107,31 +131,30 @@ def _new_walk(walk: Walk, now_seconds: float, *, full: bool) -> Walk:
         offset=0,
         full=full,
         clean=True,
-        stepped_back=False,
+        fruitless=0,
         started_at_seconds=now_seconds,
     )
 
 
 def _next_offset(page: Page) -> int:
-    return page.offset + max(1, page.size - _OVERLAP)
+    """Return where the next page begins: of the overlap, at least one record could be read on this page."""
+    return page.offset + max(1, page.size - page.malformed - _OVERLAP)
 
 
 def _step_back(walk: Walk, page: Page) -> Walk:
-    if walk.stepped_back:
+    if walk.fruitless + 1 >= _MOST_FRUITLESS:
         return _give_up(walk)
-    return msgspec.structs.replace(walk, offset=max(0, page.offset - PAGE_SIZE + 1), stepped_back=True)
+    offset = max(0, page.offset - page.full_size + _OVERLAP)
+    return msgspec.structs.replace(walk, offset=offset, fruitless=walk.fruitless + 1)
 
 
 def _give_up(walk: Walk) -> Walk:
     """Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help."""
-    return msgspec.structs.replace(walk, offset=None, stepped_back=False)
+    return msgspec.structs.replace(walk, offset=None, fruitless=0)
 
 
 def _finished(walk: Walk, now_seconds: float) -> Walk:
-    return msgspec.structs.replace(
-        walk,
-        offset=None,
-        complete=True,
-        stepped_back=False,
-        finished_at_seconds=now_seconds if walk.full else walk.finished_at_seconds,
-    )
+    after = msgspec.structs.replace(walk, offset=None, complete=True, fruitless=0)
+    if not walk.full:
+        return after
+    return msgspec.structs.replace(after, finished_at_seconds=now_seconds, finished_generation=walk.generation)

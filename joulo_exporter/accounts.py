@@ -1,0 +1,174 @@
+"""The accounts at work: a poller for each, made from the configuration and changed by a reload."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter.api import JouloClient
+from joulo_exporter.ledger import AccountLedger
+from joulo_exporter.logs import event
+from joulo_exporter.poller import Poller, PollSettings
+from joulo_exporter.schedule import first_request_delay_s
+from joulo_exporter.snapshot import Durations, Tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import aiohttp
+
+    from joulo_exporter.config import ApiConfig, Config, Secret
+    from joulo_exporter.exposition import Exposition
+    from joulo_exporter.ledger import Database
+    from joulo_exporter.poller import Clock, Offload
+
+_logger = logging.getLogger(__name__)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All that one account's poller depends on: when it is unchanged, a reload leaves the poller alone."""
+
+    key: str
+    """The account's name, or an empty text."""
+    token: Secret
+    api: ApiConfig
+    chargers: Mapping[str, str]
+    settings: PollSettings
+
+
+def plans(config: Config) -> tuple[Plan, ...]:
+    """Return what each account needs; reads the tokens.
+
+    Raises:
+        ConfigError: a token cannot be read.
+    """
+    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
+    spread_s = config.intervals["chargers"]
+    return tuple(
+        Plan(
+            key=account.name or "",
+            token=account.token.read(),
+            api=config.api,
+            chargers=config.chargers,
+            settings=PollSettings(
+                account=account.name,
+                intervals=config.intervals,
+                stale_after_s=config.stale_after_s,
+                page_interval_s=config.history.page_interval_s,
+                resync_interval_s=config.history.resync_interval_s,
+                tags=tags,
+                first_delay_s=first_request_delay_s(position, len(config.accounts), spread_s),
+            ),
+        )
+        for position, account in enumerate(config.accounts)
+    )
+
+
+class _Running(msgspec.Struct):
+    plan: Plan
+    poller: Poller
+    task: asyncio.Task[None]
+
+
+class Accounts:
+    """Runs one poller an account.
+
+    Args:
+        session: the connection pool.
+        database: the ledger's file.
+        exposition: takes the snapshots.
+        offload: runs the ledger's transactions.
+        clock: time and sleep.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        database: Database,
+        exposition: Exposition,
+        *,
+        offload: Offload,
+        clock: Clock,
+    ) -> None:
+        self._session = session
+        self._database = database
+        self._exposition = exposition
+        self._offload = offload
+        self._clock = clock
+        self._running: dict[str, _Running] = {}
+        self._durations: dict[str, dict[str, Durations]] = {}
+
+    @property
+    def secrets(self) -> Iterable[Secret]:
+        """Return the tokens in use."""
+        return [running.plan.token for running in self._running.values()]
+
+    @property
+    def ready(self) -> bool:
+        """Return whether each endpoint of each account has been asked."""
+        snapshots = list(self._exposition.snapshots())
+        return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
+
+    async def follow(self, wanted: Iterable[Plan]) -> None:
+        """Start, stop and restart pollers until they are as planned; those that are already stay untouched."""
+        plans_by_key = {plan.key: plan for plan in wanted}
+        for key, running in list(self._running.items()):
+            if plans_by_key.get(key) != running.plan:
+                await self._stop(key, gently=True)
+        self._exposition.keep_only(plans_by_key)
+        for key, plan in plans_by_key.items():
+            if key not in self._running:
+                self._running[key] = await self._started(plan)
+
+    async def close(self) -> None:
+        """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""
+        for key in list(self._running):
+            await self._stop(key, gently=False)
+
+    async def _started(self, plan: Plan) -> _Running:
+        ledger = await self._offload(
+            lambda: AccountLedger(
+                self._database,
+                plan.key,
+                configured_labels=plan.chargers,
+                vehicles=plan.settings.tags.vehicles,
+            )
+        )
+        client = JouloClient(
+            self._session,
+            base_url=plan.api.url,
+            token=plan.token,
+            timeout_s=plan.api.timeout_s,
+            proxy=plan.api.proxy_url,
+            clock=self._clock.now,
+        )
+        poller = Poller(
+            client,
+            ledger,
+            plan.settings,
+            lambda snapshot: self._exposition.publish(plan.key, snapshot),
+            offload=self._offload,
+            clock=self._clock,
+            durations=self._durations.get(plan.key),
+        )
+        task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
+        task.add_done_callback(_log_end)
+        return _Running(plan, poller, task)
+
+    async def _stop(self, key: str, *, gently: bool) -> None:
+        running = self._running.pop(key)
+        if gently:
+            async with running.poller.busy:  # a request that is out there is answered and written down first
+                running.task.cancel()
+        else:
+            running.task.cancel()
+        await asyncio.wait([running.task])
+        self._durations[key] = running.poller.durations
+
+
+def _log_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        event(_logger, "error", "an account is no longer refreshed; restart the exporter", err=task.exception())

@@ -1,0 +1,129 @@
+"""``joulo-exporter check``: tries every token on every endpoint, and says what to do about each fault."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from joulo_exporter.api import ENDPOINTS, JouloClient, open_session
+from joulo_exporter.config import format_duration
+from joulo_exporter.errors import (
+    ApiAuthenticationError,
+    ApiError,
+    ApiScopeError,
+    ApiThrottledError,
+    ConfigError,
+    LedgerError,
+    LedgerLockedError,
+)
+from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.models import Answer
+from joulo_exporter.schedule import Pause, remaining_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import aiohttp
+
+    from joulo_exporter.api import Endpoint
+    from joulo_exporter.config import AccountConfig, Config, Secret
+
+_REMEDIES: tuple[tuple[type[ApiError], str], ...] = (
+    (ApiAuthenticationError, "make a new token in Joulo's app or website, and copy it without quotes or blanks"),
+    (ApiScopeError, "give the token that scope; the other endpoints work without it"),
+    (ApiThrottledError, "wait; does something else ask with the same token?"),
+)
+
+
+async def check(config: Config, say: Callable[[str], None]) -> bool:
+    """Check every account; return whether all is well.
+
+    Requests keep to the documented intervals: an endpoint that was asked too short a time ago, by the exporter
+    or by an earlier check, is not asked again. While an exporter runs on the same storage path nothing is
+    asked at all.
+
+    Args:
+        config: what to check.
+        say: takes each line for the person.
+    """
+    try:
+        database = Database(config.storage_path)
+    except LedgerLockedError as error:
+        say(f"An exporter is running: {error}.")
+        say("Its page on / and joulo_up show how it fares; stop it to let this command ask the API itself.")
+        return False
+    except LedgerError as error:
+        say(f"Note: {error}; set --storage.path to a folder that the exporter may write.")
+        database = Database(None)
+    try:
+        async with open_session(connection_limit=1) as session:
+            results = [await _Check(config, account, database, session, say).run() for account in config.accounts]
+    finally:
+        database.close()
+    return all(results)
+
+
+class _Check:
+    """One account's check."""
+
+    def __init__(
+        self,
+        config: Config,
+        account: AccountConfig,
+        database: Database,
+        session: aiohttp.ClientSession,
+        say: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._account = account
+        self._session = session
+        self._say = say
+        self._ledger = AccountLedger(
+            database, account.name or "", configured_labels=config.chargers, vehicles=config.vehicles
+        )
+
+    async def run(self) -> bool:
+        """Say how each endpoint answers; return whether all of them do."""
+        self._say(f"Account {self._account.name or '(without a name)'}, {self._account.token.describe()}:")
+        try:
+            token = self._account.token.read()
+        except ConfigError as error:
+            self._say(f"  token     FAULT  {error}")
+            return False
+        self._say("  token     ok     looks like a token")
+        return all([await self._endpoint(endpoint, token) for endpoint in ENDPOINTS])
+
+    async def _endpoint(self, endpoint: Endpoint[object], token: Secret) -> bool:
+        interval_s = self._config.intervals[endpoint.name]
+        record = self._ledger.load()[0].get(endpoint.name)
+        left_s = remaining_s(record.pause if record else None, interval_s, time.time())
+        if left_s > 0:
+            wait = format_duration(max(1, round(left_s)))
+            self._say(f"  {endpoint.name:<9} later  was asked a short time ago; may be asked again in {wait}")
+            return True
+        self._ledger.begin_request(endpoint.name, Pause(time.time(), interval_s))
+        client = JouloClient(
+            self._session,
+            base_url=self._config.api.url,
+            token=token,
+            timeout_s=self._config.api.timeout_s,
+            proxy=self._config.api.proxy_url,
+        )
+        try:
+            answer = await client.fetch(endpoint)
+        except ApiError as error:
+            self._say(f"  {endpoint.name:<9} FAULT  {error}{_remedy(error)}")
+            return False
+        self._say(f"  {endpoint.name:<9} ok     {_summary(answer)}")
+        return True
+
+
+def _remedy(error: ApiError) -> str:
+    return next((f"; {remedy}" for kind, remedy in _REMEDIES if isinstance(error, kind)), "")
+
+
+def _summary(answer: object) -> str:
+    if not isinstance(answer, Answer):
+        return "answers with the account's totals"
+    left_out = f", and {len(answer.malformed)} that cannot be read" if answer.malformed else ""
+    return f"answers with {len(answer.records)} records{left_out}"

@@ -1,0 +1,38 @@
+"""The exporter against a simulated household: no token, no network."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from joulo_exporter.config import AccountConfig, ApiConfig, Config, HistoryConfig, load_config
+from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+_VEHICLES = {"04A1B2C3D4E580": "tesla", "DEADBEEF12345678": "zoe"}
+
+
+@contextlib.asynccontextmanager
+async def simulated_household(storage_path: Path) -> AsyncIterator[Config]:
+    """Run a household that behaves like the API on a free port; yield the configuration that polls it.
+
+    Its sessions last two or three minutes, so the intervals are shorter than an account's may be.
+    """
+    async with serve(Household(Scenario())) as running:
+        environment = load_config(
+            None, {"JOULO_TOKEN": DEMO_TOKEN, "JOULO_API_URL": running.url}, storage_path=storage_path
+        )
+        yield Config(
+            accounts=(AccountConfig(None, environment.accounts[0].token),),
+            api=ApiConfig(url=running.url, timeout_s=environment.api.timeout_s),
+            intervals={"chargers": 5.0, "sessions": 15.0, "energy": 30.0},
+            stale_after_s=environment.stale_after_s,
+            history=HistoryConfig(page_interval_s=0.1, resync_interval_s=600.0),
+            vehicles=_VEHICLES,
+            chargers={},
+            id_tags="show",
+            storage_path=storage_path,
+        )

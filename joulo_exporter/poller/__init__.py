@@ -1,0 +1,6 @@
+"""The only loop: client, ledger, new snapshot, rest."""
+
+from joulo_exporter.poller.poller import Poller
+from joulo_exporter.poller.settings import Clock, Offload, PollSettings
+
+__all__ = ["Clock", "Offload", "PollSettings", "Poller"]

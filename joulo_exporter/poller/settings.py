@@ -1,0 +1,49 @@
+"""What a poller is told, and the means it is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from joulo_exporter.snapshot import Tags
+
+Result = TypeVar("Result")
+
+
+class Clock(Protocol):
+    """Time, so that a test can move it by hand."""
+
+    def now(self) -> float:
+        """Return wall-clock time, Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that never jumps."""
+
+    async def sleep(self, duration_s: float) -> None:
+        """Wait."""
+
+
+class Offload(Protocol):
+    """Runs what blocks, such as a transaction, outside of the event loop."""
+
+    def __call__(self, work: Callable[[], Result]) -> Awaitable[Result]:
+        """Return what ``work`` returns, or raise what it raises."""
+
+
+class PollSettings(msgspec.Struct, frozen=True):
+    """The part of the configuration that a poller follows."""
+
+    account: str | None
+    """The ``account`` label."""
+    intervals: Mapping[str, float]
+    """Seconds between two requests, by endpoint."""
+    stale_after_s: float
+    page_interval_s: float
+    resync_interval_s: float
+    tags: Tags
+    first_delay_s: float = 0.0
+    """For an account that was never asked: how long to wait, so that many do not begin at once."""

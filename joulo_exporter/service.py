@@ -1,0 +1,173 @@
+"""The composition root: builds the objects, owns their lifetimes, signals, reload, and the order of closing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter import __version__, web
+from joulo_exporter.accounts import Accounts, plans
+from joulo_exporter.api import open_session
+from joulo_exporter.collector.process import ConfigReloads, process_registry
+from joulo_exporter.errors import ConfigError, LedgerError
+from joulo_exporter.exposition import Exposition
+from joulo_exporter.ledger import open_ledger
+from joulo_exporter.logs import event
+from joulo_exporter.page import landing_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from joulo_exporter.config import Config, Secret
+    from joulo_exporter.poller.settings import Result
+
+_logger = logging.getLogger(__name__)
+
+_CONNECTION_LIMIT = 64
+"""Connections to the API at the same time; an account needs one for a fraction of a second."""
+
+
+class WebOptions(msgspec.Struct, frozen=True):
+    """What the command line says about the web server."""
+
+    listen_addresses: tuple[str, ...]
+    telemetry_path: str
+    lifecycle_enabled: bool
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(asyncio.sleep)
+
+
+class Service:
+    """The exporter from start to end.
+
+    Args:
+        load: reads the configuration, at the start and at each reload; raises ``ConfigError``.
+        options: of the web server.
+    """
+
+    def __init__(self, load: Callable[[], Config], options: WebOptions) -> None:
+        self._load = load
+        self._options = options
+        self._config = load()
+        self._plans = plans(self._config)
+        self._reloads = ConfigReloads(successful=True, succeeded_at_seconds=time.time())
+        self._reload_lock = asyncio.Lock()
+        self._accounts: Accounts | None = None
+        self._stop = asyncio.Event()
+
+    def secrets(self) -> list[Secret]:
+        """Return the secrets that no line of the log may show."""
+        proxy = [self._config.api.proxy_url] if self._config.api.proxy_url else []
+        return [plan.token for plan in self._plans] + proxy
+
+    async def run(self, started: Callable[[list[str]], None] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT.
+
+        Args:
+            started: told the bound addresses once they accept connections.
+
+        Raises:
+            JouloExporterError: an address cannot be listened on, or another process has the storage path.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+            stack.callback(executor.shutdown)
+
+            def offload(work: Callable[[], Result]) -> asyncio.Future[Result]:
+                return asyncio.get_running_loop().run_in_executor(executor, work)
+
+            database = open_ledger(self._config.storage_path, time.time())
+            stack.callback(database.close)
+            session = await stack.enter_async_context(open_session(connection_limit=_CONNECTION_LIMIT))
+            exposition = Exposition(process_registry(__version__, self._reloads))
+            self._accounts = Accounts(session, database, exposition, offload=offload, clock=SystemClock())
+            stack.push_async_callback(self._accounts.close)
+            await self._accounts.follow(self._plans)
+            await self._listen(stack, exposition, persistent=database.persistent, started=started)
+            with self._signals():
+                await self._stop.wait()
+            event(_logger, "info", "stopping")
+
+    async def reload(self) -> str | None:
+        """Read the configuration and the tokens again; a fault changes nothing.
+
+        Returns:
+            Why it failed, in one line; ``None`` when it did not.
+        """
+        async with self._reload_lock:
+            try:
+                config = await asyncio.to_thread(self._load)
+                wanted = await asyncio.to_thread(plans, config)
+                if self._accounts is not None:
+                    await self._accounts.follow(wanted)
+            except (ConfigError, LedgerError) as error:
+                self._reloads.successful = False
+                event(_logger, "error", "configuration not reloaded; the former one stays in force", err=error)
+                return str(error)
+            if config.storage_path != self._config.storage_path:
+                event(_logger, "warn", "storage.path has changed, which takes a restart")
+            self._config, self._plans = config, wanted
+            self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
+            event(_logger, "info", "configuration reloaded", accounts=len(wanted))
+            return None
+
+    async def _listen(
+        self,
+        stack: contextlib.AsyncExitStack,
+        exposition: Exposition,
+        *,
+        persistent: bool,
+        started: Callable[[list[str]], None] | None,
+    ) -> None:
+        accounts = self._accounts
+        services = web.WebServices(
+            metrics=lambda format_, gzip, names: exposition.render(
+                openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
+            ),
+            page=lambda: landing_page(exposition.snapshots(), time.time(), ledger_persistent=persistent),
+            ready=lambda: accounts is not None and accounts.ready,
+            reload=self.reload,
+            lifecycle_enabled=self._options.lifecycle_enabled,
+            telemetry_path=self._options.telemetry_path,
+        )
+        runner = web.make_runner(web.make_application(services))
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        addresses = [web.parse_listen_address(address) for address in self._options.listen_addresses]
+        bound = await web.start_listening(runner, addresses)
+        for address in bound:
+            event(_logger, "info", "listening", address=address, telemetry_path=self._options.telemetry_path)
+        if started is not None:
+            started(bound)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        reloads: set[asyncio.Task[str | None]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(self.reload())
+            reloads.add(task)  # the loop itself holds tasks only weakly
+            task.add_done_callback(reloads.discard)
+
+        handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: reload}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)

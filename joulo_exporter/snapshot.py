@@ -1,0 +1,164 @@
+"""An immutable picture of one account: what is served until the next picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag, shown_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from joulo_exporter.models import Charger, Energy
+    from joulo_exporter.models.book import Book
+    from joulo_exporter.models.tag import IdTagMode
+
+DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the buckets of ``joulo_api_request_duration_seconds``."""
+
+
+class Durations(msgspec.Struct, frozen=True):
+    """How long the requests to an endpoint took, since the process began."""
+
+    buckets: tuple[int, ...] = (0,) * len(DURATION_BOUNDS_S)
+    """Requests not longer than each bound."""
+    count: int = 0
+    sum_s: float = 0.0
+
+    def observed(self, duration_s: float) -> Durations:
+        """Return the durations with one more."""
+        return Durations(
+            buckets=tuple(
+                count + (duration_s <= bound) for count, bound in zip(self.buckets, DURATION_BOUNDS_S, strict=True)
+            ),
+            count=self.count + 1,
+            sum_s=self.sum_s + duration_s,
+        )
+
+
+class EndpointHealth(msgspec.Struct, frozen=True):
+    """How the refreshes of one endpoint go."""
+
+    endpoint: str
+    interval_s: float
+    up: bool | None = None
+    """Whether the last refresh succeeded; ``None`` before the first one."""
+    error: str | None = None
+    succeeded_at_seconds: float | None = None
+    requests: Mapping[str, int] = {}
+    """By code."""
+    malformed: int = 0
+    """Records that could not be read."""
+    durations: Durations = Durations()
+
+
+class LiveCharger(msgspec.Struct, frozen=True):
+    """A charger as ``/chargers`` showed it last."""
+
+    label: str
+    charger: Charger
+    power_watts: float | None
+    meter_wh: float | None
+    """The reading, held so that it never falls."""
+    id_tag: str
+    """Of the session in progress, as labels may show it."""
+    vehicle: str
+
+
+class LastSession(msgspec.Struct, frozen=True):
+    """The finished session of a charger that ended last."""
+
+    label: str
+    session_id: str
+    started_at_seconds: float | None
+    ended_at_seconds: float
+    kwh_hundredths: int | None
+    credits_hundredths: int | None
+    id_tag: str
+    """As labels may show it."""
+    vehicle: str
+
+
+class Tags(msgspec.Struct, frozen=True):
+    """What the configuration says of RFID tags."""
+
+    vehicles: Mapping[str, str]
+    mode: IdTagMode
+
+    def vehicle(self, tag: str | None) -> str:
+        """Return the vehicle of a tag; ``unknown`` for none, or one that is not in the configuration."""
+        return self.vehicles.get(normal_tag(tag), UNKNOWN_VEHICLE) if tag else UNKNOWN_VEHICLE
+
+    def shown(self, tag: str | None) -> str:
+        """Return what a label may show of a tag."""
+        return shown_tag(tag, self.mode)
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything that is served of one account."""
+
+    account: str | None
+    endpoints: tuple[EndpointHealth, ...]
+    book: Book | None = None
+    """``None`` until the ledger has been read."""
+    chargers: tuple[LiveCharger, ...] | None = None
+    """``None`` before the first answer, and once the last one is too old."""
+    last_sessions: tuple[LastSession, ...] = ()
+    energy: Energy | None = None
+    """``None`` before the first answer, and once the last one is too old."""
+
+    @property
+    def tried(self) -> bool:
+        """Return whether each endpoint has been asked."""
+        return all(health.up is not None for health in self.endpoints)
+
+
+def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[LiveCharger, ...]:
+    """Return the chargers of an answer with what the ledger adds to them."""
+    return tuple(
+        _live_charger(charger, book.labels[charger.id], book, tags)
+        for charger in chargers
+        if charger.id in book.labels
+    )
+
+
+def last_sessions(book: Book, tags: Tags) -> tuple[LastSession, ...]:
+    """Return the last finished session of each charger that has a label."""
+    return tuple(
+        LastSession(
+            label=book.labels[charger_id],
+            session_id=session.id,
+            started_at_seconds=session.started_at_seconds,
+            ended_at_seconds=session.ended_at_seconds,
+            kwh_hundredths=session.kwh_hundredths,
+            credits_hundredths=session.credits_hundredths,
+            id_tag=tags.shown(session.id_tag),
+            vehicle=tags.vehicle(session.id_tag),
+        )
+        for charger_id, session in book.last_sessions.items()
+        if charger_id in book.labels
+    )
+
+
+def _live_charger(charger: Charger, label: str, book: Book, tags: Tags) -> LiveCharger:
+    tag = None
+    if charger.session is not None:
+        tag = charger.session.id_tag or book.id_tags.get(charger.session.id)
+    return LiveCharger(
+        label=label,
+        charger=charger,
+        power_watts=_power_watts(charger, book),
+        meter_wh=None if charger.meter_wh is None else book.marks.get(("meter_wh", charger.id), charger.meter_wh),
+        id_tag=tags.shown(tag),
+        vehicle=tags.vehicle(tag),
+    )
+
+
+def _power_watts(charger: Charger, book: Book) -> float | None:
+    """Return 0 for a metered charger that is not charging; while it is, what its meter says, if that suffices."""
+    meter = book.meters.get(charger.id)
+    if meter is None or charger.charging is None or charger.meter_wh is None:
+        return None
+    return meter.mean_power_watts() if charger.charging else 0.0

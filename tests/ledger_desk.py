@@ -1,0 +1,101 @@
+"""A ledger of one account that a test can close and open again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from joulo_exporter.ledger import AccountLedger, Database, begin_head
+from joulo_exporter.models import Answer, Charger, LiveSession, Session
+from joulo_exporter.schedule import Pause
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from joulo_exporter.ledger import Walk
+    from joulo_exporter.models.book import Book
+
+RESYNC_S = 7 * 86_400.0
+
+
+class Desk:
+    """An account's ledger, with the poller's calls in the poller's order."""
+
+    def __init__(self, folder: Path | None, **options) -> None:
+        self.folder = folder
+        self.options = {"name": "home", "configured_labels": {}, "vehicles": {}} | options
+        self.now_seconds = 1_781_810_000.0
+        self.open()
+
+    def open(self) -> None:
+        self.database = Database(self.folder)
+        self.ledger = AccountLedger(self.database, **self.options)
+
+    def reopen(self, **options) -> None:
+        self.options |= options
+        self.database.close()
+        self.open()
+
+    def close(self) -> None:
+        self.database.close()
+
+    @property
+    def walk(self) -> Walk:
+        return self.ledger.load()[1]
+
+    @property
+    def pause(self) -> Pause:
+        return Pause(self.now_seconds, 600.0)
+
+    def book(self, *, name_unlinked: bool = True) -> Book:
+        return self.ledger.book(name_unlinked=name_unlinked)
+
+    def chargers(self, *chargers: Charger) -> bool:
+        self.ledger.begin_request("chargers", self.pause)
+        return self.ledger.record_chargers(Answer(tuple(chargers)), self.pause, self.now_seconds)
+
+    def page(self, answer: Answer[Session], *, offset: int) -> Walk:
+        walk_now = self.walk if offset else self.begun()
+        self.ledger.begin_page("sessions", self.pause, walk_now)
+        return self.ledger.record_sessions(
+            answer, self.pause, self.walk, offset=offset, now_seconds=self.now_seconds
+        )
+
+    def begun(self) -> Walk:
+        return begin_head(self.walk, self.now_seconds, RESYNC_S)
+
+    def whole_walk(self, history: list[Session], *, size: int, most_pages: int = 60) -> list[int]:
+        """Refresh and page on to the end; return the offsets asked for."""
+        asked = [0]
+        walk_now = self.page(page_of(history, 0, size), offset=0)
+        while walk_now.offset is not None:
+            assert len(asked) < most_pages, f"the walk does not end: {asked}"
+            asked.append(walk_now.offset)
+            walk_now = self.page(page_of(history, walk_now.offset, size), offset=walk_now.offset)
+        return asked
+
+
+def page_of(history: list[Session], offset: int, size: int) -> Answer[Session]:
+    """Return a page; a ``None`` in the history is a record that cannot be read."""
+    records = history[offset : offset + size]
+    readable = tuple(record for record in records if record is not None)
+    return Answer(readable, ("malformed",) * (len(records) - len(readable)), page_limit=size)
+
+
+def finished(session_id: str, *, at_seconds: float = 1_781_000_000.0, **fields) -> Session:
+    values = {
+        "charger_id": "c1",
+        "started_at_seconds": at_seconds,
+        "ended_at_seconds": at_seconds + 60,
+        "kwh_hundredths": 100,
+    }
+    return Session(session_id, **(values | fields))
+
+
+def history_of(count: int, *, prefix: str = "s") -> list[Session]:
+    """Return so many finished sessions of 1 kWh, newest first: ``s9`` is newer than ``s8``."""
+    return [finished(f"{prefix}{n}", at_seconds=1_780_000_000.0 + 100 * n) for n in reversed(range(count))]
+
+
+def live(session_id: str | None, charger_id: str = "c1", **fields) -> Charger:
+    session = None if session_id is None else LiveSession(session_id, **fields)
+    return Charger(charger_id, nickname=charger_id, session=session)
