@@ -112,8 +112,10 @@ def record_page(
     learned_at_seconds = None if walk.finished_at_seconds is None else now_seconds
     for session in answer.records:
         old = former.get(session.id)
-        # Where a walk begins with this page, the page is part of it: the next one must connect with it.
-        new = listed(old, session, generation=after.generation, learned_at_seconds=learned_at_seconds)
+        # Where a walk begins with this page, the page is part of it: the next one must connect with it. One
+        # that hangs in the air is part of none, else what lies above it would count as seen.
+        generation = after.generation if page.connects else _generation(old)
+        new = listed(old, session, generation=generation, learned_at_seconds=learned_at_seconds)
         save(connection, account, old, new)
     if after.finished_generation != walk.finished_generation:
         _withdraw_missing(connection, account, after)
@@ -137,6 +139,10 @@ def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels
         ).fetchone()
         slug = configured_labels.get(charger_id)
         pin_label(connection, account, charger_id, slug=slug, name=nickname)
+
+
+def _generation(entry: Entry | None) -> int:
+    return 0 if entry is None else entry.generation
 
 
 def _page(answer: Answer[Session], offset: int, former: Mapping[str, Entry], generation: int) -> walks.Page:

@@ -58,6 +58,11 @@ class Page(msgspec.Struct, frozen=True):
         return self.size < self.full_size
 
     @property
+    def connects(self) -> bool:
+        """Return whether nothing can lie unseen between this page and what the walk has seen."""
+        return self.offset == 0 or self.in_this_walk > 0
+
+    @property
     def new(self) -> int:
         """Return how many sessions this walk had not seen."""
         return self.size - self.malformed - self.in_this_walk
@@ -80,23 +85,19 @@ def after_head(walk: Walk, page: Page, now_seconds: float) -> Walk:
     """Return the walk after the newest page has come."""
     if walk.offset is None:
         return _after_refresh(walk, page, now_seconds)
+    has_begun = walk.offset > 0 or walk.fruitless > 0
+    if has_begun and not page.in_this_walk and not page.is_last:
+        return _again(walk, page, now_seconds)
     if walk.offset == 0:
-        return after_page(walk, page, now_seconds)
-    if page.in_this_walk or page.is_last:
-        clean = walk.clean and not page.malformed
-        return msgspec.structs.replace(walk, offset=walk.offset + page.new, clean=clean)
-    # So many new sessions that they do not connect with this walk: a full one begins, from this page on. It
-    # must not end at the sessions of this walk, which does not reach down to what is known.
-    again = _new_walk(_forgetting_completeness(walk, page), now_seconds, full=True)
-    return msgspec.structs.replace(again, offset=_next_offset(page), clean=not page.malformed)
+        return after_page(_forgetting_completeness(walk, page), page, now_seconds)
+    clean = walk.clean and not page.malformed
+    return msgspec.structs.replace(walk, offset=walk.offset + page.new, clean=clean)
 
 
 def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
     walk = msgspec.structs.replace(walk, clean=walk.clean and not page.malformed)
-    if page.offset == 0:
-        walk = _forgetting_completeness(walk, page)
-    elif not page.in_this_walk:
+    if not page.connects:
         return _step_back(walk, page)
     if page.is_last or (not walk.full and page.in_earlier_walks):
         return _finished(walk, now_seconds)
@@ -105,6 +106,15 @@ def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     if same_page_again or fruitless >= _MOST_FRUITLESS:
         return _give_up(walk)  # no walk comes to an end that way
     return msgspec.structs.replace(walk, offset=_next_offset(page), fruitless=fruitless)
+
+
+def _again(walk: Walk, page: Page, now_seconds: float) -> Walk:
+    """Return a walk that begins with the newest page, which has too many new sessions to connect with this one.
+
+    It is a full one: it must not end at the sessions of this walk, which may not reach down to what is known.
+    """
+    again = _new_walk(_forgetting_completeness(walk, page), now_seconds, full=True)
+    return msgspec.structs.replace(again, offset=_next_offset(page), clean=not page.malformed)
 
 
 def _after_refresh(walk: Walk, page: Page, now_seconds: float) -> Walk:

@@ -1,0 +1,125 @@
+"""Real processes for end-to-end tests: started on free ports, waited for, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Found = TypeVar("Found")
+
+TOKEN = "joulo_demo"
+PATIENCE_S = 30.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def get(url: str, headers: dict[str, str] | None = None) -> bytes:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as response:
+        return bytes(response.read())
+
+
+def wait_for(what: str, look: Callable[[], Found | None]) -> Found:
+    """Return what ``look`` finds; it may fail to connect in the meantime."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            found = look()
+            if found:
+                return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s")
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], log: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen]:
+    """Run a program while the block lasts; its output goes to ``log``."""
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextlib.contextmanager
+def simulator(folder: Path, *options: str) -> Iterator[str]:
+    """Run the simulated household; yield the API's URL."""
+    log = folder / "simulator.log"
+    with running([sys.executable, "-m", "joulo_exporter.simulator", *options], log):
+        yield wait_for("the simulator's URL", lambda: log.read_text().strip())
+
+
+@contextlib.contextmanager
+def exporter(folder: Path, api_url: str, port: int, *options: str) -> Iterator[subprocess.Popen]:
+    """Run the exporter against an API on this machine, with intervals of a second."""
+    config = folder / "joulo.yml"
+    config.write_text(
+        "intervals: {chargers: 1s, sessions: 2s, energy: 3s}\n"
+        "history: {page_interval: 100ms}\n"
+        "vehicles: {04A1B2C3D4E580: tesla}\n"
+    )
+    command = [
+        sys.executable, "-m", "joulo_exporter", f"--config.file={config}", f"--storage.path={folder / 'ledger'}",
+        f"--web.listen-address=127.0.0.1:{port}", *options,
+    ]  # fmt: skip
+    environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
+    with running(command, folder / "exporter.log", environment) as process:
+        wait_for("the exporter to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        yield process
+
+
+@contextlib.contextmanager
+def prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
+    """Run Prometheus, which scrapes the targets each second; yield its URL."""
+    config = folder / "prometheus.yml"
+    config.write_text(
+        json.dumps(
+            {
+                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+                "scrape_configs": [{"job_name": "joulo", "static_configs": [{"targets": targets}]}],
+            }
+        )
+    )
+    port = free_port()
+    command = [
+        "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]  # fmt: skip
+    with running(command, folder / "prometheus.log"):
+        wait_for("Prometheus to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        yield f"http://127.0.0.1:{port}"
+
+
+def query(prometheus_url: str, expression: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """Return the vector that an expression gives now, by its labels without ``instance`` and ``job``."""
+    answer = json.loads(get(f"{prometheus_url}/api/v1/query?" + urllib.parse.urlencode({"query": expression})))
+    assert answer["status"] == "success", answer
+    return {
+        tuple(
+            sorted((k, v) for k, v in series["metric"].items() if k not in {"instance", "job", "__name__"})
+        ): float(series["value"][1])
+        for series in answer["data"]["result"]
+    }

@@ -1,0 +1,92 @@
+"""The real exporter, asked by a real Prometheus, against the simulated household."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from processes import exporter, free_port, get, prometheus, query, simulator, wait_for
+from prometheus_client.parser import text_string_to_metric_families
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory):
+    """A household, an exporter and a Prometheus that has its totals."""
+    folder = tmp_path_factory.mktemp("e2e")
+    port = free_port()
+    with (
+        simulator(folder, "--session-seconds", "6", "--pause-seconds", "3", "--time-lapse", "400") as api_url,
+        exporter(folder, api_url, port),
+        prometheus(folder, [f"127.0.0.1:{port}"]) as prometheus_url,
+    ):
+        wait_for("totals in Prometheus", lambda: query(prometheus_url, "joulo_total_kwh"))
+        yield prometheus_url, f"http://127.0.0.1:{port}", api_url, folder
+
+
+def samples(exporter_url):
+    text = get(f"{exporter_url}/metrics").decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_prometheus_scrapes_without_a_fault(scraped):
+    prometheus_url, _, _, _ = scraped
+    assert query(prometheus_url, "up") == {(): 1.0}
+    assert query(prometheus_url, "joulo_up") == {
+        (("endpoint", "chargers"),): 1.0,
+        (("endpoint", "energy"),): 1.0,
+        (("endpoint", "sessions"),): 1.0,
+    }
+    assert query(prometheus_url, "joulo_history_complete") == {(): 1.0}
+    assert query(prometheus_url, "scrape_samples_scraped")[()] > 100
+    targets = json.loads(get(f"{prometheus_url}/api/v1/targets"))["data"]["activeTargets"]
+    assert [target["lastError"] for target in targets] == [""]
+
+
+def test_the_totals_are_those_of_the_api(scraped):
+    _, exporter_url, api_url, _ = scraped
+    energy = json.loads(get(f"{api_url}/energy", {"Authorization": "Bearer joulo_demo"}))
+
+    def caught_up():
+        total = sum(value for (name, _), value in samples(exporter_url).items() if name == "joulo_total_kwh")
+        return total if total >= energy["total_kwh_all"] else None
+
+    total = wait_for("the exporter to know what the API knew", caught_up)
+    later = json.loads(get(f"{api_url}/energy", {"Authorization": "Bearer joulo_demo"}))
+    assert energy["total_kwh_all"] <= round(total, 2) <= later["total_kwh_all"]
+
+
+def test_a_session_that_ends_is_counted_once(scraped):
+    prometheus_url, _, _, _ = scraped
+    before = query(prometheus_url, "joulo_sessions_total")[("charger", "oprit"),]
+
+    def ended():
+        now = query(prometheus_url, "joulo_sessions_total")[("charger", "oprit"),]
+        return now if now > before else None
+
+    assert wait_for("a session to end", ended) == before + 1
+    assert wait_for(
+        "its end", lambda: query(prometheus_url, "time() - joulo_last_session_end_timestamp_seconds < 30")
+    )
+
+
+def test_promtool_finds_nothing_to_mend(scraped):
+    _, exporter_url, _, _ = scraped
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=get(f"{exporter_url}/metrics"), capture_output=True, check=False
+    )
+    remarks = [line for line in checked.stderr.decode().splitlines() if not line.startswith("joulo_total_kwh ")]
+    assert (remarks, checked.stdout) == ([], b"")
+
+
+def test_no_log_shows_the_token(scraped):
+    _, _, _, folder = scraped
+    log = (folder / "exporter.log").read_text()
+    assert "msg=listening" in log
+    assert "joulo_demo" not in log
