@@ -13,7 +13,7 @@ from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.logs import event
 from joulo_exporter.poller import Poller, PollSettings
 from joulo_exporter.schedule import first_request_delay_s
-from joulo_exporter.snapshot import Durations, Tags
+from joulo_exporter.snapshot import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from joulo_exporter.config import ApiConfig, Config, Secret
     from joulo_exporter.exposition import Exposition
     from joulo_exporter.ledger import Database
-    from joulo_exporter.poller import Clock, Offload
+    from joulo_exporter.poller import Clock, Handover, Offload
 
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +46,6 @@ def plans(config: Config) -> tuple[Plan, ...]:
         ConfigError: a token cannot be read.
     """
     tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
-    spread_s = config.intervals["chargers"]
     return tuple(
         Plan(
             key=account.name or "",
@@ -60,10 +59,9 @@ def plans(config: Config) -> tuple[Plan, ...]:
                 page_interval_s=config.history.page_interval_s,
                 resync_interval_s=config.history.resync_interval_s,
                 tags=tags,
-                first_delay_s=first_request_delay_s(position, len(config.accounts), spread_s),
             ),
         )
-        for position, account in enumerate(config.accounts)
+        for account in config.accounts
     )
 
 
@@ -99,7 +97,7 @@ class Accounts:
         self._offload = offload
         self._clock = clock
         self._running: dict[str, _Running] = {}
-        self._durations: dict[str, dict[str, Durations]] = {}
+        self._former: dict[str, dict[str, Handover]] = {}
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -113,23 +111,31 @@ class Accounts:
         return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
 
     async def follow(self, wanted: Iterable[Plan]) -> None:
-        """Start, stop and restart pollers until they are as planned; those that are already stay untouched."""
+        """Start, stop and restart pollers until they are as planned; those that are already stay untouched.
+
+        Raises:
+            LedgerError: the ledger cannot be used just now; then nothing has changed.
+        """
         plans_by_key = {plan.key: plan for plan in wanted}
-        for key, running in list(self._running.items()):
-            if plans_by_key.get(key) != running.plan:
+        running = {key: running.plan for key, running in self._running.items()}
+        starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
+        ledgers = [await self._ledger(plan) for plan in starting]
+        for key, plan in running.items():
+            if plans_by_key.get(key) != plan:
                 await self._stop(key, gently=True)
         self._exposition.keep_only(plans_by_key)
-        for key, plan in plans_by_key.items():
-            if key not in self._running:
-                self._running[key] = await self._started(plan)
+        for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
+            spread_s = plan.settings.intervals["chargers"]
+            delay_s = first_request_delay_s(position, len(starting), spread_s)
+            self._running[plan.key] = self._started(plan, ledger, delay_s)
 
     async def close(self) -> None:
         """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""
         for key in list(self._running):
             await self._stop(key, gently=False)
 
-    async def _started(self, plan: Plan) -> _Running:
-        ledger = await self._offload(
+    async def _ledger(self, plan: Plan) -> AccountLedger:
+        return await self._offload(
             lambda: AccountLedger(
                 self._database,
                 plan.key,
@@ -137,6 +143,8 @@ class Accounts:
                 vehicles=plan.settings.tags.vehicles,
             )
         )
+
+    def _started(self, plan: Plan, ledger: AccountLedger, first_delay_s: float) -> _Running:
         client = JouloClient(
             self._session,
             base_url=plan.api.url,
@@ -148,25 +156,26 @@ class Accounts:
         poller = Poller(
             client,
             ledger,
-            plan.settings,
+            msgspec.structs.replace(plan.settings, first_delay_s=first_delay_s),
             lambda snapshot: self._exposition.publish(plan.key, snapshot),
             offload=self._offload,
             clock=self._clock,
-            durations=self._durations.get(plan.key),
+            former=self._former.get(plan.key),
         )
         task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)
         return _Running(plan, poller, task)
 
     async def _stop(self, key: str, *, gently: bool) -> None:
-        running = self._running.pop(key)
+        running = self._running[key]
         if gently:
             async with running.poller.busy:  # a request that is out there is answered and written down first
                 running.task.cancel()
         else:
             running.task.cancel()
         await asyncio.wait([running.task])
-        self._durations[key] = running.poller.durations
+        self._former[key] = running.poller.handover
+        del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

@@ -18,7 +18,7 @@ from joulo_exporter.errors import (
 )
 from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.models import Answer
-from joulo_exporter.schedule import Pause, remaining_s
+from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _REMEDIES: tuple[tuple[type[ApiError], str], ...] = (
     (ApiAuthenticationError, "make a new token in Joulo's app or website, and copy it without quotes or blanks"),
-    (ApiScopeError, "give the token that scope; the other endpoints work without it"),
+    (ApiScopeError, "the other endpoints work without it"),
     (ApiThrottledError, "wait; does something else ask with the same token?"),
 )
 
@@ -101,7 +101,8 @@ class _Check:
             wait = format_duration(max(1, round(left_s)))
             self._say(f"  {endpoint.name:<9} later  was asked a short time ago; may be asked again in {wait}")
             return True
-        self._ledger.begin_request(endpoint.name, Pause(time.time(), interval_s))
+        pause = Pause(time.time(), interval_s)
+        self._ledger.begin_request(endpoint.name, pause)
         client = JouloClient(
             self._session,
             base_url=self._config.api.url,
@@ -112,10 +113,17 @@ class _Check:
         try:
             answer = await client.fetch(endpoint)
         except ApiError as error:
+            self._stay_away(endpoint, pause, error)
             self._say(f"  {endpoint.name:<9} FAULT  {error}{_remedy(error)}")
             return False
         self._say(f"  {endpoint.name:<9} ok     {_summary(answer)}")
         return True
+
+    def _stay_away(self, endpoint: Endpoint[object], pause: Pause, error: ApiError) -> None:
+        """Keep what ``Retry-After`` asks for, so that neither the exporter nor the next check comes early."""
+        asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
+        length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
+        self._ledger.begin_request(endpoint.name, Pause(pause.requested_at_seconds, length_s, failures=1))
 
 
 def _remedy(error: ApiError) -> str:
@@ -126,4 +134,5 @@ def _summary(answer: object) -> str:
     if not isinstance(answer, Answer):
         return "answers with the account's totals"
     left_out = f", and {len(answer.malformed)} that cannot be read" if answer.malformed else ""
-    return f"answers with {len(answer.records)} records{left_out}"
+    records = "1 record" if len(answer.records) == 1 else f"{len(answer.records)} records"
+    return f"answers with {records}{left_out}"

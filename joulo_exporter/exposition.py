@@ -36,8 +36,7 @@ class Exposition:
         self._pieces: dict[str, tuple[bytes, ...]] = {}
         self._joined: dict[bool, bytes] = {}
         self._filtered = CollectorRegistry()
-        self._filtered.register(JouloCollector(self.snapshots))
-        self._filtered.register(_Process(process))
+        self._filtered.register(_Everything(JouloCollector(self.snapshots), process))
 
     def snapshots(self) -> Iterable[Snapshot]:
         """Return the snapshots of the moment, in the order of their accounts."""
@@ -83,17 +82,22 @@ class Exposition:
         return self._joined[openmetrics]
 
 
-class _Process(Collector):
-    """The registry of the process as a collector, for the filter by name."""
+class _Everything(Collector):
+    """All accounts, then the process, for the filter by name.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+    One collector, because a restricted registry asks several of them in no particular order.
+    """
+
+    def __init__(self, accounts: JouloCollector, process: CollectorRegistry) -> None:
+        self._accounts = accounts
+        self._process = process
 
     def describe(self) -> Iterable[Metric]:
-        return list(self._registry.collect())
+        return [*self._accounts.describe(), *self._process.collect()]
 
     def collect(self) -> Iterable[Metric]:
-        return self._registry.collect()
+        yield from self._accounts.collect()
+        yield from self._process.collect()
 
 
 def _header(family: Family, *, openmetrics: bool) -> bytes:

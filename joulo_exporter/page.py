@@ -27,7 +27,7 @@ def _account(snapshot: Snapshot) -> AccountRow:
     book = snapshot.book
     return AccountRow(
         name=snapshot.account,
-        chargers=tuple(_charger(live) for live in snapshot.chargers or ()),
+        chargers=_chargers(snapshot),
         endpoints=tuple(
             EndpointRow(
                 endpoint=health.endpoint,
@@ -42,6 +42,14 @@ def _account(snapshot: Snapshot) -> AccountRow:
         history_sessions=book.sessions if book else 0,
         history_back_to_seconds=book.back_to_seconds if book else None,
     )
+
+
+def _chargers(snapshot: Snapshot) -> tuple[ChargerRow, ...]:
+    """Return the chargers as they are now; when that is not known, those that have a label, by name only."""
+    if snapshot.chargers is not None:
+        return tuple(_charger(live) for live in snapshot.chargers)
+    labels = snapshot.book.labels.values() if snapshot.book else ()
+    return tuple(ChargerRow(label, None, None, charging=None, session_kwh_hundredths=None) for label in labels)
 
 
 def _charger(live: LiveCharger) -> ChargerRow:

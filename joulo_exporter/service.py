@@ -66,6 +66,7 @@ class Service:
         self._reloads = ConfigReloads(successful=True, succeeded_at_seconds=time.time())
         self._reload_lock = asyncio.Lock()
         self._accounts: Accounts | None = None
+        self._reloading: set[asyncio.Task[str | None]] = set()
         self._stop = asyncio.Event()
 
     def secrets(self) -> list[Secret]:
@@ -82,24 +83,31 @@ class Service:
         Raises:
             JouloExporterError: an address cannot be listened on, or another process has the storage path.
         """
+        # The stack is left from its end: first the web server, then reloads, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
-            executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-            stack.callback(executor.shutdown)
-
-            def offload(work: Callable[[], Result]) -> asyncio.Future[Result]:
-                return asyncio.get_running_loop().run_in_executor(executor, work)
-
-            database = open_ledger(self._config.storage_path, time.time())
-            stack.callback(database.close)
-            session = await stack.enter_async_context(open_session(connection_limit=_CONNECTION_LIMIT))
-            exposition = Exposition(process_registry(__version__, self._reloads))
-            self._accounts = Accounts(session, database, exposition, offload=offload, clock=SystemClock())
-            stack.push_async_callback(self._accounts.close)
-            await self._accounts.follow(self._plans)
-            await self._listen(stack, exposition, persistent=database.persistent, started=started)
-            with self._signals():
-                await self._stop.wait()
+            stack.enter_context(self._signals())
+            async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
+                await self._start(stack, started)
+            await self._stop.wait()
             event(_logger, "info", "stopping")
+
+    async def _start(self, stack: contextlib.AsyncExitStack, started: Callable[[list[str]], None] | None) -> None:
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        stack.callback(executor.shutdown)
+
+        def offload(work: Callable[[], Result]) -> asyncio.Future[Result]:
+            return asyncio.get_running_loop().run_in_executor(executor, work)
+
+        database = open_ledger(self._config.storage_path, time.time())
+        # By the ledger's own thread, behind the transaction of a poller that was stopped in the middle of it.
+        stack.push_async_callback(offload, database.close)
+        session = await stack.enter_async_context(open_session(connection_limit=_CONNECTION_LIMIT))
+        exposition = Exposition(process_registry(__version__, self._reloads))
+        self._accounts = Accounts(session, database, exposition, offload=offload, clock=SystemClock())
+        stack.push_async_callback(self._accounts.close)
+        stack.push_async_callback(self._end_reloads)
+        await self._accounts.follow(self._plans)
+        await self._listen(stack, exposition, persistent=database.persistent, started=started)
 
     async def reload(self) -> str | None:
         """Read the configuration and the tokens again; a fault changes nothing.
@@ -156,14 +164,7 @@ class Service:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        reloads: set[asyncio.Task[str | None]] = set()
-
-        def reload() -> None:
-            task = loop.create_task(self.reload())
-            reloads.add(task)  # the loop itself holds tasks only weakly
-            task.add_done_callback(reloads.discard)
-
-        handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: reload}
+        handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self._hang_up}
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         try:
@@ -171,3 +172,14 @@ class Service:
         finally:
             for number in handlers:
                 loop.remove_signal_handler(number)
+
+    def _hang_up(self) -> None:
+        task = asyncio.get_running_loop().create_task(self.reload())
+        self._reloading.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._reloading.discard)
+
+    async def _end_reloads(self) -> None:
+        """Give up reloads that wait, such as for an answer of the API: they would start pollers again."""
+        for task in self._reloading:
+            task.cancel()
+        await asyncio.gather(*self._reloading, return_exceptions=True)

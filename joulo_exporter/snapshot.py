@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from joulo_exporter.models import Charger, Energy
-    from joulo_exporter.models.book import Book
+    from joulo_exporter.models.book import Book, FinishedSession
     from joulo_exporter.models.tag import IdTagMode
 
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -67,8 +67,8 @@ class LiveCharger(msgspec.Struct, frozen=True):
     vehicle: str
 
 
-class LastSession(msgspec.Struct, frozen=True):
-    """The finished session of a charger that ended last."""
+class EndedSession(msgspec.Struct, frozen=True):
+    """A session of a charger that has ended."""
 
     label: str
     session_id: str
@@ -79,6 +79,8 @@ class LastSession(msgspec.Struct, frozen=True):
     id_tag: str
     """As labels may show it."""
     vehicle: str
+    reported_at_seconds: float | None = None
+    """When ``/sessions`` first listed the end, if that was news."""
 
 
 class Tags(msgspec.Struct, frozen=True):
@@ -105,7 +107,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     """``None`` until the ledger has been read."""
     chargers: tuple[LiveCharger, ...] | None = None
     """``None`` before the first answer, and once the last one is too old."""
-    last_sessions: tuple[LastSession, ...] = ()
+    last_sessions: tuple[EndedSession, ...] = ()
+    """Of each charger, the session that ended last."""
+    ended_sessions: tuple[EndedSession, ...] = ()
+    """All whose end was news in the last hour."""
     energy: Energy | None = None
     """``None`` before the first answer, and once the last one is too old."""
 
@@ -124,11 +129,20 @@ def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[
     )
 
 
-def last_sessions(book: Book, tags: Tags) -> tuple[LastSession, ...]:
+def last_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     """Return the last finished session of each charger that has a label."""
+    return _ended(book.last_sessions.values(), book, tags)
+
+
+def ended_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
+    """Return the sessions whose end was news in the last hour."""
+    return _ended(book.ended, book, tags)
+
+
+def _ended(sessions: Iterable[FinishedSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     return tuple(
-        LastSession(
-            label=book.labels[charger_id],
+        EndedSession(
+            label=book.labels[session.charger_id],
             session_id=session.id,
             started_at_seconds=session.started_at_seconds,
             ended_at_seconds=session.ended_at_seconds,
@@ -136,9 +150,10 @@ def last_sessions(book: Book, tags: Tags) -> tuple[LastSession, ...]:
             credits_hundredths=session.credits_hundredths,
             id_tag=tags.shown(session.id_tag),
             vehicle=tags.vehicle(session.id_tag),
+            reported_at_seconds=session.end_seen_at_seconds,
         )
-        for charger_id, session in book.last_sessions.items()
-        if charger_id in book.labels
+        for session in sessions
+        if session.charger_id in book.labels
     )
 
 
@@ -159,6 +174,6 @@ def _live_charger(charger: Charger, label: str, book: Book, tags: Tags) -> LiveC
 def _power_watts(charger: Charger, book: Book) -> float | None:
     """Return 0 for a metered charger that is not charging; while it is, what its meter says, if that suffices."""
     meter = book.meters.get(charger.id)
-    if meter is None or charger.charging is None or charger.meter_wh is None:
+    if meter is None or charger.charging is None or charger.meter_wh is None or charger.meter_at_seconds is None:
         return None
     return meter.mean_power_watts() if charger.charging else 0.0

@@ -47,7 +47,7 @@ class Desk:
         return Pause(self.now_seconds, 600.0)
 
     def book(self, *, name_unlinked: bool = True) -> Book:
-        return self.ledger.book(name_unlinked=name_unlinked)
+        return self.ledger.book(name_unlinked=name_unlinked, now_seconds=self.now_seconds)
 
     def chargers(self, *chargers: Charger) -> bool:
         self.ledger.begin_request("chargers", self.pause)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from joulo_exporter.collector.family import ENERGY, LEDGER, Family, Labels, of_hundredths, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from joulo_exporter.models import Month
+    from joulo_exporter.models import Energy, Month
     from joulo_exporter.models.book import Totals
-    from joulo_exporter.snapshot import LastSession, Snapshot
+    from joulo_exporter.snapshot import EndedSession, Snapshot
 
 _LAST = "From the ledger; final once /sessions lists the end."
 
@@ -34,7 +34,7 @@ def _per_vehicle(value: Callable[[Totals], float]) -> Callable[[Snapshot], Itera
     return samples
 
 
-def _last(value: Callable[[LastSession], float | None]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
+def _last(value: Callable[[EndedSession], float | None]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
     def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
         return present(((last.label,), value(last)) for last in snapshot.last_sessions)
 
@@ -51,16 +51,24 @@ def _history_complete(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
         yield (), float(snapshot.book.complete)
 
 
-def _stated(series: str, *scopes: str, divisor: int = 1) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
-    """Return a mapping of a counter that ``/energy`` states, as the ledger holds it; no scope gives no label."""
+def _stated(
+    series: str, given: Mapping[str, Callable[[Energy], int | None]], *, divisor: int = 1
+) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
+    """Return a mapping of a counter that ``/energy`` states, with the value that the ledger holds.
+
+    Args:
+        series: name of the marks in the ledger.
+        given: by scope, what the answer gives; an empty scope is no label.
+        divisor: what the marks are divided by.
+    """
 
     def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
         if snapshot.book is None or snapshot.energy is None:
             return
-        for scope in scopes or ("",):
-            mark = snapshot.book.marks.get((series, scope))
-            if mark is not None:
-                yield ((scope,) if scope else ()), mark / divisor
+        for scope, value in given.items():
+            stated = value(snapshot.energy)
+            if stated is not None:  # else an old mark would pass for something that the API still says
+                yield ((scope,) if scope else ()), snapshot.book.marks.get((series, scope), stated) / divisor
 
     return samples
 
@@ -177,21 +185,28 @@ FAMILIES = (
         "counter",
         f"Energy of the whole account in kWh; scope ere counts what is eligible for ERE. {ENERGY}",
         ("scope",),
-        _stated("account_kwh", "ere", "all", divisor=100),
+        _stated(
+            "account_kwh",
+            {"ere": lambda energy: energy.kwh_hundredths, "all": lambda energy: energy.kwh_all_hundredths},
+            divisor=100,
+        ),
     ),
     Family(
         "joulo_account_ere_credits_total",
         "counter",
         f"ERE credits of the whole account. {ENERGY}",
         (),
-        _stated("account_credits", divisor=100),
+        _stated("account_credits", {"": lambda energy: energy.credits_hundredths}, divisor=100),
     ),
     Family(
         "joulo_account_sessions_total",
         "counter",
         f"Sessions of the whole account; scope ere counts what is eligible for ERE. {ENERGY}",
         ("scope",),
-        _stated("account_sessions", "ere", "all"),
+        _stated(
+            "account_sessions",
+            {"ere": lambda energy: energy.sessions, "all": lambda energy: energy.sessions_all},
+        ),
     ),
     Family(
         "joulo_month_kwh",

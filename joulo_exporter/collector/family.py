@@ -20,7 +20,7 @@ Value = float | Durations
 
 LIVE = "Cached: at most a refresh interval old while the API answers, absent once it is stale."
 LEDGER = "From the ledger of all sessions; never falls, and stays while the API does not answer."
-ENERGY = "Cached from /energy, at most its refresh interval old while the API answers."
+ENERGY = "Cached from /energy: at most its refresh interval old while the API answers, absent once it is stale."
 
 
 @dataclass(frozen=True, slots=True)

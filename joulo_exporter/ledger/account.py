@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from joulo_exporter.models import Answer, Charger, Energy, Session
     from joulo_exporter.schedule import Pause
 
+NEWS_SHOWN_S = 3600.0
+"""How long a session that has ended is among ``Book.ended``."""
+
+_MOST_NEWS = 200
+"""Bounds the series of an account that has been away for a day."""
+
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
 
@@ -109,19 +115,20 @@ class AccountLedger:
                 if value is not None:
                     marks.hold(series, scope, value)
 
-    def book(self, *, name_unlinked: bool) -> Book:
+    def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
         """Return the account as it is to be served; what is returned is held from now on.
 
         Args:
             name_unlinked: give labels to chargers that ``/chargers`` does not show, which is right only after
                 it has answered, since its slug would come first.
+            now_seconds: wall-clock time.
         """
         with self._database.transaction() as connection:
             if name_unlinked:
                 history.pin_unlinked(connection, self._account, self._labels)
-            return self._book(connection)
+            return self._book(connection, now_seconds)
 
-    def _book(self, connection: sqlite3.Connection) -> Book:
+    def _book(self, connection: sqlite3.Connection, now_seconds: float) -> Book:
         account = self._account
         walk_now = history.load_walk(connection, account)
         marks = totals.Marks(connection, account)
@@ -136,6 +143,7 @@ class AccountLedger:
             chargers=chargers,
             vehicles=vehicles,
             last_sessions=_last_sessions(connection, account),
+            ended=_recently_ended(connection, account, now_seconds),
             id_tags=_open_tags(connection, account),
             meters=_meters(connection, account),
             marks=marks.of_series(*API_COUNTERS),
@@ -203,10 +211,25 @@ def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, Fi
     return {row[1]: FinishedSession(*row) for row in rows}
 
 
+def _recently_ended(
+    connection: sqlite3.Connection, account: int, now_seconds: float
+) -> tuple[FinishedSession, ...]:
+    """Return the sessions whose end was news in the last hour; one that goes on after all stays among them."""
+    rows = connection.execute(
+        """SELECT id, charger_id, started_at, COALESCE(ended_at, live_at), kwh_hundredths, credits_hundredths,
+                  id_tag, end_seen_at
+           FROM sessions INDEXED BY sessions_by_news
+           WHERE account = ? AND end_seen_at > ? AND withdrawn = 0 ORDER BY end_seen_at DESC, id LIMIT ?""",
+        (account, now_seconds - NEWS_SHOWN_S, _MOST_NEWS),
+    )
+    return tuple(FinishedSession(*row) for row in rows)
+
+
 def _open_tags(connection: sqlite3.Connection, account: int) -> dict[str, str]:
     rows = connection.execute(
-        """SELECT id, id_tag FROM sessions WHERE account = ? AND ended_at IS NULL AND live_at IS NOT NULL
-             AND id_tag IS NOT NULL""",
+        # Named, since SQLite prefers the primary key, and with it every session that there ever was.
+        """SELECT id, id_tag FROM sessions INDEXED BY sessions_open
+           WHERE account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND id_tag IS NOT NULL""",
         (account,),
     )
     return dict(rows.fetchall())

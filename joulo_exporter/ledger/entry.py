@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True):
     live_at_seconds: float | None = None
     """When ``/chargers`` showed it last; ``None`` if it never did."""
     end_seen_at_seconds: float | None = None
-    """When the exporter learned of the end; ``None`` for a session that the first import brought."""
+    """When ``/sessions`` first listed the end, as news; set once, whatever happens to it later."""
     generation: int = 0
     """The latest walk through the history that listed it; 0 if ``/sessions`` never did."""
     withdrawn: bool = False
@@ -84,12 +84,13 @@ def listed(old: Entry | None, session: Session, *, generation: int, learned_at_s
         old: the entry so far.
         session: what the answer says.
         generation: number of the walk that the page belongs to.
-        learned_at_seconds: the time to note for an end that is news; ``None`` while the first import runs.
+        learned_at_seconds: the time to note for an end that is listed for the first time; ``None`` when that is
+            no news.
     """
     old = old or Entry(session.id, session.charger_id)
     final = session.ended_at_seconds is not None
     ended_at_seconds = session.ended_at_seconds if final else old.ended_at_seconds
-    newly_ended = ended_at_seconds is not None and old.ended_at_seconds is None
+    news = final and not old.end_is_final and old.end_seen_at_seconds is None
     return msgspec.structs.replace(
         old,
         charger_id=session.charger_id,
@@ -100,7 +101,7 @@ def listed(old: Entry | None, session: Session, *, generation: int, learned_at_s
         kwh_hundredths=_latest(session.kwh_hundredths, old.kwh_hundredths),
         credits_hundredths=_latest(session.credits_hundredths, old.credits_hundredths),
         id_tag=session.id_tag or old.id_tag,
-        end_seen_at_seconds=learned_at_seconds if newly_ended else old.end_seen_at_seconds,
+        end_seen_at_seconds=learned_at_seconds if news else old.end_seen_at_seconds,
         generation=generation,
         withdrawn=False,
     )
@@ -118,20 +119,17 @@ def seen_live(old: Entry | None, charger_id: str, live: LiveSession, now_seconds
         kwh_hundredths=_latest(live.kwh_hundredths, old.kwh_hundredths),
         id_tag=live.id_tag or old.id_tag,
         live_at_seconds=now_seconds,
-        end_seen_at_seconds=None,
         withdrawn=False,
     )
 
 
-def vanished(old: Entry, now_seconds: float) -> Entry:
+def vanished(old: Entry) -> Entry:
     """Return the entry after ``/chargers`` showed its charger without the session: it has ended.
 
     The end is the last time it was seen, which is never later than the true end: a duration can then
     only grow when ``/sessions`` makes it final.
     """
-    return msgspec.structs.replace(
-        old, ended_at_seconds=old.live_at_seconds, end_is_final=False, end_seen_at_seconds=now_seconds
-    )
+    return msgspec.structs.replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False)
 
 
 def _latest(new: Value | None, old: Value | None) -> Value | None:

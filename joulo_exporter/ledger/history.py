@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.walk import Walk
     from joulo_exporter.models import Answer, Charger, Session
 
+_NEWS_S = 86_400.0
+"""An end that was longer ago is history."""
+
 _LISTING_LAG_S = 86_400.0
 """A session that ``/chargers`` showed in the last day may still be on its way into ``/sessions``."""
 
@@ -51,7 +54,7 @@ def record_chargers(
     for charger in chargers:
         slug = configured_labels.get(charger.id) or charger.slug
         pin_label(connection, account, charger.id, slug=slug, name=charger.nickname)
-        has_ended |= _end_others(connection, account, charger, now_seconds)
+        has_ended |= _end_others(connection, account, charger)
         if charger.session is not None:
             old = entries(connection, account, [charger.session.id]).get(charger.session.id)
             save(connection, account, old, seen_live(old, charger.id, charger.session, now_seconds))
@@ -59,7 +62,7 @@ def record_chargers(
     return has_ended
 
 
-def _end_others(connection: sqlite3.Connection, account: int, charger: Charger, now_seconds: float) -> bool:
+def _end_others(connection: sqlite3.Connection, account: int, charger: Charger) -> bool:
     still_open = select(
         connection,
         "account = ? AND charger_id = ? AND ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0",
@@ -67,7 +70,7 @@ def _end_others(connection: sqlite3.Connection, account: int, charger: Charger, 
     )
     gone = [entry for entry in still_open if charger.session is None or entry.id != charger.session.id]
     for entry in gone:
-        save(connection, account, entry, vanished(entry, now_seconds))
+        save(connection, account, entry, vanished(entry))
     return bool(gone)
 
 
@@ -108,19 +111,28 @@ def record_page(
     page = _page(answer, offset, former, walk.generation)
     advance = walks.after_head if offset == 0 else walks.after_page
     after = advance(walk, page, now_seconds)
-    # The first import is history, not news: nobody wants a message for each session of the past years.
-    learned_at_seconds = None if walk.finished_at_seconds is None else now_seconds
     for session in answer.records:
         old = former.get(session.id)
         # Where a walk begins with this page, the page is part of it: the next one must connect with it. One
         # that hangs in the air is part of none, else what lies above it would count as seen.
         generation = after.generation if page.connects else _generation(old)
-        new = listed(old, session, generation=generation, learned_at_seconds=learned_at_seconds)
+        news = _is_news(session, old, walk, now_seconds)
+        new = listed(old, session, generation=generation, learned_at_seconds=now_seconds if news else None)
         save(connection, account, old, new)
     if after.finished_generation != walk.finished_generation:
         _withdraw_missing(connection, account, after)
     save_walk(connection, account, after)
     return after
+
+
+def _is_news(session: Session, old: Entry | None, walk: Walk, now_seconds: float) -> bool:
+    """Return whether an end that is listed now is worth a message: nobody wants one for each of the past years.
+
+    The first import brings history, but for what was seen in progress; a long absence brings a day at most.
+    """
+    if session.ended_at_seconds is None or now_seconds - session.ended_at_seconds > _NEWS_S:
+        return False
+    return walk.finished_at_seconds is not None or old is not None
 
 
 def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels: Mapping[str, str]) -> None:

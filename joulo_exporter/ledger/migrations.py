@@ -54,6 +54,10 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             """CREATE TABLE walks (account INTEGER PRIMARY KEY, walk BLOB NOT NULL)""",
         ),
     ),
+    (
+        "0002_ends_that_were_news",
+        ("CREATE INDEX sessions_by_news ON sessions (account, end_seen_at) WHERE end_seen_at IS NOT NULL",),
+    ),
 )
 
 

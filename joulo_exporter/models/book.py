@@ -32,7 +32,7 @@ class FinishedSession(msgspec.Struct, frozen=True):
     credits_hundredths: int | None
     id_tag: str | None
     end_seen_at_seconds: float | None
-    """When the exporter learned of the end; ``None`` for what the first import brought."""
+    """When ``/sessions`` first listed the end; ``None`` if it has not, or if that was no news."""
 
 
 class Meter(msgspec.Struct, frozen=True):
@@ -62,6 +62,8 @@ class Book(msgspec.Struct, frozen=True):
     """By vehicle, ``unknown`` among them."""
     last_sessions: Mapping[str, FinishedSession]
     """The finished session that ended last, by charger id."""
+    ended: tuple[FinishedSession, ...]
+    """Every session whose end was news in the last hour, the latest first."""
     id_tags: Mapping[str, str]
     """Tag of sessions in progress that have shown one before, by session id."""
     meters: Mapping[str, Meter]

@@ -1,6 +1,7 @@
 """The only loop: client, ledger, new snapshot, rest."""
 
+from joulo_exporter.poller.endpoint_state import Handover
 from joulo_exporter.poller.poller import Poller
 from joulo_exporter.poller.settings import Clock, Offload, PollSettings
 
-__all__ = ["Clock", "Offload", "PollSettings", "Poller"]
+__all__ = ["Clock", "Handover", "Offload", "PollSettings", "Poller"]

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from joulo_exporter.logs import FailureLog
-from joulo_exporter.schedule import remaining_s
+from joulo_exporter.schedule import Pause, remaining_s
 from joulo_exporter.snapshot import Durations, EndpointHealth
 
 if TYPE_CHECKING:
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.poller.settings import PollSettings
     from joulo_exporter.poller.tasks import Task
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What a poller leaves to the one that takes over from it within the process, after a reload."""
+
+    durations: Durations = Durations()
+    pause: Pause | None = None
+    """The last request, by the monotonic clock: the throttle outlasts a jump of the wall clock, and a ledger
+    that could not be written."""
+    succeeded_mono_s: float | None = None
 
 
 class EndpointState:
@@ -22,55 +34,83 @@ class EndpointState:
     neither hastens a request nor keeps an old value alive.
     """
 
-    def __init__(self, task: Task, durations: Durations) -> None:
+    def __init__(self, task: Task, former: Handover) -> None:
         self.task = task
-        self.durations = durations
+        self.durations = former.durations
         self.due_mono_s = 0.0
-        self.requested_mono_s: float | None = None
+        self.pause = former.pause
+        """The last request; its moment is on the monotonic clock."""
         self.failures = 0
         self.up: bool | None = None
         self.error: str | None = None
         self.succeeded_at_seconds: float | None = None
-        self.succeeded_mono_s: float | None = None
+        self.succeeded_mono_s = former.succeeded_mono_s
+        self._expected_mono_s = 0.0  # when the refresh after the last success should come
         self.requests: Counter[str] = Counter()
         self.malformed = 0
         self.failure_log = FailureLog()
-        self.malformed_logged: frozenset[str] = frozenset()
+        self.malformed_logged: set[str] = set()
+
+    @property
+    def handover(self) -> Handover:
+        """Return what the poller that takes over has to know."""
+        return Handover(self.durations, self.pause, self.succeeded_mono_s)
 
     def restore(
         self, record: EndpointRecord | None, settings: PollSettings, *, now_seconds: float, mono_s: float
     ) -> None:
-        """Take up what the ledger kept; an endpoint that was never asked is due after the first delay."""
-        if record is None or record.pause is None:
-            self.due_mono_s = mono_s + settings.first_delay_s
-            return
-        interval_s = self.task.interval_s(settings)
-        self.due_mono_s = mono_s + remaining_s(record.pause, interval_s, now_seconds)
-        since_s = min(max(now_seconds - record.pause.requested_at_seconds, 0.0), interval_s)
-        self.requested_mono_s = mono_s - since_s
-        self.failures = record.pause.failures
+        """Take up what the ledger kept; whatever is due at once waits for the first delay."""
+        if record is not None:
+            self._take_up(record, mono_s - now_seconds, mono_s)
+        left_s = remaining_s(self.pause, self.task.interval_s(settings), mono_s)
+        self.due_mono_s = mono_s + max(left_s, settings.first_delay_s)
+        self.failures = self.pause.failures if self.pause else 0
+        self._expected_mono_s = (self.succeeded_mono_s or 0.0) + settings.intervals[self.task.name]
+
+    def _take_up(self, record: EndpointRecord, offset_s: float, mono_s: float) -> None:
         self.up, self.error = record.up, record.error
         self.requests.update(dict(record.requests))
         self.malformed = record.malformed
         self.succeeded_at_seconds = record.succeeded_at_seconds
-        if record.succeeded_at_seconds is not None:
-            self.succeeded_mono_s = mono_s - max(0.0, now_seconds - record.succeeded_at_seconds)
+        if self.pause is None and record.pause is not None:
+            requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
+            self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
+        if self.succeeded_mono_s is None and record.succeeded_at_seconds is not None:
+            self.succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
 
-    def succeeded(self, at_seconds: float, malformed: int) -> None:
-        """Note a refresh that succeeded, with the number of records that could not be read."""
+    def requested(self, mono_s: float, length_s: float) -> None:
+        """Note that a request goes out now, and the pause that holds if nothing comes of it."""
+        self._rest(Pause(mono_s, length_s, self.failures))
+
+    def succeeded(self, at_seconds: float, malformed: int, length_s: float) -> None:
+        """Note a refresh that succeeded, with the number of records that could not be read.
+
+        Args:
+            at_seconds: when it was asked for, by the wall clock.
+            malformed: records left out.
+            length_s: seconds from that request to the next one.
+        """
         self.failures, self.up, self.error = 0, True, None
-        self.succeeded_at_seconds, self.succeeded_mono_s = at_seconds, self.requested_mono_s
         self.requests["200"] += 1
         self.malformed += malformed
+        if self.pause is not None:
+            self.succeeded_at_seconds, self.succeeded_mono_s = at_seconds, self.pause.requested_at_seconds
+            self._rest(Pause(self.pause.requested_at_seconds, length_s))
+            self._expected_mono_s = self.due_mono_s
 
     def failed(self, error: str) -> None:
         """Note a refresh that failed; ``error`` is one line for a person."""
         self.failures += 1
         self.up, self.error = False, error
 
-    def due_after(self, length_s: float) -> None:
+    def rest_after_failure(self, length_s: float) -> None:
         """Be due so many seconds after the last request went out."""
-        self.due_mono_s = (self.requested_mono_s or 0.0) + length_s
+        if self.pause is not None:
+            self._rest(Pause(self.pause.requested_at_seconds, length_s, self.failures))
+
+    def _rest(self, pause: Pause) -> None:
+        self.pause = pause
+        self.due_mono_s = pause.requested_at_seconds + pause.length_s
 
     @property
     def refused(self) -> bool:
@@ -79,9 +119,7 @@ class EndpointState:
 
     def expires_mono_s(self, settings: PollSettings) -> float | None:
         """Return when the last answer becomes too old: ``stale_after`` past the refresh that should follow it."""
-        if self.succeeded_mono_s is None:
-            return None
-        return self.succeeded_mono_s + settings.intervals[self.task.name] + settings.stale_after_s
+        return None if self.succeeded_mono_s is None else self._expected_mono_s + settings.stale_after_s
 
     def fresh(self, settings: PollSettings, mono_s: float) -> bool:
         """Return whether the last answer may still be served as live."""
@@ -90,8 +128,9 @@ class EndpointState:
 
     def hasten(self, settings: PollSettings) -> None:
         """Ask as soon as the interval allows: without the jitter, but not in the middle of a back-off."""
-        if self.failures == 0 and self.requested_mono_s is not None:
-            self.due_mono_s = min(self.due_mono_s, self.requested_mono_s + self.task.interval_s(settings))
+        if self.failures == 0 and self.pause is not None:
+            allowed_mono_s = self.pause.requested_at_seconds + self.task.interval_s(settings)
+            self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
 
     def health(self, settings: PollSettings) -> EndpointHealth:
         """Return the state as a snapshot shows it."""

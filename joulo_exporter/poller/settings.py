@@ -46,4 +46,4 @@ class PollSettings(msgspec.Struct, frozen=True):
     resync_interval_s: float
     tags: Tags
     first_delay_s: float = 0.0
-    """For an account that was never asked: how long to wait, so that many do not begin at once."""
+    """How long to wait at least before the first request, so that many accounts do not begin at once."""

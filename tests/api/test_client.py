@@ -87,9 +87,7 @@ def test_endpoints_are_named_as_their_labels():
         (b'{"chargers": [{"id": "' + TOKEN.encode() + b'\xff"}]}', "application/json", "record 0"),
     ],
 )
-async def test_a_body_that_is_no_answer_is_invalid(
-    client_of, answers, failure_of, body, content_type, words
-):
+async def test_a_body_that_is_no_answer_is_invalid(client_of, answers, failure_of, body, content_type, words):
     answers.get(f"{API}/chargers", body=body, content_type=content_type)
     failure = await failure_of(client_of())
     assert type(failure) is errors.ApiResponseError
@@ -142,9 +140,7 @@ PROXY_KEY = SimpleNamespace(host="proxy.example", port=3128, is_ssl=False, ssl=T
         (TimeoutError(), errors.ApiTimeoutError, "timeout", "no complete answer from api.joulo.nl"),
     ],
 )
-async def test_every_failure_of_the_network_is_ours(
-    client_of, answers, failure_of, raised, kind, code, words
-):
+async def test_every_failure_of_the_network_is_ours(client_of, answers, failure_of, raised, kind, code, words):
     answers.get(f"{API}/chargers", exception=raised)
     failure = await failure_of(client_of())
     assert type(failure) is kind

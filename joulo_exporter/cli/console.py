@@ -1,0 +1,71 @@
+"""What a person at the terminal, or a program behind a pipe, gets to read."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from joulo_exporter.errors import JouloExporterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LEAST_STEP = 0.01
+
+
+def say(line: str) -> None:
+    """Write a line to standard output, at once."""
+    write((f"{line}\n",))
+
+
+def write(pieces: Iterable[str]) -> None:
+    """Write to standard output, piece by piece as they are made.
+
+    Raises:
+        BrokenPipeError: the reader has left.
+        JouloExporterError: it cannot be written, as on a full disk.
+    """
+    for piece in pieces:
+        _guarded(piece)
+    _guarded(None)
+
+
+def complain(message: str) -> None:
+    """Write a line to standard error, with our name before it."""
+    sys.stderr.write(f"joulo-exporter: {message}\n")
+    sys.stderr.flush()
+
+
+class Progress:
+    """Shows which share of the work is done, on one line of a terminal; nothing where there is none."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shown: float | None = None
+        self._is_terminal = sys.stderr.isatty()
+
+    def __call__(self, share: float) -> None:
+        """Show the share, from 0 to 1, if it has moved enough to be seen."""
+        if not self._is_terminal or (self._shown is not None and share - self._shown < _LEAST_STEP):
+            return
+        self._shown = share
+        sys.stderr.write(f"\r{self._name}: {share:.0%} ")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Remove the line, for whatever comes next."""
+        if self._shown is not None:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _guarded(piece: str | None) -> None:
+    try:
+        if piece is None:
+            sys.stdout.flush()
+        else:
+            sys.stdout.write(piece)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise JouloExporterError(f"standard output cannot be written: {error.strerror}") from error

@@ -1,0 +1,240 @@
+"""The flags of every command, and their help."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from joulo_exporter import __version__, logs
+from joulo_exporter.cli.console import complain
+from joulo_exporter.config import DEFAULT_STORAGE_PATH, parse_duration
+from joulo_exporter.reports import FORMATS, parse_from, parse_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_LISTEN_ADDRESS = ":9973"
+
+EXIT_FAULT = 1
+EXIT_USAGE = 2
+
+_EPILOG = """\
+The token of a single account can come from JOULO_TOKEN or JOULO_TOKEN_FILE in the environment; no file is
+needed then. JOULO_API_URL overrides the API's URL. Each command has its own --help.
+
+examples:
+  JOULO_TOKEN_FILE=~/joulo-token joulo-exporter
+  joulo-exporter --config.file=/etc/joulo-exporter.yml --web.listen-address=127.0.0.1:9973
+  joulo-exporter demo
+  joulo-exporter check --config.file=/etc/joulo-exporter.yml
+  joulo-exporter sessions --from=2026-06 --to=2026-06
+"""
+
+_SERVE_EPILOG = """\
+example:
+  joulo-exporter serve --config.file=/etc/joulo-exporter.yml --web.listen-address=127.0.0.1:9973
+"""
+
+_DEMO_EPILOG = """\
+example:
+  joulo-exporter demo --web.listen-address=127.0.0.1:9973
+"""
+
+_CHECK_EPILOG = """\
+Requests keep to the API's intervals: what was asked a short time ago is not asked again.
+
+example:
+  joulo-exporter check --config.file=/etc/joulo-exporter.yml
+"""
+
+_SESSIONS_EPILOG = """\
+Sessions count by when they began. The table has totals for each month; CSV and JSON have none. Withdrawn
+sessions are left out. How complete the ledger is goes to standard error. Works while the exporter runs.
+
+examples:
+  joulo-exporter sessions --from=2026-06 --to=2026-06
+  joulo-exporter sessions --format=csv --from=2026 --to=2026 --charger=oprit > 2026.csv
+  joulo-exporter sessions --format=json --vehicle=tesla | jq 'map(.kwh) | add'
+"""
+
+_TAGS_EPILOG = """\
+Spellings that differ in case, blanks, colons and dashes are one tag. Works while the exporter runs.
+
+examples:
+  joulo-exporter tags --config.file=/etc/joulo-exporter.yml
+  joulo-exporter tags --evcc --config.file=/etc/joulo-exporter.yml
+"""
+
+_BACKFILL_EPILOG = """\
+The configuration file must be the exporter's own, so that vehicles and accounts are the same; --label gives what
+Prometheus adds when it scrapes. If Prometheus has scraped the exporter before, --to must be the time of its
+first scrape. Works while the exporter runs, once its history is complete.
+
+example:
+  joulo-exporter backfill --label job=joulo --label instance=localhost:9973 > joulo.om
+  promtool tsdb create-blocks-from --max-block-duration=720h openmetrics joulo.om /var/lib/prometheus
+"""
+
+_LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
+_OWN_LABELS = frozenset({"account", "charger", "vehicle"})
+_SHORTEST_STEP_S = 1.0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as all faults of use are said."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{' '.join(message.split())}; see {self.prog} --help")
+        raise SystemExit(EXIT_USAGE)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; without a command the flags are those of ``serve``."""
+    parser = _Parser(
+        prog="joulo-exporter",
+        description="Prometheus exporter for the charging sessions and ERE credits that Joulo collects.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_file_flags(parser)
+    _add_serving_flags(parser)
+    parser.add_argument("--version", action="version", help="print the version and exit",
+        version=f"joulo-exporter, version {__version__} (python {platform.python_version()})")  # fmt: skip
+    _add_commands(parser)
+    # A flag may stand before its command or after it: what is not given after it must not hide what is before.
+    parser.set_defaults(
+        command="serve",
+        config_file=None,
+        config_check=False,
+        storage_path=None,
+        listen_addresses=None,
+        telemetry_path="/metrics",
+        lifecycle=False,
+        log_level="info",
+        log_format="logfmt",
+    )
+    return parser
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=_Parser)
+
+    def add(name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,
+        )
+        _add_file_flags(command)
+        return command
+
+    _add_serving_flags(add("serve", "run the exporter (the default)", _SERVE_EPILOG))
+    _add_serving_flags(add("demo", "run it against a built-in simulated household", _DEMO_EPILOG))
+    _add_serving_flags(
+        add(
+            "check",
+            "check the configuration and every token against the API, and say what to do about each fault",
+            _CHECK_EPILOG,
+        )
+    )
+    _add_sessions_flags(
+        add("sessions", "print the sessions of the ledger as a table, CSV or JSON", _SESSIONS_EPILOG)
+    )
+    tags = add("tags", "print the RFID tags seen, with vehicle, sessions, kWh and last use", _TAGS_EPILOG)
+    tags.add_argument("--evcc", action="store_true", default=False,
+        help="print the vehicles for EVCC's configuration, as YAML")  # fmt: skip
+    _add_backfill_flags(
+        add("backfill", "print the history as OpenMetrics, to import into Prometheus", _BACKFILL_EPILOG)
+    )
+
+
+def _add_file_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--config.file", dest="config_file", type=Path, metavar="FILE", help="configuration file (YAML)")
+    add(
+        "--storage.path",
+        dest="storage_path",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of the ledger (default: {DEFAULT_STORAGE_PATH}; demo: a temporary one)",
+    )
+
+
+def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--config.check", dest="config_check", action="store_true", default=argparse.SUPPRESS,
+        help="check the configuration file and exit")  # fmt: skip
+    add(
+        "--web.listen-address",
+        dest="listen_addresses",
+        action="append",
+        metavar="ADDRESS",
+        help=f"address to serve on, can be repeated (default: {DEFAULT_LISTEN_ADDRESS})",
+    )
+    add("--web.telemetry-path", dest="telemetry_path", metavar="PATH",
+        help="path of the metrics (default: /metrics)")  # fmt: skip
+    add("--web.enable-lifecycle", dest="lifecycle", action="store_true", default=argparse.SUPPRESS,
+        help="allow a reload by POST /-/reload")  # fmt: skip
+    add("--log.level", dest="log_level", choices=logs.LEVELS, help="least level of what is logged (default: info)")
+    add("--log.format", dest="log_format", choices=logs.FORMATS, help="form of the log (default: logfmt)")
+
+
+def _add_span_flags(parser: argparse.ArgumentParser, what: str) -> None:
+    add = parser.add_argument
+    add("--from", dest="from_seconds", type=_checked(parse_from), default=None, metavar="TIME",
+        help=f"{what} from here on: 2026, 2026-06, 2026-06-17 or 2026-06-17T18:30, local time")  # fmt: skip
+    add("--to", dest="to_seconds", type=_checked(parse_to), default=None, metavar="TIME",
+        help="up to here: a year, month or day is included, a time is not")  # fmt: skip
+
+
+def _add_sessions_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--format", choices=list(FORMATS), default="table", help="form of the output (default: table)")
+    _add_span_flags(parser, "sessions that began")
+    add("--charger", default=None, metavar="LABEL", help="only this charger, by its label in the metrics")
+    add("--vehicle", default=None, metavar="NAME", help="only this vehicle of the configuration, or unknown")
+
+
+def _add_backfill_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--step", dest="step_s", type=_checked(_step), default=300.0, metavar="DURATION",
+        help="from one sample to the next (default: 5m, the most for queries without gaps)")  # fmt: skip
+    add("--label", dest="labels", type=_checked(_label), action="append", default=None, metavar="NAME=VALUE",
+        help="a label for every series, such as job=joulo; can be repeated")  # fmt: skip
+    _add_span_flags(parser, "samples")
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
+    """Return the parser of a flag with its own words for what is wrong."""
+
+    def checked(text: str) -> object:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
+
+
+def _step(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds < _SHORTEST_STEP_S:
+        raise ValueError("is too short; write 1s or more")
+    return seconds
+
+
+def _label(text: str) -> tuple[str, str]:
+    match = _LABEL.fullmatch(text)
+    if match is None or not match[2]:
+        raise ValueError(f"{text!r} is no label; write it as in job=joulo")
+    if match[1] in _OWN_LABELS or match[1].startswith("__"):
+        raise ValueError(f"{match[1]} is a label of the exporter's or Prometheus' own; choose another name")
+    return match[1], match[2]

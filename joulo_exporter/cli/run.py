@@ -1,0 +1,51 @@
+"""From arguments to an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from joulo_exporter.cli.console import complain
+from joulo_exporter.cli.parser import EXIT_FAULT, EXIT_USAGE, make_parser
+from joulo_exporter.cli.reporting import print_backfill, print_sessions, print_tags
+from joulo_exporter.cli.serving import run_check, run_demo, serve
+from joulo_exporter.errors import ConfigError, JouloExporterError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": serve,
+    "demo": run_demo,
+    "check": run_check,
+    "sessions": print_sessions,
+    "tags": print_tags,
+    "backfill": print_backfill,
+}
+
+_INTERRUPTED = 130
+"""What a shell gives for a program that Ctrl-C has ended."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 for a fault at run time, 2 for bad usage.
+
+    Args:
+        arguments: those of the process if ``None``.
+    """
+    try:
+        options = make_parser().parse_args(arguments)
+        return _COMMANDS[options.command](options)
+    except ConfigError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except JouloExporterError as error:
+        complain(str(error))
+        return EXIT_FAULT
+    except BrokenPipeError:  # the reader of our output has left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED

@@ -1,0 +1,163 @@
+"""The history as OpenMetrics with timestamps, for ``promtool tsdb create-blocks-from openmetrics``.
+
+OpenMetrics wants the series of a metric together, and the samples of a series in the order of time. So the
+ledger is read once for each series, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter.errors import LedgerError
+from joulo_exporter.reports.completeness import completeness_text
+from joulo_exporter.reports.curve import course
+from joulo_exporter.reports.figures import hundredths_text
+from joulo_exporter.reports.history import HISTORIES, AccountHistory, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from joulo_exporter.collector import Family
+    from joulo_exporter.ledger.reading import LedgerReader
+    from joulo_exporter.reports.curve import Quantity
+    from joulo_exporter.snapshot import Tags
+
+_SAMPLES_PER_REPORT = 10_000
+
+
+class Backfill(msgspec.Struct, frozen=True):
+    """What is wanted of the history."""
+
+    now_seconds: float
+    """The present: every series ends here, with the value that the exporter serves."""
+    step_s: float = 300.0
+    """From one sample to the next. Prometheus takes a series for gone after five minutes."""
+    labels: Mapping[str, str] = {}
+    """Labels that Prometheus adds when it scrapes, such as ``job`` and ``instance``."""
+    from_seconds: float | None = None
+    to_seconds: float | None = None
+    """The first moment that is too late. The values of the present are left out then."""
+
+
+def backfill(
+    reader: LedgerReader,
+    accounts: Iterable[str],
+    tags: Tags,
+    wanted: Backfill,
+    progress: Callable[[float], None],
+) -> Iterator[str]:
+    """Return the lines of the exposition.
+
+    Args:
+        reader: the ledger.
+        accounts: names of the accounts that the exporter serves.
+        tags: the configuration's vehicles.
+        wanted: what is wanted.
+        progress: told now and then which share of the work is done.
+
+    Raises:
+        LedgerError: the history of an account is not complete.
+    """
+    histories = [_history(reader, account, tags, wanted) for account in accounts]
+    return _exposition(histories, wanted, progress)
+
+
+def _history(reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -> AccountHistory:
+    known = reader.completeness(account)
+    subject = f"account {account}: the ledger" if account else "the ledger"
+    if not known.complete:
+        raise LedgerError(f"{subject} {completeness_text(known)}; wait until joulo_history_complete is 1")
+    history = AccountHistory(reader, account, tags, round(wanted.now_seconds * 1000))
+    if history.unlabelled:
+        raise LedgerError(
+            f"{subject} has no label for charger {history.unlabelled[0]} yet; "
+            "let the exporter run until /chargers has answered"
+        )
+    return history
+
+
+def _exposition(
+    histories: list[AccountHistory], wanted: Backfill, progress: Callable[[float], None]
+) -> Iterator[str]:
+    plan = [(family, quantity, list(_each(histories, family, quantity))) for family, quantity in HISTORIES]
+    count = sum(len(series) for _, _, series in plan)
+    done = 0
+    for family, quantity, all_series in plan:
+        yield _header(family)
+        for series in all_series:
+            share_done = done / count
+
+            def within(share: float, share_done: float = share_done) -> None:
+                progress(share_done + share / count)
+
+            yield from _lines(family, quantity, series, wanted, within)
+            done += 1
+    progress(1.0)
+    yield "# EOF\n"
+
+
+def _each(histories: list[AccountHistory], family: Family, quantity: Quantity) -> Iterator[Series]:
+    return itertools.chain.from_iterable(history.series(family, quantity) for history in histories)
+
+
+def _lines(
+    family: Family, quantity: Quantity, series: Series, wanted: Backfill, progress: Callable[[float], None]
+) -> Iterator[str]:
+    start = f"{family.name}{_label_text(series.labels | dict(wanted.labels))} "
+    samples = _samples(quantity, series, wanted)
+    first_ms = None
+    end_ms = round(wanted.now_seconds * 1000)
+    for number, (moment_ms, value) in enumerate(samples):
+        first_ms = moment_ms if first_ms is None else first_ms
+        if number % _SAMPLES_PER_REPORT == 0 and end_ms > first_ms:
+            progress((moment_ms - first_ms) / (end_ms - first_ms))
+        yield f"{start}{_value_text(value, quantity)} {_moment_text(moment_ms)}\n"
+
+
+def _samples(quantity: Quantity, series: Series, wanted: Backfill) -> Iterator[tuple[int, int]]:
+    """Yield (milliseconds, value): on the grid of the step, and at the end the value that is served now."""
+    now_ms = round(wanted.now_seconds * 1000)
+    end_ms = now_ms if wanted.to_seconds is None else min(now_ms, round(wanted.to_seconds * 1000))
+    first = next(series.charges(), None)
+    if first is not None:
+        if series.ends:
+            last_end_ms = max(charge.end_ms for charge in series.charges())
+            end_ms = min(end_ms, last_end_ms + 2 * round(wanted.step_s * 1000))
+        yield from course(series.charges(), quantity, _ticks(first.start_ms, end_ms, wanted))
+    if wanted.to_seconds is None and series.served is not None:
+        yield now_ms, series.served
+
+
+def _ticks(first_ms: int, end_ms: int, wanted: Backfill) -> range:
+    """Return the grid's moments before the end, from the last one that shows nothing of the first session."""
+    step_ms = round(wanted.step_s * 1000)
+    first_ms = (first_ms - 1) // step_ms * step_ms
+    if wanted.from_seconds is not None:
+        first_ms = max(first_ms, -(-round(wanted.from_seconds * 1000) // step_ms) * step_ms)
+    return range(first_ms, end_ms, step_ms)
+
+
+def _header(family: Family) -> str:
+    name = family.empty().name
+    help_text = family.help.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return f"# HELP {name} {help_text}\n# TYPE {name} {family.type}\n"
+
+
+def _label_text(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items())) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _value_text(value: int, quantity: Quantity) -> str:
+    return hundredths_text(value) if quantity.decimals else str(value)
+
+
+def _moment_text(moment_ms: int) -> str:
+    whole, rest = divmod(moment_ms, 1000)
+    return f"{whole}.{rest:03d}" if rest else str(whole)

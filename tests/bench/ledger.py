@@ -1,0 +1,126 @@
+"""Measures the ledger at several sizes of history; run by ``make bench``, prints a Markdown table.
+
+Each size runs in a process of its own, so that its memory is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, begin_head
+from joulo_exporter.models import Answer, Session
+from joulo_exporter.schedule import Pause
+
+SIZES = (1_000, 100_000, 1_000_000)
+REFRESHES = 50
+START_S = 1_700_000_000.0
+STEP_S = 600.0
+
+
+def session(number: int) -> Session:
+    """Return the session of that number; a higher one is newer."""
+    started_at_seconds = START_S + number * STEP_S
+    return Session(
+        id=f"{number:08x}-1111-4a5b-8c6d-7e8f90a1b2c3",
+        charger_id=f"{number % 4:08x}-7b1e-4c55-9d0e-1a2b3c4d5e6f",
+        started_at_seconds=started_at_seconds,
+        charger_nickname="Oprit",
+        ended_at_seconds=started_at_seconds + STEP_S / 2,
+        kwh_hundredths=1000 + number % 1000,
+        credits_hundredths=300,
+        id_tag=("04A1B2C3D4E580", "DEADBEEF12345678", None)[number % 3],
+    )
+
+
+def page(newest: int, offset: int) -> Answer[Session]:
+    """Return a page of a history whose newest session has that number."""
+    first = newest - offset
+    return Answer(tuple(session(number) for number in range(first, max(first - PAGE_SIZE, -1), -1)))
+
+
+def opened(folder: Path) -> tuple[Database, AccountLedger]:
+    """Open the ledger."""
+    database = Database(folder)
+    return database, AccountLedger(database, "home", configured_labels={}, vehicles={"DEADBEEF12345678": "tesla"})
+
+
+def imported(ledger: AccountLedger, sessions: int) -> float:
+    """Read the whole history; return the seconds that it took."""
+    began = time.perf_counter()
+    walk = begin_head(ledger.load()[1], START_S, 7 * 86_400)
+    offset = 0
+    while True:
+        pause = Pause(START_S, 10)
+        ledger.begin_page("sessions", pause, walk)
+        answer = page(sessions - 1, offset)
+        walk = ledger.record_sessions(answer, pause, walk, offset=offset, now_seconds=START_S)
+        if walk.offset is None:
+            return time.perf_counter() - began
+        offset = walk.offset
+
+
+def refreshed(ledger: AccountLedger, newest: int) -> float:
+    """Refresh once, with one new session; return the seconds that it took."""
+    began = time.perf_counter()
+    walk = begin_head(ledger.load()[1], START_S + 1, 7 * 86_400)
+    pause = Pause(START_S + 1, 600)
+    ledger.begin_page("sessions", pause, walk)
+    ledger.record_sessions(page(newest, 0), pause, walk, offset=0, now_seconds=START_S + 1)
+    ledger.book(name_unlinked=True, now_seconds=START_S)
+    return time.perf_counter() - began
+
+
+def measure(sessions: int) -> dict[str, float]:
+    """Return the figures of one size."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        database, ledger = opened(folder)
+        import_s = imported(ledger, sessions)
+        refresh_s = statistics.median(refreshed(ledger, sessions + number) for number in range(REFRESHES))
+        database.close()
+        began = time.perf_counter()
+        database, ledger = opened(folder)
+        ledger.load()
+        book = ledger.book(name_unlinked=True, now_seconds=START_S)
+        restart_s = time.perf_counter() - began
+        if sum(totals.sessions for totals in book.chargers.values()) != sessions + REFRESHES:
+            raise SystemExit("the ledger has counted wrongly")
+        database.close()
+        return {
+            "sessions": sessions,
+            "import_s": import_s,
+            "refresh_ms": refresh_s * 1000,
+            "restart_ms": restart_s * 1000,
+            "file_mib": (folder / "ledger.sqlite3").stat().st_size / 2**20,
+            "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+
+
+def main() -> None:
+    """Measure one size, or each in a process of its own."""
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(int(sys.argv[1]))))
+        return
+    print("| sessions | import, s | refresh, ms (median) | restart, ms | file, MiB | peak memory, MiB |")
+    print("|--:|--:|--:|--:|--:|--:|")
+    for size in SIZES:
+        output = subprocess.run(
+            [sys.executable, __file__, str(size)], check=True, capture_output=True, text=True
+        ).stdout
+        figures = json.loads(output)
+        print(
+            f"| {size:,} | {figures['import_s']:.1f} | {figures['refresh_ms']:.1f} | {figures['restart_ms']:.1f} "
+            f"| {figures['file_mib']:.1f} | {figures['memory_mib']:.0f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Every metric of a session that has just ended, with its value."""
+
+from __future__ import annotations
+
+import pytest
+from pictures import LIVE_SESSION, NOW, Household, fixture, series_of
+
+ENDED_S = 1_781_809_500.0  # 2026-06-18T19:05:00Z
+STARTED_S = 1_781_804_530.0  # 2026-06-18T17:42:10Z
+
+
+def sessions(**changes) -> dict:
+    answer = fixture("sessions")
+    answer["sessions"][0] |= changes
+    return answer
+
+
+def household(**ending) -> Household:
+    """Return a household whose session in progress has ended, as a second answer of ``/sessions`` says."""
+    home = Household().chargers(fixture("chargers")).sessions(fixture("sessions"))
+    home.now_seconds += 600
+    end = {"ended_at": "2026-06-18T19:05:00Z", "kwh": 8.12, "ere_credits": None}
+    return home.sessions(sessions(**(end | ending)))
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("joulo_ended_session_reported_timestamp_seconds", NOW + 600),
+        ("joulo_ended_session_end_timestamp_seconds", ENDED_S),
+        ("joulo_ended_session_kwh", 8.12),
+        ("joulo_ended_session_duration_seconds", ENDED_S - STARTED_S),
+    ],
+)
+def test_a_session_that_ended(metric, value):
+    assert series_of(metric, household().picture()) == {
+        f"{{charger='oprit',session_id='{LIVE_SESSION}'}}": value,
+    }
+
+
+def test_which_session_it_was():
+    assert series_of("joulo_ended_session_info", household().picture()) == {
+        f"{{charger='oprit',session_id='{LIVE_SESSION}',id_tag='04A1B2C3D4E580',vehicle='unknown'}}": 1.0
+    }
+
+
+def test_credits_appear_when_they_are_calculated():
+    home = household(ere_credits=None)
+    later = home.sessions(sessions(ended_at="2026-06-18T19:05:00Z", kwh=8.12, ere_credits=2.7)).picture()
+    assert list(series_of("joulo_ended_session_ere_credits", later).values()) == [2.7]
+
+
+def test_credits_that_are_not_calculated_are_absent():
+    home = Household().chargers(fixture("chargers")).sessions(sessions(ere_credits=None))
+    home.now_seconds += 600
+    ended = sessions(ended_at="2026-06-18T19:05:00Z", ere_credits=None)
+    assert series_of("joulo_ended_session_ere_credits", home.sessions(ended).picture()) == {}
+
+
+def test_an_end_is_news_for_an_hour_from_when_it_was_listed():
+    home = household()
+    home.now_seconds += 3599
+    assert len(series_of("joulo_ended_session_kwh", home.picture())) == 1
+    home.now_seconds += 1
+    assert series_of("joulo_ended_session_kwh", home.picture()) == {}
+
+
+def test_the_first_import_is_no_news():
+    home = Household().chargers({"chargers": []}).sessions(fixture("sessions"))
+    assert series_of("joulo_ended_session_kwh", home.picture()) == {}
+
+
+def test_an_end_that_only_the_charger_shows_waits_for_its_final_figures():
+    home = Household().chargers(fixture("chargers")).sessions(fixture("sessions"))
+    idle = fixture("chargers")
+    idle["chargers"][0] |= {"is_charging": False, "current_session": None}
+    home.now_seconds += 60
+    assert series_of("joulo_ended_session_kwh", home.chargers(idle).picture()) == {}
+
+
+def test_a_session_that_goes_on_after_all_is_not_announced_again():
+    home = household()
+    reported_s = home.now_seconds
+    home.now_seconds += 60
+    home.chargers(fixture("chargers"))
+    reported = "joulo_ended_session_reported_timestamp_seconds"
+    assert list(series_of(reported, home.picture()).values()) == [reported_s]
+    home.now_seconds += 600
+    home.sessions(sessions(ended_at="2026-06-18T19:30:00Z", kwh=9.5))
+    picture = home.picture()
+    assert list(series_of(reported, picture).values()) == [reported_s]
+    assert list(series_of("joulo_ended_session_kwh", picture).values()) == [9.5]
+
+
+def test_an_end_of_more_than_a_day_ago_is_history():
+    home = Household().chargers({"chargers": []}).sessions({"sessions": []})
+    home.now_seconds += 600
+    news = series_of("joulo_ended_session_kwh", home.sessions(fixture("sessions")).picture())
+    assert news == {}  # the latest of the recorded sessions ended a day and a half ago

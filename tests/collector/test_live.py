@@ -1,0 +1,237 @@
+"""Metrics from ``/chargers``: a value for each, and what vanishes when the API does not give it."""
+
+import copy
+import hashlib
+
+import pytest
+from pictures import DRIVEWAY, LIVE_SESSION, TAG, Household, fixture, recorded, recorded_picture, series, series_of
+
+INFO = f"{{charger='oprit',charger_id='{DRIVEWAY}',nickname='Oprit',connection_type='easee'}}"
+SESSION_INFO = (
+    f"joulo_session_info{{charger='oprit',session_id='{LIVE_SESSION}',id_tag='{TAG}',vehicle='unknown'}}"
+)
+
+
+def driveway(**changes) -> dict:
+    """Return an answer with the charging one alone; ``None`` takes a field out."""
+    charger = fixture("chargers")["chargers"][0] | changes
+    return {"chargers": [{key: value for key, value in charger.items() if value is not None}]}
+
+
+def with_session(**changes) -> dict:
+    session = fixture("chargers")["chargers"][0]["current_session"] | changes
+    return driveway(current_session={key: value for key, value in session.items() if value is not None})
+
+
+def metered() -> Household:
+    """Return a household that has seen the driveway's meter 4 kWh lower, half an hour before."""
+    return Household().chargers(driveway(latest_meter_wh=8_119_450, meter_updated_at="2026-06-18T18:15:00Z"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "values"),
+    [
+        ("joulo_charging", {"{charger='oprit'}": 1, "{charger='garage-achter'}": 0}),
+        ("joulo_session_kwh", {"{charger='oprit'}": 7.31, "{charger='garage-achter'}": 0}),
+        ("joulo_session_start_timestamp_seconds", {"{charger='oprit'}": 1_781_804_530}),
+        ("joulo_session_info", {SESSION_INFO.removeprefix("joulo_session_info"): 1}),
+        (
+            "joulo_charger_status",
+            {
+                f"{{charger='{charger}',status='{status}'}}": int(status == "online")
+                for charger in ("oprit", "garage-achter")
+                for status in ("online", "offline", "charging", "active", "unavailable", "unknown")
+            },
+        ),
+        (
+            "joulo_charger_info",
+            {
+                INFO: 1,
+                "{charger='garage-achter',charger_id='a0b1c2d3-e4f5-4678-9abc-def012345678',"
+                "nickname='Garage achter',connection_type='ocpp'}": 1,
+            },
+        ),
+        ("joulo_charger_mid_certified", {"{charger='oprit'}": 1, "{charger='garage-achter'}": 0}),
+        ("joulo_charger_meter_kwh_total", {"{charger='oprit'}": 8123.45}),
+        ("joulo_charger_meter_timestamp_seconds", {"{charger='oprit'}": 1_781_808_300}),
+        ("joulo_charger_power_watts", {}),
+    ],
+)
+def test_values_of_the_recorded_answer(metric, values):
+    assert series_of(metric, recorded_picture()) == values
+
+
+@pytest.mark.parametrize(
+    ("answer", "gone", "new"),
+    [
+        (driveway(slug=None), {}, {}),
+        (driveway(nickname=None), {"joulo_charger_info" + INFO}, {INFO.replace("'Oprit'", "''")}),
+        (driveway(nickname=None, name="Oprit"), {}, {}),
+        (driveway(connection_type=None), {"joulo_charger_info" + INFO}, {INFO.replace("'easee'", "''")}),
+        (
+            driveway(status=None),
+            {
+                f"joulo_charger_status{{charger='oprit',status='{status}'}}"
+                for status in ("online", "offline", "charging", "active", "unavailable", "unknown")
+            },
+            {},
+        ),
+        (driveway(is_charging=None), {}, {}),
+        (driveway(mid_certified=None), {"joulo_charger_mid_certified{charger='oprit'}"}, {}),
+        (
+            driveway(current_session=None),
+            {"joulo_session_start_timestamp_seconds{charger='oprit'}", SESSION_INFO},
+            {},
+        ),
+        (with_session(started_at=None), {"joulo_session_start_timestamp_seconds{charger='oprit'}"}, {}),
+        (with_session(kwh_so_far=None), {"joulo_session_kwh{charger='oprit'}"}, {}),
+        (with_session(id_tag=None), {}, {}),
+        (
+            driveway(latest_meter_wh=None),
+            {"joulo_charger_meter_kwh_total{charger='oprit'}", "joulo_charger_power_watts{charger='oprit'}"},
+            {},
+        ),
+        (
+            driveway(meter_updated_at=None),
+            {
+                "joulo_charger_meter_timestamp_seconds{charger='oprit'}",
+                "joulo_charger_power_watts{charger='oprit'}",
+            },
+            {},
+        ),
+    ],
+)
+def test_what_the_api_does_not_give_is_absent(answer, gone, new):
+    before = series(metered().chargers(driveway()).picture())
+    after = series(metered().chargers(answer).picture())
+    live = {name for name in before.keys() | after.keys() if not name.startswith("joulo_last_session")}
+    assert {name for name in live if name not in after} == set(gone)
+    assert {name.removeprefix("joulo_charger_info") for name in live if name not in before} == set(new)
+
+
+def test_nothing_but_an_id():
+    served = series(Household().chargers({"chargers": [{"id": DRIVEWAY}]}).picture())
+    live = [name for name in served if name.startswith(("joulo_charg", "joulo_session_"))]
+    assert live == [
+        "joulo_session_kwh{charger='6f1d2c0a'}",
+        f"joulo_charger_info{{charger='6f1d2c0a',charger_id='{DRIVEWAY}',nickname='',connection_type=''}}",
+    ]
+    assert served[live[0]] == 0
+
+
+@pytest.mark.parametrize("answer", [{"chargers": []}, {}])
+def test_no_charger_yet(answer):
+    served = series(Household().chargers(answer).picture())
+    assert not [name for name in served if "charger=" in name]
+
+
+def test_stale_live_series_vanish_and_totals_stay():
+    household = recorded()
+    fresh, stale = series(household.picture()), series(household.picture(stale=["chargers"]))
+    live = ("joulo_charg", "joulo_session_kwh", "joulo_session_start", "joulo_session_info")
+    assert stale == {name: value for name, value in fresh.items() if not name.startswith(live)}
+    assert stale["joulo_total_kwh{charger='oprit'}"] == 48.39
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({"is_charging": None, "status": "online", "current_session": None}, 0),
+        ({"is_charging": None, "status": "charging", "current_session": None}, 1),
+        ({"is_charging": None, "status": None, "current_session": None}, None),
+        ({"is_charging": None, "status": "offline"}, 1),
+        ({"is_charging": False}, 0),
+    ],
+)
+def test_charging_when_the_api_leaves_it_open(changes, value):
+    picture = Household().chargers(driveway(**changes)).picture()
+    assert series(picture).get("joulo_charging{charger='oprit'}") == value
+
+
+def test_an_unknown_status_comes_on_top_of_the_known_ones():
+    served = series_of("joulo_charger_status", Household().chargers(driveway(status="laadt zo")).picture())
+    assert len(served) == 7
+    assert [text for text, value in served.items() if value] == ["{charger='oprit',status='laadt zo'}"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "tag"),
+    [("show", TAG), ("hide", ""), ("hash", hashlib.sha256(TAG.encode()).hexdigest()[:16])],
+)
+def test_tags_are_shown_hashed_or_hidden(mode, tag):
+    picture = recorded_picture(id_tags=mode, vehicles={TAG: "kona"})
+    own = f"session_id='{LIVE_SESSION}',id_tag='{tag}',vehicle='kona'"
+    assert series_of("joulo_session_info", picture) == {f"{{charger='oprit',{own}}}": 1}
+    if mode != "show":
+        assert TAG not in str(series(picture))
+
+
+def test_a_tag_shown_before_or_by_sessions_is_kept_for_the_session():
+    shown_before = Household().chargers(driveway()).chargers(with_session(id_tag=""))
+    told_by_sessions = Household().chargers(with_session(id_tag=None)).sessions(fixture("sessions"))
+    assert SESSION_INFO in series(shown_before.picture())
+    assert SESSION_INFO in series(told_by_sessions.picture())
+
+
+def test_a_session_without_a_tag():
+    picture = Household().chargers(with_session(id_tag=None)).picture()
+    assert series_of("joulo_session_info", picture) == {
+        f"{{charger='oprit',session_id='{LIVE_SESSION}',id_tag='',vehicle='unknown'}}": 1
+    }
+
+
+@pytest.mark.parametrize("nickname", ['a "quoted" one', "two\nlines", "back\\slash", "⚡ oprit 🚗", "é" * 300])
+def test_any_nickname_is_told_as_it_is(nickname):
+    picture = Household().chargers(driveway(nickname=nickname)).picture()
+    (metric,) = series_of("joulo_charger_info", picture)
+    assert metric == INFO.replace("'Oprit'", repr(nickname))
+
+
+@pytest.mark.parametrize(
+    ("now", "watts"),
+    [
+        ({}, 8000),
+        ({"is_charging": False, "current_session": None}, 0),
+        ({"latest_meter_wh": 8_119_450}, 0),
+        ({"latest_meter_wh": 8_119_449}, None),
+        ({"meter_updated_at": "2026-06-18T18:15:00Z"}, None),
+        ({"is_charging": None, "status": None, "current_session": None}, None),
+    ],
+    ids=["charging", "not charging", "nothing drawn", "a falling meter", "one moment only", "charging unknown"],
+)
+def test_power(now, watts):
+    picture = metered().chargers(driveway(**now)).picture()
+    assert series(picture).get("joulo_charger_power_watts{charger='oprit'}") == watts
+
+
+def test_power_is_of_the_two_latest_readings_that_differ_in_time():
+    later = driveway(latest_meter_wh=8_124_450, meter_updated_at="2026-06-18T19:00:00Z")
+    picture = metered().chargers(driveway()).chargers(later).chargers(copy.deepcopy(later)).picture()
+    assert series_of("joulo_charger_power_watts", picture) == {"{charger='oprit'}": 4000}
+
+
+def test_one_reading_gives_no_power_but_zero_when_not_charging():
+    charging = Household().chargers(driveway()).picture()
+    idle = Household().chargers(driveway(is_charging=False, current_session=None)).picture()
+    assert series_of("joulo_charger_power_watts", charging) == {}
+    assert series_of("joulo_charger_power_watts", idle) == {"{charger='oprit'}": 0}
+
+
+def test_a_meter_that_falls_is_held():
+    picture = metered().chargers(driveway(latest_meter_wh=12)).picture()
+    assert series_of("joulo_charger_meter_kwh_total", picture) == {"{charger='oprit'}": 8119.45}
+
+
+def test_every_series_has_the_account_if_it_has_a_name():
+    named, unnamed = recorded_picture(account="home"), recorded_picture()
+    assert all("account='home'" in name for name in series(named))
+    assert not any("account=" in name for name in series(unnamed))
+    assert len(series(named)) == len(series(unnamed))
+    assert series(named).get("joulo_total_kwh{charger='oprit',account='home'}") == 48.39
+    assert series(named).get("joulo_history_complete{account='home'}") == 1
+
+
+def test_the_configured_label_comes_first():
+    served = series(recorded_picture(labels={DRIVEWAY: "voordeur"}))
+    assert served["joulo_charging{charger='voordeur'}"] == 1
+    assert not any("charger='oprit'" in name for name in served)

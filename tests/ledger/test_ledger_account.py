@@ -1,0 +1,175 @@
+import pytest
+from ledger_desk import finished, live
+
+from joulo_exporter.errors import ApiServerError, ApiTimeoutError
+from joulo_exporter.ledger import AccountLedger
+from joulo_exporter.ledger.totals import vehicle_definition
+from joulo_exporter.models import Charger, Energy, parse_chargers, parse_energy, parse_sessions
+from joulo_exporter.models.book import Meter, Totals
+from joulo_exporter.schedule import Pause
+
+OPRIT, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
+
+
+def test_the_payloads_of_the_documentation(make_desk, fixture_bytes):
+    desk = make_desk(vehicles={"DEADBEEF12345678": "tesla"})
+    desk.chargers(*parse_chargers(fixture_bytes("chargers")).records)
+    desk.page(parse_sessions(fixture_bytes("sessions")), offset=0)
+    desk.ledger.record_energy(parse_energy(fixture_bytes("energy")), desk.pause, desk.now_seconds)
+    book = desk.book()
+    assert book.labels == {OPRIT: "oprit", GARAGE: "garage-achter"}
+    assert book.chargers == {
+        OPRIT: Totals(4839, 1610, 2, (37_500 + 40) * 1000),
+        GARAGE: Totals(1840, 0, 1, 11_550_000),
+    }
+    assert book.vehicles == {
+        "tesla": Totals(0, 0, 1, 40_000),
+        "unknown": Totals(6679, 1610, 2, 49_050_000),
+    }
+    assert book.last_sessions[OPRIT].id == "1e2d3c4b-2222-4b6c-9d7e-8f90a1b2c3d4"
+    assert book.last_sessions[OPRIT].kwh_hundredths == 4108
+    assert book.last_sessions[GARAGE].credits_hundredths is None
+    assert book.last_sessions[GARAGE].end_seen_at_seconds is None
+    assert book.id_tags == {"0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3": "04A1B2C3D4E580"}
+    assert book.meters == {OPRIT: Meter(8_123_450.0, 1_781_808_300.0)}
+    assert book.marks[("meter_wh", OPRIT)] == 8_123_450
+    assert book.marks[("account_kwh", "ere")] == 189_361
+    assert book.marks[("account_sessions", "all")] == 118
+    assert (book.complete, book.sessions, book.persistent) == (True, 4, True)
+
+
+@pytest.mark.parametrize(
+    ("shown", "has_ended"),
+    [
+        pytest.param([], False, id="an answer without chargers"),
+        pytest.param([live(None, "c2")], False, id="its charger is missing"),
+        pytest.param([live("s")], False, id="still there"),
+        pytest.param([live(None)], True, id="no session any more"),
+        pytest.param([live("t")], True, id="another session"),
+    ],
+)
+@pytest.mark.parametrize("reopened", [False, True])
+def test_what_ends_a_session(desk, shown, has_ended, reopened):
+    desk.whole_walk([], size=100)
+    desk.chargers(live("s", started_at_seconds=desk.now_seconds - 600, kwh_hundredths=731))
+    last_seen = desk.now_seconds
+    if reopened:
+        desk.reopen()
+    desk.now_seconds += 60
+    assert desk.chargers(*shown) is has_ended
+    book = desk.book()
+    assert book.chargers["c1"] == Totals(731, 0, int(has_ended), 600_000 * has_ended)
+    if has_ended:
+        last = book.last_sessions["c1"]
+        assert (last.ended_at_seconds, last.end_seen_at_seconds) == (last_seen, None)
+        assert desk.chargers(*shown) is False  # an end is told once
+    else:
+        assert book.last_sessions == {}
+
+
+def test_a_session_counts_once_from_either_endpoint_and_the_latest_value_counts(desk):
+    desk.whole_walk([], size=100)
+    desk.chargers(live("s", kwh_hundredths=500))
+    listed = finished("s", ended_at_seconds=None, kwh_hundredths=600)
+    desk.whole_walk([listed], size=100)
+    assert desk.book().chargers["c1"].kwh_hundredths == 600
+    desk.chargers(live("s", kwh_hundredths=650))
+    assert desk.book().chargers["c1"] == Totals(650, 0, 0, 0)
+    desk.chargers(live(None))
+    desk.whole_walk([finished("s", kwh_hundredths=660, credits_hundredths=9)], size=100)
+    assert desk.book().chargers["c1"].kwh_hundredths == 660
+    assert desk.book().chargers["c1"].sessions == 1
+
+
+def test_ends_after_the_first_import_are_news(desk):
+    desk.whole_walk([finished("old")], size=100)
+    assert desk.book().last_sessions["c1"].end_seen_at_seconds is None
+    desk.now_seconds += 600
+    desk.whole_walk([finished("new", at_seconds=desk.now_seconds - 300), finished("old")], size=100)
+    last = desk.book().last_sessions["c1"]
+    assert (last.id, last.end_seen_at_seconds) == ("new", desk.now_seconds)
+
+
+def test_a_vehicle_that_gets_a_tag_takes_its_energy_out_of_unknown(desk):
+    desk.whole_walk([finished("s", id_tag="04:a1")], size=100)
+    assert desk.book().vehicles == {"unknown": Totals(100, 0, 1, 60_000)}
+    desk.reopen(vehicles={"04A1": "tesla"})
+    assert desk.book().vehicles == {"tesla": Totals(100, 0, 1, 60_000), "unknown": Totals()}
+
+
+def test_a_session_without_a_tag_belongs_to_no_vehicle_before_it_ends(desk):
+    desk.whole_walk([], size=100)
+    desk.chargers(live("s", kwh_hundredths=70))
+    assert desk.book().vehicles == {"unknown": Totals()}
+    desk.chargers(live(None))
+    assert desk.book().vehicles["unknown"].kwh_hundredths == 70
+
+
+def test_a_vehicle_s_definition_is_its_tags():
+    both = {"A": "tesla", "B": "zoe"}
+    assert vehicle_definition("tesla", both) == vehicle_definition("tesla", {"A": "tesla"})
+    assert vehicle_definition("tesla", both) != vehicle_definition("tesla", {"A": "tesla", "B": "tesla"})
+    assert vehicle_definition("x", {"A,B": "x"}) != vehicle_definition("x", {"A": "x", "B": "x"})
+    assert vehicle_definition("unknown", both) == vehicle_definition("unknown", {"A": "a", "B": "b"})
+    assert vehicle_definition("unknown", {"A": "unknown"}) == vehicle_definition("unknown", {})
+    assert vehicle_definition("unknown", {"A": "unknown"}) != vehicle_definition("unknown", {"A": "tesla"})
+
+
+def test_meters_keep_two_readings_that_differ_in_time(desk):
+    for wh, at_seconds in ((1000.0, 100.0), (1000.0, 100.0), (4000.0, 3700.0), (10.0, 50.0)):
+        desk.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=at_seconds))
+    meter = desk.book().meters["c1"]
+    assert meter == Meter(4000.0, 3700.0, 1000.0, 100.0)
+    assert meter.mean_power_watts() == 3000.0
+    assert desk.book().marks[("meter_wh", "c1")] == 4000.0
+
+
+@pytest.mark.parametrize(
+    ("meter", "watts"),
+    [
+        (Meter(5.0, 10.0), None),
+        (Meter(5.0, 3610.0, 5.0, 10.0), 0.0),
+        (Meter(4.0, 3610.0, 5.0, 10.0), None),
+        (Meter(6.0, 10.0, 5.0, 10.0), None),
+    ],
+)
+def test_mean_power(meter, watts):
+    assert meter.mean_power_watts() == watts
+
+
+def test_what_the_api_states_is_held(desk):
+    for kwh in (500, 300):
+        desk.ledger.record_energy(Energy(kwh_hundredths=kwh), desk.pause, desk.now_seconds)
+        desk.reopen()
+    assert desk.book().marks == {("account_kwh", "ere"): 500}
+
+
+def test_endpoints_outlive_the_process(desk):
+    assert desk.ledger.load()[0] == {}
+    desk.chargers(live(None))
+    failed = Pause(desk.now_seconds + 60, 120.0, 1)
+    for error in (ApiTimeoutError("slow"), ApiServerError("x" * 999, status=502)):
+        desk.ledger.record_failure("chargers", error, failed)
+    desk.reopen()
+    record = desk.ledger.load()[0]["chargers"]
+    assert (record.pause, record.up, record.error) == (failed, False, "x" * 300)
+    assert record.requests == (("200", 1), ("502", 1), ("timeout", 1))
+    assert record.succeeded_at_seconds == desk.now_seconds
+    assert record.body is not None
+    assert b'"c1"' in record.body
+
+
+def test_a_request_is_noted_before_it_goes_out(desk):
+    desk.ledger.begin_request("energy", Pause(5.0, 600.0))
+    desk.reopen()
+    record = desk.ledger.load()[0]["energy"]
+    assert (record.pause, record.up, record.requests) == (Pause(5.0, 600.0), None, ())
+
+
+def test_accounts_in_one_file_know_nothing_of_each_other(desk):
+    other = AccountLedger(desk.database, "work", configured_labels={}, vehicles={})
+    desk.chargers(live("s", kwh_hundredths=5))
+    desk.whole_walk([finished("s")], size=100)
+    book = other.book(name_unlinked=True, now_seconds=desk.now_seconds)
+    assert (book.sessions, book.labels, book.meters, book.complete) == (0, {}, {}, False)
+    assert other.load()[0] == {}

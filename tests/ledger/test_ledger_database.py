@@ -1,0 +1,204 @@
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ledger_desk import finished, live, page_of
+
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
+from joulo_exporter.ledger import FILE_NAME, Database, database, migrations, put_aside
+
+HOLD = """
+import sys, pathlib
+from joulo_exporter.ledger import Database
+held = Database(pathlib.Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def count(held: Database, table: str = "accounts") -> int:
+    with held.transaction() as connection:
+        return connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]  # noqa: S608
+
+
+def test_a_second_process_is_refused_by_the_number_of_the_first(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LedgerLockedError, match=f"in use by process {holder.pid}; ") as refusal:
+            Database(tmp_path)
+        assert "\n" not in str(refusal.value)
+        holder.communicate()
+    Database(tmp_path).close()
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        holder.kill()
+    Database(tmp_path).close()
+
+
+def test_closing_twice_is_harmless_and_a_closed_ledger_says_so(tmp_path):
+    held = Database(tmp_path)
+    held.close()
+    held.close()
+    with pytest.raises(LedgerError, match=re.escape(str(tmp_path / FILE_NAME))), held.transaction():
+        pass
+
+
+def test_in_memory_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    held = Database(None)
+    assert (held.persistent, count(held)) == (False, 0)
+    held.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_owner_may_read_a_new_folder(tmp_path):
+    folder = tmp_path / "new" / "deep"
+    Database(folder).close()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def filled(desk) -> Path:
+    desk.whole_walk([finished(f"s{n}", charger_nickname="x" * 200) for n in range(80)], size=100)
+    desk.close()
+    return desk.folder / FILE_NAME
+
+
+@pytest.mark.parametrize("damage", ["random", "header", "truncated", "middle"])
+def test_a_damaged_file_is_said_to_be_and_its_bytes_are_kept(desk, damage):
+    path = filled(desk)
+    whole = path.read_bytes()
+    assert len(whole) > 20_000
+    broken = {
+        "random": os.urandom(5000),
+        "header": b"#" * 100 + whole[100:],
+        "truncated": whole[: len(whole) // 2],
+        "middle": whole[:8192] + b"\xff" * (len(whole) - 8192),
+    }[damage]
+    path.write_bytes(broken)
+    with pytest.raises(LedgerDamagedError, match=re.escape(f"{path} is damaged")) as fault:
+        Database(desk.folder)
+    assert "\n" not in str(fault.value)
+    kept = put_aside(desk.folder, 1_781_810_000.7)
+    assert kept == desk.folder / "ledger.sqlite3.damaged-1781810000"
+    assert kept.read_bytes() == broken
+    fresh = Database(desk.folder)
+    assert count(fresh, "sessions") == 0
+    fresh.close()
+
+
+def test_putting_aside_twice_in_a_second_keeps_both(tmp_path):
+    for text in ("first", "second"):
+        (tmp_path / FILE_NAME).write_text(text)
+        (tmp_path / f"{FILE_NAME}-wal").write_text(f"{text} journal")
+        put_aside(tmp_path, 1.0)
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {
+        "ledger.sqlite3.damaged-1": "first",
+        "ledger.sqlite3.damaged-1-wal": "first journal",
+        "ledger.sqlite3.damaged-1-again": "second",
+        "ledger.sqlite3.damaged-1-again-wal": "second journal",
+    }
+
+
+def test_nothing_to_put_aside_is_a_ledger_error(tmp_path):
+    with pytest.raises(LedgerError, match="is damaged and cannot be renamed: No such file"):
+        put_aside(tmp_path, 1.0)
+
+
+def test_an_empty_file_is_a_new_ledger(tmp_path):
+    (tmp_path / FILE_NAME).touch()
+    held = Database(tmp_path)
+    assert count(held) == 0
+    held.close()
+
+
+def test_a_folder_that_cannot_be_is_a_ledger_error(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/joulo")):
+        with pytest.raises(LedgerError, match=f"^{folder} cannot be written: [A-Z]") as fault:
+            Database(folder)
+        assert not isinstance(fault.value, LedgerDamagedError)
+
+
+def test_a_folder_in_the_file_s_place_is_a_ledger_error_and_frees_the_lock(tmp_path):
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(LedgerError, match="unable to open database file"):
+        Database(tmp_path)
+    (tmp_path / FILE_NAME).rmdir()
+    Database(tmp_path).close()
+
+
+def test_a_newer_version_s_file_is_left_alone(tmp_path):
+    Database(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("INSERT INTO migrations VALUES ('9999_from_the_future')")
+    connection.close()
+    message = r"was written by a newer version of joulo-exporter \(9999_from_the_future\); run that version"
+    for _ in range(2):
+        with pytest.raises(LedgerError, match=message) as fault:
+            Database(tmp_path)
+        assert not isinstance(fault.value, LedgerDamagedError)
+
+
+def test_migrations_are_applied_once_each(tmp_path, monkeypatch):
+    Database(tmp_path).close()
+    more = ("0099_more", ("CREATE TABLE more (n)", "INSERT INTO more VALUES (1)"))
+    for module in (migrations, database):
+        monkeypatch.setattr(module, "MIGRATIONS", (*migrations.MIGRATIONS, more))
+    for _ in range(3):
+        held = Database(tmp_path)
+        assert (count(held, "more"), count(held, "migrations")) == (1, len(migrations.MIGRATIONS))
+        held.close()
+
+
+def test_a_migration_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    Database(tmp_path).close()
+    released = migrations.MIGRATIONS
+    faulty = ("0099_faulty", ("CREATE TABLE half (n)", "INSERT INTO no_such_table VALUES (1)"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*released, faulty))
+    with pytest.raises(LedgerError, match="no such table"):
+        Database(tmp_path)
+    monkeypatch.setattr(migrations, "MIGRATIONS", released)
+    held = Database(tmp_path)
+    assert count(held, "sqlite_master WHERE name = 'half'") == 0
+    assert count(held, "migrations") == len(released)
+    held.close()
+
+
+def test_an_error_within_a_transaction_undoes_all_of_it(desk):
+    with (  # noqa: PT012 -- both statements belong to the transaction
+        pytest.raises(ZeroDivisionError),
+        desk.database.transaction() as connection,
+    ):
+        connection.execute("INSERT INTO accounts (name) VALUES ('half')")
+        raise ZeroDivisionError
+    assert count(desk.database) == 1
+
+
+def test_a_full_disk_costs_the_page_and_nothing_else(desk):
+    desk.chargers(live("open", kwh_hundredths=5))
+    history = [finished(f"s{n}", charger_nickname="x" * 500) for n in range(100)]
+    before = desk.ledger.load(), desk.book()
+    connection = desk.database._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LedgerError, match="database or disk is full") as fault:
+        desk.ledger.record_sessions(
+            page_of(history, 0, 100), desk.pause, desk.begun(), offset=0, now_seconds=desk.now_seconds
+        )
+    assert not isinstance(fault.value, LedgerDamagedError)
+    assert (desk.ledger.load(), desk.book()) == before
+    connection.execute("PRAGMA max_page_count = 100000")
+    desk.whole_walk(history, size=100)
+    assert desk.book().sessions == 101

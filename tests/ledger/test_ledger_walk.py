@@ -1,0 +1,215 @@
+"""Walks through the history, page by page, with values."""
+
+import msgspec
+import pytest
+from ledger_desk import RESYNC_S, finished, history_of, live, page_of
+
+from joulo_exporter.ledger import Walk, begin_head
+
+P = 100
+
+
+@pytest.mark.parametrize(
+    ("count", "asked"),
+    [(0, [0]), (1, [0]), (99, [0]), (100, [0, 99]), (101, [0, 99]), (199, [0, 99, 198]), (250, [0, 99, 198])],
+)
+def test_the_first_import_reads_everything_once(desk, count, asked):
+    assert desk.whole_walk(history_of(count), size=P) == asked
+    book = desk.book()
+    assert (book.complete, book.sessions) == (True, count)
+    assert sum(part.kwh_hundredths for part in book.chargers.values()) == 100 * count
+    assert desk.walk.finished_at_seconds == desk.now_seconds
+
+
+def test_nothing_is_served_before_the_history_is_complete(desk):
+    history = history_of(150)
+    desk.page(page_of(history, 0, P), offset=0)
+    assert (desk.book().complete, desk.book().chargers, desk.book().vehicles) == (False, {}, {})
+    desk.reopen()
+    assert desk.walk.offset == 99
+    desk.page(page_of(history, 99, P), offset=99)
+    assert desk.book().chargers["c1"].sessions == 150
+
+
+def test_an_api_that_gives_fewer_than_asked_is_read_to_the_end(desk):
+    assert desk.whole_walk(history_of(120), size=50) == [0, 49, 98]
+    assert (desk.book().complete, desk.book().sessions) == (True, 120)
+
+
+def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(desk):
+    history = history_of(150)
+    desk.whole_walk(history, size=P)
+    desk.now_seconds += RESYNC_S
+    for _ in range(2):
+        desk.page(page_of(history, 0, P), offset=0)
+        assert desk.page(page_of(history, 0, P), offset=99).offset is None
+    assert desk.book().sessions == 150
+    assert desk.begun().offset == 0  # with the next regular refresh it is tried again
+
+
+@pytest.mark.parametrize("size", [P, 50])
+def test_the_same_page_again_with_a_malformed_record_ends_too(desk, size):
+    same = [*history_of(size - 1), None]
+    walk_now = desk.page(page_of(same, 0, size), offset=0)
+    asked = 0
+    while walk_now.offset is not None:
+        asked += 1
+        walk_now = desk.page(page_of(same, 0, size), offset=walk_now.offset)
+    assert asked <= 3
+    assert not desk.book().complete
+
+
+@pytest.mark.parametrize("malformed", [[99], [98, 99], [0], list(range(60, 100)), [99, 100, 198, 199]])
+def test_malformed_records_at_a_page_border_do_not_stop_the_import(desk, malformed):
+    history = history_of(250)
+    for position in malformed:
+        history[position] = None
+    desk.whole_walk(history, size=P)
+    assert (desk.book().complete, desk.book().sessions) == (True, 250 - len(malformed))
+
+
+@pytest.mark.parametrize("position", [0, 50, 98, 99, 100])
+def test_a_session_withdrawn_between_two_pages_hides_no_other(desk, position):
+    history = history_of(250)
+    desk.page(page_of(history, 0, P), offset=0)
+    withdrawn = history.pop(position)
+    walk_now = desk.walk
+    while walk_now.offset is not None:
+        walk_now = desk.page(page_of(history, walk_now.offset, P), offset=walk_now.offset)
+    with desk.database.transaction() as connection:
+        ids = {session_id for (session_id,) in connection.execute("SELECT id FROM sessions")}
+    assert {session.id for session in history} <= ids
+    assert ids - {session.id for session in history} <= {withdrawn.id}
+    assert desk.book().complete
+
+
+def test_new_sessions_while_paging_hide_no_other(desk):
+    history = history_of(300)
+    desk.page(page_of(history, 0, P), offset=0)
+    history = [*reversed([finished(f"n{n}", at_seconds=1_780_900_000.0 + n) for n in range(40)]), *history]
+    assert desk.page(page_of(history, 0, P), offset=0).offset == 139
+    walk_now = desk.walk
+    while walk_now.offset is not None:
+        walk_now = desk.page(page_of(history, walk_now.offset, P), offset=walk_now.offset)
+    assert (desk.book().complete, desk.book().sessions) == (True, 340)
+
+
+def test_a_gap_after_an_absence_is_read_before_totals_are_served_again(desk):
+    history = history_of(1000)
+    desk.whole_walk(history[400:], size=P)
+    desk.now_seconds += 3600
+    desk.page(page_of(history, 0, P), offset=0)
+    assert (desk.book().complete, desk.book().chargers) == (False, {})
+    asked = []
+    while (offset := desk.walk.offset) is not None:
+        asked.append(offset)
+        desk.page(page_of(history, offset, P), offset=offset)
+    assert asked == [99, 198, 297, 396]  # only as far as what is known
+    assert (desk.book().complete, desk.book().sessions) == (True, 1000)
+
+
+def test_a_gap_that_meets_another_absence_is_read_whole(desk):
+    history = history_of(1000)
+    desk.whole_walk(history[700:], size=P)
+    desk.now_seconds += 3600
+    desk.page(page_of(history[300:], 0, P), offset=0)  # 400 new; only 100 of them read
+    desk.now_seconds += 3600
+    desk.whole_walk(history, size=P)
+    assert (desk.book().complete, desk.book().sessions) == (True, 1000)
+
+
+def test_a_resync_that_meets_an_absence_is_not_complete_until_it_has_read_it(desk):
+    history = history_of(500)
+    desk.whole_walk(history[250:], size=P)
+    desk.now_seconds += RESYNC_S
+    desk.page(page_of(history, 0, P), offset=0)
+    assert not desk.book().complete
+    desk.whole_walk(history, size=P)
+    assert (desk.book().complete, desk.book().sessions) == (True, 500)
+
+
+def test_a_page_that_hangs_in_the_air_connects_nothing(desk):
+    history = history_of(900)
+    desk.page(page_of(history[500:], 0, P), offset=0)
+    desk.page(page_of(history, 99, P), offset=99)  # 500 new ones: this page touches nothing that was seen
+    desk.whole_walk(history, size=P)
+    assert (desk.book().complete, desk.book().sessions) == (True, 900)
+
+
+def test_stepping_back_into_an_absence_begins_again_from_the_top(desk):
+    old = history_of(150)
+    absent = list(reversed([finished(f"n{n}", at_seconds=1_780_900_000.0 + n) for n in range(200)]))
+    desk.page(page_of(old, 0, P), offset=0)
+    assert desk.page(page_of(absent + old, 99, P), offset=99).offset == 0
+    assert desk.page(page_of(absent + old, 0, P), offset=0).offset == 99
+    # Now the next page would touch what the first one showed, with 99 sessions unseen above it.
+    left = absent[101:] + old
+    walk_now = desk.page(page_of(left, 99, P), offset=99)
+    while walk_now.offset is not None:
+        walk_now = desk.page(page_of(left, walk_now.offset, P), offset=walk_now.offset)
+    with desk.database.transaction() as connection:
+        ids = {session_id for (session_id,) in connection.execute("SELECT id FROM sessions")}
+    assert {session.id for session in left} <= ids
+    assert desk.book().complete
+
+
+def test_a_resync_takes_withdrawn_sessions_out_of_the_truth_and_counters_hold(desk):
+    history = history_of(250)
+    desk.whole_walk(history, size=P)
+    assert desk.book().chargers["c1"].kwh_hundredths == 25_000
+    desk.now_seconds += RESYNC_S
+    desk.whole_walk([*history[:10], *history[11:-1]], size=P)
+    book = desk.book()
+    assert (book.sessions, book.back_to_seconds) == (248, history[-2].started_at_seconds)
+    assert (book.chargers["c1"].kwh_hundredths, book.chargers["c1"].sessions) == (25_000, 250)
+
+
+def test_counters_hold_until_the_truth_has_caught_up(desk):
+    served = []
+    for kwh in (700, 400, 600, 800):
+        desk.whole_walk([finished("s", kwh_hundredths=kwh)], size=P)
+        desk.reopen()
+        served.append(desk.book().chargers["c1"].kwh_hundredths)
+    assert served == [700, 700, 700, 800]
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        pytest.param([None, *history_of(3)], 9, id="a malformed record could be any of the missing ones"),
+        pytest.param([], 9, id="an answer without sessions proves nothing"),
+        pytest.param(history_of(3), 3, id="a clean one withdraws what it does not list"),
+    ],
+)
+def test_what_a_resync_proves(desk, answer, left):
+    desk.whole_walk(history_of(9), size=P)
+    desk.now_seconds += RESYNC_S
+    desk.whole_walk(answer, size=P)
+    assert desk.book().sessions == left
+
+
+@pytest.mark.parametrize(("hours", "left"), [(1, 2), (23, 2), (25, 1)])
+def test_a_session_that_only_its_charger_showed_is_given_a_day(desk, hours, left):
+    desk.whole_walk(history_of(1), size=P)
+    desk.now_seconds += RESYNC_S - hours * 3600
+    desk.chargers(live("lively", kwh_hundredths=250))
+    desk.now_seconds += hours * 3600
+    desk.whole_walk(history_of(1), size=P)
+    assert desk.book().sessions == left
+
+
+@pytest.mark.parametrize(
+    ("now_seconds", "begins"),
+    [(1000.0 + RESYNC_S - 1, False), (1000.0 + RESYNC_S, True), (1000.0, False), (999.0, True)],
+)
+def test_when_a_resync_begins(now_seconds, begins):
+    known = Walk(generation=3, complete=True, finished_at_seconds=1000.0, finished_generation=3)
+    begun = begin_head(known, now_seconds, RESYNC_S)
+    assert (begun.generation, begun.offset) == ((4, 0) if begins else (3, None))
+    assert begun.head_at_seconds == now_seconds
+
+
+def test_a_walk_under_way_goes_on_whatever_the_clock_says():
+    under_way = Walk(generation=3, offset=198, full=True, finished_at_seconds=1000.0)
+    begun = begin_head(under_way, 1e12, RESYNC_S)
+    assert begun == msgspec.structs.replace(under_way, head_at_seconds=1e12)

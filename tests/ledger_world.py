@@ -1,0 +1,155 @@
+"""A world of charging sessions behind the API, which changes while it is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+
+from joulo_exporter.errors import ApiResponseError
+from joulo_exporter.ledger import walk
+from joulo_exporter.models import Answer, Session
+from joulo_exporter.models.tag import normal_tag
+
+TAGS = (None, "04A1", "04:b2", "FF")
+VEHICLES = {"04A1": "tesla", "04B2": "zoe"}
+
+
+@dataclasses.dataclass
+class Truth:
+    """A session as it really is."""
+
+    id: str
+    charger_id: str
+    started: int
+    ended: int | None
+    kwh: int
+    tag: str | None
+    credits: int | None = None
+    listed: bool = True
+    readable: bool = True
+    was_unreadable: bool = False
+
+    def shown(self) -> Session:
+        return Session(
+            self.id,
+            self.charger_id,
+            float(self.started),
+            ended_at_seconds=None if self.ended is None else float(self.ended),
+            kwh_hundredths=self.kwh,
+            credits_hundredths=self.credits,
+            id_tag=self.tag,
+        )
+
+
+class World:
+    """Sessions as they are, what can happen to them, and what the API says of them."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.sessions: list[Truth] = []  # newest first
+        self.linked = ["c1", "c2", "c3"]
+        self.seconds = 1_781_000_000
+        self.count = 0
+        self.page_limit = self.random.randint(3, walk.PAGE_SIZE)
+        self.start_many(self.random.choice((0, 1, 4, 5, 6, 13, 30)))
+
+    def active(self, charger_id: str) -> Truth | None:
+        return next((s for s in self.sessions if s.charger_id == charger_id and s.ended is None), None)
+
+    def pick(self, candidates: list[Truth]) -> Truth | None:
+        return self.random.choice(candidates) if candidates else None
+
+    def new_session(self, charger_id: str, *, ended: bool, listed: bool) -> None:
+        for former in self.sessions:
+            former.listed = True
+        self.count += 1
+        self.seconds += 1000
+        end = self.seconds + 500 if ended else None
+        kwh = self.random.randint(0, 900)
+        tag = self.random.choice(TAGS)
+        self.sessions.insert(0, Truth(f"s{self.count}", charger_id, self.seconds, end, kwh, tag, listed=listed))
+
+    def start_many(self, count: int) -> None:
+        for _ in range(count):
+            self.new_session(self.random.choice(("c1", "c2", "c3", "gone")), ended=True, listed=True)
+
+    def start(self) -> None:
+        idle = [charger_id for charger_id in self.linked if not self.active(charger_id)]
+        if idle:
+            self.new_session(self.random.choice(idle), ended=False, listed=self.random.random() < 0.5)
+
+    def some_sessions(self) -> None:
+        self.start_many(self.random.randint(1, 3))
+
+    def absence(self) -> None:
+        self.start_many(self.random.randint(4, 25))
+
+    def stop(self) -> None:
+        if session := self.pick([s for s in self.sessions if s.ended is None]):
+            session.ended = self.seconds
+            session.tag = session.tag or self.random.choice(TAGS)
+
+    def resume(self) -> None:
+        charger_id = self.random.choice(("c1", "c2", "c3"))
+        latest = next((s for s in self.sessions if s.charger_id == charger_id), None)
+        if latest and charger_id in self.linked and not self.active(charger_id):
+            latest.ended = None
+
+    def charge(self) -> None:
+        for session in self.sessions:
+            if session.ended is None:
+                session.kwh += self.random.randint(0, 300)
+
+    def correct(self) -> None:
+        if session := self.pick([s for s in self.sessions if s.ended is not None]):
+            session.kwh = max(0, session.kwh + self.random.randint(-400, 400))
+            session.credits = self.random.randint(0, 300)
+
+    def withdraw(self) -> None:
+        if len(self.sessions) < 2:
+            return  # a history that is empty all at once proves nothing: no session counts as withdrawn then
+        if session := self.pick([s for s in self.sessions if s.ended is not None and s.listed]):
+            self.sessions.remove(session)
+
+    def list_all(self) -> None:
+        for session in self.sessions:
+            session.listed = True
+
+    def unlink(self) -> None:
+        if len(self.linked) > 1:
+            charger_id = self.linked.pop()
+            if session := self.active(charger_id):
+                session.ended = self.seconds
+
+    def garble(self) -> None:
+        if session := self.pick(self.sessions):
+            session.readable, session.was_unreadable = False, True
+
+    def mend(self) -> None:
+        for session in self.sessions:
+            session.readable = True
+
+    def answer(self, offset: int) -> Answer[Session]:
+        page = [s for s in self.sessions if s.listed][offset : offset + self.page_limit]
+        readable = tuple(s.shown() for s in page if s.readable)
+        malformed = ("malformed",) * (len(page) - len(readable))
+        if malformed and not readable:
+            raise ApiResponseError("every record of the answer is malformed")
+        return Answer(readable, malformed, page_limit=self.page_limit)
+
+    def recount(self) -> tuple[Counter, Counter]:
+        by_charger, by_vehicle = Counter(), Counter()
+        for session in self.sessions:
+            is_over = session.ended is not None
+            figures = {
+                "kwh_hundredths": session.kwh,
+                "credits_hundredths": session.credits or 0,
+                "sessions": int(is_over),
+                "duration_ms": max(0, session.ended - session.started) * 1000 if is_over else 0,
+            }
+            by_charger.update({(session.charger_id, name): value for name, value in figures.items()})
+            if session.tag or is_over:
+                vehicle = VEHICLES.get(normal_tag(session.tag or ""), "unknown")
+                by_vehicle.update({(vehicle, name): value for name, value in figures.items()})
+        return by_charger, by_vehicle

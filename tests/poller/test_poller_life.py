@@ -1,0 +1,152 @@
+"""Staleness, restarts and reloads."""
+
+from __future__ import annotations
+
+import pytest
+from poller_rig import ENERGY_S, STALE_AFTER_S, Rig, charger, live
+
+from joulo_exporter.errors import ApiServerError, ApiThrottledError
+from joulo_exporter.models import Charger
+
+OUTAGE = ApiServerError("502", status=502)
+LIVE = {"joulo_charging", "joulo_session_kwh", "joulo_charger_info", "joulo_charger_status", "joulo_session_info"}
+
+
+async def test_live_series_stay_for_a_while_and_go_without_a_request():
+    async with Rig(stale_after_s=200.0) as rig:
+        rig.api.answers["chargers"] = {"chargers": [charger(live())]}
+        await rig.start()
+        rig.api.answers |= dict.fromkeys(("chargers", "sessions", "energy"), OUTAGE)
+        await rig.clock.advance(60 + 200 - 0.5)
+        assert rig.names() >= LIVE
+        asked = len(rig.api.requests)
+        await rig.clock.advance(0.5)
+        assert len(rig.api.requests) == asked
+        assert not rig.names() & LIVE
+        assert rig.value("joulo_total_kwh", charger="oprit") == 5.0
+        assert rig.value("joulo_up", endpoint="chargers") == 0.0
+        assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
+        rig.api.answers["chargers"] = {"chargers": [charger(live(kwh=6.0))]}
+        await rig.clock.advance(900)
+        assert rig.value("joulo_session_kwh", charger="oprit") == 6.0
+
+
+async def test_energy_goes_stale_by_its_own_interval():
+    async with Rig() as rig:
+        await rig.start()
+        rig.api.answers["energy"] = OUTAGE
+        await rig.clock.advance(ENERGY_S + STALE_AFTER_S - 1)
+        assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
+        await rig.clock.advance(1)
+        assert rig.value("joulo_account_kwh_total", scope="ere") is None
+        assert rig.value("joulo_charging", charger="oprit") == 0.0
+
+
+async def test_jitter_does_not_make_good_values_flicker():
+    async with Rig(stale_after_s=1.0) as rig:
+        rig.fraction = 0.99
+        await rig.start()
+        seen = []
+        published = rig.publish
+        rig.poller._publish = lambda snapshot: (published(snapshot), seen.append(snapshot.chargers is not None))
+        await rig.clock.advance(600)
+        assert len(seen) >= 9
+        assert all(seen)
+
+
+async def test_a_restart_serves_at_once_what_was_known_and_asks_nothing_early(tmp_path):
+    async with Rig(tmp_path) as rig:
+        rig.api.answers["chargers"] = {"chargers": [charger(live())]}
+        rig.api.answers["energy"] = OUTAGE
+        await rig.start()
+        before, asked = rig.series(), len(rig.api.requests)
+        await rig.restart(away_s=20)
+        assert len(rig.api.requests) == asked
+        after = rig.series()
+        assert {key: value for key, value in after.items() if "duration" not in key[0]} == {
+            key: value for key, value in before.items() if "duration" not in key[0]
+        }
+        assert rig.snapshot.tried
+        assert rig.value("joulo_up", endpoint="energy") == 0.0
+        await rig.clock.advance(40)
+        assert rig.api.moments("chargers") == [1000.0, 1060.0]
+
+
+async def test_a_restart_serves_what_was_known_while_the_first_request_hangs(tmp_path):
+    async with Rig(tmp_path) as rig:
+        await rig.start()
+        rig.api.answers["chargers"] = lambda _: rig.clock.sleep(1000)
+        await rig.restart(away_s=100)
+        assert len(rig.api.moments("chargers")) == 2
+        assert rig.value("joulo_charging", charger="oprit") == 0.0
+
+
+async def test_a_long_absence_serves_totals_but_no_stale_gauges(tmp_path):
+    async with Rig(tmp_path) as rig:
+        await rig.start()
+        rig.api.answers["chargers"] = OUTAGE
+        await rig.restart(away_s=60 + STALE_AFTER_S)
+        assert not rig.names() & LIVE
+        assert rig.value("joulo_total_kwh", charger="oprit") == 0.0
+
+
+async def test_a_crash_right_after_the_request_went_out_does_not_repeat_it(tmp_path):
+    async with Rig(tmp_path) as rig:
+        rig.api.answers["chargers"] = lambda _: rig.clock.sleep(1000)
+        await rig.start()
+        await rig.clock.advance(1)
+        await rig.restart()
+        assert not rig.snapshot.tried
+        await rig.clock.advance(58)
+        assert len(rig.api.moments("chargers")) == 1
+        await rig.clock.advance(1)
+        assert len(rig.api.moments("chargers")) == 2
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+async def test_a_reload_keeps_the_throttle_though_the_wall_clock_jumps(jump_s):
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = ApiThrottledError("429", status=429, retry_after_s=500.0)
+        await rig.start()
+        rig.clock.step_wall(jump_s)
+        await rig.reload(stale_after_s=30.0)
+        await rig.clock.advance(499)
+        assert len(rig.api.moments("chargers")) == 1
+        await rig.clock.advance(1)
+        assert len(rig.api.moments("chargers")) == 2
+
+
+async def test_a_reload_to_a_shorter_interval_counts_from_the_last_request():
+    async with Rig() as rig:
+        await rig.start()
+        await rig.clock.advance(30)
+        await rig.reload(intervals=rig.settings.intervals | {"energy": 700.0})
+        assert rig.value("joulo_refresh_interval_seconds", endpoint="energy") == 700.0
+        assert rig.value("joulo_api_request_duration_seconds_count", endpoint="energy") == 1.0
+        await rig.clock.advance(669)
+        assert len(rig.api.moments("energy")) == 1
+        await rig.clock.advance(1)
+        assert rig.api.moments("energy") == [1000.0, 1700.0]
+
+
+async def test_the_first_requests_wait_for_the_delay():
+    async with Rig(first_delay_s=25.0) as rig:
+        await rig.start()
+        await rig.clock.advance(24)
+        assert rig.api.requests == []
+        await rig.clock.advance(1)
+        assert len(rig.api.requests) == 3
+
+
+async def test_what_an_older_version_kept_in_another_form_is_waited_for(tmp_path):
+    async with Rig(tmp_path) as rig:
+        await rig.start()
+        with rig.database.transaction() as connection:
+            connection.execute("UPDATE endpoints SET body = ?", (b'{"not": "ours"}',))
+        await rig.restart(away_s=1)
+        assert rig.value("joulo_charging", charger="oprit") is None
+        await rig.clock.advance(59)
+        assert rig.value("joulo_charging", charger="oprit") == 0.0
+        assert rig.poller._chargers.chargers[0] == Charger(
+            id=rig.poller._chargers.chargers[0].id, slug="oprit", status="online", charging=False
+        )

@@ -1,0 +1,219 @@
+"""Every answer of the API: the class of error that it makes, and what Prometheus sees of it."""
+
+from __future__ import annotations
+
+import itertools
+
+import aiohttp
+import pytest
+from poller_rig import Rig
+
+from joulo_exporter import errors
+from joulo_exporter.api import CHARGERS, JouloClient, open_session
+from joulo_exporter.config.secret import Secret
+from joulo_exporter.errors import ApiConnectionError, ApiResponseError, ApiServerError, ApiTimeoutError
+
+URL = "http://127.0.0.1:9/api"
+GOOD = b'{"chargers": [{"id": "c1", "slug": "oprit", "is_charging": false}]}'
+HTML = b"<!DOCTYPE html><html><body>Bad Gateway</body></html>"
+
+# answer of /chargers -> class of error, joulo_up, code of joulo_api_requests_total, s until it is asked again
+TABLE = [
+    ("200", {"status": 200, "body": GOOD}, None, "200", 60.0),
+    ("200, no chargers yet", {"status": 200, "body": b"{}"}, None, "200", 60.0),
+    ("201", {"status": 201, "body": GOOD}, errors.ApiStatusError, "201", 60.0),
+    ("204", {"status": 204, "body": b""}, errors.ApiStatusError, "204", 60.0),
+    ("302", {"status": 302, "headers": {"Location": "/"}}, errors.ApiStatusError, "302", 60.0),
+    ("400", {"status": 400, "body": b"{}"}, errors.ApiStatusError, "400", 60.0),
+    ("401", {"status": 401, "body": b"{}"}, errors.ApiAuthenticationError, "401", 60.0),
+    ("403", {"status": 403, "body": b"{}"}, errors.ApiScopeError, "403", 60.0),
+    ("404", {"status": 404, "body": b"{}"}, errors.ApiNotFoundError, "404", 60.0),
+    ("405", {"status": 405, "body": b"{}"}, errors.ApiStatusError, "405", 60.0),
+    ("409", {"status": 409, "body": b"{}"}, errors.ApiStatusError, "409", 60.0),
+    ("429", {"status": 429, "body": b"{}"}, errors.ApiThrottledError, "429", 60.0),
+    ("429, long", {"status": 429, "headers": {"Retry-After": "500"}}, errors.ApiThrottledError, "429", 500.0),
+    ("429, short", {"status": 429, "headers": {"Retry-After": "5"}}, errors.ApiThrottledError, "429", 60.0),
+    (
+        "429, date",
+        {"status": 429, "headers": {"Retry-After": "Thu, 18 Jun 2026 19:23:20 GMT"}},
+        errors.ApiThrottledError,
+        "429",
+        600.0,
+    ),
+    ("429, year", {"status": 429, "headers": {"Retry-After": "999999"}}, errors.ApiThrottledError, "429", 86400.0),
+    ("429, nonsense", {"status": 429, "headers": {"Retry-After": "soon"}}, errors.ApiThrottledError, "429", 60.0),
+    ("500", {"status": 500, "body": b"{}"}, errors.ApiServerError, "500", 60.0),
+    ("502 with a page", {"status": 502, "body": HTML}, errors.ApiServerError, "502", 60.0),
+    ("503", {"status": 503, "body": b"{}"}, errors.ApiServerError, "503", 60.0),
+    ("503, long", {"status": 503, "headers": {"Retry-After": "120"}}, errors.ApiServerError, "503", 120.0),
+    ("a page with 200", {"status": 200, "body": HTML}, errors.ApiResponseError, "invalid", 60.0),
+    ("empty", {"status": 200, "body": b""}, errors.ApiResponseError, "invalid", 60.0),
+    ("truncated", {"status": 200, "body": GOOD[:40]}, errors.ApiResponseError, "invalid", 60.0),
+    ("cut off", {"exception": aiohttp.ClientPayloadError("cut")}, errors.ApiResponseError, "invalid", 60.0),
+    ("not JSON", {"status": 200, "body": b"OK"}, errors.ApiResponseError, "invalid", 60.0),
+    ("not UTF-8", {"status": 200, "body": b'{"chargers": "\xff"}'}, errors.ApiResponseError, "invalid", 60.0),
+    ("a list", {"status": 200, "body": b"[]"}, errors.ApiResponseError, "invalid", 60.0),
+    ("null", {"status": 200, "body": b"null"}, errors.ApiResponseError, "invalid", 60.0),
+    ("chargers as text", {"status": 200, "body": b'{"chargers": "no"}'}, errors.ApiResponseError, "invalid", 60.0),
+    ("only bad ones", {"status": 200, "body": b'{"chargers": [{}]}'}, errors.ApiResponseError, "invalid", 60.0),
+    ("NaN", {"status": 200, "body": b'{"chargers": [NaN]}'}, errors.ApiResponseError, "invalid", 60.0),
+    ("an error with 200", {"status": 200, "body": b'{"error": "no"}'}, errors.ApiResponseError, "invalid", 60.0),
+    ("timeout", {"exception": TimeoutError()}, errors.ApiTimeoutError, "timeout", 60.0),
+    ("refused", {"exception": ConnectionRefusedError(111, "no")}, errors.ApiConnectionError, "connection", 60.0),
+    (
+        "reset",
+        {"exception": aiohttp.ServerDisconnectedError()},
+        errors.ApiConnectionError,
+        "connection",
+        60.0,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code", "pause_s"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+)
+async def test_every_answer_ends_as_one_class_one_state_and_one_code(answers, answer, kind, code, pause_s):
+    answers.get(f"{URL}/chargers", repeat=True, **answer)
+    async with Rig() as rig, open_session(connection_limit=1) as session:
+        client = JouloClient(
+            session, base_url=URL, token=Secret("joulo_t"), timeout_s=10, clock=rig.clock.now
+        )  # fmt: skip
+        if kind is not None:
+            with pytest.raises(kind) as raised:
+                await client.fetch(CHARGERS)
+            assert type(raised.value) is kind
+        scripted = rig.api.fetch
+
+        async def fetch(endpoint, params=None):
+            if endpoint is CHARGERS:
+                moments.append(rig.clock.monotonic())
+                return await client.fetch(endpoint, params)
+            return await scripted(endpoint, params)
+
+        moments: list[float] = []
+        rig.api.fetch = fetch
+        await rig.start()
+        requests = {
+            dict(labels)["code"]: value
+            for (name, labels), value in rig.series().items()
+            if name == "joulo_api_requests_total" and dict(labels)["endpoint"] == "chargers"
+        }
+        assert requests == {code: 1.0}
+        assert rig.value("joulo_up", endpoint="chargers") == float(kind is None)
+        assert rig.value("joulo_up", endpoint="sessions") == 1.0
+        assert (rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") is None) == (
+            kind is not None
+        )
+        assert rig.value("joulo_api_request_duration_seconds_count", endpoint="chargers") == 1.0
+        await rig.clock.advance(pause_s - 0.5)
+        assert len(moments) == 1
+        await rig.clock.advance(0.5)
+        assert len(moments) == 2
+
+
+@pytest.mark.parametrize("endpoint", ["chargers", "sessions", "energy"])
+async def test_a_failing_endpoint_leaves_the_others_alone(endpoint):
+    async with Rig() as rig:
+        rig.api.answers[endpoint] = ApiServerError("502", status=502)
+        await rig.start()
+        ups = {name: rig.value("joulo_up", endpoint=name) for name in ("chargers", "sessions", "energy")}
+        assert ups == {"chargers": 1.0, "sessions": 1.0, "energy": 1.0} | {endpoint: 0.0}
+
+
+async def test_failures_back_off_exponentially_up_to_a_quarter_of_an_hour():
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = ApiConnectionError("no connection")
+        await rig.start()
+        await rig.clock.advance(5000)
+        moments = rig.api.moments("chargers")
+        pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
+        assert pauses == [60, 120, 240, 480, 900, 900, 900, 900]
+
+
+async def test_success_ends_the_back_off():
+    async with Rig() as rig:
+        good = rig.api.answers["chargers"]
+        rig.api.answers["chargers"] = ApiTimeoutError("late")
+        await rig.start()
+        await rig.clock.advance(60 + 120)
+        rig.api.answers["chargers"] = good
+        await rig.clock.advance(240 + 60)
+        moments = rig.api.moments("chargers")
+        assert moments[-1] - moments[-2] == 60
+        assert rig.value("joulo_api_requests_total", endpoint="chargers", code="timeout") == 3
+        assert rig.value("joulo_api_requests_total", endpoint="chargers", code="200") == 2
+
+
+async def test_jitter_lengthens_and_never_shortens():
+    async with Rig() as rig:
+        rig.fraction = 0.999
+        await rig.start()
+        await rig.clock.advance(200)
+        moments = rig.api.moments("chargers")
+        assert moments[1] - moments[0] == pytest.approx(62.997)
+
+
+async def test_retry_after_counts_from_the_answer_not_from_the_question():
+    async with Rig() as rig:
+
+        async def late():
+            await rig.clock.sleep(8)
+            return errors.ApiThrottledError("429", status=429, retry_after_s=100.0)
+
+        rig.api.answers["chargers"] = lambda _: late()
+        await rig.start()
+        await rig.clock.advance(107.5)
+        assert len(rig.api.moments("chargers")) == 1
+        await rig.clock.advance(0.5)
+        assert len(rig.api.moments("chargers")) == 2
+
+
+async def test_the_pause_counts_from_the_request_even_where_the_ledger_was_slow():
+    async with Rig() as rig:
+
+        async def slow(work):
+            await rig.clock.sleep(3 if rig.clock.monotonic() < 1008 else 0)
+            return work()
+
+        rig.offload = slow
+        await rig.start()
+        await rig.clock.advance(300)
+        moments = rig.api.moments("chargers")
+        assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(moments))
+        assert moments[0] == 1009.0  # the ledger is read, the labels too, and the request written down
+
+
+async def test_one_endpoint_is_shown_while_another_keeps_us_waiting():
+    async with Rig() as rig:
+
+        async def hanging():
+            await rig.clock.sleep(30)
+            return ApiTimeoutError("late")
+
+        rig.api.answers["sessions"] = lambda _: hanging()
+        await rig.start()
+        assert rig.value("joulo_charging", charger="oprit") == 0.0
+        assert rig.value("joulo_up", endpoint="sessions") is None
+        await rig.clock.advance(30)
+        assert rig.value("joulo_up", endpoint="sessions") == 0.0
+
+
+async def test_some_malformed_records_are_counted_and_the_others_served():
+    async with Rig() as rig:
+        good = rig.api.answers["chargers"]["chargers"]
+        rig.api.answers["chargers"] = {"chargers": [{"id": 7}, *good, {"slug": "no id"}]}
+        await rig.start()
+        assert rig.value("joulo_up", endpoint="chargers") == 1.0
+        assert rig.value("joulo_api_malformed_records_total", endpoint="chargers") == 2.0
+        assert rig.value("joulo_charging", charger="oprit") == 0.0
+
+
+async def test_an_answer_that_is_refused_is_no_refresh():
+    async with Rig() as rig:
+        await rig.start()
+        refreshed = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers")
+        rig.api.answers["chargers"] = ApiResponseError("not what it should be")
+        await rig.clock.advance(60)
+        assert rig.value("joulo_up", endpoint="chargers") == 0.0
+        assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") == refreshed

@@ -1,0 +1,193 @@
+"""The beginning and the end of sessions, and the walk through the history."""
+
+from __future__ import annotations
+
+import pytest
+from poller_rig import CHARGER, PAGE_S, SESSIONS_S, Rig, charger, listed, live
+
+from joulo_exporter.errors import ApiServerError
+
+OUTAGE = ApiServerError("502", status=502)
+
+
+def showing(*chargers: dict) -> dict:
+    return {"chargers": list(chargers)}
+
+
+def history(*sessions: dict):
+    """Return an answer of /sessions that keeps to limit and offset."""
+
+    def page(params):
+        begin = int(params["offset"])
+        return {"sessions": list(sessions[begin : begin + int(params["limit"])]), "limit": 100, "offset": begin}
+
+    return page
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [OUTAGE, {}, showing(), showing(charger() | {"id": "other", "slug": "other"}),
+     showing({"id": CHARGER, "slug": 5}),
+     showing({"id": CHARGER, "slug": 5}, charger() | {"id": "other", "slug": "other"}), b"<html>"],
+    ids=["outage", "no list", "empty list", "charger missing", "only it malformed", "it malformed", "web page"],
+)  # fmt: skip
+async def test_what_does_not_show_the_charger_ends_no_session(answer):
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = showing(charger(live()))
+        await rig.start()
+        rig.api.answers["chargers"] = answer
+        await rig.clock.advance(300)
+        assert rig.value("joulo_last_session_kwh") is None
+        assert rig.value("joulo_sessions_total", charger="oprit") == 0
+        assert rig.value("joulo_total_kwh", charger="oprit") == 5.0
+        rig.api.answers["chargers"] = showing(charger(live(kwh=6.0)))
+        await rig.clock.advance(1000)
+        assert rig.value("joulo_last_session_kwh") is None
+        assert rig.value("joulo_session_kwh", charger="oprit") == 6.0
+        assert rig.value("joulo_total_kwh", charger="oprit") == 6.0
+
+
+async def test_an_end_is_served_within_the_refresh_that_shows_it_and_made_final_by_sessions():
+    async with Rig() as rig:
+        rig.fraction = 0.9  # the regular refresh of /sessions would come 27 s late
+        rig.api.answers["chargers"] = showing(charger(live(kwh=5.0, id_tag="04A1")))
+        await rig.start()
+        rig.api.answers["chargers"] = showing(charger(live(kwh=7.5, id_tag="04A1")))
+        await rig.clock.advance(63)
+        seen_at_seconds = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers")
+        rig.api.answers["chargers"] = showing(charger())
+        rig.api.answers["sessions"] = history(listed(kwh=7.9, ended_at="2026-06-18T19:14:30Z", id_tag="04A1"))
+        await rig.clock.advance(63)
+        assert rig.value("joulo_session_kwh", charger="oprit") == 0.0
+        assert rig.value("joulo_last_session_kwh", charger="oprit") == 7.5
+        assert rig.value("joulo_last_session_end_timestamp_seconds", charger="oprit") == seen_at_seconds
+        assert rig.value("joulo_last_session_start_timestamp_seconds", charger="oprit") == 1_781_805_600.0
+        assert rig.value("joulo_last_session_info", session_id="s1", id_tag="04A1", vehicle="unknown") == 1.0
+        assert rig.value("joulo_sessions_total", charger="oprit") == 1.0
+        await rig.clock.advance(1000 + SESSIONS_S - rig.clock.monotonic() - 1)
+        assert len(rig.api.moments("sessions")) == 1
+        await rig.clock.advance(1)
+        assert rig.api.moments("sessions") == [1000.0, 1000.0 + SESSIONS_S]
+        assert rig.value("joulo_last_session_kwh", charger="oprit") == 7.9
+        assert rig.value("joulo_last_session_end_timestamp_seconds", charger="oprit") == 1_781_810_070.0
+        assert rig.value("joulo_sessions_total", charger="oprit") == 1.0
+        assert rig.value("joulo_total_kwh", charger="oprit") == 7.9
+
+
+async def test_an_end_does_not_hasten_a_request_that_backs_off():
+    async with Rig() as rig:
+        rig.api.answers |= {"chargers": showing(charger(live())), "sessions": OUTAGE}
+        await rig.start()
+        await rig.clock.advance(SESSIONS_S)  # the second failure: 900 s
+        rig.api.answers["chargers"] = showing(charger())
+        await rig.clock.advance(890)
+        assert len(rig.api.moments("sessions")) == 2
+        await rig.clock.advance(10)
+        assert len(rig.api.moments("sessions")) == 3
+
+
+async def test_a_session_that_pauses_and_resumes_is_one_session():
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = showing(charger(live(kwh=5.0)))
+        await rig.start()
+        rig.api.answers["chargers"] = showing(charger())
+        await rig.clock.advance(60)
+        assert rig.value("joulo_last_session_kwh", charger="oprit") == 5.0
+        rig.api.answers["chargers"] = showing(charger(live(kwh=6.0)))
+        await rig.clock.advance(60)
+        assert rig.value("joulo_last_session_kwh", charger="oprit") is None
+        assert rig.value("joulo_total_kwh", charger="oprit") == 6.0
+        rig.api.answers["chargers"] = showing(charger())
+        await rig.clock.advance(60)
+        assert rig.value("joulo_last_session_kwh", charger="oprit") == 6.0
+        assert rig.value("joulo_sessions_total", charger="oprit") == 1.0
+
+
+async def test_another_session_on_the_charger_ends_the_one_before():
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = showing(charger(live("s1", 5.0)))
+        await rig.start()
+        rig.api.answers["chargers"] = showing(charger(live("s2", 1.0)))
+        await rig.clock.advance(60)
+        assert rig.value("joulo_last_session_info", session_id="s1") == 1.0
+        assert rig.value("joulo_session_info", session_id="s2") == 1.0
+        assert rig.value("joulo_total_kwh", charger="oprit") == 6.0
+
+
+async def test_a_session_between_two_refreshes_is_found_in_sessions():
+    async with Rig() as rig:
+        await rig.start()
+        rig.api.answers["sessions"] = history(listed("brief", 0.4))
+        await rig.clock.advance(SESSIONS_S)
+        assert rig.value("joulo_last_session_info", session_id="brief") == 1.0
+        assert rig.value("joulo_total_kwh", charger="oprit") == 0.4
+        assert rig.value("joulo_sessions_total", charger="oprit") == 1.0
+
+
+async def test_a_session_that_ended_while_the_exporter_was_down_is_found(tmp_path):
+    async with Rig(tmp_path) as rig:
+        rig.api.answers["chargers"] = showing(charger(live(kwh=5.0)))
+        await rig.start()
+        rig.api.answers["chargers"] = showing(charger())
+        rig.api.answers["sessions"] = history(listed(kwh=9.0))
+        await rig.restart(away_s=5000)
+        assert rig.value("joulo_last_session_kwh", charger="oprit") == 9.0
+        assert rig.value("joulo_sessions_total", charger="oprit") == 1.0
+        assert rig.value("joulo_total_kwh", charger="oprit") == 9.0
+
+
+LONG = [
+    listed(f"s{number}", 1.0, ended_at=f"2026-05-01T{number // 60:02}:{number % 60:02}:30Z",
+           started_at=f"2026-05-01T{number // 60:02}:{number % 60:02}:00Z")
+    for number in reversed(range(250))
+]  # fmt: skip
+
+
+async def test_the_first_import_pages_apart_and_totals_appear_at_its_end():
+    async with Rig() as rig:
+        rig.api.answers["sessions"] = history(*LONG)
+        await rig.start()
+        assert rig.value("joulo_history_complete") == 0.0
+        await rig.clock.advance(PAGE_S)
+        assert rig.value("joulo_total_kwh", charger="oprit") is None
+        assert rig.value("joulo_sessions_total", charger="oprit") is None
+        await rig.clock.advance(PAGE_S)
+        assert rig.value("joulo_history_complete") == 1.0
+        assert rig.value("joulo_total_kwh", charger="oprit") == 250.0
+        assert rig.value("joulo_sessions_total", charger="oprit") == 250.0
+        asked = [
+            (request.mono_s, request.offset) for request in rig.api.requests if request.endpoint == "sessions"
+        ]
+        assert asked == [(1000.0, 0), (1010.0, 99), (1020.0, 198)]
+        await rig.clock.advance(SESSIONS_S - 1)
+        assert len(rig.api.moments("sessions")) == 3
+        await rig.clock.advance(1)
+        assert rig.api.requests[-1].offset == 0
+
+
+async def test_the_import_resumes_after_a_restart(tmp_path):
+    async with Rig(tmp_path) as rig:
+        rig.api.answers["sessions"] = history(*LONG)
+        await rig.start()
+        await rig.clock.advance(PAGE_S + 4)
+        await rig.restart()
+        assert rig.value("joulo_history_complete") == 0.0
+        await rig.clock.advance(PAGE_S - 4)
+        asked = [
+            (request.mono_s, request.offset) for request in rig.api.requests if request.endpoint == "sessions"
+        ]
+        assert asked == [(1000.0, 0), (1010.0, 99), (1020.0, 198)]
+        assert rig.value("joulo_total_kwh", charger="oprit") == 250.0
+
+
+async def test_a_resync_reads_the_whole_history_again():
+    async with Rig(resync_interval_s=4 * 3600.0) as rig:
+        rig.api.answers["sessions"] = history(*LONG)
+        await rig.start()
+        await rig.clock.advance(4 * 3600 - 1)
+        assert {request.offset for request in rig.api.requests[-50:] if request.endpoint == "sessions"} == {0}
+        corrected = [session | {"kwh": 2.0} for session in LONG]
+        rig.api.answers["sessions"] = history(*corrected)
+        await rig.clock.advance(1200)
+        assert {0, 99, 198} <= {request.offset for request in rig.api.requests[-200:]}
+        assert rig.value("joulo_total_kwh", charger="oprit") == 500.0

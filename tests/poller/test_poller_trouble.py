@@ -1,0 +1,139 @@
+"""A ledger in trouble, faults of our own, and what the log says."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+
+import pytest
+from poller_rig import Rig, charger
+
+from joulo_exporter.errors import ApiServerError, LedgerError
+
+OUTAGE = ApiServerError("502", status=502)
+
+
+def failing(*_args, **_kwargs):
+    raise LedgerError("disk full")
+
+
+async def test_without_a_recorded_throttle_nothing_is_asked(monkeypatch):
+    async with Rig() as rig:
+        await rig.start()
+        asked = len(rig.api.requests)
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.ledger, "begin_request", failing)
+            broken.setattr(rig.ledger, "begin_page", failing)
+            await rig.clock.advance(700)
+            assert len(rig.api.requests) == asked
+            assert rig.value("joulo_up", endpoint="chargers") == 0.0
+            assert rig.value("joulo_charging", charger="oprit") == 0.0
+        await rig.clock.advance(900)
+        assert rig.value("joulo_up", endpoint="chargers") == 1.0
+
+
+@pytest.mark.parametrize("method", ["record_chargers", "book", "record_failure"])
+@pytest.mark.parametrize("error", [LedgerError("disk full"), ZeroDivisionError()])
+async def test_a_ledger_that_cannot_note_the_outcome_ends_nothing(monkeypatch, tmp_path, method, error):
+    def fail(*_args, **_kwargs):
+        raise error
+
+    async with Rig(tmp_path) as rig:
+        await rig.start()
+        if method == "record_failure":
+            rig.api.answers["chargers"] = OUTAGE
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.ledger, method, fail)
+            await rig.clock.advance(400)
+            assert rig.value("joulo_charging", charger="oprit") == 0.0
+            before = rig.counters()
+        rig.api.answers["chargers"] = {"chargers": [charger()]}
+        await rig.clock.advance(900)
+        await rig.restart()
+        after = rig.counters()
+        assert all(after[key] >= value for key, value in before.items())
+        assert rig.value("joulo_up", endpoint="chargers") == 1.0
+        moments = rig.api.moments("chargers")
+        assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(moments))
+
+
+@pytest.mark.parametrize("error", [LedgerError("locked"), ValueError("what is in there?")])
+async def test_while_the_ledger_cannot_be_read_nothing_is_asked(error):
+    async with Rig() as rig:
+        load, calls = rig.ledger.load, []
+
+        def flaky():
+            calls.append(rig.clock.monotonic())
+            if len(calls) < 3:
+                raise error
+            return load()
+
+        rig.ledger.load = flaky
+        await rig.start()
+        await rig.clock.advance(119)
+        assert rig.api.requests == []
+        await rig.clock.advance(1)
+        assert len(rig.api.requests) == 3
+
+
+async def test_an_internal_fault_ends_neither_the_loop_nor_the_other_endpoints(caplog):
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = RuntimeError("bug")
+        await rig.start()
+        assert rig.value("joulo_up", endpoint="chargers") == 0.0
+        assert rig.value("joulo_up", endpoint="sessions") == 1.0
+        assert [record.message for record in caplog.records] == ["internal error"]
+        rig.api.answers["chargers"] = {"chargers": [charger()]}
+        await rig.clock.advance(60)
+        assert rig.value("joulo_up", endpoint="chargers") == 1.0
+
+
+async def test_a_picture_that_cannot_be_rendered_ends_nothing():
+    async with Rig() as rig:
+        rig.exposition.publish = lambda *_: 1 / 0
+        await rig.start()
+        await rig.clock.advance(60)
+        assert rig.api.moments("chargers") == [1000.0, 1060.0]
+
+
+async def test_a_failing_endpoint_is_logged_at_its_begin_rarely_and_at_its_end(caplog):
+    caplog.set_level(logging.INFO)
+    async with Rig() as rig:
+        good = rig.api.answers["chargers"]
+        rig.api.answers["chargers"] = OUTAGE
+        await rig.start()
+        await rig.clock.advance(3000)
+        assert [record.message for record in caplog.records] == ["refresh failed"]
+        assert caplog.records[0].fields["endpoint"] == "chargers"
+        assert caplog.records[0].fields["reason"] == "server"
+        rig.api.answers["chargers"] = good
+        await rig.clock.advance(2000)
+        assert [record.message for record in caplog.records] == ["refresh failed", "refresh works again"]
+        assert caplog.records[1].fields["failures"] == 7
+
+
+async def test_a_malformed_record_is_logged_once_wherever_it_stands(caplog):
+    async with Rig() as rig:
+        good = rig.api.answers["chargers"]["chargers"]
+        rig.api.answers["chargers"] = {"chargers": [{"id": 7}, *good]}
+        await rig.start()
+        rig.api.answers["chargers"] = {"chargers": [*good, {"id": 7}]}
+        await rig.clock.advance(120)
+        rig.api.answers["chargers"] = {"chargers": [*good, {"id": "x", "slug": 7}]}
+        await rig.clock.advance(120)
+        lines = [record.fields["err"] for record in caplog.records]
+        assert lines == [
+            "record 0: Expected `str`, got `int` - at `$.id`",
+            "record 1: Expected `str | null`, got `int` - at `$.slug`",
+        ]
+
+
+async def test_a_ledger_in_trouble_is_logged_once_and_at_its_end(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    async with Rig() as rig:
+        await rig.start()
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.ledger, "book", failing)
+            await rig.clock.advance(600)
+        await rig.clock.advance(60)
+        assert [record.message for record in caplog.records] == ["cannot use the ledger", "the ledger works again"]

@@ -1,0 +1,207 @@
+"""A poller with a ledger and an exposition around it, an API that a test scripts, and a clock that it moves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from fake_clock import FakeClock
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from joulo_exporter.exposition import Exposition
+from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.poller import Poller, PollSettings
+from joulo_exporter.snapshot import Tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CHARGERS_S, SESSIONS_S, ENERGY_S, PAGE_S = 60.0, 600.0, 3600.0, 10.0
+STALE_AFTER_S, RESYNC_S = 900.0, 7 * 86_400.0
+CHARGER = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
+
+SETTINGS = PollSettings(
+    account=None,
+    intervals={"chargers": CHARGERS_S, "sessions": SESSIONS_S, "energy": ENERGY_S},
+    stale_after_s=STALE_AFTER_S,
+    page_interval_s=PAGE_S,
+    resync_interval_s=RESYNC_S,
+    tags=Tags(vehicles={}, mode="show"),
+)
+
+
+async def inline(work):
+    """Run the ledger's work here and now."""
+    return work()
+
+
+class Request(NamedTuple):
+    """One request, as it went out."""
+
+    endpoint: str
+    mono_s: float
+    wall_s: float
+    offset: int | None
+
+
+class ScriptedApi:
+    """Stands in for the client: answers each endpoint as it was told last.
+
+    An answer is bytes or something to be written as JSON, an exception, or a function of the query that gives
+    one of these; it may be a coroutine.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.requests: list[Request] = []
+        self.answers: dict[str, object] = {
+            "chargers": {"chargers": [charger()]},
+            "sessions": {"sessions": []},
+            "energy": {"total_kwh": 10.0, "total_ere_credits": 3.0, "total_sessions": 2},
+        }
+
+    async def fetch(self, endpoint, params=None):
+        """Answer."""
+        offset = int(params["offset"]) if params else None
+        self.requests.append(Request(endpoint.name, self.clock.monotonic(), self.clock.now(), offset))
+        answer = self.answers[endpoint.name]
+        if callable(answer):
+            answer = answer(params)
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        if isinstance(answer, BaseException):
+            raise answer
+        return endpoint.parse(answer if isinstance(answer, bytes) else msgspec.json.encode(answer))
+
+    def moments(self, endpoint: str) -> list[float]:
+        """Return when an endpoint was asked, on the monotonic clock."""
+        return [request.mono_s for request in self.requests if request.endpoint == endpoint]
+
+
+class Rig:
+    """One account at work."""
+
+    def __init__(self, folder: Path | None = None, **settings) -> None:
+        self.clock = FakeClock()
+        self.api = ScriptedApi(self.clock)
+        self.settings = msgspec.structs.replace(SETTINGS, **settings)
+        self.folder = folder
+        self.fraction = 0.0
+        self.offload: Callable[..., object] = inline
+        self.published = 0
+        self._open()
+
+    def _open(self) -> None:
+        self.database = Database(self.folder)
+        self.ledger = AccountLedger(
+            self.database, self.settings.account or "", configured_labels={},
+            vehicles=self.settings.tags.vehicles,
+        )  # fmt: skip
+        self.exposition = Exposition(CollectorRegistry())
+        self.task: asyncio.Task[None] | None = None
+
+    def publish(self, snapshot) -> None:
+        self.published += 1
+        self.snapshot = snapshot
+        self.exposition.publish("", snapshot)
+
+    async def start(self, **former) -> None:
+        """Start a poller, and let it do what it does at once."""
+        self.poller = Poller(
+            self.api, self.ledger, self.settings, self.publish,
+            offload=self.offload, clock=self.clock, fraction=lambda: self.fraction, **former,
+        )  # fmt: skip
+        self.task = asyncio.create_task(self.poller.run())
+        await self.clock.settle()
+
+    async def stop(self) -> None:
+        """End the poller wherever it stands, as a crash does."""
+        if self.task is not None:
+            self.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.task
+            self.task = None
+
+    async def restart(self, away_s: float = 0.0) -> None:
+        """End the process, and begin another one on the same ledger."""
+        await self.stop()
+        if self.folder is not None:
+            self.database.close()
+            self._open()
+        else:
+            self.exposition = Exposition(CollectorRegistry())
+        await self.clock.advance(away_s)
+        await self.start()
+
+    async def reload(self, **settings) -> None:
+        """Let another poller take over within the process."""
+        async with self.poller.busy:
+            self.task.cancel()
+        await asyncio.wait([self.task])
+        self.settings = msgspec.structs.replace(self.settings, **settings)
+        await self.start(former=self.poller.handover)
+
+    async def close(self) -> None:
+        await self.stop()
+        self.database.close()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()
+
+    @property
+    def text(self) -> str:
+        return self.exposition.render(openmetrics=False, compressed=False, names=frozenset()).decode()
+
+    def series(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """Return every series of the exposition, as a parser of the format reads it."""
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(self.text)
+            for sample in family.samples
+        }
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return the value of the one series of this name that has these labels; ``None`` if there is none."""
+        found = [
+            value
+            for (sample, pairs), value in self.series().items()
+            if sample == name and labels.items() <= dict(pairs).items()
+        ]
+        assert len(found) <= 1, f"{name}{labels} is not one series"
+        return found[0] if found else None
+
+    def names(self) -> set[str]:
+        return {name for name, _ in self.series()}
+
+    def counters(self) -> dict[object, float]:
+        """Return what may never fall."""
+        return {
+            key: value
+            for key, value in self.series().items()
+            if (key[0].endswith("_total") or key[0] == "joulo_total_kwh") and not math.isnan(value)
+        }
+
+
+def charger(session: dict | None = None, **fields) -> dict:
+    """Return a charger of the wire format."""
+    return {"id": CHARGER, "slug": "oprit", "status": "online", "is_charging": session is not None,
+            "current_session": session} | fields  # fmt: skip
+
+
+def live(session_id: str = "s1", kwh: float | None = 5.0, **fields) -> dict:
+    """Return a session in progress of the wire format."""
+    return {"id": session_id, "started_at": "2026-06-18T18:00:00Z", "kwh_so_far": kwh} | fields
+
+
+def listed(session_id: str = "s1", kwh: float = 5.0, *, ended_at: str | None = "2026-06-18T19:00:00Z", **fields):
+    """Return a session as ``/sessions`` lists it."""
+    return {"id": session_id, "charger_id": CHARGER, "started_at": "2026-06-18T18:00:00Z", "ended_at": ended_at,
+            "kwh": kwh, "status": "completed", "ere_credits": None} | fields  # fmt: skip

@@ -1,0 +1,49 @@
+"""The last sample of every series is what the exporter serves, with the same labels."""
+
+import time
+
+import pytest
+from ledger_desk import Desk
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from joulo_exporter.cli import main
+from joulo_exporter.models.tag import normal_tag
+from joulo_exporter.reports.history import HISTORIES
+from joulo_exporter.simulator import Household, Scenario
+from joulo_exporter.snapshot import Snapshot, Tags, live_chargers
+
+VEHICLES = {normal_tag("04A1B2C3D4E580"): "tesla"}
+
+
+@pytest.mark.parametrize("account", [None, "home"])
+def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, monkeypatch, account):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+    household = Household(Scenario(history_days=60))
+    now = time.time()
+    desk = Desk(tmp_path, name=account or "", vehicles=VEHICLES)
+    desk.now_seconds = now
+    chargers = household.chargers_at(now)
+    desk.chargers(*chargers)
+    desk.whole_walk(household.sessions_at(now), size=100)
+    book = desk.book()
+    desk.close()
+    accounts = f"accounts: [{{name: {account}, token_env: JOULO_TOKEN}}]\n" if account else ""
+    (tmp_path / "exporter.yml").write_text(f"{accounts}vehicles: {{04A1B2C3D4E580: tesla}}\n")
+
+    flags = [f"--config.file={tmp_path / 'exporter.yml'}", f"--storage.path={tmp_path}", "--step=6h"]
+    assert main(["backfill", *flags]) == 0
+
+    last = {}
+    for family in text_string_to_metric_families(capsys.readouterr().out):
+        for sample in family.samples:
+            last[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
+    snapshot = Snapshot(
+        account=account, endpoints=(), book=book, chargers=live_chargers(chargers, book, Tags(VEHICLES, "show"))
+    )
+    served = {
+        (name, tuple(sorted(labels.items()))): value
+        for family, _ in HISTORIES
+        for name, labels, value in family.series(snapshot)
+    }
+    assert last == served
+    assert len(served) == 2 * 5 + 2 * 3

@@ -1,0 +1,97 @@
+import csv
+import io
+import json
+
+import pytest
+import yaml
+from ledger_desk import Desk, finished, live
+
+from joulo_exporter.cli import main
+
+JUNE, JULY = 1_780_300_000.0, 1_783_000_000.0
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch):
+    monkeypatch.delenv("JOULO_TOKEN", raising=False)
+    monkeypatch.delenv("JOULO_TOKEN_FILE", raising=False)
+    desk = Desk(tmp_path, name="")
+    desk.now_seconds = JULY + 86_400
+    desk.chargers(live("now", started_at_seconds=JULY + 80_000, kwh_hundredths=5))
+    desk.whole_walk(
+        [
+            finished("b", at_seconds=JULY, kwh_hundredths=1999, id_tag="de:ad be", charger_nickname="=1+1"),
+            finished("a", at_seconds=JUNE, kwh_hundredths=10, credits_hundredths=7, id_tag="DEADBE",
+                     charger_nickname="車庫"),
+        ],
+        size=100,
+    )  # fmt: skip
+    desk.book()
+    desk.close()
+    config = tmp_path / "exporter.yml"
+    config.write_text(f"vehicles: {{DEADBE: tesla}}\nstorage: {{path: {tmp_path}}}\n")
+    return config
+
+
+def run(capsys, *arguments):
+    status = main(arguments)
+    return status, *capsys.readouterr()
+
+
+def test_csv_is_exact_and_safe_for_a_spreadsheet(ledger, capsys):
+    status, out, err = run(capsys, "sessions", "--format=csv", f"--config.file={ledger}")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (status, [row["kwh"] for row in rows]) == (0, ["0.10", "19.99", "0.05"])
+    assert [row["nickname"] for row in rows] == ["車庫", "'=1+1", ""]
+    assert [row["in_progress"] for row in rows] == ["false", "false", "true"]
+    assert [row["vehicle"] for row in rows] == ["tesla", "tesla", "unknown"]
+    assert "the ledger is complete: 3 sessions" in err
+
+
+def test_json_is_one_array(ledger, capsys):
+    _, out, _ = run(capsys, "sessions", "--format=json", f"--config.file={ledger}", "--vehicle=tesla")
+    assert [(row["session_id"], row["kwh"], row["ere_credits"]) for row in json.loads(out)] == [
+        ("a", 0.1, 0.07),
+        ("b", 19.99, None),
+    ]
+
+
+def test_table_is_aligned_and_sums_months(ledger, capsys):
+    _, out, _ = run(capsys, "sessions", f"--config.file={ledger}")
+    lines = out.splitlines()
+    assert ["total", "2026-06", "1", "session", "0.10", "0.07"] in [line.split() for line in lines]
+    assert lines[-1].split() == ["total", "3", "sessions", "20.14", "0.07"]
+    assert "in progress" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--charger=nope"], 2, "--charger: 'nope' is not in the ledger; it has c1"),
+        (["--vehicle=bike"], 2, "--vehicle: 'bike' is not in the configuration; it has tesla, unknown"),
+    ],
+)
+def test_unknown_names_are_one_line(ledger, capsys, arguments, status, says):
+    assert run(capsys, "sessions", f"--config.file={ledger}", *arguments) == (
+        status,
+        "",
+        f"joulo-exporter: {says}\n",
+    )
+
+
+def test_evcc_yaml_has_every_spelling(ledger, capsys):
+    _, out, _ = run(capsys, "tags", "--evcc", f"--config.file={ledger}")
+    (vehicle,) = yaml.safe_load(out)["vehicles"]
+    assert vehicle == {
+        "name": "tesla", "title": "tesla", "type": "template", "template": "offline",
+        "identifiers": ["de:ad be", "DEADBE"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["hash", "hide"])
+def test_tags_are_not_shown_against_the_configuration(ledger, capsys, mode):
+    ledger.write_text(f"{ledger.read_text()}id_tags: {mode}\n")
+    for arguments in (["tags"], ["sessions"], ["sessions", "--format=json"], ["tags", "--evcc"]):
+        _, out, _ = run(capsys, *arguments, f"--config.file={ledger}")
+        assert "DEADBE" not in out
+        assert "ad be" not in out

@@ -1,0 +1,168 @@
+"""What `joulo-exporter check` says of each fault."""
+
+from __future__ import annotations
+
+import pytest
+from aioresponses import CallbackResult
+
+from joulo_exporter.cli import main
+from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.schedule import Pause
+
+URL = "http://127.0.0.1:9/api"
+TOKEN = "joulo_t0k3n"
+GOOD = {
+    "chargers": {"payload": {"chargers": [{"id": "c1"}]}},
+    "sessions": {"payload": {"sessions": []}},
+    "energy": {"payload": {"total_kwh": 1}},
+}
+REFUSED = "the API refuses the token: it is wrong, revoked or rotated, or quotes or blanks were copied with it"
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    monkeypatch.setenv("JOULO_TOKEN_FILE", str(file))
+    monkeypatch.setenv("JOULO_API_URL", URL)
+    return file
+
+
+def check(capsys, tmp_path) -> tuple[int, list[str], str]:
+    status = main(["check", f"--storage.path={tmp_path / 'ledger'}"])
+    out, err = capsys.readouterr()
+    assert TOKEN not in out + err
+    assert "Traceback" not in out + err
+    return status, out.splitlines(), err
+
+
+def serve(answers, **changes):
+    for name, answer in (GOOD | changes).items():
+        answers.get(f"{URL}/{name}", repeat=True, **answer)
+
+
+def test_all_well(answers, capsys, environment, tmp_path):
+    serve(answers)
+    assert check(capsys, tmp_path) == (
+        0,
+        [
+            f"Account (without a name), file {environment}:",
+            "  token     ok     looks like a token",
+            "  chargers  ok     answers with 1 record",
+            "  sessions  ok     answers with 0 records",
+            "  energy    ok     answers with the account's totals",
+        ],
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('"joulo_t0k3n"', "has quotes around it; remove them"),
+        ("Bearer joulo_t0k3n", "begins with Bearer; leave that word out, the exporter adds it"),
+        (" joulo_t0k3n", "has blanks or line ends in or around it; write the token alone, on one line"),
+        ("joulo_t0k3n\n\n", "has blanks or line ends in or around it; write the token alone, on one line"),
+        ("", "is empty; put the API token there"),
+    ],
+)
+def test_a_token_that_cannot_be_one(answers, capsys, environment, tmp_path, text, says):
+    environment.write_text(text)
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 1
+    assert out[-1].startswith("  token     FAULT  ")
+    assert out[-1].endswith(f"the token in file {environment} {says}")
+    assert not answers.requests
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"status": 401, "payload": {"error": "Missing or invalid API token"}},
+         (f"/chargers: 401, {REFUSED}; configure a valid one; it says: Missing or invalid API token; "
+         "make a new token in Joulo's app or website, and copy it without quotes or blanks")),
+        ({"status": 403, "payload": {"error": "Insufficient scope", "required_scope": "chargers:read"}},
+         ("/chargers: 403, the token may not read this; give it the scope chargers:read, or use another token; "
+         "it says: Insufficient scope; the other endpoints work without it")),
+        ({"status": 404, "payload": {}}, "/chargers: 404, there is no such endpoint; check api.url"),
+        ({"status": 200, "body": b"<html>Sign in</html>"},
+         ("a web page came instead of the API's answer, from a proxy or gateway in between; "
+         "check api.url and the network")),
+        ({"exception": TimeoutError()},
+         "no complete answer from 127.0.0.1 within 10 s; check the network, or raise api.timeout"),
+    ],
+    ids=["401", "403", "404", "page", "timeout"],
+)  # fmt: skip
+def test_an_endpoint_that_does_not_answer(answers, capsys, environment, tmp_path, answer, says):
+    serve(answers, chargers=answer)
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 1
+    assert out[2] == f"  chargers  FAULT  {says}"
+    assert out[3:] == [
+        "  sessions  ok     answers with 0 records",
+        "  energy    ok     answers with the account's totals",
+    ]
+    assert environment.exists()
+
+
+def test_no_network(capsys, environment, tmp_path):
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 1
+    assert out[2] == (
+        "  chargers  FAULT  no connection to 127.0.0.1 (Connection refused); "
+        "check the network, a firewall and api.url"
+    )
+    assert environment.exists()
+
+
+def test_asked_a_short_time_ago(answers, capsys, environment, tmp_path):
+    serve(answers)
+    check(capsys, tmp_path)
+    asked = sum(len(calls) for calls in answers.requests.values())
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 0
+    assert [line[:69] for line in out[2:]] == [
+        f"  {name:<9} later  was asked a short time ago; may be asked again in "[:69] for name in GOOD
+    ]
+    assert sum(len(calls) for calls in answers.requests.values()) == asked
+    assert environment.exists()
+
+
+def test_retry_after_holds_for_whoever_asks_next(answers, capsys, environment, tmp_path):
+    serve(answers, chargers={"status": 429, "headers": {"Retry-After": "5000"}})
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 1
+    assert out[2].endswith("wait; does something else ask with the same token?")
+    database = Database(tmp_path / "ledger")
+    pause = AccountLedger(database, "", configured_labels={}, vehicles={}).load()[0]["chargers"].pause
+    database.close()
+    assert 5000 <= pause.length_s < 5060
+    assert pause.failures == 1
+    assert environment.exists()
+
+
+def test_an_exporter_that_runs_is_left_alone(answers, capsys, environment, tmp_path):
+    database = Database(tmp_path / "ledger")
+    AccountLedger(database, "", configured_labels={}, vehicles={}).begin_request("chargers", Pause(0.0, 60.0))
+    status, out, _ = check(capsys, tmp_path)
+    database.close()
+    assert status == 1
+    assert out[0].startswith("An exporter is running: ")
+    assert (
+        out[1] == "Its page on / and joulo_up show how it fares; stop it to let this command ask the API itself."
+    )
+    assert not answers.requests
+    assert environment.exists()
+
+
+def test_the_token_goes_out_in_the_header_alone(answers, capsys, environment, tmp_path):
+    seen = []
+
+    def answer(url, **options):
+        seen.append((str(url), options["headers"]["Authorization"]))
+        return CallbackResult(status=200, payload={"chargers": []})
+
+    serve(answers, chargers={"callback": answer})
+    check(capsys, tmp_path)
+    assert seen == [(f"{URL}/chargers", f"Bearer {TOKEN}")]
+    assert environment.exists()

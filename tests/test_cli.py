@@ -1,0 +1,102 @@
+"""The command line: exit codes, and one line for each mistake."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from joulo_exporter import __version__
+from joulo_exporter.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE", "JOULO_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        status = end.code or 0
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    return status, out, err
+
+
+def test_version(capsys):
+    status, out, err = run(capsys, "--version")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"joulo-exporter, version {__version__} (python 3.")
+
+
+def test_help_names_the_commands_and_flags(capsys):
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    for word in ("serve", "demo", "check", "--config.file", "--storage.path", "--web.listen-address", ":9973",
+                 "--web.enable-lifecycle", "--log.format", "JOULO_TOKEN_FILE"):  # fmt: skip
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--no.such-flag"], ["nonsense"], ["--log.level=loud"], ["--log.format=xml"], ["--config.fil=x"],
+     ["--web.listen-address"]],
+)  # fmt: skip
+def test_bad_usage_is_one_line(capsys, arguments):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith("joulo-exporter: ")
+
+
+def test_no_token_at_all(capsys, tmp_path):
+    status, out, err = run(capsys, f"--storage.path={tmp_path}")
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "JOULO_TOKEN" in err
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["--config.check"], ["check", "--config.check"]])
+def test_a_bad_configuration_is_one_line_with_file_key_and_remedy(capsys, tmp_path, command):
+    file = tmp_path / "bad.yml"
+    file.write_text("accounts: [{name: a, token: joulo_secret}]\nintervals: {chargers: 5s}\n")
+    status, out, err = run(capsys, *command, f"--config.file={file}", f"--storage.path={tmp_path}")
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    for word in (str(file), "intervals.chargers", "write 1m or more"):
+        assert word in err
+    assert "joulo_secret" not in err
+
+
+def test_a_file_that_is_not_there(capsys, tmp_path):
+    status, _, err = run(capsys, f"--config.file={tmp_path / 'none.yml'}")
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert "none.yml" in err
+
+
+def test_a_good_file_is_said_to_be_valid(capsys, tmp_path):
+    file = tmp_path / "good.yml"
+    file.write_text("accounts: [{name: a, token: joulo_secret}]\n")
+    assert run(capsys, "--config.check", f"--config.file={file}") == (
+        0,
+        f"{file}: the configuration is valid\n",
+        "",
+    )
+
+
+def test_a_port_in_use(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")
+    monkeypatch.setenv("JOULO_API_URL", "http://127.0.0.1:9/api")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, _, err = run(
+            capsys, f"--web.listen-address=127.0.0.1:{port}", f"--storage.path={tmp_path}", "--log.level=error"
+        )  # fmt: skip
+    assert status == 1
+    (line,) = [line for line in err.splitlines() if line.startswith("joulo-exporter: ")]
+    assert str(port) in line
+    assert "joulo_secret" not in err

@@ -1,0 +1,47 @@
+"""The demo: a configuration that polls a household of its own, and needs nothing from outside."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prometheus_client import CollectorRegistry
+
+from joulo_exporter.accounts import Accounts, plans
+from joulo_exporter.api import CHARGERS, SESSIONS, JouloClient, open_session
+from joulo_exporter.demo import simulated_household
+from joulo_exporter.exposition import Exposition
+from joulo_exporter.ledger import Database
+from joulo_exporter.service import SystemClock
+
+
+async def test_the_household_answers_with_the_token_of_its_configuration(tmp_path):
+    async with simulated_household(tmp_path) as config, open_session(connection_limit=1) as session:
+        (account,) = config.accounts
+        client = JouloClient(session, base_url=config.api.url, token=account.token.read(), timeout_s=5)
+        chargers = await client.fetch(CHARGERS)
+        assert any(charger.charging for charger in chargers.records)
+        assert (await client.fetch(SESSIONS, {"limit": "100"})).size > 10
+        assert config.api.url.startswith("http://127.0.0.1:")
+        assert config.storage_path == tmp_path
+        assert config.intervals["chargers"] < 60  # only a simulator may be asked that often
+
+
+async def test_its_whole_history_is_there_in_a_moment(tmp_path):
+    complete = asyncio.Event()
+
+    class Watched(Exposition):
+        def publish(self, account, snapshot):
+            super().publish(account, snapshot)
+            if snapshot.book is not None and snapshot.book.complete:
+                complete.set()
+
+    async def inline(work):
+        return work()
+
+    async with simulated_household(tmp_path) as config, open_session(connection_limit=1) as session:
+        exposition, database = Watched(CollectorRegistry()), Database(None)
+        accounts = Accounts(session, database, exposition, offload=inline, clock=SystemClock())
+        await accounts.follow(plans(config))
+        await asyncio.wait_for(complete.wait(), 5)
+        await accounts.close()
+        database.close()

@@ -1,0 +1,105 @@
+"""docs/metrics.md and the code say the same: every metric, its type and labels, and queries that can work."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from joulo_exporter.collector import FAMILIES
+from joulo_exporter.collector.process import ConfigReloads, ExporterCollector, process_registry
+
+PAGE = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+RELOADS = ConfigReloads(successful=True, succeeded_at_seconds=0.0)
+SUFFIXES = ("_bucket", "_count", "_sum")
+ROW = re.compile(r"^\| `(joulo_\w+)` \| (\w+) \|([^|]*) \| ([^|]+) \|$", re.MULTILINE)
+LABEL = re.compile(r"`(\w+)`")
+PROMQL = re.compile(r"```promql\n(.*?)```", re.DOTALL)
+SELECTOR = re.compile(r"\b((?:joulo|process|python)_\w+)(?:\{([^}]*)\})?")
+
+
+def written() -> list[tuple[str, str, set[str]]]:
+    """Return (name, type, labels) of every row, in the page's order."""
+    return [(name, kind, set(LABEL.findall(labels))) for name, kind, labels, _ in ROW.findall(PAGE)]
+
+
+def served() -> list[tuple[str, str, set[str]]]:
+    """Return (name, type, labels) of every metric of ours, in the order in which they are served."""
+    own = [(family.name, family.type, set(family.labels)) for family in FAMILIES]
+    process = [
+        (metric.name, metric.type, set(metric.samples[0].labels))
+        for metric in ExporterCollector("1", RELOADS).collect()
+    ]
+    return own + process
+
+
+def queries() -> list[str]:
+    blocks = "\n\n".join(PROMQL.findall(PAGE))
+    lines = "\n".join(line for line in blocks.splitlines() if not line.startswith("#"))
+    return [query.strip() for query in re.split(r"\n\s*\n", lines) if query.strip()]
+
+
+def sample_labels() -> dict[str, set[str]]:
+    """Return the labels of everything that can be asked for, by the name of its samples."""
+    known = {}
+    for name, kind, labels in served():
+        for suffix in SUFFIXES if kind == "histogram" else ("",):
+            bound = {"le"} if suffix == "_bucket" else set()
+            known[name + suffix] = labels | bound | {"account", "instance", "job"}
+    for metric in process_registry("1", RELOADS).collect():
+        for sample in metric.samples:
+            known.setdefault(sample.name, set()).update(sample.labels)
+    return known
+
+
+def test_every_metric_is_documented_once_with_type_and_labels_and_none_that_is_gone():
+    assert written() == served()
+
+
+def test_every_row_of_a_table_is_understood():
+    rows = [line for line in PAGE.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(written())
+
+
+@pytest.mark.parametrize("metric", served(), ids=lambda metric: metric[0])
+def test_every_metric_has_a_query(metric):
+    name, kind, _ = metric
+    asked = {found for query in queries() for found, _ in SELECTOR.findall(query)}
+    assert asked & {name, *(name + suffix for suffix in SUFFIXES if kind == "histogram")}
+
+
+@pytest.mark.parametrize("query", queries())
+def test_queries_ask_for_what_exists(query):
+    known = sample_labels()
+    assert SELECTOR.search(query)
+    for name, matchers in SELECTOR.findall(query):
+        assert name in known
+        assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= known[name]
+
+
+def test_promtool_understands_every_query(tmp_path):
+    rules = [{"record": f"example:{number}", "expr": query} for number, query in enumerate(queries())]
+    path = tmp_path / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "examples", "rules": rules}]}), encoding="utf-8")
+    checked = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert f"{len(rules)} rules found" in checked.stdout
+
+
+def test_metrics_of_the_client_library_are_mentioned():
+    names = {metric.name for metric in process_registry("1", RELOADS).collect()}
+    ours = {name for name, *_ in served()}
+    assert {f"`{name.split('_')[0]}_*`" for name in names - ours} == {"`process_*`", "`python_*`"}
+    assert "`process_*`" in PAGE
+    assert "`python_*`" in PAGE
+
+
+def test_every_metric_that_is_mentioned_exists():
+    known = {name for name, *_ in served()} | sample_labels().keys()
+    assert {name for name in re.findall(r"\bjoulo_\w+", PAGE) if name not in known} == set()
+
+
+def test_links_within_the_page_lead_somewhere():
+    headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings

@@ -1,0 +1,101 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulo_exporter.schedule import (
+    FAILURE_JITTER_SHARE,
+    JITTER_SHARE,
+    LONGEST_BACK_OFF_S,
+    LONGEST_RETRY_AFTER_S,
+    Pause,
+    first_request_delay_s,
+    pause_after_failure,
+    pause_after_success,
+    remaining_s,
+)
+
+intervals = st.floats(0.01, 1e6)
+fractions = st.floats(0, 1, exclude_max=True)
+moments = st.floats(-1e12, 1e12)
+failures = st.integers(0, 10_000)
+
+
+@given(interval_s=intervals, fraction=fractions)
+def test_a_success_is_followed_by_the_interval_and_little_more(interval_s, fraction):
+    assert interval_s <= pause_after_success(interval_s, fraction) <= interval_s * (1 + JITTER_SHARE)
+
+
+@given(interval_s=intervals, count=failures, fraction=fractions, asked=st.none() | st.floats(0, 1e9))
+def test_a_failure_is_followed_by_the_interval_at_least_and_retry_after_is_obeyed(
+    interval_s, count, fraction, asked
+):
+    pause_s = pause_after_failure(interval_s, count, fraction, asked)
+    assert pause_s >= max(interval_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
+    longest_s = max(interval_s, LONGEST_BACK_OFF_S) * (1 + FAILURE_JITTER_SHARE)
+    assert pause_s <= max(longest_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
+
+
+@given(interval_s=intervals, count=st.integers(1, 100), fraction=fractions)
+def test_another_failure_never_shortens_the_pause(interval_s, count, fraction):
+    now_s, next_s = (pause_after_failure(interval_s, n, fraction) for n in (count, count + 1))
+    assert next_s >= now_s
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "count", "asked", "expected"),
+    [
+        (60, 1, None, 60),
+        (60, 2, None, 120),
+        (60, 4, None, 480),
+        (60, 5, None, 900),
+        (60, 1000, None, 900),
+        (3600, 9, None, 3600),
+        (60, 1, 0.0, 60),
+        (60, 1, 3600.0, 3600),
+        (60, 1, 1e9, 86_400),
+        (60, 5, 10.0, 900),
+    ],
+)
+def test_back_off(interval_s, count, asked, expected):
+    assert pause_after_failure(interval_s, count, 0.0, asked) == expected
+
+
+@given(requested=moments, now=moments, length_s=st.floats(0, 1e6), count=failures, interval_s=intervals)
+def test_what_remains_is_within_the_pause_whatever_the_clock_does(requested, now, length_s, count, interval_s):
+    left_s = remaining_s(Pause(requested, length_s, count), interval_s, now)
+    whole_s = interval_s if count == 0 else max(length_s, interval_s)
+    assert 0 <= left_s <= whole_s
+    if now <= requested:
+        assert left_s == whole_s
+
+
+@pytest.mark.parametrize(
+    ("pause", "now", "expected"),
+    [
+        (None, 5.0, 0.0),
+        (Pause(1000.0, 63.0), 1000.0, 60.0),
+        (Pause(1000.0, 63.0), 1025.0, 35.0),
+        (Pause(1000.0, 63.0), 1060.0, 0.0),
+        (Pause(1000.0, 63.0), 10.0, 60.0),
+        (Pause(1000.0, 3600.0, 1), 1060.0, 3540.0),
+        (Pause(1000.0, 30.0, 1), 1010.0, 50.0),
+    ],
+)
+def test_what_remains_after_a_restart(pause, now, expected):
+    assert remaining_s(pause, 60.0, now) == expected
+
+
+@given(accounts=st.integers(1, 5000), spread_s=st.floats(1, 3600))
+def test_first_requests_are_spread_evenly(accounts, spread_s):
+    delays = [first_request_delay_s(position, accounts, spread_s) for position in range(min(accounts, 50))]
+    assert delays[0] == 0
+    assert all(0 <= delay_s < spread_s for delay_s in delays)
+    assert all(
+        later - earlier == pytest.approx(spread_s / accounts, abs=1e-9) for earlier, later in pairwise(delays)
+    )
+
+
+def test_no_account_is_no_reason_to_divide_by_nothing():
+    assert first_request_delay_s(0, 0, 60.0) == 0.0

@@ -1,0 +1,186 @@
+"""The whole exporter: reload, signals, and the order of closing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from joulo_exporter.config import load_config
+from joulo_exporter.errors import LedgerLockedError
+from joulo_exporter.ledger import Database
+from joulo_exporter.service import Service, WebOptions
+from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
+
+RELOADED = "joulo_exporter_config_last_reload_successful"
+
+
+def fetch(url: str, method: str = "GET") -> tuple[int, str]:
+    request = urllib.request.Request(url, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def series(text: str, name: str) -> dict[str, float]:
+    found = re.findall(rf"^{name}(\{{.*\}})? (\S+)$", text, re.MULTILINE)
+    return {labels: float(value) for labels, value in found}
+
+
+def wait_for(condition, *, seconds: float = 5.0):
+    """Return what a condition gives once it gives something; processes of others have no clock of ours."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if (found := condition()) is not None:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"nothing within {seconds} s")
+
+
+class Running:
+    """A service in this process, against a simulated household."""
+
+    def __init__(self, tmp_path, api_url: str) -> None:
+        self.file = tmp_path / "config.yml"
+        self.api_url = api_url
+        self.storage = tmp_path / "ledger"
+        self.write(DEMO_TOKEN)
+        self.service = Service(
+            lambda: load_config(self.file, {}, storage_path=self.storage),
+            WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=True),
+        )
+
+    def write(self, token: str, extra: str = "") -> None:
+        self.file.write_text(f"accounts: [{{token: {token}}}]\napi: {{url: '{self.api_url}'}}\n{extra}\n")
+
+    async def __aenter__(self):
+        bound = asyncio.get_running_loop().create_future()
+        self.task = asyncio.create_task(self.service.run(bound.set_result))
+        await asyncio.wait([self.task, bound], return_when=asyncio.FIRST_COMPLETED)
+        (self.address,) = bound.result()
+        return self
+
+    async def __aexit__(self, *_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await self.task
+
+    async def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+        return await asyncio.to_thread(fetch, f"http://{self.address}{path}", method)
+
+
+@pytest.fixture
+async def running(tmp_path):
+    async with serve(Household(Scenario())) as api, Running(tmp_path, api.url) as service:
+        service.api = api
+        yield service
+
+
+async def test_it_serves_the_household_and_becomes_ready(running):
+    for _ in range(200):
+        status, _ = await running.get("/-/ready")
+        if status == 200:
+            break
+    assert status == 200
+    _, text = await running.get("/metrics")
+    assert set(series(text, "joulo_up").values()) == {1.0}
+    assert len(series(text, "joulo_charging")) == len(running.api.household.chargers_at(time.time()))
+
+
+async def test_a_faulty_file_changes_nothing_and_says_why(running):
+    running.write(DEMO_TOKEN, "intervals: {chargers: never}")
+    status, reason = await running.get("/-/reload", "POST")
+    assert status == 500
+    assert "intervals.chargers" in reason
+    _, text = await running.get("/metrics")
+    assert series(text, RELOADED) == {"": 0.0}
+    stamp = series(text, "joulo_exporter_config_last_reload_success_timestamp_seconds")[""]
+    running.write(DEMO_TOKEN, "stale_after: 5m")
+    status, _ = await running.get("/-/reload", "POST")
+    assert status == 200
+    _, text = await running.get("/metrics")
+    assert series(text, RELOADED) == {"": 1.0}
+    assert series(text, "joulo_exporter_config_last_reload_success_timestamp_seconds")[""] > stamp
+    assert [secret.reveal() for secret in running.service.secrets()] == [DEMO_TOKEN]
+
+
+async def test_a_storage_that_another_process_has_is_refused(tmp_path):
+    running = Running(tmp_path, "http://127.0.0.1:9")
+    other = Database(running.storage)
+    with pytest.raises(LedgerLockedError, match="is in use by process"):
+        await running.service.run()
+    other.close()
+
+
+async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_the_end(tmp_path):
+    asked = asyncio.Event()
+
+    async def hang(reader, writer):
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as api:
+        port = api.sockets[0].getsockname()[1]
+        async with asyncio.timeout(5):
+            async with Running(tmp_path, f"http://127.0.0.1:{port}") as running:
+                await asked.wait()
+                running.write("joulo_other")
+                os.kill(os.getpid(), signal.SIGHUP)
+                while not running.service._reload_lock.locked():  # noqa: ASYNC110 -- a signal sets no event
+                    await asyncio.sleep(0)
+    Database(running.storage).close()  # nobody holds it any longer
+
+
+@pytest.mark.e2e
+def test_a_process_reloads_on_a_hangup_and_ends_on_a_term_signal(tmp_path):
+    simulator = subprocess.Popen(
+        [sys.executable, "-m", "joulo_exporter.simulator"], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    log = tmp_path / "log"
+    file = tmp_path / "config.yml"
+    token = tmp_path / "token"
+    exporter = None
+    try:
+        url = simulator.stdout.readline().strip()
+        token.write_text(DEMO_TOKEN)
+        file.write_text(f"accounts: [{{name: home, token_file: {token}}}]\napi: {{url: '{url}'}}\n")
+        with log.open("w") as stderr:
+            exporter = subprocess.Popen(
+                [sys.executable, "-m", "joulo_exporter", f"--config.file={file}", "--web.enable-lifecycle",
+                 f"--storage.path={tmp_path / 'ledger'}", "--web.listen-address=127.0.0.1:0", "--log.level=info"],
+                stderr=stderr,
+            )  # fmt: skip
+        listening = wait_for(lambda: re.search(r'listening.* address="?([\d.:]+)', log.read_text()))
+        base = f"http://{listening[1]}"
+        wait_for(lambda: fetch(f"{base}/-/ready")[0] == 200 or None)
+        assert set(series(fetch(f"{base}/metrics")[1], "joulo_up").values()) == {1.0}
+        token.write_text('"joulo_quoted"')
+        status, reason = fetch(f"{base}/-/reload", "POST")
+        assert status == 500
+        assert "has quotes around it; remove them" in reason
+        assert series(fetch(f"{base}/metrics")[1], RELOADED) == {"": 0.0}
+        token.write_text(DEMO_TOKEN)
+        exporter.send_signal(signal.SIGHUP)
+        wait_for(lambda: series(fetch(f"{base}/metrics")[1], RELOADED) == {"": 1.0} or None)
+        exporter.send_signal(signal.SIGTERM)
+        assert exporter.wait(5) == 0
+        assert "Traceback" not in log.read_text()
+        assert DEMO_TOKEN not in log.read_text()
+        assert "joulo_quoted" not in log.read_text()
+    finally:
+        for process in (exporter, simulator):
+            if process is not None:
+                process.terminate()
+                process.wait(5)
+        simulator.stdout.close()

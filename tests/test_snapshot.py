@@ -1,0 +1,178 @@
+"""The picture of an account: what the ledger and the configuration add to an answer."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pictures import DRIVEWAY, GARAGE, LAST_SESSION, NOW, TAG, Household, fixture, recorded, recorded_picture
+
+from joulo_exporter.models import Charger, LiveSession
+from joulo_exporter.models.book import Book, FinishedSession, Meter
+from joulo_exporter.snapshot import (
+    DURATION_BOUNDS_S,
+    Durations,
+    EndpointHealth,
+    Snapshot,
+    Tags,
+    last_sessions,
+    live_chargers,
+)
+
+TAGS = Tags({"DEADBEEF12345678": "tesla"}, "show")
+
+
+def book(**changes) -> Book:
+    values = {
+        "labels": {"c1": "oprit"},
+        "chargers": {},
+        "vehicles": {},
+        "last_sessions": {},
+        "ended": (),
+        "id_tags": {},
+        "meters": {},
+        "marks": {},
+        "complete": True,
+        "sessions": 0,
+        "back_to_seconds": None,
+        "persistent": True,
+    }
+    return Book(**(values | changes))
+
+
+def test_the_recorded_chargers():
+    driveway, garage = recorded_picture().chargers
+    assert (driveway.label, driveway.charger.id, driveway.id_tag, driveway.vehicle) == (
+        "oprit",
+        DRIVEWAY,
+        TAG,
+        "unknown",
+    )
+    assert (driveway.meter_wh, driveway.power_watts) == (8_123_450, None)
+    assert (garage.label, garage.charger.id, garage.id_tag, garage.vehicle) == (
+        "garage-achter",
+        GARAGE,
+        "",
+        "unknown",
+    )
+    assert (garage.meter_wh, garage.power_watts) == (None, None)
+
+
+def test_the_recorded_last_sessions():
+    (last,) = [last for last in recorded_picture().last_sessions if last.label == "oprit"]
+    assert (last.session_id, last.kwh_hundredths, last.credits_hundredths) == (LAST_SESSION, 4108, 1367)
+    assert (last.started_at_seconds, last.ended_at_seconds) == (1_781_636_700, 1_781_674_200)
+    assert (last.id_tag, last.vehicle) == (TAG, "unknown")
+
+
+def test_a_charger_without_a_label_waits_for_the_ledger():
+    assert live_chargers([Charger("c1"), Charger("c2")], book(), TAGS)[0].charger.id == "c1"
+    assert live_chargers([Charger("c2")], book(), TAGS) == ()
+    sessions = {"c2": FinishedSession("s", "c2", None, NOW, None, None, None, None)}
+    assert last_sessions(book(last_sessions=sessions), TAGS) == ()
+
+
+@pytest.mark.parametrize(
+    ("shown", "known", "vehicle"),
+    [
+        ("dead-beef 12:345678", {}, "tesla"),
+        (None, {"s1": "DEADBEEF12345678"}, "tesla"),
+        (TAG, {"s1": "DEADBEEF12345678"}, "unknown"),
+        (None, {"s2": "DEADBEEF12345678"}, "unknown"),
+        (None, {}, "unknown"),
+        (" - ", {}, "unknown"),
+    ],
+)
+def test_the_vehicle_follows_from_the_tag_shown_else_from_the_one_known(shown, known, vehicle):
+    charger = Charger("c1", session=LiveSession("s1", id_tag=shown))
+    (live,) = live_chargers([charger], book(id_tags=known), TAGS)
+    assert live.vehicle == vehicle
+
+
+@pytest.mark.parametrize("tag", [None, ""])
+@pytest.mark.parametrize("mode", ["show", "hash", "hide"])
+def test_no_tag_is_shown_as_none(tag, mode):
+    assert Tags({}, mode).shown(tag) == ""
+    assert Tags({"": "ghost"}, mode).vehicle(tag) == "unknown"
+
+
+@given(st.text(min_size=1))
+def test_a_hashed_tag_is_the_same_in_every_spelling_and_shows_nothing(tag):
+    hashed = Tags({}, "hash").shown(tag)
+    assert hashed == Tags({}, "hash").shown(f" {tag.upper()}:-")
+    assert len(hashed) == 16
+    assert set(hashed) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("meter", "charger", "watts"),
+    [
+        (None, {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW}, None),
+        (None, {"charging": False}, None),
+        (Meter(5000.0, NOW), {"charging": True}, None),
+        (Meter(5000.0, NOW), {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW}, None),
+        (Meter(5000.0, NOW), {"charging": False, "meter_wh": 5000.0, "meter_at_seconds": NOW}, 0.0),
+        (
+            Meter(5000.0, NOW, 3000.0, NOW - 1800),
+            {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW},
+            4000.0,
+        ),
+        (Meter(5000.0, NOW, 3000.0, NOW - 1800), {"charging": True, "meter_wh": 5000.0}, None),
+        (Meter(5000.0, NOW, 3000.0, NOW - 1800), {"charging": True, "meter_at_seconds": NOW}, None),
+        (
+            Meter(5000.0, NOW, 3000.0, NOW - 1800),
+            {"charging": None, "meter_wh": 5000.0, "meter_at_seconds": NOW},
+            None,
+        ),
+        (
+            Meter(5000.0, NOW, 6000.0, NOW - 1800),
+            {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW},
+            None,
+        ),
+    ],
+)
+def test_power(meter, charger, watts):
+    meters = {} if meter is None else {"c1": meter}
+    (live,) = live_chargers([Charger("c1", **charger)], book(meters=meters), TAGS)
+    assert live.power_watts == watts
+
+
+def test_a_meter_is_shown_as_the_ledger_holds_it():
+    held = book(marks={("meter_wh", "c1"): 9000.0, ("meter_wh", "c2"): 1.0})
+    (live,) = live_chargers([Charger("c1", meter_wh=8000.0)], held, TAGS)
+    assert live.meter_wh == 9000
+    (silent,) = live_chargers([Charger("c1")], held, TAGS)
+    assert silent.meter_wh is None
+
+
+@pytest.mark.parametrize(
+    ("up", "tried"),
+    [((True, False), True), ((True, None), False), ((None, None), False), ((False, False), True)],
+)
+def test_an_account_is_tried_once_each_endpoint_was(up, tried):
+    health = tuple(EndpointHealth(str(position), 60.0, up=value) for position, value in enumerate(up))
+    assert Snapshot(None, health).tried is tried
+
+
+@given(st.lists(st.floats(0, 60, allow_nan=False)))
+def test_durations_add_up(durations):
+    observed = Durations()
+    for duration_s in durations:
+        observed = observed.observed(duration_s)
+    assert observed.count == len(durations)
+    assert observed.sum_s == pytest.approx(sum(durations))
+    assert observed.buckets == tuple(sum(each <= bound for each in durations) for bound in DURATION_BOUNDS_S)
+
+
+def test_a_picture_never_changes():
+    household = recorded()
+    picture = household.picture()
+    before = msgspec.json.encode(picture.chargers)
+    household.chargers({"chargers": [fixture("chargers")["chargers"][0] | {"nickname": "Anders"}]}).picture()
+    assert msgspec.json.encode(picture.chargers) == before
+    with pytest.raises(AttributeError):
+        picture.chargers = None
+
+
+def test_an_empty_account():
+    picture = Household().picture()
+    assert (picture.chargers, picture.last_sessions, picture.energy) == ((), (), None)
