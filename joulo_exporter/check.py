@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from joulo_exporter.api import Endpoint
     from joulo_exporter.config import AccountConfig, Config, Secret
+    from joulo_exporter.ledger import EndpointRecord
 
 _REMEDIES: tuple[tuple[type[ApiError], str], ...] = (
     (ApiAuthenticationError, "make a new token in Joulo's app or website, and copy it without quotes or blanks"),
@@ -98,9 +99,7 @@ class _Check:
         record = self._ledger.load()[0].get(endpoint.name)
         left_s = remaining_s(record.pause if record else None, interval_s, time.time())
         if left_s > 0:
-            wait = format_duration(max(1, round(left_s)))
-            self._say(f"  {endpoint.name:<9} later  was asked a short time ago; may be asked again in {wait}")
-            return True
+            return self._later(endpoint.name, record, left_s)
         pause = Pause(time.time(), interval_s)
         self._ledger.begin_request(endpoint.name, pause)
         client = JouloClient(
@@ -119,11 +118,20 @@ class _Check:
         self._say(f"  {endpoint.name:<9} ok     {_summary(answer)}")
         return True
 
+    def _later(self, endpoint: str, record: EndpointRecord | None, left_s: float) -> bool:
+        """Say that the endpoint must be left alone now, and how it answered last; return whether that was well."""
+        again = f"may be asked again in {format_duration(max(1, round(left_s)))}"
+        if record is not None and record.up is False:
+            self._say(f"  {endpoint:<9} FAULT  a short time ago: {record.error}; {again}")
+            return False
+        self._say(f"  {endpoint:<9} later  was asked a short time ago; {again}")
+        return True
+
     def _stay_away(self, endpoint: Endpoint[object], pause: Pause, error: ApiError) -> None:
-        """Keep what ``Retry-After`` asks for, so that neither the exporter nor the next check comes early."""
+        """Keep the fault for the next check, and what ``Retry-After`` asks for: nobody comes early."""
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
         length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
-        self._ledger.begin_request(endpoint.name, Pause(pause.requested_at_seconds, length_s, failures=1))
+        self._ledger.record_failure(endpoint.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))
 
 
 def _remedy(error: ApiError) -> str:

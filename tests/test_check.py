@@ -128,6 +128,19 @@ def test_asked_a_short_time_ago(answers, capsys, environment, tmp_path):
     assert environment.exists()
 
 
+def test_a_fault_of_a_short_time_ago_is_told_again(answers, capsys, environment, tmp_path):
+    serve(answers, chargers={"status": 500})
+    _, before, _ = check(capsys, tmp_path)
+    asked = sum(len(calls) for calls in answers.requests.values())
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 1
+    fault = before[2].removeprefix("  chargers  FAULT  ")
+    assert out[2].startswith(f"  chargers  FAULT  a short time ago: {fault}; may be asked again in ")
+    assert out[3].startswith("  sessions  later  ")
+    assert sum(len(calls) for calls in answers.requests.values()) == asked
+    assert environment.exists()
+
+
 def test_retry_after_holds_for_whoever_asks_next(answers, capsys, environment, tmp_path):
     serve(answers, chargers={"status": 429, "headers": {"Retry-After": "5000"}})
     status, out, _ = check(capsys, tmp_path)
