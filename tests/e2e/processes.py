@@ -106,6 +106,7 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
     port = free_port()
     command = [
         "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
         f"--web.listen-address=127.0.0.1:{port}",
     ]  # fmt: skip
     with running(command, folder / "prometheus.log"):

@@ -1,0 +1,81 @@
+"""The history from the ledger and the scrapes of the running exporter make one graph in a real Prometheus."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from processes import TOKEN, exporter, free_port, prometheus, query, simulator, wait_for
+
+pytestmark = pytest.mark.e2e
+
+SERIES = (
+    "joulo_total_kwh",
+    "joulo_ere_credits_total",
+    "joulo_sessions_total",
+    "joulo_vehicle_kwh_total",
+    "joulo_vehicle_ere_credits_total",
+    "joulo_vehicle_sessions_total",
+    "joulo_charging",
+    "joulo_session_kwh",
+)
+
+
+@pytest.fixture(scope="module")
+def prometheus_url(tmp_path_factory):
+    """A Prometheus that got a month of history first, and scrapes the same exporter since."""
+    folder = tmp_path_factory.mktemp("seam")
+    port = free_port()
+    household = ("--history-days", "30", "--session-seconds", "8", "--pause-seconds", "4", "--time-lapse", "400")
+    with simulator(folder, *household) as api_url, exporter(folder, api_url, port):
+        wait_for("the history", lambda: backfilled(folder, api_url, port))
+        with prometheus(folder, [f"127.0.0.1:{port}"]) as url:
+            wait_for("a scrape", lambda: query(url, "up == 1"))
+            ends = "delta(joulo_sessions_total[20s]) > 0"
+            wait_for("a session that ends while it scrapes", lambda: query(url, ends))
+            yield url
+
+
+def backfilled(folder, api_url, port) -> bool:
+    """Write the ledger's history into what will be Prometheus' storage; it is refused until it is complete."""
+    command = [
+        sys.executable, "-m", "joulo_exporter", "backfill", f"--config.file={folder / 'joulo.yml'}",
+        f"--storage.path={folder / 'ledger'}", "--step=30m",
+        "--label=job=joulo", f"--label=instance=127.0.0.1:{port}",
+    ]  # fmt: skip
+    environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
+    history = folder / "history.om"
+    with history.open("wb") as output:
+        refused = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False, env=environment)
+        if refused.returncode != 0:
+            assert b"not complete" in refused.stderr, refused.stderr
+            return False
+    subprocess.run(
+        ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics",
+         history, folder / "tsdb"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return True
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_history_and_scrapes_are_the_same_series(prometheus_url, name):
+    ever = query(prometheus_url, f"count(count_over_time({name}[40d]))")[()]
+    now = query(prometheus_url, f"count({name})")[()]
+    assert ever == now >= 2
+
+
+@pytest.mark.parametrize("name", [name for name in SERIES if name.endswith("_total") or name == "joulo_total_kwh"])
+def test_no_counter_steps_back_at_the_seam(prometheus_url, name):
+    assert set(query(prometheus_url, f"resets({name}[40d])").values()) == {0.0}
+
+
+def test_the_seam_adds_only_what_was_charged(prometheus_url):
+    """From the first sample of history, 0 kWh, to the scrapes of now the increase is the total itself."""
+    total = query(prometheus_url, "joulo_total_kwh")
+    spread = "max_over_time(joulo_total_kwh[40d]) - min_over_time(joulo_total_kwh[40d])"
+    since_the_beginning = query(prometheus_url, spread)
+    assert since_the_beginning.keys() == total.keys()
+    for charger, kwh in since_the_beginning.items():
+        assert kwh == pytest.approx(total[charger], rel=0.05)
