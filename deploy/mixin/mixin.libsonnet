@@ -1,0 +1,27 @@
+// The rules of ../prometheus/rules as a monitoring mixin: the same YAML, nothing restated.
+local alertGroups =
+  std.parseYaml(importstr '../prometheus/rules/joulo-sessions.yml').groups
+  + std.parseYaml(importstr '../prometheus/rules/joulo-health.yml').groups;
+local recordingGroups = std.parseYaml(importstr '../prometheus/rules/joulo-recording.yml').groups;
+
+(import 'config.libsonnet') + {
+  local config = $._config,
+
+  local selected(rule) = rule {
+    expr: std.strReplace(rule.expr, 'job=~".*joulo.*"', config.jouloSelector),
+  },
+  local alert(rule) =
+    selected(rule) + { annotations+: { runbook_url: config.runbookPrefix + super.runbook_url } }
+    + std.get(config.alerts, rule.alert, {}),
+
+  prometheusAlerts+:: {
+    groups+: [
+      group { rules: [alert(rule) for rule in group.rules if !std.member(config.without, rule.alert)] }
+      for group in alertGroups
+    ],
+  },
+  prometheusRules+:: {
+    groups+: [group { rules: [selected(rule) for rule in group.rules] } for group in recordingGroups],
+  },
+  grafanaDashboards+:: {},
+}

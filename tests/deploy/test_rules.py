@@ -1,0 +1,108 @@
+"""The shipped rules: fired and kept quiet by promtool; every metric in them exists, every alert has a page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from joulo_exporter.collector import FAMILIES
+from joulo_exporter.collector.process import ConfigReloads, process_registry
+
+ROOT = Path(__file__).parents[2]
+RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
+TESTS = Path(__file__).parent / "rules"
+
+NAME = re.compile(r"\b(?:joulo|process|python)_[a-z0-9_]+")
+
+
+def promtool(*arguments, **options):
+    return subprocess.run(
+        ["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, **options
+    )
+
+
+def rules(*kinds):
+    for path in RULES:
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            yield from (rule for rule in group["rules"] if rule.keys() & set(kinds))
+
+
+def served_names():
+    """Return every name that the exporter can serve."""
+    itself = process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=0))
+    names = {sample.name for family in itself.collect() for sample in family.samples}
+    for family in FAMILIES:
+        suffixes = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",)
+        names |= {family.name + suffix for suffix in suffixes}
+    return names
+
+
+def test_prometheus_takes_configuration_and_rules():
+    checked = promtool("check", "config", ROOT / "deploy/prometheus/prometheus.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"SUCCESS: {len(RULES)} rule files found" in checked.stdout
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in TESTS.glob("*.yml")))
+def test_rules_do_what_their_tests_say(name):
+    tested = promtool("test", "rules", name, cwd=TESTS)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+# Each of these would be a false, a second or a lost message; the tests above have to notice.
+MUTATIONS = {
+    "no message after a gap": ("reported_timestamp_seconds[1h]", "reported_timestamp_seconds[5m]"),
+    "a second one after another address": ("charger, session_id) (", "charger, session_id, instance) ("),
+    "only a short window": ("< 3600", "< 600"),
+    "no end": ("< 3600", "< 36000"),
+    "one for all accounts": ("by (account, charger, session_id)", "by (charger, session_id)"),
+    "one for all that end together": ("by (account, charger, session_id)", "by (account, charger)"),
+    "live instead of ended": ("joulo_ended_session_reported", "joulo_last_session_end"),
+    "Dutch with a point": ('printf "%.1f" | reReplaceAll "[.]" ","', 'printf "%.1f"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_the_tests_of_the_session_alert_notice(tmp_path, mutation):
+    shipped, changed = MUTATIONS[mutation]
+    text = (ROOT / "deploy/prometheus/rules/joulo-sessions.yml").read_text()
+    assert shipped in text
+    (tmp_path / "rules.yml").write_text(text.replace(shipped, changed))
+    tests = (TESTS / "sessions.yml").read_text()
+    (tmp_path / "tests.yml").write_text(re.sub(r"rule_files: .*", "rule_files: [rules.yml]", tests))
+    tested = promtool("test", "rules", "tests.yml", cwd=tmp_path)
+    assert "FAILED" in tested.stdout + tested.stderr
+
+
+def test_every_metric_in_deploy_is_served():
+    texts = {path: path.read_text() for path in (ROOT / "deploy/prometheus").rglob("*.yml")}
+    used = {name for text in texts.values() for name in NAME.findall(re.sub(r"\w*:\w*(:\w+)*", "", text))}
+    assert used - served_names() == set()
+    assert "joulo_ended_session_reported_timestamp_seconds" in used
+
+
+def test_every_alert_fires_in_a_test():
+    tests = "".join(path.read_text() for path in TESTS.glob("*.yml"))
+    firing = set(re.findall(r"ALERTS\{.*alertname=\"(\w+)\", alertstate=\"firing\", ", tests))
+    assert firing == {rule["alert"] for rule in rules("alert")}
+
+
+def test_every_alert_is_complete_and_has_its_page():
+    for rule in rules("alert"):
+        assert rule["labels"]["severity"] in {"info", "warning", "critical"}, rule
+        assert {"summary", "summary_nl", "description", "description_nl"} <= rule["annotations"].keys(), rule
+        page = ROOT / rule["annotations"]["runbook_url"]
+        assert page.name == f"{rule['alert']}.md"
+        assert page.read_text().startswith(f"# {rule['alert']}\n"), page
+    pages = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")}
+    assert pages == {rule["alert"] for rule in rules("alert")}
+
+
+def test_docs_name_every_alert_and_recording_rule():
+    text = (ROOT / "docs/alerts.md").read_text()
+    named = {rule.get("alert") or rule["record"] for rule in rules("alert", "record")}
+    assert {name for name in named if f"`{name}`" not in text} == set()

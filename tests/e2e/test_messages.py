@@ -1,0 +1,247 @@
+"""One message for each session that ends: real exporter, Prometheus and Alertmanager, killed again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from processes import exporter, free_port, get, running, simulator, wait_for
+
+pytestmark = pytest.mark.e2e
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SESSIONS = 20
+
+# After how many messages which programs are killed, and how long they stay away.
+KILLS = (
+    (2, ("exporter",), 0.0),
+    (3, ("prometheus",), 0.0),
+    (5, ("alertmanager",), 0.0),
+    (7, ("exporter", "prometheus"), 0.0),
+    (8, ("alertmanager", "prometheus"), 0.0),
+    # Longer than Alertmanager believes a silent Prometheus (4 times the resend delay): all alerts are over for it.
+    (10, ("prometheus",), 5.0),
+    (13, ("exporter", "prometheus", "alertmanager"), 1.0),
+    (15, ("alertmanager",), 3.0),
+    (17, ("exporter",), 3.0),
+    (18, ("exporter", "prometheus", "alertmanager"), 0.0),
+)
+
+
+class Phone:
+    """A webhook that keeps what it gets, and can be out of reach."""
+
+    def __init__(self):
+        self.messages = []
+        self.reachable = True
+        phone = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if phone.reachable:
+                    phone.messages.append((self.path, body))
+                self.send_response(200 if phone.reachable else 503)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @contextlib.contextmanager
+    def listening(self):
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
+
+
+@contextlib.contextmanager
+def prometheus(folder, port, exporter_port, alertmanager_port):
+    """Run Prometheus with the shipped configuration and rules, but quicker."""
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(DEPLOY / "prometheus/rules/*.yml")]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{exporter_port}"]
+    config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alertmanager_port}"]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    command = [
+        "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}", "--rules.alert.resend-delay=1s",
+    ]  # fmt: skip
+    with running(command, folder / "prometheus.log") as process:
+        wait_for("Prometheus to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        yield process
+
+
+@contextlib.contextmanager
+def alertmanager(folder, port, phone_url):
+    """Run Alertmanager with the shipped routes; each receiver is a path of the phone."""
+    config = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yml").read_text())
+    del config["global"]
+    config["templates"] = [str(DEPLOY / "alertmanager/templates/*.tmpl")]
+    for receiver in config["receivers"]:
+        name = receiver["name"]
+        hook = {"url": f"{phone_url}/{name}", "send_resolved": name.endswith("-health")}
+        receiver.clear()
+        receiver.update({"name": name, "webhook_configs": [hook]})
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+    command = [
+        "prometheus-alertmanager", f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'alertmanager'}", f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=", "--data.maintenance-interval=1s",
+    ]  # fmt: skip
+    with running(command, folder / "alertmanager.log") as process:
+        wait_for("Alertmanager to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        yield process
+
+
+class Programs:
+    """The programs between a household and a phone; each can be killed and started anew."""
+
+    def __init__(self, folder, api_url, phone):
+        self._folder, self._phone = folder, phone
+        self.port = {name: free_port() for name in ("exporter", "prometheus", "alertmanager")}
+        self._start = {
+            "exporter": lambda: exporter(folder, api_url, self.port["exporter"]),
+            "prometheus": lambda: prometheus(
+                folder, self.port["prometheus"], self.port["exporter"], self.port["alertmanager"]
+            ),
+            "alertmanager": lambda: alertmanager(folder, self.port["alertmanager"], phone.url),
+        }
+        self._running = {}
+
+    def start(self, name):
+        stack = ExitStack()
+        self._running[name] = (stack, stack.enter_context(self._start[name]()))
+
+    def kill(self, name):
+        if name == "alertmanager":
+            self._let_it_write_down_what_it_sent()
+        stack, process = self._running.pop(name)
+        process.kill()
+        stack.close()
+        self._phone.reachable = True
+
+    def stop(self):
+        for name in list(self._running):
+            stack, _ = self._running.pop(name)
+            stack.close()
+
+    def _let_it_write_down_what_it_sent(self):
+        """Wait for the notification log: what is sent and not yet in it is sent again, as documented."""
+        self._phone.reachable = False
+        since = time.time() + 0.3
+        log = self._folder / "alertmanager/nflog"
+        wait_for("the notification log", lambda: log.exists() and log.stat().st_mtime > since)
+
+
+def sessions(api_url):
+    answer = json.loads(get(f"{api_url}/sessions?limit=100", {"Authorization": "Bearer joulo_demo"}))
+    return {session["id"]: session for session in answer["sessions"] if session["ended_at"]}
+
+
+@pytest.fixture(scope="module")
+def evening(tmp_path_factory):
+    """What the phone got while twenty sessions ended: (messages, those before, those to be told, all ended)."""
+    folder = tmp_path_factory.mktemp("messages")
+    pace = (
+        "--session-seconds",
+        "3",
+        "--pause-seconds",
+        "1",
+        "--sync-seconds",
+        "1",
+        "--credits-delay-seconds",
+        "1",
+    )
+    with (
+        simulator(folder, *pace, "--time-lapse", "400", "--history-sessions", "40") as api_url,
+        Phone().listening() as phone,
+    ):
+        programs = Programs(folder, api_url, phone)
+        try:
+            before = set(sessions(api_url))
+            for name in ("alertmanager", "exporter", "prometheus"):
+                programs.start(name)
+            metrics = f"http://127.0.0.1:{programs.port['exporter']}/metrics"
+            wait_for("the history", lambda: b"\njoulo_history_complete 1" in get(metrics))
+            imported = set(sessions(api_url))
+            for count, names, pause_s in KILLS:
+                wait_for(f"message {count}", lambda count=count: len(phone.messages) >= count)
+                for name in names:
+                    programs.kill(name)
+                time.sleep(pause_s)
+                for name in names:
+                    programs.start(name)
+            wait_for("twenty ends", lambda: len(sessions(api_url)) >= len(imported) + SESSIONS)
+            due = set(sessions(api_url)) - imported
+            told = lambda: {body["groupLabels"]["session_id"] for _, body in phone.messages}  # noqa: E731
+            wait_for("all messages", lambda: due <= told())
+            time.sleep(3)  # for what should not come
+            messages = list(phone.messages)
+            yield messages, before, due, sessions(api_url), folder
+        finally:
+            programs.stop()
+
+
+def test_one_message_a_session_none_false_none_lost(evening):
+    messages, before, due, ended, _ = evening
+    told = Counter(body["groupLabels"]["session_id"] for _, body in messages)
+    assert {session: count for session, count in told.items() if count != 1} == {}
+    assert due - told.keys() == set()
+    assert told.keys() & before == set()
+    assert told.keys() - ended.keys() == set()
+    assert len(due) >= SESSIONS
+    assert {path for path, _ in messages} == {"/ntfy-session"}
+    assert {len(body["alerts"]) for _, body in messages} == {1}
+    assert {body["status"] for _, body in messages} == {"firing"}
+    assert len({body["commonLabels"]["charger"] for _, body in messages}) == 2
+
+
+def test_each_has_the_final_energy(evening):
+    messages, _, _, ended, _ = evening
+    said = {body["groupLabels"]["session_id"]: body["commonAnnotations"]["kwh"] for _, body in messages}
+    assert said == {session: f"{ended[session]['kwh']:.2f}" for session in said}
+    assert all(float(kwh) > 0 for kwh in said.values())
+
+
+def test_each_says_it_in_dutch_and_english(evening):
+    messages, _, _, ended, folder = evening
+    for _, body in messages:
+        labels, notes = body["commonLabels"], body["commonAnnotations"]
+        kwh = f"{float(notes['kwh']):.1f}"
+        assert notes["summary"] == f"Charging session ended: {kwh} kWh charged"
+        assert notes["summary_nl"] == f"Laadsessie klaar: {kwh.replace('.', ',')} kWh geladen"
+        assert f"{labels['charger']}, in 3s. ERE" in notes["description"]
+        assert notes["duration_seconds"] == "3"
+        total = f"{float(notes['total_kwh']):.1f}"
+        assert notes["description"].endswith(f" Total of this charger: {total} kWh.")
+        assert notes["description_nl"].endswith(f" Totaal van deze lader: {total.replace('.', ',')} kWh.")
+    # As Telegram, Pushover and e-mail show it: the templates, with what Alertmanager really sent.
+    (folder / "data.json").write_text(json.dumps(body))
+    rendered = subprocess.run(
+        [
+            "amtool", "template", "render", f"--template.glob={DEPLOY}/alertmanager/templates/*.tmpl",
+            f"--template.data={folder / 'data.json'}",
+            '--template.text={{ template "joulo.nl.title" . }}: {{ template "joulo.nl.text" . }}',
+        ],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert rendered.stdout.strip() == f"{notes['summary_nl']}: {notes['description_nl']}"
+    assert labels["session_id"] in ended
