@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.walk import Walk
     from joulo_exporter.models import Answer, Charger, Session
 
+_FEW_MISSING = 10
+_FEW_MISSING_SHARE = 0.1
+"""A walk that has not listed more than so many sessions, and this share of all, is not believed at once."""
+
 _NEWS_S = 86_400.0
 """An end that was longer ago is history."""
 
@@ -120,7 +124,8 @@ def record_page(
         new = listed(old, session, generation=generation, learned_at_seconds=now_seconds if news else None)
         save(connection, account, old, new)
     if after.finished_generation != walk.finished_generation:
-        _withdraw_missing(connection, account, after)
+        doubtful = not _withdraw_missing(connection, account, after)
+        after = msgspec.structs.replace(after, doubtful=doubtful)
     save_walk(connection, account, after)
     return after
 
@@ -168,20 +173,33 @@ def _page(answer: Answer[Session], offset: int, former: Mapping[str, Entry], gen
     )
 
 
-def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
+def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) -> bool:
     """Mark the sessions that a whole walk has not listed, if it was read without a fault.
 
-    A walk that lists no session at all proves nothing about the many that were there.
+    A walk that lists no session at all proves nothing about the many that were there. One that misses many may
+    have ended with a page that the API cut short: it is believed when the next one says so too.
+
+    Returns:
+        Whether the walk was believed.
     """
     seen_any = connection.execute(
         "SELECT 1 FROM sessions WHERE account = ? AND generation = ? LIMIT 1", (account, walk.generation)
     ).fetchone()
     if not walk.clean or seen_any is None:
-        return
+        return True
     missing = select(
         connection,
         "account = ? AND generation < ? AND withdrawn = 0 AND (live_at IS NULL OR live_at < ?)",
         (account, walk.generation, walk.started_at_seconds - _LISTING_LAG_S),
     )
+    if not walk.doubtful and len(missing) > max(_FEW_MISSING, _FEW_MISSING_SHARE * _counted(connection, account)):
+        return False
     for entry in missing:
         save(connection, account, entry, msgspec.structs.replace(entry, withdrawn=True))
+    return True
+
+
+def _counted(connection: sqlite3.Connection, account: int) -> int:
+    """Return how many sessions are in the totals."""
+    (count,) = connection.execute("SELECT SUM(entries) FROM totals WHERE account = ?", (account,)).fetchone()
+    return count or 0

@@ -39,6 +39,8 @@ class Walk(msgspec.Struct, frozen=True):
     """When a full walk reached the end last."""
     finished_generation: int = 0
     """Number of that walk. One that was given up is none: what it has not listed may well exist."""
+    doubtful: bool = False
+    """Whether that walk has not listed so many sessions that it takes another one to believe it."""
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -188,6 +188,24 @@ def test_what_a_resync_proves(desk, answer, left):
     assert desk.book().sessions == left
 
 
+def test_a_walk_that_misses_many_is_believed_when_the_next_one_says_so_too(desk):
+    """The API cut a page short in the middle: without a second look, half of the history would be gone."""
+    history = history_of(40)
+    desk.whole_walk(history, size=P)
+    for left in (40, 20):
+        desk.now_seconds += RESYNC_S
+        desk.whole_walk(history[:20], size=P)
+        assert desk.book().sessions == left
+
+
+def test_one_short_walk_between_two_whole_ones_changes_nothing(desk):
+    history = history_of(40)
+    for listed in (history, history[:20], history, history[:20], history):
+        desk.whole_walk(listed, size=P)
+        assert desk.book().sessions == 40
+        desk.now_seconds += RESYNC_S
+
+
 @pytest.mark.parametrize(("hours", "left"), [(1, 2), (23, 2), (25, 1)])
 def test_a_session_that_only_its_charger_showed_is_given_a_day(desk, hours, left):
     desk.whole_walk(history_of(1), size=P)
