@@ -22,7 +22,7 @@ class Notices:
     """Writes the log of one account."""
 
     def __init__(self, account: str | None) -> None:
-        self._account = account
+        self._named: dict[str, object] = {} if account is None else {"account": account}
         self._ledger_log = FailureLog()
 
     def failed(self, state: EndpointState, reason: str, mono_s: float) -> None:
@@ -55,27 +55,27 @@ class Notices:
         if len(state.malformed_logged) > _MOST_KINDS:
             state.malformed_logged.clear()
         state.malformed_logged |= kinds.keys()
-        event(_logger, "warn", "records left out that cannot be read", account=self._account,
+        event(_logger, "warn", "records left out that cannot be read", **self._named,
               endpoint=state.task.name, records=len(lines), err=news[0])  # fmt: skip
 
     def ledger_failed(self, error: Exception, mono_s: float) -> None:
         """Tell that the ledger cannot be read or written, unless it was told."""
         reason = error.reason if isinstance(error, LedgerError) else "internal"
         if self._ledger_log.failed(reason, mono_s) is not None:
-            event(_logger, "error", "cannot use the ledger", account=self._account, err=error)
+            event(_logger, "error", "cannot use the ledger", **self._named, err=error)
 
     def ledger_works(self, mono_s: float) -> None:
         """Tell that the ledger can be used, if it could not be before."""
         if self._ledger_log.succeeded(mono_s) is not None:
-            event(_logger, "info", "the ledger works again", account=self._account)
+            event(_logger, "info", "the ledger works again", **self._named)
 
     def not_shown(self, error: Exception) -> None:
         """Tell that a picture could not be published, which no answer of the API may ever cause."""
-        event(_logger, "error", "internal error; the former values are served", account=self._account, err=error)
+        event(_logger, "error", "internal error; the former values are served", **self._named, err=error)
 
     def _run_of(self, state: EndpointState, notice: Notice) -> dict[str, object]:
         return {
-            "account": self._account,
+            **self._named,
             "endpoint": state.task.name,
             "reason": notice.reason,
             "failures": notice.failures,
