@@ -14,13 +14,14 @@ from joulo_exporter.logs import event
 from joulo_exporter.poller import Poller, PollSettings
 from joulo_exporter.schedule import first_request_delay_s
 from joulo_exporter.snapshot import Tags
+from joulo_exporter.tokens import TokenWatch, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import aiohttp
 
-    from joulo_exporter.config import ApiConfig, Config, Secret
+    from joulo_exporter.config import ApiConfig, Config, Secret, TokenSource
     from joulo_exporter.exposition import Exposition
     from joulo_exporter.ledger import Database
     from joulo_exporter.poller import Clock, Handover, Offload
@@ -33,6 +34,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     key: str
     """The account's name, or an empty text."""
+    source: TokenSource
     token: Secret
     api: ApiConfig
     chargers: Mapping[str, str]
@@ -49,6 +51,7 @@ def plans(config: Config) -> tuple[Plan, ...]:
     return tuple(
         Plan(
             key=account.name or "",
+            source=account.token,
             token=account.token.read(),
             api=config.api,
             chargers=config.chargers,
@@ -67,6 +70,8 @@ def plans(config: Config) -> tuple[Plan, ...]:
 
 class _Running(msgspec.Struct):
     plan: Plan
+    ledger: AccountLedger
+    watch: TokenWatch
     poller: Poller
     task: asyncio.Task[None]
 
@@ -80,6 +85,7 @@ class Accounts:
         exposition: takes the snapshots.
         offload: runs the ledger's transactions.
         clock: time and sleep.
+        in_thread: runs what reads the files of tokens.
     """
 
     def __init__(
@@ -90,19 +96,23 @@ class Accounts:
         *,
         offload: Offload,
         clock: Clock,
+        in_thread: Offload = in_thread,
     ) -> None:
         self._session = session
         self._database = database
         self._exposition = exposition
         self._offload = offload
         self._clock = clock
+        self._in_thread = in_thread
+        self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
         self._former: dict[str, dict[str, Handover]] = {}
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """Return the tokens in use."""
-        return [running.plan.token for running in self._running.values()]
+        """Return the tokens in use, and those that they have replaced."""
+        watches = [running.watch for running in self._running.values()]
+        return [token for watch in watches for token in (watch.token, watch.former) if token is not None]
 
     @property
     def ready(self) -> bool:
@@ -116,23 +126,51 @@ class Accounts:
         Raises:
             LedgerError: the ledger cannot be used just now; then nothing has changed.
         """
+        async with self._changing:
+            await self._follow(wanted)
+
+    async def _follow(self, wanted: Iterable[Plan]) -> None:
         plans_by_key = {plan.key: plan for plan in wanted}
         running = {key: running.plan for key, running in self._running.items()}
         starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
         ledgers = [await self._ledger(plan) for plan in starting]
         for key, plan in running.items():
             if plans_by_key.get(key) != plan:
+                await self._running[key].watch.stop()
                 await self._stop(key, gently=True)
         self._exposition.keep_only(plans_by_key)
         for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
             spread_s = plan.settings.intervals["chargers"]
             delay_s = first_request_delay_s(position, len(starting), spread_s)
-            self._running[plan.key] = self._started(plan, ledger, delay_s)
+            watch = self._watch(plan)
+            self._running[plan.key] = self._started(plan, ledger, watch, delay_s)
+            watch.start()
 
     async def close(self) -> None:
         """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""
+        for running in list(self._running.values()):
+            await running.watch.stop()  # the first, because it starts a poller when a token has changed
         for key in list(self._running):
             await self._stop(key, gently=False)
+
+    def _watch(self, plan: Plan) -> TokenWatch:
+        return TokenWatch(
+            plan.settings.account,
+            plan.source,
+            plan.token,
+            lambda token: self._rotate(plan.key, token),
+            clock=self._clock,
+            in_thread=self._in_thread,
+        )
+
+    async def _rotate(self, key: str, token: Secret) -> None:
+        """Go on with a new token: a new poller takes over, with the throttle of the one before it."""
+        async with self._changing:
+            running = self._running[key]
+            plan = msgspec.structs.replace(running.plan, token=token)
+            await self._stop(key, gently=True)
+            self._former[key] = running.poller.handover_after_rotation
+            self._running[key] = self._started(plan, running.ledger, running.watch, 0.0)
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
         return await self._offload(
@@ -144,7 +182,7 @@ class Accounts:
             )
         )
 
-    def _started(self, plan: Plan, ledger: AccountLedger, first_delay_s: float) -> _Running:
+    def _started(self, plan: Plan, ledger: AccountLedger, watch: TokenWatch, first_delay_s: float) -> _Running:
         client = JouloClient(
             self._session,
             base_url=plan.api.url,
@@ -161,10 +199,11 @@ class Accounts:
             offload=self._offload,
             clock=self._clock,
             former=self._former.get(plan.key),
+            token_refused=watch.refused,
         )
         task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)
-        return _Running(plan, poller, task)
+        return _Running(plan, ledger, watch, poller, task)
 
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]

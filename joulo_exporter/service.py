@@ -72,7 +72,8 @@ class Service:
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
         proxy = [self._config.api.proxy_url] if self._config.api.proxy_url else []
-        return [plan.token for plan in self._plans] + proxy
+        rotated = list(self._accounts.secrets) if self._accounts is not None else []
+        return list(dict.fromkeys([*(plan.token for plan in self._plans), *rotated, *proxy]))
 
     async def run(self, started: Callable[[list[str]], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT.

@@ -45,7 +45,9 @@ class House:
         self.gate: asyncio.Event | None = None
         self.exposition = Exposition(CollectorRegistry())
         self.database = Database(None)
-        self.accounts = Accounts(session, self.database, self.exposition, offload=inline, clock=self.clock)
+        self.accounts = Accounts(
+            session, self.database, self.exposition, offload=inline, clock=self.clock, in_thread=inline
+        )
         for path, body in BODIES.items():
             answers.get(f"{URL}/{path}", repeat=True, callback=self.answer(path.partition("?")[0], body))
 

@@ -19,6 +19,7 @@ from joulo_exporter.errors import LedgerLockedError
 from joulo_exporter.ledger import Database
 from joulo_exporter.service import Service, WebOptions
 from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
+from joulo_exporter.simulator.server import DEMO_TOKENS
 
 RELOADED = "joulo_exporter_config_last_reload_successful"
 
@@ -184,3 +185,33 @@ def test_a_process_reloads_on_a_hangup_and_ends_on_a_term_signal(tmp_path):
                 process.terminate()
                 process.wait(5)
         simulator.stdout.close()
+
+
+async def test_a_token_that_rotates_is_picked_up_without_a_reload(tmp_path, monkeypatch):
+    monkeypatch.setattr("joulo_exporter.tokens.LOOK_INTERVAL_S", 0.05)
+    async with serve(Household(Scenario()), tokens={"joulo_second": DEMO_TOKENS[DEMO_TOKEN]}) as api:
+        running = Running(tmp_path, api.url)
+        token = tmp_path / "token"
+        token.write_text("joulo_first")
+        running.file.write_text(
+            f"accounts: [{{token_file: {token}}}]\napi: {{url: '{api.url}'}}\nintervals: {{chargers: 200ms}}\n"
+        )
+        running.service = Service(
+            lambda: load_config(running.file, {}, storage_path=running.storage),
+            WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=True),
+        )
+        async with running:
+            await _up(running, 0.0)
+            token.write_text("joulo_second")
+            await _up(running, 1.0)
+            shown = {secret.reveal() for secret in running.service.secrets()}
+            assert shown == {"joulo_first", "joulo_second"}
+
+
+async def _up(running, value: float) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            _, text = await running.get("/metrics")
+            if series(text, "joulo_up").get('{endpoint="chargers"}') == value:
+                return
+            await asyncio.sleep(0.02)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from joulo_exporter.errors import ApiAuthenticationError
 from joulo_exporter.logs import FailureLog
 from joulo_exporter.schedule import Pause, remaining_s
 from joulo_exporter.snapshot import Durations, EndpointHealth
 
 if TYPE_CHECKING:
+    from joulo_exporter.errors import ApiError
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.poller.settings import PollSettings
     from joulo_exporter.poller.tasks import Task
@@ -43,6 +45,9 @@ class EndpointState:
         self.failures = 0
         self.up: bool | None = None
         self.error: str | None = None
+        self.token_refused = False
+        """Whether the last refresh failed because of the token."""
+        self._asked_to_wait = False
         self.succeeded_at_seconds: float | None = None
         self.succeeded_mono_s = former.succeeded_mono_s
         self._expected_mono_s = 0.0  # when the refresh after the last success should come
@@ -55,6 +60,13 @@ class EndpointState:
     def handover(self) -> Handover:
         """Return what the poller that takes over has to know."""
         return Handover(self.durations, self.pause, self.succeeded_mono_s)
+
+    @property
+    def handover_after_rotation(self) -> Handover:
+        """Return the same for a new token: the back-off that the old one earned is over, the interval is not."""
+        if self.pause is None or not self.token_refused or self._asked_to_wait:
+            return self.handover
+        return msgspec.structs.replace(self.handover, pause=msgspec.structs.replace(self.pause, failures=0))
 
     def restore(
         self, record: EndpointRecord | None, settings: PollSettings, *, now_seconds: float, mono_s: float
@@ -90,7 +102,7 @@ class EndpointState:
             malformed: records left out.
             length_s: seconds from that request to the next one.
         """
-        self.failures, self.up, self.error = 0, True, None
+        self.failures, self.up, self.error, self.token_refused = 0, True, None, False
         self.requests["200"] += 1
         self.malformed += malformed
         if self.pause is not None:
@@ -98,10 +110,12 @@ class EndpointState:
             self._rest(Pause(self.pause.requested_at_seconds, length_s))
             self._expected_mono_s = self.due_mono_s
 
-    def failed(self, error: str) -> None:
-        """Note a refresh that failed; ``error`` is one line for a person."""
+    def failed(self, error: str, cause: ApiError | None = None) -> None:
+        """Note a refresh that failed; ``error`` is one line for a person, ``cause`` what the API said."""
         self.failures += 1
         self.up, self.error = False, error
+        self.token_refused = isinstance(cause, ApiAuthenticationError)
+        self._asked_to_wait = cause is not None and cause.retry_after_s is not None
 
     def rest_after_failure(self, length_s: float) -> None:
         """Be due so many seconds after the last request went out."""

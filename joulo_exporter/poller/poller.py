@@ -34,6 +34,7 @@ class Poller:
         clock: time and sleep.
         former: what the poller before this one left, by endpoint, when this one takes over from it.
         fraction: random numbers in [0, 1) for jitter.
+        token_refused: told each time when the API refuses the token.
     """
 
     def __init__(  # noqa: PLR0913 -- everything that it touches is passed in
@@ -47,6 +48,7 @@ class Poller:
         clock: Clock,
         former: Mapping[str, Handover] | None = None,
         fraction: Callable[[], float] = random.random,
+        token_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._ledger = ledger
@@ -55,6 +57,7 @@ class Poller:
         self._offload = offload
         self._clock = clock
         self._fraction = fraction
+        self._token_refused = token_refused
         self._chargers, self._sessions, self._energy = ChargersTask(), SessionsTask(), EnergyTask()
         # In this order when several are due: a charger's slug names it before a session's nickname can.
         tasks = (self._chargers, self._sessions, self._energy)
@@ -70,6 +73,11 @@ class Poller:
     def handover(self) -> dict[str, Handover]:
         """Return what the poller that takes over has to know, by endpoint."""
         return {name: state.handover for name, state in self._endpoints.items()}
+
+    @property
+    def handover_after_rotation(self) -> dict[str, Handover]:
+        """Return the same for a poller with a new token: what the old one was refused is asked again."""
+        return {name: state.handover_after_rotation for name, state in self._endpoints.items()}
 
     @property
     def busy(self) -> asyncio.Lock:
@@ -143,7 +151,9 @@ class Poller:
             self._endpoints[self._sessions.name].hasten(settings)
 
     async def _failed(self, state: EndpointState, error: ApiError) -> None:
-        state.failed(str(error))
+        state.failed(str(error), error)
+        if state.token_refused:
+            self._token_refused()
         mono_s = self._clock.monotonic()
         length_s = self._pause_after_failure(state, error.retry_after_s, mono_s)
         state.rest_after_failure(length_s)

@@ -1,0 +1,136 @@
+"""Tokens that rotate: a token's file is read again when it changes, and when the API refuses the token."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from joulo_exporter.errors import ConfigError
+from joulo_exporter.logs import event
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from joulo_exporter.config import Secret, TokenSource
+    from joulo_exporter.poller import Clock, Offload
+    from joulo_exporter.poller.settings import Result
+
+_logger = logging.getLogger(__name__)
+
+LOOK_INTERVAL_S = 15.0
+"""Time between two looks at a token's file: well within the shortest interval of an endpoint."""
+
+Fingerprint = tuple[int, ...]
+
+
+async def in_thread(work: Callable[[], Result]) -> Result:
+    """Run what blocks in a thread of its own: the ledger's must not wait for the file system of a token."""
+    return await asyncio.to_thread(work)
+
+
+class TokenWatch:
+    """Looks after the token of one account, as long as its task runs.
+
+    Args:
+        account: for the log.
+        source: where the token comes from; only files are watched.
+        token: the token in use.
+        rotate: takes a new token; it is awaited before the next look.
+        clock: time and sleep.
+        in_thread: runs what reads the file, which may be slow, outside of the event loop.
+    """
+
+    def __init__(
+        self,
+        account: str | None,
+        source: TokenSource,
+        token: Secret,
+        rotate: Callable[[Secret], Awaitable[None]],
+        *,
+        clock: Clock,
+        in_thread: Offload,
+    ) -> None:
+        self._account = account
+        self._source = source
+        self._rotate = rotate
+        self._clock = clock
+        self._in_thread = in_thread
+        self.token = token
+        self.former: Secret | None = None
+        """The token before the one in use, which no line of the log may show either."""
+        self._seen: Fingerprint | None = None
+        self._in_trouble = False
+        self._looking = asyncio.Lock()
+        self._stopped = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to look at the file; there is nothing to do for other sources."""
+        if self._source.path is not None:
+            self._spawn(self._watch(self._source.path))
+
+    def refused(self) -> None:
+        """Read the file now: the API has refused the token."""
+        if self._source.path is not None and not self._stopped:
+            self._spawn(self._look(self._source.path, always=True))
+
+    async def stop(self) -> None:
+        """End all looking, for good: the last answer of a poller that stops may be a refusal."""
+        self._stopped = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self, path: Path) -> None:
+        while True:
+            await self._clock.sleep(LOOK_INTERVAL_S)
+            await self._look(path, always=False)
+
+    async def _look(self, path: Path, *, always: bool) -> None:
+        async with self._looking:
+            # Before the file is read: what is written in between shows at the next look.
+            fingerprint = await self._in_thread(lambda: _fingerprint(path))
+            # The cause of a fault need not be in the file: a folder's permissions, or a full table of files.
+            if fingerprint == self._seen and fingerprint is not None and not (always or self._in_trouble):
+                return
+            self._seen = fingerprint
+            try:
+                token = await self._in_thread(self._source.read)
+            except ConfigError as error:
+                self._keep(error)
+            else:
+                await self._take(token)
+
+    def _keep(self, error: ConfigError) -> None:
+        if not self._in_trouble:
+            event(_logger, "warn", "token not read again; the former one stays in use", account=self._account,
+                  err=error)  # fmt: skip
+        self._in_trouble = True
+
+    async def _take(self, token: Secret) -> None:
+        if self._in_trouble:
+            event(_logger, "info", "the token can be read again", account=self._account)
+        self._in_trouble = False
+        if token == self.token:
+            return
+        self.former, self.token = self.token, token
+        event(_logger, "info", "the token has changed and the new one is used", account=self._account,
+              source=self._source.describe())  # fmt: skip
+        await self._rotate(token)
+
+
+def _fingerprint(path: Path) -> Fingerprint | None:
+    """Return what differs after a change of the file, also behind a symbolic link; ``None`` without a file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
