@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.api import ERE_PRICE, JouloClient
+from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
 from joulo_exporter.poller import Poller, PollSettings
@@ -116,6 +116,7 @@ class Accounts:
         self._in_thread = in_thread
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
+        self._unknown: dict[str, UnknownFields] = {}
         self._former: dict[str, dict[str, Handover]] = {}
 
     @property
@@ -200,6 +201,7 @@ class Accounts:
             timeout_s=plan.api.timeout_s,
             proxy=plan.api.proxy_url,
             clock=self._clock.now,
+            unknown=self._unknown.setdefault(plan.key, UnknownFields()),
         )
         poller = Poller(
             client,
@@ -210,6 +212,7 @@ class Accounts:
             clock=self._clock,
             former=self._former.get(plan.key),
             token_refused=watch.refused,
+            unknown_fields=self._unknown[plan.key].count,
         )
         task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)

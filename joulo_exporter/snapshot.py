@@ -52,6 +52,8 @@ class EndpointHealth(msgspec.Struct, frozen=True):
     malformed: int = 0
     """Records that could not be read."""
     durations: Durations = Durations()
+    unknown_fields: int = 0
+    """Names of fields in its answers that this version does not know, since the process began."""
 
 
 class LiveCharger(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from joulo_exporter.api.endpoint import (
     SESSIONS,
     Endpoint,
 )
+from joulo_exporter.api.unknown import UnknownFields
 
 __all__ = [
     "BODY_LIMIT_BYTES",
@@ -23,5 +24,6 @@ __all__ = [
     "SESSIONS",
     "Endpoint",
     "JouloClient",
+    "UnknownFields",
     "open_session",
 ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from joulo_exporter.api.endpoint import Endpoint
+    from joulo_exporter.api.unknown import UnknownFields
     from joulo_exporter.config.secret import Secret
 
 Parsed = TypeVar("Parsed")
@@ -62,6 +63,7 @@ class JouloClient:
         timeout_s: for all of a request: waiting for a free connection, connecting, body and decoding.
         proxy: URL of an HTTP proxy; secret because it can hold a password.
         clock: wall time in Unix seconds, against which a date in ``Retry-After`` counts.
+        unknown: takes note of fields that nobody here knows.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class JouloClient:
         timeout_s: float,
         proxy: Secret | None = None,
         clock: Callable[[], float] = time.time,
+        unknown: UnknownFields | None = None,
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
@@ -81,6 +84,7 @@ class JouloClient:
         self._timeout_s = timeout_s
         self._proxy = proxy
         self._clock = clock
+        self._unknown = unknown
 
     async def fetch(self, endpoint: Endpoint[Parsed], params: Mapping[str, str] | None = None) -> Parsed:
         """Ask for ``endpoint`` once, and read the answer.
@@ -97,7 +101,10 @@ class JouloClient:
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._timeout_s
-        parsed = _parsed(endpoint, await self._body(endpoint, params, deadline_s))
+        body = await self._body(endpoint, params, deadline_s)
+        parsed = _parsed(endpoint, body)
+        if self._unknown is not None:
+            self._unknown.look(endpoint, body)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self._host, self._timeout_s)
         return parsed

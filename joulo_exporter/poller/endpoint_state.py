@@ -156,7 +156,7 @@ class EndpointState:
             allowed_mono_s = self.pause.requested_at_seconds + self.task.interval_s(settings)
             self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
 
-    def health(self, settings: PollSettings) -> EndpointHealth:
+    def health(self, settings: PollSettings, unknown_fields: int = 0) -> EndpointHealth:
         """Return the state as a snapshot shows it."""
         return EndpointHealth(
             endpoint=self.task.name,
@@ -167,4 +167,5 @@ class EndpointState:
             requests=dict(sorted(self.requests.items())),
             malformed=self.malformed,
             durations=self.durations,
+            unknown_fields=unknown_fields,
         )

@@ -37,6 +37,7 @@ class Poller:
         former: what the poller before this one left, by endpoint, when this one takes over from it.
         fraction: random numbers in [0, 1) for jitter.
         token_refused: told each time when the API refuses the token.
+        unknown_fields: tells how many fields of an endpoint's answers nobody here knows.
     """
 
     def __init__(  # noqa: PLR0913 -- everything that it touches is passed in
@@ -51,6 +52,7 @@ class Poller:
         former: Mapping[str, Handover] | None = None,
         fraction: Callable[[], float] = random.random,
         token_refused: Callable[[], None] = lambda: None,
+        unknown_fields: Callable[[str], int] = lambda _endpoint: 0,
     ) -> None:
         self._client = client
         self._ledger = ledger
@@ -60,6 +62,7 @@ class Poller:
         self._clock = clock
         self._fraction = fraction
         self._token_refused = token_refused
+        self._unknown_fields = unknown_fields
         self._chargers, self._sessions, self._energy = ChargersTask(), SessionsTask(), EnergyTask()
         self._ere_position, self._ere_price = ere_position_task(), ere_price_task()
         self._endpoints = {
@@ -216,7 +219,9 @@ class Poller:
 
     def _snapshot(self) -> Snapshot:
         settings, mono_s, book = self._settings, self._clock.monotonic(), self._book
-        health = tuple(state.health(settings) for state in self._endpoints.values())
+        health = tuple(
+            state.health(settings, self._unknown_fields(name)) for name, state in self._endpoints.items()
+        )
         fresh = {name for name, state in self._endpoints.items() if state.fresh(settings, mono_s)}
         if settings.public:
             price = self._ere_price.answer if fresh else None

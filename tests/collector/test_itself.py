@@ -79,6 +79,7 @@ def test_an_account_whose_ledger_has_not_been_read_tells_of_its_endpoints_only()
     assert {name.split("{")[0].removesuffix("_bucket") for name in served} == {
         "joulo_refresh_interval_seconds",
         "joulo_api_malformed_records_total",
+        "joulo_api_unknown_fields",
         "joulo_api_request_duration_seconds",
         "joulo_api_request_duration_seconds_count",
         "joulo_api_request_duration_seconds_sum",
