@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.api import JouloClient
-from joulo_exporter.ledger import AccountLedger
+from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
+from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
 from joulo_exporter.poller import Poller, PollSettings
 from joulo_exporter.schedule import first_request_delay_s
@@ -34,8 +34,9 @@ class Plan(msgspec.Struct, frozen=True):
 
     key: str
     """The account's name, or an empty text."""
-    source: TokenSource
-    token: Secret
+    source: TokenSource | None
+    token: Secret | None
+    """``None``, as is its source, for the public price feed."""
     api: ApiConfig
     chargers: Mapping[str, str]
     settings: PollSettings
@@ -48,7 +49,7 @@ def plans(config: Config) -> tuple[Plan, ...]:
         ConfigError: a token cannot be read.
     """
     tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
-    return tuple(
+    accounts = tuple(
         Plan(
             key=account.name or "",
             source=account.token,
@@ -62,10 +63,19 @@ def plans(config: Config) -> tuple[Plan, ...]:
                 page_interval_s=config.history.page_interval_s,
                 resync_interval_s=config.history.resync_interval_s,
                 tags=tags,
+                collectors=config.collectors - {ERE_PRICE.name},
             ),
         )
         for account in config.accounts
     )
+    return (*accounts, _public_plan(accounts[0])) if ERE_PRICE.name in config.collectors else accounts
+
+
+def _public_plan(account: Plan) -> Plan:
+    """Return the plan of the public price feed: nothing of an account is in it."""
+    settings = msgspec.structs.replace(account.settings, account=None, collectors=frozenset(), public=True)
+    api = msgspec.structs.replace(account.api, url=account.api.ere_price_url.removesuffix(ERE_PRICE.path))
+    return Plan(key=PUBLIC_ACCOUNT, source=None, token=None, api=api, chargers={}, settings=settings)
 
 
 class _Running(msgspec.Struct):
@@ -106,6 +116,7 @@ class Accounts:
         self._in_thread = in_thread
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
+        self._unknown: dict[str, UnknownFields] = {}
         self._former: dict[str, dict[str, Handover]] = {}
 
     @property
@@ -190,6 +201,7 @@ class Accounts:
             timeout_s=plan.api.timeout_s,
             proxy=plan.api.proxy_url,
             clock=self._clock.now,
+            unknown=self._unknown.setdefault(plan.key, UnknownFields()),
         )
         poller = Poller(
             client,
@@ -200,6 +212,7 @@ class Accounts:
             clock=self._clock,
             former=self._former.get(plan.key),
             token_refused=watch.refused,
+            unknown_fields=self._unknown[plan.key].count,
         )
         task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from joulo_exporter.api import ENDPOINTS, JouloClient, open_session
+from joulo_exporter.api import COLLECTORS, ENDPOINTS, JouloClient, open_session
 from joulo_exporter.config import format_duration
 from joulo_exporter.errors import (
     ApiAuthenticationError,
@@ -92,7 +92,12 @@ class _Check:
             self._say(f"  token     FAULT  {error}")
             return False
         self._say("  token     ok     looks like a token")
-        return all([await self._endpoint(endpoint, token) for endpoint in ENDPOINTS])
+        return all([await self._endpoint(endpoint, token) for endpoint in self._endpoints()])
+
+    def _endpoints(self) -> list[Endpoint[object]]:
+        """Return what the account is asked for; public endpoints are not its own."""
+        optional = [endpoint for name, endpoint in COLLECTORS.items() if name in self._config.collectors]
+        return [*ENDPOINTS, *(endpoint for endpoint in optional if not endpoint.public)]
 
     async def _endpoint(self, endpoint: Endpoint[object], token: Secret) -> bool:
         interval_s = self._config.intervals[endpoint.name]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from joulo_exporter.config import AccountConfig, ApiConfig, Config, HistoryConfig, load_config
+from joulo_exporter.config import COLLECTORS, AccountConfig, ApiConfig, Config, HistoryConfig, load_config
 from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 _VEHICLES = {"04A1B2C3D4E580": "tesla", "DEADBEEF12345678": "zoe"}
 
 
 @contextlib.asynccontextmanager
-async def simulated_household(storage_path: Path) -> AsyncIterator[Config]:
+async def simulated_household(
+    storage_path: Path, collectors: Mapping[str, bool] = MappingProxyType({})
+) -> AsyncIterator[Config]:
     """Run a household that behaves like the API on a free port; yield the configuration that polls it.
 
     Its sessions last two or three minutes, so the intervals are shorter than an account's may be.
@@ -27,12 +30,15 @@ async def simulated_household(storage_path: Path) -> AsyncIterator[Config]:
         )
         yield Config(
             accounts=(AccountConfig(None, environment.accounts[0].token),),
-            api=ApiConfig(url=running.url, timeout_s=environment.api.timeout_s),
-            intervals={"chargers": 5.0, "sessions": 15.0, "energy": 30.0},
+            api=ApiConfig(
+                url=running.url, timeout_s=environment.api.timeout_s, ere_price_url=environment.api.ere_price_url
+            ),
+            intervals={"chargers": 5.0, "sessions": 15.0, "energy": 30.0, "ere_position": 60.0, "ere_price": 60.0},
             stale_after_s=environment.stale_after_s,
             history=HistoryConfig(page_interval_s=0.1, resync_interval_s=600.0),
             vehicles=_VEHICLES,
             chargers={},
             id_tags="show",
             storage_path=storage_path,
+            collectors=frozenset(name for name in COLLECTORS if collectors.get(name, True)),
         )

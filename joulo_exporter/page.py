@@ -18,7 +18,7 @@ def landing_page(snapshots: Iterable[Snapshot], now_seconds: float, *, ledger_pe
     return LandingPage(
         version=__version__,
         now_seconds=now_seconds,
-        accounts=tuple(_account(snapshot) for snapshot in snapshots),
+        accounts=tuple(_account(snapshot) for snapshot in snapshots if not snapshot.public),
         ledger_persistent=ledger_persistent,
     )
 

@@ -19,6 +19,10 @@ LONGEST_RETRY_AFTER_S = 86_400.0
 """A ``Retry-After`` beyond a day is taken as a day: a slip of a gateway must not end the exporter's work."""
 
 
+REFUSED_RETRY_S = 86_400.0
+"""After this an optional endpoint is asked again that the API does not have, or not for this token."""
+
+
 class Pause(msgspec.Struct, frozen=True):
     """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
 
@@ -41,7 +45,12 @@ def pause_after_success(interval_s: float, fraction: float) -> float:
 
 
 def pause_after_failure(
-    interval_s: float, failures: int, fraction: float, retry_after_s: float | None = None
+    interval_s: float,
+    failures: int,
+    fraction: float,
+    retry_after_s: float | None = None,
+    *,
+    permanent: bool = False,
 ) -> float:
     """Return the seconds from a request that failed to the next one: exponential, bounded, with jitter.
 
@@ -50,7 +59,10 @@ def pause_after_failure(
         failures: failures in a row, at least 1; the first is followed by the interval.
         fraction: a random number in [0, 1) for the jitter.
         retry_after_s: what the API asked for, if it did.
+        permanent: whether only a person can mend it, so that one try a day is enough.
     """
+    if permanent:
+        interval_s = max(interval_s, REFUSED_RETRY_S)
     doublings = min(max(failures, 1) - 1, 20)
     back_off = max(interval_s, min(interval_s * 2.0**doublings, LONGEST_BACK_OFF_S))
     asked_for = min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)

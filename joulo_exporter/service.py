@@ -73,7 +73,9 @@ class Service:
         """Return the secrets that no line of the log may show."""
         proxy = [self._config.api.proxy_url] if self._config.api.proxy_url else []
         rotated = list(self._accounts.secrets) if self._accounts is not None else []
-        return list(dict.fromkeys([*(plan.token for plan in self._plans), *rotated, *proxy]))
+        return list(
+            dict.fromkeys([*(plan.token for plan in self._plans if plan.token is not None), *rotated, *proxy])
+        )
 
     async def run(self, started: Callable[[list[str]], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT.

@@ -11,7 +11,7 @@ from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag, shown_tag
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from joulo_exporter.models import Charger, Energy
+    from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice
     from joulo_exporter.models.book import Book, FinishedSession
     from joulo_exporter.models.tag import IdTagMode
 
@@ -52,6 +52,8 @@ class EndpointHealth(msgspec.Struct, frozen=True):
     malformed: int = 0
     """Records that could not be read."""
     durations: Durations = Durations()
+    unknown_fields: int = 0
+    """Names of fields in its answers that this version does not know, since the process began."""
 
 
 class LiveCharger(msgspec.Struct, frozen=True):
@@ -113,6 +115,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     """All whose end was news in the last hour."""
     energy: Energy | None = None
     """``None`` before the first answer, and once the last one is too old."""
+    ere_position: ErePosition | None = None
+    """The same."""
+    ere_price: ErePrice | None = None
+    """The same; of the public feed alone."""
+    public: bool = False
+    """Whether this is no account, but the public price feed."""
 
     @property
     def tried(self) -> bool:

@@ -35,7 +35,7 @@ class TokenWatch:
 
     Args:
         account: for the log.
-        source: where the token comes from; only files are watched.
+        source: where the token comes from, if there is one; only files are watched.
         token: the token in use.
         rotate: takes a new token; it is awaited before the next look.
         clock: time and sleep.
@@ -45,15 +45,15 @@ class TokenWatch:
     def __init__(
         self,
         account: str | None,
-        source: TokenSource,
-        token: Secret,
+        source: TokenSource | None,
+        token: Secret | None,
         rotate: Callable[[Secret], Awaitable[None]],
         *,
         clock: Clock,
         in_thread: Offload,
     ) -> None:
         self._account = account
-        self._source = source
+        self._source = source if source is not None and source.path is not None else None
         self._rotate = rotate
         self._clock = clock
         self._in_thread = in_thread
@@ -68,13 +68,13 @@ class TokenWatch:
 
     def start(self) -> None:
         """Begin to look at the file; there is nothing to do for other sources."""
-        if self._source.path is not None:
-            self._spawn(self._watch(self._source.path))
+        if self._source is not None:
+            self._spawn(self._watch(self._source))
 
     def refused(self) -> None:
         """Read the file now: the API has refused the token."""
-        if self._source.path is not None and not self._stopped:
-            self._spawn(self._look(self._source.path, always=True))
+        if self._source is not None and not self._stopped:
+            self._spawn(self._look(self._source, always=True))
 
     async def stop(self) -> None:
         """End all looking, for good: the last answer of a poller that stops may be a refusal."""
@@ -89,25 +89,25 @@ class TokenWatch:
         self._tasks.add(task)  # the loop itself holds tasks only weakly
         task.add_done_callback(self._tasks.discard)
 
-    async def _watch(self, path: Path) -> None:
+    async def _watch(self, source: TokenSource) -> None:
         while True:
             await self._clock.sleep(LOOK_INTERVAL_S)
-            await self._look(path, always=False)
+            await self._look(source, always=False)
 
-    async def _look(self, path: Path, *, always: bool) -> None:
+    async def _look(self, source: TokenSource, *, always: bool) -> None:
         async with self._looking:
             # Before the file is read: what is written in between shows at the next look.
-            fingerprint = await self._in_thread(lambda: _fingerprint(path))
+            fingerprint = await self._in_thread(lambda: _fingerprint(source.path))
             # The cause of a fault need not be in the file: a folder's permissions, or a full table of files.
             if fingerprint == self._seen and fingerprint is not None and not (always or self._in_trouble):
                 return
             self._seen = fingerprint
             try:
-                token = await self._in_thread(self._source.read)
+                token = await self._in_thread(source.read)
             except ConfigError as error:
                 self._keep(error)
             else:
-                await self._take(token)
+                await self._take(source, token)
 
     def _keep(self, error: ConfigError) -> None:
         if not self._in_trouble:
@@ -115,7 +115,7 @@ class TokenWatch:
                   err=error)  # fmt: skip
         self._in_trouble = True
 
-    async def _take(self, token: Secret) -> None:
+    async def _take(self, source: TokenSource, token: Secret) -> None:
         if self._in_trouble:
             event(_logger, "info", "the token can be read again", account=self._account)
         self._in_trouble = False
@@ -123,12 +123,14 @@ class TokenWatch:
             return
         self.former, self.token = self.token, token
         event(_logger, "info", "the token has changed and the new one is used", account=self._account,
-              source=self._source.describe())  # fmt: skip
+              source=source.describe())  # fmt: skip
         await self._rotate(token)
 
 
-def _fingerprint(path: Path) -> Fingerprint | None:
+def _fingerprint(path: Path | None) -> Fingerprint | None:
     """Return what differs after a change of the file, also behind a symbolic link; ``None`` without a file."""
+    if path is None:
+        return None
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -13,7 +13,13 @@ from prometheus_client import CollectorRegistry
 from joulo_exporter.collector import JouloCollector
 from joulo_exporter.errors import ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Database, begin_head
-from joulo_exporter.models import parse_chargers, parse_energy, parse_sessions
+from joulo_exporter.models import (
+    parse_chargers,
+    parse_energy,
+    parse_ere_position,
+    parse_ere_price,
+    parse_sessions,
+)
 from joulo_exporter.schedule import Pause
 from joulo_exporter.snapshot import (
     Durations,
@@ -136,6 +142,19 @@ def recorded(**options) -> Household:
 def recorded_picture(**options) -> Snapshot:
     """Return the picture of the recorded answers."""
     return recorded(**options).picture()
+
+
+def with_position(picture: Snapshot, answer: dict | None = None) -> Snapshot:
+    """Return the picture of an account that shows its ERE position too."""
+    body = json.dumps(fixture("ere-position") if answer is None else answer).encode()
+    return msgspec.structs.replace(picture, ere_position=parse_ere_position(body))
+
+
+def market_picture(answer: dict | None = None) -> Snapshot:
+    """Return the picture of the public price feed."""
+    body = json.dumps(fixture("ere-price") if answer is None else answer).encode()
+    health = EndpointHealth("ere_price", 3600.0, up=True, succeeded_at_seconds=NOW, requests={"200": 1})
+    return Snapshot(None, (health,), ere_price=parse_ere_price(body), public=True)
 
 
 def renamed(picture: Snapshot, account: str | None) -> Snapshot:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import Household, fixture, recorded_picture, renamed
+from pictures import Household, fixture, market_picture, recorded_picture, renamed, with_position
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -210,7 +210,7 @@ def recorded_answers() -> Exposition:
     strange["chargers"][1] |= {"nickname": 'Garage "achter"\n\\ ⚡', "status": "paused"}
     office = Household(account="office", id_tags="hash").chargers(metered).chargers(strange)
     office.sessions(fixture("sessions")).energy(fixture("energy-older")).time_out("energy")
-    return exposition_of(recorded_picture(account="home"), office.picture())
+    return exposition_of(with_position(recorded_picture(account="home")), office.picture(), market_picture())
 
 
 GOLDENS = pytest.mark.parametrize(
@@ -245,7 +245,9 @@ def test_promtool_finds_nothing_to_improve():
         checked = subprocess.run(
             [PROMTOOL, "check", "metrics"], stdin=golden, capture_output=True, text=True, check=False
         )
-    assert (checked.stdout, checked.stderr, checked.returncode) == ("", "", 0)
+    # The one unit that is not a base unit: the API counts the days of a forecast's history, and so do people.
+    days = 'joulo_ere_forecast_history_days use base unit "seconds" instead of "days"\n'
+    assert (checked.stdout, checked.stderr, checked.returncode) == ("", days, 3)
 
 
 def test_promtool_would_find_something():

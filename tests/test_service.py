@@ -57,7 +57,11 @@ class Running:
         self.api_url = api_url
         self.storage = tmp_path / "ledger"
         self.write(DEMO_TOKEN)
-        self.service = Service(
+        self.service = self.started_anew()
+
+    def started_anew(self) -> Service:
+        """Return a service with the configuration as it is in the file now."""
+        return Service(
             lambda: load_config(self.file, {}, storage_path=self.storage),
             WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=True),
         )
@@ -196,10 +200,7 @@ async def test_a_token_that_rotates_is_picked_up_without_a_reload(tmp_path, monk
         running.file.write_text(
             f"accounts: [{{token_file: {token}}}]\napi: {{url: '{api.url}'}}\nintervals: {{chargers: 200ms}}\n"
         )
-        running.service = Service(
-            lambda: load_config(running.file, {}, storage_path=running.storage),
-            WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=True),
-        )
+        running.service = running.started_anew()
         async with running:
             await _up(running, 0.0)
             token.write_text("joulo_second")
@@ -215,3 +216,33 @@ async def _up(running, value: float) -> None:
             if series(text, "joulo_up").get('{endpoint="chargers"}') == value:
                 return
             await asyncio.sleep(0.02)
+
+
+async def test_the_market_price_is_asked_once_for_the_process_and_without_a_token(tmp_path):
+    tokens = {f"joulo_{name}": DEMO_TOKENS[DEMO_TOKEN] for name in "ab"}
+    async with serve(Household(Scenario()), tokens=tokens) as api:
+        running = Running(tmp_path, api.url)
+        running.file.write_text(
+            "accounts: [{name: a, token: joulo_a}, {name: b, token: joulo_b}]\n"
+            f"api: {{url: '{api.url}'}}\ncollectors: {{ere_position: true, ere_price: true}}\n"
+            "intervals: {chargers: 100ms}\n"
+        )
+        running.service = running.started_anew()
+        async with running:
+            for _ in range(500):
+                status, _ = await running.get("/-/ready")
+                if status == 200:
+                    break
+            assert status == 200
+            _, text = await running.get("/metrics")
+            _, page = await running.get("/")
+        prices = series(text, "joulo_ere_market_price_euros")
+        assert list(prices) == [""]
+        assert 0.2 < prices[""] < 0.3
+        assert len(series(text, "joulo_ere_fee_ratio")) == 2
+        up = series(text, "joulo_up")
+        assert len(up) == 9
+        assert set(up.values()) == {1.0}
+        (request,) = api.requests_to("/api/ere-price")
+        assert not request.has_authorization
+        assert "\tpublic" not in page

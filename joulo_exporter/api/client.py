@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from joulo_exporter.api.endpoint import Endpoint
+    from joulo_exporter.api.unknown import UnknownFields
     from joulo_exporter.config.secret import Secret
 
 Parsed = TypeVar("Parsed")
@@ -57,10 +58,12 @@ class JouloClient:
     Args:
         session: the connection pool, as ``open_session`` makes it; it stays the caller's.
         base_url: where the API is, such as ``https://api.joulo.nl/functions/v1/api``.
-        token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else.
+        token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a
+            client of public endpoints, to which no token is ever sent.
         timeout_s: for all of a request: waiting for a free connection, connecting, body and decoding.
         proxy: URL of an HTTP proxy; secret because it can hold a password.
         clock: wall time in Unix seconds, against which a date in ``Retry-After`` counts.
+        unknown: takes note of fields that nobody here knows.
     """
 
     def __init__(
@@ -68,10 +71,11 @@ class JouloClient:
         session: aiohttp.ClientSession,
         *,
         base_url: str,
-        token: Secret,
+        token: Secret | None,
         timeout_s: float,
         proxy: Secret | None = None,
         clock: Callable[[], float] = time.time,
+        unknown: UnknownFields | None = None,
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
@@ -80,6 +84,7 @@ class JouloClient:
         self._timeout_s = timeout_s
         self._proxy = proxy
         self._clock = clock
+        self._unknown = unknown
 
     async def fetch(self, endpoint: Endpoint[Parsed], params: Mapping[str, str] | None = None) -> Parsed:
         """Ask for ``endpoint`` once, and read the answer.
@@ -96,19 +101,24 @@ class JouloClient:
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._timeout_s
-        parsed = _parsed(endpoint, await self._body(endpoint.path, params, deadline_s))
+        body = await self._body(endpoint, params, deadline_s)
+        parsed = _parsed(endpoint, body)
+        if self._unknown is not None:
+            self._unknown.look(endpoint, body)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self._host, self._timeout_s)
         return parsed
 
-    async def _body(self, path: str, params: Mapping[str, str] | None, deadline_s: float) -> bytes:
+    async def _body(
+        self, endpoint: Endpoint[object], params: Mapping[str, str] | None, deadline_s: float
+    ) -> bytes:
         failure: ApiError
         try:
             async with asyncio.timeout_at(deadline_s):
-                response = await self._get(path, params)
+                response = await self._get(endpoint, params)
             async with response:
                 if response.status != HTTPStatus.OK:
-                    raise await self._status_failure(path, response, deadline_s)
+                    raise await self._status_failure(endpoint.path, response, deadline_s)
                 async with asyncio.timeout_at(deadline_s):
                     return await _read(response, BODY_LIMIT_BYTES)
         except TimeoutError:
@@ -119,15 +129,14 @@ class JouloClient:
         # headers, or the proxy with its password.
         raise failure
 
-    async def _get(self, path: str, params: Mapping[str, str] | None) -> aiohttp.ClientResponse:
+    async def _get(self, endpoint: Endpoint[object], params: Mapping[str, str] | None) -> aiohttp.ClientResponse:
+        headers = {"Accept": "application/json", "User-Agent": f"joulo-exporter/{__version__}"}
+        if self._token is not None and not endpoint.public:
+            headers["Authorization"] = f"Bearer {self._token.reveal()}"
         return await self._session.get(
-            self._base_url + path,
+            self._base_url + endpoint.path,
             params=params,
-            headers={
-                "Accept": "application/json",
-                "Authorization": f"Bearer {self._token.reveal()}",
-                "User-Agent": f"joulo-exporter/{__version__}",
-            },
+            headers=headers,
             allow_redirects=False,
             proxy=self._proxy.reveal() if self._proxy else None,
         )

@@ -18,7 +18,7 @@ _NOT_COMPARED = re.compile(r"[\W_]+")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 
 
-def safe_hint(said: Mapping[str, object], token: Secret) -> str | None:
+def safe_hint(said: Mapping[str, object], token: Secret | None) -> str | None:
     """Return the beginning of what the API says about an error.
 
     Returns:
@@ -32,15 +32,17 @@ def safe_hint(said: Mapping[str, object], token: Secret) -> str | None:
     return " ".join(printable.split())[:_HINT_LENGTH] or None
 
 
-def safe_scope(scope: object, token: Secret) -> str | None:
+def safe_scope(scope: object, token: Secret | None) -> str | None:
     """Return the scope that the API asks for, such as ``sessions:read``, if it looks like one."""
     if not isinstance(scope, str) or not _SCOPE.fullmatch(scope) or _gives_away(scope, token):
         return None
     return scope
 
 
-def _gives_away(text: str, token: Secret) -> bool:
+def _gives_away(text: str, token: Secret | None) -> bool:
     """Tell whether any eight characters of the token stand in the text, in whatever case and spacing."""
+    if token is None:
+        return False
     shown, hidden = _compared(text), _compared(token.reveal())
     length = min(_TELLTALE_LENGTH, len(hidden))
     return any(hidden[start : start + length] in shown for start in range(len(hidden) - length + 1))

@@ -43,7 +43,7 @@ _MEANINGS: dict[int, str] = {
 
 
 def status_failure(
-    status: int, *, path: str, body: bytes, retry_after: str | None, now_s: float, token: Secret
+    status: int, *, path: str, body: bytes, retry_after: str | None, now_s: float, token: Secret | None
 ) -> ApiStatusError:
     """Return the error for an answer with another status than 200.
 

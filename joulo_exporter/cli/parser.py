@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.cli.console import complain
-from joulo_exporter.config import DEFAULT_STORAGE_PATH, parse_duration
+from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
 from joulo_exporter.reports import FORMATS, parse_from, parse_to
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ example:
   promtool tsdb create-blocks-from --max-block-duration=720h openmetrics joulo.om /var/lib/prometheus
 """
 
+_COLLECTED = {
+    "ere_position": "what each account's ERE credits are worth",
+    "ere_price": "the public market price of ERE credits",
+}
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle"})
 _SHORTEST_STEP_S = 1.0
@@ -183,6 +187,12 @@ def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
         help="path of the metrics (default: /metrics)")  # fmt: skip
     add("--web.enable-lifecycle", dest="lifecycle", action="store_true", default=argparse.SUPPRESS,
         help="allow a reload by POST /-/reload")  # fmt: skip
+    for name in COLLECTORS:
+        flag, dest = f"collector.{name.replace('_', '-')}", f"collector_{name}"
+        add(f"--{flag}", dest=dest, action="store_true", default=argparse.SUPPRESS,
+            help=f"ask for {_COLLECTED[name]} (default: off)")  # fmt: skip
+        add(f"--no-{flag}", dest=dest, action="store_false", default=argparse.SUPPRESS,
+            help="leave it, whatever the configuration file says")  # fmt: skip
     add("--log.level", dest="log_level", choices=logs.LEVELS, help="least level of what is logged (default: info)")
     add("--log.format", dest="log_format", choices=logs.FORMATS, help="form of the log (default: logfmt)")
 

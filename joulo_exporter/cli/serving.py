@@ -13,7 +13,7 @@ from joulo_exporter import logs
 from joulo_exporter.check import check
 from joulo_exporter.cli.console import say
 from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, EXIT_FAULT
-from joulo_exporter.config import Config, load_config
+from joulo_exporter.config import COLLECTORS, Config, load_config
 from joulo_exporter.demo import simulated_household
 from joulo_exporter.service import Service, WebOptions
 
@@ -46,11 +46,19 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def _loader(options: argparse.Namespace) -> Callable[[], Config]:
-    return lambda: load_config(options.config_file, os.environ, storage_path=options.storage_path)
+    return lambda: load_config(
+        options.config_file, os.environ, storage_path=options.storage_path, collectors=_collectors(options)
+    )
+
+
+def _collectors(options: argparse.Namespace) -> dict[str, bool]:
+    """Return which collectors the flags switch on or off."""
+    switches = {name: getattr(options, f"collector_{name}", None) for name in COLLECTORS}
+    return {name: switch for name, switch in switches.items() if switch is not None}
 
 
 async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
-    async with simulated_household(storage_path) as config:
+    async with simulated_household(storage_path, _collectors(options)) as config:
         service = Service(lambda: config, _web_options(options))
         await _run(service, options, _invite)
 

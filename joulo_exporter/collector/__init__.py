@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.registry import Collector
 
-from joulo_exporter.collector import accounting, ended, itself, live
+from joulo_exporter.collector import accounting, ended, ere, itself, live
 from joulo_exporter.collector.family import Family
 
 if TYPE_CHECKING:
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     from joulo_exporter.snapshot import Snapshot
 
-FAMILIES: tuple[Family, ...] = (*live.FAMILIES, *accounting.FAMILIES, *ended.FAMILIES, *itself.FAMILIES)
+FAMILIES: tuple[Family, ...] = (
+    *live.FAMILIES,
+    *accounting.FAMILIES,
+    *ended.FAMILIES,
+    *ere.FAMILIES,
+    *itself.FAMILIES,
+)
 """Every metric of an account, in the order in which they are served."""
 
 

@@ -72,6 +72,13 @@ FAMILIES = (
         _each(lambda health: health.malformed),
     ),
     Family(
+        "joulo_api_unknown_fields",
+        "gauge",
+        "Fields of answers that this version does not know, by name, at most 64; the debug log has them.",
+        ("endpoint",),
+        _each(lambda health: health.unknown_fields),
+    ),
+    Family(
         "joulo_api_request_duration_seconds",
         "histogram",
         "Duration of requests to the API, body and decoding included.",

@@ -1,7 +1,7 @@
 """The configuration: frozen records from a YAML file and the environment, with secrets that do not show."""
 
 from joulo_exporter.config.durations import format_duration, parse_duration
-from joulo_exporter.config.limits import INTERVALS, DurationRule
+from joulo_exporter.config.limits import COLLECTORS, INTERVALS, DurationRule
 from joulo_exporter.config.loading import DEFAULT_STORAGE_PATH, load_config
 from joulo_exporter.config.records import AccountConfig, ApiConfig, Config, HistoryConfig
 from joulo_exporter.config.secret import Secret
@@ -15,6 +15,7 @@ from joulo_exporter.config.tokens import (
 from joulo_exporter.config.urls import DEFAULT_API_URL, is_loopback
 
 __all__ = [
+    "COLLECTORS",
     "DEFAULT_API_URL",
     "DEFAULT_STORAGE_PATH",
     "INTERVALS",

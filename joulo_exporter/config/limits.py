@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DOCUMENTED = "the API documents no faster polling, and it has no newer data"
+_SLOW = "it is not in the vendor's guide, and changes a few times a day at most"
 _PAGED = "it is the pause between two requests to the API"
 _REPEATED = "it is the time between two fetches of the whole history from the API"
 
@@ -49,9 +50,14 @@ INTERVALS: Mapping[str, DurationRule] = MappingProxyType(
         "chargers": DurationRule(60, floor_s=60, why=_DOCUMENTED),
         "sessions": DurationRule(600, floor_s=600, why=_DOCUMENTED),
         "energy": DurationRule(3600, floor_s=600, why=_DOCUMENTED),
+        "ere_position": DurationRule(3600, floor_s=3600, why=_SLOW),
+        "ere_price": DurationRule(3600, floor_s=3600, why=_SLOW),
     }
 )
 """The time between two requests, by the endpoint's name; the floors are those of the vendor's guide."""
+
+COLLECTORS = ("ere_position", "ere_price")
+"""What is asked for only where the configuration says so, by the endpoint's name."""
 
 TIMEOUT = DurationRule(10, ceiling_s=300)
 STALE_AFTER = DurationRule(900)

@@ -13,7 +13,15 @@ from joulo_exporter.config.faults import Where, is_printed, name_fault
 from joulo_exporter.config.records import ApiConfig, Config, HistoryConfig
 from joulo_exporter.config.secret import Secret
 from joulo_exporter.config.section import Section, mapping, nearest
-from joulo_exporter.config.urls import DEFAULT_API_URL, api_url_fault, is_loopback, proxy_url_fault
+from joulo_exporter.config.urls import (
+    DEFAULT_API_URL,
+    DEFAULT_ERE_PRICE_URL,
+    api_url_fault,
+    ere_price_url,
+    ere_price_url_fault,
+    is_loopback,
+    proxy_url_fault,
+)
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")
 _KEYS = (
     "accounts",
     "api",
+    "collectors",
     "intervals",
     "stale_after",
     "history",
@@ -35,7 +44,13 @@ _KEYS = (
 _ID_TAG_MODES: tuple[IdTagMode, ...] = get_args(IdTagMode)
 
 
-def load_config(path: Path | None, environ: Mapping[str, str], *, storage_path: Path | None = None) -> Config:
+def load_config(
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    storage_path: Path | None = None,
+    collectors: Mapping[str, bool] = MappingProxyType({}),
+) -> Config:
     """Return the configuration, checked, with its defaults filled in.
 
     Tokens are not read here: see ``TokenSource.read``.
@@ -45,6 +60,7 @@ def load_config(path: Path | None, environ: Mapping[str, str], *, storage_path: 
         environ: the environment. ``JOULO_API_URL`` overrides the file's ``api.url``; ``JOULO_TOKEN`` or
             ``JOULO_TOKEN_FILE`` is the token of one unnamed account where the file lists no ``accounts``.
         storage_path: overrides the file's ``storage.path``.
+        collectors: overrides the entries of the file's ``collectors``.
 
     Raises:
         ConfigError: one line that names the file, the key and the remedy, and shows no value of a key.
@@ -65,11 +81,12 @@ def load_config(path: Path | None, environ: Mapping[str, str], *, storage_path: 
         chargers=_chargers(top),
         id_tags=_id_tags(top),
         storage_path=_storage_path(top, folder, storage_path),
+        collectors=_collectors(top, collectors),
     )
 
 
 def _api(top: Section, environ: Mapping[str, str]) -> ApiConfig:
-    section = top.section("api", ("url", "timeout", "proxy_url"), "{timeout: 10s}")
+    section = top.section("api", ("url", "timeout", "proxy_url", "ere_price_url"), "{timeout: 10s}")
     url = _checked_api_url(section.where.child("url"), section.text("url", DEFAULT_API_URL) or DEFAULT_API_URL)
     if environ.get("JOULO_API_URL"):
         url = _checked_api_url(Where("environment", "JOULO_API_URL"), environ["JOULO_API_URL"].strip())
@@ -77,6 +94,7 @@ def _api(top: Section, environ: Mapping[str, str]) -> ApiConfig:
         url=url.rstrip("/"),
         timeout_s=section.duration("timeout", limits.TIMEOUT, loopback=False),
         proxy_url=_proxy_url(section),
+        ere_price_url=_ere_price_url(section, url),
     )
 
 
@@ -84,6 +102,14 @@ def _checked_api_url(where: Where, url: str) -> str:
     fault = api_url_fault(url)
     if fault is not None:
         raise where.fault(fault)
+    return url
+
+
+def _ere_price_url(section: Section, api_url: str) -> str:
+    url = section.text("ere_price_url", DEFAULT_ERE_PRICE_URL) or ere_price_url(api_url)
+    fault = ere_price_url_fault(url)
+    if fault is not None:
+        raise section.where.child("ere_price_url").fault(fault)
     return url
 
 
@@ -95,6 +121,11 @@ def _proxy_url(section: Section) -> Secret | None:
     if fault is not None:
         raise section.where.child("proxy_url").fault(fault)
     return Secret(url)
+
+
+def _collectors(top: Section, overrides: Mapping[str, bool]) -> frozenset[str]:
+    section = top.section("collectors", limits.COLLECTORS, "{ere_position: true}")
+    return frozenset(name for name in limits.COLLECTORS if overrides.get(name, section.switch(name)))
 
 
 def _intervals(top: Section, *, loopback: bool) -> Mapping[str, float]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from joulo_exporter.config.urls import DEFAULT_ERE_PRICE_URL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -31,6 +33,8 @@ class ApiConfig(msgspec.Struct, frozen=True):
     timeout_s: float
     proxy_url: Secret | None = None
     """A secret, since a proxy's password can stand in it."""
+    ere_price_url: str = DEFAULT_ERE_PRICE_URL
+    """The public price feed, in full; no token is sent there."""
 
 
 class HistoryConfig(msgspec.Struct, frozen=True):
@@ -57,3 +61,5 @@ class Config(msgspec.Struct, frozen=True):
     """The ``charger`` label of each charger id that has one of its own."""
     id_tags: IdTagMode
     storage_path: Path
+    collectors: frozenset[str] = frozenset()
+    """The optional endpoints that are asked."""

@@ -72,6 +72,19 @@ class Section:
             raise where.fault(fault)
         return seconds
 
+    def switch(self, key: str) -> bool:
+        """Return whether ``true`` stands at a key; false for a key that is not given.
+
+        Raises:
+            ConfigError: neither ``true`` nor ``false`` stands there.
+        """
+        text = self.text(key, "true")
+        if text is None or text.lower() == "false":
+            return False
+        if text.lower() != "true":
+            raise self.where.child(key).fault("must be true or false; write one of them")
+        return True
+
     def section(self, key: str, known: Iterable[str], example: str) -> Section:
         """Return the mapping at a key; an empty one where nothing is given.
 

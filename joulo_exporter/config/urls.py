@@ -10,6 +10,7 @@ _ALLOWED = re.compile(r"[\x21-\x7e]+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
 
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
+DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
 
 
 def is_loopback(url: str) -> bool:
@@ -32,6 +33,23 @@ def api_url_fault(url: str) -> str | None:
         return f"has a query or a fragment; write the base alone, such as {DEFAULT_API_URL}"
     if parts.scheme == "http" and not is_loopback(url):
         return "is plain http, and a token travels over https only; write https:// (http: loopback only)"
+    return None
+
+
+def ere_price_url(api_url: str) -> str:
+    """Return where the public price feed is: next to an API on this machine, a simulator; else at the vendor's."""
+    if not is_loopback(api_url):
+        return DEFAULT_ERE_PRICE_URL
+    parts = urlsplit(api_url)
+    return f"{parts.scheme}://{parts.netloc}{urlsplit(DEFAULT_ERE_PRICE_URL).path}"
+
+
+def ere_price_url_fault(url: str) -> str | None:
+    """Return what forbids a URL as the price feed's, as a predicate; ``None`` if nothing does."""
+    if url == DEFAULT_ERE_PRICE_URL:
+        return None
+    if api_url_fault(url) is not None or not is_loopback(url) or not url.endswith("/ere-price"):
+        return f"is no price feed on this machine, for tests; leave it out, and {DEFAULT_ERE_PRICE_URL} is asked"
     return None
 
 

@@ -2,13 +2,14 @@
 
 from joulo_exporter.ledger.account import AccountLedger
 from joulo_exporter.ledger.database import FILE_NAME, Database, put_aside
-from joulo_exporter.ledger.endpoints import EndpointRecord
+from joulo_exporter.ledger.endpoints import PUBLIC_ACCOUNT, EndpointRecord
 from joulo_exporter.ledger.opening import open_ledger
 from joulo_exporter.ledger.walk import PAGE_SIZE, Walk, begin_head
 
 __all__ = [
     "FILE_NAME",
     "PAGE_SIZE",
+    "PUBLIC_ACCOUNT",
     "AccountLedger",
     "Database",
     "EndpointRecord",

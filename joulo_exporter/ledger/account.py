@@ -115,6 +115,13 @@ class AccountLedger:
                 if value is not None:
                     marks.hold(series, scope, value)
 
+    def record_answer(
+        self, endpoint: str, answer: object, malformed: int, pause: Pause, now_seconds: float
+    ) -> None:
+        """Store an answer that is shown as it is, and adds to no total."""
+        with self._database.transaction() as connection:
+            self._succeeded(connection, endpoint, pause, now_seconds, answer, malformed=malformed)
+
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
         """Return the account as it is to be served; what is returned is held from now on.
 

@@ -11,6 +11,9 @@ from joulo_exporter.schedule import Pause
 if TYPE_CHECKING:
     import sqlite3
 
+PUBLIC_ACCOUNT = "\tpublic"
+"""The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
+
 _LONGEST_ERROR = 300
 
 

@@ -80,7 +80,10 @@ class LedgerReader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._accounts: dict[str, int] = {
-            name: number for number, name in connection.execute("SELECT id, name FROM accounts ORDER BY name")
+            name: number
+            for number, name in connection.execute(
+                "SELECT id, name FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
+            )
         }
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.errors import ApiAuthenticationError
+from joulo_exporter.errors import ApiAuthenticationError, ApiNotFoundError, ApiScopeError
 from joulo_exporter.logs import FailureLog
 from joulo_exporter.schedule import Pause, remaining_s
 from joulo_exporter.snapshot import Durations, EndpointHealth
@@ -45,9 +45,8 @@ class EndpointState:
         self.failures = 0
         self.up: bool | None = None
         self.error: str | None = None
-        self.token_refused = False
-        """Whether the last refresh failed because of the token."""
-        self._asked_to_wait = False
+        self.cause: ApiError | None = None
+        """What the API said when the last refresh failed, if this process asked and the API said it."""
         self.succeeded_at_seconds: float | None = None
         self.succeeded_mono_s = former.succeeded_mono_s
         self._expected_mono_s = 0.0  # when the refresh after the last success should come
@@ -64,7 +63,10 @@ class EndpointState:
     @property
     def handover_after_rotation(self) -> Handover:
         """Return the same for a new token: the back-off that the old one earned is over, the interval is not."""
-        if self.pause is None or not self.token_refused or self._asked_to_wait:
+        cause = self.cause
+        if self.pause is None or cause is None or cause.retry_after_s is not None:
+            return self.handover
+        if not isinstance(cause, ApiAuthenticationError | ApiScopeError):
             return self.handover
         return msgspec.structs.replace(self.handover, pause=msgspec.structs.replace(self.pause, failures=0))
 
@@ -102,7 +104,7 @@ class EndpointState:
             malformed: records left out.
             length_s: seconds from that request to the next one.
         """
-        self.failures, self.up, self.error, self.token_refused = 0, True, None, False
+        self.failures, self.up, self.error, self.cause = 0, True, None, None
         self.requests["200"] += 1
         self.malformed += malformed
         if self.pause is not None:
@@ -113,9 +115,17 @@ class EndpointState:
     def failed(self, error: str, cause: ApiError | None = None) -> None:
         """Note a refresh that failed; ``error`` is one line for a person, ``cause`` what the API said."""
         self.failures += 1
-        self.up, self.error = False, error
-        self.token_refused = isinstance(cause, ApiAuthenticationError)
-        self._asked_to_wait = cause is not None and cause.retry_after_s is not None
+        self.up, self.error, self.cause = False, error, cause
+
+    @property
+    def token_refused(self) -> bool:
+        """Return whether the last refresh failed because of the token."""
+        return isinstance(self.cause, ApiAuthenticationError)
+
+    @property
+    def switched_off(self) -> bool:
+        """Return whether the endpoint is an optional one that the API does not have, or not for this token."""
+        return self.task.optional and isinstance(self.cause, ApiScopeError | ApiNotFoundError)
 
     def rest_after_failure(self, length_s: float) -> None:
         """Be due so many seconds after the last request went out."""
@@ -146,7 +156,7 @@ class EndpointState:
             allowed_mono_s = self.pause.requested_at_seconds + self.task.interval_s(settings)
             self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
 
-    def health(self, settings: PollSettings) -> EndpointHealth:
+    def health(self, settings: PollSettings, unknown_fields: int = 0) -> EndpointHealth:
         """Return the state as a snapshot shows it."""
         return EndpointHealth(
             endpoint=self.task.name,
@@ -157,4 +167,5 @@ class EndpointState:
             requests=dict(sorted(self.requests.items())),
             malformed=self.malformed,
             durations=self.durations,
+            unknown_fields=unknown_fields,
         )

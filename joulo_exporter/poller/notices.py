@@ -28,8 +28,13 @@ class Notices:
     def failed(self, state: EndpointState, reason: str, mono_s: float) -> None:
         """Tell that a refresh failed, unless it was told."""
         notice = state.failure_log.failed(reason, mono_s)
-        if notice is not None:
+        if notice is None:
+            return
+        if not state.switched_off:
             event(_logger, "warn", "refresh failed", **self._run_of(state, notice), err=state.error)
+        elif notice.kind != "continues":
+            event(_logger, "warn", "the API refuses a collector; it is tried once a day from now on",
+                  **self._run_of(state, notice), err=state.error)  # fmt: skip
 
     def succeeded(self, state: EndpointState, mono_s: float) -> None:
         """Tell that a refresh succeeded, if the one before had failed."""

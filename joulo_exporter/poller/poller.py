@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 from joulo_exporter.errors import ApiError, LedgerError
 from joulo_exporter.poller.endpoint_state import EndpointState, Handover
 from joulo_exporter.poller.notices import Notices
+from joulo_exporter.poller.optional import ere_position_task, ere_price_task
 from joulo_exporter.poller.tasks import ChargersTask, EnergyTask, SessionsTask
 from joulo_exporter.schedule import Pause, pause_after_failure, pause_after_success
 from joulo_exporter.snapshot import Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from joulo_exporter.api import JouloClient
     from joulo_exporter.ledger import AccountLedger
     from joulo_exporter.models.book import Book
     from joulo_exporter.poller.settings import Clock, Offload, PollSettings
+    from joulo_exporter.poller.tasks import Task
 
 
 class Poller:
@@ -35,6 +37,7 @@ class Poller:
         former: what the poller before this one left, by endpoint, when this one takes over from it.
         fraction: random numbers in [0, 1) for jitter.
         token_refused: told each time when the API refuses the token.
+        unknown_fields: tells how many fields of an endpoint's answers nobody here knows.
     """
 
     def __init__(  # noqa: PLR0913 -- everything that it touches is passed in
@@ -49,6 +52,7 @@ class Poller:
         former: Mapping[str, Handover] | None = None,
         fraction: Callable[[], float] = random.random,
         token_refused: Callable[[], None] = lambda: None,
+        unknown_fields: Callable[[str], int] = lambda _endpoint: 0,
     ) -> None:
         self._client = client
         self._ledger = ledger
@@ -58,16 +62,25 @@ class Poller:
         self._clock = clock
         self._fraction = fraction
         self._token_refused = token_refused
+        self._unknown_fields = unknown_fields
         self._chargers, self._sessions, self._energy = ChargersTask(), SessionsTask(), EnergyTask()
-        # In this order when several are due: a charger's slug names it before a session's nickname can.
-        tasks = (self._chargers, self._sessions, self._energy)
+        self._ere_position, self._ere_price = ere_position_task(), ere_price_task()
         self._endpoints = {
-            task.name: EndpointState(task, (former or {}).get(task.name, Handover())) for task in tasks
+            task.name: EndpointState(task, (former or {}).get(task.name, Handover())) for task in self._tasks()
         }
         self._book: Book | None = None
         self._requested_at_seconds = 0.0  # of the latest request, by the wall clock
         self._notices = Notices(settings.account)
         self._busy = asyncio.Lock()
+
+    def _tasks(self) -> Iterator[Task]:
+        """Yield what is asked, in this order when several are due: a charger's slug comes before a nickname."""
+        if self._settings.public:
+            yield self._ere_price
+            return
+        yield from (self._chargers, self._sessions, self._energy)
+        if self._ere_position.name in self._settings.collectors:
+            yield self._ere_position
 
     @property
     def handover(self) -> dict[str, Handover]:
@@ -180,9 +193,13 @@ class Poller:
         interval_s = self._settings.intervals[state.task.name]
         if retry_after_s is not None and state.pause is not None:
             retry_after_s += mono_s - state.pause.requested_at_seconds
-        return pause_after_failure(interval_s, state.failures, self._fraction(), retry_after_s)
+        return pause_after_failure(
+            interval_s, state.failures, self._fraction(), retry_after_s, permanent=state.switched_off
+        )
 
     async def _read_book(self) -> None:
+        if self._settings.public:
+            return
         chargers = self._endpoints[self._chargers.name]
         name_unlinked = chargers.succeeded_at_seconds is not None or chargers.refused
         try:
@@ -202,10 +219,15 @@ class Poller:
 
     def _snapshot(self) -> Snapshot:
         settings, mono_s, book = self._settings, self._clock.monotonic(), self._book
-        health = tuple(state.health(settings) for state in self._endpoints.values())
+        health = tuple(
+            state.health(settings, self._unknown_fields(name)) for name, state in self._endpoints.items()
+        )
+        fresh = {name for name, state in self._endpoints.items() if state.fresh(settings, mono_s)}
+        if settings.public:
+            price = self._ere_price.answer if fresh else None
+            return Snapshot(None, health, ere_price=price, public=True)
         if book is None:
             return Snapshot(settings.account, health)
-        fresh = {name for name, state in self._endpoints.items() if state.fresh(settings, mono_s)}
         chargers = live_chargers(self._chargers.chargers, book, settings.tags)
         return Snapshot(
             account=settings.account,
@@ -215,6 +237,7 @@ class Poller:
             last_sessions=last_sessions(book, settings.tags),
             ended_sessions=ended_sessions(book, settings.tags),
             energy=self._energy.energy if self._energy.name in fresh else None,
+            ere_position=self._ere_position.answer if self._ere_position.name in fresh else None,
         )
 
     def _rest_s(self) -> float:

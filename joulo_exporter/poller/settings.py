@@ -45,5 +45,9 @@ class PollSettings(msgspec.Struct, frozen=True):
     page_interval_s: float
     resync_interval_s: float
     tags: Tags
+    collectors: frozenset[str] = frozenset()
+    """The optional endpoints of the account."""
+    public: bool = False
+    """Whether this is no account, but the public price feed, which belongs to the process."""
     first_delay_s: float = 0.0
     """How long to wait at least before the first request, so that many accounts do not begin at once."""

@@ -1,6 +1,7 @@
 """One class an endpoint: what to ask, how to write the answer down, what of it stays in memory.
 
-Adding an endpoint is adding a class here and naming it in ``TASKS``.
+Adding an endpoint is adding a class here and naming it in the poller; one whose answer is only shown is an
+``OptionalTask``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,13 @@ class Outcome(msgspec.Struct, frozen=True):
 class Task(Protocol):
     """The refresh of one endpoint of one account."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """Return the endpoint's name."""
+
+    @property
+    def optional(self) -> bool:
+        """Return whether the API may well not have it, or not for this token."""
 
     def interval_s(self, settings: PollSettings) -> float:
         """Return the least time from the next request back to the one before it."""
@@ -54,6 +61,7 @@ class ChargersTask:
     """Refreshes ``/chargers``; its answer stays until the next one."""
 
     name: ClassVar[str] = CHARGERS.name
+    optional: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.chargers: tuple[Charger, ...] = ()
@@ -86,6 +94,7 @@ class SessionsTask:
     """Refreshes ``/sessions``: the newest page each interval, and older ones in between while it walks."""
 
     name: ClassVar[str] = SESSIONS.name
+    optional: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.walk = Walk()
@@ -128,6 +137,7 @@ class EnergyTask:
     """Refreshes ``/energy``; its answer stays until the next one."""
 
     name: ClassVar[str] = ENERGY.name
+    optional: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.energy: Energy | None = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from joulo_exporter.simulator.ere import position_json, price_json
 from joulo_exporter.simulator.query import read_session_query
 from joulo_exporter.simulator.wire import Json, charger_json, energy_json, session_json
 
@@ -45,10 +46,20 @@ def _energy(household: Household, moment_seconds: float, _: Mapping[str, str]) -
     return energy_json(household.energy_at(moment_seconds))
 
 
+def _ere_position(household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
+    return position_json(household.sessions_at(moment_seconds), moment_seconds)
+
+
+def _ere_price(_household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
+    return price_json(moment_seconds)
+
+
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     f"{BASE_PATH}/chargers": Endpoint("chargers:read", _chargers),
     f"{BASE_PATH}/sessions": Endpoint("sessions:read", _sessions),
     f"{BASE_PATH}/energy": Endpoint("energy:read", _energy),
+    f"{BASE_PATH}/ere-position": Endpoint("ere:read", _ere_position),
+    "/api/ere-price": Endpoint(None, _ere_price),
 }
 """All paths of the simulated API, in full: the public price feed lies outside of ``BASE_PATH``."""
 

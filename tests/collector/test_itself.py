@@ -8,12 +8,14 @@ from pictures import (
     NOW,
     Household,
     fixture,
+    market_picture,
     recorded,
     recorded_picture,
     registry_of,
     renamed,
     series,
     series_of,
+    with_position,
 )
 from prometheus_client import CollectorRegistry
 
@@ -77,6 +79,7 @@ def test_an_account_whose_ledger_has_not_been_read_tells_of_its_endpoints_only()
     assert {name.split("{")[0].removesuffix("_bucket") for name in served} == {
         "joulo_refresh_interval_seconds",
         "joulo_api_malformed_records_total",
+        "joulo_api_unknown_fields",
         "joulo_api_request_duration_seconds",
         "joulo_api_request_duration_seconds_count",
         "joulo_api_request_duration_seconds_sum",
@@ -114,7 +117,8 @@ def everything() -> tuple[Snapshot, ...]:
     ended["sessions"][0] |= {"ended_at": "2026-06-18T19:05:00Z", "ere_credits": 2.7}
     household.sessions(ended).chargers(fixture("chargers"))
     return (
-        household.picture(),
+        with_position(household.picture()),
+        market_picture(),
         renamed(recorded_picture(), "office"),
         Household(account="new").picture(),
     )
@@ -147,7 +151,9 @@ def test_every_series_is_as_its_family_declares():
         labels = {"account", *family.labels} | ({"le"} if family.type == "histogram" else set())
         metric = metrics[family.empty().name]
         for sample in metric.samples:
-            assert set(sample.labels) in (labels, labels - {"le"})
+            public = "market" in sample.name or sample.labels.get("endpoint") == "ere_price"
+            expected = labels - {"account"} if public else labels
+            assert set(sample.labels) in (expected, expected - {"le"})
             assert sample.timestamp is None
             assert not sample.name.endswith("_created")
             assert family.type != "counter" or sample.name.endswith("_total")

@@ -18,7 +18,8 @@ api:
   url: https://api.example.org/v1/
   timeout: 1m
   proxy_url: http://user:password@proxy.example:3128
-intervals: {chargers: 90s, sessions: 1h30m, energy: 1d}
+intervals: {chargers: 90s, sessions: 1h30m, energy: 1d, ere_position: 2h, ere_price: 3h}
+collectors: {ere_position: false, ere_price: true}
 stale_after: 20m
 history: {page_interval: 1500ms, resync_interval: 30d}
 vehicles: {DEADBEEF12345678: tesla, 04123456: zoe, 12E4567: true, "04:a1 b2-c3": zoe}
@@ -43,7 +44,15 @@ def test_every_key_is_read(load, tmp_path):
     assert config.api.url == "https://api.example.org/v1"
     assert config.api.timeout_s == 60
     assert config.api.proxy_url == Secret("http://user:password@proxy.example:3128")
-    assert config.intervals == {"chargers": 90, "sessions": 5400, "energy": 86_400}
+    assert config.intervals == {
+        "chargers": 90,
+        "sessions": 5400,
+        "energy": 86_400,
+        "ere_position": 7200,
+        "ere_price": 10_800,
+    }
+    assert config.collectors == {"ere_price"}
+    assert config.api.ere_price_url == "https://joulo.nl/api/ere-price"
     assert config.stale_after_s == 1200
     assert config.history.page_interval_s == 1.5
     assert config.history.resync_interval_s == 30 * 86_400
@@ -67,7 +76,14 @@ def test_an_empty_file_is_the_defaults(load, text):
     assert config.accounts[0].token.read() == Secret("joulo_x")
     assert config.api.url == "https://api.joulo.nl/functions/v1/api"
     assert (config.api.timeout_s, config.api.proxy_url) == (10, None)
-    assert config.intervals == {"chargers": 60, "sessions": 600, "energy": 3600}
+    assert config.intervals == {
+        "chargers": 60,
+        "sessions": 600,
+        "energy": 3600,
+        "ere_position": 3600,
+        "ere_price": 3600,
+    }
+    assert config.collectors == frozenset()
     assert config.stale_after_s == 900
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (10, 604_800)
     assert (config.vehicles, config.chargers, config.id_tags) == ({}, {}, "show")
@@ -107,18 +123,24 @@ def test_an_interval_may_be_the_floor_and_not_less(load, refused, endpoint):
     assert load(f"intervals: {{{endpoint}: {floor_s}s}}").intervals[endpoint] == floor_s
     line = refused(f"intervals: {{{endpoint}: {floor_s - 1}s999ms}}")
     assert line.startswith(f"intervals.{endpoint}: is shorter than ")
-    assert "the API documents no faster polling" in line
+    assert INTERVALS[endpoint].why in line
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9974", "https://127.0.0.2/api", "http://[::1]:1"])
 def test_a_simulator_may_be_asked_faster(load, url):
     config = load(
         f"api: {{url: '{url}'}}\n"
-        "intervals: {chargers: 1ms, sessions: 1s, energy: 2s}\n"
+        "intervals: {chargers: 1ms, sessions: 1s, energy: 2s, ere_position: 3s, ere_price: 4s}\n"
         "history: {page_interval: 1ms, resync_interval: 1s}\n"
     )
 
-    assert config.intervals == {"chargers": 0.001, "sessions": 1, "energy": 2}
+    assert config.intervals == {
+        "chargers": 0.001,
+        "sessions": 1,
+        "energy": 2,
+        "ere_position": 3,
+        "ere_price": 4,
+    }
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (0.001, 1)
 
 
@@ -200,3 +222,40 @@ def test_the_configuration_knows_neither_the_command_line_nor_the_network():
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert output == "[]\n"
+
+
+# Collectors
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "on"),
+    [
+        ("", {}, set()),
+        ("collectors: {ere_position: true}", {}, {"ere_position"}),
+        ("collectors: {ere_position: True, ere_price: false}", {"ere_price": True}, {"ere_position", "ere_price"}),
+        ("collectors: {ere_position: true}", {"ere_position": False}, set()),
+    ],
+)
+def test_a_flag_overrides_the_file(tmp_path, text, flags, on):
+    file = tmp_path / "config.yml"
+    file.write_text(text)
+    assert load_config(file, TOKEN, collectors=flags).collectors == on
+
+
+@pytest.mark.parametrize("value", ["maybe", "1", "yes"])
+def test_a_collector_is_on_or_off(refused, value):
+    line = refused(f"collectors: {{ere_price: {value}}}")
+    assert line.startswith("collectors.ere_price: must be true or false")
+
+
+def test_the_price_feed_of_a_simulator_is_on_its_own_host(load):
+    config = load("api: {url: 'http://localhost:9974/functions/v1/api'}")
+    assert config.api.ere_price_url == "http://localhost:9974/api/ere-price"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/api/ere-price", "http://joulo.nl/api/ere-price", "http://[::1]/"]
+)
+def test_the_price_feed_is_the_vendors_or_on_this_machine(refused, url):
+    line = refused(f"api: {{ere_price_url: '{url}'}}")
+    assert line.startswith("api.ere_price_url: is no price feed on this machine")

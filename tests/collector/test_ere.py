@@ -1,0 +1,199 @@
+"""What ERE credits are worth: from the recorded answers, and from answers with a fault in each place in turn."""
+
+import copy
+import json
+
+import pytest
+from pictures import fixture, market_picture, recorded_picture, renamed, series, with_position
+
+from joulo_exporter.errors import ApiResponseError
+from joulo_exporter.models import parse_ere_position, parse_ere_price
+
+GOLDEN = {
+    "joulo_ere_position_euros{bucket='paid'}": 35.9,
+    "joulo_ere_position_euros{bucket='payable'}": 12.4,
+    "joulo_ere_position_euros{bucket='reserved'}": 4.9,
+    "joulo_ere_position_credits{bucket='paid'}": 180.5,
+    "joulo_ere_position_credits{bucket='payable'}": 60,
+    "joulo_ere_position_credits{bucket='reserved'}": 22.5,
+    "joulo_ere_position_credits{bucket='unsold'}": 367.02,
+    "joulo_ere_position_credits{bucket='pending'}": 14.1,
+    "joulo_ere_position_credits{bucket='allocatable'}": 630.02,
+    "joulo_ere_position_price_euros{bucket='paid'}": 0.221,
+    "joulo_ere_position_price_euros{bucket='payable'}": 0.23,
+    "joulo_ere_position_price_euros{bucket='reserved'}": 0.24,
+    "joulo_ere_forecast_euros{horizon='unsold'}": 79.3,
+    "joulo_ere_forecast_euros{horizon='ytd_unsold'}": 26,
+    "joulo_ere_forecast_euros{horizon='rest_of_year'}": 53.3,
+    "joulo_ere_forecast_euros{horizon='pending'}": 3.05,
+    "joulo_ere_forecast_euros{horizon='ytd_expected'}": 79.2,
+    "joulo_ere_forecast_euros{horizon='total_expected'}": 132.5,
+    "joulo_ere_forecast_info{confidence='medium',projected='true',compliance_year='2026'}": 1,
+    "joulo_ere_forecast_history_days": 120,
+    "joulo_ere_fee_ratio": 0.1,
+    "joulo_ere_realized_price_euros": 0.221,
+    "joulo_ere_indicative_price_euros": 0.24,
+    "joulo_ere_quarter_credits{quarter='2026-Q1',state='total'}": 180.5,
+    "joulo_ere_quarter_credits{quarter='2026-Q1',state='sold'}": 180.5,
+    "joulo_ere_quarter_credits{quarter='2026-Q1',state='unsold'}": 0,
+    "joulo_ere_quarter_credits{quarter='2026-Q2',state='total'}": 202.9,
+    "joulo_ere_quarter_credits{quarter='2026-Q2',state='sold'}": 82.5,
+    "joulo_ere_quarter_credits{quarter='2026-Q2',state='unsold'}": 120.4,
+    "joulo_ere_quarter_price_euros{quarter='2026-Q1'}": 0.221,
+    "joulo_ere_quarter_price_euros{quarter='2026-Q2'}": 0.24,
+    "joulo_ere_quarter_realized_euros{quarter='2026-Q1',status='paid'}": 35.9,
+    "joulo_ere_quarter_realized_euros{quarter='2026-Q1',status='payable'}": 0,
+    "joulo_ere_quarter_realized_euros{quarter='2026-Q1',status='reserved'}": 0,
+    "joulo_ere_quarter_realized_euros{quarter='2026-Q2',status='paid'}": 0,
+    "joulo_ere_quarter_realized_euros{quarter='2026-Q2',status='payable'}": 12.4,
+    "joulo_ere_quarter_realized_euros{quarter='2026-Q2',status='reserved'}": 4.9,
+    "joulo_ere_quarter_final{quarter='2026-Q1'}": 1,
+    "joulo_ere_quarter_final{quarter='2026-Q2'}": 0,
+}
+Q2 = {text for text in GOLDEN if "2026-Q2" in text}
+INFO = "joulo_ere_forecast_info{confidence='medium',projected='true',compliance_year='2026'}"
+
+
+def bucket_of(name):
+    return {text for text in GOLDEN if text.startswith("joulo_ere_position") and f"'{name}'" in text}
+
+
+# What disappears with each field: the path in the answer, and the series.
+LOST = [
+    (("compliance_year",), {INFO}),
+    (("effective_fee_pct",), {"joulo_ere_fee_ratio"}),
+    (("indicative_price_per_ere",), {"joulo_ere_indicative_price_euros"}),
+    (("realized_avg_price",), {"joulo_ere_realized_price_euros"}),
+    *(((name,), bucket_of(name)) for name in ("paid", "payable", "reserved")),
+    *(
+        ((name, field), {f"joulo_ere_position_{metric}{{bucket='{name}'}}"})
+        for name in ("paid", "payable", "reserved")
+        for field, metric in (("ere", "credits"), ("net_eur", "euros"), ("price_per_ere", "price_euros"))
+    ),
+    (
+        ("unsold",),
+        {
+            "joulo_ere_position_credits{bucket='unsold'}",
+            *(f"joulo_ere_forecast_euros{{horizon='{h}'}}" for h in ("unsold", "ytd_unsold", "rest_of_year")),
+        },
+    ),
+    (("unsold", "ere"), {"joulo_ere_position_credits{bucket='unsold'}"}),
+    (("unsold", "forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='unsold'}"}),
+    (("unsold", "ytd_forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='ytd_unsold'}"}),
+    (("unsold", "future_forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='rest_of_year'}"}),
+    (("pending_ere",), {"joulo_ere_position_credits{bucket='pending'}"}),
+    (("pending_forecast_net_eur",), {"joulo_ere_forecast_euros{horizon='pending'}"}),
+    (("allocatable_ere",), {"joulo_ere_position_credits{bucket='allocatable'}"}),
+    (("ytd_expected_eur",), {"joulo_ere_forecast_euros{horizon='ytd_expected'}"}),
+    (("total_expected_eur",), {"joulo_ere_forecast_euros{horizon='total_expected'}"}),
+    (("forecast_confidence",), {INFO}),
+    (("forecast_is_projected",), {INFO}),
+    (("forecast_history_days",), {"joulo_ere_forecast_history_days"}),
+    (("quarters",), {text for text in GOLDEN if "quarter=" in text}),
+    (("quarters", 1, "quarter"), Q2),
+    (("quarters", 1, "final"), {"joulo_ere_quarter_final{quarter='2026-Q2'}"}),
+    (("quarters", 1, "ere"), {"joulo_ere_quarter_credits{quarter='2026-Q2',state='total'}"}),
+    (("quarters", 1, "sold_ere"), {"joulo_ere_quarter_credits{quarter='2026-Q2',state='sold'}"}),
+    (("quarters", 1, "unsold_ere"), {"joulo_ere_quarter_credits{quarter='2026-Q2',state='unsold'}"}),
+    (("quarters", 1, "price_per_ere"), {"joulo_ere_quarter_price_euros{quarter='2026-Q2'}"}),
+    (("quarters", 1, "net_eur_by_status"), {text for text in Q2 if "realized" in text}),
+    *(
+        (
+            ("quarters", 1, "net_eur_by_status", status),
+            {f"joulo_ere_quarter_realized_euros{{quarter='2026-Q2',status='{status}'}}"},
+        )
+        for status in ("paid", "payable", "reserved")
+    ),
+]
+MISSING = object()
+
+
+def ere(*pictures):
+    return {
+        text: value
+        for text, value in series(*pictures).items()
+        if text.startswith("joulo_ere_") and not text.startswith("joulo_ere_credits")
+    }
+
+
+def with_fault(answer, path, value):
+    answer = copy.deepcopy(answer)
+    place = answer
+    for step in path[:-1]:
+        place = place[step]
+    if value is MISSING:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return answer
+
+
+def test_the_recorded_position():
+    assert ere(with_position(recorded_picture())) == GOLDEN
+
+
+def test_the_account_is_on_every_series():
+    served = ere(with_position(renamed(recorded_picture(), "home")))
+    assert len(served) == len(GOLDEN)
+    assert all("account='home'" in text for text in served)
+
+
+@pytest.mark.parametrize(
+    "value", [MISSING, None, "text of a wrong type" * 9, -1e12, [[]]], ids=lambda v: str(v)[:12]
+)
+@pytest.mark.parametrize(("path", "lost"), LOST, ids=lambda item: ".".join(map(str, item)))
+def test_a_field_that_is_missing_null_or_wrong_costs_only_itself(path, lost, value):
+    answer = with_fault(fixture("ere-position"), path, value)
+    served = ere(with_position(recorded_picture(), answer))
+    kept = {text: figure for text, figure in GOLDEN.items() if text not in lost}
+    info = {text for text in served if text.startswith("joulo_ere_forecast_info")} - kept.keys()
+    assert {text: figure for text, figure in served.items() if text not in info} == kept
+    assert len(info) == (lost == {INFO})  # with an empty label for what is not given
+
+
+@pytest.mark.parametrize(("path", "lost"), LOST, ids=lambda item: ".".join(map(str, item)))
+def test_only_what_is_wrong_is_malformed_and_its_value_is_not_told(path, lost):  # noqa: ARG001
+    def malformed(value):
+        answer = with_fault(fixture("ere-position"), path, value)
+        return parse_ere_position(json.dumps(answer).encode()).malformed
+
+    (line, *_) = malformed("a value of a wrong type" * 9)
+    assert str(path[-1]) in line
+    assert "a value of" not in line
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"null", b"{}", b'{"paid": null}', b'{"paid": 5}', b"no json", b'{"x": 1}']
+)
+def test_an_answer_without_any_figure_is_a_failed_refresh(body):
+    with pytest.raises(ApiResponseError):
+        parse_ere_position(body)
+
+
+def test_the_market():
+    assert ere(market_picture()) == {
+        "joulo_ere_market_price_euros": 0.24,
+        "joulo_ere_market_price_timestamp_seconds": 1_781_514_000.0,
+    }
+
+
+@pytest.mark.parametrize("value", [MISSING, None, {}, "yesterday" * 9])
+@pytest.mark.parametrize(
+    ("field", "left"),
+    [
+        ("mid_eur", {"joulo_ere_market_price_timestamp_seconds"}),
+        ("updated_at", {"joulo_ere_market_price_euros"}),
+        ("week_number", {"joulo_ere_market_price_timestamp_seconds", "joulo_ere_market_price_euros"}),
+    ],
+)
+def test_a_market_without_one_figure_has_the_other(field, left, value):
+    answer = with_fault(fixture("ere-price"), ("current", field), value)
+    assert set(ere(market_picture(answer))) == left
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"ok": false, "current": {"mid_eur": 1}}', b'{"ok": true}', b'{"current": []}', b"[]", b"<html>"]
+)
+def test_a_feed_without_a_price_is_a_failed_refresh(body):
+    with pytest.raises(ApiResponseError):
+        parse_ere_price(body)

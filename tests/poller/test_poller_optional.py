@@ -1,0 +1,132 @@
+"""The optional endpoints: the same throttle, persistence and staleness; refused, they are tried once a day."""
+
+import logging
+
+import msgspec
+import pytest
+from poller_rig import Rig
+
+from joulo_exporter.errors import ApiNotFoundError, ApiScopeError, ApiServerError
+
+POSITION = {"effective_fee_pct": 10, "paid": {"ere": 5, "net_eur": 1.5}}
+PRICE = {"ok": True, "current": {"mid_eur": 0.24, "updated_at": "2026-06-15T09:00:00Z"}}
+INTERVALS = {"chargers": 60.0, "sessions": 600.0, "energy": 3600.0, "ere_position": 3600.0, "ere_price": 3600.0}
+REFUSALS = [ApiScopeError("403, no", status=403), ApiNotFoundError("404, no", status=404)]
+
+
+def rig_with(folder=None, **settings) -> Rig:
+    rig = Rig(folder, intervals=INTERVALS, **({"collectors": frozenset({"ere_position"})} | settings))
+    rig.api.answers |= {"ere_position": POSITION, "ere_price": PRICE}
+    return rig
+
+
+def public(folder=None) -> Rig:
+    return rig_with(folder, public=True, account=None, collectors=frozenset())
+
+
+async def test_off_by_default():
+    async with rig_with(collectors=frozenset()) as rig:
+        await rig.start()
+        assert rig.api.moments("ere_position") == []
+        assert rig.value("joulo_up", endpoint="ere_position") is None
+
+
+async def test_the_position_is_asked_once_an_hour_and_shown():
+    async with rig_with() as rig:
+        await rig.start()
+        await rig.clock.advance(7200)
+        assert rig.api.moments("ere_position") == [1000.0, 4600.0, 8200.0]
+        assert rig.value("joulo_up", endpoint="ere_position") == 1
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
+        assert rig.value("joulo_refresh_interval_seconds", endpoint="ere_position") == 3600
+
+
+async def test_the_last_answer_and_the_throttle_outlive_the_process(tmp_path):
+    async with rig_with(tmp_path) as rig:
+        await rig.start()
+        rig.api.answers["ere_position"] = ApiServerError("500", status=500)
+        await rig.restart(away_s=60)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
+        assert len(rig.api.moments("ere_position")) == 1
+
+
+async def test_a_stale_position_disappears():
+    async with rig_with(stale_after_s=900.0) as rig:
+        await rig.start()
+        rig.api.answers["ere_position"] = ApiServerError("500", status=500)
+        await rig.clock.advance(3600 + 899)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
+        await rig.clock.advance(2)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") is None
+        assert rig.value("joulo_up", endpoint="ere_position") == 0
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=["403", "404"])
+async def test_refused_it_is_tried_once_a_day_and_says_so_once(refusal, caplog):
+    caplog.set_level(logging.INFO)
+    async with rig_with() as rig:
+        rig.api.answers["ere_position"] = refusal
+        await rig.start()
+        await rig.clock.advance(3 * 86_400 + 10)
+        assert rig.api.moments("ere_position") == [1000.0 + day * 86_400 for day in range(4)]
+        assert caplog.text.count("the API refuses a collector") == 1
+        assert "refresh failed" not in caplog.text
+        assert rig.value("joulo_up", endpoint="ere_position") == 0
+        assert rig.value("joulo_up", endpoint="chargers") == 1
+        assert len(rig.api.moments("energy")) == 73
+        rig.api.answers["ere_position"] = POSITION
+        await rig.clock.advance(86_400)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=["403", "404"])
+async def test_the_daily_retry_outlives_the_process(tmp_path, refusal):
+    async with rig_with(tmp_path) as rig:
+        rig.api.answers["ere_position"] = refusal
+        await rig.start()
+        await rig.restart(away_s=7200)
+        await rig.clock.advance(7200)
+        assert rig.api.moments("ere_position") == [1000.0]
+
+
+async def test_an_endpoint_of_the_guide_is_asked_again_as_ever():
+    async with rig_with() as rig:
+        rig.api.answers["energy"] = ApiScopeError("403, no", status=403)
+        await rig.start()
+        await rig.clock.advance(7200)
+        assert len(rig.api.moments("energy")) == 3
+
+
+async def test_the_public_feed_is_all_that_is_asked_without_an_account():
+    async with public() as rig:
+        await rig.start()
+        await rig.clock.advance(3600)
+        assert {request.endpoint for request in rig.api.requests} == {"ere_price"}
+        assert len(rig.api.requests) == 2
+        assert rig.value("joulo_ere_market_price_euros") == 0.24
+        assert rig.value("joulo_ere_market_price_timestamp_seconds") == 1_781_514_000
+        assert rig.value("joulo_up", endpoint="ere_price") == 1
+        assert not rig.names() & {"joulo_ledger_persistent", "joulo_history_complete"}
+
+
+async def test_the_price_goes_stale_and_comes_back_from_the_ledger(tmp_path):
+    async with public(tmp_path) as rig:
+        await rig.start()
+        rig.api.answers["ere_price"] = ApiServerError("500", status=500)
+        await rig.restart(away_s=60)
+        assert rig.value("joulo_ere_market_price_euros") == 0.24
+        await rig.clock.advance(2 * 3600)
+        assert rig.value("joulo_ere_market_price_euros") is None
+
+
+async def test_a_kept_answer_of_another_form_is_no_hindrance(tmp_path):
+    async with rig_with(tmp_path) as rig:
+        await rig.start()
+        with rig.database.transaction() as connection:
+            connection.execute(
+                "UPDATE endpoints SET body = ? WHERE endpoint = 'ere_position'", (msgspec.json.encode([1]),)
+            )
+        await rig.restart(away_s=10)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") is None
+        await rig.clock.advance(3600)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
