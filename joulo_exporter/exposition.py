@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from joulo_exporter.collector import Family
     from joulo_exporter.snapshot import Snapshot
 
-_COMPRESSION_LEVEL = 4  # measured: nearly as small as 9 on this text, in a third of the time
+_COMPRESSION_LEVEL = 4  # measured on the demo: 6 % larger than level 9, in less than half of its time
 
 
 class Exposition:

@@ -52,7 +52,7 @@ class TokenWatch:
         clock: Clock,
         in_thread: Offload,
     ) -> None:
-        self._account = account
+        self._named: dict[str, object] = {} if account is None else {"account": account}
         self._source = source if source is not None and source.path is not None else None
         self._rotate = rotate
         self._clock = clock
@@ -111,18 +111,18 @@ class TokenWatch:
 
     def _keep(self, error: ConfigError) -> None:
         if not self._in_trouble:
-            event(_logger, "warn", "token not read again; the former one stays in use", account=self._account,
+            event(_logger, "warn", "token not read again; the former one stays in use", **self._named,
                   err=error)  # fmt: skip
         self._in_trouble = True
 
     async def _take(self, source: TokenSource, token: Secret) -> None:
         if self._in_trouble:
-            event(_logger, "info", "the token can be read again", account=self._account)
+            event(_logger, "info", "the token can be read again", **self._named)
         self._in_trouble = False
         if token == self.token:
             return
         self.former, self.token = self.token, token
-        event(_logger, "info", "the token has changed and the new one is used", account=self._account,
+        event(_logger, "info", "the token has changed and the new one is used", **self._named,
               source=source.describe())  # fmt: skip
         await self._rotate(token)
 
