@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_FLAGS ?=
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format dashboards bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/joulo-exporter demo $(DEMO_FLAGS)
@@ -17,11 +17,16 @@ lint: $(VENV)/.lint-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=grafana $(BIN)/mypy --explicit-package-bases grafana/generate.py grafana/boards
 	$(BIN)/lint-imports
 
 format: $(VENV)/.lint-installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The JSON in grafana/ from the code there.
+dashboards: $(VENV)/.test-installed
+	$(BIN)/python grafana/generate.py
 
 $(VENV)/bin/python:
 	.ci/make-venv $(PYTHON) $(VENV)

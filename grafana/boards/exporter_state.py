@@ -1,0 +1,183 @@
+"""Panels on the exporter's state now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grafana_foundation_sdk.builders import stat, table
+from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueGraphMode, BigValueTextMode
+
+from boards import parts
+from boards.colours import CHARGING, IDLE, WRONG
+from boards.queries import ACCOUNTS, endpoint_value
+
+if TYPE_CHECKING:
+    from boards.words import Words
+
+
+def _verdict(t: Words, fine: str, faulty: str) -> stat.Panel:
+    """Return a panel that says a word for 1, and another for 0."""
+    return (
+        stat.Panel()
+        .datasource(parts.DATASOURCE)
+        .unit("none")
+        .span(5)
+        .height(4)
+        .mappings([parts.yes_no(fine, faulty)])
+        .thresholds(parts.steps(IDLE))
+        .color_mode(BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(BigValueGraphMode.NONE)
+        .text_mode(BigValueTextMode.VALUE)
+        .reduce_options(parts.reduced())
+        .no_value(t("No data", "Geen gegevens"))
+    )
+
+
+def exporters(t: Words) -> stat.Panel:
+    """Return whether Prometheus reaches the exporters."""
+    return (
+        _verdict(t, t("Reached", "Bereikt"), t("Down", "Onbereikbaar"))
+        .title(t("Scraped by Prometheus", "Opgehaald door Prometheus"))
+        .description(
+            t(
+                "Whether Prometheus reached every exporter that it reached within the last hour.",
+                "Of Prometheus elke exporter bereikt die het in het laatste uur bereikte.",
+            )
+        )
+        .with_target(
+            parts.at_once("min(up and on (job, instance) last_over_time(joulo_exporter_build_info[1h]))", "up")
+        )
+    )
+
+
+def configuration(t: Words) -> stat.Panel:
+    """Return whether the configuration in force is that of the file."""
+    return (
+        _verdict(t, t("In force", "Van kracht"), t("Faulty file", "Fout bestand"))
+        .title(t("Configuration", "Configuratie"))
+        .description(
+            t(
+                "Whether the last reload succeeded. A faulty file changes nothing; the log says what is wrong.",
+                "Of de laatste herlading slaagde. Een fout bestand verandert niets; het log zegt wat er mis is.",
+            )
+        )
+        .with_target(parts.at_once("min(joulo_exporter_config_last_reload_successful)", "reload"))
+    )
+
+
+def ledger(t: Words) -> stat.Panel:
+    """Return whether the ledger survives the process."""
+    return (
+        _verdict(t, t("On disk", "Op schijf"), t("In memory only", "Alleen in geheugen"))
+        .title(t("Ledger", "Register"))
+        .description(
+            t(
+                "In memory only: the folder of the ledger cannot be written. A restart reads the whole history"
+                " again.",
+                "Alleen in geheugen: in de map van het register kan niet worden geschreven. Een herstart leest"
+                " de hele geschiedenis opnieuw.",
+            )
+        )
+        .with_target(parts.at_once(f"min(joulo_ledger_persistent{{{ACCOUNTS}}})", "ledger"))
+    )
+
+
+def history(t: Words) -> stat.Panel:
+    """Return whether the totals are there for all accounts."""
+    return (
+        _verdict(t, t("Complete", "Compleet"), t("Still reading", "Nog aan het lezen"))
+        .title(t("History of sessions", "Geschiedenis van laadbeurten"))
+        .description(
+            t(
+                "Whether all sessions of all accounts are in the ledger. The totals of an account appear once"
+                " its history is complete.",
+                "Of alle laadbeurten van alle accounts in het register staan. De totalen van een account"
+                " verschijnen als de geschiedenis compleet is.",
+            )
+        )
+        .with_target(parts.at_once(f"min(joulo_history_complete{{{ACCOUNTS}}})", "history"))
+    )
+
+
+def versions(t: Words) -> stat.Panel:
+    """Return which versions run."""
+    return (
+        stat.Panel()
+        .title(t("Version", "Versie"))
+        .description(
+            t(
+                "Versions that run, and how many exporters run each.",
+                "Versies die draaien, en op hoeveel exporters.",
+            )
+        )
+        .datasource(parts.DATASOURCE)
+        .unit("none")
+        .span(4)
+        .height(4)
+        .with_target(parts.at_once("count by (version) (joulo_exporter_build_info)", "{{version}}"))
+        .color_scheme(parts.one_colour(CHARGING))
+        .color_mode(BigValueColorMode.NONE)
+        .graph_mode(BigValueGraphMode.NONE)
+        .text_mode(BigValueTextMode.NAME)
+        .reduce_options(parts.reduced())
+        .no_value(t("No data", "Geen gegevens"))
+    )
+
+
+def endpoints(t: Words) -> table.Panel:
+    """Return the state of each endpoint of each account."""
+    succeeded = endpoint_value("joulo_last_refresh_timestamp_seconds")
+    interval = endpoint_value("joulo_refresh_interval_seconds")
+    names = {
+        "account": t("Account", "Account"),
+        "endpoint": t("Endpoint", "Eindpunt"),
+        "Value #up": t("Last refresh", "Laatste verversing"),
+        "Value #age": t("Last success", "Laatste succes"),
+        "Value #interval": t("Interval", "Interval"),
+        "Value #next": t("Next one in", "Volgende over"),
+    }
+    overdue = parts.properties(
+        unit="dtdurations",
+        thresholds={
+            "mode": "absolute",
+            "steps": [{"value": None, "color": WRONG}, {"value": -60, "color": CHARGING}],
+        },
+        custom_cellOptions={"type": "color-text"},
+    )
+    return (
+        table.Panel()
+        .title(t("Endpoints", "Eindpunten"))
+        .description(
+            t(
+                "Every endpoint of every account; those that wait longest come first. The next refresh is"
+                " counted from the last success: after"
+                " failures the exporter waits longer than the interval, and it obeys what the API asks for.",
+                "Elk eindpunt van elk account; wat het langst wacht staat bovenaan. De volgende verversing telt"
+                " vanaf het laatste succes: na mislukkingen"
+                " wacht de exporter langer dan het interval, en hij doet wat de API vraagt.",
+            )
+        )
+        .datasource(parts.DATASOURCE)
+        .unit("none")
+        .span(24)
+        .height(8)
+        .with_target(parts.column("up", endpoint_value("joulo_up")))
+        .with_target(parts.column("age", f"{succeeded} * 1000"))
+        .with_target(parts.column("interval", interval))
+        .with_target(parts.column("next", f"{succeeded} + {interval} - time()"))
+        .transformations(
+            [*parts.columns(names), parts.transformation("sortBy", sort=[{"field": names["Value #next"]}])]
+        )
+        .override_by_name(
+            names["Value #up"],
+            parts.properties(
+                mappings=[parts.yes_no(t("Succeeded", "Gelukt"), t("Failed", "Mislukt"))],
+                custom_cellOptions={"type": "color-text"},
+            ),
+        )
+        .override_by_name(names["Value #age"], parts.properties(unit="dateTimeFromNow"))
+        .override_by_name(names["Value #interval"], parts.properties(unit="dtdurations"))
+        .override_by_name(names["Value #next"], overdue)
+        .min_width(parts.NARROWEST_COLUMN)
+        .no_value(parts.NOTHING)
+    )

@@ -1,0 +1,134 @@
+"""What the panels have in common: queries, colours, tables, the frame of a dashboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from grafana_foundation_sdk.builders import common, dashboard, prometheus
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement, SortOrder, TooltipDisplayMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from boards.colours import ATTENTION, CHARGING, IDLE, WRONG
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from boards.words import Words
+
+DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
+KWH = "suffix:kWh"
+"""kWh whatever the size: Grafana's own unit would show Wh and MWh, which nobody finds on a bill."""
+NARROWEST_COLUMN = 90
+"""Width of a table's columns in pixels, at least: the first four fit on a phone."""
+NOTHING = "–"  # noqa: RUF001  (a dash is what stands for nothing in a table)
+CHARGER_LEGEND = "{{account}} {{charger}}"
+
+
+class Coloured(Protocol):
+    """Any builder of a panel that takes thresholds."""
+
+    def thresholds(self, thresholds: dashboard.ThresholdsConfig) -> Self:
+        """Take thresholds."""
+
+    def color_scheme(self, color: dashboard.FieldColor) -> Self:
+        """Take how colours are chosen."""
+
+
+def over_time(expression: str, legend: str = CHARGER_LEGEND, ref: str = "A") -> prometheus.Dataquery:
+    """Return a query of a course."""
+    return prometheus.Dataquery().datasource(DATASOURCE).expr(expression).legend_format(legend).range().ref_id(ref)
+
+
+def at_once(expression: str, legend: str = CHARGER_LEGEND, ref: str = "A") -> prometheus.Dataquery:
+    """Return a query of the values at the end of the range."""
+    return (
+        prometheus.Dataquery().datasource(DATASOURCE).expr(expression).legend_format(legend).instant().ref_id(ref)
+    )
+
+
+def column(ref: str, expression: str) -> prometheus.Dataquery:
+    """Return a query for a column of a table; its values get the name ``Value #`` and the reference."""
+    return at_once(expression, "", ref).format(PromQueryFormat.TABLE)
+
+
+def one_colour(colour: str) -> dashboard.FieldColor:
+    """Return the scheme that has one colour for all."""
+    return dashboard.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(colour)
+
+
+def steps(first: str, *above: tuple[float, str]) -> dashboard.ThresholdsConfig:
+    """Return thresholds: a colour, and others from some value on."""
+    levels = [model.Threshold(None, first), *(model.Threshold(value, colour) for value, colour in above)]
+    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(levels)
+
+
+def values(texts: Mapping[str, tuple[str, str]]) -> model.ValueMap:
+    """Return words and colours for values."""
+    return model.ValueMap(
+        {
+            value: model.ValueMappingResult(text=text, color=colour, index=index)
+            for index, (value, (text, colour)) in enumerate(texts.items())
+        }
+    )
+
+
+def states(t: Words) -> model.ValueMap:
+    """Return the words for what ``queries.state`` gives."""
+    return values(
+        {
+            "1": (t("Charging", "Laadt"), CHARGING),
+            "0": (t("Idle", "Vrij"), IDLE),
+            "-1": (t("Offline", "Offline"), ATTENTION),
+        }
+    )
+
+
+def yes_no(yes: str, no: str) -> model.ValueMap:
+    """Return the words for 1, which is as it should be, and 0."""
+    return values({"1": (yes, CHARGING), "0": (no, WRONG)})
+
+
+def legend(*calculations: str, placement: LegendPlacement = LegendPlacement.BOTTOM) -> common.VizLegendOptions:
+    """Return a legend; with calculations a table of them."""
+    mode = LegendDisplayMode.TABLE if calculations else LegendDisplayMode.LIST
+    return (
+        common.VizLegendOptions()
+        .show_legend(True)  # noqa: FBT003  (the SDK's signature)
+        .display_mode(mode)
+        .placement(placement)
+        .calcs(list(calculations))
+    )
+
+
+def all_in_tooltip() -> common.VizTooltipOptions:
+    """Return a tooltip of all series, the greatest first."""
+    return common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
+
+
+def reduced(calculation: str = "lastNotNull") -> common.ReduceDataOptions:
+    """Return how a series becomes one value."""
+    return common.ReduceDataOptions().calcs([calculation]).values(False)  # noqa: FBT003  (the SDK's signature)
+
+
+def transformation(identity: str, **options: Any) -> model.DataTransformerConfig:  # noqa: ANN401  (JSON)
+    """Return a transformation by its id in Grafana."""
+    return model.DataTransformerConfig(id_val=identity, options=options)
+
+
+def columns(names: Mapping[str, str], hidden: Sequence[str] = ()) -> list[model.DataTransformerConfig]:
+    """Return what joins rows of queries with the same labels; the columns get these names and this order."""
+    order = {name: index for index, name in enumerate(names)}
+    excluded = dict.fromkeys(("Time", *hidden), True)
+    return [
+        transformation("merge"),
+        transformation("organize", excludeByName=excluded, indexByName=order, renameByName=dict(names)),
+    ]
+
+
+def properties(**options: Any) -> list[model.DynamicConfigValue]:  # noqa: ANN401  (JSON)
+    """Return properties of an override; in names of the ``custom`` ones an underscore stands for the dot."""
+    return [
+        model.DynamicConfigValue(id_val=name.replace("custom_", "custom."), value=value)
+        for name, value in options.items()
+    ]

@@ -1,0 +1,28 @@
+"""Texts in two languages, side by side, so that neither is forgotten when the other changes."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Words = Callable[[str, str], str]
+    """Takes the English and the Dutch text, and returns that of the dashboard's language."""
+
+
+class Language(enum.Enum):
+    """The languages of the dashboards, by their codes of ISO 639-1."""
+
+    ENGLISH = "en"
+    DUTCH = "nl"
+
+
+def words_in(language: Language) -> Words:
+    """Return what chooses the text of a language."""
+
+    def chosen(english: str, dutch: str) -> str:
+        return english if language is Language.ENGLISH else dutch
+
+    return chosen

@@ -1,0 +1,49 @@
+"""Write the dashboards as JSON, or with ``--check`` say whether the files are what this code makes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boards.charging import charging
+from boards.exporter import exporter
+from boards.words import Language
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FOLDER = Path(__file__).parent
+_BOARDS = (charging, exporter)
+
+
+def dashboards() -> Mapping[Path, str]:
+    """Return the JSON of each dashboard by its file."""
+    made = {}
+    for language in Language:
+        for build in _BOARDS:
+            board = build(language)
+            for number, panel in enumerate(board.panels or [], start=1):
+                panel.id_val = number  # stable for as long as the order is: links to a panel hold
+            folder = _FOLDER if language is Language.ENGLISH else _FOLDER / language.value
+            made[folder / f"{board.uid}.json"] = JSONEncoder(sort_keys=True, indent=2).encode(board) + "\n"
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the files; return the exit status."""
+    wrong = 0
+    for path, text in dashboards().items():
+        if arguments == ["--check"]:
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                sys.stderr.write(f"{path.name}: is not what the code makes; run make dashboards\n")
+                wrong = 1
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
