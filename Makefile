@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_FLAGS ?=
+PYTEST_FLAGS ?= --numprocesses=3 --dist=loadfile
 
 .PHONY: demo test lint format dashboards bench clean
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,6 +47,16 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[AioResponses]:
     monkeypatch.setattr(aioresponses.core, "ClientResponse", _MockedResponse)
     with AioResponses() as mocked:
         yield mocked
+
+
+@pytest.fixture(autouse=True)
+def same_logging_for_all() -> Iterator[None]:
+    """Take back what a test did to the root logger, as the command line does: the next one wants all records."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture
