@@ -26,8 +26,9 @@ def dashboards() -> Mapping[Path, str]:
             board = build(language)
             for number, panel in enumerate(board.panels or [], start=1):
                 panel.id_val = number  # stable for as long as the order is: links to a panel hold
-            folder = _FOLDER if language is Language.ENGLISH else _FOLDER / language.value
-            made[folder / f"{board.uid}.json"] = JSONEncoder(sort_keys=True, indent=2).encode(board) + "\n"
+            made[_FOLDER / language.value / f"{board.uid}.json"] = (
+                JSONEncoder(sort_keys=True, indent=2).encode(board) + "\n"
+            )
     return made
 
 

@@ -136,7 +136,7 @@ def vehicles(t: Words) -> table.Panel:
                 decimals=0,
                 min=0,
                 max=1,
-                color={"mode": "fixed", "fixedColor": CHARGING},
+                color=parts.fixed(CHARGING),
                 custom_cellOptions={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
             ),
         )

@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from boards import parts
+from boards.colours import ATTENTION, CHARGING, WRONG
 from boards.queries import ACCOUNTS, endpoint_value
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ def requests(t: Words) -> timeseries.Panel:
         .span(12)
         .height(8)
         .interval("1m")
-        .with_target(parts.over_time(f"3600 * sum by (endpoint, code) ({counted})", "{{endpoint}} {{code}}"))
+        .with_target(parts.over_time(f"3600 * sum by (code) ({counted})", "{{code}}"))
+        .color_scheme(parts.one_colour(WRONG))
+        .override_by_name("200", parts.properties(color=parts.fixed(CHARGING)))
+        .override_by_name("429", parts.properties(color=parts.fixed(ATTENTION)))
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
         .fill_opacity(40)
         .legend(parts.legend())

@@ -134,7 +134,7 @@ def endpoints(t: Words) -> table.Panel:
         "Value #up": t("Last refresh", "Laatste verversing"),
         "Value #age": t("Last success", "Laatste succes"),
         "Value #interval": t("Interval", "Interval"),
-        "Value #next": t("Next one in", "Volgende over"),
+        "Value #next": t("Next refresh", "Volgende verversing"),
     }
     overdue = parts.properties(
         unit="dtdurations",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus
 from grafana_foundation_sdk.models import dashboard as model
@@ -23,16 +23,6 @@ NARROWEST_COLUMN = 90
 """Width of a table's columns in pixels, at least: the first four fit on a phone."""
 NOTHING = "–"  # noqa: RUF001  (a dash is what stands for nothing in a table)
 CHARGER_LEGEND = "{{account}} {{charger}}"
-
-
-class Coloured(Protocol):
-    """Any builder of a panel that takes thresholds."""
-
-    def thresholds(self, thresholds: dashboard.ThresholdsConfig) -> Self:
-        """Take thresholds."""
-
-    def color_scheme(self, color: dashboard.FieldColor) -> Self:
-        """Take how colours are chosen."""
 
 
 def over_time(expression: str, legend: str = CHARGER_LEGEND, ref: str = "A") -> prometheus.Dataquery:
@@ -132,3 +122,13 @@ def properties(**options: Any) -> list[model.DynamicConfigValue]:  # noqa: ANN40
         model.DynamicConfigValue(id_val=name.replace("custom_", "custom."), value=value)
         for name, value in options.items()
     ]
+
+
+def ordered(field: str, *, descending: bool = False) -> model.DataTransformerConfig:
+    """Return what sorts a table by a column."""
+    return transformation("sortBy", sort=[{"field": field, "desc": descending}])
+
+
+def fixed(colour: str) -> dict[str, str]:
+    """Return the value of the property ``color`` for one colour."""
+    return {"mode": "fixed", "fixedColor": colour}
