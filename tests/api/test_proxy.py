@@ -47,6 +47,12 @@ async def test_a_simulator_on_this_machine_is_asked_through_the_proxy_too(client
     assert proxy.heads[0].startswith(f"GET {api.url}/chargers HTTP/1.1\r\n".encode())
 
 
+async def test_a_password_is_percent_encoded_in_the_url(client_of):
+    async with loopback(saying(answer(BODY))) as api, relay(user="joulo:a@b/c:d%") as proxy:
+        url = f"http://joulo:a%40b%2Fc%3Ad%25@127.0.0.1:{proxy.port}"
+        assert (await client_of(api.url, proxy=url).fetch(CHARGERS)).records[0].id == "a"
+
+
 async def test_a_proxy_that_wants_another_password(client_of, failure_of):
     async with relay(user="somebody:else") as proxy:
         failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port)))
