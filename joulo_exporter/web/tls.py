@@ -161,6 +161,8 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
         raise TlsFaultError("certificate", f"has no certificate in PEM (-----BEGIN CERTIFICATE-----){swapped}")
     if not _KEY.search(settings.key):
         raise TlsFaultError("key", "has no private key in PEM (-----BEGIN PRIVATE KEY-----); write the server's")
+    # By itself first: of a pair OpenSSL does not say which of the two it cannot read.
+    _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), settings.certificate, "certificate")
     try:
         with _as_file(settings.certificate) as certificate, _as_file(settings.key) as key:
             context.load_cert_chain(certificate, key, password=_no_password)
@@ -182,7 +184,7 @@ def _pair_fault(error: ssl.SSLError) -> TlsFaultError:
             "certificate", f"is too weak for OpenSSL ({weak}); make one with a stronger key or hash"
         )
     return TlsFaultError(
-        "certificate", f"or its key cannot be used ({reason.lower().replace('_', ' ')}); look at both with openssl"
+        "key", f"cannot be used ({reason.lower().replace('_', ' ')}); look at it with openssl pkey"
     )
 
 
@@ -195,23 +197,21 @@ def _expect_clients(context: _ServerContext, settings: TlsSettings) -> None:
     if settings.client_ca is None:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     else:
-        _trust(context, settings.client_ca)
+        if not _CERTIFICATE.search(settings.client_ca):
+            raise TlsFaultError(
+                "client_ca", "has no certificate in PEM; write that of the authority that signs the clients'"
+            )
+        _trust(context, settings.client_ca, "client_ca")
     context.allowed_sans = settings.client_allowed_sans
     context.sslobject_class = _NamedClient
 
 
-def _trust(context: ssl.SSLContext, authorities: bytes) -> None:
-    found = _CERTIFICATE.findall(authorities)
-    if not found:
-        raise TlsFaultError(
-            "client_ca", "has no certificate in PEM; write that of the authority that signs the clients'"
-        )
+def _trust(context: ssl.SSLContext, certificates: bytes, part: str) -> None:
+    found = _CERTIFICATE.findall(certificates)
     try:
         context.load_verify_locations(cadata=b"\n".join(found).decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise TlsFaultError(
-            "client_ca", "has a certificate that cannot be read; look at it with openssl"
-        ) from None
+        raise TlsFaultError(part, "has a certificate that cannot be read; look at it with openssl x509") from None
 
 
 @contextlib.contextmanager
