@@ -21,9 +21,11 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import open_ledger
 from joulo_exporter.logs import event
 from joulo_exporter.page import landing_page
+from joulo_exporter.web_config import WebGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from joulo_exporter.config import Config, Secret
     from joulo_exporter.poller.settings import Result
@@ -40,6 +42,8 @@ class WebOptions(msgspec.Struct, frozen=True):
     listen_addresses: tuple[str, ...]
     telemetry_path: str
     lifecycle_enabled: bool
+    config_file: Path | None = None
+    """The web configuration: TLS, users, headers."""
 
 
 class SystemClock:
@@ -63,11 +67,17 @@ class Service:
         self._options = options
         self._config = load()
         self._plans = plans(self._config)
+        self._guard = WebGuard(options.config_file)
         self._reloads = ConfigReloads(successful=True, succeeded_at_seconds=time.time())
         self._reload_lock = asyncio.Lock()
         self._accounts: Accounts | None = None
         self._reloading: set[asyncio.Task[str | None]] = set()
         self._stop = asyncio.Event()
+
+    @property
+    def scheme(self) -> str:
+        """Return ``https`` or ``http``, as it is served."""
+        return "http" if self._guard.ssl_context is None else "https"
 
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
@@ -122,6 +132,7 @@ class Service:
             try:
                 config = await asyncio.to_thread(self._load)
                 wanted = await asyncio.to_thread(plans, config)
+                web_config = await self._guard.read()
                 if self._accounts is not None:
                     await self._accounts.follow(wanted)
             except (ConfigError, LedgerError) as error:
@@ -131,6 +142,7 @@ class Service:
             if config.storage_path != self._config.storage_path:
                 event(_logger, "warn", "storage.path has changed, which takes a restart")
             self._config, self._plans = config, wanted
+            self._guard.take(web_config)
             self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
             event(_logger, "info", "configuration reloaded", accounts=len(wanted))
             return None
@@ -154,11 +166,13 @@ class Service:
             lifecycle_enabled=self._options.lifecycle_enabled,
             telemetry_path=self._options.telemetry_path,
         )
-        runner = web.make_runner(web.make_application(services))
+        runner = web.make_runner(web.make_application(services, self._guard.gate))
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         addresses = [web.parse_listen_address(address) for address in self._options.listen_addresses]
-        bound = await web.start_listening(runner, addresses)
+        bound = await web.start_listening(runner, addresses, ssl_context=self._guard.ssl_context)
+        self._guard.start()
+        stack.push_async_callback(self._guard.stop)
         for address in bound:
             event(_logger, "info", "listening", address=address, telemetry_path=self._options.telemetry_path)
         if started is not None:

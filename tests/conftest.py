@@ -12,6 +12,7 @@ import aiohttp
 import aioresponses.core
 import pytest
 from aioresponses import aioresponses as AioResponses  # noqa: N812 -- it is a class, whatever its name
+from certificates import Certificates, make_certificates
 from fake_clock import FakeClock
 from hypothesis import HealthCheck, settings
 
@@ -79,3 +80,9 @@ def clock() -> FakeClock:
 def fixture_bytes() -> Callable[[str], bytes]:
     """Read a payload of ``tests/fixtures`` by its name without ``.json``: ``fixture_bytes("chargers")``."""
     return lambda name: (FIXTURES / f"{name.removesuffix('.json')}.json").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of a server, clients and authorities; to change files, copy them."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

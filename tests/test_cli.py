@@ -100,3 +100,38 @@ def test_a_port_in_use(capsys, tmp_path, monkeypatch):
     (line,) = [line for line in err.splitlines() if line.startswith("joulo-exporter: ")]
     assert str(port) in line
     assert "joulo_secret" not in err
+
+
+def test_the_web_configuration_is_checked_too(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")
+    web = tmp_path / "web.yml"
+    web.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
+    assert run(capsys, "--config.check", f"--web.config.file={web}") == (
+        0,
+        f"environment: the configuration is valid\n{web}: the web configuration is valid\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["demo"], ["check"], ["--config.check"], ["check", "--config.check"]]
+)
+def test_a_bad_web_configuration_is_one_line_with_file_key_and_remedy(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")
+    web = tmp_path / "web.yml"
+    web.write_text("basic_auth_users: {prometheus: plain-password}\n")
+    status, _, err = run(capsys, *command, f"--web.config.file={web}", f"--storage.path={tmp_path}")
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    for word in (str(web), "basic_auth_users[0]", "htpasswd"):
+        assert word in err
+    assert "plain-password" not in err
+
+
+def test_an_empty_web_configuration_flag_is_none(capsys, monkeypatch):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")
+    assert run(capsys, "--config.check", "--web.config.file=") == (
+        0,
+        "environment: the configuration is valid\n",
+        "",
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.cli.console import complain
+from joulo_exporter.cli.web_flags import add_web_config_flag
 from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
 from joulo_exporter.reports import FORMATS, parse_from, parse_to
 
@@ -117,6 +118,7 @@ def make_parser() -> argparse.ArgumentParser:
         storage_path=None,
         listen_addresses=None,
         telemetry_path="/metrics",
+        web_config_file=None,
         lifecycle=False,
         log_level="info",
         log_format="logfmt",
@@ -185,6 +187,7 @@ def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
     )
     add("--web.telemetry-path", dest="telemetry_path", metavar="PATH",
         help="path of the metrics (default: /metrics)")  # fmt: skip
+    add_web_config_flag(parser)
     add("--web.enable-lifecycle", dest="lifecycle", action="store_true", default=argparse.SUPPRESS,
         help="allow a reload by POST /-/reload")  # fmt: skip
     for name in COLLECTORS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, EXIT_FAULT
 from joulo_exporter.config import COLLECTORS, Config, load_config
 from joulo_exporter.demo import simulated_household
 from joulo_exporter.service import Service, WebOptions
+from joulo_exporter.web_config import load_web_config
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +43,7 @@ def run_check(options: argparse.Namespace) -> int:
     """Check the configuration and every token against the API; with ``--config.check`` only the file."""
     if options.config_check:
         return _check_file(options)
+    _check_web_file(options)
     logs.configure(options.log_level, options.log_format, sys.stderr)
     return 0 if asyncio.run(check(_loader(options)(), say)) else EXIT_FAULT
 
@@ -60,7 +63,7 @@ def _collectors(options: argparse.Namespace) -> dict[str, bool]:
 async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
     async with simulated_household(storage_path, _collectors(options)) as config:
         service = Service(lambda: config, _web_options(options))
-        await _run(service, options, _invite)
+        await _run(service, options, functools.partial(_invite, service.scheme))
 
 
 async def _run(
@@ -70,16 +73,23 @@ async def _run(
     await service.run(started)
 
 
-def _invite(addresses: list[str]) -> None:
-    port = addresses[0].rpartition(":")[2]
-    say(f"A simulated household is served: open http://localhost:{port}/ or curl http://localhost:{port}/metrics")
+def _invite(scheme: str, addresses: list[str]) -> None:
+    base = f"{scheme}://localhost:{addresses[0].rpartition(':')[2]}"
+    say(f"A simulated household is served: open {base}/ or curl {base}/metrics")
     say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
 
 
 def _check_file(options: argparse.Namespace) -> int:
     _loader(options)()
     say(f"{options.config_file or 'environment'}: the configuration is valid")
+    _check_web_file(options)
     return 0
+
+
+def _check_web_file(options: argparse.Namespace) -> None:
+    if options.web_config_file is not None:
+        load_web_config(options.web_config_file)
+        say(f"{options.web_config_file}: the web configuration is valid")
 
 
 def _web_options(options: argparse.Namespace) -> WebOptions:
@@ -87,4 +97,5 @@ def _web_options(options: argparse.Namespace) -> WebOptions:
         listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),
         telemetry_path=options.telemetry_path,
         lifecycle_enabled=options.lifecycle,
+        config_file=options.web_config_file,
     )

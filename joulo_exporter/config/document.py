@@ -34,14 +34,18 @@ _QUOTED_TEXT = re.compile(r"'(?!<)[^']{3,}'")
 _SYNTAX_REMEDY = "check indentation (blanks, no tabs), quotes, and the blank after each colon"
 
 
-def read_document(path: Path) -> Node:
+def read_document(path: Path, flag: str = "--config.file") -> Node:
     """Return what a YAML file says; an empty text for an empty file.
+
+    Args:
+        path: the file.
+        flag: what names the file on the command line, for the remedy.
 
     Raises:
         ConfigError: it cannot be read, or is not YAML as far as it is used here.
     """
     where = Where(str(path))
-    return parse_document(where, _text(where, _content(where, path)))
+    return parse_document(where, _text(where, _content(where, path, flag)))
 
 
 def parse_document(where: Where, text: str) -> Node:
@@ -125,12 +129,12 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
-def _content(where: Where, path: Path) -> bytes:
+def _content(where: Where, path: Path, flag: str) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
-        raise where.fault("there is no such file; correct --config.file, or create it") from None
+        raise where.fault(f"there is no such file; correct {flag}, or create it") from None
     except IsADirectoryError:
         raise where.fault("is a directory; name the file in it") from None
     except (OSError, ValueError) as error:

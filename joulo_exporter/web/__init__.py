@@ -10,19 +10,28 @@ from joulo_exporter.web.listening import (
     start_listening,
 )
 from joulo_exporter.web.negotiation import Format
+from joulo_exporter.web.security import Gate, Protection, RateLimit
+from joulo_exporter.web.tls import CurrentContext, TlsFaultError, TlsSettings, make_tls_context
 
 __all__ = [
     "SERVICES",
     "AccountRow",
     "ChargerRow",
+    "CurrentContext",
     "EndpointRow",
     "Format",
+    "Gate",
     "LandingPage",
     "ListenAddress",
     "ListenError",
+    "Protection",
+    "RateLimit",
+    "TlsFaultError",
+    "TlsSettings",
     "WebServices",
     "make_application",
     "make_runner",
+    "make_tls_context",
     "parse_listen_address",
     "start_listening",
 ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from joulo_exporter.web.landing import LandingPage
+    from joulo_exporter.web.security import Gate
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -44,15 +45,21 @@ class WebServices:
 SERVICES = web.AppKey("services", WebServices)
 
 
-def make_application(services: WebServices) -> web.Application:
+def make_application(services: WebServices, gate: Gate | None = None) -> web.Application:
     """Return the application with all its paths; with the metrics on ``/`` there is no page.
+
+    Args:
+        services: what it serves.
+        gate: what every request has to pass, whatever its path.
 
     Raises:
         ConfigError: the telemetry path cannot be one.
     """
-    application = web.Application(middlewares=[_one_line_errors])
+    application = web.Application(middlewares=[*((gate.admit,) if gate else ()), _one_line_errors])
     application[SERVICES] = services
     application.on_response_prepare.append(_set_common_headers)
+    if gate is not None:
+        application.on_response_prepare.append(gate.add_headers)
     router = application.router
     router.add_get(_checked_telemetry_path(services.telemetry_path), _metrics)
     if services.telemetry_path != "/":

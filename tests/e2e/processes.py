@@ -73,8 +73,13 @@ def simulator(folder: Path, *options: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def exporter(folder: Path, api_url: str, port: int, *options: str) -> Iterator[subprocess.Popen]:
-    """Run the exporter against an API on this machine, with intervals of a second."""
+def exporter(
+    folder: Path, api_url: str, port: int, *options: str, is_ready: Callable[[], object] | None = None
+) -> Iterator[subprocess.Popen]:
+    """Run the exporter against an API on this machine, with intervals of a second.
+
+    ``is_ready`` is for an exporter that a plain request does not reach.
+    """
     config = folder / "joulo.yml"
     config.write_text(
         "intervals: {chargers: 1s, sessions: 2s, energy: 3s}\n"
@@ -87,19 +92,19 @@ def exporter(folder: Path, api_url: str, port: int, *options: str) -> Iterator[s
     ]  # fmt: skip
     environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
     with running(command, folder / "exporter.log", environment) as process:
-        wait_for("the exporter to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        wait_for("the exporter to be ready", is_ready or (lambda: get(f"http://127.0.0.1:{port}/-/ready")))
         yield process
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
-    """Run Prometheus, which scrapes the targets each second; yield its URL."""
+def prometheus(folder: Path, targets: list[str], **scrape: object) -> Iterator[str]:
+    """Run Prometheus, which scrapes the targets each second, as ``scrape`` says; yield its URL."""
     config = folder / "prometheus.yml"
     config.write_text(
         json.dumps(
             {
                 "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": [{"job_name": "joulo", "static_configs": [{"targets": targets}]}],
+                "scrape_configs": [{"job_name": "joulo", "static_configs": [{"targets": targets}], **scrape}],
             }
         )
     )

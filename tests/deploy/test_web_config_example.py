@@ -1,0 +1,77 @@
+"""The example of a web configuration, and those of its page, work: for promtool and for the exporter."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from joulo_exporter.web_config import load_web_config
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "deploy" / "web-config.example.yml"
+
+
+def blocks_of_the_page():
+    page = (ROOT / "docs" / "web-config.md").read_text("utf-8")
+    return re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+
+@pytest.fixture
+def example(certificates, tmp_path):
+    """The example with all its comments made keys, and certificates at the paths that it names."""
+    for source, name in (("server.crt", "joulo-exporter.crt"), ("server.key", "joulo-exporter.key"),
+                         ("ca.crt", "prometheus-ca.crt")):  # fmt: skip
+        shutil.copy(certificates.path(source), tmp_path / name)
+    return Path(shutil.copy(EXAMPLE, tmp_path))
+
+
+@pytest.mark.e2e
+def test_promtool_accepts_it(example):
+    checked = subprocess.run(
+        ["promtool", "check", "web-config", example], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, f"{example} SUCCESS\n")
+
+
+def test_the_exporter_accepts_it(example):
+    config = load_web_config(example)
+    assert config.tls is not None
+    assert list(config.protection.users) == ["prometheus"]
+
+
+def test_what_is_commented_out_works(example):
+    text = re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE)
+    example.write_text(text)
+    settings = load_web_config(example).tls.settings
+    assert settings.client_allowed_sans == {"prometheus.example.org"}
+
+
+def test_the_page_shows_configurations_that_work(certificates, tmp_path):
+    page = (ROOT / "docs" / "web-config.md").read_text("utf-8")
+    blocks = [
+        block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "scrape_configs" not in block
+    ]
+    assert len(blocks) >= 2
+    for block in blocks:
+        for name in re.findall(r"_file: (\S+)", block):
+            shutil.copy(certificates.path(f"server.{name[-3:]}"), tmp_path / name)
+        (tmp_path / "web.yml").write_text(block)
+        load_web_config(tmp_path / "web.yml")
+
+
+@pytest.mark.e2e
+def test_the_page_shows_a_prometheus_configuration_that_works(certificates, tmp_path):
+    (block,) = [block for block in blocks_of_the_page() if "scrape_configs" in block]
+    for name in re.findall(r"_file: (\S+)", block):
+        content = certificates.path("ca.crt") if name.endswith(".crt") else EXAMPLE
+        block = block.replace(name, name.rpartition("/")[2])
+        shutil.copy(content, tmp_path / name.rpartition("/")[2])
+    (tmp_path / "prometheus.yml").write_text(block)
+    assert yaml.safe_load(block)["scrape_configs"][0]["scheme"] == "https"
+    checked = subprocess.run(
+        ["promtool", "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr

@@ -1,0 +1,137 @@
+"""The exporter behind TLS and a password, asked by curl and by a real Prometheus."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+
+import pytest
+from certificates import HASH, PASSWORD
+from processes import exporter, free_port, get, prometheus, query, simulator, wait_for
+
+pytestmark = pytest.mark.e2e
+
+LOGIN = ("--user", f"prometheus:{PASSWORD}")
+CONFIGURATION = f"""\
+tls_server_config:
+  cert_file: server.crt
+  key_file: server.key
+  client_auth_type: VerifyClientCertIfGiven
+  client_ca_file: ca.crt
+http_server_config:
+  headers: {{Strict-Transport-Security: max-age=31536000}}
+basic_auth_users:
+  prometheus: {HASH}
+"""
+
+
+class Protected:
+    """An exporter behind TLS and a password, and curl as its client."""
+
+    def __init__(self, folder, port):
+        self.folder = folder
+        self.port = port
+
+    def curl(self, path, *options, scheme="https"):
+        """Return the HTTP status, 000 for a connection that does not come about, and what curl prints."""
+        done = subprocess.run(
+            ["curl", "--silent", "--cacert", self.folder / "ca.crt", "--write-out", "%{stderr}%{http_code}",
+             *options, f"{scheme}://localhost:{self.port}{path}"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.stderr[-3:], done.stdout
+
+    def log(self):
+        return (self.folder / "exporter.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def protected(certificates, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("protected")
+    shutil.copytree(certificates.folder, folder, dirs_exist_ok=True)
+    (folder / "web.yml").write_text(CONFIGURATION)
+    running = Protected(folder, free_port())
+
+    def is_ready():
+        return running.curl("/-/ready", *LOGIN)[0] == "200"
+
+    options = (f"--web.config.file={folder / 'web.yml'}", "--web.enable-lifecycle", "--log.level=debug")
+    with (
+        simulator(folder) as api_url,
+        exporter(folder, api_url, running.port, *options, is_ready=is_ready) as process,
+    ):
+        running.process = process
+        yield running
+
+
+def test_prometheus_scrapes_with_the_password_over_tls(protected, tmp_path):
+    login = {"username": "prometheus", "password": PASSWORD}
+    trust = {"ca_file": str(protected.folder / "ca.crt"), "server_name": "localhost"}
+    targets = [f"127.0.0.1:{protected.port}"]
+    with prometheus(tmp_path, targets, scheme="https", basic_auth=login, tls_config=trust) as url:
+        wait_for("a sample", lambda: query(url, "joulo_charging"))
+        assert query(url, "up") == {(): 1.0}
+        (target,) = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
+        assert (target["scrapeUrl"], target["lastError"]) == (f"https://{targets[0]}/metrics", "")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"])
+def test_curl_is_asked_for_the_password_everywhere(protected, path):
+    assert protected.curl(path) == ("401", "Unauthorized\n")
+    assert protected.curl(path, "--user", "prometheus:wrong") == ("401", "Unauthorized\n")
+    assert protected.curl(path, "--user", f"nobody:{PASSWORD}") == ("401", "Unauthorized\n")
+    status, shown = protected.curl(path, *LOGIN, "--include")
+    assert status == ("404" if path == "/nothing" else "200")
+    assert "Strict-Transport-Security: max-age=31536000" in shown
+
+
+def test_plain_http_gets_nothing(protected):
+    assert protected.curl("/-/healthy", scheme="http") == ("000", "")
+
+
+def test_a_client_that_does_not_trust_the_authority(protected):
+    assert protected.curl("/-/healthy", *LOGIN, "--cacert", protected.folder / "stranger-ca.crt")[0] == "000"
+
+
+def test_a_certificate_of_a_client_is_verified(protected):
+    for pair, status in (("client", "200"), ("stranger", "000")):
+        files = ("--cert", protected.folder / f"{pair}.crt", "--key", protected.folder / f"{pair}.key")
+        assert protected.curl("/-/healthy", *LOGIN, *files)[0] == status
+
+
+def test_what_changes_holds_without_a_restart(protected):
+    file = protected.folder / "web.yml"
+    try:
+        file.write_text(CONFIGURATION.replace("prometheus:", "someone:"))
+        wait_for("the user to be gone", lambda: protected.curl("/-/healthy", *LOGIN)[0] == "401")
+        assert protected.curl("/-/healthy", "--user", f"someone:{PASSWORD}")[0] == "200"
+        file.write_text(CONFIGURATION)
+        protected.process.send_signal(signal.SIGHUP)
+        wait_for("the user to be back", lambda: protected.curl("/-/healthy", *LOGIN)[0] == "200")
+    finally:
+        file.write_text(CONFIGURATION)
+
+
+def test_a_reload_says_what_is_wrong_with_the_web_configuration(protected):
+    file = protected.folder / "web.yml"
+    try:
+        file.write_text(f"{CONFIGURATION}\n  other: {PASSWORD}\n")
+        status, reason = protected.curl("/-/reload", *LOGIN, "--request", "POST")
+        assert status == "500"
+        assert f"{file}: basic_auth_users[1]: is no bcrypt hash" in reason
+        assert protected.curl("/-/healthy", *LOGIN)[0] == "200"
+        assert "joulo_exporter_config_last_reload_successful 0.0" in protected.curl("/metrics", *LOGIN)[1]
+    finally:
+        file.write_text(CONFIGURATION)
+    assert protected.curl("/-/reload", *LOGIN, "--request", "POST")[0] == "200"
+    assert protected.curl("/-/reload", "--request", "POST")[0] == "401"
+
+
+def test_no_log_shows_a_password_a_hash_or_a_key(protected):
+    log = protected.log()
+    assert 'msg="web configuration in force"' in log
+    assert "is no bcrypt hash" in log
+    for secret in (PASSWORD, HASH, HASH[-20:], "PRIVATE KEY", "Basic "):
+        assert secret not in log

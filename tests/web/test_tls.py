@@ -1,0 +1,231 @@
+"""Handshakes with certificates made by openssl."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+
+import pytest
+from certificates import Certificates
+
+from joulo_exporter.web.tls import CurrentContext, TlsFaultError, TlsSettings, make_tls_context
+
+
+def settings(certificates: Certificates, pair: str = "server", **more) -> TlsSettings:
+    certificate, key = (certificates.text(f"{pair}.{kind}").encode() for kind in ("crt", "key"))
+    return TlsSettings(certificate=certificate, key=key, **more)
+
+
+@contextlib.asynccontextmanager
+async def serving(context: ssl.SSLContext):
+    """Serve a byte to whoever gets through the handshake; yield the port."""
+
+    async def answer(reader, writer):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await reader.readexactly(1)
+            writer.write(b"!")
+            await writer.drain()
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def client(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certificates.path("ca.crt"))
+    if pair is not None:
+        context.load_cert_chain(certificates.path(f"{pair}.crt"), certificates.path(f"{pair}.key"))
+    return context
+
+
+async def connection(port: int, context: ssl.SSLContext) -> dict[str, object] | None:
+    """Return what a client finds about a connection that answers; ``None`` for one that does not come about."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    except (ssl.SSLError, ConnectionError):
+        return None
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        writer.write(b"?")
+        answered = await reader.read(1) == b"!"
+        tls = writer.get_extra_info("ssl_object")
+        found = {"version": tls.version(), "cipher": tls.cipher()[0], "serial": tls.getpeercert()["serialNumber"]}
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+        return found if answered else None
+    writer.close()
+    return None
+
+
+async def test_a_client_that_trusts_the_authority_connects(certificates):
+    async with serving(make_tls_context(settings(certificates))) as port:
+        found = await connection(port, client(certificates))
+        assert found["version"] == "TLSv1.3"
+        assert found["serial"] == certificates.serial("server")
+        assert await connection(port, ssl.create_default_context()) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "pair", "gets_through"),
+    [
+        (ssl.CERT_NONE, None, True),
+        (ssl.CERT_NONE, "stranger", True),
+        (ssl.CERT_OPTIONAL, None, True),
+        (ssl.CERT_OPTIONAL, "client", True),
+        (ssl.CERT_OPTIONAL, "stranger", False),
+        (ssl.CERT_REQUIRED, None, False),
+        (ssl.CERT_REQUIRED, "client", True),
+        (ssl.CERT_REQUIRED, "stranger", False),
+    ],
+)
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_certificates_of_clients(certificates, mode, pair, gets_through, version):
+    authority = certificates.text("ca.crt").encode()
+    made = settings(certificates, client_auth=mode, client_ca=authority, minimum=version, maximum=version)
+    async with serving(make_tls_context(made)) as port:
+        assert (await connection(port, client(certificates, pair)) is not None) == gets_through
+
+
+async def test_an_authority_that_is_no_root_is_trusted_as_in_go(certificates):
+    leaf = certificates.text("client.crt").encode()
+    made = settings(certificates, client_auth=ssl.CERT_REQUIRED, client_ca=leaf)
+    async with serving(make_tls_context(made)) as port:
+        assert await connection(port, client(certificates, "client")) is not None
+        assert await connection(port, client(certificates, "nameless")) is None
+
+
+async def test_without_an_authority_those_of_the_machine_are_asked(certificates):
+    made = settings(certificates, client_auth=ssl.CERT_REQUIRED)
+    async with serving(make_tls_context(made)) as port:
+        assert await connection(port, client(certificates, "client")) is None
+
+
+@pytest.mark.parametrize(
+    ("allowed", "gets_through"),
+    [
+        ({"prometheus.test"}, True),
+        ({"192.0.2.7"}, True),
+        ({"2001:db8::7"}, True),
+        ({"ops@example.test"}, True),
+        ({"spiffe://test/prometheus"}, True),
+        ({"other", "prometheus.test"}, True),
+        ({"other"}, False),
+        ({"client"}, False),  # the common name is no subject alternative name
+        ({"PROMETHEUS.test"}, False),
+        ({"*.test"}, False),
+        (set(), False),
+    ],
+)
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_names_of_clients(certificates, allowed, gets_through, version):
+    made = settings(
+        certificates, client_auth=ssl.CERT_REQUIRED, client_ca=certificates.text("ca.crt").encode(),
+        client_allowed_sans=frozenset(allowed), minimum=version, maximum=version,
+    )  # fmt: skip
+    async with serving(make_tls_context(made)) as port:
+        assert (await connection(port, client(certificates, "client")) is not None) == gets_through
+        assert await connection(port, client(certificates, "nameless")) is None
+
+
+async def test_a_session_that_is_resumed_shows_its_certificate_too(certificates):
+    made = settings(
+        certificates, client_auth=ssl.CERT_REQUIRED, client_ca=certificates.text("ca.crt").encode(),
+        client_allowed_sans=frozenset({"prometheus.test"}), maximum=ssl.TLSVersion.TLSv1_2,
+    )  # fmt: skip
+    context = client(certificates, "client")
+    async with serving(make_tls_context(made)) as port:
+
+        def connect(session=None):
+            with (
+                socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+                context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as connected,
+            ):
+                connected.sendall(b"?")
+                assert connected.recv(1) == b"!"
+                return connected.session, connected.session_reused
+
+        session, _ = await asyncio.to_thread(connect)
+        _, reused = await asyncio.to_thread(connect, session)
+        assert reused
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "clients", "spoken"),
+    [
+        ("TLSv1_2", "TLSv1_3", "TLSv1_2", "TLSv1.2"),
+        ("TLSv1_2", "TLSv1_3", "TLSv1_3", "TLSv1.3"),
+        ("TLSv1_3", "TLSv1_3", "TLSv1_2", None),
+        ("TLSv1_3", "TLSv1_3", "TLSv1_3", "TLSv1.3"),
+        ("TLSv1_2", "TLSv1_2", "TLSv1_3", None),
+    ],
+)
+async def test_versions(certificates, minimum, maximum, clients, spoken):
+    made = settings(certificates, minimum=ssl.TLSVersion[minimum], maximum=ssl.TLSVersion[maximum])
+    context = client(certificates)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[clients]
+    async with serving(make_tls_context(made)) as port:
+        found = await connection(port, context)
+        assert (found and found["version"]) == spoken
+
+
+async def test_ciphers_of_tls_1_2_in_the_servers_order_or_the_clients(certificates):
+    names = ("ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256")
+    context = client(certificates)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(":".join(reversed(names)))
+    for servers, spoken in ((True, names[0]), (False, names[1])):
+        made = settings(certificates, ciphers=names, prefer_server_ciphers=servers)
+        async with serving(make_tls_context(made)) as port:
+            assert (await connection(port, context))["cipher"] == spoken
+    context.set_ciphers("ECDHE-ECDSA-CHACHA20-POLY1305")
+    async with serving(make_tls_context(settings(certificates, ciphers=names))) as port:
+        assert await connection(port, context) is None
+
+
+async def test_ciphers_of_tls_1_3_alone_leave_no_tls_1_2(certificates):
+    context = client(certificates)
+    async with serving(make_tls_context(settings(certificates, ciphers=("TLS_AES_128_GCM_SHA256",)))) as port:
+        assert (await connection(port, context))["version"] == "TLSv1.3"
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        assert await connection(port, context) is None
+
+
+@pytest.mark.parametrize("curve", ["prime256v1", "secp384r1", "secp521r1", "X25519"])
+async def test_a_curve(certificates, curve):
+    other = "secp384r1" if curve != "secp384r1" else "X25519"
+    async with serving(make_tls_context(settings(certificates, curve=curve))) as port:
+        for clients, gets_through in ((curve, True), (other, False)):
+            context = client(certificates)
+            context.set_ecdh_curve(clients)
+            assert (await connection(port, context) is not None) == gets_through
+
+
+async def test_each_connection_takes_the_context_of_the_moment(certificates):
+    authority = certificates.text("ca.crt").encode()
+    current = CurrentContext(make_tls_context(settings(certificates)))
+    async with serving(current) as port:
+        before = await connection(port, client(certificates))
+        strict = settings(
+            certificates, "renewed", client_auth=ssl.CERT_REQUIRED, client_ca=authority,
+            minimum=ssl.TLSVersion.TLSv1_3,
+        )  # fmt: skip
+        current.current = make_tls_context(strict)
+        assert await connection(port, client(certificates)) is None
+        after = await connection(port, client(certificates, "client"))
+    assert (before["serial"], after["serial"]) == (certificates.serial("server"), certificates.serial("renewed"))
+
+
+def test_a_faulty_certificate_names_the_part(certificates):
+    with pytest.raises(TlsFaultError, match="does not belong to the certificate") as caught:
+        make_tls_context(
+            TlsSettings(certificates.text("server.crt").encode(), certificates.text("ca.key").encode())
+        )
+    assert caught.value.part == "key"
+
+
+def test_no_record_shows_a_key(certificates):
+    made = settings(certificates)
+    assert "PRIVATE KEY" not in repr(made)
+    assert certificates.text("server.key").splitlines()[1] not in repr(made)
