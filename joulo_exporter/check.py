@@ -47,6 +47,9 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         config: what to check.
         say: takes each line for the person.
     """
+    if not config.accounts:
+        say(f"No account belongs to {config.shard}: there is nothing to check.")
+        return True
     try:
         database = Database(config.storage_path)
     except LedgerLockedError as error:

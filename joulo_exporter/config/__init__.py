@@ -1,10 +1,11 @@
 """The configuration: frozen records from a YAML file and the environment, with secrets that do not show."""
 
 from joulo_exporter.config.durations import format_duration, parse_duration
-from joulo_exporter.config.limits import COLLECTORS, INTERVALS, DurationRule
+from joulo_exporter.config.limits import COLLECTORS, INTERVALS, PUBLIC_COLLECTORS, DurationRule
 from joulo_exporter.config.loading import DEFAULT_STORAGE_PATH, load_config
 from joulo_exporter.config.records import AccountConfig, ApiConfig, Config, HistoryConfig
 from joulo_exporter.config.secret import Secret
+from joulo_exporter.config.shards import of_shard
 from joulo_exporter.config.tokens import (
     TokenSource,
     token_fault,
@@ -19,6 +20,7 @@ __all__ = [
     "DEFAULT_API_URL",
     "DEFAULT_STORAGE_PATH",
     "INTERVALS",
+    "PUBLIC_COLLECTORS",
     "AccountConfig",
     "ApiConfig",
     "Config",
@@ -29,6 +31,7 @@ __all__ = [
     "format_duration",
     "is_loopback",
     "load_config",
+    "of_shard",
     "parse_duration",
     "token_fault",
     "token_from_environment",
