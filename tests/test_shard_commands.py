@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from joulo_exporter.accounts import plans
@@ -17,6 +19,16 @@ HELD = [["huis"], ["office", "zoë"], ["home"]]
 def _no_environment(monkeypatch):
     for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE", "JOULO_API_URL", "POD_NAME"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """Undo what a command sets up: tests that come later count lines of the log."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture
