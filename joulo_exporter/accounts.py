@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
+from joulo_exporter.config import PUBLIC_COLLECTORS
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
 from joulo_exporter.poller import Poller, PollSettings
@@ -48,7 +49,6 @@ def plans(config: Config) -> tuple[Plan, ...]:
     Raises:
         ConfigError: a token cannot be read.
     """
-    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
     accounts = tuple(
         Plan(
             key=account.name or "",
@@ -56,26 +56,30 @@ def plans(config: Config) -> tuple[Plan, ...]:
             token=account.token.read(),
             api=config.api,
             chargers=config.chargers,
-            settings=PollSettings(
-                account=account.name,
-                intervals=config.intervals,
-                stale_after_s=config.stale_after_s,
-                page_interval_s=config.history.page_interval_s,
-                resync_interval_s=config.history.resync_interval_s,
-                tags=tags,
-                collectors=config.collectors - {ERE_PRICE.name},
-            ),
+            settings=_settings(config, account.name, config.collectors - PUBLIC_COLLECTORS),
         )
         for account in config.accounts
     )
-    return (*accounts, _public_plan(accounts[0])) if ERE_PRICE.name in config.collectors else accounts
+    return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
 
 
-def _public_plan(account: Plan) -> Plan:
+def _public_plan(config: Config) -> Plan:
     """Return the plan of the public price feed: nothing of an account is in it."""
-    settings = msgspec.structs.replace(account.settings, account=None, collectors=frozenset(), public=True)
-    api = msgspec.structs.replace(account.api, url=account.api.ere_price_url.removesuffix(ERE_PRICE.path))
+    settings = msgspec.structs.replace(_settings(config, None, frozenset()), public=True)
+    api = msgspec.structs.replace(config.api, url=config.api.ere_price_url.removesuffix(ERE_PRICE.path))
     return Plan(key=PUBLIC_ACCOUNT, source=None, token=None, api=api, chargers={}, settings=settings)
+
+
+def _settings(config: Config, account: str | None, collectors: frozenset[str]) -> PollSettings:
+    return PollSettings(
+        account=account,
+        intervals=config.intervals,
+        stale_after_s=config.stale_after_s,
+        page_interval_s=config.history.page_interval_s,
+        resync_interval_s=config.history.resync_interval_s,
+        tags=Tags(vehicles=config.vehicles, mode=config.id_tags),
+        collectors=collectors,
+    )
 
 
 class _Running(msgspec.Struct):

@@ -33,6 +33,9 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         config: what to check.
         say: takes each line for the person.
     """
+    if not config.accounts:
+        say(f"No account belongs to {config.shard}: there is nothing to check.")
+        return True
     try:
         visit = visit_ledger(config.storage_path)
     except LedgerLockedError as error:

@@ -115,12 +115,20 @@ class Service:
         # By the ledger's own thread, behind the transaction of a poller that was stopped in the middle of it.
         stack.push_async_callback(offload, database.close)
         session = await stack.enter_async_context(open_session(connection_limit=_CONNECTION_LIMIT))
-        exposition = Exposition(process_registry(__version__, self._reloads))
+        exposition = Exposition(process_registry(__version__, self._reloads, self._config.shard))
         self._accounts = Accounts(session, database, exposition, offload=offload, clock=SystemClock())
         stack.push_async_callback(self._accounts.close)
         stack.push_async_callback(self._end_reloads)
+        self._say_shard()
         await self._accounts.follow(self._plans)
         await self._listen(stack, exposition, persistent=database.persistent, started=started)
+
+    def _say_shard(self) -> None:
+        """Log which part of the accounts this is, if it is a part; to have none is no fault."""
+        shard, accounts = self._config.shard, len(self._config.accounts)
+        if shard.total > 1:
+            message = "serving a shard of the accounts" if accounts else "this shard has no accounts"
+            event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=accounts)
 
     async def reload(self) -> str | None:
         """Read the configuration and the tokens again; a fault changes nothing.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from joulo_exporter import __version__, logs
 from joulo_exporter.cli.console import complain
 from joulo_exporter.cli.web_flags import add_web_config_flag
+from joulo_exporter.cli.shard_flags import add_shard_flags
 from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
 from joulo_exporter.reports import FORMATS, parse_from, parse_to
 
@@ -165,13 +166,8 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
 def _add_file_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config.file", dest="config_file", type=Path, metavar="FILE", help="configuration file (YAML)")
-    add(
-        "--storage.path",
-        dest="storage_path",
-        type=Path,
-        metavar="DIR",
-        help=f"folder of the ledger (default: {DEFAULT_STORAGE_PATH}; demo: a temporary one)",
-    )
+    add("--storage.path", dest="storage_path", type=Path, metavar="DIR",
+        help=f"folder of the ledger (default: {DEFAULT_STORAGE_PATH}; demo: a temporary one)")  # fmt: skip
 
 
 def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
@@ -196,6 +192,7 @@ def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
             help=f"ask for {_COLLECTED[name]} (default: off)")  # fmt: skip
         add(f"--no-{flag}", dest=dest, action="store_false", default=argparse.SUPPRESS,
             help="leave it, whatever the configuration file says")  # fmt: skip
+    add_shard_flags(parser)
     add("--log.level", dest="log_level", choices=logs.LEVELS, help="least level of what is logged (default: info)")
     add("--log.format", dest="log_format", choices=logs.FORMATS, help="form of the log (default: logfmt)")
 
@@ -223,6 +220,7 @@ def _add_backfill_flags(parser: argparse.ArgumentParser) -> None:
     add("--label", dest="labels", type=_checked(_label), action="append", default=None, metavar="NAME=VALUE",
         help="a label for every series, such as job=joulo; can be repeated")  # fmt: skip
     _add_span_flags(parser, "samples")
+    add_shard_flags(parser)
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from joulo_exporter import reports
 from joulo_exporter.cli.console import Progress, complain, write
-from joulo_exporter.config import Config, load_config
+from joulo_exporter.cli.shard_flags import given_shard
+from joulo_exporter.config import Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger.read_only import read_ledger
 from joulo_exporter.snapshot import Tags
@@ -59,7 +60,7 @@ def print_tags(options: argparse.Namespace) -> int:
 
 def print_backfill(options: argparse.Namespace) -> int:
     """Print the history as OpenMetrics."""
-    config = _config(options)
+    config = of_shard(_config(options), given_shard(options, os.environ))
     wanted = reports.Backfill(
         now_seconds=time.time(),
         step_s=options.step_s,

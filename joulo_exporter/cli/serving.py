@@ -14,7 +14,8 @@ from joulo_exporter import logs
 from joulo_exporter.check import check
 from joulo_exporter.cli.console import say
 from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, EXIT_FAULT
-from joulo_exporter.config import COLLECTORS, Config, load_config
+from joulo_exporter.cli.shard_flags import given_shard
+from joulo_exporter.config import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.demo import simulated_household
 from joulo_exporter.service import Service, WebOptions
 from joulo_exporter.web_config import load_web_config
@@ -49,8 +50,12 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def _loader(options: argparse.Namespace) -> Callable[[], Config]:
-    return lambda: load_config(
-        options.config_file, os.environ, storage_path=options.storage_path, collectors=_collectors(options)
+    shard = given_shard(options, os.environ)
+    return lambda: of_shard(
+        load_config(
+            options.config_file, os.environ, storage_path=options.storage_path, collectors=_collectors(options)
+        ),
+        shard,
     )
 
 
@@ -61,8 +66,9 @@ def _collectors(options: argparse.Namespace) -> dict[str, bool]:
 
 
 async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
+    shard = given_shard(options, os.environ)
     async with simulated_household(storage_path, _collectors(options)) as config:
-        service = Service(lambda: config, _web_options(options))
+        service = Service(lambda: of_shard(config, shard), _web_options(options))
         await _run(service, options, functools.partial(_invite, service.scheme))
 
 
@@ -80,8 +86,10 @@ def _invite(scheme: str, addresses: list[str]) -> None:
 
 
 def _check_file(options: argparse.Namespace) -> int:
-    _loader(options)()
+    config = _loader(options)()
     say(f"{options.config_file or 'environment'}: the configuration is valid")
+    if config.shard.total > 1:
+        say(f"{config.shard} has {len(config.accounts)} of the accounts")
     _check_web_file(options)
     return 0
 

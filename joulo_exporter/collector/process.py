@@ -11,10 +11,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.registry import Collector
 
+from joulo_exporter.sharding import ALONE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from prometheus_client.metrics_core import Metric
+
+    from joulo_exporter.sharding import Shard
 
 
 @dataclass(slots=True)
@@ -26,11 +30,12 @@ class ConfigReloads:
 
 
 class ExporterCollector(Collector):
-    """The exporter's version, and the state of its configuration."""
+    """The exporter's version, the state of its configuration, and its place among the shards."""
 
-    def __init__(self, version: str, reloads: ConfigReloads) -> None:
+    def __init__(self, version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> None:
         self._version = version
         self._reloads = reloads
+        self._shard = shard
 
     def describe(self) -> Iterable[Metric]:
         """Return the families."""
@@ -44,6 +49,12 @@ class ExporterCollector(Collector):
             labels=("version", "python_version"),
         )
         build.add_metric((self._version, platform.python_version()), 1)
+        ordinal = GaugeMetricFamily(
+            "joulo_exporter_shard_ordinal",
+            "Which shard of the accounts this exporter serves, from 0; the label says the same.",
+            labels=("shard_ordinal",),
+        )
+        ordinal.add_metric((str(self._shard.ordinal),), self._shard.ordinal)
         return (
             build,
             GaugeMetricFamily(
@@ -56,13 +67,19 @@ class ExporterCollector(Collector):
                 "When the configuration was loaded last without a fault, Unix time.",
                 value=self._reloads.succeeded_at_seconds,
             ),
+            ordinal,
+            GaugeMetricFamily(
+                "joulo_exporter_total_shards",
+                "Number of shards that this exporter knows of; 1 if it serves all accounts.",
+                value=self._shard.total,
+            ),
         )
 
 
-def process_registry(version: str, reloads: ConfigReloads) -> CollectorRegistry:
+def process_registry(version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> CollectorRegistry:
     """Return a registry of our own with the metrics of this process."""
     registry = CollectorRegistry(auto_describe=True)
-    registry.register(ExporterCollector(version, reloads))
+    registry.register(ExporterCollector(version, reloads, shard))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

@@ -2,10 +2,11 @@
 
 from joulo_exporter.config.authorities import Authorities
 from joulo_exporter.config.durations import format_duration, parse_duration
-from joulo_exporter.config.limits import COLLECTORS, INTERVALS, DurationRule
+from joulo_exporter.config.limits import COLLECTORS, INTERVALS, PUBLIC_COLLECTORS, DurationRule
 from joulo_exporter.config.loading import DEFAULT_STORAGE_PATH, load_config
 from joulo_exporter.config.records import AccountConfig, ApiConfig, Config, HistoryConfig
 from joulo_exporter.config.secret import Secret
+from joulo_exporter.config.shards import of_shard
 from joulo_exporter.config.tokens import (
     TokenSource,
     token_fault,
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT_API_URL",
     "DEFAULT_STORAGE_PATH",
     "INTERVALS",
+    "PUBLIC_COLLECTORS",
     "AccountConfig",
     "ApiConfig",
     "Authorities",
@@ -31,6 +33,7 @@ __all__ = [
     "format_duration",
     "is_loopback",
     "load_config",
+    "of_shard",
     "parse_duration",
     "token_fault",
     "token_from_environment",

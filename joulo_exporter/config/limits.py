@@ -59,6 +59,9 @@ INTERVALS: Mapping[str, DurationRule] = MappingProxyType(
 COLLECTORS = ("ere_position", "ere_price")
 """What is asked for only where the configuration says so, by the endpoint's name."""
 
+PUBLIC_COLLECTORS = frozenset({"ere_price"})
+"""Those of them that belong to no account."""
+
 TIMEOUT = DurationRule(10, ceiling_s=300)
 STALE_AFTER = DurationRule(900)
 PAGE_INTERVAL = DurationRule(10, floor_s=1, why=_PAGED)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.config.urls import DEFAULT_ERE_PRICE_URL
+from joulo_exporter.sharding import ALONE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,3 +67,5 @@ class Config(msgspec.Struct, frozen=True):
     storage_path: Path
     collectors: frozenset[str] = frozenset()
     """The optional endpoints that are asked."""
+    shard: Shard = ALONE
+    """Whose part this is: with several shards ``accounts`` can be empty."""

@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 from joulo_exporter.collector import FAMILIES, JouloCollector
 from joulo_exporter.collector.process import ConfigReloads, process_registry
 from joulo_exporter.models import KNOWN_STATUSES
+from joulo_exporter.sharding import ALONE, Shard
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, EndpointHealth, Snapshot
 
 
@@ -105,6 +106,14 @@ def test_the_process_tells_version_and_reloads():
     assert registry.get_sample_value(when) == NOW
     assert registry.get_sample_value("process_start_time_seconds") > 0
     assert {metric.name for metric in registry.collect()} >= {"python_info", "python_gc_objects_collected"}
+
+
+@pytest.mark.parametrize(("shard", "ordinal", "total"), [(ALONE, 0, 1), (Shard(2, 3), 2, 3)])
+def test_the_process_tells_its_shard(shard, ordinal, total):
+    registry = process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=NOW), shard)
+    labels = {"shard_ordinal": str(ordinal)}
+    assert registry.get_sample_value("joulo_exporter_shard_ordinal", labels) == ordinal
+    assert registry.get_sample_value("joulo_exporter_total_shards") == total
 
 
 def everything() -> tuple[Snapshot, ...]:

@@ -1,0 +1,121 @@
+"""Shards: several exporters share the accounts of one configuration, each by its place among them.
+
+The flags are those of kube-state-metrics: an ordinal, from 0, and a total. To which shard an account belongs is
+decided by its name alone, so that shards need not know of each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import msgspec
+
+from joulo_exporter.errors import ConfigError
+
+# What a StatefulSet adds to its name; the rest of the name can have any form.
+_POD_ORDINAL = re.compile(r".+-(0|[1-9][0-9]{0,8})")
+_LONGEST_POD_NAME = 253
+"""Characters, as Kubernetes limits the names of its objects; a longer text is not shown."""
+
+_MULTIPLIER = 2862933555777941757
+_MASK_64 = (1 << 64) - 1
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """One exporter's place among those that share the accounts; by default it has them all."""
+
+    ordinal: int = 0
+    """Counted from 0."""
+    total: int = 1
+
+    def holds(self, account: str | None) -> bool:
+        """Return whether an account is this shard's.
+
+        Args:
+            account: its name; the one account that has none is the first shard's.
+        """
+        return self.ordinal == (0 if account is None else shard_of(account, self.total))
+
+    @property
+    def holds_public(self) -> bool:
+        """Return whether this shard asks for what belongs to no account; exactly one does."""
+        return self.ordinal == 0
+
+    def __str__(self) -> str:
+        return f"shard {self.ordinal} (of {self.total}, counted from 0)"
+
+
+ALONE = Shard()
+"""The only exporter of its accounts."""
+
+
+def shard_of(account: str, total: int) -> int:
+    """Return the ordinal of an account's shard: the same for ever, on every machine.
+
+    Args:
+        account: its name.
+        total: the number of shards, at least 1.
+    """
+    return jump_hash(int.from_bytes(hashlib.sha256(account.encode()).digest()[:8]), total)
+
+
+def jump_hash(key: int, buckets: int) -> int:
+    """Return the bucket of a key by jump consistent hashing: one bucket more takes its share, no other changes.
+
+    From "A Fast, Minimal Memory, Consistent Hash Algorithm" (Lamping and Veach, 2014, arXiv 1406.2294).
+
+    Args:
+        key: 64 evenly distributed bits.
+        buckets: how many, at least 1.
+    """
+    bucket, following = -1, 0
+    while following < buckets:
+        bucket = following
+        key = (key * _MULTIPLIER + 1) & _MASK_64
+        following = int((bucket + 1) * ((1 << 31) / ((key >> 33) + 1)))
+    return bucket
+
+
+def find_shard(ordinal: int | None, total: int | None, pod_name: str | None) -> Shard:
+    """Return this exporter's place, from the flags or from the name of its pod.
+
+    Args:
+        ordinal: ``--shard``, if it is given.
+        total: ``--total-shards``, if it is given.
+        pod_name: the pod's name, if it is known; it counts where ``total`` is given and ``ordinal`` is not.
+
+    Raises:
+        ConfigError: the place is not said, or there is no such place.
+    """
+    if ordinal is None and total is not None:
+        return _of_pod(total, pod_name)
+    shard = Shard(ordinal or 0, total or 1)
+    if shard.ordinal < shard.total:
+        return shard
+    if total is None:
+        raise ConfigError(f"--shard: {ordinal} is one of several shards; say of how many with --total-shards")
+    raise ConfigError(f"--shard: {ordinal} is not among {total}, counted from 0; give one from 0 to {total - 1}")
+
+
+def _of_pod(total: int, pod_name: str | None) -> Shard:
+    match = _POD_ORDINAL.fullmatch(pod_name) if pod_name else None
+    if match is None and total == 1:
+        return ALONE
+    if not pod_name:
+        raise ConfigError(
+            f"--total-shards: there are {total}, but which one is this? Give --shard, or the name of the "
+            "StatefulSet's pod in the environment variable POD_NAME (the downward API's metadata.name)"
+        )
+    shown = repr(pod_name[:_LONGEST_POD_NAME])
+    if match is None:
+        raise ConfigError(
+            f"environment: POD_NAME: {shown} does not end in an ordinal, as the names of a StatefulSet's pods do; "
+            "run a StatefulSet, or give --shard"
+        )
+    if int(match[1]) >= total:
+        raise ConfigError(
+            f"environment: POD_NAME: {shown} is shard {match[1]}, and --total-shards={total} has those from 0 to "
+            f"{total - 1}; give the StatefulSet as many replicas as shards"
+        )
+    return Shard(int(match[1]), total)

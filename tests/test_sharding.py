@@ -1,0 +1,144 @@
+"""Every account is in one shard, and stays there as long as it can."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from joulo_exporter.errors import ConfigError
+from joulo_exporter.sharding import ALONE, Shard, find_shard, jump_hash, shard_of
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128)
+
+
+@pytest.mark.parametrize(
+    ("key", "buckets", "bucket"),
+    [
+        # Published test values of other implementations of the same paper.
+        (0, 1, 0),
+        (1, 1, 0),
+        (4, 2, 1),
+        (7, 2, 0),
+        (42, 57, 43),
+        (1, 128, 55),
+        (129, 128, 120),
+        (256, 1024, 520),
+        (0xDEAD10CC, 666, 361),
+        (128, 100_000_000, 38_172_097),
+        (2**64 - 1, 128, 92),
+    ],
+)
+def test_the_hash_is_the_published_one(key, buckets, bucket):
+    assert jump_hash(key, buckets) == bucket
+
+
+def test_where_an_account_belongs_is_fixed_for_ever():
+    # A change here would move every user's accounts, and import their histories anew.
+    names = ("home", "office", "huis", "zoë", "customer-1", "customer-2")
+    assert [[shard_of(name, total) for name in names] for total in (1, 2, 3, 5)] == [
+        [0, 0, 0, 0, 0, 0],
+        [0, 1, 0, 1, 1, 0],
+        [2, 1, 0, 1, 2, 2],
+        [2, 3, 0, 1, 2, 2],
+    ]
+
+
+@given(NAMES, st.integers(1, 5000))
+@example("home", 1)
+def test_an_account_is_in_exactly_one_shard(name, total):
+    assert 0 <= shard_of(name, total) < total
+    around = {0, total - 1, shard_of(name, total)}
+    assert [Shard(ordinal, total).holds(name) for ordinal in around].count(True) == 1
+
+
+@given(NAMES, st.integers(1, 5000))
+def test_one_shard_more_moves_accounts_only_to_itself(name, total):
+    assert shard_of(name, total + 1) in (shard_of(name, total), total)
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("naming", ["customer-{:04d}", "{}", "huis {} van de straat", "{:032x}"])
+def test_one_shard_more_takes_its_share(total, naming):
+    names = [naming.format(number) for number in range(4000)]
+    moved = sum(shard_of(name, total) != shard_of(name, total + 1) for name in names)
+    assert moved / len(names) == pytest.approx(1 / (total + 1), rel=0.2)
+
+
+def test_shards_are_of_about_one_size():
+    sizes = [0] * 8
+    for number in range(8000):
+        sizes[shard_of(f"customer-{number}", 8)] += 1
+    assert 900 < min(sizes) <= max(sizes) < 1100
+
+
+def test_what_has_no_name_or_is_public_is_the_first_shard_s():
+    assert [Shard(ordinal, 3).holds(None) for ordinal in range(3)] == [True, False, False]
+    assert [Shard(ordinal, 3).holds_public for ordinal in range(3)] == [True, False, False]
+    assert ALONE.holds(None)
+    assert ALONE.holds("home")
+    assert ALONE.holds_public
+
+
+@pytest.mark.parametrize(
+    ("ordinal", "total", "pod_name", "shard"),
+    [
+        (None, None, None, ALONE),
+        (None, None, "joulo-exporter-2", ALONE),
+        (0, None, None, ALONE),
+        (2, 3, None, Shard(2, 3)),
+        (2, 3, "joulo-exporter-1", Shard(2, 3)),
+        (None, 3, "joulo-exporter-0", Shard(0, 3)),
+        (None, 12, "joulo-2-11", Shard(11, 12)),
+        (None, 1, None, ALONE),
+        (None, 1, "joulo-exporter-0", ALONE),
+        (None, 1, "joulo-exporter-5d9c7b8f4d-x2x4z", ALONE),
+    ],
+)
+def test_the_place_is_found(ordinal, total, pod_name, shard):
+    assert find_shard(ordinal, total, pod_name) == shard
+
+
+UNSAID = (
+    "--total-shards: there are 3, but which one is this? Give --shard, or the name of the StatefulSet's pod in "
+    "the environment variable POD_NAME (the downward API's metadata.name)"
+)
+NO_ORDINAL = (
+    "environment: POD_NAME: 'joulo-x2x4z' does not end in an ordinal, as the names of a StatefulSet's pods do; "
+    "run a StatefulSet, or give --shard"
+)
+TOO_HIGH = (
+    "environment: POD_NAME: 'joulo-3' is shard 3, and --total-shards=3 has those from 0 to 2; "
+    "give the StatefulSet as many replicas as shards"
+)
+NOT_ALONE = (
+    "environment: POD_NAME: 'joulo-1' is shard 1, and --total-shards=1 has those from 0 to 0; "
+    "give the StatefulSet as many replicas as shards"
+)
+
+
+@pytest.mark.parametrize(
+    ("ordinal", "total", "pod_name", "message"),
+    [
+        (1, None, None, "--shard: 1 is one of several shards; say of how many with --total-shards"),
+        (3, 3, None, "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"),
+        (None, 3, None, UNSAID),
+        (None, 3, "", UNSAID),
+        (None, 3, "joulo-x2x4z", NO_ORDINAL),
+        (None, 3, "joulo-3", TOO_HIGH),
+        (None, 1, "joulo-1", NOT_ALONE),
+    ],
+)
+def test_a_place_that_is_none_is_one_line(ordinal, total, pod_name, message):
+    with pytest.raises(ConfigError) as raised:
+        find_shard(ordinal, total, pod_name)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    "pod_name", ["joulo-01", "joulo-", "-1", "7", "joulo-1\n", "joulo-٣", "joulo-1e3", "joulo--1x"]
+)
+def test_odd_names_of_pods_have_no_ordinal(pod_name):
+    with pytest.raises(ConfigError, match="does not end in an ordinal") as raised:
+        find_shard(None, 3, pod_name)
+    assert "\n" not in str(raised.value)
