@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_FLAGS ?=
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench lock audit release image-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/joulo-exporter demo $(DEMO_FLAGS)
@@ -18,6 +18,7 @@ lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.lint-installed
 	$(BIN)/ruff format .
@@ -37,6 +38,23 @@ $(VENV)/.test-installed: $(VENV)/bin/python pyproject.toml
 $(VENV)/.lint-installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	touch $@ $(VENV)/.installed $(VENV)/.test-installed
+
+$(VENV)/.release-installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,release]'
+	touch $@ $(VENV)/.installed $(VENV)/.test-installed
+
+# Writes both locks and THIRD_PARTY_LICENSES.md, to be committed together.
+lock: $(VENV)/.release-installed
+	.ci/release/lock $(BIN)
+
+audit: $(VENV)/.release-installed
+	$(BIN)/python .ci/release/audit.py requirements.lock requirements-build.lock
+
+release: $(VENV)/.release-installed
+	.ci/release/make $(BIN)
+
+image-test: $(VENV)/.test-installed
+	.ci/image/test
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
