@@ -24,6 +24,8 @@ _PORTS = {"http": 80, "https": 443}
 # RFC 9112, section 4.
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r]")
 _STATUS_LINE_BYTES = 16
+# Not a status: the words of a TLS server that works, and wants a certificate from its clients.
+_REFUSED = 0
 
 
 class UnhealthyError(Exception):
@@ -32,6 +34,10 @@ class UnhealthyError(Exception):
 
 class _NotHttpError(UnhealthyError):
     """Somebody takes the connection, and does not answer in plain HTTP."""
+
+
+class _ClosedError(_NotHttpError):
+    """Somebody takes the connection, and closes it without a word."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,13 +93,21 @@ def _status_over_tls(connection: socket.socket, url: SplitResult) -> int:
 
     try:
         with _trusting_context().wrap_socket(connection, server_hostname=url.hostname) as wrapped:
-            return _answer(wrapped, url)
+            return _answer_after_handshake(wrapped, url)
     except ssl.SSLError as error:
         if error.reason and "ALERT" in error.reason:
-            return 0  # no status, yet the words of a server that works: it asks for a certificate
+            return _REFUSED
         raise _NotHttpError("neither HTTP nor TLS is spoken on this port") from error
     except OSError as error:
         raise _NotHttpError("neither HTTP nor TLS is spoken on this port") from error
+
+
+def _answer_after_handshake(connection: socket.socket, url: SplitResult) -> int:
+    try:
+        return _answer(connection, url)
+    except _ClosedError:
+        # In TLS 1.3 the refusal comes after the handshake, and its words can be lost with the connection.
+        return _REFUSED
 
 
 def _trusting_context() -> SSLContext:
@@ -116,7 +130,9 @@ def _answer(connection: socket.socket, url: SplitResult) -> int:
     except TimeoutError as error:
         raise UnhealthyError("it takes connections and does not answer") from error
     except ConnectionError as error:
-        raise _NotHttpError("the connection is closed without an answer") from error
+        raise _ClosedError("the connection is closed without an answer") from error
+    if not line:
+        raise _ClosedError("the connection is closed without an answer")
     found = _STATUS_LINE.match(line)
     if found is None:
         raise _NotHttpError("what answers is no HTTP server")

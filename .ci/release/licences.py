@@ -1,4 +1,4 @@
-"""Print the licences of what is locked, as a table: ``licences.py FOLDER``, with the folder they are installed in."""
+"""Print the licences of the packages that are installed in a folder, as a table: ``licences.py FOLDER``."""
 
 from __future__ import annotations
 
