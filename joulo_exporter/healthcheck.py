@@ -129,7 +129,7 @@ def _answer(connection: socket.socket, url: SplitResult) -> int:
             line += received
     except TimeoutError as error:
         raise UnhealthyError("it takes connections and does not answer") from error
-    except ConnectionError as error:
+    except OSError as error:
         raise _ClosedError("the connection is closed without an answer") from error
     if not line:
         raise _ClosedError("the connection is closed without an answer")
