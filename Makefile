@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?= --numprocesses=3 --dist=loadfile
 
-.PHONY: demo test lint format dashboards bench clean
+.PHONY: demo test lint format dashboards bench lock audit release image-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/joulo-exporter demo $(DEMO_FLAGS)
@@ -20,6 +20,7 @@ lint: $(VENV)/.lint-installed
 	$(BIN)/mypy
 	MYPYPATH=grafana $(BIN)/mypy --explicit-package-bases grafana/generate.py grafana/boards
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.lint-installed
 	$(BIN)/ruff format .
@@ -43,6 +44,23 @@ $(VENV)/.test-installed: $(VENV)/bin/python pyproject.toml
 $(VENV)/.lint-installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	touch $@ $(VENV)/.installed $(VENV)/.test-installed
+
+$(VENV)/.release-installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,release]'
+	touch $@ $(VENV)/.installed $(VENV)/.test-installed
+
+# Writes both locks and THIRD_PARTY_LICENSES.md, to be committed together.
+lock: $(VENV)/.release-installed
+	.ci/release/lock $(BIN)
+
+audit: $(VENV)/.release-installed
+	$(BIN)/python .ci/release/audit.py requirements.lock requirements-build.lock
+
+release: $(VENV)/.release-installed
+	.ci/release/make $(BIN)
+
+image-test: $(VENV)/.test-installed
+	.ci/image/test
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,109 @@
+"""The compose files: valid for both validators, hardened, pinned, and nothing in them is missing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from joulo_exporter import __version__
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+EVERY = ("compose.yaml", "compose.demo.yaml")
+PINNED = re.compile(r"[a-z/-]+:v?[0-9]+\.[0-9]+\.[0-9]+(@sha256:[0-9a-f]{64})?")
+
+
+def compose(name):
+    return yaml.safe_load((DEPLOY / name).read_text())
+
+
+def services():
+    return [(name, service, settings) for name in EVERY for service, settings in compose(name)["services"].items()]
+
+
+def mounts(settings):
+    """Return (what, where, options) of each volume."""
+    return [tuple((volume + ":rw").split(":")[:3]) for volume in settings["volumes"]]
+
+
+def run(*command):
+    ran = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_both_validators_take_them():
+    tool = Path(sys.executable).with_name("check-jsonschema")
+    run(tool, "--builtin-schema", "vendor.compose-spec", *(DEPLOY / name for name in EVERY))
+    for name in EVERY:
+        run("docker-compose", "-f", DEPLOY / name, "config", "-q")
+
+
+@pytest.mark.parametrize(("name", "service", "settings"), services())
+def test_every_service_is_pinned_and_hardened(name, service, settings):
+    assert PINNED.fullmatch(settings["image"]), settings["image"]
+    assert settings["read_only"] is True
+    assert settings["cap_drop"] == ["ALL"]
+    assert settings["security_opt"] == ["no-new-privileges:true"]
+    assert service == "exporter" or settings["healthcheck"]["test"][0] == "CMD"
+    assert all(port.startswith("127.0.0.1:") for port in settings["ports"]), f"{name} is open to the network"
+
+
+@pytest.mark.parametrize(("name", "service", "settings"), services())
+def test_every_mounted_path_exists_and_is_read_only(name, service, settings):
+    for what, where, options in mounts(settings):
+        if what.startswith("."):
+            assert (DEPLOY / what).exists(), f"{service}: {what} for {where}"
+            assert options == "ro", what
+        else:
+            assert what in compose(name)["volumes"]
+
+
+def test_the_exporter_is_this_version_built_from_here():
+    for name in EVERY:
+        exporter = compose(name)["services"]["exporter"]
+        assert exporter["image"] == f"joulo-exporter:{__version__}"
+        assert (DEPLOY / exporter["build"] / "Dockerfile").is_file()
+        assert [where for _, where, _ in mounts(exporter)] == ["/data"]
+
+
+def test_secrets_are_files_that_git_passes_over():
+    declared = compose("compose.yaml")["secrets"]
+    assert declared.keys() == {"joulo-token", "grafana-password"}
+    for secret in declared.values():
+        assert secret["file"].startswith("./secrets/")
+    assert "deploy/secrets/**" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_the_demo_differs_only_in_data_and_secrets():
+    ours, demo = (compose(name)["services"] for name in EVERY)
+    assert demo["exporter"].pop("command") == ["demo"]
+    del ours["exporter"]["environment"], ours["exporter"]["secrets"], ours["grafana"]["secrets"]
+    for services_of in (ours, demo):
+        services_of["grafana"]["environment"] = {
+            key: value
+            for key, value in services_of["grafana"]["environment"].items()
+            if key not in {"GF_SECURITY_ADMIN_PASSWORD__FILE", "GF_AUTH_ANONYMOUS_ENABLED"}
+        }
+        for settings in services_of.values():
+            settings["volumes"] = [volume.removeprefix("demo-") for volume in settings["volumes"]]
+    assert demo == ours
+    assert set(compose("compose.yaml")["volumes"]).isdisjoint(compose("compose.demo.yaml")["volumes"])
+
+
+def test_prometheus_is_configured_as_without_containers_but_for_the_addresses(tmp_path):
+    shipped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    text = (DEPLOY / "compose/prometheus.yml").read_text()
+    here = yaml.safe_load(
+        text.replace("exporter:9973", "localhost:9973").replace("alertmanager:9093", "localhost:9093")
+    )
+    assert here == shipped
+    assert {"exporter:9973", "alertmanager:9093"} <= set(re.findall(r"[a-z]+:[0-9]+", text))
+    shutil.copytree(DEPLOY / "prometheus/rules", tmp_path / "rules")
+    (tmp_path / "prometheus.yml").write_text(text)
+    run("promtool", "check", "config", tmp_path / "prometheus.yml")

@@ -1,0 +1,146 @@
+"""What is shipped: the locks, the licences, the wheel, the sdist, the image's recipe."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from joulo_exporter import __version__
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PYTHONS = ("3.11", "3.12", "3.13")
+LOCKS = {
+    "requirements.lock": PROJECT["project"]["dependencies"],
+    "requirements-build.lock": PROJECT["build-system"]["requires"],
+}
+ENTRY = re.compile(r"([a-z0-9-]+)==([0-9.]+)(?: ; .+)? \\((?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+)\n")
+ALLOWED = {"Apache-2.0", "Artistic-1.0-Perl", "BSD-2-Clause", "BSD-3-Clause", "MIT", "PSF-2.0"}
+
+
+def locked(name):
+    """Return package: version; every line of the lock belongs to an entry with at least one hash."""
+    head, _, text = (ROOT / name).read_text().partition("\n")
+    assert head.startswith("# ")
+    entries = [(match[1], match[2]) for match in ENTRY.finditer(text)]
+    assert ENTRY.sub("", text) == ""
+    assert len(dict(entries)) == len(entries)
+    return dict(entries)
+
+
+def needed(requirements):
+    """Return the names of these packages and all that they need, on any supported Python on Linux."""
+    names = set()
+    waiting = list(requirements)
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        if canonicalize_name(requirement.name) in names or not any(applies(requirement, at) for at in PYTHONS):
+            continue
+        names.add(canonicalize_name(requirement.name))
+        waiting += requires(requirement.name) or ()
+    return names
+
+
+def applies(requirement, python):
+    environment = {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
+    return requirement.marker is None or requirement.marker.evaluate(environment)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_lock_satisfies_pyproject(name):
+    versions = locked(name)
+    for requirement in map(Requirement, LOCKS[name]):
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_lock_has_what_is_needed_and_nothing_else(name):
+    assert set(locked(name)) == needed(LOCKS[name])
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_lock_names_no_place_to_load_from(name):
+    assert "://" not in (ROOT / name).read_text()
+
+
+def test_every_dependency_has_a_licence_that_goes_with_ours():
+    rows = re.findall(
+        r"^\| ([a-z0-9-]+) \| ([0-9.]+) \| (.+) \|$", (ROOT / "THIRD_PARTY_LICENSES.md").read_text(), re.MULTILINE
+    )
+    assert {name: version for name, version, _ in rows} == locked("requirements.lock")
+    for name, _, terms in rows:
+        choices = [set(choice.split(" AND ")) for choice in terms.split(" OR ")]
+        assert any(choice <= ALLOWED for choice in choices), f"{name}: {terms}"
+
+
+def build(folder, source):
+    """Build wheel and sdist of a tree; return their paths."""
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    subprocess.run(command, cwd=source, env=environment, check=True, capture_output=True)
+    return next(folder.glob("*.whl")), next(folder.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("dist"), ROOT)
+
+
+def files(folder):
+    return {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_has_the_package_and_no_more(built):
+    with zipfile.ZipFile(built[0]) as wheel:
+        packed = set(wheel.namelist())
+        entry_points = wheel.read(f"joulo_exporter-{__version__}.dist-info/entry_points.txt").decode()
+    assert {name for name in packed if ".dist-info/" not in name} == files("joulo_exporter")
+    assert f"joulo_exporter-{__version__}.dist-info/licenses/LICENSE" in packed
+    assert "joulo-exporter = joulo_exporter.cli:main" in entry_points
+
+
+def test_the_sdist_has_what_the_tests_need(built):
+    with tarfile.open(built[1]) as sdist:
+        packed = {name.partition("/")[2] for name in sdist.getnames()}
+    wanted = {*("Dockerfile", ".dockerignore", ".gitignore", "Makefile", "CHANGELOG.md", "LICENSE", "README.md"),
+              *("SECURITY.md", "THIRD_PARTY_LICENSES.md", "pyproject.toml", *LOCKS)}  # fmt: skip
+    for folder in ("joulo_exporter", "tests", "docs", "grafana", ".ci"):
+        wanted |= files(folder)
+    wanted |= {name for name in files("deploy") if not name.startswith("deploy/secrets/")}
+    assert wanted - packed == set()
+
+
+def test_no_secret_gets_into_the_sdist(tmp_path, built):
+    """The sdist is built from what .gitignore leaves: a token in its place must not be in it."""
+    with tarfile.open(built[1]) as sdist:
+        sdist.extractall(tmp_path, filter="data")
+    source = tmp_path / f"joulo_exporter-{__version__}"
+    (source / "deploy/secrets/joulo-token").write_text("joulo_secret\n")
+    (source / "deploy/secrets/alertmanager/ntfy-token").write_text("tk_secret\n")
+    again = build(tmp_path / "dist", source)
+    with tarfile.open(again[1]) as sdist:
+        secrets = sorted(name.partition("/")[2] for name in sdist.getnames() if "deploy/secrets/" in name)
+    assert secrets == ["deploy/secrets/README.md", "deploy/secrets/alertmanager/README.md"]
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in built], "not reproducible"
+
+
+def test_the_image_is_this_version_and_pinned():
+    recipe = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^ARG VERSION=(.+)$", recipe, re.MULTILINE)[1] == __version__
+    assert re.search(r"^ARG BASE=docker\.io/library/python:3\.[0-9]+-slim-bookworm$", recipe, re.MULTILINE)
+    assert recipe.count("--require-hashes") == recipe.count("-r requirements")
