@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,9 @@ class WebOptions(msgspec.Struct, frozen=True):
     listen_addresses: tuple[str, ...]
     telemetry_path: str
     lifecycle_enabled: bool
+    systemd_socket: bool = False
+    """Listen on what systemd passes, in place of the addresses."""
+    paths: web.WebPaths = web.WebPaths()
 
 
 class SystemClock:
@@ -153,14 +157,18 @@ class Service:
             reload=self.reload,
             lifecycle_enabled=self._options.lifecycle_enabled,
             telemetry_path=self._options.telemetry_path,
+            paths=self._options.paths,
         )
         runner = web.make_runner(web.make_application(services))
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        addresses = [web.parse_listen_address(address) for address in self._options.listen_addresses]
-        bound = await web.start_listening(runner, addresses)
+        activated = web.activated_sockets(os.environ) if self._options.systemd_socket else []
+        wanted = () if self._options.systemd_socket else self._options.listen_addresses
+        addresses = [web.parse_listen_address(address) for address in wanted]
+        bound = await web.start_listening(runner, addresses, activated=activated)
+        telemetry_path = self._options.paths.prefix + self._options.telemetry_path
         for address in bound:
-            event(_logger, "info", "listening", address=address, telemetry_path=self._options.telemetry_path)
+            event(_logger, "info", "listening", address=address, telemetry_path=telemetry_path)
         if started is not None:
             started(bound)
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from joulo_exporter import logs
 from joulo_exporter.check import check
 from joulo_exporter.cli.console import say
-from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, EXIT_FAULT
+from joulo_exporter.cli.parser import EXIT_FAULT
+from joulo_exporter.cli.web_flags import DEFAULT_LISTEN_ADDRESS
 from joulo_exporter.config import COLLECTORS, Config, load_config
 from joulo_exporter.demo import simulated_household
 from joulo_exporter.service import Service, WebOptions
+from joulo_exporter.web import web_paths
 
 if TYPE_CHECKING:
     import argparse
@@ -87,4 +89,6 @@ def _web_options(options: argparse.Namespace) -> WebOptions:
         listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),
         telemetry_path=options.telemetry_path,
         lifecycle_enabled=options.lifecycle,
+        systemd_socket=options.systemd_socket,
+        paths=web_paths(options.external_url, options.route_prefix),
     )

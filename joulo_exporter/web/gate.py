@@ -1,0 +1,88 @@
+"""What a request must be before any path is looked at; the first of the application's middlewares.
+
+aiohttp's parsers refuse what is malformed; this is what they let pass, one of them or both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion10, HttpVersion11
+
+from joulo_exporter.web.limits import MAX_BODY, MAX_HEAD, Limits
+from joulo_exporter.web.refusals import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
+"""The methods of RFC 9110 and RFC 5789: 405 where they are not allowed. Any other is 501."""
+_HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
+_BODY_S = Limits().body_s
+
+
+@web.middleware
+async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what is no request that could have an answer here; read the body that nobody reads."""
+    status = _fault(request) or await _body_fault(request)
+    return await handler(request) if status is None else refusal(status)
+
+
+async def expect_continue(request: web.Request) -> None:
+    """Say ``100 Continue`` only to a request that will not be refused for its body."""
+    if request.version != HttpVersion11:
+        return
+    expectation = request.headers.get(hdrs.EXPECT, "")
+    if expectation.lower() == "100-continue" and not (request.content_length or 0) > MAX_BODY:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # an answer is still to come
+
+
+def _fault(request: web.Request) -> int | None:
+    """Return the status of the first thing that is wrong."""
+    coding = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
+    faults = (
+        (request.version not in (HttpVersion10, HttpVersion11), 505),
+        (request.method not in _METHODS, 501),
+        (coding.strip().lower() != "chunked", 501),
+        # Faulty framing, says RFC 9112, section 6.1.
+        (hdrs.TRANSFER_ENCODING in request.headers and request.version == HttpVersion10, 400),
+        (sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD, 431),
+        (not _HOST.fullmatch(request.headers.get(hdrs.HOST, "")), 400),
+        ("#" in _target(request), 400),  # a fragment is never sent (RFC 9112, section 3.2)
+        (request.headers.get(hdrs.EXPECT, "100-continue").lower() != "100-continue", 417),
+    )
+    return next((status for wrong, status in faults if wrong), None)
+
+
+def _target(request: web.Request) -> str:
+    return request._message.path  # noqa: SLF001  nothing public has the target as it came
+
+
+async def _body_fault(request: web.Request) -> int | None:
+    """Read the body and forget it, so that a next request can come; return the status if that cannot be done."""
+    if not request.body_exists:
+        return None
+    if request.method == hdrs.METH_CONNECT or (request.content_length or 0) > MAX_BODY:
+        return 413 if request.method != hdrs.METH_CONNECT else 501
+    try:
+        async with asyncio.timeout(_BODY_S):
+            return await _drained(request)
+    except TimeoutError:
+        return 408
+    except web.RequestPayloadError:
+        return 400
+
+
+async def _drained(request: web.Request) -> int | None:
+    size = 0
+    while chunk := await request.content.readany():
+        size += len(chunk)
+        if size > MAX_BODY:
+            return 413
+    return None

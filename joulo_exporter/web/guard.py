@@ -1,0 +1,108 @@
+"""Bounds what all clients together may take: connections, time, and memory for what they do not read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from joulo_exporter.web.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from joulo_exporter.web.connection import GuardedConnection
+
+
+class ConnectionGuard:
+    """Knows all connections of a server, on whatever address, and looks at them once a second.
+
+    Args:
+        limits: the bounds.
+        clock: seconds from any start; the event loop's if ``None``.
+    """
+
+    def __init__(self, limits: Limits | None = None, clock: Callable[[], float] | None = None) -> None:
+        self.limits = limits or Limits()
+        self.now = clock or asyncio.get_running_loop().time
+        self._connections: set[GuardedConnection] = set()
+        self._next_sweep: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """Return the number of connections."""
+        return len(self._connections)
+
+    def admit(self, newcomer: GuardedConnection) -> bool:
+        """Take a connection in, if need be in the place of another; return whether there was a place."""
+        if len(self._connections) >= self.limits.connections and not self._make_room():
+            return False
+        self._connections.add(newcomer)
+        if self._next_sweep is None:
+            self._plan_sweep()
+        return True
+
+    def leave(self, connection: GuardedConnection) -> None:
+        """Forget a connection; nothing is planned any more once there is none."""
+        self._connections.discard(connection)
+        if not self._connections and self._next_sweep is not None:
+            self._next_sweep.cancel()
+            self._next_sweep = None
+
+    def relieve(self, writer: GuardedConnection) -> None:
+        """Drop those that have not read for longest until what is unread fits, but never the writer itself."""
+        unread = {connection: connection.unread for connection in self._connections if connection.unread}
+        excess = sum(unread.values()) - self.limits.buffered
+        for connection in sorted(unread, key=lambda other: other.stalled_since or self.now()):
+            if excess <= 0:
+                return
+            if connection is not writer:
+                excess -= unread[connection]
+                connection.drop()
+
+    def sweep(self) -> None:
+        """Close what has used up its time."""
+        now = self.now()
+        for connection in list(self._connections):
+            self._look_at(connection, now)
+
+    def _look_at(self, connection: GuardedConnection, now: float) -> None:
+        if not connection.unread:
+            connection.stalled_since = None
+        elif connection.stalled_since is None:
+            connection.stalled_since = now
+        elif now - connection.stalled_since > self.limits.write_s:
+            connection.drop()
+            return
+        if (connection.reading_since is not None and now - connection.reading_since > self.limits.head_s) or (
+            connection.idle_since is not None and now - connection.idle_since > self.limits.idle_s
+        ):
+            connection.time_out()
+
+    def _make_room(self) -> bool:
+        """Drop the connection that is missed least; return whether there was one."""
+        now = self.now()
+        ranked = [
+            (rank, connection)
+            for connection in self._connections
+            if (rank := self._rank(connection, now)) is not None
+        ]
+        if not ranked:
+            return False
+        _, victim = min(ranked, key=lambda pair: pair[0])
+        self.leave(victim)  # its end comes in a moment; its place is free at once
+        victim.drop()
+        return True
+
+    def _rank(self, connection: GuardedConnection, now: float) -> tuple[int, float] | None:
+        """Return how little it is missed, the least first; ``None`` if it is at work."""
+        if connection.unread:
+            stalled = connection.stalled_since
+            return (2, stalled) if stalled is not None and now - stalled > self.limits.stalled_s else None
+        since = connection.reading_since if connection.idle_since is None else connection.idle_since
+        return None if since is None else (int(connection.proven), since)
+
+    def _plan_sweep(self) -> None:
+        self._next_sweep = asyncio.get_running_loop().call_later(self.limits.sweep_s, self._sweep_again)
+
+    def _sweep_again(self) -> None:
+        self._plan_sweep()
+        self.sweep()
