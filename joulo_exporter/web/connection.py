@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+_REFUSED = 400
+
 
 class GuardedConnection(web.RequestHandler):
     """Knows since when it waits for a request, or for a client that does not read.
@@ -26,9 +28,19 @@ class GuardedConnection(web.RequestHandler):
     """
 
     __slots__ = (
-        "_answered", "_guard", "_head", "_more", "_received", "idle_since", "proven", "reading_since",
-        "stalled_since", "wire",
-    )  # fmt: skip
+        "_answered",
+        "_gone",
+        "_guard",
+        "_head",
+        "_more",
+        "_received",
+        "idle_since",
+        "leaving_since",
+        "proven",
+        "reading_since",
+        "stalled_since",
+        "wire",
+    )
 
     def __init__(self, server: web.Server, guard: ConnectionGuard, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -48,6 +60,7 @@ class GuardedConnection(web.RequestHandler):
         self._received = 0
         self._answered = 0
         self._more = False
+        self._gone: asyncio.Future[None] | None = None
         self.wire: asyncio.Transport | None = None
         self.proven = False
         """Whether it has sent a request that was answered well: it is not dropped for a newcomer that has not."""
@@ -57,6 +70,8 @@ class GuardedConnection(web.RequestHandler):
         """When its last request was answered."""
         self.stalled_since: float | None = None
         """Since when there are bytes that it has not read."""
+        self.leaving_since: float | None = None
+        """When it was refused: what it sends from then on is thrown away."""
 
     @property
     def unread(self) -> int:
@@ -76,11 +91,14 @@ class GuardedConnection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self._guard.leave(self)
+        self._let_go()
         self.wire = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and note whether a request is complete now."""
+        if self.leaving_since is not None:
+            return
         requests = self._request_count
         if not data or self._answered < requests:
             self._more = self._more or bool(data)  # a body, or the next request before this one is answered
@@ -96,6 +114,10 @@ class GuardedConnection(web.RequestHandler):
         elif self._received > MAX_HEAD:
             self.refuse(431)
 
+    def eof_received(self) -> None:
+        """A refused client that has ended its side has read the answer, or never will."""
+        self._let_go()
+
     def pause_writing(self) -> None:
         """Note that the client does not keep up."""
         super().pause_writing()
@@ -107,12 +129,15 @@ class GuardedConnection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer; then the connection waits for its next request."""
         try:
-            return await super().finish_response(request, resp, start_time)
+            sent = await super().finish_response(request, resp, start_time)
+            if resp.status >= _REFUSED and not resp.keep_alive:
+                await self._linger()
         finally:
             self._answered += 1
-            self.proven = self.proven or resp.status < 400  # noqa: PLR2004
+            self.proven = self.proven or resp.status < _REFUSED
             if self._answered >= self._request_count:
                 self._rest(self._guard.now())
+        return sent
 
     def handle_error(
         self,
@@ -125,13 +150,13 @@ class GuardedConnection(web.RequestHandler):
         _logger.debug("no request that can be answered: %s", type(exc).__name__ if exc else message)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
-        return refusal(status_of(exc, self._head) if status == 400 else 500)  # noqa: PLR2004
+        return refusal(status_of(exc, self._head) if status == _REFUSED else 500)
 
     def refuse(self, status: int) -> None:
         """Answer in place of aiohttp, which has no complete request, and close."""
         if self.wire is not None and self.transport is not None and not self.wire.is_closing():
             self.transport.write(raw_refusal(status))
-        self.force_close()
+        self._take_leave()
 
     def time_out(self) -> None:
         """Close a connection on which no request has come in time; one that has begun hears why."""
@@ -145,9 +170,31 @@ class GuardedConnection(web.RequestHandler):
         wire = self.wire
         if wire is None:
             return
+        self._let_go()
         if wire.get_write_buffer_size():
             wire.abort()
         self.force_close()
+
+    def _take_leave(self) -> None:
+        """End our side of the connection, and read on; the guard closes it if the client does not."""
+        self.leaving_since, self.reading_since, self.idle_since = self._guard.now(), None, None
+        wire = self.wire
+        if wire is None or wire.is_closing() or self.transport is not wire:
+            self.force_close()  # gone, or TLS, which has no half of a connection
+            return
+        wire.write_eof()
+        if not wire.is_reading():
+            wire.resume_reading()
+
+    async def _linger(self) -> None:
+        self._take_leave()
+        if self.wire is not None and not self.wire.is_closing():
+            self._gone = self._loop.create_future()
+            await self._gone
+
+    def _let_go(self) -> None:
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
 
     def _await_request(self, now: float) -> None:
         self.reading_since, self.idle_since = now, None
@@ -155,6 +202,8 @@ class GuardedConnection(web.RequestHandler):
 
     def _rest(self, now: float) -> None:
         """Wait for the next request; where some of it may have come already, not for as long."""
+        if self.leaving_since is not None:
+            return
         more = self._more
         self._await_request(now)
         if not more:

@@ -13,16 +13,17 @@ from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
 from joulo_exporter.web.limits import MAX_BODY, MAX_HEAD, Limits
-from joulo_exporter.web.refusals import refusal
+from joulo_exporter.web.refusals import METHODS, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
-"""The methods of RFC 9110 and RFC 5789: 405 where they are not allowed. Any other is 501."""
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
+_TARGET = re.compile(r"\*|(?:https?://[^/?#]+)?(?:/[!\"$-~]*)?(?:\?[!\"$-~]*)?", re.IGNORECASE)
+"""RFC 9112, section 3.2: a path, or a whole URL as for a proxy; printable ASCII, and never a fragment."""
+_WRONG_VERSION = 505
 _BODY_S = Limits().body_s
 
 
@@ -30,6 +31,8 @@ _BODY_S = Limits().body_s
 async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what is no request that could have an answer here; read the body that nobody reads."""
     status = _fault(request) or await _body_fault(request)
+    if status == _WRONG_VERSION:
+        request._version = HttpVersion11  # noqa: SLF001  or the answer would claim the version that is not spoken
     return await handler(request) if status is None else refusal(status)
 
 
@@ -47,14 +50,14 @@ def _fault(request: web.Request) -> int | None:
     """Return the status of the first thing that is wrong."""
     coding = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
     faults = (
-        (request.version not in (HttpVersion10, HttpVersion11), 505),
-        (request.method not in _METHODS, 501),
+        (request.version not in (HttpVersion10, HttpVersion11), _WRONG_VERSION),
+        (request.method not in METHODS, 501),
         (coding.strip().lower() != "chunked", 501),
         # Faulty framing, says RFC 9112, section 6.1.
         (hdrs.TRANSFER_ENCODING in request.headers and request.version == HttpVersion10, 400),
         (sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD, 431),
         (not _HOST.fullmatch(request.headers.get(hdrs.HOST, "")), 400),
-        ("#" in _target(request), 400),  # a fragment is never sent (RFC 9112, section 3.2)
+        (not _TARGET.fullmatch(_target(request)), 400),
         (request.headers.get(hdrs.EXPECT, "100-continue").lower() != "100-continue", 417),
     )
     return next((status for wrong, status in faults if wrong), None)
@@ -68,8 +71,8 @@ async def _body_fault(request: web.Request) -> int | None:
     """Read the body and forget it, so that a next request can come; return the status if that cannot be done."""
     if not request.body_exists:
         return None
-    if request.method == hdrs.METH_CONNECT or (request.content_length or 0) > MAX_BODY:
-        return 413 if request.method != hdrs.METH_CONNECT else 501
+    if (request.content_length or 0) > MAX_BODY:
+        return 413
     try:
         async with asyncio.timeout(_BODY_S):
             return await _drained(request)

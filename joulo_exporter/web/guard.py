@@ -69,11 +69,13 @@ class ConnectionGuard:
             connection.stalled_since = None
         elif connection.stalled_since is None:
             connection.stalled_since = now
-        elif now - connection.stalled_since > self.limits.write_s:
+        elif _spent(connection.stalled_since, now, self.limits.write_s):
             connection.drop()
             return
-        if (connection.reading_since is not None and now - connection.reading_since > self.limits.head_s) or (
-            connection.idle_since is not None and now - connection.idle_since > self.limits.idle_s
+        if _spent(connection.leaving_since, now, self.limits.linger_s):
+            connection.drop()
+        elif _spent(connection.reading_since, now, self.limits.head_s) or _spent(
+            connection.idle_since, now, self.limits.idle_s
         ):
             connection.time_out()
 
@@ -96,7 +98,9 @@ class ConnectionGuard:
         """Return how little it is missed, the least first; ``None`` if it is at work."""
         if connection.unread:
             stalled = connection.stalled_since
-            return (2, stalled) if stalled is not None and now - stalled > self.limits.stalled_s else None
+            return (2, stalled) if stalled is not None and _spent(stalled, now, self.limits.stalled_s) else None
+        if connection.leaving_since is not None:
+            return -1, connection.leaving_since
         since = connection.reading_since if connection.idle_since is None else connection.idle_since
         return None if since is None else (int(connection.proven), since)
 
@@ -106,3 +110,7 @@ class ConnectionGuard:
     def _sweep_again(self) -> None:
         self._plan_sweep()
         self.sweep()
+
+
+def _spent(since: float | None, now: float, allowed_s: float) -> bool:
+    return since is not None and now - since > allowed_s

@@ -24,6 +24,9 @@ class Limits:
     """Of answers that clients have not read yet, all together; past it, whoever reads slowest is dropped."""
     body_s: float = 10.0
     """From the headers to the end of a request's body."""
+    linger_s: float = 1.0
+    """How long what a refused client still sends is read and thrown away: a connection that is closed before
+    is reset, and the client may never see why. Go takes half a second."""
     handshake_s: float = 5.0
     """For a TLS handshake, in place of asyncio's 60 s."""
     sweep_s: float = 1.0

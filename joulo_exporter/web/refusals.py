@@ -13,6 +13,8 @@ from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 
 from joulo_exporter.web.limits import MAX_LINE
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
+"""The methods of RFC 9110 and RFC 5789: 405 where they are not allowed. Any other is 501, and so is CONNECT."""
 SERVER = "joulo-exporter"
 """The ``Server`` header, without versions: those are for ``joulo_exporter_build_info``."""
 
@@ -30,8 +32,8 @@ REASONS = {
 }
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_METHOD = re.compile(_TOKEN + rb" [!-~]")
-_VERSION = re.compile(_TOKEN + rb" [!-~]+ HTTP/(\d)\.\d\r?\n")
+_METHOD = re.compile(rb"(" + _TOKEN + rb") [!-~]")
+_VERSION = re.compile(_TOKEN + rb" [!-~]+(?: HTTP/(\d\.\d))?\r?\n")
 
 
 def refusal(status: int) -> web.Response:
@@ -67,8 +69,9 @@ def status_of(error: BaseException | None, head: bytes) -> int:
     if "Too many headers" in str(error):
         return 431
     version = _VERSION.match(head)
-    if version is not None and version[1] != b"1":
+    if version is not None and version[1] not in (b"1.0", b"1.1"):
         return 505
-    if isinstance(error, BadHttpMethod) and _METHOD.match(head):
+    method = _METHOD.match(head)
+    if isinstance(error, BadHttpMethod) and method is not None and method[1].decode() not in METHODS:
         return 501
     return 400
