@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
 _TARGET = re.compile(r"\*|(?:https?://[^/?#]+)?(?:/[!\"$-~]*)?(?:\?[!\"$-~]*)?", re.IGNORECASE)
 """RFC 9112, section 3.2: a path, or a whole URL as for a proxy; printable ASCII, and never a fragment."""
-_WRONG_VERSION = 505
 _BODY_S = Limits().body_s
 
 
 @web.middleware
 async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what is no request that could have an answer here; read the body that nobody reads."""
-    status = _fault(request) or await _body_fault(request)
-    if status == _WRONG_VERSION:
+    if request._message.version not in (HttpVersion10, HttpVersion11):  # noqa: SLF001
         request._version = HttpVersion11  # noqa: SLF001  or the answer would claim the version that is not spoken
+        return refusal(505)
+    status = _fault(request) or await _body_fault(request)
     return await handler(request) if status is None else refusal(status)
 
 
@@ -50,7 +50,6 @@ def _fault(request: web.Request) -> int | None:
     """Return the status of the first thing that is wrong."""
     coding = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
     faults = (
-        (request.version not in (HttpVersion10, HttpVersion11), _WRONG_VERSION),
         (request.method not in METHODS, 501),
         (coding.strip().lower() != "chunked", 501),
         # Faulty framing, says RFC 9112, section 6.1.
