@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _REFUSED = 400
+_NEVER_S = 7 * 86400.0
 
 
 class GuardedConnection(web.RequestHandler):
@@ -46,7 +47,7 @@ class GuardedConnection(web.RequestHandler):
         super().__init__(
             server,
             loop=loop,
-            keepalive_timeout=guard.limits.idle_s,
+            keepalive_timeout=_NEVER_S,  # the guard closes idle connections
             access_log=cast("logging.Logger", None),
             logger=_logger,
             max_line_size=MAX_LINE,
@@ -121,8 +122,7 @@ class GuardedConnection(web.RequestHandler):
     def pause_writing(self) -> None:
         """Note that the client does not keep up."""
         super().pause_writing()
-        self.stalled_since = self.stalled_since or self._guard.now()
-        self._guard.relieve(self)
+        self._note_unread()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -130,6 +130,7 @@ class GuardedConnection(web.RequestHandler):
         """Send the answer; then the connection waits for its next request."""
         try:
             sent = await super().finish_response(request, resp, start_time)
+            self._note_unread()  # under TLS, nothing pauses
             if resp.status >= _REFUSED and not resp.keep_alive:
                 await self._linger()
         finally:
@@ -174,6 +175,11 @@ class GuardedConnection(web.RequestHandler):
         if wire.get_write_buffer_size():
             wire.abort()
         self.force_close()
+
+    def _note_unread(self) -> None:
+        if self.unread:
+            self.stalled_since = self.stalled_since or self._guard.now()
+            self._guard.relieve(self)
 
     def _take_leave(self) -> None:
         """End our side of the connection, and read on; the guard closes it if the client does not."""
