@@ -21,6 +21,7 @@ from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import open_ledger
 from joulo_exporter.logs import event
+from joulo_exporter.notify import Notifier, watchdog
 from joulo_exporter.page import landing_page
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Service:
         self._accounts: Accounts | None = None
         self._reloading: set[asyncio.Task[str | None]] = set()
         self._stop = asyncio.Event()
+        self._notifier = Notifier(os.environ)
+        self._bound: list[str] = []
 
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
@@ -93,9 +96,12 @@ class Service:
         # The stack is left from its end: first the web server, then reloads, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._signals())
+            await stack.enter_async_context(watchdog(self._notifier, self._healthy))
             async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
                 await self._start(stack, started)
+                self._notifier.ready(self._status())
             await self._stop.wait()
+            self._notifier.stopping()
             event(_logger, "info", "stopping")
 
     async def _start(self, stack: contextlib.AsyncExitStack, started: Callable[[list[str]], None] | None) -> None:
@@ -123,21 +129,27 @@ class Service:
             Why it failed, in one line; ``None`` when it did not.
         """
         async with self._reload_lock:
-            try:
-                config = await asyncio.to_thread(self._load)
-                wanted = await asyncio.to_thread(plans, config)
-                if self._accounts is not None:
-                    await self._accounts.follow(wanted)
-            except (ConfigError, LedgerError) as error:
-                self._reloads.successful = False
-                event(_logger, "error", "configuration not reloaded; the former one stays in force", err=error)
-                return str(error)
-            if config.storage_path != self._config.storage_path:
-                event(_logger, "warn", "storage.path has changed, which takes a restart")
-            self._config, self._plans = config, wanted
-            self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
-            event(_logger, "info", "configuration reloaded", accounts=len(wanted))
-            return None
+            self._notifier.reloading()
+            failure = await self._reload()
+            self._notifier.ready(self._status() if failure is None else "configuration not reloaded: see the log")
+            return failure
+
+    async def _reload(self) -> str | None:
+        try:
+            config = await asyncio.to_thread(self._load)
+            wanted = await asyncio.to_thread(plans, config)
+            if self._accounts is not None:
+                await self._accounts.follow(wanted)
+        except (ConfigError, LedgerError) as error:
+            self._reloads.successful = False
+            event(_logger, "error", "configuration not reloaded; the former one stays in force", err=error)
+            return str(error)
+        if config.storage_path != self._config.storage_path:
+            event(_logger, "warn", "storage.path has changed, which takes a restart")
+        self._config, self._plans = config, wanted
+        self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
+        event(_logger, "info", "configuration reloaded", accounts=len(wanted))
+        return None
 
     async def _listen(
         self,
@@ -169,8 +181,17 @@ class Service:
         telemetry_path = self._options.paths.prefix + self._options.telemetry_path
         for address in bound:
             event(_logger, "info", "listening", address=address, telemetry_path=telemetry_path)
+        self._bound = bound
         if started is not None:
             started(bound)
+
+    def _status(self) -> str:
+        """Return what ``systemctl status`` shows."""
+        accounts = sum(plan.token is not None for plan in self._plans)
+        return f"serving {accounts} {'account' if accounts == 1 else 'accounts'} on {', '.join(self._bound)}"
+
+    def _healthy(self) -> bool:
+        return self._accounts is None or self._accounts.alive
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
