@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_FLAGS ?=
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench abuse clean
 
 demo: $(VENV)/.installed
 	$(BIN)/joulo-exporter demo $(DEMO_FLAGS)
@@ -43,3 +43,6 @@ clean:
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py
+
+abuse: $(VENV)/.test-installed
+	$(BIN)/python tests/abuse/abuse.py

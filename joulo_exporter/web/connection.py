@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from joulo_exporter.web.limits import MAX_HEAD, MAX_HEADERS, MAX_LINE
+from joulo_exporter.web.limits import MAX_HEAD, MAX_HEADERS, MAX_LINE, MAX_PIPELINED
 from joulo_exporter.web.refusals import raw_refusal, refusal, status_of
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterator
 
     from joulo_exporter.web.guard import ConnectionGuard
 
@@ -35,6 +37,7 @@ class GuardedConnection(web.RequestHandler):
         "_head",
         "_more",
         "_received",
+        "body_since",
         "idle_since",
         "leaving_since",
         "proven",
@@ -67,6 +70,8 @@ class GuardedConnection(web.RequestHandler):
         """Whether it has sent a request that was answered well: it is not dropped for a newcomer that has not."""
         self.reading_since: float | None = None
         """When it connected, or when the first byte of a request came that is not complete."""
+        self.body_since: float | None = None
+        """When the body of its request was waited for; the gate says so."""
         self.idle_since: float | None = None
         """When its last request was answered."""
         self.stalled_since: float | None = None
@@ -104,6 +109,7 @@ class GuardedConnection(web.RequestHandler):
         if not data or self._answered < requests:
             self._more = self._more or bool(data)  # a body, or the next request before this one is answered
             super().data_received(data)
+            self._bound_pipeline()
             return
         if self.idle_since is not None or self.reading_since is None:
             self._await_request(self._guard.now())
@@ -112,12 +118,22 @@ class GuardedConnection(web.RequestHandler):
         super().data_received(data)
         if self._request_count != requests:
             self.reading_since = None
+            self._bound_pipeline()
         elif self._received > MAX_HEAD:
             self.refuse(431)
 
     def eof_received(self) -> None:
         """A refused client that has ended its side has read the answer, or never will."""
         self._let_go()
+
+    @contextlib.contextmanager
+    def awaiting_body(self) -> Iterator[None]:
+        """While the block lasts the client is at work, and not we: its place may be given to another."""
+        self.body_since = self._guard.now()
+        try:
+            yield
+        finally:
+            self.body_since = None
 
     def pause_writing(self) -> None:
         """Note that the client does not keep up."""
@@ -175,6 +191,10 @@ class GuardedConnection(web.RequestHandler):
         if wire.get_write_buffer_size():
             wire.abort()
         self.force_close()
+
+    def _bound_pipeline(self) -> None:
+        if self._request_count - self._answered > MAX_PIPELINED:
+            self.drop()
 
     def _note_unread(self) -> None:
         if self.unread:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
+from joulo_exporter.web.connection import GuardedConnection
 from joulo_exporter.web.limits import MAX_BODY, MAX_HEAD, Limits
 from joulo_exporter.web.refusals import METHODS, refusal
 
@@ -72,9 +74,11 @@ async def _body_fault(request: web.Request) -> int | None:
         return None
     if (request.content_length or 0) > MAX_BODY:
         return 413
+    connection = request.protocol
     try:
         async with asyncio.timeout(_BODY_S):
-            return await _drained(request)
+            with connection.awaiting_body() if isinstance(connection, GuardedConnection) else nullcontext():
+                return await _drained(request)
     except TimeoutError:
         return 408
     except web.RequestPayloadError:

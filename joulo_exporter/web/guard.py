@@ -101,7 +101,8 @@ class ConnectionGuard:
             return (2, stalled) if stalled is not None and _spent(stalled, now, self.limits.stalled_s) else None
         if connection.leaving_since is not None:
             return -1, connection.leaving_since
-        since = connection.reading_since if connection.idle_since is None else connection.idle_since
+        waiting = (connection.reading_since, connection.body_since, connection.idle_since)
+        since = next((moment for moment in waiting if moment is not None), None)
         return None if since is None else (int(connection.proven), since)
 
     def _plan_sweep(self) -> None:

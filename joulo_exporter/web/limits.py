@@ -18,7 +18,7 @@ class Limits:
     """Between two requests. Prometheus drops its own idle connections after 5 minutes: it shall be the first."""
     write_s: float = 60.0
     """How long a client may take for an answer. The longest scrape timeout that makes sense is a minute."""
-    stalled_s: float = 5.0
+    stalled_s: float = 1.0
     """After this time a client that does not read its answer may be dropped, if its place is needed."""
     buffered: int = 64 * 1024 * 1024
     """Of answers that clients have not read yet, all together; past it, whoever reads slowest is dropped."""
@@ -33,6 +33,8 @@ class Limits:
     """Between two looks at all connections: how late a time limit may be noticed."""
 
 
+MAX_PIPELINED = 8
+"""Requests in a row before the first of them is answered. Neither Go nor curl nor a browser sends two."""
 MAX_LINE = 8190
 """Bytes of the target of a request, or of one header; RFC 9112, section 3, recommends 8000 or more."""
 MAX_HEAD = 32 * 1024

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["ListenAddress", "ListenError", "make_runner", "parse_listen_address", "start_listening"]
 
 _SHUTDOWN_TIMEOUT_S = 5.0
-_BACKLOG = 128
+_BACKLOG = 4096
+"""Connections that wait in the kernel, as in Go: a scrape in a storm comes late, and is not lost."""
+_ACCEPTED_AT_ONCE = 64
+"""How many asyncio accepts before it looks at anything else; each is a descriptor more."""
 
 
 class _GuardedSite(web.BaseSite):
@@ -41,7 +44,7 @@ class _GuardedSite(web.BaseSite):
     def __init__(
         self, runner: web.AppRunner, bound: socket.socket, guard: ConnectionGuard, ssl_context: SSLContext | None
     ) -> None:
-        super().__init__(runner, ssl_context=ssl_context, backlog=_BACKLOG)
+        super().__init__(runner, ssl_context=ssl_context)
         self._bound = bound
         self._guard = guard
         self._file: tuple[str, tuple[int, int]] | None = None
@@ -65,8 +68,9 @@ class _GuardedSite(web.BaseSite):
             sock=self._bound,
             ssl=self._ssl_context,
             ssl_handshake_timeout=self._guard.limits.handshake_s if self._ssl_context else None,
-            backlog=_BACKLOG,
+            backlog=_ACCEPTED_AT_ONCE,
         )
+        self._bound.listen(_BACKLOG)  # anew: what asyncio has listened with is its other number
 
     async def stop(self) -> None:
         """Listen no longer."""

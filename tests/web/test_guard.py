@@ -205,7 +205,7 @@ class Client:
     def __init__(self, *, unread=0, proven=False, **since):
         self.unread = unread
         self.proven = proven
-        self.reading_since = self.idle_since = self.stalled_since = self.leaving_since = None
+        self.reading_since = self.body_since = self.idle_since = self.stalled_since = self.leaving_since = None
         self.__dict__.update(since)
         self.fate = None
 
@@ -254,8 +254,9 @@ async def test_the_times_of_a_connection(at_1000, client, fate):
         ([Client(), Client(idle_since=999.0, proven=True), Client(idle_since=998.0, proven=True)], 2),
         ([Client(), Client(unread=1, stalled_since=900.0), Client(reading_since=999.0, proven=True)], 2),
         ([Client(), Client(unread=1, stalled_since=994.0), Client(unread=1, stalled_since=993.0)], 2),
+        ([Client(), Client(body_since=999.0), Client(reading_since=999.5)], 1),
         ([Client(leaving_since=999.0), Client(reading_since=1.0), Client()], 0),
-        ([Client(), Client(unread=1, stalled_since=996.0), Client(unread=1)], None),
+        ([Client(), Client(unread=1, stalled_since=999.0), Client(unread=1)], None),
     ],
 )
 async def test_who_goes_for_a_newcomer(at_1000, others, dropped):
