@@ -165,6 +165,8 @@ class GuardedConnection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what could not be parsed; a port scan must not fill the log, so it says so at debug only."""
         _logger.debug("no request that can be answered: %s", type(exc).__name__ if exc else message)
+        if exc is not None:
+            exc.with_traceback(None)  # whose frames hold what was received, a quarter of a megabyte
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
         return refusal(status_of(exc, self._head) if status == _REFUSED else 500)

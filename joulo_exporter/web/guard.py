@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import operator
 from typing import TYPE_CHECKING
 
 from joulo_exporter.web.limits import Limits
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from joulo_exporter.web.connection import GuardedConnection
+
+
+_AT_ONCE = 1 / 16
+"""Of all places. Ranking the connections costs as much as serving one; a storm shall not pay for it each time."""
 
 
 class ConnectionGuard:
@@ -80,19 +86,23 @@ class ConnectionGuard:
             connection.time_out()
 
     def _make_room(self) -> bool:
-        """Drop the connection that is missed least; return whether there was one."""
+        """Drop the connection that is missed least; return whether there was one.
+
+        Of those that have never sent a good request several go at once, so that a storm of them is cheap.
+        """
         now = self.now()
         ranked = [
             (rank, connection)
             for connection in self._connections
             if (rank := self._rank(connection, now)) is not None
         ]
-        if not ranked:
-            return False
-        _, victim = min(ranked, key=lambda pair: pair[0])
-        self.leave(victim)  # its end comes in a moment; its place is free at once
-        victim.drop()
-        return True
+        at_once = max(int(self.limits.connections * _AT_ONCE), 1)
+        unproven = [pair for pair in ranked if pair[0][0] <= 0]
+        victims = heapq.nsmallest(at_once if unproven else 1, unproven or ranked, key=operator.itemgetter(0))
+        for _, victim in victims:
+            self.leave(victim)  # its end comes in a moment; its place is free at once
+            victim.drop()
+        return bool(victims)
 
     def _rank(self, connection: GuardedConnection, now: float) -> tuple[int, float] | None:
         """Return how little it is missed, the least first; ``None`` if it is at work."""

@@ -33,8 +33,8 @@ class Limits:
     """Between two looks at all connections: how late a time limit may be noticed."""
 
 
-MAX_PIPELINED = 8
-"""Requests in a row before the first of them is answered. Neither Go nor curl nor a browser sends two."""
+MAX_PIPELINED = 2
+"""Requests in a row before the first of them is answered; neither Go nor curl nor a browser sends a second."""
 MAX_LINE = 8190
 """Bytes of the target of a request, or of one header; RFC 9112, section 3, recommends 8000 or more."""
 MAX_HEAD = 32 * 1024

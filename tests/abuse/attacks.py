@@ -91,7 +91,7 @@ async def slow_reader(target: Target) -> str:
     """Ask as often as is allowed, and read nothing."""
     async with connected(target) as (reader, writer):
         writer.transport.pause_reading()
-        writer.write(SCRAPE * 8)
+        writer.write(SCRAPE * 2)
         await asyncio.sleep(target.left_s)
         return "gone" if reader.at_eof() or writer.transport.is_closing() else "held"
 
@@ -136,10 +136,8 @@ async def flood(target: Target) -> str:
         return status
 
 
-ATTACKS: dict[str, Client] = {
-    each.__name__: each
-    for each in (silent, slow_head, slow_body, slow_reader, pipeliner, huge_head, huge_url, shapes, flood)
-}
+CLIENTS = (silent, slow_head, slow_body, slow_reader, pipeliner, huge_head, huge_url, shapes, flood)
+ATTACKS: dict[str, Client] = {each.__name__: each for each in CLIENTS}
 
 
 async def attack(name: str, host: str, port: int, clients: int, seconds: float) -> Endings:

@@ -247,15 +247,34 @@ async def test_the_times_of_a_connection(at_1000, client, fate):
     guard.leave(client)
 
 
+async def test_of_those_that_never_asked_for_anything_many_go_at_once(at_1000):
+    guard = at_1000(Limits(connections=100))
+    silent = [Client(reading_since=900.0 + each) for each in range(99)]
+    scraper, newcomer = Client(idle_since=1.0, proven=True), Client()
+    for client in [*silent, scraper, newcomer]:
+        assert guard.admit(client)
+    assert [client.fate for client in silent] == ["dropped"] * 6 + [None] * 93
+    assert scraper.fate is None
+    for client in [*silent, scraper, newcomer]:
+        guard.leave(client)
+
+
 @pytest.mark.parametrize(
     ("others", "dropped"),
     [
-        ([Client(reading_since=999.0), Client(reading_since=998.0), Client(idle_since=1.0, proven=True)], 1),
+        (
+            [
+                Client(idle_since=2.0, proven=True),
+                Client(reading_since=998.0),
+                Client(idle_since=1.0, proven=True),
+            ],
+            1,
+        ),
         ([Client(), Client(idle_since=999.0, proven=True), Client(idle_since=998.0, proven=True)], 2),
         ([Client(), Client(unread=1, stalled_since=900.0), Client(reading_since=999.0, proven=True)], 2),
         ([Client(), Client(unread=1, stalled_since=994.0), Client(unread=1, stalled_since=993.0)], 2),
-        ([Client(), Client(body_since=999.0), Client(reading_since=999.5)], 1),
-        ([Client(leaving_since=999.0), Client(reading_since=1.0), Client()], 0),
+        ([Client(), Client(body_since=999.0), Client(idle_since=1.0, proven=True)], 1),
+        ([Client(leaving_since=999.0), Client(idle_since=1.0, proven=True), Client()], 0),
         ([Client(), Client(unread=1, stalled_since=999.0), Client(unread=1)], None),
     ],
 )
