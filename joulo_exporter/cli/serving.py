@@ -61,8 +61,9 @@ def _collectors(options: argparse.Namespace) -> dict[str, bool]:
 
 async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
     async with simulated_household(storage_path, _collectors(options)) as config:
-        service = Service(lambda: config, _web_options(options))
-        await _run(service, options, _invite)
+        web_options = _web_options(options)
+        service = Service(lambda: config, web_options)
+        await _run(service, options, lambda bound: _invite(bound, web_options.paths.prefix))
 
 
 async def _run(
@@ -72,9 +73,11 @@ async def _run(
     await service.run(started)
 
 
-def _invite(addresses: list[str]) -> None:
-    port = addresses[0].rpartition(":")[2]
-    say(f"A simulated household is served: open http://localhost:{port}/ or curl http://localhost:{port}/metrics")
+def _invite(addresses: list[str], prefix: str) -> None:
+    address = addresses[0]
+    url = f"http://localhost:{address.rpartition(':')[2]}{prefix}"
+    where = f"listens on {address}" if address.startswith("unix:") else f"open {url}/ or curl {url}/metrics"
+    say(f"A simulated household is served: {where}")
     say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
 
 

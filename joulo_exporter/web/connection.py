@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from joulo_exporter.web.limits import MAX_HEAD, MAX_HEADERS, MAX_LINE, MAX_PIPELINED
+from joulo_exporter.web.limits import MAX_BODY, MAX_HEAD, MAX_HEADERS, MAX_LINE, MAX_PIPELINED
 from joulo_exporter.web.refusals import raw_refusal, refusal, status_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _REFUSED = 400
+_MOST = MAX_HEAD + MAX_BODY
 _NEVER_S = 7 * 86400.0
 
 
@@ -115,9 +116,11 @@ class GuardedConnection(web.RequestHandler):
             self._await_request(self._guard.now())
         self._head = (self._head + data)[: MAX_LINE + 1] if len(self._head) <= MAX_LINE else self._head
         self._received += len(data)
-        super().data_received(data)
+        super().data_received(data[:_MOST])  # an error that the parser raises has several copies of it
         if self._request_count != requests:
             self.reading_since = None
+            if len(data) > _MOST:
+                self.close()  # what comes now would begin in the middle of something
             self._bound_pipeline()
         elif self._received > MAX_HEAD:
             self.refuse(431)
