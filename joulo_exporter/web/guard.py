@@ -19,6 +19,10 @@ _AT_ONCE = 1 / 16
 """Of all places. Ranking the connections costs as much as serving one; a storm shall not pay for it each time."""
 
 
+# How little a connection is missed, the least first.
+_LEAVING, _SILENT, _IDLE, _STALLED, _NEW = range(5)
+
+
 class ConnectionGuard:
     """Knows all connections of a server, on whatever address, and looks at them once a second.
 
@@ -96,24 +100,30 @@ class ConnectionGuard:
             for connection in self._connections
             if (rank := self._rank(connection, now)) is not None
         ]
-        at_once = max(int(self.limits.connections * _AT_ONCE), 1)
-        unproven = [pair for pair in ranked if pair[0][0] <= 0]
-        victims = heapq.nsmallest(at_once if unproven else 1, unproven or ranked, key=operator.itemgetter(0))
+        if not ranked:
+            return False
+        least = min(rank for rank, _ in ranked)[0]
+        count = 1 if least in (_IDLE, _STALLED) else max(int(self.limits.connections * _AT_ONCE), 1)
+        alike = [pair for pair in ranked if pair[0][0] == least]
+        victims = heapq.nsmallest(count, alike, key=operator.itemgetter(0))
         for _, victim in victims:
             self.leave(victim)  # its end comes in a moment; its place is free at once
             victim.drop()
-        return bool(victims)
+        return True
 
     def _rank(self, connection: GuardedConnection, now: float) -> tuple[int, float] | None:
         """Return how little it is missed, the least first; ``None`` if it is at work."""
         if connection.unread:
             stalled = connection.stalled_since
-            return (2, stalled) if stalled is not None and _spent(stalled, now, self.limits.stalled_s) else None
+            late = stalled is not None and _spent(stalled, now, self.limits.grace_s)
+            return (_STALLED, stalled) if stalled is not None and late else None
         if connection.leaving_since is not None:
-            return -1, connection.leaving_since
+            return _LEAVING, connection.leaving_since
         waiting = (connection.reading_since, connection.body_since, connection.idle_since)
         since = next((moment for moment in waiting if moment is not None), None)
-        return None if since is None else (int(connection.proven), since)
+        if since is None or connection.proven:
+            return None if since is None else (_IDLE, since)
+        return (_SILENT if _spent(since, now, self.limits.grace_s) else _NEW), since
 
     def _plan_sweep(self) -> None:
         self._next_sweep = asyncio.get_running_loop().call_later(self.limits.sweep_s, self._sweep_again)

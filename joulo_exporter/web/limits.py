@@ -18,8 +18,8 @@ class Limits:
     """Between two requests. Prometheus drops its own idle connections after 5 minutes: it shall be the first."""
     write_s: float = 60.0
     """How long a client may take for an answer. The longest scrape timeout that makes sense is a minute."""
-    stalled_s: float = 1.0
-    """After this time a client that does not read its answer may be dropped, if its place is needed."""
+    grace_s: float = 1.0
+    """How long a client that sends nothing, or reads nothing, keeps its place when others want it."""
     buffered: int = 64 * 1024 * 1024
     """Of answers that clients have not read yet, all together; past it, whoever reads slowest is dropped."""
     body_s: float = 10.0

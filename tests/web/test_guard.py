@@ -14,7 +14,7 @@ from joulo_exporter.web.connection import GuardedConnection
 from joulo_exporter.web.guard import ConnectionGuard
 from joulo_exporter.web.limits import Limits
 
-SOON = Limits(head_s=0.05, idle_s=0.05, write_s=0.1, stalled_s=0.0, body_s=0.05, linger_s=0.05, sweep_s=0.02)
+SOON = Limits(head_s=0.05, idle_s=0.05, write_s=0.1, grace_s=0.0, body_s=0.05, linger_s=0.05, sweep_s=0.02)
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 BIG = b"x" * 20_000_000
@@ -138,7 +138,7 @@ async def test_a_newcomer_takes_the_place_of_one_that_says_nothing(serve):
 
 
 async def test_an_idle_scraper_is_missed_more_than_one_that_has_said_nothing(serve):
-    address = await serve(Limits(connections=2))
+    address = await serve(Limits(connections=2, grace_s=0.0))
     async with connected(address) as (scraper, writer), connected(address) as (silent, _):
         writer.write(REQUEST)
         await scraper.readuntil(b"joulo_up 1\n")
@@ -273,9 +273,12 @@ async def test_of_those_that_never_asked_for_anything_many_go_at_once(at_1000):
         ([Client(), Client(idle_since=999.0, proven=True), Client(idle_since=998.0, proven=True)], 2),
         ([Client(), Client(unread=1, stalled_since=900.0), Client(reading_since=999.0, proven=True)], 2),
         ([Client(), Client(unread=1, stalled_since=994.0), Client(unread=1, stalled_since=993.0)], 2),
-        ([Client(), Client(body_since=999.0), Client(idle_since=1.0, proven=True)], 1),
+        ([Client(), Client(body_since=998.0), Client(idle_since=1.0, proven=True)], 1),
         ([Client(leaving_since=999.0), Client(idle_since=1.0, proven=True), Client()], 0),
         ([Client(), Client(unread=1, stalled_since=999.0), Client(unread=1)], None),
+        # One that has just come, and may be a scrape, goes after those that do not read.
+        ([Client(), Client(unread=1, stalled_since=998.0), Client(reading_since=999.5)], 1),
+        ([Client(), Client(unread=1, stalled_since=999.5), Client(reading_since=999.5)], 2),
     ],
 )
 async def test_who_goes_for_a_newcomer(at_1000, others, dropped):
