@@ -1,4 +1,4 @@
-"""Attacks a running exporter in every way that we know, and prints what it cost: ``make abuse``, a minute and a half."""
+"""Attacks a running exporter in every way that we know, and prints what it cost: ``make abuse``."""
 
 from __future__ import annotations
 
