@@ -100,5 +100,5 @@ def victim(folder: Path) -> Iterator[Victim]:
         f"--web.listen-address={HOST}:{port}",
     ]  # fmt: skip
     with running(command, folder / "log") as process:
-        wait_for("the exporter", lambda: get(f"http://{HOST}:{port}/-/ready"))
+        wait_for("the exporter", lambda: get(f"http://{HOST}:{port}/-/healthy"))
         yield Victim(process.pid, port)
