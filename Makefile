@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?= --numprocesses=3 --dist=loadfile
 
-.PHONY: demo test lint format dashboards bench lock audit release image-test clean
+.PHONY: demo test lint format dashboards bench abuse lock audit release image-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/joulo-exporter demo $(DEMO_FLAGS)
@@ -67,3 +67,6 @@ clean:
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py
+
+abuse: $(VENV)/.test-installed
+	$(BIN)/python tests/abuse/abuse.py

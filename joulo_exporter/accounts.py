@@ -135,6 +135,11 @@ class Accounts:
         snapshots = list(self._exposition.snapshots())
         return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
 
+    @property
+    def alive(self) -> bool:
+        """Return whether each account's poller is at work: one that has ended takes a restart."""
+        return not any(running.task.done() for running in self._running.values())
+
     async def follow(self, wanted: Iterable[Plan]) -> None:
         """Start, stop and restart pollers until they are as planned; those that are already stay untouched.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import open_ledger
 from joulo_exporter.logs import event
+from joulo_exporter.notify import Notifier, watchdog
 from joulo_exporter.page import landing_page
 from joulo_exporter.web_config import WebGuard
 
@@ -44,6 +46,9 @@ class WebOptions(msgspec.Struct, frozen=True):
     lifecycle_enabled: bool
     config_file: Path | None = None
     """The web configuration: TLS, users, headers."""
+    systemd_socket: bool = False
+    """Listen on what systemd passes, in place of the addresses."""
+    paths: web.WebPaths = web.WebPaths()
 
 
 class SystemClock:
@@ -73,6 +78,8 @@ class Service:
         self._accounts: Accounts | None = None
         self._reloading: set[asyncio.Task[str | None]] = set()
         self._stop = asyncio.Event()
+        self._notifier = Notifier(os.environ)
+        self._bound: list[str] = []
 
     @property
     def scheme(self) -> str:
@@ -99,9 +106,12 @@ class Service:
         # The stack is left from its end: first the web server, then reloads, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._signals())
+            await stack.enter_async_context(watchdog(self._notifier, self._healthy))
             async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
                 await self._start(stack, started)
+                self._notifier.ready(self._status())
             await self._stop.wait()
+            self._notifier.stopping()
             event(_logger, "info", "stopping")
 
     async def _start(self, stack: contextlib.AsyncExitStack, started: Callable[[list[str]], None] | None) -> None:
@@ -137,23 +147,29 @@ class Service:
             Why it failed, in one line; ``None`` when it did not.
         """
         async with self._reload_lock:
-            try:
-                config = await asyncio.to_thread(self._load)
-                wanted = await asyncio.to_thread(plans, config)
-                web_config = await self._guard.read()
-                if self._accounts is not None:
-                    await self._accounts.follow(wanted)
-            except (ConfigError, LedgerError) as error:
-                self._reloads.successful = False
-                event(_logger, "error", "configuration not reloaded; the former one stays in force", err=error)
-                return str(error)
-            if config.storage_path != self._config.storage_path:
-                event(_logger, "warn", "storage.path has changed, which takes a restart")
-            self._config, self._plans = config, wanted
-            self._guard.take(web_config)
-            self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
-            event(_logger, "info", "configuration reloaded", accounts=len(wanted))
-            return None
+            self._notifier.reloading()
+            failure = await self._reload()
+            self._notifier.ready(self._status() if failure is None else "configuration not reloaded: see the log")
+            return failure
+
+    async def _reload(self) -> str | None:
+        try:
+            config = await asyncio.to_thread(self._load)
+            wanted = await asyncio.to_thread(plans, config)
+            web_config = await self._guard.read()
+            if self._accounts is not None:
+                await self._accounts.follow(wanted)
+        except (ConfigError, LedgerError) as error:
+            self._reloads.successful = False
+            event(_logger, "error", "configuration not reloaded; the former one stays in force", err=error)
+            return str(error)
+        if config.storage_path != self._config.storage_path:
+            event(_logger, "warn", "storage.path has changed, which takes a restart")
+        self._config, self._plans = config, wanted
+        self._guard.take(web_config)
+        self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
+        event(_logger, "info", "configuration reloaded", accounts=len(wanted))
+        return None
 
     async def _listen(
         self,
@@ -173,18 +189,32 @@ class Service:
             reload=self.reload,
             lifecycle_enabled=self._options.lifecycle_enabled,
             telemetry_path=self._options.telemetry_path,
+            paths=self._options.paths,
         )
         runner = web.make_runner(web.make_application(services, self._guard.gate))
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        addresses = [web.parse_listen_address(address) for address in self._options.listen_addresses]
-        bound = await web.start_listening(runner, addresses, ssl_context=self._guard.ssl_context)
+        activated = web.activated_sockets(os.environ) if self._options.systemd_socket else []
+        wanted = () if self._options.systemd_socket else self._options.listen_addresses
+        addresses = [web.parse_listen_address(address) for address in wanted]
+        ssl_context = self._guard.ssl_context
+        bound = await web.start_listening(runner, addresses, ssl_context=ssl_context, activated=activated)
         self._guard.start()
         stack.push_async_callback(self._guard.stop)
+        telemetry_path = self._options.paths.prefix + self._options.telemetry_path
         for address in bound:
-            event(_logger, "info", "listening", address=address, telemetry_path=self._options.telemetry_path)
+            event(_logger, "info", "listening", address=address, telemetry_path=telemetry_path)
+        self._bound = bound
         if started is not None:
             started(bound)
+
+    def _status(self) -> str:
+        """Return what ``systemctl status`` shows."""
+        accounts = sum(plan.token is not None for plan in self._plans)
+        return f"serving {accounts} {'account' if accounts == 1 else 'accounts'} on {', '.join(self._bound)}"
+
+    def _healthy(self) -> bool:
+        return self._accounts is None or self._accounts.alive
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

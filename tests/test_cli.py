@@ -135,3 +135,20 @@ def test_an_empty_web_configuration_flag_is_none(capsys, monkeypatch):
         "environment: the configuration is valid\n",
         "",
     )
+
+
+def test_sockets_of_systemd_without_systemd(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_demo")
+    monkeypatch.delenv("LISTEN_FDS", raising=False)
+    assert main([f"--storage.path={tmp_path}", "--web.systemd-socket", "--log.level=error"]) == 1
+    assert capsys.readouterr().err == (
+        "joulo-exporter: --web.systemd-socket: systemd has passed no socket; "
+        "start joulo-exporter by its socket unit, or leave --web.systemd-socket out\n"
+    )
+
+
+@pytest.mark.parametrize("flag", ["--web.external-url=ftp://x/", "--web.route-prefix=/a b"])
+def test_a_path_that_is_none_is_bad_usage(monkeypatch, capsys, flag):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_demo")
+    assert main([flag]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

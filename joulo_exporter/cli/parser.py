@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.cli.console import complain
-from joulo_exporter.cli.web_flags import add_web_config_flag
 from joulo_exporter.cli.shard_flags import add_shard_flags
+from joulo_exporter.cli.web_flags import WEB_DEFAULTS, add_web_flags
 from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
 from joulo_exporter.reports import FORMATS, parse_from, parse_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DEFAULT_LISTEN_ADDRESS = ":9973"
 
 EXIT_FAULT = 1
 EXIT_USAGE = 2
@@ -117,10 +115,7 @@ def make_parser() -> argparse.ArgumentParser:
         config_file=None,
         config_check=False,
         storage_path=None,
-        listen_addresses=None,
-        telemetry_path="/metrics",
-        web_config_file=None,
-        lifecycle=False,
+        **WEB_DEFAULTS,
         log_level="info",
         log_format="logfmt",
     )
@@ -174,18 +169,7 @@ def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config.check", dest="config_check", action="store_true", default=argparse.SUPPRESS,
         help="check the configuration file and exit")  # fmt: skip
-    add(
-        "--web.listen-address",
-        dest="listen_addresses",
-        action="append",
-        metavar="ADDRESS",
-        help=f"address to serve on, can be repeated (default: {DEFAULT_LISTEN_ADDRESS})",
-    )
-    add("--web.telemetry-path", dest="telemetry_path", metavar="PATH",
-        help="path of the metrics (default: /metrics)")  # fmt: skip
-    add_web_config_flag(parser)
-    add("--web.enable-lifecycle", dest="lifecycle", action="store_true", default=argparse.SUPPRESS,
-        help="allow a reload by POST /-/reload")  # fmt: skip
+    add_web_flags(parser)
     for name in COLLECTORS:
         flag, dest = f"collector.{name.replace('_', '-')}", f"collector_{name}"
         add(f"--{flag}", dest=dest, action="store_true", default=argparse.SUPPRESS,

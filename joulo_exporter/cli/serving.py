@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from joulo_exporter import logs
 from joulo_exporter.check import check
 from joulo_exporter.cli.console import say
-from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, EXIT_FAULT
+from joulo_exporter.cli.parser import EXIT_FAULT
 from joulo_exporter.cli.shard_flags import given_shard
+from joulo_exporter.cli.web_flags import DEFAULT_LISTEN_ADDRESS
 from joulo_exporter.config import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.demo import simulated_household
 from joulo_exporter.service import Service, WebOptions
+from joulo_exporter.web import web_paths
 from joulo_exporter.web_config import load_web_config
 
 if TYPE_CHECKING:
@@ -68,8 +70,9 @@ def _collectors(options: argparse.Namespace) -> dict[str, bool]:
 async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
     shard = given_shard(options, os.environ)
     async with simulated_household(storage_path, _collectors(options)) as config:
-        service = Service(lambda: of_shard(config, shard), _web_options(options))
-        await _run(service, options, functools.partial(_invite, service.scheme))
+        web_options = _web_options(options)
+        service = Service(lambda: of_shard(config, shard), web_options)
+        await _run(service, options, functools.partial(_invite, service.scheme, web_options.paths.prefix))
 
 
 async def _run(
@@ -79,9 +82,11 @@ async def _run(
     await service.run(started)
 
 
-def _invite(scheme: str, addresses: list[str]) -> None:
-    base = f"{scheme}://localhost:{addresses[0].rpartition(':')[2]}"
-    say(f"A simulated household is served: open {base}/ or curl {base}/metrics")
+def _invite(scheme: str, prefix: str, addresses: list[str]) -> None:
+    address = addresses[0]
+    url = f"{scheme}://localhost:{address.rpartition(':')[2]}{prefix}"
+    where = f"listens on {address}" if address.startswith("unix:") else f"open {url}/ or curl {url}/metrics"
+    say(f"A simulated household is served: {where}")
     say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
 
 
@@ -106,4 +111,6 @@ def _web_options(options: argparse.Namespace) -> WebOptions:
         telemetry_path=options.telemetry_path,
         lifecycle_enabled=options.lifecycle,
         config_file=options.web_config_file,
+        systemd_socket=options.systemd_socket,
+        paths=web_paths(options.external_url, options.route_prefix),
     )

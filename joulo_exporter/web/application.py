@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
-from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.landing_html import content_security_policy, render_landing_page
 from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format
+from joulo_exporter.web.paths import WebPaths, checked_telemetry_path
+from joulo_exporter.web.refusals import SERVER
+from joulo_exporter.web.well_formed import expect_continue, well_formed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _logger = logging.getLogger(__name__)
-
-# Without dot segments, empty segments and anything that a route or a link would read as more than a path.
-_TELEMETRY_PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
-_RESERVED_PREFIX = "/-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,8 @@ class WebServices:
     """Re-reads the configuration; the answer says why that failed, ``None`` that it did not."""
     lifecycle_enabled: bool
     telemetry_path: str
+    """After the prefix."""
+    paths: WebPaths = field(default_factory=WebPaths)
 
 
 SERVICES = web.AppKey("services", WebServices)
@@ -55,33 +54,27 @@ def make_application(services: WebServices, gate: Gate | None = None) -> web.App
     Raises:
         ConfigError: the telemetry path cannot be one.
     """
-    application = web.Application(middlewares=[*((gate.admit,) if gate else ()), _one_line_errors])
+    application = web.Application(middlewares=[well_formed, *((gate.admit,) if gate else ()), _one_line_errors])
     application[SERVICES] = services
     application.on_response_prepare.append(_set_common_headers)
     if gate is not None:
         application.on_response_prepare.append(gate.add_headers)
-    router = application.router
-    router.add_get(_checked_telemetry_path(services.telemetry_path), _metrics)
+    router, prefix = application.router, services.paths.prefix
+
+    def get(path: str, handler: Handler) -> None:
+        router.add_get(path, handler, expect_handler=expect_continue)
+
+    get(prefix + checked_telemetry_path(services.telemetry_path), _metrics)
     if services.telemetry_path != "/":
-        router.add_get("/", _page)
-    router.add_get("/-/healthy", _healthy)
-    router.add_get("/-/ready", _ready)
-    router.add_post("/-/reload", _reload)
-    router.add_put("/-/reload", _reload)  # Prometheus takes both
+        get(f"{prefix}/", _page)
+    get(f"{prefix}/-/healthy", _healthy)
+    get(f"{prefix}/-/ready", _ready)
+    for method in (hdrs.METH_POST, hdrs.METH_PUT):  # Prometheus takes both
+        router.add_route(method, f"{prefix}/-/reload", _reload, expect_handler=expect_continue)
+    if prefix:
+        get("/", _to_the_prefix)
+        get(prefix, _to_the_prefix)
     return application
-
-
-def _checked_telemetry_path(path: str) -> str:
-    if not _TELEMETRY_PATH.fullmatch(path):
-        raise ConfigError(
-            f"--web.telemetry-path: {path!r} is no plain path; write one such as /metrics, "
-            "of letters, digits and -._~"
-        )
-    if path == _RESERVED_PREFIX or path.startswith(_RESERVED_PREFIX + "/"):
-        raise ConfigError(
-            f"--web.telemetry-path: {path!r} is taken by health and reload; choose another than /-/…"
-        )
-    return path
 
 
 async def _metrics(request: web.Request) -> web.Response:
@@ -103,7 +96,9 @@ def _header(request: web.Request, name: str) -> str | None:
 async def _page(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     return web.Response(
-        body=render_landing_page(services.page(), services.telemetry_path).encode(errors="replace"),
+        body=render_landing_page(services.page(), services.telemetry_path, services.paths.links).encode(
+            errors="replace"
+        ),
         headers={
             hdrs.CONTENT_TYPE: "text/html; charset=utf-8",
             hdrs.CACHE_CONTROL: "no-store",
@@ -112,6 +107,14 @@ async def _page(request: web.Request) -> web.Response:
             "X-Frame-Options": "DENY",
         },
     )
+
+
+async def _to_the_prefix(request: web.Request) -> web.Response:
+    """Lead to the page, as people see it; Prometheus does so from ``/`` too."""
+    paths = request.app[SERVICES].paths
+    response = _line(302, "the exporter's page is under its prefix")
+    response.headers[hdrs.LOCATION] = (paths.prefix if paths.links == "." else paths.links) + "/"
+    return response
 
 
 async def _healthy(_request: web.Request) -> web.Response:
@@ -149,8 +152,10 @@ async def _one_line_errors(request: web.Request, handler: Handler) -> web.Stream
         response.headers[hdrs.ALLOW] = allowed
         return response
     except web.HTTPNotFound as error:
-        path = request.app[SERVICES].telemetry_path
-        return _line(error.status, f"nothing is here; the metrics are at {path}")
+        services = request.app[SERVICES]
+        return _line(
+            error.status, f"nothing is here; the metrics are at {services.paths.prefix}{services.telemetry_path}"
+        )
     except web.HTTPException as error:
         return _line(error.status, error.reason)
     except Exception:
@@ -160,5 +165,5 @@ async def _one_line_errors(request: web.Request, handler: Handler) -> web.Stream
 
 async def _set_common_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Replace aiohttp's ``Server``, which tells versions to everybody."""
-    response.headers[hdrs.SERVER] = "joulo-exporter"
+    response.headers[hdrs.SERVER] = SERVER
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -43,15 +43,15 @@ def content_security_policy() -> str:
     )
 
 
-def render_landing_page(page: LandingPage, telemetry_path: str) -> str:
-    """Return the HTML; its links are relative, so that it works behind a proxy that adds a path."""
+def render_landing_page(page: LandingPage, telemetry_path: str, base: str = ".") -> str:
+    """Return the HTML; links begin with the base, which without an external URL is the page's own folder."""
     shown = page.accounts[:SHOWN_ACCOUNTS]
     unfolded = len(page.accounts) <= _UNFOLDED_ACCOUNTS
     return _HTML.format(
         icon=_ICON,
         style=STYLE,
         version=escape(page.version),
-        links=_links(page, f".{telemetry_path}"),
+        links=_links(page, telemetry_path, base),
         summary=_summary(page),
         accounts="".join(_account(account, page.now_seconds, unfolded=unfolded) for account in shown),
         more=_more(len(page.accounts) - len(shown), "account"),
@@ -82,8 +82,9 @@ _HTML = """<!doctype html>
 """
 
 
-def _links(page: LandingPage, metrics: str) -> str:
-    links = [(metrics, "Metrics"), ("./-/healthy", "Health"), ("./-/ready", "Readiness")]
+def _links(page: LandingPage, telemetry_path: str, base: str) -> str:
+    paths = ((telemetry_path, "Metrics"), ("/-/healthy", "Health"), ("/-/ready", "Readiness"))
+    links = [(base + path, text) for path, text in paths]
     if page.documentation_url:
         links.append((page.documentation_url, "Documentation"))
     return "".join(f'<li><a href="{escape(url)}">{text}</a></li>' for url, text in links)

@@ -1,118 +1,105 @@
-"""Listen addresses in Go's spelling, as all Prometheus programs take them, and the sockets for them."""
+"""The sockets for the listen addresses, each with the guarded connections behind it."""
 
 from __future__ import annotations
 
 import errno
-import ipaddress
-import logging
 import os
-import re
 import socket
 from asyncio import get_running_loop
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from joulo_exporter.errors import ConfigError, JouloExporterError
+from joulo_exporter.web.addresses import (
+    EXAMPLES,
+    FLAG,
+    ListenAddress,
+    ListenError,
+    UnixAddress,
+    address_text,
+    parse_listen_address,
+)
+from joulo_exporter.web.connection import GuardedConnection
+from joulo_exporter.web.guard import ConnectionGuard
+from joulo_exporter.web.unix_sockets import bound_unix_socket, remove_socket, socket_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from ssl import SSLContext
 
-_FLAG = "--web.listen-address"
-_EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
-# A name whose last label is a number is a mistyped IPv4 address (RFC 1123, section 2.1).
-_HOST_NAME = re.compile(r"(?!(?:.*\.)?[0-9]+\.?$)[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
-_PORT = re.compile(r"[0-9]{1,5}")
-_LAST_PORT = 65535
+    from joulo_exporter.web.limits import Limits
+
+__all__ = ["ListenAddress", "ListenError", "make_runner", "parse_listen_address", "start_listening"]
+
 _SHUTDOWN_TIMEOUT_S = 5.0
-_BACKLOG = 128
+_BACKLOG = 4096
+"""Connections that wait in the kernel, as in Go: a scrape in a storm comes late, and is not lost."""
+_ACCEPTED_AT_ONCE = 64
+"""How many asyncio accepts before it looks at anything else; each is a descriptor more."""
 
 
-class ListenError(JouloExporterError):
-    """An address cannot be listened on; the message names it and the remedy."""
+class _GuardedSite(web.BaseSite):
+    """Listens on a socket that is bound; at the end the file of a Unix socket goes."""
 
-    reason = "listen"
+    def __init__(
+        self, runner: web.AppRunner, bound: socket.socket, guard: ConnectionGuard, ssl_context: SSLContext | None
+    ) -> None:
+        super().__init__(runner, ssl_context=ssl_context)
+        self._bound = bound
+        self._guard = guard
+        self._file: tuple[str, tuple[int, int]] | None = None
 
+    @property
+    def name(self) -> str:
+        """Return the address, as it is logged."""
+        return _name(self._bound)
 
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
-    """Where to listen: an IP address or host name, ``None`` for all addresses; port 0 is a free one."""
+    def remove_at_the_end(self, path: str) -> None:
+        """Take care of the file of a Unix socket; one that systemd has made is systemd's."""
+        self._file = path, socket_identity(path)
 
-    host: str | None
-    port: int
+    async def start(self) -> None:
+        """Listen."""
+        await super().start()
+        loop, server = get_running_loop(), self._runner.server
+        assert server is not None  # noqa: S101  the base class has looked
+        self._server = await loop.create_server(
+            lambda: GuardedConnection(server, self._guard, loop=loop),
+            sock=self._bound,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=self._guard.limits.handshake_s if self._ssl_context else None,
+            backlog=_ACCEPTED_AT_ONCE,
+        )
+        self._bound.listen(_BACKLOG)  # anew: what asyncio has listened with is its other number
 
-    def __str__(self) -> str:
-        """Return it as a user writes it."""
-        return _text(self.host or "", self.port)
-
-
-def parse_listen_address(text: str) -> ListenAddress:
-    """Read a value such as ``:9973``, ``127.0.0.1:9973``, ``[::1]:9973`` or ``localhost:9973``.
-
-    Raises:
-        ConfigError: it is no such address.
-    """
-    host, colon, port = text.strip().rpartition(":")
-    if not colon or host.startswith("[") != host.endswith("]"):
-        raise ConfigError(f"{_FLAG}: {text!r} is no address with a port; {_EXAMPLES}")
-    if not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
-        raise ConfigError(f"{_FLAG}: {text!r} needs a port from 0 to {_LAST_PORT}; {_EXAMPLES}")
-    return ListenAddress(_checked_host(host, text), int(port))
-
-
-def _checked_host(host: str, text: str) -> str | None:
-    if not host:
-        return None
-    if host.startswith("["):
-        if _is_ip(host[1:-1], 6):
-            return host[1:-1]
-        raise ConfigError(f"{_FLAG}: {text!r} has no IPv6 address in its brackets; {_EXAMPLES}")
-    if ":" in host:
-        raise ConfigError(f"{_FLAG}: {text!r} has too many colons; {_EXAMPLES}")
-    if _is_ip(host, 4) or _HOST_NAME.fullmatch(host):
-        return host
-    raise ConfigError(f"{_FLAG}: {text!r} has neither an IP address nor a host name before the port; {_EXAMPLES}")
-
-
-def _is_ip(text: str, version: int) -> bool:
-    try:
-        return ipaddress.ip_address(text).version == version
-    except ValueError:
-        return False
-
-
-class _ConnectionLogger(logging.LoggerAdapter[logging.Logger]):
-    """Lowers what aiohttp's protocol logs to debug: it is all clients that send no HTTP.
-
-    Faults of our own are logged by the application. A port scan must not fill the log with tracebacks.
-    """
-
-    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
-        """Log at debug whatever the level asked for."""
-        super().log(logging.DEBUG, msg, *args, **kwargs)
+    async def stop(self) -> None:
+        """Listen no longer."""
+        await super().stop()
+        if self._file is not None:
+            remove_socket(*self._file)
 
 
 def make_runner(application: web.Application) -> web.AppRunner:
-    """Return the runner for ``start_listening``: without access log, and quick to stop."""
-    return web.AppRunner(
-        application,
-        access_log=None,
-        logger=_ConnectionLogger(logging.getLogger(__name__), {}),
-        shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
-    )
+    """Return the runner for ``start_listening``, quick to stop."""
+    return web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
 
 
 async def start_listening(
-    runner: web.AppRunner, addresses: Sequence[ListenAddress], *, ssl_context: SSLContext | None = None
+    runner: web.AppRunner,
+    addresses: Sequence[ListenAddress | UnixAddress],
+    *,
+    ssl_context: SSLContext | None = None,
+    activated: Sequence[socket.socket] = (),
+    limits: Limits | None = None,
 ) -> list[str]:
     """Listen on all addresses, or on none of them.
 
     Args:
         runner: as set up; its ``cleanup`` ends the listening.
-        addresses: at least one.
-        ssl_context: for TLS.
+        addresses: where to listen.
+        ssl_context: for TLS; a Unix socket has it too.
+        activated: sockets that systemd has opened; see ``activated_sockets``.
+        limits: of all connections together.
 
     Returns:
         The addresses in fact bound, such as ``[::]:9973``, in the order asked for.
@@ -120,21 +107,39 @@ async def start_listening(
     Raises:
         ListenError: a port is in use, not permitted, or the address is not one of this machine.
     """
-    sockets: list[socket.socket] = []
+    guard = ConnectionGuard(limits)
+    sites = [_GuardedSite(runner, passed, guard, ssl_context) for passed in activated]
+    opened: list[socket.socket] = []
     try:
         for address in addresses:
-            sockets.append(await _bound_socket(address))  # noqa: PERF401  what is open must be closed on a failure
+            opened.append(await _bound_socket(address))
+            sites.append(_GuardedSite(runner, opened[-1], guard, ssl_context))
+            if isinstance(address, UnixAddress):
+                sites[-1].remove_at_the_end(address.path)
     except ListenError:
-        for bound in sockets:
-            bound.close()
+        for bound in opened:
+            _discard(bound)
         raise
-    names = [_text(*bound.getsockname()[:2]) for bound in sockets]
-    for bound in sockets:
-        await web.SockSite(runner, bound, ssl_context=ssl_context, backlog=_BACKLOG).start()
-    return names
+    for site in sites:
+        await site.start()
+    return [site.name for site in sites]
 
 
-async def _bound_socket(address: ListenAddress) -> socket.socket:
+def _discard(bound: socket.socket) -> None:
+    if bound.family == socket.AF_UNIX:
+        remove_socket(bound.getsockname(), socket_identity(bound.getsockname()))
+    bound.close()
+
+
+def _name(bound: socket.socket) -> str:
+    if bound.family == socket.AF_UNIX:
+        return str(UnixAddress(bound.getsockname()))
+    return address_text(*bound.getsockname()[:2])
+
+
+async def _bound_socket(address: ListenAddress | UnixAddress) -> socket.socket:
+    if isinstance(address, UnixAddress):
+        return bound_unix_socket(address)
     try:
         if address.host in (None, "::"):
             return _socket_for_all(address.port)
@@ -167,15 +172,11 @@ async def _resolved(address: ListenAddress) -> tuple[socket.AddressFamily, Any]:
 
 def _explanation(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
-        return f"the host name is not known here; {_EXAMPLES} with {_FLAG}"
+        return f"the host name is not known here; {EXAMPLES} with {FLAG}"
     if error.errno == errno.EADDRINUSE:
-        return f"the port is in use; stop what uses it, or choose another with {_FLAG}"
+        return f"the port is in use; stop what uses it, or choose another with {FLAG}"
     if error.errno == errno.EACCES:
-        return f"the port is not permitted for this user; choose one from 1024 on with {_FLAG}"
+        return f"the port is not permitted for this user; choose one from 1024 on with {FLAG}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine does not have that address; {_EXAMPLES} with {_FLAG}"
-    return f"{os.strerror(error.errno or 0)}; check {_FLAG}"
-
-
-def _text(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"this machine does not have that address; {EXAMPLES} with {FLAG}"
+    return f"{os.strerror(error.errno or 0)}; check {FLAG}"
