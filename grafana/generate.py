@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from boards.charging import charging
 from boards.exporter import exporter
+from boards.sessions import sessions
 from boards.words import Language
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDER = Path(__file__).parent
-_BOARDS = (charging, exporter)
+_BOARDS = (charging, sessions, exporter)
 
 
 def dashboards() -> Mapping[Path, str]:

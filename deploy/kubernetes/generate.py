@@ -52,12 +52,12 @@ def generated(root: Path) -> dict[Path, str]:
     """
     files = {COMPONENT / "prometheusrule.yaml": _MADE_BY + _RULE + "".join(_groups(root))}
     component = _COMPONENT
-    for folder in ("grafana", "grafana/nl"):
+    for folder in ("grafana/en", "grafana/nl"):
         names = sorted(path.name for path in (root / folder).glob("*.json"))
         if names:
             files[Path(folder) / "kustomization.yaml"] = _MADE_BY + _DASHBOARDS + "".join(map(_config_map, names))
-    if Path("grafana/kustomization.yaml") in files:
-        component += "  - ../../../../grafana # in Dutch: ../../../../grafana/nl\n"
+    if Path("grafana/en/kustomization.yaml") in files:
+        component += "  - ../../../../grafana/en # in Dutch: ../../../../grafana/nl\n"
     return files | {COMPONENT / "kustomization.yaml": _MADE_BY + component}
 
 

@@ -1,4 +1,4 @@
-// The rules of ../prometheus/rules as a monitoring mixin: the same YAML, nothing restated.
+// The rules of ../prometheus/rules and the dashboards of ../../grafana as a monitoring mixin: nothing restated.
 local alertGroups =
   std.parseYaml(importstr '../prometheus/rules/joulo-sessions.yml').groups
   + std.parseYaml(importstr '../prometheus/rules/joulo-health.yml').groups;
@@ -23,5 +23,9 @@ local recordingGroups = std.parseYaml(importstr '../prometheus/rules/joulo-recor
   prometheusRules+:: {
     groups+: [group { rules: [selected(rule) for rule in group.rules] } for group in recordingGroups],
   },
-  grafanaDashboards+:: {},
+  grafanaDashboards+:: {
+    'joulo-charging.json': import '../../grafana/en/joulo-charging.json',
+    'joulo-sessions.json': import '../../grafana/en/joulo-sessions.json',
+    'joulo-exporter.json': import '../../grafana/en/joulo-exporter.json',
+  },
 }

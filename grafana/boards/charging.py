@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 UID = "joulo-charging"
 _PERIODS = (  # of Grafana's calendar, and how close to look where the beginning is missing
     ("now/d", "5m", "today", "vandaag"),
-    ("now/w", "15m", "this week", "deze week"),
-    ("now/M", "1h", "this month", "deze maand"),
-    ("now/y", "6h", "this year", "dit jaar"),
+    ("now/w", "5m", "this week", "deze week"),
+    ("now/M", "15m", "this month", "deze maand"),
+    ("now/y", "1h", "this year", "dit jaar"),
 )
 
 

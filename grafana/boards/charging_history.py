@@ -64,9 +64,9 @@ def energy_per_day(t: Words) -> timeseries.Panel:
         .description(
             t(
                 "Energy of each day in your time zone; the bar stands at the beginning of its day. Today's is"
-                " as far as it has come.",
+                " as far as it has come. Days before a change of the clock begin and end an hour off.",
                 "Energie van elke dag in je eigen tijdzone; de staaf staat aan het begin van de dag. Die van"
-                " vandaag is tot nu toe.",
+                " vandaag is tot nu toe. Dagen voor het verzetten van de klok zijn een uur verschoven.",
             )
         )
         .datasource(parts.DATASOURCE)

@@ -16,7 +16,11 @@ CHARGERS = 'account=~"$account", charger=~"$charger"'
 ACCOUNTS = 'account=~"$account"'
 
 _BY_CHARGER = "max by (account, charger)"
-_RANGE = "${__range_s}s1ms"  # PromQL refuses a span of 0, which the first second of a day would be
+_RANGE = "${__range_ms}ms"  # to the millisecond: a figure of a second before midnight is one of the day before
+_LATER = (  # a sample after the end of the range: within a day of it, or on a day of the next ten years
+    "count(last_over_time(joulo_total_kwh[1d:5m] offset -86760s))"
+    " or count(last_over_time(joulo_total_kwh[3650d:1d] offset -315360360s))"
+)
 
 
 def latest(metric: str, more: str = "") -> str:
@@ -56,8 +60,8 @@ def so_far(counter: str, by: str, selector: str, step: str) -> str:
     begin = f"{each} (last_over_time({series}[1h] offset {_RANGE}))"
     first = f"min by (account, {by}) (min_over_time({series}[{_RANGE}:{step}]))"
     now = f"{each} (last_over_time({series}[1h]))"
-    whole = "vector(time() - $__range_s + 1) % 900 < 3"
-    return f"sum({now} - ({begin} or {first})) and on () {whole} unless on () count(joulo_up offset -5m)"
+    whole = "vector(time() - $__range_ms / 1000 + 1) % 900 < 2"
+    return f"sum({now} - ({begin} or {first})) and on () {whole} unless on () ({_LATER})"
 
 
 def per_step(counter: str, by: str, selector: str, look: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from joulo_exporter.snapshot import Tags
 
 _SAMPLES_PER_REPORT = 10_000
+_HUNDREDTHS = 2
 
 
 class Backfill(msgspec.Struct, frozen=True):
@@ -155,9 +156,14 @@ def _escaped(value: str) -> str:
 
 
 def _value_text(value: int, quantity: Quantity) -> str:
-    return hundredths_text(value) if quantity.decimals else str(value)
+    return hundredths_text(value) if quantity.decimals == _HUNDREDTHS else _decimal_text(value, quantity.decimals)
 
 
 def _moment_text(moment_ms: int) -> str:
-    whole, rest = divmod(moment_ms, 1000)
-    return f"{whole}.{rest:03d}" if rest else str(whole)
+    return _decimal_text(moment_ms, 3)
+
+
+def _decimal_text(value: int, decimals: int) -> str:
+    """Return an integer whose last digits are decimals, exactly, without zeros at the end."""
+    whole, rest = divmod(value, 10**decimals)
+    return f"{whole}.{rest:0{decimals}d}".rstrip("0") if rest else str(whole)

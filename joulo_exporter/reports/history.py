@@ -9,7 +9,7 @@ import msgspec
 from joulo_exporter.collector import FAMILIES
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag
 from joulo_exporter.reports import curve
-from joulo_exporter.reports.curve import Charge
+from joulo_exporter.reports.curve import Charge, Finish, Kind, last_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +26,11 @@ _QUANTITIES: dict[str, Quantity] = {
     "joulo_total_kwh": curve.TOTAL_KWH,
     "joulo_ere_credits_total": curve.TOTAL_CREDITS,
     "joulo_sessions_total": curve.FINISHED_SESSIONS,
+    "joulo_session_seconds_total": curve.FINISHED_SECONDS,
+    "joulo_last_session_kwh": curve.LAST_KWH,
+    "joulo_last_session_ere_credits": curve.LAST_CREDITS,
+    "joulo_last_session_start_timestamp_seconds": curve.LAST_START,
+    "joulo_last_session_end_timestamp_seconds": curve.LAST_END,
     "joulo_vehicle_kwh_total": curve.TOTAL_KWH,
     "joulo_vehicle_ere_credits_total": curve.TOTAL_CREDITS,
     "joulo_vehicle_sessions_total": curve.FINISHED_SESSIONS,
@@ -67,6 +72,9 @@ class AccountHistory:
         self._chargers, self._vehicles = reader.held_totals(account, tags.vehicles)
         self._charger_labels = reader.labels(account)
         self._live = {charger.id: charger for charger in reader.last_chargers(account)}
+        self._last = {
+            charger_id: last_of(self._charger_charges(charger_id)) for charger_id in self._charger_labels
+        }
 
     @property
     def unlabelled(self) -> list[str]:
@@ -86,14 +94,11 @@ class AccountHistory:
                 )
             return
         for charger_id, label in sorted(self._charger_labels.items(), key=lambda item: item[1]):
-            totals = self._chargers[charger_id]
             yield Series(
                 labels={"charger": label} | account,
                 charges=lambda charger_id=charger_id: self._charger_charges(charger_id),  # type: ignore[misc]
-                served=self._served_now(charger_id, quantity)
-                if quantity.of_the_moment
-                else _served_total(totals, quantity),
-                ends=quantity.of_the_moment and charger_id not in self._live,
+                served=self._served_now(charger_id, quantity),
+                ends=quantity.kind is Kind.MOMENT and charger_id not in self._live,
             )
 
     def _charger_charges(self, charger_id: str) -> Iterator[Charge]:
@@ -121,10 +126,15 @@ class AccountHistory:
             end_ms=max(start_ms, end_ms),
             kwh_hundredths=session.kwh_hundredths or 0,
             credits_hundredths=session.credits_hundredths or 0,
-            finished=session.ended_at_seconds is not None,
+            finish=_finish(session),
         )
 
     def _served_now(self, charger_id: str, quantity: Quantity) -> int | None:
+        if quantity.kind is Kind.SUM:
+            return _served_total(self._chargers[charger_id], quantity)
+        if quantity.kind is Kind.LAST:
+            last = self._last[charger_id]
+            return None if last is None else quantity.after(last)
         charger = self._live.get(charger_id)
         if charger is None:
             return None
@@ -136,8 +146,29 @@ class AccountHistory:
 def _served_total(totals: Totals, quantity: Quantity) -> int:
     if quantity is curve.TOTAL_KWH:
         return totals.kwh_hundredths
-    return totals.credits_hundredths if quantity is curve.TOTAL_CREDITS else totals.sessions
+    if quantity is curve.TOTAL_CREDITS:
+        return totals.credits_hundredths
+    return totals.duration_ms if quantity is curve.FINISHED_SECONDS else totals.sessions
+
+
+def _finish(session: RecordedSession) -> Finish | None:
+    started_seconds, ended_seconds = session.started_at_seconds, session.ended_at_seconds
+    if ended_seconds is None:
+        return None
+    duration_seconds = 0.0 if started_seconds is None else ended_seconds - started_seconds
+    return Finish(
+        ended_ns=_nanoseconds(ended_seconds),
+        started_ns=None if started_seconds is None else _nanoseconds(started_seconds),
+        duration_ms=max(0, _milliseconds(duration_seconds)),
+        kwh_hundredths=session.kwh_hundredths,
+        credits_hundredths=session.credits_hundredths,
+    )
 
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def _nanoseconds(seconds: float) -> int:
+    # Times 10**9 at once, a float of today would lose digits.
+    return int(seconds) * 10**9 + round(seconds % 1 * 10**9)

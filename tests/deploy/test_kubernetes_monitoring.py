@@ -99,7 +99,7 @@ def test_what_is_generated_is_committed():
 
 def test_dashboards_become_config_maps(tmp_path, renderer):
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    for name in ("joulo-charging", "joulo-sessions", "nl/joulo-charging-nl"):
+    for name in ("en/joulo-charging", "en/joulo-sessions", "nl/joulo-charging-nl"):
         path = tmp_path / "grafana" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('{"title": "$$name"}\n')
@@ -125,8 +125,7 @@ def test_the_overlay_of_the_page_works(tmp_path, renderer):
     (text,) = re.findall(r"```yaml\n(apiVersion: kustomize.*?)```", PAGE, re.DOTALL)
     configuration = re.search(r"```yaml\n(accounts:.*?)```", PAGE, re.DOTALL)[1]
     shutil.copytree(ROOT / "deploy", tmp_path / "joulo-exporter/deploy")
-    if (ROOT / "grafana").exists():
-        shutil.copytree(ROOT / "grafana", tmp_path / "joulo-exporter/grafana")
+    shutil.copytree(ROOT / "grafana", tmp_path / "joulo-exporter/grafana")
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "kustomization.yaml").write_text(text)

@@ -32,6 +32,11 @@ def test_it_is_the_shipped_yaml(field, files):
     assert rendered(field) == shipped(*files)
 
 
+def test_it_has_the_dashboards():
+    shipped_boards = {path.name: json.loads(path.read_text()) for path in (ROOT / "grafana/en").glob("*.json")}
+    assert rendered("grafanaDashboards") == shipped_boards
+
+
 def alerts(config):
     groups = rendered("prometheusAlerts", config)["groups"]
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}

@@ -14,6 +14,10 @@ SERIES = (
     "joulo_total_kwh",
     "joulo_ere_credits_total",
     "joulo_sessions_total",
+    "joulo_session_seconds_total",
+    "joulo_last_session_kwh",
+    "joulo_last_session_start_timestamp_seconds",
+    "joulo_last_session_end_timestamp_seconds",
     "joulo_vehicle_kwh_total",
     "joulo_vehicle_ere_credits_total",
     "joulo_vehicle_sessions_total",
@@ -79,3 +83,14 @@ def test_the_seam_adds_only_what_was_charged(prometheus_url):
     assert since_the_beginning.keys() == total.keys()
     for charger, kwh in since_the_beginning.items():
         assert kwh == pytest.approx(total[charger], rel=0.05)
+
+
+def test_every_session_of_the_history_was_the_last_one_once(prometheus_url):
+    """The moments of the ends rise from the history on into the scrapes, and none is twice there."""
+    end = "joulo_last_session_end_timestamp_seconds"
+    assert set(query(prometheus_url, f"resets({end}[40d])").values()) == {0.0}
+    assert set(query(prometheus_url, f"{end} > bool time()").values()) == {0.0}
+    sessions = query(prometheus_url, "joulo_sessions_total")
+    changes = query(prometheus_url, f"changes({end}[40d])")
+    assert changes.keys() == sessions.keys()
+    assert all(2 < changes[charger] < sessions[charger] for charger in changes)

@@ -1,0 +1,78 @@
+"""The dashboard of sessions and ERE credits: months, chargers and vehicles, growth, and what a session is like."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import dashboard as model
+
+from boards import parts, queries, sessions_habits, sessions_months, sessions_range, sessions_worth
+from boards.colours import IDLE
+from boards.frame import account_variable, charger_variable, frame
+from boards.words import Language, words_in
+
+UID = "joulo-sessions"
+
+
+class _EndsOfSessions(model.AnnotationQuery):
+    """Marks at moments that a metric tells: the SDK lacks these fields of the Prometheus data source."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON of the dashboard; Grafana wants milliseconds."""
+        metric = "joulo_last_session_end_timestamp_seconds"
+        end = queries.latest(metric)
+        before = f"max by (account, charger) ({metric}{{{queries.CHARGERS}}} @ start())"
+        in_range = f"{end} * 1000 unless on (account, charger) ({end} == {before})"
+        # In a longer range the marks would stand side by side, like a fence.
+        expression = f"({in_range}) and on () (vector(${{__range_s}}) < 32 * 86400)"
+        step = "1m"
+        return super().to_json() | {
+            "target": {"expr": expression, "interval": step, "refId": "Anno"},
+            "expr": expression,  # Grafana 11 and older take these two from here
+            "step": step,
+            "useValueForTime": True,
+            "titleFormat": parts.CHARGER_LEGEND,
+            "textFormat": self.name,
+        }
+
+
+class _Marks(dashboard.AnnotationQuery):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._internal = _EndsOfSessions(name=name, datasource=parts.DATASOURCE, icon_color=IDLE)
+
+
+def sessions(language: Language) -> model.Dashboard:
+    """Return the dashboard in a language."""
+    t = words_in(language)
+    return (
+        frame(
+            language,
+            t,
+            uid=UID,
+            title=t("Joulo: sessions and ERE", "Joulo: laadbeurten en ERE's"),
+            description=t(
+                "Months side by side, energy and ERE credits of chargers and vehicles, size and length of"
+                " sessions, and when people charge.",
+                "Maanden naast elkaar, energie en ERE's van laadpunten en auto's, grootte en duur van"
+                " laadbeurten, en wanneer er geladen wordt.",
+            ),
+            since="now-90d",
+        )
+        .with_variable(account_variable(t))
+        .with_variable(charger_variable(t))
+        .annotation(_Marks(t("Session ended", "Laadbeurt geëindigd")))
+        .with_row(dashboard.Row(t("Months", "Maanden")))
+        .with_panel(sessions_months.bars(t))
+        .with_panel(sessions_months.figures(t))
+        .with_row(dashboard.Row(t("In the dashboard's range", "In het bereik van het dashboard")))
+        .with_panel(sessions_range.growth(t))
+        .with_panel(sessions_range.chargers(t))
+        .with_panel(sessions_range.vehicles(t))
+        .with_row(dashboard.Row(t("Sessions", "Laadbeurten")))
+        .with_panel(sessions_habits.sizes(t))
+        .with_panel(sessions_habits.lengths(t))
+        .with_panel(sessions_habits.hours_of_the_day(t))
+        .with_panel(sessions_habits.days_of_the_week(t))
+        .with_row(sessions_worth.row(t))
+        .build()
+    )

@@ -1,0 +1,242 @@
+"""The figures of the dashboards are right, in histories that are known by hand, in a real Prometheus."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import as_grafana
+import known_history
+import pytest
+from as_grafana import Viewer
+from known_history import HOME
+
+pytestmark = pytest.mark.e2e
+
+HISTORIES = {build.__name__: build() for build in (
+    known_history.autumn, known_history.spring, known_history.down, known_history.fresh,
+)}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """Prometheus of each history, started when it is first asked for."""
+    started = {}
+    contexts = []
+
+    def server(name):
+        if name not in started:
+            context = known_history.prometheus_of(HISTORIES[name], tmp_path_factory.mktemp(name))
+            started[name] = context.__enter__()
+            contexts.append(context)
+        return started[name]
+
+    yield server
+    for context in contexts:
+        context.__exit__(None, None, None)
+
+
+def board(uid):
+    return as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == uid))
+
+
+def panel(dashboard, title):
+    (found,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
+    return found
+
+
+def figure(server, title, viewer):
+    """Return what a stat panel of the dashboard of charging shows; nothing if it shows none."""
+    dashboard = board("joulo-charging")
+    shown = panel(dashboard, title)
+    (target,) = shown["targets"]
+    return as_grafana.only(server.answer(dashboard, shown, target, viewer))
+
+
+def column(server, uid, title, ref, viewer):
+    """Return a column of a table by its rows' labels."""
+    dashboard = board(uid)
+    shown = panel(dashboard, title)
+    (target,) = (one for one in shown["targets"] if one["refId"] == ref)
+    answer = server.answer(dashboard, shown, target, viewer)
+    return {tuple(value for _, value in sorted(labels.items())): value for labels, value in answer}
+
+
+PERIODS = {"today": "now/d", "this week": "now/w", "this month": "now/M", "this year": "now/y"}
+
+
+@pytest.mark.parametrize("period", PERIODS)
+@pytest.mark.parametrize("name", ["autumn", "spring"])
+class TestSoFar:
+    """Figures of day, week, month and year."""
+
+    def test_energy(self, servers, name, period):
+        history = HISTORIES[name]
+        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
+        found = figure(servers(name), f"Charged {period}", Viewer(HOME, history.now))
+        assert found == pytest.approx(history.kwh(begin, history.last), abs=0.01)
+
+    def test_credits(self, servers, name, period):
+        history = HISTORIES[name]
+        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
+        found = figure(servers(name), f"Credits {period}", Viewer(HOME, history.now))
+        assert found == pytest.approx(history.credits(begin, history.last), abs=0.01)
+
+    def test_of_one_charger(self, servers, name, period):
+        history = HISTORIES[name]
+        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
+        viewer = Viewer(HOME, history.now, chosen={"charger": ("back",)})
+        found = figure(servers(name), f"Charged {period}", viewer)
+        assert found == pytest.approx(history.kwh(begin, history.last, charger="back"), abs=0.01)
+
+    def test_not_of_the_past(self, servers, name, period):
+        """Grafana ignores the panel's own range while the dashboard shows an absolute one."""
+        past = HISTORIES[name].now.replace(hour=0, minute=0, second=0, microsecond=0)
+        for days, length in (
+            (0, 1),
+            (2, 7),
+            (5, 1),
+            (9, 1),
+            (9, 2),
+        ):  # some before Prometheus scraped, some of a day
+            until = past - timedelta(days=days)
+            since = until - timedelta(days=length)
+            viewer = Viewer(HOME, HISTORIES[name].now, f"{since:%F %T}", f"{until:%F %T}")
+            assert figure(servers(name), f"Charged {period}", viewer) is None, (since, until)
+            assert figure(servers(name), f"Credits {period}", viewer) is None, (since, until)
+
+
+@pytest.mark.parametrize("seconds", [5, 20, 45])
+@pytest.mark.parametrize("name", ["spring", "fresh"])
+def test_a_clock_that_is_slow_hides_nothing(servers, name, seconds):
+    """The range ends when the viewer's own clock says; Prometheus can have scraped later than that."""
+    viewer = Viewer(HOME, datetime.fromtimestamp(HISTORIES[name].last - seconds, HOME))
+    expected = figure(servers(name), "Charged today", Viewer(HOME, HISTORIES[name].now))
+    assert expected is not None
+    assert figure(servers(name), "Charged today", viewer) == pytest.approx(expected, abs=0.05)
+
+
+def test_the_histories_are_what_they_say():
+    """Some of the expected figures, worked out by hand."""
+    home, now = HISTORIES["autumn"], HISTORIES["autumn"].last
+
+    def since(period):
+        return round(home.kwh(as_grafana.moment(PERIODS[period], home.now, HOME), now), 6)
+
+    assert since("today") == 33.0 + 7.0  # five and a half of six hours, and half of the session in progress
+    assert since("this week") == 14.0 + 4 * 20.0 + 5.0 + 36.0 + 7.0
+    assert since("this month") == 15.0 + 12.0 + 7.0 + since("this week")
+    assert since("this year") == 22.0 + 15.0 + since("this month")
+
+
+@pytest.mark.parametrize(
+    ("name", "period", "kwh"),
+    [
+        ("down", "today", 30 - 30 + 7),  # what came in the night was there when Prometheus began again
+        ("down", "this week", 8 + 30 + 7),
+        ("down", "this month", 8 + 30 + 7),
+        ("fresh", "today", 3.5),
+        ("fresh", "this week", 3.5),
+        ("fresh", "this month", 3.5),
+        ("fresh", "this year", 3.5),
+    ],
+)
+def test_what_is_not_known_is_not_made_up(servers, name, period, kwh):
+    found = figure(servers(name), f"Charged {period}", Viewer(HOME, HISTORIES[name].now))
+    assert found == pytest.approx(kwh, abs=0.01)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland"])
+def test_the_day_is_that_of_the_viewer(servers, zone):
+    history, viewer = HISTORIES["autumn"], Viewer(ZoneInfo(zone), HISTORIES["autumn"].now)
+    begin = as_grafana.moment("now/d", history.now, viewer.zone)
+    found = figure(servers("autumn"), "Charged today", viewer)
+    assert found == pytest.approx(history.kwh(begin, history.last), abs=0.01)
+
+
+@pytest.mark.parametrize("milliseconds", [1, 300, 700])
+def test_the_first_second_of_a_day(servers, milliseconds):
+    """A span of less than a second is none that PromQL would refuse."""
+    midnight = HISTORIES["autumn"].now.replace(hour=0, minute=0, second=0, microsecond=milliseconds * 1000)
+    dashboard = board("joulo-charging")
+    shown = panel(dashboard, "Charged today")
+    (target,) = shown["targets"]
+    servers("autumn").answer(dashboard, shown, target, Viewer(HOME, midnight))
+
+
+# --- Bars
+
+
+def bars(server, viewer):
+    """Return the bars of days, by charger and the beginning of the day in Unix seconds."""
+    dashboard = board("joulo-charging")
+    shown = panel(dashboard, "Energy per day")
+    (target,) = shown["targets"]
+    return {labels["charger"]: curve for labels, curve in server.answer(dashboard, shown, target, viewer)}
+
+
+@pytest.mark.parametrize(("name", "since"), [("autumn", "now-7d"), ("spring", "now-10d"), ("down", "now-3d")])
+def test_bars_are_the_energy_of_each_day(servers, name, since):
+    """Grafana cuts all days by the viewer's offset from UTC at the end: an hour off before a clock change."""
+    history = HISTORIES[name]
+    viewer = Viewer(HOME, history.now, since)
+    found = bars(servers(name), viewer)
+    assert found.keys() == {"front", "back"}
+    today = history.now.replace(hour=12)
+    offset = today.utcoffset()
+    for charger, curve in found.items():
+        assert len(curve) == int(since[4:-1]) + 1
+        for begin, kwh in curve.items():
+            at = datetime.fromtimestamp(begin, HOME)
+            assert (at + (offset - at.utcoffset())).hour == 0
+            known = known_hours(history, begin, begin + 86_400)
+            assert kwh == pytest.approx(sum(history.kwh(*hours, charger=charger) for hours in known), abs=0.01), at
+
+
+def known_hours(history, begin, end):
+    """Yield the parts of a day of which there is a figure at both ends."""
+    looked = [(one.since.timestamp(), one.until.timestamp()) for one in history.scraped]
+    if any(since <= begin <= until for since, until in looked):
+        last = max(min(until, end) for since, until in looked if since <= end)
+        yield begin, last
+    else:
+        first = min(since for since, until in looked if until > begin)
+        yield min(first, end), min(max(until for _, until in looked), end)
+
+
+def test_bars_without_a_change_of_the_clock_are_days_of_the_calendar(servers):
+    history = HISTORIES["autumn"]
+    viewer = Viewer(HOME, history.now, "2026-10-18 00:00:00", "2026-10-24 23:59:59")
+    found = bars(servers("autumn"), viewer)
+    days = {f"{datetime.fromtimestamp(begin, HOME):%d %H:%M}": kwh for begin, kwh in found["front"].items()}
+    assert days == {
+        "18 00:00": pytest.approx(7), "19 00:00": pytest.approx(14), "20 00:00": pytest.approx(10),
+        "21 00:00": pytest.approx(20), "22 00:00": pytest.approx(20), "23 00:00": pytest.approx(20),
+        "24 00:00": pytest.approx(10 + 3),
+    }  # fmt: skip
+
+
+# --- Over the range
+
+
+@pytest.mark.parametrize(
+    ("name", "since"), [("autumn", "now/w"), ("autumn", "now/y"), ("spring", "now/M"), ("down", "now/w")]
+)
+def test_vehicles_over_the_range(servers, name, since):
+    history, viewer = HISTORIES[name], Viewer(HOME, HISTORIES[name].now, since)
+    begin, now = as_grafana.moment(since, history.now, HOME), history.last
+    vehicles = {one.vehicle for one in history.sessions}
+
+    def found(ref):
+        return column(servers(name), "joulo-charging", "Vehicles", ref, viewer)
+
+    def expected(amount):
+        return {(one,): pytest.approx(amount(begin, now, vehicle=one), abs=0.01) for one in vehicles}
+
+    assert found("kwh") == expected(history.kwh)
+    assert found("credits") == expected(history.credits)
+    assert found("sessions") == expected(history.ended)
+    everything = history.kwh(begin, now)
+    assert found("share") == {
+        (one,): pytest.approx(history.kwh(begin, now, vehicle=one) / everything, abs=0.001) for one in vehicles
+    }

@@ -1,0 +1,123 @@
+"""What Grafana reads when it starts: the data source, and the dashboards of one language."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+import as_grafana
+import dashboard_rules
+import pytest
+import yaml
+
+from joulo_exporter.collector import FAMILIES
+from joulo_exporter.collector.process import ConfigReloads, process_registry
+
+ROOT = Path(__file__).parents[2]
+PROVISIONING = ROOT / "deploy/grafana/provisioning"
+MOUNTS = {  # as compose mounts them: in the container, and in the repository
+    PurePosixPath("/var/lib/grafana/dashboards"): ROOT / "grafana",
+    PurePosixPath("/etc/grafana/provisioning"): PROVISIONING,
+}
+# The keys of https://grafana.com/docs/grafana/latest/administration/provisioning/. Others are ignored in silence.
+PROVIDER_KEYS = {
+    "name", "orgId", "folder", "folderUid", "type", "disableDeletion", "updateIntervalSeconds", "allowUiUpdates",
+    "options",
+}  # fmt: skip
+DATASOURCE_KEYS = {
+    "name", "type", "access", "orgId", "uid", "url", "user", "database", "basicAuth", "basicAuthUser",
+    "withCredentials", "isDefault", "jsonData", "secureJsonData", "version", "editable",
+}  # fmt: skip
+PROMETHEUS_KEYS = {
+    "timeInterval", "httpMethod", "customQueryParameters", "manageAlerts", "alertmanagerUid", "prometheusVersion",
+    "prometheusType", "cacheLevel", "incrementalQuerying", "incrementalQueryOverlapWindow",
+    "disableRecordingRules",
+}  # fmt: skip
+MADE_BY_PROMETHEUS = {"up", "ALERTS", "scrape_duration_seconds", "scrape_samples_scraped"}
+
+
+def read(name):
+    return yaml.safe_load((PROVISIONING / name).read_text(encoding="utf-8"))
+
+
+def here(path):
+    """Return where a path of the container is in the repository."""
+    (mount,) = (mount for mount in MOUNTS if PurePosixPath(path).is_relative_to(mount))
+    return MOUNTS[mount] / PurePosixPath(path).relative_to(mount)
+
+
+def provider():
+    configured = read("dashboards/joulo.yml")
+    assert configured.keys() == {"apiVersion", "providers"}
+    assert configured["apiVersion"] == 1
+    (only,) = configured["providers"]
+    return only
+
+
+def test_the_provider_is_as_grafana_documents_it():
+    found = provider()
+    assert found.keys() <= PROVIDER_KEYS
+    assert found["type"] == "file"
+    assert found["options"].keys() <= {"path", "foldersFromFilesStructure"}
+
+
+def test_it_shows_the_english_dashboards_and_no_others():
+    """Grafana takes every .json below the folder."""
+    assert sorted(here(provider()["options"]["path"]).rglob("*.json")) == as_grafana.ENGLISH
+
+
+def test_the_other_language_is_one_line_away():
+    line = next(
+        line for line in (PROVISIONING / "dashboards/joulo.yml").read_text().splitlines() if "path:" in line
+    )
+    dutch = here(re.search(r"# in Dutch: (\S+)$", line)[1])
+    assert sorted(dutch.rglob("*.json")) == sorted(set(as_grafana.FILES) - set(as_grafana.ENGLISH))
+
+
+def test_the_data_source_is_as_grafana_documents_it():
+    configured = read("datasources/prometheus.yml")
+    assert configured.keys() == {"apiVersion", "datasources"}
+    assert configured["apiVersion"] == 1
+    (found,) = configured["datasources"]
+    assert found.keys() <= DATASOURCE_KEYS
+    assert found["jsonData"].keys() <= PROMETHEUS_KEYS
+    assert (found["type"], found["access"], found["isDefault"]) == ("prometheus", "proxy", True)
+
+
+def test_its_interval_is_that_of_the_scrapes():
+    """Grafana computes its steps and $__rate_interval from it."""
+    scraping = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    (found,) = read("datasources/prometheus.yml")["datasources"]
+    assert found["jsonData"]["timeInterval"] == scraping["global"]["scrape_interval"]
+
+
+def test_there_is_nothing_else():
+    files = {path.relative_to(PROVISIONING).as_posix() for path in PROVISIONING.rglob("*") if path.is_file()}
+    assert files == {"dashboards/joulo.yml", "datasources/prometheus.yml"}
+
+
+def known():
+    """Return the labels of every metric that there is, by the names of its samples."""
+    labels = {name: {"instance", "job", "alertname", "alertstate", "severity"} for name in MADE_BY_PROMETHEUS}
+    for family in FAMILIES:
+        for suffix in ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",):
+            labels[family.name + suffix] = {*family.labels, "account", "instance", "job", "le"}
+    for metric in process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=0.0)).collect():
+        for sample in metric.samples:
+            labels.setdefault(sample.name, {"instance", "job"}).update(sample.labels)
+    return labels
+
+
+@pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
+def test_every_metric_and_label_exists(path):
+    dashboard, labels = as_grafana.load(path), known()
+    asked = [expression for _, expression in dashboard_rules.queries(dashboard)]
+    asked += [mark["expr"] for mark in as_grafana.annotations(dashboard)]
+    assert asked
+    for expression in asked:
+        for name, matchers, *_ in dashboard_rules.selectors(expression):
+            assert name in labels
+            assert set(re.findall(r"(\w+)\s*(?:=|!=|=~|!~)\s*\"", matchers)) <= labels[name], expression
+    for one in as_grafana.variables(dashboard):
+        for name in re.findall(r"\bjoulo_\w+", one["query"]):
+            assert name in labels

@@ -1,0 +1,66 @@
+"""The dashboards fit the types that Grafana publishes for the oldest and the newest release that they are for."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import as_grafana
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+CHECK = Path(__file__).parent / "schema"
+# The foundation SDK writes these fields of interval variables, with their defaults, into variables of every type.
+# The published types lack what an annotation of Prometheus has (annotationQuery() in Grafana's datasource.ts).
+HARMLESS = re.compile(
+    r"\.templating\.list\[\d+\]\.auto(_min|_count)?: no such field$"
+    r"|\.annotations\.list\[\d+\]\.(target\.)?"
+    r"(expr|interval|step|titleFormat|textFormat|useValueForTime): no such field$"
+)
+FAULTS = {  # what is broken, and what must be said of it
+    "an unknown key": (("editabel",), "editabel: no such field"),
+    "a wrong type": (("refresh",), "refresh: 5 is no string"),
+    "an unknown option": (("panels", 1, "options", "colourMode"), "options.colourMode: no such field"),
+    "an unknown key of a query": (("panels", 1, "targets", 0, "expression"), "expression: 5 is not of"),
+    "a wrong enum value": (("panels", 1, "options", "textMode"), "options.textMode: 5 is no BigValueTextMode"),
+    "an unknown override": (
+        ("panels", 2, "fieldConfig", "overrides", 0, "properties", 0, "id"),
+        "unidade: no such field",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What the check says, line by line, of the dashboards and of broken copies."""
+    if not (CHECK / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CHECK, check=True)
+    folder = tmp_path_factory.mktemp("broken")
+    for number, (keys, _) in enumerate(FAULTS.values()):
+        broken = as_grafana.load(as_grafana.ENGLISH[0])
+        inside = broken
+        for key in keys[:-1]:
+            inside = inside[key]
+        inside[keys[-1]] = "unidade" if keys[-1] == "id" else 5
+        (folder / f"broken-{number}.json").write_text(json.dumps(broken))
+    command = ["node", "check.mjs", *as_grafana.FILES, *sorted(folder.iterdir())]
+    checked = subprocess.run(command, cwd=CHECK, capture_output=True, text=True, check=False)
+    assert checked.stderr == ""
+    return checked.stdout.splitlines()
+
+
+@pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
+def test_it_fits_the_published_types(said, path):
+    of_this = [line for line in said if re.match(rf"\S+ {re.escape(path.name)}[.#]", line)]
+    assert [line for line in of_this if not HARMLESS.search(line)] == []
+
+
+@pytest.mark.parametrize("number", range(len(FAULTS)), ids=list(FAULTS))
+def test_a_fault_is_found_in_both_releases(said, number):
+    expected = list(FAULTS.values())[number][1]
+    found = [line for line in said if f" broken-{number}.json" in line and not HARMLESS.search(line)]
+    assert [expected in line for line in found] == [True, True], found
+    assert {line.split(".")[0] for line in found} == {"11", "12"}
