@@ -74,7 +74,8 @@ def _groups(root: Path) -> list[str]:
 
 
 def _config_map(name: str) -> str:
-    return f"  - name: {name.removesuffix('.json')}\n    files: [{name}]\n"
+    # joulo-exporter is the name of the exporter's own ConfigMap already.
+    return f"  - name: dashboard-{name.removesuffix('.json')}\n    files: [{name}]\n"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def row(t: Words) -> dashboard.Row:
     panels = (_proceeds(t), _forecast(t), _prices(t), _quarters(t))
     made = dashboard.Row(t("What it is worth", "Wat het waard is"))
     for number, panel in enumerate(panels, start=_FIRST_ID):
-        made.with_panel(panel.id(number))
+        made.with_panel(panel.id(number))  # type: ignore[attr-defined]
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from certificates import make_ca, make_server, server_context
+from api_certificates import make_ca, make_server, server_context
 from loopback import PROXY_PASSWORD, TOKEN, answer, free_port, loopback, reset, saying
 from relay import relay
 

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 
 import pytest
-from certificates import make_ca, make_self_signed, make_server, server_context
+from api_certificates import make_ca, make_self_signed, make_server, server_context
 from loopback import answer, loopback, saying
 
 from joulo_exporter import errors

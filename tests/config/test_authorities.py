@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from certificates import make_ca
+from api_certificates import make_ca
 
 from joulo_exporter.config import load_config
 from joulo_exporter.config.authorities import read_authorities

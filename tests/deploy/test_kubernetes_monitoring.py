@@ -107,11 +107,11 @@ def test_dashboards_become_config_maps(tmp_path, renderer):
         (tmp_path / path).write_text(text)
     objects = renderer(tmp_path / "deploy/kubernetes/overlays/prometheus-operator")
     maps = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "ConfigMap"}
-    assert maps.keys() == {"joulo-exporter", "joulo-charging", "joulo-sessions"}
-    assert maps["joulo-charging"]["metadata"]["labels"] == NAME | {"grafana_dashboard": "1"}
-    assert maps["joulo-charging"]["data"] == {"joulo-charging.json": '{"title": "$$name"}\n'}
+    assert maps.keys() == {"joulo-exporter", "dashboard-joulo-charging", "dashboard-joulo-sessions"}
+    assert maps["dashboard-joulo-charging"]["metadata"]["labels"] == NAME | {"grafana_dashboard": "1"}
+    assert maps["dashboard-joulo-charging"]["data"] == {"joulo-charging.json": '{"title": "$$name"}\n'}
     (dutch,) = renderer(tmp_path / "grafana/nl")
-    assert dutch["metadata"]["name"] == "joulo-charging-nl"
+    assert dutch["metadata"]["name"] == "dashboard-joulo-charging-nl"
 
 
 def test_kubectl_apply_can_hold_every_object():

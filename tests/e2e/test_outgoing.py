@@ -9,7 +9,7 @@ import signal
 import sys
 
 import pytest
-from certificates import make_ca, make_server, server_context
+from api_certificates import make_ca, make_server, server_context
 from loopback import PROXY_PASSWORD, TOKEN, answer, loopback
 from processes import free_port, get, running, wait_for
 from relay import relay

@@ -90,19 +90,31 @@ def accounts_of(samples, name):
     return [dict(labels)["account"] for (found, labels), value in samples.items() if found == name and value == 1]
 
 
+def is_fresh(shards, began_seconds):
+    """Return whether every history is complete, and as of now: a shard that was left serves what it knew then."""
+    complete = [account for shard in shards for account in accounts_of(shard, "joulo_history_complete")]
+    refreshed = [
+        value
+        for shard in shards
+        for (name, labels), value in shard.items()
+        if name == "joulo_last_refresh_timestamp_seconds" and dict(labels)["endpoint"] != "energy"
+    ]
+    return len(complete) >= len(NAMES) and len(refreshed) >= 2 * len(NAMES) and min(refreshed) >= began_seconds
+
+
 async def stage(folder, session, total):
     """Run all shards until every history is complete; return what each of them serves then."""
+    began_seconds = time.time()
     ports = [free_port() for _ in range(total)]
     processes = [await started(folder, ordinal, total, port) for ordinal, port in enumerate(ports)]
     try:
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             shards = [await scraped(session, port) for port in ports]
-            complete = [account for shard in shards for account in accounts_of(shard, "joulo_history_complete")]
-            if len(complete) >= len(NAMES):
+            if is_fresh(shards, began_seconds):
                 return shards
             await asyncio.sleep(0.1)
-        raise AssertionError(f"{total} shards: only {sorted(complete)} are complete")
+        raise AssertionError(f"{total} shards: not all accounts are complete and fresh")
     finally:
         for process in processes:
             process.terminate()
