@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.landing_html import content_security_policy, render_landing_page
 from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format
+from joulo_exporter.web.sending import Body, send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,9 +30,9 @@ _RESERVED_PREFIX = "/-"
 
 @dataclass(frozen=True, slots=True)
 class WebServices:
-    """What the application needs from the rest of the exporter; only ``reload`` may take its time."""
+    """What the application needs from the rest of the exporter; ``metrics`` and ``reload`` may take their time."""
 
-    metrics: Callable[[Format, bool, frozenset[str]], bytes]
+    metrics: Callable[[Format, bool, frozenset[str]], Awaitable[Body]]
     """The exposition in a format, gzipped or not, of the named metrics or, with no names, of all."""
     page: Callable[[], LandingPage]
     ready: Callable[[], bool]
@@ -77,15 +78,15 @@ def _checked_telemetry_path(path: str) -> str:
     return path
 
 
-async def _metrics(request: web.Request) -> web.Response:
+async def _metrics(request: web.Request) -> web.StreamResponse:
     format_ = choose_format(_header(request, hdrs.ACCEPT))
     gzip = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
     # An empty ?name[]= filters nothing, as in Prometheus' Python library.
     names = frozenset(name for name in request.query.getall("name[]", ()) if name)
-    headers = {hdrs.CONTENT_TYPE: format_.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: format_.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
     if gzip:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return web.Response(body=request.app[SERVICES].metrics(format_, gzip, names), headers=headers)
+    return await send(request, await request.app[SERVICES].metrics(format_, gzip, names), headers)
 
 
 def _header(request: web.Request, name: str) -> str | None:
