@@ -137,6 +137,6 @@ class Exposition:
             if compressed:
                 yield from part.deflate()
                 if not plain_in_use:
-                    part.forget_plain()
+                    part.forget_lines()
             elif plain_in_use:
                 yield from part.inflate()

@@ -53,7 +53,9 @@ class Few:
             headers = self._families.headers(openmetrics=openmetrics)
             columns = [self._lines(index) for index in range(len(headers))]
             plain = b"".join(
-                (header.plain or b"") + column for header, column in zip(headers, columns, strict=True) if column
+                b"".join((*header.lines(), column))
+                for header, column in zip(headers, columns, strict=True)
+                if column
             )
             run = self._runs[openmetrics] = Run([Part(self._families.work, plain=plain)])
             yield

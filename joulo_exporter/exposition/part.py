@@ -48,46 +48,46 @@ class Part:
         length: of the lines, in bytes, where only the blocks are given.
     """
 
-    __slots__ = ("_keeps_blocks", "_work", "blocks", "crc", "length", "plain", "shift")
+    __slots__ = ("_lines", "_plain", "_work", "blocks", "crc", "length", "shift")
 
     def __init__(
         self, work: Work, *, plain: bytes | None = None, blocks: bytes | None = None, crc: int = 0, length: int = 0
     ) -> None:
         self._work = work
-        self.plain = plain
+        self._plain = plain
+        self._lines: list[bytes] | None = None if plain is None else [plain]
         self.blocks = blocks
-        self._keeps_blocks = blocks is not None
         self.crc = crc if plain is None else zlib.crc32(plain)
         self.length = length if plain is None else len(plain)
         self.shift = shift_of(self.length)
 
     def deflate(self) -> Iterator[None]:
         """Make the blocks, step by step."""
-        if self.blocks is None and self.plain is not None:
+        if self.blocks is None and self._plain is not None:
             pieces = []
             for start in range(0, self.length, _DEFLATE_STEP):
-                pieces.append(deflated(self.plain[start : start + _DEFLATE_STEP], self._work))
+                pieces.append(deflated(self._plain[start : start + _DEFLATE_STEP], self._work))
                 yield
             self.blocks = b"".join(pieces)
 
     def inflate(self) -> Iterator[None]:
         """Make the lines and keep them, step by step."""
-        if self.plain is None:
+        if self._lines is None:
             pieces = []
             for piece in self.lines():
                 pieces.append(piece)
                 yield
-            self.plain = b"".join(pieces)
+            self._lines = pieces
 
-    def forget_plain(self) -> None:
-        """Drop the lines of what is kept deflated."""
-        if self._keeps_blocks:
-            self.plain = None
+    def forget_lines(self) -> None:
+        """Drop the lines, if they can be made again."""
+        if self._plain is None:
+            self._lines = None
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines in pieces; nothing is kept."""
-        if self.plain is not None:
-            yield self.plain
+        """Yield the lines in pieces; none is kept that was not before."""
+        if self._lines is not None:
+            yield from self._lines
         elif self.blocks:
             decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
             view = memoryview(self.blocks)

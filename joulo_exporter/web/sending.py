@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _SHORT = 1 << 16
-_WRITE = 1 << 18
+
+_WRITE = 1 << 17
 """Bytes given to the socket at once; what it does not take is copied: the memory that a slow client costs."""
 _GATHERED = 1 << 14
 

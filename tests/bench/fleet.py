@@ -27,7 +27,7 @@ def picture(account: str | None, chargers: int, *, generation: int = 0) -> Snaps
     return Snapshot(
         account=account,
         endpoints=tuple(
-            _health(chance, now_seconds, endpoint, generation if endpoint == "chargers" else 0)
+            _health(chance, now_seconds, endpoint, generation if endpoint[0] == "chargers" else 0)
             for endpoint in ENDPOINTS
         ),
         book=_book(labels, totals),

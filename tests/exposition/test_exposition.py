@@ -9,38 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import Household, fixture, market_picture, recorded_picture, renamed, with_position
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from prometheus_client.registry import Collector
+from rendered_by_library import EVERYTHING, generated, process
 
-from joulo_exporter.collector import FAMILIES, JouloCollector
+from joulo_exporter.collector import FAMILIES
 from joulo_exporter.exposition import Exposition
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 PROMTOOL = "promtool"
-EVERYTHING: frozenset[str] = frozenset()
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
-
-
-class OneProcess(Collector):
-    """A process whose metrics stand still."""
-
-    def collect(self):
-        build = GaugeMetricFamily(
-            "joulo_exporter_build_info", "Version of the exporter.", labels=("version", "python_version")
-        )
-        build.add_metric(("1.2.3", "3.11.4"), 1)
-        yield build
-        yield GaugeMetricFamily("process_start_time_seconds", "Start of the process.", value=1_781_800_000.25)
-
-
-def process() -> CollectorRegistry:
-    registry = CollectorRegistry(auto_describe=True)
-    registry.register(OneProcess())
-    return registry
 
 
 def exposition_of(*snapshots) -> Exposition:
@@ -48,16 +26,6 @@ def exposition_of(*snapshots) -> Exposition:
     for position, snapshot in enumerate(snapshots):
         exposition.publish(snapshot.account or f"#{position}", snapshot)
     return exposition
-
-
-def generated(*snapshots, openmetrics, names=EVERYTHING) -> bytes:
-    """Return what the client library makes of a registry of the accounts, then of that of the process."""
-    joulo = CollectorRegistry()
-    joulo.register(JouloCollector(lambda: snapshots))
-    registries = [registry.restricted_registry(names) if names else registry for registry in (joulo, process())]
-    if not openmetrics:
-        return b"".join(map(generate_latest, registries))
-    return generate_openmetrics(registries[0]).removesuffix(b"# EOF\n") + generate_openmetrics(registries[1])
 
 
 def accounts(count):
