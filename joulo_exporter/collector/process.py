@@ -6,10 +6,12 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.registry import Collector
+
+from joulo_exporter.collector.proc import ProcessMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +65,7 @@ def process_registry(version: str, reloads: ConfigReloads) -> CollectorRegistry:
     """Return a registry of our own with the metrics of this process."""
     registry = CollectorRegistry(auto_describe=True)
     registry.register(ExporterCollector(version, reloads))
-    ProcessCollector(registry=registry)
+    registry.register(ProcessMetrics())
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry

@@ -6,7 +6,7 @@ A CRC is a remainder modulo the polynomial of gzip (RFC 1952, section 8), so ``n
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 _POLYNOMIAL = 0xEDB88320
 _ONE = 1 << 31
@@ -24,6 +24,7 @@ def combined(crc: int, following: int, shift: int) -> int:
     return _product(crc, shift) ^ following if crc else following
 
 
+@lru_cache(maxsize=4096)
 def shift_of(length: int) -> int:
     """Return what a CRC-32 is multiplied with when so many bytes follow."""
     shift, position = _ONE, 0

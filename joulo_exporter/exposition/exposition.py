@@ -12,7 +12,7 @@ from joulo_exporter.exposition.few import Few
 from joulo_exporter.exposition.many import Many
 from joulo_exporter.exposition.part import Answer, Part, Run
 from joulo_exporter.exposition.selection import selected
-from joulo_exporter.exposition.tail import tail
+from joulo_exporter.exposition.tail import Tail
 from joulo_exporter.exposition.work import Work
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Exposition:
 
     def __init__(self, process: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
         self.work = Work()
-        self._process = process
+        self._tail = Tail(process)
         self._clock = clock
         self._snapshots: dict[str, Snapshot] = {}
         self._families = Families(self.work)
@@ -114,8 +114,7 @@ class Exposition:
         else:
             run = yield from store.run(openmetrics=openmetrics)
         yield from self._prepared(run, compressed=compressed)
-        lines = tail(self._process, openmetrics=openmetrics, names=names)
-        end = Part(self.work, plain=lines)
+        end = Part(self.work, plain=self._tail.render(openmetrics=openmetrics, names=names))
         if compressed:
             yield from end.deflate()
         return Answer(run, end, compressed=compressed)

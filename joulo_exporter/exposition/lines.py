@@ -82,12 +82,12 @@ def _histogram(name: str, labels: str, pairs: Sequence[tuple[str, str]], value: 
     yield f"{name}_sum{braced} {written(value.sum_s)}\n"
 
 
-def sample_line(name: str, labels: Mapping[str, str], value: float) -> str:
-    """Return the line of one sample without time and exemplar."""
+def labelled(name: str, labels: Mapping[str, str]) -> str:
+    """Return a series as it stands before its value."""
     if not labels:
-        return f"{name} {written(value)}\n"
+        return name
     pairs = ",".join([f'{label}="{escaped(text)}"' for label, text in sorted(labels.items())])
-    return f"{name}{{{pairs}}} {written(value)}\n"
+    return f"{name}{{{pairs}}}"
 
 
 def written(value: float) -> str:

@@ -8,6 +8,7 @@ time and take turns, so that a busy machine is one for each of them. Needs nginx
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import socket
 import statistics
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +27,7 @@ SIZES = ((1, 1), (100, 1), (1_000, 1), (10_000, 1), (1_000, 10))
 QUICK_SIZES = ((1, 1), (100, 1))
 SERVERS = Path(__file__).with_name("scrape_servers.py")
 OPENMETRICS = "Accept: application/openmetrics-text; version=1.0.0\r\n"
+STOCK_ONCE_FROM = 5_000  # chargers: a scrape of so many takes the library many seconds
 GZIP = "Accept-Encoding: gzip\r\n"
 NGINX = """
 daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
@@ -124,7 +127,7 @@ def nginx(files: dict[str, bytes]) -> Iterator[Server]:
 
 
 class Cost(NamedTuple):
-    """CPU of a request in ms."""
+    """CPU of a request in ms, as several rounds show it."""
 
     median: float
     least: float
@@ -136,7 +139,7 @@ class Cost(NamedTuple):
         return cls(*(figure * 1000 for figure in (statistics.median(seconds), min(seconds), max(seconds))))
 
     def __str__(self) -> str:
-        return f"{self.median:.3g} ({self.least:.3g}–{self.most:.3g})"
+        return f"{self.median:.3g} ({self.least:.3g} to {self.most:.3g})"
 
 
 def cpu_of(server: Server, headers: str, requests: int, change: int = 0) -> float:
@@ -152,8 +155,89 @@ def cpu_of(server: Server, headers: str, requests: int, change: int = 0) -> floa
     return spent_s / requests
 
 
+def per_second(server: Server, headers: str, least_s: float) -> float:
+    """Return the answers a second that one connection gets."""
+    began_s, count = time.perf_counter(), 0
+    while time.perf_counter() - began_s < least_s or not count:
+        server.get(headers)
+        count += 1
+    return count / (time.perf_counter() - began_s)
+
+
+def rows(accounts: int, chargers: int, rounds: int) -> Iterator[str]:
+    """Measure one size; yield lines of the tables."""
+    requests = max(5, min(300, 20_000 // (accounts * chargers)))
+    stock_requests = max(1, requests // (accounts * chargers))
+    with contextlib.ExitStack() as stack:
+        ours = stack.enter_context(serving("ours", accounts, chargers))
+        began_s = time.perf_counter()
+        packed = ours.get(GZIP, keep=True)
+        cold_s, cold_turn_ms, memory_mib = (
+            time.perf_counter() - began_s,
+            ours.command("turn"),
+            ours.command("memory"),
+        )
+        plain = ours.get(keep=True)
+        if zlib.decompress(packed, zlib.MAX_WBITS | 16).count(b"\n") != plain.count(b"\n"):
+            raise SystemExit("the two encodings are not the same lines")
+        stock = stack.enter_context(serving("stock", accounts, chargers))
+        still = stack.enter_context(nginx({"metrics": plain, "metrics.gz": packed}))
+        size = f"{accounts:,} of {chargers}"
+        for name, headers in (("gzip", GZIP), ("plain", ""), ("OpenMetrics, gzip", OPENMETRICS + GZIP)):
+            costs: dict[Server, list[float]] = {ours: [], still: [], stock: []}
+            for number in range(rounds):
+                costs[ours].append(cpu_of(ours, headers, requests))
+                costs[still].append(cpu_of(still, headers, requests))
+                if number == 0 or accounts * chargers < STOCK_ONCE_FROM:
+                    costs[stock].append(cpu_of(stock, headers, stock_requests))
+            own, file, library = (Cost.of(costs[server]) for server in (ours, still, stock))
+            yield (
+                f"| {size} | {name} | {own} | {file} | {library} "
+                f"| {own.median / file.median:.2f} | {own.median / library.median:.5f} |"
+            )
+        yield from _figures(size, ours, stock, (accounts, chargers), rounds)
+        yield (
+            f"* {size}: first scrape {cold_s:.1f} s, longest turn of the loop {cold_turn_ms:.0f} ms of CPU;"
+            f" resident {ours.resident_mib:.0f} MiB with the pictures, {memory_mib:.0f} MiB after it;"
+            f" {len(plain):,} bytes, gzipped {len(packed):,}"
+        )
+
+
+def _figures(size: str, ours: Server, stock: Server, fleet: tuple[int, int], rounds: int) -> Iterator[str]:
+    """Yield what changes cost, and how many answers a second there are."""
+    command = [sys.executable, str(SERVERS), "naive", *map(str, fleet)]
+    naive_s = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    ours.command("turn")
+    for change in sorted({1, max(1, fleet[0] // 4)}):
+        cost = Cost.of([cpu_of(ours, GZIP, 5 if change == 1 else 1, change) for _ in range(rounds)])
+        yield (
+            f"* {size}: {change:,} changed, then a gzip scrape: {cost} ms of CPU;"
+            f" rendering everything: {naive_s * 1000:,.0f} ms; ratio {cost.median / 1000 / naive_s:.4f};"
+            f" longest turn {ours.command('turn'):.0f} ms of CPU"
+        )
+    own, library = per_second(ours, GZIP, 2.0), per_second(stock, GZIP, 2.0)
+    yield (
+        f"* {size}: {own:,.0f} gzip answers a second, the library's server {library:,.2f};"
+        f" ratio {own / library:,.1f}"
+    )
+
+
 def main() -> None:
-    raise NotImplementedError
+    """Measure every size."""
+    parser = argparse.ArgumentParser(description="what a scrape costs")
+    parser.add_argument("--quick", action="store_true", help="small sizes only, fewer rounds")
+    options = parser.parse_args()
+    notes = []
+    print("CPU of a scrape in ms, median (least to most); accounts of so many chargers each\n")
+    print("| accounts | answer | exporter | nginx, a file | prometheus-client | to nginx | to prometheus-client |")
+    print("|--:|---|--:|--:|--:|--:|--:|")
+    for size in QUICK_SIZES if options.quick else SIZES:
+        for line in rows(*size, rounds=3 if options.quick else 7):
+            if line.startswith("|"):
+                print(line, flush=True)
+            else:
+                notes.append(line)
+    print("", *notes, sep="\n")
 
 
 if __name__ == "__main__":
