@@ -24,11 +24,11 @@ _GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no time, no name: equal p
 _LAST_BLOCK = b"\x03\x00"
 
 
-def deflated(plain: bytes, work: Work, *, level: int = LEVEL) -> bytes:
+def deflated(plain: bytes, work: Work) -> bytes:
     """Return the bytes as deflate blocks that other parts can follow."""
     work.blobs_deflated += 1
     work.bytes_deflated += len(plain)
-    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import hdrs, web
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable, Iterator, Mapping
 
 _SHORT = 1 << 16
 _AT_ONCE = 1 << 19
 """Bytes that are given to the system at once."""
+_BATCHES_A_TURN = 8
+"""A client that keeps up never makes us wait; then others have their turn after so many, a few milliseconds."""
 _PIECES_AT_ONCE = 256  # below the least IOV_MAX that Linux has
 _WAITING = 1 << 17
 """Bytes that wait, copied, for a client that does not keep up: more than asyncio's high-water mark of 64 KiB."""
@@ -40,8 +42,10 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
     if request.method == hdrs.METH_HEAD or transport is None:
         return response
     try:
-        for batch in _batches(body.pieces()):
+        for number, batch in enumerate(_batches(body.pieces()), start=1):
             await _send(response, transport, batch)
+            if number % _BATCHES_A_TURN == 0:
+                await asyncio.sleep(0)
     except ConnectionError:
         transport.abort()  # the client has left, which is its right
     except BaseException:

@@ -63,7 +63,7 @@ def test_filters_of_any_number_of_accounts(fleet, count, names):
     check(exposition_of(pictures), pictures, names)
 
 
-@pytest.mark.parametrize("count", [3, 20, 130])
+@pytest.mark.parametrize("count", [3, 20, 80])
 def test_accounts_change_come_go_and_move(fleet, count):
     order = list(fleet)[:count]
     pictures = {name: fleet[name] for name in order}

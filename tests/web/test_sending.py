@@ -111,6 +111,27 @@ async def test_a_client_that_reads_slowly_costs_little_memory():
         writer.close()
 
 
+async def test_others_have_their_turns_while_a_fast_client_is_served(monkeypatch):
+    monkeypatch.setattr(sending, "_written", lambda _transport, pieces: sum(map(len, pieces)))  # takes everything
+    monkeypatch.setattr(sending, "_take", lambda pieces, _count: pieces.clear())
+    turns, seen = 0, []
+
+    def pieces():
+        for _ in range(100):
+            seen.append(turns)
+            yield CONTENT
+
+    body = Body(b"")
+    body.length, body.pieces = 100 * len(CONTENT), pieces
+    async with serving(body) as server:
+        _, writer, _ = await ask(server)
+        while len(seen) < 100:
+            turns += 1
+            await asyncio.sleep(0)
+        writer.close()
+    assert len(set(seen)) > 100 // sending._BATCHES_A_TURN
+
+
 async def test_a_client_that_leaves_is_no_event(caplog):
     async with serving(Body(*[CONTENT] * 10), Body(b"short\n")) as server:
         _, writer, _ = await ask(server)
