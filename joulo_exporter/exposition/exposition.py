@@ -50,6 +50,7 @@ class Exposition:
         self._store: Store = Few(self._families, self._snapshots)
         self._answering = asyncio.Lock()
         self._plain_asked_at_s = -_PLAIN_KEPT_S
+        self._plain_kept = False
 
     def snapshots(self) -> Iterable[Snapshot]:
         """Return the snapshots of the moment, in the order of their accounts."""
@@ -132,10 +133,13 @@ class Exposition:
         plain_in_use = now_s - self._plain_asked_at_s < _PLAIN_KEPT_S
         if not compressed:
             self._plain_asked_at_s = now_s
-        for part in run.parts:
-            if compressed:
-                yield from part.deflate()
-                if not plain_in_use:
-                    part.forget_lines()
-            elif plain_in_use:
+        if compressed:
+            yield from run.deflate()
+        elif plain_in_use:
+            self._plain_kept = True
+            for part in run.parts:
                 yield from part.inflate()
+        if self._plain_kept and not plain_in_use:
+            self._plain_kept = False
+            for part in run.parts:
+                part.forget_lines()

@@ -8,6 +8,7 @@ joined in any order. One final empty block ends them all.
 from __future__ import annotations
 
 import zlib
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from joulo_exporter.exposition.crc import combined, shift_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 LEVEL = 3  # measured: 7 % smaller than level 1 in the same time; level 4 takes half as long again for 4 % more
 _DEFLATE_STEP = 1 << 18  # 2 ms
 _INFLATE_STEP = 1 << 14  # makes some 150 KiB
+_SHORT = 1 << 13
 _GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no time, no name: equal pictures are equal bytes
 _LAST_BLOCK = b"\x03\x00"
 
@@ -98,7 +100,7 @@ class Part:
 class Run:
     """Parts one after the other, with the CRC-32 and the length of them all."""
 
-    __slots__ = ("crc", "length", "parts")
+    __slots__ = ("_blocks", "crc", "length", "parts")
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = parts
@@ -106,6 +108,28 @@ class Run:
         self.crc = 0
         for part in parts:
             self.crc = combined(self.crc, part.crc, part.shift)
+        self._blocks: list[bytes] | None = None
+
+    def deflate(self) -> Iterator[None]:
+        """Make the blocks of all parts, step by step."""
+        if self._blocks is None:
+            for part in self.parts:
+                yield from part.deflate()
+            self._blocks = _gathered(part.blocks or b"" for part in self.parts)
+
+    @property
+    def blocks(self) -> Sequence[bytes]:
+        """Return the blocks of all parts; nothing before ``deflate``."""
+        return self._blocks or ()
+
+
+def _gathered(pieces: Iterable[bytes]) -> list[bytes]:
+    """Join neighbours that are short."""
+    gathered: list[bytes] = []
+    for short, group in groupby(pieces, lambda piece: len(piece) < _SHORT):
+        neighbours = list(group)
+        gathered += [b"".join(neighbours)] if short else neighbours
+    return gathered
 
 
 class Answer:
@@ -118,21 +142,21 @@ class Answer:
     """
 
     def __init__(self, run: Run, tail: Part, *, compressed: bool) -> None:
-        self._parts = (*run.parts, tail)
+        self._run, self._tail = run, tail
         self._compressed = compressed
-        length = run.length + tail.length
+        self.length = run.length + tail.length
         if compressed:
             crc = combined(run.crc, tail.crc, tail.shift)
-            self._trailer = _LAST_BLOCK + crc.to_bytes(4, "little") + (length % 2**32).to_bytes(4, "little")
-            length = sum(len(part.blocks or b"") for part in self._parts)
-            length += len(_GZIP_HEADER) + len(self._trailer)
-        self.length = length
+            length = self.length % 2**32
+            end = _LAST_BLOCK + crc.to_bytes(4, "little") + length.to_bytes(4, "little")
+            self._packed = (_GZIP_HEADER, *run.blocks, (tail.blocks or b"") + end)
+            self.length = sum(map(len, self._packed))
 
     def pieces(self) -> Iterable[bytes]:
         """Return the bytes in pieces, together ``length`` bytes."""
         if self._compressed:
-            return (_GZIP_HEADER, *(part.blocks or b"" for part in self._parts), self._trailer)
-        return (piece for part in self._parts for piece in part.lines())
+            return self._packed
+        return (piece for part in (*self._run.parts, self._tail) for piece in part.lines())
 
     def whole(self) -> bytes:
         """Return the bytes as one."""
