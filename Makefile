@@ -67,6 +67,8 @@ clean:
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py
+	command -v nginx >/dev/null || .ci/apt-install nginx-light
+	$(BIN)/python tests/bench/scrape.py
 
 abuse: $(VENV)/.test-installed
 	$(BIN)/python tests/abuse/abuse.py

@@ -181,7 +181,7 @@ class Service:
     ) -> None:
         accounts = self._accounts
         services = web.WebServices(
-            metrics=lambda format_, gzip, names: exposition.render(
+            metrics=lambda format_, gzip, names: exposition.answer(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
             page=lambda: landing_page(exposition.snapshots(), time.time(), ledger_persistent=persistent),

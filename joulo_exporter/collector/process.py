@@ -6,11 +6,12 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.registry import Collector
 
+from joulo_exporter.collector.proc import ProcessMetrics
 from joulo_exporter.sharding import ALONE
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def process_registry(version: str, reloads: ConfigReloads, shard: Shard = ALONE)
     """Return a registry of our own with the metrics of this process."""
     registry = CollectorRegistry(auto_describe=True)
     registry.register(ExporterCollector(version, reloads, shard))
-    ProcessCollector(registry=registry)
+    registry.register(ProcessMetrics())
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry

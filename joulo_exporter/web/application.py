@@ -12,6 +12,7 @@ from joulo_exporter.web.landing_html import content_security_policy, render_land
 from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format
 from joulo_exporter.web.paths import WebPaths, checked_telemetry_path
 from joulo_exporter.web.refusals import SERVER
+from joulo_exporter.web.sending import Body, send
 from joulo_exporter.web.well_formed import expect_continue, well_formed
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WebServices:
-    """What the application needs from the rest of the exporter; only ``reload`` may take its time."""
+    """What the application needs from the rest of the exporter; ``metrics`` and ``reload`` may take their time."""
 
-    metrics: Callable[[Format, bool, frozenset[str]], bytes]
+    metrics: Callable[[Format, bool, frozenset[str]], Awaitable[Body]]
     """The exposition in a format, gzipped or not, of the named metrics or, with no names, of all."""
     page: Callable[[], LandingPage]
     ready: Callable[[], bool]
@@ -77,15 +78,15 @@ def make_application(services: WebServices, gate: Gate | None = None) -> web.App
     return application
 
 
-async def _metrics(request: web.Request) -> web.Response:
+async def _metrics(request: web.Request) -> web.StreamResponse:
     format_ = choose_format(_header(request, hdrs.ACCEPT))
     gzip = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
     # An empty ?name[]= filters nothing, as in Prometheus' Python library.
     names = frozenset(name for name in request.query.getall("name[]", ()) if name)
-    headers = {hdrs.CONTENT_TYPE: format_.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: format_.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
     if gzip:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return web.Response(body=request.app[SERVICES].metrics(format_, gzip, names), headers=headers)
+    return await send(request, await request.app[SERVICES].metrics(format_, gzip, names), headers)
 
 
 def _header(request: web.Request, name: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _MAX_CHARACTERS = 8192
 """What is read of a header; no scraper comes near, and the work for a hostile one stays bounded."""
+
+_KEPT = 16
+"""Headers whose meaning is remembered: a scraper sends the same one each time."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Wider than the RFC's grammar: old Java clients send "q=.2".
@@ -63,6 +67,7 @@ class _Match(NamedTuple):
     """Minus the piece's position: the earlier is the greater."""
 
 
+@lru_cache(maxsize=_KEPT)
 def choose_format(accept: str | None) -> Format:
     """Return the format for an ``Accept`` header, ``None`` being no header.
 
@@ -79,6 +84,7 @@ def choose_format(accept: str | None) -> Format:
     return Format.OPENMETRICS if text is None or openmetrics > text else Format.TEXT
 
 
+@lru_cache(maxsize=_KEPT)
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Return whether gzip is acceptable and not less wanted than plain bytes.
 

@@ -17,9 +17,15 @@ PLAIN = "text/plain; charset=utf-8"
 PAGE = LandingPage(version="1.2.3", now_seconds=1_782_300_000, accounts=(), ledger_persistent=True)
 
 
-def metrics(format_, gzipped, names):
+class Body:
+    def __init__(self, *pieces):
+        self.length = sum(map(len, pieces))
+        self.pieces = lambda: pieces
+
+
+async def metrics(format_, gzipped, names):
     body = f"{format_.name} {sorted(names)}\n".encode()
-    return gzip.compress(body) if gzipped else body
+    return Body(gzip.compress(body) if gzipped else body)
 
 
 async def reload():

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 
 import pytest
-from web_rig import SERVICES
+from web_rig import SERVICES, always
 
 from joulo_exporter.web import make_application, make_runner, parse_listen_address, start_listening
 from joulo_exporter.web.connection import GuardedConnection
@@ -121,7 +121,7 @@ async def test_a_body_that_never_comes_is_answered_408(serve, monkeypatch):
 
 async def test_a_client_that_does_not_read_is_cut_off(serve):
     ended = asyncio.Event()
-    address = await serve(SOON, metrics=lambda *_: BIG, ended=ended)
+    address = await serve(SOON, metrics=always(BIG), ended=ended)
     async with connected(address, limit=1) as (reader, writer):
         writer.write(LAST)
         await reader.readexactly(1)
@@ -178,9 +178,7 @@ def tls(tmp_path_factory):
 @pytest.mark.parametrize("with_tls", [False, True])
 async def test_unread_answers_together_stay_within_their_bound(serve, tls, with_tls):
     """The slowest reader goes first, and the latest scrape is answered in full."""
-    address = await serve(
-        Limits(buffered=30_000_000), ssl_context=tls if with_tls else None, metrics=lambda *_: BIG
-    )
+    address = await serve(Limits(buffered=300_000), ssl_context=tls if with_tls else None, metrics=always(BIG))
     client = ssl.create_default_context()
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     options = {"ssl": client, "limit": 1} if with_tls else {"limit": 1}

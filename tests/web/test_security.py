@@ -4,6 +4,7 @@ import dataclasses
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from certificates import HASH, PASSWORD
+from web_rig import always
 
 from joulo_exporter.web.application import WebServices, make_application
 from joulo_exporter.web.landing import LandingPage
@@ -24,7 +25,7 @@ async def reload_nothing():
 
 
 SERVICES = WebServices(
-    metrics=lambda _format, _gzip, _names: b"",
+    metrics=always(b""),
     page=lambda: LandingPage(version="1", now_seconds=0, accounts=(), ledger_persistent=True),
     ready=lambda: True,
     reload=reload_nothing,

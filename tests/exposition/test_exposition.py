@@ -9,39 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import Household, fixture, market_picture, recorded_picture, renamed, with_position
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from prometheus_client.registry import Collector
+from rendered_by_library import EVERYTHING, generated, process
 
-from joulo_exporter import exposition as exposition_module
-from joulo_exporter.collector import FAMILIES, JouloCollector
+from joulo_exporter.collector import FAMILIES
 from joulo_exporter.exposition import Exposition
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 PROMTOOL = "promtool"
-EVERYTHING: frozenset[str] = frozenset()
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
-
-
-class OneProcess(Collector):
-    """A process whose metrics stand still."""
-
-    def collect(self):
-        build = GaugeMetricFamily(
-            "joulo_exporter_build_info", "Version of the exporter.", labels=("version", "python_version")
-        )
-        build.add_metric(("1.2.3", "3.11.4"), 1)
-        yield build
-        yield GaugeMetricFamily("process_start_time_seconds", "Start of the process.", value=1_781_800_000.25)
-
-
-def process() -> CollectorRegistry:
-    registry = CollectorRegistry(auto_describe=True)
-    registry.register(OneProcess())
-    return registry
 
 
 def exposition_of(*snapshots) -> Exposition:
@@ -49,16 +26,6 @@ def exposition_of(*snapshots) -> Exposition:
     for position, snapshot in enumerate(snapshots):
         exposition.publish(snapshot.account or f"#{position}", snapshot)
     return exposition
-
-
-def generated(*snapshots, openmetrics, names=EVERYTHING) -> bytes:
-    """Return what the client library makes of a registry of the accounts, then of that of the process."""
-    joulo = CollectorRegistry()
-    joulo.register(JouloCollector(lambda: snapshots))
-    registries = [registry.restricted_registry(names) if names else registry for registry in (joulo, process())]
-    if not openmetrics:
-        return b"".join(map(generate_latest, registries))
-    return generate_openmetrics(registries[0]).removesuffix(b"# EOF\n") + generate_openmetrics(registries[1])
 
 
 def accounts(count):
@@ -147,35 +114,18 @@ def test_help_and_type_once_and_before_the_samples(openmetrics):
     assert all(float(value) >= 0 for value in samples)
 
 
-class Rendering:
-    """Counts what is rendered, account by account."""
-
-    def __init__(self, monkeypatch):
-        self.rendered = []
-        render = exposition_module._lines
-
-        def counted(family, snapshot):
-            self.rendered.append(snapshot.account)
-            return render(family, snapshot)
-
-        monkeypatch.setattr(exposition_module, "_lines", counted)
-
-    def take(self):
-        rendered, self.rendered = self.rendered, []
-        return rendered
-
-
-def test_a_new_picture_renders_its_own_account_only_and_a_scrape_none(monkeypatch):
+def test_a_new_picture_renders_its_own_account_only_and_a_scrape_none():
     snapshots = accounts(3)
     exposition = exposition_of(*snapshots)
-    rendering = Rendering(monkeypatch)
+    exposition.render(openmetrics=False, compressed=False, names=EVERYTHING)
     exposition.publish("account-1", snapshots[1])
-    assert rendering.take() == ["account-1"] * len(FAMILIES)
+    exposition.render(openmetrics=False, compressed=True, names=EVERYTHING)
+    assert exposition.work.accounts_rendered == 3 + 1
     for openmetrics in (False, True, False):
         exposition.render(openmetrics=openmetrics, compressed=True, names=EVERYTHING)
     exposition.keep_only(["account-0", "account-1"])
     exposition.render(openmetrics=False, compressed=False, names=EVERYTHING)
-    assert rendering.take() == []
+    assert exposition.work.accounts_rendered == 3 + 1
 
 
 @FORMATS

@@ -1,0 +1,52 @@
+"""All families, ready to render an account."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from joulo_exporter.collector import FAMILIES
+from joulo_exporter.exposition.lines import FamilyLines
+from joulo_exporter.exposition.part import Part
+from joulo_exporter.logs import event
+
+if TYPE_CHECKING:
+    from joulo_exporter.exposition.work import Work
+    from joulo_exporter.snapshot import Snapshot
+
+_logger = logging.getLogger(__name__)
+
+
+class Families:
+    """Renders accounts, and has HELP and TYPE of each family at hand.
+
+    Args:
+        work: counts what is rendered.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.lines = tuple(FamilyLines(family) for family in FAMILIES)
+        self._headers: dict[bool, list[Part]] = {}
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def render(self, snapshot: Snapshot) -> tuple[bytes, ...] | None:
+        """Return the account's lines, family by family; ``None`` if that failed, which takes nobody else down."""
+        try:
+            pieces = tuple([lines.render(snapshot) for lines in self.lines])
+        except Exception as error:  # noqa: BLE001 -- a fault of ours, whatever it is; the others are scraped on
+            event(_logger, "error", "an account cannot be shown as it is now", account=snapshot.account, err=error)
+            return None
+        self.work.accounts_rendered += 1
+        self.work.bytes_rendered += sum(map(len, pieces))
+        return pieces
+
+    def headers(self, *, openmetrics: bool) -> list[Part]:
+        """Return HELP and TYPE of each family; made when a format is first asked for."""
+        if openmetrics not in self._headers:
+            self._headers[openmetrics] = [
+                Part(self.work, plain=lines.header(openmetrics=openmetrics)) for lines in self.lines
+            ]
+        return self._headers[openmetrics]

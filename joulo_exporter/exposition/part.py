@@ -1,0 +1,163 @@
+"""Parts of an answer: bytes that are known plain or deflated, and made the other only if somebody asks for that.
+
+A gzip answer is one member (RFC 1952): every part is a run of deflate blocks that ends on a byte and refers
+to nothing before it (RFC 1951, section 3.2.4; zlib's ``Z_SYNC_FLUSH`` of a fresh compressor), so that parts can be
+joined in any order. One final empty block ends them all.
+"""
+
+from __future__ import annotations
+
+import zlib
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from joulo_exporter.exposition.crc import combined, shift_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from joulo_exporter.exposition.work import Work
+
+LEVEL = 3  # measured: 7 % smaller than level 1 in the same time; level 4 takes half as long again for 4 % more
+_DEFLATE_STEP = 1 << 18  # 2 ms
+_INFLATE_STEP = 1 << 14  # makes some 150 KiB
+_SHORT = 1 << 13
+_GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no time, no name: equal pictures are equal bytes
+_LAST_BLOCK = b"\x03\x00"
+
+
+def deflated(plain: bytes, work: Work) -> bytes:
+    """Return the bytes as deflate blocks that other parts can follow."""
+    work.blobs_deflated += 1
+    work.bytes_deflated += len(plain)
+    compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH)
+
+
+def inflated(blocks: bytes | memoryview) -> bytes:
+    """Return what ``deflated`` was given."""
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(blocks)
+
+
+class Part:
+    """Some lines of an answer.
+
+    Args:
+        work: counts what is done.
+        plain: the lines themselves, or ``None``.
+        blocks: the lines, deflated, or ``None``; one of the two is given.
+        crc: CRC-32 of the lines, where only the blocks are given.
+        length: of the lines, in bytes, where only the blocks are given.
+    """
+
+    __slots__ = ("_lines", "_plain", "_work", "blocks", "crc", "length", "shift")
+
+    def __init__(
+        self, work: Work, *, plain: bytes | None = None, blocks: bytes | None = None, crc: int = 0, length: int = 0
+    ) -> None:
+        self._work = work
+        self._plain = plain
+        self._lines: list[bytes] | None = None if plain is None else [plain]
+        self.blocks = blocks
+        self.crc = crc if plain is None else zlib.crc32(plain)
+        self.length = length if plain is None else len(plain)
+        self.shift = shift_of(self.length)
+
+    def deflate(self) -> Iterator[None]:
+        """Make the blocks, step by step."""
+        if self.blocks is None and self._plain is not None:
+            pieces = []
+            for start in range(0, self.length, _DEFLATE_STEP):
+                pieces.append(deflated(self._plain[start : start + _DEFLATE_STEP], self._work))
+                yield
+            self.blocks = b"".join(pieces)
+
+    def inflate(self) -> Iterator[None]:
+        """Make the lines and keep them, step by step."""
+        if self._lines is None:
+            pieces = []
+            for piece in self.lines():
+                pieces.append(piece)
+                yield
+            self._lines = pieces
+
+    def forget_lines(self) -> None:
+        """Drop the lines, if they can be made again."""
+        if self._plain is None:
+            self._lines = None
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines in pieces; none is kept that was not before."""
+        if self._lines is not None:
+            yield from self._lines
+        elif self.blocks:
+            decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+            view = memoryview(self.blocks)
+            for start in range(0, len(view), _INFLATE_STEP):
+                yield decompressor.decompress(view[start : start + _INFLATE_STEP])
+
+
+class Run:
+    """Parts one after the other, with the CRC-32 and the length of them all."""
+
+    __slots__ = ("_blocks", "crc", "length", "parts")
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
+        self.length = sum(part.length for part in parts)
+        self.crc = 0
+        for part in parts:
+            self.crc = combined(self.crc, part.crc, part.shift)
+        self._blocks: list[bytes] | None = None
+
+    def deflate(self) -> Iterator[None]:
+        """Make the blocks of all parts, step by step."""
+        if self._blocks is None:
+            for part in self.parts:
+                yield from part.deflate()
+            self._blocks = _gathered(part.blocks or b"" for part in self.parts)
+
+    @property
+    def blocks(self) -> Sequence[bytes]:
+        """Return the blocks of all parts; nothing before ``deflate``."""
+        return self._blocks or ()
+
+
+def _gathered(pieces: Iterable[bytes]) -> list[bytes]:
+    """Join neighbours that are short."""
+    gathered: list[bytes] = []
+    for short, group in groupby(pieces, lambda piece: len(piece) < _SHORT):
+        neighbours = list(group)
+        gathered += [b"".join(neighbours)] if short else neighbours
+    return gathered
+
+
+class Answer:
+    """The bytes of an answer, in pieces that are made while it is written, if need be.
+
+    Args:
+        run: all accounts.
+        tail: what follows them.
+        compressed: gzipped; then all parts are deflated already.
+    """
+
+    def __init__(self, run: Run, tail: Part, *, compressed: bool) -> None:
+        self._run, self._tail = run, tail
+        self._compressed = compressed
+        self.length = run.length + tail.length
+        if compressed:
+            crc = combined(run.crc, tail.crc, tail.shift)
+            length = self.length % 2**32
+            end = _LAST_BLOCK + crc.to_bytes(4, "little") + length.to_bytes(4, "little")
+            self._packed = (_GZIP_HEADER, *run.blocks, (tail.blocks or b"") + end)
+            self.length = sum(map(len, self._packed))
+
+    def pieces(self) -> Iterable[bytes]:
+        """Return the bytes in pieces, together ``length`` bytes."""
+        if self._compressed:
+            return self._packed
+        return (piece for part in (*self._run.parts, self._tail) for piece in part.lines())
+
+    def whole(self) -> bytes:
+        """Return the bytes as one."""
+        return b"".join(self.pieces())

@@ -1,0 +1,134 @@
+"""What the measurement of scrapes runs as processes of their own: the exporter, and the library's own server.
+
+python scrape_servers.py ours ACCOUNTS CHARGERS    commands on standard input, an answer on standard output
+python scrape_servers.py stock ACCOUNTS CHARGERS
+python scrape_servers.py naive ACCOUNTS CHARGERS   prints what a full rendering costs, in seconds of CPU
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import time
+import zlib
+from pathlib import Path
+
+from fleet import picture
+from prometheus_client import start_http_server
+
+from joulo_exporter import web
+from joulo_exporter.collector import JouloCollector
+from joulo_exporter.collector.process import ConfigReloads, process_registry
+from joulo_exporter.exposition import Exposition
+from joulo_exporter.exposition.families import Families
+from joulo_exporter.exposition.work import Work
+
+
+def name_of(account: int, accounts: int) -> str | None:
+    """Return the name of an account; a single one has none."""
+    return None if accounts == 1 else f"customer-{account:05}"
+
+
+def resident_mib() -> float:
+    """Return the resident memory of this process."""
+    fields = Path("/proc/self/status").read_text().split("VmRSS:")[1].split()
+    return int(fields[0]) / 1024
+
+
+class Ours:
+    """The exporter's web server and exposition, with pictures from the fleet instead of pollers."""
+
+    def __init__(self, accounts: int, chargers: int) -> None:
+        self._accounts, self._chargers = accounts, chargers
+        self._exposition = Exposition(
+            process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0))
+        )
+        self._generation = self._changed = 0
+        self._longest_turn_s = 0.0
+        self._watch: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Serve until standard input ends."""
+        for account in range(self._accounts):
+            self._publish(account)
+        gc.collect()
+        port = await self._listen()
+        print(port, resident_mib(), flush=True)
+        while command := await asyncio.to_thread(sys.stdin.readline):
+            print(self._obey(*command.split()), flush=True)
+
+    def _obey(self, command: str, argument: str = "0") -> float:
+        if command == "change":  # so many accounts, the next ones each time
+            for _ in range(int(argument)):
+                self._changed += 1
+                self._generation = 1 + self._changed // self._accounts
+                self._publish(self._changed % self._accounts)
+            return 0
+        if command == "memory":
+            return resident_mib()
+        if command == "watch":  # it costs CPU, so not while that is measured
+            self._longest_turn_s = 0.0
+            self._watch = asyncio.create_task(self._watch_turns())
+        elif self._watch is not None:
+            self._watch.cancel()
+        return self._longest_turn_s * 1000
+
+    def _publish(self, account: int) -> None:
+        name = name_of(account, self._accounts)
+        self._exposition.publish(str(account), picture(name, self._chargers, generation=self._generation))
+
+    async def _watch_turns(self) -> None:
+        while True:
+            began_s = time.thread_time()  # of this thread: what other processes take is not ours
+            await asyncio.sleep(0)
+            self._longest_turn_s = max(self._longest_turn_s, time.thread_time() - began_s)
+            await asyncio.sleep(0.001)
+
+    async def _listen(self) -> int:
+        async def nothing() -> None:
+            return None
+
+        services = web.WebServices(
+            metrics=lambda format_, gzip, names: self._exposition.answer(
+                openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
+            ),
+            page=lambda: web.LandingPage(version="0", now_seconds=0, accounts=(), ledger_persistent=True),
+            ready=lambda: True,
+            reload=nothing,
+            lifecycle_enabled=False,
+            telemetry_path="/metrics",
+        )
+        runner = web.make_runner(web.make_application(services))
+        await runner.setup()
+        bound = await web.start_listening(runner, [web.parse_listen_address("127.0.0.1:0")])
+        return int(bound[0].rsplit(":", 1)[1].strip("/"))
+
+
+def stock(accounts: int, chargers: int) -> None:
+    """Serve the same collector as the library's documentation shows it."""
+    pictures = [picture(name_of(account, accounts), chargers) for account in range(accounts)]
+    registry = process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0))
+    registry.register(JouloCollector(lambda: pictures))
+    gc.collect()
+    server, _ = start_http_server(0, addr="127.0.0.1", registry=registry)
+    print(server.server_port, resident_mib(), flush=True)
+    sys.stdin.read()
+
+
+def naive(accounts: int, chargers: int) -> None:
+    """Render everything and compress it: what a scrape would cost if nothing were kept."""
+    pictures = [picture(name_of(account, accounts), chargers) for account in range(accounts)]
+    families = Families(Work())
+    began_s = time.process_time()
+    pieces = [families.render(each) for each in pictures]
+    zlib.compress(b"".join(b"".join(column) for column in zip(*pieces, strict=True)), 1)
+    print(time.process_time() - began_s)
+
+
+if __name__ == "__main__":
+    role, size = sys.argv[1], (int(sys.argv[2]), int(sys.argv[3]))
+    if role == "ours":
+        asyncio.run(Ours(*size).run())
+    else:
+        {"stock": stock, "naive": naive}[role](*size)
