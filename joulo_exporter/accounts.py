@@ -196,10 +196,8 @@ class Accounts:
     def _started(self, plan: Plan, ledger: AccountLedger, watch: TokenWatch, first_delay_s: float) -> _Running:
         client = JouloClient(
             self._session,
-            base_url=plan.api.url,
+            plan.api,
             token=plan.token,
-            timeout_s=plan.api.timeout_s,
-            proxy=plan.api.proxy_url,
             clock=self._clock.now,
             unknown=self._unknown.setdefault(plan.key, UnknownFields()),
         )

@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING
 
 from joulo_exporter.api import COLLECTORS, ENDPOINTS, JouloClient, open_session
 from joulo_exporter.config import format_duration
-from joulo_exporter.errors import (
-    ApiAuthenticationError,
-    ApiError,
-    ApiScopeError,
-    ApiThrottledError,
-    ConfigError,
-    LedgerError,
-    LedgerLockedError,
-)
-from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
+from joulo_exporter.ledger import AccountLedger, visit_ledger
 from joulo_exporter.models import Answer
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 
@@ -27,40 +19,33 @@ if TYPE_CHECKING:
 
     from joulo_exporter.api import Endpoint
     from joulo_exporter.config import AccountConfig, Config, Secret
-    from joulo_exporter.ledger import EndpointRecord
-
-_REMEDIES: tuple[tuple[type[ApiError], str], ...] = (
-    (ApiAuthenticationError, "make a new token in Joulo's app or website, and copy it without quotes or blanks"),
-    (ApiScopeError, "the other endpoints work without it"),
-    (ApiThrottledError, "wait; does something else ask with the same token?"),
-)
+    from joulo_exporter.ledger import EndpointRecord, Visit
 
 
 async def check(config: Config, say: Callable[[str], None]) -> bool:
     """Check every account; return whether all is well.
 
     Requests keep to the documented intervals: an endpoint that was asked too short a time ago, by the exporter
-    or by an earlier check, is not asked again. While an exporter runs on the same storage path nothing is
-    asked at all.
+    or by an earlier check, is not asked again, as far as the ledger tells. While an exporter runs on the same
+    storage path nothing is asked at all.
 
     Args:
         config: what to check.
         say: takes each line for the person.
     """
     try:
-        database = Database(config.storage_path)
+        visit = visit_ledger(config.storage_path)
     except LedgerLockedError as error:
         say(f"An exporter is running: {error}.")
         say("Its page on / and joulo_up show how it fares; stop it to let this command ask the API itself.")
         return False
-    except LedgerError as error:
-        say(f"Note: {error}; set --storage.path to a folder that the exporter may write.")
-        database = Database(None)
+    if visit.note is not None:
+        say(f"Note: {visit.note}.")
     try:
         async with open_session(connection_limit=1) as session:
-            results = [await _Check(config, account, database, session, say).run() for account in config.accounts]
+            results = [await _Check(config, account, visit, session, say).run() for account in config.accounts]
     finally:
-        database.close()
+        visit.database.close()
     return all(results)
 
 
@@ -71,7 +56,7 @@ class _Check:
         self,
         config: Config,
         account: AccountConfig,
-        database: Database,
+        visit: Visit,
         session: aiohttp.ClientSession,
         say: Callable[[str], None],
     ) -> None:
@@ -79,8 +64,9 @@ class _Check:
         self._account = account
         self._session = session
         self._say = say
+        self._known = visit.known.get(account.name or "", {})
         self._ledger = AccountLedger(
-            database, account.name or "", configured_labels=config.chargers, vehicles=config.vehicles
+            visit.database, account.name or "", configured_labels=config.chargers, vehicles=config.vehicles
         )
 
     async def run(self) -> bool:
@@ -101,24 +87,18 @@ class _Check:
 
     async def _endpoint(self, endpoint: Endpoint[object], token: Secret) -> bool:
         interval_s = self._config.intervals[endpoint.name]
-        record = self._ledger.load()[0].get(endpoint.name)
+        record = self._ledger.load()[0].get(endpoint.name) or self._known.get(endpoint.name)
         left_s = remaining_s(record.pause if record else None, interval_s, time.time())
         if left_s > 0:
             return self._later(endpoint.name, record, left_s)
         pause = Pause(time.time(), interval_s)
         self._ledger.begin_request(endpoint.name, pause)
-        client = JouloClient(
-            self._session,
-            base_url=self._config.api.url,
-            token=token,
-            timeout_s=self._config.api.timeout_s,
-            proxy=self._config.api.proxy_url,
-        )
+        client = JouloClient(self._session, self._config.api, token=token)
         try:
             answer = await client.fetch(endpoint)
         except ApiError as error:
             self._stay_away(endpoint, pause, error)
-            self._say(f"  {endpoint.name:<9} FAULT  {error}{_remedy(error)}")
+            self._say(f"  {endpoint.name:<9} FAULT  {error}{_comfort(error)}")
             return False
         self._say(f"  {endpoint.name:<9} ok     {_summary(answer)}")
         return True
@@ -139,8 +119,8 @@ class _Check:
         self._ledger.record_failure(endpoint.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))
 
 
-def _remedy(error: ApiError) -> str:
-    return next((f"; {remedy}" for kind, remedy in _REMEDIES if isinstance(error, kind)), "")
+def _comfort(error: ApiError) -> str:
+    return "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
 
 
 def _summary(answer: object) -> str:

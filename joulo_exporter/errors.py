@@ -39,6 +39,12 @@ class LedgerDamagedError(LedgerError):
     reason = "ledger_damaged"
 
 
+class LedgerVersionError(LedgerError):
+    """A newer version has written the ledger's file."""
+
+    reason = "ledger_version"
+
+
 class LedgerLockedError(LedgerError):
     """Another process holds the storage path."""
 

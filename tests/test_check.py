@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
 from aioresponses import CallbackResult
 
@@ -29,6 +32,7 @@ def environment(monkeypatch, tmp_path):
 
 
 def check(capsys, tmp_path) -> tuple[int, list[str], str]:
+    (tmp_path / "ledger").mkdir(exist_ok=True)  # as a service's user finds it: root makes none
     status = main(["check", f"--storage.path={tmp_path / 'ledger'}"])
     out, err = capsys.readouterr()
     assert TOKEN not in out + err
@@ -79,8 +83,8 @@ def test_a_token_that_cannot_be_one(answers, capsys, environment, tmp_path, text
     ("answer", "says"),
     [
         ({"status": 401, "payload": {"error": "Missing or invalid API token"}},
-         (f"/chargers: 401, {REFUSED}; configure a valid one; it says: Missing or invalid API token; "
-         "make a new token in Joulo's app or website, and copy it without quotes or blanks")),
+         (f"/chargers: 401, {REFUSED}; make a new one on joulo.nl; it says: "
+          "Missing or invalid API token")),
         ({"status": 403, "payload": {"error": "Insufficient scope", "required_scope": "chargers:read"}},
          ("/chargers: 403, the token may not read this; give it the scope chargers:read, or use another token; "
          "it says: Insufficient scope; the other endpoints work without it")),
@@ -145,7 +149,7 @@ def test_retry_after_holds_for_whoever_asks_next(answers, capsys, environment, t
     serve(answers, chargers={"status": 429, "headers": {"Retry-After": "5000"}})
     status, out, _ = check(capsys, tmp_path)
     assert status == 1
-    assert out[2].endswith("wait; does something else ask with the same token?")
+    assert out[2].endswith("if this stays, look for other users of the same token")
     database = Database(tmp_path / "ledger")
     pause = AccountLedger(database, "", configured_labels={}, vehicles={}).load()[0]["chargers"].pause
     database.close()
@@ -178,4 +182,111 @@ def test_the_token_goes_out_in_the_header_alone(answers, capsys, environment, tm
     serve(answers, chargers={"callback": answer})
     check(capsys, tmp_path)
     assert seen == [(f"{URL}/chargers", f"Bearer {TOKEN}")]
+    assert environment.exists()
+
+
+# The ledger: another user's, none, or a damaged one -----------------------------------------------
+
+
+FORGOTTEN = "what is asked now is not written down"
+
+
+def snapshot(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def asked(answers) -> int:
+    return sum(len(calls) for calls in answers.requests.values())
+
+
+def test_another_users_folder_stays_empty(answers, capsys, environment, tmp_path, monkeypatch):
+    serve(answers)
+    folder = tmp_path / "ledger"
+    folder.mkdir()
+    monkeypatch.setattr("os.geteuid", lambda: folder.stat().st_uid + 1)
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 0
+    assert out[0] == (
+        f"Note: {folder} is another user's: {FORGOTTEN}; "
+        "run this as the exporter's user, and with its --storage.path."
+    )
+    assert list(folder.iterdir()) == []
+    assert environment.exists()
+
+
+def test_root_makes_no_folder(answers, capsys, environment, tmp_path, monkeypatch):
+    serve(answers)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    folder = tmp_path / "nothing" / "ledger"
+    assert main(["check", f"--storage.path={folder}"]) == 0
+    assert capsys.readouterr().out.startswith(f"Note: {folder} does not exist, and root does not make it here: ")
+    assert not folder.parent.exists()
+    assert environment.exists()
+
+
+def test_who_is_not_root_makes_the_folder_and_keeps_to_the_throttle(
+    answers, capsys, environment, tmp_path, monkeypatch
+):
+    serve(answers)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    folder = tmp_path / "ledger"
+    assert main(["check", f"--storage.path={folder}"]) == 0
+    assert main(["check", f"--storage.path={folder}"]) == 0
+    assert capsys.readouterr().out.count("  later  was asked a short time ago") == 3
+    assert asked(answers) == 3
+    assert environment.exists()
+
+
+def test_a_ledger_that_can_only_be_read_still_throttles(answers, capsys, environment, tmp_path, monkeypatch):
+    serve(answers)
+    check(capsys, tmp_path)
+    folder = tmp_path / "ledger"
+    (folder / "ledger.lock").unlink()  # as in a restored backup: another user's lock would keep the exporter out
+    before = snapshot(folder)
+    monkeypatch.setattr("os.geteuid", lambda: folder.stat().st_uid + 1)
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 0
+    assert out[0].startswith(f"Note: {folder} is another user's: ")
+    assert [line[:18] for line in out[3:]] == [f"  {name:<9} later "[:18] for name in GOOD]
+    assert asked(answers) == 3
+    assert {name: before[name] for name in before} == {name: snapshot(folder)[name] for name in before}
+    assert not (folder / "ledger.lock").exists()
+    assert environment.exists()
+
+
+def test_another_users_ledger_is_used_where_it_is(answers, capsys, environment, tmp_path, monkeypatch):
+    serve(answers)
+    check(capsys, tmp_path)
+    names = set(snapshot(tmp_path / "ledger"))
+    monkeypatch.setattr("os.geteuid", lambda: (tmp_path / "ledger").stat().st_uid + 1)
+    status, out, _ = check(capsys, tmp_path)
+    assert (status, out[0][:8]) == (0, "Account ")
+    assert asked(answers) == 3
+    assert set(snapshot(tmp_path / "ledger")) == names
+    assert environment.exists()
+
+
+def test_a_damaged_ledger_is_left_to_the_exporter(answers, capsys, environment, tmp_path):
+    serve(answers)
+    folder = tmp_path / "ledger"
+    folder.mkdir()
+    (folder / "ledger.sqlite3").write_bytes(b"no database, but as long as the head of one: " + bytes(200))
+    status, out, _ = check(capsys, tmp_path)
+    assert status == 0
+    assert out[0] == (
+        f"Note: {folder / 'ledger.sqlite3'} is damaged: file is not a database: {FORGOTTEN}; the exporter puts it "
+        "aside when it starts, and reads the history anew; if there is a backup, restore it first."
+    )
+    assert (folder / "ledger.sqlite3").read_bytes().startswith(b"no database")
+    assert environment.exists()
+
+
+def test_a_ledger_of_a_newer_version_is_named(answers, capsys, environment, tmp_path):
+    serve(answers)
+    check(capsys, tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger" / "ledger.sqlite3")) as connection:
+        connection.execute("INSERT INTO migrations (name) VALUES ('from the future')")
+        connection.commit()
+    _, out, _ = check(capsys, tmp_path)
+    assert out[0].endswith("(from the future); run that version, or give this one another --storage.path.")
     assert environment.exists()

@@ -17,7 +17,7 @@ from joulo_exporter.service import SystemClock
 async def test_the_household_answers_with_the_token_of_its_configuration(tmp_path):
     async with simulated_household(tmp_path) as config, open_session(connection_limit=1) as session:
         (account,) = config.accounts
-        client = JouloClient(session, base_url=config.api.url, token=account.token.read(), timeout_s=5)
+        client = JouloClient(session, config.api, token=account.token.read())
         chargers = await client.fetch(CHARGERS)
         assert any(charger.charging for charger in chargers.records)
         assert (await client.fetch(SESSIONS, {"limit": "100"})).size > 10

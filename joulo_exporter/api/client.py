@@ -12,7 +12,12 @@ import aiohttp
 
 from joulo_exporter import __version__
 from joulo_exporter.api.status import status_failure
-from joulo_exporter.api.transport import TRANSPORT_ERRORS, timeout_failure, transport_failure
+from joulo_exporter.api.transport import (
+    TRANSPORT_ERRORS,
+    send_once,
+    timeout_failure,
+    transport_failure,
+)
 from joulo_exporter.errors import ApiError, ApiResponseError
 
 if TYPE_CHECKING:
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
     from joulo_exporter.api.endpoint import Endpoint
     from joulo_exporter.api.unknown import UnknownFields
+    from joulo_exporter.config.records import ApiConfig
     from joulo_exporter.config.secret import Secret
 
 Parsed = TypeVar("Parsed")
@@ -29,16 +35,17 @@ BODY_LIMIT_BYTES = 8 * 1024 * 1024
 
 _ERROR_BODY_LIMIT_BYTES = 64 * 1024
 _CHUNK_BYTES = 64 * 1024
-# Longer than the pause between two pages of the history, shorter than the patience of most gateways: a
-# connection that the other side gave up is seldom taken for a living one.
-_KEEPALIVE_S = 15.0
+# Shorter than the patience of common servers (5 s), so that a connection that the other side is just giving up
+# is not used again: what is lost on it is not sent once more. Enough for the endpoints of one account at the
+# start, and for many accounts at any time.
+_KEEPALIVE_S = 3.0
 
 
 def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
     """Open the connection pool that all clients share; the caller closes it.
 
-    It keeps no cookies, takes no proxy or password from the environment, verifies certificates against the
-    system's authorities, and has no timeouts of its own: each request has its client's.
+    It keeps no cookies, takes no proxy or password from the environment, sends each request once and no more,
+    and has no timeouts of its own: each request has its client's.
 
     Args:
         connection_limit: connections at the same time, all clients together; requests beyond it wait, within
@@ -49,6 +56,7 @@ def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         trust_env=False,
+        middlewares=(send_once,),
     )
 
 
@@ -57,11 +65,10 @@ class JouloClient:
 
     Args:
         session: the connection pool, as ``open_session`` makes it; it stays the caller's.
-        base_url: where the API is, such as ``https://api.joulo.nl/functions/v1/api``.
+        api: where the API is; the proxy on the way, and who may vouch for either; and the timeout for all of a
+            request: waiting for a free connection, connecting, body and decoding.
         token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a
             client of public endpoints, to which no token is ever sent.
-        timeout_s: for all of a request: waiting for a free connection, connecting, body and decoding.
-        proxy: URL of an HTTP proxy; secret because it can hold a password.
         clock: wall time in Unix seconds, against which a date in ``Retry-After`` counts.
         unknown: takes note of fields that nobody here knows.
     """
@@ -69,20 +76,17 @@ class JouloClient:
     def __init__(
         self,
         session: aiohttp.ClientSession,
+        api: ApiConfig,
         *,
-        base_url: str,
         token: Secret | None,
-        timeout_s: float,
-        proxy: Secret | None = None,
         clock: Callable[[], float] = time.time,
         unknown: UnknownFields | None = None,
     ) -> None:
         self._session = session
-        self._base_url = base_url.rstrip("/")
-        self._host = urlsplit(base_url).hostname or "the API"
+        self._api = api
+        self._base_url = api.url.rstrip("/")
+        self._host = urlsplit(api.url).hostname or "the API"
         self._token = token
-        self._timeout_s = timeout_s
-        self._proxy = proxy
         self._clock = clock
         self._unknown = unknown
 
@@ -100,13 +104,13 @@ class JouloClient:
             ApiResponseError: the answer is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
         """
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._timeout_s
+        deadline_s = loop.time() + self._api.timeout_s
         body = await self._body(endpoint, params, deadline_s)
         parsed = _parsed(endpoint, body)
         if self._unknown is not None:
             self._unknown.look(endpoint, body)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
-            raise timeout_failure(self._host, self._timeout_s)
+            raise timeout_failure(self._host, self._api.timeout_s)
         return parsed
 
     async def _body(
@@ -122,9 +126,9 @@ class JouloClient:
                 async with asyncio.timeout_at(deadline_s):
                     return await _read(response, BODY_LIMIT_BYTES)
         except TimeoutError:
-            failure = timeout_failure(self._host, self._timeout_s)
+            failure = timeout_failure(self._host, self._api.timeout_s)
         except TRANSPORT_ERRORS as error:
-            failure = transport_failure(error, self._host, proxied=self._proxy is not None)
+            failure = transport_failure(error, self._host, self._api)
         # Outside of the handler, so that no context hangs on it: aiohttp's errors hold the request with its
         # headers, or the proxy with its password.
         raise failure
@@ -138,7 +142,8 @@ class JouloClient:
             params=params,
             headers=headers,
             allow_redirects=False,
-            proxy=self._proxy.reveal() if self._proxy else None,
+            proxy=self._api.proxy_url.reveal() if self._api.proxy_url else None,
+            ssl=self._api.authorities.context if self._api.authorities else True,
         )
 
     async def _status_failure(self, path: str, response: aiohttp.ClientResponse, deadline_s: float) -> ApiError:
@@ -152,7 +157,7 @@ class JouloClient:
             response.status,
             path=path,
             body=body,
-            retry_after=response.headers.get("Retry-After"),
+            headers=response.headers,
             now_s=self._clock(),
             token=self._token,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ _HINT_LENGTH = 80
 _TELLTALE_LENGTH = 8
 _NOT_COMPARED = re.compile(r"[\W_]+")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
+_HOST = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 
 def safe_hint(said: Mapping[str, object], token: Secret | None) -> str | None:
@@ -37,6 +39,15 @@ def safe_scope(scope: object, token: Secret | None) -> str | None:
     if not isinstance(scope, str) or not _SCOPE.fullmatch(scope) or _gives_away(scope, token):
         return None
     return scope
+
+
+def safe_host(location: str | None, token: Secret | None) -> str | None:
+    """Return the host of a ``Location``, without a user, a port, a path or a query; ``None`` if it has none."""
+    try:
+        host = urlsplit(location or "").hostname or ""
+    except ValueError:
+        return None
+    return host if _HOST.fullmatch(host) and not _gives_away(host, token) else None
 
 
 def _gives_away(text: str, token: Secret | None) -> bool:

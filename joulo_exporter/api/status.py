@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.api.hint import safe_hint, safe_scope
+from joulo_exporter.api.hint import safe_hint, safe_host, safe_scope
 from joulo_exporter.api.retry_after import retry_after_seconds
 from joulo_exporter.errors import (
     ApiAuthenticationError,
@@ -22,6 +22,8 @@ from joulo_exporter.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from joulo_exporter.config.secret import Secret
 
 _CLASSES: dict[int, type[ApiStatusError]] = {
@@ -32,7 +34,7 @@ _CLASSES: dict[int, type[ApiStatusError]] = {
 
 _MEANINGS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "the API refuses the token: it is wrong, revoked or rotated, or quotes or "
-    "blanks were copied with it; configure a valid one",
+    "blanks were copied with it; make a new one on joulo.nl",
     HTTPStatus.NOT_FOUND: "there is no such endpoint; check api.url",
     HTTPStatus.METHOD_NOT_ALLOWED: "there is no such endpoint for reading; check api.url",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "the proxy wants a user and password in api.proxy_url",
@@ -43,7 +45,7 @@ _MEANINGS: dict[int, str] = {
 
 
 def status_failure(
-    status: int, *, path: str, body: bytes, retry_after: str | None, now_s: float, token: Secret | None
+    status: int, *, path: str, body: bytes, headers: Mapping[str, str], now_s: float, token: Secret | None
 ) -> ApiStatusError:
     """Return the error for an answer with another status than 200.
 
@@ -51,19 +53,20 @@ def status_failure(
         status: the HTTP status.
         path: what was asked for.
         body: of the answer, as far as it could be read; need not be JSON.
-        retry_after: the header, if there was one.
+        headers: of the answer; ``Retry-After`` and ``Location`` count.
         now_s: wall time in Unix seconds.
         token: what must not get into the message, even if the API repeats it.
     """
     said = _said(body)
     hint = safe_hint(said, token)
     suffix = f"; it says: {hint}" if hint else ""
-    retry_after_s = retry_after_seconds(retry_after, now_s)
+    retry_after_s = retry_after_seconds(headers.get("Retry-After"), now_s)
     if status == HTTPStatus.FORBIDDEN:
         scope = safe_scope(said.get("required_scope"), token)
         message = f"{path}: {status}, {_missing_scope(scope)}{suffix}"
         return ApiScopeError(message, status=status, retry_after_s=retry_after_s, required_scope=scope)
-    message = f"{path}: {status}, {_meaning(status)}{suffix}"
+    meaning = _redirect(headers.get("Location"), token) if _is_redirect(status) else _meaning(status)
+    message = f"{path}: {status}, {meaning}{suffix}"
     return _class(status)(message, status=status, retry_after_s=retry_after_s)
 
 
@@ -78,11 +81,19 @@ def _meaning(status: int) -> str:
         return _MEANINGS[status]
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return "where 200 with a body was expected; check api.url"
-    if status < HTTPStatus.BAD_REQUEST:
-        return "a redirect, which is not followed because the token would travel with it; check api.url"
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return "the API refuses the request; check api.url, and whether there is a newer exporter"
     return "the API, or a gateway in front of it, is out of order; it will be asked again"
+
+
+def _is_redirect(status: int) -> bool:
+    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+
+
+def _redirect(location: str | None, token: Secret | None) -> str:
+    host = safe_host(location, token)
+    target = f" to {host}" if host else ""
+    return f"a redirect{target}, which is not followed because the token would travel with it; check api.url"
 
 
 def _missing_scope(scope: str | None) -> str:

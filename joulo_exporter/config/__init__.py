@@ -1,5 +1,6 @@
 """The configuration: frozen records from a YAML file and the environment, with secrets that do not show."""
 
+from joulo_exporter.config.authorities import Authorities
 from joulo_exporter.config.durations import format_duration, parse_duration
 from joulo_exporter.config.limits import COLLECTORS, INTERVALS, DurationRule
 from joulo_exporter.config.loading import DEFAULT_STORAGE_PATH, load_config
@@ -21,6 +22,7 @@ __all__ = [
     "INTERVALS",
     "AccountConfig",
     "ApiConfig",
+    "Authorities",
     "Config",
     "DurationRule",
     "HistoryConfig",

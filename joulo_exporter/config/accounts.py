@@ -6,11 +6,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from joulo_exporter.config.faults import Where, is_printed, name_fault
+from joulo_exporter.config.faults import Where, name_fault
 from joulo_exporter.config.records import AccountConfig
 from joulo_exporter.config.secret import Secret
 from joulo_exporter.config.section import Section, sequence
-from joulo_exporter.config.tokens import token_from_environment, token_from_file, token_from_value
+from joulo_exporter.config.tokens import (
+    path_fault,
+    token_from_environment,
+    token_from_file,
+    token_from_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +29,6 @@ _EXAMPLE = "- token_file: /run/secrets/joulo"
 
 # Capitals only: a token that was pasted here by mistake has small letters, and would be shown as a name.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-# A name of a file with neither folder nor suffix, and as long as a token or in the shape of one.
-_TOKEN_AS_PATH = re.compile(r"(?i:bearer\s).*|joulo_[^/]*\d[^/]*|(?:joulo_|eyJ)[^/]{16,}|[^/.\s]{32,}")
 
 
 def file_accounts(node: Node, where: Where, folder: Path, environ: Mapping[str, str]) -> tuple[AccountConfig, ...]:
@@ -130,11 +133,7 @@ def _variable_token(where: Where, name: str, environ: Mapping[str, str]) -> Toke
 
 
 def _file_token(where: Where, text: str, folder: Path) -> TokenSource:
-    if not is_printed(text):
-        raise where.fault("has a line end or another control character in it; write the path of a file")
-    if _TOKEN_AS_PATH.fullmatch(text):
-        raise where.fault(
-            "must be the path of a file, and this looks like a token; write the token into a file (a file of "
-            "such a name is ./NAME)"
-        )
+    fault = path_fault(text)
+    if fault is not None:
+        raise where.fault(fault)
     return token_from_file(where, folder / text)

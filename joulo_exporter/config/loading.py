@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, get_args
 
 from joulo_exporter.config import limits
 from joulo_exporter.config.accounts import environment_accounts, file_accounts
+from joulo_exporter.config.authorities import Authorities, read_authorities
 from joulo_exporter.config.document import read_document
 from joulo_exporter.config.faults import Where, is_printed, name_fault
 from joulo_exporter.config.records import ApiConfig, Config, HistoryConfig
 from joulo_exporter.config.secret import Secret
 from joulo_exporter.config.section import Section, mapping, nearest
+from joulo_exporter.config.tokens import path_fault
 from joulo_exporter.config.urls import (
     DEFAULT_API_URL,
     DEFAULT_ERE_PRICE_URL,
@@ -53,7 +55,7 @@ def load_config(
 ) -> Config:
     """Return the configuration, checked, with its defaults filled in.
 
-    Tokens are not read here: see ``TokenSource.read``.
+    Tokens are not read here: see ``TokenSource.read``. The file of ``api.ca_file`` is.
 
     Args:
         path: the YAML file; ``None`` for a configuration from the environment alone.
@@ -68,7 +70,7 @@ def load_config(
     where = Where("environment" if path is None else str(path))
     folder = Path() if path is None else path.parent
     top = Section(where, "" if path is None else read_document(path), _KEYS, "{stale_after: 15m}")
-    api = _api(top, environ)
+    api = _api(top, folder, environ)
     loopback = is_loopback(api.url)
     accounts = file_accounts(top.node("accounts"), where.child("accounts"), folder, environ)
     return Config(
@@ -85,8 +87,8 @@ def load_config(
     )
 
 
-def _api(top: Section, environ: Mapping[str, str]) -> ApiConfig:
-    section = top.section("api", ("url", "timeout", "proxy_url", "ere_price_url"), "{timeout: 10s}")
+def _api(top: Section, folder: Path, environ: Mapping[str, str]) -> ApiConfig:
+    section = top.section("api", ("url", "timeout", "proxy_url", "ca_file", "ere_price_url"), "{timeout: 10s}")
     url = _checked_api_url(section.where.child("url"), section.text("url", DEFAULT_API_URL) or DEFAULT_API_URL)
     if environ.get("JOULO_API_URL"):
         url = _checked_api_url(Where("environment", "JOULO_API_URL"), environ["JOULO_API_URL"].strip())
@@ -95,6 +97,7 @@ def _api(top: Section, environ: Mapping[str, str]) -> ApiConfig:
         timeout_s=section.duration("timeout", limits.TIMEOUT, loopback=False),
         proxy_url=_proxy_url(section),
         ere_price_url=_ere_price_url(section, url),
+        authorities=_authorities(section, folder),
     )
 
 
@@ -121,6 +124,17 @@ def _proxy_url(section: Section) -> Secret | None:
     if fault is not None:
         raise section.where.child("proxy_url").fault(fault)
     return Secret(url)
+
+
+def _authorities(section: Section, folder: Path) -> Authorities | None:
+    path = section.text("ca_file", "/etc/ssl/our-ca.pem")
+    if path is None:
+        return None
+    where = section.where.child("ca_file")
+    fault = path_fault(path)
+    if fault is not None:
+        raise where.fault(fault)
+    return read_authorities(where, folder / path)
 
 
 def _collectors(top: Section, overrides: Mapping[str, bool]) -> frozenset[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from joulo_exporter.config.authorities import Authorities
     from joulo_exporter.config.secret import Secret
     from joulo_exporter.config.tokens import TokenSource
     from joulo_exporter.models.tag import IdTagMode
@@ -35,6 +36,8 @@ class ApiConfig(msgspec.Struct, frozen=True):
     """A secret, since a proxy's password can stand in it."""
     ere_price_url: str = DEFAULT_ERE_PRICE_URL
     """The public price feed, in full; no token is sent there."""
+    authorities: Authorities | None = None
+    """Who may vouch for the API and a proxy; ``None`` for those whom this machine trusts."""
 
 
 class HistoryConfig(msgspec.Struct, frozen=True):

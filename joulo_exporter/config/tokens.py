@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from joulo_exporter.config.faults import Where, one_line
+from joulo_exporter.config.faults import Where, is_printed, one_line
 from joulo_exporter.config.secret import Secret
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ _FAULTS = (
      "has a control character, or one outside ASCII, in it; copy the token again, as plain text"),
 )  # fmt: skip
 
+# A name of a file with neither folder nor suffix, and as long as a token or in the shape of one.
+_TOKEN_AS_PATH = re.compile(r"(?i:bearer\s).*|joulo_[^/]*\d[^/]*|(?:joulo_|eyJ)[^/]{16,}|[^/.\s]{32,}")
+
 
 def token_fault(text: str) -> str | None:
     """Return what is wrong with a token as a predicate with the remedy ("is empty; ..."), without the token.
@@ -42,6 +45,18 @@ def token_fault(text: str) -> str | None:
     if len(text) > LONGEST_TOKEN:
         return f"is longer than {LONGEST_TOKEN} characters; is it something else than a token?"
     return next((fault for pattern, fault in _FAULTS if pattern.fullmatch(text)), None)
+
+
+def path_fault(text: str) -> str | None:
+    """Return what makes a text unfit for the path of a file, without showing it; ``None`` when nothing does."""
+    if not is_printed(text):
+        return "has a line end or another control character in it; write the path of a file"
+    if _TOKEN_AS_PATH.fullmatch(text):
+        return (
+            "must be the path of a file, and this looks like a token; write the token into a file (a file of "
+            "such a name is ./NAME)"
+        )
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from joulo_exporter.ledger.account import AccountLedger
 from joulo_exporter.ledger.database import FILE_NAME, Database, put_aside
 from joulo_exporter.ledger.endpoints import PUBLIC_ACCOUNT, EndpointRecord
 from joulo_exporter.ledger.opening import open_ledger
+from joulo_exporter.ledger.visiting import Visit, visit_ledger
 from joulo_exporter.ledger.walk import PAGE_SIZE, Walk, begin_head
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "AccountLedger",
     "Database",
     "EndpointRecord",
+    "Visit",
     "Walk",
     "begin_head",
     "open_ledger",
     "put_aside",
+    "visit_ledger",
 ]

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _refuse_newer(connection: sqlite3.Connection, place: str) -> None:
     """Leave a file alone that has migrations which this version does not know."""
     newer = applied_migrations(connection) - dict(MIGRATIONS).keys()
     if newer:
-        raise LedgerError(
+        raise LedgerVersionError(
             f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
             "run that version, or give this one another --storage.path"
         )

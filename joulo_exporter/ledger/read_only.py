@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
 from joulo_exporter.ledger.database import FILE_NAME
 from joulo_exporter.ledger.migrations import MIGRATIONS
 from joulo_exporter.ledger.reading import LedgerReader
@@ -75,7 +75,7 @@ def _refuse_other_versions(connection: sqlite3.Connection, path: Path) -> None:
     has_table = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone()
     applied = {name for (name,) in connection.execute("SELECT name FROM migrations")} if has_table else set()
     if applied - known:
-        raise LedgerError(
+        raise LedgerVersionError(
             f"{path} was written by a newer version of joulo-exporter ({min(applied - known)}); "
             "read it with that one"
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from joulo_exporter.ledger.endpoints import load_endpoints
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.labels import pinned_labels
 from joulo_exporter.ledger.totals import Marks, by_charger, by_vehicle, totals_by_tag, vehicle_definition
@@ -16,6 +17,8 @@ from joulo_exporter.models.book import Totals
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
+
+    from joulo_exporter.ledger.endpoints import EndpointRecord
 
 _TOTALS = Totals.__struct_fields__
 
@@ -85,6 +88,11 @@ class LedgerReader:
                 "SELECT id, name FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
             )
         }
+
+    def endpoints(self, account: str) -> dict[str, EndpointRecord]:
+        """Return what is kept of each endpoint that was ever asked for an account."""
+        number = self._accounts.get(account)
+        return {} if number is None else load_endpoints(self._connection, number)
 
     @property
     def accounts(self) -> tuple[str, ...]:

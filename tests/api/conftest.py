@@ -8,7 +8,9 @@ import pytest
 from loopback import PROXY_PASSWORD, TOKEN
 
 from joulo_exporter.api import CHARGERS, JouloClient, open_session
-from joulo_exporter.config.secret import Secret
+from joulo_exporter.config import DEFAULT_API_URL, ApiConfig, Secret
+from joulo_exporter.config.authorities import read_authorities
+from joulo_exporter.config.faults import Where
 from joulo_exporter.errors import ApiError
 
 
@@ -23,15 +25,11 @@ async def session():
 def client_of(session, clock):
     """Make a client of an API at some URL."""
 
-    def make(base_url="https://api.joulo.nl/functions/v1/api", *, token=TOKEN, timeout_s=5.0, proxy=None):
-        return JouloClient(
-            session,
-            base_url=base_url,
-            token=Secret(token),
-            timeout_s=timeout_s,
-            proxy=None if proxy is None else Secret(proxy),
-            clock=clock.now,
-        )
+    def make(base_url=DEFAULT_API_URL, *, token=TOKEN, timeout_s=5.0, proxy=None, ca_file=None):
+        proxy_url = None if proxy is None else Secret(proxy)
+        authorities = None if ca_file is None else read_authorities(Where("joulo.yml", "api.ca_file"), ca_file)
+        api = ApiConfig(base_url, timeout_s, proxy_url, authorities=authorities)
+        return JouloClient(session, api, token=Secret(token), clock=clock.now)
 
     return make
 

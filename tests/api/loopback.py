@@ -33,7 +33,7 @@ class Loopback:
 
 
 @asynccontextmanager
-async def loopback(say, *, context=None):
+async def loopback(say, *, context=None, host="127.0.0.1"):
     """Serve each request with ``say(head, writer)``, a coroutine function; then close the connection."""
     heard = Loopback("https" if context else "http")
 
@@ -48,7 +48,7 @@ async def loopback(say, *, context=None):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(talk, host, 0, ssl=context)
     heard.port = server.sockets[0].getsockname()[1]
     try:
         yield heard

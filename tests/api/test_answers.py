@@ -57,6 +57,7 @@ BROKEN = {
     "gzip of something else": answer(gzip.compress(b"<html>"), GZIP),
     "no HTTP": b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n",
     "headers too long": head("X: " + "x" * 20_000) + BODY,
+    "too many headers": head(*(f"X-{number}: x" for number in range(200))) + BODY,
     "length that is no number": head("Content-Length: many") + BODY,
 }
 
@@ -78,10 +79,18 @@ async def _drip(_head, writer):
         await asyncio.sleep(0)
 
 
+async def _put_off(_head, writer):
+    """Announce an answer again and again."""
+    while True:
+        writer.write(head(status="103 Early Hints"))
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize(
     "say",
-    [hang, saying_then_hanging(answer(BODY)[:-5]), saying_then_hanging(b"HTTP/1.1 200"), _drip],
-    ids=["no answer", "half a body", "half a head", "a body that drips"],
+    [hang, saying_then_hanging(answer(BODY)[:-5]), saying_then_hanging(b"HTTP/1.1 200"), _drip, _put_off],
+    ids=["no answer", "half a body", "half a head", "a body that drips", "an answer that is put off"],
 )
 async def test_the_timeout_covers_everything(client_of, failure_of, say):
     async with loopback(say) as api:

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from joulo_exporter.api import CHARGERS, ERE_PRICE, JouloClient, open_session
-from joulo_exporter.config import Secret
+from joulo_exporter.config import ApiConfig, Secret
 from joulo_exporter.errors import ApiStatusError
 
 BODY = b'{"ok": true, "current": {"mid_eur": 0.24}}'
@@ -33,7 +33,7 @@ async def host(answer):
 
 
 def client(session, url, token):
-    return JouloClient(session, base_url=url, token=token, timeout_s=5)
+    return JouloClient(session, ApiConfig(url, timeout_s=5), token=token)
 
 
 @pytest.mark.parametrize("token", [None, Secret("joulo_canary")], ids=["public client", "client of an account"])

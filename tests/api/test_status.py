@@ -33,7 +33,7 @@ SCOPE = '{"error": "Insufficient scope", "required_scope": "sessions:read"}'
             None,
             "revoked",
         ),
-        (401, HTML, {}, errors.ApiAuthenticationError, None, "configure a valid one"),
+        (401, HTML, {}, errors.ApiAuthenticationError, None, "make a new one on joulo.nl"),
         (403, SCOPE, {}, errors.ApiScopeError, None, "the scope sessions:read"),
         (403, "", {}, errors.ApiScopeError, None, "may not read this"),
         (403, HTML, {"Retry-After": "30"}, errors.ApiScopeError, 30.0, "may not read this"),

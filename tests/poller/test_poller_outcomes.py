@@ -10,7 +10,7 @@ from poller_rig import Rig
 
 from joulo_exporter import errors
 from joulo_exporter.api import CHARGERS, JouloClient, open_session
-from joulo_exporter.config.secret import Secret
+from joulo_exporter.config import ApiConfig, Secret
 from joulo_exporter.errors import ApiConnectionError, ApiResponseError, ApiServerError, ApiTimeoutError
 
 URL = "http://127.0.0.1:9/api"
@@ -77,7 +77,7 @@ async def test_every_answer_ends_as_one_class_one_state_and_one_code(answers, an
     answers.get(f"{URL}/chargers", repeat=True, **answer)
     async with Rig() as rig, open_session(connection_limit=1) as session:
         client = JouloClient(
-            session, base_url=URL, token=Secret("joulo_t"), timeout_s=10, clock=rig.clock.now
+            session, ApiConfig(URL, timeout_s=10), token=Secret("joulo_t"), clock=rig.clock.now
         )  # fmt: skip
         if kind is not None:
             with pytest.raises(kind) as raised:

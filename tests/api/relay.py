@@ -1,0 +1,69 @@
+"""A real proxy on loopback: tunnels by CONNECT, forwards plain HTTP, and can want a password."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+
+class Relay:
+    """What a proxy heard, and where it is."""
+
+    def __init__(self):
+        self.port = 0
+        self.heads = []
+
+
+@asynccontextmanager
+async def relay(*, user=None, context=None):
+    """Run a proxy; ``user`` is the ``name:password`` that it wants, ``context`` its own TLS."""
+    heard = Relay()
+    wanted = None if user is None else b"Basic " + base64.b64encode(user.encode())
+    talks = set()
+
+    async def talk(reader, writer):
+        talks.add(asyncio.current_task())
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            heard.heads.append(head)
+            if wanted is not None and wanted not in head:
+                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            else:
+                await _pass_on(head, reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    heard.port = server.sockets[0].getsockname()[1]
+    try:
+        yield heard
+    finally:
+        server.close()
+        for each in talks:
+            each.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def _pass_on(head, reader, writer):
+    method, target, _ = head.split(b"\r\n")[0].decode().split()
+    parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
+    near, far = await asyncio.open_connection(parts.hostname, parts.port)
+    if method == "CONNECT":
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    else:
+        far.write(head.replace(target.encode(), parts.path.encode(), 1))
+    back = asyncio.create_task(_pump(near, writer))
+    try:
+        await _pump(reader, far)
+    finally:
+        back.cancel()
+        await asyncio.gather(back, return_exceptions=True)
+        far.close()
+
+
+async def _pump(reader, writer):
+    while chunk := await reader.read(65_536):
+        writer.write(chunk)
+        await writer.drain()

@@ -1,0 +1,122 @@
+"""``api.ca_file``: what counts as one, and the line that its author reads when it is none."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from certificates import make_ca
+
+from joulo_exporter.config import load_config
+from joulo_exporter.config.authorities import read_authorities
+from joulo_exporter.config.faults import Where
+from joulo_exporter.errors import ConfigError
+
+TOKEN = {"JOULO_TOKEN": "joulo_t0k3n"}
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    return make_ca(tmp_path_factory.mktemp("ca")).read_bytes()
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load a configuration whose ``api.ca_file`` is ``ca.pem`` next to it."""
+
+    def loaded(path="ca.pem"):
+        file = tmp_path / "joulo.yml"
+        file.write_text(f"api: {{ca_file: {path}}}\n")
+        return load_config(file, TOKEN).api.authorities
+
+    return loaded
+
+
+def test_the_file_is_looked_up_next_to_the_configuration(load, tmp_path, pem):
+    (tmp_path / "ca.pem").write_bytes(pem)
+    authorities = load()
+    assert authorities.path == tmp_path / "ca.pem"
+    assert len(authorities.context.get_ca_certs()) == 1
+    assert load() == authorities
+    assert "BEGIN" not in repr(authorities)
+
+
+def test_other_certificates_make_another_configuration(load, tmp_path, pem):
+    (tmp_path / "ca.pem").write_bytes(pem)
+    former = load()
+    (tmp_path / "ca.pem").write_bytes(make_ca(tmp_path, "next").read_bytes())
+    assert load() != former
+
+
+def test_what_else_stands_in_the_file_is_not_kept(load, tmp_path, pem):
+    other = make_ca(tmp_path, "other")
+    comment = "# CA Raíz: été\n".encode()
+    (tmp_path / "ca.pem").write_bytes(comment + pem + other.with_suffix(".key").read_bytes() + other.read_bytes())
+    authorities = load()
+    assert len(authorities.context.get_ca_certs()) == 2
+    assert "PRIVATE" not in authorities.pem
+
+
+def test_without_the_key_this_machine_decides():
+    assert load_config(None, TOKEN).api.authorities is None
+
+
+def fault_of(load, path="ca.pem"):
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+NO_CERTIFICATE = "there is no certificate in {}; write PEM there, from -----BEGIN CERTIFICATE-----"
+BLOCK = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "the file {} does not exist; create it, or correct the path"),
+        (b"", "the file {} is empty; write the CA's certificate there, in PEM"),
+        (b" \n\n", "the file {} is empty; write the CA's certificate there, in PEM"),
+        (b"not a certificate", NO_CERTIFICATE),
+        (b"\x30\x82\x01\x0a\x02", NO_CERTIFICATE),
+        (b"-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n", NO_CERTIFICATE),
+        (BLOCK % b"joulo_canary", "a certificate in {} is damaged; copy the PEM file again, as plain text"),
+        (BLOCK % b"MC4=", "a certificate in {} is damaged; copy the PEM file again, as plain text"),
+        (b"x" * (4 * 2**20 + 1), "the file {} is larger than 4 MiB; is it a bundle of certificates at all?"),
+    ],
+    ids=["missing", "empty", "blank", "text", "DER", "a key", "no base64", "no certificate", "large"],
+)  # fmt: skip
+def test_a_file_that_is_none_is_one_line(load, tmp_path, content, says):
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    assert fault_of(load) == f"{tmp_path / 'joulo.yml'}: api.ca_file: " + says.format(tmp_path / "ca.pem")
+
+
+def test_one_damaged_certificate_among_good_ones_is_told(load, tmp_path, pem):
+    (tmp_path / "ca.pem").write_bytes(pem + BLOCK % b"MC4=" + pem)
+    assert fault_of(load).endswith("is damaged; copy the PEM file again, as plain text")
+
+
+def test_neither_a_folder_nor_a_pipe_is_read(load, tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        assert fault_of(load, name).endswith(
+            f"{tmp_path / name} is not a regular file; name a file with certificates in PEM"
+        )
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    (tmp_path / "ca.pem").write_bytes(b"x")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(ConfigError) as caught:
+        read_authorities(Where("joulo.yml", "api.ca_file"), tmp_path / "ca.pem")
+    assert str(caught.value) == (
+        f"joulo.yml: api.ca_file: the file {tmp_path / 'ca.pem'} cannot be read (Permission denied); "
+        "let the exporter's user read it"
+    )
