@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.errors import ApiAuthenticationError, ApiNotFoundError, ApiScopeError
+from joulo_exporter.errors import ApiAuthenticationError, ApiNotFoundError, ApiScopeError, ApiTimeoutError
 from joulo_exporter.logs import FailureLog
 from joulo_exporter.schedule import Pause, remaining_s
 from joulo_exporter.snapshot import Durations, EndpointHealth
@@ -77,9 +77,15 @@ class EndpointState:
         if record is not None:
             self._take_up(record, mono_s - now_seconds, mono_s)
         left_s = remaining_s(self.pause, self.task.interval_s(settings), mono_s)
-        self.due_mono_s = mono_s + max(left_s, settings.first_delay_s)
+        self.due_mono_s = mono_s + max(left_s, self._first_delay_s(settings))
         self.failures = self.pause.failures if self.pause else 0
         self._expected_mono_s = (self.succeeded_mono_s or 0.0) + settings.intervals[self.task.name]
+
+    def _first_delay_s(self, settings: PollSettings) -> float:
+        interval_s = settings.intervals[self.task.name]
+        if interval_s <= min(settings.intervals.values()):
+            return settings.first_delay_s
+        return max(settings.first_delay_s, min(settings.later_delay_s, interval_s))
 
     def _take_up(self, record: EndpointRecord, offset_s: float, mono_s: float) -> None:
         self.up, self.error = record.up, record.error
@@ -91,6 +97,11 @@ class EndpointState:
             self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
         if self.succeeded_mono_s is None and record.succeeded_at_seconds is not None:
             self.succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
+
+    @property
+    def requested_mono_s(self) -> float:
+        """Return when the last request went out."""
+        return self.pause.requested_at_seconds if self.pause is not None else 0.0
 
     def requested(self, mono_s: float, length_s: float) -> None:
         """Note that a request goes out now, and the pause that holds if nothing comes of it."""
@@ -116,6 +127,11 @@ class EndpointState:
         """Note a refresh that failed; ``error`` is one line for a person, ``cause`` what the API said."""
         self.failures += 1
         self.up, self.error, self.cause = False, error, cause
+
+    @property
+    def hung(self) -> bool:
+        """Return whether the last request got no answer in time."""
+        return isinstance(self.cause, ApiTimeoutError)
 
     @property
     def token_refused(self) -> bool:

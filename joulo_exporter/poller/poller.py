@@ -11,6 +11,7 @@ from joulo_exporter.poller.endpoint_state import EndpointState, Handover
 from joulo_exporter.poller.notices import Notices
 from joulo_exporter.poller.optional import ere_position_task, ere_price_task
 from joulo_exporter.poller.tasks import ChargersTask, EnergyTask, SessionsTask
+from joulo_exporter.poller.turns import Turns
 from joulo_exporter.schedule import Pause, pause_after_failure, pause_after_success
 from joulo_exporter.snapshot import Snapshot, ended_sessions, last_sessions, live_chargers
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from joulo_exporter.api import JouloClient
     from joulo_exporter.ledger import AccountLedger
     from joulo_exporter.models.book import Book
-    from joulo_exporter.poller.settings import Clock, Offload, PollSettings
-    from joulo_exporter.poller.tasks import Task
+    from joulo_exporter.poller.settings import Clock, Offload, PollSettings, Result
+    from joulo_exporter.poller.tasks import Outcome, Task
 
 
 class Poller:
@@ -34,6 +35,7 @@ class Poller:
         publish: takes each new snapshot.
         offload: runs the ledger's transactions outside of the event loop.
         clock: time and sleep.
+        turns: bounds how many accounts ask at the same time; ``None`` for an account that is alone.
         former: what the poller before this one left, by endpoint, when this one takes over from it.
         fraction: random numbers in [0, 1) for jitter.
         token_refused: told each time when the API refuses the token.
@@ -49,6 +51,7 @@ class Poller:
         *,
         offload: Offload,
         clock: Clock,
+        turns: Turns | None = None,
         former: Mapping[str, Handover] | None = None,
         fraction: Callable[[], float] = random.random,
         token_refused: Callable[[], None] = lambda: None,
@@ -60,6 +63,7 @@ class Poller:
         self._publish = publish
         self._offload = offload
         self._clock = clock
+        self._turns = turns or Turns(1)
         self._fraction = fraction
         self._token_refused = token_refused
         self._unknown_fields = unknown_fields
@@ -72,6 +76,8 @@ class Poller:
         self._requested_at_seconds = 0.0  # of the latest request, by the wall clock
         self._notices = Notices(settings.account)
         self._busy = asyncio.Lock()
+        self.shown = asyncio.Event()
+        """Set once what the ledger knows has been published."""
 
     def _tasks(self) -> Iterator[Task]:
         """Yield what is asked, in this order when several are due: a charger's slug comes before a nickname."""
@@ -101,13 +107,13 @@ class Poller:
         """Publish what the ledger knows, then refresh for ever."""
         await self._restore()
         self._show()
+        self.shown.set()
         while True:
             mono_s = self._clock.monotonic()
             due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
             for state in due:
                 async with self._busy:
                     await self._refresh(state)
-                    await self._read_book()
                     # Now, not after the other endpoints, which may keep us waiting for an answer.
                     self._show()
             if not due:
@@ -139,22 +145,43 @@ class Poller:
                 await self._failed(state, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the refreshes of the account
             self._out_of_order(state, error)
+            await self._read_book()
 
     async def _ask(self, state: EndpointState) -> None:
+        hung = any(endpoint.hung for endpoint in self._endpoints.values())
+        async with self._turns.take(hung=hung):  # before the request is written down: it must go out at once then
+            requested_at_seconds = await self._begin(state)
+            try:
+                record = await state.task.fetch(self._client)
+            finally:
+                asked_for_s = self._clock.monotonic() - state.requested_mono_s
+                state.durations = state.durations.observed(asked_for_s)
+        await self._answered(state, record, requested_at_seconds)
+
+    async def _begin(self, state: EndpointState) -> float:
+        """Write down that a request goes out now; return when that is, by the wall clock."""
         settings, task = self._settings, state.task
         # Should the outcome never be noted, because the process dies, this pause is what a restart finds.
         provisional = Pause(self._clock.now(), task.interval_s(settings), state.failures)
-        await self._offload(lambda: task.begin(self._ledger, provisional, settings))
+        remember = await self._offload(lambda: task.begin(self._ledger, provisional, settings))
+        remember()
         # The ledger may have taken its time, and the pause counts from the request.
-        requested_at_seconds, requested_mono_s = self._clock.now(), self._clock.monotonic()
-        state.requested(requested_mono_s, task.interval_s(settings))
-        self._requested_at_seconds = requested_at_seconds
-        try:
-            record = await task.fetch(self._client)
-        finally:
-            state.durations = state.durations.observed(self._clock.monotonic() - requested_mono_s)
-        noted = Pause(requested_at_seconds, provisional.length_s)
-        outcome = await self._offload(lambda: record(self._ledger, noted, requested_at_seconds))
+        self._requested_at_seconds = self._clock.now()
+        state.requested(self._clock.monotonic(), task.interval_s(settings))
+        return self._requested_at_seconds
+
+    async def _answered(
+        self,
+        state: EndpointState,
+        record: Callable[[AccountLedger, Pause, float], Outcome],
+        requested_at_seconds: float,
+    ) -> None:
+        settings, task = self._settings, state.task
+        noted = Pause(requested_at_seconds, state.pause.length_s if state.pause else 0.0)
+        outcome = await self._written(
+            lambda: record(self._ledger, noted, requested_at_seconds), answered=task is self._chargers
+        )
+        outcome.remember()
         # Asked for anew: a page may have begun or ended a walk through the history, which changes the interval.
         length_s = pause_after_success(task.interval_s(settings), self._fraction())
         state.succeeded(requested_at_seconds, len(outcome.malformed), length_s)
@@ -173,7 +200,7 @@ class Poller:
         self._notices.failed(state, error.reason, mono_s)
         pause = Pause(self._requested_at_seconds, length_s, state.failures)
         try:
-            await self._offload(lambda: self._ledger.record_failure(state.task.name, error, pause))
+            await self._written(lambda: self._ledger.record_failure(state.task.name, error, pause))
         except LedgerError as ledger_error:  # what the API asked for holds all the same, in memory
             self._notices.ledger_failed(ledger_error, mono_s)
         else:  # only what is written down is counted: a counter must not fall with a restart
@@ -197,18 +224,37 @@ class Poller:
             interval_s, state.failures, self._fraction(), retry_after_s, permanent=state.switched_off
         )
 
+    async def _written(self, write: Callable[[], Result], *, answered: bool = False) -> Result:
+        """Write an outcome down, and read the book as it is then, both with one commit.
+
+        Args:
+            write: writes it.
+            answered: whether it is an answer of ``/chargers``.
+        """
+        book = self._book_reader(answered=answered)
+        result, read = await self._offload(lambda: (write(), _attempt(book)))
+        self._take_book(read)
+        return result
+
     async def _read_book(self) -> None:
-        if self._settings.public:
-            return
-        chargers = self._endpoints[self._chargers.name]
-        name_unlinked = chargers.succeeded_at_seconds is not None or chargers.refused
+        book = self._book_reader()
         try:
-            self._book = await self._offload(
-                lambda: self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
-            )
+            self._take_book(await self._offload(lambda: _attempt(book)))
         except Exception as error:  # noqa: BLE001 -- the former book is still true
-            self._notices.ledger_failed(error, self._clock.monotonic())
-        else:
+            self._take_book(error)
+
+    def _book_reader(self, *, answered: bool = False) -> Callable[[], Book | None]:
+        if self._settings.public:
+            return lambda: None
+        chargers = self._endpoints[self._chargers.name]
+        name_unlinked = answered or chargers.succeeded_at_seconds is not None or chargers.refused
+        return lambda: self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
+
+    def _take_book(self, read: Book | Exception | None) -> None:
+        if isinstance(read, Exception):  # the former book is still true
+            self._notices.ledger_failed(read, self._clock.monotonic())
+        elif read is not None:
+            self._book = read
             self._notices.ledger_works(self._clock.monotonic())
 
     def _show(self) -> None:
@@ -247,3 +293,11 @@ class Poller:
         expiries = [state.expires_mono_s(self._settings) for state in self._endpoints.values()]
         moments += [moment for moment in expiries if moment is not None and moment > mono_s]
         return max(0.0, min(moments) - mono_s)
+
+
+def _attempt(read: Callable[[], Result]) -> Result | Exception:
+    """Return what was read, or why it could not be: what was written along with it stands all the same."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 -- told by who asked
+        return error

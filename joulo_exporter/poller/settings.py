@@ -51,3 +51,5 @@ class PollSettings(msgspec.Struct, frozen=True):
     """Whether this is no account, but the public price feed, which belongs to the process."""
     first_delay_s: float = 0.0
     """How long to wait at least before the first request, so that many accounts do not begin at once."""
+    later_delay_s: float = 0.0
+    """The same for what is asked seldom, though never longer than its interval."""

@@ -1,0 +1,142 @@
+"""Measures what refreshing many accounts costs; run by ``make bench``, prints Markdown tables.
+
+The intervals are a share of the documented ones, so that a minute's work is done in seconds; what is reported is
+the share of one core at the documented rate. The exporter and the API run in processes of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parent
+MINUTE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Whom the exporter refreshes, and how fast."""
+
+    name: str
+    accounts: int
+    chargers: int
+    haste: float = 10.0
+    """How many times faster than documented."""
+    sessions: int = 0
+    hanging: int = 0
+    """Every so manieth account gets no answer."""
+    timeout_s: float = 10.0
+    minutes: float = 3.0
+    """How many minutes' work is measured, after three to come to rest."""
+
+
+SCENES = (
+    Scene("1 account, 1 charger", 1, 1, haste=60, minutes=10),
+    Scene("1,000 accounts, 10 chargers each", 1000, 10),
+    Scene("the same, every tenth hangs", 1000, 10, haste=6, hanging=10, timeout_s=10 / 6),
+    Scene("5,000 accounts, 2 chargers each", 5000, 2, haste=3, minutes=2),
+)
+
+
+@contextlib.contextmanager
+def load_api(scene: Scene) -> Iterator[int]:
+    """Run the API; yield its port."""
+    command = [sys.executable, str(FOLDER / "load_api.py"), f"--chargers={scene.chargers}",
+               f"--sessions={scene.sessions}", f"--hanging={scene.hanging}"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def configuration(scene: Scene, folder: Path, port: int) -> Path:
+    """Write the exporter's configuration; return its path."""
+    accounts = "\n".join(f"  - {{name: a{n}, token: joulo_a{n}}}" for n in range(1, scene.accounts + 1))
+    chargers_s, sessions_s, energy_s = (seconds / scene.haste for seconds in (60, 600, 3600))
+    file = folder / "joulo.yml"
+    file.write_text(
+        f"api: {{url: 'http://127.0.0.1:{port}/api', timeout: {scene.timeout_s * 1000:.0f}ms}}\n"
+        f"intervals: {{chargers: {chargers_s * 1000:.0f}ms, sessions: {sessions_s * 1000:.0f}ms, "
+        f"energy: {energy_s * 1000:.0f}ms}}\n"
+        f"history: {{page_interval: {10_000 / scene.haste:.0f}ms}}\n"
+        f"storage: {{path: {folder / 'ledger'}}}\naccounts:\n{accounts}\n"
+    )
+    return file
+
+
+def run(scene: Scene) -> dict[str, float]:
+    """Return the figures of one scene."""
+    minute_s = MINUTE_S / scene.haste
+    with tempfile.TemporaryDirectory() as temporary, load_api(scene) as port:
+        file = configuration(scene, Path(temporary), port)
+        phases = (2 * minute_s, minute_s, scene.minutes * minute_s)
+        command = [sys.executable, str(FOLDER / "watched.py"), str(file), *map(str, phases)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            process.stdout.readline()
+            start, turns = json.loads(process.stdout.readline()), json.loads(process.stdout.readline())
+            arrivals(port)
+            last = json.loads(process.stdout.readline())
+            asked = arrivals(port)
+    return {
+        "refreshes": len(asked),
+        "ms_each": 1000 * last["cpu_s"] / max(1, len(asked)),
+        "loop_ms_each": 1000 * last["loop_cpu_s"] / max(1, len(asked)),
+        "core_percent": 100 * last["cpu_s"] / last["wall_s"] / scene.haste,
+        "worst_start_ms": start["worst_cpu_ms"],
+        "worst_ms": turns["worst_cpu_ms"],
+        "worst_wall_ms": turns["worst_wall_ms"],
+        "resident_mib": last["resident_mib"],
+    } | spread(asked, minute_s)
+
+
+def arrivals(port: int) -> list[tuple[float, int, str]]:
+    """Return the requests since the last look: (moment, account, endpoint)."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats") as answer:
+        return json.loads(answer.read())
+
+
+def spread(asked: list[tuple[float, int, str]], minute_s: float) -> dict[str, float]:
+    """Return how evenly the requests came: the fullest second of a minute, and the longest pause of an account."""
+    seconds = Counter(int(moment * MINUTE_S / minute_s) for moment, _, _ in asked)
+    by_account = defaultdict(list)
+    for moment, account, endpoint in asked:
+        if endpoint == "chargers":
+            by_account[account].append(moment)
+    pauses = [later - earlier for moments in by_account.values() for earlier, later in pairwise(moments)]
+    return {
+        "mean_per_s": sum(seconds.values()) / max(1, len(seconds)),
+        "most_per_s": max(seconds.values(), default=0),
+        "longest_pause_s": max(pauses, default=0.0) * MINUTE_S / minute_s,
+    }
+
+
+def main() -> None:
+    """Measure each scene."""
+    print("| scene | requests | CPU of one, ms | of that in the loop | share of a core at the documented rate "
+          "| longest turn of the loop, ms CPU (start, then) | requests/s (mean, most) | longest pause, s | RSS, MiB |")  # fmt: skip
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for scene in SCENES:
+        if len(sys.argv) > 1 and not scene.name.startswith(sys.argv[1]):
+            continue
+        f = run(scene)
+        print(f"| {scene.name} | {f['refreshes']:,} | {f['ms_each']:.2f} | {f['loop_ms_each']:.2f} "
+              f"| {f['core_percent']:.2f} % | {f['worst_start_ms']:.0f}, {f['worst_ms']:.0f} "
+              f"| {f['mean_per_s']:.1f}, {f['most_per_s']} | {f['longest_pause_s']:.1f} "
+              f"| {f['resident_mib']:.0f} |", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
