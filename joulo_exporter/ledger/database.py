@@ -37,6 +37,8 @@ class Database:
         self._folder = folder
         self._lock_fd: int | None = None
         self._together = False
+        self.undone = 0
+        """How many transactions were undone: what was read in one of them may never have been true."""
         if folder is not None:
             self._lock_fd = _locked(folder)
         try:
@@ -66,6 +68,7 @@ class Database:
                 yield self._connection
                 self._connection.execute(keep)
             except BaseException:
+                self.undone += 1
                 with contextlib.suppress(sqlite3.Error):
                     for statement in undo:
                         self._connection.execute(statement)
@@ -99,6 +102,7 @@ class Database:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
+            self.undone += 1
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise

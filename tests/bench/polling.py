@@ -94,6 +94,7 @@ def run(scene: Scene) -> dict[str, float]:
         "refreshes": len(asked),
         "ms_each": 1000 * last["cpu_s"] / max(1, len(asked)),
         "loop_ms_each": 1000 * last["loop_cpu_s"] / max(1, len(asked)),
+        "render_ms_each": 1000 * last["render_cpu_s"] / max(1, len(asked)),
         "core_percent": 100 * last["cpu_s"] / last["wall_s"] / scene.haste,
         "worst_start_ms": start["worst_cpu_ms"],
         "worst_ms": turns["worst_cpu_ms"],

@@ -15,6 +15,7 @@ from pathlib import Path
 from joulo_exporter import logs
 from joulo_exporter.cli.serving import serve  # noqa: F401 -- what the command loads is what is measured
 from joulo_exporter.config import load_config
+from joulo_exporter.exposition import Exposition
 from joulo_exporter.service import Service, WebOptions
 
 TICK_S = 0.005
@@ -49,9 +50,24 @@ class Monitor:
             self.worst_cpu_s = max(self.worst_cpu_s, time.thread_time() - cpu_s)
 
 
+class Renderings:
+    """Counts the CPU time that pictures take on their way into the exposition."""
+
+    def __init__(self) -> None:
+        self.cpu_s = 0.0
+        publish = Exposition.publish
+
+        def measured_publish(*arguments: object) -> None:
+            began_s = time.thread_time()
+            publish(*arguments)
+            self.cpu_s += time.thread_time() - began_s
+
+        Exposition.publish = measured_publish
+
+
 async def measured(service: Service, phases: list[float]) -> None:
     """Run the service; print a line of figures after each phase. The loop is watched but in the last one."""
-    monitor = Monitor()
+    monitor, renderings = Monitor(), Renderings()
     started = asyncio.Event()
     addresses: list[str] = []
     watching = asyncio.create_task(monitor.run())
@@ -63,6 +79,7 @@ async def measured(service: Service, phases: list[float]) -> None:
         monitor.reset()
         if number == len(phases) - 1:
             watching.cancel()
+        renderings.cpu_s = 0.0
         cpu_s, wall_s, main_s = time.process_time(), time.perf_counter(), time.thread_time()
         if profile and number == len(phases) - 1:
             profile.enable()
@@ -70,6 +87,7 @@ async def measured(service: Service, phases: list[float]) -> None:
         figures = {
             "cpu_s": time.process_time() - cpu_s,
             "loop_cpu_s": time.thread_time() - main_s,
+            "render_cpu_s": renderings.cpu_s,
             "wall_s": time.perf_counter() - wall_s,
             "worst_wall_ms": monitor.worst_wall_s * 1000,
             "worst_cpu_ms": monitor.worst_cpu_s * 1000,
