@@ -23,8 +23,8 @@ REFUSED_RETRY_S = 86_400.0
 """After this an optional endpoint is asked again that the API does not have, or not for this token."""
 
 SELDOM_APART_S = 0.1
-"""Between the first requests of two accounts to an endpoint that is asked seldom: all of them due at once, as after
-a long stop, must not double the load of the first minute."""
+"""Between the first requests of two accounts to an endpoint that is asked seldom. Were all of them due at once, as
+after a long stop, they would double the load of the first minute."""
 
 
 class Pause(msgspec.Struct, frozen=True):

@@ -1,20 +1,16 @@
-"""The commands that speak with the API: serve, demo and check."""
+"""The command that runs the exporter, and what those that speak with the API have in common."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
-from joulo_exporter.check import check
 from joulo_exporter.cli.console import say
-from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, EXIT_FAULT
+from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS
 from joulo_exporter.config import COLLECTORS, Config, load_config
-from joulo_exporter.demo import simulated_household
 from joulo_exporter.service import Service, WebOptions
 
 if TYPE_CHECKING:
@@ -25,64 +21,41 @@ if TYPE_CHECKING:
 def serve(options: argparse.Namespace) -> int:
     """Run the exporter until a signal ends it; with ``--config.check`` only check the file."""
     if options.config_check:
-        return _check_file(options)
-    asyncio.run(_run(Service(_loader(options), _web_options(options)), options))
+        return check_file(options)
+    asyncio.run(run(Service(loader(options), web_options(options)), options))
     return 0
 
 
-def run_demo(options: argparse.Namespace) -> int:
-    """Run the exporter against a simulated household."""
-    with tempfile.TemporaryDirectory(prefix="joulo-demo-") as temporary:
-        asyncio.run(_run_demo(options, options.storage_path or Path(temporary)))
-    return 0
-
-
-def run_check(options: argparse.Namespace) -> int:
-    """Check the configuration and every token against the API; with ``--config.check`` only the file."""
-    if options.config_check:
-        return _check_file(options)
-    logs.configure(options.log_level, options.log_format, sys.stderr)
-    return 0 if asyncio.run(check(_loader(options)(), say)) else EXIT_FAULT
-
-
-def _loader(options: argparse.Namespace) -> Callable[[], Config]:
+def loader(options: argparse.Namespace) -> Callable[[], Config]:
+    """Return what reads the configuration."""
     return lambda: load_config(
-        options.config_file, os.environ, storage_path=options.storage_path, collectors=_collectors(options)
+        options.config_file, os.environ, storage_path=options.storage_path, collectors=collectors(options)
     )
 
 
-def _collectors(options: argparse.Namespace) -> dict[str, bool]:
+def collectors(options: argparse.Namespace) -> dict[str, bool]:
     """Return which collectors the flags switch on or off."""
     switches = {name: getattr(options, f"collector_{name}", None) for name in COLLECTORS}
     return {name: switch for name, switch in switches.items() if switch is not None}
 
 
-async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
-    async with simulated_household(storage_path, _collectors(options)) as config:
-        service = Service(lambda: config, _web_options(options))
-        await _run(service, options, _invite)
-
-
-async def _run(
+async def run(
     service: Service, options: argparse.Namespace, started: Callable[[list[str]], None] | None = None
 ) -> None:
+    """Run a service until a signal ends it."""
     logs.configure(options.log_level, options.log_format, sys.stderr, secrets=service.secrets)
     await service.run(started)
 
 
-def _invite(addresses: list[str]) -> None:
-    port = addresses[0].rpartition(":")[2]
-    say(f"A simulated household is served: open http://localhost:{port}/ or curl http://localhost:{port}/metrics")
-    say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
-
-
-def _check_file(options: argparse.Namespace) -> int:
-    _loader(options)()
+def check_file(options: argparse.Namespace) -> int:
+    """Check the configuration file alone."""
+    loader(options)()
     say(f"{options.config_file or 'environment'}: the configuration is valid")
     return 0
 
 
-def _web_options(options: argparse.Namespace) -> WebOptions:
+def web_options(options: argparse.Namespace) -> WebOptions:
+    """Return what the flags say of the web server."""
     return WebOptions(
         listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),
         telemetry_path=options.telemetry_path,

@@ -149,7 +149,7 @@ class AccountLedger:
         return book
 
     def _former(self) -> Book | None:
-        """Return the last book, if what has changed since can be told; one with news in it changes with the time."""
+        """Return the last book, if it can be brought up to date; one with news in it changes with the time."""
         book = self._last_book()
         return None if book is None or self._change == Change.SESSIONS or book.ended else book
 

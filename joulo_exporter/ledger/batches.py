@@ -21,7 +21,7 @@ _Waiting = tuple["Callable[[], Any]", "asyncio.Future[Any]"]
 LARGEST_BATCH = 100
 """Work in one commit; bounds how long a failure of all is tried again, one by one."""
 
-_TOLD_AT_ONCE = 8
+_TOLD_AT_ONCE = 2
 """Each who is told goes on at once, with a picture to draw or a request to send: the loop breathes in between."""
 
 LONGEST_GATHERING_S = 0.1
@@ -29,7 +29,7 @@ _GATHERING_PER_ACCOUNT_S = 1e-4
 
 
 def gathering_s(accounts: int) -> float:
-    """Return the least time between two commits: for few accounts next to nothing, for a thousand a tenth second."""
+    """Return the least time between two commits: next to nothing for few accounts, 0.1 s for a thousand."""
     return min(LONGEST_GATHERING_S, accounts * _GATHERING_PER_ACCOUNT_S)
 
 

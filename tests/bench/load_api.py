@@ -55,8 +55,8 @@ class Load:
 _ENERGY = (
     b'{"total_kwh": 1893.61, "total_ere_credits": 630.02, "total_sessions": 97, "total_kwh_all": 2210.9, '
     b'"total_sessions_all": 118, "months": ['
-    b'{"month": "2026-06", "kwh": 143.25, "ere_credits": 47.66, "sessions": 7, "kwh_all": 161.65, "sessions_all": 8},'
-    b'{"month": "2026-05", "kwh": 301.4, "ere_credits": 100.29, "sessions": 15, "kwh_all": 350.1, "sessions_all": 18}'
+    b'{"month": "2026-06", "kwh": 143.25, "ere_credits": 47.66, "sessions": 7, "kwh_all": 161.65}, '
+    b'{"month": "2026-05", "kwh": 301.4, "ere_credits": 100.29, "sessions": 15, "kwh_all": 350.1}'
     b"]}"
 )
 
@@ -91,7 +91,7 @@ def _session(account: int, number: int, charger: int) -> bytes:
     began = _NEWEST_S + number * _SESSION_EVERY_S
     return (
         f'{{"id": "{account:06x}{number:06x}-4b6c-9d7e-8f90a1b2c3d4", "charger_id": '
-        f'"{_charger_id(account, charger)}", "charger_nickname": "Laadpaal {charger}", "started_at": "{_iso(began)}", '
+        f'"{_charger_id(account, charger)}", "charger_nickname": "Laadpaal", "started_at": "{_iso(began)}", '
         f'"ended_at": "{_iso(began + 3600)}", "kwh": {number % 50}.5, "status": "completed", '
         f'"id_tag": "04A1B2C3D4E580", "counts_for_ere": true, "ere_credits": 13.67}}'
     ).encode()
