@@ -153,7 +153,7 @@ class Accounts:
         self._exposition.keep_only(plans_by_key)
         for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
             watch = self._watch(plan)
-            settings = _spread(plan, position, len(starting))
+            settings = spread_settings(plan.settings, position, len(starting))
             self._running[plan.key] = self._started(plan, settings, ledger, watch)
             watch.start()
             await asyncio.sleep(0)  # a thousand of them would hold the loop
@@ -242,12 +242,11 @@ class Accounts:
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
 
-def _spread(plan: Plan, position: int, accounts: int) -> PollSettings:
-    """Return an account's settings with a place of its own among those that begin with it."""
-    interval_s = plan.settings.intervals["chargers"]
+def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
+    """Return an account's settings with a place of its own among the accounts that begin along with it."""
     return msgspec.structs.replace(
-        plan.settings,
-        first_delay_s=first_request_delay_s(position, accounts, interval_s),
+        settings,
+        first_delay_s=first_request_delay_s(position, accounts, settings.intervals["chargers"]),
         later_delay_s=first_request_delay_s(position, accounts, later_spread_s(accounts)),
     )
 

@@ -5,7 +5,6 @@ from joulo_exporter.ledger.batches import Batches, gathering_s
 from joulo_exporter.ledger.database import FILE_NAME, Database, put_aside
 from joulo_exporter.ledger.endpoints import PUBLIC_ACCOUNT, EndpointRecord
 from joulo_exporter.ledger.opening import open_ledger
-from joulo_exporter.ledger.visiting import Visit, visit_ledger
 from joulo_exporter.ledger.walk import PAGE_SIZE, Walk, begin_head
 
 __all__ = [
@@ -16,11 +15,9 @@ __all__ = [
     "Batches",
     "Database",
     "EndpointRecord",
-    "Visit",
     "Walk",
     "begin_head",
     "gathering_s",
     "open_ledger",
     "put_aside",
-    "visit_ledger",
 ]

@@ -160,7 +160,7 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(desk):
     chargers[:2] = [live(f"s{n}", f"c{n}", kwh_hundredths=3) for n in range(2)]
     desk.chargers(*chargers)
     book = desk.book()
-    assert counted.of("UPDATE", "INSERT", "SELECT", "DELETE") == 14
+    assert counted.of("UPDATE", "INSERT", "SELECT", "DELETE") == 12
     assert (book.chargers["c0"].kwh_hundredths, book.chargers["c9"].kwh_hundredths) == (3, 0)
 
 
