@@ -48,3 +48,6 @@ clean:
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py
+	$(BIN)/python tests/bench/polling.py
+	$(BIN)/python tests/bench/startup.py
+	$(BIN)/python tests/bench/memory.py

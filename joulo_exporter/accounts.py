@@ -11,8 +11,7 @@ import msgspec
 from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
-from joulo_exporter.poller import Poller, PollSettings, Turns
-from joulo_exporter.schedule import first_request_delay_s, later_spread_s
+from joulo_exporter.poller import Poller, PollSettings, Turns, spread_settings
 from joulo_exporter.snapshot import Tags
 from joulo_exporter.tokens import TokenWatch, in_thread
 
@@ -240,15 +239,6 @@ class Accounts:
         await asyncio.wait([running.task])
         self._former[key] = running.poller.handover
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
-
-
-def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
-    """Return an account's settings with a place of its own among the accounts that begin along with it."""
-    return msgspec.structs.replace(
-        settings,
-        first_delay_s=first_request_delay_s(position, accounts, settings.intervals["chargers"]),
-        later_delay_s=first_request_delay_s(position, accounts, later_spread_s(accounts)),
-    )
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 from poller_rig import SETTINGS
 
-from joulo_exporter.accounts import spread_settings
 from joulo_exporter.ledger import EndpointRecord
+from joulo_exporter.poller import spread_settings
 from joulo_exporter.poller.endpoint_state import EndpointState, Handover
 from joulo_exporter.poller.tasks import ChargersTask, EnergyTask, SessionsTask
 from joulo_exporter.schedule import JITTER_SHARE, Pause, pause_after_success

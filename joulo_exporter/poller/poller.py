@@ -7,22 +7,23 @@ import random
 from typing import TYPE_CHECKING
 
 from joulo_exporter.errors import ApiError, LedgerError
+from joulo_exporter.poller.books import Books
 from joulo_exporter.poller.endpoint_state import EndpointState, Handover
 from joulo_exporter.poller.notices import Notices
 from joulo_exporter.poller.optional import ere_position_task, ere_price_task
+from joulo_exporter.poller.picture import FreshAnswers, picture
 from joulo_exporter.poller.tasks import ChargersTask, EnergyTask, SessionsTask
 from joulo_exporter.poller.turns import Turns
 from joulo_exporter.schedule import Pause, pause_after_failure, pause_after_success
-from joulo_exporter.snapshot import Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from joulo_exporter.api import JouloClient
     from joulo_exporter.ledger import AccountLedger
-    from joulo_exporter.models.book import Book
-    from joulo_exporter.poller.settings import Clock, Offload, PollSettings, Result
+    from joulo_exporter.poller.settings import Clock, Offload, PollSettings
     from joulo_exporter.poller.tasks import Outcome, Task
+    from joulo_exporter.snapshot import Snapshot
 
 
 class Poller:
@@ -72,9 +73,9 @@ class Poller:
         self._endpoints = {
             task.name: EndpointState(task, (former or {}).get(task.name, Handover())) for task in self._tasks()
         }
-        self._book: Book | None = None
         self._requested_at_seconds = 0.0  # of the latest request, by the wall clock
         self._notices = Notices(settings.account)
+        self._books = Books(ledger, self._notices, offload=offload, clock=clock, public=settings.public)
         self._busy = asyncio.Lock()
         self.shown = asyncio.Event()
         """Set once what the ledger knows has been published."""
@@ -134,7 +135,7 @@ class Poller:
             record = records.get(name)
             state.task.restore(record.body if record else None, walk)
             state.restore(record, self._settings, now_seconds=now_seconds, mono_s=mono_s)
-        await self._read_book()
+        await self._books.read(name_unlinked=self._shows_unlinked())
 
     async def _refresh(self, state: EndpointState) -> None:
         """Ask once; the one place where exceptions become outcomes."""
@@ -145,7 +146,7 @@ class Poller:
                 await self._failed(state, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the refreshes of the account
             self._out_of_order(state, error)
-            await self._read_book()
+            await self._books.read(name_unlinked=self._shows_unlinked())
 
     async def _ask(self, state: EndpointState) -> None:
         hung = any(endpoint.hung for endpoint in self._endpoints.values())
@@ -178,8 +179,8 @@ class Poller:
     ) -> None:
         settings, task = self._settings, state.task
         noted = Pause(requested_at_seconds, state.pause.length_s if state.pause else 0.0)
-        outcome = await self._written(
-            lambda: record(self._ledger, noted, requested_at_seconds), answered=task is self._chargers
+        outcome = await self._books.written(
+            lambda: record(self._ledger, noted, requested_at_seconds), name_unlinked=self._shows_unlinked(task)
         )
         outcome.remember()
         # Asked for anew: a page may have begun or ended a walk through the history, which changes the interval.
@@ -200,7 +201,10 @@ class Poller:
         self._notices.failed(state, error.reason, mono_s)
         pause = Pause(self._requested_at_seconds, length_s, state.failures)
         try:
-            await self._written(lambda: self._ledger.record_failure(state.task.name, error, pause))
+            await self._books.written(
+                lambda: self._ledger.record_failure(state.task.name, error, pause),
+                name_unlinked=self._shows_unlinked(),
+            )
         except LedgerError as ledger_error:  # what the API asked for holds all the same, in memory
             self._notices.ledger_failed(ledger_error, mono_s)
         else:  # only what is written down is counted: a counter must not fall with a restart
@@ -224,38 +228,12 @@ class Poller:
             interval_s, state.failures, self._fraction(), retry_after_s, permanent=state.switched_off
         )
 
-    async def _written(self, write: Callable[[], Result], *, answered: bool = False) -> Result:
-        """Write an outcome down, and read the book as it is then, both with one commit.
-
-        Args:
-            write: writes it.
-            answered: whether it is an answer of ``/chargers``.
-        """
-        book = self._book_reader(answered=answered)
-        result, read = await self._offload(lambda: (write(), _attempt(book)))
-        self._take_book(read)
-        return result
-
-    async def _read_book(self) -> None:
-        book = self._book_reader()
-        try:
-            self._take_book(await self._offload(lambda: _attempt(book)))
-        except Exception as error:  # noqa: BLE001 -- the former book is still true
-            self._take_book(error)
-
-    def _book_reader(self, *, answered: bool = False) -> Callable[[], Book | None]:
-        if self._settings.public:
-            return lambda: None
-        chargers = self._endpoints[self._chargers.name]
-        name_unlinked = answered or chargers.succeeded_at_seconds is not None or chargers.refused
-        return lambda: self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
-
-    def _take_book(self, read: Book | Exception | None) -> None:
-        if isinstance(read, Exception):  # the former book is still true
-            self._notices.ledger_failed(read, self._clock.monotonic())
-        elif read is not None:
-            self._book = read
-            self._notices.ledger_works(self._clock.monotonic())
+    def _shows_unlinked(self, answered: Task | None = None) -> bool:
+        """Return whether chargers that ``/chargers`` does not show can be named; ``answered`` has just been."""
+        state = self._endpoints.get(self._chargers.name)
+        return answered is self._chargers or (
+            state is not None and (state.succeeded_at_seconds is not None or state.refused)
+        )
 
     def _show(self) -> None:
         try:
@@ -264,27 +242,18 @@ class Poller:
             self._notices.not_shown(error)
 
     def _snapshot(self) -> Snapshot:
-        settings, mono_s, book = self._settings, self._clock.monotonic(), self._book
+        settings, mono_s = self._settings, self._clock.monotonic()
         health = tuple(
             state.health(settings, self._unknown_fields(name)) for name, state in self._endpoints.items()
         )
         fresh = {name for name, state in self._endpoints.items() if state.fresh(settings, mono_s)}
-        if settings.public:
-            price = self._ere_price.answer if fresh else None
-            return Snapshot(None, health, ere_price=price, public=True)
-        if book is None:
-            return Snapshot(settings.account, health)
-        chargers = live_chargers(self._chargers.chargers, book, settings.tags)
-        return Snapshot(
-            account=settings.account,
-            endpoints=health,
-            book=book,
-            chargers=chargers if self._chargers.name in fresh else None,
-            last_sessions=last_sessions(book, settings.tags),
-            ended_sessions=ended_sessions(book, settings.tags),
+        answers = FreshAnswers(
+            chargers=self._chargers.chargers if self._chargers.name in fresh else None,
             energy=self._energy.energy if self._energy.name in fresh else None,
             ere_position=self._ere_position.answer if self._ere_position.name in fresh else None,
+            ere_price=self._ere_price.answer if self._ere_price.name in fresh else None,
         )
+        return picture(settings, health, self._books.book, answers)
 
     def _rest_s(self) -> float:
         """Return the time until something is due, or an answer becomes too old to be shown."""
@@ -293,11 +262,3 @@ class Poller:
         expiries = [state.expires_mono_s(self._settings) for state in self._endpoints.values()]
         moments += [moment for moment in expiries if moment is not None and moment > mono_s]
         return max(0.0, min(moments) - mono_s)
-
-
-def _attempt(read: Callable[[], Result]) -> Result | Exception:
-    """Return what was read, or why it could not be: what was written along with it stands all the same."""
-    try:
-        return read()
-    except Exception as error:  # noqa: BLE001 -- told by who asked
-        return error

@@ -11,6 +11,8 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import urllib.request
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -38,15 +40,29 @@ class Scene:
     hanging: int = 0
     """Every so manieth account gets no answer."""
     timeout_s: float = 10.0
-    minutes: float = 3.0
-    """How many minutes' work is measured, after three to come to rest."""
+    settling: float = 2.0
+    """Minutes' work until all accounts have begun."""
+    minutes: float = 2.0
+    """Minutes' work that is measured after that, and one more during which the loop is watched."""
+    scraped: bool = False
+    """Whether it is scraped twice a second, from the beginning on."""
 
 
 SCENES = (
     Scene("1 account, 1 charger", 1, 1, haste=60, minutes=10),
-    Scene("1,000 accounts, 10 chargers each", 1000, 10),
+    Scene("1,000 accounts, 10 chargers each", 1000, 10, haste=4),
     Scene("the same, every tenth hangs", 1000, 10, haste=6, hanging=10, timeout_s=10 / 6),
-    Scene("5,000 accounts, 2 chargers each", 5000, 2, haste=3, minutes=2),
+    Scene("5,000 accounts, 2 chargers each", 5000, 2, haste=2, minutes=1),
+    Scene(
+        "first import: 1,000 accounts, 1,000 sessions each",
+        1000,
+        1,
+        1,
+        sessions=1000,
+        settling=2,
+        minutes=1,
+        scraped=True,
+    ),
 )
 
 COLUMNS = (
@@ -58,6 +74,7 @@ COLUMNS = (
     "longest turn of the loop, ms of CPU: start, then",
     "requests a second: mean, most",
     "longest pause of an account, s",
+    "longest scrape, ms",
     "memory, MiB",
 )
 
@@ -94,10 +111,11 @@ def run(scene: Scene) -> dict[str, float]:
     minute_s = MINUTE_S / scene.haste
     with tempfile.TemporaryDirectory() as temporary, load_api(scene) as port:
         file = configuration(scene, Path(temporary), port)
-        phases = (2 * minute_s, minute_s, scene.minutes * minute_s)
+        phases = (scene.settling * minute_s, minute_s, scene.minutes * minute_s)
         command = [sys.executable, str(FOLDER / "watched.py"), str(file), *map(str, phases)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            process.stdout.readline()
+            address = json.loads(process.stdout.readline())["address"]
+            answers = scraping(address, process) if scene.scraped else []
             start, turns = json.loads(process.stdout.readline()), json.loads(process.stdout.readline())
             arrivals(port)
             last = json.loads(process.stdout.readline())
@@ -107,11 +125,28 @@ def run(scene: Scene) -> dict[str, float]:
         "ms_each": 1000 * last["cpu_s"] / max(1, len(asked)),
         "render_ms_each": 1000 * last["render_cpu_s"] / max(1, len(asked)),
         "core_percent": 100 * last["cpu_s"] / last["wall_s"] / scene.haste,
+        "scrape_ms": 1000 * max(answers, default=0.0),
         "worst_start_ms": start["worst_cpu_ms"],
         "worst_ms": turns["worst_cpu_ms"],
         "worst_wall_ms": turns["worst_wall_ms"],
         "resident_mib": last["resident_mib"],
-    } | spread(asked, minute_s)
+    } | spread([request for request in asked if not (scene.hanging and request[1] % scene.hanging == 0)], minute_s)
+
+
+def scraping(address: str, process: subprocess.Popen[str]) -> list[float]:
+    """Scrape until the process ends; return a list that the seconds that each took go into."""
+    answers: list[float] = []
+
+    def scrape() -> None:
+        while process.poll() is None:
+            began = time.perf_counter()
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/metrics") as answer:
+                answer.read()
+                answers.append(time.perf_counter() - began)
+            time.sleep(0.5)
+
+    threading.Thread(target=scrape, daemon=True).start()
+    return answers
 
 
 def arrivals(port: int) -> list[tuple[float, int, str]]:
@@ -151,6 +186,7 @@ def main() -> None:
             f"{f['worst_start_ms']:.0f}, {f['worst_ms']:.0f}",
             f"{f['mean_per_s']:.1f}, {f['most_per_s']}",
             f"{f['longest_pause_s']:.1f}",
+            f"{f['scrape_ms']:.0f}" if scene.scraped else "",
             f"{f['resident_mib']:.0f}",
         )
         print(f"| {' | '.join(figures)} |", flush=True)
