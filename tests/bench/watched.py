@@ -106,7 +106,7 @@ async def measured(service: Service, phases: list[float]) -> None:
 def main() -> None:
     """Run with a configuration file and the lengths of the phases in seconds."""
     file, *phases = sys.argv[1:]
-    logs.configure("warn", "logfmt", sys.stderr)
+    logs.configure("error", "logfmt", sys.stderr)
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     options = WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=False)
     service = Service(lambda: load_config(Path(file), {}), options)
