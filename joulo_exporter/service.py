@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import time
@@ -43,6 +44,20 @@ class WebOptions(msgspec.Struct, frozen=True):
     listen_addresses: tuple[str, ...]
     telemetry_path: str
     lifecycle_enabled: bool
+
+
+@contextlib.contextmanager
+def _collections_put_off() -> Iterator[None]:
+    """Keep the garbage collector from what is made in the block, all of which stays.
+
+    With thousands of accounts it would stop the loop for a quarter of a second each time.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class SystemClock:
@@ -111,8 +126,9 @@ class Service:
         stack.push_async_callback(self._end_reloads)
         batches.gathering_s = gathering_s(len(self._plans))
         self._batches = batches
-        await self._accounts.follow(self._plans)
-        await self._accounts.shown(_LONGEST_RESTORE_S)
+        with _collections_put_off():
+            await self._accounts.follow(self._plans)
+            await self._accounts.shown(_LONGEST_RESTORE_S)
         await self._listen(stack, exposition, persistent=database.persistent, started=started)
 
     async def reload(self) -> str | None:
