@@ -8,6 +8,8 @@ import pytest
 
 from joulo_exporter import __version__
 from joulo_exporter.cli import main
+from joulo_exporter.cli.parser import make_parser
+from joulo_exporter.reports import FORMATS
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +102,8 @@ def test_a_port_in_use(capsys, tmp_path, monkeypatch):
     (line,) = [line for line in err.splitlines() if line.startswith("joulo-exporter: ")]
     assert str(port) in line
     assert "joulo_secret" not in err
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_sessions_command_offers_every_format(name):
+    assert make_parser().parse_args(["sessions", f"--format={name}"]).format == name

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LISTEN_ADDRESS = ":9973"
 
-REPORT_FORMATS = ("table", "csv", "json")
-"""The names of ``reports.FORMATS``, which only a report loads."""
-
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 
@@ -212,7 +209,7 @@ def _add_span_flags(parser: argparse.ArgumentParser, what: str) -> None:
 
 def _add_sessions_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--format", choices=REPORT_FORMATS, default="table", help="form of the output (default: table)")
+    add("--format", choices=("table", "csv", "json"), default="table", help="form of the output (default: table)")
     _add_span_flags(parser, "sessions that began")
     add("--charger", default=None, metavar="LABEL", help="only this charger, by its label in the metrics")
     add("--vehicle", default=None, metavar="NAME", help="only this vehicle of the configuration, or unknown")

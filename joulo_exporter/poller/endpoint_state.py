@@ -9,7 +9,7 @@ import msgspec
 
 from joulo_exporter.errors import ApiAuthenticationError, ApiNotFoundError, ApiScopeError, ApiTimeoutError
 from joulo_exporter.logs import FailureLog
-from joulo_exporter.schedule import Pause, remaining_s
+from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 from joulo_exporter.snapshot import Durations, EndpointHealth
 
 if TYPE_CHECKING:
@@ -142,6 +142,15 @@ class EndpointState:
     def switched_off(self) -> bool:
         """Return whether the endpoint is an optional one that the API does not have, or not for this token."""
         return self.task.optional and isinstance(self.cause, ApiScopeError | ApiNotFoundError)
+
+    def pause_after_failure_s(
+        self, settings: PollSettings, fraction: float, retry_after_s: float | None, mono_s: float
+    ) -> float:
+        """Return the pause from the request on; what the API asks for counts from its answer, which came now."""
+        interval_s = settings.intervals[self.task.name]
+        if retry_after_s is not None and self.pause is not None:
+            retry_after_s += mono_s - self.pause.requested_at_seconds
+        return pause_after_failure(interval_s, self.failures, fraction, retry_after_s, permanent=self.switched_off)
 
     def rest_after_failure(self, length_s: float) -> None:
         """Be due so many seconds after the last request went out."""

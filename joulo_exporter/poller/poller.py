@@ -196,7 +196,7 @@ class Poller:
         if state.token_refused:
             self._token_refused()
         mono_s = self._clock.monotonic()
-        length_s = self._pause_after_failure(state, error.retry_after_s, mono_s)
+        length_s = state.pause_after_failure_s(self._settings, self._fraction(), error.retry_after_s, mono_s)
         state.rest_after_failure(length_s)
         self._notices.failed(state, error.reason, mono_s)
         pause = Pause(self._requested_at_seconds, length_s, state.failures)
@@ -218,15 +218,6 @@ class Poller:
         interval_s = self._settings.intervals[state.task.name]
         state.due_mono_s = mono_s + pause_after_failure(interval_s, state.failures, self._fraction())
         self._notices.out_of_order(state, error, mono_s)
-
-    def _pause_after_failure(self, state: EndpointState, retry_after_s: float | None, mono_s: float) -> float:
-        """Return the pause from the request on; what the API asks for counts from its answer."""
-        interval_s = self._settings.intervals[state.task.name]
-        if retry_after_s is not None and state.pause is not None:
-            retry_after_s += mono_s - state.pause.requested_at_seconds
-        return pause_after_failure(
-            interval_s, state.failures, self._fraction(), retry_after_s, permanent=state.switched_off
-        )
 
     def _shows_unlinked(self, answered: Task | None = None) -> bool:
         """Return whether chargers that ``/chargers`` does not show can be named; ``answered`` has just been."""
