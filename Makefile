@@ -69,6 +69,9 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py
 	command -v nginx >/dev/null || .ci/apt-install nginx-light
 	$(BIN)/python tests/bench/scrape.py
+	$(BIN)/python tests/bench/polling.py
+	$(BIN)/python tests/bench/startup.py
+	$(BIN)/python tests/bench/memory.py
 
 abuse: $(VENV)/.test-installed
 	$(BIN)/python tests/abuse/abuse.py

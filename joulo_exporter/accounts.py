@@ -12,8 +12,7 @@ from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
 from joulo_exporter.config import PUBLIC_COLLECTORS
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
-from joulo_exporter.poller import Poller, PollSettings
-from joulo_exporter.schedule import first_request_delay_s
+from joulo_exporter.poller import Poller, PollSettings, Turns, spread_settings
 from joulo_exporter.snapshot import Tags
 from joulo_exporter.tokens import TokenWatch, in_thread
 
@@ -99,6 +98,7 @@ class Accounts:
         exposition: takes the snapshots.
         offload: runs the ledger's transactions.
         clock: time and sleep.
+        turns: bounds how many ask at the same time; ``None`` for one after the other.
         in_thread: runs what reads the files of tokens.
     """
 
@@ -110,6 +110,7 @@ class Accounts:
         *,
         offload: Offload,
         clock: Clock,
+        turns: Turns | None = None,
         in_thread: Offload = in_thread,
     ) -> None:
         self._session = session
@@ -117,6 +118,7 @@ class Accounts:
         self._exposition = exposition
         self._offload = offload
         self._clock = clock
+        self._turns = turns or Turns(1)
         self._in_thread = in_thread
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
@@ -153,18 +155,28 @@ class Accounts:
         plans_by_key = {plan.key: plan for plan in wanted}
         running = {key: running.plan for key, running in self._running.items()}
         starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
-        ledgers = [await self._ledger(plan) for plan in starting]
-        for key, plan in running.items():
-            if plans_by_key.get(key) != plan:
-                await self._running[key].watch.stop()
-                await self._stop(key, gently=True)
+        ledgers = await asyncio.gather(*(self._ledger(plan) for plan in starting))
+        ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
+        await asyncio.gather(*(self._end(key) for key in ending))
         self._exposition.keep_only(plans_by_key)
         for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
-            spread_s = plan.settings.intervals["chargers"]
-            delay_s = first_request_delay_s(position, len(starting), spread_s)
             watch = self._watch(plan)
-            self._running[plan.key] = self._started(plan, ledger, watch, delay_s)
+            settings = spread_settings(plan.settings, position, len(starting))
+            self._running[plan.key] = self._started(plan, settings, ledger, watch)
             watch.start()
+            await asyncio.sleep(0)  # a thousand of them would hold the loop
+
+    async def _end(self, key: str) -> None:
+        await self._running[key].watch.stop()
+        await self._stop(key, gently=True)
+
+    async def shown(self, within_s: float) -> None:
+        """Wait until what the ledger knows of all accounts is published, though no longer than so many seconds."""
+        waiting = [asyncio.ensure_future(running.poller.shown.wait()) for running in self._running.values()]
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=within_s)
+            for waits in late:
+                waits.cancel()
 
     async def close(self) -> None:
         """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""
@@ -190,7 +202,7 @@ class Accounts:
             plan = msgspec.structs.replace(running.plan, token=token)
             await self._stop(key, gently=True)
             self._former[key] = running.poller.handover_after_rotation
-            self._running[key] = self._started(plan, running.ledger, running.watch, 0.0)
+            self._running[key] = self._started(plan, plan.settings, running.ledger, running.watch)
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
         return await self._offload(
@@ -202,7 +214,7 @@ class Accounts:
             )
         )
 
-    def _started(self, plan: Plan, ledger: AccountLedger, watch: TokenWatch, first_delay_s: float) -> _Running:
+    def _started(self, plan: Plan, settings: PollSettings, ledger: AccountLedger, watch: TokenWatch) -> _Running:
         client = JouloClient(
             self._session,
             plan.api,
@@ -213,10 +225,11 @@ class Accounts:
         poller = Poller(
             client,
             ledger,
-            msgspec.structs.replace(plan.settings, first_delay_s=first_delay_s),
+            settings,
             lambda snapshot: self._exposition.publish(plan.key, snapshot),
             offload=self._offload,
             clock=self._clock,
+            turns=self._turns,
             former=self._former.get(plan.key),
             token_refused=watch.refused,
             unknown_fields=self._unknown[plan.key].count,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from joulo_exporter.api import COLLECTORS, ENDPOINTS, JouloClient, open_session
 from joulo_exporter.config import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
-from joulo_exporter.ledger import AccountLedger, visit_ledger
+from joulo_exporter.ledger import AccountLedger
+from joulo_exporter.ledger.visiting import visit_ledger
 from joulo_exporter.models import Answer
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from joulo_exporter.api import Endpoint
     from joulo_exporter.config import AccountConfig, Config, Secret
-    from joulo_exporter.ledger import EndpointRecord, Visit
+    from joulo_exporter.ledger import EndpointRecord
+    from joulo_exporter.ledger.visiting import Visit
 
 
 async def check(config: Config, say: Callable[[str], None]) -> bool:

@@ -22,6 +22,10 @@ LONGEST_RETRY_AFTER_S = 86_400.0
 REFUSED_RETRY_S = 86_400.0
 """After this an optional endpoint is asked again that the API does not have, or not for this token."""
 
+SELDOM_APART_S = 0.1
+"""Between the first requests of two accounts to an endpoint that is asked seldom. Were all of them due at once, as
+after a long stop, they would double the load of the first minute."""
+
 
 class Pause(msgspec.Struct, frozen=True):
     """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
@@ -90,3 +94,8 @@ def remaining_s(pause: Pause | None, interval_s: float, now_seconds: float) -> f
 def first_request_delay_s(position: int, accounts: int, spread_s: float) -> float:
     """Return when an account that was never asked begins, so that many accounts do not begin at once."""
     return spread_s * position / max(accounts, 1)
+
+
+def later_spread_s(accounts: int) -> float:
+    """Return over how long the first requests to endpoints that are asked seldom are spread: ten a second."""
+    return accounts * SELDOM_APART_S

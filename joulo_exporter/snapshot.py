@@ -19,7 +19,7 @@ DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of ``joulo_api_request_duration_seconds``."""
 
 
-class Durations(msgspec.Struct, frozen=True):
+class Durations(msgspec.Struct, frozen=True, gc=False):
     """How long the requests to an endpoint took, since the process began."""
 
     buckets: tuple[int, ...] = (0,) * len(DURATION_BOUNDS_S)
@@ -38,7 +38,7 @@ class Durations(msgspec.Struct, frozen=True):
         )
 
 
-class EndpointHealth(msgspec.Struct, frozen=True):
+class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
     """How the refreshes of one endpoint go."""
 
     endpoint: str
@@ -56,7 +56,7 @@ class EndpointHealth(msgspec.Struct, frozen=True):
     """Names of fields in its answers that this version does not know, since the process began."""
 
 
-class LiveCharger(msgspec.Struct, frozen=True):
+class LiveCharger(msgspec.Struct, frozen=True, gc=False):
     """A charger as ``/chargers`` showed it last."""
 
     label: str
@@ -69,7 +69,7 @@ class LiveCharger(msgspec.Struct, frozen=True):
     vehicle: str
 
 
-class EndedSession(msgspec.Struct, frozen=True):
+class EndedSession(msgspec.Struct, frozen=True, gc=False):
     """A session of a charger that has ended."""
 
     label: str

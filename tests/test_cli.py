@@ -8,6 +8,8 @@ import pytest
 
 from joulo_exporter import __version__
 from joulo_exporter.cli import main
+from joulo_exporter.cli.parser import make_parser
+from joulo_exporter.reports import FORMATS
 
 
 @pytest.fixture(autouse=True)
@@ -152,3 +154,8 @@ def test_a_path_that_is_none_is_bad_usage(monkeypatch, capsys, flag):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_demo")
     assert main([flag]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_sessions_command_offers_every_format(name):
+    assert make_parser().parse_args(["sessions", f"--format={name}"]).format == name

@@ -3,7 +3,7 @@
 import pytest
 
 from joulo_exporter.cli.parser import make_parser
-from joulo_exporter.cli.serving import _collectors
+from joulo_exporter.cli.serving import collectors
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from joulo_exporter.cli.serving import _collectors
     ],
 )
 def test_flags(arguments, switches):
-    assert _collectors(make_parser().parse_args(arguments)) == switches
+    assert collectors(make_parser().parse_args(arguments)) == switches

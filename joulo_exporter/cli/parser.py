@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.cli.console import complain
+from joulo_exporter.cli.later import later
 from joulo_exporter.cli.shard_flags import add_shard_flags
 from joulo_exporter.cli.web_flags import WEB_DEFAULTS, add_web_flags
 from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
-from joulo_exporter.reports import FORMATS, parse_from, parse_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +82,8 @@ _COLLECTED = {
     "ere_position": "what each account's ERE credits are worth",
     "ere_price": "the public market price of ERE credits",
 }
+_parse_from = later("joulo_exporter.reports", "parse_from")
+_parse_to = later("joulo_exporter.reports", "parse_to")
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle"})
 _SHORTEST_STEP_S = 1.0
@@ -183,15 +185,15 @@ def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
 
 def _add_span_flags(parser: argparse.ArgumentParser, what: str) -> None:
     add = parser.add_argument
-    add("--from", dest="from_seconds", type=_checked(parse_from), default=None, metavar="TIME",
+    add("--from", dest="from_seconds", type=_checked(_parse_from), default=None, metavar="TIME",
         help=f"{what} from here on: 2026, 2026-06, 2026-06-17 or 2026-06-17T18:30, local time")  # fmt: skip
-    add("--to", dest="to_seconds", type=_checked(parse_to), default=None, metavar="TIME",
+    add("--to", dest="to_seconds", type=_checked(_parse_to), default=None, metavar="TIME",
         help="up to here: a year, month or day is included, a time is not")  # fmt: skip
 
 
 def _add_sessions_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--format", choices=list(FORMATS), default="table", help="form of the output (default: table)")
+    add("--format", choices=("table", "csv", "json"), default="table", help="form of the output (default: table)")
     _add_span_flags(parser, "sessions that began")
     add("--charger", default=None, metavar="LABEL", help="only this charger, by its label in the metrics")
     add("--vehicle", default=None, metavar="NAME", help="only this vehicle of the configuration, or unknown")

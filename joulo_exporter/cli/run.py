@@ -7,22 +7,22 @@ import sys
 from typing import TYPE_CHECKING
 
 from joulo_exporter.cli.console import complain
+from joulo_exporter.cli.later import later
 from joulo_exporter.cli.parser import EXIT_FAULT, EXIT_USAGE, make_parser
-from joulo_exporter.cli.reporting import print_backfill, print_sessions, print_tags
-from joulo_exporter.cli.serving import run_check, run_demo, serve
 from joulo_exporter.errors import ConfigError, JouloExporterError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
+# A service that runs for months holds in memory what it has loaded: each command loads what is its own.
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "serve": serve,
-    "demo": run_demo,
-    "check": run_check,
-    "sessions": print_sessions,
-    "tags": print_tags,
-    "backfill": print_backfill,
+    "serve": later("joulo_exporter.cli.serving", "serve"),
+    "demo": later("joulo_exporter.cli.demonstrating", "run_demo"),
+    "check": later("joulo_exporter.cli.checking", "run_check"),
+    "sessions": later("joulo_exporter.cli.reporting", "print_sessions"),
+    "tags": later("joulo_exporter.cli.reporting", "print_tags"),
+    "backfill": later("joulo_exporter.cli.reporting", "print_backfill"),
 }
 
 _INTERRUPTED = 130

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, get_args
 from joulo_exporter.config import limits
 from joulo_exporter.config.accounts import environment_accounts, file_accounts
 from joulo_exporter.config.authorities import Authorities, read_authorities
-from joulo_exporter.config.document import read_document
 from joulo_exporter.config.faults import Where, is_printed, name_fault
 from joulo_exporter.config.records import ApiConfig, Config, HistoryConfig
 from joulo_exporter.config.secret import Secret
@@ -28,6 +27,8 @@ from joulo_exporter.models.tag import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from joulo_exporter.config.document import Node
 
 DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")
 
@@ -69,7 +70,7 @@ def load_config(
     """
     where = Where("environment" if path is None else str(path))
     folder = Path() if path is None else path.parent
-    top = Section(where, "" if path is None else read_document(path), _KEYS, "{stale_after: 15m}")
+    top = Section(where, "" if path is None else _document(path), _KEYS, "{stale_after: 15m}")
     api = _api(top, folder, environ)
     loopback = is_loopback(api.url)
     accounts = file_accounts(top.node("accounts"), where.child("accounts"), folder, environ)
@@ -85,6 +86,12 @@ def load_config(
         storage_path=_storage_path(top, folder, storage_path),
         collectors=_collectors(top, collectors),
     )
+
+
+def _document(path: Path) -> Node:
+    from joulo_exporter.config.document import read_document  # noqa: PLC0415 -- no file, no YAML in memory
+
+    return read_document(path)
 
 
 def _api(top: Section, folder: Path, environ: Mapping[str, str]) -> ApiConfig:

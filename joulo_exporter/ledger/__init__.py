@@ -1,10 +1,10 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
 from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.batches import Batches, gathering_s
 from joulo_exporter.ledger.database import FILE_NAME, Database, put_aside
 from joulo_exporter.ledger.endpoints import PUBLIC_ACCOUNT, EndpointRecord
 from joulo_exporter.ledger.opening import open_ledger
-from joulo_exporter.ledger.visiting import Visit, visit_ledger
 from joulo_exporter.ledger.walk import PAGE_SIZE, Walk, begin_head
 
 __all__ = [
@@ -12,12 +12,12 @@ __all__ = [
     "PAGE_SIZE",
     "PUBLIC_ACCOUNT",
     "AccountLedger",
+    "Batches",
     "Database",
     "EndpointRecord",
-    "Visit",
     "Walk",
     "begin_head",
+    "gathering_s",
     "open_ledger",
     "put_aside",
-    "visit_ledger",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.ledger import endpoints, history, labels, totals
-from joulo_exporter.models.book import Book, FinishedSession, Meter, Totals
+from joulo_exporter.ledger import books, endpoints, history, labels, totals
+from joulo_exporter.ledger.sessions import Change
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,16 +19,8 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.endpoints import EndpointRecord
     from joulo_exporter.ledger.walk import Walk
     from joulo_exporter.models import Answer, Charger, Energy, Session
+    from joulo_exporter.models.book import Book
     from joulo_exporter.schedule import Pause
-
-NEWS_SHOWN_S = 3600.0
-"""How long a session that has ended is among ``Book.ended``."""
-
-_MOST_NEWS = 200
-"""Bounds the series of an account that has been away for a day."""
-
-API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
-"""Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
 
 
 class AccountLedger:
@@ -51,6 +44,11 @@ class AccountLedger:
         self._database = database
         self._labels = configured_labels
         self._vehicles = vehicles
+        self._book: Book | None = None
+        self._undone = -1
+        self._named_unlinked = False
+        self._change, self._meters_changed = Change.SESSIONS, True
+        self._raised: Mapping[tuple[str, str], float] = {}
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
@@ -87,14 +85,16 @@ class AccountLedger:
             self._succeeded(
                 connection, "chargers", pause, now_seconds, answer.records, malformed=len(answer.malformed)
             )
-            has_ended = history.record_chargers(
-                connection, self._account, answer.records, self._labels, now_seconds
+            known = self._known(connection)
+            news = history.record_chargers(
+                connection, self._account, answer.records, self._labels, known, now_seconds
             )
-            marks = totals.Marks(connection, self._account)
+            marks = self._marks(connection)
             for charger in answer.records:
                 if charger.meter_wh is not None:
                     marks.hold("meter_wh", charger.id, charger.meter_wh)
-        return has_ended
+            self._changed(news.change, meters=news.meters, raised=marks.raised)
+        return news.session_ended
 
     def record_sessions(
         self, answer: Answer[Session], pause: Pause, walk_now: Walk, *, offset: int, now_seconds: float
@@ -102,6 +102,7 @@ class AccountLedger:
         """Store a page of ``/sessions``; return the walk after it."""
         with self._database.transaction() as connection:
             self._succeeded(connection, "sessions", pause, now_seconds, None, malformed=len(answer.malformed))
+            self._changed(Change.SESSIONS)
             return history.record_page(
                 connection, self._account, answer, walk_now, offset=offset, now_seconds=now_seconds
             )
@@ -110,10 +111,11 @@ class AccountLedger:
         """Store an answer of ``/energy``, and hold its totals."""
         with self._database.transaction() as connection:
             self._succeeded(connection, "energy", pause, now_seconds, energy, malformed=len(energy.malformed))
-            marks = totals.Marks(connection, self._account)
+            marks = self._marks(connection)
             for (series, scope), value in _stated(energy).items():
                 if value is not None:
                     marks.hold(series, scope, value)
+            self._changed(Change.NONE, raised=marks.raised)
 
     def record_answer(
         self, endpoint: str, answer: object, malformed: int, pause: Pause, now_seconds: float
@@ -130,51 +132,56 @@ class AccountLedger:
                 it has answered, since its slug would come first.
             now_seconds: wall-clock time.
         """
-        with self._database.transaction() as connection:
-            if name_unlinked:
-                history.pin_unlinked(connection, self._account, self._labels)
-            return self._book(connection, now_seconds)
+        former = self._former()
+        if former is None or name_unlinked != self._named_unlinked:
+            with self._database.transaction() as connection:
+                if name_unlinked:
+                    history.pin_unlinked(connection, self._account, self._labels)
+                book = books.read_book(
+                    connection, self._account, self._vehicles, now_seconds, persistent=self._database.persistent
+                )
+        elif self._change or self._meters_changed or self._raised:
+            with self._database.transaction() as connection:
+                book = self._brought_up_to_date(connection, former)
+        else:
+            book = former
+        self._keep(book, name_unlinked=name_unlinked)
+        return book
 
-    def _book(self, connection: sqlite3.Connection, now_seconds: float) -> Book:
-        account = self._account
-        walk_now = history.load_walk(connection, account)
-        marks = totals.Marks(connection, account)
-        chargers, vehicles = self._held_totals(connection, marks) if walk_now.complete else ({}, {})
-        sessions, back_to_seconds = connection.execute(
-            "SELECT (SELECT SUM(entries) FROM totals WHERE account = ?1), "
-            "(SELECT MIN(started_at) FROM sessions WHERE account = ?1 AND withdrawn = 0)",
-            (account,),
-        ).fetchone()
-        return Book(
-            labels=labels.pinned_labels(connection, account),
-            chargers=chargers,
-            vehicles=vehicles,
-            last_sessions=_last_sessions(connection, account),
-            ended=_recently_ended(connection, account, now_seconds),
-            id_tags=_open_tags(connection, account),
-            meters=_meters(connection, account),
-            marks=marks.of_series(*API_COUNTERS),
-            complete=walk_now.complete,
-            sessions=sessions or 0,
-            back_to_seconds=back_to_seconds,
-            persistent=self._database.persistent,
-        )
+    def _former(self) -> Book | None:
+        """Return the last book, if it can be brought up to date; one with news in it changes with the time."""
+        book = self._last_book()
+        return None if book is None or self._change == Change.SESSIONS or book.ended else book
 
-    def _held_totals(
-        self, connection: sqlite3.Connection, marks: totals.Marks
-    ) -> tuple[dict[str, Totals], dict[str, Totals]]:
-        rows = totals.totals_by_tag(connection, self._account)
-        known = labels.pinned_labels(connection, self._account)
-        sums = totals.by_charger(rows)
-        chargers = {
-            charger_id: marks.hold_totals("charger", charger_id, sums.get(charger_id, Totals()))
-            for charger_id in known
-        }
-        vehicles = {
-            vehicle: marks.hold_totals("vehicle", totals.vehicle_definition(vehicle, self._vehicles), truth)
-            for vehicle, truth in totals.by_vehicle(rows, self._vehicles).items()
-        }
-        return chargers, vehicles
+    def _last_book(self) -> Book | None:
+        """Return the last book, unless something was undone since, which may have been part of it."""
+        return self._book if self._undone == self._database.undone else None
+
+    def _keep(self, book: Book, *, name_unlinked: bool) -> None:
+        self._book, self._undone, self._named_unlinked = book, self._database.undone, name_unlinked
+        self._change, self._meters_changed, self._raised = Change.NONE, False, {}
+
+    def _brought_up_to_date(self, connection: sqlite3.Connection, book: Book) -> Book:
+        if self._change:
+            book = books.with_new_sums(connection, self._account, book, self._vehicles)
+        if self._meters_changed:
+            book = msgspec.structs.replace(book, meters=books.read_meters(connection, self._account))
+        return msgspec.structs.replace(book, marks={**book.marks, **self._raised}) if self._raised else book
+
+    def _marks(self, connection: sqlite3.Connection) -> totals.Marks:
+        """Return the marks of the counters that the API states."""
+        book = self._last_book()
+        known = None if book is None else {**book.marks, **self._raised}
+        return totals.Marks(connection, self._account, known)
+
+    def _known(self, connection: sqlite3.Connection) -> history.Known:
+        book = self._last_book()
+        if book is None or self._change == Change.SESSIONS:
+            return history.Known(
+                labels.pinned_labels(connection, self._account), books.read_meters(connection, self._account)
+            )
+        meters = books.read_meters(connection, self._account) if self._meters_changed else book.meters
+        return history.Known(book.labels, meters)
 
     def _succeeded(
         self,
@@ -186,12 +193,24 @@ class AccountLedger:
         *,
         malformed: int,
     ) -> None:
-        body = None if answer is None else msgspec.json.encode(answer)
-        endpoints.save_request(connection, self._account, endpoint, pause)
-        endpoints.count_request(connection, self._account, endpoint, "200")
         endpoints.save_success(
-            connection, self._account, endpoint, at_seconds=now_seconds, body=body, malformed=malformed
+            connection, self._account, endpoint, pause, at_seconds=now_seconds, malformed=malformed
         )
+        endpoints.count_request(connection, self._account, endpoint, "200")
+        if answer is not None:
+            endpoints.save_answer(connection, self._account, endpoint, msgspec.json.encode(answer))
+
+    def _changed(
+        self,
+        change: Change,
+        *,
+        meters: bool = False,
+        raised: Mapping[tuple[str, str], float] = MappingProxyType({}),
+    ) -> None:
+        """Note what the next book has to read again."""
+        self._change = max(self._change, change)
+        self._meters_changed |= meters
+        self._raised = {**self._raised, **raised}
 
 
 def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
@@ -202,48 +221,3 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
         ("account_sessions", "ere"): energy.sessions,
         ("account_sessions", "all"): energy.sessions_all,
     }
-
-
-def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, FinishedSession]:
-    rows = connection.execute(
-        """SELECT s.id, s.charger_id, s.started_at, s.ended_at, s.kwh_hundredths, s.credits_hundredths,
-                  s.id_tag, s.end_seen_at
-           FROM (SELECT DISTINCT charger_id FROM totals WHERE account = ?1 AND entries > 0) c
-           JOIN sessions s ON s.account = ?1 AND s.id = (
-             SELECT id FROM sessions
-             WHERE account = ?1 AND charger_id = c.charger_id AND ended_at IS NOT NULL AND withdrawn = 0
-             ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)""",
-        (account,),
-    )
-    return {row[1]: FinishedSession(*row) for row in rows}
-
-
-def _recently_ended(
-    connection: sqlite3.Connection, account: int, now_seconds: float
-) -> tuple[FinishedSession, ...]:
-    """Return the sessions whose end was news in the last hour; one that goes on after all stays among them."""
-    rows = connection.execute(
-        """SELECT id, charger_id, started_at, COALESCE(ended_at, live_at), kwh_hundredths, credits_hundredths,
-                  id_tag, end_seen_at
-           FROM sessions INDEXED BY sessions_by_news
-           WHERE account = ? AND end_seen_at > ? AND withdrawn = 0 ORDER BY end_seen_at DESC, id LIMIT ?""",
-        (account, now_seconds - NEWS_SHOWN_S, _MOST_NEWS),
-    )
-    return tuple(FinishedSession(*row) for row in rows)
-
-
-def _open_tags(connection: sqlite3.Connection, account: int) -> dict[str, str]:
-    rows = connection.execute(
-        # Named, since SQLite prefers the primary key, and with it every session that there ever was.
-        """SELECT id, id_tag FROM sessions INDEXED BY sessions_open
-           WHERE account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND id_tag IS NOT NULL""",
-        (account,),
-    )
-    return dict(rows.fetchall())
-
-
-def _meters(connection: sqlite3.Connection, account: int) -> dict[str, Meter]:
-    rows = connection.execute(
-        "SELECT charger_id, wh, at, former_wh, former_at FROM meters WHERE account = ?", (account,)
-    )
-    return {charger_id: Meter(*readings) for charger_id, *readings in rows}

@@ -6,17 +6,24 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+Done = tuple[Any, BaseException | None]
+"""What a piece of work returned, or what it raised."""
 
 FILE_NAME = "ledger.sqlite3"
 LOCK_NAME = "ledger.lock"
+
+
+_ALONE = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_NESTED = ("SAVEPOINT piece", "RELEASE piece", ("ROLLBACK TO piece", "RELEASE piece"))
 
 
 class Database:
@@ -29,6 +36,9 @@ class Database:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._lock_fd: int | None = None
+        self._together = False
+        self.undone = 0
+        """How many transactions were undone: what was read in one of them may never have been true."""
         if folder is not None:
             self._lock_fd = _locked(folder)
         try:
@@ -46,20 +56,64 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection within a transaction: all of it is written, or nothing.
 
+        Within ``run_together`` it is durable only when all of that is.
+
         Raises:
             LedgerError: it could not be read or written; nothing of the transaction was kept.
         """
+        begin, keep, undo = _NESTED if self._together else _ALONE
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(begin)
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                self._connection.execute(keep)
             except BaseException:
+                self.undone += 1
                 with contextlib.suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
+                    for statement in undo:
+                        self._connection.execute(statement)
                 raise
         except sqlite3.Error as error:
             raise _as_ledger_error(error, self._place) from error
+
+    def run_together(self, works: Sequence[Callable[[], Any]]) -> list[Done]:
+        """Run pieces of work, each with transactions of its own, and make all that they wrote durable at once.
+
+        A transaction that fails is undone alone. When the disk refuses the whole, each piece is run again, with
+        commits of its own: it must change nothing but the ledger.
+
+        Returns:
+            For each piece what it returned, or what it raised.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            return [(None, _as_ledger_error(error, self._place))] * len(works)
+        try:
+            with self._all_or_nothing():
+                return [self._done(work) for work in works]
+        except sqlite3.Error:
+            return [_outcome(work) for work in works]
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        self._together = True
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self.undone += 1
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._together = False
+
+    def _done(self, work: Callable[[], Any]) -> Done:
+        done = _outcome(work)
+        if not self._connection.in_transaction:  # SQLite itself undoes all, when a disk is full or out of order
+            raise sqlite3.OperationalError("the transaction was undone")
+        return done
 
     def close(self) -> None:
         """Close the file and let another process have it."""
@@ -75,6 +129,13 @@ class Database:
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
+
+
+def _outcome(work: Callable[[], Any]) -> Done:
+    try:
+        return work(), None
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs to who gave the work
+        return None, error
 
 
 def put_aside(folder: Path, now_seconds: float) -> Path:

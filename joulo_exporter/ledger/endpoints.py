@@ -42,8 +42,8 @@ def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, En
     ):
         counts.setdefault(endpoint, []).append((code, count))
     rows = connection.execute(
-        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed "
-        "FROM endpoints WHERE account = ?",
+        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, answers.body, malformed "
+        "FROM endpoints LEFT JOIN answers USING (account, endpoint) WHERE account = ?",
         (account,),
     )
     return {
@@ -80,19 +80,27 @@ def count_request(connection: sqlite3.Connection, account: int, endpoint: str, c
 
 
 def save_success(
-    connection: sqlite3.Connection,
-    account: int,
-    endpoint: str,
-    *,
-    at_seconds: float,
-    body: bytes | None,
-    malformed: int,
+    connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause, *, at_seconds: float, malformed: int
 ) -> None:
-    """Note a refresh that succeeded, with its answer."""
+    """Note a refresh that succeeded."""
     connection.execute(
-        """UPDATE endpoints SET up = 1, error = NULL, succeeded_at = ?, body = ?, malformed = malformed + ?
-           WHERE account = ? AND endpoint = ?""",
-        (at_seconds, body, malformed, account, endpoint),
+        """INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed)
+           VALUES (?, ?, ?, ?, ?, 1, ?, ?)
+           ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
+             pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
+             succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed""",
+        (
+            account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures, at_seconds, malformed,
+        ),
+    )  # fmt: skip
+
+
+def save_answer(connection: sqlite3.Connection, account: int, endpoint: str, body: bytes) -> None:
+    """Keep the last good answer; one that is as before is not written again."""
+    connection.execute(
+        """INSERT INTO answers VALUES (?, ?, ?)
+           ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body WHERE body != excluded.body""",
+        (account, endpoint, body),
     )
 
 

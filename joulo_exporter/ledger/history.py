@@ -9,14 +9,15 @@ import msgspec
 from joulo_exporter.ledger import walk as walks
 from joulo_exporter.ledger.entry import Entry, listed, seen_live, vanished
 from joulo_exporter.ledger.labels import pin_label
-from joulo_exporter.ledger.sessions import entries, save, select
+from joulo_exporter.ledger.sessions import Change, entries, save, select, still_open
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
     from joulo_exporter.ledger.walk import Walk
-    from joulo_exporter.models import Answer, Charger, Session
+    from joulo_exporter.models import Answer, Charger, LiveSession, Session
+    from joulo_exporter.models.book import Meter
 
 _FEW_MISSING = 10
 _FEW_MISSING_SHARE = 0.1
@@ -40,47 +41,83 @@ def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
     connection.execute("INSERT OR REPLACE INTO walks VALUES (?, ?)", (account, msgspec.json.encode(walk)))
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What is known of an account's chargers before an answer."""
+
+    labels: Mapping[str, str]
+    meters: Mapping[str, Meter]
+
+
+class ChargersNews(msgspec.Struct):
+    """What an answer of ``/chargers`` has changed."""
+
+    session_ended: bool = False
+    change: Change = Change.NONE
+    meters: bool = False
+
+
 def record_chargers(
     connection: sqlite3.Connection,
     account: int,
     chargers: Iterable[Charger],
     configured_labels: Mapping[str, str],
+    known: Known,
     now_seconds: float,
-) -> bool:
+) -> ChargersNews:
     """Take over sessions in progress, and end those that a charger of the answer no longer shows.
 
     A charger that is not in the answer changes nothing.
-
-    Returns:
-        Whether a session has ended.
     """
-    has_ended = False
+    news = ChargersNews()
+    in_progress = still_open(connection, account)
     for charger in chargers:
-        slug = configured_labels.get(charger.id) or charger.slug
-        pin_label(connection, account, charger.id, slug=slug, name=charger.nickname)
-        has_ended |= _end_others(connection, account, charger)
+        if charger.id not in known.labels:
+            slug = configured_labels.get(charger.id) or charger.slug
+            pin_label(connection, account, charger.id, slug=slug, name=charger.nickname)
+            news.change = Change.SESSIONS
+        _end_others(connection, account, charger, in_progress, news)
         if charger.session is not None:
-            old = entries(connection, account, [charger.session.id]).get(charger.session.id)
-            save(connection, account, old, seen_live(old, charger.id, charger.session, now_seconds))
-        _record_meter(connection, account, charger)
-    return has_ended
+            _continue(connection, account, charger.id, charger.session, in_progress, news, now_seconds)
+        news.meters |= _record_meter(connection, account, charger, known.meters.get(charger.id))
+    return news
 
 
-def _end_others(connection: sqlite3.Connection, account: int, charger: Charger) -> bool:
-    still_open = select(
-        connection,
-        "account = ? AND charger_id = ? AND ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0",
-        (account, charger.id),
-    )
-    gone = [entry for entry in still_open if charger.session is None or entry.id != charger.session.id]
+def _end_others(
+    connection: sqlite3.Connection,
+    account: int,
+    charger: Charger,
+    in_progress: dict[str, Entry],
+    news: ChargersNews,
+) -> None:
+    session_id = charger.session.id if charger.session is not None else None
+    gone = [entry for entry in in_progress.values() if entry.charger_id == charger.id and entry.id != session_id]
     for entry in gone:
-        save(connection, account, entry, vanished(entry))
-    return bool(gone)
+        del in_progress[entry.id]
+        news.change = max(news.change, save(connection, account, entry, vanished(entry)))
+        news.session_ended = True
 
 
-def _record_meter(connection: sqlite3.Connection, account: int, charger: Charger) -> None:
+def _continue(
+    connection: sqlite3.Connection,
+    account: int,
+    charger_id: str,
+    session: LiveSession,
+    in_progress: dict[str, Entry],
+    news: ChargersNews,
+    now_seconds: float,
+) -> None:
+    old = in_progress.get(session.id) or entries(connection, account, [session.id]).get(session.id)
+    new = seen_live(old, charger_id, session, now_seconds)
+    in_progress[session.id] = new
+    news.change = max(news.change, save(connection, account, old, new))
+
+
+def _record_meter(connection: sqlite3.Connection, account: int, charger: Charger, known: Meter | None) -> bool:
+    """Keep a reading, and the one before it; return whether it is news."""
     if charger.meter_wh is None or charger.meter_at_seconds is None:
-        return
+        return False
+    if known is not None and (known.wh, known.at_seconds) == (charger.meter_wh, charger.meter_at_seconds):
+        return False
     connection.execute(
         """INSERT INTO meters (account, charger_id, wh, at) VALUES (?, ?, ?, ?)
            ON CONFLICT (account, charger_id) DO UPDATE SET
@@ -90,6 +127,7 @@ def _record_meter(connection: sqlite3.Connection, account: int, charger: Charger
            WHERE excluded.at >= at""",
         (account, charger.id, charger.meter_wh, charger.meter_at_seconds),
     )
+    return True
 
 
 def record_page(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slugify import slugify
-
 if TYPE_CHECKING:
     import sqlite3
 
@@ -29,7 +27,7 @@ def pin_label(
     """Give a charger its label, unless it has one: slug, else the name as a slug, else the start of its id."""
     labels = pinned_labels(connection, account)
     if charger_id not in labels:
-        wanted = slug or slugify(name or "", max_length=64) or charger_id[:_ID_START]
+        wanted = slug or _slug(name or "") or charger_id[:_ID_START]
         _insert(connection, account, charger_id, _free(wanted, charger_id, set(labels.values())))
 
 
@@ -56,6 +54,12 @@ def apply_configured(connection: sqlite3.Connection, account: int, configured: d
 
 def _insert(connection: sqlite3.Connection, account: int, charger_id: str, label: str) -> None:
     connection.execute("INSERT INTO chargers VALUES (?, ?, ?)", (account, charger_id, label))
+
+
+def _slug(name: str) -> str:
+    from slugify import slugify  # noqa: PLC0415 -- its tables are large, and needed once in the life of a charger
+
+    return slugify(name, max_length=64) if name else ""
 
 
 def _free(wanted: str, charger_id: str, taken: set[str]) -> str:

@@ -58,6 +58,17 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "0002_ends_that_were_news",
         ("CREATE INDEX sessions_by_news ON sessions (account, end_seen_at) WHERE end_seen_at IS NOT NULL",),
     ),
+    (
+        # Out of endpoints, whose row is written twice a refresh; its column body stays, and stays empty.
+        "0003_answers_apart",
+        (
+            """CREATE TABLE answers (
+                account INTEGER NOT NULL, endpoint TEXT NOT NULL, body BLOB NOT NULL,
+                PRIMARY KEY (account, endpoint)) WITHOUT ROWID""",
+            "INSERT INTO answers SELECT account, endpoint, body FROM endpoints WHERE body IS NOT NULL",
+            "UPDATE endpoints SET body = NULL",
+        ),
+    ),
 )
 
 

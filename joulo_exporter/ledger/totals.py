@@ -20,23 +20,29 @@ _FIELDS = Totals.__struct_fields__
 
 
 class Marks:
-    """The highest value that each counter of an account has shown."""
+    """The highest value that each counter of an account has shown.
 
-    def __init__(self, connection: sqlite3.Connection, account: int) -> None:
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        known: the marks, where they are known already; read if not.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, account: int, known: Mapping[tuple[str, str], float] | None = None
+    ) -> None:
         self._connection = connection
         self._account = account
-        rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
-        self._values: dict[tuple[str, str], float] = {(series, key): value for series, key, value in rows}
+        self._values = _read_marks(connection, account) if known is None else known
+        self.raised: dict[tuple[str, str], float] = {}
 
     def hold(self, series: str, key: str, value: float) -> float:
         """Return the value, or the mark if that is higher; a new height is written down."""
-        mark = self._values.get((series, key))
+        mark = self.raised.get((series, key), self._values.get((series, key)))
         if mark is not None and mark >= value:
             return mark
-        self._values[series, key] = value
-        self._connection.execute(
-            "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)", (self._account, series, key, value)
-        )
+        self.raised[series, key] = value
+        write_mark(self._connection, self._account, series, key, value)
         return value
 
     def hold_totals(self, series: str, key: str, totals: Totals) -> Totals:
@@ -46,7 +52,51 @@ class Marks:
 
     def of_series(self, *series: str) -> dict[tuple[str, str], float]:
         """Return the marks of these series."""
-        return {key: value for key, value in self._values.items() if key[0] in series}
+        return {key: value for key, value in {**self._values, **self.raised}.items() if key[0] in series}
+
+
+def write_mark(connection: sqlite3.Connection, account: int, series: str, key: str, value: float) -> None:
+    """Write a new height down."""
+    connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)", (account, series, key, value))
+
+
+def _read_marks(connection: sqlite3.Connection, account: int) -> dict[tuple[str, str], float]:
+    rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
+    return {(series, key): value for series, key, value in rows}
+
+
+def raised_totals(
+    connection: sqlite3.Connection,
+    account: int,
+    series: str,
+    keys: Mapping[str, str],
+    *,
+    former: Mapping[str, Totals],
+    truth: Mapping[str, Totals],
+) -> Mapping[str, Totals]:
+    """Return totals that were held before, after the truth has changed; what has risen is written down.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        series: ``charger`` or ``vehicle``.
+        keys: of the marks, by charger id or vehicle.
+        former: as they were held, which is what the marks are.
+        truth: the sums of today.
+    """
+    held = dict(former)
+    for name, before in former.items():
+        now = truth.get(name, Totals())
+        if now == before:
+            continue
+        figures = {}
+        for field in _FIELDS:
+            mark, value = getattr(before, field), getattr(now, field)
+            figures[field] = max(mark, value)
+            if value > mark:
+                write_mark(connection, account, f"{series}_{field}", keys[name], value)
+        held[name] = Totals(**figures)
+    return held
 
 
 def totals_by_tag(connection: sqlite3.Connection, account: int) -> list[tuple[str, str, Totals]]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Totals(msgspec.Struct, frozen=True):
+class Totals(msgspec.Struct, frozen=True, gc=False):
     """Sums over sessions, as they are served: held wherever the truth has fallen behind."""
 
     kwh_hundredths: int = 0
@@ -21,7 +21,7 @@ class Totals(msgspec.Struct, frozen=True):
     """Of the finished ones."""
 
 
-class FinishedSession(msgspec.Struct, frozen=True):
+class FinishedSession(msgspec.Struct, frozen=True, gc=False):
     """A session that has ended; ``None`` is a value that the API has not given."""
 
     id: str
@@ -35,7 +35,7 @@ class FinishedSession(msgspec.Struct, frozen=True):
     """When ``/sessions`` first listed the end; ``None`` if it has not, or if that was no news."""
 
 
-class Meter(msgspec.Struct, frozen=True):
+class Meter(msgspec.Struct, frozen=True, gc=False):
     """The two latest readings of a charger's meter that differ in time."""
 
     wh: float

@@ -23,7 +23,7 @@ KNOWN_STATUSES = ("online", "offline", "charging", "active", "unavailable", "unk
 """The statuses that the API documents; it may send others."""
 
 
-class LiveSession(msgspec.Struct, frozen=True):
+class LiveSession(msgspec.Struct, frozen=True, gc=False):
     """A session in progress, as ``current_session`` of a charger shows it."""
 
     id: str
@@ -32,7 +32,7 @@ class LiveSession(msgspec.Struct, frozen=True):
     id_tag: str | None = None
 
 
-class Charger(msgspec.Struct, frozen=True):
+class Charger(msgspec.Struct, frozen=True, gc=False):
     """One charger as the API saw it last; ``None`` is a value that it did not give."""
 
     id: str

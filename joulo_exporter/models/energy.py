@@ -21,7 +21,7 @@ from joulo_exporter.models.wire import (
 _MONTH = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:-01)?", re.ASCII)
 
 
-class Month(msgspec.Struct, frozen=True):
+class Month(msgspec.Struct, frozen=True, gc=False):
     """A month of the whole account; ``_all`` figures count what is not eligible for ERE too."""
 
     month: str

@@ -22,7 +22,7 @@ from joulo_exporter.models.wire import (
 )
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, gc=False):
     """One session as ``/sessions`` lists it; ``None`` is a value that it did not give."""
 
     id: str

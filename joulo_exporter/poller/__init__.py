@@ -2,6 +2,7 @@
 
 from joulo_exporter.poller.endpoint_state import Handover
 from joulo_exporter.poller.poller import Poller
-from joulo_exporter.poller.settings import Clock, Offload, PollSettings
+from joulo_exporter.poller.settings import Clock, Offload, PollSettings, spread_settings
+from joulo_exporter.poller.turns import Turns
 
-__all__ = ["Clock", "Handover", "Offload", "PollSettings", "Poller"]
+__all__ = ["Clock", "Handover", "Offload", "PollSettings", "Poller", "Turns", "spread_settings"]

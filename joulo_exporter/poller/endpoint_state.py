@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.errors import ApiAuthenticationError, ApiNotFoundError, ApiScopeError
+from joulo_exporter.errors import ApiAuthenticationError, ApiNotFoundError, ApiScopeError, ApiTimeoutError
 from joulo_exporter.logs import FailureLog
-from joulo_exporter.schedule import Pause, remaining_s
+from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 from joulo_exporter.snapshot import Durations, EndpointHealth
 
 if TYPE_CHECKING:
@@ -77,9 +77,15 @@ class EndpointState:
         if record is not None:
             self._take_up(record, mono_s - now_seconds, mono_s)
         left_s = remaining_s(self.pause, self.task.interval_s(settings), mono_s)
-        self.due_mono_s = mono_s + max(left_s, settings.first_delay_s)
+        self.due_mono_s = mono_s + max(left_s, self._first_delay_s(settings))
         self.failures = self.pause.failures if self.pause else 0
         self._expected_mono_s = (self.succeeded_mono_s or 0.0) + settings.intervals[self.task.name]
+
+    def _first_delay_s(self, settings: PollSettings) -> float:
+        interval_s = settings.intervals[self.task.name]
+        if interval_s <= min(settings.intervals.values()):
+            return settings.first_delay_s
+        return max(settings.first_delay_s, min(settings.later_delay_s, interval_s))
 
     def _take_up(self, record: EndpointRecord, offset_s: float, mono_s: float) -> None:
         self.up, self.error = record.up, record.error
@@ -91,6 +97,11 @@ class EndpointState:
             self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
         if self.succeeded_mono_s is None and record.succeeded_at_seconds is not None:
             self.succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
+
+    @property
+    def requested_mono_s(self) -> float:
+        """Return when the last request went out."""
+        return self.pause.requested_at_seconds if self.pause is not None else 0.0
 
     def requested(self, mono_s: float, length_s: float) -> None:
         """Note that a request goes out now, and the pause that holds if nothing comes of it."""
@@ -118,6 +129,11 @@ class EndpointState:
         self.up, self.error, self.cause = False, error, cause
 
     @property
+    def hung(self) -> bool:
+        """Return whether the last request got no answer in time."""
+        return isinstance(self.cause, ApiTimeoutError)
+
+    @property
     def token_refused(self) -> bool:
         """Return whether the last refresh failed because of the token."""
         return isinstance(self.cause, ApiAuthenticationError)
@@ -126,6 +142,15 @@ class EndpointState:
     def switched_off(self) -> bool:
         """Return whether the endpoint is an optional one that the API does not have, or not for this token."""
         return self.task.optional and isinstance(self.cause, ApiScopeError | ApiNotFoundError)
+
+    def pause_after_failure_s(
+        self, settings: PollSettings, fraction: float, retry_after_s: float | None, mono_s: float
+    ) -> float:
+        """Return the pause from the request on; what the API asks for counts from its answer, which came now."""
+        interval_s = settings.intervals[self.task.name]
+        if retry_after_s is not None and self.pause is not None:
+            retry_after_s += mono_s - self.pause.requested_at_seconds
+        return pause_after_failure(interval_s, self.failures, fraction, retry_after_s, permanent=self.switched_off)
 
     def rest_after_failure(self, length_s: float) -> None:
         """Be due so many seconds after the last request went out."""

@@ -8,7 +8,7 @@ import msgspec
 
 from joulo_exporter.api import ERE_POSITION, ERE_PRICE
 from joulo_exporter.models import ErePosition, ErePrice
-from joulo_exporter.poller.tasks import Outcome
+from joulo_exporter.poller.tasks import Outcome, nothing_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from joulo_exporter.api import Endpoint, JouloClient
     from joulo_exporter.ledger import AccountLedger, Walk
     from joulo_exporter.poller.settings import PollSettings
+    from joulo_exporter.poller.tasks import Remember
     from joulo_exporter.schedule import Pause
 
 
@@ -47,9 +48,10 @@ class OptionalTask(Generic[Kept]):
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:  # noqa: ARG002
+    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:  # noqa: ARG002
         """Write down that a request goes out now."""
         ledger.begin_request(self.name, pause)
+        return nothing_new
 
     async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
         """Ask."""
@@ -57,17 +59,19 @@ class OptionalTask(Generic[Kept]):
 
         def record(ledger: AccountLedger, pause: Pause, now_seconds: float) -> Outcome:
             ledger.record_answer(self.name, answer, len(answer.malformed), pause, now_seconds)
-            self.answer = answer
-            return Outcome(answer.malformed)
+            return Outcome(answer.malformed, remember=lambda: self._keep(answer))
 
         return record
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Take up the last answer; one that an earlier version kept in another form is waited for anew."""
         try:
-            self.answer = None if body is None else msgspec.json.decode(body, type=self._kept_type)
+            self._keep(None if body is None else msgspec.json.decode(body, type=self._kept_type))
         except msgspec.MsgspecError:
-            self.answer = None
+            self._keep(None)
+
+    def _keep(self, answer: Kept | None) -> None:
+        self.answer = answer
 
 
 def ere_position_task() -> OptionalTask[ErePosition]:

@@ -7,21 +7,23 @@ import random
 from typing import TYPE_CHECKING
 
 from joulo_exporter.errors import ApiError, LedgerError
+from joulo_exporter.poller.books import Books
 from joulo_exporter.poller.endpoint_state import EndpointState, Handover
 from joulo_exporter.poller.notices import Notices
 from joulo_exporter.poller.optional import ere_position_task, ere_price_task
+from joulo_exporter.poller.picture import FreshAnswers, picture
 from joulo_exporter.poller.tasks import ChargersTask, EnergyTask, SessionsTask
+from joulo_exporter.poller.turns import Turns
 from joulo_exporter.schedule import Pause, pause_after_failure, pause_after_success
-from joulo_exporter.snapshot import Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from joulo_exporter.api import JouloClient
     from joulo_exporter.ledger import AccountLedger
-    from joulo_exporter.models.book import Book
     from joulo_exporter.poller.settings import Clock, Offload, PollSettings
-    from joulo_exporter.poller.tasks import Task
+    from joulo_exporter.poller.tasks import Outcome, Task
+    from joulo_exporter.snapshot import Snapshot
 
 
 class Poller:
@@ -34,6 +36,7 @@ class Poller:
         publish: takes each new snapshot.
         offload: runs the ledger's transactions outside of the event loop.
         clock: time and sleep.
+        turns: bounds how many accounts ask at the same time; ``None`` for an account that is alone.
         former: what the poller before this one left, by endpoint, when this one takes over from it.
         fraction: random numbers in [0, 1) for jitter.
         token_refused: told each time when the API refuses the token.
@@ -49,6 +52,7 @@ class Poller:
         *,
         offload: Offload,
         clock: Clock,
+        turns: Turns | None = None,
         former: Mapping[str, Handover] | None = None,
         fraction: Callable[[], float] = random.random,
         token_refused: Callable[[], None] = lambda: None,
@@ -60,6 +64,7 @@ class Poller:
         self._publish = publish
         self._offload = offload
         self._clock = clock
+        self._turns = turns or Turns(1)
         self._fraction = fraction
         self._token_refused = token_refused
         self._unknown_fields = unknown_fields
@@ -68,10 +73,12 @@ class Poller:
         self._endpoints = {
             task.name: EndpointState(task, (former or {}).get(task.name, Handover())) for task in self._tasks()
         }
-        self._book: Book | None = None
         self._requested_at_seconds = 0.0  # of the latest request, by the wall clock
         self._notices = Notices(settings.account)
+        self._books = Books(ledger, self._notices, offload=offload, clock=clock, public=settings.public)
         self._busy = asyncio.Lock()
+        self.shown = asyncio.Event()
+        """Set once what the ledger knows has been published."""
 
     def _tasks(self) -> Iterator[Task]:
         """Yield what is asked, in this order when several are due: a charger's slug comes before a nickname."""
@@ -101,13 +108,13 @@ class Poller:
         """Publish what the ledger knows, then refresh for ever."""
         await self._restore()
         self._show()
+        self.shown.set()
         while True:
             mono_s = self._clock.monotonic()
             due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
             for state in due:
                 async with self._busy:
                     await self._refresh(state)
-                    await self._read_book()
                     # Now, not after the other endpoints, which may keep us waiting for an answer.
                     self._show()
             if not due:
@@ -128,7 +135,7 @@ class Poller:
             record = records.get(name)
             state.task.restore(record.body if record else None, walk)
             state.restore(record, self._settings, now_seconds=now_seconds, mono_s=mono_s)
-        await self._read_book()
+        await self._books.read(name_unlinked=self._shows_unlinked())
 
     async def _refresh(self, state: EndpointState) -> None:
         """Ask once; the one place where exceptions become outcomes."""
@@ -139,22 +146,43 @@ class Poller:
                 await self._failed(state, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the refreshes of the account
             self._out_of_order(state, error)
+            await self._books.read(name_unlinked=self._shows_unlinked())
 
     async def _ask(self, state: EndpointState) -> None:
+        hung = any(endpoint.hung for endpoint in self._endpoints.values())
+        async with self._turns.take(hung=hung):  # before the request is written down: it must go out at once then
+            requested_at_seconds = await self._begin(state)
+            try:
+                record = await state.task.fetch(self._client)
+            finally:
+                asked_for_s = self._clock.monotonic() - state.requested_mono_s
+                state.durations = state.durations.observed(asked_for_s)
+        await self._answered(state, record, requested_at_seconds)
+
+    async def _begin(self, state: EndpointState) -> float:
+        """Write down that a request goes out now; return when that is, by the wall clock."""
         settings, task = self._settings, state.task
         # Should the outcome never be noted, because the process dies, this pause is what a restart finds.
         provisional = Pause(self._clock.now(), task.interval_s(settings), state.failures)
-        await self._offload(lambda: task.begin(self._ledger, provisional, settings))
+        remember = await self._offload(lambda: task.begin(self._ledger, provisional, settings))
+        remember()
         # The ledger may have taken its time, and the pause counts from the request.
-        requested_at_seconds, requested_mono_s = self._clock.now(), self._clock.monotonic()
-        state.requested(requested_mono_s, task.interval_s(settings))
-        self._requested_at_seconds = requested_at_seconds
-        try:
-            record = await task.fetch(self._client)
-        finally:
-            state.durations = state.durations.observed(self._clock.monotonic() - requested_mono_s)
-        noted = Pause(requested_at_seconds, provisional.length_s)
-        outcome = await self._offload(lambda: record(self._ledger, noted, requested_at_seconds))
+        self._requested_at_seconds = self._clock.now()
+        state.requested(self._clock.monotonic(), task.interval_s(settings))
+        return self._requested_at_seconds
+
+    async def _answered(
+        self,
+        state: EndpointState,
+        record: Callable[[AccountLedger, Pause, float], Outcome],
+        requested_at_seconds: float,
+    ) -> None:
+        settings, task = self._settings, state.task
+        noted = Pause(requested_at_seconds, state.pause.length_s if state.pause else 0.0)
+        outcome = await self._books.written(
+            lambda: record(self._ledger, noted, requested_at_seconds), name_unlinked=self._shows_unlinked(task)
+        )
+        outcome.remember()
         # Asked for anew: a page may have begun or ended a walk through the history, which changes the interval.
         length_s = pause_after_success(task.interval_s(settings), self._fraction())
         state.succeeded(requested_at_seconds, len(outcome.malformed), length_s)
@@ -168,12 +196,15 @@ class Poller:
         if state.token_refused:
             self._token_refused()
         mono_s = self._clock.monotonic()
-        length_s = self._pause_after_failure(state, error.retry_after_s, mono_s)
+        length_s = state.pause_after_failure_s(self._settings, self._fraction(), error.retry_after_s, mono_s)
         state.rest_after_failure(length_s)
         self._notices.failed(state, error.reason, mono_s)
         pause = Pause(self._requested_at_seconds, length_s, state.failures)
         try:
-            await self._offload(lambda: self._ledger.record_failure(state.task.name, error, pause))
+            await self._books.written(
+                lambda: self._ledger.record_failure(state.task.name, error, pause),
+                name_unlinked=self._shows_unlinked(),
+            )
         except LedgerError as ledger_error:  # what the API asked for holds all the same, in memory
             self._notices.ledger_failed(ledger_error, mono_s)
         else:  # only what is written down is counted: a counter must not fall with a restart
@@ -188,28 +219,12 @@ class Poller:
         state.due_mono_s = mono_s + pause_after_failure(interval_s, state.failures, self._fraction())
         self._notices.out_of_order(state, error, mono_s)
 
-    def _pause_after_failure(self, state: EndpointState, retry_after_s: float | None, mono_s: float) -> float:
-        """Return the pause from the request on; what the API asks for counts from its answer."""
-        interval_s = self._settings.intervals[state.task.name]
-        if retry_after_s is not None and state.pause is not None:
-            retry_after_s += mono_s - state.pause.requested_at_seconds
-        return pause_after_failure(
-            interval_s, state.failures, self._fraction(), retry_after_s, permanent=state.switched_off
+    def _shows_unlinked(self, answered: Task | None = None) -> bool:
+        """Return whether chargers that ``/chargers`` does not show can be named; ``answered`` has just been."""
+        state = self._endpoints.get(self._chargers.name)
+        return answered is self._chargers or (
+            state is not None and (state.succeeded_at_seconds is not None or state.refused)
         )
-
-    async def _read_book(self) -> None:
-        if self._settings.public:
-            return
-        chargers = self._endpoints[self._chargers.name]
-        name_unlinked = chargers.succeeded_at_seconds is not None or chargers.refused
-        try:
-            self._book = await self._offload(
-                lambda: self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
-            )
-        except Exception as error:  # noqa: BLE001 -- the former book is still true
-            self._notices.ledger_failed(error, self._clock.monotonic())
-        else:
-            self._notices.ledger_works(self._clock.monotonic())
 
     def _show(self) -> None:
         try:
@@ -218,27 +233,18 @@ class Poller:
             self._notices.not_shown(error)
 
     def _snapshot(self) -> Snapshot:
-        settings, mono_s, book = self._settings, self._clock.monotonic(), self._book
+        settings, mono_s = self._settings, self._clock.monotonic()
         health = tuple(
             state.health(settings, self._unknown_fields(name)) for name, state in self._endpoints.items()
         )
         fresh = {name for name, state in self._endpoints.items() if state.fresh(settings, mono_s)}
-        if settings.public:
-            price = self._ere_price.answer if fresh else None
-            return Snapshot(None, health, ere_price=price, public=True)
-        if book is None:
-            return Snapshot(settings.account, health)
-        chargers = live_chargers(self._chargers.chargers, book, settings.tags)
-        return Snapshot(
-            account=settings.account,
-            endpoints=health,
-            book=book,
-            chargers=chargers if self._chargers.name in fresh else None,
-            last_sessions=last_sessions(book, settings.tags),
-            ended_sessions=ended_sessions(book, settings.tags),
+        answers = FreshAnswers(
+            chargers=self._chargers.chargers if self._chargers.name in fresh else None,
             energy=self._energy.energy if self._energy.name in fresh else None,
             ere_position=self._ere_position.answer if self._ere_position.name in fresh else None,
+            ere_price=self._ere_price.answer if self._ere_price.name in fresh else None,
         )
+        return picture(settings, health, self._books.book, answers)
 
     def _rest_s(self) -> float:
         """Return the time until something is due, or an answer becomes too old to be shown."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
+from joulo_exporter.schedule import first_request_delay_s, later_spread_s
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
@@ -51,3 +53,14 @@ class PollSettings(msgspec.Struct, frozen=True):
     """Whether this is no account, but the public price feed, which belongs to the process."""
     first_delay_s: float = 0.0
     """How long to wait at least before the first request, so that many accounts do not begin at once."""
+    later_delay_s: float = 0.0
+    """The same for what is asked seldom, though never longer than its interval."""
+
+
+def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
+    """Return an account's settings with a place of its own among the accounts that begin along with it."""
+    return msgspec.structs.replace(
+        settings,
+        first_delay_s=first_request_delay_s(position, accounts, settings.intervals["chargers"]),
+        later_delay_s=first_request_delay_s(position, accounts, later_spread_s(accounts)),
+    )

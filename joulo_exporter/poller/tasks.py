@@ -6,6 +6,7 @@ Adding an endpoint is adding a class here and naming it in the poller; one whose
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -15,8 +16,6 @@ from joulo_exporter.ledger import PAGE_SIZE, Walk, begin_head
 from joulo_exporter.models import Answer, Charger, Energy, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from joulo_exporter.api import JouloClient
     from joulo_exporter.ledger import AccountLedger
     from joulo_exporter.poller.settings import PollSettings
@@ -26,11 +25,20 @@ if TYPE_CHECKING:
 Kept = TypeVar("Kept")
 
 
+Remember = Callable[[], None]
+"""Takes what the ledger now has into memory; to be called once it is durable, and not before."""
+
+
+def nothing_new() -> None:
+    """Remember nothing."""
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What a refresh that succeeded means for the poller."""
 
     malformed: tuple[str, ...] = ()
     session_ended: bool = False
+    remember: Remember = nothing_new
 
 
 class Task(Protocol):
@@ -47,7 +55,7 @@ class Task(Protocol):
     def interval_s(self, settings: PollSettings) -> float:
         """Return the least time from the next request back to the one before it."""
 
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:
+    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:
         """Write down that a request goes out now."""
 
     async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
@@ -70,9 +78,10 @@ class ChargersTask:
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:  # noqa: ARG002
+    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:  # noqa: ARG002
         """Write down that a request goes out now."""
         ledger.begin_request(self.name, pause)
+        return nothing_new
 
     async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
         """Ask for the chargers."""
@@ -80,14 +89,16 @@ class ChargersTask:
 
         def record(ledger: AccountLedger, pause: Pause, now_seconds: float) -> Outcome:
             session_ended = ledger.record_chargers(answer, pause, now_seconds)
-            self.chargers = answer.records
-            return Outcome(answer.malformed, session_ended)
+            return Outcome(answer.malformed, session_ended, lambda: self._keep(answer.records))
 
         return record
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Take up the last answer."""
-        self.chargers = _decoded(body, tuple[Charger, ...]) or ()
+        self._keep(_decoded(body, tuple[Charger, ...]) or ())
+
+    def _keep(self, chargers: tuple[Charger, ...]) -> None:
+        self.chargers = chargers
 
 
 class SessionsTask:
@@ -104,7 +115,7 @@ class SessionsTask:
         """Return the pause between two pages while there are pages to read, else the configured interval."""
         return settings.intervals[self.name] if self.walk.offset is None else settings.page_interval_s
 
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:
+    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:
         """Choose the page, and write down that it is asked for now."""
         now_seconds = pause.requested_at_seconds
         walk = self.walk
@@ -115,7 +126,7 @@ class SessionsTask:
             offset = 0
             walk = begin_head(walk, now_seconds, settings.resync_interval_s)
         ledger.begin_page(self.name, pause, walk)
-        self.walk, self._offset = walk, offset
+        return lambda: self._keep(walk, offset)
 
     async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
         """Ask for the page."""
@@ -123,14 +134,17 @@ class SessionsTask:
         answer: Answer[Session] = await client.fetch(SESSIONS, {"limit": str(PAGE_SIZE), "offset": str(offset)})
 
         def record(ledger: AccountLedger, pause: Pause, now_seconds: float) -> Outcome:
-            self.walk = ledger.record_sessions(answer, pause, walk, offset=offset, now_seconds=now_seconds)
-            return Outcome(answer.malformed)
+            after = ledger.record_sessions(answer, pause, walk, offset=offset, now_seconds=now_seconds)
+            return Outcome(answer.malformed, remember=lambda: self._keep(after, offset))
 
         return record
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Go on where the walk stopped."""
         self.walk = walk
+
+    def _keep(self, walk: Walk, offset: int) -> None:
+        self.walk, self._offset = walk, offset
 
 
 class EnergyTask:
@@ -146,9 +160,10 @@ class EnergyTask:
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:  # noqa: ARG002
+    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:  # noqa: ARG002
         """Write down that a request goes out now."""
         ledger.begin_request(self.name, pause)
+        return nothing_new
 
     async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
         """Ask for the totals."""
@@ -156,14 +171,16 @@ class EnergyTask:
 
         def record(ledger: AccountLedger, pause: Pause, now_seconds: float) -> Outcome:
             ledger.record_energy(energy, pause, now_seconds)
-            self.energy = energy
-            return Outcome(energy.malformed)
+            return Outcome(energy.malformed, remember=lambda: self._keep(energy))
 
         return record
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Take up the last answer."""
-        self.energy = _decoded(body, Energy)
+        self._keep(_decoded(body, Energy))
+
+    def _keep(self, energy: Energy | None) -> None:
+        self.energy = energy
 
 
 def _decoded(body: bytes | None, kept_type: type[Kept]) -> Kept | None:

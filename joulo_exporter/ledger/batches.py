@@ -1,0 +1,112 @@
+"""The ledger's work of many accounts, done by one thread with one commit for all that waits.
+
+A commit waits for the disk and costs far more than what an account writes. Nobody is told that something was
+written before the commit that holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from joulo_exporter.ledger.database import Database, Done
+
+Result = TypeVar("Result")
+_Waiting = tuple["Callable[[], Any]", "asyncio.Future[Any]"]
+
+LARGEST_BATCH = 100
+"""Work in one commit; bounds how long a failure of all is tried again, one by one."""
+
+_TOLD_AT_ONCE = 2
+"""Each who is told goes on at once, with a picture to draw or a request to send: the loop breathes in between."""
+
+LONGEST_GATHERING_S = 0.25
+_GATHERING_PER_ACCOUNT_S = 2.5e-4
+
+
+def gathering_s(accounts: int) -> float:
+    """Return the least time between two commits: next to nothing for few accounts, 0.25 s for a thousand."""
+    return min(LONGEST_GATHERING_S, accounts * _GATHERING_PER_ACCOUNT_S)
+
+
+class Batches:
+    """Runs work on the ledger outside of the event loop; an ``Offload``.
+
+    Args:
+        database: the ledger's file, used by this alone.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.gathering_s = 0.0
+        """The least time from the beginning of a batch to that of the next, unless that one is full."""
+        self._database = database
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._waiting: list[_Waiting] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._began_at_s = float("-inf")
+        self._writing: asyncio.Future[list[Done]] | None = None
+
+    def __call__(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+        """Return what ``work`` returns, or raise what it raises, once all that it wrote is durable."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, future))
+        self._schedule()
+        return future
+
+    async def close(self) -> None:
+        """Write what waits, then close the file, by the ledger's own thread."""
+        self.gathering_s = 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._writing is not None or self._waiting:
+            self._schedule()
+            await asyncio.sleep(0) if self._writing is None else await asyncio.wait([self._writing])
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+        self._thread.shutdown()
+
+    def _schedule(self) -> None:
+        """See to it that what waits is written: at once, or when enough time has passed."""
+        if self._writing is not None or not self._waiting:
+            return
+        full = len(self._waiting) == LARGEST_BATCH
+        if self._timer is not None and not full:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        wait_s = 0.0 if len(self._waiting) >= LARGEST_BATCH else self._began_at_s + self.gathering_s - loop.time()
+        # Never in this turn of the loop: who comes in the same one comes along.
+        self._timer = loop.call_later(max(0.0, wait_s), self._write)
+
+    def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        self._began_at_s = loop.time()
+        taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+        batch = [(work, future) for work, future in taken if not future.done()]  # who was cancelled wants nothing
+        works = [work for work, _ in batch]
+        self._writing = loop.run_in_executor(self._thread, self._database.run_together, works)
+        self._writing.add_done_callback(lambda written: self._written(batch, written))
+
+    def _written(self, batch: list[_Waiting], written: asyncio.Future[list[Done]]) -> None:
+        self._writing = None
+        self._schedule()
+        futures = [future for _, future in batch]
+        error = written.exception()
+        self._tell(list(zip(futures, [(None, error)] * len(futures) if error else written.result(), strict=True)))
+
+    def _tell(self, outcomes: list[tuple[asyncio.Future[Any], Done]]) -> None:
+        for future, (result, error) in outcomes[:_TOLD_AT_ONCE]:
+            if future.done():  # cancelled while it was written
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        if outcomes[_TOLD_AT_ONCE:]:
+            asyncio.get_running_loop().call_soon(self._tell, outcomes[_TOLD_AT_ONCE:])

@@ -1,0 +1,196 @@
+"""Measures what refreshing many accounts costs; run by ``make bench``, prints Markdown tables.
+
+The intervals are a share of the documented ones, so that a minute's work is done in seconds; what is reported is
+the share of one core at the documented rate. The exporter and the API run in processes of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parent
+MINUTE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Whom the exporter refreshes, and how fast."""
+
+    name: str
+    accounts: int
+    chargers: int
+    haste: float = 10.0
+    """How many times faster than documented."""
+    sessions: int = 0
+    hanging: int = 0
+    """Every so manieth account gets no answer."""
+    timeout_s: float = 10.0
+    settling: float = 2.0
+    """Minutes' work until all accounts have begun."""
+    minutes: float = 2.0
+    """Minutes' work that is measured after that, and one more during which the loop is watched."""
+    scraped: bool = False
+    """Whether it is scraped twice a second, from the beginning on."""
+
+
+SCENES = (
+    Scene("1 account, 1 charger", 1, 1, haste=60, minutes=10),
+    Scene("1,000 accounts, 10 chargers each", 1000, 10, haste=4),
+    Scene("the same, every tenth hangs", 1000, 10, haste=6, hanging=10, timeout_s=10 / 6),
+    Scene("5,000 accounts, 2 chargers each", 5000, 2, haste=2, minutes=1),
+    Scene(
+        "first import: 1,000 accounts, 1,000 sessions each",
+        1000,
+        1,
+        1,
+        sessions=1000,
+        settling=2,
+        minutes=1,
+        scraped=True,
+    ),
+)
+
+COLUMNS = (
+    "scene",
+    "requests",
+    "CPU of one, ms",
+    "of that rendering",
+    "of a core, at the documented rate",
+    "longest turn of the loop, ms of CPU: start, then",
+    "requests a second: mean, most",
+    "longest pause of an account, s",
+    "longest scrape, ms",
+    "memory, MiB",
+)
+
+
+@contextlib.contextmanager
+def load_api(scene: Scene) -> Iterator[int]:
+    """Run the API; yield its port."""
+    command = [sys.executable, str(FOLDER / "load_api.py"), f"--chargers={scene.chargers}",
+               f"--sessions={scene.sessions}", f"--hanging={scene.hanging}"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def configuration(scene: Scene, folder: Path, port: int) -> Path:
+    """Write the exporter's configuration; return its path."""
+    accounts = "\n".join(f"  - {{name: a{n}, token: joulo_a{n}}}" for n in range(1, scene.accounts + 1))
+    chargers_s, sessions_s, energy_s = (seconds / scene.haste for seconds in (60, 600, 3600))
+    file = folder / "joulo.yml"
+    file.write_text(
+        f"api: {{url: 'http://127.0.0.1:{port}/api', timeout: {scene.timeout_s * 1000:.0f}ms}}\n"
+        f"intervals: {{chargers: {chargers_s * 1000:.0f}ms, sessions: {sessions_s * 1000:.0f}ms, "
+        f"energy: {energy_s * 1000:.0f}ms}}\n"
+        f"history: {{page_interval: {10_000 / scene.haste:.0f}ms}}\n"
+        f"storage: {{path: {folder / 'ledger'}}}\naccounts:\n{accounts}\n"
+    )
+    return file
+
+
+def run(scene: Scene) -> dict[str, float]:
+    """Return the figures of one scene."""
+    minute_s = MINUTE_S / scene.haste
+    with tempfile.TemporaryDirectory() as temporary, load_api(scene) as port:
+        file = configuration(scene, Path(temporary), port)
+        phases = (scene.settling * minute_s, minute_s, scene.minutes * minute_s)
+        command = [sys.executable, str(FOLDER / "watched.py"), str(file), *map(str, phases)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            address = json.loads(process.stdout.readline())["address"]
+            answers = scraping(address, process) if scene.scraped else []
+            start, turns = json.loads(process.stdout.readline()), json.loads(process.stdout.readline())
+            arrivals(port)
+            last = json.loads(process.stdout.readline())
+            asked = arrivals(port)
+    return {
+        "refreshes": len(asked),
+        "ms_each": 1000 * last["cpu_s"] / max(1, len(asked)),
+        "render_ms_each": 1000 * last["render_cpu_s"] / max(1, len(asked)),
+        "core_percent": 100 * last["cpu_s"] / last["wall_s"] / scene.haste,
+        "scrape_ms": 1000 * max(answers, default=0.0),
+        "worst_start_ms": start["worst_cpu_ms"],
+        "worst_ms": turns["worst_cpu_ms"],
+        "worst_wall_ms": turns["worst_wall_ms"],
+        "resident_mib": last["resident_mib"],
+    } | spread([request for request in asked if not (scene.hanging and request[1] % scene.hanging == 0)], minute_s)
+
+
+def scraping(address: str, process: subprocess.Popen[str]) -> list[float]:
+    """Scrape until the process ends; return a list that the seconds that each took go into."""
+    answers: list[float] = []
+
+    def scrape() -> None:
+        while process.poll() is None:
+            began = time.perf_counter()
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/metrics") as answer:
+                answer.read()
+                answers.append(time.perf_counter() - began)
+            time.sleep(0.5)
+
+    threading.Thread(target=scrape, daemon=True).start()
+    return answers
+
+
+def arrivals(port: int) -> list[tuple[float, int, str]]:
+    """Return the requests since the last look: (moment, account, endpoint)."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats") as answer:
+        return json.loads(answer.read())
+
+
+def spread(asked: list[tuple[float, int, str]], minute_s: float) -> dict[str, float]:
+    """Return how evenly the requests came: the fullest second of a minute, and the longest pause of an account."""
+    seconds = Counter(int(moment * MINUTE_S / minute_s) for moment, _, _ in asked)
+    by_account = defaultdict(list)
+    for moment, account, endpoint in asked:
+        if endpoint == "chargers":
+            by_account[account].append(moment)
+    pauses = [later - earlier for moments in by_account.values() for earlier, later in pairwise(moments)]
+    return {
+        "mean_per_s": sum(seconds.values()) / max(1, len(seconds)),
+        "most_per_s": max(seconds.values(), default=0),
+        "longest_pause_s": max(pauses, default=0.0) * MINUTE_S / minute_s,
+    }
+
+
+def main() -> None:
+    """Measure each scene."""
+    print(f"| {' | '.join(COLUMNS)} |\n|---|{'--:|' * (len(COLUMNS) - 1)}")
+    for scene in SCENES:
+        if len(sys.argv) > 1 and not scene.name.startswith(sys.argv[1]):
+            continue
+        f = run(scene)
+        figures = (
+            scene.name,
+            f"{f['refreshes']:,}",
+            f"{f['ms_each']:.2f}",
+            f"{f['render_ms_each']:.2f}",
+            f"{f['core_percent']:.2f} %",
+            f"{f['worst_start_ms']:.0f}, {f['worst_ms']:.0f}",
+            f"{f['mean_per_s']:.1f}, {f['most_per_s']}",
+            f"{f['longest_pause_s']:.1f}",
+            f"{f['scrape_ms']:.0f}" if scene.scraped else "",
+            f"{f['resident_mib']:.0f}",
+        )
+        print(f"| {' | '.join(figures)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
