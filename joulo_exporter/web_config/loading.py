@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.config.document import read_document
 from joulo_exporter.config.faults import Where, is_printed
 from joulo_exporter.config.section import Section, mapping
 from joulo_exporter.web.security import Protection, RateLimit
@@ -54,6 +53,8 @@ def load_web_config(path: Path) -> WebConfig:
     Raises:
         ConfigError: one line that names the file, the key and the remedy, and shows no value that may be a secret.
     """
+    from joulo_exporter.config.document import read_document  # noqa: PLC0415 -- no file, no YAML in memory
+
     top = Section(Where(str(path)), read_document(path, FLAG), _KEYS, "{basic_auth_users: {…}}")
     tls = top.section("tls_server_config", tls_section.KEYS, "{cert_file: server.crt, key_file: server.key}")
     http = top.section("http_server_config", ("http2", "headers"), "{headers: {X-Frame-Options: deny}}")
