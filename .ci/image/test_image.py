@@ -32,7 +32,7 @@ def data(tmp_path):
 def container(data, *arguments, **environment):
     """Run the image's entry point; yield the process that waits for it."""
     command = [
-        *("unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", sys.executable),
+        *("unshare", "--mount", "--pid", "--net", "--fork", sys.executable),
         *(str(Path(__file__).with_name("contain.py")), str(ROOT), str(data), CONFIG["User"]),
         *(*CONFIG["Entrypoint"], *arguments),
     ]
@@ -43,7 +43,10 @@ def container(data, *arguments, **environment):
         try:
             yield process
         finally:
-            process.kill()
+            if process.poll() is None:
+                # By itself: the change of user has cleared what --kill-child had arranged.
+                os.kill(inner(process), signal.SIGKILL)
+                process.wait(timeout=STOPS_WITHIN_S)
 
 
 def inner(process):
