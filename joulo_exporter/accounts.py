@@ -14,7 +14,7 @@ from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
 from joulo_exporter.poller import Poller, PollSettings, Turns, spread_settings
 from joulo_exporter.snapshot import Tags
-from joulo_exporter.tokens import TokenWatch, in_thread
+from joulo_exporter.tokens import Together, TokenWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,7 +111,7 @@ class Accounts:
         offload: Offload,
         clock: Clock,
         turns: Turns | None = None,
-        in_thread: Offload = in_thread,
+        in_thread: Offload | None = None,
     ) -> None:
         self._session = session
         self._database = database
@@ -119,7 +119,7 @@ class Accounts:
         self._offload = offload
         self._clock = clock
         self._turns = turns or Turns(1)
-        self._in_thread = in_thread
+        self._in_thread = in_thread or Together()
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
         self._unknown: dict[str, UnknownFields] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
@@ -25,9 +25,53 @@ LOOK_INTERVAL_S = 15.0
 Fingerprint = tuple[int, ...]
 
 
-async def in_thread(work: Callable[[], Result]) -> Result:
-    """Run what blocks in a thread of its own: the ledger's must not wait for the file system of a token."""
-    return await asyncio.to_thread(work)
+class Together:
+    """Runs what is asked for within a moment in one thread, one after the other.
+
+    Thousands of accounts look at their files at the same time; a thread for each look would cost more than the
+    looks. It is not the ledger's thread, which must not wait for the file system of a token.
+
+    Args:
+        moment_s: how long to gather.
+    """
+
+    def __init__(self, moment_s: float = 0.1) -> None:
+        self._moment_s = moment_s
+        self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, work: Callable[[], Result]) -> Result:
+        """Return what ``work`` returns, or raise what it raises."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        if not self._waiting:
+            loop.call_later(self._moment_s, self._begin)
+        self._waiting.append((work, future))
+        return await future
+
+    def _begin(self) -> None:
+        batch, self._waiting = self._waiting, []
+        task = asyncio.get_running_loop().create_task(_run(batch))
+        self._running.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._running.discard)
+
+
+async def _run(batch: list[tuple[Callable[[], Any], asyncio.Future[Any]]]) -> None:
+    outcomes = await asyncio.to_thread(lambda: [_outcome(work) for work, _ in batch])
+    for (_, future), (value, error) in zip(batch, outcomes, strict=True):
+        if future.cancelled():
+            continue
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+
+def _outcome(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return work(), None
+    except Exception as error:  # noqa: BLE001 -- it is raised where the work was asked for
+        return None, error
 
 
 class TokenWatch:
