@@ -6,11 +6,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from joulo_exporter.collector import FAMILIES
+from joulo_exporter.exposition.difference import differing
 from joulo_exporter.exposition.lines import FamilyLines
 from joulo_exporter.exposition.part import Part
 from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from joulo_exporter.exposition.work import Work
     from joulo_exporter.snapshot import Snapshot
 
@@ -34,14 +37,34 @@ class Families:
 
     def render(self, snapshot: Snapshot) -> tuple[bytes, ...] | None:
         """Return the account's lines, family by family; ``None`` if that failed, which takes nobody else down."""
+        pieces = self.changed(snapshot, None)
+        return None if pieces is None else tuple(pieces.values())
+
+    def changed(self, snapshot: Snapshot, former: Snapshot | None) -> dict[int, bytes] | None:
+        """Return the lines of the families that show something else than they did; ``None`` if that failed.
+
+        Args:
+            snapshot: of the account.
+            former: what is shown of it; ``None`` if that is nothing, and all families are wanted.
+        """
         try:
-            pieces = tuple([lines.render(snapshot) for lines in self.lines])
+            pieces = {index: self.lines[index].render(snapshot) for index in self._differing(snapshot, former)}
         except Exception as error:  # noqa: BLE001 -- a fault of ours, whatever it is; the others are scraped on
             event(_logger, "error", "an account cannot be shown as it is now", account=snapshot.account, err=error)
             return None
         self.work.accounts_rendered += 1
-        self.work.bytes_rendered += sum(map(len, pieces))
+        self.work.bytes_rendered += sum(map(len, pieces.values()))
         return pieces
+
+    def _differing(self, snapshot: Snapshot, former: Snapshot | None) -> Iterable[int]:
+        if former is None or former.account != snapshot.account:
+            return range(len(self))
+        before, after = differing(former, snapshot)
+        return [
+            index
+            for index, lines in enumerate(self.lines)
+            if list(lines.family.samples(before)) != list(lines.family.samples(after))
+        ]
 
     def headers(self, *, openmetrics: bool) -> list[Part]:
         """Return HELP and TYPE of each family; made when a format is first asked for."""

@@ -6,19 +6,21 @@ rendered once for the two of them.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from joulo_exporter.collector.family import number
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from joulo_exporter.collector import Family
-    from joulo_exporter.collector.family import Labels
+    from joulo_exporter.collector.family import Labels, Value
     from joulo_exporter.snapshot import Snapshot
 
 _ACCOUNT = "account"
+_HOLE = "\0"
 _SMALL = 1e6
 """Below it Python's own spelling of a number is that of the formats."""
 
@@ -36,8 +38,10 @@ class FamilyLines:
             f"{family.name}{suffix}"
             for suffix in (("_bucket", "_count", "_sum") if family.type == "histogram" else ("",))
         )
-        self._order = _order((*family.labels, _ACCOUNT))
-        self._own_order = _order(family.labels)
+        self._own_template = _template(family, family.labels)
+        self._template = _template(family, (*family.labels, _ACCOUNT))
+        order = [family.labels.index(label) for label in sorted(family.labels)]
+        self._sorted = None if order == sorted(order) else itemgetter(*order)
 
     def header(self, *, openmetrics: bool) -> bytes:
         """Return HELP and TYPE."""
@@ -47,39 +51,38 @@ class FamilyLines:
 
     def render(self, snapshot: Snapshot) -> bytes:
         """Return the account's lines; nothing for a family without samples."""
-        return "".join(self._lines(snapshot)).encode()
-
-    def _lines(self, snapshot: Snapshot) -> Iterator[str]:
-        name, account = self.family.name, snapshot.account
-        for values, value in self.family.samples(snapshot):
-            if account is None:
-                pairs = [(label, values[position]) for label, position in self._own_order]
-            else:
-                full = (*values, account)
-                pairs = [(label, full[position]) for label, position in self._order]
-            labels = ",".join([f'{label}="{escaped(text)}"' for label, text in pairs])
-            if isinstance(value, Durations):
-                yield from _histogram(name, labels, pairs, value)
-            elif labels:
-                yield f"{name}{{{labels}}} {written(value)}\n"
-            else:
-                yield f"{name} {written(value)}\n"
+        samples: Iterable[tuple[Labels, Value]] = self.family.samples(snapshot)
+        if self._sorted is not None:
+            samples = [(self._sorted(values), value) for values, value in samples]
+        template = self._own_template
+        if snapshot.account is not None:
+            template = self._template.replace(_HOLE, escaped(snapshot.account).replace("%", "%%"))
+        return "".join([template % _filling(values, value) for values, value in samples]).encode()
 
 
-def _order(labels: Labels) -> list[tuple[str, int]]:
-    """Return the labels sorted, each with its position."""
-    return sorted((label, position) for position, label in enumerate(labels))
+def _template(family: Family, labels: Labels) -> str:
+    """Return the lines of one sample, to be filled with ``%``: the labels in the order of their names, the value.
+
+    A histogram has a line for each of its series. Only the account has a hole of another kind: it is filled first.
+    """
+    if family.type != "histogram":
+        return _line(family.name, labels)
+    bounds = [*map(str, DURATION_BOUNDS_S), "+Inf"]
+    buckets = [_line(f"{family.name}_bucket", labels, le=bound) for bound in bounds]
+    return "".join([*buckets, _line(f"{family.name}_count", labels), _line(f"{family.name}_sum", labels)])
 
 
-def _histogram(name: str, labels: str, pairs: Sequence[tuple[str, str]], value: Durations) -> Iterator[str]:
-    before = "".join(f'{label}="{escaped(text)}",' for label, text in pairs if label < "le")
-    after = "".join(f',{label}="{escaped(text)}"' for label, text in pairs if label > "le")
-    for bound, count in zip(DURATION_BOUNDS_S, value.buckets, strict=True):
-        yield f'{name}_bucket{{{before}le="{bound}"{after}}} {written(count)}\n'
-    yield f'{name}_bucket{{{before}le="+Inf"{after}}} {written(value.count)}\n'
-    braced = f"{{{labels}}}" if labels else ""
-    yield f"{name}_count{braced} {written(value.count)}\n"
-    yield f"{name}_sum{braced} {written(value.sum_s)}\n"
+def _line(name: str, labels: Labels, **known: str) -> str:
+    values = {label: _HOLE if label == _ACCOUNT else "%s" for label in labels} | known
+    return f"{labelled(name, values)} %s\n"
+
+
+def _filling(values: Labels, value: Value) -> tuple[str, ...]:
+    texts = tuple([escaped(text) for text in values])
+    if not isinstance(value, Durations):
+        return (*texts, written(value))
+    figures = (*value.buckets, value.count, value.count, value.sum_s)
+    return tuple([text for figure in figures for text in (*texts, written(figure))])
 
 
 def labelled(name: str, labels: Mapping[str, str]) -> str:

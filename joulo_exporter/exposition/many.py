@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from joulo_exporter.exposition.block import SIZE, Block
@@ -63,23 +64,28 @@ class Many:
 
     def _settle(self, index: int) -> Iterator[None]:
         block = self._blocks[index]
-        version, pictures = block.version, {}
-        pieces: dict[int, tuple[bytes, ...]] = {}
+        version = block.version
+        pictures: dict[str, Snapshot] = {}
+        shown: dict[str, Snapshot] = {}
+        pieces: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
         for slot, account in enumerate(block.accounts):
             if account in block.dirty and account in self._snapshots:
-                pictures[account] = self._snapshots[account]
-                rendered = self._families.render(pictures[account])
+                picture = pictures[account] = self._snapshots[account]
+                rendered = self._families.changed(picture, block.shown.get(account))
                 if rendered is not None:
-                    pieces[slot] = rendered
+                    shown[account] = picture
+                    for family, piece in rendered.items():
+                        pieces[family][slot] = piece
                 yield
         changes: list[tuple[int, dict[int, bytes], Blob]] = []
-        for family in range(len(self._families)):
-            changed = block.changed(family, {slot: rendered[family] for slot, rendered in pieces.items()})
+        for family in sorted(pieces):
+            changed = block.changed(family, pieces[family])
             if changed:
                 plain = block.spliced(family, self._columns[family][index].plain, changed)
                 changes.append((family, changed, blob(plain, self._families.work)))
                 yield
         if block.version == version:  # else another answer has been faster
+            block.shown |= shown
             self._commit(index, changes, pictures)
 
     def _commit(

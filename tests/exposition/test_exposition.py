@@ -100,6 +100,16 @@ def test_any_label_texts(account, nickname, session_id, tag, vehicle, label, sta
     assert {info.labels["charger"], info.labels["account"]} == {label, account}
 
 
+@pytest.mark.parametrize("text", ["100 %", "%s", "%%d", "{0}", "\0", 'a\\"b\nc'])
+def test_texts_that_mean_something_to_python(text):
+    picture = renamed(recorded_picture(), text)
+    answer = fixture("chargers")
+    household = Household(account=text, labels={answer["chargers"][0]["id"]: text}).chargers(answer).picture()
+    for each in (picture, household):
+        body = exposition_of(each).render(openmetrics=False, compressed=False, names=EVERYTHING)
+        assert body == generated(each, openmetrics=False)
+
+
 @FORMATS
 def test_help_and_type_once_and_before_the_samples(openmetrics):
     body = exposition_of(*accounts(3)).render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)

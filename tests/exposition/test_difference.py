@@ -1,0 +1,82 @@
+"""What two pictures share is left out of both; every family then says whether it has changed."""
+
+from itertools import permutations
+
+import msgspec
+import pytest
+from fleet import picture
+from pictures import Household, fixture, market_picture, recorded_picture, with_position
+
+from joulo_exporter.collector import FAMILIES
+from joulo_exporter.exposition.difference import differing
+from joulo_exporter.exposition.lines import FamilyLines
+
+replace = msgspec.structs.replace
+FULL, LATER, OTHER = picture("street", 4), picture("street", 4, generation=1), picture("away", 4)
+LINES = [FamilyLines(family) for family in FAMILIES]
+LISTS = ("chargers", "last_sessions", "ended_sessions", "endpoints")
+ENDED = replace(FULL, ended_sessions=FULL.last_sessions)
+
+
+def orders_of(name):
+    """Return a picture with each order of the items of a list, and without some of them."""
+    items = getattr(ENDED, name)
+    for size in (len(items), len(items) - 1):
+        for items_then in permutations(items, size):
+            yield replace(ENDED, **{name: items_then})
+
+
+def reversed_mappings():
+    book = FULL.book
+    chargers = dict(reversed(book.chargers.items()))
+    requests = tuple(replace(each, requests=dict(reversed(each.requests.items()))) for each in FULL.endpoints)
+    return [FULL, replace(FULL, book=replace(book, chargers=chargers)), replace(FULL, endpoints=requests)]
+
+
+PICTURES = {
+    "refreshes": [FULL, LATER, picture("street", 4, generation=2), picture("street", 3)],
+    "one part changes": [
+        FULL,
+        *(replace(FULL, **{name: getattr(OTHER, name)}) for name in FULL.__struct_fields__ if name != "account"),
+        *(replace(FULL, **{name: getattr(LATER, name)}) for name in FULL.__struct_fields__ if name != "account"),
+    ],
+    "one part goes": [FULL, replace(FULL, chargers=None), replace(FULL, energy=None), replace(FULL, book=None)],
+    "the energy's marks change": [
+        FULL,
+        replace(FULL, book=replace(FULL.book, marks={("account_kwh", "all"): 99_999_999})),
+    ],
+    "mappings are reversed": reversed_mappings(),
+    "recorded": [
+        recorded_picture(),
+        with_position(recorded_picture()),
+        market_picture(),
+        Household().chargers(fixture("chargers")).picture(),
+        Household().chargers(fixture("chargers")).sessions(fixture("sessions")).time_out("energy").picture(),
+    ],
+} | {f"{name} in any order": list(orders_of(name)) for name in LISTS}
+
+
+@pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
+def test_a_family_differs_where_its_lines_do(pictures):
+    for former, latest in zip([pictures[0]] * len(pictures) + pictures, pictures + pictures[::-1], strict=True):
+        before, after = differing(former, latest)
+        for lines in LINES:
+            samples = lines.family.samples
+            told = list(samples(before)) != list(samples(after))
+            assert told == (lines.render(former) != lines.render(latest)), lines.family.name
+
+
+def test_nothing_is_left_of_what_is_equal():
+    before, after = differing(FULL, replace(FULL, chargers=tuple(FULL.chargers)))
+    assert before == after == type(FULL)("street", (), chargers=())
+
+
+def test_only_what_charges_is_left_of_a_refresh():
+    endpoints = (LATER.endpoints[0], *FULL.endpoints[1:])
+    latest = replace(LATER, book=FULL.book, energy=FULL.energy, endpoints=endpoints)
+    before, after = differing(FULL, latest)
+    charging = [live.label for live in FULL.chargers if live.charger.charging]
+    assert 0 < len(charging) < 4
+    assert [live.label for live in before.chargers] == [live.label for live in after.chargers] == charging
+    assert [health.endpoint for health in after.endpoints] == ["chargers"]
+    assert (after.book, after.energy, after.last_sessions) == (None, None, ())
