@@ -33,6 +33,7 @@ Parsed = TypeVar("Parsed")
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 """Decompressed; a full page of 100 sessions has about 40 KiB."""
 
+_HEADERS = {"Accept": "application/json", "User-Agent": f"joulo-exporter/{__version__}"}
 _ERROR_BODY_LIMIT_BYTES = 64 * 1024
 _CHUNK_BYTES = 64 * 1024
 # Shorter than the patience of common servers (5 s), so that a connection that the other side is just giving up
@@ -120,11 +121,11 @@ class JouloClient:
         try:
             async with asyncio.timeout_at(deadline_s):
                 response = await self._get(endpoint, params)
+                if response.status == HTTPStatus.OK:
+                    async with response:
+                        return await _read(response, BODY_LIMIT_BYTES)
             async with response:
-                if response.status != HTTPStatus.OK:
-                    raise await self._status_failure(endpoint.path, response, deadline_s)
-                async with asyncio.timeout_at(deadline_s):
-                    return await _read(response, BODY_LIMIT_BYTES)
+                raise await self._status_failure(endpoint.path, response, deadline_s)
         except TimeoutError:
             failure = timeout_failure(self._host, self._api.timeout_s)
         except TRANSPORT_ERRORS as error:
@@ -134,9 +135,9 @@ class JouloClient:
         raise failure
 
     async def _get(self, endpoint: Endpoint[object], params: Mapping[str, str] | None) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json", "User-Agent": f"joulo-exporter/{__version__}"}
+        headers = _HEADERS
         if self._token is not None and not endpoint.public:
-            headers["Authorization"] = f"Bearer {self._token.reveal()}"
+            headers = {**_HEADERS, "Authorization": f"Bearer {self._token.reveal()}"}
         return await self._session.get(
             self._base_url + endpoint.path,
             params=params,

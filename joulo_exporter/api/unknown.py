@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from joulo_exporter.api.endpoint import Endpoint
 
@@ -18,7 +19,8 @@ _logger = logging.getLogger(__name__)
 
 _MOST_NAMES = 64
 _LONGEST_NAME = 64
-_Object = dict[str, msgspec.Raw]
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class UnknownFields:
@@ -35,8 +37,8 @@ class UnknownFields:
         """Take note of an answer's fields: those of the answer itself, and of the first record of each list."""
         names = self._names.setdefault(endpoint.name, set())
         try:
-            for name in _names(body):
-                if name not in endpoint.known and name not in names and len(names) < _MOST_NAMES:
+            for name in _strangers(body, _by_section(endpoint.known)):
+                if name not in names and len(names) < _MOST_NAMES:
                     names.add(name)
                     event(_logger, "debug", "a field that this version does not know", endpoint=endpoint.name,
                           field=name[:_LONGEST_NAME])  # fmt: skip
@@ -44,17 +46,33 @@ class UnknownFields:
             return  # whether the answer can be read is decided elsewhere
 
 
-def _names(body: bytes) -> Iterator[str]:
-    for name, value in msgspec.json.decode(body, type=_Object).items():
-        yield name
-        raw = bytes(value)
-        if raw.startswith(b"["):
-            first = next((bytes(item) for item in msgspec.json.decode(raw, type=list[msgspec.Raw])), b"")
-            yield from _within(f"{name}[]", first)
+@cache  # one entry an endpoint
+def _by_section(known: frozenset[str]) -> Mapping[str, frozenset[str]]:
+    """Return the known names by what stands before their dot; those of the answer itself by an empty text."""
+    sections: dict[str, set[str]] = {}
+    for path in known:
+        section, _, name = path.rpartition(".")
+        sections.setdefault(section, set()).add(name)
+    return {section: frozenset(names) for section, names in sections.items()}
+
+
+def _strangers(body: bytes, known: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """Yield the fields that are not known, with the section that they stand in."""
+    answer = _OBJECT.decode(body)
+    for name, value in answer.items():
+        if name not in known.get("", ()):
+            yield name
+        if bytes(value).startswith(b"["):
+            first = next(iter(_LIST.decode(value)), None)
+            yield from _within(f"{name}[]", first, known)
         else:
-            yield from _within(name, raw)
+            yield from _within(name, value, known)
 
 
-def _within(path: str, raw: bytes) -> Iterator[str]:
-    if raw.startswith(b"{"):
-        yield from (f"{path}.{name}" for name in msgspec.json.decode(raw, type=_Object))
+def _within(section: str, raw: msgspec.Raw | None, known: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    if raw is None or not bytes(raw).startswith(b"{"):
+        return
+    names = _OBJECT.decode(raw)
+    for name in names:
+        if name not in known.get(section, ()):
+            yield f"{section}.{name}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterable
 
 _SHARE_OF_HUNG = 4
 """At most every so manieth turn is for accounts that the API left without an answer."""
@@ -27,16 +26,37 @@ class Turns:
         self._all = asyncio.Semaphore(most)
         self._of_hung = asyncio.Semaphore(max(1, most // _SHARE_OF_HUNG))
 
-    @contextlib.asynccontextmanager
-    async def take(self, *, hung: bool) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for the length of the block.
+    def take(self, *, hung: bool) -> _Turn:
+        """Wait for a turn, and have it for the length of the block: ``async with turns.take(hung=False):``.
 
         Args:
             hung: whether the last request got no answer in time.
         """
-        if not hung:
-            async with self._all:
-                yield
-            return
-        async with self._of_hung, self._all:
-            yield
+        return _Turn((self._of_hung, self._all) if hung else (self._all,))
+
+
+class _Turn:
+    """All of some semaphores; a class, since a generator costs each request a multiple of it."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self, wanted: tuple[asyncio.Semaphore, ...]) -> None:
+        self._wanted = wanted
+
+    async def __aenter__(self) -> None:
+        taken: list[asyncio.Semaphore] = []
+        try:
+            for semaphore in self._wanted:
+                await semaphore.acquire()
+                taken.append(semaphore)
+        except BaseException:  # cancelled while it waited for the second one
+            _release(taken)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        _release(self._wanted)
+
+
+def _release(semaphores: Iterable[asyncio.Semaphore]) -> None:
+    for semaphore in semaphores:
+        semaphore.release()
