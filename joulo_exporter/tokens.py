@@ -6,14 +6,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from joulo_exporter.config.fingerprint import fingerprint
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from joulo_exporter.config import Secret, TokenSource
+    from joulo_exporter.config.fingerprint import Fingerprint
     from joulo_exporter.poller import Clock, Offload
     from joulo_exporter.poller.settings import Result
 
@@ -21,8 +22,6 @@ _logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL_S = 15.0
 """Time between two looks at a token's file: well within the shortest interval of an endpoint."""
-
-Fingerprint = tuple[int, ...]
 
 
 class Together:
@@ -141,11 +140,12 @@ class TokenWatch:
     async def _look(self, source: TokenSource, *, always: bool) -> None:
         async with self._looking:
             # Before the file is read: what is written in between shows at the next look.
-            fingerprint = await self._in_thread(lambda: _fingerprint(source.path))
+            path = source.path
+            seen = None if path is None else await self._in_thread(lambda: fingerprint(path))
             # The cause of a fault need not be in the file: a folder's permissions, or a full table of files.
-            if fingerprint == self._seen and fingerprint is not None and not (always or self._in_trouble):
+            if seen == self._seen and seen is not None and not (always or self._in_trouble):
                 return
-            self._seen = fingerprint
+            self._seen = seen
             try:
                 token = await self._in_thread(source.read)
             except ConfigError as error:
@@ -169,14 +169,3 @@ class TokenWatch:
         event(_logger, "info", "the token has changed and the new one is used", **self._named,
               source=source.describe())  # fmt: skip
         await self._rotate(token)
-
-
-def _fingerprint(path: Path | None) -> Fingerprint | None:
-    """Return what differs after a change of the file, also behind a symbolic link; ``None`` without a file."""
-    if path is None:
-        return None
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from command_line import run
 
 from joulo_exporter import __version__
 from joulo_exporter.cli import main
@@ -16,16 +17,6 @@ from joulo_exporter.reports import FORMATS
 def _no_environment(monkeypatch):
     for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE", "JOULO_API_URL"):
         monkeypatch.delenv(name, raising=False)
-
-
-def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        status = end.code or 0
-    out, err = capsys.readouterr()
-    assert "Traceback" not in out + err
-    return status, out, err
 
 
 def test_version(capsys):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 import pytest
+from command_line import run
 
 from joulo_exporter.accounts import plans
-from joulo_exporter.cli import main
 from joulo_exporter.config import load_config, of_shard
 from joulo_exporter.sharding import Shard, shard_of
 
@@ -40,16 +40,6 @@ def file(tmp_path):
     for name in HELD[1]:
         (tmp_path / name).write_text("joulo_t0k3n")
     return path
-
-
-def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        status = end.code or 0
-    out, err = capsys.readouterr()
-    assert "Traceback" not in out + err
-    return status, out, err
 
 
 def test_the_accounts_are_divided(file):

@@ -58,9 +58,8 @@ class Tail:
             series = self._series.get(key)
             if series is None:
                 series = labelled(name, labels)
-                if (
-                    len(self._series) < _KEPT
-                ):  # labels of a process do not change; should they, memory stays bounded
+                # Labels of a process do not change; should they, memory stays bounded.
+                if len(self._series) < _KEPT:
                     self._series[key] = series
             lines.append(f"{series} {written(value)}\n")
         return "".join(lines)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from joulo_exporter.config.fingerprint import fingerprint
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 from joulo_exporter.web.security import Gate
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from joulo_exporter.config.fingerprint import Fingerprint
+
 _logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL_S = 1.0
 """Time between two looks at the files: what has changed holds within a second or two."""
-
-Fingerprint = tuple[tuple[int, ...] | None, ...]
 
 
 class WebGuard:
@@ -44,7 +45,7 @@ class WebGuard:
         self._config = WebConfig() if path is None else load_web_config(path)
         self._context = None if self._config.tls is None else CurrentContext(self._config.tls.context)
         self.gate = Gate(self._config.protection)
-        self._seen: Fingerprint | None = None
+        self._seen: tuple[Fingerprint | None, ...] | None = None
         self._in_trouble = False
         self._task: asyncio.Task[None] | None = None
 
@@ -101,7 +102,7 @@ class WebGuard:
     async def _look(self, path: Path) -> None:
         files = (path, *(self._config.tls.files if self._config.tls is not None else ()))
         # Before the files are read: what is written in between shows at the next look.
-        seen = await asyncio.to_thread(lambda: tuple(_fingerprint(file) for file in files))
+        seen = await asyncio.to_thread(lambda: tuple(fingerprint(file) for file in files))
         # In trouble the cause may be elsewhere: in a file that only the faulty configuration names, in a folder.
         if seen == self._seen and not self._in_trouble:
             return
@@ -117,12 +118,3 @@ class WebGuard:
             if self._in_trouble:
                 event(_logger, "info", "the web configuration can be read again")
             self._in_trouble = False
-
-
-def _fingerprint(path: Path) -> tuple[int, ...] | None:
-    """Return what differs after a change of the file, also behind a symbolic link; ``None`` without a file."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -5,7 +5,6 @@ import ssl
 
 import aiohttp
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,6 @@ from joulo_exporter.web import listening
 from joulo_exporter.web.listening import (
     ListenAddress,
     ListenError,
-    make_runner,
     parse_listen_address,
     start_listening,
 )
@@ -90,19 +88,6 @@ def test_any_text_is_an_address_or_a_configuration_error(text):
         assert len(str(error).splitlines()) == 1  # noqa: PT017
     else:
         assert parse_listen_address(str(address)) == address
-
-
-@pytest.fixture
-async def runner():
-    async def hello(_request):
-        return web.Response(text="hello")
-
-    application = web.Application()
-    application.router.add_get("/", hello)
-    runner = make_runner(application)
-    await runner.setup()
-    yield runner
-    await runner.cleanup()
 
 
 def addresses(*texts):

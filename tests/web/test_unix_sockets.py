@@ -5,10 +5,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web import ListenError, UnixAddress, make_runner, parse_listen_address, start_listening
+from joulo_exporter.web import ListenError, UnixAddress, parse_listen_address, start_listening
 
 EXAMPLE = "write a whole path, such as unix:/run/joulo-exporter/web.sock"
 
@@ -29,19 +28,6 @@ def test_a_path_must_fit_into_a_socket_address():
     assert parse_listen_address("unix:/" + "x" * 106) == UnixAddress("/" + "x" * 106)
     with pytest.raises(ConfigError, match="longer than the 107 bytes of a socket"):
         parse_listen_address("unix:/" + "x" * 105 + "é")
-
-
-@pytest.fixture
-async def runner():
-    async def hello(_request):
-        return web.Response(text="hello")
-
-    application = web.Application()
-    application.router.add_get("/", hello)
-    runner = make_runner(application)
-    await runner.setup()
-    yield runner
-    await runner.cleanup()
 
 
 @pytest.fixture

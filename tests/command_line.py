@@ -1,0 +1,16 @@
+"""The command line in this process, as a shell sees it."""
+
+from __future__ import annotations
+
+from joulo_exporter.cli import main
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    """Return the exit status, and what went to standard output and standard error."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        status = end.code or 0
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    return status, out, err
