@@ -26,6 +26,9 @@ SELDOM_APART_S = 0.1
 """Between the first requests of two accounts to an endpoint that is asked seldom. Were all of them due at once, as
 after a long stop, they would double the load of the first minute."""
 
+_LONGEST_TICK_S = 0.5
+_TICK_PER_ACCOUNT_S = 5e-4
+
 
 class Pause(msgspec.Struct, frozen=True):
     """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
@@ -99,3 +102,11 @@ def first_request_delay_s(position: int, accounts: int, spread_s: float) -> floa
 def later_spread_s(accounts: int) -> float:
     """Return over how long the first requests to endpoints that are asked seldom are spread: ten a second."""
     return accounts * SELDOM_APART_S
+
+
+def tick_s(accounts: int) -> float:
+    """Return within how many seconds accounts may be served together: 0.5 s for a thousand, next to nothing for few.
+
+    It is added to the pauses, never taken from them, and is far less than their jitter.
+    """
+    return min(_LONGEST_TICK_S, accounts * _TICK_PER_ACCOUNT_S)

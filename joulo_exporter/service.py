@@ -16,14 +16,16 @@ import msgspec
 from joulo_exporter import __version__, web
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import open_session
+from joulo_exporter.clock import SystemClock
 from joulo_exporter.collector.process import ConfigReloads, process_registry
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Batches, gathering_s, open_ledger
+from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import event
 from joulo_exporter.notify import Notifier, watchdog
 from joulo_exporter.page import landing_page
 from joulo_exporter.poller import Turns
+from joulo_exporter.schedule import tick_s
 from joulo_exporter.web_config import WebGuard
 
 if TYPE_CHECKING:
@@ -69,14 +71,6 @@ def _collections_put_off() -> Iterator[None]:
         gc.enable()
 
 
-class SystemClock:
-    """The time of this machine."""
-
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
-    sleep = staticmethod(asyncio.sleep)
-
-
 class Service:
     """The exporter from start to end.
 
@@ -93,6 +87,7 @@ class Service:
         self._guard = WebGuard(options.config_file)
         self._reloads = ConfigReloads(successful=True, succeeded_at_seconds=time.time())
         self._reload_lock = asyncio.Lock()
+        self._clock = SystemClock()
         self._accounts: Accounts | None = None
         self._batches: Batches | None = None
         self._reloading: set[asyncio.Task[str | None]] = set()
@@ -140,17 +135,23 @@ class Service:
         session = await stack.enter_async_context(open_session(connection_limit=_CONNECTION_LIMIT))
         exposition = Exposition(process_registry(__version__, self._reloads, self._config.shard))
         self._accounts = Accounts(
-            session, database, exposition, offload=batches, clock=SystemClock(), turns=Turns(_CONNECTION_LIMIT)
+            session, database, exposition, offload=batches, clock=self._clock, turns=Turns(_CONNECTION_LIMIT)
         )
         stack.push_async_callback(self._accounts.close)
         stack.push_async_callback(self._end_reloads)
         self._say_shard()
-        batches.gathering_s = gathering_s(len(self._plans))
         self._batches = batches
+        self._keep_time()
         with _collections_put_off():
             await self._accounts.follow(self._plans)
             await self._accounts.shown(_LONGEST_RESTORE_S)
         await self._listen(stack, exposition, persistent=database.persistent, started=started)
+
+    def _keep_time(self) -> None:
+        """Let accounts wake, and be written down, in the rhythm that suits their number."""
+        self._clock.tick_s = tick_s(len(self._plans))
+        if self._batches is not None:
+            self._batches.gathering_s = self._clock.tick_s
 
     def _say_shard(self) -> None:
         """Log which part of the accounts this is, if it is a part; to have none is no fault."""
@@ -186,8 +187,7 @@ class Service:
             event(_logger, "warn", "storage.path has changed, which takes a restart")
         self._config, self._plans = config, wanted
         self._guard.take(web_config)
-        if self._batches is not None:
-            self._batches.gathering_s = gathering_s(len(wanted))
+        self._keep_time()
         self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
         event(_logger, "info", "configuration reloaded", accounts=len(wanted))
         return None

@@ -14,6 +14,7 @@ from joulo_exporter.schedule import (
     pause_after_failure,
     pause_after_success,
     remaining_s,
+    tick_s,
 )
 
 intervals = st.floats(0.01, 1e6)
@@ -99,3 +100,7 @@ def test_first_requests_are_spread_evenly(accounts, spread_s):
 
 def test_no_account_is_no_reason_to_divide_by_nothing():
     assert first_request_delay_s(0, 0, 60.0) == 0.0
+
+
+def test_few_accounts_wait_for_nobody():
+    assert [tick_s(accounts) for accounts in (0, 1, 100, 1000, 5000)] == [0.0, 0.0005, 0.05, 0.5, 0.5]

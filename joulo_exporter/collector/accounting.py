@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from joulo_exporter.models.book import Totals
     from joulo_exporter.snapshot import EndedSession, Snapshot
 
+_PER_CHARGER = ("book.chargers", "book.labels")
+_STATED = ("energy", "book.marks")
 _LAST = "From the ledger; final once /sessions lists the end."
 
 
@@ -36,7 +38,7 @@ def _per_vehicle(value: Callable[[Totals], float]) -> Callable[[Snapshot], Itera
 
 def _last(value: Callable[[EndedSession], float | None]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
     def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
-        return present(((last.label,), value(last)) for last in snapshot.last_sessions)
+        return present([((last.label,), value(last)) for last in snapshot.last_sessions])
 
     return samples
 
@@ -95,6 +97,7 @@ FAMILIES = (
         f"All energy ever charged in kWh, the session in progress included. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.kwh_hundredths / 100),
+        _PER_CHARGER,
     ),
     Family(
         "joulo_ere_credits_total",
@@ -102,6 +105,7 @@ FAMILIES = (
         f"All ERE credits earned. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.credits_hundredths / 100),
+        _PER_CHARGER,
     ),
     Family(
         "joulo_sessions_total",
@@ -109,6 +113,7 @@ FAMILIES = (
         f"Finished sessions. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.sessions),
+        _PER_CHARGER,
     ),
     Family(
         "joulo_session_seconds_total",
@@ -116,6 +121,7 @@ FAMILIES = (
         f"Duration of all finished sessions. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.duration_ms / 1000),
+        _PER_CHARGER,
     ),
     Family(
         "joulo_last_session_kwh",
@@ -123,6 +129,7 @@ FAMILIES = (
         f"Energy of the last finished session in kWh. {_LAST}",
         ("charger",),
         _last(lambda last: of_hundredths(last.kwh_hundredths)),
+        ("last_sessions",),
     ),
     Family(
         "joulo_last_session_ere_credits",
@@ -130,6 +137,7 @@ FAMILIES = (
         f"ERE credits of the last finished session; absent until the API has calculated them. {_LAST}",
         ("charger",),
         _last(lambda last: of_hundredths(last.credits_hundredths)),
+        ("last_sessions",),
     ),
     Family(
         "joulo_last_session_start_timestamp_seconds",
@@ -137,6 +145,7 @@ FAMILIES = (
         f"Start of the last finished session, Unix time. {_LAST}",
         ("charger",),
         _last(lambda last: last.started_at_seconds),
+        ("last_sessions",),
     ),
     Family(
         "joulo_last_session_end_timestamp_seconds",
@@ -144,6 +153,7 @@ FAMILIES = (
         f"End of the last finished session, Unix time. {_LAST}",
         ("charger",),
         _last(lambda last: last.ended_at_seconds),
+        ("last_sessions",),
     ),
     Family(
         "joulo_last_session_info",
@@ -151,6 +161,7 @@ FAMILIES = (
         f"The last finished session, always 1; id_tag is the RFID tag. {_LAST}",
         ("charger", "session_id", "id_tag", "vehicle"),
         _last_info,
+        ("last_sessions",),
     ),
     Family(
         "joulo_vehicle_kwh_total",
@@ -158,6 +169,7 @@ FAMILIES = (
         f"All energy ever charged by the vehicle in kWh. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.kwh_hundredths / 100),
+        ("book.vehicles",),
     ),
     Family(
         "joulo_vehicle_ere_credits_total",
@@ -165,6 +177,7 @@ FAMILIES = (
         f"All ERE credits earned with the vehicle. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.credits_hundredths / 100),
+        ("book.vehicles",),
     ),
     Family(
         "joulo_vehicle_sessions_total",
@@ -172,6 +185,7 @@ FAMILIES = (
         f"Finished sessions of the vehicle. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.sessions),
+        ("book.vehicles",),
     ),
     Family(
         "joulo_history_complete",
@@ -179,6 +193,7 @@ FAMILIES = (
         "1 once the whole history is in the ledger; totals per charger and vehicle appear only then.",
         (),
         _history_complete,
+        ("book.complete",),
     ),
     Family(
         "joulo_account_kwh_total",
@@ -190,6 +205,7 @@ FAMILIES = (
             {"ere": lambda energy: energy.kwh_hundredths, "all": lambda energy: energy.kwh_all_hundredths},
             divisor=100,
         ),
+        _STATED,
     ),
     Family(
         "joulo_account_ere_credits_total",
@@ -197,6 +213,7 @@ FAMILIES = (
         f"ERE credits of the whole account. {ENERGY}",
         (),
         _stated("account_credits", {"": lambda energy: energy.credits_hundredths}, divisor=100),
+        _STATED,
     ),
     Family(
         "joulo_account_sessions_total",
@@ -207,6 +224,7 @@ FAMILIES = (
             "account_sessions",
             {"ere": lambda energy: energy.sessions, "all": lambda energy: energy.sessions_all},
         ),
+        _STATED,
     ),
     Family(
         "joulo_month_kwh",
@@ -217,6 +235,7 @@ FAMILIES = (
             ere=lambda month: of_hundredths(month.kwh_hundredths),
             all=lambda month: of_hundredths(month.kwh_all_hundredths),
         ),
+        ("energy",),
     ),
     Family(
         "joulo_month_sessions",
@@ -224,6 +243,7 @@ FAMILIES = (
         f"Sessions of a month of the whole account. {ENERGY}",
         ("month", "scope"),
         _months(ere=lambda month: month.sessions, all=lambda month: month.sessions_all),
+        ("energy",),
     ),
     Family(
         "joulo_month_ere_credits",
@@ -231,5 +251,6 @@ FAMILIES = (
         f"ERE credits of a month of the whole account. {ENERGY}",
         ("month",),
         _month_credits,
+        ("energy",),
     ),
 )

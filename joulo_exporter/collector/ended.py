@@ -16,7 +16,7 @@ _NEWS = "For an hour from when /sessions first listed the end; not for what the 
 
 def _each(value: Callable[[EndedSession], float | None]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
     def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
-        return present(((ended.label, ended.session_id), value(ended)) for ended in snapshot.ended_sessions)
+        return present([((ended.label, ended.session_id), value(ended)) for ended in snapshot.ended_sessions])
 
     return samples
 
@@ -39,6 +39,7 @@ FAMILIES = (
         f"A session that has ended, always 1; id_tag is the RFID tag. {_NEWS}",
         ("charger", "session_id", "id_tag", "vehicle"),
         _info,
+        ("ended_sessions",),
     ),
     Family(
         "joulo_ended_session_reported_timestamp_seconds",
@@ -46,6 +47,7 @@ FAMILIES = (
         f"When /sessions first listed the session's end, Unix time; the same after a restart. {_NEWS}",
         ("charger", "session_id"),
         _each(lambda ended: ended.reported_at_seconds),
+        ("ended_sessions",),
     ),
     Family(
         "joulo_ended_session_end_timestamp_seconds",
@@ -53,6 +55,7 @@ FAMILIES = (
         f"End of the session, Unix time. {_NEWS}",
         ("charger", "session_id"),
         _each(lambda ended: ended.ended_at_seconds),
+        ("ended_sessions",),
     ),
     Family(
         "joulo_ended_session_kwh",
@@ -60,6 +63,7 @@ FAMILIES = (
         f"Energy of the session in kWh. {_NEWS}",
         ("charger", "session_id"),
         _each(lambda ended: of_hundredths(ended.kwh_hundredths)),
+        ("ended_sessions",),
     ),
     Family(
         "joulo_ended_session_ere_credits",
@@ -67,6 +71,7 @@ FAMILIES = (
         f"ERE credits of the session; absent until the API has calculated them. {_NEWS}",
         ("charger", "session_id"),
         _each(lambda ended: of_hundredths(ended.credits_hundredths)),
+        ("ended_sessions",),
     ),
     Family(
         "joulo_ended_session_duration_seconds",
@@ -74,5 +79,6 @@ FAMILIES = (
         f"Duration of the session. {_NEWS}",
         ("charger", "session_id"),
         _each(_duration_s),
+        ("ended_sessions",),
     ),
 )

@@ -85,6 +85,7 @@ FAMILIES = (
         f"Net proceeds of sold ERE credits. {_POSITION}",
         ("bucket",),
         _by_key(lambda position: position.euros),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_position_credits",
@@ -92,6 +93,7 @@ FAMILIES = (
         f"ERE credits by where they stand on the way to a sale. {_POSITION}",
         ("bucket",),
         _by_key(lambda position: position.credits),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_position_price_euros",
@@ -99,6 +101,7 @@ FAMILIES = (
         f"Price per credit at which they were sold. {_POSITION}",
         ("bucket",),
         _by_key(lambda position: position.price_euros),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_forecast_euros",
@@ -106,6 +109,7 @@ FAMILIES = (
         f"The forecast of Joulo, net. {_POSITION}",
         ("horizon",),
         _by_key(lambda position: position.forecast_euros),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_forecast_info",
@@ -113,6 +117,7 @@ FAMILIES = (
         f"Always 1: how sure the forecast is, whether it is projected, and for what year. {_POSITION}",
         ("confidence", "projected", "compliance_year"),
         _forecast_info,
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_forecast_history_days",
@@ -120,6 +125,7 @@ FAMILIES = (
         f"Days of history on which the forecast rests. {_POSITION}",
         (),
         _single(lambda position: position.forecast_history_days),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_fee_ratio",
@@ -127,6 +133,7 @@ FAMILIES = (
         f"The share that Joulo keeps, 0-1. {_POSITION}",
         (),
         _single(lambda position: position.fee_ratio),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_realized_price_euros",
@@ -134,6 +141,7 @@ FAMILIES = (
         f"Mean price per credit of what has been sold. {_POSITION}",
         (),
         _single(lambda position: position.realized_price_euros),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_indicative_price_euros",
@@ -141,6 +149,7 @@ FAMILIES = (
         f"Price per credit that the forecast takes for what is unsold. {_POSITION}",
         (),
         _single(lambda position: position.indicative_price_euros),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_quarter_credits",
@@ -148,6 +157,7 @@ FAMILIES = (
         f"ERE credits of a quarter. {_POSITION}",
         ("quarter", "state"),
         _quarterly_by_key(lambda quarter: quarter.credits),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_quarter_price_euros",
@@ -155,6 +165,7 @@ FAMILIES = (
         f"Price per credit of a quarter. {_POSITION}",
         ("quarter",),
         _quarterly(lambda quarter: quarter.price_euros),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_quarter_realized_euros",
@@ -162,6 +173,7 @@ FAMILIES = (
         f"Net proceeds of a quarter's sold credits. {_POSITION}",
         ("quarter", "status"),
         _quarterly_by_key(lambda quarter: quarter.realized_euros),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_quarter_final",
@@ -169,6 +181,7 @@ FAMILIES = (
         f"1 if the quarter is settled, else 0. {_POSITION}",
         ("quarter",),
         _quarterly(lambda quarter: quarter.final),
+        ("ere_position",),
     ),
     Family(
         "joulo_ere_market_price_euros",
@@ -176,6 +189,7 @@ FAMILIES = (
         f"Market price of one ERE credit. {_MARKET}",
         (),
         _market(lambda price: price.euros),
+        ("ere_price",),
     ),
     Family(
         "joulo_ere_market_price_timestamp_seconds",
@@ -183,5 +197,6 @@ FAMILIES = (
         f"When the market price was updated, Unix time. {_MARKET}",
         (),
         _market(lambda price: price.at_seconds),
+        ("ere_price",),
     ),
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _each(value: Callable[[EndpointHealth], float | None]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
     def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
-        return present(((health.endpoint,), value(health)) for health in snapshot.endpoints)
+        return present([((health.endpoint,), value(health)) for health in snapshot.endpoints])
 
     return samples
 
@@ -42,6 +42,7 @@ FAMILIES = (
         "1 if the last refresh of the endpoint succeeded, else 0; absent before the first one.",
         ("endpoint",),
         _each(lambda health: health.up),
+        ("endpoints",),
     ),
     Family(
         "joulo_last_refresh_timestamp_seconds",
@@ -49,6 +50,7 @@ FAMILIES = (
         "When a refresh of the endpoint succeeded last, Unix time.",
         ("endpoint",),
         _each(lambda health: health.succeeded_at_seconds),
+        ("endpoints",),
     ),
     Family(
         "joulo_refresh_interval_seconds",
@@ -56,6 +58,7 @@ FAMILIES = (
         "The least time between two refreshes of the endpoint.",
         ("endpoint",),
         _each(lambda health: health.interval_s),
+        ("endpoints",),
     ),
     Family(
         "joulo_api_requests_total",
@@ -63,6 +66,7 @@ FAMILIES = (
         "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
         ("endpoint", "code"),
         _requests,
+        ("endpoints",),
     ),
     Family(
         "joulo_api_malformed_records_total",
@@ -70,6 +74,7 @@ FAMILIES = (
         "Records of answers that could not be read and were left out.",
         ("endpoint",),
         _each(lambda health: health.malformed),
+        ("endpoints",),
     ),
     Family(
         "joulo_api_unknown_fields",
@@ -77,6 +82,7 @@ FAMILIES = (
         "Fields of answers that this version does not know, by name, at most 64; the debug log has them.",
         ("endpoint",),
         _each(lambda health: health.unknown_fields),
+        ("endpoints",),
     ),
     Family(
         "joulo_api_request_duration_seconds",
@@ -84,6 +90,7 @@ FAMILIES = (
         "Duration of requests to the API, body and decoding included.",
         ("endpoint",),
         _durations,
+        ("endpoints",),
     ),
     Family(
         "joulo_ledger_persistent",
@@ -91,5 +98,6 @@ FAMILIES = (
         "1 if the ledger is on disk, 0 if it is in memory and lost with the process.",
         (),
         _persistent,
+        ("book.persistent",),
     ),
 )

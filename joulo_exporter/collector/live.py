@@ -17,7 +17,7 @@ def _each(value: Callable[[LiveCharger], float | None]) -> Callable[[Snapshot], 
     """Return a mapping that gives one value a charger, where there is one."""
 
     def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
-        return present(((live.label,), value(live)) for live in snapshot.chargers or ())
+        return present([((live.label,), value(live)) for live in snapshot.chargers or ()])
 
     return samples
 
@@ -57,6 +57,7 @@ FAMILIES = (
         f"1 while the charger is charging, else 0. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.charging),
+        ("chargers",),
     ),
     Family(
         "joulo_session_kwh",
@@ -64,6 +65,7 @@ FAMILIES = (
         f"Energy of the session in progress in kWh; 0 when there is none. {LIVE}",
         ("charger",),
         _each(_session_kwh),
+        ("chargers",),
     ),
     Family(
         "joulo_session_start_timestamp_seconds",
@@ -71,6 +73,7 @@ FAMILIES = (
         f"Start of the session in progress, Unix time. {LIVE}",
         ("charger",),
         _each(_session_start),
+        ("chargers",),
     ),
     Family(
         "joulo_session_info",
@@ -78,6 +81,7 @@ FAMILIES = (
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
         ("charger", "session_id", "id_tag", "vehicle"),
         _session_info,
+        ("chargers",),
     ),
     Family(
         "joulo_charger_status",
@@ -85,6 +89,7 @@ FAMILIES = (
         f"1 for the charger's current status, 0 for the other known ones. {LIVE}",
         ("charger", "status"),
         _status,
+        ("chargers",),
     ),
     Family(
         "joulo_charger_info",
@@ -92,6 +97,7 @@ FAMILIES = (
         f"The charger, always 1. {LIVE}",
         ("charger", "charger_id", "nickname", "connection_type"),
         _charger_info,
+        ("chargers",),
     ),
     Family(
         "joulo_charger_mid_certified",
@@ -99,6 +105,7 @@ FAMILIES = (
         f"1 if the charger's meter is MID-certified: only its energy earns ERE credits. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.mid_certified),
+        ("chargers",),
     ),
     Family(
         "joulo_charger_meter_kwh_total",
@@ -106,6 +113,7 @@ FAMILIES = (
         f"Reading of the charger's meter in kWh. {LIVE}",
         ("charger",),
         _each(lambda live: None if live.meter_wh is None else live.meter_wh / 1000),
+        ("chargers",),
     ),
     Family(
         "joulo_charger_meter_timestamp_seconds",
@@ -113,6 +121,7 @@ FAMILIES = (
         f"When the charger's meter was read, Unix time. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.meter_at_seconds),
+        ("chargers",),
     ),
     Family(
         "joulo_charger_power_watts",
@@ -120,5 +129,6 @@ FAMILIES = (
         f"Mean power between the two latest meter readings while charging; 0 when not. {LIVE}",
         ("charger",),
         _each(lambda live: live.power_watts),
+        ("chargers",),
     ),
 )

@@ -30,6 +30,10 @@ class Families:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.lines = tuple(FamilyLines(family) for family in FAMILIES)
+        self._reading: dict[str, list[int]] = {}
+        for index, family in enumerate(FAMILIES):
+            for name in family.reads:
+                self._reading.setdefault(name, []).append(index)
         self._headers: dict[bool, list[Part]] = {}
 
     def __len__(self) -> int:
@@ -59,11 +63,12 @@ class Families:
     def _differing(self, snapshot: Snapshot, former: Snapshot | None) -> Iterable[int]:
         if former is None or former.account != snapshot.account:
             return range(len(self))
-        before, after = differing(former, snapshot)
+        before, after, changed = differing(former, snapshot)
+        candidates = {index for name in changed for index in self._reading.get(name, ())}
         return [
             index
-            for index, lines in enumerate(self.lines)
-            if list(lines.family.samples(before)) != list(lines.family.samples(after))
+            for index in sorted(candidates)
+            if list(self.lines[index].family.samples(before)) != list(self.lines[index].family.samples(after))
         ]
 
     def headers(self, *, openmetrics: bool) -> list[Part]:

@@ -54,10 +54,26 @@ class FamilyLines:
         samples: Iterable[tuple[Labels, Value]] = self.family.samples(snapshot)
         if self._sorted is not None:
             samples = [(self._sorted(values), value) for values, value in samples]
+        texts: list[str] = []
+        count = 0
+        for values, value in samples:
+            count += 1
+            if isinstance(value, Durations):
+                for figure in (*value.buckets, value.count, value.count, value.sum_s):
+                    texts += values
+                    texts.append(written(figure))
+            else:
+                texts += values
+                texts.append(written(value))
+        if not count:
+            return b""
+        if _needs_escapes("".join(texts)):
+            texts = list(map(escaped, texts))
         template = self._own_template
         if snapshot.account is not None:
             template = self._template.replace(_HOLE, escaped(snapshot.account).replace("%", "%%"))
-        return "".join([template % _filling(values, value) for values, value in samples]).encode()
+        # All at once: a sample at a time would take three times as long.
+        return (template * count % tuple(texts)).encode()
 
 
 def _template(family: Family, labels: Labels) -> str:
@@ -77,14 +93,6 @@ def _line(name: str, labels: Labels, **known: str) -> str:
     return f"{labelled(name, values)} %s\n"
 
 
-def _filling(values: Labels, value: Value) -> tuple[str, ...]:
-    texts = tuple([escaped(text) for text in values])
-    if not isinstance(value, Durations):
-        return (*texts, written(value))
-    figures = (*value.buckets, value.count, value.count, value.sum_s)
-    return tuple([text for figure in figures for text in (*texts, written(figure))])
-
-
 def labelled(name: str, labels: Mapping[str, str]) -> str:
     """Return a series as it stands before its value."""
     if not labels:
@@ -100,9 +108,13 @@ def written(value: float) -> str:
 
 def escaped(text: str) -> str:
     """Return a label's value as it stands between quotation marks."""
-    if "\\" in text or '"' in text or "\n" in text:
+    if _needs_escapes(text):
         return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return text
+
+
+def _needs_escapes(text: str) -> bool:
+    return "\\" in text or '"' in text or "\n" in text
 
 
 def only(piece: bytes, names: frozenset[str]) -> bytes:

@@ -1,7 +1,7 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
 from joulo_exporter.ledger.account import AccountLedger
-from joulo_exporter.ledger.batches import Batches, gathering_s
+from joulo_exporter.ledger.batches import Batches
 from joulo_exporter.ledger.database import FILE_NAME, Database, put_aside
 from joulo_exporter.ledger.endpoints import PUBLIC_ACCOUNT, EndpointRecord
 from joulo_exporter.ledger.opening import open_ledger
@@ -17,7 +17,6 @@ __all__ = [
     "EndpointRecord",
     "Walk",
     "begin_head",
-    "gathering_s",
     "open_ledger",
     "put_aside",
 ]

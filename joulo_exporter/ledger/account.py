@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.endpoints import EndpointRecord
     from joulo_exporter.ledger.walk import Walk
     from joulo_exporter.models import Answer, Charger, Energy, Session
-    from joulo_exporter.models.book import Book
+    from joulo_exporter.models.book import Book, Meter
     from joulo_exporter.schedule import Pause
 
 
@@ -47,7 +47,8 @@ class AccountLedger:
         self._book: Book | None = None
         self._undone = -1
         self._named_unlinked = False
-        self._change, self._meters_changed = Change.SESSIONS, True
+        self._change = Change.SESSIONS
+        self._meters: Mapping[str, Meter] = {}  # read since the last book, as are the marks
         self._raised: Mapping[tuple[str, str], float] = {}
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
@@ -76,7 +77,7 @@ class AccountLedger:
         """Note a request that failed; what is known stays."""
         with self._database.transaction() as connection:
             endpoints.save_request(connection, self._account, endpoint, pause)
-            endpoints.count_request(connection, self._account, endpoint, error.code)
+            endpoints.count_failure(connection, self._account, endpoint, error.code)
             endpoints.save_failure(connection, self._account, endpoint, str(error))
 
     def record_chargers(self, answer: Answer[Charger], pause: Pause, now_seconds: float) -> bool:
@@ -93,6 +94,7 @@ class AccountLedger:
             for charger in answer.records:
                 if charger.meter_wh is not None:
                     marks.hold("meter_wh", charger.id, charger.meter_wh)
+            marks.save()
             self._changed(news.change, meters=news.meters, raised=marks.raised)
         return news.session_ended
 
@@ -115,6 +117,7 @@ class AccountLedger:
             for (series, scope), value in _stated(energy).items():
                 if value is not None:
                     marks.hold(series, scope, value)
+            marks.save()
             self._changed(Change.NONE, raised=marks.raised)
 
     def record_answer(
@@ -140,11 +143,8 @@ class AccountLedger:
                 book = books.read_book(
                     connection, self._account, self._vehicles, now_seconds, persistent=self._database.persistent
                 )
-        elif self._change or self._meters_changed or self._raised:
-            with self._database.transaction() as connection:
-                book = self._brought_up_to_date(connection, former)
         else:
-            book = former
+            book = self._brought_up_to_date(former)
         self._keep(book, name_unlinked=name_unlinked)
         return book
 
@@ -159,14 +159,17 @@ class AccountLedger:
 
     def _keep(self, book: Book, *, name_unlinked: bool) -> None:
         self._book, self._undone, self._named_unlinked = book, self._database.undone, name_unlinked
-        self._change, self._meters_changed, self._raised = Change.NONE, False, {}
+        self._change, self._meters, self._raised = Change.NONE, {}, {}
 
-    def _brought_up_to_date(self, connection: sqlite3.Connection, book: Book) -> Book:
+    def _brought_up_to_date(self, book: Book) -> Book:
         if self._change:
-            book = books.with_new_sums(connection, self._account, book, self._vehicles)
-        if self._meters_changed:
-            book = msgspec.structs.replace(book, meters=books.read_meters(connection, self._account))
-        return msgspec.structs.replace(book, marks={**book.marks, **self._raised}) if self._raised else book
+            with self._database.transaction() as connection:
+                book = books.with_new_sums(connection, self._account, book, self._vehicles)
+        if not (self._meters or self._raised):
+            return book
+        return msgspec.structs.replace(
+            book, meters={**book.meters, **self._meters}, marks={**book.marks, **self._raised}
+        )
 
     def _marks(self, connection: sqlite3.Connection) -> totals.Marks:
         """Return the marks of the counters that the API states."""
@@ -180,8 +183,7 @@ class AccountLedger:
             return history.Known(
                 labels.pinned_labels(connection, self._account), books.read_meters(connection, self._account)
             )
-        meters = books.read_meters(connection, self._account) if self._meters_changed else book.meters
-        return history.Known(book.labels, meters)
+        return history.Known(book.labels, {**book.meters, **self._meters})
 
     def _succeeded(
         self,
@@ -196,7 +198,6 @@ class AccountLedger:
         endpoints.save_success(
             connection, self._account, endpoint, pause, at_seconds=now_seconds, malformed=malformed
         )
-        endpoints.count_request(connection, self._account, endpoint, "200")
         if answer is not None:
             endpoints.save_answer(connection, self._account, endpoint, msgspec.json.encode(answer))
 
@@ -204,12 +205,12 @@ class AccountLedger:
         self,
         change: Change,
         *,
-        meters: bool = False,
+        meters: Mapping[str, Meter] = MappingProxyType({}),
         raised: Mapping[tuple[str, str], float] = MappingProxyType({}),
     ) -> None:
-        """Note what the next book has to read again."""
+        """Note in what the next book differs."""
         self._change = max(self._change, change)
-        self._meters_changed |= meters
+        self._meters = {**self._meters, **meters}
         self._raised = {**self._raised, **raised}
 
 

@@ -24,14 +24,6 @@ LARGEST_BATCH = 100
 _TOLD_AT_ONCE = 2
 """Each who is told goes on at once, with a picture to draw or a request to send: the loop breathes in between."""
 
-LONGEST_GATHERING_S = 0.25
-_GATHERING_PER_ACCOUNT_S = 2.5e-4
-
-
-def gathering_s(accounts: int) -> float:
-    """Return the least time between two commits: next to nothing for few accounts, 0.25 s for a thousand."""
-    return min(LONGEST_GATHERING_S, accounts * _GATHERING_PER_ACCOUNT_S)
-
 
 class Batches:
     """Runs work on the ledger outside of the event loop; an ``Offload``.

@@ -36,6 +36,7 @@ def read_book(
     marks = totals.Marks(connection, account)
     known = labels.pinned_labels(connection, account)
     held = _held_totals(connection, account, marks, known, vehicles) if walk_now.complete else ({}, {})
+    marks.save()
     sessions, back_to_seconds = connection.execute(
         "SELECT (SELECT SUM(entries) FROM totals WHERE account = ?1), "
         "(SELECT MIN(started_at) FROM sessions WHERE account = ?1 AND withdrawn = 0)",

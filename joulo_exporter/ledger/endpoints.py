@@ -36,14 +36,14 @@ class EndpointRecord(msgspec.Struct, frozen=True):
 
 def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked."""
-    counts: dict[str, list[tuple[str, int]]] = {}
+    failed: dict[str, list[tuple[str, int]]] = {}
     for endpoint, code, count in connection.execute(
         "SELECT endpoint, code, count FROM requests WHERE account = ? ORDER BY endpoint, code", (account,)
     ):
-        counts.setdefault(endpoint, []).append((code, count))
+        failed.setdefault(endpoint, []).append((code, count))
     rows = connection.execute(
-        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, answers.body, malformed "
-        "FROM endpoints LEFT JOIN answers USING (account, endpoint) WHERE account = ?",
+        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
+        "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = ?",
         (account,),
     )
     return {
@@ -54,9 +54,9 @@ def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, En
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            requests=tuple(counts.get(endpoint, ())),
+            requests=tuple(_counts(succeeded, failed.get(endpoint, []))),
         )
-        for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed in rows
+        for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows
     }
 
 
@@ -70,8 +70,12 @@ def save_request(connection: sqlite3.Connection, account: int, endpoint: str, pa
     )
 
 
-def count_request(connection: sqlite3.Connection, account: int, endpoint: str, code: str) -> None:
-    """Count a request by its outcome."""
+def _counts(succeeded: int, failed: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return sorted([("200", succeeded), *failed]) if succeeded else failed
+
+
+def count_failure(connection: sqlite3.Connection, account: int, endpoint: str, code: str) -> None:
+    """Count a request that failed, by its outcome."""
     connection.execute(
         """INSERT INTO requests VALUES (?, ?, ?, 1)
            ON CONFLICT (account, endpoint, code) DO UPDATE SET count = count + 1""",
@@ -82,13 +86,15 @@ def count_request(connection: sqlite3.Connection, account: int, endpoint: str, c
 def save_success(
     connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause, *, at_seconds: float, malformed: int
 ) -> None:
-    """Note a refresh that succeeded."""
+    """Note, and count, a refresh that succeeded."""
     connection.execute(
-        """INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed)
-           VALUES (?, ?, ?, ?, ?, 1, ?, ?)
+        """INSERT INTO endpoints
+             (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
+           VALUES (?, ?, ?, ?, ?, 1, ?, ?, 1)
            ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
              pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
-             succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed""",
+             succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed,
+             succeeded = succeeded + 1""",
         (
             account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures, at_seconds, malformed,
         ),
@@ -98,7 +104,7 @@ def save_success(
 def save_answer(connection: sqlite3.Connection, account: int, endpoint: str, body: bytes) -> None:
     """Keep the last good answer; one that is as before is not written again."""
     connection.execute(
-        """INSERT INTO answers VALUES (?, ?, ?)
+        """INSERT INTO last_answers VALUES (?, ?, ?)
            ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body WHERE body != excluded.body""",
         (account, endpoint, body),
     )

@@ -10,6 +10,7 @@ from joulo_exporter.ledger import walk as walks
 from joulo_exporter.ledger.entry import Entry, listed, seen_live, vanished
 from joulo_exporter.ledger.labels import pin_label
 from joulo_exporter.ledger.sessions import Change, entries, save, select, still_open
+from joulo_exporter.models.book import Meter
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from joulo_exporter.ledger.walk import Walk
     from joulo_exporter.models import Answer, Charger, LiveSession, Session
-    from joulo_exporter.models.book import Meter
 
 _FEW_MISSING = 10
 _FEW_MISSING_SHARE = 0.1
@@ -53,7 +53,8 @@ class ChargersNews(msgspec.Struct):
 
     session_ended: bool = False
     change: Change = Change.NONE
-    meters: bool = False
+    meters: dict[str, Meter] = {}
+    """Readings that are new, by charger id."""
 
 
 def record_chargers(
@@ -75,10 +76,14 @@ def record_chargers(
             slug = configured_labels.get(charger.id) or charger.slug
             pin_label(connection, account, charger.id, slug=slug, name=charger.nickname)
             news.change = Change.SESSIONS
-        _end_others(connection, account, charger, in_progress, news)
+        if in_progress:
+            _end_others(connection, account, charger, in_progress, news)
         if charger.session is not None:
             _continue(connection, account, charger.id, charger.session, in_progress, news, now_seconds)
-        news.meters |= _record_meter(connection, account, charger, known.meters.get(charger.id))
+        meter = _read_meter(charger, known.meters.get(charger.id))
+        if meter is not None:
+            news.meters[charger.id] = meter
+    _save_meters(connection, account, news.meters)
     return news
 
 
@@ -112,22 +117,25 @@ def _continue(
     news.change = max(news.change, save(connection, account, old, new))
 
 
-def _record_meter(connection: sqlite3.Connection, account: int, charger: Charger, known: Meter | None) -> bool:
-    """Keep a reading, and the one before it; return whether it is news."""
-    if charger.meter_wh is None or charger.meter_at_seconds is None:
-        return False
-    if known is not None and (known.wh, known.at_seconds) == (charger.meter_wh, charger.meter_at_seconds):
-        return False
-    connection.execute(
-        """INSERT INTO meters (account, charger_id, wh, at) VALUES (?, ?, ?, ?)
-           ON CONFLICT (account, charger_id) DO UPDATE SET
-             former_wh = CASE WHEN excluded.at > at THEN wh ELSE former_wh END,
-             former_at = CASE WHEN excluded.at > at THEN at ELSE former_at END,
-             wh = excluded.wh, at = excluded.at
-           WHERE excluded.at >= at""",
-        (account, charger.id, charger.meter_wh, charger.meter_at_seconds),
+def _read_meter(charger: Charger, known: Meter | None) -> Meter | None:
+    """Return a reading, and the one before it, if it is news; an older one than what is known is not."""
+    wh, at_seconds = charger.meter_wh, charger.meter_at_seconds
+    if wh is None or at_seconds is None:
+        return None
+    if known is None:
+        return Meter(wh, at_seconds)
+    if at_seconds > known.at_seconds:
+        return Meter(wh, at_seconds, known.wh, known.at_seconds)
+    if at_seconds == known.at_seconds and wh != known.wh:
+        return Meter(wh, at_seconds, known.former_wh, known.former_at_seconds)
+    return None
+
+
+def _save_meters(connection: sqlite3.Connection, account: int, meters: Mapping[str, Meter]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO meters (account, charger_id, wh, at, former_wh, former_at) VALUES (?, ?, ?, ?, ?, ?)",
+        [(account, charger_id, *msgspec.structs.astuple(meter)) for charger_id, meter in meters.items()],
     )
-    return True
 
 
 def record_page(

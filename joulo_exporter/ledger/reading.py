@@ -183,7 +183,7 @@ class LedgerReader:
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the last answer of ``/chargers``; nothing if there was none that can be read."""
         row = self._connection.execute(
-            "SELECT body FROM answers WHERE account = ? AND endpoint = 'chargers'", (self._accounts[account],)
+            "SELECT body FROM last_answers WHERE account = ? AND endpoint = 'chargers'", (self._accounts[account],)
         ).fetchone()
         try:
             return () if row is None or row[0] is None else msgspec.json.decode(row[0], type=tuple[Charger, ...])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,13 +36,16 @@ class Marks:
         self.raised: dict[tuple[str, str], float] = {}
 
     def hold(self, series: str, key: str, value: float) -> float:
-        """Return the value, or the mark if that is higher; a new height is written down."""
+        """Return the value, or the mark if that is higher; a new height is written down by ``save``."""
         mark = self.raised.get((series, key), self._values.get((series, key)))
         if mark is not None and mark >= value:
             return mark
         self.raised[series, key] = value
-        write_mark(self._connection, self._account, series, key, value)
         return value
+
+    def save(self) -> None:
+        """Write the new heights down."""
+        _write_marks(self._connection, self._account, self.raised)
 
     def hold_totals(self, series: str, key: str, totals: Totals) -> Totals:
         """Return the totals with each figure held on its own."""
@@ -55,9 +57,11 @@ class Marks:
         return {key: value for key, value in {**self._values, **self.raised}.items() if key[0] in series}
 
 
-def write_mark(connection: sqlite3.Connection, account: int, series: str, key: str, value: float) -> None:
-    """Write a new height down."""
-    connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)", (account, series, key, value))
+def _write_marks(connection: sqlite3.Connection, account: int, heights: Mapping[tuple[str, str], float]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
+        [(account, series, key, value) for (series, key), value in heights.items()],
+    )
 
 
 def _read_marks(connection: sqlite3.Connection, account: int) -> dict[tuple[str, str], float]:
@@ -85,6 +89,7 @@ def raised_totals(
         truth: the sums of today.
     """
     held = dict(former)
+    heights: dict[tuple[str, str], float] = {}
     for name, before in former.items():
         now = truth.get(name, Totals())
         if now == before:
@@ -94,8 +99,9 @@ def raised_totals(
             mark, value = getattr(before, field), getattr(now, field)
             figures[field] = max(mark, value)
             if value > mark:
-                write_mark(connection, account, f"{series}_{field}", keys[name], value)
+                heights[f"{series}_{field}", keys[name]] = value
         held[name] = Totals(**figures)
+    _write_marks(connection, account, heights)
     return held
 
 
@@ -141,9 +147,13 @@ def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
 
 
 def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
-    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(_FIELDS))
+    sums: dict[str, Totals] = {}
     for key, totals in pairs:
-        sums[key] = [
-            so_far + figure for so_far, figure in zip(sums[key], msgspec.structs.astuple(totals), strict=True)
-        ]
-    return {key: Totals(*figures) for key, figures in sums.items()}
+        so_far = sums.get(key)
+        sums[key] = totals if so_far is None else _sum(so_far, totals)
+    return sums
+
+
+def _sum(one: Totals, other: Totals) -> Totals:
+    figures = zip(msgspec.structs.astuple(one), msgspec.structs.astuple(other), strict=True)
+    return Totals(*(first + second for first, second in figures))

@@ -73,8 +73,12 @@ class _ChargersWire(msgspec.Struct):
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-def parse_chargers(body: bytes) -> Answer[Charger]:
+def parse_chargers(body: bytes, memory: dict[int, Charger] | None = None) -> Answer[Charger]:
     """Read an answer of ``/chargers``; no ``chargers`` in it means that there are none yet.
+
+    Args:
+        body: the answer.
+        memory: as for ``read_records``: most chargers stand still most of the time.
 
     Raises:
         ApiResponseError: it is no such object, or every charger in it is malformed.
@@ -82,7 +86,7 @@ def parse_chargers(body: bytes) -> Answer[Charger]:
     wire = decode_object(body, _ChargersWire)
     if wire.chargers is None and wire.error is not msgspec.UNSET:
         raise ApiResponseError("the answer is an error message with status 200")
-    return read_records(wire.chargers or [], _ChargerWire, _charger, lambda charger: charger.id)
+    return read_records(wire.chargers or [], _ChargerWire, _charger, lambda charger: charger.id, memory)
 
 
 def _charger(wire: _ChargerWire) -> Charger:

@@ -126,6 +126,7 @@ def read_records(
     wire_type: type[Wire],
     convert: Callable[[Wire], Record],
     key: Callable[[Record], str],
+    memory: dict[int, Record] | None = None,
 ) -> Answer[Record]:
     """Read each record on its own, so that a malformed one costs only itself.
 
@@ -134,22 +135,32 @@ def read_records(
         wire_type: the shape of one on the wire.
         convert: makes our record; raises ``ValueError`` for a value that cannot be.
         key: what must be unique; of two records with one key the first counts.
+        memory: the records of the answer before by a digest of 64 bits of what they were made of: one that comes as
+            it was is not read again. It is given those of this answer.
 
     Raises:
         ApiResponseError: there are records and every one of them is malformed.
     """
     records: dict[str, Record] = {}
     malformed: list[str] = []
+    former, read = memory or {}, {}
     for position, item in enumerate(raw):
-        try:
-            record = convert(msgspec.json.decode(item, type=wire_type))
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            malformed.append(f"record {position}: {error}")
-            continue
+        digest = hash(bytes(item))
+        record = former.get(digest)
+        if record is None:
+            try:
+                record = convert(msgspec.json.decode(item, type=wire_type))
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                malformed.append(f"record {position}: {error}")
+                continue
+        read[digest] = record
         if key(record) in records:
             malformed.append(f"record {position}: its key stands twice in the answer")
         else:
             records[key(record)] = record
+    if memory is not None:
+        memory.clear()
+        memory.update(read)
     if malformed and not records:
         raise ApiResponseError(f"every record of the answer is malformed; {malformed[0]}")
     return Answer(tuple(records.values()), tuple(malformed))

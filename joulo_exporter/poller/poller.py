@@ -77,6 +77,7 @@ class Poller:
         self._notices = Notices(settings.account)
         self._books = Books(ledger, self._notices, offload=offload, clock=clock, public=settings.public)
         self._busy = asyncio.Lock()
+        self._shown: Snapshot | None = None
         self.shown = asyncio.Event()
         """Set once what the ledger knows has been published."""
 
@@ -228,7 +229,8 @@ class Poller:
 
     def _show(self) -> None:
         try:
-            self._publish(self._snapshot())
+            self._shown = self._snapshot()
+            self._publish(self._shown)
         except Exception as error:  # noqa: BLE001 -- what cannot be shown must not end the refreshes
             self._notices.not_shown(error)
 
@@ -244,7 +246,7 @@ class Poller:
             ere_position=self._ere_position.answer if self._ere_position.name in fresh else None,
             ere_price=self._ere_price.answer if self._ere_price.name in fresh else None,
         )
-        return picture(settings, health, self._books.book, answers)
+        return picture(settings, health, self._books.book, answers, self._shown)
 
     def _rest_s(self) -> float:
         """Return the time until something is due, or an answer becomes too old to be shown."""

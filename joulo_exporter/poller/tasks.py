@@ -7,13 +7,15 @@ Adding an endpoint is adding a class here and naming it in the poller; one whose
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 import msgspec
 
 from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS
 from joulo_exporter.ledger import PAGE_SIZE, Walk, begin_head
-from joulo_exporter.models import Answer, Charger, Energy, Session
+from joulo_exporter.models import Answer, Charger, Energy, Session, parse_chargers
 
 if TYPE_CHECKING:
     from joulo_exporter.api import JouloClient
@@ -73,6 +75,7 @@ class ChargersTask:
 
     def __init__(self) -> None:
         self.chargers: tuple[Charger, ...] = ()
+        self._endpoint = replace(CHARGERS, parse=partial(parse_chargers, memory={}))
 
     def interval_s(self, settings: PollSettings) -> float:
         """Return the configured interval."""
@@ -85,7 +88,7 @@ class ChargersTask:
 
     async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
         """Ask for the chargers."""
-        answer = await client.fetch(CHARGERS)
+        answer = await client.fetch(self._endpoint)
 
         def record(ledger: AccountLedger, pause: Pause, now_seconds: float) -> Outcome:
             session_ended = ledger.record_chargers(answer, pause, now_seconds)

@@ -59,24 +59,69 @@ PICTURES = {
 @pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
 def test_a_family_differs_where_its_lines_do(pictures):
     for former, latest in zip([pictures[0]] * len(pictures) + pictures, pictures + pictures[::-1], strict=True):
-        before, after = differing(former, latest)
+        before, after, changed = differing(former, latest)
         for lines in LINES:
             samples = lines.family.samples
-            told = list(samples(before)) != list(samples(after))
+            told = not changed.isdisjoint(lines.family.reads) and list(samples(before)) != list(samples(after))
             assert told == (lines.render(former) != lines.render(latest)), lines.family.name
 
 
+class Read:
+    """A picture, or a book, that notes which of its fields are read."""
+
+    def __init__(self, of, fields, prefix=""):
+        self._of, self._fields, self._prefix = of, fields, prefix
+
+    def __getattr__(self, name):
+        value = getattr(self._of, name)
+        if name == "book":
+            return None if value is None else Read(value, self._fields, "book.")
+        self._fields.add(self._prefix + name)
+        return value
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_family_reads_what_it_says(family):
+    """Else it would not be served anew when what it reads has changed."""
+    fields = set()
+    samples = []
+    reported = replace(FULL.last_sessions[0], reported_at_seconds=1_780_000_000.0)
+    ended = replace(FULL, ended_sessions=(reported,))
+    for shown in (
+        with_position(FULL),
+        ended,
+        recorded_picture(),
+        with_position(recorded_picture()),
+        market_picture(),
+    ):
+        samples += family.samples(Read(shown, fields))
+    assert samples
+    assert fields == set(family.reads)
+
+
 def test_nothing_is_left_of_what_is_equal():
-    before, after = differing(FULL, replace(FULL, chargers=tuple(FULL.chargers)))
-    assert before == after == type(FULL)("street", (), chargers=())
+    before, after, changed = differing(FULL, replace(FULL, chargers=tuple(FULL.chargers), book=replace(FULL.book)))
+    assert changed == set()
+    assert before.chargers == after.chargers == ()
+    assert before.book.chargers == after.book.vehicles == {}
 
 
 def test_only_what_charges_is_left_of_a_refresh():
     endpoints = (LATER.endpoints[0], *FULL.endpoints[1:])
     latest = replace(LATER, book=FULL.book, energy=FULL.energy, endpoints=endpoints)
-    before, after = differing(FULL, latest)
+    before, after, changed = differing(FULL, latest)
     charging = [live.label for live in FULL.chargers if live.charger.charging]
     assert 0 < len(charging) < 4
     assert [live.label for live in before.chargers] == [live.label for live in after.chargers] == charging
     assert [health.endpoint for health in after.endpoints] == ["chargers"]
-    assert (after.book, after.energy, after.last_sessions) == (None, None, ())
+    assert changed == {"chargers", "endpoints"}
+
+
+def test_only_sums_that_have_grown_are_left_of_a_book():
+    charger = next(iter(FULL.book.chargers))
+    grown = replace(FULL.book.chargers[charger], kwh_hundredths=9_999_999)
+    book = replace(FULL.book, chargers={**FULL.book.chargers, charger: grown})
+    before, after, changed = differing(FULL, replace(FULL, book=book))
+    assert changed == {"book.chargers"}
+    assert before.book.chargers == {charger: FULL.book.chargers[charger]}
+    assert after.book.chargers == {charger: grown}

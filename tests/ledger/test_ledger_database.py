@@ -9,7 +9,9 @@ import pytest
 from ledger_desk import finished, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import FILE_NAME, Database, database, migrations, put_aside
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, database, migrations, put_aside
+from joulo_exporter.models import Answer
+from joulo_exporter.schedule import Pause
 
 HOLD = """
 import sys, pathlib
@@ -160,6 +162,30 @@ def test_migrations_are_applied_once_each(tmp_path, monkeypatch):
         held = Database(tmp_path)
         assert (count(held, "more"), count(held, "migrations")) == (1, len(migrations.MIGRATIONS))
         held.close()
+
+
+def test_what_earlier_versions_kept_of_endpoints_stays(tmp_path, monkeypatch):
+    with monkeypatch.context() as earlier:
+        for module in (migrations, database):
+            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:3])
+        held = Database(tmp_path)
+        with held.transaction() as connection:
+            connection.execute("INSERT INTO accounts VALUES (1, 'home')")
+            for endpoint in ("chargers", "energy"):
+                connection.execute("INSERT INTO endpoints (account, endpoint) VALUES (1, ?)", (endpoint,))
+            connection.execute("INSERT INTO answers VALUES (1, 'chargers', ?)", (b"[]",))
+            counts = (("chargers", "200", 41), ("chargers", "timeout", 2), ("energy", "503", 3))
+            connection.executemany("INSERT INTO requests VALUES (1, ?, ?, ?)", counts)
+        held.close()
+    held = Database(tmp_path)
+    ledger = AccountLedger(held, "home", configured_labels={}, vehicles={})
+    records, _ = ledger.load()
+    assert (records["chargers"].body, records["energy"].body) == (b"[]", None)
+    assert records["chargers"].requests == (("200", 41), ("timeout", 2))
+    assert records["energy"].requests == (("503", 3),)
+    ledger.record_chargers(Answer((), ()), Pause(60.0, 60.0), 60.0)
+    assert ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
+    held.close()
 
 
 def test_a_migration_that_fails_leaves_nothing(tmp_path, monkeypatch):

@@ -216,3 +216,28 @@ def test_meter_readings_within_bounds(wh):
 
 def test_an_empty_time_is_none():
     assert parse_one({"id": "a", "meter_updated_at": ""}).meter_at_seconds is None
+
+
+def test_a_charger_that_comes_as_before_is_not_read_again():
+    first = {"id": "c1", "is_charging": True, "latest_meter_wh": 1000}
+    second, broken = {"id": "c2"}, {"id": 3}
+    memory: dict[int, Charger] = {}
+
+    def read(*chargers):
+        return parse_chargers(json.dumps({"chargers": chargers}).encode(), memory)
+
+    former = read(first, second, broken)
+    assert [charger.id for charger in former.records] == ["c1", "c2"]
+    latest = read(second, first | {"latest_meter_wh": 1001}, broken)
+    assert latest.records[0] is former.records[1]
+    assert latest.records[1] == msgspec.structs.replace(former.records[0], meter_wh=1001.0)
+    assert [len(answer.malformed) for answer in (former, latest)] == [1, 1]
+    assert set(memory.values()) == set(latest.records)
+
+
+def test_a_charger_that_stands_twice_in_an_answer_is_malformed_each_time():
+    twice = json.dumps({"chargers": [{"id": "c1"}, {"id": "c1"}]}).encode()
+    memory: dict[int, Charger] = {}
+    answers = [parse_chargers(twice, memory) for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert (len(answers[0].records), len(answers[0].malformed)) == (1, 1)

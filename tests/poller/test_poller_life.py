@@ -142,7 +142,7 @@ async def test_what_an_older_version_kept_in_another_form_is_waited_for(tmp_path
     async with Rig(tmp_path) as rig:
         await rig.start()
         with rig.database.transaction() as connection:
-            connection.execute("UPDATE answers SET body = ?", (b'{"not": "ours"}',))
+            connection.execute("UPDATE last_answers SET body = ?", (b'{"not": "ours"}',))
         await rig.restart(away_s=1)
         assert rig.value("joulo_charging", charger="oprit") is None
         await rig.clock.advance(59)

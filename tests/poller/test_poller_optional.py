@@ -124,7 +124,7 @@ async def test_a_kept_answer_of_another_form_is_no_hindrance(tmp_path):
         await rig.start()
         with rig.database.transaction() as connection:
             connection.execute(
-                "UPDATE answers SET body = ? WHERE endpoint = 'ere_position'", (msgspec.json.encode([1]),)
+                "UPDATE last_answers SET body = ? WHERE endpoint = 'ere_position'", (msgspec.json.encode([1]),)
             )
         await rig.restart(away_s=10)
         assert rig.value("joulo_ere_position_euros", bucket="paid") is None
