@@ -105,7 +105,7 @@ def later_spread_s(accounts: int) -> float:
 
 
 def tick_s(accounts: int) -> float:
-    """Return within how many seconds accounts may be served together: 0.5 s for a thousand, next to nothing for few.
+    """Return the seconds within which accounts may be served together: 0.5 for a thousand, next to none for few.
 
     It is added to the pauses, never taken from them, and is far less than their jitter.
     """

@@ -34,7 +34,7 @@ class Family:
     samples: Callable[[Snapshot], Iterable[tuple[Labels, Value]]]
     """Gives (values of ``labels``, value); what the API does not give is left out."""
     reads: tuple[str, ...]
-    """The fields of a snapshot that the samples are made of; of its book, single fields, such as ``book.marks``."""
+    """The fields of a snapshot that the samples are made of; of its book, single ones, as ``book.marks``."""
 
     def empty(self) -> Metric:
         """Return the family without samples, as the client library names it."""
@@ -74,7 +74,7 @@ def number(value: float) -> str:
 
 def present(pairs: Iterable[tuple[Labels, float | None]]) -> Iterable[tuple[Labels, float]]:
     """Return the pairs that have a value."""
-    return [pair for pair in pairs if pair[1] is not None]
+    return [(labels, value) for labels, value in pairs if value is not None]
 
 
 def of_hundredths(value: float | None) -> float | None:

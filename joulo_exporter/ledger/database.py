@@ -25,7 +25,7 @@ _CACHE_KIB = 16 * 1024
 """Of the file's pages; all that a thousand accounts change in a minute, so that none is read again for it."""
 
 _JOURNAL_PAGES = 4000
-"""So many are in the journal before the file is brought up to date: what changes again and again is copied once."""
+"""So many are in the journal before the file is brought up to date: what changes often is copied once."""
 
 _JOURNAL_LIMIT_BYTES = 4200 * _JOURNAL_PAGES
 

@@ -133,7 +133,8 @@ def _read_meter(charger: Charger, known: Meter | None) -> Meter | None:
 
 def _save_meters(connection: sqlite3.Connection, account: int, meters: Mapping[str, Meter]) -> None:
     connection.executemany(
-        "INSERT OR REPLACE INTO meters (account, charger_id, wh, at, former_wh, former_at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO meters (account, charger_id, wh, at, former_wh, former_at) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
         [(account, charger_id, *msgspec.structs.astuple(meter)) for charger_id, meter in meters.items()],
     )
 

@@ -135,8 +135,8 @@ def read_records(
         wire_type: the shape of one on the wire.
         convert: makes our record; raises ``ValueError`` for a value that cannot be.
         key: what must be unique; of two records with one key the first counts.
-        memory: the records of the answer before by a digest of 64 bits of what they were made of: one that comes as
-            it was is not read again. It is given those of this answer.
+        memory: the records of the answer before, by a digest of 64 bits of what they were made of: one that
+            comes as it was is not read again. It is given those of this answer.
 
     Raises:
         ApiResponseError: there are records and every one of them is malformed.
