@@ -3,82 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
-from joulo_exporter.config import PUBLIC_COLLECTORS
-from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
+from joulo_exporter.api import JouloClient, UnknownFields
+from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.logs import event
+from joulo_exporter.plans import Plan  # noqa: TC001 -- msgspec looks it up
 from joulo_exporter.poller import Poller, PollSettings, Turns, spread_settings
-from joulo_exporter.snapshot import Tags
 from joulo_exporter.tokens import Together, TokenWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import aiohttp
 
-    from joulo_exporter.config import ApiConfig, Config, Secret, TokenSource
+    from joulo_exporter.config import Secret
     from joulo_exporter.exposition import Exposition
     from joulo_exporter.ledger import Database
     from joulo_exporter.poller import Clock, Handover, Offload
 
 _logger = logging.getLogger(__name__)
 
-
-class Plan(msgspec.Struct, frozen=True):
-    """All that one account's poller depends on: when it is unchanged, a reload leaves the poller alone."""
-
-    key: str
-    """The account's name, or an empty text."""
-    source: TokenSource | None
-    token: Secret | None
-    """``None``, as is its source, for the public price feed."""
-    api: ApiConfig
-    chargers: Mapping[str, str]
-    settings: PollSettings
-
-
-def plans(config: Config) -> tuple[Plan, ...]:
-    """Return what each account needs; reads the tokens.
-
-    Raises:
-        ConfigError: a token cannot be read.
-    """
-    accounts = tuple(
-        Plan(
-            key=account.name or "",
-            source=account.token,
-            token=account.token.read(),
-            api=config.api,
-            chargers=config.chargers,
-            settings=_settings(config, account.name, config.collectors - PUBLIC_COLLECTORS),
-        )
-        for account in config.accounts
-    )
-    return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
-
-
-def _public_plan(config: Config) -> Plan:
-    """Return the plan of the public price feed: nothing of an account is in it."""
-    settings = msgspec.structs.replace(_settings(config, None, frozenset()), public=True)
-    api = msgspec.structs.replace(config.api, url=config.api.ere_price_url.removesuffix(ERE_PRICE.path))
-    return Plan(key=PUBLIC_ACCOUNT, source=None, token=None, api=api, chargers={}, settings=settings)
-
-
-def _settings(config: Config, account: str | None, collectors: frozenset[str]) -> PollSettings:
-    return PollSettings(
-        account=account,
-        intervals=config.intervals,
-        stale_after_s=config.stale_after_s,
-        page_interval_s=config.history.page_interval_s,
-        resync_interval_s=config.history.resync_interval_s,
-        tags=Tags(vehicles=config.vehicles, mode=config.id_tags),
-        collectors=collectors,
-    )
+_OPENED_TOGETHER = 500
+"""Accounts whose ledgers are opened at the same time."""
 
 
 class _Running(msgspec.Struct):
@@ -155,7 +106,9 @@ class Accounts:
         plans_by_key = {plan.key: plan for plan in wanted}
         running = {key: running.plan for key, running in self._running.items()}
         starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
-        ledgers = await asyncio.gather(*(self._ledger(plan) for plan in starting))
+        ledgers: list[AccountLedger] = []
+        for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
+            ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
         ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
         await asyncio.gather(*(self._end(key) for key in ending))
         self._exposition.keep_only(plans_by_key)
@@ -172,11 +125,10 @@ class Accounts:
 
     async def shown(self, within_s: float) -> None:
         """Wait until what the ledger knows of all accounts is published, though no longer than so many seconds."""
-        waiting = [asyncio.ensure_future(running.poller.shown.wait()) for running in self._running.values()]
-        if waiting:
-            _, late = await asyncio.wait(waiting, timeout=within_s)
-            for waits in late:
-                waits.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                for running in list(self._running.values()):
+                    await running.poller.shown.wait()
 
     async def close(self) -> None:
         """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""

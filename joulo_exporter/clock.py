@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+_WOKEN_AT_ONCE = 20
+"""Each who wakes goes on in the next turn of the loop, which then breathes."""
 
 
 class SystemClock:
@@ -19,9 +27,30 @@ class SystemClock:
     def __init__(self) -> None:
         self.tick_s = 0.0
         """Seconds from one tick to the next; 0 for a clock without."""
+        self._sleepers: dict[float, list[asyncio.Future[None]]] = {}
 
-    async def sleep(self, duration_s: float) -> None:
+    def sleep(self, duration_s: float) -> Awaitable[None]:
         """Wait so many seconds, and then for the next tick: never less."""
-        if duration_s > 0 and self.tick_s > 0:
-            duration_s += -(self.monotonic() + duration_s) % self.tick_s
-        await asyncio.sleep(duration_s)
+        if duration_s <= 0 or self.tick_s <= 0:
+            return asyncio.sleep(duration_s)
+        # One timer a tick, whoever sleeps: the loop's own for each would be most of what the collector of garbage
+        # has to look through.
+        loop = asyncio.get_running_loop()
+        moment_s = math.ceil((self.monotonic() + duration_s) / self.tick_s) * self.tick_s
+        sleeper: asyncio.Future[None] = loop.create_future()
+        if moment_s not in self._sleepers:
+            self._sleepers[moment_s] = []
+            loop.call_at(moment_s, self._wake, moment_s)
+        self._sleepers[moment_s].append(sleeper)
+        return sleeper
+
+    def _wake(self, moment_s: float) -> None:
+        sleepers = self._sleepers[moment_s]
+        for sleeper in sleepers[:_WOKEN_AT_ONCE]:
+            if not sleeper.done():  # cancelled
+                sleeper.set_result(None)
+        del sleepers[:_WOKEN_AT_ONCE]
+        if sleepers:
+            asyncio.get_running_loop().call_soon(self._wake, moment_s)
+        else:
+            del self._sleepers[moment_s]

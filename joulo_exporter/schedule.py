@@ -30,7 +30,7 @@ _LONGEST_TICK_S = 0.5
 _TICK_PER_ACCOUNT_S = 5e-4
 
 
-class Pause(msgspec.Struct, frozen=True):
+class Pause(msgspec.Struct, frozen=True, gc=False):
     """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
 
     requested_at_seconds: float

@@ -100,7 +100,7 @@ class Tags(msgspec.Struct, frozen=True):
         return shown_tag(tag, self.mode)
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """Everything that is served of one account."""
 
     account: str | None

@@ -6,43 +6,92 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter import clock
 from joulo_exporter.clock import SystemClock
 
 
-def slept_s(duration_s: float, *, at_s: float, tick_s: float) -> float:
-    """Return for how long the clock sleeps, without sleeping."""
-    durations = []
+class Timers:
+    """An event loop as the clock sees it, with timers that a test sets off."""
 
-    async def sleep(slept: float) -> None:
-        durations.append(slept)
+    def __init__(self, loop) -> None:
+        self.create_future, self.call_soon = loop.create_future, loop.call_soon
+        self.set: dict[float, tuple] = {}
 
-    ticking = SystemClock()
-    ticking.tick_s = tick_s
-    ticking.monotonic = lambda: at_s
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(clock.asyncio, "sleep", sleep)
-        asyncio.run(ticking.sleep(duration_s))
-    (duration,) = durations
-    return duration
+    def call_at(self, moment_s, callback, *arguments) -> None:
+        self.set[moment_s] = (callback, *arguments)
+
+    def go_off(self) -> None:
+        """Call what the earliest timer calls."""
+        callback, *arguments = self.set.pop(min(self.set))
+        callback(*arguments)
+
+
+class Bench:
+    """A clock with ticks of half a second at a moment of the test's choice."""
+
+    def __init__(self, monkeypatch, *, at_s: float = 100.25, tick_s: float = 0.5) -> None:
+        self.timers = Timers(asyncio.get_running_loop())
+        monkeypatch.setattr("joulo_exporter.clock.asyncio.get_running_loop", lambda: self.timers)
+        self.clock = SystemClock()
+        self.clock.tick_s = tick_s
+        self.clock.monotonic = lambda: at_s
 
 
 @pytest.mark.parametrize(
-    ("duration_s", "at_s", "tick_s", "expected"),
-    [
-        (60.0, 100.25, 0.0, 60.0),
-        (60.0, 100.25, 0.5, 60.25),
-        (60.0, 100.0, 0.5, 60.0),
-        (0.125, 100.25, 0.5, 0.25),
-        (0.0, 100.25, 0.5, 0.0),
-    ],
+    ("at_s", "duration_s", "wakes_s"),
+    [(100.25, 60.0, 160.5), (100.0, 60.0, 160.0), (100.25, 0.125, 100.5), (100.25, 0.25, 100.5)],
 )
-def test_who_sleeps_wakes_at_a_tick(duration_s, at_s, tick_s, expected):
-    assert slept_s(duration_s, at_s=at_s, tick_s=tick_s) == expected
+async def test_who_sleeps_wakes_at_a_tick(monkeypatch, at_s, duration_s, wakes_s):
+    bench = Bench(monkeypatch, at_s=at_s)
+    sleeper = bench.clock.sleep(duration_s)
+    assert list(bench.timers.set) == [wakes_s]
+    assert not sleeper.done()
+    bench.timers.go_off()
+    assert sleeper.done()
+
+
+async def test_who_wakes_at_the_same_tick_shares_a_timer(monkeypatch):
+    bench = Bench(monkeypatch)
+    first, second, later = (bench.clock.sleep(duration_s) for duration_s in (0.3, 0.4, 0.8))
+    assert sorted(bench.timers.set) == [101.0, 101.5]
+    bench.timers.go_off()
+    assert (first.done(), second.done(), later.done()) == (True, True, False)
+
+
+async def test_many_wake_one_after_the_other_and_who_was_cancelled_does_not(monkeypatch):
+    bench = Bench(monkeypatch)
+    sleepers = [bench.clock.sleep(0.3) for _ in range(50)]
+    sleepers[30].cancel()
+    awake = []
+    for sleeper in sleepers:
+        sleeper.add_done_callback(awake.append)
+    bench.timers.go_off()
+    await asyncio.sleep(0)
+    assert 0 < len(awake) < 50
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(awake) == 50
+    assert [sleeper.cancelled() for sleeper in sleepers].count(True) == 1
+    assert bench.clock._sleepers == {}
+
+
+async def test_a_clock_without_ticks_and_a_rest_of_nothing_sleep_as_they_are():
+    clock = SystemClock()
+    await clock.sleep(0.0)
+    clock.tick_s = 1000.0
+    await clock.sleep(0.0)
+    await clock.sleep(-1.0)
+    assert clock._sleepers == {}
 
 
 @given(
     duration_s=st.floats(0.001, 1e5), at_s=st.floats(0, 1e7, allow_subnormal=False), tick_s=st.floats(0.0005, 0.5)
 )
 def test_nobody_wakes_early_nor_more_than_a_tick_late(duration_s, at_s, tick_s):
-    assert duration_s <= slept_s(duration_s, at_s=at_s, tick_s=tick_s) <= duration_s + tick_s
+    async def moment_s() -> float:
+        with pytest.MonkeyPatch.context() as patched:
+            bench = Bench(patched, at_s=at_s, tick_s=tick_s)
+            bench.clock.sleep(duration_s)
+            return next(iter(bench.timers.set))
+
+    slack_s = 1e-9 * (at_s + duration_s)
+    assert -slack_s <= asyncio.run(moment_s()) - at_s - duration_s <= tick_s + slack_s

@@ -10,11 +10,12 @@ from aioresponses import CallbackResult
 from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 
-from joulo_exporter.accounts import Accounts, plans
+from joulo_exporter.accounts import Accounts
 from joulo_exporter.api import open_session
 from joulo_exporter.config import load_config
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
+from joulo_exporter.plans import plans
 
 URL = "http://127.0.0.1:9/api"
 BODIES = {

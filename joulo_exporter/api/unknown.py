@@ -35,9 +35,9 @@ class UnknownFields:
 
     def look(self, endpoint: Endpoint[object], body: bytes) -> None:
         """Take note of an answer's fields: those of the answer itself, and of the first record of each list."""
-        names = self._names.setdefault(endpoint.name, set())
         try:
             for name in _strangers(body, _by_section(endpoint.known)):
+                names = self._names.setdefault(endpoint.name, set())
                 if name not in names and len(names) < _MOST_NAMES:
                     names.add(name)
                     event(_logger, "debug", "a field that this version does not know", endpoint=endpoint.name,

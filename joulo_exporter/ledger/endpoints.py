@@ -17,7 +17,7 @@ PUBLIC_ACCOUNT = "\tpublic"
 _LONGEST_ERROR = 300
 
 
-class EndpointRecord(msgspec.Struct, frozen=True):
+class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     """One endpoint of one account."""
 
     pause: Pause | None = None

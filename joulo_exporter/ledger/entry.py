@@ -26,7 +26,7 @@ No true tag is spelled that way: ``normal_tag`` takes dashes out.
 """
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A session with all that either endpoint has told of it."""
 
     id: str
@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True):
     withdrawn: bool = False
 
 
-class Contribution(msgspec.Struct, frozen=True):
+class Contribution(msgspec.Struct, frozen=True, gc=False):
     """What an entry adds to the totals of its charger and tag."""
 
     charger_id: str

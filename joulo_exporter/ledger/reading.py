@@ -28,7 +28,7 @@ _SESSION_COLUMNS = (
 )
 
 
-class RecordedSession(msgspec.Struct, frozen=True):
+class RecordedSession(msgspec.Struct, frozen=True, gc=False):
     """A session of the ledger that was not withdrawn; ``None`` is a value that the API has not given."""
 
     id: str
@@ -52,7 +52,7 @@ class RecordedSession(msgspec.Struct, frozen=True):
         return next((moment for moment in moments if moment is not None), 0.0)
 
 
-class Completeness(msgspec.Struct, frozen=True):
+class Completeness(msgspec.Struct, frozen=True, gc=False):
     """How much of an account's history the ledger has."""
 
     complete: bool
@@ -64,7 +64,7 @@ class Completeness(msgspec.Struct, frozen=True):
     """When the whole history was read from end to end last."""
 
 
-class TagUse(msgspec.Struct, frozen=True):
+class TagUse(msgspec.Struct, frozen=True, gc=False):
     """What was charged with one spelling of an RFID tag; ``None`` for sessions without a tag."""
 
     tag: str | None

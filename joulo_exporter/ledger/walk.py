@@ -18,7 +18,7 @@ _MOST_FRUITLESS = 3
 """Pages in a row without a new session: one that does not connect, the one above it, and that one again."""
 
 
-class Walk(msgspec.Struct, frozen=True):
+class Walk(msgspec.Struct, frozen=True, gc=False):
     """How far the history has been read."""
 
     generation: int = 0
@@ -43,7 +43,7 @@ class Walk(msgspec.Struct, frozen=True):
     """Whether that walk has not listed so many sessions that it takes another one to believe it."""
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True, gc=False):
     """What a page says about the walk; counts are of sessions on it, as known before it was stored."""
 
     offset: int

@@ -51,7 +51,7 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
         return (self.wh - self.former_wh) / hours if hours > 0 and self.wh >= self.former_wh else None
 
 
-class Book(msgspec.Struct, frozen=True):
+class Book(msgspec.Struct, frozen=True, gc=False):
     """The ledger's view of one account at one moment."""
 
     labels: Mapping[str, str]

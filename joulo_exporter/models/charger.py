@@ -47,14 +47,14 @@ class Charger(msgspec.Struct, frozen=True, gc=False):
     meter_at_seconds: float | None = None
 
 
-class _LiveSessionWire(msgspec.Struct):
+class _LiveSessionWire(msgspec.Struct, gc=False):
     id: Identifier
     started_at: Text | None = None
     kwh_so_far: SessionKwh | None = None
     id_tag: Text | None = None
 
 
-class _ChargerWire(msgspec.Struct):
+class _ChargerWire(msgspec.Struct, gc=False):
     id: Identifier
     slug: Text | None = None
     nickname: Text | None = None
@@ -68,7 +68,7 @@ class _ChargerWire(msgspec.Struct):
     meter_updated_at: Text | None = None
 
 
-class _ChargersWire(msgspec.Struct):
+class _ChargersWire(msgspec.Struct, gc=False):
     chargers: Records | None = None
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 

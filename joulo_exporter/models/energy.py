@@ -33,7 +33,7 @@ class Month(msgspec.Struct, frozen=True, gc=False):
     sessions_all: int | None = None
 
 
-class Energy(msgspec.Struct, frozen=True):
+class Energy(msgspec.Struct, frozen=True, gc=False):
     """Totals of the whole account; ``None`` is a value that the API did not give."""
 
     kwh_hundredths: int | None = None
@@ -46,7 +46,7 @@ class Energy(msgspec.Struct, frozen=True):
     """One line for each month that could not be read."""
 
 
-class _MonthWire(msgspec.Struct):
+class _MonthWire(msgspec.Struct, gc=False):
     month: Text
     kwh: TotalKwh | None = None
     kwh_all: TotalKwh | None = None
@@ -55,7 +55,7 @@ class _MonthWire(msgspec.Struct):
     sessions_all: Count | None = None
 
 
-class _EnergyWire(msgspec.Struct):
+class _EnergyWire(msgspec.Struct, gc=False):
     total_kwh: TotalKwh | None = None
     total_kwh_all: TotalKwh | None = None
     total_ere_credits: Credits | None = None

@@ -36,7 +36,7 @@ _QUARTER_CREDITS = {"total": ("", "ere"), "sold": ("", "sold_ere"), "unsold": ("
 _QUARTER_EUROS = {bucket: ("net_eur_by_status", bucket) for bucket in _SETTLED}
 
 
-class ErePositionQuarter(msgspec.Struct, frozen=True):
+class ErePositionQuarter(msgspec.Struct, frozen=True, gc=False):
     """One quarter; figures that were not given are not in the mappings."""
 
     quarter: str
@@ -50,7 +50,7 @@ class ErePositionQuarter(msgspec.Struct, frozen=True):
     """Net, by status: paid, payable, reserved."""
 
 
-class ErePosition(msgspec.Struct, frozen=True):
+class ErePosition(msgspec.Struct, frozen=True, gc=False):
     """What the account's credits have earned and may earn; figures that were not given are not in the mappings."""
 
     euros: dict[str, float] = {}

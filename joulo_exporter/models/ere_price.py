@@ -11,7 +11,7 @@ from joulo_exporter.models.fields import Fields
 from joulo_exporter.models.wire import decode_object
 
 
-class ErePrice(msgspec.Struct, frozen=True):
+class ErePrice(msgspec.Struct, frozen=True, gc=False):
     """What a credit is worth on the market."""
 
     euros: float | None = None

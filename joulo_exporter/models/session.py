@@ -40,7 +40,7 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     counts_for_ere: bool | None = None
 
 
-class _SessionWire(msgspec.Struct):
+class _SessionWire(msgspec.Struct, gc=False):
     id: Identifier
     charger_id: Identifier
     started_at: Text
@@ -56,7 +56,7 @@ class _SessionWire(msgspec.Struct):
 _PageLimit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
-class _SessionsWire(msgspec.Struct):
+class _SessionsWire(msgspec.Struct, gc=False):
     sessions: Records
     limit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 

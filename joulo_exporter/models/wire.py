@@ -42,7 +42,7 @@ _ESCAPE = re.compile(
 _HAS_TIME_OF_DAY = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
 
-class Answer(msgspec.Struct, Generic[Record], frozen=True):
+class Answer(msgspec.Struct, Generic[Record], frozen=True, gc=False):
     """The records of one answer, and why others of it were left out."""
 
     records: tuple[Record, ...]

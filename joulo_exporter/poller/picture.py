@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from joulo_exporter.snapshot import EndedSession
 
 
-class FreshAnswers(msgspec.Struct, frozen=True):
+class FreshAnswers(msgspec.Struct, frozen=True, gc=False):
     """The last answers that may still be served as live; ``None`` for one that may not, or never came."""
 
     chargers: tuple[Charger, ...] | None

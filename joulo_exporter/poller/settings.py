@@ -25,7 +25,7 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds of a clock that never jumps."""
 
-    async def sleep(self, duration_s: float) -> None:
+    def sleep(self, duration_s: float) -> Awaitable[None]:
         """Wait."""
 
 
