@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from joulo_exporter.models.book import Totals
     from joulo_exporter.snapshot import EndedSession, Snapshot
 
-_PER_CHARGER = ("book.chargers", "book.labels")
 _STATED = ("energy", "book.marks")
 _LAST = "From the ledger; final once /sessions lists the end."
 
@@ -97,7 +96,7 @@ FAMILIES = (
         f"All energy ever charged in kWh, the session in progress included. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.kwh_hundredths / 100),
-        _PER_CHARGER,
+        ("book.chargers.kwh_hundredths", "book.labels"),
     ),
     Family(
         "joulo_ere_credits_total",
@@ -105,7 +104,7 @@ FAMILIES = (
         f"All ERE credits earned. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.credits_hundredths / 100),
-        _PER_CHARGER,
+        ("book.chargers.credits_hundredths", "book.labels"),
     ),
     Family(
         "joulo_sessions_total",
@@ -113,7 +112,7 @@ FAMILIES = (
         f"Finished sessions. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.sessions),
-        _PER_CHARGER,
+        ("book.chargers.sessions", "book.labels"),
     ),
     Family(
         "joulo_session_seconds_total",
@@ -121,7 +120,7 @@ FAMILIES = (
         f"Duration of all finished sessions. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.duration_ms / 1000),
-        _PER_CHARGER,
+        ("book.chargers.duration_ms", "book.labels"),
     ),
     Family(
         "joulo_last_session_kwh",
@@ -169,7 +168,7 @@ FAMILIES = (
         f"All energy ever charged by the vehicle in kWh. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.kwh_hundredths / 100),
-        ("book.vehicles",),
+        ("book.vehicles.kwh_hundredths",),
     ),
     Family(
         "joulo_vehicle_ere_credits_total",
@@ -177,7 +176,7 @@ FAMILIES = (
         f"All ERE credits earned with the vehicle. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.credits_hundredths / 100),
-        ("book.vehicles",),
+        ("book.vehicles.credits_hundredths",),
     ),
     Family(
         "joulo_vehicle_sessions_total",
@@ -185,7 +184,7 @@ FAMILIES = (
         f"Finished sessions of the vehicle. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.sessions),
-        ("book.vehicles",),
+        ("book.vehicles.sessions",),
     ),
     Family(
         "joulo_history_complete",

@@ -42,7 +42,7 @@ FAMILIES = (
         "1 if the last refresh of the endpoint succeeded, else 0; absent before the first one.",
         ("endpoint",),
         _each(lambda health: health.up),
-        ("endpoints",),
+        ("endpoints.up",),
     ),
     Family(
         "joulo_last_refresh_timestamp_seconds",
@@ -50,7 +50,7 @@ FAMILIES = (
         "When a refresh of the endpoint succeeded last, Unix time.",
         ("endpoint",),
         _each(lambda health: health.succeeded_at_seconds),
-        ("endpoints",),
+        ("endpoints.succeeded_at_seconds",),
     ),
     Family(
         "joulo_refresh_interval_seconds",
@@ -58,7 +58,7 @@ FAMILIES = (
         "The least time between two refreshes of the endpoint.",
         ("endpoint",),
         _each(lambda health: health.interval_s),
-        ("endpoints",),
+        ("endpoints.interval_s",),
     ),
     Family(
         "joulo_api_requests_total",
@@ -66,7 +66,7 @@ FAMILIES = (
         "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
         ("endpoint", "code"),
         _requests,
-        ("endpoints",),
+        ("endpoints.requests",),
     ),
     Family(
         "joulo_api_malformed_records_total",
@@ -74,7 +74,7 @@ FAMILIES = (
         "Records of answers that could not be read and were left out.",
         ("endpoint",),
         _each(lambda health: health.malformed),
-        ("endpoints",),
+        ("endpoints.malformed",),
     ),
     Family(
         "joulo_api_unknown_fields",
@@ -82,7 +82,7 @@ FAMILIES = (
         "Fields of answers that this version does not know, by name, at most 64; the debug log has them.",
         ("endpoint",),
         _each(lambda health: health.unknown_fields),
-        ("endpoints",),
+        ("endpoints.unknown_fields",),
     ),
     Family(
         "joulo_api_request_duration_seconds",
@@ -90,7 +90,7 @@ FAMILIES = (
         "Duration of requests to the API, body and decoding included.",
         ("endpoint",),
         _durations,
-        ("endpoints",),
+        ("endpoints.durations",),
     ),
     Family(
         "joulo_ledger_persistent",

@@ -57,7 +57,7 @@ FAMILIES = (
         f"1 while the charger is charging, else 0. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.charging),
-        ("chargers",),
+        ("chargers.charger.charging",),
     ),
     Family(
         "joulo_session_kwh",
@@ -65,7 +65,7 @@ FAMILIES = (
         f"Energy of the session in progress in kWh; 0 when there is none. {LIVE}",
         ("charger",),
         _each(_session_kwh),
-        ("chargers",),
+        ("chargers.charger.session",),
     ),
     Family(
         "joulo_session_start_timestamp_seconds",
@@ -73,7 +73,7 @@ FAMILIES = (
         f"Start of the session in progress, Unix time. {LIVE}",
         ("charger",),
         _each(_session_start),
-        ("chargers",),
+        ("chargers.charger.session",),
     ),
     Family(
         "joulo_session_info",
@@ -81,7 +81,7 @@ FAMILIES = (
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
         ("charger", "session_id", "id_tag", "vehicle"),
         _session_info,
-        ("chargers",),
+        ("chargers.charger.session", "chargers.id_tag", "chargers.vehicle"),
     ),
     Family(
         "joulo_charger_status",
@@ -89,7 +89,7 @@ FAMILIES = (
         f"1 for the charger's current status, 0 for the other known ones. {LIVE}",
         ("charger", "status"),
         _status,
-        ("chargers",),
+        ("chargers.charger.status",),
     ),
     Family(
         "joulo_charger_info",
@@ -97,7 +97,7 @@ FAMILIES = (
         f"The charger, always 1. {LIVE}",
         ("charger", "charger_id", "nickname", "connection_type"),
         _charger_info,
-        ("chargers",),
+        ("chargers.charger.id", "chargers.charger.nickname", "chargers.charger.connection_type"),
     ),
     Family(
         "joulo_charger_mid_certified",
@@ -105,7 +105,7 @@ FAMILIES = (
         f"1 if the charger's meter is MID-certified: only its energy earns ERE credits. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.mid_certified),
-        ("chargers",),
+        ("chargers.charger.mid_certified",),
     ),
     Family(
         "joulo_charger_meter_kwh_total",
@@ -113,7 +113,7 @@ FAMILIES = (
         f"Reading of the charger's meter in kWh. {LIVE}",
         ("charger",),
         _each(lambda live: None if live.meter_wh is None else live.meter_wh / 1000),
-        ("chargers",),
+        ("chargers.meter_wh",),
     ),
     Family(
         "joulo_charger_meter_timestamp_seconds",
@@ -121,7 +121,7 @@ FAMILIES = (
         f"When the charger's meter was read, Unix time. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.meter_at_seconds),
-        ("chargers",),
+        ("chargers.charger.meter_at_seconds",),
     ),
     Family(
         "joulo_charger_power_watts",
@@ -129,6 +129,6 @@ FAMILIES = (
         f"Mean power between the two latest meter readings while charging; 0 when not. {LIVE}",
         ("charger",),
         _each(lambda live: live.power_watts),
-        ("chargers",),
+        ("chargers.power_watts",),
     ),
 )

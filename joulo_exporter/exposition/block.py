@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
+from joulo_exporter.exposition.patch import Patch
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from joulo_exporter.snapshot import Snapshot
 
@@ -43,13 +45,29 @@ class Block:
         self.accounts.append(account)
         self.dirty[account] = None
 
-    def changed(self, family: int, pieces: Mapping[int, bytes]) -> dict[int, bytes]:
+    def changed(
+        self, family: int, plain: bytes, pieces: Mapping[int, bytes], render: Callable[[int], bytes]
+    ) -> dict[int, bytes]:
         """Return those of the family's new pieces, by slot, that are not what stands there.
 
         A digest of 64 bits tells: to keep the pieces themselves would be a second copy of everything.
+
+        Args:
+            family: which one.
+            plain: its lines as they stand in the block.
+            pieces: by slot.
+            render: gives all of a slot's lines, where a patch is not for those that stand there.
         """
-        start = family * SIZE
-        return {slot: piece for slot, piece in pieces.items() if self._digests[start + slot] != _digest(piece)}
+        start, position = family * SIZE, 0
+        changed = {}
+        for slot, length in enumerate(self._lengths[start : start + SIZE]):
+            piece = pieces.get(slot)
+            if isinstance(piece, Patch):
+                piece = piece.applied(plain[position : position + length]) or render(slot)
+            if piece is not None and self._digests[start + slot] != _digest(piece):
+                changed[slot] = piece
+            position += length
+        return changed
 
     def spliced(self, family: int, plain: bytes, pieces: Mapping[int, bytes]) -> bytes:
         """Return the family's lines with these pieces in the place of the former ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from joulo_exporter.collector import FAMILIES
@@ -12,7 +13,7 @@ from joulo_exporter.exposition.part import Part
 from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Mapping
 
     from joulo_exporter.exposition.work import Work
     from joulo_exporter.snapshot import Snapshot
@@ -30,10 +31,11 @@ class Families:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.lines = tuple(FamilyLines(family) for family in FAMILIES)
-        self._reading: dict[str, list[int]] = {}
+        self._reading: dict[str, set[int]] = {}
         for index, family in enumerate(FAMILIES):
-            for name in family.reads:
-                self._reading.setdefault(name, []).append(index)
+            for field in family.reads:
+                for name in accumulate(field.split("."), "{}.{}".format):  # and all that it is part of
+                    self._reading.setdefault(name, set()).add(index)
         self._headers: dict[bool, list[Part]] = {}
 
     def __len__(self) -> int:
@@ -41,18 +43,23 @@ class Families:
 
     def render(self, snapshot: Snapshot) -> tuple[bytes, ...] | None:
         """Return the account's lines, family by family; ``None`` if that failed, which takes nobody else down."""
-        pieces = self.changed(snapshot, None)
+        pieces = self._attempted(snapshot, lambda: self._whole(snapshot))
         return None if pieces is None else tuple(pieces.values())
 
-    def changed(self, snapshot: Snapshot, former: Snapshot | None) -> dict[int, bytes] | None:
-        """Return the lines of the families that show something else than they did; ``None`` if that failed.
+    def changed(self, snapshot: Snapshot, former: Snapshot | None) -> Mapping[int, bytes] | None:
+        """Return what changes in the families that show something else than they did; ``None`` if that failed.
 
         Args:
             snapshot: of the account.
             former: what is shown of it; ``None`` if that is nothing, and all families are wanted.
         """
+        if former is None or former.account != snapshot.account:
+            return self._attempted(snapshot, lambda: self._whole(snapshot))
+        return self._attempted(snapshot, lambda: self._differing(snapshot, former))
+
+    def _attempted(self, snapshot: Snapshot, render: Callable[[], dict[int, bytes]]) -> dict[int, bytes] | None:
         try:
-            pieces = {index: self.lines[index].render(snapshot) for index in self._differing(snapshot, former)}
+            pieces = render()
         except Exception as error:  # noqa: BLE001 -- a fault of ours, whatever it is; the others are scraped on
             event(_logger, "error", "an account cannot be shown as it is now", account=snapshot.account, err=error)
             return None
@@ -60,16 +67,14 @@ class Families:
         self.work.bytes_rendered += sum(map(len, pieces.values()))
         return pieces
 
-    def _differing(self, snapshot: Snapshot, former: Snapshot | None) -> Iterable[int]:
-        if former is None or former.account != snapshot.account:
-            return range(len(self))
+    def _whole(self, snapshot: Snapshot) -> dict[int, bytes]:
+        return {index: lines.render(snapshot) for index, lines in enumerate(self.lines)}
+
+    def _differing(self, snapshot: Snapshot, former: Snapshot) -> dict[int, bytes]:
         before, after, changed = differing(former, snapshot)
-        candidates = {index for name in changed for index in self._reading.get(name, ())}
-        return [
-            index
-            for index in sorted(candidates)
-            if list(self.lines[index].family.samples(before)) != list(self.lines[index].family.samples(after))
-        ]
+        candidates = set().union(*(self._reading.get(name, ()) for name in changed))
+        pieces = ((index, self.lines[index].change(snapshot, before, after)) for index in sorted(candidates))
+        return {index: piece for index, piece in pieces if piece is not None}
 
     def headers(self, *, openmetrics: bool) -> list[Part]:
         """Return HELP and TYPE of each family; made when a format is first asked for."""

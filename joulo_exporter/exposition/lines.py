@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from joulo_exporter.collector.family import number
+from joulo_exporter.exposition.patch import Patch
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
 
 if TYPE_CHECKING:
@@ -51,7 +52,28 @@ class FamilyLines:
 
     def render(self, snapshot: Snapshot) -> bytes:
         """Return the account's lines; nothing for a family without samples."""
-        samples: Iterable[tuple[Labels, Value]] = self.family.samples(snapshot)
+        return self._lines(self.family.samples(snapshot), snapshot.account)
+
+    def change(self, snapshot: Snapshot, before: Snapshot, after: Snapshot) -> bytes | None:
+        """Return what a new picture changes in the account's lines: a ``Patch``, or all of them, or nothing.
+
+        Args:
+            snapshot: what is to be shown.
+            before: what is shown, without what both share.
+            after: what is to be shown, without that.
+        """
+        former, latest = list(self.family.samples(before)), list(self.family.samples(after))
+        changed = []
+        for (labels, value), sample in zip(former, latest, strict=False):
+            if labels != sample[0]:
+                return self.render(snapshot)
+            if value != sample[1]:
+                changed.append(sample)
+        if len(former) != len(latest):  # series that come or go
+            return self.render(snapshot)
+        return Patch(self._lines(changed, snapshot.account)) if changed else None
+
+    def _lines(self, samples: Iterable[tuple[Labels, Value]], account: str | None) -> bytes:
         if self._sorted is not None:
             samples = [(self._sorted(values), value) for values, value in samples]
         texts: list[str] = []
@@ -70,8 +92,8 @@ class FamilyLines:
         if _needs_escapes("".join(texts)):
             texts = list(map(escaped, texts))
         template = self._own_template
-        if snapshot.account is not None:
-            template = self._template.replace(_HOLE, escaped(snapshot.account).replace("%", "%%"))
+        if account is not None:
+            template = self._template.replace(_HOLE, escaped(account).replace("%", "%%"))
         # All at once: a sample at a time would take three times as long.
         return (template * count % tuple(texts)).encode()
 

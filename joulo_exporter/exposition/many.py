@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from joulo_exporter.exposition.block import SIZE, Block
@@ -79,14 +80,19 @@ class Many:
                 yield
         changes: list[tuple[int, dict[int, bytes], Blob]] = []
         for family in sorted(pieces):
-            changed = block.changed(family, pieces[family])
+            plain = self._columns[family][index].plain
+            whole = partial(self._whole, family, block, pictures)
+            changed = block.changed(family, plain, pieces[family], whole)
             if changed:
-                plain = block.spliced(family, self._columns[family][index].plain, changed)
+                plain = block.spliced(family, plain, changed)
                 changes.append((family, changed, blob(plain, self._families.work)))
                 yield
         if block.version == version:  # else another answer has been faster
             block.shown |= shown
             self._commit(index, changes, pictures)
+
+    def _whole(self, family: int, block: Block, pictures: Mapping[str, Snapshot], slot: int) -> bytes:
+        return self._families.lines[family].render(pictures[block.accounts[slot]])
 
     def _commit(
         self, index: int, changes: list[tuple[int, dict[int, bytes], Blob]], pictures: Mapping[str, Snapshot]

@@ -54,6 +54,7 @@ class EndpointState:
         self.malformed = 0
         self.failure_log = FailureLog()
         self.malformed_logged: set[str] = set()
+        self._health: EndpointHealth | None = None
 
     @property
     def handover(self) -> Handover:
@@ -182,8 +183,8 @@ class EndpointState:
             self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
 
     def health(self, settings: PollSettings, unknown_fields: int = 0) -> EndpointHealth:
-        """Return the state as a snapshot shows it."""
-        return EndpointHealth(
+        """Return the state as a snapshot shows it; while that is the same, the same object."""
+        health = EndpointHealth(
             endpoint=self.task.name,
             interval_s=settings.intervals[self.task.name],
             up=self.up,
@@ -194,3 +195,7 @@ class EndpointState:
             durations=self.durations,
             unknown_fields=unknown_fields,
         )
+        # What is the same object need not be compared, nor rendered, again.
+        if self._health is None or self._health != health:
+            self._health = health
+        return self._health

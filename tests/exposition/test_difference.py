@@ -9,11 +9,13 @@ from pictures import Household, fixture, market_picture, recorded_picture, with_
 
 from joulo_exporter.collector import FAMILIES
 from joulo_exporter.exposition.difference import differing
-from joulo_exporter.exposition.lines import FamilyLines
+from joulo_exporter.exposition.families import Families
+from joulo_exporter.exposition.patch import Patch
+from joulo_exporter.exposition.work import Work
 
 replace = msgspec.structs.replace
 FULL, LATER, OTHER = picture("street", 4), picture("street", 4, generation=1), picture("away", 4)
-LINES = [FamilyLines(family) for family in FAMILIES]
+FAMILIES_READY = Families(Work())
 LISTS = ("chargers", "last_sessions", "ended_sessions", "endpoints")
 ENDED = replace(FULL, ended_sessions=FULL.last_sessions)
 
@@ -57,27 +59,48 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
-def test_a_family_differs_where_its_lines_do(pictures):
+def test_a_family_changes_where_its_lines_do(pictures):
+    """What is told of a change makes the lines of one picture to those of the other."""
     for former, latest in zip([pictures[0]] * len(pictures) + pictures, pictures + pictures[::-1], strict=True):
-        before, after, changed = differing(former, latest)
-        for lines in LINES:
-            samples = lines.family.samples
-            told = not changed.isdisjoint(lines.family.reads) and list(samples(before)) != list(samples(after))
-            assert told == (lines.render(former) != lines.render(latest)), lines.family.name
+        changed = FAMILIES_READY.changed(latest, former)
+        for index, lines in enumerate(FAMILIES_READY.lines):
+            before, after, piece = lines.render(former), lines.render(latest), changed.get(index)
+            assert (piece is not None) == (before != after), lines.family.name
+            if isinstance(piece, Patch):
+                assert piece.applied(before) == after, lines.family.name
+            elif piece is not None:
+                assert piece == after, lines.family.name
 
 
 class Read:
-    """A picture, or a book, that notes which of its fields are read."""
+    """A picture, or a part of one, that notes which of its fields are read."""
 
     def __init__(self, of, fields, prefix=""):
         self._of, self._fields, self._prefix = of, fields, prefix
 
     def __getattr__(self, name):
-        value = getattr(self._of, name)
-        if name == "book":
-            return None if value is None else Read(value, self._fields, "book.")
-        self._fields.add(self._prefix + name)
+        value, path = getattr(self._of, name), self._prefix + name
+        if path in STRUCTURE:
+            return _parts(value, self._fields, f"{path}.")
+        self._fields.add(path)
         return value
+
+
+def _parts(value, fields, prefix):
+    if isinstance(value, msgspec.Struct):
+        return Read(value, fields, prefix)
+    if isinstance(value, tuple):
+        return tuple(Read(each, fields, prefix) for each in value)
+    if isinstance(value, dict):
+        return {key: Read(each, fields, prefix) for key, each in value.items()}
+    return value
+
+
+STRUCTURE = {
+    "account", "book", "book.chargers", "book.vehicles", "chargers", "chargers.charger", "chargers.label",
+    "endpoints", "endpoints.endpoint",
+}  # fmt: skip
+"""What is made of parts, and what tells accounts and items apart: where that differs, all of them is rendered."""
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -114,7 +137,11 @@ def test_only_what_charges_is_left_of_a_refresh():
     assert 0 < len(charging) < 4
     assert [live.label for live in before.chargers] == [live.label for live in after.chargers] == charging
     assert [health.endpoint for health in after.endpoints] == ["chargers"]
-    assert changed == {"chargers", "endpoints"}
+    assert changed == {
+        "chargers.charger.session", "chargers.charger.meter_wh", "chargers.charger.meter_at_seconds",
+        "chargers.meter_wh", "chargers.power_watts",
+        "endpoints.succeeded_at_seconds", "endpoints.requests", "endpoints.durations",
+    }  # fmt: skip
 
 
 def test_only_sums_that_have_grown_are_left_of_a_book():
@@ -122,6 +149,6 @@ def test_only_sums_that_have_grown_are_left_of_a_book():
     grown = replace(FULL.book.chargers[charger], kwh_hundredths=9_999_999)
     book = replace(FULL.book, chargers={**FULL.book.chargers, charger: grown})
     before, after, changed = differing(FULL, replace(FULL, book=book))
-    assert changed == {"book.chargers"}
+    assert changed == {"book.chargers.kwh_hundredths"}
     assert before.book.chargers == {charger: FULL.book.chargers[charger]}
     assert after.book.chargers == {charger: grown}

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 from fleet import picture
 from rendered_by_library import EVERYTHING, process
@@ -33,9 +34,10 @@ def exposition():
 
 
 def changed_families(exposition, before, after):
-    """Return the lines of the families that differ."""
+    """Return the families that differ: all their lines, and those that have changed."""
     pairs = zip(exposition._families.render(before), exposition._families.render(after), strict=True)
-    return [new for old, new in pairs if old != new]
+    changed = [(old.splitlines(keepends=True), new.splitlines(keepends=True)) for old, new in pairs if old != new]
+    return [(new, [line for line in new if line not in old]) for old, new in changed]
 
 
 def test_a_scrape_at_rest_compresses_the_process_only(exposition):
@@ -54,14 +56,36 @@ def test_the_other_format_compresses_the_headers_only(exposition):
 def test_a_change_of_one_account_touches_its_blobs_only(exposition):
     before, after = picture("account-500", 1), picture("account-500", 1, generation=1)
     changed = changed_families(exposition, before, after)
-    families, size = len(changed), len(b"".join(changed))
+    families, size = len(changed), len(b"".join(line for lines, _ in changed for line in lines))
+    rendered = len(b"".join(line for _, lines in changed for line in lines))
     exposition.publish("500", after)
     work = work_of(exposition, lambda: scrape(exposition))
     assert 3 <= families < 15
-    assert (work.accounts_rendered, work.bytes_rendered) == (1, size)
+    assert work.accounts_rendered == 1
+    assert 0 < rendered <= work.bytes_rendered < size / 2  # a histogram's unchanged buckets come along
     assert work.blobs_deflated == families + 1
     assert work.columns_joined == families
     assert work.bytes_deflated < 1.2 * SIZE * size
+
+
+def test_a_charger_of_many_that_changes_is_rendered_alone():
+    exposition = Exposition(process())
+    for number in range(20):
+        exposition.publish(f"{number}", picture(f"account-{number}", 40))
+    scrape(exposition)
+    before = picture("account-3", 40)
+    charging = next(live for live in before.chargers if live.charger.charging)
+    later = tuple(
+        msgspec.structs.replace(live, power_watts=live.power_watts + 1) if live is charging else live
+        for live in before.chargers
+    )
+    exposition.publish("3", msgspec.structs.replace(before, chargers=later))
+    work = work_of(exposition, lambda: scrape(exposition))
+    line = (
+        f'joulo_charger_power_watts{{account="account-3",charger="{charging.label}"}} {charging.power_watts + 1}\n'
+    )
+    assert work.bytes_rendered == len(line)
+    assert line in exposition.render(openmetrics=False, compressed=False, names=EVERYTHING).decode()
 
 
 def test_a_picture_that_shows_nothing_new_touches_no_blob(exposition):
