@@ -105,6 +105,13 @@ def test_a_session_without_a_tag_belongs_to_no_vehicle_before_it_ends(desk):
     assert desk.book().vehicles["unknown"].kwh_hundredths == 70
 
 
+def test_a_tag_that_sessions_told_first_is_known_as_soon_as_the_session_is_seen_live(desk):
+    desk.whole_walk([finished("s", ended_at_seconds=None, kwh_hundredths=0, id_tag="04A1")], size=100)
+    assert desk.book().id_tags == {}
+    desk.chargers(live("s"))
+    assert desk.book().id_tags == {"s": "04A1"}
+
+
 def test_a_vehicle_s_definition_is_its_tags():
     both = {"A": "tesla", "B": "zoe"}
     assert vehicle_definition("tesla", both) == vehicle_definition("tesla", {"A": "tesla"})
