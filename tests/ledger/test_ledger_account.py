@@ -90,6 +90,15 @@ def test_ends_after_the_first_import_are_news(desk):
     assert (last.id, last.end_seen_at_seconds) == ("new", desk.now_seconds)
 
 
+@pytest.mark.parametrize(("later_s", "shown"), [(0, True), (3599, True), (3600, False), (-1, False), (-86_400, False)])
+def test_an_end_is_news_for_an_hour_and_not_before_its_time(desk, later_s, shown):
+    desk.whole_walk([finished("old")], size=100)
+    desk.now_seconds += 600
+    desk.whole_walk([finished("new", at_seconds=desk.now_seconds - 300), finished("old")], size=100)
+    desk.now_seconds += later_s
+    assert [session.id for session in desk.book().ended] == (["new"] if shown else [])
+
+
 def test_a_vehicle_that_gets_a_tag_takes_its_energy_out_of_unknown(desk):
     desk.whole_walk([finished("s", id_tag="04:a1")], size=100)
     assert desk.book().vehicles == {"unknown": Totals(100, 0, 1, 60_000)}

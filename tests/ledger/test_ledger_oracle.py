@@ -26,6 +26,7 @@ class Exporter(World):
     def __init__(self, seed: int, folder) -> None:
         super().__init__(seed)
         self.desk = Desk(folder, vehicles=VEHICLES)
+        self.desk.now_seconds = float(self.seconds)  # so that ends are news
         self.highest: dict[tuple[str, str, str], int] = {}
         self.known_at_head: set[str] = set()
         self.chargers_answered = False
