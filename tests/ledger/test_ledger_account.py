@@ -81,6 +81,19 @@ def test_a_session_counts_once_from_either_endpoint_and_the_latest_value_counts(
     assert desk.book().chargers["c1"].sessions == 1
 
 
+def test_what_has_risen_is_held_from_refresh_to_refresh_and_over_a_restart(desk):
+    desk.reopen(vehicles={"04A1": "tesla"})
+    desk.whole_walk([], size=100)
+    desk.chargers(live("s", kwh_hundredths=100, id_tag="04A1"))
+    desk.book()
+    for kwh, held in ((500, 500), (300, 500), (400, 500), (600, 600), (0, 600)):
+        desk.chargers(live("s", kwh_hundredths=kwh, id_tag="04A1"))
+        book = desk.book()
+        assert (book.chargers["c1"], book.vehicles["tesla"]) == (Totals(held), Totals(held)), kwh
+    desk.reopen()
+    assert (desk.book().chargers["c1"], desk.book().vehicles["tesla"]) == (Totals(600), Totals(600))
+
+
 def test_ends_after_the_first_import_are_news(desk):
     desk.whole_walk([finished("old")], size=100)
     assert desk.book().last_sessions["c1"].end_seen_at_seconds is None
