@@ -103,7 +103,9 @@ def test_ends_after_the_first_import_are_news(desk):
     assert (last.id, last.end_seen_at_seconds) == ("new", desk.now_seconds)
 
 
-@pytest.mark.parametrize(("later_s", "shown"), [(0, True), (3599, True), (3600, False), (-1, False), (-86_400, False)])
+@pytest.mark.parametrize(
+    ("later_s", "shown"), [(0, True), (3599, True), (3600, False), (-1, False), (-86_400, False)]
+)
 def test_an_end_is_news_for_an_hour_and_not_before_its_time(desk, later_s, shown):
     desk.whole_walk([finished("old")], size=100)
     desk.now_seconds += 600

@@ -50,10 +50,10 @@ class Exporter(World):
             session = self.active(charger_id)
             tag = session and self.random.choice((None, session.tag))  # /sessions may tell it, and /chargers not
             shown = session and LiveSession(session.id, float(session.started), session.kwh, tag)
-            wh, at_seconds = self.random.choice((None, 100.0, 900.0)), self.random.choice((None, float(self.seconds)))
-            chargers.append(
-                Charger(charger_id, nickname=charger_id, session=shown, meter_wh=wh, meter_at_seconds=at_seconds)
-            )
+            wh = self.random.choice((None, 100.0, 900.0))
+            read_at_seconds = self.random.choice((None, float(self.seconds)))
+            chargers.append(Charger(charger_id, nickname=charger_id, session=shown, meter_wh=wh,
+                                    meter_at_seconds=read_at_seconds))  # fmt: skip
         self.desk.chargers(*chargers)
         self.chargers_answered = True
 
