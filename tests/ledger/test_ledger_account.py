@@ -103,6 +103,16 @@ def test_ends_after_the_first_import_are_news(desk):
     assert (last.id, last.end_seen_at_seconds) == ("new", desk.now_seconds)
 
 
+def test_of_the_first_import_only_the_end_of_what_was_seen_in_progress_is_news(desk):
+    desk.chargers(live("seen"))
+    desk.chargers(live(None))
+    unseen = finished("unseen", at_seconds=desk.now_seconds - 300)
+    desk.whole_walk([finished("seen", at_seconds=desk.now_seconds - 60), unseen], size=100)
+    assert [(session.id, session.end_seen_at_seconds) for session in desk.book().ended] == [
+        ("seen", desk.now_seconds)
+    ]
+
+
 @pytest.mark.parametrize(
     ("later_s", "shown"), [(0, True), (3599, True), (3600, False), (-1, False), (-86_400, False)]
 )
