@@ -163,6 +163,8 @@ def test_meters_keep_two_readings_that_differ_in_time(desk):
     assert meter == Meter(4000.0, 3700.0, 1000.0, 100.0)
     assert meter.mean_power_watts() == 3000.0
     assert desk.book().marks[("meter_wh", "c1")] == 4000.0
+    desk.chargers(Charger("c1", meter_wh=4100.0, meter_at_seconds=3700.0))  # the same reading, corrected
+    assert desk.book().meters["c1"] == Meter(4100.0, 3700.0, 1000.0, 100.0)
 
 
 @pytest.mark.parametrize(
