@@ -4,7 +4,7 @@ from ledger_desk import finished, live
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.ledger.totals import vehicle_definition
-from joulo_exporter.models import Charger, Energy, parse_chargers, parse_energy, parse_sessions
+from joulo_exporter.models import Answer, Charger, Energy, parse_chargers, parse_energy, parse_sessions
 from joulo_exporter.models.book import Meter, Totals
 from joulo_exporter.schedule import Pause
 
@@ -189,14 +189,17 @@ def test_what_the_api_states_is_held(desk):
 
 def test_endpoints_outlive_the_process(desk):
     assert desk.ledger.load()[0] == {}
-    desk.chargers(live(None))
+    for malformed in (("bad", "worse"), ("bad",), ()):
+        answer = Answer((live(None),), malformed)
+        desk.ledger.record_chargers(answer, desk.pause, desk.now_seconds)
     failed = Pause(desk.now_seconds + 60, 120.0, 1)
     for error in (ApiTimeoutError("slow"), ApiServerError("x" * 999, status=502)):
         desk.ledger.record_failure("chargers", error, failed)
     desk.reopen()
     record = desk.ledger.load()[0]["chargers"]
     assert (record.pause, record.up, record.error) == (failed, False, "x" * 300)
-    assert record.requests == (("200", 1), ("502", 1), ("timeout", 1))
+    assert record.requests == (("200", 3), ("502", 1), ("timeout", 1))
+    assert record.malformed == 3
     assert record.succeeded_at_seconds == desk.now_seconds
     assert record.body is not None
     assert b'"c1"' in record.body
