@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from ledger_desk import finished, live
 
@@ -113,6 +114,15 @@ def test_of_the_first_import_only_the_end_of_what_was_seen_in_progress_is_news(d
     ]
 
 
+@pytest.mark.parametrize(("ago_s", "is_news"), [(86_400.0, True), (86_401.0, False)])
+def test_an_end_of_more_than_a_day_ago_is_history(desk, ago_s, is_news):
+    desk.whole_walk([finished("old")], size=100)
+    desk.now_seconds += 10 * 86_400
+    found = finished("found", at_seconds=desk.now_seconds - ago_s - 60)
+    desk.whole_walk([found, finished("old")], size=100)
+    assert (desk.book().last_sessions["c1"].end_seen_at_seconds is not None) == is_news
+
+
 @pytest.mark.parametrize(
     ("later_s", "shown"), [(0, True), (3599, True), (3600, False), (-1, False), (-86_400, False)]
 )
@@ -203,6 +213,13 @@ def test_endpoints_outlive_the_process(desk):
     assert record.succeeded_at_seconds == desk.now_seconds
     assert record.body is not None
     assert b'"c1"' in record.body
+
+
+def test_the_latest_answer_is_kept_also_when_it_changes_back(desk):
+    for session_id in ("s1", "s2", "s1", None):
+        desk.chargers(live(session_id))
+        body = desk.ledger.load()[0]["chargers"].body
+        assert msgspec.json.decode(body, type=tuple[Charger, ...]) == (live(session_id),)
 
 
 def test_a_request_is_noted_before_it_goes_out(desk):
