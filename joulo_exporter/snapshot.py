@@ -159,6 +159,7 @@ def _standing_still(former: Snapshot | None, book: Book) -> Mapping[str, LiveCha
         live.charger.id: live
         for live in former.chargers or ()
         if then.meters.get(live.charger.id) is book.meters.get(live.charger.id)
+        and then.marks.get(("meter_wh", live.charger.id)) == book.marks.get(("meter_wh", live.charger.id))
     }
 
 

@@ -193,6 +193,7 @@ SHOWN = Snapshot("home", (), KNOWN, live_chargers([STANDING], KNOWN, TAGS))
         (STANDING, {"meters": {"c1": Meter(500.0, NOW, 400.0, NOW - 60)}}, False),
         (STANDING, {"id_tags": {"s1": "DEADBEEF12345678"}}, False),
         (STANDING, {"labels": {"c1": "garage"}}, False),
+        (STANDING, {"marks": {("meter_wh", "c1"): 600.0}}, False),
     ],
 )
 def test_a_charger_that_stands_still_is_taken_from_the_picture_before(charger, changes, same):

@@ -40,7 +40,8 @@ class Few:
         while self._dirty:
             account = next(iter(self._dirty))
             del self._dirty[account]
-            pieces = self._families.render(self._snapshots[account])
+            snapshot = self._snapshots.get(account)  # none for an account that a reload took away in the middle
+            pieces = None if snapshot is None else self._families.render(snapshot)
             if pieces is not None:
                 self._pieces[account] = pieces
                 self._runs.clear()

@@ -123,13 +123,17 @@ def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, Fi
 def _recently_ended(
     connection: sqlite3.Connection, account: int, now_seconds: float
 ) -> tuple[FinishedSession, ...]:
-    """Return the sessions whose end was news in the last hour; one that goes on after all stays among them."""
+    """Return the sessions whose end was news in the last hour; one that goes on after all stays among them.
+
+    What a clock that was fast has dated ahead is none: it would be news, and messages, until that time has come.
+    """
     rows = connection.execute(
         """SELECT id, charger_id, started_at, COALESCE(ended_at, live_at), kwh_hundredths, credits_hundredths,
                   id_tag, end_seen_at
            FROM sessions INDEXED BY sessions_by_news
-           WHERE account = ? AND end_seen_at > ? AND withdrawn = 0 ORDER BY end_seen_at DESC, id LIMIT ?""",
-        (account, now_seconds - NEWS_SHOWN_S, _MOST_NEWS),
+           WHERE account = ? AND end_seen_at > ? AND end_seen_at <= ? AND withdrawn = 0
+           ORDER BY end_seen_at DESC, id LIMIT ?""",
+        (account, now_seconds - NEWS_SHOWN_S, now_seconds, _MOST_NEWS),
     )
     return tuple(FinishedSession(*row) for row in rows)
 

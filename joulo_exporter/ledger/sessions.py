@@ -85,7 +85,9 @@ def _identity(entry: Entry) -> Entry:
     """Return what lists of sessions show of one in progress; one that has ended is there with all that it has."""
     if entry.ended_at_seconds is not None:
         return entry
-    return msgspec.structs.replace(entry, kwh_hundredths=None, live_at_seconds=None, generation=0)
+    # Not when it was seen live, but whether it was: from then on its tag is among the known ones.
+    seen_live = None if entry.live_at_seconds is None else 0.0
+    return msgspec.structs.replace(entry, kwh_hundredths=None, live_at_seconds=seen_live, generation=0)
 
 
 def _update(connection: sqlite3.Connection, account: int, old: Entry, new: Entry) -> None:

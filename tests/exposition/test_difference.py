@@ -47,6 +47,12 @@ PICTURES = {
         FULL,
         replace(FULL, book=replace(FULL.book, marks={("account_kwh", "all"): 99_999_999})),
     ],
+    "chargers get other labels": [
+        FULL,
+        replace(
+            FULL, book=replace(FULL.book, labels={key: f"{label}-2" for key, label in FULL.book.labels.items()})
+        ),
+    ],
     "mappings are reversed": reversed_mappings(),
     "recorded": [
         recorded_picture(),

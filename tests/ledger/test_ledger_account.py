@@ -1,10 +1,11 @@
+import msgspec
 import pytest
 from ledger_desk import finished, live
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.ledger.totals import vehicle_definition
-from joulo_exporter.models import Charger, Energy, parse_chargers, parse_energy, parse_sessions
+from joulo_exporter.models import Answer, Charger, Energy, parse_chargers, parse_energy, parse_sessions
 from joulo_exporter.models.book import Meter, Totals
 from joulo_exporter.schedule import Pause
 
@@ -81,6 +82,19 @@ def test_a_session_counts_once_from_either_endpoint_and_the_latest_value_counts(
     assert desk.book().chargers["c1"].sessions == 1
 
 
+def test_what_has_risen_is_held_from_refresh_to_refresh_and_over_a_restart(desk):
+    desk.reopen(vehicles={"04A1": "tesla"})
+    desk.whole_walk([], size=100)
+    desk.chargers(live("s", kwh_hundredths=100, id_tag="04A1"))
+    desk.book()
+    for kwh, held in ((500, 500), (300, 500), (400, 500), (600, 600), (0, 600)):
+        desk.chargers(live("s", kwh_hundredths=kwh, id_tag="04A1"))
+        book = desk.book()
+        assert (book.chargers["c1"], book.vehicles["tesla"]) == (Totals(held), Totals(held)), kwh
+    desk.reopen()
+    assert (desk.book().chargers["c1"], desk.book().vehicles["tesla"]) == (Totals(600), Totals(600))
+
+
 def test_ends_after_the_first_import_are_news(desk):
     desk.whole_walk([finished("old")], size=100)
     assert desk.book().last_sessions["c1"].end_seen_at_seconds is None
@@ -88,6 +102,36 @@ def test_ends_after_the_first_import_are_news(desk):
     desk.whole_walk([finished("new", at_seconds=desk.now_seconds - 300), finished("old")], size=100)
     last = desk.book().last_sessions["c1"]
     assert (last.id, last.end_seen_at_seconds) == ("new", desk.now_seconds)
+
+
+def test_of_the_first_import_only_the_end_of_what_was_seen_in_progress_is_news(desk):
+    desk.chargers(live("seen"))
+    desk.chargers(live(None))
+    unseen = finished("unseen", at_seconds=desk.now_seconds - 300)
+    desk.whole_walk([finished("seen", at_seconds=desk.now_seconds - 60), unseen], size=100)
+    assert [(session.id, session.end_seen_at_seconds) for session in desk.book().ended] == [
+        ("seen", desk.now_seconds)
+    ]
+
+
+@pytest.mark.parametrize(("ago_s", "is_news"), [(86_400.0, True), (86_401.0, False)])
+def test_an_end_of_more_than_a_day_ago_is_history(desk, ago_s, is_news):
+    desk.whole_walk([finished("old")], size=100)
+    desk.now_seconds += 10 * 86_400
+    found = finished("found", at_seconds=desk.now_seconds - ago_s - 60)
+    desk.whole_walk([found, finished("old")], size=100)
+    assert (desk.book().last_sessions["c1"].end_seen_at_seconds is not None) == is_news
+
+
+@pytest.mark.parametrize(
+    ("later_s", "shown"), [(0, True), (3599, True), (3600, False), (-1, False), (-86_400, False)]
+)
+def test_an_end_is_news_for_an_hour_and_not_before_its_time(desk, later_s, shown):
+    desk.whole_walk([finished("old")], size=100)
+    desk.now_seconds += 600
+    desk.whole_walk([finished("new", at_seconds=desk.now_seconds - 300), finished("old")], size=100)
+    desk.now_seconds += later_s
+    assert [session.id for session in desk.book().ended] == (["new"] if shown else [])
 
 
 def test_a_vehicle_that_gets_a_tag_takes_its_energy_out_of_unknown(desk):
@@ -103,6 +147,13 @@ def test_a_session_without_a_tag_belongs_to_no_vehicle_before_it_ends(desk):
     assert desk.book().vehicles == {"unknown": Totals()}
     desk.chargers(live(None))
     assert desk.book().vehicles["unknown"].kwh_hundredths == 70
+
+
+def test_a_tag_that_sessions_told_first_is_known_as_soon_as_the_session_is_seen_live(desk):
+    desk.whole_walk([finished("s", ended_at_seconds=None, kwh_hundredths=0, id_tag="04A1")], size=100)
+    assert desk.book().id_tags == {}
+    desk.chargers(live("s"))
+    assert desk.book().id_tags == {"s": "04A1"}
 
 
 def test_a_vehicle_s_definition_is_its_tags():
@@ -122,6 +173,8 @@ def test_meters_keep_two_readings_that_differ_in_time(desk):
     assert meter == Meter(4000.0, 3700.0, 1000.0, 100.0)
     assert meter.mean_power_watts() == 3000.0
     assert desk.book().marks[("meter_wh", "c1")] == 4000.0
+    desk.chargers(Charger("c1", meter_wh=4100.0, meter_at_seconds=3700.0))  # the same reading, corrected
+    assert desk.book().meters["c1"] == Meter(4100.0, 3700.0, 1000.0, 100.0)
 
 
 @pytest.mark.parametrize(
@@ -146,17 +199,27 @@ def test_what_the_api_states_is_held(desk):
 
 def test_endpoints_outlive_the_process(desk):
     assert desk.ledger.load()[0] == {}
-    desk.chargers(live(None))
+    for malformed in (("bad", "worse"), ("bad",), ()):
+        answer = Answer((live(None),), malformed)
+        desk.ledger.record_chargers(answer, desk.pause, desk.now_seconds)
     failed = Pause(desk.now_seconds + 60, 120.0, 1)
     for error in (ApiTimeoutError("slow"), ApiServerError("x" * 999, status=502)):
         desk.ledger.record_failure("chargers", error, failed)
     desk.reopen()
     record = desk.ledger.load()[0]["chargers"]
     assert (record.pause, record.up, record.error) == (failed, False, "x" * 300)
-    assert record.requests == (("200", 1), ("502", 1), ("timeout", 1))
+    assert record.requests == (("200", 3), ("502", 1), ("timeout", 1))
+    assert record.malformed == 3
     assert record.succeeded_at_seconds == desk.now_seconds
     assert record.body is not None
     assert b'"c1"' in record.body
+
+
+def test_the_latest_answer_is_kept_also_when_it_changes_back(desk):
+    for session_id in ("s1", "s2", "s1", None):
+        desk.chargers(live(session_id))
+        body = desk.ledger.load()[0]["chargers"].body
+        assert msgspec.json.decode(body, type=tuple[Charger, ...]) == (live(session_id),)
 
 
 def test_a_request_is_noted_before_it_goes_out(desk):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from ledger_desk import RESYNC_S, Desk
 from ledger_world import VEHICLES, World
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.ledger import totals, walk
+from joulo_exporter.ledger import books, totals, walk
 from joulo_exporter.models import Charger, LiveSession
 from joulo_exporter.models.book import Totals
 
@@ -25,6 +26,7 @@ class Exporter(World):
     def __init__(self, seed: int, folder) -> None:
         super().__init__(seed)
         self.desk = Desk(folder, vehicles=VEHICLES)
+        self.desk.now_seconds = float(self.seconds)  # so that ends are news
         self.highest: dict[tuple[str, str, str], int] = {}
         self.known_at_head: set[str] = set()
         self.chargers_answered = False
@@ -46,8 +48,12 @@ class Exporter(World):
         chargers = []
         for charger_id in self.linked:
             session = self.active(charger_id)
-            shown = session and LiveSession(session.id, float(session.started), session.kwh, session.tag)
-            chargers.append(Charger(charger_id, nickname=charger_id, session=shown))
+            tag = session and self.random.choice((None, session.tag))  # /sessions may tell it, and /chargers not
+            shown = session and LiveSession(session.id, float(session.started), session.kwh, tag)
+            wh = self.random.choice((None, 100.0, 900.0))
+            read_at_seconds = self.random.choice((None, float(self.seconds)))
+            chargers.append(Charger(charger_id, nickname=charger_id, session=shown, meter_wh=wh,
+                                    meter_at_seconds=read_at_seconds))  # fmt: skip
         self.desk.chargers(*chargers)
         self.chargers_answered = True
 
@@ -98,6 +104,7 @@ class Exporter(World):
         book = self.desk.book(name_unlinked=self.chargers_answered)
         self.check_never_falls(book)
         self.check_each_session_counts_once(book)
+        self.check_equals_a_new_reading(book)
         if book.complete:
             self.check_nothing_is_missing()
             self.check_vehicles_within_chargers(book)
@@ -129,6 +136,15 @@ class Exporter(World):
         parts = [part for _, _, part in self.ledger_truth()]
         assert sum(part.kwh_hundredths for part in parts) == sum(row[1] or 0 for row in counted)
         assert sum(part.sessions for part in parts) == sum(row[2] is not None for row in counted)
+
+    def check_equals_a_new_reading(self, book) -> None:
+        """What was brought up to date is what is in the file: nothing that has changed was taken from before."""
+        database, now_seconds = self.desk.database, self.desk.now_seconds
+        with database.transaction() as connection:
+            anew = books.read_book(connection, 1, VEHICLES, now_seconds, persistent=database.persistent)
+        if now_seconds < self.latest_now_seconds:  # old news would be news again
+            anew = msgspec.structs.replace(anew, ended=book.ended)
+        assert book == anew
 
     def check_nothing_is_missing(self) -> None:
         counted = {session_id for session_id, withdrawn in self.stored("id, withdrawn") if not withdrawn}

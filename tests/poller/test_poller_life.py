@@ -90,6 +90,19 @@ async def test_a_long_absence_serves_totals_but_no_stale_gauges(tmp_path):
         assert rig.value("joulo_total_kwh", charger="oprit") == 0.0
 
 
+async def test_a_clock_that_goes_back_during_a_restart_keeps_no_old_value_alive(tmp_path):
+    async with Rig(tmp_path) as rig:
+        await rig.start()
+        await rig.stop()
+        rig.clock.step_wall(-86_400.0)
+        rig.api.answers["chargers"] = OUTAGE
+        await rig.restart()
+        await rig.clock.advance(60 + rig.settings.stale_after_s - 1)
+        assert rig.value("joulo_charging", charger="oprit") == 0.0
+        await rig.clock.advance(1)
+        assert rig.value("joulo_charging", charger="oprit") is None
+
+
 async def test_a_crash_right_after_the_request_went_out_does_not_repeat_it(tmp_path):
     async with Rig(tmp_path) as rig:
         rig.api.answers["chargers"] = lambda _: rig.clock.sleep(1000)
