@@ -130,7 +130,7 @@ class GuardedConnection(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio closes unless it is True, aiohttp lets it
         """Answer what was asked before the client ended its side, as ``nc -N`` does; then close.
 
-        A refused client that has ended its side has read the answer, or never will. TLS has no half of a connection.
+        A refused client that has ended its side has read the answer, or never will. TLS has no half connection.
         """
         self._let_go()
         busy = self._answered < self._request_count and self.body_since is None and self.leaving_since is None
