@@ -131,10 +131,11 @@ class GuardedConnection(web.RequestHandler):
         """Answer what was asked before the client ended its side, as ``nc -N`` does; then close.
 
         A refused client that has ended its side has read the answer, or never will. TLS has no half connection.
+        In a storm, who seems to have left is not worth an answer.
         """
         self._let_go()
         busy = self._answered < self._request_count and self.body_since is None and self.leaving_since is None
-        self._ended = busy and self.transport is self.wire
+        self._ended = busy and self.transport is self.wire and self._guard.at_ease
         return self._ended
 
     @contextlib.contextmanager

@@ -24,6 +24,7 @@ LIMITS = Limits()
         f"a URL or a header of more than {limits.MAX_LINE:,} bytes",
         f"more than {limits.MAX_HEADERS} headers, or {limits.MAX_HEAD // 1024} KiB of them",
         f"a body of more than {limits.MAX_BODY:,} bytes",
+        f"while no more than {LIMITS.connections // 8} are connected",
         f"TLS handshake may take {LIMITS.handshake_s:.0f} s",
     ],
 )
