@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import ssl
 
@@ -11,6 +12,31 @@ _logger = logging.getLogger(__name__)
 
 _PLAIN_HTTP = "HTTP_REQUEST"
 _NO_TLS = "Client sent an HTTP request to an HTTPS server."  # Go's words, which people search for
+
+UNFINISHED = 128
+"""Handshakes that do not succeed between two collections of garbage.
+
+asyncio's side of each has a buffer of 256 KiB, and hangs in a cycle of references when it has failed. Python's own
+collector counts objects and not bytes: it would let a storm of them take gigabytes.
+"""
+
+
+class Unfinished:
+    """Counts handshakes that do not succeed, and has them collected before they are too many."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def begun(self) -> None:
+        """Count one more."""
+        self.count += 1
+        if self.count >= UNFINISHED:
+            self.count = 0
+            gc.collect()
+
+    def succeeded(self) -> None:
+        """Count one less."""
+        self.count = max(self.count - 1, 0)
 
 
 class Handshake(ssl.SSLObject):
@@ -22,7 +48,8 @@ class Handshake(ssl.SSLObject):
 
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO | None = None
-    """Set by ``CurrentContext``; without it a failure is an error at once."""
+    """Set by ``CurrentContext``, as the others; without it a failure is an error at once."""
+    unfinished: Unfinished | None = None
     _failed = False
 
     def do_handshake(self) -> None:
@@ -36,6 +63,9 @@ class Handshake(ssl.SSLObject):
             raise
         except ssl.SSLError as error:
             self._fail(error)
+        else:
+            if self.unfinished is not None:
+                self.unfinished.succeeded()
 
     def _fail(self, error: ssl.SSLError) -> None:
         """Prepare what the client gets.

@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, cast
 
-from joulo_exporter.web.handshake import Handshake
+from joulo_exporter.web.handshake import Handshake, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,11 +68,13 @@ class CurrentContext(ssl.SSLContext):
     """
 
     current: ssl.SSLContext
+    _unfinished: Unfinished
 
     def __new__(cls, current: ssl.SSLContext) -> Self:
         """Return a context that stands for ``current``."""
         context = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
         context.current = current
+        context._unfinished = Unfinished()
         return context
 
     def wrap_bio(
@@ -86,7 +88,8 @@ class CurrentContext(ssl.SSLContext):
         """Begin a connection with the context of the moment."""
         connection = self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
         if isinstance(connection, Handshake):
-            connection.incoming, connection.outgoing = incoming, outgoing
+            connection.incoming, connection.outgoing, connection.unfinished = incoming, outgoing, self._unfinished
+            self._unfinished.begun()
         return connection
 
 

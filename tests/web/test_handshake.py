@@ -1,6 +1,7 @@
 """What a client is told about a handshake that fails, by the server that the exporter really is."""
 
 import asyncio
+import gc
 import logging
 import ssl
 
@@ -10,6 +11,7 @@ from web_rig import SERVICES
 
 from joulo_exporter.web import (
     CurrentContext,
+    handshake,
     make_application,
     make_runner,
     make_tls_context,
@@ -113,3 +115,30 @@ async def test_the_log_tells_at_debug_level_only(serve, certificates, caplog):
     assert [(record.levelname, record.getMessage()) for record in told] == [
         ("DEBUG", "a TLS handshake failed: peer did not return a certificate")
     ]
+
+
+async def test_a_storm_of_failures_leaves_no_more_behind_than_its_bound(serve, certificates, monkeypatch):
+    """Each takes a quarter of a megabyte until the garbage is collected, which Python itself does too seldom."""
+    monkeypatch.setattr(handshake, "UNFINISHED", 10)
+    address = await serve(settings(certificates))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(PLAIN)
+            await reader.readuntil(b"server.\n")
+            writer.close()
+            await writer.wait_closed()
+        left = [each for each in gc.get_objects() if isinstance(each, handshake.Handshake)]
+        assert len(left) <= 12
+    finally:
+        gc.enable()
+
+
+async def test_handshakes_that_succeed_need_no_collection(serve, certificates, monkeypatch):
+    monkeypatch.setattr(handshake, "UNFINISHED", 5)
+    address = await serve(settings(certificates))
+    monkeypatch.setattr(gc, "collect", None)  # a call would fail the handshake
+    for _ in range(10):
+        assert b" 200 OK" in await asked(address, client(certificates))
