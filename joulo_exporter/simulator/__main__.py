@@ -10,6 +10,7 @@ import asyncio
 import signal
 import sys
 
+from joulo_exporter.simulator.edits import Edits
 from joulo_exporter.simulator.household import Household
 from joulo_exporter.simulator.scenario import Cadence, Scenario
 from joulo_exporter.simulator.server import serve
@@ -21,6 +22,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--chargers", type=int, default=usual.chargers)
+    parser.add_argument("--nickname", help="of the first charger, in place of its usual one")
     parser.add_argument("--history-days", type=int, default=usual.history_days)
     parser.add_argument("--history-sessions", type=int, default=usual.history_sessions)
     parser.add_argument("--session-seconds", type=float, help="length of every session")
@@ -49,11 +51,18 @@ def _scenario(arguments: argparse.Namespace) -> Scenario:
     )
 
 
-async def _serve_until_told(scenario: Scenario, port: int) -> None:
+def _household(arguments: argparse.Namespace) -> Household:
+    household = Household(_scenario(arguments))
+    if arguments.nickname is not None:
+        household.edits = Edits(nicknames={household.charger_ids[0]: arguments.nickname})
+    return household
+
+
+async def _serve_until_told(household: Household, port: int) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    async with serve(Household(scenario), port=port) as running:
+    async with serve(household, port=port) as running:
         sys.stdout.write(f"{running.url}\n")
         sys.stdout.flush()
         await told.wait()
@@ -61,4 +70,4 @@ async def _serve_until_told(scenario: Scenario, port: int) -> None:
 
 if __name__ == "__main__":
     _given = _arguments()
-    asyncio.run(_serve_until_told(_scenario(_given), _given.port))
+    asyncio.run(_serve_until_told(_household(_given), _given.port))

@@ -33,6 +33,7 @@ class GuardedConnection(web.RequestHandler):
 
     __slots__ = (
         "_answered",
+        "_ended",
         "_gone",
         "_guard",
         "_head",
@@ -65,6 +66,7 @@ class GuardedConnection(web.RequestHandler):
         self._received = 0
         self._answered = 0
         self._more = False
+        self._ended = False
         self._gone: asyncio.Future[None] | None = None
         self.wire: asyncio.Transport | None = None
         self.proven = False
@@ -125,9 +127,16 @@ class GuardedConnection(web.RequestHandler):
         elif self._received > MAX_HEAD:
             self.refuse(431)
 
-    def eof_received(self) -> None:
-        """A refused client that has ended its side has read the answer, or never will."""
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio closes unless it is True, aiohttp lets it
+        """Answer what was asked before the client ended its side, as ``nc -N`` does; then close.
+
+        A refused client that has ended its side has read the answer, or never will. TLS has no half connection.
+        In a storm, who seems to have left is not worth an answer.
+        """
         self._let_go()
+        busy = self._answered < self._request_count and self.body_since is None and self.leaving_since is None
+        self._ended = busy and self.transport is self.wire and self._guard.at_ease
+        return self._ended
 
     @contextlib.contextmanager
     def awaiting_body(self) -> Iterator[None]:
@@ -150,13 +159,13 @@ class GuardedConnection(web.RequestHandler):
         try:
             sent = await super().finish_response(request, resp, start_time)
             self._note_unread()  # under TLS, nothing pauses
-            if resp.status >= _REFUSED and not resp.keep_alive:
+            if resp.status >= _REFUSED and not resp.keep_alive and not self._ended:
                 await self._linger()
         finally:
             self._answered += 1
             self.proven = self.proven or resp.status < _REFUSED
             if self._answered >= self._request_count:
-                self._rest(self._guard.now())
+                self._finish()
         return sent
 
     def handle_error(
@@ -231,11 +240,13 @@ class GuardedConnection(web.RequestHandler):
         self.reading_since, self.idle_since = now, None
         self._head, self._received, self._more = b"", 0, False
 
-    def _rest(self, now: float) -> None:
+    def _finish(self) -> None:
         """Wait for the next request; where some of it may have come already, not for as long."""
         if self.leaving_since is not None:
             return
-        more = self._more
+        if self._ended:
+            self.close()
+        more, now = self._more, self._guard.now()
         self._await_request(now)
         if not more:
             self.reading_since, self.idle_since = None, now

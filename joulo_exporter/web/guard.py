@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1 / 16
 """Of all places. Ranking the connections costs as much as serving one; a storm shall not pay for it each time."""
-
+_FEW = 1 / 8
+"""Of all places: as long as no more are taken, who has ended its side is waited for; it may have left for good."""
 
 # How little a connection is missed, the least first.
 _LEAVING, _SILENT, _IDLE, _STALLED, _NEW = range(5)
@@ -40,6 +41,11 @@ class ConnectionGuard:
     def __len__(self) -> int:
         """Return the number of connections."""
         return len(self._connections)
+
+    @property
+    def at_ease(self) -> bool:
+        """Tell whether there are so few connections that one may be served whose client may have left."""
+        return len(self) <= self.limits.connections * _FEW
 
     def admit(self, newcomer: GuardedConnection) -> bool:
         """Take a connection in, if need be in the place of another; return whether there was a place."""

@@ -107,6 +107,7 @@ async def start_listening(
     Raises:
         ListenError: a port is in use, not permitted, or the address is not one of this machine.
     """
+    _refuse_a_path_twice(addresses)
     guard = ConnectionGuard(limits)
     sites = [_GuardedSite(runner, passed, guard, ssl_context) for passed in activated]
     opened: list[socket.socket] = []
@@ -135,6 +136,13 @@ def _name(bound: socket.socket) -> str:
     if bound.family == socket.AF_UNIX:
         return str(UnixAddress(bound.getsockname()))
     return address_text(*bound.getsockname()[:2])
+
+
+def _refuse_a_path_twice(addresses: Sequence[ListenAddress | UnixAddress]) -> None:
+    """A Unix socket that nobody listens on yet looks like what a dead process has left."""
+    for address in addresses:
+        if isinstance(address, UnixAddress) and addresses.count(address) > 1:
+            raise ListenError(f"cannot listen on {address}: it is given twice; leave one of the two out")
 
 
 async def _bound_socket(address: ListenAddress | UnixAddress) -> socket.socket:

@@ -43,9 +43,9 @@ def refusal(status: int) -> web.Response:
     return response
 
 
-def raw_refusal(status: int) -> bytes:
+def raw_refusal(status: int, reason: str | None = None) -> bytes:
     """Return the same answer as it goes over the wire, for where no request was read to answer."""
-    body = REASONS[status] + "\n"
+    body = (reason or REASONS[status]) + "\n"
     return (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
         f"Server: {SERVER}\r\n"

@@ -58,7 +58,7 @@ dt, thead th, .nickname, .age, .summary small { color: var(--muted); font-size: 
 .summary small { display: block; }
 details { margin-bottom: .75rem; }
 summary { cursor: pointer; }
-.chargers { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); }
+.chargers { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); }
 .chargers li { padding: .75rem 1rem; border: 1px solid var(--line); border-radius: .5rem; }
 .chargers li p:first-child { display: flex; gap: .5rem; align-items: baseline; }
 .chargers strong { flex: 1; }
@@ -83,6 +83,7 @@ footer { margin-top: 1.25rem; }
   th:nth-child(2) { width: 34%; }
   th:nth-child(4) { width: 12%; }
 }
+@media (max-width: 23rem) { time { white-space: normal; } }
 @media (max-width: 40rem) {
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, tbody, tr, th, td { display: block; }

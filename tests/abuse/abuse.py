@@ -16,6 +16,7 @@ ROUNDS = {
     "slow_head": 2000,
     "slow_body": 1000,
     "slow_reader": 1000,
+    "half_closed": 200,
     "pipeliner": 50,
     "huge_head": 50,
     "huge_url": 50,

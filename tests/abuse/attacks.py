@@ -96,6 +96,17 @@ async def slow_reader(target: Target) -> str:
         return "gone" if reader.at_eof() or writer.transport.is_closing() else "held"
 
 
+async def half_closed(target: Target) -> str:
+    """Ask, end this side of the connection, and read nothing."""
+    async with connected(target) as (reader, writer):
+        writer.transport.pause_reading()
+        writer.write(SCRAPE * 2)
+        with contextlib.suppress(OSError):  # it may have been closed by now
+            writer.write_eof()
+        await asyncio.sleep(min(target.left_s, DRIP_S))
+        return "gone" if reader.at_eof() or writer.transport.is_closing() else "left"
+
+
 async def pipeliner(target: Target) -> str:
     """Ask a thousand times without waiting for an answer."""
     async with connected(target) as (reader, writer):
@@ -136,7 +147,7 @@ async def flood(target: Target) -> str:
         return status
 
 
-CLIENTS = (silent, slow_head, slow_body, slow_reader, pipeliner, huge_head, huge_url, shapes, flood)
+CLIENTS = (silent, slow_head, slow_body, slow_reader, half_closed, pipeliner, huge_head, huge_url, shapes, flood)
 ATTACKS: dict[str, Client] = {each.__name__: each for each in CLIENTS}
 
 

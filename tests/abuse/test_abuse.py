@@ -26,6 +26,7 @@ def attacked(tmp_path_factory):
         ("slow_head", 700, {"held", "closed"}),
         ("slow_body", 700, {"held", "closed"}),
         ("slow_reader", 50, {"held", "gone", "closed"}),
+        ("half_closed", 100, {"left", "gone", "closed"}),
         ("pipeliner", 20, {"closed"}),
         ("huge_head", 10, {"431", "held"}),
         ("huge_url", 10, {"414", "held"}),

@@ -77,6 +77,20 @@ def test_prometheus_scrapes_with_the_password_over_tls(protected, tmp_path):
         assert (target["scrapeUrl"], target["lastError"]) == (f"https://{targets[0]}/metrics", "")
 
 
+def test_prometheus_says_why_its_certificate_is_refused(protected, tmp_path):
+    trust = {
+        "ca_file": str(protected.folder / "ca.crt"), "server_name": "localhost",
+        "cert_file": str(protected.folder / "stranger.crt"), "key_file": str(protected.folder / "stranger.key"),
+    }  # fmt: skip
+    with prometheus(tmp_path, [f"127.0.0.1:{protected.port}"], scheme="https", tls_config=trust) as url:
+
+        def told():
+            targets = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
+            return targets and targets[0]["lastError"]
+
+        assert wait_for("an error", told).endswith("remote error: tls: unknown certificate authority")
+
+
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"])
 def test_curl_is_asked_for_the_password_everywhere(protected, path):
     assert protected.curl(path) == ("401", "Unauthorized\n")
@@ -87,8 +101,9 @@ def test_curl_is_asked_for_the_password_everywhere(protected, path):
     assert "Strict-Transport-Security: max-age=31536000" in shown
 
 
-def test_plain_http_gets_nothing(protected):
-    assert protected.curl("/-/healthy", scheme="http") == ("000", "")
+def test_plain_http_is_told_that_this_is_https(protected):
+    told = "Client sent an HTTP request to an HTTPS server.\n"
+    assert protected.curl("/-/healthy", scheme="http") == ("400", told)
 
 
 def test_a_client_that_does_not_trust_the_authority(protected):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from joulo_exporter.web import limits
+from joulo_exporter.web.handshake import UNFINISHED
 from joulo_exporter.web.limits import Limits
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "robustness.md").read_text().split())
@@ -24,6 +25,8 @@ LIMITS = Limits()
         f"a URL or a header of more than {limits.MAX_LINE:,} bytes",
         f"more than {limits.MAX_HEADERS} headers, or {limits.MAX_HEAD // 1024} KiB of them",
         f"a body of more than {limits.MAX_BODY:,} bytes",
+        f"while no more than {LIMITS.connections // 8} are connected",
+        f"is collected after every {UNFINISHED} of them",
         f"TLS handshake may take {LIMITS.handshake_s:.0f} s",
     ],
 )

@@ -197,6 +197,18 @@ async def test_unread_answers_together_stay_within_their_bound(serve, tls, with_
         assert all(length < len(BIG) for length in got)
 
 
+@pytest.mark.parametrize(("others", "answered"), [(1, True), (2, False)])
+async def test_in_a_storm_a_client_that_has_ended_its_side_is_not_answered(serve, others, answered):
+    address = await serve(Limits(connections=16))
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(others):
+            await stack.enter_async_context(connected(address))
+        reader, writer = await stack.enter_async_context(connected(address))
+        writer.write(REQUEST)
+        writer.write_eof()
+        assert ((await to_the_end(reader)) != b"") == answered
+
+
 class Client:
     """A connection in the guard's eyes."""
 

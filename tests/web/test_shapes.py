@@ -80,3 +80,28 @@ async def test_a_client_that_does_not_wait_for_answers_is_cut_off(address):
 async def test_a_body_is_asked_for_when_it_is_small(address):
     answer = await exchange(address, post(b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"hello"))
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (get(b"/metrics"), [200]),
+        (b"GET /metrics HTTP/1.1\r\n" + HOST + b"\r\n", [200]),  # kept alive, if there were more to come
+        (b"GET /metrics HTTP/1.0\r\n\r\n", [200]),
+        (get(b"/nothing"), [404]),
+        (get(b"/metrics#x"), [400]),
+        (post(b"Content-Length: 5\r\n", b"hello"), [200]),
+        (b"GET /metrics HTTP/1.1\r\n" + HOST + b"\r\n" + get(b"/-/ready"), [200, 200]),
+        (b"GET /metrics HTTP/1.1\r\n" + HOST + b"\r\nGET /met", [200]),
+        (b"GET /met", []),
+    ],
+)
+async def test_a_client_that_ends_its_side_is_answered_and_then_closed(address, request_, expected):
+    """As ``nc -N`` and ``socat`` do once their input has ended."""
+    reader, writer = await asyncio.open_connection(*address.split(":"))
+    writer.write(request_)
+    writer.write_eof()
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    assert statuses(answer) == expected

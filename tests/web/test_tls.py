@@ -6,14 +6,9 @@ import socket
 import ssl
 
 import pytest
-from certificates import Certificates
+from tls_rig import client, settings
 
 from joulo_exporter.web.tls import CurrentContext, TlsFaultError, TlsSettings, make_tls_context
-
-
-def settings(certificates: Certificates, pair: str = "server", **more) -> TlsSettings:
-    certificate, key = (certificates.text(f"{pair}.{kind}").encode() for kind in ("crt", "key"))
-    return TlsSettings(certificate=certificate, key=key, **more)
 
 
 @contextlib.asynccontextmanager
@@ -31,13 +26,6 @@ async def serving(context: ssl.SSLContext):
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
         yield server.sockets[0].getsockname()[1]
-
-
-def client(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=certificates.path("ca.crt"))
-    if pair is not None:
-        context.load_cert_chain(certificates.path(f"{pair}.crt"), certificates.path(f"{pair}.key"))
-    return context
 
 
 async def connection(port: int, context: ssl.SSLContext) -> dict[str, object] | None:

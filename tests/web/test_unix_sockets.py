@@ -116,3 +116,10 @@ async def test_an_address_that_fails_leaves_no_socket_behind(runner, path):
         with pytest.raises(ListenError):
             await start_listening(runner, [UnixAddress(path), parse_listen_address(f"127.0.0.1:{port}")])
     assert not present(path)
+
+
+async def test_the_same_path_twice(runner, path):
+    with pytest.raises(ListenError) as caught:
+        await start_listening(runner, [UnixAddress(path), UnixAddress(path)])
+    assert str(caught.value) == f"cannot listen on unix:{path}: it is given twice; leave one of the two out"
+    assert not present(path)

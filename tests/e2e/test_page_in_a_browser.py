@@ -1,0 +1,212 @@
+"""The page for people as people see it: served by the real process, opened in Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from browser import browser
+from certificates import HASH, PASSWORD
+from processes import TOKEN, exporter, free_port, get, simulator, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+NICKNAME = '<img src=x onerror=alert(1)> & "Oprit"'
+SHORT_TEXTS = "[...document.querySelectorAll({!r})].map(element => element.innerText)"
+# Of each text the contrast with what is behind it, as WCAG 2.2 defines it; the page has plain colours only.
+CONTRASTS = """(() => {
+  const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+  const behind = element => {
+    const [red, green, blue, alpha = 1] = parts(getComputedStyle(element).backgroundColor);
+    if (alpha > 0 || !element.parentElement) return alpha > 0 ? [red, green, blue] : [255, 255, 255];
+    return behind(element.parentElement);
+  };
+  const light = colour => {
+    const [red, green, blue] = colour.map(part => part / 255)
+      .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+  };
+  const found = {};
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode.textContent.trim(), element = texts.currentNode.parentElement;
+    if (!text || !element.getClientRects().length) continue;
+    const both = [light(parts(getComputedStyle(element).color)), light(behind(element))];
+    found[text] = Math.max(...both) / Math.min(...both);
+  }
+  return found;
+})()"""
+
+
+@pytest.fixture(scope="module")
+def household(tmp_path_factory):
+    """The URL of a simulated household whose first charger has markup for a name."""
+    with simulator(tmp_path_factory.mktemp("household"), "--nickname", NICKNAME) as api_url:
+        yield api_url
+
+
+@pytest.fixture(scope="module")
+def served(household, tmp_path_factory):
+    """The URL of the exporter."""
+    port = free_port()
+    with exporter(tmp_path_factory.mktemp("served"), household, port):
+        url = f"http://127.0.0.1:{port}"
+        wait_for("the history", lambda: b"\njoulo_history_complete 1.0\n" in get(f"{url}/metrics"))
+        yield url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def open_tab(tmp_path_factory):
+    async with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(open_tab):
+    async with open_tab() as tab:
+        await tab.look_like(1280)
+        yield tab
+
+
+async def texts(page, selector):
+    return await page.evaluate(SHORT_TEXTS.format(selector))
+
+
+def sample(url, name):
+    (value,) = re.findall(rf"^{re.escape(name)} (.*)$", get(f"{url}/metrics").decode(), re.MULTILINE)
+    return float(value)
+
+
+async def test_what_a_person_reads_is_what_the_metrics_say(page, served):
+    name = 'joulo_session_kwh{charger="oprit"}'
+    before = sample(served, name)
+    await page.go(f"{served}/")
+    after = sample(served, name)
+    assert await page.evaluate("document.title") == "joulo-exporter"
+    assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
+    assert await texts(page, ".chargers .state") == ["⚡ charging", "○ idle"]
+    status, session, *other = await texts(page, ".chargers dd")
+    assert (status, other) == ("online", ["online", "none"])
+    assert before <= float(session.removesuffix(" kWh")) <= after
+    assert (await texts(page, ".summary dd"))[:3] == ["1", "2\n1 charging", "3 of 3 up"]
+    assert await texts(page, "tbody th") == ["chargers", "sessions", "energy"]
+    assert await texts(page, "tbody .state") == ["✓ up"] * 3
+    assert (await texts(page, "details p"))[-1].startswith("Complete: ")
+
+
+async def test_the_freshness_is_that_of_the_moment(page, served):
+    await page.go(f"{served}/")
+    times = await page.evaluate("[...document.querySelectorAll('td time')].map(at => Date.parse(at.dateTime))")
+    assert len(times) == 3
+    assert all(abs(time.time() - at / 1000) < 10 for at in times)
+    assert all(re.fullmatch(r"\d s ago", age) for age in await texts(page, "td .age"))
+
+
+async def test_it_asks_for_nothing_else_and_nothing_is_amiss(page, served):
+    await page.go(f"{served}/")
+    requests = [event["request"]["url"] for event in page.all("Network.requestWillBeSent")]
+    assert [url for url in requests if not url.startswith("data:")] == [f"{served}/"]
+    assert page.complaints() == []
+    assert await page.evaluate("getComputedStyle(document.body).maxWidth") == "1024px"  # its style is in force
+
+
+async def test_a_name_with_markup_is_a_text(page, served):
+    await page.go(f"{served}/")
+    assert (await texts(page, ".nickname"))[0] == NICKNAME
+    assert await page.evaluate("document.querySelectorAll('img, script').length") == 0
+    assert page.all("Page.javascriptDialogOpening") == []
+
+
+async def test_what_would_get_in_all_the_same_loads_nothing_and_does_nothing(page, served):
+    """The policy holds; the complaints of which another test finds none do come."""
+    await page.go(f"{served}/")
+    await page.evaluate(f"document.body.innerHTML = '<img src={served}/x onerror=window.done=1 style=color:red>'")
+    await page.happened("Audits.issueAdded")
+    assert await page.evaluate("window.done") is None
+    assert await page.evaluate("getComputedStyle(document.querySelector('img')).color") != "rgb(255, 0, 0)"
+    refused = [event["requestId"] for event in page.all("Network.loadingFailed") if event.get("blockedReason")]
+    assert len(refused) == 1
+    assert page.complaints() != []
+
+
+async def test_neither_token_nor_tag_is_on_it(page, served):
+    tags = set(re.findall(r'id_tag="(\w+)"', get(f"{served}/metrics").decode()))
+    await page.go(f"{served}/")
+    source = await page.evaluate("document.documentElement.outerHTML")
+    assert tags
+    assert not [secret for secret in (*tags, TOKEN) if secret in source]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "begins"),
+    [
+        ("Metrics", "/metrics", "# HELP joulo_"),
+        ("Health", "/-/healthy", "joulo-exporter is healthy"),
+        ("Readiness", "/-/ready", "joulo-exporter is ready"),
+    ],
+)
+async def test_links_lead_where_they_say(page, served, text, path, begins):
+    await page.go(f"{served}/")
+    await page.click(text)
+    assert await page.evaluate("[location.href, document.contentType]") == [f"{served}{path}", "text/plain"]
+    assert (await page.evaluate("document.body.innerText")).startswith(begins)
+
+
+@pytest.mark.parametrize("width", [320, 400, 768, 1280, 1920])
+async def test_nothing_is_wider_than_the_window(page, served, width):
+    await page.look_like(width)
+    await page.go(f"{served}/")
+    assert await page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_text_stands_out_from_what_is_behind_it(page, served, width, scheme):
+    await page.look_like(width, scheme)
+    await page.go(f"{served}/")
+    contrasts = await page.evaluate(CONTRASTS)
+    assert {"charging", "idle", "up", "Metrics", NICKNAME, "API endpoints"} <= contrasts.keys()
+    assert {text: contrast for text, contrast in contrasts.items() if contrast < 4.5} == {}
+    ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", ground))) < 64) == (scheme == "dark")
+
+
+async def test_the_keyboard_reaches_every_link_and_folds_an_account(page, served):
+    await page.go(f"{served}/")
+    reached = []
+    for _ in range(4):
+        await page.send("Input.dispatchKeyEvent", type="keyDown", key="Tab", windowsVirtualKeyCode=9)
+        reached.append(await page.evaluate("document.activeElement.innerText.split('\\n')[0]"))
+    assert reached[:3] == ["Metrics", "Health", "Readiness"]
+    active = "[document.activeElement.tagName, document.activeElement.matches(':focus-visible')]"
+    assert await page.evaluate(active) == ["SUMMARY", True]
+    for kind in ("keyDown", "keyUp"):
+        await page.send("Input.dispatchKeyEvent", type=kind, key="Enter", text="\r", windowsVirtualKeyCode=13)
+    assert await page.evaluate("document.querySelector('details').open") is False
+
+
+async def test_behind_tls_a_password_and_a_prefix(page, household, certificates, tmp_path):
+    """Links carry neither password nor host, so they work behind whatever is in between."""
+    shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "web.yml").write_text(json.dumps({
+        "tls_server_config": {"cert_file": "server.crt", "key_file": "server.key"},
+        "basic_auth_users": {"prometheus": HASH},
+    }))  # fmt: skip
+    port = free_port()
+    options = (f"--web.config.file={tmp_path / 'web.yml'}", "--web.route-prefix=/joulo")
+    log = tmp_path / "exporter.log"
+    with exporter(tmp_path, household, port, *options, is_ready=lambda: "msg=listening" in log.read_text()):
+        await page.send("Security.setIgnoreCertificateErrors", ignore=True)
+        await page.go(f"https://prometheus:{PASSWORD}@localhost:{port}/")
+        assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
+        assert await page.evaluate("document.querySelectorAll('nav a').length") == 3
+        assert page.complaints() == []
+        await page.click("Metrics")
+        there = urlsplit(await page.evaluate("location.href"))
+        assert (there.port, there.path) == (port, "/joulo/metrics")
+        assert (await page.evaluate("document.body.innerText")).startswith("# HELP joulo_")

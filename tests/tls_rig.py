@@ -1,0 +1,23 @@
+"""TLS of a server and of its clients, with certificates made for tests."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from joulo_exporter.web.tls import TlsSettings
+
+if TYPE_CHECKING:
+    from certificates import Certificates
+
+
+def settings(certificates: Certificates, pair: str = "server", **more) -> TlsSettings:
+    certificate, key = (certificates.text(f"{pair}.{kind}").encode() for kind in ("crt", "key"))
+    return TlsSettings(certificate=certificate, key=key, **more)
+
+
+def client(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certificates.path("ca.crt"))
+    if pair is not None:
+        context.load_cert_chain(certificates.path(f"{pair}.crt"), certificates.path(f"{pair}.key"))
+    return context
