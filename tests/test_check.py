@@ -214,6 +214,24 @@ def test_another_users_folder_stays_empty(answers, capsys, environment, tmp_path
     assert environment.exists()
 
 
+def test_a_folder_that_may_not_be_entered_is_named(answers, capsys, environment, tmp_path, monkeypatch):
+    serve(answers)
+    hidden = tmp_path / "hidden" / "ledger"
+    stat = type(hidden).stat
+
+    def refused(path, **options):
+        if path == hidden:
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(type(hidden), "stat", refused)
+    assert main(["check", f"--storage.path={hidden}"]) == 0
+    assert capsys.readouterr().out.startswith(
+        f"Note: {hidden} cannot be entered (Permission denied): {FORGOTTEN}; "
+    )
+    assert environment.exists()
+
+
 def test_root_makes_no_folder(answers, capsys, environment, tmp_path, monkeypatch):
     serve(answers)
     monkeypatch.setattr("os.geteuid", lambda: 0)

@@ -45,8 +45,7 @@ def visit_ledger(folder: Path) -> Visit:
         LedgerLockedError: an exporter has it.
     """
     if not _is_there(folder) and not _may_be_made(folder):
-        absent = "does not exist, and root does not make it here" if not folder.exists() else "is another user's"
-        return _reading(folder, f"{folder} {absent}: {_FORGOTTEN}; {_OTHER_USER}")
+        return _reading(folder, f"{folder} {_absence(folder)}: {_FORGOTTEN}; {_OTHER_USER}")
     try:
         return Visit(Database(folder))
     except LedgerLockedError:
@@ -72,6 +71,17 @@ def _may_be_made(folder: Path) -> bool:
         return user != 0  # a service seldom runs as root, and could not enter what root makes
     except OSError:
         return False
+
+
+def _absence(folder: Path) -> str:
+    """Return why no ledger is made in a folder."""
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return "does not exist, and root does not make it here"
+    except OSError as error:
+        return f"cannot be entered ({error.strerror})"
+    return "is another user's"
 
 
 def _reading(folder: Path, note: str) -> Visit:
