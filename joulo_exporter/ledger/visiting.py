@@ -84,10 +84,14 @@ def _absence(folder: Path) -> str:
     return "is another user's"
 
 
-def _reading(folder: Path, note: str) -> Visit:
+def recorded_endpoints(folder: Path) -> Mapping[str, Mapping[str, EndpointRecord]]:
+    """Return each account's endpoints as an exporter keeps them; nothing where they cannot be read."""
     try:
         with read_ledger(folder) as reader:
-            known = {account: reader.endpoints(account) for account in reader.accounts}
+            return {account: reader.endpoints(account) for account in reader.accounts}
     except LedgerError:
-        known = {}
-    return Visit(Database(None), note, known)
+        return {}
+
+
+def _reading(folder: Path, note: str) -> Visit:
+    return Visit(Database(None), note, recorded_endpoints(folder))
