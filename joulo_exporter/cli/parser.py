@@ -232,7 +232,7 @@ def _step(text: str) -> float:
 def _label(text: str) -> tuple[str, str]:
     match = _LABEL.fullmatch(text)
     if match is None or not match[2]:
-        raise ValueError(f"{text!r} is no label; write it as in job=joulo")
+        raise ValueError(f"{text!r} is not a label; write it as in job=joulo")
     if match[1] in _OWN_LABELS or match[1].startswith("__"):
         raise ValueError(f"{match[1]} is a label of the exporter's or Prometheus' own; choose another name")
     return match[1], match[2]

@@ -69,7 +69,7 @@ def _parsed(text: str, edge: int) -> float:
         span = _span(text)
         return _unix_seconds(span[edge] if span else _moment(text))
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no date or time; write {EXAMPLES}") from None
+        raise ValueError(f"{text!r} is not a date or time; write {EXAMPLES}") from None
 
 
 def _moment(text: str) -> datetime:
