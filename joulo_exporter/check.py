@@ -9,12 +9,12 @@ from joulo_exporter.api import COLLECTORS, ENDPOINTS, JouloClient, open_session
 from joulo_exporter.config import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
-from joulo_exporter.ledger.visiting import visit_ledger
+from joulo_exporter.ledger.visiting import recorded_endpoints, visit_ledger
 from joulo_exporter.models import Answer
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import aiohttp
 
@@ -29,7 +29,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
 
     Requests keep to the documented intervals: an endpoint that was asked too short a time ago, by the exporter
     or by an earlier check, is not asked again, as far as the ledger tells. While an exporter runs on the same
-    storage path nothing is asked at all.
+    storage path nothing is asked at all: it is said how the API has last answered that exporter.
 
     Args:
         config: what to check.
@@ -40,10 +40,11 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         return True
     try:
         visit = visit_ledger(config.storage_path)
-    except LedgerLockedError as error:
-        say(f"An exporter is running: {error}.")
-        say("Its page on / and joulo_up show how it fares; stop it to let this command ask the API itself.")
-        return False
+    except LedgerLockedError:
+        say(f"An exporter is running on {config.storage_path}: this is how the API has last answered it.")
+        known = recorded_endpoints(config.storage_path)
+        told = [_told(config, account, known.get(account.name or "", {}), say) for account in config.accounts]
+        return all(told)
     if visit.note is not None:
         say(f"Note: {visit.note}.")
     try:
@@ -52,6 +53,41 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     finally:
         visit.database.close()
     return all(results)
+
+
+def _told(
+    config: Config, account: AccountConfig, known: Mapping[str, EndpointRecord], say: Callable[[str], None]
+) -> bool:
+    """Say what the running exporter has recorded of an account; return whether all of it is well."""
+    is_well = _read_token(account, say) is not None
+    for endpoint in _endpoints(config):
+        record = known.get(endpoint.name)
+        if record is None or record.up is None:
+            say(f"  {endpoint.name:<9} later  has not been asked yet")
+        elif record.up:
+            say(f"  {endpoint.name:<9} ok     has answered the exporter")
+        else:
+            say(f"  {endpoint.name:<9} FAULT  {record.error}")
+            is_well = False
+    return is_well
+
+
+def _read_token(account: AccountConfig, say: Callable[[str], None]) -> Secret | None:
+    """Say whose token is checked, and whether it can be one; return it if it can."""
+    say(f"Account {account.name or '(without a name)'}, {account.token.describe()}:")
+    try:
+        token = account.token.read()
+    except ConfigError as error:
+        say(f"  token     FAULT  {error}")
+        return None
+    say("  token     ok     looks like a token")
+    return token
+
+
+def _endpoints(config: Config) -> list[Endpoint[object]]:
+    """Return what an account is asked for; public endpoints are not its own."""
+    optional = [endpoint for name, endpoint in COLLECTORS.items() if name in config.collectors]
+    return [*ENDPOINTS, *(endpoint for endpoint in optional if not endpoint.public)]
 
 
 class _Check:
@@ -76,19 +112,10 @@ class _Check:
 
     async def run(self) -> bool:
         """Say how each endpoint answers; return whether all of them do."""
-        self._say(f"Account {self._account.name or '(without a name)'}, {self._account.token.describe()}:")
-        try:
-            token = self._account.token.read()
-        except ConfigError as error:
-            self._say(f"  token     FAULT  {error}")
+        token = _read_token(self._account, self._say)
+        if token is None:
             return False
-        self._say("  token     ok     looks like a token")
-        return all([await self._endpoint(endpoint, token) for endpoint in self._endpoints()])
-
-    def _endpoints(self) -> list[Endpoint[object]]:
-        """Return what the account is asked for; public endpoints are not its own."""
-        optional = [endpoint for name, endpoint in COLLECTORS.items() if name in self._config.collectors]
-        return [*ENDPOINTS, *(endpoint for endpoint in optional if not endpoint.public)]
+        return all([await self._endpoint(endpoint, token) for endpoint in _endpoints(self._config)])
 
     async def _endpoint(self, endpoint: Endpoint[object], token: Secret) -> bool:
         interval_s = self._config.intervals[endpoint.name]

@@ -112,7 +112,7 @@ def _answer_after_handshake(connection: socket.socket, url: SplitResult) -> int:
 
 def _trusting_context() -> SSLContext:
     """Return a context for a server on this machine, whose certificate has another name."""
-    import ssl  # noqa: PLC0415
+    import ssl  # noqa: PLC0415  as above
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -135,7 +135,7 @@ def _answer(connection: socket.socket, url: SplitResult) -> int:
         raise _ClosedError("the connection is closed without an answer")
     found = _STATUS_LINE.match(line)
     if found is None:
-        raise _NotHttpError("what answers is no HTTP server")
+        raise _NotHttpError("what answers is not an HTTP server")
     return int(found[1])
 
 

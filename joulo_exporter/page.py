@@ -15,11 +15,19 @@ if TYPE_CHECKING:
 
 def landing_page(snapshots: Iterable[Snapshot], now_seconds: float, *, ledger_persistent: bool) -> LandingPage:
     """Return the page of this moment."""
+    accounts: list[AccountRow] = []
+    public: list[EndpointRow] = []
+    for snapshot in snapshots:
+        if snapshot.public:
+            public += _endpoints(snapshot)
+        else:
+            accounts.append(_account(snapshot))
     return LandingPage(
         version=__version__,
         now_seconds=now_seconds,
-        accounts=tuple(_account(snapshot) for snapshot in snapshots if not snapshot.public),
+        accounts=tuple(accounts),
         ledger_persistent=ledger_persistent,
+        public=tuple(public),
     )
 
 
@@ -28,19 +36,23 @@ def _account(snapshot: Snapshot) -> AccountRow:
     return AccountRow(
         name=snapshot.account,
         chargers=_chargers(snapshot),
-        endpoints=tuple(
-            EndpointRow(
-                endpoint=health.endpoint,
-                up=health.up,
-                last_success_seconds=health.succeeded_at_seconds,
-                interval_s=health.interval_s,
-                error=health.error,
-            )
-            for health in snapshot.endpoints
-        ),
+        endpoints=_endpoints(snapshot),
         history_complete=book.complete if book else False,
         history_sessions=book.sessions if book else 0,
         history_back_to_seconds=book.back_to_seconds if book else None,
+    )
+
+
+def _endpoints(snapshot: Snapshot) -> tuple[EndpointRow, ...]:
+    return tuple(
+        EndpointRow(
+            endpoint=health.endpoint,
+            up=health.up,
+            last_success_seconds=health.succeeded_at_seconds,
+            interval_s=health.interval_s,
+            error=health.error,
+        )
+        for health in snapshot.endpoints
     )
 
 

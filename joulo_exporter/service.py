@@ -118,6 +118,7 @@ class Service:
         Raises:
             JouloExporterError: an address cannot be listened on, or another process has the storage path.
         """
+        event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts))
         # The stack is left from its end: first the web server, then reloads, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._signals())
@@ -190,7 +191,7 @@ class Service:
         self._guard.take(web_config)
         self._keep_time()
         self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
-        event(_logger, "info", "configuration reloaded", accounts=len(wanted))
+        event(_logger, "info", "configuration reloaded", accounts=len(config.accounts))
         return None
 
     async def _listen(

@@ -7,10 +7,10 @@ import sqlite3
 
 import pytest
 from aioresponses import CallbackResult
+from ledger_desk import Desk, live
 
 from joulo_exporter.cli import main
 from joulo_exporter.ledger import AccountLedger, Database
-from joulo_exporter.schedule import Pause
 
 URL = "http://127.0.0.1:9/api"
 TOKEN = "joulo_t0k3n"
@@ -158,18 +158,33 @@ def test_retry_after_holds_for_whoever_asks_next(answers, capsys, environment, t
     assert environment.exists()
 
 
-def test_an_exporter_that_runs_is_left_alone(answers, capsys, environment, tmp_path):
-    database = Database(tmp_path / "ledger")
-    AccountLedger(database, "", configured_labels={}, vehicles={}).begin_request("chargers", Pause(0.0, 60.0))
-    status, out, _ = check(capsys, tmp_path)
-    database.close()
-    assert status == 1
-    assert out[0].startswith("An exporter is running: ")
-    assert (
-        out[1] == "Its page on / and joulo_up show how it fares; stop it to let this command ask the API itself."
+def test_what_a_running_exporter_was_answered_is_told_and_nothing_is_asked(answers, capsys, environment, tmp_path):
+    serve(
+        answers,
+        sessions={"status": 401, "payload": {"error": "Missing or invalid API token"}},
+        energy={"status": 503},
     )
-    assert not answers.requests
-    assert environment.exists()
+    check(capsys, tmp_path)  # stands for the exporter, which keeps the same records
+    asked_before = asked(answers)
+    desk = Desk(tmp_path / "ledger", name="")
+    status, out, err = check(capsys, tmp_path)
+    desk.chargers(live("now", kwh_hundredths=5))
+    later = check(capsys, tmp_path)
+    environment.unlink()
+    without_token = check(capsys, tmp_path)
+    desk.close()
+    assert (status, err) == (1, "")
+    assert out[:4] == [
+        f"An exporter is running on {tmp_path / 'ledger'}: this is how the API has last answered it.",
+        f"Account (without a name), file {environment}:",
+        "  token     ok     looks like a token",
+        "  chargers  later  has not been asked yet",
+    ]
+    assert out[4].startswith(f"  sessions  FAULT  /sessions: 401, {REFUSED}; ")
+    assert out[5].startswith("  energy    FAULT  /energy: 503, ")
+    assert later[1] == [*out[:3], "  chargers  ok     has answered the exporter", *out[4:]]
+    assert without_token[1][2].startswith("  token     FAULT  ")
+    assert asked(answers) == asked_before == 3
 
 
 def test_the_token_goes_out_in_the_header_alone(answers, capsys, environment, tmp_path):
@@ -211,6 +226,24 @@ def test_another_users_folder_stays_empty(answers, capsys, environment, tmp_path
         "run this as the exporter's user, and with its --storage.path."
     )
     assert list(folder.iterdir()) == []
+    assert environment.exists()
+
+
+def test_a_folder_that_may_not_be_entered_is_named(answers, capsys, environment, tmp_path, monkeypatch):
+    serve(answers)
+    hidden = tmp_path / "hidden" / "ledger"
+    stat = type(hidden).stat
+
+    def refused(path, **options):
+        if path == hidden:
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(type(hidden), "stat", refused)
+    assert main(["check", f"--storage.path={hidden}"]) == 0
+    assert capsys.readouterr().out.startswith(
+        f"Note: {hidden} cannot be entered (Permission denied): {FORGOTTEN}; "
+    )
     assert environment.exists()
 
 

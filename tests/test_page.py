@@ -40,6 +40,13 @@ def test_a_failure_is_told():
     )
 
 
+def test_the_public_feed_is_no_account_and_its_freshness_is_told():
+    feed = Snapshot(None, (EndpointHealth("ere_price", 3600.0, up=False, error="no answer"),), public=True)
+    page = landing_page([recorded_picture(account="home"), feed], NOW, ledger_persistent=True)
+    assert [account.name for account in page.accounts] == ["home"]
+    assert page.public == (EndpointRow("ere_price", False, None, 3600.0, "no answer"),)  # noqa: FBT003
+
+
 def test_chargers_whose_state_is_too_old_are_named_without_it():
     assert account_of(recorded().picture(stale=["chargers"])).chargers == tuple(
         ChargerRow(label, None, None, charging=None, session_kwh_hundredths=None)

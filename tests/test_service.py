@@ -14,6 +14,7 @@ import urllib.request
 
 import pytest
 
+from joulo_exporter import __version__
 from joulo_exporter.config import load_config
 from joulo_exporter.errors import LedgerLockedError
 from joulo_exporter.ledger import Database
@@ -39,7 +40,7 @@ def series(text: str, name: str) -> dict[str, float]:
     return {labels: float(value) for labels, value in found}
 
 
-def wait_for(condition, *, seconds: float = 5.0):
+def wait_for(condition, *, seconds: float = 30.0):
     """Return what a condition gives once it gives something; processes of others have no clock of ours."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -100,6 +101,16 @@ async def test_it_serves_the_household_and_becomes_ready(running):
     _, text = await running.get("/metrics")
     assert set(series(text, "joulo_up").values()) == {1.0}
     assert len(series(text, "joulo_charging")) == len(running.api.household.chargers_at(time.time()))
+
+
+async def test_the_log_says_what_starts_and_what_a_reload_has_found(tmp_path, caplog):
+    caplog.set_level("INFO", "joulo_exporter.service")
+    async with serve(Household(Scenario())) as api, Running(tmp_path, api.url) as running:
+        running.write(DEMO_TOKEN, "collectors: {ere_price: true}")  # which is asked for, and is no account
+        assert await running.get("/-/reload", "POST") == (200, "configuration reloaded\n")
+    said = {record.message: record.fields for record in caplog.records}
+    assert said["starting"] == {"version": __version__, "accounts": 1}
+    assert said["configuration reloaded"] == {"accounts": 1}
 
 
 async def test_a_faulty_file_changes_nothing_and_says_why(running):

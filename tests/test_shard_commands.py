@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from command_line import run
 
@@ -19,16 +17,6 @@ HELD = [["huis"], ["office", "zoë"], ["home"]]
 def _no_environment(monkeypatch):
     for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE", "JOULO_API_URL", "POD_NAME"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before():
-    """Undo what a command sets up: tests that come later count lines of the log."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
 
 
 @pytest.fixture
@@ -115,11 +103,11 @@ def test_check_of_the_others_is_left_to_them(answers, capsys, file, tmp_path):
         (["--shard=3", "--total-shards=3"], "--shard: 3 is not among 3"),
         (["--shard=1"], "--shard: 1 is one of several"),
         (["--total-shards=3"], "--total-shards: there are 3"),
-        (["--shard=-1", "--total-shards=3"], "argument --shard: '-1' is no whole number from 0 up"),
-        (["--shard=one", "--total-shards=3"], "argument --shard: 'one' is no whole number from 0 up"),
-        (["--total-shards=0"], "argument --total-shards: '0' is no whole number from 1 up"),
-        (["--total-shards=1_0"], "argument --total-shards: '1_0' is no whole number from 1 up"),
-        (["--total-shards=٣"], "argument --total-shards: '٣' is no whole number from 1 up"),
+        (["--shard=-1", "--total-shards=3"], "argument --shard: '-1' is not a whole number from 0 up"),
+        (["--shard=one", "--total-shards=3"], "argument --shard: 'one' is not a whole number from 0 up"),
+        (["--total-shards=0"], "argument --total-shards: '0' is not a whole number from 1 up"),
+        (["--total-shards=1_0"], "argument --total-shards: '1_0' is not a whole number from 1 up"),
+        (["--total-shards=٣"], "argument --total-shards: '٣' is not a whole number from 1 up"),
     ],
 )
 def test_a_fault_is_one_line(capsys, file, tmp_path, command, flags, fault):

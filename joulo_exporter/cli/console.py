@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,11 @@ def write(pieces: Iterable[str]) -> None:
 
 
 def complain(message: str) -> None:
-    """Write a line to standard error, with our name before it."""
-    sys.stderr.write(f"joulo-exporter: {message}\n")
-    sys.stderr.flush()
+    """Write a line to standard error, with our name before it; where that fails, the exit status has to do."""
+    if sys.stderr is not None:  # as after `2>&-`, whatever its type says
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"joulo-exporter: {message}\n")
+            sys.stderr.flush()
 
 
 class Progress:
@@ -42,7 +45,7 @@ class Progress:
     def __init__(self, name: str) -> None:
         self._name = name
         self._shown: float | None = None
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def __call__(self, share: float) -> None:
         """Show the share, from 0 to 1, if it has moved enough to be seen."""
@@ -60,6 +63,8 @@ class Progress:
 
 
 def _guarded(piece: str | None) -> None:
+    if sys.stdout is None:  # as after `>&-`, whatever its type says
+        raise JouloExporterError("standard output is closed; open it, or send it to /dev/null")
     try:
         if piece is None:
             sys.stdout.flush()

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from joulo_exporter.cli.serving import collectors, run, web_options
 from joulo_exporter.cli.shard_flags import given_shard
 from joulo_exporter.config import of_shard
 from joulo_exporter.demo import simulated_household
+from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.service import Service
 
 if TYPE_CHECKING:
@@ -22,9 +24,20 @@ if TYPE_CHECKING:
 
 def run_demo(options: argparse.Namespace) -> int:
     """Run the exporter against a simulated household."""
-    with tempfile.TemporaryDirectory(prefix="joulo-demo-") as temporary:
-        asyncio.run(_run_demo(options, options.storage_path or Path(temporary)))
+    if options.config_file is not None or options.config_check:
+        raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
+    with _temporary_folder() if options.storage_path is None else nullcontext(options.storage_path) as folder:
+        asyncio.run(_run_demo(options, Path(folder)))
     return 0
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="joulo-demo-")
+    except OSError as error:
+        raise JouloExporterError(
+            f"no temporary folder for the ledger ({error.strerror}); name one with --storage.path"
+        ) from error
 
 
 async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:

@@ -6,12 +6,12 @@ import argparse
 import platform
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from joulo_exporter import __version__, logs
-from joulo_exporter.cli.console import complain
 from joulo_exporter.cli.later import later
 from joulo_exporter.cli.shard_flags import add_shard_flags
+from joulo_exporter.cli.usage import Parser
 from joulo_exporter.cli.web_flags import WEB_DEFAULTS, add_web_flags
 from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
 
@@ -89,17 +89,9 @@ _OWN_LABELS = frozenset({"account", "charger", "vehicle"})
 _SHORTEST_STEP_S = 1.0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as all faults of use are said."""
-
-    def error(self, message: str) -> NoReturn:
-        complain(f"{' '.join(message.split())}; see {self.prog} --help")
-        raise SystemExit(EXIT_USAGE)
-
-
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Return the parser of all commands; without a command the flags are those of ``serve``."""
-    parser = _Parser(
+    parser = Parser(
         prog="joulo-exporter",
         description="Prometheus exporter for the charging sessions and ERE credits that Joulo collects.",
         epilog=_EPILOG,
@@ -124,8 +116,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_commands(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=_Parser)
+def _add_commands(parser: Parser) -> None:
+    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=Parser)
+    parser.commands = commands.choices
 
     def add(name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
         command = commands.add_parser(
@@ -162,8 +155,9 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
 
 def _add_file_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--config.file", dest="config_file", type=Path, metavar="FILE", help="configuration file (YAML)")
-    add("--storage.path", dest="storage_path", type=Path, metavar="DIR",
+    add("--config.file", dest="config_file", type=_checked(_path), metavar="FILE",
+        help="configuration file (YAML)")  # fmt: skip
+    add("--storage.path", dest="storage_path", type=_checked(_path), metavar="DIR",
         help=f"folder of the ledger (default: {DEFAULT_STORAGE_PATH}; demo: a temporary one)")  # fmt: skip
 
 
@@ -221,6 +215,13 @@ def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
     return checked
 
 
+def _path(text: str) -> Path:
+    """Return a path; an empty text would be the folder in which the exporter happens to run."""
+    if not text:
+        raise ValueError("is empty; write a path, or leave the flag out")
+    return Path(text)
+
+
 def _step(text: str) -> float:
     seconds = parse_duration(text)
     if seconds < _SHORTEST_STEP_S:
@@ -231,7 +232,7 @@ def _step(text: str) -> float:
 def _label(text: str) -> tuple[str, str]:
     match = _LABEL.fullmatch(text)
     if match is None or not match[2]:
-        raise ValueError(f"{text!r} is no label; write it as in job=joulo")
+        raise ValueError(f"{text!r} is not a label; write it as in job=joulo")
     if match[1] in _OWN_LABELS or match[1].startswith("__"):
         raise ValueError(f"{match[1]} is a label of the exporter's or Prometheus' own; choose another name")
     return match[1], match[2]

@@ -26,6 +26,7 @@ _LONGEST_STEP_S = 300.0
 
 def print_sessions(options: argparse.Namespace) -> int:
     """Print the sessions as a table, CSV or JSON."""
+    _refuse_reversed(options)
     config = _config(options)
     tags = _tags(config)
     selection = reports.Selection(
@@ -60,6 +61,7 @@ def print_tags(options: argparse.Namespace) -> int:
 
 def print_backfill(options: argparse.Namespace) -> int:
     """Print the history as OpenMetrics."""
+    _refuse_reversed(options)
     config = of_shard(_config(options), given_shard(options, os.environ))
     wanted = reports.Backfill(
         now_seconds=time.time(),
@@ -77,6 +79,12 @@ def print_backfill(options: argparse.Namespace) -> int:
             complain("note: with a --step above 5m Prometheus shows gaps between the samples")
         write(lines)
     return 0
+
+
+def _refuse_reversed(options: argparse.Namespace) -> None:
+    start, end = options.from_seconds, options.to_seconds
+    if start is not None and end is not None and end <= start:
+        raise ConfigError("--to: is not after --from, so that nothing lies between them; exchange them")
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from joulo_exporter.cli.console import complain
 from joulo_exporter.cli.later import later
 from joulo_exporter.cli.parser import EXIT_FAULT, EXIT_USAGE, make_parser
+from joulo_exporter.cli.usage import parse
 from joulo_exporter.errors import ConfigError, JouloExporterError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those of the process if ``None``.
     """
     try:
-        options = make_parser().parse_args(arguments)
+        options = parse(make_parser(), sys.argv[1:] if arguments is None else arguments)
         return _COMMANDS[options.command](options)
     except ConfigError as error:
         complain(str(error))

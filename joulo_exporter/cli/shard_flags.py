@@ -43,7 +43,7 @@ def given_shard(options: argparse.Namespace, environ: Mapping[str, str]) -> Shar
 def _number_from(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not _NUMBER.fullmatch(text) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} up")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
         return int(text)
 
     return number

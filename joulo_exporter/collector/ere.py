@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Samples = Callable[[Snapshot], Iterable[tuple[Labels, float]]]
 
-_POSITION = "From /ere-position, cached for at most its refresh interval; absent once it is stale. It falls too."
+_POSITION = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
 _MARKET = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
@@ -106,7 +106,7 @@ FAMILIES = (
     Family(
         "joulo_ere_forecast_euros",
         "gauge",
-        f"The forecast of Joulo, net. {_POSITION}",
+        f"Joulo's forecast, net. {_POSITION}",
         ("horizon",),
         _by_key(lambda position: position.forecast_euros),
         ("ere_position",),

@@ -70,7 +70,7 @@ class Family:
 
 def number(value: float) -> str:
     """Return a value as both exposition formats write it."""
-    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]  # of the library
 
 
 def present(pairs: Iterable[tuple[Labels, float | None]]) -> Iterable[tuple[Labels, float]]:

@@ -110,7 +110,9 @@ def _token(section: Section, folder: Path, environ: Mapping[str, str]) -> TokenS
         raise section.where.fault(f"has {' and '.join(given)}; keep one of them")
     where = section.where.child(given[0])
     if given[0] == "token":
-        return token_from_value(where, _value(section, where))
+        source = token_from_value(where, _value(section, where))
+        source.read()  # unlike a file or a variable, it is all here: what is wrong with it is a fault of this file
+        return source
     if given[0] == "token_env":
         return _variable_token(where, section.text("token_env", "JOULO_TOKEN") or "", environ)
     return _file_token(where, section.text("token_file", "/run/secrets/joulo") or "", folder)

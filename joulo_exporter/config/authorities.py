@@ -65,5 +65,5 @@ def _content(where: Where, path: Path) -> bytes:
     if not content.strip():
         raise where.fault(f"the file {path} is empty; write the CA's certificate there, in PEM")
     if len(content) > LARGEST_BYTES:
-        raise where.fault(f"the file {path} is larger than 4 MiB; is it a bundle of certificates at all?")
+        raise where.fault(f"the file {path} is larger than 4 MiB; is it really a bundle of certificates?")
     return content

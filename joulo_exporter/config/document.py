@@ -103,7 +103,7 @@ class _Builder:
             key = self._key(event)
             if key in lines:
                 shown = key if looks_like_a_key(key) else "this key"
-                raise self._fault(event, f"{shown} stands already on line {lines[key]}; keep one of the two")
+                raise self._fault(event, f"{shown} is already on line {lines[key]}; keep one of the two")
             lines[key] = _line(event)
             mapping[key] = self._node(next(self._events), depth=depth + 1)
         return mapping
@@ -149,7 +149,7 @@ def _content(where: Where, path: Path, flag: str) -> bytes:
         why = getattr(error, "strerror", None) or "not a path"
         raise where.fault(f"cannot be read ({why}); let the exporter's user read it") from None
     if len(content) > LARGEST_BYTES:
-        raise where.fault("is larger than 1 MiB; is it a configuration at all?")
+        raise where.fault("is larger than 1 MiB; is it really a configuration?")
     return content
 
 

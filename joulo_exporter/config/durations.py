@@ -33,7 +33,7 @@ def parse_duration(text: str) -> float:
     """Return the seconds of a duration; ``0`` needs no unit, as in Prometheus.
 
     Raises:
-        ValueError: it is no duration; the message is a predicate ("has no unit; ...") without the text.
+        ValueError: it is not a duration; the message is a predicate ("has no unit; ...") without the text.
     """
     if text == "0":
         return 0.0
@@ -42,7 +42,7 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text) if text and len(text) <= _LONGEST_TEXT else None
     if match is None:
         raise ValueError(
-            f"is no duration; write one {_EXAMPLES}: whole numbers with units y w d h m s ms, in that order"
+            f"is not a duration; write one {_EXAMPLES}: whole numbers with units y w d h m s ms, in that order"
         )
     factors = zip(match.groups(default="0"), (factor for _, factor in _UNITS_MS), strict=True)
     milliseconds = sum(starmap(_product, factors))

@@ -57,7 +57,7 @@ class Section:
         """Return the seconds at a key, the default for one that is not given.
 
         Raises:
-            ConfigError: it is no duration, or one out of bounds.
+            ConfigError: it is not a duration, or one out of bounds.
         """
         text = self.text(key, "10m")
         if text is None:

@@ -43,7 +43,7 @@ def token_fault(text: str) -> str | None:
     A prefix is not demanded: OAuth2 access tokens have none. ``None`` means that nothing is wrong.
     """
     if len(text) > LONGEST_TOKEN:
-        return f"is longer than {LONGEST_TOKEN} characters; is it something else than a token?"
+        return f"is longer than {LONGEST_TOKEN} characters; is it really a token?"
     return next((fault for pattern, fault in _FAULTS if pattern.fullmatch(text)), None)
 
 

@@ -26,7 +26,7 @@ def api_url_fault(url: str) -> str | None:
     """Return what forbids a URL as the API's, with the remedy, as a predicate; ``None`` if nothing does."""
     parts = _split(url)
     if parts is None:
-        return f"is no http or https URL; write one such as {DEFAULT_API_URL}"
+        return f"is not an http or https URL; write one such as {DEFAULT_API_URL}"
     if "@" in parts.netloc:
         return "has a user or a password in it; the token goes into accounts"
     if "?" in url or "#" in url:
@@ -57,7 +57,7 @@ def proxy_url_fault(url: str) -> str | None:
     """Return what forbids a URL as a proxy's, without showing it: there can be a password in it."""
     parts = _split(url)
     if parts is None or parts.path not in ("", "/") or "?" in url or "#" in url:
-        return "is no URL of a proxy; write one such as http://proxy.example:3128"
+        return "is not the URL of a proxy; write one such as http://proxy.example:3128"
     return None
 
 

@@ -45,8 +45,7 @@ def visit_ledger(folder: Path) -> Visit:
         LedgerLockedError: an exporter has it.
     """
     if not _is_there(folder) and not _may_be_made(folder):
-        absent = "does not exist, and root does not make it here" if not folder.exists() else "is another user's"
-        return _reading(folder, f"{folder} {absent}: {_FORGOTTEN}; {_OTHER_USER}")
+        return _reading(folder, f"{folder} {_absence(folder)}: {_FORGOTTEN}; {_OTHER_USER}")
     try:
         return Visit(Database(folder))
     except LedgerLockedError:
@@ -74,10 +73,25 @@ def _may_be_made(folder: Path) -> bool:
         return False
 
 
-def _reading(folder: Path, note: str) -> Visit:
+def _absence(folder: Path) -> str:
+    """Return why no ledger is made in a folder."""
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return "does not exist, and root does not make it here"
+    except OSError as error:
+        return f"cannot be entered ({error.strerror})"
+    return "is another user's"
+
+
+def recorded_endpoints(folder: Path) -> Mapping[str, Mapping[str, EndpointRecord]]:
+    """Return each account's endpoints as an exporter keeps them; nothing where they cannot be read."""
     try:
         with read_ledger(folder) as reader:
-            known = {account: reader.endpoints(account) for account in reader.accounts}
+            return {account: reader.endpoints(account) for account in reader.accounts}
     except LedgerError:
-        known = {}
-    return Visit(Database(None), note, known)
+        return {}
+
+
+def _reading(folder: Path, note: str) -> Visit:
+    return Visit(Database(None), note, recorded_endpoints(folder))

@@ -57,6 +57,8 @@ class _LineHandler(logging.StreamHandler[TextIO]):
     """Writes each record with one call; what cannot be written is dropped: there is nowhere to say so."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.stream is None:  # as after `2>&-`, whatever its type says
+            return
         try:
             encoding = getattr(self.stream, "encoding", None) or "utf-8"
             line = self.format(record).encode(encoding, "backslashreplace").decode(encoding)

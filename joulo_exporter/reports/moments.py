@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+# A day in another spelling (20260617, 2026-W25) is none: taken for its first moment, --to would leave the day out.
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ].+", re.ASCII)
 
 EXAMPLES = "2026, 2026-06, 2026-06-17 or 2026-06-17T18:30 (an offset such as +02:00 can follow)"
 
@@ -65,9 +67,15 @@ def _parsed(text: str, edge: int) -> float:
     """Return the first (0) or second (1) edge of a span, or the moment."""
     try:
         span = _span(text)
-        return _unix_seconds(span[edge] if span else datetime.fromisoformat(text))
+        return _unix_seconds(span[edge] if span else _moment(text))
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no date or time; write {EXAMPLES}") from None
+        raise ValueError(f"{text!r} is not a date or time; write {EXAMPLES}") from None
+
+
+def _moment(text: str) -> datetime:
+    if not _MOMENT.fullmatch(text):
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
 
 
 def _unix_seconds(moment: datetime) -> float:

@@ -43,7 +43,7 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
 
 def _taken_over(descriptor: int) -> socket.socket:
     try:
-        os.set_inheritable(descriptor, False)  # noqa: FBT003
+        os.set_inheritable(descriptor, False)  # noqa: FBT003  takes no keyword
         passed = socket.socket(fileno=descriptor)
     except OSError as error:
         raise ListenError(f"{_FLAG}: descriptor {descriptor} is no socket; {_REMEDY}") from error

@@ -60,7 +60,7 @@ def parse_listen_address(text: str) -> ListenAddress | UnixAddress:
         return _unix_address(text)
     host, colon, port = text.strip().rpartition(":")
     if not colon or host.startswith("[") != host.endswith("]"):
-        raise ConfigError(f"{FLAG}: {text!r} is no address with a port; {EXAMPLES}")
+        raise ConfigError(f"{FLAG}: {text!r} is not an address with a port; {EXAMPLES}")
     if not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"{FLAG}: {text!r} needs a port from 0 to {_LAST_PORT}; {EXAMPLES}")
     return ListenAddress(_checked_host(host, text), int(port))

@@ -255,4 +255,4 @@ class GuardedConnection(web.RequestHandler):
 def _wire(transport: asyncio.BaseTransport) -> asyncio.Transport:
     """Return the transport of the socket itself: under TLS it is there that unread bytes pile up."""
     tls: Any = getattr(transport, "_ssl_protocol", None)
-    return cast("asyncio.Transport", transport if tls is None else tls._transport)  # noqa: SLF001
+    return cast("asyncio.Transport", transport if tls is None else tls._transport)  # noqa: SLF001  asyncio hides it

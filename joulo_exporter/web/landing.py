@@ -66,3 +66,5 @@ class LandingPage:
     accounts: tuple[AccountRow, ...]
     ledger_persistent: bool
     documentation_url: str | None = None
+    public: tuple[EndpointRow, ...] = ()
+    """The endpoints that belong to no account."""

@@ -55,6 +55,7 @@ def render_landing_page(page: LandingPage, telemetry_path: str, base: str = ".")
         summary=_summary(page),
         accounts="".join(_account(account, page.now_seconds, unfolded=unfolded) for account in shown),
         more=_more(len(page.accounts) - len(shown), "account"),
+        public=_public(page),
         now=moment(page.now_seconds),
     )
 
@@ -75,7 +76,7 @@ _HTML = """<!doctype html>
 </header>
 <main>
 {summary}
-{accounts}{more}</main>
+{accounts}{more}{public}</main>
 <footer>As of {now}. Opening this page, or a scrape, sends no request to the API.</footer>
 </body>
 </html>
@@ -96,7 +97,7 @@ def _summary(page: LandingPage) -> str:
     facts = (
         ("Accounts", str(len(page.accounts)), ""),
         ("Chargers", str(len(chargers)), f"{charging} charging"),
-        ("API endpoints", *_endpoint_counts(page.accounts)),
+        ("API endpoints", *_endpoint_counts(page)),
         ("Ledger", "On disk", "survives a restart")
         if page.ledger_persistent
         else ("Ledger", "In memory only", "a restart reads all history again"),
@@ -105,9 +106,9 @@ def _summary(page: LandingPage) -> str:
     return f'<dl class="summary">{"".join(cards)}</dl>'
 
 
-def _endpoint_counts(accounts: Iterable[AccountRow]) -> tuple[str, str]:
-    counts = [(len(row.endpoints), len(row.down), len(row.untried)) for row in accounts]
-    total, down, untried = (sum(column) for column in zip((0, 0, 0), *counts, strict=True))
+def _endpoint_counts(page: LandingPage) -> tuple[str, str]:
+    states = [row.up for account in page.accounts for row in account.endpoints] + [row.up for row in page.public]
+    total, down, untried = len(states), states.count(False), states.count(None)
     others = [f"{down} down"] * bool(down) + [f"{untried} not tried yet"] * bool(untried)
     return f"{total - down - untried} of {total} up", ", ".join(others)
 
@@ -123,6 +124,13 @@ def _account(account: AccountRow, now_seconds: float, *, unfolded: bool) -> str:
         f"<h3>API endpoints</h3>\n{_endpoints(account.endpoints, now_seconds)}"
         f"<h3>History</h3>\n<p>{_history(account)}</p>\n</details>\n"
     )
+
+
+def _public(page: LandingPage) -> str:
+    if not page.public:
+        return ""
+    endpoints = _endpoints(page.public, page.now_seconds)
+    return f"<details open>\n<summary><h2>Public endpoints</h2></summary>\n{endpoints}</details>\n"
 
 
 def _account_state(account: AccountRow) -> str:

@@ -180,11 +180,11 @@ async def _resolved(address: ListenAddress) -> tuple[socket.AddressFamily, Any]:
 
 def _explanation(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
-        return f"the host name is not known here; {EXAMPLES} with {FLAG}"
+        return f"the host name is not known here; in {FLAG} {EXAMPLES}"
     if error.errno == errno.EADDRINUSE:
         return f"the port is in use; stop what uses it, or choose another with {FLAG}"
     if error.errno == errno.EACCES:
         return f"the port is not permitted for this user; choose one from 1024 on with {FLAG}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine does not have that address; {EXAMPLES} with {FLAG}"
+        return f"this machine does not have that address; in {FLAG} {EXAMPLES}"
     return f"{os.strerror(error.errno or 0)}; check {FLAG}"

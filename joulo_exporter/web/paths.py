@@ -41,7 +41,7 @@ def web_paths(external_url: str | None, route_prefix: str | None) -> WebPaths:
     prefix = "/" + route_prefix.strip("/")
     if not _PATH.fullmatch(prefix):
         raise ConfigError(
-            f"--web.route-prefix: {route_prefix!r} is no plain path; write one such as /joulo, {_CHARACTERS}"
+            f"--web.route-prefix: {route_prefix!r} is not a plain path; write one such as /joulo, {_CHARACTERS}"
         )
     return WebPaths(prefix.rstrip("/"), "." if external is None else external)
 
@@ -54,7 +54,7 @@ def checked_telemetry_path(path: str) -> str:
     """
     if not _PATH.fullmatch(path):
         raise ConfigError(
-            f"--web.telemetry-path: {path!r} is no plain path; write one such as /metrics, {_CHARACTERS}"
+            f"--web.telemetry-path: {path!r} is not a plain path; write one such as /metrics, {_CHARACTERS}"
         )
     if path == _RESERVED or path.startswith(_RESERVED + "/"):
         raise ConfigError(
@@ -81,6 +81,6 @@ def _external_path(url: str) -> str:
 def _no_external_url(url: str) -> ConfigError:
     shown = repr(url) if "@" not in url else "the value"  # a password may stand before the @
     return ConfigError(
-        f"--web.external-url: {shown} is no URL to link to; write one such as https://example.org/joulo, "
+        f"--web.external-url: {shown} is not a URL to link to; write one such as https://example.org/joulo, "
         f"with a path {_CHARACTERS}"
     )

@@ -43,7 +43,7 @@ def remove_socket(path: str, identity: tuple[int, int]) -> None:
     """Remove the socket file, if it is still the one that was bound; see ``socket_identity``."""
     with contextlib.suppress(OSError):
         if socket_identity(path) == identity:
-            os.unlink(path)  # noqa: PTH108
+            os.unlink(path)  # noqa: PTH108  a text, as the kernel keeps it
 
 
 def socket_identity(path: str) -> tuple[int, int]:
@@ -62,10 +62,10 @@ def _make_room(address: UnixAddress) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise ListenError(f"cannot listen on {address}: a file that is no socket stands there; {_OTHER}")
+        raise ListenError(f"cannot listen on {address}: there is a file that is not a socket; {_OTHER}")
     if _somebody_listens(address.path):
         raise ListenError(f"cannot listen on {address}: another process listens there; stop it, or {_OTHER}")
-    os.unlink(address.path)  # noqa: PTH108
+    os.unlink(address.path)  # noqa: PTH108  a text, as the kernel keeps it
 
 
 def _somebody_listens(path: str) -> bool:
@@ -84,7 +84,7 @@ _OTHER = f"choose another path with {FLAG}"
 
 
 def _explanation(error: OSError, path: str) -> str:
-    folder = os.path.dirname(path)  # noqa: PTH120
+    folder = os.path.dirname(path)  # noqa: PTH120  the same
     if error.errno == errno.ENOENT:
         return f"the folder {folder} does not exist; make it, or {_OTHER}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -31,7 +31,7 @@ _BODY_S = Limits().body_s
 @web.middleware
 async def well_formed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what is no request that could have an answer here; read the body that nobody reads."""
-    if request._message.version not in (HttpVersion10, HttpVersion11):  # noqa: SLF001
+    if request._message.version not in (HttpVersion10, HttpVersion11):  # noqa: SLF001  public is what the next line sets
         request._version = HttpVersion11  # noqa: SLF001  or the answer would claim the version that is not spoken
         return refusal(505)
     status = _fault(request) or await _body_fault(request)

@@ -76,7 +76,7 @@ def go_duration_s(section: Section, key: str) -> float:
     if given == "0":
         return 0.0
     if not _DURATION.fullmatch(given):
-        raise section.where.child(key).fault("is no duration; write one such as 500ms, 1s or 1m30s")
+        raise section.where.child(key).fault("is not a duration; write one such as 500ms, 1s or 1m30s")
     return sum(float(number) * _UNITS_S[unit] for number, unit in _PIECE.findall(given))
 
 

@@ -83,7 +83,7 @@ BLOCK = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
         (b"-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n", NO_CERTIFICATE),
         (BLOCK % b"joulo_canary", "a certificate in {} is damaged; copy the PEM file again, as plain text"),
         (BLOCK % b"MC4=", "a certificate in {} is damaged; copy the PEM file again, as plain text"),
-        (b"x" * (4 * 2**20 + 1), "the file {} is larger than 4 MiB; is it a bundle of certificates at all?"),
+        (b"x" * (4 * 2**20 + 1), "the file {} is larger than 4 MiB; is it really a bundle of certificates?"),
     ],
     ids=["missing", "empty", "blank", "text", "DER", "a key", "no base64", "no certificate", "large"],
 )  # fmt: skip

@@ -41,7 +41,7 @@ def test_a_file_of_one_mebibyte_and_no_more(load, refused):
     comment = "#" * (1024 * 1024 - 1) + "\n"
 
     assert load(comment) == load("")
-    assert refused(comment + "\n") == "is larger than 1 MiB; is it a configuration at all?"
+    assert refused(comment + "\n") == "is larger than 1 MiB; is it really a configuration?"
 
 
 def test_aliases_do_not_multiply(refused):

@@ -51,7 +51,7 @@ def test_a_duration_is_read_as_prometheus_reads_it(text, seconds):
     ],
 )
 def test_anything_else_is_no_duration(text):
-    with pytest.raises(ValueError, match=r"^(is no duration|has no unit); "):
+    with pytest.raises(ValueError, match=r"^(is not a duration|has no unit); "):
         parse_duration(text)
 
 
@@ -68,7 +68,7 @@ def test_what_prometheus_cannot_count_is_refused(text):
 
 
 def test_a_duration_of_absurd_length_is_refused_before_it_is_computed():
-    with pytest.raises(ValueError, match="is no duration"):
+    with pytest.raises(ValueError, match="is not a duration"):
         parse_duration("9" * 5000 + "s")
 
 

@@ -22,7 +22,7 @@ BEARER = "begins with Bearer; leave that word out, the exporter adds it"
 VARIABLE = "begins with the name of a variable; leave the name and the = out"
 BLANKS = "has blanks or line ends in or around it; write the token alone, on one line"
 CHARACTERS = "has a control character, or one outside ASCII, in it; copy the token again, as plain text"
-LONG = "is longer than 8192 characters; is it something else than a token?"
+LONG = "is longer than 8192 characters; is it really a token?"
 
 
 @pytest.mark.parametrize("token", [TOKEN, "eyJhbGciOi.J9.x-_y", "a", "ABC==", "bearer-like", "x" * 8192, "!~/+=:"])

@@ -8,15 +8,6 @@ from joulo_exporter import logs
 MOMENT = 1_780_315_200.5  # 2026-06-01T12:00:00.500Z
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_before():
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 @pytest.fixture
 def written(monkeypatch):
     """Set up logging; return a function that gives the lines written since."""

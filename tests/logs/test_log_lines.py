@@ -130,6 +130,12 @@ def test_to_set_up_again_replaces_what_was_set_up(written):
     assert len(lines()) == 1
 
 
+def test_nothing_is_raised_where_standard_error_is_closed(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    logs.configure("info", "logfmt", None)
+    logs.event(LOG, "error", "to nobody")
+
+
 ANYTHING = st.text() | st.integers() | st.floats() | st.none() | st.booleans() | st.binary() | st.lists(st.text())
 
 

@@ -172,7 +172,8 @@ def test_a_telemetry_path_that_is_none(path):
     with pytest.raises(ConfigError) as caught:
         make_application(dataclasses.replace(SERVICES, telemetry_path=path))
     assert str(caught.value) == (
-        f"--web.telemetry-path: {path!r} is no plain path; write one such as /metrics, of letters, digits and -._~"
+        f"--web.telemetry-path: {path!r} is not a plain path; write one such as /metrics, of "
+        "letters, digits and -._~"
     )
 
 

@@ -178,6 +178,17 @@ def test_state_of_an_account_names_what_is_down():
     assert "home ✕ a, c down Chargers" in read(page).text
 
 
+def test_endpoints_of_no_account_stand_apart_and_are_counted():
+    feed = EndpointRow("ere_price", up=False, last_success_seconds=None, interval_s=3600, error="no answer")
+    text = read(dataclasses.replace(PAGE, public=(feed,))).text
+    assert "Accounts1 Chargers1" in text
+    assert "API endpoints1 of 2 up 1 down" in text
+    assert "home ✓ all endpoints up" in text
+    assert "Public endpoints Endpoint" in text
+    assert "ere_price✕ downno answernever1 h" in text
+    assert "Public endpoints" not in read(PAGE).text
+
+
 def test_an_account_without_anything():
     page = dataclasses.replace(PAGE, accounts=(AccountRow(None, (), (), False, 0, None),))  # noqa: FBT003
     text = read(page).text

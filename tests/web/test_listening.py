@@ -45,12 +45,12 @@ def test_addresses(text, host, port):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "is no address with a port"),
-        ("9973", "is no address with a port"),
-        ("localhost", "is no address with a port"),
-        ("[::1]", "is no address with a port"),
-        ("[::1]x:80", "is no address with a port"),
-        ("::1]:80", "is no address with a port"),
+        ("", "is not an address with a port"),
+        ("9973", "is not an address with a port"),
+        ("localhost", "is not an address with a port"),
+        ("[::1]", "is not an address with a port"),
+        ("[::1]x:80", "is not an address with a port"),
+        ("::1]:80", "is not an address with a port"),
         (":", "needs a port from 0 to 65535"),
         ("localhost:", "needs a port from 0 to 65535"),
         (":http", "needs a port from 0 to 65535"),
@@ -222,7 +222,7 @@ async def test_one_address_that_fails_leaves_none_open(runner, taken_port):
         ),
         (
             OSError(errno.EADDRNOTAVAIL, "x"),
-            f"this machine does not have that address; {EXAMPLES} with --web.listen-address",
+            f"this machine does not have that address; in --web.listen-address {EXAMPLES}",
         ),
         (
             OSError(errno.EMFILE, "x"),
@@ -253,7 +253,7 @@ async def test_a_name_that_nobody_knows(runner, monkeypatch):
     with pytest.raises(ListenError) as caught:
         await start_listening(runner, addresses("nowhere:80"))
     assert str(caught.value) == (
-        f"cannot listen on nowhere:80: the host name is not known here; {EXAMPLES} with --web.listen-address"
+        f"cannot listen on nowhere:80: the host name is not known here; in --web.listen-address {EXAMPLES}"
     )
 
 

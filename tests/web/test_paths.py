@@ -43,7 +43,7 @@ def test_an_external_url_that_is_none(url):
     with pytest.raises(ConfigError) as caught:
         web_paths(url, None)
     assert str(caught.value) == (
-        f"--web.external-url: {url!r} is no URL to link to; write one such as https://example.org/joulo, "
+        f"--web.external-url: {url!r} is not a URL to link to; write one such as https://example.org/joulo, "
         "with a path of letters, digits and -._~"
     )
 
@@ -52,7 +52,7 @@ def test_a_password_in_the_external_url_is_not_repeated():
     with pytest.raises(ConfigError) as caught:
         web_paths("https://user:secret@example.org/", None)
     assert "secret" not in str(caught.value)
-    assert str(caught.value).startswith("--web.external-url: the value is no URL to link to; ")
+    assert str(caught.value).startswith("--web.external-url: the value is not a URL to link to; ")
 
 
 @pytest.mark.parametrize("prefix", ["/a b", "/..", "/a//b", "/{x}", "/%41", "/a?b"])
@@ -60,7 +60,8 @@ def test_a_route_prefix_that_is_none(prefix):
     with pytest.raises(ConfigError) as caught:
         web_paths(None, prefix)
     assert str(caught.value) == (
-        f"--web.route-prefix: {prefix!r} is no plain path; write one such as /joulo, of letters, digits and -._~"
+        f"--web.route-prefix: {prefix!r} is not a plain path; write one such as /joulo, of "
+        "letters, digits and -._~"
     )
 
 

@@ -87,7 +87,7 @@ async def test_a_living_process_is_left_alone(runner, path):
 
 async def test_a_file_is_left_alone(runner, path):
     Path(path).write_text("precious")  # noqa: ASYNC240
-    with pytest.raises(ListenError, match="a file that is no socket stands there"):
+    with pytest.raises(ListenError, match="there is a file that is not a socket"):
         await start_listening(runner, [UnixAddress(path)])
     assert Path(path).read_text() == "precious"  # noqa: ASYNC240
 
