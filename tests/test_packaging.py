@@ -77,11 +77,13 @@ def test_the_lock_names_no_place_to_load_from(name):
 
 def test_a_release_is_made_with_locked_programs_only():
     """What is not locked changes one day, and the bytes of the same commit with it."""
-    recipe = "".join((ROOT / ".ci/release" / name).read_text().replace("\\\n", " ") for name in ("make", "environment"))
+    recipe = "".join(
+        (ROOT / ".ci/release" / name).read_text().replace("\\\n", " ") for name in ("make", "environment")
+    )
     installs = [line for line in recipe.splitlines() if " install " in line]
     assert len(installs) == 2
     assert all("--require-hashes" in line for line in installs)
-    used = set(re.findall(r'^tools \w+ (\S+)$', recipe, re.MULTILINE)) | {"requirements.lock"}
+    used = set(re.findall(r"^tools \w+ (\S+)$", recipe, re.MULTILINE)) | {"requirements.lock"}
     assert used == EVERY_LOCK.keys()
     assert set(re.findall(r'"\$bin/([\w-]+)"', recipe)) == {"python"}
     assert "$work/bom/bin/cyclonedx-py" in recipe
