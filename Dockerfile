@@ -24,11 +24,13 @@ FROM ${BASE}
 COPY --from=build /opt/joulo-exporter /opt/joulo-exporter
 ENV PATH=/opt/joulo-exporter/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # The default storage path leads to /data too, so that `docker exec ... joulo-exporter sessions` finds the ledger.
+# Of the base's own packages (pip, setuptools, wheel) none is needed, and what is not there has no vulnerabilities.
 # What is imported once by root leaves its bytecode, which the base image lacks, for the starts to come.
 RUN mkdir -m 0700 /data \
  && chown 9973:9973 /data \
  && ln -s /data /var/lib/joulo-exporter \
- && rm -rf /usr/local/lib/python3.*/ensurepip /usr/local/lib/python3.*/site-packages/pip* /usr/local/bin/pip* \
+ && rm -rf /usr/local/lib/python3.*/ensurepip /usr/local/lib/python3.*/site-packages/* \
+      /usr/local/bin/pip* /usr/local/bin/wheel \
  && joulo-exporter --version \
  && python -c 'import http.client, ssl, joulo_exporter.healthcheck, joulo_exporter.service'
 # Without a writable root, SQLite's temporary files have no other place.

@@ -49,12 +49,12 @@ $(VENV)/.release-installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,release]'
 	touch $@ $(VENV)/.installed $(VENV)/.test-installed
 
-# Writes both locks and THIRD_PARTY_LICENSES.md, to be committed together.
+# Writes all locks and THIRD_PARTY_LICENSES.md, to be committed together.
 lock: $(VENV)/.release-installed
 	.ci/release/lock $(BIN)
 
 audit: $(VENV)/.release-installed
-	$(BIN)/python .ci/release/audit.py requirements.lock requirements-build.lock
+	$(BIN)/python .ci/release/audit.py requirements.lock requirements-build.lock requirements-bom.lock
 
 release: $(VENV)/.release-installed
 	.ci/release/make $(BIN)

@@ -29,7 +29,8 @@ def test_help_names_the_commands_and_flags(capsys):
     status, out, _ = run(capsys, "--help")
     assert status == 0
     for word in ("serve", "demo", "check", "--config.file", "--storage.path", "--web.listen-address", ":9973",
-                 "--web.enable-lifecycle", "--log.format", "JOULO_TOKEN_FILE"):  # fmt: skip
+                 "--web.enable-lifecycle", "--log.format", "JOULO_TOKEN_FILE",
+                 "Exit status: 0; 1 for a fault at run time; 2 for bad usage"):  # fmt: skip
         assert word in out
 
 

@@ -25,6 +25,7 @@ LOCKS = {
     "requirements.lock": PROJECT["project"]["dependencies"],
     "requirements-build.lock": PROJECT["build-system"]["requires"],
 }
+EVERY_LOCK = LOCKS | {"requirements-bom.lock": PROJECT["project"]["optional-dependencies"]["bom"]}
 ENTRY = re.compile(r"([a-z0-9-]+)==([0-9.]+)(?: ; .+)? \\((?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+)\n")
 ALLOWED = {"Apache-2.0", "Artistic-1.0-Perl", "BSD-2-Clause", "BSD-3-Clause", "MIT", "PSF-2.0"}
 
@@ -57,10 +58,10 @@ def applies(requirement, python):
     return requirement.marker is None or requirement.marker.evaluate(environment)
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", EVERY_LOCK)
 def test_the_lock_satisfies_pyproject(name):
     versions = locked(name)
-    for requirement in map(Requirement, LOCKS[name]):
+    for requirement in map(Requirement, EVERY_LOCK[name]):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
 
 
@@ -69,9 +70,25 @@ def test_the_lock_has_what_is_needed_and_nothing_else(name):
     assert set(locked(name)) == needed(LOCKS[name])
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", EVERY_LOCK)
 def test_the_lock_names_no_place_to_load_from(name):
     assert "://" not in (ROOT / name).read_text()
+
+
+def test_a_release_is_made_with_locked_programs_only():
+    """What is not locked changes one day, and the bytes of the same commit with it."""
+    recipe = "".join(
+        (ROOT / ".ci/release" / name).read_text().replace("\\\n", " ") for name in ("make", "environment")
+    )
+    installs = [line for line in recipe.splitlines() if " install " in line]
+    assert len(installs) == 2
+    assert all("--require-hashes" in line for line in installs)
+    used = set(re.findall(r"^tools \w+ (\S+)$", recipe, re.MULTILINE)) | {"requirements.lock"}
+    assert used == EVERY_LOCK.keys()
+    assert set(re.findall(r'"\$bin/([\w-]+)"', recipe)) == {"python"}
+    assert "$work/bom/bin/cyclonedx-py" in recipe
+    audited = re.search(r"audit\.py (.+)", (ROOT / "Makefile").read_text())[1].split()
+    assert audited == list(EVERY_LOCK)
 
 
 def test_every_dependency_has_a_licence_that_goes_with_ours():
@@ -118,7 +135,7 @@ def test_the_sdist_has_what_the_tests_need(built):
     with tarfile.open(built[1]) as sdist:
         packed = {name.partition("/")[2] for name in sdist.getnames()}
     wanted = {*("Dockerfile", ".dockerignore", ".gitignore", "Makefile", "CHANGELOG.md", "LICENSE", "README.md"),
-              *("SECURITY.md", "THIRD_PARTY_LICENSES.md", "pyproject.toml", *LOCKS)}  # fmt: skip
+              *("SECURITY.md", "THIRD_PARTY_LICENSES.md", "pyproject.toml", *EVERY_LOCK)}  # fmt: skip
     for folder in ("joulo_exporter", "tests", "docs", "grafana", ".ci"):
         wanted |= files(folder)
     wanted |= {name for name in files("deploy") if not name.startswith("deploy/secrets/")}
@@ -144,3 +161,22 @@ def test_the_image_is_this_version_and_pinned():
     assert re.search(r"^ARG VERSION=(.+)$", recipe, re.MULTILINE)[1] == __version__
     assert re.search(r"^ARG BASE=docker\.io/library/python:3\.[0-9]+-slim-bookworm$", recipe, re.MULTILINE)
     assert recipe.count("--require-hashes") == recipe.count("-r requirements")
+
+
+def test_the_pages_on_installing_name_this_version():
+    pages = "".join(path.read_text() for path in sorted((ROOT / "docs/install").glob("*.md")))
+    named = re.findall(r"(?:joulo-exporter:|newTag: \")([0-9][0-9.]*)", pages)
+    assert len(named) >= 5
+    assert set(named) == {__version__}
+
+
+def test_another_apt_is_waited_for(tmp_path):
+    for name, text in (("id", "echo 0"), ("apt-get", f'echo "$@" >> {tmp_path / "asked"}')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run([ROOT / ".ci/apt-install", "curl"], env=environment, check=True, capture_output=True)
+    update, install = (tmp_path / "asked").read_text().splitlines()
+    assert update.startswith("update")
+    assert install.startswith("install -y")
+    assert "-o DPkg::Lock::Timeout=300 curl" in install

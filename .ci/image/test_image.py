@@ -132,3 +132,4 @@ def test_no_installer_is_left_and_the_bytecode_is_there():
     assert list((site / "joulo_exporter/__pycache__").glob("service.*.pyc"))
     assert list((site / "aiohttp/__pycache__").glob("web.*.pyc"))
     assert not list((ROOT / "usr/local/bin").glob("pip*"))
+    assert not list((ROOT / "usr/local/lib").glob("python3.*/site-packages/*")), "the base's own packages"

@@ -24,6 +24,7 @@ EXIT_USAGE = 2
 _EPILOG = """\
 The token of a single account can come from JOULO_TOKEN or JOULO_TOKEN_FILE in the environment; no file is
 needed then. JOULO_API_URL overrides the API's URL. Each command has its own --help.
+Exit status: 0; 1 for a fault at run time; 2 for bad usage or a faulty configuration.
 
 examples:
   JOULO_TOKEN_FILE=~/joulo-token joulo-exporter

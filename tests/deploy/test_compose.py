@@ -69,6 +69,7 @@ def test_the_exporter_is_this_version_built_from_here():
         exporter = compose(name)["services"]["exporter"]
         assert exporter["image"] == f"joulo-exporter:{__version__}"
         assert (DEPLOY / exporter["build"] / "Dockerfile").is_file()
+        assert exporter["pull_policy"] == "build", "else Compose asks a registry first for an image of this name"
         assert [where for _, where, _ in mounts(exporter)] == ["/data"]
 
 

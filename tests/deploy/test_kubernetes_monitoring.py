@@ -12,6 +12,7 @@ import pytest
 import yaml
 from kustomizing import FOLDER, OVERLAYS, RENDERERS, ROOT, container_of, one, rendered
 
+from joulo_exporter import __version__
 from joulo_exporter.collector import FAMILIES
 from joulo_exporter.config import load_config
 
@@ -132,7 +133,7 @@ def test_the_overlay_of_the_page_works(tmp_path, renderer):
     (mine / "joulo.yml").write_text(configuration)
     objects = renderer(mine)
     assert {thing["metadata"]["namespace"] for thing in objects} == {"monitoring"}
-    assert container_of(objects)["image"] == "registry.home.arpa/joulo-exporter:0.1.0"
+    assert container_of(objects)["image"] == f"registry.home.arpa/joulo-exporter:{__version__}"
     assert one(objects, "ConfigMap")["data"] == {"joulo.yml": configuration}
     accounts = load_config(mine / "joulo.yml", {}).accounts
     assert [str(account.token.path) for account in accounts] == [

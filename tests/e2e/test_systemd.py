@@ -1,6 +1,7 @@
 """The exporter as systemd runs it: its messages, sockets that are passed on, and the units themselves."""
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from joulo_exporter.cli.parser import make_parser
 pytestmark = pytest.mark.e2e
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
+PAGE = (Path(__file__).parents[2] / "docs" / "install" / "systemd.md").read_text()
 EXPORTER = [sys.executable, "-m", "joulo_exporter"]
 
 
@@ -162,8 +164,29 @@ def test_the_service_is_hardly_exposed():
 
 def test_the_flags_of_the_units_exist():
     text = "".join(unit.read_text() for unit in UNITS.iterdir())
-    text += (Path(__file__).parents[2] / "docs" / "install" / "systemd.md").read_text()
+    text += PAGE
     usage = make_parser().format_help()
     flags = set(re.findall(r"(--(?:web|config|storage|log)\.[a-z.-]+[a-z])", text))
     assert flags
     assert {flag for flag in flags if flag not in usage} == set()
+
+
+def test_the_page_s_check_is_the_service_s_user_on_the_service_s_ledger(root):
+    """So that what it asks the API is not asked again by the service; and root makes no folder for a ledger."""
+    command = re.search(r"systemd-run (.+?[^\\])\n", PAGE, re.DOTALL)[1].replace("\\\n", " ").split()
+    properties = [value for flag, value in itertools.pairwise(command) if flag == "-p"]
+    service = (UNITS / "joulo-exporter.service").read_text().splitlines()
+    assert [line for line in properties if line not in service] == ["User=joulo-exporter"]
+    assert "StateDirectory=joulo-exporter" in properties
+    (name,) = [flag.removeprefix("--unit=") for flag in command if flag.startswith("--unit=")]
+    assert f"JOULO_TOKEN_FILE=/run/credentials/{name}.service/token" in command
+    assert f"ExecStart={command[-2]} $JOULO_FLAGS" in service
+    unit = "\n".join(["[Service]", *properties, f"ExecStart={command[-2]} {command[-1]}"])
+    (root / f"etc/systemd/system/{name}.service").write_text(f"{unit}\n")
+    done = analyze("verify", "--recursive-errors=no", f"--root={root}", f"{name}.service")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_page_installs_what_is_locked():
+    installs = re.findall(r"bin/pip install (.+)", PAGE)
+    assert installs == ["--require-hashes -r requirements.lock", "--no-deps ."] * 2
