@@ -208,7 +208,9 @@ def meters(t: Words) -> table.Panel:
                 parts.ordered(names["charger"]),
             ]
         )
-        .override_by_name(names["Value #reading"], parts.properties(unit=parts.KWH, decimals=1))
+        .override_by_name(
+            names["Value #reading"], parts.properties(unit=parts.KWH, decimals=1, custom_minWidth=110)
+        )
         .override_by_name(
             names["Value #read"], parts.properties(unit="dateTimeFromNow", custom_minWidth=parts.TIME_COLUMN)
         )

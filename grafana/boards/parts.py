@@ -21,7 +21,7 @@ KWH = "suffix:kWh"
 """kWh whatever the size: Grafana's own unit would show Wh and MWh, which nobody finds on a bill."""
 NARROWEST_COLUMN = 90
 """Width of a table's columns in pixels, at least: the first four fit on a phone."""
-TIME_COLUMN = 125
+TIME_COLUMN = 135
 """Width that "a few seconds ago" takes."""
 HOURS = "suffix:h"
 """Hours in any language: Grafana's own unit would write them out in English."""

@@ -67,3 +67,24 @@ def test_a_tile_stays_where_it_is(server, now):
     charging = {one.charger for one in HISTORY.sessions if one.charging_at(local(now).timestamp())}
     assert tiles == {charger: float(charger in charging) for charger in ("back", "front")}
     assert list(tiles) == ["back", "front"]
+
+
+@pytest.mark.parametrize("since", ["2026-10-21 00:00:00", "2026-01-01 12:00:00"])
+def test_chargers_over_the_range(server, since):
+    """What was charged before the range, and twice scraped in it, counts once or not at all."""
+    viewer = Viewer(HOME, HISTORY.now, since, "2026-10-25 19:07:13")
+    begin, end = local(since).timestamp(), HISTORY.last
+    for ref, amount in (("kwh", HISTORY.kwh), ("credits", HISTORY.credits), ("sessions", HISTORY.ended)):
+        expected = {name: pytest.approx(amount(begin, end, charger=name), abs=0.01) for name in ("back", "front")}
+        assert answer(server, "joulo-sessions", "Chargers", viewer, ref) == expected, ref
+
+
+@pytest.mark.parametrize("title", ["Hours of the day", "Days of the week"])
+def test_each_hour_has_its_energy(server, title):
+    """Both are sums of these: by the hour of the day, and by the day of the week."""
+    viewer = Viewer(HOME, HISTORY.now, "2026-10-21 00:00:00", "2026-10-25 19:00:00")
+    dashboard = as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == "joulo-sessions"))
+    (shown,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
+    ((_, curve),) = server.answer(dashboard, shown, shown["targets"][0], viewer)
+    assert len(curve) == (5 * 24 + 1) - 5 + 1  # to 19:00 of a Sunday of 25 hours, and the hour that begins then
+    assert curve == {at: pytest.approx(HISTORY.kwh(at, min(at + 3600, HISTORY.last)), abs=0.01) for at in curve}

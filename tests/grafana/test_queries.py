@@ -245,6 +245,20 @@ def test_a_column_is_the_metric(house, title, ref, metric, factor):
     assert shown_as(house, "joulo-charging", title, ref) == expected
 
 
+@pytest.mark.parametrize(("ref", "metric"), [("up", "joulo_up"), ("interval", "joulo_refresh_interval_seconds")])
+def test_the_endpoints_are_as_the_exporter_says(house, ref, metric):
+    expected = house.served(metric)
+    assert expected
+    assert shown_as(house, "joulo-exporter", "Endpoints", ref) == expected
+
+
+def test_the_next_refresh_is_an_interval_after_the_last(house):
+    intervals = house.served("joulo_refresh_interval_seconds")
+    waits = shown_as(house, "joulo-exporter", "Endpoints", "next")
+    assert waits.keys() == intervals.keys()
+    assert {labels for labels, wait in waits.items() if not -30 < wait <= intervals[labels]} == set()
+
+
 MONTHS = {  # (panel, reference of the query): metric, scope
     ("Months side by side", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
     ("Months side by side", "credits"): ("joulo_month_ere_credits", set()),
