@@ -38,7 +38,7 @@ def charging(language: Language) -> model.Dashboard:
                 " month and year.",
                 "Laadpunten, de lopende laadbeurt, de vorige, en energie en ERE's van dag, week, maand en jaar.",
             ),
-            since="now-7d",
+            since="now-6d/d",  # whole days, or the first bar would be cut off
         )
         .with_variable(account_variable(t))
         .with_variable(charger_variable(t))

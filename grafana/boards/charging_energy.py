@@ -18,7 +18,7 @@ def _so_far(t: Words, span: str) -> stat.Panel:
     return (
         stat.Panel()
         .datasource(parts.DATASOURCE)
-        .span(3)
+        .span(6)
         .height(3)
         .time_from(span)
         .hide_time_override(True)  # noqa: FBT003  (the SDK's signature)

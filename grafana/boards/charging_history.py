@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.common import (
 )
 
 from boards import parts, queries
-from boards.colours import CHARGING, IDLE
+from boards.colours import ATTENTION, CHARGING, IDLE
 
 _ROWS_OF_TIMELINE = 15  # more chargers are turned over page by page
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 def timeline(t: Words) -> statetimeline.Panel:
     """Return when each charger charged."""
-    # A session shorter than a step would be missed by its value at the step's end. Where a step has no sample of
-    # its own, the last one holds.
-    metric = f"joulo_charging{{{queries.CHARGERS}}}"
-    expression = f"max by (account, charger) (max_over_time({metric}[$__interval]) or {metric})"
     return (
         statetimeline.Panel()
         .title(t("When each charger charged", "Wanneer elk laadpunt laadde"))
@@ -42,7 +38,7 @@ def timeline(t: Words) -> statetimeline.Panel:
         .span(24)
         .height(8)
         .interval("1m")
-        .with_target(parts.over_time(expression))
+        .with_target(parts.over_time(queries.highest_per_step("joulo_charging")))
         .mappings([parts.states(t)])
         .thresholds(parts.steps(IDLE))
         .show_value(VisibilityMode.NEVER)
@@ -111,7 +107,7 @@ def vehicles(t: Words) -> table.Panel:
                 ' "unknown": a tag that the configuration gives to no'
                 " vehicle, or none.",
                 "Wat elke auto laadde in het bereik van het dashboard, aan alle laadpunten van de accounts."
-                ' "unknown": een laadpas die de configuratie aan geen'
+                ' "onbekend": een laadpas die de configuratie aan geen'
                 " auto geeft, of geen laadpas.",
             )
         )
@@ -129,6 +125,7 @@ def vehicles(t: Words) -> table.Panel:
                 parts.transformation("sortBy", sort=[{"field": names["Value #kwh"], "desc": True}]),
             ]
         )
+        .override_by_name(names["vehicle"], parts.vehicle_names(t))
         .override_by_name(
             names["Value #share"],
             parts.properties(
@@ -156,9 +153,9 @@ def power(t: Words) -> timeseries.Panel:
         .description(
             t(
                 "Mean power between the two latest readings of the meter while charging. Joulo reads it every"
-                " quarter of an hour, so it lags.",
+                " quarter of an hour, so it lags. In a long range: the highest of each step.",
                 "Gemiddeld vermogen tussen de twee laatste meterstanden tijdens het laden. Joulo leest elk"
-                " kwartier, dus het loopt achter.",
+                " kwartier, dus het loopt achter. In een lang bereik: het hoogste van elke stap.",
             )
         )
         .datasource(parts.DATASOURCE)
@@ -167,7 +164,7 @@ def power(t: Words) -> timeseries.Panel:
         .span(12)
         .height(8)
         .interval("1m")
-        .with_target(parts.over_time(queries.latest("joulo_charger_power_watts")))
+        .with_target(parts.over_time(queries.highest_per_step("joulo_charger_power_watts")))
         .line_interpolation(LineInterpolation.STEP_AFTER)
         .fill_opacity(15)
         .legend(parts.legend())
@@ -205,13 +202,22 @@ def meters(t: Words) -> table.Panel:
         .with_target(parts.column("read", f"{queries.latest('joulo_charger_meter_timestamp_seconds')} * 1000"))
         .with_target(parts.column("mid", queries.latest("joulo_charger_mid_certified")))
         .with_target(parts.column("info", nickname))
-        .transformations(parts.columns(names, hidden=["Value #info", "connection_type"]))
-        .override_by_name(names["Value #reading"], parts.properties(unit=parts.KWH, decimals=1))
-        .override_by_name(names["Value #read"], parts.properties(unit="dateTimeFromNow"))
+        .transformations(
+            [
+                *parts.columns(names, hidden=["Value #info", "connection_type"]),
+                parts.ordered(names["charger"]),
+            ]
+        )
+        .override_by_name(
+            names["Value #reading"], parts.properties(unit=parts.KWH, decimals=1, custom_minWidth=110)
+        )
+        .override_by_name(
+            names["Value #read"], parts.properties(unit="dateTimeFromNow", custom_minWidth=parts.TIME_COLUMN)
+        )
         .override_by_name(
             names["Value #mid"],
             parts.properties(
-                mappings=[parts.yes_no(t("Yes", "Ja"), t("No: earns no credits", "Nee: levert geen ERE's op"))],
+                mappings=[parts.values({"1": (t("Yes", "Ja"), CHARGING), "0": (t("No", "Nee"), ATTENTION)})],
                 custom_cellOptions={"type": "color-text"},
             ),
         )

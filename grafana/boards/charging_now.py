@@ -32,8 +32,8 @@ def state(t: Words) -> stat.Panel:
         .datasource(parts.DATASOURCE)
         .unit("none")
         .span(24)
-        .height(4)
-        .with_target(parts.at_once(queries.state()))
+        .height(5)
+        .with_target(parts.at_once(queries.state_in_place()))
         .mappings([parts.states(t)])
         .thresholds(parts.steps(IDLE))
         .color_mode(BigValueColorMode.BACKGROUND_SOLID)
@@ -80,7 +80,10 @@ def sessions_in_progress(t: Words) -> table.Panel:
         .transformations(parts.columns(names, hidden=["Value #state", "Value #vehicle"]))
         .override_by_name(names["Value #kwh"], parts.properties(unit=parts.KWH, decimals=2))
         .override_by_name(names["Value #power"], parts.properties(unit="watt", decimals=1))
-        .override_by_name(names["Value #start"], parts.properties(unit="dateTimeFromNow"))
+        .override_by_name(
+            names["Value #start"], parts.properties(unit="dateTimeFromNow", custom_minWidth=parts.TIME_COLUMN)
+        )
+        .override_by_name(names["vehicle"], parts.vehicle_names(t))
         .min_width(parts.NARROWEST_COLUMN)
         .no_value(parts.NOTHING)
     )
@@ -119,11 +122,19 @@ def last_sessions(t: Words) -> table.Panel:
         .with_target(parts.column("duration", f"{end} - {start}"))
         .with_target(parts.column("end", f"{end} * 1000"))
         .with_target(parts.column("vehicle", vehicle))
-        .transformations(parts.columns(names, hidden=["Value #vehicle"]))
+        .transformations(
+            [
+                *parts.columns(names, hidden=["Value #vehicle"]),
+                parts.ordered(names["Value #end"], descending=True),
+            ]
+        )
         .override_by_name(names["Value #kwh"], parts.properties(unit=parts.KWH, decimals=2))
         .override_by_name(names["Value #credits"], parts.properties(unit="none", decimals=2))
         .override_by_name(names["Value #duration"], parts.properties(unit="dthms"))
-        .override_by_name(names["Value #end"], parts.properties(unit="dateTimeFromNow"))
+        .override_by_name(
+            names["Value #end"], parts.properties(unit="dateTimeFromNow", custom_minWidth=parts.TIME_COLUMN)
+        )
+        .override_by_name(names["vehicle"], parts.vehicle_names(t))
         .min_width(parts.NARROWEST_COLUMN)
         .no_value(parts.NOTHING)
     )

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from boards import parts
-from boards.colours import ATTENTION, CHARGING, WRONG
+from boards.colours import ATTENTION, CHARGING, ENDPOINTS, WRONG
 from boards.queries import ACCOUNTS, endpoint_value
 
 if TYPE_CHECKING:
@@ -21,9 +21,16 @@ _WINDOW = "30m"
 _BUCKETS = f"max by (account, endpoint, le) (rate(joulo_api_request_duration_seconds_bucket{{{ACCOUNTS}}}[2h]))"
 
 
+def _coloured(panel: timeseries.Panel) -> timeseries.Panel:
+    """Give each endpoint the same colour in every panel, told apart by colour-blind people too."""
+    for endpoint, colour in ENDPOINTS.items():
+        panel.override_by_regexp(f"/{endpoint}( |$)/", parts.properties(color=parts.fixed(colour)))
+    return panel
+
+
 def freshness(t: Words) -> timeseries.Panel:
     """Return the age of what each endpoint answered last."""
-    return (
+    return _coloured(
         timeseries.Panel()
         .title(t("Age of the data", "Ouderdom van de gegevens"))
         .description(
@@ -35,7 +42,7 @@ def freshness(t: Words) -> timeseries.Panel:
             )
         )
         .datasource(parts.DATASOURCE)
-        .unit("s")
+        .unit("dthms")
         .min(0)
         .span(12)
         .height(8)
@@ -108,7 +115,8 @@ def latency(t: Words) -> timeseries.Panel:
     for ref, share, name in (("A", 0.5, t("median", "mediaan")), ("B", 0.95, "95 %")):
         expression = f"histogram_quantile({share}, sum by (le, endpoint) ({_BUCKETS}))"
         panel.with_target(parts.over_time(expression, f"{{{{endpoint}}}} {name}", ref))
-    return panel
+    dashed = {"fill": "dash", "dash": [8, 6]}
+    return _coloured(panel).override_by_regexp("/ 95 %$/", parts.properties(custom_lineStyle=dashed))
 
 
 def latency_spread(t: Words) -> heatmap.Panel:
@@ -170,6 +178,7 @@ def failing_records(t: Words) -> timeseries.Panel:
         .with_target(
             parts.over_time(unknown, t("{{endpoint}}: unknown fields", "{{endpoint}}: onbekende velden"), "B")
         )
+        .axis_soft_max(5)  # nothing but zeros has an axis of small numbers
         .draw_style(GraphDrawStyle.LINE)
         .fill_opacity(0)
         .legend(parts.legend())

@@ -137,11 +137,12 @@ def endpoints(t: Words) -> table.Panel:
         "Value #next": t("Next refresh", "Volgende verversing"),
     }
     overdue = parts.properties(
-        unit="dtdurations",
-        thresholds={
-            "mode": "absolute",
-            "steps": [{"value": None, "color": WRONG}, {"value": -60, "color": CHARGING}],
-        },
+        unit="dthms",
+        mappings=[
+            parts.below(-60, t("Overdue", "Te laat"), WRONG),
+            parts.below(1, t("Now", "Nu"), CHARGING, at_least=-60),
+        ],
+        thresholds={"mode": "absolute", "steps": [{"value": None, "color": CHARGING}]},
         custom_cellOptions={"type": "color-text"},
     )
     return (
@@ -175,8 +176,10 @@ def endpoints(t: Words) -> table.Panel:
                 custom_cellOptions={"type": "color-text"},
             ),
         )
-        .override_by_name(names["Value #age"], parts.properties(unit="dateTimeFromNow"))
-        .override_by_name(names["Value #interval"], parts.properties(unit="dtdurations"))
+        .override_by_name(
+            names["Value #age"], parts.properties(unit="dateTimeFromNow", custom_minWidth=parts.TIME_COLUMN)
+        )
+        .override_by_name(names["Value #interval"], parts.properties(unit="dthms"))
         .override_by_name(names["Value #next"], overdue)
         .min_width(parts.NARROWEST_COLUMN)
         .no_value(parts.NOTHING)

@@ -21,6 +21,10 @@ KWH = "suffix:kWh"
 """kWh whatever the size: Grafana's own unit would show Wh and MWh, which nobody finds on a bill."""
 NARROWEST_COLUMN = 90
 """Width of a table's columns in pixels, at least: the first four fit on a phone."""
+TIME_COLUMN = 135
+"""Width that "a few seconds ago" takes."""
+HOURS = "suffix:h"
+"""Hours in any language: Grafana's own unit would write them out in English."""
 NOTHING = "–"  # noqa: RUF001  (a dash is what stands for nothing in a table)
 CHARGER_LEGEND = "{{account}} {{charger}}"
 
@@ -72,6 +76,19 @@ def states(t: Words) -> model.ValueMap:
             "-1": (t("Offline", "Offline"), ATTENTION),
         }
     )
+
+
+def below(limit: float, text: str, colour: str, *, at_least: float | None = None) -> dict[str, Any]:
+    """Return a word and a colour for values up to a limit."""
+    result = {"text": text, "color": colour, "index": 0 if at_least is None else 1}
+    return {"type": "range", "options": {"from": at_least, "to": limit, "result": result}}
+
+
+def vehicle_names(t: Words) -> list[model.DynamicConfigValue]:
+    """Return the properties of a column of vehicles: the word for those without a name."""
+    result = {"text": t("unknown", "onbekend"), "index": 0}
+    unknown = {"type": "regex", "options": {"pattern": "/^unknown$/", "result": result}}
+    return properties(mappings=[unknown])
 
 
 def yes_no(yes: str, no: str) -> model.ValueMap:

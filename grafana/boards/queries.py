@@ -34,6 +34,24 @@ def state() -> str:
     return f"({latest('joulo_charging')} == 1) or -({offline} == 1) or {latest('joulo_charging')}"
 
 
+def state_in_place() -> str:
+    """Return the state of each charger, those that charge not before the others: a tile stays where it is.
+
+    Elements come in the order of the left side.
+    """
+    every = f"0 * {latest('joulo_charging')} or 0 * {latest('joulo_charger_status')}"
+    return f"({every}) + on (account, charger) ({state()})"
+
+
+def highest_per_step(metric: str) -> str:
+    """Return the highest value of a metric in the step that begins at each point; the last step ends now.
+
+    Where a step has no sample of its own, the last one before it holds.
+    """
+    series = f"{metric}{{{CHARGERS}}}"
+    return f"{_BY_CHARGER} (max_over_time({series}[$__interval] offset -$__interval) or {series})"
+
+
 def in_progress(metric: str) -> str:
     """Return a metric of the chargers that have a session in progress."""
     return f"{latest(metric)} and on (account, charger) {latest('joulo_session_start_timestamp_seconds')}"
@@ -61,7 +79,10 @@ def so_far(counter: str, by: str, selector: str, step: str) -> str:
     first = f"min by (account, {by}) (min_over_time({series}[{_RANGE}:{step}]))"
     now = f"{each} (last_over_time({series}[1h]))"
     whole = "vector(time() - $__range_ms / 1000 + 1) % 900 < 2"
-    return f"sum({now} - ({begin} or {first})) and on () {whole} unless on () ({_LATER})"
+    risen = (
+        f"clamp_min({now} - ({begin} or {first}), 0)"  # less than before: of an exporter without the old ledger
+    )
+    return f"sum({risen}) and on () {whole} unless on () ({_LATER})"
 
 
 def per_step(counter: str, by: str, selector: str, look: str) -> str:

@@ -34,7 +34,7 @@ def lengths(t: Words) -> timeseries.Panel:
         _dots(t, f"({end} - {start}) / 3600", f"({_risen('joulo_session_seconds_total')}) / 3600")
         .title(t("Length of each session", "Duur van elke laadbeurt"))
         .description(_about_dots(t))
-        .unit("h")
+        .unit(parts.HOURS)
     )
 
 

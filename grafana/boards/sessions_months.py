@@ -107,7 +107,8 @@ def figures(t: Words) -> table.Panel:
         .transformations([*parts.columns(names), parts.ordered(names["month"], descending=True)])
         .override_by_name(names["month"], parts.properties(custom_minWidth=NARROW))
         .override_by_name(
-            names["Value #kwh"], parts.properties(unit=parts.KWH, decimals=1, custom_minWidth=NARROW)
+            names["Value #kwh"],
+            parts.properties(unit=parts.KWH, decimals=1, custom_minWidth=parts.NARROWEST_COLUMN),
         )
         .override_by_name(
             names["Value #share"], parts.properties(unit="percentunit", decimals=0, custom_minWidth=NARROW)

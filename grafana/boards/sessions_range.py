@@ -18,6 +18,7 @@ def growth(t: Words) -> timeseries.Panel:
     """Return the panel of the credits earned."""
     series = f"joulo_ere_credits_total{{{queries.CHARGERS}}}"
     each = "max by (account, charger)"
+    reached = f"last_over_time({series}[1h] offset -$__interval)"  # by the end of a step: the last one ends now
     begin = f"{each} (last_over_time({series}[1h] @ start()))"
     first = f"min by (account, charger) (min_over_time({series}[${{__range_ms}}ms:1h] @ end()))"
     return (
@@ -41,9 +42,7 @@ def growth(t: Words) -> timeseries.Panel:
         .span(24)
         .height(10)
         .interval("5m")
-        .with_target(
-            parts.over_time(f"clamp_min({each} (last_over_time({series}[1h])) - ({begin} or {first}), 0)")
-        )
+        .with_target(parts.over_time(f"clamp_min({each} ({reached}) - ({begin} or {first}), 0)"))
         .fill_opacity(40)
         .line_width(1)
         .show_points(VisibilityMode.NEVER)
@@ -66,7 +65,7 @@ def chargers(t: Words) -> table.Panel:
         )
     )
     shown = {"kwh": kwh, "credits": credits_earned, "sessions": count, "yield": f"{credits_earned} / ({kwh} > 0)"}
-    shown |= {"size": f"{kwh} / ({count} > 0)", "length": f"{seconds} / ({count} > 0)"}
+    shown |= {"size": f"{kwh} / ({count} > 0)", "length": f"{seconds} / 3600 / ({count} > 0)"}
     names = {"account": "Account", "charger": t("Charger", "Laadpunt")} | _columns(t)
     names["Value #length"] = t("Mean length", "Duur/beurt")
     return _table(t, shown, names).title(t("Chargers", "Laadpunten")).description(
@@ -98,7 +97,7 @@ def vehicles(t: Words) -> table.Panel:
         t(
             'The same for each vehicle, at all chargers of the accounts. "unknown": a tag that the configuration'
             ' gives to no vehicle, or none.',
-            'Hetzelfde voor elke auto, aan alle laadpunten van de accounts. "unknown": een laadpas die de'
+            'Hetzelfde voor elke auto, aan alle laadpunten van de accounts. "onbekend": een laadpas die de'
             ' configuratie aan geen auto geeft, of geen laadpas.',
         )
     ).span(11)  # fmt: skip
@@ -120,21 +119,26 @@ def _table(t: Words, shown: dict[str, str], names: dict[str, str]) -> table.Pane
         .datasource(parts.DATASOURCE)
         .unit("none")
         .height(8)
+        .min_width(parts.NARROWEST_COLUMN)
         .no_value(t("Nothing charged", "Niets geladen"))
     )
     for ref, expression in shown.items():
         panel.with_target(parts.column(ref, expression))
     panel.transformations([*parts.columns(names), parts.ordered(names["Value #kwh"], descending=True)])
-    for ref, unit, decimals in (
-        ("kwh", parts.KWH, 1),
-        ("credits", "none", 1),
-        ("yield", "none", 2),
-        ("sessions", "none", 0),
-        ("size", parts.KWH, 1),
+    for ref, unit, decimals, width in (
+        ("kwh", parts.KWH, 1, parts.NARROWEST_COLUMN),
+        ("credits", "none", 1, NARROW),
+        ("yield", "none", 2, NARROW),
+        ("sessions", "none", 0, NARROW),
+        ("size", parts.KWH, 1, NARROW),
     ):
         panel.override_by_name(
-            names[f"Value #{ref}"], parts.properties(unit=unit, decimals=decimals, custom_minWidth=NARROW)
+            names[f"Value #{ref}"], parts.properties(unit=unit, decimals=decimals, custom_minWidth=width)
         )
     if "length" in shown:
-        panel.override_by_name(names["Value #length"], parts.properties(unit="s", decimals=1, custom_minWidth=90))
+        panel.override_by_name(
+            names["Value #length"], parts.properties(unit=parts.HOURS, decimals=1, custom_minWidth=NARROW)
+        )
+    if "vehicle" in names:
+        panel.override_by_name(names["vehicle"], parts.vehicle_names(t))
     return panel

@@ -14,6 +14,7 @@ from grafana_foundation_sdk.models.common import (
 
 from boards import parts, queries
 from boards.colours import ATTENTION, CHARGING, CREDITS, IDLE
+from boards.sessions_months import NARROW
 
 if TYPE_CHECKING:
     from boards.words import Words
@@ -134,7 +135,11 @@ def _prices(t: Words) -> timeseries.Panel:
         .legend(parts.legend("lastNotNull"))
         .tooltip(parts.all_in_tooltip())
         .no_value(_switch_on(t, "ere_price"))
-        .with_target(parts.over_time("max(last_over_time(joulo_ere_market_price_euros[1h]))", market, "A"))
+        .with_target(
+            parts.over_time(
+                "max(last_over_time(joulo_ere_market_price_euros[1h] offset -$__interval))", market, "A"
+            )
+        )
         .override_by_name(market, parts.properties(color=parts.fixed(ATTENTION)))
     )
     for ref, name, metric, colour in (
@@ -143,7 +148,7 @@ def _prices(t: Words) -> timeseries.Panel:
     ):
         panel.with_target(
             parts.over_time(
-                f"max by (account) (last_over_time({metric}{{{queries.ACCOUNTS}}}[1h]))",
+                f"max by (account) (last_over_time({metric}{{{queries.ACCOUNTS}}}[1h] offset -$__interval))",
                 f"{name} {{{{account}}}}",
                 ref,
             )
@@ -197,5 +202,6 @@ def _quarters(t: Words) -> table.Panel:
                 custom_cellOptions={"type": "color-text"},
             ),
         )
+        .min_width(NARROW)
         .no_value(_switch_on(t))
     )

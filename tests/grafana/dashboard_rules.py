@@ -32,8 +32,8 @@ UNITS = {  # those of Grafana's packages/grafana-data/src/valueFormats/categorie
     "ops",
     "cpm", "opm", "rpm", "bool", "bool_yes_no", "bool_on_off",
 }  # fmt: skip
-OWN_UNITS = {"suffix:kWh"}
-"""A custom unit, as Grafana documents them: its own kwatth would write a year's energy in MWh."""
+OWN_UNITS = {"suffix:kWh", "suffix:h"}
+"""Custom units, as Grafana documents them: its own kwatth would write a year's energy in MWh, its h "hours"."""
 
 
 def queries(dashboard: Dashboard) -> Iterator[tuple[str, str]]:

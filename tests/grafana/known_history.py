@@ -40,6 +40,13 @@ class Session:
     def credits_until(self, at: float) -> float:
         return self.credits if at >= self.end.timestamp() + _CREDITS_AFTER_S else 0.0
 
+    def charging_at(self, at: float) -> float:
+        return float(self.start.timestamp() <= at < self.end.timestamp())
+
+    def watts_at(self, at: float) -> float:
+        hours = (self.end.timestamp() - self.start.timestamp()) / 3600
+        return self.charging_at(at) * self.kwh / hours * 1000
+
     def ended_until(self, at: float) -> float:
         return float(at >= self.end.timestamp())
 
@@ -53,6 +60,8 @@ class Scraped:
     until: datetime
     live: bool = True
     """Without it there is only what a backfill writes."""
+    lacking: float = 0
+    """What each total is short of: its ledger does not know what was corrected before it began."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ def exposition(history: History) -> Iterator[str]:
     yield from _metric(history, "joulo_total_kwh", "gauge", "charger", chargers, Session.kwh_until)
     yield from _metric(history, "joulo_ere_credits_total", "counter", "charger", chargers, Session.credits_until)
     yield from _metric(history, "joulo_sessions_total", "counter", "charger", chargers, Session.ended_until)
+    yield from _metric(history, "joulo_charging", "gauge", "charger", chargers, Session.charging_at)
+    yield from _metric(history, "joulo_charger_power_watts", "gauge", "charger", chargers, Session.watts_at)
     yield from _metric(history, "joulo_vehicle_kwh_total", "counter", "vehicle", vehicles, Session.kwh_until)
     yield from _metric(
         history, "joulo_vehicle_ere_credits_total", "counter", "vehicle", vehicles, Session.credits_until
@@ -126,7 +137,8 @@ def _metric(history, name, kind, label, values, amount) -> Iterator[str]:
                 while ahead and ahead[0].end.timestamp() + _CREDITS_AFTER_S < at:
                     done += amount(ahead.pop(0), at)
                 total = done + sum(amount(one, at) for one in ahead[:3])
-                yield f"{series} {round(total, 6)} {at:.3f}\n"
+                lacking = stretch.lacking if name.endswith(("_kwh", "_total")) else 0
+                yield f"{series} {round(total - lacking, 6)} {at:.3f}\n"
 
 
 def _ticks(stretch: Scraped) -> Iterator[float]:
@@ -228,6 +240,23 @@ def down() -> History:
         scraped=(
             Scraped("a:9973", local("2026-05-25T00:00"), local("2026-06-10T20:00")),
             Scraped("a:9973", local("2026-06-11T09:00"), local("2026-06-11T11:59:45")),
+        ),
+    )
+
+
+def without_ledger() -> History:
+    """Return what is seen after the exporter moved without its ledger: its totals are 3 kWh lower."""
+    now = local("2026-06-11T12:00:00.100")
+    return History(
+        now=now,
+        sessions=(
+            session("front", "tesla", "2026-06-01T12:00", 2, 8.0),
+            session("back", "zoe", "2026-06-01T10:00", 1, 7.0),
+            session("back", "zoe", "2026-06-11T10:00", 1, 7.0),
+        ),
+        scraped=(
+            Scraped("a:9973", local("2026-06-01T00:00"), local("2026-06-11T08:00")),
+            Scraped("b:9973", local("2026-06-11T08:00"), local("2026-06-11T11:59:45"), lacking=3),
         ),
     )
 

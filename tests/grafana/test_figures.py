@@ -15,6 +15,7 @@ pytestmark = pytest.mark.e2e
 
 HISTORIES = {build.__name__: build() for build in (
     known_history.autumn, known_history.spring, known_history.down, known_history.fresh,
+    known_history.without_ledger,
 )}  # fmt: skip
 
 
@@ -135,6 +136,7 @@ def test_the_histories_are_what_they_say():
         ("down", "today", 30 - 30 + 7),  # what came in the night was there when Prometheus began again
         ("down", "this week", 8 + 30 + 7),
         ("down", "this month", 8 + 30 + 7),
+        ("without_ledger", "today", 7 - 3),  # nothing less than nothing from the one that did not charge
         ("fresh", "today", 3.5),
         ("fresh", "this week", 3.5),
         ("fresh", "this month", 3.5),

@@ -95,7 +95,7 @@ def house(tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
     with simulator(folder, *HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
-        complete = "joulo_history_complete 1"
+        complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
         wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
         fill(folder, api_url, port)
         with prometheus(folder, [f"127.0.0.1:{port}", f"localhost:{port}"]) as url:
@@ -245,6 +245,20 @@ def test_a_column_is_the_metric(house, title, ref, metric, factor):
     assert shown_as(house, "joulo-charging", title, ref) == expected
 
 
+@pytest.mark.parametrize(("ref", "metric"), [("up", "joulo_up"), ("interval", "joulo_refresh_interval_seconds")])
+def test_the_endpoints_are_as_the_exporter_says(house, ref, metric):
+    expected = house.served(metric)
+    assert expected
+    assert shown_as(house, "joulo-exporter", "Endpoints", ref) == expected
+
+
+def test_the_next_refresh_is_an_interval_after_the_last(house):
+    intervals = house.served("joulo_refresh_interval_seconds")
+    waits = shown_as(house, "joulo-exporter", "Endpoints", "next")
+    assert waits.keys() == intervals.keys()
+    assert {labels for labels, wait in waits.items() if not -30 < wait <= intervals[labels]} == set()
+
+
 MONTHS = {  # (panel, reference of the query): metric, scope
     ("Months side by side", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
     ("Months side by side", "credits"): ("joulo_month_ere_credits", set()),
@@ -292,7 +306,7 @@ def test_last_weeks_bars_are_what_the_ledger_says(house):
     bars = {labels["charger"]: curve for labels, curve in house.answer(dashboard, shown, "A")}
     assert len(bars) == 2
     for charger, curve in bars.items():
-        assert len(curve) == 8
+        assert len(curve) == 7
         for begin, kwh in curve.items():
             expected = energy_since(house, begin, charger) - energy_since(house, begin + 86_400, charger)
             assert kwh == pytest.approx(expected, abs=0.5)

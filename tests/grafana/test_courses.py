@@ -1,0 +1,90 @@
+"""Curves and tiles are right up to this moment, in histories that are known by hand, in a real Prometheus."""
+
+from __future__ import annotations
+
+import as_grafana
+import known_history
+import pytest
+from as_grafana import Viewer
+from known_history import HOME, local
+
+pytestmark = pytest.mark.e2e
+
+HISTORY = known_history.autumn()
+PHONE = 350
+"""Pixels of a curve on a phone: its steps of a week are half an hour."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with known_history.prometheus_of(HISTORY, tmp_path_factory.mktemp("autumn")) as started:
+        yield started
+
+
+def answer(server, uid, title, viewer, ref="A"):
+    """Return what a query of a panel gives, by charger, in the order in which it comes."""
+    dashboard = as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == uid))
+    (shown,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
+    (target,) = (one for one in shown["targets"] if one["refId"] == ref)
+    return {labels["charger"]: found for labels, found in server.answer(dashboard, shown, target, viewer)}
+
+
+def on_a_phone(server, title):
+    curves = answer(server, "joulo-charging", title, Viewer(HOME, HISTORY.now, "now-2d", points=100))
+    return curves["back"], 1800
+
+
+def test_the_timeline_charges_in_each_step_of_a_session(server):
+    """The colour of a step is that of what follows its beginning, the last step's too."""
+    curve, step_s = on_a_phone(server, "When each charger charged")
+    begin = local("2026-10-25T18:07:13").timestamp()
+    today = {at: value for at, value in curve.items() if at >= local("2026-10-25T12:00").timestamp()}
+    assert max(today) + step_s > HISTORY.last
+    assert today == {at: float(at + step_s > begin) for at in today}
+
+
+def test_the_power_is_there_in_each_step_of_a_session(server):
+    curve, step_s = on_a_phone(server, "Power")
+    begin = local("2026-10-25T18:07:13").timestamp()
+    today = {at: value for at, value in curve.items() if at >= local("2026-10-25T12:00").timestamp()}
+    assert today == {at: pytest.approx(7000 * float(at + step_s > begin), abs=0.01) for at in today}
+
+
+def test_the_growth_ends_with_the_credits_of_the_table(server):
+    """The steps of a long range are hours: what came in the last of them counts."""
+    viewer = Viewer(HOME, local("2026-10-25T05:30"), "2026-10-12 00:00:00", "2026-10-25 05:30:00", points=50)
+    curves = answer(server, "joulo-sessions", "Growth of the credits", viewer)
+    ends = {charger: curve[max(curve)] for charger, curve in curves.items()}
+    assert ends == pytest.approx(answer(server, "joulo-sessions", "Chargers", viewer, "credits"))
+    begin, end = local("2026-10-12").timestamp(), local("2026-10-25T05:30").timestamp()
+    assert ends["front"] == pytest.approx(HISTORY.credits(begin, end, charger="front"), abs=0.01)
+
+
+@pytest.mark.parametrize("now", ["2026-10-25T03:30", "2026-10-25T12:00", "2026-10-25T19:07:13"])
+def test_a_tile_stays_where_it_is(server, now):
+    """Whichever of the chargers charges: the front one, none, the back one."""
+    tiles = answer(server, "joulo-charging", "Chargers", Viewer(HOME, local(now)))
+    charging = {one.charger for one in HISTORY.sessions if one.charging_at(local(now).timestamp())}
+    assert tiles == {charger: float(charger in charging) for charger in ("back", "front")}
+    assert list(tiles) == ["back", "front"]
+
+
+@pytest.mark.parametrize("since", ["2026-10-21 00:00:00", "2026-01-01 12:00:00"])
+def test_chargers_over_the_range(server, since):
+    """What was charged before the range, and twice scraped in it, counts once or not at all."""
+    viewer = Viewer(HOME, HISTORY.now, since, "2026-10-25 19:07:13")
+    begin, end = local(since).timestamp(), HISTORY.last
+    for ref, amount in (("kwh", HISTORY.kwh), ("credits", HISTORY.credits), ("sessions", HISTORY.ended)):
+        expected = {name: pytest.approx(amount(begin, end, charger=name), abs=0.01) for name in ("back", "front")}
+        assert answer(server, "joulo-sessions", "Chargers", viewer, ref) == expected, ref
+
+
+@pytest.mark.parametrize("title", ["Hours of the day", "Days of the week"])
+def test_each_hour_has_its_energy(server, title):
+    """Both are sums of these: by the hour of the day, and by the day of the week."""
+    viewer = Viewer(HOME, HISTORY.now, "2026-10-21 00:00:00", "2026-10-25 19:00:00")
+    dashboard = as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == "joulo-sessions"))
+    (shown,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
+    ((_, curve),) = server.answer(dashboard, shown, shown["targets"][0], viewer)
+    assert len(curve) == (5 * 24 + 1) - 5 + 1  # to 19:00 of a Sunday of 25 hours, and the hour that begins then
+    assert curve == {at: pytest.approx(HISTORY.kwh(at, min(at + 3600, HISTORY.last)), abs=0.01) for at in curve}
