@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from joulo_exporter.api import COLLECTORS, ENDPOINTS, JouloClient, open_session
+from joulo_exporter.api import JouloClient, open_session
 from joulo_exporter.config import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.ledger.visiting import recorded_endpoints, visit_ledger
 from joulo_exporter.models import Answer
+from joulo_exporter.plans import account_settings
+from joulo_exporter.poller import account_tasks
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 
 if TYPE_CHECKING:
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
     from joulo_exporter.config import AccountConfig, Config, Secret
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.ledger.visiting import Visit
+    from joulo_exporter.poller import Task
+
+Parsed = TypeVar("Parsed")
 
 
 async def check(config: Config, say: Callable[[str], None]) -> bool:
     """Check every account; return whether all is well.
 
     Requests keep to the documented intervals: an endpoint that was asked too short a time ago, by the exporter
-    or by an earlier check, is not asked again, as far as the ledger tells. While an exporter runs on the same
+    or by an earlier check, is not asked again, as far as the ledger tells. What is answered goes into the ledger,
+    so that an exporter that is started next shows it and need not ask first. While an exporter runs on the same
     storage path nothing is asked at all: it is said how the API has last answered that exporter.
 
     Args:
@@ -60,14 +66,14 @@ def _told(
 ) -> bool:
     """Say what the running exporter has recorded of an account; return whether all of it is well."""
     is_well = _read_token(account, say) is not None
-    for endpoint in _endpoints(config):
-        record = known.get(endpoint.name)
+    for task in account_tasks(account_settings(config, account.name)):
+        record = known.get(task.name)
         if record is None or record.up is None:
-            say(f"  {endpoint.name:<9} later  has not been asked yet")
+            say(f"  {task.name:<9} later  has not been asked yet")
         elif record.up:
-            say(f"  {endpoint.name:<9} ok     has answered the exporter")
+            say(f"  {task.name:<9} ok     has answered the exporter")
         else:
-            say(f"  {endpoint.name:<9} FAULT  {record.error}")
+            say(f"  {task.name:<9} FAULT  {record.error}")
             is_well = False
     return is_well
 
@@ -84,10 +90,16 @@ def _read_token(account: AccountConfig, say: Callable[[str], None]) -> Secret | 
     return token
 
 
-def _endpoints(config: Config) -> list[Endpoint[object]]:
-    """Return what an account is asked for; public endpoints are not its own."""
-    optional = [endpoint for name, endpoint in COLLECTORS.items() if name in config.collectors]
-    return [*ENDPOINTS, *(endpoint for endpoint in optional if not endpoint.public)]
+class _Listening(JouloClient):
+    """A client that has the last answer at hand, to tell a person of it."""
+
+    heard: object = None
+
+    async def fetch(self, endpoint: Endpoint[Parsed], params: Mapping[str, str] | None = None) -> Parsed:
+        """Ask, as any client does."""
+        answer = await super().fetch(endpoint, params)
+        self.heard = answer
+        return answer
 
 
 class _Check:
@@ -101,8 +113,9 @@ class _Check:
         session: aiohttp.ClientSession,
         say: Callable[[str], None],
     ) -> None:
-        self._config = config
         self._account = account
+        self._settings = account_settings(config, account.name)
+        self._api = config.api
         self._session = session
         self._say = say
         self._known = visit.known.get(account.name or "", {})
@@ -115,24 +128,27 @@ class _Check:
         token = _read_token(self._account, self._say)
         if token is None:
             return False
-        return all([await self._endpoint(endpoint, token) for endpoint in _endpoints(self._config)])
+        client = _Listening(self._session, self._api, token=token)
+        return all([await self._endpoint(task, client) for task in account_tasks(self._settings)])
 
-    async def _endpoint(self, endpoint: Endpoint[object], token: Secret) -> bool:
-        interval_s = self._config.intervals[endpoint.name]
-        record = self._ledger.load()[0].get(endpoint.name) or self._known.get(endpoint.name)
-        left_s = remaining_s(record.pause if record else None, interval_s, time.time())
+    async def _endpoint(self, task: Task, client: _Listening) -> bool:
+        records, walk = self._ledger.load()
+        record = records.get(task.name) or self._known.get(task.name)
+        task.restore(record.body if record else None, walk)
+        pause = Pause(time.time(), task.interval_s(self._settings))
+        left_s = remaining_s(record.pause if record else None, pause.length_s, pause.requested_at_seconds)
         if left_s > 0:
-            return self._later(endpoint.name, record, left_s)
-        pause = Pause(time.time(), interval_s)
-        self._ledger.begin_request(endpoint.name, pause)
-        client = JouloClient(self._session, self._config.api, token=token)
+            return self._later(task.name, record, left_s)
+        remember = task.begin(self._ledger, pause, self._settings)
+        remember()
         try:
-            answer = await client.fetch(endpoint)
+            write_down = await task.fetch(client)
         except ApiError as error:
-            self._stay_away(endpoint, pause, error)
-            self._say(f"  {endpoint.name:<9} FAULT  {error}{_comfort(error)}")
+            self._stay_away(task.name, pause, error)
+            self._say(f"  {task.name:<9} FAULT  {error}{_comfort(error)}")
             return False
-        self._say(f"  {endpoint.name:<9} ok     {_summary(answer)}")
+        write_down(self._ledger, pause, pause.requested_at_seconds)
+        self._say(f"  {task.name:<9} ok     {_summary(client.heard)}")
         return True
 
     def _later(self, endpoint: str, record: EndpointRecord | None, left_s: float) -> bool:
@@ -144,11 +160,11 @@ class _Check:
         self._say(f"  {endpoint:<9} later  was asked a short time ago; {again}")
         return True
 
-    def _stay_away(self, endpoint: Endpoint[object], pause: Pause, error: ApiError) -> None:
+    def _stay_away(self, endpoint: str, pause: Pause, error: ApiError) -> None:
         """Keep the fault for the next check, and what ``Retry-After`` asks for: nobody comes early."""
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
         length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
-        self._ledger.record_failure(endpoint.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))
+        self._ledger.record_failure(endpoint, error, Pause(pause.requested_at_seconds, length_s, failures=1))
 
 
 def _comfort(error: ApiError) -> str:

@@ -44,7 +44,7 @@ def plans(config: Config) -> tuple[Plan, ...]:
             token=account.token.read(),
             api=config.api,
             chargers=config.chargers,
-            settings=_settings(config, account.name, config.collectors - PUBLIC_COLLECTORS),
+            settings=account_settings(config, account.name),
         )
         for account in config.accounts
     )
@@ -53,12 +53,13 @@ def plans(config: Config) -> tuple[Plan, ...]:
 
 def _public_plan(config: Config) -> Plan:
     """Return the plan of the public price feed: nothing of an account is in it."""
-    settings = msgspec.structs.replace(_settings(config, None, frozenset()), public=True)
+    settings = msgspec.structs.replace(account_settings(config, None), collectors=frozenset(), public=True)
     api = msgspec.structs.replace(config.api, url=config.api.ere_price_url.removesuffix(ERE_PRICE.path))
     return Plan(key=PUBLIC_ACCOUNT, source=None, token=None, api=api, chargers={}, settings=settings)
 
 
-def _settings(config: Config, account: str | None, collectors: frozenset[str]) -> PollSettings:
+def account_settings(config: Config, account: str | None) -> PollSettings:
+    """Return what the configuration says for the account of that name."""
     return PollSettings(
         account=account,
         intervals=config.intervals,
@@ -66,5 +67,5 @@ def _settings(config: Config, account: str | None, collectors: frozenset[str]) -
         page_interval_s=config.history.page_interval_s,
         resync_interval_s=config.history.resync_interval_s,
         tags=Tags(vehicles=config.vehicles, mode=config.id_tags),
-        collectors=collectors,
+        collectors=config.collectors - PUBLIC_COLLECTORS,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 
 import pytest
 from aioresponses import CallbackResult
-from ledger_desk import Desk, live
+from ledger_desk import Desk
 
 from joulo_exporter.cli import main
 from joulo_exporter.ledger import AccountLedger, Database
@@ -42,7 +43,7 @@ def check(capsys, tmp_path) -> tuple[int, list[str], str]:
 
 def serve(answers, **changes):
     for name, answer in (GOOD | changes).items():
-        answers.get(f"{URL}/{name}", repeat=True, **answer)
+        answers.get(re.compile(rf"{re.escape(URL)}/{name}(\?.*)?$"), repeat=True, **answer)
 
 
 def test_all_well(answers, capsys, environment, tmp_path):
@@ -132,6 +133,28 @@ def test_asked_a_short_time_ago(answers, capsys, environment, tmp_path):
     assert environment.exists()
 
 
+def test_what_is_answered_is_in_the_ledger(answers, capsys, environment, tmp_path):
+    """An exporter that is started next has something to show, and need not ask first."""
+    session = {
+        "id": "s1", "charger_id": "c1", "started_at": "2026-06-16T19:05:00Z", "ended_at": "2026-06-17T05:30:00Z",
+        "kwh": 41.08, "ere_credits": 13.67,
+    }  # fmt: skip
+    serve(answers, sessions={"payload": {"sessions": [session]}})
+    status, out, _ = check(capsys, tmp_path)
+    assert (status, out[3]) == (0, "  sessions  ok     answers with 1 record")
+    database = Database(tmp_path / "ledger")
+    ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
+    records, walk = ledger.load()
+    book = ledger.book(name_unlinked=True, now_seconds=1_790_000_000.0)
+    database.close()
+    outcomes = {name: (record.up, record.requests) for name, record in records.items()}
+    assert outcomes == dict.fromkeys(GOOD, (True, (("200", 1),)))
+    assert walk.complete
+    assert [totals.kwh_hundredths for totals in book.chargers.values()] == [4108]
+    assert book.marks["account_kwh", "ere"] == 100
+    assert environment.exists()
+
+
 def test_a_fault_of_a_short_time_ago_is_told_again(answers, capsys, environment, tmp_path):
     serve(answers, chargers={"status": 500})
     _, before, _ = check(capsys, tmp_path)
@@ -164,25 +187,26 @@ def test_what_a_running_exporter_was_answered_is_told_and_nothing_is_asked(answe
         sessions={"status": 401, "payload": {"error": "Missing or invalid API token"}},
         energy={"status": 503},
     )
+    desk = Desk(tmp_path / "ledger", name="")
+    first = check(capsys, tmp_path)
+    desk.close()
     check(capsys, tmp_path)  # stands for the exporter, which keeps the same records
     asked_before = asked(answers)
     desk = Desk(tmp_path / "ledger", name="")
     status, out, err = check(capsys, tmp_path)
-    desk.chargers(live("now", kwh_hundredths=5))
-    later = check(capsys, tmp_path)
     environment.unlink()
     without_token = check(capsys, tmp_path)
     desk.close()
+    assert (first[0], first[1][3:]) == (0, [f"  {name:<9} later  has not been asked yet" for name in GOOD])
     assert (status, err) == (1, "")
     assert out[:4] == [
         f"An exporter is running on {tmp_path / 'ledger'}: this is how the API has last answered it.",
         f"Account (without a name), file {environment}:",
         "  token     ok     looks like a token",
-        "  chargers  later  has not been asked yet",
+        "  chargers  ok     has answered the exporter",
     ]
     assert out[4].startswith(f"  sessions  FAULT  /sessions: 401, {REFUSED}; ")
     assert out[5].startswith("  energy    FAULT  /energy: 503, ")
-    assert later[1] == [*out[:3], "  chargers  ok     has answered the exporter", *out[4:]]
     assert without_token[1][2].startswith("  token     FAULT  ")
     assert asked(answers) == asked_before == 3
 

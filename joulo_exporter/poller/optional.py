@@ -8,7 +8,7 @@ import msgspec
 
 from joulo_exporter.api import ERE_POSITION, ERE_PRICE
 from joulo_exporter.models import ErePosition, ErePrice
-from joulo_exporter.poller.tasks import Outcome, nothing_new
+from joulo_exporter.poller.tasks import ChargersTask, EnergyTask, Outcome, SessionsTask, nothing_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from joulo_exporter.api import Endpoint, JouloClient
     from joulo_exporter.ledger import AccountLedger, Walk
     from joulo_exporter.poller.settings import PollSettings
-    from joulo_exporter.poller.tasks import Remember
+    from joulo_exporter.poller.tasks import Remember, Task
     from joulo_exporter.schedule import Pause
 
 
@@ -82,3 +82,9 @@ def ere_position_task() -> OptionalTask[ErePosition]:
 def ere_price_task() -> OptionalTask[ErePrice]:
     """Return the refresh of the public price feed."""
     return OptionalTask(ERE_PRICE, ErePrice)
+
+
+def account_tasks(settings: PollSettings) -> list[Task]:
+    """Return the refreshes of all that an account is asked, in the order of the poller."""
+    tasks: list[Task] = [ChargersTask(), SessionsTask(), EnergyTask()]
+    return [*tasks, *([ere_position_task()] if ERE_POSITION.name in settings.collectors else [])]

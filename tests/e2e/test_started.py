@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 
 import pytest
-from processes import free_port, get, running, wait_for
+from processes import TOKEN, free_port, get, running, simulator, wait_for
 
 from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.models import Answer, Charger
@@ -41,3 +42,23 @@ def test_serving_loads_nothing_that_only_other_commands_need(tmp_path):
     loaded = [line.rpartition("|")[2].strip() for line in log.read_text().splitlines() if "import time:" in line]
     assert "joulo_exporter.service" in loaded
     assert [module for module in loaded if NOT_NEEDED.match(module)] == []
+
+
+def test_started_after_a_check_it_is_ready_at_once(tmp_path):
+    """As the README says: check, then start, with the documented intervals, within which nothing is asked twice."""
+    port, folder = free_port(), tmp_path / "ledger"
+    folder.mkdir()  # root makes none
+    with simulator(tmp_path) as api_url:
+        environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": os.environ["PATH"]}
+        command = [sys.executable, "-m", "joulo_exporter"]
+        storage = f"--storage.path={folder}"
+        checked = subprocess.run([*command, "check", storage], env=environment, capture_output=True, check=True)
+        assert checked.stdout.count(b" ok ") == 4
+        with running([*command, storage, f"--web.listen-address=127.0.0.1:{port}"], tmp_path / "log", environment):
+            metrics = wait_for("an answer", lambda: get(f"http://127.0.0.1:{port}/metrics")).decode()
+            assert get(f"http://127.0.0.1:{port}/-/ready")
+    for endpoint in ("chargers", "sessions", "energy"):
+        assert f'joulo_up{{endpoint="{endpoint}"}} 1.0' in metrics
+        assert f'joulo_api_requests_total{{code="200",endpoint="{endpoint}"}} 1.0' in metrics
+    assert 'joulo_charging{charger="oprit"}' in metrics
+    assert "joulo_account_kwh_total" in metrics
