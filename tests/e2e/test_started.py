@@ -45,7 +45,7 @@ def test_serving_loads_nothing_that_only_other_commands_need(tmp_path):
 
 
 def test_started_after_a_check_it_is_ready_at_once(tmp_path):
-    """As the README says: check, then start, with the documented intervals, within which nothing is asked twice."""
+    """As the README says: check, then start, with intervals within which nothing is asked twice."""
     port, folder = free_port(), tmp_path / "ledger"
     folder.mkdir()  # root makes none
     with simulator(tmp_path) as api_url:
