@@ -26,8 +26,8 @@ SELDOM_APART_S = 0.1
 """Between the first requests of two accounts to an endpoint that is asked seldom. Were all of them due at once, as
 after a long stop, they would double the load of the first minute."""
 
-_LONGEST_TICK_S = 0.5
-_TICK_PER_ACCOUNT_S = 5e-4
+_LONGEST_TICK_S = 1.0
+_TICK_PER_ACCOUNT_S = 1e-3
 
 
 class Pause(msgspec.Struct, frozen=True, gc=False):
@@ -105,7 +105,7 @@ def later_spread_s(accounts: int) -> float:
 
 
 def tick_s(accounts: int) -> float:
-    """Return the seconds within which accounts may be served together: 0.5 for a thousand, next to none for few.
+    """Return the seconds within which accounts may be served together: 1 for a thousand, next to none for few.
 
     It is added to the pauses, never taken from them, and is far less than their jitter.
     """

@@ -86,6 +86,15 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "DELETE FROM requests WHERE code = '200'",
         ),
     ),
+    (
+        # Each refresh writes live_at of the sessions in progress; as part of the condition it had them taken out of
+        # the index and put in again.
+        "0005_open_sessions_stay_in_their_index",
+        (
+            "DROP INDEX sessions_open",
+            "CREATE INDEX sessions_open ON sessions (account, charger_id) WHERE ended_at IS NULL",
+        ),
+    ),
 )
 
 

@@ -166,7 +166,7 @@ def spread(asked: list[tuple[float, int, str]], minute_s: float) -> dict[str, fl
             by_account[account].append(moment)
     pauses = [later - earlier for moments in by_account.values() for earlier, later in pairwise(moments)]
     return {
-        "mean_per_s": sum(seconds.values()) / max(1, len(seconds)),
+        "mean_per_s": len(asked) / max(1, max(seconds, default=0) - min(seconds, default=0) + 1),
         "most_per_s": max(seconds.values(), default=0),
         "longest_pause_s": max(pauses, default=0.0) * MINUTE_S / minute_s,
     }

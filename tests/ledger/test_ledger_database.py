@@ -188,6 +188,18 @@ def test_what_earlier_versions_kept_of_endpoints_stays(tmp_path, monkeypatch):
     held.close()
 
 
+def test_a_session_that_goes_on_is_not_written_to_any_index():
+    """Each refresh does that for each charger in use; that a session has ended is another matter."""
+    held = Database(None)
+    indices = {}
+    with held.transaction() as connection:
+        for column in ("kwh_hundredths = 1, live_at", "ended_at"):
+            plan = connection.execute(f"EXPLAIN UPDATE sessions SET {column} = 2 WHERE account = 1 AND id = 's'")
+            indices[column] = [step[1] for step in plan].count("IdxDelete")
+    held.close()
+    assert indices == {"kwh_hundredths = 1, live_at": 0, "ended_at": 2}
+
+
 def test_a_migration_that_fails_leaves_nothing(tmp_path, monkeypatch):
     Database(tmp_path).close()
     released = migrations.MIGRATIONS
