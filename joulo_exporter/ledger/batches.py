@@ -21,7 +21,7 @@ _Waiting = tuple["Callable[[], Any]", "asyncio.Future[Any]"]
 LARGEST_BATCH = 100
 """Work in one commit; bounds how long a failure of all is tried again, one by one."""
 
-_TOLD_AT_ONCE = 2
+_TOLD_AT_ONCE = 6
 """Each who is told goes on at once, with a picture to draw or a request to send: the loop breathes in between."""
 
 

@@ -87,8 +87,8 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        # Each refresh writes live_at of the sessions in progress; as part of the condition it had them taken out of
-        # the index and put in again.
+        # Each refresh writes live_at of the sessions in progress; as part of the condition it had them taken out
+        # of the index and put in again.
         "0005_open_sessions_stay_in_their_index",
         (
             "DROP INDEX sessions_open",
