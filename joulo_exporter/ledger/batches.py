@@ -24,6 +24,9 @@ LARGEST_BATCH = 100
 _TOLD_AT_ONCE = 6
 """Each who is told goes on at once, with a picture to draw or a request to send: the loop breathes in between."""
 
+_BREATH_S = 0.005
+"""Between those, so that the answers to what they ask do not come all at once either."""
+
 
 class Batches:
     """Runs work on the ledger outside of the event loop; an ``Offload``.
@@ -101,4 +104,4 @@ class Batches:
             else:
                 future.set_exception(error)
         if outcomes[_TOLD_AT_ONCE:]:
-            asyncio.get_running_loop().call_soon(self._tell, outcomes[_TOLD_AT_ONCE:])
+            asyncio.get_running_loop().call_later(_BREATH_S, self._tell, outcomes[_TOLD_AT_ONCE:])
