@@ -3,8 +3,6 @@
 from joulo_exporter.api.client import BODY_LIMIT_BYTES, JouloClient, open_session
 from joulo_exporter.api.endpoint import (
     CHARGERS,
-    COLLECTORS,
-    ENDPOINTS,
     ENERGY,
     ERE_POSITION,
     ERE_PRICE,
@@ -16,8 +14,6 @@ from joulo_exporter.api.unknown import UnknownFields
 __all__ = [
     "BODY_LIMIT_BYTES",
     "CHARGERS",
-    "COLLECTORS",
-    "ENDPOINTS",
     "ENERGY",
     "ERE_POSITION",
     "ERE_PRICE",

@@ -86,9 +86,3 @@ ERE_POSITION: Endpoint[ErePosition] = Endpoint(
     "ere_position", "/ere-position", parse_ere_position, _ERE_POSITION_KNOWN
 )
 ERE_PRICE: Endpoint[ErePrice] = Endpoint("ere_price", "/ere-price", parse_ere_price, _ERE_PRICE_KNOWN, public=True)
-
-ENDPOINTS: tuple[Endpoint[object], ...] = (CHARGERS, SESSIONS, ENERGY)
-"""What every account is asked for."""
-
-COLLECTORS: dict[str, Endpoint[object]] = {endpoint.name: endpoint for endpoint in (ERE_POSITION, ERE_PRICE)}
-"""What is asked for only where the configuration says so, by name."""

@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import TransferEncodingError
 from loopback import TOKEN
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api import CHARGERS, ENDPOINTS, ENERGY, SESSIONS, Endpoint
+from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS, Endpoint
 
 API = "https://api.joulo.nl/functions/v1/api"
 HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
@@ -63,7 +63,7 @@ async def test_each_request_carries_its_own_token_and_follows_no_redirect(client
 
 
 def test_endpoints_are_named_as_their_labels():
-    assert [endpoint.name for endpoint in ENDPOINTS] == ["chargers", "sessions", "energy"]
+    assert [endpoint.name for endpoint in (CHARGERS, SESSIONS, ENERGY)] == ["chargers", "sessions", "energy"]
 
 
 @pytest.mark.parametrize(
