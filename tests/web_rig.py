@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from joulo_exporter.exposition.memory_file import MemoryFile
 from joulo_exporter.web import LandingPage, WebServices
 
 PAGE = LandingPage(version="1.2.3", now_seconds=1_782_300_000, accounts=(), ledger_persistent=True)
@@ -11,19 +12,37 @@ async def _reload():
     return None
 
 
-class Whole:
-    """The body of an answer, in one piece."""
+class Body:
+    """The body of an answer.
 
-    def __init__(self, body: bytes) -> None:
-        self.length = len(body)
-        self.pieces = lambda: (body,)
+    Args:
+        pieces: its bytes.
+        in_file: how many of them are in a file, from the beginning.
+    """
+
+    def __init__(self, *pieces: bytes, in_file: int = 0) -> None:
+        self._pieces = pieces
+        self.length = sum(map(len, pieces))
+        self.front = None
+        if in_file:
+            whole = b"".join(pieces)
+            self._rest = whole[in_file:]
+            self.front = MemoryFile(in_file)
+            self.front.append(whole[:in_file])
+
+    def pieces(self):
+        return self._pieces if self.front is None else (self.front.view, self._rest)
+
+    def rest(self):
+        return (self._rest,)
 
 
-def always(body: bytes):
+def always(*pieces: bytes, in_file: int = 0):
     """Return what answers every scrape with the same bytes."""
+    body = Body(*pieces, in_file=in_file)
 
     async def metrics(*_):
-        return Whole(body)
+        return body
 
     return metrics
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from joulo_exporter.exposition.crc import combined, shift_of
@@ -19,6 +19,7 @@ class Blob(NamedTuple):
     """The lines of a block of accounts, deflated."""
 
     blocks: bytes | memoryview
+    """Empty in a column that has joined them: then they are a piece of the whole."""
     crc: int
     length: int
     """Of the lines."""
@@ -49,40 +50,46 @@ class Column:
     def __init__(self, work: Work, blobs: Iterable[Blob] = ()) -> None:
         self._work = work
         self._blobs = list(blobs)
-        self._part: Part | None = None
+        self._joined: Part | None = None
+        """All blobs as they were when they were asked for last."""
+        self._ends: list[int] = []
+        """Where they end in it."""
+        self._up_to_date = False
 
     def __getitem__(self, index: int) -> Blob:
-        return self._blobs[index] if index < len(self._blobs) else EMPTY
+        if index >= len(self._blobs):
+            return EMPTY
+        blob = self._blobs[index]
+        return blob._replace(blocks=self._piece(index)) if blob.length and not blob.blocks else blob
 
     def replace(self, index: int, new: Blob) -> None:
         """Put a blob in its place; those before it that nobody has filled are empty."""
         self._blobs += [EMPTY] * (index + 1 - len(self._blobs))
         self._blobs[index] = new
-        self._part = None
+        self._up_to_date = False
 
     def kept(self, indices: Sequence[int]) -> Column:
         """Return the column of these blocks only."""
         return Column(self._work, [self[index] for index in indices])
 
-    @property
-    def joined(self) -> bool:
-        """Return whether ``part`` costs nothing."""
-        return self._part is not None
-
     def part(self) -> Part:
-        """Return the blobs as one part; they then are views of it, so that nothing is kept twice."""
-        if self._part is None:
-            self._part = self._join()
-        return self._part
+        """Return the blobs as one part; from then on they are pieces of it, so that nothing is kept twice."""
+        if self._joined is None or not self._up_to_date:
+            self._joined, self._up_to_date = self._join(), True
+        return self._joined
+
+    def _piece(self, index: int) -> memoryview:
+        # Looked up each time: the part may have moved to a file.
+        whole = memoryview((self._joined and self._joined.blocks) or b"")
+        return whole[self._ends[index - 1] if index else 0 : self._ends[index]]
 
     def _join(self) -> Part:
         self._work.columns_joined += 1
-        blocks = b"".join([blob.blocks for blob in self._blobs])
-        view = memoryview(blocks)
-        ends = accumulate((len(blob.blocks) for blob in self._blobs), initial=0)
+        pieces = [self[index].blocks for index in range(len(self._blobs))]
+        self._ends = list(accumulate(map(len, pieces)))
         crc = 0
-        for position, (blob, (start, end)) in enumerate(zip(self._blobs, pairwise(ends), strict=True)):
+        for position, blob in enumerate(self._blobs):
             if blob.length:
                 crc = combined(crc, blob.crc, blob.shift)
-                self._blobs[position] = blob._replace(blocks=view[start:end])
-        return Part(self._work, blocks=blocks, crc=crc, length=sum(blob.length for blob in self._blobs))
+                self._blobs[position] = blob._replace(blocks=b"")
+        return Part(self._work, blocks=b"".join(pieces), crc=crc, length=sum(blob.length for blob in self._blobs))

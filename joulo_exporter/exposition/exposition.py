@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from joulo_exporter.exposition import few
+from joulo_exporter.exposition.answer import Answer
 from joulo_exporter.exposition.families import Families
 from joulo_exporter.exposition.few import Few
 from joulo_exporter.exposition.many import Many
-from joulo_exporter.exposition.part import Answer, Part, Run
+from joulo_exporter.exposition.part import Part
+from joulo_exporter.exposition.run import Run
 from joulo_exporter.exposition.selection import selected
 from joulo_exporter.exposition.tail import Tail
 from joulo_exporter.exposition.work import Work
@@ -50,7 +52,7 @@ class Exposition:
         self._store: Store = Few(self._families, self._snapshots)
         self._answering = asyncio.Lock()
         self._plain_asked_at_s = -_PLAIN_KEPT_S
-        self._plain_kept = False
+        self._plain_kept: dict[bool, Run] = {}
 
     def snapshots(self) -> Iterable[Snapshot]:
         """Return the snapshots of the moment, in the order of their accounts."""
@@ -114,7 +116,9 @@ class Exposition:
             run = Run((yield from selected(store, self._families, names, openmetrics=openmetrics)))
         else:
             run = yield from store.run(openmetrics=openmetrics)
-        yield from self._prepared(run, compressed=compressed)
+            yield from self._kept_for_more(run, openmetrics=openmetrics, compressed=compressed)
+        if compressed:
+            yield from run.deflate()
         end = Part(self.work, plain=self._tail.render(openmetrics=openmetrics, names=names))
         if compressed:
             yield from end.deflate()
@@ -128,18 +132,18 @@ class Exposition:
             if store is self._store:
                 return store
 
-    def _prepared(self, run: Run, *, compressed: bool) -> Generator[None, None, None]:
+    def _kept_for_more(self, run: Run, *, openmetrics: bool, compressed: bool) -> Generator[None, None, None]:
+        """Keep what will be asked for again, as recent scrapes suggest."""
         now_s = self._clock()
         plain_in_use = now_s - self._plain_asked_at_s < _PLAIN_KEPT_S
-        if not compressed:
-            self._plain_asked_at_s = now_s
         if compressed:
-            yield from run.deflate()
-        elif plain_in_use:
-            self._plain_kept = True
-            for part in run.parts:
-                yield from part.inflate()
-        if self._plain_kept and not plain_in_use:
-            self._plain_kept = False
-            for part in run.parts:
-                part.forget_lines()
+            yield from run.file_blocks()
+        else:
+            self._plain_asked_at_s = now_s
+        if plain_in_use and not compressed:
+            self._plain_kept[openmetrics] = run
+            yield from run.file_lines()
+        if not plain_in_use:
+            for kept in self._plain_kept.values():
+                kept.forget_lines()
+            self._plain_kept.clear()

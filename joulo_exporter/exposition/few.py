@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.exposition.part import Part, Run
+from joulo_exporter.exposition.part import Part
+from joulo_exporter.exposition.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence

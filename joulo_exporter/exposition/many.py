@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from joulo_exporter.exposition.block import SIZE, Block
 from joulo_exporter.exposition.column import EMPTY, Blob, Column, blob
-from joulo_exporter.exposition.part import Run
+from joulo_exporter.exposition.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from joulo_exporter.exposition.part import Part, Run
+    from joulo_exporter.exposition.part import Part
+    from joulo_exporter.exposition.run import Run
 
 
 class Store(Protocol):

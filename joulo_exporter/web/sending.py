@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _SHORT = 1 << 16
 _AT_ONCE = 1 << 19
 """Bytes that are given to the system at once."""
+_FILE_AT_ONCE = 1 << 22
+"""Bytes of a file that the system is to send at once: a millisecond at most, then others have their turn."""
 _BATCHES_A_TURN = 8
 """A client that keeps up never makes us wait; then others have their turn after so many, a few milliseconds."""
 _PIECES_AT_ONCE = 256  # below the least IOV_MAX that Linux has
@@ -22,13 +24,33 @@ _WAITING = 1 << 17
 """Bytes that wait, copied, for a client that does not keep up: more than asyncio's high-water mark of 64 KiB."""
 
 
+class Front(Protocol):
+    """The first bytes of an answer, which are in a file too, at its beginning; both never change."""
+
+    size: int
+
+    @property
+    def view(self) -> memoryview:
+        """Return the bytes, which are not copied."""
+
+    def fileno(self) -> int:
+        """Return the descriptor of the file."""
+
+
 class Body(Protocol):
     """The bytes of an answer."""
 
     length: int
 
-    def pieces(self) -> Iterable[bytes]:
+    @property
+    def front(self) -> Front | None:
+        """Return what it begins with, if that is in a file."""
+
+    def pieces(self) -> Iterable[bytes | memoryview]:
         """Return the bytes in pieces, together ``length`` bytes."""
+
+    def rest(self) -> Iterable[bytes | memoryview]:
+        """Return what follows the front, in pieces."""
 
 
 async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> web.StreamResponse:
@@ -42,10 +64,11 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
     if request.method == hdrs.METH_HEAD or transport is None:
         return response
     try:
-        for number, batch in enumerate(_batches(body.pieces()), start=1):
-            await _send(response, transport, batch)
-            if number % _BATCHES_A_TURN == 0:
-                await asyncio.sleep(0)
+        if body.front is not None and _plain(transport):
+            await _send_file(response, transport, body.front)
+            await _send_all(response, transport, body.rest())
+        else:
+            await _send_all(response, transport, body.pieces())
     except ConnectionError:
         transport.abort()  # the client has left, which is its right
     except BaseException:
@@ -54,19 +77,59 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
     return response
 
 
+async def _send_file(response: web.StreamResponse, transport: asyncio.Transport, front: Front) -> None:
+    """Have the system send the file; it copies nothing."""
+    position = 0
+    while position < front.size:
+        sent = _sent(transport, front, position) if _idle(transport) else 0
+        if sent:
+            await asyncio.sleep(0)
+        else:
+            piece = front.view[position : position + _WAITING]
+            await response.write(piece)
+            sent = len(piece)
+        position += sent
+
+
+async def _send_all(
+    response: web.StreamResponse, transport: asyncio.Transport, pieces: Iterable[bytes | memoryview]
+) -> None:
+    for number, batch in enumerate(_batches(pieces), start=1):
+        await _send(response, transport, batch)
+        if number % _BATCHES_A_TURN == 0:
+            await asyncio.sleep(0)
+
+
 async def _send(response: web.StreamResponse, transport: asyncio.Transport, pieces: deque[memoryview]) -> None:
     """Write all pieces; what the socket does not take now waits in the transport.
 
     With nothing waiting, the pieces go to the socket as they are, in one call: asyncio joins them first (before
     Python 3.12), and aiohttp writes one by one. Measured: a fifth less CPU for an answer of 5 MB.
     """
-    plain = transport.get_extra_info("sslcontext") is None
+    plain = _plain(transport)
     while pieces:
-        if plain and not transport.is_closing() and not transport.get_write_buffer_size():
+        if plain and _idle(transport):
             _take(pieces, _written(transport, pieces))
         if pieces:
             await response.write(pieces[0][:_WAITING])
             _take(pieces, min(len(pieces[0]), _WAITING))
+
+
+def _plain(transport: asyncio.Transport) -> bool:
+    return transport.get_extra_info("sslcontext") is None
+
+
+def _idle(transport: asyncio.Transport) -> bool:
+    """Tell whether nothing waits in the transport, so that the socket may be used past it."""
+    return not transport.is_closing() and not transport.get_write_buffer_size()
+
+
+def _sent(transport: asyncio.Transport, front: Front, position: int) -> int:
+    count = min(front.size - position, _FILE_AT_ONCE)
+    try:
+        return os.sendfile(transport.get_extra_info("socket").fileno(), front.fileno(), position, count)
+    except BlockingIOError:
+        return 0
 
 
 def _written(transport: asyncio.Transport, pieces: Iterable[memoryview]) -> int:
@@ -85,11 +148,13 @@ def _take(pieces: deque[memoryview], count: int) -> None:
         count -= min(count, len(piece))
 
 
-def _batches(pieces: Iterable[bytes]) -> Iterator[deque[memoryview]]:
+def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[deque[memoryview]]:
     """Yield the pieces in batches that one call can write; an empty piece is left out."""
     batch: deque[memoryview] = deque()
     size = 0
-    for piece in filter(None, pieces):
+    for piece in pieces:
+        if not piece:
+            continue
         batch.append(memoryview(piece))
         size += len(piece)
         if size >= _AT_ONCE or len(batch) == _PIECES_AT_ONCE:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from rendered_by_library import EVERYTHING, Counting, generated, process
 
-from joulo_exporter.exposition import Exposition, block, few, many
+from joulo_exporter.exposition import Exposition, block, few, many, part, run
 
 SIZES = pytest.mark.parametrize("count", [0, 1, 2, 16, 17, 63, 64, 65, 200])
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
@@ -126,6 +126,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.patch.setattr(few, "LIMIT", (0, 2, 3, 5)[seed])
         for module in (block, many):
             self.patch.setattr(module, "SIZE", (1, 2, 3, 4)[seed])
+        self.patch.setattr(run, "_WORTH_A_FILE", 1)
+        self.patch.setattr(run, "_OFTEN", (0, 1, 2, 4)[seed])
+        self.patch.setattr(part, "SHORT", (0, 100, 1_000, 8_192)[seed])
         self.pictures = {}
         self.exposition = Exposition(process())
 

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from web_rig import Body
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.application import WebServices, make_application
@@ -15,12 +16,6 @@ TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
 PAGE = LandingPage(version="1.2.3", now_seconds=1_782_300_000, accounts=(), ledger_persistent=True)
-
-
-class Body:
-    def __init__(self, *pieces):
-        self.length = sum(map(len, pieces))
-        self.pieces = lambda: pieces
 
 
 async def metrics(format_, gzipped, names):

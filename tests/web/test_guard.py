@@ -175,10 +175,12 @@ def tls(tmp_path_factory):
     return context
 
 
-@pytest.mark.parametrize("with_tls", [False, True])
-async def test_unread_answers_together_stay_within_their_bound(serve, tls, with_tls):
+@pytest.mark.parametrize("with_tls", [False, True], ids=["open", "TLS"])
+@pytest.mark.parametrize("in_file", [0, 1, len(BIG) - 1], ids=["bytes", "a file's first byte", "a file"])
+async def test_unread_answers_together_stay_within_their_bound(serve, tls, with_tls, in_file):
     """The slowest reader goes first, and the latest scrape is answered in full."""
-    address = await serve(Limits(buffered=300_000), ssl_context=tls if with_tls else None, metrics=always(BIG))
+    metrics = always(BIG, in_file=in_file)
+    address = await serve(Limits(buffered=300_000), ssl_context=tls if with_tls else None, metrics=metrics)
     client = ssl.create_default_context()
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     options = {"ssl": client, "limit": 1} if with_tls else {"limit": 1}

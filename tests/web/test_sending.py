@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 import random
 import subprocess
 
@@ -10,8 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from fleet import picture
 from rendered_by_library import EVERYTHING, generated, process
+from web_rig import Body
 
-from joulo_exporter.exposition import Exposition
+from joulo_exporter.exposition import Exposition, run
 from joulo_exporter.web import sending
 
 CONTENT = random.Random(1).randbytes(5_000_000)
@@ -19,15 +22,8 @@ CUTS = sorted(random.Random(2).sample(range(len(CONTENT)), 700))
 PIECES = [CONTENT[start:end] for start, end in zip([0, *CUTS], [*CUTS, len(CONTENT)], strict=True)]
 
 
-class Body:
-    def __init__(self, *pieces):
-        self.length = sum(map(len, pieces))
-        self.pieces = lambda: pieces
-
-
-@contextlib.asynccontextmanager
-async def serving(*bodies, headers=None):
-    """Serve these bodies, one after the other, on a port of its own."""
+def application_of(*bodies, headers=None):
+    """Return what serves these bodies, one after the other."""
     remaining = iter(bodies)
 
     async def metrics(request):
@@ -35,7 +31,13 @@ async def serving(*bodies, headers=None):
 
     application = web.Application()
     application.router.add_get("/metrics", metrics)
-    server = TestServer(application)
+    return application
+
+
+@contextlib.asynccontextmanager
+async def serving(*bodies, headers=None):
+    """Serve these bodies, one after the other, on a port of its own."""
+    server = TestServer(application_of(*bodies, headers=headers))
     await server.start_server()
     try:
         yield server
@@ -71,18 +73,61 @@ async def test_a_long_answer_arrives_whole_and_the_connection_stays(pieces):
         writer.close()
 
 
-async def test_without_the_direct_way_to_the_socket_it_arrives_too(monkeypatch):
-    monkeypatch.setattr(
-        sending, "_written", lambda _transport, _pieces: 0
-    )  # as when the socket is full, or with TLS
-    async with serving(Body(*PIECES)) as server:
+@pytest.mark.parametrize("in_file", [1, 70_000, 4_999_999, 5_000_000])
+async def test_an_answer_that_begins_with_a_file_arrives_whole(in_file):
+    async with serving(*2 * [Body(*PIECES, in_file=in_file)], Body(b"short\n")) as server:
+        reader, writer, head = await ask(server)
+        assert b"Content-Length: 5000000\r\n" in head
+        assert await reader.readexactly(len(CONTENT)) == CONTENT
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+        assert await reader.readexactly(len(CONTENT)) == CONTENT
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"\r\n\r\nshort\n")
+        writer.close()
+
+
+async def test_it_is_the_file_that_is_sent(monkeypatch):
+    sent = []
+
+    def sendfile(target, source, position, count):
+        sent.append(really(target, source, position, count))
+        return sent[-1]
+
+    really = os.sendfile
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    async with serving(Body(CONTENT, in_file=4_900_000)) as server:
+        reader, writer, _ = await ask(server)
+        assert await reader.readexactly(len(CONTENT)) == CONTENT
+        writer.close()
+    assert sum(sent) > 2_000_000  # the rest waited, copied, while the reader was behind
+
+
+async def test_a_file_is_sent_over_a_unix_socket_too(tmp_path):
+    runner = web.AppRunner(application_of(Body(*PIECES, in_file=4_000_000)))
+    await runner.setup()
+    await web.UnixSite(runner, tmp_path / "socket").start()
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "socket")
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    assert await reader.readexactly(len(CONTENT)) == CONTENT
+    writer.close()
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("in_file", [0, 4_900_000])
+async def test_without_the_direct_way_to_the_socket_it_arrives_too(monkeypatch, in_file):
+    for name in ("_written", "_sent"):  # as when the socket is full, or with TLS
+        monkeypatch.setattr(sending, name, lambda *_: 0)
+    async with serving(Body(*PIECES, in_file=in_file)) as server:
         reader, writer, _ = await ask(server)
         assert await reader.readexactly(len(CONTENT)) == CONTENT
         writer.close()
 
 
-async def test_head_of_a_long_answer_is_its_head():
-    async with serving(Body(CONTENT), Body(b"short\n")) as server:
+@pytest.mark.parametrize("in_file", [0, 4_900_000])
+async def test_head_of_a_long_answer_is_its_head(in_file):
+    async with serving(Body(CONTENT, in_file=in_file), Body(b"short\n")) as server:
         reader, writer, head = await ask(server, "HEAD")
         assert f"Content-Length: {len(CONTENT)}\r\n".encode() in head
         writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -111,6 +156,21 @@ async def test_a_client_that_reads_slowly_costs_little_memory():
         writer.close()
 
 
+async def test_others_have_their_turns_while_the_system_sends_a_file(monkeypatch):
+    monkeypatch.setattr(os, "sendfile", lambda _target, _source, _position, count: count)  # takes everything
+    turns, seen = 0, []
+    body = Body(CONTENT, in_file=len(CONTENT))
+    body.front.size = 100 * len(CONTENT)
+    body.rest = lambda: seen.append(turns) or ()
+    async with serving(body) as server:
+        _, writer, _ = await ask(server)
+        while not seen:
+            turns += 1
+            await asyncio.sleep(0)
+        writer.close()
+    assert seen[0] >= 100  # one for each 4 MiB
+
+
 async def test_others_have_their_turns_while_a_fast_client_is_served(monkeypatch):
     monkeypatch.setattr(sending, "_written", lambda _transport, pieces: sum(map(len, pieces)))  # takes everything
     monkeypatch.setattr(sending, "_take", lambda pieces, _count: pieces.clear())
@@ -132,8 +192,9 @@ async def test_others_have_their_turns_while_a_fast_client_is_served(monkeypatch
     assert len(set(seen)) >= 10  # one for each 8 of 100, but for the first and the last
 
 
-async def test_a_client_that_leaves_is_no_event(caplog):
-    async with serving(Body(*[CONTENT] * 10), Body(b"short\n")) as server:
+@pytest.mark.parametrize("in_file", [0, 49_000_000])
+async def test_a_client_that_leaves_is_no_event(caplog, in_file):
+    async with serving(Body(*[CONTENT] * 10, in_file=in_file), Body(b"short\n")) as server:
         _, writer, _ = await ask(server)
         writer.transport.abort()
         for _ in range(50):
@@ -143,6 +204,19 @@ async def test_a_client_that_leaves_is_no_event(caplog):
         assert await reader.readexactly(6) == b"short\n"
         writer.close()
     assert caplog.records == []
+
+
+async def test_a_file_that_cannot_be_sent_closes_the_connection(monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.EIO, "no more of it")
+
+    monkeypatch.setattr(os, "sendfile", refuse)
+    async with serving(Body(CONTENT, in_file=len(CONTENT))) as server:
+        reader, writer, _ = await ask(server)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read(-1) == b""
+        writer.close()
+    assert [record.exc_info[0] for record in caplog.records] == [OSError]
 
 
 async def test_a_fault_in_the_middle_closes_the_connection(caplog):
@@ -169,12 +243,16 @@ def test_batches_are_all_the_bytes():
     assert len(batches) < 12
 
 
-async def test_curl_takes_a_long_gzip_answer(tmp_path):
+@pytest.mark.parametrize("times", [1, 5], ids=["from blocks", "from a file"])
+async def test_curl_takes_a_long_gzip_answer(tmp_path, monkeypatch, times):
+    monkeypatch.setattr(run, "_WORTH_A_FILE", 1)
     exposition = Exposition(process())
     pictures = [picture(f"account-{number}", 1) for number in range(130)]
     for number, each in enumerate(pictures):
         exposition.publish(f"{number}", each)
-    answer = await exposition.answer(openmetrics=False, compressed=True, names=EVERYTHING)
+    for _ in range(times):
+        answer = await exposition.answer(openmetrics=False, compressed=True, names=EVERYTHING)
+    assert (answer.front is None) == (times == 1)
     target = tmp_path / "metrics"
     async with serving(answer, headers={"Content-Encoding": "gzip"}) as server:
         command = ["curl", "-sS", "--compressed", "--fail", "-o", target, str(server.make_url("/metrics"))]
