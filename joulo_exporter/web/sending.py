@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _SHORT = 1 << 16
 _AT_ONCE = 1 << 19
 """Bytes that are given to the system at once."""
-_FILE_AT_ONCE = 1 << 22
-"""Bytes of a file that the system is to send at once: a millisecond at most, then others have their turn."""
+_FILE_AT_ONCE = 1 << 24
+"""Bytes of a file that the system is to send at once: in 2 ms, if the client keeps up; then others have their turn."""
 _BATCHES_A_TURN = 8
 """A client that keeps up never makes us wait; then others have their turn after so many, a few milliseconds."""
 _PIECES_AT_ONCE = 256  # below the least IOV_MAX that Linux has
@@ -82,12 +82,12 @@ async def _send_file(response: web.StreamResponse, transport: asyncio.Transport,
     position = 0
     while position < front.size:
         sent = _sent(transport, front, position) if _idle(transport) else 0
-        if sent:
-            await asyncio.sleep(0)
-        else:
+        if not sent:
             piece = front.view[position : position + _WAITING]
             await response.write(piece)
             sent = len(piece)
+        elif position + sent < front.size:
+            await asyncio.sleep(0)
         position += sent
 
 
