@@ -16,7 +16,7 @@ _SHORT = 1 << 16
 _AT_ONCE = 1 << 19
 """Bytes that are given to the system at once."""
 _FILE_AT_ONCE = 1 << 24
-"""Bytes of a file that the system is to send at once: in 2 ms, if the client keeps up; then others have their turn."""
+"""Bytes of a file that the system sends at once: in 2 ms, if the client keeps up; then others have their turn."""
 _BATCHES_A_TURN = 8
 """A client that keeps up never makes us wait; then others have their turn after so many, a few milliseconds."""
 _PIECES_AT_ONCE = 256  # below the least IOV_MAX that Linux has

@@ -28,6 +28,11 @@ def finished(steps):
             return end.value
 
 
+@pytest.fixture(autouse=True)
+def nothing_of_other_tests():
+    gc.collect()
+
+
 def mappings():
     return Path("/proc/self/maps").read_text().count("memfd:joulo_exporter")
 
