@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from joulo_exporter.exposition.crc import combined
 from joulo_exporter.exposition.run import GZIP_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from joulo_exporter.exposition.part import Part
     from joulo_exporter.exposition.run import Run
 
 _LAST_BLOCK = b"\x03\x00"
@@ -21,35 +21,34 @@ class Answer:
 
     Args:
         run: all accounts.
-        tail: what follows them.
-        compressed: gzipped; then all parts are deflated already.
+        tail: the lines that follow them.
+        blocks: the same deflated, for an answer that is gzipped; then the run is deflated already.
     """
 
-    def __init__(self, run: Run, tail: Part, *, compressed: bool) -> None:
-        self._run, self._tail = run, tail
-        self._ending: bytes | None = None
-        self.length = run.length + tail.length
-        self.front = run.files.get(compressed)
+    def __init__(self, run: Run, tail: bytes, blocks: bytes | None = None) -> None:
+        self._run = run
+        self._blocks: Sequence[bytes | memoryview] = run.blocks
+        self._compressed = blocks is not None
+        self._ending = tail
+        self.length = run.length + len(tail)
+        self.front = run.files.get(self._compressed)
         """The file that the answer begins with, if there is one."""
-        if compressed:
-            crc = combined(run.crc, tail.crc, tail.shift)
-            length = self.length % 2**32
-            end = _LAST_BLOCK + crc.to_bytes(4, "little") + length.to_bytes(4, "little")
-            self._ending = b"".join((tail.blocks or b"", end))
-            self._blocks = run.blocks
+        if blocks is not None:
+            crc, length = zlib.crc32(tail, run.crc), self.length % 2**32
+            self._ending = blocks + _LAST_BLOCK + crc.to_bytes(4, "little") + length.to_bytes(4, "little")
             self.length = len(GZIP_HEADER) + sum(map(len, self._blocks)) + len(self._ending)
 
     def pieces(self) -> Iterable[bytes | memoryview]:
         """Return the bytes in pieces, together ``length`` bytes."""
         if self.front is not None:
-            return (self.front.view, *self.rest())
-        if self._ending is not None:
+            return (self.front.view, self._ending)
+        if self._compressed:
             return (GZIP_HEADER, *self._blocks, self._ending)
-        return (piece for part in (*self._run.parts, self._tail) for piece in part.lines())
+        return chain((piece for part in self._run.parts for piece in part.lines()), self.rest())
 
-    def rest(self) -> Sequence[bytes | memoryview]:
+    def rest(self) -> Sequence[bytes]:
         """Return what follows the front, in pieces."""
-        return tuple(self._tail.lines()) if self._ending is None else (self._ending,)
+        return (self._ending,)
 
     def whole(self) -> bytes:
         """Return the bytes as one."""

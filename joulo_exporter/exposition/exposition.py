@@ -11,7 +11,7 @@ from joulo_exporter.exposition.answer import Answer
 from joulo_exporter.exposition.families import Families
 from joulo_exporter.exposition.few import Few
 from joulo_exporter.exposition.many import Many
-from joulo_exporter.exposition.part import Part
+from joulo_exporter.exposition.part import deflated
 from joulo_exporter.exposition.run import Run
 from joulo_exporter.exposition.selection import selected
 from joulo_exporter.exposition.tail import Tail
@@ -119,10 +119,8 @@ class Exposition:
             yield from self._kept_for_more(run, openmetrics=openmetrics, compressed=compressed)
         if compressed:
             yield from run.deflate()
-        end = Part(self.work, plain=self._tail.render(openmetrics=openmetrics, names=names))
-        if compressed:
-            yield from end.deflate()
-        return Answer(run, end, compressed=compressed)
+        tail = self._tail.render(openmetrics=openmetrics, names=names)
+        return Answer(run, tail, deflated(tail, self.work) if compressed else None)
 
     def _settled(self) -> Generator[None, None, Store]:
         """Return the store, up to date; accounts that come and go meanwhile may replace it."""

@@ -167,7 +167,7 @@ def per_second(server: Server, headers: str, least_s: float) -> float:
 
 def rows(accounts: int, chargers: int, rounds: int) -> Iterator[str]:
     """Measure one size; yield lines of the tables."""
-    requests = max(5, min(300, 20_000 // (accounts * chargers)))
+    requests = max(20, min(300, 20_000 // (accounts * chargers)))
     stock_requests = max(1, requests // (accounts * chargers))
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(serving("ours", accounts, chargers))
