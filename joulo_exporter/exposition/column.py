@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from joulo_exporter.exposition.crc import combined, shift_of
@@ -60,7 +60,9 @@ class Column:
         if index >= len(self._blobs):
             return EMPTY
         blob = self._blobs[index]
-        return blob._replace(blocks=self._piece(index)) if blob.length and not blob.blocks else blob
+        if blob.blocks or not blob.length:
+            return blob
+        return blob._replace(blocks=self._whole()[self._ends[index - 1] if index else 0 : self._ends[index]])
 
     def replace(self, index: int, new: Blob) -> None:
         """Put a blob in its place; those before it that nobody has filled are empty."""
@@ -78,18 +80,24 @@ class Column:
             self._joined, self._up_to_date = self._join(), True
         return self._joined
 
-    def _piece(self, index: int) -> memoryview:
+    def _whole(self) -> memoryview:
         # Looked up each time: the part may have moved to a file.
-        whole = memoryview((self._joined and self._joined.blocks) or b"")
-        return whole[self._ends[index - 1] if index else 0 : self._ends[index]]
+        return memoryview((self._joined and self._joined.blocks) or b"")
 
     def _join(self) -> Part:
         self._work.columns_joined += 1
-        pieces = [self[index].blocks for index in range(len(self._blobs))]
+        whole, start = self._whole(), 0
+        ends = chain(self._ends, repeat(0))  # a blob that is new has no end in what was joined, and needs none
+        pieces: list[bytes | memoryview] = []
+        for blob, end in zip(self._blobs, ends, strict=False):
+            pieces.append(blob.blocks if blob.blocks or not blob.length else whole[start:end])
+            start = end
         self._ends = list(accumulate(map(len, pieces)))
-        crc = 0
+        crc = length = 0
         for position, blob in enumerate(self._blobs):
             if blob.length:
                 crc = combined(crc, blob.crc, blob.shift)
+                length += blob.length
+            if blob.blocks:
                 self._blobs[position] = blob._replace(blocks=b"")
-        return Part(self._work, blocks=b"".join(pieces), crc=crc, length=sum(blob.length for blob in self._blobs))
+        return Part(self._work, blocks=b"".join(pieces), crc=crc, length=length)
