@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from joulo_exporter.exposition import few
 from joulo_exporter.exposition.answer import Answer
@@ -52,7 +53,8 @@ class Exposition:
         self._store: Store = Few(self._families, self._snapshots)
         self._answering = asyncio.Lock()
         self._plain_asked_at_s = -_PLAIN_KEPT_S
-        self._plain_kept: dict[bool, Run] = {}
+        self._plain_kept = False
+        self._plain_runs: WeakSet[Run] = WeakSet()
 
     def snapshots(self) -> Iterable[Snapshot]:
         """Return the snapshots of the moment, in the order of their accounts."""
@@ -116,7 +118,7 @@ class Exposition:
             run = Run((yield from selected(store, self._families, names, openmetrics=openmetrics)))
         else:
             run = yield from store.run(openmetrics=openmetrics)
-            yield from self._kept_for_more(run, openmetrics=openmetrics, compressed=compressed)
+            yield from self._kept_for_more(run, compressed=compressed)
         if compressed:
             yield from run.deflate()
         tail = self._tail.render(openmetrics=openmetrics, names=names)
@@ -130,7 +132,7 @@ class Exposition:
             if store is self._store:
                 return store
 
-    def _kept_for_more(self, run: Run, *, openmetrics: bool, compressed: bool) -> Generator[None, None, None]:
+    def _kept_for_more(self, run: Run, *, compressed: bool) -> Generator[None, None, None]:
         """Keep what will be asked for again, as recent scrapes suggest."""
         now_s = self._clock()
         plain_in_use = now_s - self._plain_asked_at_s < _PLAIN_KEPT_S
@@ -139,9 +141,11 @@ class Exposition:
         else:
             self._plain_asked_at_s = now_s
         if plain_in_use and not compressed:
-            self._plain_kept[openmetrics] = run
+            self._plain_kept = True
+            self._plain_runs.add(run)
             yield from run.file_lines()
-        if not plain_in_use:
-            for kept in self._plain_kept.values():
-                kept.forget_lines()
-            self._plain_kept.clear()
+        if self._plain_kept and not plain_in_use:
+            self._plain_kept = False
+            for each in (run, *self._plain_runs):  # the parts of a run that has gone are parts of this one, too
+                each.forget_lines()
+            self._plain_runs.clear()

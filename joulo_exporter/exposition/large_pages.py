@@ -40,7 +40,10 @@ def reserve(descriptor: int, length: int) -> Iterator[None]:
     """
     if sys.maxsize < 1 << 32:
         return  # where an offset in a file and a register differ in size
-    import ctypes  # noqa: PLC0415 -- few have so much to serve that they get here
+    try:
+        import ctypes  # noqa: PLC0415 -- few have so much to serve that they get here
+    except ImportError:
+        return  # a Python that was built without it
 
     system = ctypes.CDLL(None)
     system.mmap.restype = ctypes.c_void_p

@@ -68,6 +68,7 @@ def filed(pieces: Iterable[bytes | memoryview], size: int) -> Generator[None, No
         for piece in pieces:
             file.append(piece)
             yield
+        _ = file.view  # is mapped here, where a refusal does no harm
     except OSError:
         return None
     return file

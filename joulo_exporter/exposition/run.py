@@ -30,7 +30,7 @@ class Run:
         files: what answers begin with, gzipped (``True``) or not, once that has been asked for often.
     """
 
-    __slots__ = ("_asked", "_blocks", "crc", "files", "length", "parts")
+    __slots__ = ("__weakref__", "_asked", "_blocks", "crc", "files", "length", "parts")
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = parts

@@ -153,12 +153,12 @@ def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[deque[memoryview]
     batch: deque[memoryview] = deque()
     size = 0
     for piece in pieces:
-        if not piece:
-            continue
-        batch.append(memoryview(piece))
-        size += len(piece)
-        if size >= _AT_ONCE or len(batch) == _PIECES_AT_ONCE:
-            yield batch
-            batch, size = deque(), 0
+        for start in range(0, len(piece), _AT_ONCE):
+            part = memoryview(piece)[start : start + _AT_ONCE]
+            batch.append(part)
+            size += len(part)
+            if size >= _AT_ONCE or len(batch) == _PIECES_AT_ONCE:
+                yield batch
+                batch, size = deque(), 0
     if batch:
         yield batch

@@ -5,6 +5,7 @@ import gc
 import itertools
 import mmap
 import os
+import sys
 from pathlib import Path
 from random import Random
 
@@ -98,6 +99,21 @@ def test_where_they_are_refused_there_is_none(monkeypatch, code):
 
     monkeypatch.setattr(os, "memfd_create", refuse)
     assert finished(filed(PIECES, len(CONTENT))) is None
+
+
+def test_where_it_cannot_be_mapped_there_is_none(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(large_pages, "reserve", lambda *_: iter(()))
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    assert finished(filed(PIECES, len(CONTENT))) is None
+
+
+def test_a_python_without_ctypes_has_small_pages(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    assert sum(1 for _ in MemoryFile(len(CONTENT)).reserve()) == 0
+    assert finished(filed(PIECES, len(CONTENT))).view == CONTENT
 
 
 def test_without_memory_there_is_none(monkeypatch):

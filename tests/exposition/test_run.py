@@ -170,6 +170,21 @@ async def test_lines_go_when_nobody_wants_them_any_more(pictures, openmetrics):
     assert lines_of(answer, compressed=False) == generated(*pictures, openmetrics=openmetrics)
 
 
+@pytest.mark.usefixtures("small_ones_too")
+async def test_lines_of_what_has_changed_go_at_once_and_the_others_in_time(pictures):
+    now_s = 0.0
+    exposition = exposition_of(pictures, lambda: now_s)
+    former = weakref.ref((await ask(exposition, 6, compressed=False))._run)
+    exposition.publish("7", picture("account-7", 1, generation=1))
+    parts = (await ask(exposition))._run.parts
+    gc.collect()
+    assert former() is None
+    assert sum(each._lines is not None for each in parts if each._plain is None) > 20
+    now_s = 300.0
+    await ask(exposition)
+    assert sum(each._lines is not None for each in parts if each._plain is None) == 0
+
+
 @ENCODINGS
 @pytest.mark.usefixtures("small_ones_too")
 async def test_both_formats_have_their_files(exposition, pictures, compressed):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import os
 import random
 import subprocess
@@ -190,6 +191,25 @@ async def test_others_have_their_turns_while_a_fast_client_is_served(monkeypatch
             await asyncio.sleep(0)
         writer.close()
     assert len(set(seen)) >= 10  # one for each 8 of 100, but for the first and the last
+
+
+async def test_others_have_their_turns_while_a_long_piece_is_written(monkeypatch):
+    monkeypatch.setattr(sending, "_written", lambda _transport, pieces: sum(map(len, pieces)))  # takes everything
+    turns, done = 0, []
+    body = Body(b"")
+    body.length, body.pieces = 100 * len(CONTENT), lambda: itertools.chain([bytes(body.length)], after())
+
+    def after():
+        done.append(turns)
+        yield b"."
+
+    async with serving(body) as server:
+        _, writer, _ = await ask(server)
+        while not done:
+            turns += 1
+            await asyncio.sleep(0)
+        writer.close()
+    assert done[0] >= 100  # one for each 4 MiB of 500 MB
 
 
 @pytest.mark.parametrize("in_file", [0, 49_000_000])
