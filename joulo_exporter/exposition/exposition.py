@@ -140,10 +140,9 @@ class Exposition:
             yield from run.file_blocks()
         else:
             self._plain_asked_at_s = now_s
-        if plain_in_use and not compressed:
-            self._plain_kept = True
+            self._plain_kept = self._plain_kept or plain_in_use
             self._plain_runs.add(run)
-            yield from run.file_lines()
+            yield from run.file_lines(keep=plain_in_use)
         if self._plain_kept and not plain_in_use:
             self._plain_kept = False
             for each in (run, *self._plain_runs):  # the parts of a run that has gone are parts of this one, too

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no time, no name: equal pictures are equal bytes
 _WORTH_A_FILE = 1 << 20
 """Bytes; with less, little of an answer's time is the sending of its bytes."""
-_OFTEN = 4
-"""Answers. To make a file takes the time that it saves in four to seven, and what two or three servers ask for
-between two changes shall not pay that again and again."""
+_OFTEN = {True: 2, False: 1}
+"""Answers, gzipped or not. To make a file of blocks takes the time that it saves in some ten answers: two servers
+that ask at the same time shall not pay that after each change. Lines take more time than their file."""
 
 
 class Run:
@@ -64,7 +64,7 @@ class Run:
         """Make the blocks; put them into a file if they are asked for often, step by step."""
         yield from self.deflate()
         size = len(GZIP_HEADER) + sum(map(len, self.blocks))
-        if True in self.files or not self._wanted_often(size, compressed=True):
+        if not self._wants_file(size, compressed=True):
             return
         file = yield from filed((GZIP_HEADER, *self.blocks), size)
         if file is not None:
@@ -75,23 +75,29 @@ class Run:
                 start, end = end, end + len(part.blocks or b"")
                 part.move_blocks(file.view[start:end])
 
-    def file_lines(self) -> Iterator[None]:
-        """Make the lines and keep them; put them into a file if they are asked for often, step by step."""
-        for part in self.parts:
-            yield from part.inflate()
-        if False in self.files or not self._wanted_often(self.length, compressed=False):
-            return
-        file = yield from filed((piece for part in self.parts for piece in part.lines()), self.length)
-        if file is not None:
-            self.files[False] = file
-            end = 0
-            for part in self.parts:
-                start, end = end, end + part.length
-                part.move_lines(file.view[start:end])
+    def file_lines(self, *, keep: bool) -> Iterator[None]:
+        """Make the lines and put them into a file if they are asked for often, step by step.
 
-    def _wanted_often(self, size: int, *, compressed: bool) -> bool:
+        Args:
+            keep: lines are to be kept, in a file or not; else this one only counts.
+        """
+        wanted = self._wants_file(self.length, compressed=False)
+        if keep and wanted:
+            file = yield from filed((piece for part in self.parts for piece in part.lines()), self.length)
+            if file is not None:
+                self.files[False] = file
+                end = 0
+                for part in self.parts:
+                    start, end = end, end + part.length
+                    part.move_lines(file.view[start:end])
+        if keep and False not in self.files:
+            for part in self.parts:
+                yield from part.inflate()
+
+    def _wants_file(self, size: int, *, compressed: bool) -> bool:
         self._asked[compressed] += 1
-        return self._asked[compressed] > _OFTEN and size >= _WORTH_A_FILE
+        often = self._asked[compressed] > _OFTEN[compressed]
+        return often and size >= _WORTH_A_FILE and compressed not in self.files
 
 
 def _gathered(pieces: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:

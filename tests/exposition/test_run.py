@@ -13,7 +13,8 @@ from joulo_exporter.exposition.memory_file import MemoryFile
 from joulo_exporter.exposition.work import Work
 
 COUNT = 130  # 1.2 MB of lines
-OFTEN = 5
+OFTEN = {True: 3, False: 2}
+"""The first answer that has a file, gzipped or not."""
 
 ENCODINGS = pytest.mark.parametrize("compressed", [True, False], ids=["gzip", "plain"])
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
@@ -57,16 +58,14 @@ def lines_of(answer, *, compressed):
 @FORMATS
 @pytest.mark.parametrize("count", [3, COUNT])
 @pytest.mark.usefixtures("small_ones_too")
-async def test_the_fifth_answer_begins_with_a_file_and_has_the_same_bytes(
+async def test_an_answer_that_is_asked_for_often_begins_with_a_file_and_has_the_same_bytes(
     pictures, count, compressed, openmetrics
 ):
     exposition = exposition_of(pictures[:count])
     wanted = generated(*pictures[:count], openmetrics=openmetrics)
     for number in range(1, 9):
         answer = await ask(exposition, openmetrics=openmetrics, compressed=compressed)
-        assert (answer.front is not None) == (
-            number >= OFTEN + (not compressed)
-        )  # the first plain one keeps nothing
+        assert (answer.front is not None) == (number >= OFTEN[compressed])
         assert lines_of(answer, compressed=compressed) == wanted
     front = answer.front
     assert front.view == answer.whole()[: front.size]
@@ -84,7 +83,7 @@ async def test_a_short_answer_is_worth_no_file(pictures, compressed):
 
 
 async def test_a_long_answer_is_worth_one(exposition):
-    assert (await ask(exposition, 5, compressed=False)).front is None
+    assert (await ask(exposition, 1, compressed=False)).front is None
     assert (await ask(exposition, compressed=False)).front.size > 1 << 20
 
 
@@ -109,7 +108,7 @@ async def test_one_file_serves_until_something_changes(exposition, pictures, com
 async def test_what_changes_from_answer_to_answer_is_never_put_into_a_file(exposition, compressed):
     for generation in range(1, 4):
         exposition.publish("7", picture("account-7", 1, generation=generation))
-        assert (await ask(exposition, 4, compressed=compressed)).front is None
+        assert (await ask(exposition, OFTEN[compressed] - 1, compressed=compressed)).front is None
 
 
 @ENCODINGS
@@ -150,6 +149,17 @@ async def test_a_file_goes_with_the_last_that_needs_it(exposition, compressed):
     await ask(exposition, 6, compressed=compressed)
     gc.collect()
     assert pages() is None  # what did not change has moved to the new file
+
+
+@pytest.mark.usefixtures("small_ones_too")
+async def test_lines_that_are_asked_for_seldom_are_not_kept(pictures):
+    now_s = 0.0
+    exposition = exposition_of(pictures, lambda: now_s)
+    for _ in range(4):
+        answer = await ask(exposition, compressed=False)
+        assert answer.front is None
+        assert all(each._lines is None for each in answer._run.parts if each._plain is None)
+        now_s += 300.0
 
 
 @FORMATS
