@@ -14,6 +14,7 @@ from joulo_exporter.models.wire import (
     Text,
     TotalKwh,
     decode_object,
+    optional_count,
     optional_hundredths,
     read_records,
 )
@@ -78,8 +79,8 @@ def parse_energy(body: bytes) -> Energy:
         kwh_hundredths=optional_hundredths(wire.total_kwh),
         kwh_all_hundredths=optional_hundredths(wire.total_kwh_all),
         credits_hundredths=optional_hundredths(wire.total_ere_credits),
-        sessions=wire.total_sessions,
-        sessions_all=wire.total_sessions_all,
+        sessions=optional_count(wire.total_sessions),
+        sessions_all=optional_count(wire.total_sessions_all),
         months=months.records,
         malformed=months.malformed,
     )
@@ -94,6 +95,6 @@ def _month(wire: _MonthWire) -> Month:
         kwh_hundredths=optional_hundredths(wire.kwh),
         kwh_all_hundredths=optional_hundredths(wire.kwh_all),
         credits_hundredths=optional_hundredths(wire.ere_credits),
-        sessions=wire.sessions,
-        sessions_all=wire.sessions_all,
+        sessions=optional_count(wire.sessions),
+        sessions_all=optional_count(wire.sessions_all),
     )

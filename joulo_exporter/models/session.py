@@ -53,7 +53,7 @@ class _SessionWire(msgspec.Struct, gc=False):
     counts_for_ere: bool | None = None
 
 
-_PageLimit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+_PageLimit = Annotated[float, msgspec.Meta(ge=1, le=10_000, multiple_of=1)]
 
 
 class _SessionsWire(msgspec.Struct, gc=False):
@@ -77,7 +77,7 @@ def _page_limit(raw: msgspec.Raw | msgspec.UnsetType) -> int | None:
     if raw is msgspec.UNSET:
         return None
     try:
-        return msgspec.json.decode(raw, type=_PageLimit)
+        return int(msgspec.json.decode(raw, type=_PageLimit))
     except msgspec.MsgspecError:
         return None
 

@@ -26,7 +26,8 @@ SessionKwh = Annotated[float, msgspec.Meta(ge=0, le=100_000)]
 TotalKwh = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Credits = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 MeterWh = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+# JSON has one kind of number: 12.0 is a count of 12 (RFC 8259, section 6), and 12.5 is none.
+Count = Annotated[float, msgspec.Meta(ge=0, le=1e9, multiple_of=1)]
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 # A page has at most 100 sessions. Reading each record on its own costs far more than skipping over it, and
@@ -65,6 +66,11 @@ def hundredths(value: float) -> int:
 def optional_hundredths(value: float | None) -> int | None:
     """Return integer hundredths, or ``None`` for a value that was not given."""
     return None if value is None else hundredths(value)
+
+
+def optional_count(value: float | None) -> int | None:
+    """Return a count as an integer, or ``None`` for one that was not given."""
+    return None if value is None else int(value)
 
 
 def cleaned(text: str | None) -> str | None:

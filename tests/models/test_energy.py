@@ -148,3 +148,11 @@ def test_an_answer_without_any_figure_is_a_failed_one(body):
 def test_no_object_is_a_failed_answer(body):
     with pytest.raises(ApiResponseError, match="Expected `object`"):
         parse(body)
+
+
+def test_a_count_may_be_written_as_any_json_number():
+    months = b'[{"month": "2026-06", "sessions": 7.0}]'
+    energy = parse_energy(b'{"total_sessions": 97.0, "total_sessions_all": 1.18e2, "months": %s}' % months)
+    counts = (energy.sessions, energy.sessions_all, energy.months[0].sessions)
+    assert counts == (97, 118, 7)
+    assert {type(count) for count in counts} == {int}

@@ -169,3 +169,11 @@ def test_an_answer_without_a_list_is_no_empty_page(body):
 def test_more_than_the_documented_surroundings_do_no_harm(wire):
     body = {"sessions": wire, "estimate_basis": {"price_per_ere": 0.24}, "limit": "a", "next": None}
     assert len(parse_sessions(json.dumps(body).encode()).records) == 4
+
+
+@pytest.mark.parametrize(
+    ("limit", "size"),
+    [("100", 100), ("100.0", 100), ("1e2", 100), ("99.5", None), ("0", None), ("true", None), ('"a"', None)],
+)
+def test_how_many_sessions_a_page_has(limit, size):
+    assert parse_sessions(f'{{"sessions": [], "limit": {limit}}}'.encode()).page_limit == size
