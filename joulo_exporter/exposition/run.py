@@ -74,6 +74,7 @@ class Run:
             for part in self.parts:
                 start, end = end, end + len(part.blocks or b"")
                 part.move_blocks(file.view[start:end])
+                yield  # what it had before is given back to the system, which takes its time
 
     def file_lines(self, *, keep: bool) -> Iterator[None]:
         """Make the lines and put them into a file if they are asked for often, step by step.
@@ -90,6 +91,7 @@ class Run:
                 for part in self.parts:
                     start, end = end, end + part.length
                     part.move_lines(file.view[start:end])
+                    yield  # as above
         if keep and False not in self.files:
             for part in self.parts:
                 yield from part.inflate()
