@@ -125,11 +125,17 @@ class Exposition:
         return Answer(run, tail, deflated(tail, self.work) if compressed else None)
 
     def _settled(self) -> Generator[None, None, Store]:
-        """Return the store, up to date; accounts that come and go meanwhile may replace it."""
+        """Return the store, up to date; accounts that come and go meanwhile may replace it.
+
+        One that has been replaced does nothing more: its blocks belong to the new one, its columns do not.
+        """
         while True:
             store = self._store
-            yield from store.settle()
-            if store is self._store:
+            for _ in store.settle():
+                yield
+                if store is not self._store:
+                    break
+            else:
                 return store
 
     def _kept_for_more(self, run: Run, *, compressed: bool) -> Generator[None, None, None]:

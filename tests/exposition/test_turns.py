@@ -90,6 +90,25 @@ async def test_a_reload_in_the_middle_is_followed(count, kept):
 
 
 @pytest.mark.usefixtures("every_step_is_a_turn")
+@pytest.mark.parametrize("turns", [1, 30, 75])
+async def test_what_a_reload_leaves_as_it_was_shows_what_came_before_it(turns):
+    """Most blocks go over to the new store as they are, while the old one is at work on them."""
+    pictures = fleet(130)
+    exposition = exposition_of(pictures)
+    await scrape(exposition)
+    for name, each in fleet(70, generation=1).items():
+        pictures[name] = each
+        exposition.publish(name, each)
+    scraping = asyncio.create_task(scrape(exposition))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    del pictures["129"]
+    exposition.keep_only(pictures)
+    await scraping
+    assert await scrape(exposition) == generated(*pictures.values(), openmetrics=False)
+
+
+@pytest.mark.usefixtures("every_step_is_a_turn")
 @pytest.mark.parametrize("count", [3, 70])
 async def test_a_scrape_that_is_given_up_loses_nothing(count):
     pictures = fleet(count)
