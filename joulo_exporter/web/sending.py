@@ -128,7 +128,9 @@ def _sent(transport: asyncio.Transport, front: Front, position: int) -> int:
     count = min(front.size - position, _FILE_AT_ONCE)
     try:
         return os.sendfile(transport.get_extra_info("socket").fileno(), front.fileno(), position, count)
-    except BlockingIOError:
+    except ConnectionError:
+        raise
+    except OSError:  # the socket is full, or the system has no memory, or a sandbox forbids it: nothing is sent
         return 0
 
 
