@@ -92,12 +92,15 @@ class Column:
         for blob, end in zip(self._blobs, ends, strict=False):
             pieces.append(blob.blocks if blob.blocks or not blob.length else whole[start:end])
             start = end
-        self._ends = list(accumulate(map(len, pieces)))
         crc = length = 0
-        for position, blob in enumerate(self._blobs):
+        for blob in self._blobs:
             if blob.length:
                 crc = combined(crc, blob.crc, blob.shift)
                 length += blob.length
-            if blob.blocks:
-                self._blobs[position] = blob._replace(blocks=b"")
-        return Part(self._work, blocks=b"".join(pieces), crc=crc, length=length)
+        # Until this has succeeded nothing has changed: without memory for it, the next scrape finds all as it was.
+        joined = Part(self._work, blocks=b"".join(pieces), crc=crc, length=length)
+        self._ends, self._blobs = (
+            list(accumulate(map(len, pieces))),
+            [blob._replace(blocks=b"") if blob.blocks else blob for blob in self._blobs],
+        )
+        return joined
