@@ -68,13 +68,13 @@ class Run:
             return
         file = yield from filed((GZIP_HEADER, *self.blocks), size)
         if file is not None:
-            self.files[True] = file
             self._blocks = [file.view[len(GZIP_HEADER) :]]
             end = len(GZIP_HEADER)
             for part in self.parts:
                 start, end = end, end + len(part.blocks or b"")
                 part.move_blocks(file.view[start:end])
                 yield  # what it had before is given back to the system, which takes its time
+            self.files[True] = file
 
     def file_lines(self, *, keep: bool) -> Iterator[None]:
         """Make the lines and put them into a file if they are asked for often, step by step.
@@ -86,12 +86,12 @@ class Run:
         if keep and wanted:
             file = yield from filed((piece for part in self.parts for piece in part.lines()), self.length)
             if file is not None:
-                self.files[False] = file
                 end = 0
                 for part in self.parts:
                     start, end = end, end + part.length
                     part.move_lines(file.view[start:end])
                     yield  # as above
+                self.files[False] = file
         if keep and False not in self.files:
             for part in self.parts:
                 yield from part.inflate()
