@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import itertools
 import os
 import random
 import subprocess
@@ -157,19 +156,24 @@ async def test_a_client_that_reads_slowly_costs_little_memory():
         writer.close()
 
 
-async def test_others_have_their_turns_while_the_system_sends_a_file(monkeypatch):
-    monkeypatch.setattr(os, "sendfile", lambda _target, _source, _position, count: count)  # takes everything
-    turns, seen = 0, []
-    body = Body(CONTENT, in_file=len(CONTENT))
-    body.front.size = 100 * len(CONTENT)
-    body.rest = lambda: seen.append(turns) or ()
+async def turns_until(event, body):
+    """Return how many turns others have until it happens, while a client is sent the body."""
+    turns = 0
     async with serving(body) as server:
         _, writer, _ = await ask(server)
-        while not seen:
+        while not event.is_set():
             turns += 1
             await asyncio.sleep(0)
         writer.close()
-    assert seen[0] >= 25  # one for each 16 MiB
+    return turns
+
+
+async def test_others_have_their_turns_while_the_system_sends_a_file(monkeypatch):
+    monkeypatch.setattr(os, "sendfile", lambda _target, _source, _position, count: count)  # takes everything
+    body, sent = Body(CONTENT, in_file=len(CONTENT)), asyncio.Event()
+    body.front.size = 100 * len(CONTENT)
+    body.rest = lambda: sent.set() or ()
+    assert await turns_until(sent, body) >= 25  # one for each 16 MiB
 
 
 async def test_others_have_their_turns_while_a_fast_client_is_served(monkeypatch):
@@ -195,21 +199,15 @@ async def test_others_have_their_turns_while_a_fast_client_is_served(monkeypatch
 
 async def test_others_have_their_turns_while_a_long_piece_is_written(monkeypatch):
     monkeypatch.setattr(sending, "_written", lambda _transport, pieces: sum(map(len, pieces)))  # takes everything
-    turns, done = 0, []
-    body = Body(b"")
-    body.length, body.pieces = 100 * len(CONTENT), lambda: itertools.chain([bytes(body.length)], after())
+    body, written = Body(b""), asyncio.Event()
 
-    def after():
-        done.append(turns)
+    def pieces():
+        yield bytes(body.length)
+        written.set()
         yield b"."
 
-    async with serving(body) as server:
-        _, writer, _ = await ask(server)
-        while not done:
-            turns += 1
-            await asyncio.sleep(0)
-        writer.close()
-    assert done[0] >= 100  # one for each 4 MiB of 500 MB
+    body.length, body.pieces = 100 * len(CONTENT), pieces
+    assert await turns_until(written, body) >= 100  # one for each 4 MiB of 500 MB
 
 
 @pytest.mark.parametrize("in_file", [0, 49_000_000])
