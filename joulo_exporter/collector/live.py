@@ -65,7 +65,7 @@ FAMILIES = (
         f"Energy of the session in progress in kWh; 0 when there is none. {LIVE}",
         ("charger",),
         _each(_session_kwh),
-        ("chargers.charger.session",),
+        ("chargers.charger.session.kwh_hundredths",),
     ),
     Family(
         "joulo_session_start_timestamp_seconds",
@@ -73,7 +73,7 @@ FAMILIES = (
         f"Start of the session in progress, Unix time. {LIVE}",
         ("charger",),
         _each(_session_start),
-        ("chargers.charger.session",),
+        ("chargers.charger.session.started_at_seconds",),
     ),
     Family(
         "joulo_session_info",
@@ -81,7 +81,7 @@ FAMILIES = (
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
         ("charger", "session_id", "id_tag", "vehicle"),
         _session_info,
-        ("chargers.charger.session", "chargers.id_tag", "chargers.vehicle"),
+        ("chargers.charger.session.id", "chargers.id_tag", "chargers.vehicle"),
     ),
     Family(
         "joulo_charger_status",

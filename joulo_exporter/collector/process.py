@@ -34,9 +34,24 @@ class ExporterCollector(Collector):
     """The exporter's version, the state of its configuration, and its place among the shards."""
 
     def __init__(self, version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> None:
-        self._version = version
         self._reloads = reloads
-        self._shard = shard
+        self._build = GaugeMetricFamily(
+            "joulo_exporter_build_info",
+            "Version of the exporter and of Python, always 1.",
+            labels=("version", "python_version"),
+        )
+        self._build.add_metric((version, platform.python_version()), 1)
+        self._ordinal = GaugeMetricFamily(
+            "joulo_exporter_shard_ordinal",
+            "Which shard of the accounts this exporter serves, from 0; the label says the same.",
+            labels=("shard_ordinal",),
+        )
+        self._ordinal.add_metric((str(shard.ordinal),), shard.ordinal)
+        self._total = GaugeMetricFamily(
+            "joulo_exporter_total_shards",
+            "Number of shards that this exporter knows of; 1 if it serves all accounts.",
+            value=shard.total,
+        )
 
     def describe(self) -> Iterable[Metric]:
         """Return the families."""
@@ -44,20 +59,8 @@ class ExporterCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return the families with their values."""
-        build = GaugeMetricFamily(
-            "joulo_exporter_build_info",
-            "Version of the exporter and of Python, always 1.",
-            labels=("version", "python_version"),
-        )
-        build.add_metric((self._version, platform.python_version()), 1)
-        ordinal = GaugeMetricFamily(
-            "joulo_exporter_shard_ordinal",
-            "Which shard of the accounts this exporter serves, from 0; the label says the same.",
-            labels=("shard_ordinal",),
-        )
-        ordinal.add_metric((str(self._shard.ordinal),), self._shard.ordinal)
         return (
-            build,
+            self._build,
             GaugeMetricFamily(
                 "joulo_exporter_config_last_reload_successful",
                 "Whether the last loading of the configuration succeeded.",
@@ -68,12 +71,8 @@ class ExporterCollector(Collector):
                 "When the configuration was loaded last without a fault, Unix time.",
                 value=self._reloads.succeeded_at_seconds,
             ),
-            ordinal,
-            GaugeMetricFamily(
-                "joulo_exporter_total_shards",
-                "Number of shards that this exporter knows of; 1 if it serves all accounts.",
-                value=self._shard.total,
-            ),
+            self._ordinal,
+            self._total,
         )
 
 

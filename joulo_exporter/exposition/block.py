@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from joulo_exporter.exposition.patch import Patch
+from joulo_exporter.exposition.patch import Patch, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +47,7 @@ class Block:
         self.dirty[account] = None
 
     def changed(
-        self, family: int, plain: bytes, pieces: Mapping[int, bytes], render: Callable[[int], bytes]
+        self, family: int, plain: bytes, pieces: Mapping[int, Piece], render: Callable[[int], bytes]
     ) -> dict[int, bytes]:
         """Return those of the family's new pieces, by slot, that are not what stands there.
 
@@ -58,27 +59,31 @@ class Block:
             pieces: by slot.
             render: gives all of a slot's lines, where a patch is not for those that stand there.
         """
-        start, position = family * SIZE, 0
+        start, lengths, ends = self._standing(family)
         changed = {}
-        for slot, length in enumerate(self._lengths[start : start + SIZE]):
-            piece = pieces.get(slot)
-            if isinstance(piece, Patch):
-                piece = piece.applied(plain[position : position + length]) or render(slot)
-            if piece is not None and self._digests[start + slot] != _digest(piece):
+        for slot, new in pieces.items():
+            if isinstance(new, Patch):
+                piece = new.applied(plain[ends[slot] - lengths[slot] : ends[slot]]) or render(slot)
+            else:
+                piece = new
+            if self._digests[start + slot] != _digest(piece):
                 changed[slot] = piece
-            position += length
         return changed
 
     def spliced(self, family: int, plain: bytes, pieces: Mapping[int, bytes]) -> bytes:
         """Return the family's lines with these pieces in the place of the former ones."""
-        lengths = self._lengths[family * SIZE : (family + 1) * SIZE]
-        parts, copied, position = [], 0, 0
-        for slot, length in enumerate(lengths):
-            if slot in pieces:
-                parts += [plain[copied:position], pieces[slot]]
-                copied = position + length
-            position += length
+        _, lengths, ends = self._standing(family)
+        parts, copied = [], 0
+        for slot in sorted(pieces):
+            parts += [plain[copied : ends[slot] - lengths[slot]], pieces[slot]]
+            copied = ends[slot]
         return b"".join([*parts, plain[copied:]])
+
+    def _standing(self, family: int) -> tuple[int, array[int], list[int]]:
+        """Return where the family's numbers begin, the length of each slot's lines, and where they end."""
+        start = family * SIZE
+        lengths = self._lengths[start : start + SIZE]
+        return start, lengths, list(accumulate(lengths))
 
     def note(self, family: int, pieces: Mapping[int, bytes]) -> None:
         """Note what stands in the block from now on."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from operator import attrgetter, is_
+from functools import cache
+from operator import attrgetter, eq, is_
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from joulo_exporter.snapshot import EndpointHealth, LiveCharger, Snapshot
 
 _Item = TypeVar("_Item")
-
-
-def _equal(one: object, other: object) -> bool:
-    return one is other or one == other
 
 
 class _List(NamedTuple):
@@ -33,17 +30,31 @@ class _List(NamedTuple):
     """The fields in which two items differ, as ``Family.reads`` names them."""
 
 
+@cache
+def _named(kind: type[msgspec.Struct], name: str) -> tuple[tuple[str, str], ...]:
+    """Return the fields of a kind of record, each with the name that it has in ``Family.reads``."""
+    return tuple((field, f"{name}.{field}") for field in kind.__struct_fields__)
+
+
 def _fields(name: str, old: msgspec.Struct, new: msgspec.Struct) -> list[str]:
     """Return the fields in which two records differ, with a name before the dot."""
-    pairs = zip(old.__struct_fields__, msgspec.structs.astuple(old), msgspec.structs.astuple(new), strict=True)
-    return [f"{name}.{field}" for field, before, after in pairs if not _equal(before, after)]
+    changed = []
+    for field, full_name in _named(type(old), name):
+        before, after = getattr(old, field), getattr(new, field)
+        if before is not after and before != after:
+            changed.append(full_name)
+    return changed
 
 
 def _of_live_charger(old: LiveCharger, new: LiveCharger) -> Iterable[str]:
     fields = _fields("chargers", old, new)
-    if "chargers.charger" in fields:
-        fields.remove("chargers.charger")
-        fields += _fields("chargers.charger", old.charger, new.charger)
+    if _CHARGER in fields:
+        fields.remove(_CHARGER)
+        fields += _fields(_CHARGER, old.charger, new.charger)
+        before, after = old.charger.session, new.charger.session
+        if _SESSION in fields and before is not None and after is not None:
+            fields.remove(_SESSION)
+            fields += _fields(_SESSION, before, after)
     return fields
 
 
@@ -52,9 +63,9 @@ def _of_health(old: EndpointHealth, new: EndpointHealth) -> Iterable[str]:
 
 
 _LISTS = (
-    _List("chargers", attrgetter("label"), _equal, _of_live_charger),
-    _List("last_sessions", attrgetter("label"), _equal, lambda _old, _new: ("last_sessions",)),
-    _List("ended_sessions", attrgetter("session_id"), _equal, lambda _old, _new: ("ended_sessions",)),
+    _List("chargers", attrgetter("label"), eq, _of_live_charger),
+    _List("last_sessions", attrgetter("label"), eq, lambda _old, _new: ("last_sessions",)),
+    _List("ended_sessions", attrgetter("session_id"), eq, lambda _old, _new: ("ended_sessions",)),
     _List("endpoints", attrgetter("endpoint"), is_, _of_health),
 )
 
@@ -64,8 +75,12 @@ _WHOLE = ("energy", "ere_position", "ere_price")
 _BY_KEY = ("chargers", "vehicles")
 """Mappings of the book; each of their keys has samples of its own."""
 
-_OF_BOOK = ("labels", "marks", "complete", "persistent")
-"""What else of the book is shown: single values, and mappings whose order does not show."""
+_OF_BOOK = ("labels", "complete", "persistent")
+"""What else of the book is shown, but for its marks: single values, and a mapping whose order does not show."""
+
+_CHARGER, _SESSION = "chargers.charger", "chargers.charger.session"
+_METER = "meter_wh"
+"""Marks of this series are shown as ``chargers.meter_wh``, and change with each refresh."""
 
 
 class Difference(NamedTuple):
@@ -104,10 +119,14 @@ def _items(
     """Return both lists without what they share, and the fields in which the rest differs, or the list's name."""
     if former is latest:
         return (), (), ()
-    if list(map(each.key, former)) != list(map(each.key, latest)):
+    if len(former) != len(latest):
         return former, latest, (each.name,)
-    pairs = [(old, new) for old, new in zip(former, latest, strict=True) if not each.same(old, new)]
-    fields = {field for old, new in pairs for field in each.fields(old, new)}
+    pairs = [pair for pair in zip(former, latest, strict=True) if pair[0] is not pair[1] and not each.same(*pair)]
+    fields: set[str] = set()
+    for old, new in pairs:
+        if each.key(old) != each.key(new):
+            return former, latest, (each.name,)
+        fields.update(each.fields(old, new))
     return tuple([old for old, _ in pairs]), tuple([new for _, new in pairs]), fields
 
 
@@ -116,8 +135,10 @@ def _books(former: Book | None, latest: Book | None) -> tuple[Book | None, Book 
     if former is latest:
         return former, latest, ()
     if former is None or latest is None:
-        return former, latest, [f"book.{name}" for name in (*_OF_BOOK, *_BY_KEY)]
-    changed = {f"book.{name}" for name in _OF_BOOK if not _equal(getattr(former, name), getattr(latest, name))}
+        return former, latest, [f"book.{name}" for name in (*_OF_BOOK, "marks", *_BY_KEY)]
+    changed = {f"book.{name}" for name in _OF_BOOK if getattr(former, name) != getattr(latest, name)}
+    if any(series != _METER for (series, _), _ in former.marks.items() ^ latest.marks.items()):
+        changed.add("book.marks")
     before: dict[str, object] = {}
     after: dict[str, object] = {}
     for name in _BY_KEY:
@@ -135,6 +156,6 @@ def _sums(
         return {}, {}, ()
     if list(former) != list(latest):
         return former, latest, (name,)
-    changed = [key for key, value in latest.items() if not _equal(former[key], value)]
+    changed = [key for key, value in latest.items() if value is not former[key] and value != former[key]]
     fields = {field for key in changed for field in _fields(name, former[key], latest[key])}
     return {key: former[key] for key in changed}, {key: latest[key] for key in changed}, fields

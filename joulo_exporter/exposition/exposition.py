@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from joulo_exporter.exposition.store import Store
     from joulo_exporter.snapshot import Snapshot
 
-_TURN_S = 0.005
+_TURN_S = 0.003
 """How long rendering goes on until others have their turn."""
 
 _PLAIN_KEPT_S = 300.0

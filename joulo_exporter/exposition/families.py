@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from joulo_exporter.collector import FAMILIES
 from joulo_exporter.exposition.difference import differing
@@ -15,10 +16,16 @@ from joulo_exporter.logs import event
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from joulo_exporter.exposition.patch import Piece
     from joulo_exporter.exposition.work import Work
     from joulo_exporter.snapshot import Snapshot
 
+_New = TypeVar("_New", bound="Piece")
+
 _logger = logging.getLogger(__name__)
+
+_KINDS_OF_CHANGE = 256
+"""Sets of fields that change together, whose readers are remembered; there are a few dozen."""
 
 
 class Families:
@@ -36,6 +43,7 @@ class Families:
             for field in family.reads:
                 for name in accumulate(field.split("."), "{}.{}".format):  # and all that it is part of
                     self._reading.setdefault(name, set()).add(index)
+        self._of_interest = lru_cache(_KINDS_OF_CHANGE)(self._readers)
         self._headers: dict[bool, list[Part]] = {}
 
     def __len__(self) -> int:
@@ -46,7 +54,7 @@ class Families:
         pieces = self._attempted(snapshot, lambda: self._whole(snapshot))
         return None if pieces is None else tuple(pieces.values())
 
-    def changed(self, snapshot: Snapshot, former: Snapshot | None) -> Mapping[int, bytes] | None:
+    def changed(self, snapshot: Snapshot, former: Snapshot | None) -> Mapping[int, Piece] | None:
         """Return what changes in the families that show something else than they did; ``None`` if that failed.
 
         Args:
@@ -57,7 +65,7 @@ class Families:
             return self._attempted(snapshot, lambda: self._whole(snapshot))
         return self._attempted(snapshot, lambda: self._differing(snapshot, former))
 
-    def _attempted(self, snapshot: Snapshot, render: Callable[[], dict[int, bytes]]) -> dict[int, bytes] | None:
+    def _attempted(self, snapshot: Snapshot, render: Callable[[], dict[int, _New]]) -> dict[int, _New] | None:
         try:
             pieces = render()
         except Exception as error:  # noqa: BLE001 -- a fault of ours, whatever it is; the others are scraped on
@@ -70,11 +78,18 @@ class Families:
     def _whole(self, snapshot: Snapshot) -> dict[int, bytes]:
         return {index: lines.render(snapshot) for index, lines in enumerate(self.lines)}
 
-    def _differing(self, snapshot: Snapshot, former: Snapshot) -> dict[int, bytes]:
+    def _differing(self, snapshot: Snapshot, former: Snapshot) -> dict[int, Piece]:
         before, after, changed = differing(former, snapshot)
-        candidates = set().union(*(self._reading.get(name, ()) for name in changed))
-        pieces = ((index, self.lines[index].change(snapshot, before, after)) for index in sorted(candidates))
-        return {index: piece for index, piece in pieces if piece is not None}
+        pieces: dict[int, Piece] = {}
+        for index in self._of_interest(changed):
+            piece = self.lines[index].change(snapshot, before, after)
+            if piece is not None:
+                pieces[index] = piece
+        return pieces
+
+    def _readers(self, fields: frozenset[str]) -> list[int]:
+        """Return the families that read one of these fields."""
+        return sorted(set().union(*(self._reading.get(name, ()) for name in fields)))
 
     def headers(self, *, openmetrics: bool) -> list[Part]:
         """Return HELP and TYPE of each family; made when a format is first asked for."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from joulo_exporter.collector import Family
     from joulo_exporter.collector.family import Labels, Value
+    from joulo_exporter.exposition.patch import Piece
     from joulo_exporter.snapshot import Snapshot
 
 _ACCOUNT = "account"
@@ -39,6 +40,7 @@ class FamilyLines:
             f"{family.name}{suffix}"
             for suffix in (("_bucket", "_count", "_sum") if family.type == "histogram" else ("",))
         )
+        self._lines_each = len(DURATION_BOUNDS_S) + 3 if family.type == "histogram" else 1
         self._own_template = _template(family, family.labels)
         self._template = _template(family, (*family.labels, _ACCOUNT))
         order = [family.labels.index(label) for label in sorted(family.labels)]
@@ -54,7 +56,7 @@ class FamilyLines:
         """Return the account's lines; nothing for a family without samples."""
         return self._lines(self.family.samples(snapshot), snapshot.account)
 
-    def change(self, snapshot: Snapshot, before: Snapshot, after: Snapshot) -> bytes | None:
+    def change(self, snapshot: Snapshot, before: Snapshot, after: Snapshot) -> Piece | None:
         """Return what a new picture changes in the account's lines: a ``Patch``, or all of them, or nothing.
 
         Args:
@@ -63,15 +65,15 @@ class FamilyLines:
             after: what is to be shown, without that.
         """
         former, latest = list(self.family.samples(before)), list(self.family.samples(after))
-        changed = []
-        for (labels, value), sample in zip(former, latest, strict=False):
-            if labels != sample[0]:
-                return self.render(snapshot)
-            if value != sample[1]:
-                changed.append(sample)
         if len(former) != len(latest):  # series that come or go
             return self.render(snapshot)
-        return Patch(self._lines(changed, snapshot.account)) if changed else None
+        changed = []
+        for old, new in zip(former, latest, strict=True):
+            if old != new:
+                if old[0] != new[0]:
+                    return self.render(snapshot)
+                changed.append(new)
+        return Patch(self._lines(changed, snapshot.account), self._lines_each) if changed else None
 
     def _lines(self, samples: Iterable[tuple[Labels, Value]], account: str | None) -> bytes:
         if self._sorted is not None:

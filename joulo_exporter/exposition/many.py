@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from joulo_exporter.exposition.families import Families
     from joulo_exporter.exposition.part import Part
+    from joulo_exporter.exposition.patch import Piece
     from joulo_exporter.snapshot import Snapshot
 
 
@@ -68,7 +69,7 @@ class Many:
         version = block.version
         pictures: dict[str, Snapshot] = {}
         shown: dict[str, Snapshot] = {}
-        pieces: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
+        pieces: defaultdict[int, dict[int, Piece]] = defaultdict(dict)
         for slot, account in enumerate(block.accounts):
             if account in block.dirty and account in self._snapshots:
                 picture = pictures[account] = self._snapshots[account]

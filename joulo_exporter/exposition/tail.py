@@ -51,17 +51,18 @@ class Tail:
         if metric.type not in {"gauge", "counter"} or metric.unit:
             return _by_the_library(metric, samples, openmetrics=openmetrics)
         lines = [self._header(metric, openmetrics=openmetrics)]
-        for name, labels, value, timestamp, exemplar, *_ in samples:
-            if timestamp is not None or exemplar is not None or name.endswith("_created"):
+        for sample in samples:
+            name = sample.name
+            if sample.timestamp is not None or sample.exemplar is not None or name.endswith("_created"):
                 return _by_the_library(metric, samples, openmetrics=openmetrics)
-            key = (name, tuple(labels.items()))
+            key = (name, tuple(sample.labels.items()))
             series = self._series.get(key)
             if series is None:
-                series = labelled(name, labels)
+                series = labelled(name, sample.labels)
                 # Labels of a process do not change; should they, memory stays bounded.
                 if len(self._series) < _KEPT:
                     self._series[key] = series
-            lines.append(f"{series} {written(value)}\n")
+            lines.append(f"{series} {written(sample.value)}\n")
         return "".join(lines)
 
     def _header(self, metric: Metric, *, openmetrics: bool) -> str:

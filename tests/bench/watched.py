@@ -8,9 +8,11 @@ import cProfile
 import json
 import logging
 import os
+import selectors
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
 from joulo_exporter.cli.serving import serve  # noqa: F401 -- what the command loads is what is measured
@@ -18,7 +20,10 @@ from joulo_exporter.config import load_config
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.service import Service, WebOptions
 
-TICK_S = 0.005
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from joulo_exporter.exposition.answer import Answer
 
 
 def resident_mib() -> float:
@@ -27,58 +32,65 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-class Monitor:
-    """Looks how long the loop is busy at a stretch.
+class Turns(selectors.DefaultSelector):
+    """Measures the turns of an event loop: from a look at its sockets and timers to the next one.
 
-    The wall clock counts what other processes take too; the loop's own CPU time does not, and what waits for
-    another thread of this process is in neither.
+    By the clock, which counts what other processes take meanwhile too, and in CPU time of the loop's thread.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.reset()
 
     def reset(self) -> None:
         """Begin anew."""
-        self.worst_wall_s = self.worst_cpu_s = 0.0
+        self.longest_s = self.longest_cpu_s = 0.0
+        self._begin()
 
-    async def run(self) -> None:
-        """Look for ever; that itself takes a percent or two of a core."""
-        while True:
-            wall_s, cpu_s = time.perf_counter(), time.thread_time()
-            await asyncio.sleep(TICK_S)
-            self.worst_wall_s = max(self.worst_wall_s, time.perf_counter() - wall_s - TICK_S)
-            self.worst_cpu_s = max(self.worst_cpu_s, time.thread_time() - cpu_s)
+    def _begin(self) -> None:
+        self._began_at_s, self._cpu_s = time.perf_counter(), time.thread_time()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Look, and wait."""
+        self.longest_s = max(self.longest_s, time.perf_counter() - self._began_at_s)
+        self.longest_cpu_s = max(self.longest_cpu_s, time.thread_time() - self._cpu_s)
+        try:
+            return super().select(timeout)
+        finally:
+            self._begin()
 
 
 class Renderings:
-    """Counts the CPU time that pictures take on their way into the exposition."""
+    """Counts the CPU time that answers to scrapes take to be rendered, compressed and joined."""
 
     def __init__(self) -> None:
         self.cpu_s = 0.0
-        publish = Exposition.publish
+        self._answer = Exposition._answer
+        Exposition._answer = lambda *arguments, **options: self._measured(self._answer(*arguments, **options))
 
-        def measured_publish(*arguments: object) -> None:
+    def _measured(self, steps: Generator[None, None, Answer]) -> Generator[None, None, Answer]:
+        while True:
             began_s = time.thread_time()
-            publish(*arguments)
-            self.cpu_s += time.thread_time() - began_s
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+            finally:
+                self.cpu_s += time.thread_time() - began_s
+            yield
 
-        Exposition.publish = measured_publish
 
-
-async def measured(service: Service, phases: list[float]) -> None:
-    """Run the service; print a line of figures after each phase. The loop is watched but in the last one."""
-    monitor, renderings = Monitor(), Renderings()
+async def measured(service: Service, turns: Turns, phases: list[float]) -> None:
+    """Run the service; print a line of figures after each phase."""
+    renderings = Renderings()
     started = asyncio.Event()
     addresses: list[str] = []
-    watching = asyncio.create_task(monitor.run())
     serving = asyncio.create_task(service.run(lambda bound: (addresses.extend(bound), started.set())))
     await started.wait()
     print(json.dumps({"address": addresses[0]}), flush=True)
     profile = cProfile.Profile() if "PROFILE" in os.environ else None
     for number, phase_s in enumerate(phases):
-        monitor.reset()
-        if number == len(phases) - 1:
-            watching.cancel()
+        turns.reset()
         renderings.cpu_s = 0.0
         cpu_s, wall_s, main_s = time.process_time(), time.perf_counter(), time.thread_time()
         if profile and number == len(phases) - 1:
@@ -89,18 +101,17 @@ async def measured(service: Service, phases: list[float]) -> None:
             "loop_cpu_s": time.thread_time() - main_s,
             "render_cpu_s": renderings.cpu_s,
             "wall_s": time.perf_counter() - wall_s,
-            "worst_wall_ms": monitor.worst_wall_s * 1000,
-            "worst_cpu_ms": monitor.worst_cpu_s * 1000,
+            "longest_turn_ms": turns.longest_s * 1000,
+            "longest_turn_cpu_ms": turns.longest_cpu_s * 1000,
             "resident_mib": resident_mib(),
         }
         print(json.dumps(figures), flush=True)
     if profile:
         profile.disable()
         profile.dump_stats(os.environ["PROFILE"])
-    for task in (watching, serving):
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
 
 
 def main() -> None:
@@ -110,7 +121,9 @@ def main() -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     options = WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=False)
     service = Service(lambda: load_config(Path(file), {}), options)
-    asyncio.run(measured(service, [float(phase) for phase in phases]))
+    turns = Turns()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turns)) as runner:
+        runner.run(measured(service, turns, [float(phase) for phase in phases]))
 
 
 if __name__ == "__main__":

@@ -103,8 +103,8 @@ def _parts(value, fields, prefix):
 
 
 STRUCTURE = {
-    "account", "book", "book.chargers", "book.vehicles", "chargers", "chargers.charger", "chargers.label",
-    "endpoints", "endpoints.endpoint",
+    "account", "book", "book.chargers", "book.vehicles", "chargers", "chargers.charger",
+    "chargers.charger.session", "chargers.label", "endpoints", "endpoints.endpoint",
 }  # fmt: skip
 """What is made of parts, and what tells accounts and items apart: where that differs, all of them is rendered."""
 
@@ -144,10 +144,31 @@ def test_only_what_charges_is_left_of_a_refresh():
     assert [live.label for live in before.chargers] == [live.label for live in after.chargers] == charging
     assert [health.endpoint for health in after.endpoints] == ["chargers"]
     assert changed == {
-        "chargers.charger.session", "chargers.charger.meter_wh", "chargers.charger.meter_at_seconds",
-        "chargers.meter_wh", "chargers.power_watts",
+        "chargers.charger.session.kwh_hundredths", "chargers.charger.meter_wh",
+        "chargers.charger.meter_at_seconds", "chargers.meter_wh", "chargers.power_watts",
         "endpoints.succeeded_at_seconds", "endpoints.requests", "endpoints.durations",
     }  # fmt: skip
+
+
+def test_a_session_that_begins_differs_as_a_whole():
+    charging = next(live for live in FULL.chargers if live.charger.session is not None)
+    idle = replace(charging, charger=replace(charging.charger, session=None))
+    for former, latest in ((idle, charging), (charging, idle)):
+        pictures = (replace(FULL, chargers=(each,)) for each in (former, latest))
+        assert differing(*pictures).changed == {"chargers.charger.session"}
+
+
+@pytest.mark.parametrize(
+    ("series", "changed"),
+    [("account_kwh", {"book.marks"}), ("account_sessions", {"book.marks"}), ("meter_wh", set())],
+)
+def test_marks_of_meters_are_shown_by_their_chargers_alone(series, changed):
+    book = replace(FULL.book, marks={(series, "a"): 1.0, ("meter_wh", "b"): 2.0})
+    for value in (3.0, None):
+        marks = {("meter_wh", "b"): 2.0} | ({} if value is None else {(series, "a"): value})
+        latest = replace(FULL, book=replace(book, marks=marks))
+        assert differing(replace(FULL, book=book), latest).changed == changed
+        assert differing(latest, replace(FULL, book=book)).changed == changed
 
 
 def test_only_sums_that_have_grown_are_left_of_a_book():
