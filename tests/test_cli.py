@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 
 import pytest
 from command_line import run
@@ -151,3 +153,25 @@ def test_a_path_that_is_none_is_bad_usage(monkeypatch, capsys, flag):
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_sessions_command_offers_every_format(name):
     assert make_parser().parse_args(["sessions", f"--format={name}"]).format == name
+
+
+PRESSED_WHILE_IT_LOADS = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class CtrlC(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+from joulo_exporter.cli import main
+sys.meta_path.insert(0, CtrlC())
+sys.exit(main(["--version"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["joulo_exporter.cli.run", "joulo_exporter.config", "argparse"])
+def test_ctrl_c_while_it_loads_leaves_no_traceback(module):
+    command = [sys.executable, "-c", PRESSED_WHILE_IT_LOADS.format(module=module)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")

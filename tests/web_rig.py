@@ -21,7 +21,7 @@ class Body:
     """
 
     def __init__(self, *pieces: bytes, in_file: int = 0) -> None:
-        self._pieces = pieces
+        self._pieces, self._rest = pieces, b""
         self.length = sum(map(len, pieces))
         self.front = None
         if in_file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from codecs import BOM_UTF8
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -106,7 +107,8 @@ class JouloClient:
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._api.timeout_s
-        body = await self._body(endpoint, params, deadline_s)
+        # A byte order mark may be passed over instead of being an error (RFC 8259, section 8.1).
+        body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         parsed = _parsed(endpoint, body)
         if self._unknown is not None:
             self._unknown.look(endpoint, body)
@@ -178,7 +180,7 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
 
 def _parsed(endpoint: Endpoint[Parsed], body: bytes) -> Parsed:
     # The body decides, not its content type: gateways send either with the other's.
-    if body[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+    if body[:64].lstrip().startswith(b"<"):
         raise ApiResponseError(
             "a web page came instead of the API's answer, from a proxy or gateway in between; "
             "check api.url and the network"

@@ -26,9 +26,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "backfill": later("joulo_exporter.cli.reporting", "print_backfill"),
 }
 
-_INTERRUPTED = 130
-"""What a shell gives for a program that Ctrl-C has ended."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for a fault at run time, 2 for bad usage.
@@ -48,5 +45,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return _INTERRUPTED

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import socket
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,22 +62,43 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
         return web.Response(body=b"".join(body.pieces()), headers=headers)
     response = web.StreamResponse(headers=headers)
     response.content_length = body.length
-    await response.prepare(request)
     transport = request.transport
     if request.method == hdrs.METH_HEAD or transport is None:
+        await response.prepare(request)
         return response
-    try:
-        if body.front is not None and _plain(transport):
-            await _send_file(response, transport, body.front)
-            await _send_all(response, transport, body.rest())
-        else:
-            await _send_all(response, transport, body.pieces())
-    except ConnectionError:
-        transport.abort()  # the client has left, which is its right
-    except BaseException:
-        transport.abort()  # else what follows would be taken for the rest of this answer
-        raise
+    with _full_packets(transport):
+        await response.prepare(request)
+        try:
+            if body.front is not None and _plain(transport):
+                await _send_file(response, transport, body.front)
+                await _send_all(response, transport, body.rest())
+            else:
+                await _send_all(response, transport, body.pieces())
+        except ConnectionError:
+            transport.abort()  # the client has left, which is its right
+        except BaseException:
+            transport.abort()  # else what follows would be taken for the rest of this answer
+            raise
     return response
+
+
+@contextlib.contextmanager
+def _full_packets(transport: asyncio.Transport) -> Iterator[None]:
+    """Have the system wait for full packets as long as more is to come; what is left then goes out at once.
+
+    aiohttp asks for the opposite, which suits short answers. Measured: a fifth less CPU for an answer of 94 MB.
+    """
+    _cork(transport, wanted=True)
+    try:
+        yield
+    finally:
+        _cork(transport, wanted=False)
+
+
+def _cork(transport: asyncio.Transport, *, wanted: bool) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a Unix domain socket, or one that is closed
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(wanted))
 
 
 async def _send_file(response: web.StreamResponse, transport: asyncio.Transport, front: Front) -> None:

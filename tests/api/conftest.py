@@ -25,11 +25,11 @@ async def session():
 def client_of(session, clock):
     """Make a client of an API at some URL."""
 
-    def make(base_url=DEFAULT_API_URL, *, token=TOKEN, timeout_s=5.0, proxy=None, ca_file=None):
+    def make(base_url=DEFAULT_API_URL, *, token=TOKEN, timeout_s=5.0, proxy=None, ca_file=None, unknown=None):
         proxy_url = None if proxy is None else Secret(proxy)
         authorities = None if ca_file is None else read_authorities(Where("joulo.yml", "api.ca_file"), ca_file)
         api = ApiConfig(base_url, timeout_s, proxy_url, authorities=authorities)
-        return JouloClient(session, api, token=Secret(token), clock=clock.now)
+        return JouloClient(session, api, token=Secret(token), clock=clock.now, unknown=unknown)
 
     return make
 

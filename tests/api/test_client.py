@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import TransferEncodingError
 from loopback import TOKEN
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS, Endpoint
+from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS, Endpoint, UnknownFields
 
 API = "https://api.joulo.nl/functions/v1/api"
 HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
@@ -98,6 +98,14 @@ async def test_a_body_that_is_no_answer_is_invalid(client_of, answers, failure_o
 async def test_the_body_decides_and_not_its_content_type(client_of, answers, fixture_bytes):
     answers.get(f"{API}/chargers", body=fixture_bytes("chargers"), content_type="text/html")
     assert len((await client_of().fetch(CHARGERS)).records) == 2
+
+
+async def test_a_byte_order_mark_is_passed_over(client_of, answers, fixture_bytes):
+    unknown = UnknownFields()
+    body = fixture_bytes("chargers").replace(b'"chargers"', b'"next": 1, "chargers"', 1)
+    answers.get(f"{API}/chargers", body=b"\xef\xbb\xbf" + body)
+    assert len((await client_of(unknown=unknown).fetch(CHARGERS)).records) == 2
+    assert unknown.count("chargers") == 1
 
 
 KEY = SimpleNamespace(host="api.joulo.nl", port=443, is_ssl=True, ssl=True, proxy=f"http://{TOKEN}@proxy")

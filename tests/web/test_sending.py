@@ -5,7 +5,9 @@ import contextlib
 import errno
 import os
 import random
+import socket
 import subprocess
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -45,9 +47,14 @@ async def serving(*bodies, headers=None):
         await server.close()
 
 
-async def ask(server, method="GET"):
+async def request(server, method="GET"):
     reader, writer = await asyncio.open_connection(server.host, server.port, limit=1 << 16)
     writer.write(f"{method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return reader, writer
+
+
+async def ask(server, method="GET"):
+    reader, writer = await request(server, method)
     head = await reader.readuntil(b"\r\n\r\n")
     return reader, writer, head
 
@@ -160,7 +167,7 @@ async def turns_until(event, body):
     """Return how many turns others have until it happens, while a client is sent the body."""
     turns = 0
     async with serving(body) as server:
-        _, writer, _ = await ask(server)
+        _, writer = await request(server)
         while not event.is_set():
             turns += 1
             await asyncio.sleep(0)
@@ -189,7 +196,7 @@ async def test_others_have_their_turns_while_a_fast_client_is_served(monkeypatch
     body = Body(b"")
     body.length, body.pieces = 100 * len(CONTENT), pieces
     async with serving(body) as server:
-        _, writer, _ = await ask(server)
+        _, writer = await request(server)
         while len(seen) < 100:
             turns += 1
             await asyncio.sleep(0)
@@ -208,6 +215,35 @@ async def test_others_have_their_turns_while_a_long_piece_is_written(monkeypatch
 
     body.length, body.pieces = 100 * len(CONTENT), pieces
     assert await turns_until(written, body) >= 100  # one for each 4 MiB of 500 MB
+
+
+@pytest.mark.parametrize("in_file", [0, 4_900_000])
+async def test_the_system_waits_for_full_packets_until_the_answer_is_complete(in_file):
+    waits = []
+
+    async def metrics(request):
+        def note():
+            waits.append(
+                request.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK)
+            )
+
+        def noted(pieces):
+            note()
+            yield from pieces
+
+        body = Body(CONTENT, in_file=in_file)
+        body.pieces, body.rest = partial(noted, body.pieces()), partial(noted, body.rest())
+        response = await sending.send(request, body, {})
+        note()
+        return response
+
+    application = web.Application()
+    application.router.add_get("/metrics", metrics)
+    async with TestServer(application) as server:
+        reader, writer, _ = await ask(server)
+        assert await reader.readexactly(len(CONTENT)) == CONTENT
+        writer.close()
+    assert waits == [1, 0]
 
 
 @pytest.mark.parametrize("in_file", [0, 49_000_000])
