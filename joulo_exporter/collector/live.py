@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.collector.family import LIVE, Family, Labels, of_hundredths, present
+from joulo_exporter.collector.family import LIVE, Family, Labels, of_hundredths
 from joulo_exporter.models import KNOWN_STATUSES
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def _each(value: Callable[[LiveCharger], float | None]) -> Callable[[Snapshot], 
     """Return a mapping that gives one value a charger, where there is one."""
 
     def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
-        return present([((live.label,), value(live)) for live in snapshot.chargers or ()])
+        return [((live.label,), given) for live in snapshot.chargers or () if (given := value(live)) is not None]
 
     return samples
 

@@ -111,16 +111,20 @@ class Poller:
         self._show()
         self.shown.set()
         while True:
-            mono_s = self._clock.monotonic()
-            due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
-            for state in due:
-                async with self._busy:
-                    await self._refresh(state)
-                    # Now, not after the other endpoints, which may keep us waiting for an answer.
-                    self._show()
-            if not due:
+            if not await self._refresh_due():
                 self._show()
             await self._clock.sleep(self._rest_s())
+
+    async def _refresh_due(self) -> bool:
+        """Refresh what is due; return whether there was anything. Who sleeps then holds no list of it."""
+        mono_s = self._clock.monotonic()
+        due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
+        for state in due:
+            async with self._busy:
+                await self._refresh(state)
+                # Now, not after the other endpoints, which may keep us waiting for an answer.
+                self._show()
+        return bool(due)
 
     async def _restore(self) -> None:
         """Take up the ledger's knowledge; while it cannot be read, wait: the throttle is in it."""

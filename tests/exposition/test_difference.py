@@ -10,6 +10,7 @@ from pictures import Household, fixture, market_picture, recorded_picture, with_
 from joulo_exporter.collector import FAMILIES
 from joulo_exporter.exposition.difference import differing
 from joulo_exporter.exposition.families import Families
+from joulo_exporter.exposition.lines import FamilyLines
 from joulo_exporter.exposition.patch import Patch
 from joulo_exporter.exposition.work import Work
 
@@ -148,6 +149,26 @@ def test_only_what_charges_is_left_of_a_refresh():
         "chargers.charger.meter_at_seconds", "chargers.meter_wh", "chargers.power_watts",
         "endpoints.succeeded_at_seconds", "endpoints.requests", "endpoints.durations",
     }  # fmt: skip
+
+
+def test_a_refresh_looks_at_the_families_that_it_changes_alone(monkeypatch):
+    looked_at = []
+    change = FamilyLines.change
+
+    def noted(lines, *pictures):
+        looked_at.append(lines.family.name)
+        return change(lines, *pictures)
+
+    monkeypatch.setattr(FamilyLines, "change", noted)
+    marks = FULL.book.marks | {("meter_wh", FULL.chargers[0].charger.id): 1.0}
+    endpoints = (LATER.endpoints[0], *FULL.endpoints[1:])
+    latest = replace(LATER, book=replace(FULL.book, marks=marks), energy=FULL.energy, endpoints=endpoints)
+    changed = FAMILIES_READY.changed(latest, FULL)
+    assert looked_at == [FAMILIES_READY.lines[index].family.name for index in changed] == [
+        "joulo_session_kwh", "joulo_charger_meter_kwh_total", "joulo_charger_meter_timestamp_seconds",
+        "joulo_charger_power_watts", "joulo_last_refresh_timestamp_seconds", "joulo_api_requests_total",
+        "joulo_api_request_duration_seconds",
+    ]  # fmt: skip
 
 
 def test_a_session_that_begins_differs_as_a_whole():
