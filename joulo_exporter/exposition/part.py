@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from joulo_exporter.exposition.work import Work
 
-LEVEL = 2  # measured: 4 % smaller than level 1 in the same time; level 3 takes a sixth longer for 1 to 2 % more
+LEVEL = 2
+"""Of zlib; measured: 4 % smaller than level 1 in the same time. Level 3: 1 to 2 % smaller, a fifth longer."""
 _DEFLATE_STEP = 1 << 18  # 2 ms
 _INFLATE_STEP = 1 << 14  # makes some 150 KiB
 SHORT = 1 << 13
