@@ -34,8 +34,9 @@ class Family:
     samples: Callable[[Snapshot], Iterable[tuple[Labels, Value]]]
     """Gives (values of ``labels``, value); what the API does not give is left out."""
     reads: tuple[str, ...]
-    """The fields of a snapshot that the samples are made of, down to those of its chargers, their sessions, endpoints
-    and sums: ``energy``, ``chargers.power_watts``, ``chargers.charger.session.id``, ``book.chargers.sessions``."""
+    """The fields of a snapshot that the samples are made of, down to those of its chargers, their sessions, its
+    endpoints and sums: ``energy``, ``chargers.power_watts``, ``chargers.charger.session.id``,
+    ``book.chargers.sessions``."""
 
     def empty(self) -> Metric:
         """Return the family without samples, as the client library names it."""
