@@ -13,7 +13,7 @@ from joulo_exporter.api import JouloClient, UnknownFields
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.logs import event
 from joulo_exporter.plans import Plan  # noqa: TC001 -- msgspec looks it up
-from joulo_exporter.poller import Poller, PollSettings, Turns, spread_settings
+from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
 from joulo_exporter.tokens import Together, TokenWatch
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Accounts:
         exposition: takes the snapshots.
         offload: runs the ledger's transactions.
         clock: time and sleep.
-        turns: bounds how many ask at the same time; ``None`` for one after the other.
+        request_slots: bounds how many ask at the same time; ``None`` for one after the other.
         in_thread: runs what reads the files of tokens.
     """
 
@@ -61,7 +61,7 @@ class Accounts:
         *,
         offload: Offload,
         clock: Clock,
-        turns: Turns | None = None,
+        request_slots: RequestSlots | None = None,
         in_thread: Offload | None = None,
     ) -> None:
         self._session = session
@@ -69,7 +69,7 @@ class Accounts:
         self._exposition = exposition
         self._offload = offload
         self._clock = clock
-        self._turns = turns or Turns(1)
+        self._request_slots = request_slots or RequestSlots(1)
         self._in_thread = in_thread or Together()
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
@@ -123,12 +123,12 @@ class Accounts:
         await self._running[key].watch.stop()
         await self._stop(key, gently=True)
 
-    async def shown(self, within_s: float) -> None:
-        """Wait until what the ledger knows of all accounts is published, though no longer than so many seconds."""
+    async def restored(self, within_s: float) -> None:
+        """Wait until the ledger's knowledge of all accounts is published, at most so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 for running in list(self._running.values()):
-                    await running.poller.shown.wait()
+                    await running.poller.restored.wait()
 
     async def close(self) -> None:
         """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""
@@ -158,12 +158,11 @@ class Accounts:
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
         return await self._offload(
-            lambda: AccountLedger(
-                self._database,
-                plan.key,
-                configured_labels=plan.chargers,
-                vehicles=plan.settings.tags.vehicles,
-            )
+            AccountLedger,
+            self._database,
+            plan.key,
+            configured_labels=plan.chargers,
+            vehicles=plan.settings.tags.vehicles,
         )
 
     def _started(self, plan: Plan, settings: PollSettings, ledger: AccountLedger, watch: TokenWatch) -> _Running:
@@ -181,7 +180,7 @@ class Accounts:
             lambda snapshot: self._exposition.publish(plan.key, snapshot),
             offload=self._offload,
             clock=self._clock,
-            turns=self._turns,
+            request_slots=self._request_slots,
             former=self._former.get(plan.key),
             token_refused=watch.refused,
             unknown_fields=self._unknown[plan.key].count,
@@ -193,7 +192,7 @@ class Accounts:
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
         if gently:
-            async with running.poller.busy:  # a request that is out there is answered and written down first
+            async with running.poller.refreshing:  # a request that is out there is answered and written down first
                 running.task.cancel()
         else:
             running.task.cancel()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from joulo_exporter.api import JouloClient, open_session
 from joulo_exporter.config import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
-from joulo_exporter.ledger.visiting import recorded_endpoints, visit_ledger
+from joulo_exporter.ledger.reader import open_for_command, recorded_endpoints
 from joulo_exporter.models import Answer
 from joulo_exporter.plans import account_settings
 from joulo_exporter.poller import account_tasks
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from joulo_exporter.api import Endpoint
     from joulo_exporter.config import AccountConfig, Config, Secret
     from joulo_exporter.ledger import EndpointRecord
-    from joulo_exporter.ledger.visiting import Visit
+    from joulo_exporter.ledger.reader import CommandLedger
     from joulo_exporter.poller import Task
 
-Parsed = TypeVar("Parsed")
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 
 async def check(config: Config, say: Callable[[str], None]) -> bool:
@@ -45,28 +45,30 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         say(f"No account belongs to {config.shard}: there is nothing to check.")
         return True
     try:
-        visit = visit_ledger(config.storage_path)
+        ledger = open_for_command(config.storage_path)
     except LedgerLockedError:
         say(f"An exporter is running on {config.storage_path}: this is how the API has last answered it.")
         known = recorded_endpoints(config.storage_path)
-        told = [_told(config, account, known.get(account.name or "", {}), say) for account in config.accounts]
-        return all(told)
-    if visit.note is not None:
-        say(f"Note: {visit.note}.")
+        results = [
+            _say_recorded(config, account, known.get(account.name or "", {}), say) for account in config.accounts
+        ]
+        return all(results)
+    if ledger.note is not None:
+        say(f"Note: {ledger.note}.")
     try:
         async with open_session(connection_limit=1) as session:
-            results = [await _Check(config, account, visit, session, say).run() for account in config.accounts]
+            results = [await _Check(config, account, ledger, session, say).run() for account in config.accounts]
     finally:
-        visit.database.close()
+        ledger.database.close()
     return all(results)
 
 
-def _told(
+def _say_recorded(
     config: Config, account: AccountConfig, known: Mapping[str, EndpointRecord], say: Callable[[str], None]
 ) -> bool:
     """Say what the running exporter has recorded of an account; return whether all of it is well."""
     is_well = _read_token(account, say) is not None
-    for task in account_tasks(account_settings(config, account.name)):
+    for task in account_tasks(account_settings(config, account.name).collectors):
         record = known.get(task.name)
         if record is None or record.up is None:
             say(f"  {task.name:<9} later  has not been asked yet")
@@ -90,16 +92,9 @@ def _read_token(account: AccountConfig, say: Callable[[str], None]) -> Secret | 
     return token
 
 
-class _Listening(JouloClient):
-    """A client that has the last answer at hand, to tell a person of it."""
-
-    heard: object = None
-
-    async def fetch(self, endpoint: Endpoint[Parsed], params: Mapping[str, str] | None = None) -> Parsed:
-        """Ask, as any client does."""
-        answer = await super().fetch(endpoint, params)
-        self.heard = answer
-        return answer
+async def _inline(work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs) -> Result:
+    """Run the ledger's work here and now: nothing else runs meanwhile."""
+    return work(*args, **kwargs)
 
 
 class _Check:
@@ -109,7 +104,7 @@ class _Check:
         self,
         config: Config,
         account: AccountConfig,
-        visit: Visit,
+        ledger: CommandLedger,
         session: aiohttp.ClientSession,
         say: Callable[[str], None],
     ) -> None:
@@ -118,9 +113,9 @@ class _Check:
         self._api = config.api
         self._session = session
         self._say = say
-        self._known = visit.known.get(account.name or "", {})
+        self._known = ledger.endpoints.get(account.name or "", {})
         self._ledger = AccountLedger(
-            visit.database, account.name or "", configured_labels=config.chargers, vehicles=config.vehicles
+            ledger.database, account.name or "", configured_labels=config.chargers, vehicles=config.vehicles
         )
 
     async def run(self) -> bool:
@@ -128,10 +123,10 @@ class _Check:
         token = _read_token(self._account, self._say)
         if token is None:
             return False
-        client = _Listening(self._session, self._api, token=token)
-        return all([await self._endpoint(task, client) for task in account_tasks(self._settings)])
+        client = JouloClient(self._session, self._api, token=token)
+        return all([await self._endpoint(task, client) for task in account_tasks(self._settings.collectors)])
 
-    async def _endpoint(self, task: Task, client: _Listening) -> bool:
+    async def _endpoint(self, task: Task[Any], client: JouloClient) -> bool:
         records, walk = self._ledger.load()
         record = records.get(task.name) or self._known.get(task.name)
         task.restore(record.body if record else None, walk)
@@ -139,16 +134,15 @@ class _Check:
         left_s = remaining_s(record.pause if record else None, pause.length_s, pause.requested_at_seconds)
         if left_s > 0:
             return self._later(task.name, record, left_s)
-        remember = task.begin(self._ledger, pause, self._settings)
-        remember()
+        await task.begin(_inline, self._ledger, pause, self._settings)
         try:
-            write_down = await task.fetch(client)
+            response = await task.fetch(client)
         except ApiError as error:
             self._stay_away(task.name, pause, error)
             self._say(f"  {task.name:<9} FAULT  {error}{_comfort(error)}")
             return False
-        write_down(self._ledger, pause, pause.requested_at_seconds)
-        self._say(f"  {task.name:<9} ok     {_summary(client.heard)}")
+        task.record(self._ledger, response, pause)
+        self._say(f"  {task.name:<9} ok     {_summary(response)}")
         return True
 
     def _later(self, endpoint: str, record: EndpointRecord | None, left_s: float) -> bool:

@@ -25,7 +25,7 @@ from joulo_exporter.logs import event
 from joulo_exporter.notify import Notifier, watchdog
 from joulo_exporter.page import landing_page
 from joulo_exporter.plans import plans
-from joulo_exporter.poller import Turns
+from joulo_exporter.poller import RequestSlots
 from joulo_exporter.schedule import tick_s
 from joulo_exporter.web_config import WebGuard
 
@@ -137,7 +137,12 @@ class Service:
         session = await stack.enter_async_context(open_session(connection_limit=_CONNECTION_LIMIT))
         exposition = Exposition(process_registry(__version__, self._reloads, self._config.shard))
         self._accounts = Accounts(
-            session, database, exposition, offload=batches, clock=self._clock, turns=Turns(_CONNECTION_LIMIT)
+            session,
+            database,
+            exposition,
+            offload=batches,
+            clock=self._clock,
+            request_slots=RequestSlots(_CONNECTION_LIMIT),
         )
         stack.push_async_callback(self._accounts.close)
         stack.push_async_callback(self._end_reloads)
@@ -146,14 +151,14 @@ class Service:
         self._keep_time()
         with _collections_put_off():
             await self._accounts.follow(self._plans)
-            await self._accounts.shown(_LONGEST_RESTORE_S)
+            await self._accounts.restored(_LONGEST_RESTORE_S)
         await self._listen(stack, exposition, persistent=database.persistent, started=started)
 
     def _keep_time(self) -> None:
         """Let accounts wake, and be written down, in the rhythm that suits their number."""
         self._clock.tick_s = tick_s(len(self._plans))
         if self._batches is not None:
-            self._batches.gathering_s = self._clock.tick_s
+            self._batches.interval_s = self._clock.tick_s
 
     def _say_shard(self) -> None:
         """Log which part of the accounts this is, if it is a part; to have none is no fault."""

@@ -11,8 +11,8 @@ from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag, shown_tag
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from joulo_exporter.ledger import Book, FinishedSession
     from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice
-    from joulo_exporter.models.book import Book, FinishedSession
     from joulo_exporter.models.tag import IdTagMode
 
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

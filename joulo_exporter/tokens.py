@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from joulo_exporter.config.fingerprint import fingerprint
 from joulo_exporter.errors import ConfigError
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from joulo_exporter.config import Secret, TokenSource
     from joulo_exporter.config.fingerprint import Fingerprint
     from joulo_exporter.poller import Clock, Offload
-    from joulo_exporter.poller.settings import Result
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 _logger = logging.getLogger(__name__)
 
@@ -39,13 +42,15 @@ class Together:
         self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
         self._running: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, work: Callable[[], Result]) -> Result:
-        """Return what ``work`` returns, or raise what it raises."""
+    async def __call__(
+        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> Result:
+        """Return the result of ``work(*args, **kwargs)``, or raise its error."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         if not self._waiting:
             loop.call_later(self._moment_s, self._begin)
-        self._waiting.append((work, future))
+        self._waiting.append((partial(work, *args, **kwargs), future))
         return await future
 
     def _begin(self) -> None:
@@ -141,7 +146,7 @@ class TokenWatch:
         async with self._looking:
             # Before the file is read: what is written in between shows at the next look.
             path = source.path
-            seen = None if path is None else await self._in_thread(lambda: fingerprint(path))
+            seen = None if path is None else await self._in_thread(fingerprint, path)
             # The cause of a fault need not be in the file: a folder's permissions, or a full table of files.
             if seen == self._seen and seen is not None and not (always or self._in_trouble):
                 return

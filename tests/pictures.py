@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from joulo_exporter.collector import JouloCollector
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import AccountLedger, Database, begin_head
+from joulo_exporter.ledger import AccountLedger, Database, next_page
 from joulo_exporter.models import (
     parse_chargers,
     parse_energy,
@@ -34,7 +34,7 @@ from joulo_exporter.snapshot import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from joulo_exporter.models.book import Book
+    from joulo_exporter.ledger import Book
     from joulo_exporter.models.tag import IdTagMode
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -76,23 +76,24 @@ class Household:
         """Take an answer of ``/chargers``."""
         parsed = parse_chargers(json.dumps(answer).encode())
         self.ledger.begin_request("chargers", self._pause("chargers"))
-        self.ledger.record_chargers(parsed, self._pause("chargers"), self.now_seconds)
+        self.ledger.record_chargers(parsed, self._pause("chargers"))
         self.charger_records = parsed.records
         return self
 
     def sessions(self, answer: dict) -> Household:
         """Take the newest page of ``/sessions``."""
         parsed = parse_sessions(json.dumps(answer).encode())
-        walk = begin_head(self.ledger.load()[1], self.now_seconds, 7 * 86_400.0)
-        self.ledger.begin_page("sessions", self._pause("sessions"), walk)
-        self.ledger.record_sessions(parsed, self._pause("sessions"), walk, offset=0, now_seconds=self.now_seconds)
+        walk = self.ledger.load()[1]
+        request = next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=7 * 86_400.0)
+        self.ledger.begin_request("sessions", self._pause("sessions"), request)
+        self.ledger.record_page(parsed, self._pause("sessions"), request)
         return self
 
     def energy(self, answer: dict) -> Household:
         """Take an answer of ``/energy``."""
         parsed = parse_energy(json.dumps(answer).encode())
         self.ledger.begin_request("energy", self._pause("energy"))
-        self.ledger.record_energy(parsed, self._pause("energy"), self.now_seconds)
+        self.ledger.record_energy(parsed, self._pause("energy"))
         self.energy_record = parsed
         return self
 

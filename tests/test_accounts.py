@@ -12,6 +12,7 @@ from aioresponses import CallbackResult
 from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts
 from joulo_exporter.api import open_session
@@ -30,10 +31,6 @@ BODIES = {
     "sessions?limit=100&offset=0": b'{"sessions": []}',
     "energy": b'{"total_kwh": 5}',
 }
-
-
-async def inline(work):
-    return work()
 
 
 class House:

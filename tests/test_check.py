@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 from aioresponses import CallbackResult
-from ledger_desk import Desk
+from support.ledger_desk import Desk
 
 from joulo_exporter.cli import main
 from joulo_exporter.ledger import AccountLedger, Database

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from prometheus_client import CollectorRegistry
+from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts
 from joulo_exporter.api import CHARGERS, SESSIONS, JouloClient, open_session
@@ -35,9 +36,6 @@ async def test_its_whole_history_is_there_in_a_moment(tmp_path):
             super().publish(account, snapshot)
             if snapshot.book is not None and snapshot.book.complete:
                 complete.set()
-
-    async def inline(work):
-        return work()
 
     async with simulated_household(tmp_path) as config, open_session(connection_limit=1) as session:
         exposition, database = Watched(CollectorRegistry()), Database(None)

@@ -8,13 +8,11 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from poller_rig import SETTINGS
+from support.poller_rig import SETTINGS
 
 from joulo_exporter.ledger import EndpointRecord
-from joulo_exporter.poller import spread_settings
-from joulo_exporter.poller.endpoint_state import EndpointState, Handover
-from joulo_exporter.poller.tasks import ChargersTask, EnergyTask, SessionsTask
-from joulo_exporter.schedule import JITTER_SHARE, Pause, pause_after_success
+from joulo_exporter.poller import EndpointState, Handover, account_tasks, spread_settings
+from joulo_exporter.schedule import JITTER_SHARE, Pause
 
 ACCOUNTS = 5000
 HOUR_S = 3600.0
@@ -27,17 +25,16 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
     numbers, moments, due = random.Random(1), {}, []
     for account in range(ACCOUNTS):
         settings = spread_settings(SETTINGS, account, ACCOUNTS)
-        for task in (ChargersTask(), SessionsTask(), EnergyTask()):
-            state = EndpointState(task, Handover())
-            state.restore(record, settings, now_seconds=NOW_S, mono_s=0.0)
+        for task in account_tasks(frozenset()):
+            state = EndpointState(task, settings, Handover())
+            state.restore(record, now_seconds=NOW_S, mono_s=0.0)
             moments[account, task.name] = []
             heapq.heappush(due, (state.due_mono_s, account, task.name, state))
     while due[0][0] < HOUR_S:
         now_s, account, name, state = heapq.heappop(due)
         moments[account, name].append(now_s)
-        interval_s = SETTINGS.intervals[name]
-        state.requested(now_s, interval_s)
-        state.succeeded(NOW_S + now_s, 0, pause_after_success(interval_s, numbers.random()))
+        state.requested(now_seconds=NOW_S + now_s, mono_s=now_s)
+        state.succeeded((), numbers.random(), now_s)
         heapq.heappush(due, (state.due_mono_s, account, name, state))
     return moments
 

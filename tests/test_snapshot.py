@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import DRIVEWAY, GARAGE, LAST_SESSION, NOW, TAG, Household, fixture, recorded, recorded_picture
 
+from joulo_exporter.ledger import Book, FinishedSession, Meter
 from joulo_exporter.models import Charger, LiveSession
-from joulo_exporter.models.book import Book, FinishedSession, Meter
 from joulo_exporter.snapshot import (
     DURATION_BOUNDS_S,
     Durations,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
-from poller_rig import Rig, charger, listed, live
+from support.poller_rig import Rig, charger, listed, live
 
 SCRAPES = 1000
 MOST_GROWTH_BYTES = 24 * 1024

@@ -9,6 +9,7 @@ import pytest
 from aioresponses import CallbackResult
 from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
+from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts
 from joulo_exporter.api import open_session
@@ -24,10 +25,6 @@ BODIES = {
     "energy": b'{"total_kwh": 5}',
 }
 LATEST_JITTER_S = 3.0  # of the chargers' interval
-
-
-async def inline(work):
-    return work()
 
 
 class House:
@@ -53,9 +50,9 @@ class House:
         config.write_text(f"api: {{url: '{URL}'}}\naccounts: [{{name: home, token_file: {self.file}}}]\n")
         self.load = lambda: plans(load_config(config, {}))
 
-    async def counted(self, work):
+    async def counted(self, work, *args):
         self.reads += getattr(work, "__name__", "") == "read"
-        return work()
+        return work(*args)
 
     def answer(self, path, body):
         async def called(_url, **options):

@@ -12,14 +12,14 @@ from joulo_exporter.cli.console import Progress, complain, write
 from joulo_exporter.cli.shard_flags import given_shard
 from joulo_exporter.config import Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.ledger.read_only import read_ledger
+from joulo_exporter.ledger.reader import read_ledger
 from joulo_exporter.snapshot import Tags
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping
 
-    from joulo_exporter.ledger.reading import LedgerReader
+    from joulo_exporter.ledger.reader import LedgerReader
 
 _LONGEST_STEP_S = 300.0
 

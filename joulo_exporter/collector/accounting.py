@@ -9,8 +9,8 @@ from joulo_exporter.collector.family import ENERGY, LEDGER, Family, Labels, of_h
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from joulo_exporter.ledger import Totals
     from joulo_exporter.models import Energy, Month
-    from joulo_exporter.models.book import Totals
     from joulo_exporter.snapshot import EndedSession, Snapshot
 
 _STATED = ("energy", "book.marks")

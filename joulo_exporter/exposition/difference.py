@@ -11,7 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from joulo_exporter.models.book import Book, Totals
+    from joulo_exporter.ledger import Book, Totals
     from joulo_exporter.snapshot import EndpointHealth, LiveCharger, Snapshot
 
 _Item = TypeVar("_Item")

@@ -1,11 +1,11 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
-from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, EndpointRecord, Outcome, Response
 from joulo_exporter.ledger.batches import Batches
-from joulo_exporter.ledger.database import FILE_NAME, Database, put_aside
-from joulo_exporter.ledger.endpoints import PUBLIC_ACCOUNT, EndpointRecord
-from joulo_exporter.ledger.opening import open_ledger
-from joulo_exporter.ledger.walk import PAGE_SIZE, Walk, begin_head
+from joulo_exporter.ledger.book import Book, FinishedSession, Totals
+from joulo_exporter.ledger.chargers import Meter
+from joulo_exporter.ledger.database import FILE_NAME, Database, open_ledger, put_aside
+from joulo_exporter.ledger.history import PAGE_SIZE, PageRequest, Walk, next_page
 
 __all__ = [
     "FILE_NAME",
@@ -13,10 +13,17 @@ __all__ = [
     "PUBLIC_ACCOUNT",
     "AccountLedger",
     "Batches",
+    "Book",
     "Database",
     "EndpointRecord",
+    "FinishedSession",
+    "Meter",
+    "Outcome",
+    "PageRequest",
+    "Response",
+    "Totals",
     "Walk",
-    "begin_head",
+    "next_page",
     "open_ledger",
     "put_aside",
 ]

@@ -3,28 +3,70 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from joulo_exporter.ledger import books, endpoints, history, labels, totals
+from joulo_exporter.ledger import chargers, history
+from joulo_exporter.ledger.book import raised_marks, read_book, read_marks, with_new_sums, write_marks
 from joulo_exporter.ledger.sessions import Change
+from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
     from joulo_exporter.errors import ApiError
+    from joulo_exporter.ledger.book import Book, Marks
+    from joulo_exporter.ledger.chargers import Meter
     from joulo_exporter.ledger.database import Database
-    from joulo_exporter.ledger.endpoints import EndpointRecord
-    from joulo_exporter.ledger.walk import Walk
+    from joulo_exporter.ledger.history import PageRequest, Walk
     from joulo_exporter.models import Answer, Charger, Energy, Session
-    from joulo_exporter.models.book import Book, Meter
-    from joulo_exporter.schedule import Pause
+
+PUBLIC_ACCOUNT = "\tpublic"
+"""The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
+
+_LONGEST_ERROR = 300
+
+
+class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
+    """One endpoint of one account: the throttle, the last outcome, the last good API response, the counts."""
+
+    pause: Pause | None = None
+    up: bool | None = None
+    """Whether the last refresh succeeded; ``None`` before the first one."""
+    error: str | None = None
+    """Why it did not; one line."""
+    succeeded_at_seconds: float | None = None
+    body: bytes | None = None
+    """The last good API response, in our own encoding."""
+    malformed: int = 0
+    """Records that could not be read, ever."""
+    requests: tuple[tuple[str, int], ...] = ()
+    """Requests ever made, by code."""
+
+
+class Response(Protocol):
+    """An API response of one record."""
+
+    @property
+    def malformed(self) -> tuple[str, ...]:
+        """Return a line for each part that could not be read."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Consequences of an API response that is in the ledger for the refreshes that follow."""
+
+    session_ended: bool = False
+    """Whether it shows that a session has ended."""
+    walk: Walk | None = None
+    """After a page of ``/sessions``, how far the history has been read."""
 
 
 class AccountLedger:
     """Everything that is kept of one account.
+
+    The time of an API response is that of its request, which is in the pause that is stored with it.
 
     Args:
         database: the ledger's file.
@@ -45,168 +87,152 @@ class AccountLedger:
         self._labels = configured_labels
         self._vehicles = vehicles
         self._book: Book | None = None
-        self._undone = -1
+        self._rollbacks = -1  # of the database, when the book was read
         self._named_unlinked = False
         self._change = Change.SESSIONS
         self._meters: Mapping[str, Meter] = {}  # read since the last book, as are the marks
-        self._raised: Mapping[tuple[str, str], float] = {}
+        self._raised: Marks = {}
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
-            labels.apply_configured(connection, self._account, dict(configured_labels))
+            chargers.apply_configured_labels(connection, self._account, configured_labels)
 
     def load(self) -> tuple[dict[str, EndpointRecord], Walk]:
-        """Return what is known of each endpoint, and how far the history has been read."""
+        """Return the record of each endpoint that was ever asked, and how far the history has been read."""
         with self._database.transaction() as connection:
-            return endpoints.load_endpoints(connection, self._account), history.load_walk(
-                connection, self._account
-            )
+            return load_endpoints(connection, self._account), history.load_walk(connection, self._account)
 
-    def begin_request(self, endpoint: str, pause: Pause) -> None:
-        """Note a request before it goes out, with a pause that holds if its outcome is never noted."""
-        with self._database.transaction() as connection:
-            endpoints.save_request(connection, self._account, endpoint, pause)
+    def begin_request(self, endpoint: str, pause: Pause, page: PageRequest | None = None) -> None:
+        """Note a request before it goes out: a crash right after must not repeat it.
 
-    def begin_page(self, endpoint: str, pause: Pause, walk_now: Walk) -> None:
-        """Note a request for a page of the history before it goes out."""
+        Args:
+            endpoint: its name.
+            pause: holds if the outcome is never noted.
+            page: the page that is asked for, if it is one of ``/sessions``.
+        """
         with self._database.transaction() as connection:
-            endpoints.save_request(connection, self._account, endpoint, pause)
-            history.save_walk(connection, self._account, walk_now)
+            _save_request(connection, self._account, endpoint, pause)
+            if page is not None:
+                history.save_walk(connection, self._account, page.walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
-        """Note a request that failed; what is known stays."""
+        """Note a request that failed; the last good API response stays."""
         with self._database.transaction() as connection:
-            endpoints.save_request(connection, self._account, endpoint, pause)
-            endpoints.count_failure(connection, self._account, endpoint, error.code)
-            endpoints.save_failure(connection, self._account, endpoint, str(error))
+            _save_request(connection, self._account, endpoint, pause)
+            _save_failure(connection, self._account, endpoint, error)
 
-    def record_chargers(self, answer: Answer[Charger], pause: Pause, now_seconds: float) -> bool:
-        """Store an answer of ``/chargers``; return whether it shows that a session has ended."""
+    def record_chargers(self, response: Answer[Charger], pause: Pause) -> Outcome:
+        """Store an API response of ``/chargers``."""
         with self._database.transaction() as connection:
-            self._succeeded(
-                connection, "chargers", pause, now_seconds, answer.records, malformed=len(answer.malformed)
+            self._save_success(connection, "chargers", pause, response, body=response.records)
+            update = chargers.record_chargers(
+                connection,
+                self._account,
+                response.records,
+                self._labels,
+                self._known_chargers(connection),
+                pause.requested_at_seconds,
             )
-            known = self._known(connection)
-            news = history.record_chargers(
-                connection, self._account, answer.records, self._labels, known, now_seconds
-            )
-            marks = self._marks(connection)
-            for charger in answer.records:
-                if charger.meter_wh is not None:
-                    marks.hold("meter_wh", charger.id, charger.meter_wh)
-            marks.save()
-            self._changed(news.change, meters=news.meters, raised=marks.raised)
-        return news.session_ended
+            readings = {("meter_wh", charger.id): charger.meter_wh for charger in response.records}
+            self._note(update.change, meters=update.meters, raised=self._raise_marks(connection, readings))
+        return Outcome(session_ended=update.session_ended)
 
-    def record_sessions(
-        self, answer: Answer[Session], pause: Pause, walk_now: Walk, *, offset: int, now_seconds: float
-    ) -> Walk:
-        """Store a page of ``/sessions``; return the walk after it."""
+    def record_page(self, response: Answer[Session], pause: Pause, request: PageRequest) -> Outcome:
+        """Store a page of ``/sessions``."""
         with self._database.transaction() as connection:
-            self._succeeded(connection, "sessions", pause, now_seconds, None, malformed=len(answer.malformed))
-            self._changed(Change.SESSIONS)
-            return history.record_page(
-                connection, self._account, answer, walk_now, offset=offset, now_seconds=now_seconds
-            )
+            self._save_success(connection, "sessions", pause, response)
+            self._note(Change.SESSIONS)
+            walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
+        return Outcome(walk=walk)
 
-    def record_energy(self, energy: Energy, pause: Pause, now_seconds: float) -> None:
-        """Store an answer of ``/energy``, and hold its totals."""
+    def record_energy(self, energy: Energy, pause: Pause) -> Outcome:
+        """Store an API response of ``/energy``, and hold its totals."""
         with self._database.transaction() as connection:
-            self._succeeded(connection, "energy", pause, now_seconds, energy, malformed=len(energy.malformed))
-            marks = self._marks(connection)
-            for (series, scope), value in _stated(energy).items():
-                if value is not None:
-                    marks.hold(series, scope, value)
-            marks.save()
-            self._changed(Change.NONE, raised=marks.raised)
+            self._save_success(connection, "energy", pause, energy, body=energy)
+            self._note(Change.NONE, raised=self._raise_marks(connection, _stated(energy)))
+        return Outcome()
 
-    def record_answer(
-        self, endpoint: str, answer: object, malformed: int, pause: Pause, now_seconds: float
-    ) -> None:
-        """Store an answer that is shown as it is, and adds to no total."""
+    def record_response(self, response: Response, pause: Pause, endpoint: str) -> Outcome:
+        """Store an API response that is shown as it is, and adds to no total."""
         with self._database.transaction() as connection:
-            self._succeeded(connection, endpoint, pause, now_seconds, answer, malformed=malformed)
+            self._save_success(connection, endpoint, pause, response, body=response)
+        return Outcome()
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
-        """Return the account as it is to be served; what is returned is held from now on.
+        """Return the account as it is to be served; the returned totals are held from now on.
 
         Args:
             name_unlinked: give labels to chargers that ``/chargers`` does not show, which is right only after
                 it has answered, since its slug would come first.
             now_seconds: wall-clock time.
         """
-        former = self._former()
-        if former is None or name_unlinked != self._named_unlinked:
+        former = self._last_book()
+        # A book with recent ends changes with the time.
+        is_current = former is not None and self._change != Change.SESSIONS and not former.ended
+        if former is None or not is_current or name_unlinked != self._named_unlinked:
             with self._database.transaction() as connection:
                 if name_unlinked:
-                    history.pin_unlinked(connection, self._account, self._labels)
-                book = books.read_book(
+                    chargers.pin_unlinked(connection, self._account, self._labels)
+                book = read_book(
                     connection, self._account, self._vehicles, now_seconds, persistent=self._database.persistent
                 )
         else:
             book = self._brought_up_to_date(former)
-        self._keep(book, name_unlinked=name_unlinked)
+        self._book, self._rollbacks, self._named_unlinked = book, self._database.rollbacks, name_unlinked
+        self._change, self._meters, self._raised = Change.NONE, {}, {}
         return book
 
-    def _former(self) -> Book | None:
-        """Return the last book, if it can be brought up to date; one with news in it changes with the time."""
-        book = self._last_book()
-        return None if book is None or self._change == Change.SESSIONS or book.ended else book
-
     def _last_book(self) -> Book | None:
-        """Return the last book, unless something was undone since, which may have been part of it."""
-        return self._book if self._undone == self._database.undone else None
-
-    def _keep(self, book: Book, *, name_unlinked: bool) -> None:
-        self._book, self._undone, self._named_unlinked = book, self._database.undone, name_unlinked
-        self._change, self._meters, self._raised = Change.NONE, {}, {}
+        """Return the last book, unless a transaction was rolled back since, which may have been part of it."""
+        return self._book if self._rollbacks == self._database.rollbacks else None
 
     def _brought_up_to_date(self, book: Book) -> Book:
         if self._change:
             with self._database.transaction() as connection:
-                book = books.with_new_sums(connection, self._account, book, self._vehicles)
+                book = with_new_sums(connection, self._account, book, self._vehicles)
         if not (self._meters or self._raised):
             return book
         return msgspec.structs.replace(
             book, meters={**book.meters, **self._meters}, marks={**book.marks, **self._raised}
         )
 
-    def _marks(self, connection: sqlite3.Connection) -> totals.Marks:
-        """Return the marks of the counters that the API states."""
+    def _raise_marks(
+        self, connection: sqlite3.Connection, stated: Mapping[tuple[str, str], float | None]
+    ) -> Marks:
+        """Hold counters that the API states; return the marks that have risen."""
         book = self._last_book()
-        known = None if book is None else {**book.marks, **self._raised}
-        return totals.Marks(connection, self._account, known)
+        marks = read_marks(connection, self._account) if book is None else {**book.marks, **self._raised}
+        raised = raised_marks(marks, {key: value for key, value in stated.items() if value is not None})
+        write_marks(connection, self._account, raised)
+        return raised
 
-    def _known(self, connection: sqlite3.Connection) -> history.Known:
+    def _known_chargers(self, connection: sqlite3.Connection) -> chargers.KnownChargers:
         book = self._last_book()
         if book is None or self._change == Change.SESSIONS:
-            return history.Known(
-                labels.pinned_labels(connection, self._account), books.read_meters(connection, self._account)
+            return chargers.KnownChargers(
+                chargers.pinned_labels(connection, self._account), chargers.read_meters(connection, self._account)
             )
-        return history.Known(book.labels, {**book.meters, **self._meters})
+        return chargers.KnownChargers(book.labels, {**book.meters, **self._meters})
 
-    def _succeeded(
+    def _save_success(
         self,
         connection: sqlite3.Connection,
         endpoint: str,
         pause: Pause,
-        now_seconds: float,
-        answer: object,
+        response: Response,
         *,
-        malformed: int,
+        body: object | None = None,
     ) -> None:
-        endpoints.save_success(
-            connection, self._account, endpoint, pause, at_seconds=now_seconds, malformed=malformed
-        )
-        if answer is not None:
-            endpoints.save_answer(connection, self._account, endpoint, msgspec.json.encode(answer))
+        _save_success(connection, self._account, endpoint, pause, malformed=len(response.malformed))
+        if body is not None:
+            _save_body(connection, self._account, endpoint, msgspec.json.encode(body))
 
-    def _changed(
+    def _note(
         self,
         change: Change,
         *,
         meters: Mapping[str, Meter] = MappingProxyType({}),
-        raised: Mapping[tuple[str, str], float] = MappingProxyType({}),
+        raised: Marks = MappingProxyType({}),
     ) -> None:
         """Note in what the next book differs."""
         self._change = max(self._change, change)
@@ -222,3 +248,83 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
         ("account_sessions", "ere"): energy.sessions,
         ("account_sessions", "all"): energy.sessions_all,
     }
+
+
+# Endpoints ----------------------------------------------------------------------------------------
+
+
+def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, EndpointRecord]:
+    """Return the endpoints that were ever asked, by name."""
+    failed: dict[str, list[tuple[str, int]]] = {}
+    for endpoint, code, count in connection.execute(
+        "SELECT endpoint, code, count FROM requests WHERE account = ? ORDER BY endpoint, code", (account,)
+    ):
+        failed.setdefault(endpoint, []).append((code, count))
+    rows = connection.execute(
+        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
+        "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = ?",
+        (account,),
+    )
+    return {
+        endpoint: EndpointRecord(
+            pause=None if requested_at is None else Pause(requested_at, pause_s, failures),
+            up=None if up is None else bool(up),
+            error=error,
+            succeeded_at_seconds=succeeded_at,
+            body=body,
+            malformed=malformed,
+            requests=tuple(_counts(succeeded, failed.get(endpoint, []))),
+        )
+        for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows
+    }
+
+
+def _counts(succeeded: int, failed: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return sorted([("200", succeeded), *failed]) if succeeded else failed
+
+
+def _save_request(connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause) -> None:
+    connection.execute(
+        """INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
+             pause_s = excluded.pause_s, failures = excluded.failures""",
+        (account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures),
+    )
+
+
+def _save_success(
+    connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause, *, malformed: int
+) -> None:
+    """Note, and count, a refresh that succeeded; its time is that of the request."""
+    connection.execute(
+        """INSERT INTO endpoints
+             (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
+           VALUES (?1, ?2, ?3, ?4, ?5, 1, ?3, ?6, 1)
+           ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
+             pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
+             succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed,
+             succeeded = succeeded + 1""",
+        (account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures, malformed),
+    )
+
+
+def _save_body(connection: sqlite3.Connection, account: int, endpoint: str, body: bytes) -> None:
+    """Keep the last good API response; one that is as before is not written again."""
+    connection.execute(
+        """INSERT INTO last_answers VALUES (?, ?, ?)
+           ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body WHERE body != excluded.body""",
+        (account, endpoint, body),
+    )
+
+
+def _save_failure(connection: sqlite3.Connection, account: int, endpoint: str, error: ApiError) -> None:
+    """Count a request that failed, by its code, and note why."""
+    connection.execute(
+        """INSERT INTO requests VALUES (?, ?, ?, 1)
+           ON CONFLICT (account, endpoint, code) DO UPDATE SET count = count + 1""",
+        (account, endpoint, error.code),
+    )
+    connection.execute(
+        "UPDATE endpoints SET up = 0, error = ? WHERE account = ? AND endpoint = ?",
+        (str(error)[:_LONGEST_ERROR], account, endpoint),
+    )

@@ -1,31 +1,34 @@
 """The ledger's work of many accounts, done by one thread with one commit for all that waits.
 
-A commit waits for the disk and costs far more than what an account writes. Nobody is told that something was
-written before the commit that holds it.
+A commit waits for the disk and costs far more than the statements of an account. No caller gets its result before
+the commit that holds it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from joulo_exporter.ledger.database import Database, Done
+    from joulo_exporter.ledger.database import Database, Done, Work
 
+Params = ParamSpec("Params")
 Result = TypeVar("Result")
-_Waiting = tuple["Callable[[], Any]", "asyncio.Future[Any]"]
+_Waiting = tuple["Work", "asyncio.Future[Any]"]
 
 LARGEST_BATCH = 100
 """Work in one commit; bounds how long a failure of all is tried again, one by one."""
 
-_TOLD_AT_ONCE = 6
-"""Each who is told goes on at once, with a picture to draw or a request to send: the loop breathes in between."""
+_RESULTS_AT_ONCE = 6
+"""Each caller that gets its result goes on at once, with a snapshot to render or a request to send: the event loop
+serves others in between."""
 
-_BREATH_S = 0.005
-"""Between those, so that the answers to what they ask do not come all at once either."""
+_RESULTS_APART_S = 0.005
+"""Between those, so that the API responses to their requests do not come all at once either."""
 
 
 class Batches:
@@ -36,7 +39,7 @@ class Batches:
     """
 
     def __init__(self, database: Database) -> None:
-        self.gathering_s = 0.0
+        self.interval_s = 0.0
         """The least time from the beginning of a batch to that of the next, unless that one is full."""
         self._database = database
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
@@ -45,16 +48,18 @@ class Batches:
         self._began_at_s = float("-inf")
         self._writing: asyncio.Future[list[Done]] | None = None
 
-    def __call__(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
-        """Return what ``work`` returns, or raise what it raises, once all that it wrote is durable."""
+    def __call__(
+        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> asyncio.Future[Result]:
+        """Return the result of ``work(*args, **kwargs)``, or raise its error, once its writes are durable."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, future))
+        self._waiting.append((partial(work, *args, **kwargs), future))
         self._schedule()
         return future
 
     async def close(self) -> None:
         """Write what waits, then close the file, by the ledger's own thread."""
-        self.gathering_s = 0.0
+        self.interval_s = 0.0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -65,7 +70,7 @@ class Batches:
         self._thread.shutdown()
 
     def _schedule(self) -> None:
-        """See to it that what waits is written: at once, or when enough time has passed."""
+        """See to it that waiting work is done: at once, or when enough time has passed."""
         if self._writing is not None or not self._waiting:
             return
         full = len(self._waiting) == LARGEST_BATCH
@@ -74,8 +79,8 @@ class Batches:
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        wait_s = 0.0 if len(self._waiting) >= LARGEST_BATCH else self._began_at_s + self.gathering_s - loop.time()
-        # Never in this turn of the loop: who comes in the same one comes along.
+        wait_s = 0.0 if len(self._waiting) >= LARGEST_BATCH else self._began_at_s + self.interval_s - loop.time()
+        # Never in this event-loop iteration: work that comes in the same one is done along with it.
         self._timer = loop.call_later(max(0.0, wait_s), self._write)
 
     def _write(self) -> None:
@@ -83,9 +88,9 @@ class Batches:
         self._timer = None
         self._began_at_s = loop.time()
         taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
-        batch = [(work, future) for work, future in taken if not future.done()]  # who was cancelled wants nothing
+        batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is not done
         works = [work for work, _ in batch]
-        self._writing = loop.run_in_executor(self._thread, self._database.run_together, works)
+        self._writing = loop.run_in_executor(self._thread, self._database.run_batch, works)
         self._writing.add_done_callback(lambda written: self._written(batch, written))
 
     def _written(self, batch: list[_Waiting], written: asyncio.Future[list[Done]]) -> None:
@@ -93,15 +98,16 @@ class Batches:
         self._schedule()
         futures = [future for _, future in batch]
         error = written.exception()
-        self._tell(list(zip(futures, [(None, error)] * len(futures) if error else written.result(), strict=True)))
+        results = [(None, error)] * len(futures) if error else written.result()
+        self._deliver(list(zip(futures, results, strict=True)))
 
-    def _tell(self, outcomes: list[tuple[asyncio.Future[Any], Done]]) -> None:
-        for future, (result, error) in outcomes[:_TOLD_AT_ONCE]:
+    def _deliver(self, results: list[tuple[asyncio.Future[Any], Done]]) -> None:
+        for future, (result, error) in results[:_RESULTS_AT_ONCE]:
             if future.done():  # cancelled while it was written
                 continue
             if error is None:
                 future.set_result(result)
             else:
                 future.set_exception(error)
-        if outcomes[_TOLD_AT_ONCE:]:
-            asyncio.get_running_loop().call_later(_BREATH_S, self._tell, outcomes[_TOLD_AT_ONCE:])
+        if results[_RESULTS_AT_ONCE:]:
+            asyncio.get_running_loop().call_later(_RESULTS_APART_S, self._deliver, results[_RESULTS_AT_ONCE:])

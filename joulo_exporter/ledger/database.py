@@ -1,31 +1,37 @@
-"""The SQLite file: opened, locked against a second process, put aside when it is damaged."""
+"""The ledger's SQLite file: locked against a second process, opened, written in transactions and batches."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
+from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+_logger = logging.getLogger(__name__)
+
+Work = Callable[[], Any]
 Done = tuple[Any, BaseException | None]
-"""What a piece of work returned, or what it raised."""
+"""The result of a piece of work, or the error that it raised."""
 
 FILE_NAME = "ledger.sqlite3"
 LOCK_NAME = "ledger.lock"
 
 _CACHE_KIB = 16 * 1024
-"""Of the file's pages; all that a thousand accounts change in a minute, so that none is read again for it."""
+"""Cache of the file's pages; holds all that a thousand accounts change in a minute, so that none is read again."""
 
 _JOURNAL_PAGES = 4000
-"""So many are in the journal before the file is brought up to date: what changes often is copied once."""
+"""Pages in the journal before the file is brought up to date: a page that changes often is copied once."""
 
 _JOURNAL_LIMIT_BYTES = 4200 * _JOURNAL_PAGES
 
@@ -40,9 +46,9 @@ class Database:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._lock_fd: int | None = None
-        self._together = self._spoiled = False
-        self.undone = 0
-        """How many transactions were undone: what was read in one of them may never have been true."""
+        self._in_batch = self._batch_failed = False
+        self.rollbacks = 0
+        """Transactions that were rolled back: what was read in one of them may never have been true."""
         if folder is not None:
             self._lock_fd = _locked(folder)
         try:
@@ -60,70 +66,68 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection within a transaction: all of it is written, or nothing.
 
-        Within ``run_together`` it is durable only when all of that is.
+        Within ``run_batch`` it is durable only when the whole batch is.
 
         Raises:
             LedgerError: it could not be read or written; nothing of the transaction was kept.
         """
         try:
-            if self._together:
-                with self._part_of_all():
+            if self._in_batch:
+                with self._part_of_batch():
                     yield self._connection
             else:
                 self._connection.execute("BEGIN IMMEDIATE")
-                with self._kept_or_undone():
+                with self._committed():
                     yield self._connection
         except sqlite3.Error as error:
             raise _as_ledger_error(error, self._place) from error
 
     @contextlib.contextmanager
-    def _part_of_all(self) -> Iterator[None]:
+    def _part_of_batch(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            self._spoiled = True
+            self._batch_failed = True
             raise
 
-    def run_together(self, works: Sequence[Callable[[], Any]]) -> list[Done]:
+    def run_batch(self, works: Sequence[Work]) -> list[Done]:
         """Run pieces of work, each with transactions of its own, and make all that they wrote durable at once.
 
-        When a transaction fails, or the disk refuses the whole, all is undone and each piece is run again, with
-        commits of its own: it must change nothing but the ledger. That is rare; to be able to undo a single
-        piece would cost every one of them.
-
-        Returns:
-            For each piece what it returned, or what it raised.
+        When a transaction fails, or the disk refuses the whole, all is rolled back and each piece is run again,
+        with commits of its own: it must change nothing but the ledger. That is rare; a savepoint for each piece
+        would cost every one of them.
         """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             return [(None, _as_ledger_error(error, self._place))] * len(works)
-        self._together, self._spoiled = True, False
+        self._in_batch, self._batch_failed = True, False
         try:
-            with self._kept_or_undone():
-                return [self._done(work) for work in works]
+            with self._committed():
+                return [self._run_in_batch(work) for work in works]
         except sqlite3.Error:
-            self._together = False
-            return [_outcome(work) for work in works]
+            self._in_batch = False
+            return [_run(work) for work in works]
         finally:
-            self._together = False
+            self._in_batch = False
 
     @contextlib.contextmanager
-    def _kept_or_undone(self) -> Iterator[None]:
+    def _committed(self) -> Iterator[None]:
+        """Commit at the end of the block, or roll back after an error in it."""
         try:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            self.undone += 1
+            self.rollbacks += 1
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _done(self, work: Callable[[], Any]) -> Done:
-        done = _outcome(work)
-        # SQLite itself undoes all, when a disk is full or out of order.
-        if self._spoiled or not self._connection.in_transaction:
-            raise sqlite3.OperationalError("the transaction was undone")
+    def _run_in_batch(self, work: Work) -> Done:
+        done = _run(work)
+        # SQLite itself rolls all back, when a disk is full or out of order.
+        if self._batch_failed or not self._connection.in_transaction:
+            raise sqlite3.OperationalError("the transaction was rolled back")
         return done
 
     def close(self) -> None:
@@ -142,11 +146,42 @@ class Database:
             self._lock_fd = None
 
 
-def _outcome(work: Callable[[], Any]) -> Done:
+def _run(work: Work) -> Done:
     try:
         return work(), None
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs to who gave the work
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised where the work was asked for
         return None, error
+
+
+def open_ledger(folder: Path, now_seconds: float) -> Database:
+    """Open the ledger; put a damaged one aside and begin anew; without a usable path keep it in memory.
+
+    Args:
+        folder: the storage path.
+        now_seconds: wall-clock time, for the name of a damaged file.
+
+    Raises:
+        LedgerLockedError: another process has it; two exporters would ask the API twice as often.
+    """
+    try:
+        try:
+            return Database(folder)
+        except LedgerDamagedError as error:
+            kept = put_aside(folder, now_seconds)
+            event(_logger, "error", "the ledger is damaged; it is kept aside, and the history is read anew",
+                  err=error, kept=kept)  # fmt: skip
+            return Database(folder)
+    except LedgerLockedError:
+        raise
+    except LedgerError as error:
+        event(
+            _logger,
+            "error",
+            "no ledger on disk: it is in memory now, and a restart reads the whole history again; "
+            "give the exporter a folder that it may write, with --storage.path",
+            err=error,
+        )
+        return Database(None)
 
 
 def put_aside(folder: Path, now_seconds: float) -> Path:
@@ -169,7 +204,7 @@ def put_aside(folder: Path, now_seconds: float) -> Path:
 
 
 def _locked(folder: Path) -> int:
-    """Take the lock of the storage path, and write our process id into it for who comes second."""
+    """Take the lock of the storage path, and write our process id into it, for the message of a second process."""
     path = folder / LOCK_NAME
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,10 @@
-"""How answers of ``/chargers`` and ``/sessions`` change the sessions of an account."""
+"""The history of sessions, read page by page from ``/sessions``.
+
+A *walk* is one pass through the pages, from the newest session to the oldest. Pages shift while they are read: a
+new session pushes the others down, a withdrawn one pulls them up. Consecutive pages therefore overlap by a record
+that could be read, and a page that does not connect with what this walk has seen is asked for again further up.
+Each walk has a number, its generation, which marks every session that it lists.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +12,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.ledger import walk as walks
-from joulo_exporter.ledger.entry import Entry, listed, seen_live, vanished
-from joulo_exporter.ledger.labels import pin_label
-from joulo_exporter.ledger.sessions import Change, entries, save, select, still_open
-from joulo_exporter.models.book import Meter
+from joulo_exporter.ledger.sessions import StoredSession, listed, save_session, select_sessions, sessions_by_id
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from joulo_exporter.ledger.walk import Walk
-    from joulo_exporter.models import Answer, Charger, LiveSession, Session
+    from joulo_exporter.models import Answer, Session
+
+PAGE_SIZE = 100
+"""Sessions a page; the most that the API gives at once."""
+
+_OVERLAP = 1
+_MOST_FRUITLESS = 3
+"""Pages in a row without a new session: one that does not connect, the one above it, and that one again."""
 
 _FEW_MISSING = 10
 _FEW_MISSING_SHARE = 0.1
@@ -30,10 +38,194 @@ _LISTING_LAG_S = 86_400.0
 """A session that ``/chargers`` showed in the last day may still be on its way into ``/sessions``."""
 
 
+class Walk(msgspec.Struct, frozen=True, gc=False):
+    """How far the history has been read; the names of its fields are stored in the ledger."""
+
+    generation: int = 0
+    offset: int | None = None
+    """Where the next page begins; ``None`` when there is nothing to walk."""
+    full: bool = False
+    """Whether the walk goes to the very end (first import, resync), or only to what is known (an absence)."""
+    complete: bool = False
+    """Whether every session is in the ledger."""
+    clean: bool = True
+    """Whether every record of this walk could be read; otherwise a missing one proves nothing."""
+    fruitless: int = 0
+    """Pages in a row that brought this walk no further."""
+    head_at_seconds: float = 0.0
+    """When the newest page was asked for last."""
+    started_at_seconds: float = 0.0
+    finished_at_seconds: float | None = None
+    """When a full walk reached the end last."""
+    finished_generation: int = 0
+    """Number of that walk. One that was given up is none: what it has not listed may well exist."""
+    doubtful: bool = False
+    """Whether that walk has not listed so many sessions that it takes another one to believe it."""
+
+
+class PageRequest(msgspec.Struct, frozen=True, gc=False):
+    """The page to ask for, and the walk that it belongs to."""
+
+    walk: Walk
+    offset: int = 0
+    """Sessions above the page; 0 for the newest page."""
+
+
+class Page(msgspec.Struct, frozen=True, gc=False):
+    """A page that has come; counts are of sessions on it, as known before it was stored."""
+
+    offset: int
+    size: int
+    malformed: int
+    full_size: int
+    """How many records a page has that is not the last one."""
+    in_this_walk: int
+    in_earlier_walks: int
+
+    @property
+    def is_last(self) -> bool:
+        """Return whether the history ends on this page."""
+        return self.size < self.full_size
+
+    @property
+    def connects(self) -> bool:
+        """Return whether nothing can lie unseen between this page and what the walk has seen."""
+        return self.offset == 0 or self.in_this_walk > 0
+
+    @property
+    def reaches_known(self) -> bool:
+        """Return whether nothing can lie unseen between this page and what is known, of whichever walk."""
+        return self.in_this_walk > 0 or self.in_earlier_walks > 0 or self.is_last
+
+    @property
+    def new(self) -> int:
+        """Return how many sessions this walk had not seen."""
+        return self.size - self.malformed - self.in_this_walk
+
+    @property
+    def next_offset(self) -> int:
+        """Return where the next page begins: of the overlap, at least one record could be read on this page."""
+        return self.offset + max(1, self.size - self.malformed - _OVERLAP)
+
+
+# Which page comes next: pure ----------------------------------------------------------------------
+
+
+def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_interval_s: float) -> PageRequest:
+    """Return the page to ask for now: the newest each interval, and older ones in between during a walk.
+
+    Args:
+        walk: how far the history has been read.
+        now_seconds: wall-clock time.
+        interval_s: seconds from one request for the newest page to the next.
+        resync_interval_s: seconds from the end of one full walk to the begin of the next.
+    """
+    since_newest_s = now_seconds - walk.head_at_seconds
+    if walk.offset and 0 <= since_newest_s < interval_s:
+        return PageRequest(walk, walk.offset)
+    walk = msgspec.structs.replace(walk, head_at_seconds=now_seconds)
+    if walk.offset is None and _full_walk_is_due(walk, now_seconds, resync_interval_s):
+        walk = _new_walk(walk, now_seconds, full=True)
+    return PageRequest(walk)
+
+
+def _full_walk_is_due(walk: Walk, now_seconds: float, resync_interval_s: float) -> bool:
+    if walk.generation == 0 or not walk.complete or walk.finished_at_seconds is None:
+        return True
+    since_s = now_seconds - walk.finished_at_seconds
+    return since_s >= resync_interval_s or since_s < 0  # the clock went back
+
+
+def after_newest_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
+    """Return the walk after the newest page has come."""
+    if walk.offset is None:
+        return _after_refresh(walk, page, now_seconds)
+    has_begun = walk.offset > 0 or walk.fruitless > 0
+    if has_begun and not page.in_this_walk and not page.is_last:
+        return _begin_again(walk, page, now_seconds)
+    if walk.offset == 0:
+        return after_page(_while_connected(walk, page), page, now_seconds)
+    clean = walk.clean and not page.malformed
+    return msgspec.structs.replace(walk, offset=walk.offset + page.new, clean=clean)
+
+
+def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
+    """Return the walk after the page at its offset has come."""
+    walk = msgspec.structs.replace(walk, clean=walk.clean and not page.malformed)
+    if not page.connects:
+        return _step_back(walk, page)
+    if page.is_last or (not walk.full and page.in_earlier_walks):
+        return _finished(walk, now_seconds)
+    fruitless = 0 if page.new > 0 else walk.fruitless + 1
+    same_page_again = page.offset > 0 and fruitless == 1 and page.malformed == 0
+    if same_page_again or fruitless >= _MOST_FRUITLESS:
+        return _give_up(walk)  # no walk comes to an end that way
+    return msgspec.structs.replace(walk, offset=page.next_offset, fruitless=fruitless)
+
+
+def _begin_again(walk: Walk, page: Page, now_seconds: float) -> Walk:
+    """Return a walk that begins with the newest page, which has too many new sessions to connect with this one.
+
+    It is a full one: it must not end at the sessions of this walk, which may not reach down to what is known.
+    """
+    again = _new_walk(_while_connected(walk, page), now_seconds, full=True)
+    return msgspec.structs.replace(again, offset=page.next_offset, clean=not page.malformed)
+
+
+def _after_refresh(walk: Walk, page: Page, now_seconds: float) -> Walk:
+    walk = _while_connected(walk, page)
+    if walk.complete or page.reaches_known:
+        return walk
+    gap = _new_walk(walk, now_seconds, full=False)
+    return msgspec.structs.replace(gap, offset=page.next_offset, clean=not page.malformed)
+
+
+def _while_connected(walk: Walk, page: Page) -> Walk:
+    """Return the walk after the newest page: incomplete if that page does not reach down to what is known.
+
+    After a long absence it may not. Until the sessions between are read, totals are not complete.
+    """
+    return msgspec.structs.replace(walk, complete=walk.complete and page.reaches_known)
+
+
+def _new_walk(walk: Walk, now_seconds: float, *, full: bool) -> Walk:
+    return msgspec.structs.replace(
+        walk,
+        generation=walk.generation + 1,
+        offset=0,
+        full=full,
+        clean=True,
+        fruitless=0,
+        started_at_seconds=now_seconds,
+    )
+
+
+def _step_back(walk: Walk, page: Page) -> Walk:
+    if walk.fruitless + 1 >= _MOST_FRUITLESS:
+        return _give_up(walk)
+    offset = max(0, page.offset - page.full_size + _OVERLAP)
+    return msgspec.structs.replace(walk, offset=offset, fruitless=walk.fruitless + 1)
+
+
+def _give_up(walk: Walk) -> Walk:
+    """Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help."""
+    return msgspec.structs.replace(walk, offset=None, fruitless=0)
+
+
+def _finished(walk: Walk, now_seconds: float) -> Walk:
+    after = msgspec.structs.replace(walk, offset=None, complete=True, fruitless=0)
+    if not walk.full:
+        return after
+    return msgspec.structs.replace(after, finished_at_seconds=now_seconds, finished_generation=walk.generation)
+
+
+# Pages in the ledger ------------------------------------------------------------------------------
+
+
 def load_walk(connection: sqlite3.Connection, account: int) -> Walk:
     """Return how far the history has been read."""
     row = connection.execute("SELECT walk FROM walks WHERE account = ?", (account,)).fetchone()
-    return walks.Walk() if row is None else msgspec.json.decode(row[0], type=walks.Walk)
+    return Walk() if row is None else msgspec.json.decode(row[0], type=Walk)
 
 
 def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
@@ -41,111 +233,11 @@ def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
     connection.execute("INSERT OR REPLACE INTO walks VALUES (?, ?)", (account, msgspec.json.encode(walk)))
 
 
-class Known(msgspec.Struct, frozen=True):
-    """What is known of an account's chargers before an answer."""
-
-    labels: Mapping[str, str]
-    meters: Mapping[str, Meter]
-
-
-class ChargersNews(msgspec.Struct):
-    """What an answer of ``/chargers`` has changed."""
-
-    session_ended: bool = False
-    change: Change = Change.NONE
-    meters: dict[str, Meter] = {}
-    """Readings that are new, by charger id."""
-
-
-def record_chargers(
-    connection: sqlite3.Connection,
-    account: int,
-    chargers: Iterable[Charger],
-    configured_labels: Mapping[str, str],
-    known: Known,
-    now_seconds: float,
-) -> ChargersNews:
-    """Take over sessions in progress, and end those that a charger of the answer no longer shows.
-
-    A charger that is not in the answer changes nothing.
-    """
-    news = ChargersNews()
-    in_progress = still_open(connection, account)
-    for charger in chargers:
-        if charger.id not in known.labels:
-            slug = configured_labels.get(charger.id) or charger.slug
-            pin_label(connection, account, charger.id, slug=slug, name=charger.nickname)
-            news.change = Change.SESSIONS
-        if in_progress:
-            _end_others(connection, account, charger, in_progress, news)
-        if charger.session is not None:
-            _continue(connection, account, charger.id, charger.session, in_progress, news, now_seconds)
-        meter = _read_meter(charger, known.meters.get(charger.id))
-        if meter is not None:
-            news.meters[charger.id] = meter
-    _save_meters(connection, account, news.meters)
-    return news
-
-
-def _end_others(
-    connection: sqlite3.Connection,
-    account: int,
-    charger: Charger,
-    in_progress: dict[str, Entry],
-    news: ChargersNews,
-) -> None:
-    session_id = charger.session.id if charger.session is not None else None
-    gone = [entry for entry in in_progress.values() if entry.charger_id == charger.id and entry.id != session_id]
-    for entry in gone:
-        del in_progress[entry.id]
-        news.change = max(news.change, save(connection, account, entry, vanished(entry)))
-        news.session_ended = True
-
-
-def _continue(
-    connection: sqlite3.Connection,
-    account: int,
-    charger_id: str,
-    session: LiveSession,
-    in_progress: dict[str, Entry],
-    news: ChargersNews,
-    now_seconds: float,
-) -> None:
-    old = in_progress.get(session.id) or entries(connection, account, [session.id]).get(session.id)
-    new = seen_live(old, charger_id, session, now_seconds)
-    in_progress[session.id] = new
-    news.change = max(news.change, save(connection, account, old, new))
-
-
-def _read_meter(charger: Charger, known: Meter | None) -> Meter | None:
-    """Return a reading, and the one before it, if it is news; an older one than what is known is not."""
-    wh, at_seconds = charger.meter_wh, charger.meter_at_seconds
-    if wh is None or at_seconds is None:
-        return None
-    if known is None:
-        return Meter(wh, at_seconds)
-    if at_seconds > known.at_seconds:
-        return Meter(wh, at_seconds, known.wh, known.at_seconds)
-    if at_seconds == known.at_seconds and wh != known.wh:
-        return Meter(wh, at_seconds, known.former_wh, known.former_at_seconds)
-    return None
-
-
-def _save_meters(connection: sqlite3.Connection, account: int, meters: Mapping[str, Meter]) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO meters (account, charger_id, wh, at, former_wh, former_at) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        [(account, charger_id, *msgspec.structs.astuple(meter)) for charger_id, meter in meters.items()],
-    )
-
-
 def record_page(
     connection: sqlite3.Connection,
     account: int,
     answer: Answer[Session],
-    walk: Walk,
-    *,
-    offset: int,
+    request: PageRequest,
     now_seconds: float,
 ) -> Walk:
     """Store a page of ``/sessions``; return the walk after it.
@@ -154,22 +246,22 @@ def record_page(
         connection: within a transaction.
         account: the account's number.
         answer: the page.
-        walk: the walk under which it was asked for.
-        offset: where it begins; 0 for the newest page.
+        request: the request that it answers.
         now_seconds: wall-clock time.
     """
-    former = entries(connection, account, [session.id for session in answer.records])
-    page = _page(answer, offset, former, walk.generation)
-    advance = walks.after_head if offset == 0 else walks.after_page
+    walk = request.walk
+    former = sessions_by_id(connection, account, [session.id for session in answer.records])
+    page = _page(answer, request, former)
+    advance = after_newest_page if request.offset == 0 else after_page
     after = advance(walk, page, now_seconds)
     for session in answer.records:
         old = former.get(session.id)
-        # Where a walk begins with this page, the page is part of it: the next one must connect with it. One
-        # that hangs in the air is part of none, else what lies above it would count as seen.
+        # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
+        # that does not connect is part of none, else the sessions above it would count as seen.
         generation = after.generation if page.connects else _generation(old)
         news = _is_news(session, old, walk, now_seconds)
         new = listed(old, session, generation=generation, learned_at_seconds=now_seconds if news else None)
-        save(connection, account, old, new)
+        save_session(connection, account, old, new)
     if after.finished_generation != walk.finished_generation:
         doubtful = not _withdraw_missing(connection, account, after)
         after = msgspec.structs.replace(after, doubtful=doubtful)
@@ -177,47 +269,31 @@ def record_page(
     return after
 
 
-def _is_news(session: Session, old: Entry | None, walk: Walk, now_seconds: float) -> bool:
+def _page(answer: Answer[Session], request: PageRequest, former: Mapping[str, StoredSession]) -> Page:
+    generation = request.walk.generation
+    return Page(
+        offset=request.offset,
+        size=answer.size,
+        malformed=len(answer.malformed),
+        full_size=min(PAGE_SIZE, answer.page_limit or PAGE_SIZE),
+        in_this_walk=sum(stored.generation == generation for stored in former.values()),
+        in_earlier_walks=sum(0 < stored.generation < generation for stored in former.values()),
+    )
+
+
+def _generation(stored: StoredSession | None) -> int:
+    return 0 if stored is None else stored.generation
+
+
+def _is_news(session: Session, old: StoredSession | None, walk: Walk, now_seconds: float) -> bool:
     """Return whether an end that is listed now is worth a message: nobody wants one for each of the past years.
 
-    The first import brings history, but for what was seen in progress; a long absence brings a day at most.
+    The first import brings history, but for sessions that were seen in progress; a long absence brings the ends of
+    a day at most.
     """
     if session.ended_at_seconds is None or now_seconds - session.ended_at_seconds > _NEWS_S:
         return False
     return walk.finished_at_seconds is not None or old is not None
-
-
-def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels: Mapping[str, str]) -> None:
-    """Give a label to chargers that only sessions name: they are no longer linked to the account."""
-    rows = connection.execute(
-        """SELECT charger_id FROM totals t WHERE account = ? AND entries > 0 AND NOT EXISTS
-             (SELECT 1 FROM chargers c WHERE c.account = t.account AND c.charger_id = t.charger_id)
-           GROUP BY charger_id""",
-        (account,),
-    ).fetchall()
-    for (charger_id,) in rows:
-        (nickname,) = connection.execute(
-            "SELECT charger_nickname FROM sessions WHERE account = ? AND charger_id = ? "
-            "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
-            (account, charger_id),
-        ).fetchone()
-        slug = configured_labels.get(charger_id)
-        pin_label(connection, account, charger_id, slug=slug, name=nickname)
-
-
-def _generation(entry: Entry | None) -> int:
-    return 0 if entry is None else entry.generation
-
-
-def _page(answer: Answer[Session], offset: int, former: Mapping[str, Entry], generation: int) -> walks.Page:
-    return walks.Page(
-        offset=offset,
-        size=answer.size,
-        malformed=len(answer.malformed),
-        full_size=min(walks.PAGE_SIZE, answer.page_limit or walks.PAGE_SIZE),
-        in_this_walk=sum(entry.generation == generation for entry in former.values()),
-        in_earlier_walks=sum(0 < entry.generation < generation for entry in former.values()),
-    )
 
 
 def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) -> bool:
@@ -234,15 +310,15 @@ def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) 
     ).fetchone()
     if not walk.clean or seen_any is None:
         return True
-    missing = select(
+    missing = select_sessions(
         connection,
         "account = ? AND generation < ? AND withdrawn = 0 AND (live_at IS NULL OR live_at < ?)",
         (account, walk.generation, walk.started_at_seconds - _LISTING_LAG_S),
     )
     if not walk.doubtful and len(missing) > max(_FEW_MISSING, _FEW_MISSING_SHARE * _counted(connection, account)):
         return False
-    for entry in missing:
-        save(connection, account, entry, msgspec.structs.replace(entry, withdrawn=True))
+    for stored in missing.values():
+        save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
     return True
 
 

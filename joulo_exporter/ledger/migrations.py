@@ -1,7 +1,7 @@
 """The ledger's tables, as named migrations; each is applied and recorded in one transaction.
 
-A migration that has been released is never changed: another one follows it. Names are the record of what
-was done, so they stay too.
+A migration that has been released is never changed: another one follows it. The names are stored, so that they
+stay too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "0001_accounts_sessions_totals",
         (
             "CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
-            # pause_* and requested_at are the throttle; body is the last good answer, served after a restart.
+            # pause_* and requested_at are the throttle; body is the last API response, served after a restart.
             """CREATE TABLE endpoints (
                 account INTEGER NOT NULL, endpoint TEXT NOT NULL,
                 requested_at REAL, pause_s REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
@@ -70,8 +70,8 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        # What each refresh writes, on fewer pages: an answer beside its index, for a long row in an index
-        # is spread over pages of its own; and the count of the usual outcome along with that outcome.
+        # A refresh writes fewer pages: an answer beside its index, for a long row in an index is spread over
+        # pages of its own; and the count of the usual outcome along with that outcome.
         "0004_refreshes_write_less",
         (
             """CREATE TABLE last_answers (

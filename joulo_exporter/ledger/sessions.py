@@ -1,17 +1,33 @@
-"""Rows of the sessions' table, and the totals that are kept along with every change of a row."""
+"""Sessions of the ledger: how each sighting changes one, its row, and what it adds to the totals.
+
+The latest observation counts, from whichever endpoint it comes; a null never wipes out a known value.
+"""
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from joulo_exporter.ledger.entry import Contribution, Entry, contribution
+from joulo_exporter.models.tag import normal_tag
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+
+    from joulo_exporter.models import LiveSession, Session
+
+Value = TypeVar("Value")
+
+UNTAGGED = ""
+"""Tag of energy that was charged without one."""
+
+UNDECIDED = "-"
+"""Tag of a session in progress that has shown none yet: it may still, so no vehicle gets its energy.
+
+No true tag is spelled that way: ``normal_tag`` takes dashes out.
+"""
 
 _COLUMNS = (
     "id, charger_id, charger_nickname, started_at, ended_at, end_is_final, kwh_hundredths, "
@@ -20,36 +36,40 @@ _COLUMNS = (
 _NAMES = tuple(_COLUMNS.split(", "))
 
 
-def entries(connection: sqlite3.Connection, account: int, ids: Iterable[str]) -> dict[str, Entry]:
-    """Return the entries of these sessions, as far as the ledger has them."""
-    wanted = tuple(ids)
-    if not wanted:
-        return {}
-    marks = ", ".join("?" * len(wanted))
-    return {
-        entry.id: entry for entry in select(connection, f"account = ? AND id IN ({marks})", (account, *wanted))
-    }
+class StoredSession(msgspec.Struct, frozen=True, gc=False):
+    """A session with all that either endpoint has said of it; its fields stand in the order of the columns."""
+
+    id: str
+    charger_id: str
+    charger_nickname: str | None = None
+    started_at_seconds: float | None = None
+    ended_at_seconds: float | None = None
+    """From ``/sessions``, else the last time that ``/chargers`` showed it; ``None`` while in progress."""
+    end_is_final: bool = False
+    """Whether the end comes from ``/sessions``."""
+    kwh_hundredths: int | None = None
+    credits_hundredths: int | None = None
+    id_tag: str | None = None
+    live_at_seconds: float | None = None
+    """When ``/chargers`` showed it last; ``None`` if it never did."""
+    end_seen_at_seconds: float | None = None
+    """When ``/sessions`` first listed the end, as news; set once, whatever happens to it later."""
+    generation: int = 0
+    """The latest walk through the history that listed it; 0 if ``/sessions`` never did."""
+    withdrawn: bool = False
 
 
-def select(
-    connection: sqlite3.Connection, condition: str, values: tuple[object, ...], *, index: str | None = None
-) -> list[Entry]:
-    """Return the entries that meet an SQL condition, which is a constant of the caller's, as is the index."""
-    table = "sessions" if index is None else f"sessions INDEXED BY {index}"
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM {table} WHERE {condition}", values)  # noqa: S608
-    return [_entry(row) for row in rows]
+class Contribution(msgspec.Struct, frozen=True, gc=False):
+    """Energy, credits, count and duration that a session adds to the totals of its charger and tag."""
 
-
-def still_open(connection: sqlite3.Connection, account: int) -> dict[str, Entry]:
-    """Return the sessions in progress that ``/chargers`` has shown."""
-    # The index is named, since SQLite prefers the primary key, and with it every session that there ever was.
-    found = select(
-        connection,
-        "account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0",
-        (account,),
-        index="sessions_open",
-    )
-    return {entry.id: entry for entry in found}
+    charger_id: str
+    tag: str
+    kwh_hundredths: int
+    credits_hundredths: int
+    sessions: int
+    """1 for a finished session."""
+    duration_ms: int
+    """Of a finished session."""
 
 
 class Change(IntEnum):
@@ -61,8 +81,141 @@ class Change(IntEnum):
     SESSIONS = 2
 
 
-def save(connection: sqlite3.Connection, account: int, old: Entry | None, new: Entry) -> Change:
-    """Write the entry, and what its change does to the totals; nothing if nothing changed."""
+# Sightings ----------------------------------------------------------------------------------------
+
+
+def listed(
+    old: StoredSession | None, session: Session, *, generation: int, learned_at_seconds: float | None
+) -> StoredSession:
+    """Return the session after ``/sessions`` listed it.
+
+    Args:
+        old: the session so far.
+        session: as the page lists it.
+        generation: number of the walk that the page belongs to.
+        learned_at_seconds: the time to note for an end that is listed for the first time; ``None`` when that is
+            no news.
+    """
+    old = old or StoredSession(session.id, session.charger_id)
+    final = session.ended_at_seconds is not None
+    ended_at_seconds = session.ended_at_seconds if final else old.ended_at_seconds
+    news = final and not old.end_is_final and old.end_seen_at_seconds is None
+    return msgspec.structs.replace(
+        old,
+        charger_id=session.charger_id,
+        charger_nickname=session.charger_nickname or old.charger_nickname,
+        started_at_seconds=session.started_at_seconds,
+        ended_at_seconds=ended_at_seconds,
+        end_is_final=final or old.end_is_final,
+        kwh_hundredths=_latest(session.kwh_hundredths, old.kwh_hundredths),
+        credits_hundredths=_latest(session.credits_hundredths, old.credits_hundredths),
+        id_tag=session.id_tag or old.id_tag,
+        end_seen_at_seconds=learned_at_seconds if news else old.end_seen_at_seconds,
+        generation=generation,
+        withdrawn=False,
+    )
+
+
+def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now_seconds: float) -> StoredSession:
+    """Return the session after ``/chargers`` showed it: it is in progress, even if it had ended."""
+    old = old or StoredSession(live.id, charger_id)
+    return msgspec.structs.replace(
+        old,
+        charger_id=charger_id,
+        started_at_seconds=_latest(live.started_at_seconds, old.started_at_seconds),
+        ended_at_seconds=None,
+        end_is_final=False,
+        kwh_hundredths=_latest(live.kwh_hundredths, old.kwh_hundredths),
+        id_tag=live.id_tag or old.id_tag,
+        live_at_seconds=now_seconds,
+        withdrawn=False,
+    )
+
+
+def vanished(old: StoredSession) -> StoredSession:
+    """Return the session after ``/chargers`` showed its charger without it: it has ended.
+
+    The end is the last time it was seen, which is never later than the true end: a duration can then
+    only grow when ``/sessions`` makes it final.
+    """
+    return msgspec.structs.replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False)
+
+
+def _latest(new: Value | None, old: Value | None) -> Value | None:
+    return old if new is None else new
+
+
+# Contributions to the totals ----------------------------------------------------------------------
+
+
+def contribution(session: StoredSession) -> Contribution | None:
+    """Return what the session adds to the totals; nothing once it was withdrawn."""
+    if session.withdrawn:
+        return None
+    finished = session.ended_at_seconds is not None
+    return Contribution(
+        charger_id=session.charger_id,
+        tag=_tag_key(session, finished=finished),
+        kwh_hundredths=session.kwh_hundredths or 0,
+        credits_hundredths=session.credits_hundredths or 0,
+        sessions=int(finished),
+        duration_ms=_duration_ms(session),
+    )
+
+
+def _tag_key(session: StoredSession, *, finished: bool) -> str:
+    if session.id_tag:
+        return normal_tag(session.id_tag) or UNTAGGED
+    return UNTAGGED if finished else UNDECIDED
+
+
+def _duration_ms(session: StoredSession) -> int:
+    if session.ended_at_seconds is None or session.started_at_seconds is None:
+        return 0
+    return max(0, round((session.ended_at_seconds - session.started_at_seconds) * 1000))
+
+
+# Rows ---------------------------------------------------------------------------------------------
+
+
+def select_sessions(
+    connection: sqlite3.Connection, condition: str, values: tuple[object, ...], *, index: str | None = None
+) -> dict[str, StoredSession]:
+    """Return the sessions, by id, that meet an SQL condition; it and the index are constants of the caller's."""
+    table = "sessions" if index is None else f"sessions INDEXED BY {index}"
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM {table} WHERE {condition}", values)  # noqa: S608
+    return {row[0]: _from_row(row) for row in rows}
+
+
+def sessions_by_id(connection: sqlite3.Connection, account: int, ids: Iterable[str]) -> dict[str, StoredSession]:
+    """Return these sessions, as far as the ledger has them."""
+    wanted = tuple(ids)
+    if not wanted:
+        return {}
+    marks = ", ".join("?" * len(wanted))
+    return select_sessions(connection, f"account = ? AND id IN ({marks})", (account, *wanted))
+
+
+def stored_session(connection: sqlite3.Connection, account: int, session_id: str) -> StoredSession | None:
+    """Return the session, if the ledger has it."""
+    return sessions_by_id(connection, account, [session_id]).get(session_id)
+
+
+def sessions_in_progress(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
+    """Return the sessions in progress that ``/chargers`` has shown."""
+    # The index is named, since SQLite prefers the primary key, and with it every session that there ever was.
+    return select_sessions(
+        connection,
+        "account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0",
+        (account,),
+        index="sessions_open",
+    )
+
+
+def save_session(
+    connection: sqlite3.Connection, account: int, old: StoredSession | None, new: StoredSession
+) -> Change:
+    """Write the session, and what its change does to the totals; nothing if nothing changed."""
     if old == new:
         return Change.NONE
     if old is None:
@@ -75,22 +228,22 @@ def save(connection: sqlite3.Connection, account: int, old: Entry | None, new: E
         _update(connection, account, old, new)
     former, now = contribution(old) if old else None, contribution(new)
     if former != now:
-        _shift(connection, account, former, now)
-    if old is None or _identity(old) != _identity(new):
+        _change_totals(connection, account, former, now)
+    if old is None or _as_listed(old) != _as_listed(new):
         return Change.SESSIONS
     return Change.SUMS if former != now else Change.NONE
 
 
-def _identity(entry: Entry) -> Entry:
+def _as_listed(session: StoredSession) -> StoredSession:
     """Return what lists of sessions show of one in progress; one that has ended is there with all that it has."""
-    if entry.ended_at_seconds is not None:
-        return entry
+    if session.ended_at_seconds is not None:
+        return session
     # Not when it was seen live, but whether it was: from then on its tag is among the known ones.
-    seen_live = None if entry.live_at_seconds is None else 0.0
-    return msgspec.structs.replace(entry, kwh_hundredths=None, live_at_seconds=seen_live, generation=0)
+    live_at_seconds = None if session.live_at_seconds is None else 0.0
+    return msgspec.structs.replace(session, kwh_hundredths=None, live_at_seconds=live_at_seconds, generation=0)
 
 
-def _update(connection: sqlite3.Connection, account: int, old: Entry, new: Entry) -> None:
+def _update(connection: sqlite3.Connection, account: int, old: StoredSession, new: StoredSession) -> None:
     """Write the columns that differ: what an index holds is costly to write again."""
     pairs = zip(_NAMES, msgspec.structs.astuple(old), msgspec.structs.astuple(new), strict=True)
     changed = {name: value for name, former, value in pairs if value != former}
@@ -101,30 +254,25 @@ def _update(connection: sqlite3.Connection, account: int, old: Entry, new: Entry
     )
 
 
-def _shift(
+def _change_totals(
     connection: sqlite3.Connection, account: int, former: Contribution | None, now: Contribution | None
 ) -> None:
-    """Take what the session added to the totals out, and put what it adds now in."""
+    """Take the session's former contribution out of the totals, and put the present one in."""
     if former and now and (former.charger_id, former.tag) == (now.charger_id, now.tag):
-        _add(
-            connection,
-            account,
-            now.charger_id,
-            now.tag,
-            [a - b for a, b in zip(_sums(now), _sums(former), strict=True)],
-        )
+        differences = [a - b for a, b in zip(_figures(now), _figures(former), strict=True)]
+        _add_to_totals(connection, account, now, differences)
         return
     if former is not None:
-        _add(connection, account, former.charger_id, former.tag, [-figure for figure in _sums(former)])
+        _add_to_totals(connection, account, former, [-figure for figure in _figures(former)])
     if now is not None:
-        _add(connection, account, now.charger_id, now.tag, _sums(now))
+        _add_to_totals(connection, account, now, _figures(now))
 
 
-def _sums(part: Contribution) -> list[int]:
+def _figures(part: Contribution) -> list[int]:
     return [part.kwh_hundredths, part.credits_hundredths, part.sessions, part.duration_ms, 1]
 
 
-def _add(connection: sqlite3.Connection, account: int, charger_id: str, tag: str, figures: list[int]) -> None:
+def _add_to_totals(connection: sqlite3.Connection, account: int, part: Contribution, figures: list[int]) -> None:
     connection.execute(
         """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (account, charger_id, tag) DO UPDATE SET
@@ -133,11 +281,10 @@ def _add(connection: sqlite3.Connection, account: int, charger_id: str, tag: str
              sessions = sessions + excluded.sessions,
              duration_ms = duration_ms + excluded.duration_ms,
              entries = entries + excluded.entries""",
-        (account, charger_id, tag, *figures),
+        (account, part.charger_id, part.tag, *figures),
     )
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    """Return the entry of a row, whose columns stand in the order of the entry's fields."""
-    entry = Entry(*row)
-    return msgspec.structs.replace(entry, end_is_final=bool(row[5]), withdrawn=bool(row[12]))
+def _from_row(row: tuple[Any, ...]) -> StoredSession:
+    session = StoredSession(*row)
+    return msgspec.structs.replace(session, end_is_final=bool(row[5]), withdrawn=bool(row[12]))

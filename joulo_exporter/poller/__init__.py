@@ -1,20 +1,18 @@
-"""The only loop: client, ledger, new snapshot, rest."""
+"""The only loop, one an account: client, ledger, new snapshot, sleep."""
 
-from joulo_exporter.poller.endpoint_state import Handover
-from joulo_exporter.poller.optional import account_tasks
-from joulo_exporter.poller.poller import Poller
-from joulo_exporter.poller.settings import Clock, Offload, PollSettings, spread_settings
-from joulo_exporter.poller.tasks import Task
-from joulo_exporter.poller.turns import Turns
+from joulo_exporter.poller.endpoint import EndpointState, Handover, PollSettings, spread_settings
+from joulo_exporter.poller.poller import Clock, Poller, RequestSlots
+from joulo_exporter.poller.tasks import Offload, Task, account_tasks
 
 __all__ = [
     "Clock",
+    "EndpointState",
     "Handover",
     "Offload",
     "PollSettings",
     "Poller",
+    "RequestSlots",
     "Task",
-    "Turns",
     "account_tasks",
     "spread_settings",
 ]

@@ -1,29 +1,50 @@
-"""The loop of one account: ask what is due, write it down, publish a new picture, rest."""
+"""The loop of one account: ask the endpoints that are due, write it down, publish a new snapshot, sleep."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from joulo_exporter.errors import ApiError, LedgerError
-from joulo_exporter.poller.books import Books
-from joulo_exporter.poller.endpoint_state import EndpointState, Handover
-from joulo_exporter.poller.notices import Notices
-from joulo_exporter.poller.optional import ere_position_task, ere_price_task
-from joulo_exporter.poller.picture import FreshAnswers, picture
-from joulo_exporter.poller.tasks import ChargersTask, EnergyTask, SessionsTask
-from joulo_exporter.poller.turns import Turns
-from joulo_exporter.schedule import Pause, pause_after_failure, pause_after_success
+from joulo_exporter.logs import FailureLog, event
+from joulo_exporter.poller.endpoint import EndpointState, Handover
+from joulo_exporter.poller.tasks import (
+    PagesTask,
+    chargers_task,
+    energy_task,
+    ere_position_task,
+    ere_price_task,
+)
+from joulo_exporter.snapshot import Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from joulo_exporter.api import JouloClient
-    from joulo_exporter.ledger import AccountLedger
-    from joulo_exporter.poller.settings import Clock, Offload, PollSettings
-    from joulo_exporter.poller.tasks import Outcome, Task
-    from joulo_exporter.snapshot import Snapshot
+    from joulo_exporter.ledger import AccountLedger, Book, Response
+    from joulo_exporter.poller.endpoint import PollSettings
+    from joulo_exporter.poller.tasks import Kept, Offload, RecordTask, Result, Task
+    from joulo_exporter.snapshot import EndedSession
+
+_logger = logging.getLogger(__name__)
+
+_TIMED_OUT_SHARE = 4
+"""At most a quarter of the request slots is for accounts that timed out."""
+
+
+class Clock(Protocol):
+    """Time, so that a test can move it by hand."""
+
+    def now(self) -> float:
+        """Return wall-clock time, Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that never jumps."""
+
+    def sleep(self, duration_s: float) -> Awaitable[None]:
+        """Wait."""
 
 
 class Poller:
@@ -36,11 +57,11 @@ class Poller:
         publish: takes each new snapshot.
         offload: runs the ledger's transactions outside of the event loop.
         clock: time and sleep.
-        turns: bounds how many accounts ask at the same time; ``None`` for an account that is alone.
-        former: what the poller before this one left, by endpoint, when this one takes over from it.
+        request_slots: bounds how many accounts ask at the same time; ``None`` for an account that is alone.
+        former: state of the poller before this one, by endpoint, when this one takes over from it.
         fraction: random numbers in [0, 1) for jitter.
-        token_refused: told each time when the API refuses the token.
-        unknown_fields: tells how many fields of an endpoint's answers nobody here knows.
+        token_refused: called each time when the API refuses the token.
+        unknown_fields: returns how many fields of an endpoint's API responses this version does not know.
     """
 
     def __init__(  # noqa: PLR0913 -- everything that it touches is passed in
@@ -52,7 +73,7 @@ class Poller:
         *,
         offload: Offload,
         clock: Clock,
-        turns: Turns | None = None,
+        request_slots: RequestSlots | None = None,
         former: Mapping[str, Handover] | None = None,
         fraction: Callable[[], float] = random.random,
         token_refused: Callable[[], None] = lambda: None,
@@ -64,35 +85,33 @@ class Poller:
         self._publish = publish
         self._offload = offload
         self._clock = clock
-        self._turns = turns or Turns(1)
+        self._request_slots = request_slots or RequestSlots(1)
         self._fraction = fraction
         self._token_refused = token_refused
         self._unknown_fields = unknown_fields
-        self._chargers, self._sessions, self._energy = ChargersTask(), SessionsTask(), EnergyTask()
+        self._chargers, self._sessions, self._energy = chargers_task(), PagesTask(), energy_task()
         self._ere_position, self._ere_price = ere_position_task(), ere_price_task()
         self._endpoints = {
-            task.name: EndpointState(task, (former or {}).get(task.name, Handover())) for task in self._tasks()
+            task.name: EndpointState(task, settings, (former or {}).get(task.name, Handover()))
+            for task in self._tasks()
         }
-        self._requested_at_seconds = 0.0  # of the latest request, by the wall clock
-        self._notices = Notices(settings.account)
-        self._books = Books(ledger, self._notices, offload=offload, clock=clock, public=settings.public)
-        self._busy = asyncio.Lock()
-        self._shown: Snapshot | None = None
-        self.shown = asyncio.Event()
-        """Set once what the ledger knows has been published."""
+        self._ledger_log = FailureLog()
+        self._book: Book | None = None
+        self._published: Snapshot | None = None
+        self._refreshing = asyncio.Lock()
+        self.restored = asyncio.Event()
+        """Set once the ledger's knowledge has been published."""
 
-    def _tasks(self) -> Iterator[Task]:
-        """Yield what is asked, in this order when several are due: a charger's slug comes before a nickname."""
+    def _tasks(self) -> list[Task[Any]]:
+        """Return the refreshes in order when several are due: a charger's slug comes before a nickname."""
         if self._settings.public:
-            yield self._ere_price
-            return
-        yield from (self._chargers, self._sessions, self._energy)
-        if self._ere_position.name in self._settings.collectors:
-            yield self._ere_position
+            return [self._ere_price]
+        has_position = self._ere_position.name in self._settings.collectors
+        return [self._chargers, self._sessions, self._energy, *([self._ere_position] if has_position else [])]
 
     @property
     def handover(self) -> dict[str, Handover]:
-        """Return what the poller that takes over has to know, by endpoint."""
+        """Return the state for the poller that takes over, by endpoint."""
         return {name: state.handover for name, state in self._endpoints.items()}
 
     @property
@@ -101,30 +120,38 @@ class Poller:
         return {name: state.handover_after_rotation for name, state in self._endpoints.items()}
 
     @property
-    def busy(self) -> asyncio.Lock:
-        """Return the lock that is held during a refresh: who holds it can cancel the loop and lose nothing."""
-        return self._busy
+    def refreshing(self) -> asyncio.Lock:
+        """Return the lock that is held during a refresh: its holder can cancel the loop and lose nothing."""
+        return self._refreshing
 
     async def run(self) -> None:
-        """Publish what the ledger knows, then refresh for ever."""
+        """Publish the ledger's knowledge, then refresh for ever."""
         await self._restore()
-        self._show()
-        self.shown.set()
+        self._publish_snapshot()
+        self.restored.set()
         while True:
             if not await self._refresh_due():
-                self._show()
-            await self._clock.sleep(self._rest_s())
+                self._publish_snapshot()
+            await self._clock.sleep(self._idle_s())
 
     async def _refresh_due(self) -> bool:
-        """Refresh what is due; return whether there was anything. Who sleeps then holds no list of it."""
+        """Refresh the endpoints that are due; return whether there were any. No list of them outlives the call."""
         mono_s = self._clock.monotonic()
         due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
         for state in due:
-            async with self._busy:
+            async with self._refreshing:
                 await self._refresh(state)
-                # Now, not after the other endpoints, which may keep us waiting for an answer.
-                self._show()
+                # Now, not after the other endpoints, whose API responses may take their time.
+                self._publish_snapshot()
         return bool(due)
+
+    def _idle_s(self) -> float:
+        """Return the time until an endpoint is due, or an API response becomes too old to be shown."""
+        mono_s = self._clock.monotonic()
+        moments = [state.due_mono_s for state in self._endpoints.values()]
+        expiries = [state.expires_mono_s for state in self._endpoints.values()]
+        moments += [moment for moment in expiries if moment is not None and moment > mono_s]
+        return max(0.0, min(moments) - mono_s)
 
     async def _restore(self) -> None:
         """Take up the ledger's knowledge; while it cannot be read, wait: the throttle is in it."""
@@ -133,14 +160,16 @@ class Poller:
                 records, walk = await self._offload(self._ledger.load)
                 break
             except Exception as error:  # noqa: BLE001 -- asking without the throttle is no way out
-                self._notices.ledger_failed(error, self._clock.monotonic())
+                self._log_ledger_failure(error)
                 await self._clock.sleep(self._settings.intervals[self._chargers.name])
         now_seconds, mono_s = self._clock.now(), self._clock.monotonic()
         for name, state in self._endpoints.items():
             record = records.get(name)
             state.task.restore(record.body if record else None, walk)
-            state.restore(record, self._settings, now_seconds=now_seconds, mono_s=mono_s)
-        await self._books.read(name_unlinked=self._shows_unlinked())
+            state.restore(record, now_seconds=now_seconds, mono_s=mono_s)
+        await self._read_book()
+
+    # One refresh ----------------------------------------------------------------------------------
 
     async def _refresh(self, state: EndpointState) -> None:
         """Ask once; the one place where exceptions become outcomes."""
@@ -148,114 +177,200 @@ class Poller:
             try:
                 await self._ask(state)
             except ApiError as error:
-                await self._failed(state, error)
+                await self._record_failure(state, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the refreshes of the account
-            self._out_of_order(state, error)
-            await self._books.read(name_unlinked=self._shows_unlinked())
+            state.failed_internally(error, self._fraction(), self._clock.monotonic())
+            await self._read_book()
 
     async def _ask(self, state: EndpointState) -> None:
-        hung = any(endpoint.hung for endpoint in self._endpoints.values())
-        async with self._turns.take(hung=hung):  # before the request is written down: it must go out at once then
-            requested_at_seconds = await self._begin(state)
+        task = state.task
+        timed_out = any(endpoint.timed_out for endpoint in self._endpoints.values())
+        # Before the request is written down: it must go out at once then.
+        async with self._request_slots.acquire(timed_out=timed_out):
+            pause = state.provisional_pause(self._clock.now())
+            await task.begin(self._offload, self._ledger, pause, self._settings)
+            # The ledger may have taken its time, and the pause counts from the request.
+            state.requested(now_seconds=self._clock.now(), mono_s=self._clock.monotonic())
             try:
-                record = await state.task.fetch(self._client)
+                response = await task.fetch(self._client)
             finally:
-                asked_for_s = self._clock.monotonic() - state.requested_mono_s
-                state.durations = state.durations.observed(asked_for_s)
-        await self._answered(state, record, requested_at_seconds)
+                state.observe_duration(self._clock.monotonic())
+        await self._record(state, response)
 
-    async def _begin(self, state: EndpointState) -> float:
-        """Write down that a request goes out now; return when that is, by the wall clock."""
-        settings, task = self._settings, state.task
-        # Should the outcome never be noted, because the process dies, this pause is what a restart finds.
-        provisional = Pause(self._clock.now(), task.interval_s(settings), state.failures)
-        remember = await self._offload(lambda: task.begin(self._ledger, provisional, settings))
-        remember()
-        # The ledger may have taken its time, and the pause counts from the request.
-        self._requested_at_seconds = self._clock.now()
-        state.requested(self._clock.monotonic(), task.interval_s(settings))
-        return self._requested_at_seconds
-
-    async def _answered(
-        self,
-        state: EndpointState,
-        record: Callable[[AccountLedger, Pause, float], Outcome],
-        requested_at_seconds: float,
-    ) -> None:
-        settings, task = self._settings, state.task
-        noted = Pause(requested_at_seconds, state.pause.length_s if state.pause else 0.0)
-        outcome = await self._books.written(
-            lambda: record(self._ledger, noted, requested_at_seconds), name_unlinked=self._shows_unlinked(task)
-        )
-        outcome.remember()
-        # Asked for anew: a page may have begun or ended a walk through the history, which changes the interval.
-        length_s = pause_after_success(task.interval_s(settings), self._fraction())
-        state.succeeded(requested_at_seconds, len(outcome.malformed), length_s)
-        self._notices.succeeded(state, self._clock.monotonic())
-        self._notices.malformed(state, outcome.malformed)
+    async def _record(self, state: EndpointState, response: Response) -> None:
+        """Write an API response down; take it into memory once it is durable."""
+        task = state.task
+        pause = state.recorded_pause(failures=0)
+        name_unlinked = task is self._chargers or self._may_name_unlinked()
+        outcome = await self._write(task.record, self._ledger, response, pause, name_unlinked=name_unlinked)
+        task.keep(response, outcome)
+        state.succeeded(response.malformed, self._fraction(), self._clock.monotonic())
         if outcome.session_ended:
-            self._endpoints[self._sessions.name].hasten(settings)
+            self._endpoints[self._sessions.name].bring_forward()
 
-    async def _failed(self, state: EndpointState, error: ApiError) -> None:
-        state.failed(str(error), error)
+    async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
+        state.failed(error, self._fraction(), self._clock.monotonic())
         if state.token_refused:
             self._token_refused()
-        mono_s = self._clock.monotonic()
-        length_s = state.pause_after_failure_s(self._settings, self._fraction(), error.retry_after_s, mono_s)
-        state.rest_after_failure(length_s)
-        self._notices.failed(state, error.reason, mono_s)
-        pause = Pause(self._requested_at_seconds, length_s, state.failures)
+        pause = state.recorded_pause(failures=state.failures)
         try:
-            await self._books.written(
-                lambda: self._ledger.record_failure(state.task.name, error, pause),
-                name_unlinked=self._shows_unlinked(),
+            await self._write(
+                self._ledger.record_failure, state.task.name, error, pause, name_unlinked=self._may_name_unlinked()
             )
-        except LedgerError as ledger_error:  # what the API asked for holds all the same, in memory
-            self._notices.ledger_failed(ledger_error, mono_s)
+        except LedgerError as ledger_error:  # the pause that the API asked for holds all the same, in memory
+            self._log_ledger_failure(ledger_error)
         else:  # only what is written down is counted: a counter must not fall with a restart
             state.requests[error.code] += 1
 
-    def _out_of_order(self, state: EndpointState, error: Exception) -> None:
-        """Note a failure on our side of the wire; the next try follows as after one of the API."""
-        mono_s = self._clock.monotonic()
-        state.failed(str(error) if isinstance(error, LedgerError) else "internal error; see the log")
-        # Whether a request went out or not, the pause counts from now.
-        interval_s = self._settings.intervals[state.task.name]
-        state.due_mono_s = mono_s + pause_after_failure(interval_s, state.failures, self._fraction())
-        self._notices.out_of_order(state, error, mono_s)
+    # The ledger -----------------------------------------------------------------------------------
 
-    def _shows_unlinked(self, answered: Task | None = None) -> bool:
-        """Return whether chargers that ``/chargers`` does not show can be named; ``answered`` has just been."""
-        state = self._endpoints.get(self._chargers.name)
-        return answered is self._chargers or (
-            state is not None and (state.succeeded_at_seconds is not None or state.refused)
-        )
+    async def _write(self, write: Callable[..., Result], *args: object, name_unlinked: bool) -> Result:
+        """Write to the ledger, and read the book as it is then, both with one commit.
 
-    def _show(self) -> None:
+        Raises:
+            LedgerError: it could not be written.
+        """
+        result, book = await self._offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
+        self._take_book(book)
+        return result
+
+    def _write_and_read(
+        self, write: Callable[..., Result], args: tuple[object, ...], *, name_unlinked: bool
+    ) -> tuple[Result, Book | Exception | None]:
+        return write(*args), self._book_or_error(name_unlinked=name_unlinked)
+
+    async def _read_book(self) -> None:
+        """Read the book; when that fails the former one stays."""
+        name_unlinked = self._may_name_unlinked()
         try:
-            self._shown = self._snapshot()
-            self._publish(self._shown)
-        except Exception as error:  # noqa: BLE001 -- what cannot be shown must not end the refreshes
-            self._notices.not_shown(error)
+            self._take_book(await self._offload(self._book_or_error, name_unlinked=name_unlinked))
+        except Exception as error:  # noqa: BLE001 -- the former book is still true
+            self._take_book(error)
+
+    def _book_or_error(self, *, name_unlinked: bool) -> Book | Exception | None:
+        """Return the book, or why it cannot be read: the outcome that was written along with it stands."""
+        if self._settings.public:
+            return None
+        try:
+            return self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
+        except Exception as error:  # noqa: BLE001 -- logged by _take_book
+            return error
+
+    def _take_book(self, book: Book | Exception | None) -> None:
+        if isinstance(book, Exception):
+            self._log_ledger_failure(book)
+        elif book is not None:
+            self._book = book
+            if self._ledger_log.succeeded(self._clock.monotonic()) is not None:
+                event(_logger, "info", "the ledger works again", **self._log_fields)
+
+    def _may_name_unlinked(self) -> bool:
+        """Return whether chargers that ``/chargers`` does not show can be named: it has answered or never will."""
+        state = self._endpoints.get(self._chargers.name)
+        return state is not None and (state.succeeded_at_seconds is not None or state.refused)
+
+    def _log_ledger_failure(self, error: Exception) -> None:
+        reason = error.reason if isinstance(error, LedgerError) else "internal"
+        if self._ledger_log.failed(reason, self._clock.monotonic()) is not None:
+            event(_logger, "error", "cannot use the ledger", **self._log_fields, err=error)
+
+    @property
+    def _log_fields(self) -> dict[str, object]:
+        account = self._settings.account
+        return {} if account is None else {"account": account}
+
+    # The snapshot ---------------------------------------------------------------------------------
+
+    def _publish_snapshot(self) -> None:
+        try:
+            self._published = self._snapshot()
+            self._publish(self._published)
+        except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
+            event(_logger, "error", "internal error; the former values are served", **self._log_fields, err=error)
 
     def _snapshot(self) -> Snapshot:
-        settings, mono_s = self._settings, self._clock.monotonic()
-        health = tuple(
-            state.health(settings, self._unknown_fields(name)) for name, state in self._endpoints.items()
+        """Return the snapshot of this moment; parts that cannot have changed are taken from the one before."""
+        settings, book, former = self._settings, self._book, self._published
+        health = tuple(state.health(self._unknown_fields(name)) for name, state in self._endpoints.items())
+        if settings.public:
+            return Snapshot(None, health, ere_price=self._fresh(self._ere_price), public=True)
+        if book is None:
+            return Snapshot(settings.account, health)
+        chargers = self._fresh(self._chargers)
+        last, ended = self._finished_sessions(book)
+        return Snapshot(
+            account=settings.account,
+            endpoints=health,
+            book=book,
+            chargers=None if chargers is None else live_chargers(chargers.records, book, settings.tags, former),
+            last_sessions=last,
+            ended_sessions=ended,
+            energy=self._fresh(self._energy),
+            ere_position=self._fresh(self._ere_position),
         )
-        fresh = {name for name, state in self._endpoints.items() if state.fresh(settings, mono_s)}
-        answers = FreshAnswers(
-            chargers=self._chargers.chargers if self._chargers.name in fresh else None,
-            energy=self._energy.energy if self._energy.name in fresh else None,
-            ere_position=self._ere_position.answer if self._ere_position.name in fresh else None,
-            ere_price=self._ere_price.answer if self._ere_price.name in fresh else None,
-        )
-        return picture(settings, health, self._books.book, answers, self._shown)
 
-    def _rest_s(self) -> float:
-        """Return the time until something is due, or an answer becomes too old to be shown."""
-        mono_s = self._clock.monotonic()
-        moments = [state.due_mono_s for state in self._endpoints.values()]
-        expiries = [state.expires_mono_s(self._settings) for state in self._endpoints.values()]
-        moments += [moment for moment in expiries if moment is not None and moment > mono_s]
-        return max(0.0, min(moments) - mono_s)
+    def _fresh(self, task: RecordTask[Kept]) -> Kept | None:
+        """Return the last API response, if it may still be served as live."""
+        state = self._endpoints.get(task.name)
+        return task.response if state is not None and state.fresh(self._clock.monotonic()) else None
+
+    def _finished_sessions(self, book: Book) -> tuple[tuple[EndedSession, ...], tuple[EndedSession, ...]]:
+        """Return the last sessions, and those that have just ended, as they are shown."""
+        tags, former = self._settings.tags, self._published
+        known = former.book if former is not None else None
+        if former is None or known is None or known.labels is not book.labels:
+            return last_sessions(book, tags), ended_sessions(book, tags)
+        return (
+            former.last_sessions if known.last_sessions is book.last_sessions else last_sessions(book, tags),
+            former.ended_sessions if known.ended is book.ended else ended_sessions(book, tags),
+        )
+
+
+class RequestSlots:
+    """Bounds how many accounts ask the API at the same time; slots are given in the order of asking.
+
+    Accounts that timed out share a smaller pool of request slots: were a tenth of all accounts left without an API
+    response, each for the whole of its timeout, they would soon have all slots, and the others none.
+
+    Args:
+        most: requests at the same time; at least 1.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._all = asyncio.Semaphore(most)
+        self._of_timed_out = asyncio.Semaphore(max(1, most // _TIMED_OUT_SHARE))
+
+    def acquire(self, *, timed_out: bool) -> _RequestSlot:
+        """Return a slot to wait for, and to hold for a block: ``async with slots.acquire(timed_out=False):``.
+
+        Args:
+            timed_out: whether the account's last request got no API response in time.
+        """
+        return _RequestSlot((self._of_timed_out, self._all) if timed_out else (self._all,))
+
+
+class _RequestSlot:
+    """All of some semaphores; a class, since a generator costs each request a multiple of it."""
+
+    __slots__ = ("_semaphores",)
+
+    def __init__(self, semaphores: tuple[asyncio.Semaphore, ...]) -> None:
+        self._semaphores = semaphores
+
+    async def __aenter__(self) -> None:
+        acquired: list[asyncio.Semaphore] = []
+        try:
+            for semaphore in self._semaphores:
+                await semaphore.acquire()
+                acquired.append(semaphore)
+        except BaseException:  # cancelled while it waited for the second one
+            _release(acquired)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        _release(self._semaphores)
+
+
+def _release(semaphores: Iterable[asyncio.Semaphore]) -> None:
+    for semaphore in semaphores:
+        semaphore.release()

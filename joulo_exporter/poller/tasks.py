@@ -1,50 +1,48 @@
-"""One class an endpoint: what to ask, how to write the answer down, what of it stays in memory.
+"""Refresh of an endpoint: what to ask for, how to write the API response down, what of it stays in memory.
 
-Adding an endpoint is adding a class here and naming it in the poller; one whose answer is only shown is an
-``OptionalTask``.
+A task for an endpoint that answers with one record is a ``RecordTask``, one for pages a ``PagesTask``. To add an
+endpoint, add a function that makes its task, and name it in the poller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
-from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS
-from joulo_exporter.ledger import PAGE_SIZE, Walk, begin_head
-from joulo_exporter.models import Answer, Charger, Energy, Session, parse_chargers
+from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
+from joulo_exporter.ledger import PAGE_SIZE, PageRequest, Response, Walk, next_page
+from joulo_exporter.models import Answer, Charger, Energy, ErePosition, ErePrice, Session, parse_chargers
 
 if TYPE_CHECKING:
-    from joulo_exporter.api import JouloClient
-    from joulo_exporter.ledger import AccountLedger
-    from joulo_exporter.poller.settings import PollSettings
+    from collections.abc import Awaitable, Callable
+
+    from joulo_exporter.api import Endpoint, JouloClient
+    from joulo_exporter.ledger import AccountLedger, Outcome
+    from joulo_exporter.poller.endpoint import PollSettings
     from joulo_exporter.schedule import Pause
 
-
-Kept = TypeVar("Kept")
-
-
-Remember = Callable[[], None]
-"""Takes what the ledger now has into memory; to be called once it is durable, and not before."""
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 
-def nothing_new() -> None:
-    """Remember nothing."""
+class Offload(Protocol):
+    """Runs what blocks, such as a transaction, outside of the event loop."""
+
+    def __call__(
+        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> Awaitable[Result]:
+        """Return the result of ``work(*args, **kwargs)``, or raise its error."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What a refresh that succeeded means for the poller."""
-
-    malformed: tuple[str, ...] = ()
-    session_ended: bool = False
-    remember: Remember = nothing_new
+Kept = TypeVar("Kept", bound=Response)
+Fetched = TypeVar("Fetched", bound=Response)
 
 
-class Task(Protocol):
-    """The refresh of one endpoint of one account."""
+class Task(Protocol[Fetched]):
+    """The refresh of one endpoint of one account: its methods in the order in which the poller calls them."""
 
     @property
     def name(self) -> str:
@@ -52,143 +50,171 @@ class Task(Protocol):
 
     @property
     def optional(self) -> bool:
-        """Return whether the API may well not have it, or not for this token."""
+        """Return whether the API may well not have the endpoint, or not for this token."""
+
+    def restore(self, body: bytes | None, walk: Walk) -> None:
+        """Take up the state that the ledger kept."""
 
     def interval_s(self, settings: PollSettings) -> float:
         """Return the least time from the next request back to the one before it."""
 
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:
+    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:
         """Write down that a request goes out now."""
 
-    async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
-        """Ask; return what writes the answer down, given (ledger, pause, time)."""
+    async def fetch(self, client: JouloClient) -> Fetched:
+        """Send the request."""
 
-    def restore(self, body: bytes | None, walk: Walk) -> None:
-        """Take up what the ledger kept."""
+    def record(self, ledger: AccountLedger, response: Fetched, pause: Pause) -> Outcome:
+        """Write the API response down."""
+
+    def keep(self, response: Fetched, outcome: Outcome) -> None:
+        """Take an API response into memory, now that it is durable."""
 
 
-class ChargersTask:
-    """Refreshes ``/chargers``; its answer stays until the next one."""
+class RecordTask(Generic[Kept]):
+    """Refreshes an endpoint that answers with one record, which stays until the next one.
 
-    name: ClassVar[str] = CHARGERS.name
-    optional: ClassVar[bool] = False
+    Args:
+        endpoint: what to ask for.
+        record: writes the API response down.
+        decode: reads the response that the ledger kept.
+        optional: whether the API may well not have the endpoint, or not for this token.
+    """
 
-    def __init__(self) -> None:
-        self.chargers: tuple[Charger, ...] = ()
-        self._endpoint = replace(CHARGERS, parse=partial(parse_chargers, memory={}))
+    def __init__(
+        self,
+        endpoint: Endpoint[Kept],
+        record: Callable[[AccountLedger, Kept, Pause], Outcome],
+        decode: Callable[[bytes], Kept],
+        *,
+        optional: bool = False,
+    ) -> None:
+        self.name = endpoint.name
+        self.optional = optional
+        self.response: Kept | None = None
+        self._endpoint = endpoint
+        self._record = record
+        self._decode = decode
+
+    def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
+        """Take up the last API response; one that an earlier version kept in another form is waited for anew."""
+        try:
+            self.response = None if body is None else self._decode(body)
+        except msgspec.MsgspecError:
+            self.response = None
 
     def interval_s(self, settings: PollSettings) -> float:
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:  # noqa: ARG002
+    async def begin(
+        self,
+        offload: Offload,
+        ledger: AccountLedger,
+        pause: Pause,
+        settings: PollSettings,  # noqa: ARG002
+    ) -> None:
         """Write down that a request goes out now."""
-        ledger.begin_request(self.name, pause)
-        return nothing_new
+        await offload(ledger.begin_request, self.name, pause)
 
-    async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
-        """Ask for the chargers."""
-        answer = await client.fetch(self._endpoint)
+    async def fetch(self, client: JouloClient) -> Kept:
+        """Ask for the record."""
+        return await client.fetch(self._endpoint)
 
-        def record(ledger: AccountLedger, pause: Pause, now_seconds: float) -> Outcome:
-            session_ended = ledger.record_chargers(answer, pause, now_seconds)
-            return Outcome(answer.malformed, session_ended, lambda: self._keep(answer.records))
+    def record(self, ledger: AccountLedger, response: Kept, pause: Pause) -> Outcome:
+        """Write the API response down."""
+        return self._record(ledger, response, pause)
 
-        return record
-
-    def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
-        """Take up the last answer."""
-        self._keep(_decoded(body, tuple[Charger, ...]) or ())
-
-    def _keep(self, chargers: tuple[Charger, ...]) -> None:
-        self.chargers = chargers
+    def keep(self, response: Kept, outcome: Outcome) -> None:  # noqa: ARG002
+        """Serve the API response from now on."""
+        self.response = response
 
 
-class SessionsTask:
-    """Refreshes ``/sessions``: the newest page each interval, and older ones in between while it walks."""
+class PagesTask:
+    """Refreshes ``/sessions``: the newest page each interval, and older ones in between during a walk."""
 
-    name: ClassVar[str] = SESSIONS.name
-    optional: ClassVar[bool] = False
+    name = SESSIONS.name
+    optional = False
 
     def __init__(self) -> None:
         self.walk = Walk()
-        self._offset = 0
-
-    def interval_s(self, settings: PollSettings) -> float:
-        """Return the pause between two pages while there are pages to read, else the configured interval."""
-        return settings.intervals[self.name] if self.walk.offset is None else settings.page_interval_s
-
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:
-        """Choose the page, and write down that it is asked for now."""
-        now_seconds = pause.requested_at_seconds
-        walk = self.walk
-        since_head_s = now_seconds - walk.head_at_seconds
-        if walk.offset and 0 <= since_head_s < settings.intervals[self.name]:
-            offset = walk.offset
-        else:
-            offset = 0
-            walk = begin_head(walk, now_seconds, settings.resync_interval_s)
-        ledger.begin_page(self.name, pause, walk)
-        return lambda: self._keep(walk, offset)
-
-    async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
-        """Ask for the page."""
-        offset, walk = self._offset, self.walk
-        answer: Answer[Session] = await client.fetch(SESSIONS, {"limit": str(PAGE_SIZE), "offset": str(offset)})
-
-        def record(ledger: AccountLedger, pause: Pause, now_seconds: float) -> Outcome:
-            after = ledger.record_sessions(answer, pause, walk, offset=offset, now_seconds=now_seconds)
-            return Outcome(answer.malformed, remember=lambda: self._keep(after, offset))
-
-        return record
+        """How far the history has been read."""
+        self._request = PageRequest(self.walk)
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Go on where the walk stopped."""
         self.walk = walk
 
-    def _keep(self, walk: Walk, offset: int) -> None:
-        self.walk, self._offset = walk, offset
-
-
-class EnergyTask:
-    """Refreshes ``/energy``; its answer stays until the next one."""
-
-    name: ClassVar[str] = ENERGY.name
-    optional: ClassVar[bool] = False
-
-    def __init__(self) -> None:
-        self.energy: Energy | None = None
-
     def interval_s(self, settings: PollSettings) -> float:
-        """Return the configured interval."""
-        return settings.intervals[self.name]
+        """Return the pause between two pages while there are pages to read, else the configured interval."""
+        return settings.intervals[self.name] if self.walk.offset is None else settings.page_interval_s
 
-    def begin(self, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> Remember:  # noqa: ARG002
-        """Write down that a request goes out now."""
-        ledger.begin_request(self.name, pause)
-        return nothing_new
+    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:
+        """Choose the page, and write down that it is asked for now."""
+        request = next_page(
+            self.walk,
+            pause.requested_at_seconds,
+            interval_s=settings.intervals[self.name],
+            resync_interval_s=settings.resync_interval_s,
+        )
+        await offload(ledger.begin_request, self.name, pause, request)
+        self.walk, self._request = request.walk, request
 
-    async def fetch(self, client: JouloClient) -> Callable[[AccountLedger, Pause, float], Outcome]:
-        """Ask for the totals."""
-        energy = await client.fetch(ENERGY)
+    async def fetch(self, client: JouloClient) -> Answer[Session]:
+        """Ask for the page."""
+        query = {"limit": str(PAGE_SIZE), "offset": str(self._request.offset)}
+        return await client.fetch(SESSIONS, query)
 
-        def record(ledger: AccountLedger, pause: Pause, now_seconds: float) -> Outcome:
-            ledger.record_energy(energy, pause, now_seconds)
-            return Outcome(energy.malformed, remember=lambda: self._keep(energy))
+    def record(self, ledger: AccountLedger, response: Answer[Session], pause: Pause) -> Outcome:
+        """Write the page down."""
+        return ledger.record_page(response, pause, self._request)
 
-        return record
-
-    def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
-        """Take up the last answer."""
-        self._keep(_decoded(body, Energy))
-
-    def _keep(self, energy: Energy | None) -> None:
-        self.energy = energy
+    def keep(self, response: Answer[Session], outcome: Outcome) -> None:  # noqa: ARG002
+        """Go on from the walk after the page."""
+        self.walk = outcome.walk or self.walk
 
 
-def _decoded(body: bytes | None, kept_type: type[Kept]) -> Kept | None:
-    """Return what an earlier version may have kept in another form; then the next answer has to do."""
-    try:
-        return None if body is None else msgspec.json.decode(body, type=kept_type)
-    except msgspec.MsgspecError:
-        return None
+def chargers_task() -> RecordTask[Answer[Charger]]:
+    """Return the refresh of an account's ``/chargers``; a charger that comes as it was is not read again."""
+    endpoint = replace(CHARGERS, parse=partial(parse_chargers, memory={}))
+    return RecordTask(
+        endpoint, lambda ledger, response, pause: ledger.record_chargers(response, pause), _kept_chargers
+    )
+
+
+def _kept_chargers(body: bytes) -> Answer[Charger]:
+    return Answer(msgspec.json.decode(body, type=tuple[Charger, ...]))
+
+
+def energy_task() -> RecordTask[Energy]:
+    """Return the refresh of an account's ``/energy``."""
+    return RecordTask(
+        ENERGY,
+        lambda ledger, response, pause: ledger.record_energy(response, pause),
+        partial(msgspec.json.decode, type=Energy),
+    )
+
+
+def ere_position_task() -> RecordTask[ErePosition]:
+    """Return the refresh of an account's ``/ere-position``."""
+    return _shown_as_it_is(ERE_POSITION, ErePosition)
+
+
+def ere_price_task() -> RecordTask[ErePrice]:
+    """Return the refresh of the public price feed."""
+    return _shown_as_it_is(ERE_PRICE, ErePrice)
+
+
+def _shown_as_it_is(endpoint: Endpoint[Kept], kept_type: type[Kept]) -> RecordTask[Kept]:
+    return RecordTask(
+        endpoint,
+        lambda ledger, response, pause: ledger.record_response(response, pause, endpoint.name),
+        partial(msgspec.json.decode, type=kept_type),
+        optional=True,
+    )
+
+
+def account_tasks(collectors: frozenset[str]) -> list[Task[Any]]:
+    """Return the refreshes of an account that has these collectors, in the order of the poller."""
+    tasks: list[Task[Any]] = [chargers_task(), PagesTask(), energy_task()]
+    return [*tasks, ere_position_task()] if ERE_POSITION.name in collectors else tasks

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from joulo_exporter.collector import Family
-    from joulo_exporter.ledger.reading import LedgerReader
+    from joulo_exporter.ledger.reader import LedgerReader
     from joulo_exporter.reports.curve import Quantity
     from joulo_exporter.snapshot import Tags
 

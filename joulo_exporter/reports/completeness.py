@@ -9,7 +9,7 @@ from joulo_exporter.reports.moments import local_day, local_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from joulo_exporter.ledger.reading import Completeness, LedgerReader
+    from joulo_exporter.ledger.reader import Completeness, LedgerReader
 
 
 def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterator[str]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from joulo_exporter.collector import Family
-    from joulo_exporter.ledger.reading import LedgerReader, RecordedSession
-    from joulo_exporter.models.book import Totals
+    from joulo_exporter.ledger import Totals
+    from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.reports.curve import Quantity
     from joulo_exporter.snapshot import Tags
 

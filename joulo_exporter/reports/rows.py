@@ -13,7 +13,7 @@ from joulo_exporter.models.tag import UNKNOWN_VEHICLE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from joulo_exporter.ledger.reading import LedgerReader, RecordedSession
+    from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.snapshot import Tags
 
 _ID_START = 8

@@ -14,7 +14,7 @@ from joulo_exporter.reports.table import Cells, Column, table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from joulo_exporter.ledger.reading import LedgerReader, TagUse
+    from joulo_exporter.ledger.reader import LedgerReader, TagUse
     from joulo_exporter.snapshot import Tags
 
 _NO_TAG = "(none)"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import uuid
 
+from joulo_exporter.ledger import Book, Totals
 from joulo_exporter.models import KNOWN_STATUSES, Charger, Energy, LiveSession, Month
-from joulo_exporter.models.book import Book, Totals
 from joulo_exporter.snapshot import Durations, EndedSession, EndpointHealth, LiveCharger, Snapshot
 
 START_S = 1_780_000_000.0

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, begin_head
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, next_page
 from joulo_exporter.models import Answer, Session
 from joulo_exporter.schedule import Pause
 
@@ -54,25 +54,23 @@ def opened(folder: Path) -> tuple[Database, AccountLedger]:
 def imported(ledger: AccountLedger, sessions: int) -> float:
     """Read the whole history; return the seconds that it took."""
     began = time.perf_counter()
-    walk = begin_head(ledger.load()[1], START_S, 7 * 86_400)
-    offset = 0
+    request = next_page(ledger.load()[1], START_S, interval_s=STEP_S, resync_interval_s=7 * 86_400)
     while True:
         pause = Pause(START_S, 10)
-        ledger.begin_page("sessions", pause, walk)
-        answer = page(sessions - 1, offset)
-        walk = ledger.record_sessions(answer, pause, walk, offset=offset, now_seconds=START_S)
+        ledger.begin_request("sessions", pause, request)
+        walk = ledger.record_page(page(sessions - 1, request.offset), pause, request).walk
         if walk.offset is None:
             return time.perf_counter() - began
-        offset = walk.offset
+        request = PageRequest(walk, walk.offset)
 
 
 def refreshed(ledger: AccountLedger, newest: int) -> float:
     """Refresh once, with one new session; return the seconds that it took."""
     began = time.perf_counter()
-    walk = begin_head(ledger.load()[1], START_S + 1, 7 * 86_400)
+    request = next_page(ledger.load()[1], START_S + 1, interval_s=STEP_S, resync_interval_s=7 * 86_400)
     pause = Pause(START_S + 1, 600)
-    ledger.begin_page("sessions", pause, walk)
-    ledger.record_sessions(page(newest, 0), pause, walk, offset=0, now_seconds=START_S + 1)
+    ledger.begin_request("sessions", pause, request)
+    ledger.record_page(page(newest, 0), pause, request)
     ledger.book(name_unlinked=True, now_seconds=START_S)
     return time.perf_counter() - began
 

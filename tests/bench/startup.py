@@ -16,7 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, begin_head
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, next_page
 from joulo_exporter.models import Answer, Charger, Session
 from joulo_exporter.schedule import Pause
 
@@ -31,15 +31,16 @@ def filled(folder: Path, accounts: int, sessions: int) -> None:
     for number in range(1, accounts + 1):
         name = "" if accounts == 1 else f"a{number}"
         ledger = AccountLedger(database, name, configured_labels={}, vehicles={})
-        ledger.record_chargers(Answer((Charger("c1", slug="oprit"),)), Pause(NOW_S, 60.0), NOW_S)
-        walk = begin_head(ledger.load()[1], NOW_S, 7 * 86_400)
+        pause = Pause(NOW_S, 60.0)
+        ledger.record_chargers(Answer((Charger("c1", slug="oprit"),)), pause)
+        walk = next_page(ledger.load()[1], NOW_S, interval_s=600.0, resync_interval_s=7 * 86_400).walk
         for offset in range(0, sessions, PAGE_SIZE - 1):
             page = tuple(
                 Session(f"{name}s{n}", "c1", NOW_S - 7200 * (n + 1), None, NOW_S - 7200 * n - 3600, 1000, 300)
                 for n in range(offset, min(offset + PAGE_SIZE, sessions))
             )
-            walk = ledger.record_sessions(Answer(page), Pause(NOW_S, 60.0), walk, offset=offset, now_seconds=NOW_S)
-        ledger.record_sessions(Answer(()), Pause(NOW_S, 60.0), walk, offset=sessions, now_seconds=NOW_S)
+            walk = ledger.record_page(Answer(page), pause, PageRequest(walk, offset)).walk
+        ledger.record_page(Answer(()), pause, PageRequest(walk, sessions))
     database.close()
 
 

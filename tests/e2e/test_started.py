@@ -27,7 +27,7 @@ def test_serving_loads_nothing_that_only_other_commands_need(tmp_path):
     port = free_port()
     database = Database(tmp_path / "ledger")
     ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
-    ledger.record_chargers(Answer((Charger("c1", slug="oprit"),)), Pause(1.0, 60.0), 1.0)
+    ledger.record_chargers(Answer((Charger("c1", slug="oprit"),)), Pause(1.0, 60.0))
     database.close()
     command = [
         sys.executable, "-X", "importtime", "-m", "joulo_exporter", f"--storage.path={tmp_path / 'ledger'}",

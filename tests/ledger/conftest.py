@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_desk import Desk
+from support.ledger_desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,12 +1,11 @@
 import msgspec
 import pytest
-from ledger_desk import finished, live
+from support.ledger_desk import finished, live
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
-from joulo_exporter.ledger import AccountLedger
-from joulo_exporter.ledger.totals import vehicle_definition
+from joulo_exporter.ledger import AccountLedger, Meter, Totals
+from joulo_exporter.ledger.book import vehicle_definition
 from joulo_exporter.models import Answer, Charger, Energy, parse_chargers, parse_energy, parse_sessions
-from joulo_exporter.models.book import Meter, Totals
 from joulo_exporter.schedule import Pause
 
 OPRIT, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
@@ -16,7 +15,7 @@ def test_the_payloads_of_the_documentation(make_desk, fixture_bytes):
     desk = make_desk(vehicles={"DEADBEEF12345678": "tesla"})
     desk.chargers(*parse_chargers(fixture_bytes("chargers")).records)
     desk.page(parse_sessions(fixture_bytes("sessions")), offset=0)
-    desk.ledger.record_energy(parse_energy(fixture_bytes("energy")), desk.pause, desk.now_seconds)
+    desk.ledger.record_energy(parse_energy(fixture_bytes("energy")), desk.pause)
     book = desk.book()
     assert book.labels == {OPRIT: "oprit", GARAGE: "garage-achter"}
     assert book.chargers == {
@@ -192,7 +191,7 @@ def test_mean_power(meter, watts):
 
 def test_what_the_api_states_is_held(desk):
     for kwh in (500, 300):
-        desk.ledger.record_energy(Energy(kwh_hundredths=kwh), desk.pause, desk.now_seconds)
+        desk.ledger.record_energy(Energy(kwh_hundredths=kwh), desk.pause)
         desk.reopen()
     assert desk.book().marks == {("account_kwh", "ere"): 500}
 
@@ -201,7 +200,7 @@ def test_endpoints_outlive_the_process(desk):
     assert desk.ledger.load()[0] == {}
     for malformed in (("bad", "worse"), ("bad",), ()):
         answer = Answer((live(None),), malformed)
-        desk.ledger.record_chargers(answer, desk.pause, desk.now_seconds)
+        desk.ledger.record_chargers(answer, desk.pause)
     failed = Pause(desk.now_seconds + 60, 120.0, 1)
     for error in (ApiTimeoutError("slow"), ApiServerError("x" * 999, status=502)):
         desk.ledger.record_failure("chargers", error, failed)

@@ -6,11 +6,12 @@ import asyncio
 import sqlite3
 
 import pytest
-from ledger_desk import live
+from support.ledger_desk import live
 
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Batches, Database
 from joulo_exporter.ledger.batches import LARGEST_BATCH
+from joulo_exporter.models import ErePosition
 from joulo_exporter.schedule import Pause
 
 
@@ -91,10 +92,10 @@ async def test_a_disk_that_refuses_the_whole_costs_only_whom_it_refuses(batches)
     connection = batches._database._connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    body = "x" * 100_000
+    position = ErePosition(malformed=("x" * 100_000,))
     results = await asyncio.gather(
         batches(asked(small)),
-        batches(lambda: large.record_answer("ere_price", body, 0, Pause(1.0, 1.0), 1.0)),
+        batches(large.record_response, position, Pause(1.0, 1.0), "ere_position"),
         batches(asked(last)),
         return_exceptions=True,
     )
@@ -128,7 +129,7 @@ async def test_who_is_cancelled_before_its_turn_writes_nothing(batches):
 async def test_closing_writes_what_waits(tmp_path):
     batches = Batches(Database(tmp_path))
     (ledger,) = accounts(batches._database, 1)
-    batches.gathering_s = 1000.0
+    batches.interval_s = 1000.0
     await batches(lambda: None)
     late = batches(asked(ledger))
     await batches.close()
@@ -168,14 +169,14 @@ def test_a_book_that_was_read_in_what_was_undone_is_read_anew(desk):
     database = desk.database
 
     def undone():
-        with database._kept_or_undone():
+        with database._committed():
             desk.chargers(live("s1", "c1", kwh_hundredths=9))
             assert desk.book().chargers["c1"].kwh_hundredths == 9
             raise ZeroDivisionError
 
     database._connection.execute("BEGIN IMMEDIATE")
-    database._together = True
+    database._in_batch = True
     with pytest.raises(ZeroDivisionError):
         undone()
-    database._together = False
+    database._in_batch = False
     assert desk.book().chargers["c1"].kwh_hundredths == 5

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ledger_desk import finished, live, page_of
+from support.ledger_desk import finished, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, database, migrations, put_aside
@@ -183,7 +183,7 @@ def test_what_earlier_versions_kept_of_endpoints_stays(tmp_path, monkeypatch):
     assert (records["chargers"].body, records["energy"].body) == (b"[]", None)
     assert records["chargers"].requests == (("200", 41), ("timeout", 2))
     assert records["energy"].requests == (("503", 3),)
-    ledger.record_chargers(Answer((), ()), Pause(60.0, 60.0), 60.0)
+    ledger.record_chargers(Answer((), ()), Pause(60.0, 60.0))
     assert ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
     held.close()
 
@@ -232,9 +232,7 @@ def test_a_full_disk_costs_the_page_and_nothing_else(desk):
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(LedgerError, match="database or disk is full") as fault:
-        desk.ledger.record_sessions(
-            page_of(history, 0, 100), desk.pause, desk.begun(), offset=0, now_seconds=desk.now_seconds
-        )
+        desk.ledger.record_page(page_of(history, 0, 100), desk.pause, desk.newest_page())
     assert not isinstance(fault.value, LedgerDamagedError)
     assert (desk.ledger.load(), desk.book()) == before
     connection.execute("PRAGMA max_page_count = 100000")

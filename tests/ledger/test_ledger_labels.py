@@ -1,5 +1,5 @@
 import pytest
-from ledger_desk import finished, history_of, live
+from support.ledger_desk import finished, history_of, live
 
 from joulo_exporter.models import Charger
 

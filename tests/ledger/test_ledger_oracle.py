@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_desk import RESYNC_S, Desk
-from ledger_world import VEHICLES, World
+from support.ledger_desk import RESYNC_S, Desk
+from support.ledger_world import VEHICLES, World
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.ledger import books, totals, walk
+from joulo_exporter.ledger import Totals, history
+from joulo_exporter.ledger.book import by_charger, by_vehicle, read_book, totals_by_tag
 from joulo_exporter.models import Charger, LiveSession
-from joulo_exporter.models.book import Totals
 
 FIGURES = Totals.__struct_fields__
 
@@ -127,7 +127,7 @@ class Exporter(World):
 
     def ledger_truth(self) -> list[tuple[str, str, Totals]]:
         with self.desk.database.transaction() as connection:
-            return totals.totals_by_tag(connection, 1)
+            return totals_by_tag(connection, 1)
 
     def check_each_session_counts_once(self, book) -> None:
         rows = self.stored("id, kwh_hundredths, ended_at, withdrawn")
@@ -141,7 +141,7 @@ class Exporter(World):
         """What was brought up to date is what is in the file: nothing that has changed was taken from before."""
         database, now_seconds = self.desk.database, self.desk.now_seconds
         with database.transaction() as connection:
-            anew = books.read_book(connection, 1, VEHICLES, now_seconds, persistent=database.persistent)
+            anew = read_book(connection, 1, VEHICLES, now_seconds, persistent=database.persistent)
         if now_seconds < self.latest_now_seconds:  # old news would be news again
             anew = msgspec.structs.replace(anew, ended=book.ended)
         assert book == anew
@@ -152,7 +152,7 @@ class Exporter(World):
         assert self.known_at_head & still_there <= counted
 
     def check_vehicles_within_chargers(self, book) -> None:
-        truth = totals.by_vehicle(self.ledger_truth(), VEHICLES)
+        truth = by_vehicle(self.ledger_truth(), VEHICLES)
         if truth == book.vehicles and self.chargers_answered:  # nothing is held
             for name in FIGURES:
                 in_vehicles = sum(getattr(part, name) for part in book.vehicles.values())
@@ -163,15 +163,15 @@ class Exporter(World):
         held = dict(self.highest)
         self.check()
         assert self.desk.walk.complete
-        by_charger, by_vehicle = self.recount()
+        charger_recount, vehicle_recount = self.recount()
         truth = self.ledger_truth()
-        assert flat(totals.by_charger(truth)) == +by_charger
-        assert flat(totals.by_vehicle(truth, VEHICLES)) == +by_vehicle
+        assert flat(by_charger(truth)) == +charger_recount
+        assert flat(by_vehicle(truth, VEHICLES)) == +vehicle_recount
         book = self.desk.book(name_unlinked=True)
         assert book.sessions == len(self.sessions)
         for kind, figures, recount in (
-            ("charger", book.chargers, by_charger),
-            ("vehicle", book.vehicles, by_vehicle),
+            ("charger", book.chargers, charger_recount),
+            ("vehicle", book.vehicles, vehicle_recount),
         ):
             for key, shown in figures.items():
                 for name in FIGURES:
@@ -219,7 +219,7 @@ def live_through(seed: int, steps: list[str], folder) -> None:
 
 @pytest.fixture(params=[3, 6])
 def page_size(request, monkeypatch) -> int:
-    monkeypatch.setattr(walk, "PAGE_SIZE", request.param)
+    monkeypatch.setattr(history, "PAGE_SIZE", request.param)
     return request.param
 
 

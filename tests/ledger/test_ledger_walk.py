@@ -2,9 +2,9 @@
 
 import msgspec
 import pytest
-from ledger_desk import RESYNC_S, finished, history_of, live, page_of
+from support.ledger_desk import RESYNC_S, finished, history_of, live, page_of
 
-from joulo_exporter.ledger import Walk, begin_head
+from joulo_exporter.ledger import PageRequest, Walk, next_page
 
 P = 100
 
@@ -44,7 +44,7 @@ def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(de
         desk.page(page_of(history, 0, P), offset=0)
         assert desk.page(page_of(history, 0, P), offset=99).offset is None
     assert desk.book().sessions == 150
-    assert desk.begun().offset == 0  # with the next regular refresh it is tried again
+    assert desk.newest_page().walk.offset == 0  # with the next regular refresh it is tried again
 
 
 @pytest.mark.parametrize("size", [P, 50])
@@ -222,12 +222,12 @@ def test_a_session_that_only_its_charger_showed_is_given_a_day(desk, hours, left
 )
 def test_when_a_resync_begins(now_seconds, begins):
     known = Walk(generation=3, complete=True, finished_at_seconds=1000.0, finished_generation=3)
-    begun = begin_head(known, now_seconds, RESYNC_S)
-    assert (begun.generation, begun.offset) == ((4, 0) if begins else (3, None))
-    assert begun.head_at_seconds == now_seconds
+    request = next_page(known, now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
+    assert (request.walk.generation, request.walk.offset) == ((4, 0) if begins else (3, None))
+    assert (request.walk.head_at_seconds, request.offset) == (now_seconds, 0)
 
 
 def test_a_walk_under_way_goes_on_whatever_the_clock_says():
     under_way = Walk(generation=3, offset=198, full=True, finished_at_seconds=1000.0)
-    begun = begin_head(under_way, 1e12, RESYNC_S)
-    assert begun == msgspec.structs.replace(under_way, head_at_seconds=1e12)
+    request = next_page(under_way, 1e12, interval_s=600.0, resync_interval_s=RESYNC_S)
+    assert request == PageRequest(msgspec.structs.replace(under_way, head_at_seconds=1e12))

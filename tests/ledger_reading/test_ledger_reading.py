@@ -1,8 +1,8 @@
 import pytest
-from ledger_desk import Desk, finished, history_of, live
+from support.ledger_desk import Desk, finished, history_of, live
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError
-from joulo_exporter.ledger.read_only import read_ledger
+from joulo_exporter.ledger.reader import read_ledger
 
 
 def test_reads_one_moment_while_the_exporter_writes(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from poller_rig import CHARGERS_S, ENERGY_S, PAGE_S, SESSIONS_S, Rig, charger, listed, live
+from support.poller_rig import CHARGERS_S, ENERGY_S, PAGE_S, SESSIONS_S, Rig, charger, listed, live
 
 from joulo_exporter.errors import ApiConnectionError, ApiResponseError, ApiThrottledError
 
@@ -165,21 +165,16 @@ class Watch:
         self.forgiven: set[str] = set()
         self.faults: list[str] = []
         scripted = rig.api.fetch
-        published = rig.publish
 
         async def fetch(endpoint, params=None):
             self.asked(endpoint.name, params)
             return await scripted(endpoint, params)
 
-        def publish(snapshot):
-            published(snapshot)
-            self.served()
-
-        rig.api.fetch, rig.publish = fetch, publish
+        rig.api.fetch, rig.on_publish = fetch, self.served
 
     def asked(self, endpoint: str, params) -> None:
         mono_s = self.rig.clock.monotonic()
-        walking = endpoint == "sessions" and self.rig.poller._sessions.walk.offset is not None
+        walking = endpoint == "sessions" and self.rig.ledger.load()[1].offset is not None
         least_s = PAGE_S if walking else INTERVALS[endpoint]
         if endpoint in self.last and endpoint not in self.forgiven:
             if mono_s - self.last[endpoint] < least_s - 1e-6:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from poller_rig import ENERGY_S, STALE_AFTER_S, Rig, charger, live
+from support.poller_rig import CHARGER, ENERGY_S, STALE_AFTER_S, Rig, charger, live
 
 from joulo_exporter.errors import ApiServerError, ApiThrottledError
 from joulo_exporter.models import Charger
@@ -47,8 +47,7 @@ async def test_jitter_does_not_make_good_values_flicker():
         rig.fraction = 0.99
         await rig.start()
         seen = []
-        published = rig.publish
-        rig.poller._publish = lambda snapshot: (published(snapshot), seen.append(snapshot.chargers is not None))
+        rig.on_publish = lambda: seen.append(rig.snapshot.chargers is not None)
         await rig.clock.advance(600)
         assert len(seen) >= 9
         assert all(seen)
@@ -160,6 +159,5 @@ async def test_what_an_older_version_kept_in_another_form_is_waited_for(tmp_path
         assert rig.value("joulo_charging", charger="oprit") is None
         await rig.clock.advance(59)
         assert rig.value("joulo_charging", charger="oprit") == 0.0
-        assert rig.poller._chargers.chargers[0] == Charger(
-            id=rig.poller._chargers.chargers[0].id, slug="oprit", status="online", charging=False
-        )
+        [live_charger] = rig.snapshot.chargers
+        assert live_charger.charger == Charger(id=CHARGER, slug="oprit", status="online", charging=False)

@@ -4,7 +4,7 @@ import logging
 
 import msgspec
 import pytest
-from poller_rig import Rig
+from support.poller_rig import Rig
 
 from joulo_exporter.errors import ApiNotFoundError, ApiScopeError, ApiServerError
 

@@ -6,7 +6,7 @@ import itertools
 
 import aiohttp
 import pytest
-from poller_rig import Rig
+from support.poller_rig import Rig
 
 from joulo_exporter import errors
 from joulo_exporter.api import CHARGERS, JouloClient, open_session
@@ -172,9 +172,9 @@ async def test_retry_after_counts_from_the_answer_not_from_the_question():
 async def test_the_pause_counts_from_the_request_even_where_the_ledger_was_slow():
     async with Rig() as rig:
 
-        async def slow(work):
+        async def slow(work, *args, **kwargs):
             await rig.clock.sleep(3 if rig.clock.monotonic() < 1008 else 0)
-            return work()
+            return work(*args, **kwargs)
 
         rig.offload = slow
         await rig.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from poller_rig import CHARGER, PAGE_S, SESSIONS_S, Rig, charger, listed, live
+from support.poller_rig import CHARGER, PAGE_S, SESSIONS_S, Rig, charger, listed, live
 
 from joulo_exporter.errors import ApiServerError
 

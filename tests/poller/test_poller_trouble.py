@@ -6,7 +6,7 @@ import itertools
 import logging
 
 import pytest
-from poller_rig import Rig, charger
+from support.poller_rig import Rig, charger
 
 from joulo_exporter.errors import ApiServerError, LedgerError
 
@@ -23,7 +23,6 @@ async def test_without_a_recorded_throttle_nothing_is_asked(monkeypatch):
         asked = len(rig.api.requests)
         with monkeypatch.context() as broken:
             broken.setattr(rig.ledger, "begin_request", failing)
-            broken.setattr(rig.ledger, "begin_page", failing)
             await rig.clock.advance(700)
             assert len(rig.api.requests) == asked
             assert rig.value("joulo_up", endpoint="chargers") == 0.0

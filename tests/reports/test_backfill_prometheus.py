@@ -10,7 +10,7 @@ import urllib.request
 from datetime import UTC, datetime
 
 import pytest
-from ledger_desk import Desk, history_of, live
+from support.ledger_desk import Desk, history_of, live
 
 from joulo_exporter.cli import main
 from joulo_exporter.models import Session

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from ledger_desk import Desk
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.ledger_desk import Desk
 
 from joulo_exporter.cli import main
 from joulo_exporter.models.tag import normal_tag

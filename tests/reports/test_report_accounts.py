@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from ledger_desk import Desk, finished, live
+from support.ledger_desk import Desk, finished, live
 
 from joulo_exporter.cli import main
 

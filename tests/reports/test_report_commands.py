@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from ledger_desk import Desk, finished, live
+from support.ledger_desk import Desk, finished, live
 
 from joulo_exporter.cli import main
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.ledger import AccountLedger, Database, begin_head
+from joulo_exporter.ledger import AccountLedger, Database, PageRequest, next_page
 from joulo_exporter.models import Answer, Charger, LiveSession, Session
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from joulo_exporter.ledger import Walk
-    from joulo_exporter.models.book import Book
+    from joulo_exporter.ledger import Book, Walk
 
 RESYNC_S = 7 * 86_400.0
 
@@ -51,17 +50,16 @@ class Desk:
 
     def chargers(self, *chargers: Charger) -> bool:
         self.ledger.begin_request("chargers", self.pause)
-        return self.ledger.record_chargers(Answer(tuple(chargers)), self.pause, self.now_seconds)
+        return self.ledger.record_chargers(Answer(tuple(chargers)), self.pause).session_ended
 
     def page(self, answer: Answer[Session], *, offset: int) -> Walk:
-        walk_now = self.walk if offset else self.begun()
-        self.ledger.begin_page("sessions", self.pause, walk_now)
-        return self.ledger.record_sessions(
-            answer, self.pause, self.walk, offset=offset, now_seconds=self.now_seconds
-        )
+        request = PageRequest(self.walk, offset) if offset else self.newest_page()
+        self.ledger.begin_request("sessions", self.pause, request)
+        return self.ledger.record_page(answer, self.pause, PageRequest(self.walk, offset)).walk
 
-    def begun(self) -> Walk:
-        return begin_head(self.walk, self.now_seconds, RESYNC_S)
+    def newest_page(self) -> PageRequest:
+        """Return the regular request for the newest page, as after an interval."""
+        return next_page(self.walk, self.now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
 
     def whole_walk(self, history: list[Session], *, size: int, most_pages: int = 60) -> list[int]:
         """Refresh and page on to the end; return the offsets asked for."""

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.ledger import walk
+from joulo_exporter.ledger import history
 from joulo_exporter.models import Answer, Session
 from joulo_exporter.models.tag import normal_tag
 
@@ -51,7 +51,7 @@ class World:
         self.linked = ["c1", "c2", "c3"]
         self.seconds = 1_781_000_000
         self.count = 0
-        self.page_limit = self.random.randint(3, walk.PAGE_SIZE)
+        self.page_limit = self.random.randint(3, history.PAGE_SIZE)
         self.start_many(self.random.choice((0, 1, 4, 5, 6, 13, 30)))
 
     def active(self, charger_id: str) -> Truth | None:

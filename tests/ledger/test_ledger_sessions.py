@@ -1,11 +1,11 @@
 import msgspec
 import pytest
 
-from joulo_exporter.ledger.entry import (
+from joulo_exporter.ledger.sessions import (
     UNDECIDED,
     UNTAGGED,
     Contribution,
-    Entry,
+    StoredSession,
     contribution,
     listed,
     seen_live,
@@ -14,12 +14,12 @@ from joulo_exporter.ledger.entry import (
 from joulo_exporter.models import LiveSession, Session
 from joulo_exporter.models.tag import normal_tag
 
-OPEN = Entry("s", "c", started_at_seconds=100.0, kwh_hundredths=731, id_tag="04:a1", live_at_seconds=500.0)
+OPEN = StoredSession("s", "c", started_at_seconds=100.0, kwh_hundredths=731, id_tag="04:a1", live_at_seconds=500.0)
 ENDED = msgspec.structs.replace(OPEN, ended_at_seconds=460.5, end_is_final=True, credits_hundredths=243)
 
 
 @pytest.mark.parametrize(
-    ("entry", "expected"),
+    ("session", "expected"),
     [
         (OPEN, Contribution("c", "04A1", 731, 0, 0, 0)),
         (ENDED, Contribution("c", "04A1", 731, 243, 1, 360_500)),
@@ -33,8 +33,8 @@ ENDED = msgspec.structs.replace(OPEN, ended_at_seconds=460.5, end_is_final=True,
         (msgspec.structs.replace(ENDED, withdrawn=True), None),
     ],
 )
-def test_contribution(entry, expected):
-    assert contribution(entry) == expected
+def test_contribution(session, expected):
+    assert contribution(session) == expected
 
 
 def test_no_tag_is_taken_for_an_undecided_one():

@@ -35,9 +35,9 @@ SETTINGS = PollSettings(
 )
 
 
-async def inline(work):
+async def inline(work, *args, **kwargs):
     """Run the ledger's work here and now."""
-    return work()
+    return work(*args, **kwargs)
 
 
 class Request(NamedTuple):
@@ -94,6 +94,8 @@ class Rig:
         self.fraction = 0.0
         self.offload: Callable[..., object] = inline
         self.published = 0
+        self.on_publish: Callable[[], object] = lambda: None
+        """Called after each snapshot that is published."""
         self._open()
 
     def _open(self) -> None:
@@ -109,6 +111,7 @@ class Rig:
         self.published += 1
         self.snapshot = snapshot
         self.exposition.publish("", snapshot)
+        self.on_publish()
 
     async def start(self, **former) -> None:
         """Start a poller, and let it do what it does at once."""
@@ -140,7 +143,7 @@ class Rig:
 
     async def reload(self, **settings) -> None:
         """Let another poller take over within the process."""
-        async with self.poller.busy:
+        async with self.poller.refreshing:
             self.task.cancel()
         await asyncio.wait([self.task])
         self.settings = msgspec.structs.replace(self.settings, **settings)

@@ -1,0 +1,319 @@
+"""The book of an account: totals per charger and vehicle, held so that no counter falls, and its last sessions.
+
+Sums over sessions are kept, not recounted: the totals' table changes with each session. The book adds the
+high-water marks, the highest value that each counter has ever shown, and is read whole or brought up to date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter.ledger.chargers import pinned_labels, read_meters
+from joulo_exporter.ledger.history import load_walk
+from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED
+from joulo_exporter.models.tag import UNKNOWN_VEHICLE
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from joulo_exporter.ledger.chargers import Meter
+
+NEWS_SHOWN_S = 3600.0
+"""How long a session that has ended is among ``Book.ended``."""
+
+_MOST_NEWS = 200
+"""Bounds the series of an account that has been away for a day."""
+
+API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
+"""Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
+
+
+Marks = Mapping[tuple[str, str], float]
+"""High-water marks: the highest value that each counter has shown, by series and key."""
+
+
+class Totals(msgspec.Struct, frozen=True, gc=False):
+    """Sums over sessions, as they are served: held wherever the truth has fallen behind."""
+
+    kwh_hundredths: int = 0
+    credits_hundredths: int = 0
+    sessions: int = 0
+    """Finished ones."""
+    duration_ms: int = 0
+    """Of the finished ones."""
+
+
+class FinishedSession(msgspec.Struct, frozen=True, gc=False):
+    """A session that has ended; ``None`` is a value that the API has not given."""
+
+    id: str
+    charger_id: str
+    started_at_seconds: float | None
+    ended_at_seconds: float
+    kwh_hundredths: int | None
+    credits_hundredths: int | None
+    id_tag: str | None
+    end_seen_at_seconds: float | None
+    """When ``/sessions`` first listed the end; ``None`` if it has not, or if that was no news."""
+
+
+class Book(msgspec.Struct, frozen=True, gc=False):
+    """The ledger's view of one account at one moment."""
+
+    labels: Mapping[str, str]
+    """The ``charger`` label, by charger id."""
+    chargers: Mapping[str, Totals]
+    """By charger id."""
+    vehicles: Mapping[str, Totals]
+    """By vehicle, ``unknown`` among them."""
+    last_sessions: Mapping[str, FinishedSession]
+    """The finished session that ended last, by charger id."""
+    ended: tuple[FinishedSession, ...]
+    """Every session whose end was news in the last hour, the latest first."""
+    id_tags: Mapping[str, str]
+    """Tag of sessions in progress that have shown one before, by session id."""
+    meters: Mapping[str, Meter]
+    """By charger id."""
+    marks: Marks
+    """High-water marks of counters that the API states, by series and key."""
+    complete: bool
+    """Whether the whole history is in the ledger."""
+    sessions: int
+    """Sessions in the ledger."""
+    back_to_seconds: float | None
+    """Start of the earliest of them."""
+    persistent: bool
+    """Whether the ledger outlives the process."""
+
+
+_FIGURES = Totals.__struct_fields__
+
+
+# Reading the book ---------------------------------------------------------------------------------
+
+
+def read_book(
+    connection: sqlite3.Connection,
+    account: int,
+    vehicles: Mapping[str, str],
+    now_seconds: float,
+    *,
+    persistent: bool,
+) -> Book:
+    """Return the account as it is to be served; the returned totals are held from now on."""
+    complete = load_walk(connection, account).complete
+    marks = read_marks(connection, account)
+    labels = pinned_labels(connection, account)
+    held = HeldTotals({}, {}, {})
+    if complete:
+        held = held_totals(totals_by_tag(connection, account), labels, vehicles, marks)
+        write_marks(connection, account, held.raised)
+    sessions, back_to_seconds = count_sessions(connection, account)
+    return Book(
+        labels=labels,
+        chargers=held.chargers,
+        vehicles=held.vehicles,
+        last_sessions=_last_sessions(connection, account),
+        ended=_recently_ended(connection, account, now_seconds),
+        id_tags=_tags_in_progress(connection, account),
+        meters=read_meters(connection, account),
+        marks={key: value for key, value in marks.items() if key[0] in API_COUNTERS},
+        complete=complete,
+        sessions=sessions,
+        back_to_seconds=back_to_seconds,
+        persistent=persistent,
+    )
+
+
+def with_new_sums(connection: sqlite3.Connection, account: int, book: Book, vehicles: Mapping[str, str]) -> Book:
+    """Return a book of the same sessions with their present energy; the returned totals are held from now on."""
+    if not book.complete:
+        return book
+    marks = _marks_of(book, vehicles)
+    held = held_totals(totals_by_tag(connection, account), book.labels, vehicles, marks)
+    write_marks(connection, account, held.raised)
+    return msgspec.structs.replace(book, chargers=held.chargers, vehicles=held.vehicles)
+
+
+def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, float | None]:
+    """Return how many sessions the ledger has, without the withdrawn ones, and the start of the earliest."""
+    sessions, back_to_seconds = connection.execute(
+        "SELECT (SELECT SUM(entries) FROM totals WHERE account = ?1), "
+        "(SELECT MIN(started_at) FROM sessions WHERE account = ?1 AND withdrawn = 0)",
+        (account,),
+    ).fetchone()
+    return sessions or 0, back_to_seconds
+
+
+def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, FinishedSession]:
+    rows = connection.execute(
+        """SELECT s.id, s.charger_id, s.started_at, s.ended_at, s.kwh_hundredths, s.credits_hundredths,
+                  s.id_tag, s.end_seen_at
+           FROM (SELECT DISTINCT charger_id FROM totals WHERE account = ?1 AND entries > 0) c
+           JOIN sessions s ON s.account = ?1 AND s.id = (
+             SELECT id FROM sessions
+             WHERE account = ?1 AND charger_id = c.charger_id AND ended_at IS NOT NULL AND withdrawn = 0
+             ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)""",
+        (account,),
+    )
+    return {row[1]: FinishedSession(*row) for row in rows}
+
+
+def _recently_ended(
+    connection: sqlite3.Connection, account: int, now_seconds: float
+) -> tuple[FinishedSession, ...]:
+    """Return the sessions whose end was news in the last hour; one that goes on after all stays among them.
+
+    An end that a fast clock has dated ahead is none of them: it would be news, and messages, until that time has
+    come.
+    """
+    rows = connection.execute(
+        """SELECT id, charger_id, started_at, COALESCE(ended_at, live_at), kwh_hundredths, credits_hundredths,
+                  id_tag, end_seen_at
+           FROM sessions INDEXED BY sessions_by_news
+           WHERE account = ? AND end_seen_at > ? AND end_seen_at <= ? AND withdrawn = 0
+           ORDER BY end_seen_at DESC, id LIMIT ?""",
+        (account, now_seconds - NEWS_SHOWN_S, now_seconds, _MOST_NEWS),
+    )
+    return tuple(FinishedSession(*row) for row in rows)
+
+
+def _tags_in_progress(connection: sqlite3.Connection, account: int) -> dict[str, str]:
+    rows = connection.execute(
+        # Named, since SQLite prefers the primary key, and with it every session that there ever was.
+        """SELECT id, id_tag FROM sessions INDEXED BY sessions_open
+           WHERE account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND id_tag IS NOT NULL""",
+        (account,),
+    )
+    return dict(rows.fetchall())
+
+
+# High-water marks ---------------------------------------------------------------------------------
+
+
+class HeldTotals(msgspec.Struct, frozen=True):
+    """Totals as they are served, and the marks that they have raised."""
+
+    chargers: dict[str, Totals]
+    vehicles: dict[str, Totals]
+    raised: Marks
+
+
+def held_totals(
+    rows: list[tuple[str, str, Totals]], charger_ids: Iterable[str], vehicles: Mapping[str, str], marks: Marks
+) -> HeldTotals:
+    """Return the totals of chargers and vehicles, each figure held at its high-water mark.
+
+    Args:
+        rows: the present sums, as ``totals_by_tag`` returns them.
+        charger_ids: the chargers to serve.
+        vehicles: the configuration's vehicles, by tag.
+        marks: of the account.
+    """
+    sums, raised = by_charger(rows), dict[tuple[str, str], float]()
+    return HeldTotals(
+        {
+            charger_id: _held("charger", charger_id, sums.get(charger_id, Totals()), marks, raised)
+            for charger_id in charger_ids
+        },
+        {
+            vehicle: _held("vehicle", vehicle_definition(vehicle, vehicles), truth, marks, raised)
+            for vehicle, truth in by_vehicle(rows, vehicles).items()
+        },
+        raised,
+    )
+
+
+def _held(series: str, key: str, truth: Totals, marks: Marks, raised: dict[tuple[str, str], float]) -> Totals:
+    """Return the totals with each figure held on its own; ``raised`` takes the new heights."""
+    values = {(f"{series}_{name}", key): getattr(truth, name) for name in _FIGURES}
+    raised |= raised_marks(marks, values)
+    return Totals(*(max(value, int(marks.get(mark, value))) for mark, value in values.items()))
+
+
+def _marks_of(book: Book, vehicles: Mapping[str, str]) -> Marks:
+    """Return the marks of a book's totals, which were held: their figures are the marks."""
+    parts = [("charger", charger_id, totals) for charger_id, totals in book.chargers.items()]
+    parts += [("vehicle", vehicle_definition(name, vehicles), totals) for name, totals in book.vehicles.items()]
+    return {(f"{series}_{name}", key): getattr(totals, name) for series, key, totals in parts for name in _FIGURES}
+
+
+def raised_marks(marks: Marks, values: Marks) -> dict[tuple[str, str], float]:
+    """Return the values that are higher than their marks, or have none yet."""
+    return {key: value for key, value in values.items() if key not in marks or value > marks[key]}
+
+
+def write_marks(connection: sqlite3.Connection, account: int, raised: Marks) -> None:
+    """Write down the marks that have risen."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
+        [(account, series, key, value) for (series, key), value in raised.items()],
+    )
+
+
+def read_marks(connection: sqlite3.Connection, account: int) -> Marks:
+    """Return the marks of an account."""
+    rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
+    return {(series, key): value for series, key, value in rows}
+
+
+# Sums ---------------------------------------------------------------------------------------------
+
+
+def totals_by_tag(connection: sqlite3.Connection, account: int) -> list[tuple[str, str, Totals]]:
+    """Return (charger id, tag, totals) for every pair that has sessions; nothing is held here."""
+    rows = connection.execute(
+        f"SELECT charger_id, tag, {', '.join(_FIGURES)} FROM totals "  # noqa: S608 -- names of ours
+        "WHERE account = ? AND entries > 0",
+        (account,),
+    )
+    return [(charger_id, tag, Totals(*figures)) for charger_id, tag, *figures in rows]
+
+
+def by_charger(rows: Iterable[tuple[str, str, Totals]]) -> dict[str, Totals]:
+    """Return the totals of each charger id."""
+    return _summed((charger_id, totals) for charger_id, _, totals in rows)
+
+
+def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, str]) -> dict[str, Totals]:
+    """Return the totals of each vehicle of the configuration, and of ``unknown``, zeros included.
+
+    Energy of a session in progress that has shown no tag yet is in none of them until its vehicle is known.
+    """
+    summed = _summed(
+        (vehicles.get(tag, UNKNOWN_VEHICLE) if tag != UNTAGGED else UNKNOWN_VEHICLE, totals)
+        for _, tag, totals in rows
+        if tag != UNDECIDED
+    )
+    return {name: summed.get(name, Totals()) for name in sorted({UNKNOWN_VEHICLE, *vehicles.values()})}
+
+
+def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
+    """Return a key for the vehicle's marks that changes when the configuration gives it other tags.
+
+    A vehicle's counters then count another thing. Held to the former height, ``unknown`` would keep the energy of
+    a tag that has got a vehicle, and the sum of all vehicles would have it twice.
+    """
+    if vehicle == UNKNOWN_VEHICLE:  # counts the tags that no other vehicle has
+        tags = sorted(tag for tag, name in vehicles.items() if name != vehicle)
+    else:
+        tags = sorted(tag for tag, name in vehicles.items() if name == vehicle)
+    return f"{vehicle}/{hashlib.sha256(msgspec.json.encode(tags)).hexdigest()[:12]}"
+
+
+def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
+    sums: dict[str, Totals] = {}
+    for key, totals in pairs:
+        so_far = sums.get(key)
+        sums[key] = totals if so_far is None else _sum(so_far, totals)
+    return sums
+
+
+def _sum(one: Totals, other: Totals) -> Totals:
+    figures = zip(msgspec.structs.astuple(one), msgspec.structs.astuple(other), strict=True)
+    return Totals(*(first + second for first, second in figures))

@@ -1,0 +1,367 @@
+"""The ledger as commands read it: sessions, totals as they are served, tags, and how complete all that is.
+
+Reports read a file that an exporter may be writing meanwhile. ``check`` writes too, where no exporter runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import os
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
+from joulo_exporter.ledger.account import load_endpoints
+from joulo_exporter.ledger.book import by_charger, count_sessions, held_totals, read_marks, totals_by_tag
+from joulo_exporter.ledger.chargers import pinned_labels
+from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database
+from joulo_exporter.ledger.history import load_walk
+from joulo_exporter.ledger.migrations import MIGRATIONS
+from joulo_exporter.models import Charger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from joulo_exporter.ledger.account import EndpointRecord
+    from joulo_exporter.ledger.book import Totals
+
+_FORGOTTEN = "what is asked now is not written down"
+_DAMAGED = (
+    "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
+)
+_OTHER_USER = "run this as the exporter's user, and with its --storage.path"
+
+_SESSION_COLUMNS = (
+    "s.id, s.charger_id, s.charger_nickname, s.started_at, s.ended_at, s.kwh_hundredths, "
+    "s.credits_hundredths, s.id_tag, s.live_at"
+)
+
+
+class RecordedSession(msgspec.Struct, frozen=True, gc=False):
+    """A session of the ledger that was not withdrawn; ``None`` is a value that the API has not given."""
+
+    id: str
+    charger_id: str
+    charger_nickname: str | None
+    started_at_seconds: float | None
+    ended_at_seconds: float | None
+    """``None`` while it is in progress."""
+    kwh_hundredths: int | None
+    credits_hundredths: int | None
+    id_tag: str | None
+    live_at_seconds: float | None
+    """When ``/chargers`` showed it in progress last."""
+    next_start_seconds: float | None
+    """Of a session in progress: when the charger's next one began, which shows that this one is over."""
+
+    @property
+    def began_seconds(self) -> float:
+        """Return when it began, or the known time that is nearest to that."""
+        moments = (self.started_at_seconds, self.live_at_seconds, self.ended_at_seconds)
+        return next((moment for moment in moments if moment is not None), 0.0)
+
+
+class Completeness(msgspec.Struct, frozen=True, gc=False):
+    """Extent of an account's history in the ledger."""
+
+    complete: bool
+    sessions: int
+    """In the ledger, without the withdrawn ones."""
+    back_to_seconds: float | None
+    """Start of the earliest of them."""
+    read_in_full_at_seconds: float | None
+    """When the whole history was read from end to end last."""
+
+
+class TagUse(msgspec.Struct, frozen=True, gc=False):
+    """Sessions and energy of one spelling of an RFID tag; ``None`` for sessions without a tag."""
+
+    tag: str | None
+    sessions: int
+    """Finished ones."""
+    kwh_hundredths: int
+    last_use_seconds: float | None
+
+
+class LedgerReader:
+    """The ledger at one moment: every method reads that moment, whatever the exporter writes meanwhile.
+
+    Sums and series names are those of ``AccountLedger``, so that a report equals what is served.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._accounts: dict[str, int] = {
+            name: number
+            for number, name in connection.execute(
+                "SELECT id, name FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
+            )
+        }
+
+    def endpoints(self, account: str) -> dict[str, EndpointRecord]:
+        """Return the record of each endpoint that was ever asked for an account."""
+        number = self._accounts.get(account)
+        return {} if number is None else load_endpoints(self._connection, number)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Return the names of the accounts; an empty one is the single account without a name."""
+        return tuple(self._accounts)
+
+    def completeness(self, account: str) -> Completeness:
+        """Return how much of the account's history is there; nothing of an account that is not in the ledger."""
+        number = self._accounts.get(account)
+        if number is None:
+            return Completeness(complete=False, sessions=0, back_to_seconds=None, read_in_full_at_seconds=None)
+        walk = load_walk(self._connection, number)
+        sessions, back_to_seconds = count_sessions(self._connection, number)
+        return Completeness(walk.complete, sessions, back_to_seconds, walk.finished_at_seconds)
+
+    def labels(self, account: str) -> dict[str, str]:
+        """Return the ``charger`` label of each charger id."""
+        return pinned_labels(self._connection, self._accounts[account])
+
+    def sessions(
+        self,
+        account: str,
+        *,
+        from_seconds: float | None = None,
+        to_seconds: float | None = None,
+        charger_id: str | None = None,
+    ) -> Iterator[RecordedSession]:
+        """Return the sessions that began in the span, by their beginning; memory does not grow with them.
+
+        Sessions of which no beginning is known, which only ``/chargers`` has shown, count by when they were
+        last seen there.
+
+        Args:
+            account: its name.
+            from_seconds: the first moment of the span.
+            to_seconds: the first moment after the span.
+            charger_id: only sessions of this charger.
+        """
+        span: list[str] = []
+        values: list[object] = [self._accounts[account]]
+        for condition, value in (
+            ("s.charger_id = ?", charger_id),
+            ("{moment} >= ?", from_seconds),
+            ("{moment} < ?", to_seconds),
+        ):
+            if value is not None:
+                span.append(condition)
+                values.append(value)
+        # Sorting by an expression keeps the index by start out where the one by charger reads far less.
+        order = "s.started_at" if charger_id is None else "+s.started_at"
+        known = self._select(span, values, moment="s.started_at", also="s.started_at IS NOT NULL", order=order)
+        seen = "COALESCE(s.live_at, s.ended_at)"
+        unknown = self._select(span, values, moment=seen, also="s.started_at IS NULL", order=seen)
+        return heapq.merge(known, unknown, key=lambda session: session.began_seconds)
+
+    def tag_uses(self, account: str) -> list[TagUse]:
+        """Return sessions and energy of each spelling of each tag."""
+        rows = self._connection.execute(
+            """SELECT NULLIF(id_tag, ''), SUM(ended_at IS NOT NULL), SUM(COALESCE(kwh_hundredths, 0)),
+                      MAX(COALESCE(ended_at, live_at, started_at))
+               FROM sessions WHERE account = ? AND withdrawn = 0 GROUP BY 1""",
+            (self._accounts[account],),
+        )
+        return [TagUse(*row) for row in rows]
+
+    def held_totals(
+        self, account: str, vehicles: Mapping[str, str]
+    ) -> tuple[dict[str, Totals], dict[str, Totals]]:
+        """Return the totals by charger id and by vehicle as they are served: held where the truth has fallen."""
+        number = self._accounts[account]
+        rows = totals_by_tag(self._connection, number)
+        charger_ids = dict.fromkeys((*self.labels(account), *by_charger(rows)))
+        held = held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))
+        return held.chargers, held.vehicles
+
+    def last_chargers(self, account: str) -> tuple[Charger, ...]:
+        """Return the chargers of the last API response; nothing if there was none that can be read."""
+        row = self._connection.execute(
+            "SELECT body FROM last_answers WHERE account = ? AND endpoint = 'chargers'", (self._accounts[account],)
+        ).fetchone()
+        try:
+            return () if row is None or row[0] is None else msgspec.json.decode(row[0], type=tuple[Charger, ...])
+        except msgspec.MsgspecError:
+            return ()
+
+    def _select(
+        self, span: list[str], values: list[object], *, moment: str, also: str, order: str
+    ) -> Iterator[RecordedSession]:
+        conditions = " AND ".join(
+            ("s.account = ?", *(condition.format(moment=moment) for condition in span), "s.withdrawn = 0", also)
+        )
+        rows = self._connection.execute(
+            f"""SELECT {_SESSION_COLUMNS}, CASE WHEN s.ended_at IS NULL THEN (
+                  SELECT n.started_at FROM sessions n
+                  WHERE n.account = s.account AND n.charger_id = s.charger_id AND n.started_at > s.started_at
+                    AND n.withdrawn = 0 ORDER BY n.started_at LIMIT 1) END
+                FROM sessions s WHERE {conditions} ORDER BY {order}, s.id""",  # noqa: S608 -- constants of ours
+            values,
+        )
+        return (RecordedSession(*row) for row in rows)
+
+
+# The file, read only --------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def read_ledger(folder: Path) -> Iterator[LedgerReader]:
+    """Open the ledger of a storage path for reading, as it is now, without its lock.
+
+    An exporter may be writing it meanwhile; the file is not changed, and no exporter is kept from starting.
+
+    Raises:
+        LedgerError: there is none, it cannot be read, or another version has written it; also from within the
+            block, when reading on fails.
+    """
+    path = folder / FILE_NAME
+    try:
+        with contextlib.closing(_connected(path)) as connection:
+            connection.execute("BEGIN")
+            _refuse_other_versions(connection, path)
+            yield LedgerReader(connection)
+    except sqlite3.Error as error:
+        raise _as_read_error(error, path) from error
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        exists = path.is_file()
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be read: {error.strerror}") from error
+    if not exists:
+        raise LedgerError(
+            f"{path} does not exist; start the exporter first, or name its folder with --storage.path"
+        )
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
+    )
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        # In a folder that may not be written SQLite cannot make the journal's index. Without a journal nobody
+        # writes, and the file alone is the ledger.
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or _has_journal(
+            path
+        ):
+            raise
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _has_journal(path: Path) -> bool:
+    journal = path.with_name(f"{path.name}-wal")
+    return journal.exists() and journal.stat().st_size > 0
+
+
+def _refuse_other_versions(connection: sqlite3.Connection, path: Path) -> None:
+    known = {name for name, _ in MIGRATIONS}
+    has_table = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone()
+    applied = {name for (name,) in connection.execute("SELECT name FROM migrations")} if has_table else set()
+    if applied - known:
+        raise LedgerVersionError(
+            f"{path} was written by a newer version of joulo-exporter ({min(applied - known)}); "
+            "read it with that one"
+        )
+    if known - applied:
+        raise LedgerError(f"{path} is empty or from an older version of joulo-exporter; start the exporter first")
+
+
+def _as_read_error(error: sqlite3.Error, path: Path) -> LedgerError:
+    text = " ".join(str(error).split())
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return LedgerDamagedError(
+            f"{path} is damaged: {text}; restart the exporter, which puts it aside and reads the history anew, "
+            "or restore a backup"
+        )
+    return LedgerError(f"{path} cannot be read: {text}")
+
+
+# For check, beside the service ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLedger:
+    """A ledger that a command may write to, and the endpoints of one that it can only read."""
+
+    database: Database
+    """In memory, where the ledger of the storage path is not to be written; the caller closes it."""
+    note: str | None = None
+    """For a person: why it is in memory, and the remedy."""
+    endpoints: Mapping[str, Mapping[str, EndpointRecord]] = field(default_factory=dict)
+    """Each account's endpoints, where the ledger can only be read."""
+
+
+def open_for_command(folder: Path) -> CommandLedger:
+    """Open the ledger of a storage path for a command that root may run, or a person, and not the exporter's user.
+
+    No file is made that the exporter's user could not use: where there is no ledger yet, only the folder's owner
+    makes it. SQLite's additions to a file that is there belong to the owner of that file, also when root runs it.
+
+    Raises:
+        LedgerLockedError: an exporter has it.
+    """
+    if not _is_there(folder) and not _may_be_made(folder):
+        return _reading(folder, f"{folder} {_absence(folder)}: {_FORGOTTEN}; {_OTHER_USER}")
+    try:
+        return CommandLedger(Database(folder))
+    except LedgerLockedError:
+        raise
+    except LedgerDamagedError as error:
+        return CommandLedger(Database(None), f"{error}: {_FORGOTTEN}; {_DAMAGED}")
+    except LedgerVersionError as error:
+        return CommandLedger(Database(None), str(error))
+    except LedgerError as error:
+        return _reading(folder, f"{error}: {_FORGOTTEN}; {_OTHER_USER}")
+
+
+def _is_there(folder: Path) -> bool:
+    # Through os.path, which takes a folder that may not be entered for one without them.
+    return os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME)  # noqa: PTH110
+
+
+def _may_be_made(folder: Path) -> bool:
+    user = os.geteuid()
+    try:
+        return folder.stat().st_uid == user
+    except FileNotFoundError:
+        return user != 0  # a service seldom runs as root, and could not enter what root makes
+    except OSError:
+        return False
+
+
+def _absence(folder: Path) -> str:
+    """Return why no ledger is made in a folder."""
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return "does not exist, and root does not make it here"
+    except OSError as error:
+        return f"cannot be entered ({error.strerror})"
+    return "is another user's"
+
+
+def recorded_endpoints(folder: Path) -> Mapping[str, Mapping[str, EndpointRecord]]:
+    """Return each account's endpoints as an exporter keeps them; nothing where they cannot be read."""
+    try:
+        with read_ledger(folder) as reader:
+            return {account: reader.endpoints(account) for account in reader.accounts}
+    except LedgerError:
+        return {}
+
+
+def _reading(folder: Path, note: str) -> CommandLedger:
+    return CommandLedger(Database(None), note, recorded_endpoints(folder))

@@ -1,0 +1,345 @@
+"""State of one endpoint: when it is due, its back-off, how its refreshes go, and their log."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from joulo_exporter.errors import (
+    ApiAuthenticationError,
+    ApiNotFoundError,
+    ApiScopeError,
+    ApiTimeoutError,
+    LedgerError,
+)
+from joulo_exporter.logs import FailureLog, event
+from joulo_exporter.schedule import (
+    Pause,
+    first_request_delay_s,
+    later_spread_s,
+    pause_after_failure,
+    pause_after_success,
+    remaining_s,
+)
+from joulo_exporter.snapshot import Durations, EndpointHealth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from joulo_exporter.errors import ApiError
+    from joulo_exporter.ledger import EndpointRecord
+    from joulo_exporter.logs import Notice
+    from joulo_exporter.poller.tasks import Task
+    from joulo_exporter.snapshot import Tags
+
+_logger = logging.getLogger(__name__)
+
+_MOST_KINDS = 100
+"""Kinds of malformed records that are remembered; there are fewer, as no value of a response is in them."""
+
+
+class PollSettings(msgspec.Struct, frozen=True):
+    """The part of the configuration that a poller follows."""
+
+    account: str | None
+    """The ``account`` label."""
+    intervals: Mapping[str, float]
+    """Seconds between two requests, by endpoint."""
+    stale_after_s: float
+    page_interval_s: float
+    resync_interval_s: float
+    tags: Tags
+    collectors: frozenset[str] = frozenset()
+    """The optional endpoints of the account."""
+    public: bool = False
+    """Whether this is no account, but the public price feed, which belongs to the process."""
+    first_delay_s: float = 0.0
+    """How long to wait at least before the first request, so that many accounts do not begin at once."""
+    later_delay_s: float = 0.0
+    """The same for endpoints that are asked seldom, though never longer than their interval."""
+
+
+def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
+    """Return an account's settings with delays of its own among the accounts that begin along with it."""
+    return msgspec.structs.replace(
+        settings,
+        first_delay_s=first_request_delay_s(position, accounts, settings.intervals["chargers"]),
+        later_delay_s=first_request_delay_s(position, accounts, later_spread_s(accounts)),
+    )
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """State that a poller leaves to the one that takes over from it within the process, after a reload."""
+
+    durations: Durations = Durations()
+    pause: Pause | None = None
+    """The last request, by the monotonic clock: the throttle outlasts a jump of the wall clock, and a ledger
+    that could not be written."""
+    succeeded_mono_s: float | None = None
+
+
+class EndpointState:
+    """One endpoint: when it is due, how it went, and for how long its API response is fresh.
+
+    Moments on the monotonic clock end in ``_mono_s``: only they decide, so that a jump of the wall clock
+    neither brings a request forward nor keeps an old value alive.
+
+    Args:
+        task: the refresh of the endpoint.
+        settings: of the account.
+        former: state of the poller before this one.
+    """
+
+    def __init__(self, task: Task[Any], settings: PollSettings, former: Handover) -> None:
+        self.task = task
+        self.due_mono_s = 0.0
+        self.pause = former.pause
+        """The last request; its moment is on the monotonic clock."""
+        self.requested_at_seconds = 0.0
+        """The last request of this process, by the wall clock."""
+        self.failures = 0
+        self.error: str | None = None
+        self.succeeded_at_seconds: float | None = None
+        self.requests: Counter[str] = Counter()
+        self.log = RefreshLog(task.name, settings.account)
+        self._settings = settings
+        self._interval_s = settings.intervals[task.name]
+        self._durations = former.durations
+        self._succeeded_mono_s = former.succeeded_mono_s
+        self._expected_mono_s = 0.0  # when the refresh after the last success should come
+        self._up: bool | None = None
+        self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
+        self._malformed = 0
+        self._health: EndpointHealth | None = None
+
+    @property
+    def handover(self) -> Handover:
+        """Return the state for the poller that takes over."""
+        return Handover(self._durations, self.pause, self._succeeded_mono_s)
+
+    @property
+    def handover_after_rotation(self) -> Handover:
+        """Return the same for a new token: the back-off that the old one earned is over, the interval is not."""
+        error = self._api_error
+        if self.pause is None or error is None or error.retry_after_s is not None:
+            return self.handover
+        if not isinstance(error, ApiAuthenticationError | ApiScopeError):
+            return self.handover
+        return msgspec.structs.replace(self.handover, pause=msgspec.structs.replace(self.pause, failures=0))
+
+    def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
+        """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
+        if record is not None:
+            self._restore_record(record, mono_s - now_seconds, mono_s)
+        left_s = remaining_s(self.pause, self.task.interval_s(self._settings), mono_s)
+        self.due_mono_s = mono_s + max(left_s, self._first_delay_s())
+        self.failures = self.pause.failures if self.pause else 0
+        self._expected_mono_s = (self._succeeded_mono_s or 0.0) + self._interval_s
+
+    def _first_delay_s(self) -> float:
+        settings = self._settings
+        if self._interval_s <= min(settings.intervals.values()):
+            return settings.first_delay_s
+        return max(settings.first_delay_s, min(settings.later_delay_s, self._interval_s))
+
+    def _restore_record(self, record: EndpointRecord, offset_s: float, mono_s: float) -> None:
+        self._up, self.error = record.up, record.error
+        self.requests.update(dict(record.requests))
+        self._malformed = record.malformed
+        self.succeeded_at_seconds = record.succeeded_at_seconds
+        if self.pause is None and record.pause is not None:
+            requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
+            self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
+        if self._succeeded_mono_s is None and record.succeeded_at_seconds is not None:
+            self._succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
+
+    # The course of a refresh ----------------------------------------------------------------------
+
+    def provisional_pause(self, now_seconds: float) -> Pause:
+        """Return the pause of a request that goes out now, which holds if its outcome is never noted."""
+        return Pause(now_seconds, self.task.interval_s(self._settings), self.failures)
+
+    def requested(self, *, now_seconds: float, mono_s: float) -> None:
+        """Note that a request goes out now."""
+        self.requested_at_seconds = now_seconds
+        self._wait_for(self.provisional_pause(mono_s))
+
+    def recorded_pause(self, *, failures: int) -> Pause:
+        """Return the pause since the last request as the ledger keeps it, by the wall clock."""
+        length_s = self.pause.length_s if self.pause is not None else 0.0
+        return Pause(self.requested_at_seconds, length_s, failures)
+
+    def observe_duration(self, mono_s: float) -> None:
+        """Note that the request which went out last is over."""
+        requested_mono_s = self.pause.requested_at_seconds if self.pause is not None else 0.0
+        self._durations = self._durations.observed(mono_s - requested_mono_s)
+
+    def succeeded(self, malformed: tuple[str, ...], fraction: float, mono_s: float) -> None:
+        """Note a refresh that succeeded.
+
+        Args:
+            malformed: a line for each record that was left out.
+            fraction: a random number in [0, 1) for the jitter.
+            mono_s: the time.
+        """
+        self.failures, self._up, self.error, self._api_error = 0, True, None, None
+        self.requests["200"] += 1
+        self._malformed += len(malformed)
+        if self.pause is not None:
+            requested_mono_s = self.pause.requested_at_seconds
+            self.succeeded_at_seconds, self._succeeded_mono_s = self.requested_at_seconds, requested_mono_s
+            # A page may have begun or ended a walk through the history, which changes the interval.
+            length_s = pause_after_success(self.task.interval_s(self._settings), fraction)
+            self._wait_for(Pause(requested_mono_s, length_s))
+            self._expected_mono_s = self.due_mono_s
+        self.log.succeeded(mono_s)
+        self.log.malformed(malformed)
+
+    def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
+        """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
+        self._failed(str(error), error)
+        retry_after_s = error.retry_after_s
+        if self.pause is not None:
+            requested_mono_s = self.pause.requested_at_seconds
+            if retry_after_s is not None:
+                retry_after_s += mono_s - requested_mono_s
+            length_s = pause_after_failure(
+                self._interval_s, self.failures, fraction, retry_after_s, permanent=self._unavailable
+            )
+            self._wait_for(Pause(requested_mono_s, length_s, self.failures))
+        if self._unavailable:
+            self.log.collector_refused(error.reason, self.error, mono_s)
+        else:
+            self.log.failed(error.reason, self.error, mono_s)
+
+    def failed_internally(self, error: Exception, fraction: float, mono_s: float) -> None:
+        """Note a failure on our side of the wire; the next try follows as after one of the API."""
+        self._failed(str(error) if isinstance(error, LedgerError) else "internal error; see the log", None)
+        # Whether a request went out or not, the pause counts from now.
+        self.due_mono_s = mono_s + pause_after_failure(self._interval_s, self.failures, fraction)
+        if isinstance(error, LedgerError):
+            self.log.failed(error.reason, self.error, mono_s)
+        else:
+            self.log.internal_error(error, mono_s)
+
+    def _failed(self, error: str, api_error: ApiError | None) -> None:
+        self.failures += 1
+        self._up, self.error, self._api_error = False, error, api_error
+
+    def _wait_for(self, pause: Pause) -> None:
+        self.pause = pause
+        self.due_mono_s = pause.requested_at_seconds + pause.length_s
+
+    def bring_forward(self) -> None:
+        """Ask as soon as the interval allows: without the jitter, but not in the middle of a back-off."""
+        if self.failures == 0 and self.pause is not None:
+            allowed_mono_s = self.pause.requested_at_seconds + self.task.interval_s(self._settings)
+            self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
+
+    # How it went ----------------------------------------------------------------------------------
+
+    @property
+    def timed_out(self) -> bool:
+        """Return whether the last request got no API response in time."""
+        return isinstance(self._api_error, ApiTimeoutError)
+
+    @property
+    def token_refused(self) -> bool:
+        """Return whether the last refresh failed because of the token."""
+        return isinstance(self._api_error, ApiAuthenticationError)
+
+    @property
+    def refused(self) -> bool:
+        """Return whether the endpoint is refused to this token, so that waiting for a response is in vain."""
+        return self.failures > 0 and any(self.requests[code] for code in ("401", "403", "404"))
+
+    @property
+    def _unavailable(self) -> bool:
+        """Return whether the endpoint is an optional one that the API does not have, or not for this token."""
+        return self.task.optional and isinstance(self._api_error, ApiScopeError | ApiNotFoundError)
+
+    @property
+    def expires_mono_s(self) -> float | None:
+        """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
+        return None if self._succeeded_mono_s is None else self._expected_mono_s + self._settings.stale_after_s
+
+    def fresh(self, mono_s: float) -> bool:
+        """Return whether the last API response may still be served as live."""
+        return self.expires_mono_s is not None and mono_s < self.expires_mono_s
+
+    def health(self, unknown_fields: int = 0) -> EndpointHealth:
+        """Return the state as a snapshot shows it; while that is the same, the same object."""
+        health = EndpointHealth(
+            endpoint=self.task.name,
+            interval_s=self._interval_s,
+            up=self._up,
+            error=self.error,
+            succeeded_at_seconds=self.succeeded_at_seconds,
+            requests=dict(sorted(self.requests.items())),
+            malformed=self._malformed,
+            durations=self._durations,
+            unknown_fields=unknown_fields,
+        )
+        # What is the same object need not be compared, nor rendered, again.
+        if self._health is None or self._health != health:
+            self._health = health
+        return self._health
+
+
+class RefreshLog:
+    """Log of an endpoint's refreshes: the begin of a failure, seldom that it goes on, and its end."""
+
+    def __init__(self, endpoint: str, account: str | None) -> None:
+        self._fields: dict[str, object] = {} if account is None else {"account": account}
+        self._fields["endpoint"] = endpoint
+        self._failures = FailureLog()
+        self._malformed_logged: set[str] = set()
+
+    def failed(self, reason: str, error: str | None, mono_s: float) -> None:
+        """Log that a refresh failed, unless that was logged."""
+        notice = self._failures.failed(reason, mono_s)
+        if notice is not None:
+            event(_logger, "warn", "refresh failed", **self._run_fields(notice), err=error)
+
+    def collector_refused(self, reason: str, error: str | None, mono_s: float) -> None:
+        """Log that the API refuses an optional endpoint, once."""
+        notice = self._failures.failed(reason, mono_s)
+        if notice is not None and notice.kind != "continues":
+            event(_logger, "warn", "the API refuses a collector; it is tried once a day from now on",
+                  **self._run_fields(notice), err=error)  # fmt: skip
+
+    def internal_error(self, error: Exception, mono_s: float) -> None:
+        """Log a failure on our side of the wire, unless that was logged."""
+        notice = self._failures.failed("internal", mono_s)
+        if notice is not None:
+            event(_logger, "error", "internal error", **self._run_fields(notice), err=error)
+
+    def succeeded(self, mono_s: float) -> None:
+        """Log that a refresh succeeded, if the one before had failed."""
+        notice = self._failures.succeeded(mono_s)
+        if notice is not None:
+            event(_logger, "info", "refresh works again", **self._run_fields(notice))
+
+    def malformed(self, lines: tuple[str, ...]) -> None:
+        """Log each kind of malformed record once: not at every refresh, nor at every place in the response."""
+        kinds = {line.partition(": ")[2] or line: line for line in lines}
+        news = [line for kind, line in kinds.items() if kind not in self._malformed_logged]
+        if not news:
+            return
+        if len(self._malformed_logged) > _MOST_KINDS:
+            self._malformed_logged.clear()
+        self._malformed_logged |= kinds.keys()
+        event(_logger, "warn", "records left out that cannot be read", **self._fields,
+              records=len(lines), err=news[0])  # fmt: skip
+
+    def _run_fields(self, notice: Notice) -> dict[str, object]:
+        """Return the fields that describe a run of failures."""
+        return {
+            **self._fields,
+            "reason": notice.reason,
+            "failures": notice.failures,
+            "lasted_s": round(notice.lasted_s),
+        }
