@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from joulo_exporter.api import JouloClient, open_session
 from joulo_exporter.config import format_duration
@@ -126,7 +126,7 @@ class _Check:
         client = JouloClient(self._session, self._api, token=token)
         return all([await self._endpoint(task, client) for task in account_tasks(self._settings.collectors)])
 
-    async def _endpoint(self, task: Task[Any], client: JouloClient) -> bool:
+    async def _endpoint(self, task: Task, client: JouloClient) -> bool:
         records, walk = self._ledger.load()
         record = records.get(task.name) or self._known.get(task.name)
         task.restore(record.body if record else None, walk)

@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 from aioresponses import CallbackResult
-from support.ledger_desk import Desk
+from support.ledger_rig import LedgerRig
 
 from joulo_exporter.cli import main
 from joulo_exporter.ledger import AccountLedger, Database
@@ -187,16 +187,16 @@ def test_what_a_running_exporter_was_answered_is_told_and_nothing_is_asked(answe
         sessions={"status": 401, "payload": {"error": "Missing or invalid API token"}},
         energy={"status": 503},
     )
-    desk = Desk(tmp_path / "ledger", name="")
+    rig = LedgerRig(tmp_path / "ledger", name="")
     first = check(capsys, tmp_path)
-    desk.close()
+    rig.close()
     check(capsys, tmp_path)  # stands for the exporter, which keeps the same records
     asked_before = asked(answers)
-    desk = Desk(tmp_path / "ledger", name="")
+    rig = LedgerRig(tmp_path / "ledger", name="")
     status, out, err = check(capsys, tmp_path)
     environment.unlink()
     without_token = check(capsys, tmp_path)
-    desk.close()
+    rig.close()
     assert (first[0], first[1][3:]) == (0, [f"  {name:<9} later  has not been asked yet" for name in GOOD])
     assert (status, err) == (1, "")
     assert out[:4] == [

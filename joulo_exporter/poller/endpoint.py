@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -93,7 +93,7 @@ class EndpointState:
         former: state of the poller before this one.
     """
 
-    def __init__(self, task: Task[Any], settings: PollSettings, former: Handover) -> None:
+    def __init__(self, task: Task, settings: PollSettings, former: Handover) -> None:
         self.task = task
         self.due_mono_s = 0.0
         self.pause = former.pause

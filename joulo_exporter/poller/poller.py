@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from joulo_exporter.errors import ApiError, LedgerError
 from joulo_exporter.logs import FailureLog, event
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from joulo_exporter.api import JouloClient
-    from joulo_exporter.ledger import AccountLedger, Book, Response
+    from joulo_exporter.ledger import AccountLedger, Book
     from joulo_exporter.poller.endpoint import PollSettings
     from joulo_exporter.poller.tasks import Kept, Offload, RecordTask, Result, Task
     from joulo_exporter.snapshot import EndedSession
@@ -102,7 +102,7 @@ class Poller:
         self.restored = asyncio.Event()
         """Set once the ledger's knowledge has been published."""
 
-    def _tasks(self) -> list[Task[Any]]:
+    def _tasks(self) -> list[Task]:
         """Return the refreshes in order when several are due: a charger's slug comes before a nickname."""
         if self._settings.public:
             return [self._ere_price]
@@ -183,23 +183,19 @@ class Poller:
             await self._read_book()
 
     async def _ask(self, state: EndpointState) -> None:
+        """Write a request down, send it, and write the API response down; once durable, that is in memory too."""
         task = state.task
         timed_out = any(endpoint.timed_out for endpoint in self._endpoints.values())
         # Before the request is written down: it must go out at once then.
         async with self._request_slots.acquire(timed_out=timed_out):
-            pause = state.provisional_pause(self._clock.now())
-            await task.begin(self._offload, self._ledger, pause, self._settings)
+            provisional_pause = state.provisional_pause(self._clock.now())
+            await task.begin(self._offload, self._ledger, provisional_pause, self._settings)
             # The ledger may have taken its time, and the pause counts from the request.
             state.requested(now_seconds=self._clock.now(), mono_s=self._clock.monotonic())
             try:
                 response = await task.fetch(self._client)
             finally:
                 state.observe_duration(self._clock.monotonic())
-        await self._record(state, response)
-
-    async def _record(self, state: EndpointState, response: Response) -> None:
-        """Write an API response down; take it into memory once it is durable."""
-        task = state.task
         pause = state.recorded_pause(failures=0)
         name_unlinked = task is self._chargers or self._may_name_unlinked()
         outcome = await self._write(task.record, self._ledger, response, pause, name_unlinked=name_unlinked)

@@ -1,14 +1,17 @@
 """Refresh of an endpoint: what to ask for, how to write the API response down, what of it stays in memory.
 
-A task for an endpoint that answers with one record is a ``RecordTask``, one for pages a ``PagesTask``. To add an
-endpoint, add a function that makes its task, and name it in the poller.
+A task for an endpoint that answers with one record is a ``RecordTask``, one for pages a ``PagesTask``. Both
+have the same methods: at the start ``restore``; at each refresh ``begin`` writes down that a request goes out,
+``fetch`` sends it, ``record`` writes the API response down, and ``keep`` takes it into memory once it is durable.
+
+To add an endpoint, add a function that makes its task, and name it in the poller.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -38,37 +41,6 @@ class Offload(Protocol):
 
 
 Kept = TypeVar("Kept", bound=Response)
-Fetched = TypeVar("Fetched", bound=Response)
-
-
-class Task(Protocol[Fetched]):
-    """The refresh of one endpoint of one account: its methods in the order in which the poller calls them."""
-
-    @property
-    def name(self) -> str:
-        """Return the endpoint's name."""
-
-    @property
-    def optional(self) -> bool:
-        """Return whether the API may well not have the endpoint, or not for this token."""
-
-    def restore(self, body: bytes | None, walk: Walk) -> None:
-        """Take up the state that the ledger kept."""
-
-    def interval_s(self, settings: PollSettings) -> float:
-        """Return the least time from the next request back to the one before it."""
-
-    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:
-        """Write down that a request goes out now."""
-
-    async def fetch(self, client: JouloClient) -> Fetched:
-        """Send the request."""
-
-    def record(self, ledger: AccountLedger, response: Fetched, pause: Pause) -> Outcome:
-        """Write the API response down."""
-
-    def keep(self, response: Fetched, outcome: Outcome) -> None:
-        """Take an API response into memory, now that it is durable."""
 
 
 class RecordTask(Generic[Kept]):
@@ -76,7 +48,7 @@ class RecordTask(Generic[Kept]):
 
     Args:
         endpoint: what to ask for.
-        record: writes the API response down.
+        record: writes the API response down; of the ledger, the response, and the pause since its request.
         decode: reads the response that the ledger kept.
         optional: whether the API may well not have the endpoint, or not for this token.
     """
@@ -92,8 +64,8 @@ class RecordTask(Generic[Kept]):
         self.name = endpoint.name
         self.optional = optional
         self.response: Kept | None = None
+        self.record = record
         self._endpoint = endpoint
-        self._record = record
         self._decode = decode
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
@@ -120,10 +92,6 @@ class RecordTask(Generic[Kept]):
     async def fetch(self, client: JouloClient) -> Kept:
         """Ask for the record."""
         return await client.fetch(self._endpoint)
-
-    def record(self, ledger: AccountLedger, response: Kept, pause: Pause) -> Outcome:
-        """Write the API response down."""
-        return self._record(ledger, response, pause)
 
     def keep(self, response: Kept, outcome: Outcome) -> None:  # noqa: ARG002
         """Serve the API response from now on."""
@@ -174,6 +142,9 @@ class PagesTask:
         self.walk = outcome.walk or self.walk
 
 
+Task: TypeAlias = RecordTask[Any] | PagesTask
+
+
 def chargers_task() -> RecordTask[Answer[Charger]]:
     """Return the refresh of an account's ``/chargers``; a charger that comes as it was is not read again."""
     endpoint = replace(CHARGERS, parse=partial(parse_chargers, memory={}))
@@ -214,7 +185,7 @@ def _shown_as_it_is(endpoint: Endpoint[Kept], kept_type: type[Kept]) -> RecordTa
     )
 
 
-def account_tasks(collectors: frozenset[str]) -> list[Task[Any]]:
+def account_tasks(collectors: frozenset[str]) -> list[Task]:
     """Return the refreshes of an account that has these collectors, in the order of the poller."""
-    tasks: list[Task[Any]] = [chargers_task(), PagesTask(), energy_task()]
+    tasks: list[Task] = [chargers_task(), PagesTask(), energy_task()]
     return [*tasks, ere_position_task()] if ERE_POSITION.name in collectors else tasks

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from support.ledger_desk import Desk
+from support.ledger_rig import LedgerRig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def make_rig(tmp_path: Path) -> Iterator[Callable[..., LedgerRig]]:
     with contextlib.ExitStack() as opened:
 
-        def make(folder: Path | None = tmp_path, **options) -> Desk:
-            desk = Desk(folder, **options)
-            opened.callback(desk.close)
-            return desk
+        def make(folder: Path | None = tmp_path, **options) -> LedgerRig:
+            rig = LedgerRig(folder, **options)
+            opened.callback(rig.close)
+            return rig
 
         yield make
 
 
 @pytest.fixture
-def desk(make_desk) -> Desk:
-    return make_desk()
+def rig(make_rig) -> LedgerRig:
+    return make_rig()

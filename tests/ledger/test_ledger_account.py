@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from support.ledger_desk import finished, live
+from support.ledger_rig import finished, live
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Meter, Totals
@@ -11,12 +11,12 @@ from joulo_exporter.schedule import Pause
 OPRIT, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
 
 
-def test_the_payloads_of_the_documentation(make_desk, fixture_bytes):
-    desk = make_desk(vehicles={"DEADBEEF12345678": "tesla"})
-    desk.chargers(*parse_chargers(fixture_bytes("chargers")).records)
-    desk.page(parse_sessions(fixture_bytes("sessions")), offset=0)
-    desk.ledger.record_energy(parse_energy(fixture_bytes("energy")), desk.pause)
-    book = desk.book()
+def test_the_payloads_of_the_documentation(make_rig, fixture_bytes):
+    rig = make_rig(vehicles={"DEADBEEF12345678": "tesla"})
+    rig.chargers(*parse_chargers(fixture_bytes("chargers")).records)
+    rig.page(parse_sessions(fixture_bytes("sessions")), offset=0)
+    rig.ledger.record_energy(parse_energy(fixture_bytes("energy")), rig.pause)
+    book = rig.book()
     assert book.labels == {OPRIT: "oprit", GARAGE: "garage-achter"}
     assert book.chargers == {
         OPRIT: Totals(4839, 1610, 2, (37_500 + 40) * 1000),
@@ -49,110 +49,110 @@ def test_the_payloads_of_the_documentation(make_desk, fixture_bytes):
     ],
 )
 @pytest.mark.parametrize("reopened", [False, True])
-def test_what_ends_a_session(desk, shown, has_ended, reopened):
-    desk.whole_walk([], size=100)
-    desk.chargers(live("s", started_at_seconds=desk.now_seconds - 600, kwh_hundredths=731))
-    last_seen = desk.now_seconds
+def test_what_ends_a_session(rig, shown, has_ended, reopened):
+    rig.whole_walk([], size=100)
+    rig.chargers(live("s", started_at_seconds=rig.now_seconds - 600, kwh_hundredths=731))
+    last_seen = rig.now_seconds
     if reopened:
-        desk.reopen()
-    desk.now_seconds += 60
-    assert desk.chargers(*shown) is has_ended
-    book = desk.book()
+        rig.reopen()
+    rig.now_seconds += 60
+    assert rig.chargers(*shown) is has_ended
+    book = rig.book()
     assert book.chargers["c1"] == Totals(731, 0, int(has_ended), 600_000 * has_ended)
     if has_ended:
         last = book.last_sessions["c1"]
         assert (last.ended_at_seconds, last.end_seen_at_seconds) == (last_seen, None)
-        assert desk.chargers(*shown) is False  # an end is told once
+        assert rig.chargers(*shown) is False  # an end is told once
     else:
         assert book.last_sessions == {}
 
 
-def test_a_session_counts_once_from_either_endpoint_and_the_latest_value_counts(desk):
-    desk.whole_walk([], size=100)
-    desk.chargers(live("s", kwh_hundredths=500))
+def test_a_session_counts_once_from_either_endpoint_and_the_latest_value_counts(rig):
+    rig.whole_walk([], size=100)
+    rig.chargers(live("s", kwh_hundredths=500))
     listed = finished("s", ended_at_seconds=None, kwh_hundredths=600)
-    desk.whole_walk([listed], size=100)
-    assert desk.book().chargers["c1"].kwh_hundredths == 600
-    desk.chargers(live("s", kwh_hundredths=650))
-    assert desk.book().chargers["c1"] == Totals(650, 0, 0, 0)
-    desk.chargers(live(None))
-    desk.whole_walk([finished("s", kwh_hundredths=660, credits_hundredths=9)], size=100)
-    assert desk.book().chargers["c1"].kwh_hundredths == 660
-    assert desk.book().chargers["c1"].sessions == 1
+    rig.whole_walk([listed], size=100)
+    assert rig.book().chargers["c1"].kwh_hundredths == 600
+    rig.chargers(live("s", kwh_hundredths=650))
+    assert rig.book().chargers["c1"] == Totals(650, 0, 0, 0)
+    rig.chargers(live(None))
+    rig.whole_walk([finished("s", kwh_hundredths=660, credits_hundredths=9)], size=100)
+    assert rig.book().chargers["c1"].kwh_hundredths == 660
+    assert rig.book().chargers["c1"].sessions == 1
 
 
-def test_what_has_risen_is_held_from_refresh_to_refresh_and_over_a_restart(desk):
-    desk.reopen(vehicles={"04A1": "tesla"})
-    desk.whole_walk([], size=100)
-    desk.chargers(live("s", kwh_hundredths=100, id_tag="04A1"))
-    desk.book()
+def test_what_has_risen_is_held_from_refresh_to_refresh_and_over_a_restart(rig):
+    rig.reopen(vehicles={"04A1": "tesla"})
+    rig.whole_walk([], size=100)
+    rig.chargers(live("s", kwh_hundredths=100, id_tag="04A1"))
+    rig.book()
     for kwh, held in ((500, 500), (300, 500), (400, 500), (600, 600), (0, 600)):
-        desk.chargers(live("s", kwh_hundredths=kwh, id_tag="04A1"))
-        book = desk.book()
+        rig.chargers(live("s", kwh_hundredths=kwh, id_tag="04A1"))
+        book = rig.book()
         assert (book.chargers["c1"], book.vehicles["tesla"]) == (Totals(held), Totals(held)), kwh
-    desk.reopen()
-    assert (desk.book().chargers["c1"], desk.book().vehicles["tesla"]) == (Totals(600), Totals(600))
+    rig.reopen()
+    assert (rig.book().chargers["c1"], rig.book().vehicles["tesla"]) == (Totals(600), Totals(600))
 
 
-def test_ends_after_the_first_import_are_news(desk):
-    desk.whole_walk([finished("old")], size=100)
-    assert desk.book().last_sessions["c1"].end_seen_at_seconds is None
-    desk.now_seconds += 600
-    desk.whole_walk([finished("new", at_seconds=desk.now_seconds - 300), finished("old")], size=100)
-    last = desk.book().last_sessions["c1"]
-    assert (last.id, last.end_seen_at_seconds) == ("new", desk.now_seconds)
+def test_ends_after_the_first_import_are_news(rig):
+    rig.whole_walk([finished("old")], size=100)
+    assert rig.book().last_sessions["c1"].end_seen_at_seconds is None
+    rig.now_seconds += 600
+    rig.whole_walk([finished("new", at_seconds=rig.now_seconds - 300), finished("old")], size=100)
+    last = rig.book().last_sessions["c1"]
+    assert (last.id, last.end_seen_at_seconds) == ("new", rig.now_seconds)
 
 
-def test_of_the_first_import_only_the_end_of_what_was_seen_in_progress_is_news(desk):
-    desk.chargers(live("seen"))
-    desk.chargers(live(None))
-    unseen = finished("unseen", at_seconds=desk.now_seconds - 300)
-    desk.whole_walk([finished("seen", at_seconds=desk.now_seconds - 60), unseen], size=100)
-    assert [(session.id, session.end_seen_at_seconds) for session in desk.book().ended] == [
-        ("seen", desk.now_seconds)
+def test_of_the_first_import_only_the_end_of_what_was_seen_in_progress_is_news(rig):
+    rig.chargers(live("seen"))
+    rig.chargers(live(None))
+    unseen = finished("unseen", at_seconds=rig.now_seconds - 300)
+    rig.whole_walk([finished("seen", at_seconds=rig.now_seconds - 60), unseen], size=100)
+    assert [(session.id, session.end_seen_at_seconds) for session in rig.book().ended] == [
+        ("seen", rig.now_seconds)
     ]
 
 
 @pytest.mark.parametrize(("ago_s", "is_news"), [(86_400.0, True), (86_401.0, False)])
-def test_an_end_of_more_than_a_day_ago_is_history(desk, ago_s, is_news):
-    desk.whole_walk([finished("old")], size=100)
-    desk.now_seconds += 10 * 86_400
-    found = finished("found", at_seconds=desk.now_seconds - ago_s - 60)
-    desk.whole_walk([found, finished("old")], size=100)
-    assert (desk.book().last_sessions["c1"].end_seen_at_seconds is not None) == is_news
+def test_an_end_of_more_than_a_day_ago_is_history(rig, ago_s, is_news):
+    rig.whole_walk([finished("old")], size=100)
+    rig.now_seconds += 10 * 86_400
+    found = finished("found", at_seconds=rig.now_seconds - ago_s - 60)
+    rig.whole_walk([found, finished("old")], size=100)
+    assert (rig.book().last_sessions["c1"].end_seen_at_seconds is not None) == is_news
 
 
 @pytest.mark.parametrize(
     ("later_s", "shown"), [(0, True), (3599, True), (3600, False), (-1, False), (-86_400, False)]
 )
-def test_an_end_is_news_for_an_hour_and_not_before_its_time(desk, later_s, shown):
-    desk.whole_walk([finished("old")], size=100)
-    desk.now_seconds += 600
-    desk.whole_walk([finished("new", at_seconds=desk.now_seconds - 300), finished("old")], size=100)
-    desk.now_seconds += later_s
-    assert [session.id for session in desk.book().ended] == (["new"] if shown else [])
+def test_an_end_is_news_for_an_hour_and_not_before_its_time(rig, later_s, shown):
+    rig.whole_walk([finished("old")], size=100)
+    rig.now_seconds += 600
+    rig.whole_walk([finished("new", at_seconds=rig.now_seconds - 300), finished("old")], size=100)
+    rig.now_seconds += later_s
+    assert [session.id for session in rig.book().ended] == (["new"] if shown else [])
 
 
-def test_a_vehicle_that_gets_a_tag_takes_its_energy_out_of_unknown(desk):
-    desk.whole_walk([finished("s", id_tag="04:a1")], size=100)
-    assert desk.book().vehicles == {"unknown": Totals(100, 0, 1, 60_000)}
-    desk.reopen(vehicles={"04A1": "tesla"})
-    assert desk.book().vehicles == {"tesla": Totals(100, 0, 1, 60_000), "unknown": Totals()}
+def test_a_vehicle_that_gets_a_tag_takes_its_energy_out_of_unknown(rig):
+    rig.whole_walk([finished("s", id_tag="04:a1")], size=100)
+    assert rig.book().vehicles == {"unknown": Totals(100, 0, 1, 60_000)}
+    rig.reopen(vehicles={"04A1": "tesla"})
+    assert rig.book().vehicles == {"tesla": Totals(100, 0, 1, 60_000), "unknown": Totals()}
 
 
-def test_a_session_without_a_tag_belongs_to_no_vehicle_before_it_ends(desk):
-    desk.whole_walk([], size=100)
-    desk.chargers(live("s", kwh_hundredths=70))
-    assert desk.book().vehicles == {"unknown": Totals()}
-    desk.chargers(live(None))
-    assert desk.book().vehicles["unknown"].kwh_hundredths == 70
+def test_a_session_without_a_tag_belongs_to_no_vehicle_before_it_ends(rig):
+    rig.whole_walk([], size=100)
+    rig.chargers(live("s", kwh_hundredths=70))
+    assert rig.book().vehicles == {"unknown": Totals()}
+    rig.chargers(live(None))
+    assert rig.book().vehicles["unknown"].kwh_hundredths == 70
 
 
-def test_a_tag_that_sessions_told_first_is_known_as_soon_as_the_session_is_seen_live(desk):
-    desk.whole_walk([finished("s", ended_at_seconds=None, kwh_hundredths=0, id_tag="04A1")], size=100)
-    assert desk.book().id_tags == {}
-    desk.chargers(live("s"))
-    assert desk.book().id_tags == {"s": "04A1"}
+def test_a_tag_that_sessions_told_first_is_known_as_soon_as_the_session_is_seen_live(rig):
+    rig.whole_walk([finished("s", ended_at_seconds=None, kwh_hundredths=0, id_tag="04A1")], size=100)
+    assert rig.book().id_tags == {}
+    rig.chargers(live("s"))
+    assert rig.book().id_tags == {"s": "04A1"}
 
 
 def test_a_vehicle_s_definition_is_its_tags():
@@ -165,15 +165,15 @@ def test_a_vehicle_s_definition_is_its_tags():
     assert vehicle_definition("unknown", {"A": "unknown"}) != vehicle_definition("unknown", {"A": "tesla"})
 
 
-def test_meters_keep_two_readings_that_differ_in_time(desk):
+def test_meters_keep_two_readings_that_differ_in_time(rig):
     for wh, at_seconds in ((1000.0, 100.0), (1000.0, 100.0), (4000.0, 3700.0), (10.0, 50.0)):
-        desk.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=at_seconds))
-    meter = desk.book().meters["c1"]
+        rig.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=at_seconds))
+    meter = rig.book().meters["c1"]
     assert meter == Meter(4000.0, 3700.0, 1000.0, 100.0)
     assert meter.mean_power_watts() == 3000.0
-    assert desk.book().marks[("meter_wh", "c1")] == 4000.0
-    desk.chargers(Charger("c1", meter_wh=4100.0, meter_at_seconds=3700.0))  # the same reading, corrected
-    assert desk.book().meters["c1"] == Meter(4100.0, 3700.0, 1000.0, 100.0)
+    assert rig.book().marks[("meter_wh", "c1")] == 4000.0
+    rig.chargers(Charger("c1", meter_wh=4100.0, meter_at_seconds=3700.0))  # the same reading, corrected
+    assert rig.book().meters["c1"] == Meter(4100.0, 3700.0, 1000.0, 100.0)
 
 
 @pytest.mark.parametrize(
@@ -189,49 +189,49 @@ def test_mean_power(meter, watts):
     assert meter.mean_power_watts() == watts
 
 
-def test_what_the_api_states_is_held(desk):
+def test_what_the_api_states_is_held(rig):
     for kwh in (500, 300):
-        desk.ledger.record_energy(Energy(kwh_hundredths=kwh), desk.pause)
-        desk.reopen()
-    assert desk.book().marks == {("account_kwh", "ere"): 500}
+        rig.ledger.record_energy(Energy(kwh_hundredths=kwh), rig.pause)
+        rig.reopen()
+    assert rig.book().marks == {("account_kwh", "ere"): 500}
 
 
-def test_endpoints_outlive_the_process(desk):
-    assert desk.ledger.load()[0] == {}
+def test_endpoints_outlive_the_process(rig):
+    assert rig.ledger.load()[0] == {}
     for malformed in (("bad", "worse"), ("bad",), ()):
         answer = Answer((live(None),), malformed)
-        desk.ledger.record_chargers(answer, desk.pause)
-    failed = Pause(desk.now_seconds + 60, 120.0, 1)
+        rig.ledger.record_chargers(answer, rig.pause)
+    failed = Pause(rig.now_seconds + 60, 120.0, 1)
     for error in (ApiTimeoutError("slow"), ApiServerError("x" * 999, status=502)):
-        desk.ledger.record_failure("chargers", error, failed)
-    desk.reopen()
-    record = desk.ledger.load()[0]["chargers"]
+        rig.ledger.record_failure("chargers", error, failed)
+    rig.reopen()
+    record = rig.ledger.load()[0]["chargers"]
     assert (record.pause, record.up, record.error) == (failed, False, "x" * 300)
     assert record.requests == (("200", 3), ("502", 1), ("timeout", 1))
     assert record.malformed == 3
-    assert record.succeeded_at_seconds == desk.now_seconds
+    assert record.succeeded_at_seconds == rig.now_seconds
     assert record.body is not None
     assert b'"c1"' in record.body
 
 
-def test_the_latest_answer_is_kept_also_when_it_changes_back(desk):
+def test_the_latest_answer_is_kept_also_when_it_changes_back(rig):
     for session_id in ("s1", "s2", "s1", None):
-        desk.chargers(live(session_id))
-        body = desk.ledger.load()[0]["chargers"].body
+        rig.chargers(live(session_id))
+        body = rig.ledger.load()[0]["chargers"].body
         assert msgspec.json.decode(body, type=tuple[Charger, ...]) == (live(session_id),)
 
 
-def test_a_request_is_noted_before_it_goes_out(desk):
-    desk.ledger.begin_request("energy", Pause(5.0, 600.0))
-    desk.reopen()
-    record = desk.ledger.load()[0]["energy"]
+def test_a_request_is_noted_before_it_goes_out(rig):
+    rig.ledger.begin_request("energy", Pause(5.0, 600.0))
+    rig.reopen()
+    record = rig.ledger.load()[0]["energy"]
     assert (record.pause, record.up, record.requests) == (Pause(5.0, 600.0), None, ())
 
 
-def test_accounts_in_one_file_know_nothing_of_each_other(desk):
-    other = AccountLedger(desk.database, "work", configured_labels={}, vehicles={})
-    desk.chargers(live("s", kwh_hundredths=5))
-    desk.whole_walk([finished("s")], size=100)
-    book = other.book(name_unlinked=True, now_seconds=desk.now_seconds)
+def test_accounts_in_one_file_know_nothing_of_each_other(rig):
+    other = AccountLedger(rig.database, "work", configured_labels={}, vehicles={})
+    rig.chargers(live("s", kwh_hundredths=5))
+    rig.whole_walk([finished("s")], size=100)
+    book = other.book(name_unlinked=True, now_seconds=rig.now_seconds)
     assert (book.sessions, book.labels, book.meters, book.complete) == (0, {}, {}, False)
     assert other.load()[0] == {}

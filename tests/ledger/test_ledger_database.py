@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.ledger_desk import finished, live, page_of
+from support.ledger_rig import finished, full_disk, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, database, migrations, put_aside
@@ -70,15 +70,15 @@ def test_only_the_owner_may_read_a_new_folder(tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def filled(desk) -> Path:
-    desk.whole_walk([finished(f"s{n}", charger_nickname="x" * 200) for n in range(80)], size=100)
-    desk.close()
-    return desk.folder / FILE_NAME
+def filled(rig) -> Path:
+    rig.whole_walk([finished(f"s{n}", charger_nickname="x" * 200) for n in range(80)], size=100)
+    rig.close()
+    return rig.folder / FILE_NAME
 
 
 @pytest.mark.parametrize("damage", ["random", "header", "truncated", "middle"])
-def test_a_damaged_file_is_said_to_be_and_its_bytes_are_kept(desk, damage):
-    path = filled(desk)
+def test_a_damaged_file_is_said_to_be_and_its_bytes_are_kept(rig, damage):
+    path = filled(rig)
     whole = path.read_bytes()
     assert len(whole) > 20_000
     broken = {
@@ -89,12 +89,12 @@ def test_a_damaged_file_is_said_to_be_and_its_bytes_are_kept(desk, damage):
     }[damage]
     path.write_bytes(broken)
     with pytest.raises(LedgerDamagedError, match=re.escape(f"{path} is damaged")) as fault:
-        Database(desk.folder)
+        Database(rig.folder)
     assert "\n" not in str(fault.value)
-    kept = put_aside(desk.folder, 1_781_810_000.7)
-    assert kept == desk.folder / "ledger.sqlite3.damaged-1781810000"
+    kept = put_aside(rig.folder, 1_781_810_000.7)
+    assert kept == rig.folder / "ledger.sqlite3.damaged-1781810000"
     assert kept.read_bytes() == broken
-    fresh = Database(desk.folder)
+    fresh = Database(rig.folder)
     assert count(fresh, "sessions") == 0
     fresh.close()
 
@@ -214,27 +214,23 @@ def test_a_migration_that_fails_leaves_nothing(tmp_path, monkeypatch):
     held.close()
 
 
-def test_an_error_within_a_transaction_undoes_all_of_it(desk):
+def test_an_error_within_a_transaction_undoes_all_of_it(rig):
     with (  # noqa: PT012 -- both statements belong to the transaction
         pytest.raises(ZeroDivisionError),
-        desk.database.transaction() as connection,
+        rig.database.transaction() as connection,
     ):
         connection.execute("INSERT INTO accounts (name) VALUES ('half')")
         raise ZeroDivisionError
-    assert count(desk.database) == 1
+    assert count(rig.database) == 1
 
 
-def test_a_full_disk_costs_the_page_and_nothing_else(desk):
-    desk.chargers(live("open", kwh_hundredths=5))
+def test_a_full_disk_costs_the_page_and_nothing_else(rig):
+    rig.chargers(live("open", kwh_hundredths=5))
     history = [finished(f"s{n}", charger_nickname="x" * 500) for n in range(100)]
-    before = desk.ledger.load(), desk.book()
-    connection = desk.database._connection
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(LedgerError, match="database or disk is full") as fault:
-        desk.ledger.record_page(page_of(history, 0, 100), desk.pause, desk.newest_page())
+    before = rig.ledger.load(), rig.book()
+    with full_disk(rig.database), pytest.raises(LedgerError, match="database or disk is full") as fault:
+        rig.ledger.record_page(page_of(history, 0, 100), rig.pause, rig.newest_page())
     assert not isinstance(fault.value, LedgerDamagedError)
-    assert (desk.ledger.load(), desk.book()) == before
-    connection.execute("PRAGMA max_page_count = 100000")
-    desk.whole_walk(history, size=100)
-    assert desk.book().sessions == 101
+    assert (rig.ledger.load(), rig.book()) == before
+    rig.whole_walk(history, size=100)
+    assert rig.book().sessions == 101

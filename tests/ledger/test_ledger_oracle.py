@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.ledger_desk import RESYNC_S, Desk
+from support.ledger_rig import RESYNC_S, LedgerRig
 from support.ledger_world import VEHICLES, World
 
 from joulo_exporter.errors import ApiResponseError
@@ -25,8 +25,8 @@ class Exporter(World):
 
     def __init__(self, seed: int, folder) -> None:
         super().__init__(seed)
-        self.desk = Desk(folder, vehicles=VEHICLES)
-        self.desk.now_seconds = float(self.seconds)  # so that ends are news
+        self.rig = LedgerRig(folder, vehicles=VEHICLES)
+        self.rig.now_seconds = float(self.seconds)  # so that ends are news
         self.highest: dict[tuple[str, str, str], int] = {}
         self.known_at_head: set[str] = set()
         self.chargers_answered = False
@@ -34,15 +34,15 @@ class Exporter(World):
 
     def pass_time(self) -> None:
         self.seconds += self.random.randint(1, 900)
-        self.desk.now_seconds += self.random.randint(1, 900)
+        self.rig.now_seconds += self.random.randint(1, 900)
 
     def days_pass(self) -> None:
-        self.desk.now_seconds += RESYNC_S + 100_000
+        self.rig.now_seconds += RESYNC_S + 100_000
         self.seconds += 700_000
 
     def clock_jumps(self) -> None:
-        self.latest_now_seconds = max(self.latest_now_seconds, self.desk.now_seconds)
-        self.desk.now_seconds += self.random.choice((-1e7, -3600.0, 3600.0, 1e6))
+        self.latest_now_seconds = max(self.latest_now_seconds, self.rig.now_seconds)
+        self.rig.now_seconds += self.random.choice((-1e7, -3600.0, 3600.0, 1e6))
 
     def poll(self) -> None:
         chargers = []
@@ -54,24 +54,24 @@ class Exporter(World):
             read_at_seconds = self.random.choice((None, float(self.seconds)))
             chargers.append(Charger(charger_id, nickname=charger_id, session=shown, meter_wh=wh,
                                     meter_at_seconds=read_at_seconds))  # fmt: skip
-        self.desk.chargers(*chargers)
+        self.rig.chargers(*chargers)
         self.chargers_answered = True
 
     def request(self, offset: int) -> None:
         try:
             answer = self.answer(offset)
         except ApiResponseError as error:
-            self.desk.ledger.record_failure("sessions", error, self.desk.pause)
+            self.rig.ledger.record_failure("sessions", error, self.rig.pause)
             return
         if offset == 0:
             self.known_at_head = {s.id for s in self.sessions if s.listed and not s.was_unreadable}
-        self.desk.page(answer, offset=offset)
+        self.rig.page(answer, offset=offset)
 
     def refresh(self) -> None:
         self.request(0)
 
     def page(self) -> None:
-        offset = self.desk.walk.offset
+        offset = self.rig.walk.offset
         if offset is not None:
             self.request(offset)
 
@@ -80,20 +80,20 @@ class Exporter(World):
             self.page()
 
     def restart(self) -> None:
-        self.desk.reopen()
+        self.rig.reopen()
 
     def settle(self) -> None:
         """Let a whole resync go over a world that holds still."""
         self.list_all()
         self.mend()
         # A session seen live before the clock went back is given the benefit of the doubt until then.
-        self.desk.now_seconds = max(self.desk.now_seconds, self.latest_now_seconds)
+        self.rig.now_seconds = max(self.rig.now_seconds, self.latest_now_seconds)
         for _ in range(3):
             self.days_pass()
             self.refresh()
             for _ in range(2 * len(self.sessions) + 10):
                 self.page()
-            assert self.desk.walk.offset is None, "a walk over a world that holds still must end"
+            assert self.rig.walk.offset is None, "a walk over a world that holds still must end"
         self.poll()
         for session in self.sessions:
             session.was_unreadable = False
@@ -101,7 +101,7 @@ class Exporter(World):
     # What must hold
 
     def check(self) -> None:
-        book = self.desk.book(name_unlinked=self.chargers_answered)
+        book = self.rig.book(name_unlinked=self.chargers_answered)
         self.check_never_falls(book)
         self.check_each_session_counts_once(book)
         self.check_equals_a_new_reading(book)
@@ -122,11 +122,11 @@ class Exporter(World):
         assert not book.complete or shown_before == set(book.chargers)
 
     def stored(self, columns: str) -> list[tuple]:
-        with self.desk.database.transaction() as connection:
+        with self.rig.database.transaction() as connection:
             return connection.execute(f"SELECT {columns} FROM sessions").fetchall()  # noqa: S608
 
     def ledger_truth(self) -> list[tuple[str, str, Totals]]:
-        with self.desk.database.transaction() as connection:
+        with self.rig.database.transaction() as connection:
             return totals_by_tag(connection, 1)
 
     def check_each_session_counts_once(self, book) -> None:
@@ -139,7 +139,7 @@ class Exporter(World):
 
     def check_equals_a_new_reading(self, book) -> None:
         """What was brought up to date is what is in the file: nothing that has changed was taken from before."""
-        database, now_seconds = self.desk.database, self.desk.now_seconds
+        database, now_seconds = self.rig.database, self.rig.now_seconds
         with database.transaction() as connection:
             anew = read_book(connection, 1, VEHICLES, now_seconds, persistent=database.persistent)
         if now_seconds < self.latest_now_seconds:  # old news would be news again
@@ -162,12 +162,12 @@ class Exporter(World):
         self.settle()
         held = dict(self.highest)
         self.check()
-        assert self.desk.walk.complete
+        assert self.rig.walk.complete
         charger_recount, vehicle_recount = self.recount()
         truth = self.ledger_truth()
         assert flat(by_charger(truth)) == +charger_recount
         assert flat(by_vehicle(truth, VEHICLES)) == +vehicle_recount
-        book = self.desk.book(name_unlinked=True)
+        book = self.rig.book(name_unlinked=True)
         assert book.sessions == len(self.sessions)
         for kind, figures, recount in (
             ("charger", book.chargers, charger_recount),
@@ -214,7 +214,7 @@ def live_through(seed: int, steps: list[str], folder) -> None:
             world.check()
         world.check_equals_recount()
     finally:
-        world.desk.close()
+        world.rig.close()
 
 
 @pytest.fixture(params=[3, 6])

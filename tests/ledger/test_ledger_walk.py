@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from support.ledger_desk import RESYNC_S, finished, history_of, live, page_of
+from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
 
 from joulo_exporter.ledger import PageRequest, Walk, next_page
 
@@ -13,163 +13,163 @@ P = 100
     ("count", "asked"),
     [(0, [0]), (1, [0]), (99, [0]), (100, [0, 99]), (101, [0, 99]), (199, [0, 99, 198]), (250, [0, 99, 198])],
 )
-def test_the_first_import_reads_everything_once(desk, count, asked):
-    assert desk.whole_walk(history_of(count), size=P) == asked
-    book = desk.book()
+def test_the_first_import_reads_everything_once(rig, count, asked):
+    assert rig.whole_walk(history_of(count), size=P) == asked
+    book = rig.book()
     assert (book.complete, book.sessions) == (True, count)
     assert sum(part.kwh_hundredths for part in book.chargers.values()) == 100 * count
-    assert desk.walk.finished_at_seconds == desk.now_seconds
+    assert rig.walk.finished_at_seconds == rig.now_seconds
 
 
-def test_nothing_is_served_before_the_history_is_complete(desk):
+def test_nothing_is_served_before_the_history_is_complete(rig):
     history = history_of(150)
-    desk.page(page_of(history, 0, P), offset=0)
-    assert (desk.book().complete, desk.book().chargers, desk.book().vehicles) == (False, {}, {})
-    desk.reopen()
-    assert desk.walk.offset == 99
-    desk.page(page_of(history, 99, P), offset=99)
-    assert desk.book().chargers["c1"].sessions == 150
+    rig.page(page_of(history, 0, P), offset=0)
+    assert (rig.book().complete, rig.book().chargers, rig.book().vehicles) == (False, {}, {})
+    rig.reopen()
+    assert rig.walk.offset == 99
+    rig.page(page_of(history, 99, P), offset=99)
+    assert rig.book().chargers["c1"].sessions == 150
 
 
-def test_an_api_that_gives_fewer_than_asked_is_read_to_the_end(desk):
-    assert desk.whole_walk(history_of(120), size=50) == [0, 49, 98]
-    assert (desk.book().complete, desk.book().sessions) == (True, 120)
+def test_an_api_that_gives_fewer_than_asked_is_read_to_the_end(rig):
+    assert rig.whole_walk(history_of(120), size=50) == [0, 49, 98]
+    assert (rig.book().complete, rig.book().sessions) == (True, 120)
 
 
-def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(desk):
+def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(rig):
     history = history_of(150)
-    desk.whole_walk(history, size=P)
-    desk.now_seconds += RESYNC_S
+    rig.whole_walk(history, size=P)
+    rig.now_seconds += RESYNC_S
     for _ in range(2):
-        desk.page(page_of(history, 0, P), offset=0)
-        assert desk.page(page_of(history, 0, P), offset=99).offset is None
-    assert desk.book().sessions == 150
-    assert desk.newest_page().walk.offset == 0  # with the next regular refresh it is tried again
+        rig.page(page_of(history, 0, P), offset=0)
+        assert rig.page(page_of(history, 0, P), offset=99).offset is None
+    assert rig.book().sessions == 150
+    assert rig.newest_page().walk.offset == 0  # with the next regular refresh it is tried again
 
 
 @pytest.mark.parametrize("size", [P, 50])
-def test_the_same_page_again_with_a_malformed_record_ends_too(desk, size):
+def test_the_same_page_again_with_a_malformed_record_ends_too(rig, size):
     same = [*history_of(size - 1), None]
-    walk_now = desk.page(page_of(same, 0, size), offset=0)
+    walk_now = rig.page(page_of(same, 0, size), offset=0)
     asked = 0
     while walk_now.offset is not None:
         asked += 1
-        walk_now = desk.page(page_of(same, 0, size), offset=walk_now.offset)
+        walk_now = rig.page(page_of(same, 0, size), offset=walk_now.offset)
     assert asked <= 3
-    assert not desk.book().complete
+    assert not rig.book().complete
 
 
 @pytest.mark.parametrize("malformed", [[99], [98, 99], [0], list(range(60, 100)), [99, 100, 198, 199]])
-def test_malformed_records_at_a_page_border_do_not_stop_the_import(desk, malformed):
+def test_malformed_records_at_a_page_border_do_not_stop_the_import(rig, malformed):
     history = history_of(250)
     for position in malformed:
         history[position] = None
-    desk.whole_walk(history, size=P)
-    assert (desk.book().complete, desk.book().sessions) == (True, 250 - len(malformed))
+    rig.whole_walk(history, size=P)
+    assert (rig.book().complete, rig.book().sessions) == (True, 250 - len(malformed))
 
 
 @pytest.mark.parametrize("position", [0, 50, 98, 99, 100])
-def test_a_session_withdrawn_between_two_pages_hides_no_other(desk, position):
+def test_a_session_withdrawn_between_two_pages_hides_no_other(rig, position):
     history = history_of(250)
-    desk.page(page_of(history, 0, P), offset=0)
+    rig.page(page_of(history, 0, P), offset=0)
     withdrawn = history.pop(position)
-    walk_now = desk.walk
+    walk_now = rig.walk
     while walk_now.offset is not None:
-        walk_now = desk.page(page_of(history, walk_now.offset, P), offset=walk_now.offset)
-    with desk.database.transaction() as connection:
+        walk_now = rig.page(page_of(history, walk_now.offset, P), offset=walk_now.offset)
+    with rig.database.transaction() as connection:
         ids = {session_id for (session_id,) in connection.execute("SELECT id FROM sessions")}
     assert {session.id for session in history} <= ids
     assert ids - {session.id for session in history} <= {withdrawn.id}
-    assert desk.book().complete
+    assert rig.book().complete
 
 
-def test_new_sessions_while_paging_hide_no_other(desk):
+def test_new_sessions_while_paging_hide_no_other(rig):
     history = history_of(300)
-    desk.page(page_of(history, 0, P), offset=0)
+    rig.page(page_of(history, 0, P), offset=0)
     history = [*reversed([finished(f"n{n}", at_seconds=1_780_900_000.0 + n) for n in range(40)]), *history]
-    assert desk.page(page_of(history, 0, P), offset=0).offset == 139
-    walk_now = desk.walk
+    assert rig.page(page_of(history, 0, P), offset=0).offset == 139
+    walk_now = rig.walk
     while walk_now.offset is not None:
-        walk_now = desk.page(page_of(history, walk_now.offset, P), offset=walk_now.offset)
-    assert (desk.book().complete, desk.book().sessions) == (True, 340)
+        walk_now = rig.page(page_of(history, walk_now.offset, P), offset=walk_now.offset)
+    assert (rig.book().complete, rig.book().sessions) == (True, 340)
 
 
-def test_a_gap_after_an_absence_is_read_before_totals_are_served_again(desk):
+def test_a_gap_after_an_absence_is_read_before_totals_are_served_again(rig):
     history = history_of(1000)
-    desk.whole_walk(history[400:], size=P)
-    desk.now_seconds += 3600
-    desk.page(page_of(history, 0, P), offset=0)
-    assert (desk.book().complete, desk.book().chargers) == (False, {})
+    rig.whole_walk(history[400:], size=P)
+    rig.now_seconds += 3600
+    rig.page(page_of(history, 0, P), offset=0)
+    assert (rig.book().complete, rig.book().chargers) == (False, {})
     asked = []
-    while (offset := desk.walk.offset) is not None:
+    while (offset := rig.walk.offset) is not None:
         asked.append(offset)
-        desk.page(page_of(history, offset, P), offset=offset)
+        rig.page(page_of(history, offset, P), offset=offset)
     assert asked == [99, 198, 297, 396]  # only as far as what is known
-    assert (desk.book().complete, desk.book().sessions) == (True, 1000)
+    assert (rig.book().complete, rig.book().sessions) == (True, 1000)
 
 
-def test_a_gap_that_meets_another_absence_is_read_whole(desk):
+def test_a_gap_that_meets_another_absence_is_read_whole(rig):
     history = history_of(1000)
-    desk.whole_walk(history[700:], size=P)
-    desk.now_seconds += 3600
-    desk.page(page_of(history[300:], 0, P), offset=0)  # 400 new; only 100 of them read
-    desk.now_seconds += 3600
-    desk.whole_walk(history, size=P)
-    assert (desk.book().complete, desk.book().sessions) == (True, 1000)
+    rig.whole_walk(history[700:], size=P)
+    rig.now_seconds += 3600
+    rig.page(page_of(history[300:], 0, P), offset=0)  # 400 new; only 100 of them read
+    rig.now_seconds += 3600
+    rig.whole_walk(history, size=P)
+    assert (rig.book().complete, rig.book().sessions) == (True, 1000)
 
 
-def test_a_resync_that_meets_an_absence_is_not_complete_until_it_has_read_it(desk):
+def test_a_resync_that_meets_an_absence_is_not_complete_until_it_has_read_it(rig):
     history = history_of(500)
-    desk.whole_walk(history[250:], size=P)
-    desk.now_seconds += RESYNC_S
-    desk.page(page_of(history, 0, P), offset=0)
-    assert not desk.book().complete
-    desk.whole_walk(history, size=P)
-    assert (desk.book().complete, desk.book().sessions) == (True, 500)
+    rig.whole_walk(history[250:], size=P)
+    rig.now_seconds += RESYNC_S
+    rig.page(page_of(history, 0, P), offset=0)
+    assert not rig.book().complete
+    rig.whole_walk(history, size=P)
+    assert (rig.book().complete, rig.book().sessions) == (True, 500)
 
 
-def test_a_page_that_hangs_in_the_air_connects_nothing(desk):
+def test_a_page_that_hangs_in_the_air_connects_nothing(rig):
     history = history_of(900)
-    desk.page(page_of(history[500:], 0, P), offset=0)
-    desk.page(page_of(history, 99, P), offset=99)  # 500 new ones: this page touches nothing that was seen
-    desk.whole_walk(history, size=P)
-    assert (desk.book().complete, desk.book().sessions) == (True, 900)
+    rig.page(page_of(history[500:], 0, P), offset=0)
+    rig.page(page_of(history, 99, P), offset=99)  # 500 new ones: this page touches nothing that was seen
+    rig.whole_walk(history, size=P)
+    assert (rig.book().complete, rig.book().sessions) == (True, 900)
 
 
-def test_stepping_back_into_an_absence_begins_again_from_the_top(desk):
+def test_stepping_back_into_an_absence_begins_again_from_the_top(rig):
     old = history_of(150)
     absent = list(reversed([finished(f"n{n}", at_seconds=1_780_900_000.0 + n) for n in range(200)]))
-    desk.page(page_of(old, 0, P), offset=0)
-    assert desk.page(page_of(absent + old, 99, P), offset=99).offset == 0
-    assert desk.page(page_of(absent + old, 0, P), offset=0).offset == 99
+    rig.page(page_of(old, 0, P), offset=0)
+    assert rig.page(page_of(absent + old, 99, P), offset=99).offset == 0
+    assert rig.page(page_of(absent + old, 0, P), offset=0).offset == 99
     # Now the next page would touch what the first one showed, with 99 sessions unseen above it.
     left = absent[101:] + old
-    walk_now = desk.page(page_of(left, 99, P), offset=99)
+    walk_now = rig.page(page_of(left, 99, P), offset=99)
     while walk_now.offset is not None:
-        walk_now = desk.page(page_of(left, walk_now.offset, P), offset=walk_now.offset)
-    with desk.database.transaction() as connection:
+        walk_now = rig.page(page_of(left, walk_now.offset, P), offset=walk_now.offset)
+    with rig.database.transaction() as connection:
         ids = {session_id for (session_id,) in connection.execute("SELECT id FROM sessions")}
     assert {session.id for session in left} <= ids
-    assert desk.book().complete
+    assert rig.book().complete
 
 
-def test_a_resync_takes_withdrawn_sessions_out_of_the_truth_and_counters_hold(desk):
+def test_a_resync_takes_withdrawn_sessions_out_of_the_truth_and_counters_hold(rig):
     history = history_of(250)
-    desk.whole_walk(history, size=P)
-    assert desk.book().chargers["c1"].kwh_hundredths == 25_000
-    desk.now_seconds += RESYNC_S
-    desk.whole_walk([*history[:10], *history[11:-1]], size=P)
-    book = desk.book()
+    rig.whole_walk(history, size=P)
+    assert rig.book().chargers["c1"].kwh_hundredths == 25_000
+    rig.now_seconds += RESYNC_S
+    rig.whole_walk([*history[:10], *history[11:-1]], size=P)
+    book = rig.book()
     assert (book.sessions, book.back_to_seconds) == (248, history[-2].started_at_seconds)
     assert (book.chargers["c1"].kwh_hundredths, book.chargers["c1"].sessions) == (25_000, 250)
 
 
-def test_counters_hold_until_the_truth_has_caught_up(desk):
+def test_counters_hold_until_the_truth_has_caught_up(rig):
     served = []
     for kwh in (700, 400, 600, 800):
-        desk.whole_walk([finished("s", kwh_hundredths=kwh)], size=P)
-        desk.reopen()
-        served.append(desk.book().chargers["c1"].kwh_hundredths)
+        rig.whole_walk([finished("s", kwh_hundredths=kwh)], size=P)
+        rig.reopen()
+        served.append(rig.book().chargers["c1"].kwh_hundredths)
     assert served == [700, 700, 700, 800]
 
 
@@ -181,39 +181,39 @@ def test_counters_hold_until_the_truth_has_caught_up(desk):
         pytest.param(history_of(3), 3, id="a clean one withdraws what it does not list"),
     ],
 )
-def test_what_a_resync_proves(desk, answer, left):
-    desk.whole_walk(history_of(9), size=P)
-    desk.now_seconds += RESYNC_S
-    desk.whole_walk(answer, size=P)
-    assert desk.book().sessions == left
+def test_what_a_resync_proves(rig, answer, left):
+    rig.whole_walk(history_of(9), size=P)
+    rig.now_seconds += RESYNC_S
+    rig.whole_walk(answer, size=P)
+    assert rig.book().sessions == left
 
 
-def test_a_walk_that_misses_many_is_believed_when_the_next_one_says_so_too(desk):
+def test_a_walk_that_misses_many_is_believed_when_the_next_one_says_so_too(rig):
     """The API cut a page short in the middle: without a second look, half of the history would be gone."""
     history = history_of(40)
-    desk.whole_walk(history, size=P)
+    rig.whole_walk(history, size=P)
     for left in (40, 20):
-        desk.now_seconds += RESYNC_S
-        desk.whole_walk(history[:20], size=P)
-        assert desk.book().sessions == left
+        rig.now_seconds += RESYNC_S
+        rig.whole_walk(history[:20], size=P)
+        assert rig.book().sessions == left
 
 
-def test_one_short_walk_between_two_whole_ones_changes_nothing(desk):
+def test_one_short_walk_between_two_whole_ones_changes_nothing(rig):
     history = history_of(40)
     for listed in (history, history[:20], history, history[:20], history):
-        desk.whole_walk(listed, size=P)
-        assert desk.book().sessions == 40
-        desk.now_seconds += RESYNC_S
+        rig.whole_walk(listed, size=P)
+        assert rig.book().sessions == 40
+        rig.now_seconds += RESYNC_S
 
 
 @pytest.mark.parametrize(("hours", "left"), [(1, 2), (23, 2), (25, 1)])
-def test_a_session_that_only_its_charger_showed_is_given_a_day(desk, hours, left):
-    desk.whole_walk(history_of(1), size=P)
-    desk.now_seconds += RESYNC_S - hours * 3600
-    desk.chargers(live("lively", kwh_hundredths=250))
-    desk.now_seconds += hours * 3600
-    desk.whole_walk(history_of(1), size=P)
-    assert desk.book().sessions == left
+def test_a_session_that_only_its_charger_showed_is_given_a_day(rig, hours, left):
+    rig.whole_walk(history_of(1), size=P)
+    rig.now_seconds += RESYNC_S - hours * 3600
+    rig.chargers(live("lively", kwh_hundredths=250))
+    rig.now_seconds += hours * 3600
+    rig.whole_walk(history_of(1), size=P)
+    assert rig.book().sessions == left
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,23 @@
 import pytest
-from support.ledger_desk import Desk, finished, history_of, live
+from support.ledger_rig import LedgerRig, finished, history_of, live
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError
 from joulo_exporter.ledger.reader import read_ledger
 
 
 def test_reads_one_moment_while_the_exporter_writes(tmp_path):
-    desk = Desk(tmp_path)
-    desk.chargers(live(None))
-    desk.whole_walk(history_of(3), size=100)
-    desk.book()
+    rig = LedgerRig(tmp_path)
+    rig.chargers(live(None))
+    rig.whole_walk(history_of(3), size=100)
+    rig.book()
     with read_ledger(tmp_path) as reader:
         assert [s.id for s in reader.sessions("home")] == ["s0", "s1", "s2"]
-        desk.whole_walk([finished("new"), *history_of(3)], size=100)
+        rig.whole_walk([finished("new"), *history_of(3)], size=100)
         assert reader.completeness("home").sessions == 3
         assert reader.held_totals("home", {})[0]["c1"].kwh_hundredths == 300
     with read_ledger(tmp_path) as reader:
         assert reader.completeness("home").sessions == 4
-    desk.close()
+    rig.close()
 
 
 def test_missing_ledger(tmp_path):
@@ -35,9 +35,9 @@ def test_damaged_ledger(tmp_path):
 
 
 def test_newer_ledger(tmp_path):
-    desk = Desk(tmp_path)
-    with desk.database.transaction() as connection:
+    rig = LedgerRig(tmp_path)
+    with rig.database.transaction() as connection:
         connection.execute("INSERT INTO migrations VALUES ('9999_future')")
-    desk.close()
+    rig.close()
     with pytest.raises(LedgerError, match="newer version"), read_ledger(tmp_path):
         pass

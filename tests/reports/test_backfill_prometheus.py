@@ -10,7 +10,7 @@ import urllib.request
 from datetime import UTC, datetime
 
 import pytest
-from support.ledger_desk import Desk, history_of, live
+from support.ledger_rig import LedgerRig, history_of, live
 
 from joulo_exporter.cli import main
 from joulo_exporter.models import Session
@@ -76,11 +76,11 @@ class Prometheus:
 def test_import_counts_as_the_ledger_does(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
     history = sessions()
-    desk = Desk(tmp_path, name="")
-    desk.chargers(live(None))
-    desk.whole_walk(history, size=100)
-    served = desk.book().chargers["c1"]
-    desk.close()
+    rig = LedgerRig(tmp_path, name="")
+    rig.chargers(live(None))
+    rig.whole_walk(history, size=100)
+    served = rig.book().chargers["c1"]
+    rig.close()
     # An hour's step keeps promtool quick; a sample at the borders is what counts here.
     flags = ["--step=1h", "--label=job=joulo", "--label=instance=localhost:9973"]
     assert main(["backfill", f"--storage.path={tmp_path}", *flags]) == 0
@@ -117,15 +117,15 @@ def test_import_counts_as_the_ledger_does(tmp_path, capsys, monkeypatch):
 def test_the_last_values_are_what_is_served_even_when_held(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
     history = history_of(5)
-    desk = Desk(tmp_path, name="")
-    desk.chargers(live(None))
-    desk.whole_walk(history, size=100)
-    desk.book()
+    rig = LedgerRig(tmp_path, name="")
+    rig.chargers(live(None))
+    rig.whole_walk(history, size=100)
+    rig.book()
     corrected = [Session(s.id, "c1", s.started_at_seconds, None, s.ended_at_seconds, 60) for s in history]
-    desk.now_seconds += 3600
-    desk.whole_walk(corrected, size=100)
-    assert desk.book().chargers["c1"].kwh_hundredths == 500
-    desk.close()
+    rig.now_seconds += 3600
+    rig.whole_walk(corrected, size=100)
+    assert rig.book().chargers["c1"].kwh_hundredths == 500
+    rig.close()
     assert main(["backfill", f"--storage.path={tmp_path}", "--step=1d"]) == 0
     lines = capsys.readouterr().out.splitlines()
     totals = [line.split()[1] for line in lines if line.startswith("joulo_total_kwh{")]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from support.ledger_desk import Desk
+from support.ledger_rig import LedgerRig
 
 from joulo_exporter.cli import main
 from joulo_exporter.models.tag import normal_tag
@@ -20,13 +20,13 @@ def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, monkeypatch, 
     monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
     household = Household(Scenario(history_days=60))
     now = time.time()
-    desk = Desk(tmp_path, name=account or "", vehicles=VEHICLES)
-    desk.now_seconds = now
+    rig = LedgerRig(tmp_path, name=account or "", vehicles=VEHICLES)
+    rig.now_seconds = now
     chargers = household.chargers_at(now)
-    desk.chargers(*chargers)
-    desk.whole_walk(household.sessions_at(now), size=100)
-    book = desk.book()
-    desk.close()
+    rig.chargers(*chargers)
+    rig.whole_walk(household.sessions_at(now), size=100)
+    book = rig.book()
+    rig.close()
     accounts = f"accounts: [{{name: {account}, token_env: JOULO_TOKEN}}]\n" if account else ""
     (tmp_path / "exporter.yml").write_text(f"{accounts}vehicles: {{04A1B2C3D4E580: tesla}}\n")
 

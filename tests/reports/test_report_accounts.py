@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from support.ledger_desk import Desk, finished, live
+from support.ledger_rig import LedgerRig, finished, live
 
 from joulo_exporter.cli import main
 
@@ -21,11 +21,11 @@ JUNE = 1_780_300_000.0
 def ledger(tmp_path):
     """Return the configuration of two accounts, which have the same charger, and the ledger of both."""
     for name, kwh_hundredths in (("home", 1000), ("office", 250)):
-        desk = Desk(tmp_path, name=name)
-        desk.chargers(live(None))
-        desk.whole_walk([finished(f"{name}-1", at_seconds=JUNE, kwh_hundredths=kwh_hundredths)], size=100)
-        desk.book()
-        desk.close()
+        rig = LedgerRig(tmp_path, name=name)
+        rig.chargers(live(None))
+        rig.whole_walk([finished(f"{name}-1", at_seconds=JUNE, kwh_hundredths=kwh_hundredths)], size=100)
+        rig.book()
+        rig.close()
     config = tmp_path / "exporter.yml"
     config.write_text(
         "accounts:\n"

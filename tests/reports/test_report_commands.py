@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from support.ledger_desk import Desk, finished, live
+from support.ledger_rig import LedgerRig, finished, live
 
 from joulo_exporter.cli import main
 
@@ -15,10 +15,10 @@ JUNE, JULY = 1_780_300_000.0, 1_783_000_000.0
 def ledger(tmp_path, monkeypatch):
     monkeypatch.delenv("JOULO_TOKEN", raising=False)
     monkeypatch.delenv("JOULO_TOKEN_FILE", raising=False)
-    desk = Desk(tmp_path, name="")
-    desk.now_seconds = JULY + 86_400
-    desk.chargers(live("now", started_at_seconds=JULY + 80_000, kwh_hundredths=5))
-    desk.whole_walk(
+    rig = LedgerRig(tmp_path, name="")
+    rig.now_seconds = JULY + 86_400
+    rig.chargers(live("now", started_at_seconds=JULY + 80_000, kwh_hundredths=5))
+    rig.whole_walk(
         [
             finished("b", at_seconds=JULY, kwh_hundredths=1999, id_tag="de:ad be", charger_nickname="=1+1"),
             finished("a", at_seconds=JUNE, kwh_hundredths=10, credits_hundredths=7, id_tag="DEADBE",
@@ -26,8 +26,8 @@ def ledger(tmp_path, monkeypatch):
         ],
         size=100,
     )  # fmt: skip
-    desk.book()
-    desk.close()
+    rig.book()
+    rig.close()
     config = tmp_path / "exporter.yml"
     config.write_text(f"vehicles: {{DEADBE: tesla}}\nstorage: {{path: {tmp_path}}}\n")
     return config

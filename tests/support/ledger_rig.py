@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from joulo_exporter.ledger import AccountLedger, Database, PageRequest, next_page
@@ -9,6 +10,7 @@ from joulo_exporter.models import Answer, Charger, LiveSession, Session
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from joulo_exporter.ledger import Book, Walk
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 RESYNC_S = 7 * 86_400.0
 
 
-class Desk:
+class LedgerRig:
     """An account's ledger, with the poller's calls in the poller's order."""
 
     def __init__(self, folder: Path | None, **options) -> None:
@@ -70,6 +72,17 @@ class Desk:
             asked.append(walk_now.offset)
             walk_now = self.page(page_of(history, walk_now.offset, size), offset=walk_now.offset)
         return asked
+
+
+@contextlib.contextmanager
+def full_disk(database: Database) -> Iterator[None]:
+    """Let the ledger's file grow no more."""
+    with database.transaction() as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    yield
+    with database.transaction() as connection:
+        connection.execute("PRAGMA max_page_count = 100000")
 
 
 def page_of(history: list[Session], offset: int, size: int) -> Answer[Session]:
