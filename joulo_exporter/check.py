@@ -33,9 +33,9 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     """Check every account; return whether all is well.
 
     Requests keep to the documented intervals: an endpoint that was asked too short a time ago, by the exporter
-    or by an earlier check, is not asked again, as far as the ledger tells. What is answered goes into the ledger,
-    so that an exporter that is started next shows it and need not ask first. While an exporter runs on the same
-    storage path nothing is asked at all: it is said how the API has last answered that exporter.
+    or by an earlier check, is not asked again, as far as the ledger tells. API responses go into the ledger,
+    so that an exporter that is started next shows them and need not ask first. While an exporter runs on the same
+    storage path nothing is asked at all: the last outcomes of that exporter are shown.
 
     Args:
         config: what to check.
@@ -165,9 +165,9 @@ def _comfort(error: ApiError) -> str:
     return "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
 
 
-def _summary(answer: object) -> str:
-    if not isinstance(answer, Answer):
+def _summary(response: object) -> str:
+    if not isinstance(response, Answer):
         return "answers with the account's totals"
-    left_out = f", and {len(answer.malformed)} that cannot be read" if answer.malformed else ""
-    records = "1 record" if len(answer.records) == 1 else f"{len(answer.records)} records"
+    left_out = f", and {len(response.malformed)} that cannot be read" if response.malformed else ""
+    records = "1 record" if len(response.records) == 1 else f"{len(response.records)} records"
     return f"answers with {records}{left_out}"

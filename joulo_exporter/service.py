@@ -113,7 +113,7 @@ class Service:
         """Serve until SIGTERM or SIGINT.
 
         Args:
-            started: told the bound addresses once they accept connections.
+            started: called with the bound addresses once they accept connections.
 
         Raises:
             JouloExporterError: an address cannot be listened on, or another process has the storage path.
@@ -262,7 +262,7 @@ class Service:
         task.add_done_callback(self._reloading.discard)
 
     async def _end_reloads(self) -> None:
-        """Give up reloads that wait, such as for an answer of the API: they would start pollers again."""
+        """Give up reloads that wait, such as for an API response: they would start pollers again."""
         for task in self._reloading:
             task.cancel()
         await asyncio.gather(*self._reloading, return_exceptions=True)

@@ -1,7 +1,7 @@
 """The book of an account: totals per charger and vehicle, held so that no counter falls, and its last sessions.
 
 Sums over sessions are kept, not recounted: the totals' table changes with each session. The book adds the
-high-water marks, the highest value that each counter has ever shown, and is read whole or brought up to date.
+high-water marks, the highest value that each counter has ever shown; it is read whole, or brought up to date.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.chargers import Meter
 
 NEWS_SHOWN_S = 3600.0
-"""How long a session that has ended is among ``Book.ended``."""
+"""Seconds for which a session that has ended is among ``Book.ended``."""
 
 _MOST_NEWS = 200
 """Bounds the series of an account that has been away for a day."""

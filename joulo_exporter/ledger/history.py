@@ -39,7 +39,7 @@ _LISTING_LAG_S = 86_400.0
 
 
 class Walk(msgspec.Struct, frozen=True, gc=False):
-    """How far the history has been read; the names of its fields are stored in the ledger."""
+    """Progress of reading the history; the names of its fields are stored in the ledger."""
 
     generation: int = 0
     offset: int | None = None
@@ -78,7 +78,7 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     size: int
     malformed: int
     full_size: int
-    """How many records a page has that is not the last one."""
+    """Records on a page that is not the last one."""
     in_this_walk: int
     in_earlier_walks: int
 
@@ -236,7 +236,7 @@ def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
 def record_page(
     connection: sqlite3.Connection,
     account: int,
-    answer: Answer[Session],
+    response: Answer[Session],
     request: PageRequest,
     now_seconds: float,
 ) -> Walk:
@@ -245,16 +245,16 @@ def record_page(
     Args:
         connection: within a transaction.
         account: the account's number.
-        answer: the page.
-        request: the request that it answers.
+        response: the page.
+        request: its request.
         now_seconds: wall-clock time.
     """
     walk = request.walk
-    former = sessions_by_id(connection, account, [session.id for session in answer.records])
-    page = _page(answer, request, former)
+    former = sessions_by_id(connection, account, [session.id for session in response.records])
+    page = _page(response, request, former)
     advance = after_newest_page if request.offset == 0 else after_page
     after = advance(walk, page, now_seconds)
-    for session in answer.records:
+    for session in response.records:
         old = former.get(session.id)
         # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
         # that does not connect is part of none, else the sessions above it would count as seen.
@@ -269,13 +269,13 @@ def record_page(
     return after
 
 
-def _page(answer: Answer[Session], request: PageRequest, former: Mapping[str, StoredSession]) -> Page:
+def _page(response: Answer[Session], request: PageRequest, former: Mapping[str, StoredSession]) -> Page:
     generation = request.walk.generation
     return Page(
         offset=request.offset,
-        size=answer.size,
-        malformed=len(answer.malformed),
-        full_size=min(PAGE_SIZE, answer.page_limit or PAGE_SIZE),
+        size=response.size,
+        malformed=len(response.malformed),
+        full_size=min(PAGE_SIZE, response.page_limit or PAGE_SIZE),
         in_this_walk=sum(stored.generation == generation for stored in former.values()),
         in_earlier_walks=sum(0 < stored.generation < generation for stored in former.values()),
     )

@@ -1,4 +1,4 @@
-"""Sessions of the ledger: how each sighting changes one, its row, and what it adds to the totals.
+"""Sessions of the ledger: changes by each sighting, rows, and contributions to the totals.
 
 The latest observation counts, from whichever endpoint it comes; a null never wipes out a known value.
 """
@@ -73,7 +73,7 @@ class Contribution(msgspec.Struct, frozen=True, gc=False):
 
 
 class Change(IntEnum):
-    """How much of an account's book a change concerns."""
+    """The part of an account's book that a change concerns."""
 
     NONE = 0
     SUMS = 1

@@ -57,7 +57,7 @@ class PollSettings(msgspec.Struct, frozen=True):
     public: bool = False
     """Whether this is no account, but the public price feed, which belongs to the process."""
     first_delay_s: float = 0.0
-    """How long to wait at least before the first request, so that many accounts do not begin at once."""
+    """Least time before the first request, so that many accounts do not begin at once."""
     later_delay_s: float = 0.0
     """The same for endpoints that are asked seldom, though never longer than their interval."""
 

@@ -98,7 +98,8 @@ class Poller:
         self._ledger_log = FailureLog()
         self._book: Book | None = None
         self._published: Snapshot | None = None
-        self._refreshing = asyncio.Lock()
+        self.refreshing = asyncio.Lock()
+        """Held during a refresh: its holder can cancel the loop and lose nothing."""
         self.restored = asyncio.Event()
         """Set once the ledger's knowledge has been published."""
 
@@ -119,11 +120,6 @@ class Poller:
         """Return the same for a poller with a new token: what the old one was refused is asked again."""
         return {name: state.handover_after_rotation for name, state in self._endpoints.items()}
 
-    @property
-    def refreshing(self) -> asyncio.Lock:
-        """Return the lock that is held during a refresh: its holder can cancel the loop and lose nothing."""
-        return self._refreshing
-
     async def run(self) -> None:
         """Publish the ledger's knowledge, then refresh for ever."""
         await self._restore()
@@ -139,7 +135,7 @@ class Poller:
         mono_s = self._clock.monotonic()
         due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
         for state in due:
-            async with self._refreshing:
+            async with self.refreshing:
                 await self._refresh(state)
                 # Now, not after the other endpoints, whose API responses may take their time.
                 self._publish_snapshot()

@@ -1,4 +1,4 @@
-"""Refresh of an endpoint: what to ask for, how to write the API response down, what of it stays in memory.
+"""Refresh of an endpoint: its request, and its API response in the ledger and in memory.
 
 A task for an endpoint that answers with one record is a ``RecordTask``, one for pages a ``PagesTask``. Both
 have the same methods: at the start ``restore``; at each refresh ``begin`` writes down that a request goes out,
@@ -106,7 +106,7 @@ class PagesTask:
 
     def __init__(self) -> None:
         self.walk = Walk()
-        """How far the history has been read."""
+        """Progress of reading the history."""
         self._request = PageRequest(self.walk)
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
