@@ -167,9 +167,8 @@ class AccountLedger:
             now_seconds: wall-clock time.
         """
         former = self._last_book()
-        # A book with recent ends changes with the time.
-        is_current = former is not None and self._change != Change.SESSIONS and not former.ended
-        if former is None or not is_current or name_unlinked != self._named_unlinked:
+        is_other = self._change == Change.SESSIONS or name_unlinked != self._named_unlinked
+        if former is None or is_other or former.ended:  # a book with recent ends changes with the time
             with self._database.transaction() as connection:
                 if name_unlinked:
                     chargers.pin_unlinked(connection, self._account, self._labels)

@@ -1,30 +1,35 @@
 import pytest
-from support.ledger_rig import LedgerRig, finished, history_of, live
+from support.ledger_rig import finished, history_of, live
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError
 from joulo_exporter.ledger.reader import read_ledger
 
 
-def test_reads_one_moment_while_the_exporter_writes(tmp_path):
-    rig = LedgerRig(tmp_path)
+def test_one_moment_is_read_while_the_exporter_writes(rig):
     rig.chargers(live(None))
     rig.whole_walk(history_of(3), size=100)
     rig.book()
-    with read_ledger(tmp_path) as reader:
+    with read_ledger(rig.folder) as reader:
         assert [s.id for s in reader.sessions("home")] == ["s0", "s1", "s2"]
         rig.whole_walk([finished("new"), *history_of(3)], size=100)
         assert reader.completeness("home").sessions == 3
         assert reader.held_totals("home", {})[0]["c1"].kwh_hundredths == 300
-    with read_ledger(tmp_path) as reader:
+    with read_ledger(rig.folder) as reader:
         assert reader.completeness("home").sessions == 4
-    rig.close()
+
+
+def test_totals_are_those_that_are_served(rig):
+    for kwh in (700, 400):
+        rig.whole_walk([finished("s", kwh_hundredths=kwh, id_tag="04A1")], size=100)
+        book = rig.book()
+    with read_ledger(rig.folder) as reader:
+        assert reader.held_totals("home", {}) == (book.chargers, book.vehicles)
+        assert reader.held_totals("home", {"04A1": "tesla"})[1]["tesla"].kwh_hundredths == 400  # never served
 
 
 def test_missing_ledger(tmp_path):
-    with (
-        pytest.raises(LedgerError, match=r"ledger\.sqlite3 does not exist; start the exporter first"),
-        read_ledger(tmp_path),
-    ):
+    missing = pytest.raises(LedgerError, match=r"ledger\.sqlite3 does not exist; start the exporter first")
+    with missing, read_ledger(tmp_path):
         pass
 
 
@@ -34,10 +39,8 @@ def test_damaged_ledger(tmp_path):
         pass
 
 
-def test_newer_ledger(tmp_path):
-    rig = LedgerRig(tmp_path)
+def test_newer_ledger(rig):
     with rig.database.transaction() as connection:
         connection.execute("INSERT INTO migrations VALUES ('9999_future')")
-    rig.close()
-    with pytest.raises(LedgerError, match="newer version"), read_ledger(tmp_path):
+    with pytest.raises(LedgerError, match="newer version"), read_ledger(rig.folder):
         pass
