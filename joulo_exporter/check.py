@@ -80,7 +80,7 @@ def _told(
 
 def _read_token(account: AccountConfig, say: Callable[[str], None]) -> Secret | None:
     """Say whose token is checked, and whether it can be one; return it if it can."""
-    say(f"Account {account.name or '(without a name)'}, {account.token.describe()}:")
+    say(f"Account {account.name or '(without a name)'}, {account.token.shown}:")
     try:
         token = account.token.read()
     except ConfigError as error:

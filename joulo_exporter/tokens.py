@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from joulo_exporter.config.fingerprint import fingerprint
+from joulo_exporter.config.files import fingerprint
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from joulo_exporter.config import Secret, TokenSource
-    from joulo_exporter.config.fingerprint import Fingerprint
+    from joulo_exporter.config.files import Fingerprint
     from joulo_exporter.poller import Clock, Offload
     from joulo_exporter.poller.settings import Result
 
@@ -167,5 +167,5 @@ class TokenWatch:
             return
         self.former, self.token = self.token, token
         event(_logger, "info", "the token has changed and the new one is used", **self._named,
-              source=source.describe())  # fmt: skip
+              source=source.shown)  # fmt: skip
         await self._rotate(token)

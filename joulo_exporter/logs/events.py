@@ -11,7 +11,7 @@ from joulo_exporter.logs.redaction import Redactor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from joulo_exporter.config.secret import Secret
+    from joulo_exporter.config.tokens import Secret
 
 
 def configure(

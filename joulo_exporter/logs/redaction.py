@@ -9,7 +9,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from joulo_exporter.config.secret import Secret
+    from joulo_exporter.config.tokens import Secret
 
 _REDACTED = "<secret>"
 

@@ -8,8 +8,7 @@ import pytest
 from api_certificates import make_ca
 
 from joulo_exporter.config import load_config
-from joulo_exporter.config.authorities import read_authorities
-from joulo_exporter.config.faults import Where
+from joulo_exporter.config.files import Where, read_authorities
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_t0k3n"}
@@ -103,7 +102,7 @@ def test_neither_a_folder_nor_a_pipe_is_read(load, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "pipe"):
         assert fault_of(load, name).endswith(
-            f"{tmp_path / name} is not a regular file; name a file with certificates in PEM"
+            f"{tmp_path / name} is not a regular file; name a file that holds certificates in PEM"
         )
 
 

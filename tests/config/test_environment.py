@@ -12,7 +12,7 @@ def test_a_token_in_the_environment_is_enough():
     assert len(config.accounts) == 1
     assert config.accounts[0].name is None
     assert config.accounts[0].token.read() == Secret("joulo_x")
-    assert config.accounts[0].token.describe() == "environment variable JOULO_TOKEN"
+    assert config.accounts[0].token.shown == "environment variable JOULO_TOKEN"
 
 
 def test_a_token_file_in_the_environment_is_enough(tmp_path):

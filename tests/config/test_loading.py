@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from joulo_exporter.config import INTERVALS, Secret, load_config
+from joulo_exporter.config import Secret, format_duration, load_config
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
 EVERYTHING = """\
@@ -116,14 +116,25 @@ def test_the_example_of_the_documentation_is_a_configuration(load):
 # Intervals
 
 
-@pytest.mark.parametrize("endpoint", INTERVALS)
-def test_an_interval_may_be_the_floor_and_not_less(load, refused, endpoint):
-    floor_s = int(INTERVALS[endpoint].floor_s)
+@pytest.mark.parametrize(
+    ("key", "floor_s", "why"),
+    [
+        ("intervals.chargers", 60, "the API documents no faster polling"),
+        ("intervals.sessions", 600, "the API documents no faster polling"),
+        ("intervals.energy", 600, "the API documents no faster polling"),
+        ("intervals.ere_position", 3600, "it is not in the vendor's guide"),
+        ("intervals.ere_price", 3600, "it is not in the vendor's guide"),
+        ("history.page_interval", 1, "it is the pause between two requests"),
+        ("history.resync_interval", 3600, "it is the time between two fetches of the whole history"),
+    ],
+)
+def test_an_interval_may_be_the_floor_and_not_less(load, refused, key, floor_s, why):
+    section, _, name = key.partition(".")
 
-    assert load(f"intervals: {{{endpoint}: {floor_s}s}}").intervals[endpoint] == floor_s
-    line = refused(f"intervals: {{{endpoint}: {floor_s - 1}s999ms}}")
-    assert line.startswith(f"intervals.{endpoint}: is shorter than ")
-    assert INTERVALS[endpoint].why in line
+    load(f"{section}: {{{name}: {floor_s}s}}")
+    line = refused(f"{section}: {{{name}: {floor_s * 1000 - 1}ms}}")
+    assert line.startswith(f"{key}: is shorter than {format_duration(floor_s)}: {why}")
+    assert "only an API on a loopback address may be asked faster" in line
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9974", "https://127.0.0.2/api", "http://[::1]:1"])

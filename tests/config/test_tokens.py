@@ -5,14 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config import (
-    Secret,
-    token_fault,
-    token_from_environment,
-    token_from_file,
-    token_from_value,
-)
-from joulo_exporter.config.faults import Where
+from joulo_exporter.config import Secret
+from joulo_exporter.config.files import Where
+from joulo_exporter.config.tokens import token_fault, token_from_environment, token_from_file, token_from_value
 from joulo_exporter.errors import ConfigError
 
 TOKEN = "joulo_0LEAK4242canary"
@@ -181,9 +176,9 @@ def test_a_faulty_variable_and_a_faulty_value_are_named():
 def test_a_source_describes_itself_without_the_token(tmp_path):
     where = Where("/etc/joulo.yml", "k")
 
-    assert token_from_file(where, tmp_path / "t").describe() == f"file {tmp_path}/t"
-    assert token_from_environment(where, "T", {"T": TOKEN}).describe() == "environment variable T"
-    assert token_from_value(where, Secret(TOKEN)).describe() == "token in /etc/joulo.yml"
+    assert token_from_file(where, tmp_path / "t").shown == f"file {tmp_path}/t"
+    assert token_from_environment(where, "T", {"T": TOKEN}).shown == "environment variable T"
+    assert token_from_value(where, Secret(TOKEN)).shown == "token in /etc/joulo.yml"
 
 
 def test_sources_are_equal_when_they_lead_to_the_same_place(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from joulo_exporter.config import DEFAULT_API_URL, is_loopback
-from joulo_exporter.config.urls import api_url_fault, proxy_url_fault
+from joulo_exporter.config.values import api_url_fault, proxy_url_fault
 
 
 @pytest.mark.parametrize(
