@@ -9,7 +9,7 @@ from joulo_exporter.errors import LedgerError
 from joulo_exporter.logs import FailureLog, event
 
 if TYPE_CHECKING:
-    from joulo_exporter.logs.failures import Notice
+    from joulo_exporter.logs import Notice
     from joulo_exporter.poller.endpoint_state import EndpointState
 
 _logger = logging.getLogger(__name__)
