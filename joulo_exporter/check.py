@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from joulo_exporter.accounts import account_settings
 from joulo_exporter.api import JouloClient, open_session
 from joulo_exporter.config import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.ledger.visiting import recorded_endpoints, visit_ledger
 from joulo_exporter.models import Answer
-from joulo_exporter.plans import account_settings
 from joulo_exporter.poller import account_tasks
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 

@@ -10,12 +10,11 @@ from aioresponses import CallbackResult
 from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 
-from joulo_exporter.accounts import Accounts
+from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import open_session
 from joulo_exporter.config import load_config
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
-from joulo_exporter.plans import plans
 
 URL = "http://127.0.0.1:9/api"
 BODIES = {
@@ -113,7 +112,7 @@ async def test_a_changed_file_is_used_at_the_next_refresh_and_no_earlier(house):
 
 
 async def test_a_refused_token_is_read_again_at_once(house, monkeypatch):
-    monkeypatch.setattr("joulo_exporter.tokens.LOOK_INTERVAL_S", 86_400.0)
+    monkeypatch.setattr("joulo_exporter.token_files.LOOK_INTERVAL_S", 86_400.0)
     await house.start()
     await house.clock.advance(54)
     house.rotate()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from joulo_exporter.notify import Notifier, watchdog
+from joulo_exporter.systemd import Notifier, watchdog
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -89,7 +89,7 @@ async def test_the_watchdog_hears_while_all_is_well(manager, monkeypatch):
         if len(slept) == len(well):
             await asyncio.Event().wait()
 
-    monkeypatch.setattr("joulo_exporter.notify.asyncio.sleep", sleep)
+    monkeypatch.setattr("joulo_exporter.systemd.asyncio.sleep", sleep)
     moments = iter(well)
     async with watchdog(Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"}), lambda: next(moments)):
         while len(slept) < len(well):
