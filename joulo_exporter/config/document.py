@@ -231,9 +231,8 @@ def _without_empty_sections(node: Node, expected: inspect.Type) -> Node:
     }
 
 
-def _bare(described: inspect.Type) -> tuple[inspect.Type, str]:
-    """Return a type without ``| None`` and ``Annotated``, and its example."""
-    example = ""
+def _bare(described: inspect.Type, example: str = "") -> tuple[inspect.Type, str]:
+    """Return a type without ``| None`` and ``Annotated``, and its example, else the one given."""
     while isinstance(described, inspect.Metadata | inspect.UnionType):
         if isinstance(described, inspect.UnionType):
             described = next(each for each in described.types if not isinstance(each, inspect.NoneType))
@@ -245,8 +244,11 @@ def _bare(described: inspect.Type) -> tuple[inspect.Type, str]:
 
 def _shape_fault(where: Where, node: Any, expected: Any, error: msgspec.ValidationError) -> ConfigError:  # noqa: ANN401
     """Return the fault at the place that an error of msgspec names; of its words only the place is used."""
-    path = _PATH.search(str(error))
+    unknown = _unknown_key(where, node, expected)
+    if unknown is not None:  # found without the error's help, since such a key could itself end like a place
+        return unknown
     expected, example = _bare(expected)
+    path = _PATH.search(str(error))
     for name, position in _STEP.findall(path[1] if path else ""):
         if name:
             where, node = where.child(name), node[name]
@@ -256,20 +258,22 @@ def _shape_fault(where: Where, node: Any, expected: Any, error: msgspec.Validati
             return where.item(number).fault(f"must be a single value, as in {example}")
         else:
             where, node = where.item(int(position)), node[int(position)]
-            expected, example = _bare(expected.item_type)
+            expected, example = _bare(expected.item_type, example)
     if error.__cause__ is not None:
         return where.fault(str(error.__cause__).replace("{example}", example))
-    if isinstance(expected, inspect.StructType) and isinstance(node, dict):
-        return _unknown_key(where, node, [field.encode_name for field in expected.fields])
     if isinstance(expected, inspect.LiteralType | inspect.EnumType):
         return _not_a_choice(where, node, expected)
-    if isinstance(expected, inspect.CollectionType):
-        return where.fault(f"must be a list, such as {example}")
-    return where.fault(f"must be a mapping, such as {example}")
+    kind = "list" if isinstance(expected, inspect.CollectionType) else "mapping"
+    return _unknown_key(where, node, expected) or where.fault(f"must be a {kind}, such as {example}")
 
 
-def _unknown_key(where: Where, node: dict[str, Node], known: list[str]) -> ConfigError:
-    key = next(key for key in node if key not in known)
+def _unknown_key(where: Where, node: Node, expected: inspect.Type) -> ConfigError | None:
+    if not isinstance(expected, inspect.StructType) or not isinstance(node, dict):
+        return None
+    known = [field.encode_name for field in expected.fields]
+    key = next((key for key in node if key not in known), None)
+    if key is None:
+        return None
     meant = nearest(key, known)
     if meant is not None:
         return where.child(key).fault(f"unknown key; did you mean {meant}?")

@@ -1,4 +1,4 @@
-"""``api.ca_file``: what counts as one, and the line that its author reads when it is none."""
+"""``api.ca_file``: the certificates of a file, and the line for a file without."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_other_certificates_make_another_configuration(load, tmp_path, pem):
     assert load() != former
 
 
-def test_what_else_stands_in_the_file_is_not_kept(load, tmp_path, pem):
+def test_only_the_certificates_of_a_file_are_kept(load, tmp_path, pem):
     other = make_ca(tmp_path, "other")
     comment = "# CA Raíz: été\n".encode()
     (tmp_path / "ca.pem").write_bytes(comment + pem + other.with_suffix(".key").read_bytes() + other.read_bytes())
@@ -56,7 +56,7 @@ def test_what_else_stands_in_the_file_is_not_kept(load, tmp_path, pem):
     assert "PRIVATE" not in authorities.pem
 
 
-def test_without_the_key_this_machine_decides():
+def test_without_a_ca_file_the_authorities_are_those_of_this_machine():
     assert load_config(None, TOKEN).api.authorities is None
 
 
@@ -86,13 +86,13 @@ BLOCK = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
     ],
     ids=["missing", "empty", "blank", "text", "DER", "a key", "no base64", "no certificate", "large"],
 )  # fmt: skip
-def test_a_file_that_is_none_is_one_line(load, tmp_path, content, says):
+def test_a_file_without_certificates_is_one_line(load, tmp_path, content, says):
     if content is not None:
         (tmp_path / "ca.pem").write_bytes(content)
     assert fault_of(load) == f"{tmp_path / 'joulo.yml'}: api.ca_file: " + says.format(tmp_path / "ca.pem")
 
 
-def test_one_damaged_certificate_among_good_ones_is_told(load, tmp_path, pem):
+def test_one_damaged_certificate_among_good_ones_is_a_fault(load, tmp_path, pem):
     (tmp_path / "ca.pem").write_bytes(pem + BLOCK % b"MC4=" + pem)
     assert fault_of(load).endswith("is damaged; copy the PEM file again, as plain text")
 
