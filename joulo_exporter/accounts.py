@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.api import JouloClient, UnknownFields
-from joulo_exporter.ledger import AccountLedger
+from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
+from joulo_exporter.config import PUBLIC_COLLECTORS, ApiConfig, Secret, TokenSource
+from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
-from joulo_exporter.plans import Plan  # noqa: TC001 -- msgspec looks it up
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
-from joulo_exporter.tokens import Together, TokenWatch
+from joulo_exporter.snapshot import Tags
+from joulo_exporter.token_files import SharedThread, TokenWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import aiohttp
 
-    from joulo_exporter.config import Secret
+    from joulo_exporter.config import Config
     from joulo_exporter.exposition import Exposition
     from joulo_exporter.ledger import Database
     from joulo_exporter.poller import Clock, Handover, Offload
@@ -30,6 +31,59 @@ _logger = logging.getLogger(__name__)
 
 _OPENED_TOGETHER = 500
 """Accounts whose ledgers are opened at the same time."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything that one account's poller depends on: a reload leaves the poller alone when it is unchanged."""
+
+    key: str
+    """The account's name, or an empty text."""
+    source: TokenSource | None
+    token: Secret | None
+    """``None``, as is its source, for the public price feed."""
+    api: ApiConfig
+    chargers: Mapping[str, str]
+    settings: PollSettings
+
+
+def plans(config: Config) -> tuple[Plan, ...]:
+    """Return a plan for each account, and one for the public price feed where it is on; reads the tokens.
+
+    Raises:
+        ConfigError: a token cannot be read.
+    """
+    accounts = tuple(
+        Plan(
+            key=account.name or "",
+            source=account.token,
+            token=account.token.read(),
+            api=config.api,
+            chargers=config.chargers,
+            settings=account_settings(config, account.name),
+        )
+        for account in config.accounts
+    )
+    return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
+
+
+def _public_plan(config: Config) -> Plan:
+    """Return the plan of the public price feed, without anything of an account."""
+    settings = msgspec.structs.replace(account_settings(config, None), collectors=frozenset(), public=True)
+    api = msgspec.structs.replace(config.api, url=config.api.ere_price_url.removesuffix(ERE_PRICE.path))
+    return Plan(key=PUBLIC_ACCOUNT, source=None, token=None, api=api, chargers={}, settings=settings)
+
+
+def account_settings(config: Config, account: str | None) -> PollSettings:
+    """Return the settings of the poller of an account."""
+    return PollSettings(
+        account=account,
+        intervals=config.intervals,
+        stale_after_s=config.stale_after_s,
+        page_interval_s=config.history.page_interval_s,
+        resync_interval_s=config.history.resync_interval_s,
+        tags=Tags(vehicles=config.vehicles, mode=config.id_tags),
+        collectors=config.collectors - PUBLIC_COLLECTORS,
+    )
 
 
 class _Running(msgspec.Struct):
@@ -70,7 +124,7 @@ class Accounts:
         self._offload = offload
         self._clock = clock
         self._request_slots = request_slots or RequestSlots(1)
-        self._in_thread = in_thread or Together()
+        self._in_thread = in_thread or SharedThread()
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
         self._unknown: dict[str, UnknownFields] = {}

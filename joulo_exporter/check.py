@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from joulo_exporter.accounts import account_settings
 from joulo_exporter.api import JouloClient, open_session
 from joulo_exporter.config import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.ledger.reader import open_for_command, recorded_endpoints
 from joulo_exporter.models import Answer
-from joulo_exporter.plans import account_settings
 from joulo_exporter.poller import account_tasks
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 
@@ -82,7 +82,7 @@ def _say_recorded(
 
 def _read_token(account: AccountConfig, say: Callable[[str], None]) -> Secret | None:
     """Say whose token is checked, and whether it can be one; return it if it can."""
-    say(f"Account {account.name or '(without a name)'}, {account.token.describe()}:")
+    say(f"Account {account.name or '(without a name)'}, {account.token.shown}:")
     try:
         token = account.token.read()
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""The time of this machine."""
+"""Time of this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 _WOKEN_AT_ONCE = 20
-"""Each who wakes goes on in the next turn of the loop, which then breathes."""
+"""Sleepers that wake in one event-loop iteration; more at once would hold up a scrape."""
 
 
 class SystemClock:
     """Wall clock, monotonic clock and sleep.
 
-    Those who sleep wake at the ticks of the monotonic clock, so that whoever is due in the same one is served
-    together: to wake up for each of them alone costs more than what they do then.
+    Sleepers wake at ticks of the monotonic clock, so that all that are due in one tick are served together: to
+    wake up for each of them alone costs more than their work.
     """
 
     now = staticmethod(time.time)
@@ -33,24 +33,24 @@ class SystemClock:
         """Wait so many seconds, and then for the next tick: never less."""
         if duration_s <= 0 or self.tick_s <= 0:
             return asyncio.sleep(duration_s)
-        # One timer a tick, whoever sleeps: the loop's own for each would be most of what the collector of garbage
-        # has to look through.
+        # One timer a tick, however many sleep: a timer for each would be most of what the garbage collector has to
+        # look through.
         loop = asyncio.get_running_loop()
-        moment_s = math.ceil((self.monotonic() + duration_s) / self.tick_s) * self.tick_s
+        due_s = math.ceil((self.monotonic() + duration_s) / self.tick_s) * self.tick_s
         sleeper: asyncio.Future[None] = loop.create_future()
-        if moment_s not in self._sleepers:
-            self._sleepers[moment_s] = []
-            loop.call_at(moment_s, self._wake, moment_s)
-        self._sleepers[moment_s].append(sleeper)
+        if due_s not in self._sleepers:
+            self._sleepers[due_s] = []
+            loop.call_at(due_s, self._wake, due_s)
+        self._sleepers[due_s].append(sleeper)
         return sleeper
 
-    def _wake(self, moment_s: float) -> None:
-        sleepers = self._sleepers[moment_s]
+    def _wake(self, due_s: float) -> None:
+        sleepers = self._sleepers[due_s]
         for sleeper in sleepers[:_WOKEN_AT_ONCE]:
             if not sleeper.done():  # cancelled
                 sleeper.set_result(None)
         del sleepers[:_WOKEN_AT_ONCE]
         if sleepers:
-            asyncio.get_running_loop().call_soon(self._wake, moment_s)
+            asyncio.get_running_loop().call_soon(self._wake, due_s)
         else:
-            del self._sleepers[moment_s]
+            del self._sleepers[due_s]

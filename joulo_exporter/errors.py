@@ -1,4 +1,4 @@
-"""Every exception of the exporter, one family.
+"""Exceptions of the exporter, one family.
 
 Each class has a ``reason``: a short word from a closed set, fit for a metric label.
 Messages are one line, carry no secret, and say what a person can do.
@@ -55,17 +55,17 @@ class LedgerLockedError(LedgerError):
 
 
 class ApiError(JouloExporterError):
-    """A request to the Joulo API gave no usable answer."""
+    """A request to the Joulo API has no usable API response."""
 
     reason = "api"
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
-        """Keep the HTTP status, and the pause that the API asked for.
+        """Keep the HTTP status, and the pause of ``Retry-After``.
 
         Args:
             message: one line for a person.
-            status: the HTTP status, when an answer arrived at all.
-            retry_after_s: seconds the API asked us to stay away, from ``Retry-After``.
+            status: the HTTP status, if an API response arrived at all.
+            retry_after_s: the seconds of ``Retry-After``, if the API sent it.
         """
         super().__init__(message)
         self.status = status
@@ -84,19 +84,19 @@ class ApiConnectionError(ApiError):
 
 
 class ApiTimeoutError(ApiError):
-    """No complete answer within the timeout."""
+    """No complete API response within the timeout."""
 
     reason = "timeout"
 
 
 class ApiResponseError(ApiError):
-    """An answer arrived that is not what the API documents."""
+    """An API response that differs from the documentation."""
 
     reason = "invalid"
 
 
 class ApiStatusError(ApiError):
-    """An answer with another HTTP status than 200."""
+    """An API response with another HTTP status than 200."""
 
     reason = "status"
 
@@ -136,7 +136,7 @@ class ApiNotFoundError(ApiStatusError):
 
 
 class ApiThrottledError(ApiStatusError):
-    """429: asked too often; ``retry_after_s`` says for how long to stay away, if the API said so."""
+    """429: asked too often; ``retry_after_s`` is the pause, if the API sent ``Retry-After``."""
 
     reason = "throttled"
 

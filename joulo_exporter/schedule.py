@@ -1,7 +1,7 @@
-"""When an endpoint may be asked again: pure arithmetic, no sleeping, no I/O.
+"""Pauses between the requests to an endpoint: pure arithmetic, no sleeping, no I/O.
 
-The one promise: between two requests to an endpoint lies at least its interval. Jitter only ever
-lengthens, a failure lengthens further, and ``Retry-After`` is obeyed.
+Between two requests to an endpoint lies at least its interval. Jitter only lengthens the pause, a failure
+lengthens it further, and ``Retry-After`` is obeyed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ LONGEST_BACK_OFF_S = 900.0
 LONGEST_RETRY_AFTER_S = 86_400.0
 """A ``Retry-After`` beyond a day is taken as a day: a slip of a gateway must not end the exporter's work."""
 
-
 REFUSED_RETRY_S = 86_400.0
-"""After this an optional endpoint is asked again that the API does not have, or not for this token."""
+"""Pause of an optional endpoint that the API does not have, or not for this token."""
 
 SELDOM_APART_S = 0.1
-"""Between the first requests of two accounts to an endpoint that is asked seldom. Were all of them due at once, as
-after a long stop, they would double the load of the first minute."""
+"""Pause between the first requests of two accounts to an endpoint with a long interval. Were all of them due at
+once, as after a long stop, they would double the load of the first minute."""
 
 _LONGEST_TICK_S = 1.0
 _TICK_PER_ACCOUNT_S = 1e-3
@@ -65,22 +64,22 @@ def pause_after_failure(
         interval_s: the endpoint's interval, which is the least.
         failures: failures in a row, at least 1; the first is followed by the interval.
         fraction: a random number in [0, 1) for the jitter.
-        retry_after_s: what the API asked for, if it did.
-        permanent: whether only a person can mend it, so that one try a day is enough.
+        retry_after_s: the seconds of ``Retry-After``, if the API sent it.
+        permanent: whether only a person can mend it, so that one request a day is enough.
     """
     if permanent:
         interval_s = max(interval_s, REFUSED_RETRY_S)
     doublings = min(max(failures, 1) - 1, 20)
     back_off = max(interval_s, min(interval_s * 2.0**doublings, LONGEST_BACK_OFF_S))
-    asked_for = min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
-    return max(back_off * (1 + FAILURE_JITTER_SHARE * fraction), asked_for)
+    obeyed_s = min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
+    return max(back_off * (1 + FAILURE_JITTER_SHARE * fraction), obeyed_s)
 
 
 def remaining_s(pause: Pause | None, interval_s: float, now_seconds: float) -> float:
-    """Return how many seconds the endpoint must still be left alone, as of a start or reload of the exporter.
+    """Return the rest of the pause at a start or reload of the exporter, in seconds.
 
-    The wall clock may have jumped since the request. Backwards: the whole pause is waited for again, never
-    longer. Forwards: nothing shows it, and the pause counts as over.
+    The wall clock may have jumped since the request. After a jump backwards the whole pause is waited for again,
+    never longer; a jump forwards cannot be seen, and the pause counts as over.
 
     Args:
         pause: the last request, or ``None`` if there was none.
@@ -95,18 +94,18 @@ def remaining_s(pause: Pause | None, interval_s: float, now_seconds: float) -> f
 
 
 def first_request_delay_s(position: int, accounts: int, spread_s: float) -> float:
-    """Return when an account that was never asked begins, so that many accounts do not begin at once."""
+    """Return the seconds from the start to an account's first request, so that many do not begin at once."""
     return spread_s * position / max(accounts, 1)
 
 
 def later_spread_s(accounts: int) -> float:
-    """Return over how long the first requests to endpoints that are asked seldom are spread: ten a second."""
+    """Return the seconds over which first requests to endpoints with long intervals are spread: ten a second."""
     return accounts * SELDOM_APART_S
 
 
 def tick_s(accounts: int) -> float:
-    """Return the seconds within which accounts may be served together: 1 for a thousand, next to none for few.
+    """Return the tick within which accounts are served together, in seconds: 1 for a thousand, 0.001 for one.
 
-    It is added to the pauses, never taken from them, and is far less than their jitter.
+    It lengthens the pauses, never shortens them, and is far less than their jitter.
     """
     return min(_LONGEST_TICK_S, accounts * _TICK_PER_ACCOUNT_S)

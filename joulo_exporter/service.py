@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter import __version__, web
-from joulo_exporter.accounts import Accounts
+from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.collector.process import ConfigReloads, process_registry
@@ -22,11 +22,10 @@ from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import event
-from joulo_exporter.notify import Notifier, watchdog
 from joulo_exporter.page import landing_page
-from joulo_exporter.plans import plans
 from joulo_exporter.poller import RequestSlots
 from joulo_exporter.schedule import tick_s
+from joulo_exporter.systemd import Notifier, watchdog
 from joulo_exporter.web_config import WebGuard
 
 if TYPE_CHECKING:

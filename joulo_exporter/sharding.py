@@ -1,7 +1,7 @@
-"""Shards: several exporters share the accounts of one configuration, each by its place among them.
+"""Shards: several exporters share the accounts of one configuration.
 
-The flags are those of kube-state-metrics: an ordinal, from 0, and a total. To which shard an account belongs is
-decided by its name alone, so that shards need not know of each other.
+The flags are those of kube-state-metrics: an ordinal, from 0, and a total. The name of an account alone decides
+its shard, so that shards need not know of each other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from joulo_exporter.errors import ConfigError
 
-# What a StatefulSet adds to its name; the rest of the name can have any form.
+# A StatefulSet adds the ordinal to its name, which can have any form.
 _POD_ORDINAL = re.compile(r".+-(0|[1-9][0-9]{0,8})")
 _LONGEST_POD_NAME = 253
 """Characters, as Kubernetes limits the names of its objects; a longer text is not shown."""
@@ -23,23 +23,23 @@ _MASK_64 = (1 << 64) - 1
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """One exporter's place among those that share the accounts; by default it has them all."""
+    """Shard of one exporter; by default it has all accounts."""
 
     ordinal: int = 0
     """Counted from 0."""
     total: int = 1
 
     def holds(self, account: str | None) -> bool:
-        """Return whether an account is this shard's.
+        """Return whether an account belongs to this shard.
 
         Args:
-            account: its name; the one account that has none is the first shard's.
+            account: its name; the one account that has none belongs to the first shard.
         """
         return self.ordinal == (0 if account is None else shard_of(account, self.total))
 
     @property
     def holds_public(self) -> bool:
-        """Return whether this shard asks for what belongs to no account; exactly one does."""
+        """Return whether this shard asks the endpoints that belong to no account; exactly one does."""
         return self.ordinal == 0
 
     def __str__(self) -> str:
@@ -47,11 +47,11 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 ALONE = Shard()
-"""The only exporter of its accounts."""
+"""Shard of an exporter that has all accounts."""
 
 
 def shard_of(account: str, total: int) -> int:
-    """Return the ordinal of an account's shard: the same for ever, on every machine.
+    """Return the ordinal of an account's shard: the same on every machine, in every version.
 
     Args:
         account: its name.
@@ -78,7 +78,7 @@ def jump_hash(key: int, buckets: int) -> int:
 
 
 def find_shard(ordinal: int | None, total: int | None, pod_name: str | None) -> Shard:
-    """Return this exporter's place, from the flags or from the name of its pod.
+    """Return the shard of this exporter, from the flags or from the name of its pod.
 
     Args:
         ordinal: ``--shard``, if it is given.
@@ -86,7 +86,7 @@ def find_shard(ordinal: int | None, total: int | None, pod_name: str | None) -> 
         pod_name: the pod's name, if it is known; it counts where ``total`` is given and ``ordinal`` is not.
 
     Raises:
-        ConfigError: the place is not said, or there is no such place.
+        ConfigError: the ordinal is missing, or there is no such shard.
     """
     if ordinal is None and total is not None:
         return _of_pod(total, pod_name)

@@ -14,13 +14,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from support.poller_rig import inline
 
-from joulo_exporter.accounts import Accounts
+from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import open_session
 from joulo_exporter.config import load_config
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
-from joulo_exporter.plans import plans
 
 if TYPE_CHECKING:
     from pathlib import Path

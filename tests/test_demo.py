@@ -7,13 +7,12 @@ import asyncio
 from prometheus_client import CollectorRegistry
 from support.poller_rig import inline
 
-from joulo_exporter.accounts import Accounts
+from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import CHARGERS, SESSIONS, JouloClient, open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.demo import simulated_household
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
-from joulo_exporter.plans import plans
 
 
 async def test_the_household_answers_with_the_token_of_its_configuration(tmp_path):

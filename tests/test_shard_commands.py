@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from command_line import run
 
+from joulo_exporter.accounts import plans
 from joulo_exporter.config import load_config, of_shard
-from joulo_exporter.plans import plans
 from joulo_exporter.sharding import Shard, shard_of
 
 NAMES = ("home", "office", "huis", "zoë")

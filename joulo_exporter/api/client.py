@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from joulo_exporter.api.endpoint import Endpoint
     from joulo_exporter.api.unknown import UnknownFields
-    from joulo_exporter.config.records import ApiConfig
-    from joulo_exporter.config.secret import Secret
+    from joulo_exporter.config.schema import ApiConfig
+    from joulo_exporter.config.tokens import Secret
 
 Parsed = TypeVar("Parsed")
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from joulo_exporter.config.secret import Secret
+    from joulo_exporter.config.tokens import Secret
 
 _TEXT_KEYS = ("error", "message", "msg")  # the API's own, and those of gateways in front of it
 _READ_LENGTH = 1000

@@ -24,7 +24,7 @@ from joulo_exporter.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from joulo_exporter.config.secret import Secret
+    from joulo_exporter.config.tokens import Secret
 
 _CLASSES: dict[int, type[ApiStatusError]] = {
     HTTPStatus.UNAUTHORIZED: ApiAuthenticationError,

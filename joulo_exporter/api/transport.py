@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from joulo_exporter.errors import ApiConnectionError, ApiError, ApiResponseError, ApiTimeoutError
 
 if TYPE_CHECKING:
-    from joulo_exporter.config.records import ApiConfig
+    from joulo_exporter.config.schema import ApiConfig
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 """What a request raises when it fails, apart from ``TimeoutError``."""

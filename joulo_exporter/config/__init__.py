@@ -1,32 +1,30 @@
 """The configuration: frozen records from a YAML file and the environment, with secrets that do not show."""
 
-from joulo_exporter.config.authorities import Authorities
-from joulo_exporter.config.durations import format_duration, parse_duration
-from joulo_exporter.config.limits import COLLECTORS, INTERVALS, PUBLIC_COLLECTORS, DurationRule
-from joulo_exporter.config.loading import DEFAULT_STORAGE_PATH, load_config
-from joulo_exporter.config.records import AccountConfig, ApiConfig, Config, HistoryConfig
-from joulo_exporter.config.secret import Secret
-from joulo_exporter.config.shards import of_shard
-from joulo_exporter.config.tokens import (
-    TokenSource,
-    token_fault,
-    token_from_environment,
-    token_from_file,
-    token_from_value,
+from joulo_exporter.config.files import Authorities
+from joulo_exporter.config.load import load_config
+from joulo_exporter.config.schema import (
+    COLLECTORS,
+    DEFAULT_STORAGE_PATH,
+    PUBLIC_COLLECTORS,
+    AccountConfig,
+    ApiConfig,
+    Config,
+    HistoryConfig,
+    of_shard,
 )
-from joulo_exporter.config.urls import DEFAULT_API_URL, is_loopback
+from joulo_exporter.config.tokens import Secret, TokenSource
+from joulo_exporter.config.values import DEFAULT_API_URL, Duration, format_duration, is_loopback, parse_duration
 
 __all__ = [
     "COLLECTORS",
     "DEFAULT_API_URL",
     "DEFAULT_STORAGE_PATH",
-    "INTERVALS",
     "PUBLIC_COLLECTORS",
     "AccountConfig",
     "ApiConfig",
     "Authorities",
     "Config",
-    "DurationRule",
+    "Duration",
     "HistoryConfig",
     "Secret",
     "TokenSource",
@@ -35,8 +33,4 @@ __all__ = [
     "load_config",
     "of_shard",
     "parse_duration",
-    "token_fault",
-    "token_from_environment",
-    "token_from_file",
-    "token_from_value",
 ]

@@ -1,14 +1,13 @@
-"""Ways to a token, and what can be wrong with one."""
+"""Tokens: secrets that do not show, the places that they come from, and their faults."""
 
 from __future__ import annotations
 
 import re
-import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from joulo_exporter.config.faults import Where, is_printed, one_line
-from joulo_exporter.config.secret import Secret
+from joulo_exporter.config.files import Where, one_line, read_file
+from joulo_exporter.config.values import is_printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ LONGEST_TOKEN = 8192
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
-# What is found in the place of a token, the first that fits; each a predicate with its remedy.
+# Texts in the place of a token, the first that fits, each with a predicate and its remedy.
 _FAULTS = (
     (re.compile(r""), "is empty; put the API token there"),
     (re.compile(rf"[{_QUOTES}].*|.*[{_QUOTES}]", re.DOTALL), "has quotes around it; remove them"),
@@ -35,6 +34,51 @@ _FAULTS = (
 
 # A name of a file with neither folder nor suffix, and as long as a token or in the shape of one.
 _TOKEN_AS_PATH = re.compile(r"(?i:bearer\s).*|joulo_[^/]*\d[^/]*|(?:joulo_|eyJ)[^/]{16,}|[^/.\s]{32,}")
+
+
+class Secret:
+    """A token, or a URL with a password in it, whose text only ``reveal`` shows.
+
+    ``repr``, ``str`` and formatting give ``<secret>``; pickling fails, since a pickle is text for anybody.
+    Two secrets are equal when their texts are.
+    """
+
+    __slots__ = ("_text",)
+    _text: str
+
+    def __init__(self, text: str) -> None:
+        object.__setattr__(self, "_text", text)
+
+    def reveal(self) -> str:
+        """Return the text itself: for an HTTP header, never for a message."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __format__(self, format_spec: str) -> str:
+        return format(repr(self), format_spec)
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a secret cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a secret cannot be changed")
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret cannot be pickled")
 
 
 def token_fault(text: str) -> str | None:
@@ -61,7 +105,7 @@ def path_fault(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """One way to a token, which is read when it is needed: files change and variables are set late.
+    """A place that holds a token; it is read when it is needed: files change and variables are set late.
 
     Two sources are equal when they lead to the same place, wherever in the configuration they stand.
     """
@@ -70,17 +114,13 @@ class TokenSource:
     where: Where = field(compare=False)
     """The key that names this source."""
     shown: str
-    """Text for people, without the secret."""
+    """The place, for people, without the secret: ``file /run/secrets/joulo``."""
     path: Path | None
     """The file to watch for a new token; ``None`` for the other kinds."""
     value: Secret | None
     """The token where it stands in the configuration itself."""
     # A function and not the environment: a repr of that would show every variable in it.
     _text: Callable[[], str] = field(repr=False, compare=False)
-
-    def describe(self) -> str:
-        """Return where the token comes from, for people: ``file /run/secrets/joulo``."""
-        return self.shown
 
     def read(self) -> Secret:
         """Return the token as it is now, without one line end after it.
@@ -99,7 +139,11 @@ class TokenSource:
 
 def token_from_file(where: Where, path: Path) -> TokenSource:
     """Return the source that reads a file."""
-    return TokenSource("file", where, one_line(f"file {path}"), path, None, lambda: _file_text(where, path))
+
+    def text() -> str:
+        return read_file(where, path, 4 * LONGEST_TOKEN, "the token").decode("utf-8", "replace")
+
+    return TokenSource("file", where, one_line(f"file {path}"), path, None, text)
 
 
 def token_from_environment(where: Where, name: str, environ: Mapping[str, str]) -> TokenSource:
@@ -117,18 +161,3 @@ def token_from_environment(where: Where, name: str, environ: Mapping[str, str]) 
 def token_from_value(where: Where, value: Secret) -> TokenSource:
     """Return the source whose token stands in the configuration file."""
     return TokenSource("value", where, one_line(f"token in {where.source}"), None, value, value.reveal)
-
-
-def _file_text(where: Where, path: Path) -> str:
-    try:
-        # A pipe would block, and would be empty at the next reading.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise where.fault(f"{path} is not a regular file; name a file that holds the token")
-        with path.open("rb") as file:
-            content = file.read(4 * LONGEST_TOKEN)
-    except FileNotFoundError:
-        raise where.fault(f"the file {path} does not exist; create it, or correct the path") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "not a path"
-        raise where.fault(f"the file {path} cannot be read ({why}); let the exporter's user read it") from None
-    return content.decode("utf-8", "replace")

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from joulo_exporter.config.fingerprint import fingerprint
+from joulo_exporter.config.files import fingerprint
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 from joulo_exporter.web.security import Gate
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from joulo_exporter.config.fingerprint import Fingerprint
+    from joulo_exporter.config.files import Fingerprint
 
 _logger = logging.getLogger(__name__)
 

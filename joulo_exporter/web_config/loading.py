@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.config.faults import Where, is_printed
-from joulo_exporter.config.section import Section, mapping
+from joulo_exporter.config.files import Where
+from joulo_exporter.config.values import is_printed
 from joulo_exporter.web.security import Protection, RateLimit
 from joulo_exporter.web_config import tls_section, values
+from joulo_exporter.web_config.section import Section, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,9 +54,9 @@ def load_web_config(path: Path) -> WebConfig:
     Raises:
         ConfigError: one line that names the file, the key and the remedy, and shows no value that may be a secret.
     """
-    from joulo_exporter.config.document import read_document  # noqa: PLC0415 -- no file, no YAML in memory
+    from joulo_exporter.config.document import read_yaml  # noqa: PLC0415 -- no file, no YAML in memory
 
-    top = Section(Where(str(path)), read_document(path, FLAG), _KEYS, "{basic_auth_users: {…}}")
+    top = Section(Where(str(path)), read_yaml(path, FLAG), _KEYS, "{basic_auth_users: {…}}")
     tls = top.section("tls_server_config", tls_section.KEYS, "{cert_file: server.crt, key_file: server.key}")
     http = top.section("http_server_config", ("http2", "headers"), "{headers: {X-Frame-Options: deny}}")
     values.switch(http, "http2", default=True)  # checked, and of no consequence: HTTP/1.1 is spoken in any case

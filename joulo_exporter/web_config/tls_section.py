@@ -14,8 +14,8 @@ from joulo_exporter.web_config.values import choice, choices, is_given, switch, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from joulo_exporter.config.faults import Where
-    from joulo_exporter.config.section import Section
+    from joulo_exporter.config.files import Where
+    from joulo_exporter.web_config.section import Section
 
 KEYS = (
     "cert_file",

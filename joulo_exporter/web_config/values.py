@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-from joulo_exporter.config.section import nearest, sequence
+from joulo_exporter.config.files import nearest
+from joulo_exporter.web_config.section import sequence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from joulo_exporter.config.faults import Where
-    from joulo_exporter.config.section import Section
+    from joulo_exporter.config.files import Where
+    from joulo_exporter.web_config.section import Section
 
 Value = TypeVar("Value")
 

@@ -9,8 +9,7 @@ from loopback import PROXY_PASSWORD, TOKEN
 
 from joulo_exporter.api import CHARGERS, JouloClient, open_session
 from joulo_exporter.config import DEFAULT_API_URL, ApiConfig, Secret
-from joulo_exporter.config.authorities import read_authorities
-from joulo_exporter.config.faults import Where
+from joulo_exporter.config.files import Where, read_authorities
 from joulo_exporter.errors import ApiError
 
 

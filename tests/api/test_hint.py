@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulo_exporter.api.hint import safe_hint, safe_scope
-from joulo_exporter.config.secret import Secret
+from joulo_exporter.config.tokens import Secret
 
 TOKEN = Secret("joulo_9fQx7LmZr2Vb5TkW")
 

@@ -1,33 +1,39 @@
+"""YAML files as trees of texts, and trees as records: any text is a configuration or one line."""
+
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec import Meta, field
 
-from joulo_exporter.config import INTERVALS, load_config
+from joulo_exporter.config import load_config
+from joulo_exporter.config.document import decode
+from joulo_exporter.config.files import Where
+from joulo_exporter.config.schema import Section, Switch, Text
+from joulo_exporter.config.values import Duration
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
+UNKNOWN = "has an unknown key, not shown since it may be a token; known here"
+NO_DURATION = (
+    "f: inner.every: is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
+    "whole numbers with units y w d h m s ms, in that order"
+)
 
 
-def test_a_missing_file(tmp_path):
-    with pytest.raises(ConfigError) as caught:
-        load_config(tmp_path / "none.yml", TOKEN)
-    assert str(caught.value) == (
-        f"{tmp_path}/none.yml: there is no such file; correct --config.file, or create it"
-    )
-
-
-def test_a_folder(tmp_path):
-    with pytest.raises(ConfigError) as caught:
-        load_config(tmp_path, TOKEN)
-    assert str(caught.value) == f"{tmp_path}: is a directory; name the file in it"
-
-
-def test_a_file_below_a_file(tmp_path):
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "f").touch()
-    with pytest.raises(ConfigError, match=r"f/x: cannot be read \(Not a directory\); let the exporter's user"):
-        load_config(tmp_path / "f" / "x", TOKEN)
+
+    for path, fault in (
+        ("none.yml", "there is no such file; correct --config.file, or create it"),
+        (".", "is a directory; name the file in it"),
+        ("f/x", "cannot be read (Not a directory); let the exporter's user read it"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load_config(tmp_path / path, TOKEN)
+        assert str(caught.value) == f"{tmp_path / path}: {fault}"
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", "two\nlines", "\x1b[31m"])
@@ -44,23 +50,98 @@ def test_a_file_of_one_mebibyte_and_no_more(load, refused):
     assert refused(comment + "\n") == "is larger than 1 MiB; is it really a configuration?"
 
 
-def test_aliases_do_not_multiply(refused):
-    bomb = "a: &a [x]\n" + "".join(f"{c}: &{c} [*a, *a]\n" for c in "bcdefghij")
-
-    assert refused(bomb).startswith("line 1: anchors, aliases and tags are not used here")
-
-
-@pytest.mark.parametrize("text", ["[" * 500_000, "- " * 100_000, "{a: " * 200_000])
-def test_depth_is_refused_at_once(refused, text):
-    assert refused(text).startswith("line 1: nested deeper than 16 levels")
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[" * 500_000, "nested deeper than 16 levels"),
+        ("- " * 100_000, "nested deeper than 16 levels"),
+        ("{a: " * 200_000, "nested deeper than 16 levels"),
+        ("? " * 100_000, "a list or a mapping stands where a key is expected"),
+        (
+            "a: &a [x]\n" + "".join(f"{c}: &{c} [*a, *a]\n" for c in "bcdefghij"),
+            "anchors, aliases and tags are not used here",
+        ),
+    ],
+    ids=["lists", "list items", "mappings", "keys", "aliases"],
+)
+def test_a_text_that_grows_without_end_is_refused_at_once(refused, text, fault):
+    assert refused(text).startswith(f"line 1: {fault}")
 
 
 def test_a_text_may_say_that_it_is_one(load):
     assert load("vehicles: {!!str 0123: !!str 5}").vehicles == {"0123": "5"}
 
 
-def test_a_key_is_plain_text(refused):
-    assert refused("? " * 100_000).startswith("line 1: a list or a mapping stands where a key is expected")
+# Records
+
+
+class Inner(Section, frozen=True):
+    EXAMPLE = "{every: 10m}"
+
+    every: Duration = Duration(60)
+    names: Annotated[tuple[Annotated[Text, Meta(examples=["home"])], ...], Meta(examples=["[home]"])] = ()
+    on: Switch = Switch.OFF
+    labels: Annotated[dict[str, str], Meta(examples=["{a: b}"])] = field(default_factory=dict)
+    text: Annotated[Text, Meta(examples=["some text"])] | None = None
+
+
+class Outer(Section, frozen=True):
+    EXAMPLE = "{inner: …}"
+
+    inner: Inner = Inner()
+    inners: Annotated[tuple[Inner, ...], Meta(examples=["- {every: 10m}"])] = ()
+
+
+@pytest.mark.parametrize(
+    ("node", "record"),
+    [
+        ("", Outer()),
+        ({"inner": "~", "inners": "null"}, Outer()),
+        ({"inner": {"names": "", "labels": "~"}}, Outer()),
+        ({"inner": {"names": [" a "], "on": "TRUE"}}, Outer(inner=Inner(names=("a",), on=Switch.ON))),
+        ({"inners": [{"every": "1m30s", "text": "null"}]}, Outer(inners=(Inner(every=90.0, text="null"),))),
+    ],
+)
+def test_a_tree_of_texts_becomes_records(node, record):
+    assert decode(Where("f"), node, Outer) == record
+
+
+@pytest.mark.parametrize(
+    ("node", "fault"),
+    [
+        ([], "f: must be a mapping, such as {inner: …}"),
+        ({"inner": []}, "f: inner: must be a mapping, such as {every: 10m}"),
+        ({"iner": ""}, "f: iner: unknown key; did you mean inner?"),
+        ({"inner": {"colour": ""}}, "f: inner.colour: unknown key; known here: every, names, on, labels, text"),
+        (
+            {"inner": {"joulo_LEAK": ""}},
+            f"f: inner: {UNKNOWN}: every, names, on, labels, text",
+        ),
+        (
+            {"x` - at `$.inner": ""},
+            f"f: {UNKNOWN}: inner, inners",
+        ),
+        ({"inner": {"names": "a"}}, "f: inner.names: must be a list, such as [home]"),
+        (
+            {"inners": [{}, {"names": ["a", " "]}]},
+            "f: inners[1].names[1]: is empty; write a value, such as home, or remove the key",
+        ),
+        ({"inners": [{}, "LEAK"]}, "f: inners[1]: must be a mapping, such as {every: 10m}"),
+        ({"inner": {"every": "LEAK"}}, NO_DURATION),
+        ({"inner": {"every": []}}, "f: inner.every: must be a single value, such as 10m"),
+        ({"inner": {"on": "tru"}}, "f: inner.on: must be true or false; did you mean true?"),
+        (
+            {"inner": {"labels": {"LEAK": "b", "c": []}}},
+            "f: inner.labels[1]: must be a single value, as in {a: b}",
+        ),
+        ({"inner": {"text": {"LEAK": ""}}}, "f: inner.text: must be a single value, such as some text"),
+    ],
+)
+def test_the_place_and_the_remedy_of_a_fault_are_named(node, fault):
+    with pytest.raises(ConfigError) as caught:
+        decode(Where("f"), node, Outer)
+    assert str(caught.value) == fault
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 # Anything at all
@@ -93,7 +174,7 @@ def test_any_bytes_are_a_configuration_or_one_line(tmp_path, content):
         check_line(str(error), path)
     else:
         assert config.accounts
-        assert set(config.intervals) == set(INTERVALS)
+        assert len(config.intervals) == 5
 
 
 _TREES = st.recursive(

@@ -1,21 +1,23 @@
+"""Tokens: faults of a text in the place of one, the places that tokens come from, and secrets that do not show."""
+
+import copy
+import json
+import logging
 import os
 import pickle
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config import (
-    Secret,
-    token_fault,
-    token_from_environment,
-    token_from_file,
-    token_from_value,
-)
-from joulo_exporter.config.faults import Where
+from joulo_exporter.config import Secret
+from joulo_exporter.config.files import Where
+from joulo_exporter.config.tokens import token_fault, token_from_environment, token_from_file, token_from_value
 from joulo_exporter.errors import ConfigError
 
 TOKEN = "joulo_0LEAK4242canary"
+WHERE = Where("/etc/joulo.yml", "accounts[0].key")
 EMPTY = "is empty; put the API token there"
 QUOTES = "has quotes around it; remove them"
 BEARER = "begins with Bearer; leave that word out, the exporter adds it"
@@ -31,56 +33,46 @@ def test_nothing_is_wrong_with_a_token(token):
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("fault", "texts"),
     [
-        ("", EMPTY),
-        (f'"{TOKEN}"', QUOTES),
-        (f"'{TOKEN}'", QUOTES),
-        (f"“{TOKEN}”", QUOTES),
-        (f'{TOKEN}"', QUOTES),
-        (f'"Bearer {TOKEN}"', QUOTES),
-        (f"Bearer {TOKEN}", BEARER),
-        (f"bearer\t{TOKEN}", BEARER),
-        ("BEARER", BEARER),
-        (f"Authorization: Bearer {TOKEN}", BEARER),
-        (f"JOULO_TOKEN={TOKEN}", VARIABLE),
-        (f"export JOULO_TOKEN={TOKEN}", VARIABLE),
-        (f" {TOKEN}", BLANKS),
-        (f"{TOKEN} ", BLANKS),
-        (f"{TOKEN}\n", BLANKS),
-        (f"{TOKEN}\r", BLANKS),
-        (f"{TOKEN}\n{TOKEN}", BLANKS),
-        ("\n", BLANKS),
-        (f"joulo {TOKEN}", BLANKS),
-        (f"{TOKEN}\x00", CHARACTERS),
-        (f"{TOKEN}\x7f", CHARACTERS),
-        (f"\ufeff{TOKEN}", CHARACTERS),
-        (f"{TOKEN}\u00a0", CHARACTERS),
-        (f"{TOKEN}é", CHARACTERS),
-        ("x" * 8193, LONG),
+        (EMPTY, [""]),
+        (QUOTES, [f'"{TOKEN}"', f"'{TOKEN}'", f"“{TOKEN}”", f'{TOKEN}"', f'"Bearer {TOKEN}"']),
+        (BEARER, [f"Bearer {TOKEN}", f"bearer\t{TOKEN}", "BEARER", f"Authorization: Bearer {TOKEN}"]),
+        (VARIABLE, [f"JOULO_TOKEN={TOKEN}", f"export JOULO_TOKEN={TOKEN}"]),
+        (BLANKS, [f" {TOKEN}", f"{TOKEN} ", f"{TOKEN}\n", f"{TOKEN}\r", f"{TOKEN}\n{TOKEN}", "\n", f"x {TOKEN}"]),
+        (CHARACTERS, [f"{TOKEN}\x00", f"{TOKEN}\x7f", f"\ufeff{TOKEN}", f"{TOKEN}\u00a0", f"{TOKEN}é"]),
+        (LONG, ["x" * 8193]),
     ],
 )
-def test_each_fault_of_a_token_has_its_remedy(text, fault):
-    assert token_fault(text) == fault
+def test_each_fault_of_a_token_has_its_remedy(fault, texts):
+    assert [token_fault(text) for text in texts] == [fault] * len(texts)
 
 
 @given(st.text())
-def test_only_what_an_http_header_can_carry_is_without_fault(text):
-    fault = token_fault(text)
-
-    if fault is None:
+def test_only_texts_that_an_http_header_can_carry_are_without_fault(text):
+    if token_fault(text) is None:
         assert text.isascii()
         assert text.isprintable()
         assert " " not in text
         assert text
-    else:
-        assert "\n" not in fault
+
+
+# Sources ------------------------------------------------------------------------------------
 
 
 def file_source(tmp_path, content):
     path = tmp_path / "token"
     path.write_bytes(content)
-    return token_from_file(Where("/etc/joulo.yml", "accounts[0].token_file"), path)
+    return token_from_file(WHERE, path)
+
+
+def fault_of(source):
+    with pytest.raises(ConfigError) as caught:
+        source.read()
+    line = str(caught.value)
+    assert line.isprintable()
+    assert "LEAK" not in line
+    return line.removeprefix("/etc/joulo.yml: accounts[0].key: ")
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -88,8 +80,8 @@ def test_one_line_end_after_a_token_is_no_part_of_it(tmp_path, end):
     text = TOKEN + end
 
     assert file_source(tmp_path, text.encode()).read() == Secret(TOKEN)
-    assert token_from_environment(Where("environment", "T"), "T", {"T": text}).read() == Secret(TOKEN)
-    assert token_from_value(Where("/etc/joulo.yml"), Secret(text)).read() == Secret(TOKEN)
+    assert token_from_environment(WHERE, "T", {"T": text}).read() == Secret(TOKEN)
+    assert token_from_value(WHERE, Secret(text)).read() == Secret(TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -101,89 +93,67 @@ def test_one_line_end_after_a_token_is_no_part_of_it(tmp_path, end):
         (f"{TOKEN}\n\n".encode(), BLANKS),
         (f"{TOKEN}\n".encode("utf-16"), CHARACTERS),
         (b"\xff" + TOKEN.encode(), CHARACTERS),
-        (b"x" * 8192 + b"\n", None),
         (b"x" * 100_000, LONG),
     ],
 )
-def test_a_file_is_read_as_it_is(tmp_path, content, fault):
-    source = file_source(tmp_path, content)
-
-    if fault is None:
-        assert source.read().reveal() == content.decode().strip()
-    else:
-        with pytest.raises(ConfigError) as caught:
-            source.read()
-        assert str(caught.value) == (
-            f"/etc/joulo.yml: accounts[0].token_file: the token in file {tmp_path}/token {fault}"
-        )
+def test_a_fault_in_a_file_is_named(tmp_path, content, fault):
+    assert fault_of(file_source(tmp_path, content)) == f"the token in file {tmp_path}/token {fault}"
 
 
 def test_a_file_is_read_again_each_time(tmp_path):
-    source = file_source(tmp_path, b"old")
+    source = file_source(tmp_path, b"x" * 8192 + b"\n")
     first = source.read()
     source.path.write_bytes(b"new")
 
-    assert (first.reveal(), source.read().reveal()) == ("old", "new")
+    assert (first.reveal(), source.read().reveal()) == ("x" * 8192, "new")
 
 
-def test_a_missing_file_is_named(tmp_path):
-    source = token_from_file(Where("/etc/joulo.yml", "accounts[0].token_file"), tmp_path / "none")
-
-    with pytest.raises(ConfigError) as caught:
-        source.read()
-    assert str(caught.value) == (
-        f"/etc/joulo.yml: accounts[0].token_file: the file {tmp_path}/none does not exist; "
-        "create it, or correct the path"
-    )
-
-
-def test_a_folder_and_a_pipe_hold_no_token(tmp_path):
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
-    for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(ConfigError, match="is not a regular file; name a file that holds the token"):
-            token_from_file(Where("f", "k"), path).read()
+    def of(name):
+        return fault_of(token_from_file(WHERE, tmp_path / name)).replace(str(tmp_path), "…")
 
-
-@pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 5000])
-def test_a_path_that_cannot_be_is_one_line(tmp_path, name):
-    with pytest.raises(ConfigError, match=r"^f: k: the file .* cannot be read \(") as caught:
-        token_from_file(Where("f", "k"), tmp_path / name).read()
-    assert str(caught.value).isprintable()
+    assert of("none") == "the file …/none does not exist; create it, or correct the path"
+    assert of("pipe") == "…/pipe is not a regular file; name a file that holds the token"
+    assert of(".") == "… is not a regular file; name a file that holds the token"
+    for name in ("a\0b", "\ud800", "x" * 5000):
+        assert of(name).startswith("the file …/")
+        assert " cannot be read (" in of(name)
 
 
 def test_a_variable_is_read_when_it_is_needed():
     environ = {}
-    source = token_from_environment(Where("/etc/joulo.yml", "accounts[0].token_env"), "HOME_TOKEN", environ)
+    source = token_from_environment(WHERE, "HOME_TOKEN", environ)
 
-    with pytest.raises(ConfigError) as caught:
-        source.read()
-    assert str(caught.value) == (
-        "/etc/joulo.yml: accounts[0].token_env: the environment variable HOME_TOKEN is not set; "
-        "set it to the API token"
-    )
+    assert fault_of(source) == "the environment variable HOME_TOKEN is not set; set it to the API token"
     environ["HOME_TOKEN"] = TOKEN
     assert source.read() == Secret(TOKEN)
 
 
 def test_a_faulty_variable_and_a_faulty_value_are_named():
-    where = Where("/etc/joulo.yml", "accounts[0].token")
+    variable = token_from_environment(WHERE, "T", {"T": f'"{TOKEN}"'})
 
-    with pytest.raises(ConfigError) as of_variable:
-        token_from_environment(Where("environment", "T"), "T", {"T": f'"{TOKEN}"'}).read()
-    with pytest.raises(ConfigError) as of_value:
-        token_from_value(where, Secret(f"Bearer {TOKEN}")).read()
-
-    assert str(of_variable.value) == f"environment: T: the token in environment variable T {QUOTES}"
-    assert str(of_value.value) == f"/etc/joulo.yml: accounts[0].token: the token {BEARER}"
+    assert fault_of(variable) == f"the token in environment variable T {QUOTES}"
+    assert fault_of(token_from_value(WHERE, Secret(f"Bearer {TOKEN}"))) == f"the token {BEARER}"
 
 
-def test_a_source_describes_itself_without_the_token(tmp_path):
-    where = Where("/etc/joulo.yml", "k")
+def test_a_source_describes_itself_without_the_token_and_the_environment(tmp_path):
+    sources = [
+        token_from_file(WHERE, tmp_path / "t"),
+        token_from_environment(WHERE, "T", {"T": TOKEN, "OTHER": TOKEN}),
+        token_from_value(WHERE, Secret(TOKEN)),
+    ]
 
-    assert token_from_file(where, tmp_path / "t").describe() == f"file {tmp_path}/t"
-    assert token_from_environment(where, "T", {"T": TOKEN}).describe() == "environment variable T"
-    assert token_from_value(where, Secret(TOKEN)).describe() == "token in /etc/joulo.yml"
+    assert [source.shown for source in sources] == [
+        f"file {tmp_path}/t",
+        "environment variable T",
+        "token in /etc/joulo.yml",
+    ]
+    for source in sources:
+        assert TOKEN not in repr(source)
+        with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
+            pickle.dumps(source)
 
 
 def test_sources_are_equal_when_they_lead_to_the_same_place(tmp_path):
@@ -196,9 +166,55 @@ def test_sources_are_equal_when_they_lead_to_the_same_place(tmp_path):
     assert token_from_value(one, Secret("a")) != token_from_value(one, Secret("b"))
 
 
-def test_the_environment_does_not_show_in_a_source():
-    source = token_from_environment(Where("f", "k"), "T", {"T": TOKEN, "OTHER": TOKEN})
+# Secrets ------------------------------------------------------------------------------------
 
-    assert TOKEN not in repr(source)
-    with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
-        pickle.dumps(source)
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        repr,
+        str,
+        "{}".format,
+        "{!r:>20}".format,
+        "%s".__mod__,
+        lambda secret: f"{secret:>30}",
+        lambda secret: repr([secret, {"key": secret}]),
+        lambda secret: str(ValueError(secret)),
+        lambda secret: json.dumps({"key": secret}, default=str),
+        lambda secret: logging.makeLogRecord({"msg": "%s", "args": (secret,)}).getMessage(),
+    ],
+)
+def test_a_secret_shows_only_when_it_is_revealed(show):
+    shown = show(Secret(TOKEN))
+
+    assert TOKEN not in shown
+    assert "<secret>" in shown
+    assert Secret(TOKEN).reveal() == TOKEN
+
+
+def test_a_secret_is_neither_pickled_nor_encoded_nor_listed():
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            pickle.dumps(Secret(TOKEN), protocol)
+    with pytest.raises(TypeError, match="Secret"):
+        msgspec.json.encode(Secret(TOKEN))
+    with pytest.raises(TypeError):
+        vars(Secret(TOKEN))
+
+
+def test_a_secret_cannot_be_changed_and_its_copy_is_itself():
+    secret = Secret(TOKEN)
+
+    with pytest.raises(AttributeError):
+        secret._text = "other"
+    with pytest.raises(AttributeError):
+        del secret._text
+    assert secret.reveal() == TOKEN
+    assert copy.copy(secret) is secret
+    assert copy.deepcopy([secret])[0] is secret
+
+
+def test_secrets_are_equal_when_their_texts_are():
+    assert Secret("a") == Secret("a")
+    assert hash(Secret("a")) == hash(Secret("a"))
+    assert Secret("a") not in (Secret("b"), "a")

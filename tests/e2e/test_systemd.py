@@ -73,7 +73,7 @@ def test_start_reload_and_end(manager, environment, tmp_path):
 
 STUCK = """
 import asyncio, os, time
-from joulo_exporter.notify import Notifier, watchdog
+from joulo_exporter.systemd import Notifier, watchdog
 
 async def main():
     notifier = Notifier(os.environ)

@@ -1,4 +1,4 @@
-"""``api.ca_file``: what counts as one, and the line that its author reads when it is none."""
+"""``api.ca_file``: the certificates of a file, and the line for a file without."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 from api_certificates import make_ca
 
 from joulo_exporter.config import load_config
-from joulo_exporter.config.authorities import read_authorities
-from joulo_exporter.config.faults import Where
+from joulo_exporter.config.files import Where, read_authorities
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_t0k3n"}
@@ -48,7 +47,7 @@ def test_other_certificates_make_another_configuration(load, tmp_path, pem):
     assert load() != former
 
 
-def test_what_else_stands_in_the_file_is_not_kept(load, tmp_path, pem):
+def test_only_the_certificates_of_a_file_are_kept(load, tmp_path, pem):
     other = make_ca(tmp_path, "other")
     comment = "# CA Raíz: été\n".encode()
     (tmp_path / "ca.pem").write_bytes(comment + pem + other.with_suffix(".key").read_bytes() + other.read_bytes())
@@ -57,7 +56,7 @@ def test_what_else_stands_in_the_file_is_not_kept(load, tmp_path, pem):
     assert "PRIVATE" not in authorities.pem
 
 
-def test_without_the_key_this_machine_decides():
+def test_without_a_ca_file_the_authorities_are_those_of_this_machine():
     assert load_config(None, TOKEN).api.authorities is None
 
 
@@ -87,13 +86,13 @@ BLOCK = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
     ],
     ids=["missing", "empty", "blank", "text", "DER", "a key", "no base64", "no certificate", "large"],
 )  # fmt: skip
-def test_a_file_that_is_none_is_one_line(load, tmp_path, content, says):
+def test_a_file_without_certificates_is_one_line(load, tmp_path, content, says):
     if content is not None:
         (tmp_path / "ca.pem").write_bytes(content)
     assert fault_of(load) == f"{tmp_path / 'joulo.yml'}: api.ca_file: " + says.format(tmp_path / "ca.pem")
 
 
-def test_one_damaged_certificate_among_good_ones_is_told(load, tmp_path, pem):
+def test_one_damaged_certificate_among_good_ones_is_a_fault(load, tmp_path, pem):
     (tmp_path / "ca.pem").write_bytes(pem + BLOCK % b"MC4=" + pem)
     assert fault_of(load).endswith("is damaged; copy the PEM file again, as plain text")
 
@@ -103,7 +102,7 @@ def test_neither_a_folder_nor_a_pipe_is_read(load, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "pipe"):
         assert fault_of(load, name).endswith(
-            f"{tmp_path / name} is not a regular file; name a file with certificates in PEM"
+            f"{tmp_path / name} is not a regular file; name a file that holds certificates in PEM"
         )
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from typing import TYPE_CHECKING
 
-from joulo_exporter.config.durations import parse_duration
-from joulo_exporter.config.faults import Where, looks_like_a_key
+from joulo_exporter.config.files import Where, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from joulo_exporter.config.document import Node
-    from joulo_exporter.config.limits import DurationRule
+
+# Looks like a word: a token that has slipped to the place of a key has digits, or is longer.
+_WORD = re.compile(r"(?!(?i:joulo_))[A-Za-z][A-Za-z_.-]{0,23}")
 
 # A section whose content is commented out remains as a key without a value.
 _NOTHING = ("", "~", "null")
@@ -53,38 +54,6 @@ class Section:
             raise self.where.child(key).fault(f"is empty; write a value, such as {example}, or remove the key")
         return value.strip()
 
-    def duration(self, key: str, rule: DurationRule, *, loopback: bool) -> float:
-        """Return the seconds at a key, the default for one that is not given.
-
-        Raises:
-            ConfigError: it is not a duration, or one out of bounds.
-        """
-        text = self.text(key, "10m")
-        if text is None:
-            return rule.default_s
-        where = self.where.child(key)
-        try:
-            seconds = parse_duration(text)
-        except ValueError as error:
-            raise where.fault(str(error)) from None
-        fault = rule.fault(seconds, loopback=loopback)
-        if fault is not None:
-            raise where.fault(fault)
-        return seconds
-
-    def switch(self, key: str) -> bool:
-        """Return whether ``true`` stands at a key; false for a key that is not given.
-
-        Raises:
-            ConfigError: neither ``true`` nor ``false`` stands there.
-        """
-        text = self.text(key, "true")
-        if text is None or text.lower() == "false":
-            return False
-        if text.lower() != "true":
-            raise self.where.child(key).fault("must be true or false; write one of them")
-        return True
-
     def section(self, key: str, known: Iterable[str], example: str) -> Section:
         """Return the mapping at a key; an empty one where nothing is given.
 
@@ -120,11 +89,6 @@ def sequence(where: Where, node: Node, example: str) -> list[Node]:
     raise where.fault(f"must be a list, such as {example}")
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a misspelt one is nearest to."""
-    return next(iter(difflib.get_close_matches(word.lower(), known, n=1)), None)
-
-
 def _refuse_unknown(where: Where, key: str, known: tuple[str, ...]) -> None:
     if key in known:
         return
@@ -132,6 +96,6 @@ def _refuse_unknown(where: Where, key: str, known: tuple[str, ...]) -> None:
     if meant is not None:
         raise where.child(key).fault(f"unknown key; did you mean {meant}?")
     known_here = f"known here: {', '.join(known)}"
-    if looks_like_a_key(key):
+    if _WORD.fullmatch(key):
         raise where.child(key).fault(f"unknown key; {known_here}")
     raise where.fault(f"has an unknown key, not shown since it may be a token; {known_here}")

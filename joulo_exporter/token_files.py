@@ -1,4 +1,4 @@
-"""Tokens that rotate: a token's file is read again when it changes, and when the API refuses the token."""
+"""Token files that rotate: read again when they change, and when the API refuses the token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from joulo_exporter.config.fingerprint import fingerprint
+from joulo_exporter.config.files import Fingerprint, fingerprint
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from joulo_exporter.config import Secret, TokenSource
-    from joulo_exporter.config.fingerprint import Fingerprint
     from joulo_exporter.poller import Clock, Offload
 
 Params = ParamSpec("Params")
@@ -24,32 +23,32 @@ Result = TypeVar("Result")
 _logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL_S = 15.0
-"""Time between two looks at a token's file: well within the shortest interval of an endpoint."""
+"""Time between two looks at a token file: well within the shortest interval of an endpoint."""
 
 
-class Together:
-    """Runs what is asked for within a moment in one thread, one after the other.
+class SharedThread:
+    """Runs the calls of a short while one after the other, in one thread.
 
     Thousands of accounts look at their files at the same time; a thread for each look would cost more than the
     looks. It is not the ledger's thread, which must not wait for the file system of a token.
 
     Args:
-        moment_s: how long to gather.
+        gather_s: seconds from the first call to the start of the thread.
     """
 
-    def __init__(self, moment_s: float = 0.1) -> None:
-        self._moment_s = moment_s
+    def __init__(self, gather_s: float = 0.1) -> None:
+        self._gather_s = gather_s
         self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
         self._running: set[asyncio.Task[None]] = set()
 
     async def __call__(
         self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
     ) -> Result:
-        """Return the result of ``work(*args, **kwargs)``, or raise its error."""
+        """Return the result of ``work(*args, **kwargs)``, or raise its exception."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         if not self._waiting:
-            loop.call_later(self._moment_s, self._begin)
+            loop.call_later(self._gather_s, self._begin)
         self._waiting.append((partial(work, *args, **kwargs), future))
         return await future
 
@@ -79,15 +78,15 @@ def _outcome(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
 
 
 class TokenWatch:
-    """Looks after the token of one account, as long as its task runs.
+    """Watches the token of one account until it is stopped.
 
     Args:
         account: for the log.
-        source: where the token comes from, if there is one; only files are watched.
+        source: the place of the token, if there is one; only files are watched.
         token: the token in use.
-        rotate: takes a new token; it is awaited before the next look.
+        rotate: puts a new token to use; it is awaited before the next look.
         clock: time and sleep.
-        in_thread: runs what reads the file, which may be slow, outside of the event loop.
+        in_thread: runs the reading of the file, which may be slow, outside of the event loop.
     """
 
     def __init__(
@@ -109,7 +108,7 @@ class TokenWatch:
         self.former: Secret | None = None
         """The token before the one in use, which no line of the log may show either."""
         self._seen: Fingerprint | None = None
-        self._in_trouble = False
+        self._unreadable = False
         self._looking = asyncio.Lock()
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,7 +124,7 @@ class TokenWatch:
             self._spawn(self._look(self._source, always=True))
 
     async def stop(self) -> None:
-        """End all looking, for good: the last answer of a poller that stops may be a refusal."""
+        """End all looking, for good: the last API response to a poller that stops may be a refusal."""
         self._stopped = True
         tasks = list(self._tasks)
         for task in tasks:
@@ -144,33 +143,29 @@ class TokenWatch:
 
     async def _look(self, source: TokenSource, *, always: bool) -> None:
         async with self._looking:
-            # Before the file is read: what is written in between shows at the next look.
+            # Before the file is read: a change in between shows at the next look.
             path = source.path
             seen = None if path is None else await self._in_thread(fingerprint, path)
             # The cause of a fault need not be in the file: a folder's permissions, or a full table of files.
-            if seen == self._seen and seen is not None and not (always or self._in_trouble):
+            if seen == self._seen and seen is not None and not (always or self._unreadable):
                 return
             self._seen = seen
             try:
                 token = await self._in_thread(source.read)
             except ConfigError as error:
-                self._keep(error)
+                if not self._unreadable:
+                    event(_logger, "warn", "token not read again; the former one stays in use", **self._named,
+                          err=error)  # fmt: skip
+                self._unreadable = True
             else:
-                await self._take(source, token)
+                await self._use(source, token)
 
-    def _keep(self, error: ConfigError) -> None:
-        if not self._in_trouble:
-            event(_logger, "warn", "token not read again; the former one stays in use", **self._named,
-                  err=error)  # fmt: skip
-        self._in_trouble = True
-
-    async def _take(self, source: TokenSource, token: Secret) -> None:
-        if self._in_trouble:
+    async def _use(self, source: TokenSource, token: Secret) -> None:
+        if self._unreadable:
             event(_logger, "info", "the token can be read again", **self._named)
-        self._in_trouble = False
+        self._unreadable = False
         if token == self.token:
             return
         self.former, self.token = self.token, token
-        event(_logger, "info", "the token has changed and the new one is used", **self._named,
-              source=source.describe())  # fmt: skip
+        event(_logger, "info", "the token has changed and the new one is used", **self._named, source=source.shown)
         await self._rotate(token)

@@ -1,0 +1,338 @@
+"""The configuration from file, environment and flags: its values, defaults and precedence."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from joulo_exporter.config import Secret, format_duration, load_config
+from joulo_exporter.errors import ConfigError
+
+TOKEN = {"JOULO_TOKEN": "joulo_x"}
+CANARY = "joulo_0LEAK4242canary"
+DEFAULT_INTERVALS = {"chargers": 60, "sessions": 600, "energy": 3600, "ere_position": 3600, "ere_price": 3600}
+EVERYTHING = """\
+accounts:
+  - name: home
+    token_file: joulo.token
+  - name: "café ☕"
+    token_env: WORK_TOKEN
+  - {name: third, token: "joulo_0third"}
+api:
+  url: https://api.example.org/v1/
+  timeout: 1m
+  proxy_url: http://user:password@proxy.example:3128
+intervals: {chargers: 90s, sessions: 1h30m, energy: 1d, ere_position: 2h, ere_price: 3h}
+collectors: {ere_position: false, ere_price: true}
+stale_after: 20m
+history: {page_interval: 1500ms, resync_interval: 30d}
+vehicles: {DEADBEEF12345678: tesla, 04123456: zoe, 12E4567: true, "04:a1 b2-c3": zoe}
+chargers: {6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit, 123: oprit}
+id_tags: hash
+storage: {path: /srv/joulo}
+"""
+
+
+def test_every_key_is_read(load, tmp_path):
+    config = load(EVERYTHING, {"WORK_TOKEN": "joulo_0work"})
+    (tmp_path / "joulo.token").write_text("joulo_0home\n")
+
+    assert [
+        (account.name, account.token.kind, account.token.path, account.token.read().reveal())
+        for account in config.accounts
+    ] == [
+        ("home", "file", tmp_path / "joulo.token", "joulo_0home"),
+        ("café ☕", "env", None, "joulo_0work"),
+        ("third", "value", None, "joulo_0third"),
+    ]
+    assert config.api.url == "https://api.example.org/v1"
+    assert config.api.timeout_s == 60
+    assert config.api.proxy_url == Secret("http://user:password@proxy.example:3128")
+    assert config.api.ere_price_url == "https://joulo.nl/api/ere-price"
+    assert config.intervals == {
+        "chargers": 90,
+        "sessions": 5400,
+        "energy": 86_400,
+        "ere_position": 7200,
+        "ere_price": 10_800,
+    }
+    assert config.collectors == {"ere_price"}
+    assert config.stale_after_s == 1200
+    assert (config.history.page_interval_s, config.history.resync_interval_s) == (1.5, 30 * 86_400)
+    assert config.vehicles == {
+        "DEADBEEF12345678": "tesla",
+        "04123456": "zoe",
+        "12E4567": "true",
+        "04A1B2C3": "zoe",
+    }
+    assert config.chargers == {"6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f": "oprit", "123": "oprit"}
+    assert config.id_tags == "hash"
+    assert config.storage_path == Path("/srv/joulo")
+
+
+SECTIONS = "".join(f"{key}:\n" for key in ("accounts", "api", "collectors", "intervals", "history", "chargers"))
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "---\n", "\ufeff", "~", SECTIONS + "vehicles: ~\n"])
+def test_an_empty_file_is_the_defaults(load, text):
+    config = load(text)
+
+    assert config == load_config(None, TOKEN)
+    assert [(account.name, account.token.read()) for account in config.accounts] == [(None, Secret("joulo_x"))]
+    assert config.api.url == "https://api.joulo.nl/functions/v1/api"
+    assert (config.api.timeout_s, config.api.proxy_url, config.api.authorities) == (10, None, None)
+    assert config.intervals == DEFAULT_INTERVALS
+    assert config.collectors == frozenset()
+    assert config.stale_after_s == 900
+    assert (config.history.page_interval_s, config.history.resync_interval_s) == (10, 604_800)
+    assert (config.vehicles, config.chargers, config.id_tags) == ({}, {}, "show")
+    assert config.storage_path == Path("/var/lib/joulo-exporter")
+
+
+def test_the_configuration_loads_neither_the_command_line_nor_the_network():
+    code = (  # ssl, which reads certificates, brings in socket
+        "import sys, joulo_exporter.config\n"
+        "print(sorted({'argparse', 'aiohttp', 'asyncio', 'sqlite3', 'yaml'} & set(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert output == "[]\n"
+
+
+# Environment and flags ----------------------------------------------------------------------
+
+
+TWO_TOKENS = "JOULO_TOKEN: is set, and JOULO_TOKEN_FILE too; unset one of them"
+TOKEN_AS_PATH = (
+    "JOULO_TOKEN_FILE: must be the path of a file, and this looks like a token; "
+    "write the token into a file (a file of such a name is ./NAME)"
+)
+PLAIN_HTTP = (
+    "JOULO_API_URL: is plain http, and a token travels over https only; write https:// (http: loopback only)"
+)
+NO_TOKEN = (
+    "accounts: there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, "
+    "or write accounts: with `- token_file: /run/secrets/joulo` into the configuration file"
+)
+
+
+def environment_fault(environ):
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, environ)
+    assert "LEAK" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_token_in_the_environment_is_enough():
+    (account,) = load_config(None, {"JOULO_TOKEN": "joulo_x\n"}).accounts
+
+    assert (account.name, account.token.read()) == (None, Secret("joulo_x"))
+    assert account.token.shown == "environment variable JOULO_TOKEN"
+
+
+def test_a_token_file_in_the_environment_is_enough(tmp_path):
+    (tmp_path / "token").write_text("joulo_x\r\n")
+    (account,) = load_config(None, {"JOULO_TOKEN_FILE": str(tmp_path / "token"), "JOULO_TOKEN": ""}).accounts
+
+    assert (account.token.read(), account.token.path) == (Secret("joulo_x"), tmp_path / "token")
+
+
+@pytest.mark.parametrize(
+    ("environ", "fault"),
+    [
+        ({"JOULO_TOKEN": CANARY, "JOULO_TOKEN_FILE": "/t"}, TWO_TOKENS),
+        ({"JOULO_TOKEN_FILE": CANARY}, TOKEN_AS_PATH),
+        (TOKEN | {"JOULO_API_URL": "http://env.example"}, PLAIN_HTTP),
+        ({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""}, NO_TOKEN),
+    ],
+)
+def test_a_fault_of_the_environment_is_one_line(environ, fault):
+    assert environment_fault(environ) == f"environment: {fault}"
+
+
+def test_no_variable_at_all_is_as_good_as_empty_ones():
+    assert environment_fault({}) == environment_fault({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""})
+
+
+def test_accounts_of_the_file_go_before_the_token_of_the_environment(load):
+    config = load("accounts: [{token: joulo_0file}]", {"JOULO_TOKEN": "joulo_0env", "JOULO_TOKEN_FILE": "/t"})
+
+    assert [account.token.read().reveal() for account in config.accounts] == ["joulo_0file"]
+
+
+def test_the_url_of_the_environment_goes_before_that_of_the_file(load):
+    text = "api: {url: 'https://file.example/'}"
+
+    assert load(text, TOKEN | {"JOULO_API_URL": "https://env.example/"}).api.url == "https://env.example"
+    assert load(text, TOKEN | {"JOULO_API_URL": ""}).api.url == "https://file.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "on"),
+    [
+        ("", {}, set()),
+        ("collectors: {ere_position: true}", {}, {"ere_position"}),
+        ("collectors: {ere_position: True, ere_price: false}", {"ere_price": True}, {"ere_position", "ere_price"}),
+        ("collectors: {ere_position: TRUE}", {"ere_position": False}, set()),
+    ],
+)
+def test_a_flag_overrides_the_collectors_of_the_file(load, text, flags, on):
+    assert load(text, collectors=flags).collectors == on
+
+
+def test_a_flag_overrides_the_storage_path_of_the_file(load):
+    assert load("storage: {path: /a}", storage_path=Path("/b")).storage_path == Path("/b")
+    assert load_config(None, TOKEN, storage_path=Path("c")).storage_path == Path("c")
+
+
+# Durations ----------------------------------------------------------------------------------
+
+FLOORS = {
+    "intervals.chargers": (60, "the API documents no faster polling"),
+    "intervals.sessions": (600, "the API documents no faster polling"),
+    "intervals.energy": (600, "the API documents no faster polling"),
+    "intervals.ere_position": (3600, "it is not in the vendor's guide"),
+    "intervals.ere_price": (3600, "it is not in the vendor's guide"),
+    "history.page_interval": (1, "it is the pause between two requests"),
+    "history.resync_interval": (3600, "it is the time between two fetches of the whole history"),
+}
+
+
+def at(key, value):
+    """Return the text of a file with one key, ``section.key`` or ``key``."""
+    section, _, name = key.partition(".")
+    return f"{section}: {{{name}: {value}}}\n" if name else f"{section}: {value}\n"
+
+
+@pytest.mark.parametrize("key", FLOORS)
+def test_an_interval_may_be_the_floor_and_not_less(load, refused, key):
+    floor_s, why = FLOORS[key]
+
+    load(at(key, f"{floor_s}s"))
+    line = refused(at(key, f"{floor_s * 1000 - 1}ms"))
+    assert line.startswith(f"{key}: is shorter than {format_duration(floor_s)}: {why}")
+    assert "only an API on a loopback address may be asked faster" in line
+
+
+@pytest.mark.parametrize("key", FLOORS)
+def test_only_a_simulator_may_be_asked_faster_and_the_url_in_force_decides(load, refused, key):
+    section, _, name = key.partition(".")
+    fast = at(key, "1ms")
+
+    for url in ("http://localhost:9974", "https://127.0.0.2/api", "http://[::1]:1"):
+        values = getattr(load(f"api: {{url: '{url}'}}\n{fast}"), section)
+        assert (values[name] if section == "intervals" else getattr(values, f"{name}_s")) == 0.001
+    load(fast, TOKEN | {"JOULO_API_URL": "http://localhost:1"})
+    assert "is shorter than" in refused(
+        f"api: {{url: 'http://localhost:9974'}}\n{fast}", TOKEN | {"JOULO_API_URL": "https://api.joulo.nl"}
+    )
+
+
+@pytest.mark.parametrize("key", [*FLOORS, "stale_after", "api.timeout"])
+@pytest.mark.parametrize("url", ["https://api.joulo.nl", "http://localhost:1"])
+def test_no_duration_is_nothing(refused, key, url):
+    line = refused(at(key, "0"), TOKEN | {"JOULO_API_URL": url})
+    assert line.startswith(f"{key}: must be longer than 0; write for example ")
+
+
+# Names, paths, switches, URLs ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["x" * 128, "null", "12", "a b", "家"])
+def test_a_name_is_any_text_that_can_be_printed(load, name):
+    assert load(f"accounts: [{{name: {name}, token: a}}]").accounts[0].name == name
+
+
+@pytest.mark.parametrize("other", ["x", "'x '"])
+def test_two_accounts_have_two_names(refused, other):
+    text = f"accounts: [{{name: x, token: a}}, {{name: y, token: b}}, {{name: {other}, token: c}}]"
+
+    assert refused(text) == "accounts[2].name: is the name of accounts[0] too; choose another account label"
+
+
+def test_a_single_account_needs_no_name(load):
+    assert load("accounts: [{token_env: A}]", {}).accounts[0].name is None
+
+
+def test_the_reserved_vehicle_is_that_spelling_alone(load):
+    assert load("vehicles: {AB: Unknown}").vehicles == {"AB": "Unknown"}
+
+
+def test_paths_start_at_the_folder_of_the_file(load, tmp_path):
+    config = load("accounts: [{token_file: secrets/joulo}]\nstorage: {path: data}\n")
+
+    assert config.accounts[0].token.path == tmp_path / "secrets/joulo"
+    assert config.storage_path == tmp_path / "data"
+
+
+@pytest.mark.parametrize("name", [CANARY, "eyJhbGciOiJIUzI1NiJ9.e30.abc", "x" * 32])
+def test_a_token_in_the_place_of_a_path_is_told_from_a_file(load, refused, tmp_path, name):
+    assert name not in refused(f"accounts: [{{token_file: {name}}}]")
+    for path in (f"./{name}", "token", "joulo_token", "joulo.token"):
+        assert load(f"accounts: [{{token_file: {path}}}]").accounts[0].token.path == tmp_path / path
+
+
+@pytest.mark.parametrize("value", ["maybe", "1", "yes", "[true]"])
+def test_a_collector_is_on_or_off(refused, value):
+    assert refused(f"collectors: {{ere_price: {value}}}") == (
+        "collectors.ere_price: must be true or false; write one of them"
+    )
+
+
+def test_the_price_feed_is_the_vendors_or_on_this_machine(load, refused):
+    config = load("api: {url: 'http://localhost:9974/functions/v1/api'}")
+    assert config.api.ere_price_url == "http://localhost:9974/api/ere-price"
+    for url in ("https://example.org/api/ere-price", "http://joulo.nl/api/ere-price", "http://[::1]/"):
+        line = refused(f"api: {{ere_price_url: '{url}'}}")
+        assert line.startswith("api.ere_price_url: is no price feed on this machine")
+
+
+# Records ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secretive(tmp_path):
+    """A configuration with a token in each place that can hold one."""
+    (tmp_path / "token.txt").write_text(CANARY)
+    (tmp_path / "joulo.yml").write_text(
+        "accounts:\n"
+        f"  - {{name: value, token: {CANARY}}}\n"
+        "  - {name: env, token_env: WORK}\n"
+        "  - {name: file, token_file: token.txt}\n"
+        f"api: {{proxy_url: 'http://user:{CANARY}@proxy.example:3128'}}\n"
+        "vehicles: {DEADBEEF: tesla}\n"
+    )
+    return load_config(tmp_path / "joulo.yml", {"WORK": CANARY, "OTHER": CANARY})
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format, "%s".__mod__, lambda record: f"{record}"])
+def test_no_record_shows_a_token(secretive, show):
+    sources = [account.token for account in secretive.accounts]
+    for record in (secretive, secretive.api, secretive.api.proxy_url, *secretive.accounts, *sources):
+        assert CANARY not in show((record,))
+        assert CANARY not in repr(record)
+        assert "WORK=" not in repr(record)
+        with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
+            pickle.dumps(record, 0)
+        with pytest.raises(TypeError):
+            msgspec.json.encode(record)
+
+
+def test_a_configuration_cannot_be_changed(secretive):
+    with pytest.raises(AttributeError):
+        secretive.storage_path = Path("/elsewhere")
+    with pytest.raises(AttributeError):
+        secretive.accounts[0].token.path = Path("/elsewhere")
+    for mapping in (secretive.intervals, secretive.vehicles, secretive.chargers):
+        with pytest.raises(TypeError):
+            mapping["chargers"] = 1
+
+
+def test_two_loadings_of_one_file_are_equal(secretive, tmp_path):
+    again = load_config(tmp_path / "joulo.yml", {"WORK": "another"})
+
+    assert again == secretive
+    assert again.accounts[1].token == secretive.accounts[1].token

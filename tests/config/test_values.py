@@ -1,0 +1,144 @@
+"""Durations as Prometheus writes them, and URLs that may carry a token."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulo_exporter.config import DEFAULT_API_URL, format_duration, is_loopback, parse_duration
+from joulo_exporter.config.values import api_url_fault, proxy_url_fault
+
+_LONGEST_MS = (2**63 - 1) // 1_000_000
+NO_UNIT = "has no unit; write a duration such as 90s, 10m, 1h30m or 7d"
+NO_DURATION = (
+    "is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
+    "whole numbers with units y w d h m s ms, in that order"
+)
+TOO_LONG = "is longer than the 292 years that Prometheus can count; write a shorter duration"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "printed"),
+    [
+        ("0", 0.0, "0s"),
+        ("0s", 0.0, "0s"),
+        ("90s", 90.0, "1m30s"),
+        ("10m", 600.0, "10m"),
+        ("1h30m", 5400.0, "1h30m"),
+        ("7d", 604_800.0, "1w"),
+        ("1w", 604_800.0, "1w"),
+        ("90d", 7_776_000.0, "90d"),
+        ("1y", 31_536_000.0, "1y"),
+        ("365d1s", 31_536_001.0, "365d1s"),
+        ("500ms", 0.5, "500ms"),
+        ("1y2w3d4h5m6s7ms", 31_536_000 + 1_209_600 + 259_200 + 14_400 + 300 + 6.007, "382d4h5m6s7ms"),
+        ("3d90m", 264_600.0, "3d1h30m"),
+        ("007s", 7.0, "7s"),
+        ("292y", 292 * 31_536_000.0, "292y"),
+    ],
+)
+def test_a_duration_is_read_and_printed_as_prometheus_does_it(text, seconds, printed):
+    assert parse_duration(text) == pytest.approx(seconds, abs=1e-9)
+    assert format_duration(seconds) == printed
+
+
+@pytest.mark.parametrize(
+    ("fault", "texts"),
+    [
+        (NO_DURATION, ["", " ", "s", "1.5h", "-1s", "+1s", "30m1h", "1m1m", "1ms1s", "1 h", "1h ", "10M", "1µs"]),
+        (NO_DURATION, ["\u0661s", "1h\n", "9" * 5000 + "s"]),
+        (NO_UNIT, ["1", "60", "1.5", "-1", "00", "9" * 5000]),
+        (TOO_LONG, ["293y", "292y365d", "9" * 40 + "ms"]),
+    ],
+)
+def test_anything_else_is_no_duration(fault, texts):
+    for text in texts:
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 -- the message is compared in full
+            parse_duration(text)
+        assert str(caught.value) == fault
+
+
+@given(st.integers(0, _LONGEST_MS))
+def test_a_printed_duration_is_read_back(milliseconds):
+    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000, abs=5e-4)
+
+
+@given(st.integers(0, 10**12))
+def test_a_printed_duration_is_read_back_to_the_millisecond(milliseconds):
+    assert round(parse_duration(format_duration(milliseconds / 1000)) * 1000) == milliseconds
+
+
+@given(st.text(alphabet="0123456789ywdhms ", max_size=20))
+def test_any_text_is_a_duration_of_at_least_nothing_or_has_a_fault(text):
+    try:
+        assert parse_duration(text) >= 0
+    except ValueError as error:
+        assert str(error) in {NO_UNIT, NO_DURATION, TOO_LONG}  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.parametrize(
+    ("expected", "urls"),
+    [
+        (True, ["http://localhost:9974/api", "http://LOCALHOST", "http://127.0.0.1", "http://127.255.0.9:1"]),
+        (True, ["http://[::1]:80/x"]),
+        (False, ["http://localhost.example", "http://127.0.0.1.example", "http://127.1", "http://[::2]"]),
+        (False, ["http://0.0.0.0", "http://localhost@example.org", "http://[", "localhost", ""]),
+    ],
+)
+def test_only_this_machine_is_loopback(expected, urls):
+    assert {url: is_loopback(url) for url in urls} == dict.fromkeys(urls, expected)
+
+
+API_URLS = {
+    None: [
+        DEFAULT_API_URL,
+        "https://example.org",
+        "https://example.org:8443/a/b/",
+        "HTTPS://Example.ORG/",
+        "https://[2001:db8::1]/x",
+        "http://localhost:1",
+        "http://[::1]/",
+    ],
+    "is plain http, and a token travels over https only": ["http://example.org", "http://10.0.0.1"],
+    "has a user or a password in it": [
+        "http://localhost@example.org",
+        "http://127.0.0.1:80@example.org/",
+        "https://x@example.org",
+    ],
+    "has a query or a fragment": ["https://example.org?", "https://example.org/#"],
+    "is not an http or https URL": [
+        "ftp://example.org",
+        "//example.org",
+        "https://",
+        "https:///x",
+        "https://example.org:port",
+        "https://example.org:0",
+        "https://example.org:65536",
+        "https://exa mple.org",
+        "https://example.org/\n",
+        "http://localhost\\.example.org",
+        "http://localhost%2eexample.org",
+        "https://bücher.example",
+        "https://[::1%25eth0]",
+        "https://[::1",
+        "https://[v1.x]",
+        "",
+    ],
+}
+
+
+@pytest.mark.parametrize(("expected", "url"), [(fault, url) for fault, urls in API_URLS.items() for url in urls])
+def test_a_url_may_carry_a_token_or_has_a_fault(expected, url):
+    fault = api_url_fault(url)
+    assert fault is expected is None or str(fault).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("usable", "urls"),
+    [
+        (True, ["http://proxy.example:3128", "https://user:password@proxy.example/"]),
+        (False, ["socks5://proxy.example", "http://proxy.example/path", "http://proxy.example?x"]),
+        (False, ["proxy.example:3128"]),
+    ],
+)
+def test_a_proxy_is_an_http_url_without_a_path(usable, urls):
+    assert {url: proxy_url_fault(url) is None for url in urls} == dict.fromkeys(urls, usable)

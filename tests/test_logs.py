@@ -1,0 +1,337 @@
+"""Lines of the log: their form, their levels, errors, secrets, and failures that go on."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulo_exporter import logs
+from joulo_exporter.config import Secret
+from joulo_exporter.errors import ApiTimeoutError, ConfigError
+
+NOW_S = 1_780_315_200.5  # 2026-06-01T12:00:00.500Z
+LOG = logging.getLogger("joulo_exporter.test")
+CANARY = "joulo_0LEAK4242canary"
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Set up logging; return a function that gives the lines written since."""
+    monkeypatch.setattr("time.time", lambda: NOW_S)
+    monkeypatch.setattr("time.time_ns", lambda: int(NOW_S * 1e9))
+    stream = io.StringIO()
+
+    def lines():
+        text = stream.getvalue()
+        assert not text or text.endswith("\n")
+        return text.splitlines()
+
+    def configure(level="info", log_format="logfmt", **more):
+        logging.getLogger().handlers.clear()  # those of pytest raise where ours must not
+        logs.configure(level, log_format, stream, **more)
+        return lines
+
+    return configure
+
+
+def messages(lines):
+    return [line.partition(" msg=")[2] for line in lines()]
+
+
+def raised(error):
+    """Return the error with a traceback."""
+    with pytest.raises(type(error)) as caught:
+        raise error
+    return caught.value
+
+
+# Lines --------------------------------------------------------------------------------------
+
+
+def test_a_line_is_written_as_prometheus_writes_it(written):
+    lines = written()
+    logs.event(LOG, "info", "Refreshed the sessions", endpoint="sessions", new=3, duration=0.25, complete=True)
+
+    assert re.fullmatch(
+        r"time=2026-06-01T12:00:00\.500Z level=INFO source=test_logs\.py:\d+ "
+        r'msg="Refreshed the sessions" endpoint=sessions new=3 duration=0\.25 complete=true',
+        lines()[0],
+    )
+
+
+def test_a_line_of_json_has_the_same_keys(written):
+    lines = written(log_format="json")
+    logs.event(LOG, "warn", 'a "word"\n', endpoint="sessions", new=3, ratio=0.5, complete=False, none=None)
+
+    record = json.loads(lines()[0])
+    assert re.fullmatch(r"test_logs\.py:\d+", record.pop("source"))
+    assert record == {
+        "time": "2026-06-01T12:00:00.500Z",
+        "level": "WARN",
+        "msg": 'a "word"\n',
+        "endpoint": "sessions",
+        "new": 3,
+        "ratio": 0.5,
+        "complete": False,
+        "none": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "written_value"),
+    [
+        ("plain", "plain"),
+        ("", '""'),
+        ("two words", '"two words"'),
+        ("a=b", '"a=b"'),
+        ('a"b', r'"a\"b"'),
+        ("back\\slash", "back\\slash"),
+        ("back \\slash", r'"back \\slash"'),
+        ("a\nb\r\tc", r'"a\nb\r\tc"'),
+        ("\x1b[31m", r'"\x1b[31m"'),
+        ("\x7f", r'"\x7f"'),
+        ("é家", "é家"),
+        ("\u2028\u202e", r'"\u2028\u202e"'),
+        ("\U000e0001", r'"\U000e0001"'),
+        ("\udc80", "\\udc80"),
+        (None, "<nil>"),
+        (False, "false"),
+        (12, "12"),
+        (10**30, hex(10**30)),
+        (float("nan"), "nan"),
+        (Path("/a b"), '"/a b"'),
+        (["x"], "['x']"),
+    ],
+)
+def test_values_are_quoted_as_slog_quotes_them(written, value, written_value):
+    lines = written()
+    logs.event(LOG, "info", "m", key=value)
+
+    assert messages(lines) == [f"m key={written_value}"]
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", 5), ("info", 4), ("warn", 3), ("error", 2)])
+def test_levels_are_spelt_as_slog_spells_them_and_less_than_the_level_is_not_logged(written, level, shown):
+    lines = written(level)
+    for each in logs.LEVELS:
+        logs.event(LOG, each, each)
+    LOG.critical("critical")
+
+    spelt = [re.search(r"level=(\S+)", line)[1] for line in lines()]
+    assert spelt == ["DEBUG", "INFO", "WARN", "ERROR", "ERROR"][-shown:]
+
+
+@pytest.mark.parametrize("name", ["aiohttp.access", "aiohttp.server", "asyncio", "anything"])
+def test_loggers_of_libraries_write_the_same_lines(written, name):
+    lines = written()
+    logging.getLogger(name).warning("%s of %d", "one", 2)
+
+    assert re.sub(r" source=\S+:\d+", "", lines()[0]) == 'time=2026-06-01T12:00:00.500Z level=WARN msg="one of 2"'
+
+
+def test_fields_are_taken_from_a_plain_call_too(written):
+    lines = written()
+    LOG.info("m", extra={"fields": {"time": 1, "a b": 2}})
+
+    assert messages(lines) == ['m time_=1 "a b"=2']
+
+
+def test_a_second_configuration_replaces_the_first(written):
+    first = io.StringIO()
+    logs.configure("debug", "json", first)
+    lines = written("warn")
+    logs.event(LOG, "info", "not logged")
+    logs.event(LOG, "warn", "once")
+
+    assert first.getvalue() == ""
+    assert messages(lines) == ["once"]
+
+
+ANYTHING = st.text() | st.integers() | st.floats() | st.none() | st.booleans() | st.binary() | st.lists(st.text())
+
+
+@given(st.text(), st.dictionaries(st.text(), ANYTHING))
+def test_a_record_is_one_line_whatever_is_in_it(message, fields):
+    logfmt, json_ = io.StringIO(), io.StringIO()
+    for log_format, stream in (("logfmt", logfmt), ("json", json_)):
+        logs.configure("debug", log_format, stream)
+        LOG.info(message, extra={"fields": fields})
+
+    text = logfmt.getvalue()
+    assert text[-1:] == "\n"
+    assert text[:-1].isprintable()
+    pairs = re.findall(r'(?:[^\s="]+|"(?:[^"\\]|\\.)*")=(?:[^\s="]+|"(?:[^"\\]|\\.)*")(?= |\n)', text)
+    assert len(pairs) >= 4 + len({key.encode("utf-8", "backslashreplace") for key in fields})
+
+    text = json_.getvalue()
+    assert text.count("\n") == 1
+    assert text[:-1].isprintable()
+    assert text.isascii()
+    assert json.loads(text)["msg"] == message.encode("utf-8", "backslashreplace").decode()
+
+
+def test_a_line_of_logfmt_splits_as_a_shell_splits_it(written):
+    lines = written()
+    logs.event(LOG, "info", 'say "hi" = now', a="b c")
+
+    assert shlex.split(lines()[0])[3:] == ['msg=say "hi" = now', "a=b c"]
+
+
+# Errors, and streams that fail --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConfigError("/etc/joulo.yml: api: wrong"), '"/etc/joulo.yml: api: wrong"'),
+        (ApiTimeoutError(""), "ApiTimeoutError"),
+        (KeyError("a"), "\"KeyError: 'a'\""),
+        (ValueError("two\nlines"), r'"ValueError: two\nlines"'),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+@pytest.mark.parametrize("level", ["info", "warn", "error"])
+def test_an_error_is_one_field_and_shows_no_traceback(written, level, error, text):
+    lines = written(level)
+    logs.event(LOG, "error", "failed", endpoint="energy", err=raised(error))
+    LOG.error("failed", exc_info=raised(error), stack_info=True)
+
+    assert messages(lines) == [f"failed endpoint=energy err={text}", f"failed err={text}"]
+
+
+@pytest.mark.parametrize("log_format", logs.FORMATS)
+def test_only_debug_shows_a_traceback_on_the_same_line(written, log_format):
+    lines = written("debug", log_format)
+    logs.event(LOG, "warn", "failed", err=raised(ValueError("x")))
+
+    assert len(lines()) == 1
+    assert r"Traceback (most recent call last):\n  File \"" in lines()[0]
+    assert "ValueError: x" in lines()[0]
+
+
+class Unprintable:
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+def test_values_that_cannot_be_shown_do_not_stop_the_line(written):
+    lines = written()
+    LOG.info("%d of them", "x")
+    LOG.info("%s", Unprintable())
+    logs.event(LOG, "info", "m", key=Unprintable(), after=1)
+
+    assert messages(lines) == ['"%d of them"', "%s", "m key=<Unprintable> after=1"]
+
+
+@pytest.mark.parametrize("log_format", logs.FORMATS)
+def test_a_stream_that_cannot_take_a_character_gets_it_escaped(log_format):
+    raw = io.BytesIO()
+    logs.configure("info", log_format, io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    logs.event(LOG, "info", "café")
+
+    assert b"caf\\" in raw.getvalue()
+
+
+def test_a_closed_stream_is_no_error(capsys):
+    stream = io.StringIO()
+    logs.configure("info", "logfmt", stream)
+    stream.close()
+    logs.event(LOG, "error", "to nobody")
+
+    assert capsys.readouterr().err == ""
+
+
+def test_a_process_without_standard_error_logs_nothing(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    logs.configure("info", "logfmt", None)
+    logs.event(LOG, "error", "to nobody")
+
+
+# Secrets ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("log_format", logs.FORMATS)
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_a_secret_is_taken_out_of_every_part(written, log_format, level):
+    proxy = "http://user:LEAK/w@proxy"
+    lines = written(level, log_format, secrets=lambda: [Secret(CANARY), Secret(proxy), Secret("")])
+    LOG.info("token %s", CANARY)
+    LOG.info("m", extra={"fields": {"a": f"Bearer {CANARY}", f"b{CANARY}": 1, "c": {"d": CANARY}}})
+    LOG.error("m", exc_info=raised(ValueError(f"x={CANARY}")))
+    logs.event(LOG, "info", "m", err=raised(RuntimeError(CANARY)), secret=Secret(CANARY))
+    logs.event(LOG, "info", "m", a=proxy, b="http%3A%2F%2Fuser%3ALEAK%2Fw%40proxy")
+
+    assert ["<secret>" in line for line in lines()] == [True] * 5
+    assert not [line for line in lines() if "LEAK" in line]
+
+
+def test_secrets_are_those_in_use_now(written):
+    known = []
+    lines = written(secrets=lambda: known)
+    for secrets in ([], ["one"], ["two"]):
+        known[:] = map(Secret, secrets)
+        logs.event(LOG, "info", "one two")
+
+    assert messages(lines) == ['"one two"', '"<secret> two"', '"one <secret>"']
+
+
+def test_of_two_secrets_that_begin_alike_nothing_remains_and_all_else_does(written):
+    lines = written(secrets=lambda: [Secret("abc"), Secret("abcdef")])
+    logs.event(LOG, "info", "m", a="abcdef", b="abc", c="ab")
+
+    assert messages(lines) == ["m a=<secret> b=<secret> c=ab"]
+
+
+# Failures that go on ------------------------------------------------------------------------
+
+
+def shown(notice):
+    return None if notice is None else (notice.kind, notice.reason, notice.failures, notice.lasted_s)
+
+
+def test_a_failure_is_logged_when_it_begins_hourly_and_when_it_ends():
+    log = logs.FailureLog()
+
+    assert log.succeeded(40.0) is None
+    assert shown(log.failed("timeout", 100.0)) == ("began", "timeout", 1, 0.0)
+    assert [log.failed("timeout", 100.0 + 60 * n) for n in range(1, 60)] == [None] * 59
+    assert shown(log.failed("timeout", 3700.0)) == ("continues", "timeout", 61, 3600.0)
+    assert log.failed("timeout", 3760.0) is None
+    assert shown(log.failed("timeout", 7300.0)) == ("continues", "timeout", 63, 7200.0)
+    assert shown(log.succeeded(7360.0)) == ("recovered", "timeout", 63, 7260.0)
+    assert log.succeeded(7420.0) is None
+    assert shown(log.failed("timeout", 7480.0)) == ("began", "timeout", 1, 0.0)
+
+
+def test_two_reasons_that_alternate_are_logged_once_an_hour_each():
+    log = logs.FailureLog()
+    notices = [log.failed(("timeout", "unauthorized")[n % 2], 60.0 * n) for n in range(121)]
+
+    assert [(n, notice.kind) for n, notice in enumerate(notices) if notice] == [
+        (0, "began"),
+        (1, "changed"),
+        (60, "continues"),
+        (61, "continues"),
+        (120, "continues"),
+    ]
+    assert shown(notices[1]) == ("changed", "unauthorized", 2, 60.0)
+    assert shown(log.succeeded(7260.0)) == ("recovered", "timeout", 121, 7260.0)
+
+
+def test_the_time_between_repeats_can_be_set():
+    log = logs.FailureLog(repeat_s=10.0)
+    assert [
+        notice and notice.kind for notice in (log.failed("timeout", now_s) for now_s in (2.0, 11.0, 12.0))
+    ] == [
+        "began",
+        None,
+        "continues",
+    ]
