@@ -10,7 +10,6 @@ import asyncio
 import signal
 import sys
 
-from joulo_exporter.simulator.edits import Edits
 from joulo_exporter.simulator.household import Household
 from joulo_exporter.simulator.scenario import Cadence, Scenario
 from joulo_exporter.simulator.server import serve
@@ -22,7 +21,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--chargers", type=int, default=usual.chargers)
-    parser.add_argument("--nickname", help="of the first charger, in place of its usual one")
     parser.add_argument("--history-days", type=int, default=usual.history_days)
     parser.add_argument("--history-sessions", type=int, default=usual.history_sessions)
     parser.add_argument("--session-seconds", type=float, help="length of every session")
@@ -51,23 +49,16 @@ def _scenario(arguments: argparse.Namespace) -> Scenario:
     )
 
 
-def _household(arguments: argparse.Namespace) -> Household:
-    household = Household(_scenario(arguments))
-    if arguments.nickname is not None:
-        household.edits = Edits(nicknames={household.charger_ids[0]: arguments.nickname})
-    return household
-
-
-async def _serve_until_told(household: Household, port: int) -> None:
-    told = asyncio.Event()
+async def _serve_until_signalled(household: Household, port: int) -> None:
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with serve(household, port=port) as running:
         sys.stdout.write(f"{running.url}\n")
         sys.stdout.flush()
-        await told.wait()
+        await stopped.wait()
 
 
 if __name__ == "__main__":
     _given = _arguments()
-    asyncio.run(_serve_until_told(_household(_given), _given.port))
+    asyncio.run(_serve_until_signalled(Household(_scenario(_given)), _given.port))

@@ -1,4 +1,4 @@
-"""What the household's credits are worth: a year in which quarters become final, and what is payable is paid.
+"""Worth of the household's credits: a year in which quarters become final, and what is payable is paid.
 
 A quarter's credits are sold in the quarter that follows it. A third of a settled quarter is reserved at
 first, then payable, then paid: half a year after its end nothing of it is left to pay.
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-
-from joulo_exporter.simulator.wire import Json, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from joulo_exporter.models import Session
+
+Json = dict[str, Any]
 
 _FEE_PCT = 10
 _DAY_S = 86_400.0
@@ -54,7 +54,7 @@ class _Quarter(msgspec.Struct):
 
 
 def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
-    """Return the answer of ``/ere-position`` for all sessions up to a moment: of the calendar year of it."""
+    """Return the body of ``/ere-position`` for all sessions up to a moment: of the calendar year of it."""
     year = datetime.fromtimestamp(moment_seconds, UTC).year
     start_seconds = datetime(year, 1, 1, tzinfo=UTC).timestamp()
     pending = 0.0
@@ -67,11 +67,11 @@ def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
         if session.credits_hundredths is None:
             pending += (session.kwh_hundredths or 0) / 100
     quarters = _quarters(year, sums, moment_seconds)
-    return _answer(year, quarters, pending, (moment_seconds - start_seconds) / _DAY_S)
+    return _position(year, quarters, pending, (moment_seconds - start_seconds) / _DAY_S)
 
 
 def price_json(moment_seconds: float) -> Json:
-    """Return the answer of the public price feed; it is updated at the start of each week."""
+    """Return the body of the public price feed; it is updated at the start of each week."""
     monday_seconds = moment_seconds - (moment_seconds - 4 * _DAY_S) % _WEEK_S
     week = datetime.fromtimestamp(monday_seconds, UTC).isocalendar().week
     current = {
@@ -97,7 +97,7 @@ def _quarters(year: int, sums: list[float], moment_seconds: float) -> list[_Quar
     return quarters
 
 
-def _answer(year: int, quarters: list[_Quarter], pending: float, days: float) -> Json:
+def _position(year: int, quarters: list[_Quarter], pending: float, days: float) -> Json:
     price = quarters[-1].price
     settled = {status: _settled(quarters, status) for status in ("paid", "payable", "reserved")}
     earned = sum(quarter.credits for quarter in quarters)
@@ -160,3 +160,8 @@ def _quarter_json(quarter: _Quarter) -> Json:
         "realized_net_eur": quarter.net_euros(quarter.sold),
         "net_eur_by_status": {status: quarter.net_euros(amount) for status, amount in quarter.by_status.items()},
     }
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """Return ``YYYY-MM-DDTHH:MM:SSZ``, as the API normally writes it."""
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,45 +1,33 @@
 """A household with chargers, as the vendor's API would see it at any moment.
 
-Every answer follows from the scenario (with its seed), the start, the moment and the edits in force; how
-often and in what order it is asked changes nothing. What is computed once is kept only because it cannot
-come out differently.
+All that it says follows from the scenario (with its seed), the start and the moment: how often and in what
+order it is asked changes nothing.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
+from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from msgspec import UNSET, UnsetType
-
-from joulo_exporter.models import Charger, Energy, LiveSession, Session
-from joulo_exporter.simulator.chargers import SimulatedCharger, chargers_of
-from joulo_exporter.simulator.edits import Correction, Edits
-from joulo_exporter.simulator.history import history_of
-from joulo_exporter.simulator.scenario import Scenario
-from joulo_exporter.simulator.session import credits_hundredths
-from joulo_exporter.simulator.timeline import Timeline
-from joulo_exporter.simulator.totals import energy_of
+from joulo_exporter.models import Charger, Energy, LiveSession, Month, Session
+from joulo_exporter.simulator.scenario import Scenario, chargers_of, credits_hundredths
+from joulo_exporter.simulator.sessions import Timeline, history_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from joulo_exporter.simulator.query import SessionQuery
-    from joulo_exporter.simulator.session import PlannedSession
+    from joulo_exporter.simulator.scenario import PlannedSession, SimulatedCharger
 
-Value = TypeVar("Value")
-_UNCHANGED = Correction()
 _NEWEST_FIRST = attrgetter("started_at_seconds", "id")
 
 
 class Household:
-    """Chargers, their past and their present.
-
-    Assign ``edits`` to correct the household from now on; an edit that is taken out again leaves no trace.
-    """
+    """Chargers, their past and their present."""
 
     def __init__(self, scenario: Scenario | None = None, clock: Callable[[], float] = time.time) -> None:
         """Start the household now.
@@ -52,54 +40,42 @@ class Household:
         self.clock = clock
         self.start_seconds = math.floor(clock())
         self._chargers = chargers_of(self.scenario)
-        self.edits = Edits()
+        self._nicknames = {charger.id: charger.nickname for charger in self._chargers}
         self._timelines = {
             charger.id: Timeline(self.scenario, charger, self.start_seconds, begins_charging=index == 0)
             for index, charger in enumerate(self._chargers)
         }
 
     @property
-    def edits(self) -> Edits:
-        """The corrections in force."""
-        return self._edits
-
-    @edits.setter
-    def edits(self, edits: Edits) -> None:
-        self._edits = edits
-        self._nicknames: dict[str, str | None] = {charger.id: charger.nickname for charger in self._chargers}
-        self._nicknames.update(edits.nicknames)
-
-    @property
     def charger_ids(self) -> tuple[str, ...]:
-        """Ids of all chargers, removed ones too; the driveway's comes first."""
+        """Return the ids of all chargers; the driveway's comes first."""
         return tuple(charger.id for charger in self._chargers)
 
     def chargers_at(self, moment_seconds: float) -> list[Charger]:
-        """Return the chargers that are listed at a moment, with their sessions in progress."""
-        removed = self.edits.removed
-        return [
-            self._charger(charger, moment_seconds)
-            for charger in self._chargers
-            if moment_seconds < removed.get(charger.id, math.inf)
-        ]
+        """Return the chargers at a moment, with their sessions in progress."""
+        return [self._charger(charger, moment_seconds) for charger in self._chargers]
 
-    def page_at(self, moment_seconds: float, query: SessionQuery) -> list[Session]:
-        """Return one page of the sessions at a moment, newest first."""
+    def sessions_at(
+        self,
+        moment_seconds: float,
+        page: slice = slice(None),
+        wanted: Callable[[PlannedSession], bool] | None = None,
+    ) -> list[Session]:
+        """Return sessions at a moment, newest first.
+
+        Args:
+            moment_seconds: Unix seconds.
+            page: positions among those that are wanted.
+            wanted: chooses sessions; all if ``None``.
+        """
         sessions = self._started(moment_seconds)
-        if not query.takes_all:
-            sessions = [
-                session for session in sessions if query.takes(session.charger_id, session.started_at_seconds)
-            ]
-        page = sessions[query.offset : query.offset + query.limit]
-        return [self._seen(session, moment_seconds) for session in page]
-
-    def sessions_at(self, moment_seconds: float) -> list[Session]:
-        """Return all sessions at a moment, newest first."""
-        return [self._seen(session, moment_seconds) for session in self._started(moment_seconds)]
+        if wanted is not None:
+            sessions = list(filter(wanted, sessions))
+        return [self._seen(session, moment_seconds) for session in sessions[page]]
 
     def energy_at(self, moment_seconds: float) -> Energy:
         """Return the totals at a moment: of all sessions, those in progress with their energy so far."""
-        return energy_of(self.sessions_at(moment_seconds))
+        return _energy_of(self.sessions_at(moment_seconds))
 
     @cached_property
     def _history(self) -> list[PlannedSession]:
@@ -119,46 +95,29 @@ class Household:
         return math.floor(moment_seconds) // step * step
 
     def _started(self, moment_seconds: float) -> list[PlannedSession]:
-        """Return the sessions that are in the answers at a moment, newest first."""
+        """Return the sessions that have started by a moment, newest first."""
         live = [session for id_ in self._timelines for session in self._live(id_, moment_seconds)]
-        live += [session for session in self.edits.added if session.started_at_seconds <= moment_seconds]
         live.sort(key=_NEWEST_FIRST, reverse=True)
-        sessions = live + self._history
-        if self.edits.added:
-            sessions.sort(key=_NEWEST_FIRST, reverse=True)
-        if self.edits.withdrawn:
-            sessions = [session for session in sessions if session.id not in self.edits.withdrawn]
-        return sessions
+        return live + self._history
 
     def _live(self, charger_id: str, moment_seconds: float) -> Sequence[PlannedSession]:
-        """Return the sessions of a charger since the start, oldest first; none begins after its removal."""
-        sessions = self._timelines[charger_id].started_until(moment_seconds)
-        removed = self.edits.removed.get(charger_id, math.inf)
-        if moment_seconds < removed:
-            return sessions
-        return [
-            session if session.ended_at_seconds <= removed else session.cut(removed)
-            for session in sessions
-            if session.started_at_seconds < removed
-        ]
+        """Return the sessions of a charger since the start, oldest first."""
+        return self._timelines[charger_id].started_until(moment_seconds)
 
     def _seen(self, session: PlannedSession, moment_seconds: float) -> Session:
-        """Return a session as the API shows it at a moment, corrections applied."""
-        correction = self.edits.corrected.get(session.id, _UNCHANGED)
-        end = _corrected(correction.ended_at_seconds, session.ended_at_seconds)
-        ended = end is not None and moment_seconds >= end
-        calculated = end is not None and moment_seconds >= end + self.scenario.cadence.credits_delay_s
+        """Return a session as the API shows it at a moment."""
+        end = session.ended_at_seconds
+        ended = moment_seconds >= end
+        calculated = moment_seconds >= end + self.scenario.cadence.credits_delay_s
         kwh = session.kwh_hundredths if ended else session.kwh_hundredths_at(self._synced(moment_seconds))
-        kwh = _corrected(correction.kwh_hundredths, kwh)
-        ere = credits_hundredths(kwh) if calculated and session.counts_for_ere else None
         return Session(
             id=session.id,
             charger_id=session.charger_id,
             started_at_seconds=session.started_at_seconds,
-            charger_nickname=self._nicknames.get(session.charger_id),
+            charger_nickname=self._nicknames[session.charger_id],
             ended_at_seconds=end if ended else None,
             kwh_hundredths=kwh,
-            credits_hundredths=_corrected(correction.credits_hundredths, ere),
+            credits_hundredths=credits_hundredths(kwh) if calculated and session.counts_for_ere else None,
             id_tag=session.id_tag,
             status="completed" if ended else "charging",
             counts_for_ere=session.counts_for_ere,
@@ -170,7 +129,7 @@ class Household:
         return Charger(
             id=charger.id,
             slug=charger.slug,
-            nickname=self._nicknames[charger.id],
+            nickname=charger.nickname,
             connection_type=charger.connection_type,
             status=charger.busy_status if session else "online",
             mid_certified=charger.mid_certified,
@@ -183,7 +142,7 @@ class Household:
     def _in_progress(self, charger_id: str, moment_seconds: float) -> LiveSession | None:
         for planned in self._live(charger_id, moment_seconds)[-1:]:
             seen = self._seen(planned, moment_seconds)
-            if seen.ended_at_seconds is None and seen.id not in self.edits.withdrawn:
+            if seen.ended_at_seconds is None:
                 return LiveSession(
                     id=seen.id,
                     started_at_seconds=seen.started_at_seconds,
@@ -193,13 +152,53 @@ class Household:
         return None
 
     def _meter_wh(self, charger_id: str, synced_seconds: int) -> int:
-        timeline = self._timelines[charger_id]
-        delivered = timeline.wh_until(synced_seconds)
-        meter = self.edits.meters.get(charger_id)
-        if meter is None or synced_seconds < meter.at_seconds:
-            return self._wh_at_start[charger_id] + delivered
-        return meter.reading_wh + delivered - timeline.wh_until(meter.at_seconds)
+        return self._wh_at_start[charger_id] + self._timelines[charger_id].wh_until(synced_seconds)
 
 
-def _corrected(correction: Value | UnsetType, value: Value) -> Value:
-    return value if correction is UNSET else correction
+class _Sum:
+    """Running totals of some sessions; what is not eligible for ERE counts in the ``_all`` figures only."""
+
+    __slots__ = ("credits", "kwh", "kwh_all", "sessions", "sessions_all")
+
+    def __init__(self) -> None:
+        self.kwh = self.kwh_all = self.credits = self.sessions = self.sessions_all = 0
+
+    def add(self, session: Session) -> None:
+        kwh = session.kwh_hundredths or 0
+        self.kwh_all += kwh
+        self.sessions_all += 1
+        if session.counts_for_ere:
+            self.kwh += kwh
+            self.sessions += 1
+            self.credits += session.credits_hundredths or 0
+
+    def month(self, name: str) -> Month:
+        return Month(
+            month=name,
+            kwh_hundredths=self.kwh,
+            kwh_all_hundredths=self.kwh_all,
+            credits_hundredths=self.credits,
+            sessions=self.sessions,
+            sessions_all=self.sessions_all,
+        )
+
+
+def _energy_of(sessions: Iterable[Session]) -> Energy:
+    """Return totals and months, newest month first; a session belongs to the month in which it started."""
+    total = _Sum()
+    months: defaultdict[str, _Sum] = defaultdict(_Sum)
+    days: dict[int, str] = {}
+    for session in sessions:
+        day = int(session.started_at_seconds // 86_400)
+        if day not in days:
+            days[day] = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m")
+        months[days[day]].add(session)
+        total.add(session)
+    return Energy(
+        kwh_hundredths=total.kwh,
+        kwh_all_hundredths=total.kwh_all,
+        credits_hundredths=total.credits,
+        sessions=total.sessions,
+        sessions_all=total.sessions_all,
+        months=tuple(months[name].month(name) for name in sorted(months, reverse=True)),
+    )

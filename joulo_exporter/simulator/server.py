@@ -1,29 +1,46 @@
-"""The simulated API over HTTP."""
+"""The simulated API over HTTP, in the wire format of the vendor's example responses."""
 
 from __future__ import annotations
 
-import asyncio
+import re
 from collections import deque
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
 
-from joulo_exporter.simulator.endpoints import ALL_SCOPES, BASE_PATH, ENDPOINTS, Endpoint, full_path
-from joulo_exporter.simulator.faults import Faults
-from joulo_exporter.simulator.query import InvalidQueryError
+from joulo_exporter.simulator.ere import position_json, price_json, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from collections.abc import Set as AbstractSet
 
+    from joulo_exporter.models import Charger, Energy, LiveSession, Month, Session
     from joulo_exporter.simulator.household import Household
+    from joulo_exporter.simulator.scenario import PlannedSession
+
+Json = dict[str, Any]
+
+BASE_PATH: Final = "/functions/v1/api"
+PRICE_PATH: Final = "/api/ere-price"
+"""The public price feed lies outside of ``BASE_PATH``, and needs no token."""
+
+ALL_SCOPES: Final[AbstractSet[str]] = {"chargers:read", "sessions:read", "energy:read", "ere:read"}
+"""Scopes of a token that may read everything."""
 
 DEMO_TOKEN: Final = "joulo_demo"  # noqa: S105 (opens the simulator only)
 DEMO_TOKENS: Final[Mapping[str, AbstractSet[str]]] = {DEMO_TOKEN: ALL_SCOPES}
 _REMEMBERED_REQUESTS = 100_000
+_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
+_MOST_SESSIONS = 100
+_USUAL_SESSIONS = 20
+
+
+class InvalidQueryError(ValueError):
+    """A parameter that gets 400; the message is for the body."""
 
 
 class SeenRequest(msgspec.Struct, frozen=True):
@@ -43,12 +60,10 @@ class Running:
 
     def __init__(self, household: Household, tokens: Mapping[str, AbstractSet[str]]) -> None:
         self.household = household
-        self.faults = Faults()
         self.origin = ""
         """Scheme, host and port, such as ``http://127.0.0.1:40123``."""
         self._tokens = tokens
         self._seen: deque[SeenRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
-        self._closing = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -62,45 +77,42 @@ class Running:
 
     def requests_to(self, path: str) -> list[SeenRequest]:
         """Return the requests to one path, in full or below the base path, oldest first."""
-        wanted = full_path(path)
-        return [request for request in self._seen if request.path == wanted]
-
-    def close(self) -> None:
-        """Let go of requests that hang."""
-        self._closing.set()
+        wanted = (path, BASE_PATH + path)
+        return [request for request in self._seen if request.path in wanted]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Record a request, then answer it or fail as injected."""
+        """Record a request, then respond."""
         moment_seconds = self.household.clock()
-        self._seen.append(_seen(request, moment_seconds))
-        genuine = self._answer(request, moment_seconds)
-        fault = self.faults.take(request.path)
-        return genuine if fault is None else await fault.answer(request, genuine, self._closing)
-
-    def _answer(self, request: web.Request, moment_seconds: float) -> web.Response:
-        endpoint = ENDPOINTS.get(request.path)
+        self._seen.append(
+            SeenRequest(
+                at_seconds=moment_seconds,
+                method=request.method,
+                path=request.path,
+                query=dict(request.query),
+                has_authorization="Authorization" in request.headers,
+            )
+        )
+        endpoint = _ENDPOINTS.get(request.path)
         if endpoint is None:
             return _json({"error": "Not found"}, HTTPStatus.NOT_FOUND)
         if request.method != "GET":
             return _json({"error": "Method not allowed"}, HTTPStatus.METHOD_NOT_ALLOWED, Allow="GET")
-        refusal = self._refusal(request, endpoint)
+        scope, body_of = endpoint
+        refusal = None if scope is None else self._refusal(request, scope)
         if refusal is not None:
             return refusal
         try:
-            return _json(endpoint.answer(self.household, moment_seconds, request.query))
+            return _json(body_of(self.household, moment_seconds, request.query))
         except InvalidQueryError as error:
             return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
 
-    def _refusal(self, request: web.Request, endpoint: Endpoint) -> web.Response | None:
-        if endpoint.scope is None:
-            return None
+    def _refusal(self, request: web.Request, wanted: str) -> web.Response | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         scopes = self._tokens.get(token) if scheme == "Bearer" else None
         if scopes is None:
             return _json({"error": "Missing or invalid API token"}, HTTPStatus.UNAUTHORIZED)
-        if endpoint.scope not in scopes:
-            body = {"error": "Insufficient scope", "required_scope": endpoint.scope}
-            return _json(body, HTTPStatus.FORBIDDEN)
+        if wanted not in scopes:
+            return _json({"error": "Insufficient scope", "required_scope": wanted}, HTTPStatus.FORBIDDEN)
         return None
 
 
@@ -115,7 +127,7 @@ async def serve(
     """Serve a household while the context lasts.
 
     Args:
-        household: who answers; its edits can be changed while it is served.
+        household: source of all responses.
         host: the address to listen on.
         port: 0 for any free one; the URL tells which.
         tokens: the scopes of each token that is let in.
@@ -133,21 +145,147 @@ async def serve(
         running.origin = f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
         yield running
     finally:
-        running.close()
         await runner.cleanup()
-
-
-def _seen(request: web.Request, moment_seconds: float) -> SeenRequest:
-    return SeenRequest(
-        at_seconds=moment_seconds,
-        method=request.method,
-        path=request.path,
-        query=dict(request.query),
-        has_authorization="Authorization" in request.headers,
-    )
 
 
 def _json(body: object, status: HTTPStatus = HTTPStatus.OK, **headers: str) -> web.Response:
     return web.Response(
         status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers
     )
+
+
+def _chargers(household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
+    return {"chargers": [_charger_json(charger) for charger in household.chargers_at(moment_seconds)]}
+
+
+def _sessions(household: Household, moment_seconds: float, parameters: Mapping[str, str]) -> Json:
+    limit = _number(parameters, "limit", _USUAL_SESSIONS, 1, _MOST_SESSIONS)
+    offset = _number(parameters, "offset", 0, 0, 999_999_999)
+    page = household.sessions_at(moment_seconds, slice(offset, offset + limit), _wanted(parameters))
+    return {"sessions": [_session_json(session) for session in page], "limit": limit, "offset": offset}
+
+
+def _energy(household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
+    return _energy_json(household.energy_at(moment_seconds))
+
+
+def _ere_position(household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
+    return position_json(household.sessions_at(moment_seconds), moment_seconds)
+
+
+def _ere_price(_household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
+    return price_json(moment_seconds)
+
+
+_ENDPOINTS: Final[Mapping[str, tuple[str | None, Callable[[Household, float, Mapping[str, str]], Json]]]] = {
+    f"{BASE_PATH}/chargers": ("chargers:read", _chargers),
+    f"{BASE_PATH}/sessions": ("sessions:read", _sessions),
+    f"{BASE_PATH}/energy": ("energy:read", _energy),
+    f"{BASE_PATH}/ere-position": ("ere:read", _ere_position),
+    PRICE_PATH: (None, _ere_price),
+}
+# By full path: the scope that a token needs, ``None`` for a public path, and the JSON body of the response.
+
+
+def _wanted(parameters: Mapping[str, str]) -> Callable[[PlannedSession], bool] | None:
+    """Return the filter of ``charger_id``, ``from`` and ``to``; both bounds belong to the page."""
+    charger_id = parameters.get("charger_id")
+    from_seconds = _moment(parameters, "from", float("-inf"))
+    to_seconds = _moment(parameters, "to", float("inf"))
+    if charger_id is None and to_seconds - from_seconds == float("inf"):
+        return None
+    return lambda session: (
+        charger_id in (None, session.charger_id) and from_seconds <= session.started_at_seconds <= to_seconds
+    )
+
+
+def _number(parameters: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
+    text = parameters.get(name)
+    if text is None:
+        return usual
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise InvalidQueryError(f"{name} must be a whole number from {least} to {most}")
+    return int(text)
+
+
+def _moment(parameters: Mapping[str, str], name: str, usual: float) -> float:
+    text = parameters.get(name)
+    if text is None:
+        return usual
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidQueryError(f"{name} must be an ISO 8601 timestamp") from None
+
+
+def _charger_json(charger: Charger) -> Json:
+    """Return a charger of ``/chargers``; what it does not have is absent rather than null."""
+    fields = {
+        "id": charger.id,
+        "slug": charger.slug,
+        "nickname": charger.nickname,
+        "connection_type": charger.connection_type,
+        "status": charger.status,
+        "mid_certified": charger.mid_certified,
+        "is_charging": charger.charging,
+        "current_session": charger.session and _live_session_json(charger.session),
+        "latest_meter_wh": charger.meter_wh,
+        "meter_updated_at": timestamp(charger.meter_at_seconds),
+    }
+    return {name: value for name, value in fields.items() if value is not None or name == "nickname"}
+
+
+def _live_session_json(session: LiveSession) -> Json:
+    return {
+        "id": session.id,
+        "started_at": timestamp(session.started_at_seconds),
+        "kwh_so_far": decimal(session.kwh_hundredths),
+        "id_tag": session.id_tag,
+    }
+
+
+def _session_json(session: Session) -> Json:
+    """Return a session of ``/sessions``."""
+    return {
+        "id": session.id,
+        "charger_id": session.charger_id,
+        "charger_nickname": session.charger_nickname,
+        "started_at": timestamp(session.started_at_seconds),
+        "ended_at": timestamp(session.ended_at_seconds),
+        "kwh": decimal(session.kwh_hundredths),
+        "status": session.status,
+        "id_tag": session.id_tag,
+        "counts_for_ere": session.counts_for_ere,
+        "ere_credits": decimal(session.credits_hundredths),
+    }
+
+
+def _energy_json(energy: Energy) -> Json:
+    """Return the body of ``/energy`` in its newer form, with the ``_all`` figures."""
+    return {
+        "total_kwh": decimal(energy.kwh_hundredths),
+        "total_ere_credits": decimal(energy.credits_hundredths),
+        "total_sessions": energy.sessions,
+        "total_kwh_all": decimal(energy.kwh_all_hundredths),
+        "total_sessions_all": energy.sessions_all,
+        "months": [_month_json(month) for month in energy.months],
+    }
+
+
+def _month_json(month: Month) -> Json:
+    return {
+        "month": month.month,
+        "kwh": decimal(month.kwh_hundredths),
+        "ere_credits": decimal(month.credits_hundredths),
+        "sessions": month.sessions,
+        "kwh_all": decimal(month.kwh_all_hundredths),
+        "sessions_all": month.sessions_all,
+    }
+
+
+def decimal(hundredths: int | None) -> float | None:
+    """Return a number with at most two decimals; a whole one without any, as JavaScript writes it."""
+    if hundredths is None:
+        return None
+    return hundredths / 100 if hundredths % 100 else hundredths // 100

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from joulo_exporter.models import parse_chargers, parse_energy, parse_sessions
-from joulo_exporter.simulator import BASE_PATH, Edits, Household, Scenario, serve
-from joulo_exporter.simulator.wire import decimal
+from joulo_exporter.simulator import BASE_PATH, Household, Scenario, serve
+from joulo_exporter.simulator.server import decimal
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -192,12 +192,6 @@ async def test_every_request_is_recorded(running, client, clock, start):
     ]
     assert [r.at_seconds for r in running.requests_to("/chargers")] == [start + 60]
     assert "joulo_demo" not in repr(running.requests)
-
-
-async def test_edits_take_effect_while_it_is_served(client, household):
-    household.edits = Edits(nicknames={household.charger_ids[0]: "Voordeur"})
-    answer = parse_chargers(await body_of(client, "chargers"))
-    assert answer.records[0].nickname == "Voordeur"
 
 
 async def test_a_page_of_a_long_history_is_quick(clock):

@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulo_exporter.simulator import Cadence, Household, Scenario
-from joulo_exporter.simulator.chargers import CARS
-from joulo_exporter.simulator.scenario import stream, uuid_from
-from joulo_exporter.simulator.session import credits_hundredths
+from joulo_exporter.simulator.scenario import CARS, credits_hundredths, stream, uuid_from
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The past: sessions that had ended before the household's start.
+"""Sessions of a simulated household: its history before the start, and its timeline from then on.
 
 Each charger's history is cut into equal slots with one session in each. With room to spare, as in a real
 household, the session moves to the evening or night of its day; in the dense histories of load tests it
@@ -8,20 +8,20 @@ stays in its slot, and is as short as that makes it.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.simulator.scenario import DAY_S, SHORTEST_SLOT_S, stream, uuid_from
-from joulo_exporter.simulator.session import PlannedSession
+from joulo_exporter.simulator.scenario import DAY_S, SHORTEST_SLOT_S, PlannedSession, stream, uuid_from
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
-    from joulo_exporter.simulator.chargers import SimulatedCharger
-    from joulo_exporter.simulator.scenario import Scenario
+    from joulo_exporter.simulator.scenario import Scenario, SimulatedCharger
 
 _HOUR_S = 3600
 _YEAR_S = 31_556_952
@@ -29,6 +29,7 @@ _COLDEST = 15 / 365
 """The share of the year that has passed on its coldest day."""
 _WINTER_EXTRA = 0.3
 _KWH_LEAST, _KWH_MOST, _KWH_USUAL = 5.0, 42.0, 14.0
+_STARTED = attrgetter("started_at_seconds")
 _EMPTY_SHARE = 0.03
 """Sessions of some seconds without energy: a plug that was pulled at once, a car that was full."""
 _EVENING_FROM_S, _EVENING_TO_S = 16 * _HOUR_S, 26 * _HOUR_S
@@ -37,7 +38,7 @@ _LEAST_APART_S = 900
 
 
 class _Span(msgspec.Struct, frozen=True):
-    """Where one charger's history lies, and how many sessions are in it."""
+    """Time span of one charger's history, with its number of sessions."""
 
     begin_seconds: float
     end_seconds: float
@@ -132,3 +133,69 @@ def _kwh(start: int, numbers: random.Random) -> float:
     """Return the energy of one session: more in winter, when cars heat themselves."""
     coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))
     return numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
+
+
+class Timeline:
+    """Sessions of one charger, planned as far as it has been needed.
+
+    The plan follows from the seed alone, in order; how far it has been computed changes no answer.
+    """
+
+    def __init__(
+        self, scenario: Scenario, charger: SimulatedCharger, start_seconds: int, *, begins_charging: bool
+    ) -> None:
+        """Begin the plan.
+
+        Args:
+            scenario: seed and cadence.
+            charger: where it happens.
+            start_seconds: the household's start, Unix seconds.
+            begins_charging: whether a session is in progress at the start, else it begins with a pause.
+        """
+        self._cadence = scenario.cadence
+        self._charger = charger
+        self._numbers = stream(scenario.seed, "live", charger.id)
+        self._sessions: list[PlannedSession] = []
+        self._wh_before = [0]
+        """Energy of all sessions before the one at the same index, and at the end that of all."""
+        if begins_charging:
+            duration_s = self._whole_seconds(self._cadence.session_s)
+            self._next_start = start_seconds - int(duration_s * (0.3 + 0.3 * self._numbers.random()))
+            self._add(duration_s)
+        else:
+            self._next_start = start_seconds + self._whole_seconds(self._cadence.pause_s)
+
+    def started_until(self, moment_seconds: float) -> Sequence[PlannedSession]:
+        """Return the sessions that have started by a moment, oldest first."""
+        return self._sessions[: self._count(moment_seconds)]
+
+    def wh_until(self, moment_seconds: float) -> int:
+        """Return the energy delivered from the first session up to a moment, in Wh."""
+        count = self._count(moment_seconds)
+        if count == 0:
+            return 0
+        return self._wh_before[count - 1] + self._sessions[count - 1].wh_at(moment_seconds)
+
+    def _count(self, moment_seconds: float) -> int:
+        while self._next_start <= moment_seconds:
+            self._add(self._whole_seconds(self._cadence.session_s))
+        return bisect_right(self._sessions, moment_seconds, key=_STARTED)
+
+    def _add(self, duration_s: int) -> None:
+        car = self._charger.draw_car(self._numbers)
+        kwh = car.power_kw * self._cadence.time_lapse * max(1, duration_s) / 3600
+        session = PlannedSession(
+            id=uuid_from(self._numbers),
+            charger_id=self._charger.id,
+            started_at_seconds=self._next_start,
+            ended_at_seconds=self._next_start + max(1, duration_s),
+            kwh_hundredths=int(kwh * 100),
+            id_tag=car.id_tag,
+            counts_for_ere=self._charger.mid_certified,
+        )
+        self._sessions.append(session)
+        self._wh_before.append(self._wh_before[-1] + session.wh)
+        self._next_start = session.ended_at_seconds + self._whole_seconds(self._cadence.pause_s)
+
+    def _whole_seconds(self, bounds: tuple[float, float]) -> int:
+        return round(self._numbers.uniform(*bounds))
