@@ -55,7 +55,7 @@ class LedgerLockedError(LedgerError):
 
 
 class ApiError(JouloExporterError):
-    """A request to the Joulo API gave no usable answer."""
+    """A request to the Joulo API gave no usable response."""
 
     reason = "api"
 
@@ -64,7 +64,7 @@ class ApiError(JouloExporterError):
 
         Args:
             message: one line for a person.
-            status: the HTTP status, when an answer arrived at all.
+            status: the HTTP status, when a response arrived at all.
             retry_after_s: seconds the API asked us to stay away, from ``Retry-After``.
         """
         super().__init__(message)
@@ -84,19 +84,19 @@ class ApiConnectionError(ApiError):
 
 
 class ApiTimeoutError(ApiError):
-    """No complete answer within the timeout."""
+    """No complete response within the timeout."""
 
     reason = "timeout"
 
 
 class ApiResponseError(ApiError):
-    """An answer arrived that is not what the API documents."""
+    """A response arrived that is not what the API documents."""
 
     reason = "invalid"
 
 
 class ApiStatusError(ApiError):
-    """An answer with another HTTP status than 200."""
+    """A response with another HTTP status than 200."""
 
     reason = "status"
 
