@@ -20,6 +20,7 @@ from joulo_exporter import __version__
 from joulo_exporter.api.failures import (
     TRANSPORT_ERRORS,
     LostConnectionError,
+    is_web_page,
     status_failure,
     timeout_failure,
     transport_failure,
@@ -263,8 +264,7 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
 
 
 def _parsed(endpoint: Endpoint[Content], body: bytes, plausibility: Plausibility) -> ApiResponse[Content]:
-    # The body decides, not its content type: gateways send either with the other's.
-    if body[:64].lstrip().startswith(b"<"):
+    if is_web_page(body):
         raise ApiResponseError(
             "a web page came instead of the API response, from a proxy or gateway in between; "
             "check api.url and the network"

@@ -9,6 +9,7 @@ import os
 import re
 import ssl
 import sys
+from codecs import BOM_UTF8
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
 TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 """Exceptions of a request that fails, apart from ``TimeoutError``."""
 
+# With a web page as body these come from a gateway: its challenge, or a deployment. They say nothing of the token.
 _CLASSES: dict[int, type[ApiStatusError]] = {
     HTTPStatus.UNAUTHORIZED: ApiAuthenticationError,
+    HTTPStatus.FORBIDDEN: ApiScopeError,
     HTTPStatus.NOT_FOUND: ApiNotFoundError,
     HTTPStatus.TOO_MANY_REQUESTS: ApiThrottledError,
 }
@@ -85,10 +88,15 @@ def status_failure(
         now_s: wall time in Unix seconds.
         token: must not get into the message, even if the API repeats it.
     """
+    retry_after_s = retry_after_seconds(headers.get("Retry-After"), now_s)
+    if status in _CLASSES and is_web_page(body):
+        message = (
+            f"{path}: {status} with a web page, from a proxy or gateway in between; check api.url and the network"
+        )
+        return ApiStatusError(message, status=status, retry_after_s=retry_after_s)
     said = _said(body)
     hint = safe_hint(said, token)
     suffix = f"; it says: {hint}" if hint else ""
-    retry_after_s = retry_after_seconds(headers.get("Retry-After"), now_s)
     if status == HTTPStatus.FORBIDDEN:
         scope = safe_scope(said.get("required_scope"), token)
         message = f"{path}: {status}, {_missing_scope(scope)}{suffix}"
@@ -131,6 +139,11 @@ def transport_failure(error: Exception, host: str, api: ApiConfig) -> ApiError:
     if isinstance(error, aiohttp.ClientPayloadError):
         return ApiResponseError(f"the response of {host} is cut off, or broken on its way")
     return ApiConnectionError(_connection_message(error, host, api))
+
+
+def is_web_page(body: bytes) -> bool:
+    """Return whether a body is HTML; gateways send either content type with the other's body."""
+    return body[:64].removeprefix(BOM_UTF8).lstrip().startswith(b"<")
 
 
 def retry_after_seconds(header: str | None, now_s: float) -> float | None:
