@@ -11,7 +11,7 @@ from joulo_exporter.config import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.ledger.reader import open_for_command, recorded_endpoints
-from joulo_exporter.models import Answer
+from joulo_exporter.models import SessionPage
 from joulo_exporter.poller import account_tasks
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from joulo_exporter.config import AccountConfig, Config, Secret
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.ledger.reader import CommandLedger
+    from joulo_exporter.models import ApiResponse
     from joulo_exporter.poller import Task
 
 Params = ParamSpec("Params")
@@ -165,9 +166,10 @@ def _comfort(error: ApiError) -> str:
     return "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
 
 
-def _summary(response: object) -> str:
-    if not isinstance(response, Answer):
+def _summary(response: ApiResponse[object]) -> str:
+    content = response.content.sessions if isinstance(response.content, SessionPage) else response.content
+    if not isinstance(content, tuple):
         return "answers with the account's totals"
     left_out = f", and {len(response.malformed)} that cannot be read" if response.malformed else ""
-    records = "1 record" if len(response.records) == 1 else f"{len(response.records)} records"
+    records = "1 record" if len(content) == 1 else f"{len(content)} records"
     return f"answers with {records}{left_out}"

@@ -51,6 +51,8 @@ class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
     """By code."""
     malformed: int = 0
     """Records that could not be read."""
+    malformed_fields: Mapping[str, int] = {}
+    """Fields that could not be used, by name, since the process began."""
     durations: Durations = Durations()
     unknown_fields: int = 0
     """Names of fields in its answers that this version does not know, since the process began."""

@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from prometheus_client import CollectorRegistry
+from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.collector import JouloCollector
 from joulo_exporter.errors import ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Database, next_page
-from joulo_exporter.models import (
-    parse_chargers,
-    parse_energy,
-    parse_ere_position,
-    parse_ere_price,
-    parse_sessions,
-)
 from joulo_exporter.schedule import Pause
 from joulo_exporter.snapshot import (
     Durations,
@@ -77,7 +71,7 @@ class Household:
         parsed = parse_chargers(json.dumps(answer).encode())
         self.ledger.begin_request("chargers", self._pause("chargers"))
         self.ledger.record_chargers(parsed, self._pause("chargers"))
-        self.charger_records = parsed.records
+        self.charger_records = parsed.content
         return self
 
     def sessions(self, answer: dict) -> Household:
@@ -94,7 +88,7 @@ class Household:
         parsed = parse_energy(json.dumps(answer).encode())
         self.ledger.begin_request("energy", self._pause("energy"))
         self.ledger.record_energy(parsed, self._pause("energy"))
-        self.energy_record = parsed
+        self.energy_record = parsed.content
         return self
 
     def time_out(self, endpoint: str) -> Household:
@@ -148,14 +142,14 @@ def recorded_picture(**options) -> Snapshot:
 def with_position(picture: Snapshot, answer: dict | None = None) -> Snapshot:
     """Return the picture of an account that shows its ERE position too."""
     body = json.dumps(fixture("ere-position") if answer is None else answer).encode()
-    return msgspec.structs.replace(picture, ere_position=parse_ere_position(body))
+    return msgspec.structs.replace(picture, ere_position=parse_ere_position(body).content)
 
 
 def market_picture(answer: dict | None = None) -> Snapshot:
     """Return the picture of the public price feed."""
     body = json.dumps(fixture("ere-price") if answer is None else answer).encode()
     health = EndpointHealth("ere_price", 3600.0, up=True, succeeded_at_seconds=NOW, requests={"200": 1})
-    return Snapshot(None, (health,), ere_price=parse_ere_price(body), public=True)
+    return Snapshot(None, (health,), ere_price=parse_ere_price(body).content, public=True)
 
 
 def renamed(picture: Snapshot, account: str | None) -> Snapshot:

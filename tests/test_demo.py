@@ -20,7 +20,7 @@ async def test_the_household_answers_with_the_token_of_its_configuration(tmp_pat
         (account,) = config.accounts
         client = JouloClient(session, config.api, token=account.token.read())
         chargers = await client.fetch(CHARGERS)
-        assert any(charger.charging for charger in chargers.records)
+        assert any(charger.charging for charger in chargers.content)
         assert (await client.fetch(SESSIONS, {"limit": "100"})).size > 10
         assert config.api.url.startswith("http://127.0.0.1:")
         assert config.storage_path == tmp_path

@@ -1,39 +1,84 @@
-"""The one door to the Joulo API: every request leaves here, and every failure comes back as our own error."""
+"""Client of the Joulo API: its endpoints, and the one function through which every request goes.
+
+The paths are those of the vendor's developer pages. Every failure comes back as one of our own errors.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from codecs import BOM_UTF8
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from joulo_exporter import __version__
-from joulo_exporter.api.status import status_failure
-from joulo_exporter.api.transport import (
+from joulo_exporter.api.failures import (
     TRANSPORT_ERRORS,
-    send_once,
+    LostConnectionError,
+    is_web_page,
+    status_failure,
     timeout_failure,
     transport_failure,
 )
 from joulo_exporter.errors import ApiError, ApiResponseError
+from joulo_exporter.logs import event
+from joulo_exporter.models import (
+    ApiResponse,
+    Charger,
+    Energy,
+    ErePosition,
+    ErePrice,
+    Plausibility,
+    SessionPage,
+    parse_chargers,
+    parse_energy,
+    parse_ere_position,
+    parse_ere_price,
+    parse_sessions,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from joulo_exporter.api.endpoint import Endpoint
-    from joulo_exporter.api.unknown import UnknownFields
     from joulo_exporter.config.schema import ApiConfig
     from joulo_exporter.config.tokens import Secret
 
-Parsed = TypeVar("Parsed")
+_logger = logging.getLogger(__name__)
+
+Content = TypeVar("Content")
+Content_co = TypeVar("Content_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[Content_co]):
+    """One endpoint of the API, and how its API responses are read."""
+
+    name: str
+    """The ``endpoint`` label of metrics, and the key in the configuration."""
+    path: str
+    """Follows the API's base URL."""
+    parse: Callable[[bytes, Plausibility], ApiResponse[Content_co]]
+    """Reads the body of an API response with status 200; raises ``ApiResponseError``."""
+    public: bool = False
+    """Whether it is asked without a token, always and whoever asks."""
+
+
+CHARGERS: Endpoint[tuple[Charger, ...]] = Endpoint("chargers", "/chargers", parse_chargers)
+SESSIONS: Endpoint[SessionPage] = Endpoint("sessions", "/sessions", parse_sessions)
+ENERGY: Endpoint[Energy] = Endpoint("energy", "/energy", parse_energy)
+ERE_POSITION: Endpoint[ErePosition] = Endpoint("ere_position", "/ere-position", parse_ere_position)
+ERE_PRICE: Endpoint[ErePrice] = Endpoint("ere_price", "/ere-price", parse_ere_price, public=True)
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 """Decompressed; a full page of 100 sessions has about 40 KiB."""
 
+_MOST_NAMES = 64
+_LONGEST_NAME = 64
 _HEADERS = {"Accept": "application/json", "User-Agent": f"joulo-exporter/{__version__}"}
 _ERROR_BODY_LIMIT_BYTES = 64 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -41,6 +86,44 @@ _CHUNK_BYTES = 64 * 1024
 # is not used again: what is lost on it is not sent once more. Enough for the endpoints of one account at the
 # start, and for many accounts at any time.
 _KEEPALIVE_S = 3.0
+
+
+class UnknownFields:
+    """Names of fields that this version does not read, by endpoint, since the process began; never a value."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, set[str]] = {}
+
+    def count(self, endpoint: str) -> int:
+        """Return the number of distinct names, at most 64."""
+        return len(self._names.get(endpoint, ()))
+
+    def note(self, endpoint: str, paths: Iterable[str]) -> None:
+        """Add the names of an API response; a new one is logged once."""
+        names = self._names.setdefault(endpoint, set())
+        for path in paths:
+            if path not in names and len(names) < _MOST_NAMES:
+                names.add(path)
+                event(_logger, "debug", "a field that this version does not know", endpoint=endpoint,
+                      field=path[:_LONGEST_NAME])  # fmt: skip
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a request a single time: a middleware of aiohttp's client.
+
+    When a connection breaks before the response, aiohttp (3.14, ``ClientSession._request``) sends a ``GET`` once
+    more by itself, since RFC 9110 allows that. The throttle would not know of the second request.
+
+    Raises:
+        LostConnectionError: the connection broke.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:  # there was no connection; nothing was sent, nor will be
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        lost = error
+    raise LostConnectionError(lost)
 
 
 def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
@@ -58,7 +141,7 @@ def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         trust_env=False,
-        middlewares=(send_once,),
+        middlewares=(_send_once,),
     )
 
 
@@ -71,8 +154,8 @@ class JouloClient:
             request: waiting for a free connection, connecting, body and decoding.
         token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a
             client of public endpoints, to which no token is ever sent.
-        clock: wall time in Unix seconds, against which a date in ``Retry-After`` counts.
-        unknown: takes note of fields that nobody here knows.
+        clock: wall time in Unix seconds, for a date in ``Retry-After`` and the plausibility of moments.
+        unknown: names of fields that this version does not read.
     """
 
     def __init__(
@@ -92,8 +175,10 @@ class JouloClient:
         self._clock = clock
         self._unknown = unknown
 
-    async def fetch(self, endpoint: Endpoint[Parsed], params: Mapping[str, str] | None = None) -> Parsed:
-        """Ask for ``endpoint`` once, and read the answer.
+    async def fetch(
+        self, endpoint: Endpoint[Content], params: Mapping[str, str] | None = None
+    ) -> ApiResponse[Content]:
+        """Ask for ``endpoint`` once, and read the API response.
 
         Args:
             endpoint: what to ask for.
@@ -101,20 +186,20 @@ class JouloClient:
 
         Raises:
             ApiConnectionError: no connection to the API or the proxy.
-            ApiTimeoutError: no complete answer in time.
+            ApiTimeoutError: no complete response in time.
             ApiStatusError: any other status than 200, in a class of its own where that helps.
-            ApiResponseError: the answer is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
+            ApiResponseError: the API response is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._api.timeout_s
         # A byte order mark may be passed over instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
-        parsed = _parsed(endpoint, body)
+        response = _parsed(endpoint, body, Plausibility(self._clock()))
         if self._unknown is not None:
-            self._unknown.look(endpoint, body)
+            self._unknown.note(endpoint.name, response.unknown_fields)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self._host, self._api.timeout_s)
-        return parsed
+        return response
 
     async def _body(
         self, endpoint: Endpoint[object], params: Mapping[str, str] | None, deadline_s: float
@@ -173,16 +258,15 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
         body += chunk
         if len(body) > limit_bytes:
             raise ApiResponseError(
-                f"the answer is larger than {limit_bytes // 2**20} MiB, far more than an account has"
+                f"the API response is larger than {limit_bytes // 2**20} MiB, far more than an account has"
             )
     return bytes(body)
 
 
-def _parsed(endpoint: Endpoint[Parsed], body: bytes) -> Parsed:
-    # The body decides, not its content type: gateways send either with the other's.
-    if body[:64].lstrip().startswith(b"<"):
+def _parsed(endpoint: Endpoint[Content], body: bytes, plausibility: Plausibility) -> ApiResponse[Content]:
+    if is_web_page(body):
         raise ApiResponseError(
-            "a web page came instead of the API's answer, from a proxy or gateway in between; "
+            "a web page came instead of the API response, from a proxy or gateway in between; "
             "check api.url and the network"
         )
-    return endpoint.parse(body)
+    return endpoint.parse(body, plausibility)

@@ -23,6 +23,8 @@ def _each(value: Callable[[LiveCharger], float | None]) -> Callable[[Snapshot], 
 
 
 def _session_kwh(live: LiveCharger) -> float | None:
+    if live.charger.session_unreadable:
+        return None
     return of_hundredths(live.charger.session.kwh_hundredths) if live.charger.session else 0.0
 
 

@@ -1,6 +1,6 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
-from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, EndpointRecord, Outcome, Response
+from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, EndpointRecord, Outcome
 from joulo_exporter.ledger.batches import Batches
 from joulo_exporter.ledger.book import Book, FinishedSession, Totals
 from joulo_exporter.ledger.chargers import Meter
@@ -20,7 +20,6 @@ __all__ = [
     "Meter",
     "Outcome",
     "PageRequest",
-    "Response",
     "Totals",
     "Walk",
     "next_page",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.chargers import Meter
     from joulo_exporter.ledger.database import Database
     from joulo_exporter.ledger.history import PageRequest, Walk
-    from joulo_exporter.models import Answer, Charger, Energy, Session
+    from joulo_exporter.models import ApiResponse, Charger, Energy, SessionPage
 
 PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
@@ -44,14 +44,6 @@ class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     """Records that could not be read, ever."""
     requests: tuple[tuple[str, int], ...] = ()
     """Requests ever made, by code."""
-
-
-class Response(Protocol):
-    """An API response of one record."""
-
-    @property
-    def malformed(self) -> tuple[str, ...]:
-        """Return a line for each part that could not be read."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -121,23 +113,23 @@ class AccountLedger:
             _save_request(connection, self._account, endpoint, pause)
             _save_failure(connection, self._account, endpoint, error)
 
-    def record_chargers(self, response: Answer[Charger], pause: Pause) -> Outcome:
+    def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
         with self._database.transaction() as connection:
-            self._save_success(connection, "chargers", pause, response, body=response.records)
+            self._save_success(connection, "chargers", pause, response, body=response.content)
             update = chargers.record_chargers(
                 connection,
                 self._account,
-                response.records,
+                response.content,
                 self._labels,
                 self._known_chargers(connection),
                 pause.requested_at_seconds,
             )
-            readings = {("meter_wh", charger.id): charger.meter_wh for charger in response.records}
+            readings = {("meter_wh", charger.id): charger.meter_wh for charger in response.content}
             self._note(update.change, meters=update.meters, raised=self._raise_marks(connection, readings))
         return Outcome(session_ended=update.session_ended)
 
-    def record_page(self, response: Answer[Session], pause: Pause, request: PageRequest) -> Outcome:
+    def record_page(self, response: ApiResponse[SessionPage], pause: Pause, request: PageRequest) -> Outcome:
         """Store a page of ``/sessions``."""
         with self._database.transaction() as connection:
             self._save_success(connection, "sessions", pause, response)
@@ -145,17 +137,17 @@ class AccountLedger:
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
         return Outcome(walk=walk)
 
-    def record_energy(self, energy: Energy, pause: Pause) -> Outcome:
+    def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and hold its totals."""
         with self._database.transaction() as connection:
-            self._save_success(connection, "energy", pause, energy, body=energy)
-            self._note(Change.NONE, raised=self._raise_marks(connection, _stated(energy)))
+            self._save_success(connection, "energy", pause, response, body=response.content)
+            self._note(Change.NONE, raised=self._raise_marks(connection, _stated(response.content)))
         return Outcome()
 
-    def record_response(self, response: Response, pause: Pause, endpoint: str) -> Outcome:
+    def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
         """Store an API response that is shown as it is, and adds to no total."""
         with self._database.transaction() as connection:
-            self._save_success(connection, endpoint, pause, response, body=response)
+            self._save_success(connection, endpoint, pause, response, body=response.content)
         return Outcome()
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
@@ -218,7 +210,7 @@ class AccountLedger:
         connection: sqlite3.Connection,
         endpoint: str,
         pause: Pause,
-        response: Response,
+        response: ApiResponse[object],
         *,
         body: object | None = None,
     ) -> None:

@@ -77,7 +77,7 @@ def record_chargers(
             pin_label(connection, account, charger.id, slug=slug, name=charger.nickname)
             changes.append(Change.SESSIONS)
         for stored in [stored for stored in in_progress.values() if stored.charger_id == charger.id]:
-            if session is None or stored.id != session.id:
+            if not charger.session_unreadable and (session is None or stored.id != session.id):
                 del in_progress[stored.id]
                 changes.append(save_session(connection, account, stored, vanished(stored)))
                 session_ended = True

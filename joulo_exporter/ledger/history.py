@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from joulo_exporter.models import Answer, Session
+    from joulo_exporter.models import ApiResponse, Session, SessionPage
 
 PAGE_SIZE = 100
 """Sessions a page; the most that the API gives at once."""
@@ -236,7 +236,7 @@ def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
 def record_page(
     connection: sqlite3.Connection,
     account: int,
-    response: Answer[Session],
+    response: ApiResponse[SessionPage],
     request: PageRequest,
     now_seconds: float,
 ) -> Walk:
@@ -250,11 +250,11 @@ def record_page(
         now_seconds: wall-clock time.
     """
     walk = request.walk
-    former = sessions_by_id(connection, account, [session.id for session in response.records])
+    former = sessions_by_id(connection, account, [session.id for session in response.content.sessions])
     page = _page(response, request, former)
     advance = after_newest_page if request.offset == 0 else after_page
     after = advance(walk, page, now_seconds)
-    for session in response.records:
+    for session in response.content.sessions:
         old = former.get(session.id)
         # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
         # that does not connect is part of none, else the sessions above it would count as seen.
@@ -269,13 +269,13 @@ def record_page(
     return after
 
 
-def _page(response: Answer[Session], request: PageRequest, former: Mapping[str, StoredSession]) -> Page:
+def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapping[str, StoredSession]) -> Page:
     generation = request.walk.generation
     return Page(
         offset=request.offset,
-        size=response.size,
+        size=len(response.content.sessions) + len(response.malformed),
         malformed=len(response.malformed),
-        full_size=min(PAGE_SIZE, response.page_limit or PAGE_SIZE),
+        full_size=min(PAGE_SIZE, response.content.limit or PAGE_SIZE),
         in_this_walk=sum(stored.generation == generation for stored in former.values()),
         in_earlier_walks=sum(0 < stored.generation < generation for stored in former.values()),
     )

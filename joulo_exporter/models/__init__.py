@@ -1,23 +1,31 @@
-"""Frozen typed records of what the API answers, each next to the reading of its wire format."""
+"""Frozen typed records of the API's responses, each next to the reading of its wire format."""
 
 from joulo_exporter.models.charger import KNOWN_STATUSES, Charger, LiveSession, parse_chargers
 from joulo_exporter.models.energy import Energy, Month, parse_energy
-from joulo_exporter.models.ere_position import ErePosition, ErePositionQuarter, parse_ere_position
-from joulo_exporter.models.ere_price import ErePrice, parse_ere_price
-from joulo_exporter.models.session import Session, parse_sessions
-from joulo_exporter.models.wire import Answer
+from joulo_exporter.models.ere import (
+    ErePosition,
+    ErePositionQuarter,
+    ErePrice,
+    parse_ere_position,
+    parse_ere_price,
+)
+from joulo_exporter.models.session import Session, SessionPage, parse_sessions
+from joulo_exporter.models.wire import ApiResponse, MalformedField, Plausibility
 
 __all__ = [
     "KNOWN_STATUSES",
-    "Answer",
+    "ApiResponse",
     "Charger",
     "Energy",
     "ErePosition",
     "ErePositionQuarter",
     "ErePrice",
     "LiveSession",
+    "MalformedField",
     "Month",
+    "Plausibility",
     "Session",
+    "SessionPage",
     "parse_chargers",
     "parse_energy",
     "parse_ere_position",

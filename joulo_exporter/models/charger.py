@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import (
-    Answer,
-    Identifier,
-    MeterWh,
-    Records,
-    SessionKwh,
-    Text,
-    cleaned,
-    decode_object,
-    optional_hundredths,
-    optional_unix_seconds,
-    read_records,
-)
+from joulo_exporter.models.wire import MalformedRecordError, read_object
+
+if TYPE_CHECKING:
+    from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
 
 KNOWN_STATUSES = ("online", "offline", "charging", "active", "unavailable", "unknown")
 """The statuses that the API documents; it may send others."""
+
+_MAX_METER_WH = 1e12
 
 
 class LiveSession(msgspec.Struct, frozen=True, gc=False):
@@ -40,83 +35,79 @@ class Charger(msgspec.Struct, frozen=True, gc=False):
     nickname: str | None = None
     connection_type: str | None = None
     status: str | None = None
+    """In lower case: charging protocols spell ``Charging``, Joulo ``charging``."""
     mid_certified: bool | None = None
     charging: bool | None = None
     session: LiveSession | None = None
+    session_unreadable: bool = False
+    """There is a ``current_session``, but nothing says which: no session may be taken for ended."""
     meter_wh: float | None = None
     meter_at_seconds: float | None = None
 
 
-class _LiveSessionWire(msgspec.Struct, gc=False):
-    id: Identifier
-    started_at: Text | None = None
-    kwh_so_far: SessionKwh | None = None
-    id_tag: Text | None = None
-
-
-class _ChargerWire(msgspec.Struct, gc=False):
-    id: Identifier
-    slug: Text | None = None
-    nickname: Text | None = None
-    name: Text | None = None
-    connection_type: Text | None = None
-    status: Text | None = None
-    mid_certified: bool | None = None
-    is_charging: bool | None = None
-    current_session: _LiveSessionWire | None = None
-    latest_meter_wh: MeterWh | None = None
-    meter_updated_at: Text | None = None
-
-
-class _ChargersWire(msgspec.Struct, gc=False):
-    chargers: Records | None = None
-    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-def parse_chargers(body: bytes, memory: dict[int, Charger] | None = None) -> Answer[Charger]:
-    """Read an answer of ``/chargers``; no ``chargers`` in it means that there are none yet.
+def parse_chargers(
+    body: bytes, plausibility: Plausibility, memory: dict[int, Charger] | None = None
+) -> ApiResponse[tuple[Charger, ...]]:
+    """Read an API response of ``/chargers``; no ``chargers`` in it means that there are none yet.
 
     Args:
-        body: the answer.
-        memory: as for ``read_records``: most chargers stand still most of the time.
+        body: of the API response.
+        plausibility: bounds of what is believed.
+        memory: as for ``Fields.records``: most chargers stand still most of the time.
 
     Raises:
-        ApiResponseError: it is no such object, or every charger in it is malformed.
+        ApiResponseError: it is no such object, or no charger in it can be used.
     """
-    wire = decode_object(body, _ChargersWire)
-    if wire.chargers is None and wire.error is not msgspec.UNSET:
-        raise ApiResponseError("the answer is an error message with status 200")
-    return read_records(wire.chargers or [], _ChargerWire, _charger, lambda charger: charger.id, memory)
+    fields = read_object(body, plausibility)
+    if not fields.has_value("chargers") and any(map(fields.has, ("error", "code", "message"))):
+        raise ApiResponseError("the API response is an error message with status 200")
+    fields.ignore("error")
+    return fields.response(fields.required_records("chargers", _charger, memory))
 
 
-def _charger(wire: _ChargerWire) -> Charger:
+def _charger(fields: Fields) -> Charger:
+    charger_id = fields.identifier("id")
+    if charger_id is None:
+        raise MalformedRecordError("it has no usable id")
+    nickname, name = fields.text("nickname"), fields.text("name")
+    status = (fields.text("status") or "").lower() or None
+    session, unreadable = _live_session(fields)
+    fields.ignore("mid_eligible")
     return Charger(
-        id=wire.id,
-        slug=cleaned(wire.slug),
-        nickname=cleaned(wire.nickname) or cleaned(wire.name),
-        connection_type=cleaned(wire.connection_type),
-        status=cleaned(wire.status),
-        mid_certified=wire.mid_certified,
-        charging=_charging(wire),
-        session=_live_session(wire.current_session) if wire.current_session else None,
-        meter_wh=wire.latest_meter_wh,
-        meter_at_seconds=optional_unix_seconds(wire.meter_updated_at),
+        id=charger_id,
+        slug=fields.text("slug"),
+        nickname=nickname or name,
+        connection_type=fields.text("connection_type"),
+        status=status,
+        mid_certified=fields.boolean("mid_certified"),
+        charging=_charging(fields.boolean("is_charging"), status, in_session=session is not None or unreadable),
+        session=session,
+        session_unreadable=unreadable,
+        meter_wh=fields.number("latest_meter_wh", least=0, most=_MAX_METER_WH),
+        meter_at_seconds=fields.moment("meter_updated_at"),
     )
 
 
-def _charging(wire: _ChargerWire) -> bool | None:
+def _charging(is_charging: bool | None, status: str | None, *, in_session: bool) -> bool | None:  # noqa: FBT001
     """Return ``is_charging``; where it is absent, what status and session in progress say together."""
-    if wire.is_charging is not None:
-        return wire.is_charging
-    if wire.current_session is not None or wire.status == "charging":
+    if is_charging is not None:
+        return is_charging
+    if in_session or status == "charging":
         return True
-    return None if cleaned(wire.status) is None else False
+    return None if status is None else False
 
 
-def _live_session(wire: _LiveSessionWire) -> LiveSession:
-    return LiveSession(
-        id=wire.id,
-        started_at_seconds=optional_unix_seconds(wire.started_at),
-        kwh_hundredths=optional_hundredths(wire.kwh_so_far),
-        id_tag=cleaned(wire.id_tag),
+def _live_session(fields: Fields) -> tuple[LiveSession | None, bool]:
+    """Return the session in progress, and whether there is one that cannot be told apart from others."""
+    session = fields.section("current_session")
+    if session is None or session.empty:
+        return None, session is None and fields.has_value("current_session")
+    session_id = session.identifier("id")
+    started_at_seconds = session.moment("started_at")
+    live = LiveSession(
+        id=session_id or "",
+        started_at_seconds=started_at_seconds,
+        kwh_hundredths=session.energy("kwh_so_far", started_at_seconds),
+        id_tag=session.text("id_tag"),
     )
+    return (live, False) if session_id else (None, True)

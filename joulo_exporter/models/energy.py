@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import (
-    Count,
-    Credits,
-    Records,
-    Text,
-    TotalKwh,
-    decode_object,
-    optional_count,
-    optional_hundredths,
-    read_records,
-)
+from joulo_exporter.models.wire import MalformedRecordError, read_object
+
+if TYPE_CHECKING:
+    from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
 
 _MONTH = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:-01)?", re.ASCII)
+_MOST = 1e9
 
 
 class Month(msgspec.Struct, frozen=True, gc=False):
@@ -43,58 +38,37 @@ class Energy(msgspec.Struct, frozen=True, gc=False):
     sessions: int | None = None
     sessions_all: int | None = None
     months: tuple[Month, ...] = ()
-    malformed: tuple[str, ...] = ()
-    """One line for each month that could not be read."""
 
 
-class _MonthWire(msgspec.Struct, gc=False):
-    month: Text
-    kwh: TotalKwh | None = None
-    kwh_all: TotalKwh | None = None
-    ere_credits: Credits | None = None
-    sessions: Count | None = None
-    sessions_all: Count | None = None
-
-
-class _EnergyWire(msgspec.Struct, gc=False):
-    total_kwh: TotalKwh | None = None
-    total_kwh_all: TotalKwh | None = None
-    total_ere_credits: Credits | None = None
-    total_sessions: Count | None = None
-    total_sessions_all: Count | None = None
-    months: Records | None = None
-
-
-def parse_energy(body: bytes) -> Energy:
-    """Read an answer of ``/energy``; a malformed month costs that month only.
+def parse_energy(body: bytes, plausibility: Plausibility) -> ApiResponse[Energy]:
+    """Read an API response of ``/energy``; a month is lost only without its name.
 
     Raises:
-        ApiResponseError: it is no such object, gives none of the known figures, or every month is malformed.
+        ApiResponseError: it is no such object, or none of the figures that the API documents can be used.
     """
-    wire = decode_object(body, _EnergyWire)
-    if wire == _EnergyWire():
-        raise ApiResponseError("the answer gives none of the totals that the API documents")
-    months = read_records(wire.months or [], _MonthWire, _month, lambda month: month.month)
-    return Energy(
-        kwh_hundredths=optional_hundredths(wire.total_kwh),
-        kwh_all_hundredths=optional_hundredths(wire.total_kwh_all),
-        credits_hundredths=optional_hundredths(wire.total_ere_credits),
-        sessions=optional_count(wire.total_sessions),
-        sessions_all=optional_count(wire.total_sessions_all),
-        months=months.records,
-        malformed=months.malformed,
+    fields = read_object(body, plausibility)
+    energy = Energy(
+        kwh_hundredths=fields.hundredths("total_kwh", most=_MOST),
+        kwh_all_hundredths=fields.hundredths("total_kwh_all", most=_MOST),
+        credits_hundredths=fields.hundredths("total_ere_credits", most=_MOST),
+        sessions=fields.count("total_sessions"),
+        sessions_all=fields.count("total_sessions_all"),
+        months=fields.records("months", _month, "month"),
     )
+    if energy == Energy() and (fields.flawed or not fields.has_value("months")):
+        raise ApiResponseError("the API response gives none of the totals that the API documents")
+    return fields.response(energy)
 
 
-def _month(wire: _MonthWire) -> Month:
-    match = _MONTH.fullmatch(wire.month)
+def _month(fields: Fields) -> Month:
+    match = _MONTH.fullmatch(fields.text("month") or "")
     if match is None:
-        raise ValueError("month is not YYYY-MM")
+        raise MalformedRecordError("its month is not YYYY-MM")
     return Month(
         month=match[1],
-        kwh_hundredths=optional_hundredths(wire.kwh),
-        kwh_all_hundredths=optional_hundredths(wire.kwh_all),
-        credits_hundredths=optional_hundredths(wire.ere_credits),
-        sessions=optional_count(wire.sessions),
-        sessions_all=optional_count(wire.sessions_all),
+        kwh_hundredths=fields.hundredths("kwh", most=_MOST),
+        kwh_all_hundredths=fields.hundredths("kwh_all", most=_MOST),
+        credits_hundredths=fields.hundredths("ere_credits", most=_MOST),
+        sessions=fields.count("sessions"),
+        sessions_all=fields.count("sessions_all"),
     )

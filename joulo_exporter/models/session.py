@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.models.wire import (
-    Answer,
-    Credits,
-    Identifier,
-    Records,
-    SessionKwh,
-    Text,
-    cleaned,
-    decode_object,
-    optional_hundredths,
-    optional_unix_seconds,
-    read_records,
-    unix_seconds,
-)
+from joulo_exporter.errors import ApiResponseError
+from joulo_exporter.models.wire import MalformedRecordError, read_object
+
+if TYPE_CHECKING:
+    from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
+
+MAX_CREDITS_PER_KWH = 3.0
+"""More ERE credits for a kilowatt-hour than any formula of the vendor has given (0.3327 in 2026)."""
+
+_MOST_CREDITS = 1e6
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
@@ -32,69 +28,69 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     ended_at_seconds: float | None = None
     """``None`` while the session is in progress."""
     kwh_hundredths: int | None = None
-    """Given for every session that has ended; it can still be corrected."""
+    """It can still be corrected after the end."""
     credits_hundredths: int | None = None
     """``None`` until the vendor has calculated them."""
     id_tag: str | None = None
     status: str | None = None
+    """In lower case."""
     counts_for_ere: bool | None = None
 
 
-class _SessionWire(msgspec.Struct, gc=False):
-    id: Identifier
-    charger_id: Identifier
-    started_at: Text
-    charger_nickname: Text | None = None
-    ended_at: Text | None = None
-    kwh: SessionKwh | None = None
-    ere_credits: Credits | None = None
-    id_tag: Text | None = None
-    status: Text | None = None
-    counts_for_ere: bool | None = None
+class SessionPage(msgspec.Struct, frozen=True):
+    """One page of the history, newest session first."""
+
+    sessions: tuple[Session, ...]
+    limit: int | None = None
+    """Sessions on a full page, if the API response says so."""
 
 
-_PageLimit = Annotated[float, msgspec.Meta(ge=1, le=10_000, multiple_of=1)]
-
-
-class _SessionsWire(msgspec.Struct, gc=False):
-    sessions: Records
-    limit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-def parse_sessions(body: bytes) -> Answer[Session]:
+def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[SessionPage]:
     """Read a page of ``/sessions``, newest first as the API sends it.
 
     Raises:
-        ApiResponseError: it is no such object, or every session in it is malformed.
+        ApiResponseError: it is no such object, or no session in it can be used.
     """
-    wire = decode_object(body, _SessionsWire)
-    page = read_records(wire.sessions, _SessionWire, _session, lambda session: session.id)
-    return msgspec.structs.replace(page, page_limit=_page_limit(wire.limit))
+    fields = read_object(body, plausibility)
+    if not fields.has_value("sessions"):
+        raise ApiResponseError("not what the API documents: it has no list of sessions")
+    sessions = fields.required_records("sessions", _session)
+    fields.ignore("offset", "estimate_basis")
+    return fields.response(SessionPage(sessions, fields.count("limit", most=10_000) or None))
 
 
-def _page_limit(raw: msgspec.Raw | msgspec.UnsetType) -> int | None:
-    """Return the size of a full page; a strange one is no reason to lose the page."""
-    if raw is msgspec.UNSET:
-        return None
-    try:
-        return int(msgspec.json.decode(raw, type=_PageLimit))
-    except msgspec.MsgspecError:
-        return None
-
-
-def _session(wire: _SessionWire) -> Session:
-    ended_at_seconds = optional_unix_seconds(wire.ended_at)
-    if ended_at_seconds is not None and wire.kwh is None:
-        raise ValueError("a session that has ended has no kwh")
+def _session(fields: Fields) -> Session:
+    session_id, charger_id = fields.identifier("id"), fields.identifier("charger_id")
+    started_at_seconds, ended_at_seconds = fields.moment("started_at"), fields.moment("ended_at")
+    kwh_hundredths = fields.energy("kwh", started_at_seconds, ended_at_seconds)
+    if session_id is None or charger_id is None or started_at_seconds is None:
+        raise MalformedRecordError("it has no usable id, charger_id or started_at")
+    if ended_at_seconds is not None and kwh_hundredths is None:
+        raise MalformedRecordError("it has ended without a usable kwh")
     return Session(
-        id=wire.id,
-        charger_id=wire.charger_id,
-        started_at_seconds=unix_seconds(wire.started_at),
-        charger_nickname=cleaned(wire.charger_nickname),
+        id=session_id,
+        charger_id=charger_id,
+        started_at_seconds=started_at_seconds,
+        charger_nickname=fields.text("charger_nickname"),
         ended_at_seconds=ended_at_seconds,
-        kwh_hundredths=optional_hundredths(wire.kwh),
-        credits_hundredths=optional_hundredths(wire.ere_credits),
-        id_tag=cleaned(wire.id_tag),
-        status=cleaned(wire.status),
-        counts_for_ere=wire.counts_for_ere,
+        kwh_hundredths=kwh_hundredths,
+        credits_hundredths=_credits(fields, kwh_hundredths, started_at_seconds, ended_at_seconds),
+        id_tag=fields.text("id_tag"),
+        status=(fields.text("status") or "").lower() or None,
+        counts_for_ere=fields.boolean("counts_for_ere"),
     )
+
+
+def _credits(
+    fields: Fields, kwh_hundredths: int | None, started_at_seconds: float | None, ended_at_seconds: float | None
+) -> int | None:
+    """Return the ERE credits; at most 3 a kWh, of the energy that is given or else fits the duration."""
+    value = fields.hundredths("ere_credits", most=_MOST_CREDITS)
+    if kwh_hundredths is None:
+        kwh = fields.plausibility.max_kwh(started_at_seconds, ended_at_seconds)
+    else:
+        kwh = kwh_hundredths / 100
+    if value is not None and value / 100 > max(1.0, MAX_CREDITS_PER_KWH * kwh):
+        fields.refuse("ere_credits", "does not fit the energy of the session")
+        return None
+    return value

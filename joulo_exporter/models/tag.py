@@ -1,9 +1,14 @@
-"""RFID tags: one spelling for comparison, and what of them may be shown."""
+"""RFID tags: one spelling for comparison, the vehicle that has it, and what of it may be shown."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 IdTagMode = Literal["show", "hash", "hide"]
 
@@ -19,7 +24,7 @@ def normal_tag(tag: str) -> str:
 
 
 def shown_tag(tag: str | None, mode: IdTagMode) -> str:
-    """Return what a label may show of a tag; an empty string for no tag.
+    """Return the text that a label may show of a tag; an empty one for no tag.
 
     ``hash`` gives the first 16 hexadecimal digits of the SHA-256 of the compared spelling: equal tags
     stay equal, and the digits open no charger.
@@ -29,3 +34,19 @@ def shown_tag(tag: str | None, mode: IdTagMode) -> str:
     if mode == "hash":
         return hashlib.sha256(normal_tag(tag).encode()).hexdigest()[:16]
     return tag
+
+
+class Tags(msgspec.Struct, frozen=True):
+    """RFID tags as the configuration names and shows them."""
+
+    vehicles: Mapping[str, str]
+    """Vehicle by tag in the compared spelling."""
+    mode: IdTagMode
+
+    def vehicle(self, tag: str | None) -> str:
+        """Return the vehicle of a tag; ``unknown`` for none, or one that is not in the configuration."""
+        return self.vehicles.get(normal_tag(tag), UNKNOWN_VEHICLE) if tag else UNKNOWN_VEHICLE
+
+    def shown(self, tag: str | None) -> str:
+        """Return the text that a label may show of a tag."""
+        return shown_tag(tag, self.mode)

@@ -1,4 +1,4 @@
-"""What all records share when they are read from the wire: bounds, times, and lists with bad records.
+"""JSON of the Joulo API, read field by field: a field that cannot be used costs only itself.
 
 The wire format is described by the vendor's developer pages; where those and the payloads that real
 clients handle disagree, both forms are accepted.
@@ -8,165 +8,398 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
-Wire = TypeVar("Wire")
 Record = TypeVar("Record")
+Content_co = TypeVar("Content_co", covariant=True)
 
-# Bounds beyond which a number is a fault of the sender, not a measurement: a session of 100 MWh would
-# take a year at 11 kW. msgspec itself refuses NaN and infinities, which JSON does not have.
-SessionKwh = Annotated[float, msgspec.Meta(ge=0, le=100_000)]
-TotalKwh = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-Credits = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-MeterWh = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-# JSON has one kind of number: 12.0 is a count of 12 (RFC 8259, section 6), and 12.5 is none.
-Count = Annotated[float, msgspec.Meta(ge=0, le=1e9, multiple_of=1)]
-Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Text = Annotated[str, msgspec.Meta(max_length=1024)]
-# A page has at most 100 sessions. Reading each record on its own costs far more than skipping over it, and
-# holds the loop: millions of empty ones fit into an answer of a few MiB.
-Records = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=10_000)]
+FUTURE_ALLOWANCE_S = 3600.0
+"""A moment further ahead than this is a fault of some clock, and treated as not given."""
 
-_EARLIEST_S = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
-_LATEST_S = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+ENERGY_ALLOWANCE_KWH = 1.0
+"""Added to the energy that fits a duration: clocks differ, and the API is minutes behind the charger."""
+
+UNKNOWN_DURATION_S = 20 * 3600.0
+"""Duration that bounds the energy of a session without a usable start: 1,000 kWh at 50 kW."""
+
+_EARLIEST_S = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
+_MOST_RECORDS = 10_000  # a page has at most 100, but millions of empty ones fit into a few MiB
+_MOST_KWH = 1e6
+_LONGEST_ID = 128
+_LONGEST_TEXT = 1024
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_HAS_TIME_OF_DAY = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
+_LEAP_SECOND = re.compile(r"(:\d\d):60")
+_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
+# Reading each record on its own costs more than skipping it: a limit while decoding keeps the event loop free.
+_RawRecords = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MOST_RECORDS)]
+_JSON_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+_BOOLEANS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
 
 
-class Answer(msgspec.Struct, Generic[Record], frozen=True, gc=False):
-    """The records of one answer, and why others of it were left out."""
+class Plausibility(msgspec.Struct, frozen=True):
+    """Bounds of what is believed; a value outside of them is treated as not given."""
 
-    records: tuple[Record, ...]
+    now_seconds: float
+    """Unix time: no moment lies more than an hour after it, and none before 2015."""
+    max_power_kw: float = 50.0
+    """Mean power of a session that no charger exceeds."""
+
+    def max_kwh(self, started_at_seconds: float | None, ended_at_seconds: float | None) -> float:
+        """Return the most energy that a session can have, in kWh; ``None`` is a moment that is not known."""
+        if started_at_seconds is None:
+            duration_s = UNKNOWN_DURATION_S
+        else:
+            duration_s = max(0.0, (ended_at_seconds or self.now_seconds) - started_at_seconds)
+        return self.max_power_kw * duration_s / 3600 + ENERGY_ALLOWANCE_KWH
+
+
+class MalformedField(msgspec.Struct, frozen=True):
+    """A field of an API response that cannot be used; it holds no value of the response."""
+
+    field: str
+    """Path of names without positions, such as ``current_session.kwh_so_far``."""
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the field and the reason as a log line shows them."""
+        return f"{self.field} {self.reason}"
+
+
+class ApiResponse(msgspec.Struct, Generic[Content_co], frozen=True):
+    """What an API response says, and what of it could not be used."""
+
+    content: Content_co
     malformed: tuple[str, ...] = ()
-    """One line for each record that could not be read, without any value from the answer."""
-    page_limit: int | None = None
-    """For an answer in pages: how many records a full page has, if the answer says so."""
+    """One line for each record that was left out, without any value from the response."""
+    malformed_fields: tuple[MalformedField, ...] = ()
+    """Each field that was treated as not given, once for each record that has it."""
+    unknown_fields: frozenset[str] = frozenset()
+    """Paths of fields that this version does not read."""
+
+
+class MalformedRecordError(ValueError):
+    """A record cannot be used at all."""
+
+
+class _Reading:
+    """State shared by all objects of one API response."""
+
+    def __init__(self, plausibility: Plausibility) -> None:
+        self.plausibility = plausibility
+        self.malformed: list[str] = []
+        self.malformed_fields: list[MalformedField] = []
+        self.unknown_fields: set[str] = set()
+
+
+class Fields:
+    """The fields of one JSON object.
+
+    Each method reads one field and returns ``None`` where it is absent, null or unusable; an unusable one is
+    noted. Names that no method has read are the object's unknown fields.
+
+    Args:
+        values: the object, decoded.
+        reading: of the whole API response.
+        path: names that lead to the object, each with a dot behind it.
+    """
+
+    def __init__(self, values: Mapping[str, Any], reading: _Reading, path: str = "") -> None:
+        self._values = values
+        self._reading = reading
+        self._path = path
+        self._read: set[str] = set()
+        self._sections: dict[str, Fields] = {}
 
     @property
-    def size(self) -> int:
-        """Return how many records the answer had, malformed ones included."""
-        return len(self.records) + len(self.malformed)
+    def plausibility(self) -> Plausibility:
+        """Return the bounds of what is believed."""
+        return self._reading.plausibility
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Note that a field cannot be used."""
+        self._reading.malformed_fields.append(MalformedField(f"{self._path}{name}", reason))
+
+    def ignore(self, *names: str) -> None:
+        """Mark fields as known that nothing is made of."""
+        self._read.update(names)
+
+    def has(self, name: str) -> bool:
+        """Return whether the object has the field, null or not."""
+        return name in self._values
+
+    def has_value(self, name: str) -> bool:
+        """Return whether the object has the field, and it is not null."""
+        value = self._values.get(name)
+        return value is not None and (not isinstance(value, msgspec.Raw) or bytes(value) != b"null")
+
+    @property
+    def empty(self) -> bool:
+        """Return whether the object has no field."""
+        return not self._values
+
+    @property
+    def flawed(self) -> bool:
+        """Return whether anything of the whole API response could not be used so far."""
+        return bool(self._reading.malformed or self._reading.malformed_fields)
+
+    def text(self, name: str) -> str | None:
+        """Return a text of at most 1,024 characters without blanks around it; ``None`` for an empty one."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+            self.refuse(name, f"is no text of at most {_LONGEST_TEXT} characters")
+            return None
+        return value.strip() or None
+
+    def identifier(self, name: str) -> str | None:
+        """Return a text of 1 to 128 characters."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_ID:
+            self.refuse(name, f"is no text of 1 to {_LONGEST_ID} characters")
+            return None
+        return value
+
+    def number(self, name: str, *, least: float, most: float) -> float | None:
+        """Return a number within the bounds; one that is written as text is read, too."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if isinstance(value, str) and _DECIMAL.fullmatch(value):
+            value = float(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            self.refuse(name, f"is no number from {least:g} to {most:g}")
+            return None
+        return float(value)
+
+    def hundredths(self, name: str, *, most: float) -> int | None:
+        """Return kWh or credits, at least 0, as integer hundredths: the precision in which the API rounds them."""
+        value = self.number(name, least=0, most=most)
+        return None if value is None else round(value * 100)
+
+    def energy(
+        self, name: str, started_at_seconds: float | None, ended_at_seconds: float | None = None
+    ) -> int | None:
+        """Return a session's energy as integer hundredths of a kWh; more than fits its duration is unusable.
+
+        Args:
+            name: of the field.
+            started_at_seconds: Unix time of the start; ``None`` if it is not known.
+            ended_at_seconds: Unix time of the end; ``None`` while the session goes on.
+        """
+        value = self.hundredths(name, most=_MOST_KWH)
+        if value is not None and value / 100 > self.plausibility.max_kwh(started_at_seconds, ended_at_seconds):
+            self.refuse(name, "does not fit the duration of the session")
+            return None
+        return value
+
+    def count(self, name: str, *, most: float = 1e9) -> int | None:
+        """Return an integer from 0; JSON has one kind of number, so 12.0 is one (RFC 8259, section 6)."""
+        value = self.number(name, least=0, most=most)
+        if value is not None and not value.is_integer():
+            self.refuse(name, "is no whole number")
+            return None
+        return None if value is None else int(value)
+
+    def boolean(self, name: str) -> bool | None:
+        """Return a truth value; 0 and 1 are read as such, and so are their texts."""
+        value = self._value(name)
+        if value is None or isinstance(value, bool):
+            return value
+        read = _BOOLEANS.get(value) if isinstance(value, int | str) else None
+        if read is None:
+            self.refuse(name, "is neither true nor false")
+        return read
+
+    def moment(self, name: str) -> float | None:
+        """Return the Unix time of a timestamp from 2015 to an hour after now; ``None`` for an empty text."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            seconds = unix_seconds(text)
+        except ValueError as error:
+            self.refuse(name, f"is {error}")
+            return None
+        if not _EARLIEST_S <= seconds <= self.plausibility.now_seconds + FUTURE_ALLOWANCE_S:
+            self.refuse(name, "is before 2015, or in the future")
+            return None
+        return seconds
+
+    def section(self, name: str) -> Fields | None:
+        """Return an object within this one."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.refuse(name, "is no object")
+            return None
+        if name not in self._sections:
+            self._sections[name] = Fields(value, self._reading, f"{self._path}{name}.")
+        return self._sections[name]
+
+    def records(
+        self,
+        name: str,
+        convert: Callable[[Fields], Record],
+        key_name: str = "id",
+        memory: dict[int, Record] | None = None,
+        path: str | None = None,
+    ) -> tuple[Record, ...]:
+        """Return the records of a list, each read on its own; those that cannot be used are left out, and noted.
+
+        Args:
+            name: of the list.
+            convert: makes a record; raises ``MalformedRecordError`` for one that cannot be used.
+            key_name: attribute that is unique; of two records with one key the first counts.
+            memory: flawless records of the API response before, by a digest of 64 bits of their JSON: one that
+                comes as it was is not read again. It is given those of this response.
+            path: put before the names of the records' fields; that of the list if ``None``.
+        """
+        reading = self._reading
+        path = f"{self._path}{name}." if path is None else path
+        key = attrgetter(key_name)
+        found: dict[str, Record] = {}
+        flawless: dict[int, Record] = {}
+        for position, item in enumerate(self._items(name)):
+            digest = hash(bytes(item)) if memory is not None else 0
+            record = memory.get(digest) if memory is not None else None
+            flaws = len(reading.malformed_fields)
+            if record is None:
+                try:
+                    fields = Fields(_object(item), reading, path)
+                    record = convert(fields)
+                except MalformedRecordError as error:
+                    reading.malformed.append(f"record {position}: {error}")
+                    continue
+                if position == 0:  # others have the same fields
+                    reading.unknown_fields.update(fields.unknown())
+            if len(reading.malformed_fields) == flaws:
+                flawless[digest] = record
+            if found.setdefault(key(record), record) is not record:
+                reading.malformed.append(f"record {position}: there is another one with its {key_name}")
+        if memory is not None:
+            memory.clear()
+            memory.update(flawless)
+        return tuple(found.values())
+
+    def required_records(
+        self,
+        name: str,
+        convert: Callable[[Fields], Record],
+        memory: dict[int, Record] | None = None,
+    ) -> tuple[Record, ...]:
+        """Return the records that the API response is about.
+
+        Raises:
+            ApiResponseError: it is no list, is too long, or has records and none of them can be used.
+        """
+        records = self.records(name, convert, memory=memory, path="")
+        if self._reading.malformed and not records:
+            raise ApiResponseError(f"no record of the API response can be used; {self._reading.malformed[0]}")
+        if self._reading.malformed_fields and not records:
+            raise ApiResponseError(f"not what the API documents: {self._reading.malformed_fields[0]}")
+        return records
+
+    def response(self, content: Record) -> ApiResponse[Record]:
+        """Return the whole API response, with ``content`` read from it."""
+        return ApiResponse(
+            content,
+            tuple(self._reading.malformed),
+            tuple(self._reading.malformed_fields),
+            frozenset((*self._reading.unknown_fields, *self.unknown())),
+        )
+
+    def unknown(self) -> Iterator[str]:
+        """Yield the paths of the fields that were not read, in this object and in those within."""
+        yield from (f"{self._path}{name}" for name in self._values if name not in self._read)
+        for section in self._sections.values():
+            yield from section.unknown()
+
+    def _value(self, name: str) -> Any:  # noqa: ANN401 -- JSON
+        self._read.add(name)
+        value = self._values.get(name)
+        if not isinstance(value, msgspec.Raw):
+            return value
+        try:
+            return msgspec.json.decode(value)
+        except _JSON_ERRORS:
+            self.refuse(name, "is no JSON")
+            return None
+
+    def _items(self, name: str) -> list[msgspec.Raw]:
+        """Return the undecoded records of a list of the API response itself."""
+        self._read.add(name)
+        value = self._values.get(name)
+        try:
+            return [] if value is None else msgspec.json.decode(value, type=_RawRecords | None) or []
+        except _JSON_ERRORS:
+            self.refuse(name, f"is no list of at most {_MOST_RECORDS:,} records")
+            return []
 
 
-def hundredths(value: float) -> int:
-    """Return kWh or credits as integer hundredths, the precision in which the API rounds them."""
-    return round(value * 100)
+def read_object(body: bytes, plausibility: Plausibility) -> Fields:
+    """Decode the JSON object of an API response.
 
-
-def optional_hundredths(value: float | None) -> int | None:
-    """Return integer hundredths, or ``None`` for a value that was not given."""
-    return None if value is None else hundredths(value)
-
-
-def optional_count(value: float | None) -> int | None:
-    """Return a count as an integer, or ``None`` for one that was not given."""
-    return None if value is None else int(value)
-
-
-def cleaned(text: str | None) -> str | None:
-    """Return the text without surrounding blanks; ``None`` when nothing remains."""
-    return (text or "").strip() or None
+    Raises:
+        ApiResponseError: it is no JSON, or no object.
+    """
+    try:
+        values = msgspec.json.decode(_without_lone_surrogates(body), type=dict[str, msgspec.Raw])
+    except _JSON_ERRORS as error:
+        # Not chained: a UnicodeDecodeError holds the whole body.
+        fault = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ApiResponseError(f"the API response is not what the API documents: {fault}") from None
+    return Fields(values, _Reading(plausibility))
 
 
 def unix_seconds(text: str) -> float:
-    """Return the Unix time of an ISO 8601 timestamp with seconds fraction and offset as given.
+    """Return the Unix time of an ISO 8601 timestamp with seconds, fraction and offset as given.
 
-    A timestamp without offset is UTC, as all of the API's times are.
+    A timestamp without offset is UTC, as all of the API's times are. RFC 3339 allows ``t``, ``z`` and second 60.
 
     Raises:
-        ValueError: it is no timestamp, or one outside 2000-2100.
+        ValueError: it is no timestamp.
     """
-    if not _HAS_TIME_OF_DAY.match(text):
-        raise ValueError("not an ISO 8601 timestamp")
+    text = text.upper()
+    if not _TIMESTAMP.fullmatch(text):
+        raise ValueError("no ISO 8601 timestamp")
+    leap = ":60" in text
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59", text) if leap else text)
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise ValueError("not an ISO 8601 timestamp") from None
-    if not _EARLIEST_S <= seconds < _LATEST_S:
-        raise ValueError("a timestamp outside 2000-2100")
-    return seconds
+        raise ValueError("no ISO 8601 timestamp") from None
+    return seconds + 1 if leap else seconds
 
 
-def optional_unix_seconds(text: str | None) -> float | None:
-    """Return the Unix time of a timestamp that may be null, absent or empty."""
-    return unix_seconds(text) if text else None
-
-
-def decode_object(body: bytes, wire_type: type[Wire]) -> Wire:
-    """Decode a JSON object into ``wire_type``.
-
-    Raises:
-        ApiResponseError: it is no JSON, or no such object.
-    """
+def _object(item: msgspec.Raw) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(_without_lone_surrogates(body), type=wire_type)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        # Not chained: a UnicodeDecodeError holds the whole body.
-        raise ApiResponseError(f"the answer is not what the API documents: {error}") from None
+        return msgspec.json.decode(item, type=dict[str, Any])
+    except _JSON_ERRORS as error:
+        raise MalformedRecordError(f"no JSON object: {error}") from None
 
 
 def _without_lone_surrogates(body: bytes) -> bytes:
     """Replace halves of surrogate pairs by U+FFFD, the replacement character.
 
     JavaScript writes one where a text was cut in the middle of an emoji. JSON's grammar allows it, msgspec
-    does not; and as it stands in one nickname, it must not cost the whole answer.
+    does not; and as it stands in one nickname, it must not cost the whole API response.
     """
     if b"\\ud" not in body and b"\\uD" not in body:
         return body
     return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], body)
-
-
-def read_records(
-    raw: list[msgspec.Raw],
-    wire_type: type[Wire],
-    convert: Callable[[Wire], Record],
-    key: Callable[[Record], str],
-    memory: dict[int, Record] | None = None,
-) -> Answer[Record]:
-    """Read each record on its own, so that a malformed one costs only itself.
-
-    Args:
-        raw: the undecoded records.
-        wire_type: the shape of one on the wire.
-        convert: makes our record; raises ``ValueError`` for a value that cannot be.
-        key: what must be unique; of two records with one key the first counts.
-        memory: the records of the answer before, by a digest of 64 bits of what they were made of: one that
-            comes as it was is not read again. It is given those of this answer.
-
-    Raises:
-        ApiResponseError: there are records and every one of them is malformed.
-    """
-    records: dict[str, Record] = {}
-    malformed: list[str] = []
-    former, read = memory or {}, {}
-    for position, item in enumerate(raw):
-        digest = hash(bytes(item))
-        record = former.get(digest)
-        if record is None:
-            try:
-                record = convert(msgspec.json.decode(item, type=wire_type))
-            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                malformed.append(f"record {position}: {error}")
-                continue
-        read[digest] = record
-        if key(record) in records:
-            malformed.append(f"record {position}: its key stands twice in the answer")
-        else:
-            records[key(record)] = record
-    if memory is not None:
-        memory.clear()
-        memory.update(read)
-    if malformed and not records:
-        raise ApiResponseError(f"every record of the answer is malformed; {malformed[0]}")
-    return Answer(tuple(records.values()), tuple(malformed))

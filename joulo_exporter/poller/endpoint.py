@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from joulo_exporter.errors import ApiError
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.logs import Notice
+    from joulo_exporter.models import ApiResponse
     from joulo_exporter.poller.tasks import Task
     from joulo_exporter.snapshot import Tags
 
@@ -79,6 +80,7 @@ class Handover(msgspec.Struct, frozen=True):
     """The last request, by the monotonic clock: the throttle outlasts a jump of the wall clock, and a ledger
     that could not be written."""
     succeeded_mono_s: float | None = None
+    malformed_fields: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class EndpointState:
@@ -113,12 +115,13 @@ class EndpointState:
         self._up: bool | None = None
         self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
         self._malformed = 0
+        self._malformed_fields = former.malformed_fields.copy()
         self._health: EndpointHealth | None = None
 
     @property
     def handover(self) -> Handover:
         """Return the state for the poller that takes over."""
-        return Handover(self._durations, self.pause, self._succeeded_mono_s)
+        return Handover(self._durations, self.pause, self._succeeded_mono_s, self._malformed_fields)
 
     @property
     def handover_after_rotation(self) -> Handover:
@@ -177,17 +180,18 @@ class EndpointState:
         requested_mono_s = self.pause.requested_at_seconds if self.pause is not None else 0.0
         self._durations = self._durations.observed(mono_s - requested_mono_s)
 
-    def succeeded(self, malformed: tuple[str, ...], fraction: float, mono_s: float) -> None:
+    def succeeded(self, response: ApiResponse[object], fraction: float, mono_s: float) -> None:
         """Note a refresh that succeeded.
 
         Args:
-            malformed: a line for each record that was left out.
+            response: of the API; what of it could not be used is counted.
             fraction: a random number in [0, 1) for the jitter.
             mono_s: the time.
         """
         self.failures, self._up, self.error, self._api_error = 0, True, None, None
         self.requests["200"] += 1
-        self._malformed += len(malformed)
+        self._malformed += len(response.malformed)
+        self._malformed_fields.update(fault.field for fault in response.malformed_fields)
         if self.pause is not None:
             requested_mono_s = self.pause.requested_at_seconds
             self.succeeded_at_seconds, self._succeeded_mono_s = self.requested_at_seconds, requested_mono_s
@@ -196,7 +200,7 @@ class EndpointState:
             self._wait_for(Pause(requested_mono_s, length_s))
             self._expected_mono_s = self.due_mono_s
         self.log.succeeded(mono_s)
-        self.log.malformed(malformed)
+        self.log.malformed(response)
 
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
@@ -280,6 +284,7 @@ class EndpointState:
             succeeded_at_seconds=self.succeeded_at_seconds,
             requests=dict(sorted(self.requests.items())),
             malformed=self._malformed,
+            malformed_fields=dict(sorted(self._malformed_fields.items())),
             durations=self._durations,
             unknown_fields=unknown_fields,
         )
@@ -323,17 +328,22 @@ class RefreshLog:
         if notice is not None:
             event(_logger, "info", "refresh works again", **self._run_fields(notice))
 
-    def malformed(self, lines: tuple[str, ...]) -> None:
-        """Log each kind of malformed record once: not at every refresh, nor at every place in the response."""
-        kinds = {line.partition(": ")[2] or line: line for line in lines}
-        news = [line for kind, line in kinds.items() if kind not in self._malformed_logged]
-        if not news:
-            return
+    def malformed(self, response: ApiResponse[object]) -> None:
+        """Log each kind of malformed record or field once: not at every refresh, nor at every place."""
+        records = {line.partition(": ")[2]: line for line in response.malformed}
+        if news := self._not_logged(records):
+            event(_logger, "warn", "records left out that cannot be read", **self._fields,
+                  records=len(response.malformed), err=news[0])  # fmt: skip
+        for text in self._not_logged({str(fault): str(fault) for fault in response.malformed_fields}):
+            event(_logger, "warn", "a field cannot be used, and is treated as not given", **self._fields, err=text)
+
+    def _not_logged(self, kinds: Mapping[str, str]) -> list[str]:
+        """Return the texts of kinds that were not logged yet; from now on they are."""
+        news = [text for kind, text in kinds.items() if kind not in self._malformed_logged]
         if len(self._malformed_logged) > _MOST_KINDS:
             self._malformed_logged.clear()
         self._malformed_logged |= kinds.keys()
-        event(_logger, "warn", "records left out that cannot be read", **self._fields,
-              records=len(lines), err=news[0])  # fmt: skip
+        return news
 
     def _run_fields(self, notice: Notice) -> dict[str, object]:
         """Return the fields that describe a run of failures."""

@@ -196,7 +196,7 @@ class Poller:
         name_unlinked = task is self._chargers or self._may_name_unlinked()
         outcome = await self._write(task.record, self._ledger, response, pause, name_unlinked=name_unlinked)
         task.keep(response, outcome)
-        state.succeeded(response.malformed, self._fraction(), self._clock.monotonic())
+        state.succeeded(response, self._fraction(), self._clock.monotonic())
         if outcome.session_ended:
             self._endpoints[self._sessions.name].bring_forward()
 
@@ -294,7 +294,7 @@ class Poller:
             account=settings.account,
             endpoints=health,
             book=book,
-            chargers=None if chargers is None else live_chargers(chargers.records, book, settings.tags, former),
+            chargers=None if chargers is None else live_chargers(chargers, book, settings.tags, former),
             last_sessions=last,
             ended_sessions=ended,
             energy=self._fresh(self._energy),
@@ -304,7 +304,7 @@ class Poller:
     def _fresh(self, task: RecordTask[Kept]) -> Kept | None:
         """Return the last API response, if it may still be served as live."""
         state = self._endpoints.get(task.name)
-        return task.response if state is not None and state.fresh(self._clock.monotonic()) else None
+        return task.content if state is not None and state.fresh(self._clock.monotonic()) else None
 
     def _finished_sessions(self, book: Book) -> tuple[tuple[EndedSession, ...], tuple[EndedSession, ...]]:
         """Return the last sessions, and those that have just ended, as they are shown."""

@@ -1,6 +1,6 @@
 """Refresh of an endpoint: its request, and its API response in the ledger and in memory.
 
-A task for an endpoint that answers with one record is a ``RecordTask``, one for pages a ``PagesTask``. Both
+A task for an endpoint that has one record is a ``RecordTask``, one for pages a ``PagesTask``. Both
 have the same methods: at the start ``restore``; at each refresh ``begin`` writes down that a request goes out,
 ``fetch`` sends it, ``record`` writes the API response down, and ``keep`` takes it into memory once it is durable.
 
@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, 
 import msgspec
 
 from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
-from joulo_exporter.ledger import PAGE_SIZE, PageRequest, Response, Walk, next_page
-from joulo_exporter.models import Answer, Charger, Energy, ErePosition, ErePrice, Session, parse_chargers
+from joulo_exporter.ledger import PAGE_SIZE, PageRequest, Walk, next_page
+from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice, parse_chargers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from joulo_exporter.api import Endpoint, JouloClient
     from joulo_exporter.ledger import AccountLedger, Outcome
+    from joulo_exporter.models import ApiResponse, SessionPage
     from joulo_exporter.poller.endpoint import PollSettings
     from joulo_exporter.schedule import Pause
 
@@ -40,11 +41,11 @@ class Offload(Protocol):
         """Return the result of ``work(*args, **kwargs)``, or raise its error."""
 
 
-Kept = TypeVar("Kept", bound=Response)
+Kept = TypeVar("Kept")
 
 
 class RecordTask(Generic[Kept]):
-    """Refreshes an endpoint that answers with one record, which stays until the next one.
+    """Refreshes an endpoint that has one record, which stays until the next one.
 
     Args:
         endpoint: what to ask for.
@@ -56,14 +57,15 @@ class RecordTask(Generic[Kept]):
     def __init__(
         self,
         endpoint: Endpoint[Kept],
-        record: Callable[[AccountLedger, Kept, Pause], Outcome],
+        record: Callable[[AccountLedger, ApiResponse[Kept], Pause], Outcome],
         decode: Callable[[bytes], Kept],
         *,
         optional: bool = False,
     ) -> None:
         self.name = endpoint.name
         self.optional = optional
-        self.response: Kept | None = None
+        self.content: Kept | None = None
+        """Of the last API response."""
         self.record = record
         self._endpoint = endpoint
         self._decode = decode
@@ -71,9 +73,9 @@ class RecordTask(Generic[Kept]):
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Take up the last API response; one that an earlier version kept in another form is waited for anew."""
         try:
-            self.response = None if body is None else self._decode(body)
+            self.content = None if body is None else self._decode(body)
         except msgspec.MsgspecError:
-            self.response = None
+            self.content = None
 
     def interval_s(self, settings: PollSettings) -> float:
         """Return the configured interval."""
@@ -89,13 +91,13 @@ class RecordTask(Generic[Kept]):
         """Write down that a request goes out now."""
         await offload(ledger.begin_request, self.name, pause)
 
-    async def fetch(self, client: JouloClient) -> Kept:
+    async def fetch(self, client: JouloClient) -> ApiResponse[Kept]:
         """Ask for the record."""
         return await client.fetch(self._endpoint)
 
-    def keep(self, response: Kept, outcome: Outcome) -> None:  # noqa: ARG002
+    def keep(self, response: ApiResponse[Kept], outcome: Outcome) -> None:  # noqa: ARG002
         """Serve the API response from now on."""
-        self.response = response
+        self.content = response.content
 
 
 class PagesTask:
@@ -128,16 +130,16 @@ class PagesTask:
         await offload(ledger.begin_request, self.name, pause, request)
         self.walk, self._request = request.walk, request
 
-    async def fetch(self, client: JouloClient) -> Answer[Session]:
+    async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
         """Ask for the page."""
         query = {"limit": str(PAGE_SIZE), "offset": str(self._request.offset)}
         return await client.fetch(SESSIONS, query)
 
-    def record(self, ledger: AccountLedger, response: Answer[Session], pause: Pause) -> Outcome:
+    def record(self, ledger: AccountLedger, response: ApiResponse[SessionPage], pause: Pause) -> Outcome:
         """Write the page down."""
         return ledger.record_page(response, pause, self._request)
 
-    def keep(self, response: Answer[Session], outcome: Outcome) -> None:  # noqa: ARG002
+    def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:  # noqa: ARG002
         """Go on from the walk after the page."""
         self.walk = outcome.walk or self.walk
 
@@ -145,16 +147,14 @@ class PagesTask:
 Task: TypeAlias = RecordTask[Any] | PagesTask
 
 
-def chargers_task() -> RecordTask[Answer[Charger]]:
+def chargers_task() -> RecordTask[tuple[Charger, ...]]:
     """Return the refresh of an account's ``/chargers``; a charger that comes as it was is not read again."""
     endpoint = replace(CHARGERS, parse=partial(parse_chargers, memory={}))
     return RecordTask(
-        endpoint, lambda ledger, response, pause: ledger.record_chargers(response, pause), _kept_chargers
+        endpoint,
+        lambda ledger, response, pause: ledger.record_chargers(response, pause),
+        partial(msgspec.json.decode, type=tuple[Charger, ...]),
     )
-
-
-def _kept_chargers(body: bytes) -> Answer[Charger]:
-    return Answer(msgspec.json.decode(body, type=tuple[Charger, ...]))
 
 
 def energy_task() -> RecordTask[Energy]:

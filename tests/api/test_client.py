@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from socket import gaierror
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from loopback import TOKEN
 
 from joulo_exporter import __version__, errors
 from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS, Endpoint, UnknownFields
+from joulo_exporter.models import ApiResponse
 
 API = "https://api.joulo.nl/functions/v1/api"
 HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
@@ -30,21 +32,22 @@ async def test_fetch_gives_the_records_of_the_endpoint(
     client_of, answers, fixture_bytes, endpoint, payload, first_id
 ):
     answers.get(f"{API}/{payload}", body=fixture_bytes(payload))
-    answer = await client_of().fetch(endpoint)
-    assert answer.records[0].id == first_id
-    assert answer.malformed == ()
+    response = await client_of().fetch(endpoint)
+    records = response.content if endpoint is CHARGERS else response.content.sessions
+    assert records[0].id == first_id
+    assert response.malformed == ()
 
 
 async def test_fetch_gives_the_energy_of_the_account(client_of, answers, fixture_bytes):
     answers.get(f"{API}/energy", body=fixture_bytes("energy"))
-    assert (await client_of().fetch(ENERGY)).kwh_hundredths == 189361
+    assert (await client_of().fetch(ENERGY)).content.kwh_hundredths == 189361
 
 
 @pytest.mark.parametrize("base_url", [API, f"{API}/"])
 async def test_the_query_is_sent_and_a_slash_too_many_does_no_harm(client_of, answers, base_url):
     answers.get(f"{API}/sessions?limit=100&offset=200", body=b'{"sessions": []}')
-    answer = await client_of(base_url).fetch(SESSIONS, {"limit": "100", "offset": "200"})
-    assert answer.records == ()
+    response = await client_of(base_url).fetch(SESSIONS, {"limit": "100", "offset": "200"})
+    assert response.content.sessions == ()
 
 
 async def test_each_request_carries_its_own_token_and_follows_no_redirect(client_of, answers, session):
@@ -76,14 +79,14 @@ def test_endpoints_are_named_as_their_labels():
         (b"OK", "text/plain", "malformed"),
         (b'{"chargers": [', "application/json", "truncated"),
         (b"[]", "application/json", "Expected `object`, got `array`"),
-        (b'{"chargers": 5}', "application/json", "got `int` - at `$.chargers`"),
-        (b'{"chargers": [{"id": 5}]}', "application/json", "every record of the answer is malformed"),
+        (b'{"chargers": 5}', "application/json", "chargers is no list"),
+        (b'{"chargers": [{"id": 5}]}', "application/json", "no record of the API response can be used"),
         (b'{"chargers": [{"id": "a", "latest_meter_wh": NaN}]}', "application/json", "malformed"),
         (b'{"chargers": [{"id": "a", "latest_meter_wh": 1e999}]}', "application/json", "out of range"),
-        (b'{"chargers": [{"id": "\xff\xfe"}]}', "application/json", "record 0"),
+        (b'{"chargers": [{"id": "\xff\xfe"}]}', "application/json", "record 0: no JSON object"),
         (b'{"error": "Missing or invalid API token"}', "application/json", "error message with status 200"),
-        (f'{{"chargers": [{{"id": ["{TOKEN}"]}}]}}', "application/json", "got `array`"),
-        (f'{{"chargers": "{TOKEN}"}}', "application/json", "got `str`"),
+        (f'{{"chargers": [{{"id": ["{TOKEN}"]}}]}}', "application/json", "no usable id"),
+        (f'{{"chargers": "{TOKEN}"}}', "application/json", "chargers is no list"),
         (b'{"chargers": [{"id": "' + TOKEN.encode() + b'\xff"}]}', "application/json", "record 0"),
     ],
 )
@@ -97,14 +100,14 @@ async def test_a_body_that_is_no_answer_is_invalid(client_of, answers, failure_o
 
 async def test_the_body_decides_and_not_its_content_type(client_of, answers, fixture_bytes):
     answers.get(f"{API}/chargers", body=fixture_bytes("chargers"), content_type="text/html")
-    assert len((await client_of().fetch(CHARGERS)).records) == 2
+    assert len((await client_of().fetch(CHARGERS)).content) == 2
 
 
 async def test_a_byte_order_mark_is_passed_over(client_of, answers, fixture_bytes):
     unknown = UnknownFields()
     body = fixture_bytes("chargers").replace(b'"chargers"', b'"next": 1, "chargers"', 1)
     answers.get(f"{API}/chargers", body=b"\xef\xbb\xbf" + body)
-    assert len((await client_of(unknown=unknown).fetch(CHARGERS)).records) == 2
+    assert len((await client_of(unknown=unknown).fetch(CHARGERS)).content) == 2
     assert unknown.count("chargers") == 1
 
 
@@ -142,10 +145,10 @@ PROXY_KEY = SimpleNamespace(host="proxy.example", port=3128, is_ssl=False, ssl=T
             "NonHttpUrlClientError",
         ),
         (aiohttp.ClientPayloadError(TOKEN), errors.ApiResponseError, "invalid", "cut off"),
-        (TransferEncodingError(TOKEN), errors.ApiResponseError, "invalid", "not HTTP as it should be"),
+        (TransferEncodingError(TOKEN), errors.ApiResponseError, "invalid", "no valid HTTP"),
         (ConnectionAbortedError(103, TOKEN), errors.ApiConnectionError, "connection", "connection abort"),
         (aiohttp.ServerTimeoutError(TOKEN), errors.ApiTimeoutError, "timeout", "within 5 s"),
-        (TimeoutError(), errors.ApiTimeoutError, "timeout", "no complete answer from api.joulo.nl"),
+        (TimeoutError(), errors.ApiTimeoutError, "timeout", "no complete response from api.joulo.nl"),
     ],
 )
 async def test_every_failure_of_the_network_is_ours(client_of, answers, failure_of, raised, kind, code, words):
@@ -174,13 +177,24 @@ async def test_the_timeout_covers_decoding_which_no_timer_can_interrupt(
 ):
     loop = asyncio.get_running_loop()
 
-    def parse_slowly(body):
+    def parse_slowly(body, _plausibility):
         later_s = loop.time() + 6
         monkeypatch.setattr(loop, "time", lambda: later_s)
-        return body
+        return ApiResponse(body)
 
     answers.get(f"{API}/slow", body=b"{}")
     failure = await failure_of(client_of(timeout_s=5), Endpoint("slow", "/slow", parse_slowly))
     monkeypatch.undo()
     assert type(failure) is errors.ApiTimeoutError
     assert failure.code == "timeout"
+
+
+def test_unknown_fields_are_counted_and_logged_once_by_name(caplog):
+    caplog.set_level(logging.DEBUG)
+    unknown = UnknownFields()
+    for _ in range(2):
+        unknown.note("chargers", {"colour", "page.next"})
+    assert (unknown.count("chargers"), unknown.count("energy")) == (2, 0)
+    assert len(caplog.records) == 2
+    unknown.note("energy", {f"new{number}" for number in range(1000)})
+    assert unknown.count("energy") == 64

@@ -33,7 +33,7 @@ async def test_the_token_goes_through_the_tunnel_unseen(client_of, ca, scheme):
         relay(user=USER, context=tls if scheme == "https" else None) as proxy,
     ):
         answered = await client_of(api.url, proxy=_proxy_url(proxy.port, scheme), ca_file=ca).fetch(CHARGERS)
-    assert answered.records[0].id == "a"
+    assert answered.content[0].id == "a"
     assert [head.split(b"\r\n")[0] for head in proxy.heads] == [f"CONNECT 127.0.0.1:{api.port} HTTP/1.1".encode()]
     assert TOKEN.encode() not in b"".join(proxy.heads)
     assert api.headers()["authorization"] == f"Bearer {TOKEN}"
@@ -43,14 +43,14 @@ async def test_the_token_goes_through_the_tunnel_unseen(client_of, ca, scheme):
 async def test_a_simulator_on_this_machine_is_asked_through_the_proxy_too(client_of):
     async with loopback(saying(answer(BODY))) as api, relay(user=USER) as proxy:
         answered = await client_of(api.url, proxy=_proxy_url(proxy.port)).fetch(CHARGERS)
-    assert answered.records[0].id == "a"
+    assert answered.content[0].id == "a"
     assert proxy.heads[0].startswith(f"GET {api.url}/chargers HTTP/1.1\r\n".encode())
 
 
 async def test_a_password_is_percent_encoded_in_the_url(client_of):
     async with loopback(saying(answer(BODY))) as api, relay(user="joulo:a@b/c:d%") as proxy:
         url = f"http://joulo:a%40b%2Fc%3Ad%25@127.0.0.1:{proxy.port}"
-        assert (await client_of(api.url, proxy=url).fetch(CHARGERS)).records[0].id == "a"
+        assert (await client_of(api.url, proxy=url).fetch(CHARGERS)).content[0].id == "a"
 
 
 async def test_a_proxy_that_wants_another_password(client_of, failure_of):
@@ -59,7 +59,7 @@ async def test_a_proxy_that_wants_another_password(client_of, failure_of):
     assert type(failure) is errors.ApiConnectionError
     assert (failure.code, failure.status) == ("connection", None)
     assert str(failure) == (
-        "the proxy does not connect us (407); check api.proxy_url, and the user and password in it"
+        "the proxy refuses the connection (407); check api.proxy_url, and the user and password in it"
     )
     assert proxy.heads[0].startswith(b"CONNECT api.invalid:443 ")
     assert b"Bearer" not in proxy.heads[0]
@@ -69,7 +69,7 @@ async def test_a_proxy_that_redirects_to_its_page_of_terms(client_of, failure_of
     terms = answer(b"", "Location: https://terms.example/", status="302 Found")
     async with loopback(saying(terms)) as proxy:
         failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port)))
-    assert str(failure).startswith("the proxy does not connect us (302); check api.proxy_url")
+    assert str(failure).startswith("the proxy refuses the connection (302); check api.proxy_url")
     assert len(proxy.heads) == 1
 
 
@@ -83,7 +83,7 @@ async def test_a_proxy_that_hangs_up_is_asked_once(client_of, failure_of):
     async with loopback(reset) as proxy:
         failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port)))
     assert failure.code == "connection"
-    assert str(failure).startswith("api.invalid, or the proxy, broke the connection before it answered (")
+    assert str(failure).startswith("api.invalid, or the proxy, broke the connection before it responded (")
     assert str(failure).endswith("; if this stays, check api.proxy_url")
     assert len(proxy.heads) == 1
 
@@ -114,4 +114,4 @@ async def test_a_proxy_of_the_environment_does_not_count(client_of, monkeypatch,
     monkeypatch.delenv("no_proxy", raising=False)
     tls = server_context(ca.with_name("server.pem")) if "https" in variable.lower() else None
     async with loopback(saying(answer(BODY)), context=tls) as api:
-        assert (await client_of(api.url, ca_file=ca).fetch(CHARGERS)).records[0].id == "a"
+        assert (await client_of(api.url, ca_file=ca).fetch(CHARGERS)).content[0].id == "a"

@@ -40,7 +40,7 @@ def client(session, url, token):
 async def test_no_token_is_sent_whoever_asks(token):
     async with host(lambda: web.Response(body=BODY)) as (url, seen), open_session(connection_limit=1) as session:
         price = await client(session, url, token).fetch(ERE_PRICE)
-    assert price.euros == 0.24
+    assert price.content.euros == 0.24
     assert [headers.get("Authorization") for headers in seen] == [None]
     assert "joulo_canary" not in str(seen)
 

@@ -42,12 +42,12 @@ def serving(ca, name, *, host="127.0.0.1"):
           "own has made it, name that CA's file in api.ca_file; else check api.url, and this machine's CA "
           "certificates")),
         ("server", "other",
-         ("the certificate of 127.0.0.1 is not trusted (unable to get local issuer certificate): none in "
-          "api.ca_file vouches for it, and only those count; correct that file, or check api.url")),
+         ("the certificate of 127.0.0.1 is not trusted (unable to get local issuer certificate): no CA in "
+          "api.ca_file has signed it, and only those are trusted; correct that file, or check api.url")),
         ("elsewhere", "ca",
          "the certificate of 127.0.0.1 is for another name; check api.url, and what stands in between"),
         ("expired", "ca",
-         ("the certificate of 127.0.0.1, or one that vouches for it, is out of date (certificate has expired); "
+         ("the certificate of 127.0.0.1, or that of its CA, is out of date (certificate has expired); "
           "have it renewed, or set this machine's clock")),
     ],
 )  # fmt: skip
@@ -69,13 +69,13 @@ async def test_a_ca_of_ones_own_vouches(client_of, ca, name, ca_file):
     ca.with_name("both.pem").write_text(f"# two\n{ca.with_name('other.pem').read_text()}\n{ca.read_text()}")
     async with serving(ca, name) as api:
         answered = await client_of(api.url, ca_file=ca.with_name(f"{ca_file}.pem")).fetch(CHARGERS)
-    assert answered.records[0].id == "a"
+    assert answered.content[0].id == "a"
 
 
 async def test_an_ipv6_address_in_the_url(client_of, ca):
     async with serving(ca, "server", host="::1") as api:
         answered = await client_of(f"https://[::1]:{api.port}/base", ca_file=ca).fetch(CHARGERS)
-    assert answered.records[0].id == "a"
+    assert answered.content[0].id == "a"
     assert api.heads[0].startswith(b"GET /base/chargers HTTP/1.1\r\n")
     assert api.headers()["host"] == f"[::1]:{api.port}"
 

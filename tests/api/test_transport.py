@@ -18,7 +18,7 @@ BODY = b'{"chargers": [{"id": "a"}]}'
 async def test_what_is_sent(client_of):
     async with loopback(saying(answer(BODY))) as api:
         answered = await client_of(f"{api.url}/base").fetch(CHARGERS, {"limit": "100"})
-    assert answered.records[0].id == "a"
+    assert answered.content[0].id == "a"
     assert api.heads[0].startswith(b"GET /base/chargers?limit=100 HTTP/1.1\r\n")
     headers = api.headers()
     assert headers["authorization"] == f"Bearer {TOKEN}"
@@ -110,7 +110,7 @@ async def test_what_is_lost_on_a_used_connection_is_not_asked_again(client_of, f
         failure = await failure_of(client)
     assert len(heads) == 2
     assert failure.code == "connection"
-    assert str(failure).startswith("127.0.0.1 broke the connection before it answered")
+    assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
 
 
 async def test_no_cookie_of_an_account_goes_out_with_another_one(client_of):
@@ -136,7 +136,7 @@ async def test_an_address_of_the_api_that_does_not_answer_gives_way_to_the_next(
             ]
             monkeypatch.setattr(loop, "getaddrinfo", AsyncMock(return_value=found))
             answered = await client_of(f"http://localhost:{api.port}", timeout_s=5).fetch(CHARGERS)
-    assert answered.records[0].id == "a"
+    assert answered.content[0].id == "a"
 
 
 async def _echo(request_head, writer):
@@ -158,7 +158,7 @@ async def test_a_connection_lost_before_the_answer(client_of, failure_of, say):
         failure = await failure_of(client_of(api.url))
     assert type(failure) is errors.ApiConnectionError
     assert failure.code == "connection"
-    assert str(failure).startswith("127.0.0.1 broke the connection before it answered")
+    assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
 
 
 async def test_nobody_listens(client_of, failure_of):

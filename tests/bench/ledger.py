@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, next_page
-from joulo_exporter.models import Answer, Session
+from joulo_exporter.models import ApiResponse, Session, SessionPage
 from joulo_exporter.schedule import Pause
 
 SIZES = (1_000, 100_000, 1_000_000)
@@ -39,10 +39,11 @@ def session(number: int) -> Session:
     )
 
 
-def page(newest: int, offset: int) -> Answer[Session]:
+def page(newest: int, offset: int) -> ApiResponse[SessionPage]:
     """Return a page of a history whose newest session has that number."""
     first = newest - offset
-    return Answer(tuple(session(number) for number in range(first, max(first - PAGE_SIZE, -1), -1)))
+    sessions = tuple(session(number) for number in range(first, max(first - PAGE_SIZE, -1), -1))
+    return ApiResponse(SessionPage(sessions))
 
 
 def opened(folder: Path) -> tuple[Database, AccountLedger]:

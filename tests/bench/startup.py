@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, next_page
-from joulo_exporter.models import Answer, Charger, Session
+from joulo_exporter.models import ApiResponse, Charger, Session, SessionPage
 from joulo_exporter.schedule import Pause
 
 RUNS = 5
@@ -32,15 +32,15 @@ def filled(folder: Path, accounts: int, sessions: int) -> None:
         name = "" if accounts == 1 else f"a{number}"
         ledger = AccountLedger(database, name, configured_labels={}, vehicles={})
         pause = Pause(NOW_S, 60.0)
-        ledger.record_chargers(Answer((Charger("c1", slug="oprit"),)), pause)
+        ledger.record_chargers(ApiResponse((Charger("c1", slug="oprit"),)), pause)
         walk = next_page(ledger.load()[1], NOW_S, interval_s=600.0, resync_interval_s=7 * 86_400).walk
         for offset in range(0, sessions, PAGE_SIZE - 1):
             page = tuple(
                 Session(f"{name}s{n}", "c1", NOW_S - 7200 * (n + 1), None, NOW_S - 7200 * n - 3600, 1000, 300)
                 for n in range(offset, min(offset + PAGE_SIZE, sessions))
             )
-            walk = ledger.record_page(Answer(page), pause, PageRequest(walk, offset)).walk
-        ledger.record_page(Answer(()), pause, PageRequest(walk, sessions))
+            walk = ledger.record_page(ApiResponse(SessionPage(page)), pause, PageRequest(walk, offset)).walk
+        ledger.record_page(ApiResponse(SessionPage(())), pause, PageRequest(walk, sessions))
     database.close()
 
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 from pictures import fixture, market_picture, recorded_picture, renamed, series, with_position
+from support.parsing import parse_ere_position, parse_ere_price
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models import parse_ere_position, parse_ere_price
 
 GOLDEN = {
     "joulo_ere_position_euros{bucket='paid'}": 35.9,
@@ -160,9 +160,9 @@ def test_a_field_that_is_missing_null_or_wrong_costs_only_itself(path, lost, val
 def test_only_what_is_wrong_is_malformed_and_its_value_is_not_told(path, lost):  # noqa: ARG001
     def malformed(value):
         answer = with_fault(fixture("ere-position"), path, value)
-        return parse_ere_position(json.dumps(answer).encode()).malformed
+        return parse_ere_position(json.dumps(answer).encode()).malformed_fields
 
-    (line, *_) = malformed("a value of a wrong type" * 9)
+    line = str(malformed("a value of a wrong type" * 50)[0])
     assert str(path[-1]) in line
     assert "a value of" not in line
 

@@ -94,7 +94,7 @@ async def test_check_shows_no_password_of_a_proxy_that_refuses_it(tmp_path, api)
         status, said = await _check(_command(tmp_path, api, "check", settings=f", proxy_url: '{url}'"))
     assert status == 1
     assert said[2] == (
-        "  chargers  FAULT  the proxy does not connect us (407); check api.proxy_url, "
+        "  chargers  FAULT  the proxy refuses the connection (407); check api.proxy_url, "
         "and the user and password in it"
     )
 
@@ -117,7 +117,7 @@ async def test_a_ca_file_is_read_again_at_a_reload(tmp_path, api, ca):
 
     with running(command, log, {"JOULO_TOKEN": TOKEN}) as process:
         await shows('joulo_up{endpoint="chargers"} 0')
-        await shows("none in api.ca_file vouches for it, and only those count; correct that file")
+        await shows("no CA in api.ca_file has signed it, and only those are trusted; correct that file")
         assert api.heads == []
         trusted.write_bytes(ca.read_bytes())
         os.kill(process.pid, signal.SIGHUP)

@@ -11,7 +11,7 @@ import pytest
 from processes import TOKEN, free_port, get, running, simulator, wait_for
 
 from joulo_exporter.ledger import AccountLedger, Database
-from joulo_exporter.models import Answer, Charger
+from joulo_exporter.models import ApiResponse, Charger
 from joulo_exporter.schedule import Pause
 
 pytestmark = pytest.mark.e2e
@@ -27,7 +27,7 @@ def test_serving_loads_nothing_that_only_other_commands_need(tmp_path):
     port = free_port()
     database = Database(tmp_path / "ledger")
     ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
-    ledger.record_chargers(Answer((Charger("c1", slug="oprit"),)), Pause(1.0, 60.0))
+    ledger.record_chargers(ApiResponse((Charger("c1", slug="oprit"),)), Pause(1.0, 60.0))
     database.close()
     command = [
         sys.executable, "-X", "importtime", "-m", "joulo_exporter", f"--storage.path={tmp_path / 'ledger'}",

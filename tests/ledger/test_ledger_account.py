@@ -1,11 +1,12 @@
 import msgspec
 import pytest
 from support.ledger_rig import finished, live
+from support.parsing import parse_chargers, parse_energy, parse_sessions
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Meter, Totals
 from joulo_exporter.ledger.book import vehicle_definition
-from joulo_exporter.models import Answer, Charger, Energy, parse_chargers, parse_energy, parse_sessions
+from joulo_exporter.models import ApiResponse, Charger, Energy
 from joulo_exporter.schedule import Pause
 
 OPRIT, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
@@ -13,7 +14,7 @@ OPRIT, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc
 
 def test_the_payloads_of_the_documentation(make_rig, fixture_bytes):
     rig = make_rig(vehicles={"DEADBEEF12345678": "tesla"})
-    rig.chargers(*parse_chargers(fixture_bytes("chargers")).records)
+    rig.chargers(*parse_chargers(fixture_bytes("chargers")).content)
     rig.page(parse_sessions(fixture_bytes("sessions")), offset=0)
     rig.ledger.record_energy(parse_energy(fixture_bytes("energy")), rig.pause)
     book = rig.book()
@@ -191,7 +192,7 @@ def test_mean_power(meter, watts):
 
 def test_what_the_api_states_is_held(rig):
     for kwh in (500, 300):
-        rig.ledger.record_energy(Energy(kwh_hundredths=kwh), rig.pause)
+        rig.ledger.record_energy(ApiResponse(Energy(kwh_hundredths=kwh)), rig.pause)
         rig.reopen()
     assert rig.book().marks == {("account_kwh", "ere"): 500}
 
@@ -199,7 +200,7 @@ def test_what_the_api_states_is_held(rig):
 def test_endpoints_outlive_the_process(rig):
     assert rig.ledger.load()[0] == {}
     for malformed in (("bad", "worse"), ("bad",), ()):
-        answer = Answer((live(None),), malformed)
+        answer = ApiResponse((live(None),), malformed)
         rig.ledger.record_chargers(answer, rig.pause)
     failed = Pause(rig.now_seconds + 60, 120.0, 1)
     for error in (ApiTimeoutError("slow"), ApiServerError("x" * 999, status=502)):

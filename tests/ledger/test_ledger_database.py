@@ -10,7 +10,7 @@ from support.ledger_rig import finished, full_disk, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, database, migrations, put_aside
-from joulo_exporter.models import Answer
+from joulo_exporter.models import ApiResponse
 from joulo_exporter.schedule import Pause
 
 HOLD = """
@@ -183,7 +183,7 @@ def test_what_earlier_versions_kept_of_endpoints_stays(tmp_path, monkeypatch):
     assert (records["chargers"].body, records["energy"].body) == (b"[]", None)
     assert records["chargers"].requests == (("200", 41), ("timeout", 2))
     assert records["energy"].requests == (("503", 3),)
-    ledger.record_chargers(Answer((), ()), Pause(60.0, 60.0))
+    ledger.record_chargers(ApiResponse((), ()), Pause(60.0, 60.0))
     assert ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
     held.close()
 

@@ -111,7 +111,7 @@ async def test_a_failing_endpoint_is_logged_at_its_begin_rarely_and_at_its_end(c
         assert caplog.records[1].fields["failures"] == 7
 
 
-async def test_a_malformed_record_is_logged_once_wherever_it_stands(caplog):
+async def test_a_malformed_record_or_field_is_logged_once_wherever_it_stands(caplog):
     async with Rig() as rig:
         good = rig.api.answers["chargers"]["chargers"]
         rig.api.answers["chargers"] = {"chargers": [{"id": 7}, *good]}
@@ -122,8 +122,9 @@ async def test_a_malformed_record_is_logged_once_wherever_it_stands(caplog):
         await rig.clock.advance(120)
         lines = [record.fields["err"] for record in caplog.records]
         assert lines == [
-            "record 0: Expected `str`, got `int` - at `$.id`",
-            "record 1: Expected `str | null`, got `int` - at `$.slug`",
+            "record 0: it has no usable id",
+            "id is no text of 1 to 128 characters",
+            "slug is no text of at most 1024 characters",
         ]
 
 

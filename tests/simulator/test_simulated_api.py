@@ -6,8 +6,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from support.parsing import parse_chargers, parse_energy, parse_sessions
 
-from joulo_exporter.models import parse_chargers, parse_energy, parse_sessions
 from joulo_exporter.simulator import BASE_PATH, Household, Scenario, serve
 from joulo_exporter.simulator.server import decimal
 
@@ -27,7 +27,7 @@ async def pages(client, limit, **params):
     while True:
         answer = parse_sessions(await body_of(client, "sessions", limit=limit, offset=offset, **params))
         yield answer
-        if len(answer.records) < limit:
+        if len(answer.content.sessions) < limit:
             return
         offset += limit
 
@@ -41,20 +41,19 @@ async def test_chargers_are_what_the_household_has(client, household, clock):
     await clock.advance(30)
     answer = parse_chargers(await body_of(client, "chargers"))
     assert answer.malformed == ()
-    assert list(answer.records) == household.chargers_at(clock.now())
+    assert list(answer.content) == household.chargers_at(clock.now())
 
 
 async def test_energy_is_what_the_household_has(client, household, clock):
-    energy = parse_energy(await body_of(client, "energy"))
+    energy = parse_energy(await body_of(client, "energy")).content
     assert energy == household.energy_at(clock.now())
-    assert energy.malformed == ()
     assert [month.month for month in energy.months] == ["2026-06", "2026-05", "2026-04"]
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
 async def test_pages_cover_each_session_once(client, household, clock, limit):
     answers = [answer async for answer in pages(client, limit)]
-    records = [session for answer in answers for session in answer.records]
+    records = [session for answer in answers for session in answer.content.sessions]
     assert records == household.sessions_at(clock.now())
     assert [answer.malformed for answer in answers] == [()] * len(answers)
 
@@ -62,8 +61,8 @@ async def test_pages_cover_each_session_once(client, household, clock, limit):
 @pytest.mark.parametrize("after_s", [0, 65, 400, 3000])
 async def test_energy_is_the_sum_of_all_sessions_to_the_hundredth(client, clock, after_s):
     await clock.advance(after_s)
-    records = [session async for answer in pages(client, 100) for session in answer.records]
-    energy = parse_energy(await body_of(client, "energy"))
+    records = [session async for answer in pages(client, 100) for session in answer.content.sessions]
+    energy = parse_energy(await body_of(client, "energy")).content
     eligible = [session for session in records if session.counts_for_ere]
     assert energy.kwh_all_hundredths == sum(session.kwh_hundredths for session in records)
     assert energy.kwh_hundredths == sum(session.kwh_hundredths for session in eligible)
@@ -78,8 +77,8 @@ async def test_energy_is_the_sum_of_all_sessions_to_the_hundredth(client, clock,
 
 async def test_a_month_is_the_sum_of_its_sessions(client):
     may = {"from": "2026-05-01T00:00:00Z", "to": "2026-05-31T23:59:59Z"}
-    records = [session async for answer in pages(client, 100, **may) for session in answer.records]
-    months = {month.month: month for month in parse_energy(await body_of(client, "energy")).months}
+    records = [session async for answer in pages(client, 100, **may) for session in answer.content.sessions]
+    months = {month.month: month for month in parse_energy(await body_of(client, "energy")).content.months}
     assert months["2026-05"].kwh_all_hundredths == sum(session.kwh_hundredths for session in records)
     assert months["2026-05"].sessions_all == len(records) > 10
 
@@ -134,7 +133,7 @@ async def test_a_page_beyond_the_end_is_empty(client):
 
 async def test_sessions_of_one_charger(client, household, clock):
     garage = household.charger_ids[1]
-    records = parse_sessions(await body_of(client, "sessions", limit=100, charger_id=garage)).records
+    records = parse_sessions(await body_of(client, "sessions", limit=100, charger_id=garage)).content.sessions
     assert list(records) == [s for s in household.sessions_at(clock.now()) if s.charger_id == garage]
     assert len(records) == 12
 
@@ -149,7 +148,7 @@ async def test_both_bounds_belong_to_the_answer(client, household, clock):
         "from": iso(older.started_at_seconds),
         "to": iso(newer.started_at_seconds),
     }
-    records = parse_sessions(await body_of(client, "sessions", **bounds)).records
+    records = parse_sessions(await body_of(client, "sessions", **bounds)).content.sessions
     assert list(records) == household.sessions_at(clock.now())[5:10]
 
 
@@ -200,5 +199,5 @@ async def test_a_page_of_a_long_history_is_quick(clock):
         headers = {"Authorization": "Bearer joulo_demo"}
         async with aiohttp.ClientSession(f"{running.url}/", headers=headers) as client:
             last = parse_sessions(await body_of(client, "sessions", limit=100, offset=99_950))
-            assert len(last.records) == 51
-            assert parse_energy(await body_of(client, "energy")).sessions_all == 100_001
+            assert len(last.content.sessions) == 51
+            assert parse_energy(await body_of(client, "energy")).content.sessions_all == 100_001

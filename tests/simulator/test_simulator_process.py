@@ -6,8 +6,7 @@ import sys
 
 import aiohttp
 import pytest
-
-from joulo_exporter.models import parse_chargers, parse_energy
+from support.parsing import parse_chargers, parse_energy
 
 ARGUMENTS = [
     "--port=0",
@@ -31,9 +30,9 @@ async def test_it_prints_its_url_and_serves_until_it_is_told_to_stop(number):
         headers = {"Authorization": "Bearer joulo_demo"}
         async with aiohttp.ClientSession(headers=headers) as session:
             async with session.get(f"{url}/chargers") as response:
-                assert len(parse_chargers(await response.read()).records) == 3
+                assert len(parse_chargers(await response.read()).content) == 3
             async with session.get(f"{url}/energy") as response:
-                assert parse_energy(await response.read()).sessions_all >= 41
+                assert parse_energy(await response.read()).content.sessions_all >= 41
     finally:
         process.send_signal(number)
         remainder, _ = await process.communicate()

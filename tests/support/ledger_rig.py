@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from joulo_exporter.ledger import AccountLedger, Database, PageRequest, next_page
-from joulo_exporter.models import Answer, Charger, LiveSession, Session
+from joulo_exporter.models import ApiResponse, Charger, LiveSession, Session, SessionPage
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class LedgerRig:
 
     def chargers(self, *chargers: Charger) -> bool:
         self.ledger.begin_request("chargers", self.pause)
-        return self.ledger.record_chargers(Answer(tuple(chargers)), self.pause).session_ended
+        return self.ledger.record_chargers(ApiResponse(tuple(chargers)), self.pause).session_ended
 
-    def page(self, answer: Answer[Session], *, offset: int) -> Walk:
+    def page(self, answer: ApiResponse[SessionPage], *, offset: int) -> Walk:
         request = PageRequest(self.walk, offset) if offset else self.newest_page()
         self.ledger.begin_request("sessions", self.pause, request)
         return self.ledger.record_page(answer, self.pause, PageRequest(self.walk, offset)).walk
@@ -85,11 +85,11 @@ def full_disk(database: Database) -> Iterator[None]:
         connection.execute("PRAGMA max_page_count = 100000")
 
 
-def page_of(history: list[Session], offset: int, size: int) -> Answer[Session]:
+def page_of(history: list[Session], offset: int, size: int) -> ApiResponse[SessionPage]:
     """Return a page; a ``None`` in the history is a record that cannot be read."""
     records = history[offset : offset + size]
     readable = tuple(record for record in records if record is not None)
-    return Answer(readable, ("malformed",) * (len(records) - len(readable)), page_limit=size)
+    return ApiResponse(SessionPage(readable, size), ("malformed",) * (len(records) - len(readable)))
 
 
 def finished(session_id: str, *, at_seconds: float = 1_781_000_000.0, **fields) -> Session:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import history
-from joulo_exporter.models import Answer, Session
+from joulo_exporter.models import ApiResponse, Session, SessionPage
 from joulo_exporter.models.tag import normal_tag
 
 TAGS = (None, "04A1", "04:b2", "FF")
@@ -130,13 +130,13 @@ class World:
         for session in self.sessions:
             session.readable = True
 
-    def answer(self, offset: int) -> Answer[Session]:
+    def answer(self, offset: int) -> ApiResponse[SessionPage]:
         page = [s for s in self.sessions if s.listed][offset : offset + self.page_limit]
         readable = tuple(s.shown() for s in page if s.readable)
         malformed = ("malformed",) * (len(page) - len(readable))
         if malformed and not readable:
             raise ApiResponseError("every record of the answer is malformed")
-        return Answer(readable, malformed, page_limit=self.page_limit)
+        return ApiResponse(SessionPage(readable, self.page_limit), malformed)
 
     def recount(self) -> tuple[Counter, Counter]:
         by_charger, by_vehicle = Counter(), Counter()

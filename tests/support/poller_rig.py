@@ -11,6 +11,7 @@ import msgspec
 from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from support.parsing import ANYTHING
 
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Database
@@ -76,7 +77,8 @@ class ScriptedApi:
             answer = await answer
         if isinstance(answer, BaseException):
             raise answer
-        return endpoint.parse(answer if isinstance(answer, bytes) else msgspec.json.encode(answer))
+        body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
+        return endpoint.parse(body, ANYTHING)
 
     def moments(self, endpoint: str) -> list[float]:
         """Return when an endpoint was asked, on the monotonic clock."""

@@ -44,7 +44,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 async def test_every_form_of_body_is_read(client_of, parts):
     async with loopback(saying(*parts)) as api:
         answered = await client_of(api.url).fetch(CHARGERS)
-    assert [charger.id for charger in answered.records] == ["a"]
+    assert [charger.id for charger in answered.content] == ["a"]
 
 
 BROKEN = {
@@ -97,7 +97,7 @@ async def test_the_timeout_covers_everything(client_of, failure_of, say):
         failure = await failure_of(client_of(api.url, timeout_s=0.1))
     assert type(failure) is errors.ApiTimeoutError
     assert failure.code == "timeout"
-    assert str(failure).startswith("no complete answer from 127.0.0.1 within 0.1 s")
+    assert str(failure).startswith("no complete response from 127.0.0.1 within 0.1 s")
 
 
 THROTTLED = ("Retry-After: 300",)
@@ -151,8 +151,8 @@ NESTED = b'{"chargers": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (NESTED, "recursion"),
-        (b'{"chargers": [' + b"0," * 1_000_000 + b"0]}", "length <= 10000"),
+        (NESTED, "nested too deeply"),
+        (b'{"chargers": [' + b"0," * 1_000_000 + b"0]}", "no list of at most 10,000"),
         (b"{}".ljust(BODY_LIMIT_BYTES + 1), "larger than 8 MiB"),
     ],
     ids=["deep", "many records", "large"],
@@ -166,7 +166,7 @@ async def test_an_absurd_answer_is_invalid(client_of, failure_of, body, words):
 
 async def test_a_body_of_just_the_limit_is_read(client_of):
     async with loopback(saying(answer(b"{}".ljust(BODY_LIMIT_BYTES)))) as api:
-        assert (await client_of(api.url).fetch(CHARGERS)).records == ()
+        assert (await client_of(api.url).fetch(CHARGERS)).content == ()
 
 
 def _bomb(mebibytes):

@@ -1,0 +1,160 @@
+"""Worth of ERE credits: the account's money from ``GET /ere-position``, and the public market price.
+
+The fields are those that published clients have seen; the price feed is ``GET https://joulo.nl/api/ere-price``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from joulo_exporter.errors import ApiResponseError
+from joulo_exporter.models.wire import MalformedRecordError, read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
+
+_MOST = 1e9
+_QUARTER = re.compile(r"\d{4}-Q[1-4]", re.ASCII)
+_SETTLED = ("paid", "payable", "reserved")
+
+# Where each figure stands: the section ("" for the API response itself) and the field in it.
+_EUROS = {bucket: (bucket, "net_eur") for bucket in _SETTLED}
+_PRICES = {bucket: (bucket, "price_per_ere") for bucket in _SETTLED}
+_CREDITS = {bucket: (bucket, "ere") for bucket in (*_SETTLED, "unsold")} | {
+    "pending": ("", "pending_ere"),
+    "allocatable": ("", "allocatable_ere"),
+}
+_FORECASTS = {
+    "unsold": ("unsold", "forecast_net_eur"),
+    "ytd_unsold": ("unsold", "ytd_forecast_net_eur"),
+    "rest_of_year": ("unsold", "future_forecast_net_eur"),
+    "pending": ("", "pending_forecast_net_eur"),
+    "ytd_expected": ("", "ytd_expected_eur"),
+    "total_expected": ("", "total_expected_eur"),
+}
+_QUARTER_CREDITS = {"total": ("", "ere"), "sold": ("", "sold_ere"), "unsold": ("", "unsold_ere")}
+_QUARTER_EUROS = {bucket: ("net_eur_by_status", bucket) for bucket in _SETTLED}
+
+
+class ErePositionQuarter(msgspec.Struct, frozen=True, gc=False):
+    """One quarter; mappings hold only what was given."""
+
+    quarter: str
+    """``2026-Q2``."""
+    final: bool | None = None
+    price_euros: float | None = None
+    """Per credit."""
+    credits: dict[str, float] = {}
+    """By state: total, sold, unsold."""
+    realized_euros: dict[str, float] = {}
+    """Net, by status: paid, payable, reserved."""
+
+
+class ErePosition(msgspec.Struct, frozen=True, gc=False):
+    """Money that the account's credits have earned and may earn; mappings hold only what was given."""
+
+    euros: dict[str, float] = {}
+    """Net, by bucket."""
+    credits: dict[str, float] = {}
+    price_euros: dict[str, float] = {}
+    """Per credit, by bucket."""
+    forecast_euros: dict[str, float] = {}
+    """Net, by horizon."""
+    forecast_confidence: str | None = None
+    forecast_projected: bool | None = None
+    forecast_history_days: float | None = None
+    compliance_year: int | None = None
+    fee_ratio: float | None = None
+    """0-1; the API gives a percentage."""
+    realized_price_euros: float | None = None
+    indicative_price_euros: float | None = None
+    quarters: tuple[ErePositionQuarter, ...] = ()
+
+
+class ErePrice(msgspec.Struct, frozen=True, gc=False):
+    """Market price of a credit."""
+
+    euros: float | None = None
+    """Per credit, the middle of bid and offer."""
+    at_seconds: float | None = None
+    """When the feed was updated, Unix seconds."""
+
+
+def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[ErePosition]:
+    """Read an API response of ``/ere-position``.
+
+    Raises:
+        ApiResponseError: it is no JSON object, or gives none of the known figures.
+    """
+    fields = read_object(body, plausibility)
+    year = fields.number("compliance_year", least=2000, most=2100)
+    fee_pct = fields.number("effective_fee_pct", least=0, most=100)
+    position = ErePosition(
+        euros=_figures(fields, _EUROS),
+        credits=_figures(fields, _CREDITS),
+        price_euros=_figures(fields, _PRICES),
+        forecast_euros=_figures(fields, _FORECASTS),
+        forecast_confidence=fields.text("forecast_confidence"),
+        forecast_projected=fields.boolean("forecast_is_projected"),
+        forecast_history_days=fields.number("forecast_history_days", least=0, most=_MOST),
+        compliance_year=None if year is None else int(year),
+        fee_ratio=None if fee_pct is None else fee_pct / 100,
+        realized_price_euros=_figure(fields, "realized_avg_price"),
+        indicative_price_euros=_figure(fields, "indicative_price_per_ere"),
+        quarters=fields.records("quarters", _quarter, "quarter"),
+    )
+    if position == ErePosition():
+        raise ApiResponseError("the API response gives none of the figures of an ERE position")
+    return fields.response(position)
+
+
+def parse_ere_price(body: bytes, plausibility: Plausibility) -> ApiResponse[ErePrice]:
+    """Read an API response of the public feed.
+
+    Raises:
+        ApiResponseError: it is no JSON object, says that it is not in order, or gives no price.
+    """
+    fields = read_object(body, plausibility)
+    if fields.boolean("ok") is False:
+        raise ApiResponseError("the price feed says that it is out of order")
+    current = fields.section("current")
+    if current is None:
+        raise ApiResponseError("the API response gives no price")
+    current.ignore("week_number")
+    price = ErePrice(_figure(current, "mid_eur"), current.moment("updated_at"))
+    if price == ErePrice():
+        raise ApiResponseError("the API response gives no price")
+    return fields.response(price)
+
+
+def _figure(fields: Fields, name: str) -> float | None:
+    return fields.number(name, least=-_MOST, most=_MOST)
+
+
+def _figures(fields: Fields, places: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+    figures = {}
+    for name, (section, field) in places.items():
+        within = fields.section(section) if section else fields
+        value = None if within is None else _figure(within, field)
+        if value is not None:
+            figures[name] = value
+    return figures
+
+
+def _quarter(fields: Fields) -> ErePositionQuarter:
+    name = fields.text("quarter") or ""
+    if not _QUARTER.fullmatch(name):
+        raise MalformedRecordError("its quarter is not of the form 2026-Q2")
+    fields.ignore("realized_net_eur")
+    return ErePositionQuarter(
+        quarter=name,
+        final=fields.boolean("final"),
+        price_euros=_figure(fields, "price_per_ere"),
+        credits=_figures(fields, _QUARTER_CREDITS),
+        realized_euros=_figures(fields, _QUARTER_EUROS),
+    )

@@ -1,0 +1,497 @@
+"""Records of the API's responses: each field as documented, absent, null and unusable, on its own."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import msgspec
+import pytest
+
+from joulo_exporter.errors import ApiResponseError
+from joulo_exporter.models import (
+    Charger,
+    Energy,
+    LiveSession,
+    Month,
+    Plausibility,
+    Session,
+    parse_chargers,
+    parse_energy,
+    parse_ere_position,
+    parse_ere_price,
+    parse_sessions,
+)
+
+NOW = Plausibility(1781809000.0)  # 2026-06-18T18:56:40Z, ten minutes after the latest moment of the payloads
+
+OPRIT_ID = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
+OPRIT = Charger(
+    id=OPRIT_ID,
+    slug="oprit",
+    nickname="Oprit",
+    connection_type="easee",
+    status="online",
+    mid_certified=True,
+    charging=True,
+    session=LiveSession(
+        id="0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3",
+        started_at_seconds=1781804530.0,
+        kwh_hundredths=731,
+        id_tag="04A1B2C3D4E580",
+    ),
+    meter_wh=8123450.0,
+    meter_at_seconds=1781808300.0,
+)
+GARAGE = Charger(
+    id="a0b1c2d3-e4f5-4678-9abc-def012345678",
+    nickname="Garage achter",
+    connection_type="ocpp",
+    status="online",
+    mid_certified=False,
+    charging=False,
+)
+LAST = Session(
+    id="1e2d3c4b-2222-4b6c-9d7e-8f90a1b2c3d4",
+    charger_id=OPRIT_ID,
+    started_at_seconds=1781636700.0,
+    charger_nickname="Oprit",
+    ended_at_seconds=1781674200.0,
+    kwh_hundredths=4108,
+    credits_hundredths=1367,
+    id_tag="04A1B2C3D4E580",
+    status="completed",
+    counts_for_ere=True,
+)
+SESSIONS = (
+    Session(
+        id="0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3",
+        charger_id=OPRIT_ID,
+        started_at_seconds=1781804530.0,
+        charger_nickname="Oprit",
+        kwh_hundredths=731,
+        credits_hundredths=243,
+        id_tag="04A1B2C3D4E580",
+        status="charging",
+        counts_for_ere=True,
+    ),
+    LAST,
+    Session(
+        id="2f3e4d5c-3333-4c7d-8e8f-90a1b2c3d4e5",
+        charger_id="a0b1c2d3-e4f5-4678-9abc-def012345678",
+        started_at_seconds=1781510400.0,
+        charger_nickname="Garage achter",
+        ended_at_seconds=1781521950.0,
+        kwh_hundredths=1840,
+        status="completed",
+        counts_for_ere=False,
+    ),
+    Session(
+        id="3a4f5e6d-4444-4d8e-9f90-a1b2c3d4e5f6",
+        charger_id=OPRIT_ID,
+        started_at_seconds=1781294400.0,
+        charger_nickname="Oprit",
+        ended_at_seconds=1781294440.0,
+        kwh_hundredths=0,
+        id_tag="DEADBEEF12345678",
+        status="completed",
+        counts_for_ere=True,
+    ),
+)
+JUNE = Month(
+    month="2026-06",
+    kwh_hundredths=14325,
+    kwh_all_hundredths=16165,
+    credits_hundredths=4766,
+    sessions=7,
+    sessions_all=8,
+)
+MAY = Month(
+    month="2026-05",
+    kwh_hundredths=30140,
+    kwh_all_hundredths=35010,
+    credits_hundredths=10029,
+    sessions=15,
+    sessions_all=18,
+)
+ENERGY = Energy(
+    kwh_hundredths=189361,
+    kwh_all_hundredths=221090,
+    credits_hundredths=63002,
+    sessions=97,
+    sessions_all=118,
+    months=(JUNE, MAY),
+)
+OLDER = Energy(
+    kwh_hundredths=51230,
+    credits_hundredths=7685,
+    sessions=31,
+    months=(Month(month="2026-02", kwh_hundredths=8810, credits_hundredths=1322, sessions=6),),
+)
+
+MISSING = object()
+NO_TEXT = [5, 1.5, True, [], {}, "x" * 1025]
+NO_NUMBER = ["five", True, [], {}, -0.01, 1e15, "1e3", "0x1"]
+NO_COUNT = [*NO_NUMBER, 1.5]
+NO_MOMENT = [
+    *(5, True, [], {}, "yesterday", "2026-06-18", "1781804530", "2026-02-29T00:00:00Z"),
+    *("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2014-12-31T23:59:59Z"),
+    *("2026-06-18T19:56:41Z", "2036-01-01T00:00:00Z"),
+]  # fmt: skip
+NO_BOOLEAN = [2, -1, 0.5, "yes", [], {}]
+
+
+def at(document, path, value):
+    """Return a copy of a JSON document with another value at a path of keys; without it for ``MISSING``."""
+    changed = copy.deepcopy(document)
+    *steps, last = path
+    place = changed
+    for step in steps:
+        place = place[step]
+    if value is MISSING:
+        del place[last]
+    else:
+        place[last] = value
+    return changed
+
+
+def replaced(record, **changes):
+    """Return the record with other fields; ``session__kwh_hundredths`` is a field of its session."""
+    inner = {name.partition("__")[2]: changes.pop(name) for name in list(changes) if "__" in name}
+    if inner:
+        changes["session"] = msgspec.structs.replace(record.session, **inner)
+    return msgspec.structs.replace(record, **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "parse", "content"),
+    [
+        ("chargers", parse_chargers, (OPRIT, GARAGE)),
+        ("energy", parse_energy, ENERGY),
+        ("energy-older", parse_energy, OLDER),
+    ],
+)
+def test_the_recorded_payloads(fixture_bytes, name, parse, content):
+    response = parse(fixture_bytes(name), NOW)
+    assert response.content == content
+    assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
+
+
+def test_the_recorded_page_of_sessions(fixture_bytes):
+    response = parse_sessions(fixture_bytes("sessions"), NOW)
+    assert (response.content.sessions, response.content.limit) == (SESSIONS, 100)
+    assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
+
+
+# Optional fields: where they stand, what cannot be used there, and what of the record changes without them.
+CHARGER_FIELDS = [
+    (("slug",), NO_TEXT, {"slug": None}),
+    (("nickname",), NO_TEXT, {"nickname": None}),
+    (("connection_type",), NO_TEXT, {"connection_type": None}),
+    (("status",), NO_TEXT, {"status": None}),
+    (("mid_certified",), NO_BOOLEAN, {"mid_certified": None}),
+    (("is_charging",), NO_BOOLEAN, {}),  # the session in progress says it too
+    (("latest_meter_wh",), [*NO_NUMBER, 1.1e12], {"meter_wh": None}),
+    (("meter_updated_at",), NO_MOMENT, {"meter_at_seconds": None}),
+    (("current_session", "started_at"), NO_MOMENT, {"session__started_at_seconds": None}),
+    (("current_session", "kwh_so_far"), [*NO_NUMBER, 9334.8], {"session__kwh_hundredths": None}),
+    (("current_session", "id_tag"), [12345, *NO_TEXT], {"session__id_tag": None}),
+]
+SESSION_FIELDS = [
+    (("charger_nickname",), NO_TEXT, {"charger_nickname": None}),
+    (("ere_credits",), [*NO_NUMBER, -0.5, 124.0], {"credits_hundredths": None}),
+    (("id_tag",), [12345, *NO_TEXT], {"id_tag": None}),
+    (("status",), NO_TEXT, {"status": None}),
+    (("counts_for_ere",), NO_BOOLEAN, {"counts_for_ere": None}),
+    (("ended_at",), NO_MOMENT, {"ended_at_seconds": None}),
+]
+ENERGY_FIELDS = [
+    (("total_kwh",), NO_NUMBER, {"kwh_hundredths": None}),
+    (("total_kwh_all",), NO_NUMBER, {"kwh_all_hundredths": None}),
+    (("total_ere_credits",), NO_NUMBER, {"credits_hundredths": None}),
+    (("total_sessions",), NO_COUNT, {"sessions": None}),
+    (("total_sessions_all",), NO_COUNT, {"sessions_all": None}),
+    (("months",), [5, "x", True, {}], {"months": ()}),
+]
+MONTH_FIELDS = [
+    (("kwh",), NO_NUMBER, {"kwh_hundredths": None}),
+    (("kwh_all",), NO_NUMBER, {"kwh_all_hundredths": None}),
+    (("ere_credits",), NO_NUMBER, {"credits_hundredths": None}),
+    (("sessions",), NO_COUNT, {"sessions": None}),
+    (("sessions_all",), NO_COUNT, {"sessions_all": None}),
+]
+
+
+def cases(fields):
+    """Return (path, value, changes, malformed field) of every unusable, null and absent value."""
+    return [
+        (path, value, changes, None if value in (None, MISSING) else ".".join(path))
+        for path, values, changes in fields
+        for value in (*values, None, MISSING)
+    ]
+
+
+def check(response, content, malformed):
+    assert response.content == content
+    assert response.malformed == ()
+    assert [fault.field for fault in response.malformed_fields] == ([malformed] if malformed else [])
+
+
+@pytest.mark.parametrize(("path", "value", "changes", "malformed"), cases(CHARGER_FIELDS))
+def test_a_field_of_a_charger_costs_only_itself(fixture_bytes, path, value, changes, malformed):
+    document = at(json.loads(fixture_bytes("chargers")), ("chargers", 0, *path), value)
+    check(parse_chargers(json.dumps(document).encode(), NOW), (replaced(OPRIT, **changes), GARAGE), malformed)
+
+
+@pytest.mark.parametrize(("path", "value", "changes", "malformed"), cases(SESSION_FIELDS))
+def test_a_field_of_a_session_costs_only_itself(fixture_bytes, path, value, changes, malformed):
+    document = at(json.loads(fixture_bytes("sessions")), ("sessions", 1, *path), value)
+    response = parse_sessions(json.dumps(document).encode(), NOW)
+    check(
+        msgspec.structs.replace(response, content=response.content.sessions),
+        (SESSIONS[0], replaced(LAST, **changes), *SESSIONS[2:]),
+        malformed,
+    )
+
+
+@pytest.mark.parametrize(("path", "value", "changes", "malformed"), cases(ENERGY_FIELDS))
+def test_a_total_costs_only_itself(fixture_bytes, path, value, changes, malformed):
+    document = at(json.loads(fixture_bytes("energy")), path, value)
+    check(parse_energy(json.dumps(document).encode(), NOW), replaced(ENERGY, **changes), malformed)
+
+
+@pytest.mark.parametrize(("path", "value", "changes", "malformed"), cases(MONTH_FIELDS))
+def test_a_figure_of_a_month_costs_only_itself(fixture_bytes, path, value, changes, malformed):
+    document = at(json.loads(fixture_bytes("energy")), ("months", 0, *path), value)
+    check(
+        parse_energy(json.dumps(document).encode(), NOW),
+        replaced(ENERGY, months=(replaced(JUNE, **changes), MAY)),
+        malformed and f"months.{malformed}",
+    )
+
+
+# Records --------------------------------------------------------------------------------------
+
+
+def chargers(*records):
+    return parse_chargers(json.dumps({"chargers": records}).encode(), NOW)
+
+
+def charger(**fields):
+    (record,) = chargers({"id": "a", **fields}).content
+    return record
+
+
+@pytest.mark.parametrize("charger_id", [MISSING, None, "", "x" * 129, 5, True, [], {}])
+def test_a_record_is_lost_only_without_its_id(fixture_bytes, charger_id):
+    document = at(json.loads(fixture_bytes("chargers")), ("chargers", 0, "id"), charger_id)
+    response = parse_chargers(json.dumps(document).encode(), NOW)
+    assert response.content == (GARAGE,)
+    assert response.malformed == ("record 0: it has no usable id",)
+
+
+@pytest.mark.parametrize("record", [5, "x", None, [], b"broken"])
+def test_a_record_that_is_no_object_costs_only_itself(record):
+    item = b'{"id": "\xff"}' if record == b"broken" else json.dumps(record).encode()
+    response = parse_chargers(b'{"chargers": [%s, {"id": "b"}]}' % item, NOW)
+    assert response.content == (Charger("b"),)
+    assert len(response.malformed) == 1
+
+
+@pytest.mark.parametrize("month", [5, None, "", "2026", "2026-13", "2026-00", "2026-6", "2026-06-02", "juni 2026"])
+def test_a_month_is_lost_only_without_its_name(fixture_bytes, month):
+    document = at(json.loads(fixture_bytes("energy")), ("months", 0, "month"), month)
+    response = parse_energy(json.dumps(document).encode(), NOW)
+    assert response.content == replaced(ENERGY, months=(MAY,))
+    assert response.malformed == ("record 0: its month is not YYYY-MM",)
+
+
+def test_the_first_of_two_with_one_id_counts():
+    response = chargers({"id": "a", "slug": "first"}, {"id": "a", "slug": "second"})
+    assert response.content == (Charger("a", slug="first"),)
+    assert response.malformed == ("record 1: there is another one with its id",)
+
+
+def test_both_spellings_of_a_month_are_the_same_month():
+    months = [{"month": "2026-06-01", "kwh": 1}, {"month": "2026-06", "kwh": 2}]
+    response = parse_energy(json.dumps({"total_kwh": 3, "months": months}).encode(), NOW)
+    assert response.content.months == (Month(month="2026-06", kwh_hundredths=100),)
+
+
+def test_a_charger_that_comes_as_before_is_not_read_again():
+    first = {"id": "c1", "is_charging": True, "latest_meter_wh": 1000}
+    second, broken, flawed = {"id": "c2"}, {"id": 3}, {"id": "c4", "status": 5}
+    memory: dict[int, Charger] = {}
+
+    def read(*records):
+        return parse_chargers(json.dumps({"chargers": records}).encode(), NOW, memory)
+
+    former = read(first, second, broken, flawed)
+    latest = read(second, first | {"latest_meter_wh": 1001}, broken, flawed)
+    assert latest.content[0] is former.content[1]
+    assert latest.content[1] == msgspec.structs.replace(former.content[0], meter_wh=1001.0)
+    # Faults are counted at each refresh, so what is faulty is read at each.
+    assert [(len(read.malformed), len(read.malformed_fields)) for read in (former, latest)] == [(1, 2)] * 2
+
+
+# API responses that have failed ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parse", "body", "words"),
+    [
+        (parse_chargers, b'{"error": "Unknown"}', "an error message with status 200"),
+        (parse_chargers, b'{"error": null, "chargers": null}', "an error message with status 200"),
+        (parse_chargers, b'{"code": 503, "message": "upstream"}', "an error message with status 200"),
+        (parse_chargers, b'{"chargers": 5}', "chargers is no list"),
+        (parse_chargers, b'{"chargers": [{"id": 5}]}', "no record of the API response can be used; record 0"),
+        (parse_sessions, b"{}", "no list of sessions"),
+        (parse_sessions, b'{"sessions": null}', "no list of sessions"),
+        (parse_sessions, b'{"sessions": {}}', "sessions is no list"),
+        (parse_sessions, b'{"code": 503, "message": "upstream"}', "no list of sessions"),
+        (parse_sessions, b'{"sessions": [{"id": null}]}', "no record of the API response can be used"),
+        (parse_energy, b"{}", "none of the totals"),
+        (parse_energy, b'{"total_kwh": null}', "none of the totals"),
+        (parse_energy, b'{"total_kwh": -1}', "none of the totals"),
+        (parse_energy, b'{"months": [{"month": "x"}]}', "none of the totals"),
+        (parse_energy, b'{"code": 503, "message": "upstream"}', "none of the totals"),
+        *((parse, b"[]", "Expected `object`") for parse in (parse_chargers, parse_sessions, parse_energy)),
+        *((parse, b"{", "truncated") for parse in (parse_chargers, parse_ere_position, parse_ere_price)),
+    ],
+)
+def test_an_api_response_without_what_it_is_about_is_a_failure(parse, body, words):
+    with pytest.raises(ApiResponseError, match=words):
+        parse(body, NOW)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"chargers": []}', b'{"chargers": null}', b'{"chargers": [], "error": null}']
+)
+def test_no_chargers_yet(body):
+    assert parse_chargers(body, NOW).content == ()
+
+
+def test_an_empty_page_and_an_account_without_months():
+    assert parse_sessions(b'{"sessions": []}', NOW).content.sessions == ()
+    assert parse_energy(b'{"months": []}', NOW).content == Energy()
+
+
+@pytest.mark.parametrize("parse", [parse_chargers, parse_sessions])
+@pytest.mark.parametrize("count", [10_001, 1_000_000])
+def test_more_records_than_any_account_has_are_refused_at_once(parse, count):
+    name = b"chargers" if parse is parse_chargers else b"sessions"
+    with pytest.raises(ApiResponseError, match="no list of at most 10,000 records"):
+        parse(b'{"%s": [%s0]}' % (name, b"0," * (count - 1)), NOW)
+
+
+# Meanings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "nickname"),
+    [
+        ({"nickname": " Oprit "}, "Oprit"),
+        ({"name": "Garage"}, "Garage"),
+        ({"nickname": None, "name": "Garage"}, "Garage"),
+        ({"nickname": "  ", "name": "Garage"}, "Garage"),
+        ({"nickname": 5, "name": "Garage"}, "Garage"),
+        ({"nickname": "Oprit", "name": "Garage"}, "Oprit"),
+        ({"nickname": ""}, None),
+        ({"nickname": "Зарядка 🔌\n"}, "Зарядка 🔌"),
+    ],
+)
+def test_nickname_or_name(names, nickname):
+    assert charger(**names).nickname == nickname
+
+
+@pytest.mark.parametrize(
+    ("fields", "charging"),
+    [
+        ({"is_charging": True}, True),
+        ({"is_charging": 1}, True),
+        ({"is_charging": "false"}, False),
+        ({"is_charging": False, "current_session": {"id": "s"}}, False),
+        ({"is_charging": False, "status": "charging"}, False),
+        ({"current_session": {"id": "s"}}, True),
+        ({"current_session": {"id": "s"}, "status": "offline"}, True),
+        ({"current_session": {}, "status": "online"}, False),
+        ({"status": "Charging"}, True),
+        ({"status": "Preparing"}, False),
+        ({"status": "offline", "is_charging": None}, False),
+        ({}, None),
+        ({"status": " "}, None),
+    ],
+)
+def test_charging_is_what_the_api_says_or_else_what_follows(fields, charging):
+    assert charger(**fields).charging is charging
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"), [("Unavailable", "unavailable"), ("FAULTED", "faulted"), ("frozen", "frozen")]
+)
+def test_a_status_is_in_lower_case(status, shown):
+    assert charger(status=status).status == shown
+
+
+@pytest.mark.parametrize(
+    ("current_session", "session", "unreadable"),
+    [
+        (None, None, False),
+        ({}, None, False),
+        ({"id": "s"}, LiveSession("s"), False),
+        ({"id": "s", "id_tag": " "}, LiveSession("s"), False),
+        ({"kwh_so_far": 1.5}, None, True),
+        ({"id": None}, None, True),
+        ({"id": 5}, None, True),
+        ("s", None, True),
+        ([], None, True),
+    ],
+)
+def test_a_session_without_id_is_none_but_is_there(current_session, session, unreadable):
+    record = charger(current_session=current_session)
+    assert (record.session, record.session_unreadable) == (session, unreadable)
+
+
+@pytest.mark.parametrize(("wh", "read"), [(0, 0.0), (0.5, 0.5), (1e12, 1e12), ("8123450", 8123450.0)])
+def test_meter_readings_within_bounds(wh, read):
+    assert charger(latest_meter_wh=wh).meter_wh == read
+
+
+def test_unknown_fields_are_named_by_their_path_and_do_no_harm():
+    body = {"chargers": [{"id": "a", "colour": 1, "current_session": {"id": "s", "x": [{}]}}], "page": {"next": 1}}
+    response = parse_chargers(json.dumps(body).encode(), NOW)
+    assert response.content == (Charger("a", charging=True, session=LiveSession("s")),)
+    assert response.unknown_fields == {"colour", "current_session.x", "page"}
+
+
+def session(**fields):
+    body = {"id": "s", "charger_id": "c", "started_at": "2026-06-18T10:00:00Z", **fields}
+    return parse_sessions(json.dumps({"sessions": [body]}).encode(), NOW).content.sessions[0]
+
+
+@pytest.mark.parametrize(
+    ("kwh", "hundredths"),
+    [(0, 0), (-0.0, 0), (0.29, 29), (1.005, 100), (41.08, 4108), ("41.08", 4108), (101, 10100), (101.01, None)],
+)
+def test_energy_is_exact_in_hundredths_and_fits_two_hours_at_50_kw(kwh, hundredths):
+    """Two hours at 50 kW give 100 kWh; 1 kWh more is allowed."""
+    assert session(kwh=kwh, ended_at=None, started_at="2026-06-18T16:56:40Z").kwh_hundredths == hundredths
+    if hundredths is not None:
+        assert session(kwh=kwh, ended_at="2026-06-18T12:00:00Z").kwh_hundredths == hundredths
+
+
+@pytest.mark.parametrize(
+    ("limit", "size"),
+    [("100", 100), ("100.0", 100), ("1e2", 100), ("99.5", None), ("0", None), ("true", None), ('"a"', None)],
+)
+def test_the_size_of_a_full_page(limit, size):
+    assert parse_sessions(f'{{"sessions": [], "limit": {limit}}}'.encode(), NOW).content.limit == size
+
+
+def test_a_count_may_be_written_as_any_json_number():
+    months = b'[{"month": "2026-06", "sessions": 7.0}]'
+    body = b'{"total_sessions": 97.0, "total_sessions_all": 1.18e2, "months": %s}' % months
+    energy = parse_energy(body, NOW).content
+    counts = (energy.sessions, energy.sessions_all, energy.months[0].sessions)
+    assert counts == (97, 118, 7)
+    assert {type(count) for count in counts} == {int}
