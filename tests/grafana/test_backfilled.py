@@ -86,15 +86,13 @@ def answers(server, viewer):
         over = as_grafana.span(dashboard, {}, viewer)
         if over.length_s <= MOST_POINTS * 60:
             for mark in as_grafana.annotations(dashboard):
-                yield mark["name"], "", list(marks(server, dashboard, mark, viewer, over.begin))
+                yield mark["name"], "", list(marks(server, dashboard, mark, viewer))
 
 
-def marks(server, dashboard, mark, viewer, begin):
-    """Yield (labels, the times within the range at which an annotation stands): it stands at its value."""
+def marks(server, dashboard, mark, viewer):
+    """Yield (labels, the times at which an annotation stands): it stands at its value, once for each."""
     for labels, found in server.marks(dashboard, mark, viewer):
-        times = sorted({value for value in found.values() if value >= begin * 1000})
-        if times:
-            yield labels, times
+        yield labels, sorted(set(found.values()))
 
 
 def comparable(answer):
