@@ -28,6 +28,18 @@ def latest(metric: str, more: str = "") -> str:
     return f"{_BY_CHARGER} ({metric}{{{CHARGERS}{more and ', ' + more}}})"
 
 
+def last_session(metric: str) -> str:
+    """Return a metric of each charger's last session, once for each charger.
+
+    A backfill has a sample each hour while nothing changes. So one of the hour before stands in for a missing one,
+    unless another session has become the last one in that hour: figures of two sessions never mix.
+    """
+    start = f"joulo_last_session_start_timestamp_seconds{{{CHARGERS}}}[1h]"
+    the_same = f"{_BY_CHARGER} (max_over_time({start})) == min by (account, charger) (min_over_time({start}))"
+    hour = f"{_BY_CHARGER} (last_over_time({metric}{{{CHARGERS}}}[1h]))"
+    return f"({latest(metric)} or {hour} and on (account, charger) ({the_same}))"
+
+
 def state() -> str:
     """Return the state of each charger: 1 charging, 0 idle, -1 offline."""
     offline = latest("joulo_charger_status", 'status=~"offline|unavailable"')

@@ -20,7 +20,7 @@ def sizes(t: Words) -> timeseries.Panel:
     """Return the panel of the energy of each session."""
     kwh = "joulo_last_session_kwh"
     return (
-        _dots(t, queries.latest(kwh), f"({_risen('joulo_total_kwh')})")
+        _dots(t, queries.last_session(kwh), f"({_risen('joulo_total_kwh')})")
         .title(t("Energy of each session", "Energie van elke laadbeurt"))
         .description(_about_dots(t))
         .unit(parts.KWH)
@@ -29,7 +29,9 @@ def sizes(t: Words) -> timeseries.Panel:
 
 def lengths(t: Words) -> timeseries.Panel:
     """Return the panel of the length of each session."""
-    start, end = (queries.latest(f"joulo_last_session_{edge}_timestamp_seconds") for edge in ("start", "end"))
+    start, end = (
+        queries.last_session(f"joulo_last_session_{edge}_timestamp_seconds") for edge in ("start", "end")
+    )
     return (
         _dots(t, f"({end} - {start}) / 3600", f"({_risen('joulo_session_seconds_total')}) / 3600")
         .title(t("Length of each session", "Duur van elke laadbeurt"))
@@ -95,8 +97,8 @@ def _dots(t: Words, figure: str, sums: str) -> timeseries.Panel:
     """
     start, end = (f"joulo_last_session_{edge}_timestamp_seconds" for edge in ("start", "end"))
     before = f"max by (account, charger) (last_over_time({start}{{{queries.CHARGERS}}}[1d] offset $__interval))"
-    new = f"{figure} unless on (account, charger) ({queries.latest(start)} == {before})"
-    recent = f"{queries.latest(end)} > time() - $__interval_ms / 1000 - 86400"
+    new = f"{figure} unless on (account, charger) ({queries.last_session(start)} == {before})"
+    recent = f"{queries.last_session(end)} > time() - $__interval_ms / 1000 - 86400"
     mean = t("mean of 30 days", "gemiddelde van 30 dagen")
     return (
         timeseries.Panel()

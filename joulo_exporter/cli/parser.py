@@ -197,7 +197,8 @@ def _add_sessions_flags(parser: argparse.ArgumentParser) -> None:
 def _add_backfill_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--step", dest="step_s", type=_checked(_step), default=300.0, metavar="DURATION",
-        help="from one sample to the next (default: 5m, the most for queries without gaps)")  # fmt: skip
+        help="from one sample to the next (default: 5m, the most for queries without gaps); where nothing changes,"
+        " an hour")  # fmt: skip
     add("--label", dest="labels", type=_checked(_label), action="append", default=None, metavar="NAME=VALUE",
         help="a label for every series, such as job=joulo; can be repeated")  # fmt: skip
     _add_span_flags(parser, "samples")

@@ -2,6 +2,9 @@
 
 OpenMetrics wants the series of a metric together, and the samples of a series in the order of time. So the
 ledger is read once for each series, and nothing of it is kept.
+
+promtool reads the whole text once for each block that it makes, so every line counts. ``_needed`` leaves out the
+samples that no query of the dashboards looks for.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.errors import LedgerError
+from joulo_exporter.reports import curve
 from joulo_exporter.reports.completeness import completeness_text
 from joulo_exporter.reports.curve import course
 from joulo_exporter.reports.figures import hundredths_text
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
     from joulo_exporter.reports.curve import Quantity
     from joulo_exporter.snapshot import Tags
 
-_SAMPLES_PER_REPORT = 10_000
+_SAMPLES_PER_REPORT = 1_000
+_HOUR_MS = 3_600_000
 _HUNDREDTHS = 2
 
 
@@ -35,7 +40,7 @@ class Backfill(msgspec.Struct, frozen=True):
     now_seconds: float
     """The present: every series ends here, with the value that the exporter serves."""
     step_s: float = 300.0
-    """From one sample to the next. Prometheus takes a series for gone after five minutes."""
+    """From one sample to the next while a value changes. Prometheus takes a series for gone after five minutes."""
     labels: Mapping[str, str] = {}
     """Labels that Prometheus adds when it scrapes, such as ``job`` and ``instance``."""
     from_seconds: float | None = None
@@ -109,6 +114,8 @@ def _lines(
 ) -> Iterator[str]:
     start = f"{family.name}{_label_text(series.labels | dict(wanted.labels))} "
     samples = _samples(quantity, series, wanted)
+    if quantity is not curve.CHARGING:  # its timeline on the dashboard shows a gap where there is no sample
+        samples = _needed(samples, round(wanted.step_s * 1000))
     first_ms = None
     end_ms = round(wanted.now_seconds * 1000)
     for number, (moment_ms, value) in enumerate(samples):
@@ -130,6 +137,39 @@ def _samples(quantity: Quantity, series: Series, wanted: Backfill) -> Iterator[t
         yield from course(series.charges(), quantity, _ticks(first.start_ms, end_ms, wanted))
     if wanted.to_seconds is None and series.served is not None:
         yield now_ms, series.served
+
+
+def _needed(samples: Iterable[tuple[int, int]], step_ms: int) -> Iterator[tuple[int, int]]:
+    """Yield the samples around changes and one for each full hour.
+
+    Each step has a sample while the value changes and for an hour after it, and so does the step before a change:
+    queries in steps of less than an hour look for what is new at most a step later. Else there is one at each
+    full hour: the totals are looked up by ``last_over_time`` of an hour, and longer steps end at full hours.
+    A gap and its two ends count as changes, and so do the first and the last sample.
+
+    Args:
+        samples: (milliseconds, value), a step apart but for gaps.
+        step_ms: the step.
+    """
+    before: tuple[int, int] | None = None
+    changed_ms = written_ms = 0
+    for sample in samples:
+        moment_ms, value = sample
+        if before is None or value != before[1] or moment_ms - before[0] != step_ms:
+            if before is not None and before[0] != written_ms:
+                yield before
+            changed_ms = moment_ms
+        before = sample
+        # The last of these is for a step that does not divide the hour.
+        if (
+            moment_ms - changed_ms <= _HOUR_MS
+            or moment_ms % _HOUR_MS < step_ms
+            or moment_ms + step_ms - written_ms > _HOUR_MS
+        ):
+            yield sample
+            written_ms = moment_ms
+    if before is not None and before[0] != written_ms:
+        yield before
 
 
 def _ticks(first_ms: int, end_ms: int, wanted: Backfill) -> range:

@@ -45,7 +45,7 @@ def backfilled(folder, api_url, port) -> bool:
     """Write the ledger's history into what will be Prometheus' storage; it is refused until it is complete."""
     command = [
         sys.executable, "-m", "joulo_exporter", "backfill", f"--config.file={folder / 'joulo.yml'}",
-        f"--storage.path={folder / 'ledger'}", "--step=30m",
+        f"--storage.path={folder / 'ledger'}",
         "--label=job=joulo", f"--label=instance=127.0.0.1:{port}",
     ]  # fmt: skip
     environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}

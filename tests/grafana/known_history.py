@@ -14,7 +14,7 @@ from as_grafana import Prometheus
 from processes import free_port, get, running, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 HOME = ZoneInfo("Europe/Amsterdam")
@@ -149,12 +149,17 @@ def _ticks(stretch: Scraped) -> Iterator[float]:
     yield end
 
 
-@contextlib.contextmanager
-def prometheus_of(history: History, folder: Path) -> Iterator[Prometheus]:
+def prometheus_of(history: History, folder: Path) -> contextlib.AbstractContextManager[Prometheus]:
     """Run a Prometheus that holds a history, and scrapes nothing."""
+    return prometheus_with(exposition(history), folder)
+
+
+@contextlib.contextmanager
+def prometheus_with(lines: Iterable[str], folder: Path) -> Iterator[Prometheus]:
+    """Run a Prometheus that holds the samples of an OpenMetrics text, and scrapes nothing."""
     openmetrics, config = folder / "history.om", folder / "prometheus.yml"
     with openmetrics.open("w") as output:
-        output.writelines(exposition(history))
+        output.writelines(lines)
     build = ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=9000h", "openmetrics"]
     subprocess.run([*build, openmetrics, folder / "tsdb"], check=True, capture_output=True)
     config.write_text(json.dumps({"global": {"scrape_interval": "1m"}}))

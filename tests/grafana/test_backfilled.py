@@ -1,0 +1,111 @@
+"""Every query of the dashboards gives the same for a backfill as for a sample at every five minutes."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+
+import as_grafana
+import known_history
+import pytest
+from as_grafana import Viewer
+from known_history import HOME
+from ledger_desk import Desk
+
+from joulo_exporter.cli import main
+from joulo_exporter.simulator import Household, Scenario
+
+pytestmark = pytest.mark.e2e
+
+DAYS = 70
+STEP_S = 300
+MOST_POINTS = 10_000  # Prometheus refuses more than 11,000; annotations are in steps of a minute
+LONGEST_S = 3600  # between two samples of a series; more is a gap
+RANGES = [  # beginning, end, width of a panel in pixels
+    ("now-6h", "now", 1000), ("now-2d", "now", 1000), ("now-2d", "now", 100), ("now-6d/d", "now", 1000),
+    ("now-30d", "now", 1000), ("now-30d", "now", 350), ("now-69d", "now", 1000), ("now-69d", "now", 60),
+    ("now-80d", "now", 1000), ("now-9d", "now-8d", 1000), ("now-40d/d", "now-20d/d", 350),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """(what backfill prints, its last moment)."""
+    folder = tmp_path_factory.mktemp("ledger")
+    household = Household(Scenario(history_days=DAYS))
+    desk = Desk(folder, name="")
+    desk.now_seconds = time.time()
+    desk.chargers(*household.chargers_at(desk.now_seconds))
+    desk.whole_walk(household.sessions_at(desk.now_seconds), size=100)
+    desk.book()
+    desk.close()
+    with pytest.MonkeyPatch.context() as patch, (folder / "history.om").open("w+") as output:
+        patch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+        patch.setattr("sys.stdout", output)
+        assert main(["backfill", f"--storage.path={folder}"]) == 0
+        output.seek(0)
+        lines = output.read().splitlines(keepends=True)
+    return lines, max(float(line.split()[-1]) for line in lines if line[0] != "#")
+
+
+def at_every_step(lines):
+    """Yield the same text with each sample repeated at every step until the next one."""
+    before = ("", "", 0.0)
+    for line in lines:
+        series, value, moment = line.rsplit(maxsplit=2) if line[0] != "#" else ("", "", 0)
+        at = float(moment)
+        if series and series == before[0] and at - before[2] <= LONGEST_S:
+            filled = (before[2] // STEP_S + 1) * STEP_S
+            while filled < at:
+                yield f"{series} {before[1]} {filled:.0f}\n"
+                filled += STEP_S
+        yield line
+        before = (series, value, at)
+
+
+@pytest.fixture(scope="module")
+def pair(history, tmp_path_factory):
+    """Two servers: one of the backfill, one with a sample at every step."""
+    lines, _ = history
+    folders = [tmp_path_factory.mktemp(name) for name in ("backfilled", "filled")]
+    with (
+        known_history.prometheus_with(lines, folders[0]) as backfilled,
+        known_history.prometheus_with(at_every_step(lines), folders[1]) as filled,
+    ):
+        yield backfilled, filled
+
+
+def answers(server, viewer):
+    """Yield (title, reference, what each query of the dashboards gives)."""
+    for path in as_grafana.ENGLISH:
+        dashboard = as_grafana.load(path)
+        for shown in as_grafana.panels(dashboard):
+            for target in shown.get("targets", ()):
+                yield shown["title"], target["refId"], server.answer(dashboard, shown, target, viewer)
+        over = as_grafana.span(dashboard, {}, viewer)
+        if over.length_s <= MOST_POINTS * 60:
+            for mark in as_grafana.annotations(dashboard):
+                yield mark["name"], "", list(marks(server, dashboard, mark, viewer))
+
+
+def marks(server, dashboard, mark, viewer):
+    """Yield (labels, the times at which an annotation stands): it stands at its value, once for each."""
+    for labels, found in server.marks(dashboard, mark, viewer):
+        yield labels, sorted(set(found.values()))
+
+
+def comparable(answer):
+    """Return an answer as text: NaN is not equal to itself."""
+    return sorted(json.dumps(one, sort_keys=True) for one in answer)
+
+
+@pytest.mark.parametrize(("since", "until", "points"), RANGES)
+def test_every_query_gives_the_same(history, pair, since, until, points):
+    viewer = Viewer(HOME, datetime.fromtimestamp(history[1], UTC), since, until, points=points)
+    found = {}
+    for (title, ref, backfilled), (_, _, filled) in zip(*(answers(one, viewer) for one in pair), strict=True):
+        assert comparable(backfilled) == comparable(filled), (title, ref)
+        found[title, ref] = bool(filled)
+    assert found["When each charger charged", "A"]
+    assert found["Hours of the day", "A"]
