@@ -103,10 +103,10 @@ class EndpointState:
         self.requested_at_seconds = 0.0
         """The last request of this process, by the wall clock."""
         self.failures = 0
-        self.error: str | None = None
+        self._error: str | None = None
         self.succeeded_at_seconds: float | None = None
         self.requests: Counter[str] = Counter()
-        self.log = RefreshLog(task.name, settings.account)
+        self._log = RefreshLog(task.name, settings.account)
         self._settings = settings
         self._interval_s = settings.intervals[task.name]
         self._durations = former.durations
@@ -149,7 +149,7 @@ class EndpointState:
         return max(settings.first_delay_s, min(settings.later_delay_s, self._interval_s))
 
     def _restore_record(self, record: EndpointRecord, offset_s: float, mono_s: float) -> None:
-        self._up, self.error = record.up, record.error
+        self._up, self._error = record.up, record.error
         self.requests.update(dict(record.requests))
         self._malformed = record.malformed
         self.succeeded_at_seconds = record.succeeded_at_seconds
@@ -188,7 +188,7 @@ class EndpointState:
             fraction: a random number in [0, 1) for the jitter.
             mono_s: the time.
         """
-        self.failures, self._up, self.error, self._api_error = 0, True, None, None
+        self.failures, self._up, self._error, self._api_error = 0, True, None, None
         self.requests["200"] += 1
         self._malformed += len(response.malformed)
         self._malformed_fields.update(fault.field for fault in response.malformed_fields)
@@ -199,8 +199,8 @@ class EndpointState:
             length_s = pause_after_success(self.task.interval_s(self._settings), fraction)
             self._wait_for(Pause(requested_mono_s, length_s))
             self._expected_mono_s = self.due_mono_s
-        self.log.succeeded(mono_s)
-        self.log.malformed(response)
+        self._log.succeeded(mono_s)
+        self._log.malformed(response)
 
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
@@ -215,9 +215,9 @@ class EndpointState:
             )
             self._wait_for(Pause(requested_mono_s, length_s, self.failures))
         if self._unavailable:
-            self.log.collector_refused(error.reason, self.error, mono_s)
+            self._log.collector_refused(error.reason, self._error, mono_s)
         else:
-            self.log.failed(error.reason, self.error, mono_s)
+            self._log.failed(error.reason, self._error, mono_s)
 
     def failed_internally(self, error: Exception, fraction: float, mono_s: float) -> None:
         """Note a failure on our side of the wire; the next try follows as after one of the API."""
@@ -225,13 +225,13 @@ class EndpointState:
         # Whether a request went out or not, the pause counts from now.
         self.due_mono_s = mono_s + pause_after_failure(self._interval_s, self.failures, fraction)
         if isinstance(error, LedgerError):
-            self.log.failed(error.reason, self.error, mono_s)
+            self._log.failed(error.reason, self._error, mono_s)
         else:
-            self.log.internal_error(error, mono_s)
+            self._log.internal_error(error, mono_s)
 
     def _failed(self, error: str, api_error: ApiError | None) -> None:
         self.failures += 1
-        self._up, self.error, self._api_error = False, error, api_error
+        self._up, self._error, self._api_error = False, error, api_error
 
     def _wait_for(self, pause: Pause) -> None:
         self.pause = pause
@@ -280,7 +280,7 @@ class EndpointState:
             endpoint=self.task.name,
             interval_s=self._interval_s,
             up=self._up,
-            error=self.error,
+            error=self._error,
             succeeded_at_seconds=self.succeeded_at_seconds,
             requests=dict(sorted(self.requests.items())),
             malformed=self._malformed,

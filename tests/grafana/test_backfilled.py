@@ -11,7 +11,7 @@ import known_history
 import pytest
 from as_grafana import Viewer
 from known_history import HOME
-from ledger_desk import Desk
+from support.ledger_rig import LedgerRig
 
 from joulo_exporter.cli import main
 from joulo_exporter.simulator import Household, Scenario
@@ -34,12 +34,12 @@ def history(tmp_path_factory):
     """(what backfill prints, its last moment)."""
     folder = tmp_path_factory.mktemp("ledger")
     household = Household(Scenario(history_days=DAYS))
-    desk = Desk(folder, name="")
-    desk.now_seconds = time.time()
-    desk.chargers(*household.chargers_at(desk.now_seconds))
-    desk.whole_walk(household.sessions_at(desk.now_seconds), size=100)
-    desk.book()
-    desk.close()
+    rig = LedgerRig(folder, name="")
+    rig.now_seconds = time.time()
+    rig.chargers(*household.chargers_at(rig.now_seconds))
+    rig.whole_walk(household.sessions_at(rig.now_seconds), size=100)
+    rig.book()
+    rig.close()
     with pytest.MonkeyPatch.context() as patch, (folder / "history.om").open("w+") as output:
         patch.setenv("JOULO_TOKEN", "joulo_of_a_test")
         patch.setattr("sys.stdout", output)

@@ -63,7 +63,7 @@ def test_what_ends_a_session(rig, shown, has_ended, reopened):
     if has_ended:
         last = book.last_sessions["c1"]
         assert (last.ended_at_seconds, last.end_seen_at_seconds) == (last_seen, None)
-        assert rig.chargers(*shown) is False  # an end is told once
+        assert rig.chargers(*shown) is False  # an end is reported once
     else:
         assert book.last_sessions == {}
 
@@ -141,15 +141,7 @@ def test_a_vehicle_that_gets_a_tag_takes_its_energy_out_of_unknown(rig):
     assert rig.book().vehicles == {"tesla": Totals(100, 0, 1, 60_000), "unknown": Totals()}
 
 
-def test_a_session_without_a_tag_belongs_to_no_vehicle_before_it_ends(rig):
-    rig.whole_walk([], size=100)
-    rig.chargers(live("s", kwh_hundredths=70))
-    assert rig.book().vehicles == {"unknown": Totals()}
-    rig.chargers(live(None))
-    assert rig.book().vehicles["unknown"].kwh_hundredths == 70
-
-
-def test_a_tag_that_sessions_told_first_is_known_as_soon_as_the_session_is_seen_live(rig):
+def test_a_tag_that_sessions_showed_first_is_known_as_soon_as_the_session_is_seen_live(rig):
     rig.whole_walk([finished("s", ended_at_seconds=None, kwh_hundredths=0, id_tag="04A1")], size=100)
     assert rig.book().id_tags == {}
     rig.chargers(live("s"))

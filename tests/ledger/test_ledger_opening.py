@@ -1,4 +1,4 @@
-"""How a service gets its ledger when the storage path is not as it should be."""
+"""Opening the ledger when the storage path is not as it should be."""
 
 from __future__ import annotations
 

@@ -1,112 +1,112 @@
-import msgspec
-import pytest
+"""One session as the two endpoints show it, one sighting after the other."""
 
-from joulo_exporter.ledger.sessions import (
-    UNDECIDED,
-    UNTAGGED,
-    Contribution,
-    StoredSession,
-    contribution,
-    listed,
-    seen_live,
-    vanished,
-)
-from joulo_exporter.models import LiveSession, Session
+import pytest
+from support.ledger_rig import finished, history_of, live
+
+from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger.sessions import UNDECIDED
 from joulo_exporter.models.tag import normal_tag
 
-OPEN = StoredSession("s", "c", started_at_seconds=100.0, kwh_hundredths=731, id_tag="04:a1", live_at_seconds=500.0)
-ENDED = msgspec.structs.replace(OPEN, ended_at_seconds=460.5, end_is_final=True, credits_hundredths=243)
+START = 1_781_809_000.0  # not long before the time of the rig
+
+
+def see(rig, *sightings: tuple[str, dict]) -> list[float]:
+    """Show the session ``s`` of charger ``c1`` a minute apart; return when."""
+    rig.whole_walk([], size=100)
+    moments = []
+    for kind, fields in sightings:
+        rig.now_seconds += 60
+        moments.append(rig.now_seconds)
+        if kind == "listed":
+            rig.whole_walk([finished("s", **({"at_seconds": START} | fields))], size=100)
+        else:
+            rig.chargers(live("s", **fields) if kind == "live" else live(None))
+    return moments
+
+
+LIVE = ("live", {"started_at_seconds": START, "kwh_hundredths": 731, "id_tag": "04:a1"})
+GONE = ("gone", {})
+LISTED = ("listed", {"kwh_hundredths": 731, "credits_hundredths": 243, "id_tag": "04:a1"})
 
 
 @pytest.mark.parametrize(
-    ("session", "expected"),
+    ("sightings", "expected"),
     [
-        (OPEN, Contribution("c", "04A1", 731, 0, 0, 0)),
-        (ENDED, Contribution("c", "04A1", 731, 243, 1, 360_500)),
-        (msgspec.structs.replace(OPEN, id_tag=None), Contribution("c", UNDECIDED, 731, 0, 0, 0)),
-        (msgspec.structs.replace(ENDED, id_tag=None), Contribution("c", UNTAGGED, 731, 243, 1, 360_500)),
-        (msgspec.structs.replace(ENDED, id_tag=" - "), Contribution("c", UNTAGGED, 731, 243, 1, 360_500)),
-        (msgspec.structs.replace(ENDED, id_tag="?"), Contribution("c", "?", 731, 243, 1, 360_500)),
-        (msgspec.structs.replace(ENDED, started_at_seconds=None), Contribution("c", "04A1", 731, 243, 1, 0)),
-        (msgspec.structs.replace(ENDED, ended_at_seconds=40.0), Contribution("c", "04A1", 731, 243, 1, 0)),
-        (msgspec.structs.replace(ENDED, kwh_hundredths=None), Contribution("c", "04A1", 0, 243, 1, 360_500)),
-        (msgspec.structs.replace(ENDED, withdrawn=True), None),
+        pytest.param([LISTED], {"ended_at_seconds": START + 60, "kwh_hundredths": 731, "credits_hundredths": 243},
+                     id="first seen when it was over"),
+        pytest.param([LISTED, ("listed", {"ended_at_seconds": START + 70, "kwh_hundredths": 700})],
+                     {"ended_at_seconds": START + 70, "kwh_hundredths": 700, "credits_hundredths": 243,
+                      "id_tag": "04:a1"}, id="corrected, nulls wipe nothing out"),
+        pytest.param([LIVE, GONE, LISTED], {"ended_at_seconds": START + 60}, id="its end is made final"),
+        pytest.param([LIVE, LISTED, ("live", {}), GONE], {"started_at_seconds": START, "kwh_hundredths": 731,
+                      "id_tag": "04:a1"}, id="seen live it keeps what that does not say"),
+        pytest.param([LISTED, ("listed", {"charger_id": "c2"})], {"charger_id": "c2"}, id="moved to a charger"),
+    ],
+)  # fmt: skip
+def test_a_session_that_has_ended(rig, sightings, expected):
+    see(rig, *sightings)
+    [last] = rig.book().last_sessions.values()
+    assert {name: getattr(last, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("sightings", [[LIVE], [LIVE, GONE, LIVE], [LISTED, LIVE]])
+def test_a_session_that_is_seen_live_is_in_progress_even_if_it_had_ended(rig, sightings):
+    see(rig, *sightings)
+    assert rig.book().last_sessions == {}
+
+
+def test_still_listed_as_active_after_the_charger_has_let_it_go_it_has_ended_when_it_was_last_seen(rig):
+    moments = see(rig, LIVE, GONE, ("listed", {"ended_at_seconds": None, "kwh_hundredths": 740}))
+    last = rig.book().last_sessions["c1"]
+    assert (last.ended_at_seconds, last.kwh_hundredths, last.end_seen_at_seconds) == (moments[0], 740, None)
+
+
+def test_an_end_is_news_once(rig):
+    moments = see(rig, LIVE, GONE, LISTED, LIVE, GONE, ("listed", {"ended_at_seconds": START + 90}))
+    last = rig.book().last_sessions["c1"]
+    assert (last.ended_at_seconds, last.end_seen_at_seconds) == (START + 90, moments[2])
+
+
+def test_a_session_that_was_withdrawn_and_comes_back_counts_again(rig):
+    for history in (history_of(3), history_of(2), history_of(3)):
+        rig.whole_walk(history, size=100)
+        assert rig.book().sessions == len(history)
+        rig.now_seconds += 8 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("sightings", "totals"),
+    [
+        ([LIVE], Totals(731)),
+        ([LIVE, GONE], Totals(731, 0, 1, 870_000 + 190_000)),
+        ([LISTED], Totals(731, 243, 1, 60_000)),
+        ([("live", {"kwh_hundredths": 731}), GONE], Totals(731, 0, 1, 0)),  # no start, no duration
+        ([("live", {"started_at_seconds": START}), GONE], Totals(0, 0, 1, 1_060_000)),
+        ([("listed", {"ended_at_seconds": START - 60})], Totals(100, 0, 1, 0)),
     ],
 )
-def test_contribution(session, expected):
-    assert contribution(session) == expected
+def test_contribution_to_the_totals(rig, sightings, totals):
+    see(rig, *sightings)
+    assert rig.book().chargers["c1"] == totals
 
 
-def test_no_tag_is_taken_for_an_undecided_one():
+@pytest.mark.parametrize(
+    ("sightings", "vehicle"),
+    [
+        ([LIVE], "tesla"),
+        ([("live", {"kwh_hundredths": 9}), GONE], "unknown"),
+        ([("listed", {"id_tag": None})], "unknown"),
+        ([("listed", {"id_tag": " - "})], "unknown"),
+        ([("listed", {"id_tag": "?"})], "question"),
+        ([("live", {"kwh_hundredths": 9})], None),  # it may still show its tag
+    ],
+)
+def test_vehicle_of_a_session(make_rig, sightings, vehicle):
+    rig = make_rig(vehicles={"04A1": "tesla", "?": "question"})
+    see(rig, *sightings)
+    with_energy = [name for name, totals in rig.book().vehicles.items() if totals.kwh_hundredths]
+    assert with_energy == ([vehicle] if vehicle else [])
+
+
+def test_no_true_tag_is_taken_for_an_undecided_one():
     assert normal_tag(UNDECIDED) == ""
-
-
-@pytest.mark.parametrize(
-    ("old", "says", "expected"),
-    [
-        pytest.param(
-            None,
-            {"ended_at_seconds": 460.0, "kwh_hundredths": 800},
-            {"ended_at_seconds": 460.0, "end_is_final": True, "end_seen_at_seconds": 900.0},
-            id="first seen when it was over",
-        ),
-        pytest.param(
-            ENDED,
-            {"ended_at_seconds": 470.0, "kwh_hundredths": 700},
-            {"ended_at_seconds": 470.0, "kwh_hundredths": 700, "credits_hundredths": 243, "id_tag": "04:a1"},
-            id="corrected, nulls wipe nothing out",
-        ),
-        pytest.param(
-            msgspec.structs.replace(ENDED, end_is_final=False, end_seen_at_seconds=600.0),
-            {"ended_at_seconds": 480.0},
-            {"ended_at_seconds": 480.0, "end_is_final": True, "end_seen_at_seconds": 600.0},
-            id="a final end is not news again",
-        ),
-        pytest.param(
-            msgspec.structs.replace(ENDED, end_is_final=False),
-            {"ended_at_seconds": None, "kwh_hundredths": 740},
-            {"ended_at_seconds": 460.5, "end_is_final": False, "kwh_hundredths": 740},
-            id="still listed as active after the charger has let it go",
-        ),
-        pytest.param(
-            OPEN,
-            {"ended_at_seconds": None, "credits_hundredths": 1},
-            {"ended_at_seconds": None, "credits_hundredths": 1, "end_seen_at_seconds": None},
-            id="in progress",
-        ),
-        pytest.param(
-            msgspec.structs.replace(ENDED, withdrawn=True),
-            {"ended_at_seconds": 460.5},
-            {"withdrawn": False},
-            id="back after it was withdrawn",
-        ),
-        pytest.param(OPEN, {"charger_id": "other"}, {"charger_id": "other"}, id="moved to another charger"),
-    ],
-)
-def test_listed(old, says, expected):
-    session = Session(**({"id": "s", "charger_id": "c", "started_at_seconds": 100.0} | says))
-    new = listed(old, session, generation=7, learned_at_seconds=900.0)
-    assert {name: getattr(new, name) for name in expected} == expected
-    assert new.generation == 7
-
-
-def test_an_end_that_the_first_import_brings_is_no_news():
-    session = Session("s", "c", 100.0, ended_at_seconds=460.0, kwh_hundredths=1)
-    assert listed(None, session, generation=1, learned_at_seconds=None).end_seen_at_seconds is None
-
-
-def test_seen_live_keeps_what_it_does_not_say():
-    new = seen_live(OPEN, "c", LiveSession("s"), 560.0)
-    assert new == msgspec.structs.replace(OPEN, live_at_seconds=560.0)
-
-
-def test_seen_live_reopens_a_session_that_goes_on_under_its_id():
-    gone = vanished(OPEN)
-    again = seen_live(gone, "c", LiveSession("s", kwh_hundredths=900), 700.0)
-    assert (again.ended_at_seconds, again.end_seen_at_seconds, again.kwh_hundredths) == (None, None, 900)
-
-
-def test_vanished_ends_when_it_was_last_seen_and_is_no_news_until_it_is_listed():
-    gone = vanished(OPEN)
-    assert (gone.ended_at_seconds, gone.end_seen_at_seconds, gone.end_is_final) == (500.0, None, False)
-    assert contribution(gone) == Contribution("c", "04A1", 731, 0, 1, 400_000)

@@ -128,7 +128,7 @@ def test_a_resync_that_meets_an_absence_is_not_complete_until_it_has_read_it(rig
     assert (rig.book().complete, rig.book().sessions) == (True, 500)
 
 
-def test_a_page_that_hangs_in_the_air_connects_nothing(rig):
+def test_a_page_that_does_not_connect_proves_nothing(rig):
     history = history_of(900)
     rig.page(page_of(history[500:], 0, P), offset=0)
     rig.page(page_of(history, 99, P), offset=99)  # 500 new ones: this page touches nothing that was seen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.poller_rig import CHARGER, PAGE_S, SESSIONS_S, Rig, charger, listed, live
+from support.poller_rig import PAGE_S, SESSIONS_S, Rig, charger, listed, live
 
 from joulo_exporter.errors import ApiServerError
 
@@ -74,7 +74,7 @@ async def test_an_end_is_served_within_the_refresh_that_shows_it_and_made_final_
         assert rig.value("joulo_total_kwh", charger="oprit") == 7.9
 
 
-async def test_an_end_does_not_hasten_a_request_that_backs_off():
+async def test_an_end_does_not_bring_a_request_in_back_off_forward():
     async with Rig() as rig:
         rig.api.answers |= {"chargers": showing(charger(live())), "sessions": OUTAGE}
         await rig.start()

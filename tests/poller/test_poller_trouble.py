@@ -87,7 +87,7 @@ async def test_an_internal_fault_ends_neither_the_loop_nor_the_other_endpoints(c
         assert rig.value("joulo_up", endpoint="chargers") == 1.0
 
 
-async def test_a_picture_that_cannot_be_rendered_ends_nothing():
+async def test_a_snapshot_that_cannot_be_rendered_ends_nothing():
     async with Rig() as rig:
         rig.exposition.publish = lambda *_: 1 / 0
         await rig.start()

@@ -4,7 +4,7 @@ import itertools
 from collections import defaultdict
 
 import pytest
-from ledger_desk import Desk, live
+from support.ledger_rig import LedgerRig, live
 
 from joulo_exporter.cli import main
 from joulo_exporter.models import Session
@@ -22,16 +22,16 @@ SESSIONS = [  # (start and end in seconds after the beginning, kWh and credits i
 def samples(tmp_path, capsys, monkeypatch):
     """Return the samples that backfill prints for a step: name to a list of (moment, value)."""
     monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
-    desk = Desk(tmp_path, name="")
-    desk.now_seconds = BEGIN + 900_000
-    desk.chargers(live(None))
-    desk.whole_walk(
+    rig = LedgerRig(tmp_path, name="")
+    rig.now_seconds = BEGIN + 900_000
+    rig.chargers(live(None))
+    rig.whole_walk(
         [Session(f"s{start}", "c1", BEGIN + start, None, BEGIN + end, kwh, credits_hundredths=earned)
          for start, end, kwh, earned in reversed(SESSIONS)],
         size=100,
     )  # fmt: skip
-    desk.book()
-    desk.close()
+    rig.book()
+    rig.close()
 
     def printed(step):
         flags = [f"--storage.path={tmp_path}", f"--step={step}s", "--from=2026-06-01", f"--to={END}"]

@@ -51,7 +51,7 @@ class Request(NamedTuple):
 
 
 class ScriptedApi:
-    """Stands in for the client: answers each endpoint as it was told last.
+    """Stand-in for the client: answers each endpoint with what ``answers`` has for it.
 
     An answer is bytes or something to be written as JSON, an exception, or a function of the query that gives
     one of these; it may be a coroutine.
