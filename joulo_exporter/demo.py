@@ -6,7 +6,15 @@ import contextlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from joulo_exporter.config import COLLECTORS, AccountConfig, ApiConfig, Config, HistoryConfig, load_config
+from joulo_exporter.config import (
+    COLLECTORS,
+    AccountConfig,
+    ApiConfig,
+    Config,
+    Duration,
+    HistoryConfig,
+    load_config,
+)
 from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
 
 if TYPE_CHECKING:
@@ -35,7 +43,7 @@ async def simulated_household(
             ),
             intervals={"chargers": 5.0, "sessions": 15.0, "energy": 30.0, "ere_position": 60.0, "ere_price": 60.0},
             stale_after_s=environment.stale_after_s,
-            history=HistoryConfig(page_interval_s=0.1, resync_interval_s=600.0),
+            history=HistoryConfig(page_interval_s=Duration(0.1), resync_interval_s=Duration(600)),
             vehicles=_VEHICLES,
             chargers={},
             id_tags="show",

@@ -1,4 +1,4 @@
-"""The clock of the process: whoever sleeps wakes at a tick, and never early."""
+"""The clock of the process: sleepers wake at a tick, and never early."""
 
 import asyncio
 
@@ -16,17 +16,17 @@ class Timers:
         self.create_future, self.call_soon = loop.create_future, loop.call_soon
         self.set: dict[float, tuple] = {}
 
-    def call_at(self, moment_s, callback, *arguments) -> None:
-        self.set[moment_s] = (callback, *arguments)
+    def call_at(self, time_s, callback, *arguments) -> None:
+        self.set[time_s] = (callback, *arguments)
 
     def go_off(self) -> None:
-        """Call what the earliest timer calls."""
+        """Let the earliest timer go off."""
         callback, *arguments = self.set.pop(min(self.set))
         callback(*arguments)
 
 
-class Bench:
-    """A clock with ticks of half a second at a moment of the test's choice."""
+class Rig:
+    """A clock with ticks of half a second at a time that the test chooses."""
 
     def __init__(self, monkeypatch, *, at_s: float = 100.25, tick_s: float = 0.5) -> None:
         self.timers = Timers(asyncio.get_running_loop())
@@ -40,58 +40,58 @@ class Bench:
     ("at_s", "duration_s", "wakes_s"),
     [(100.25, 60.0, 160.5), (100.0, 60.0, 160.0), (100.25, 0.125, 100.5), (100.25, 0.25, 100.5)],
 )
-async def test_who_sleeps_wakes_at_a_tick(monkeypatch, at_s, duration_s, wakes_s):
-    bench = Bench(monkeypatch, at_s=at_s)
-    sleeper = bench.clock.sleep(duration_s)
-    assert list(bench.timers.set) == [wakes_s]
+async def test_a_sleeper_wakes_at_a_tick(monkeypatch, at_s, duration_s, wakes_s):
+    rig = Rig(monkeypatch, at_s=at_s)
+    sleeper = rig.clock.sleep(duration_s)
+    assert list(rig.timers.set) == [wakes_s]
     assert not sleeper.done()
-    bench.timers.go_off()
+    rig.timers.go_off()
     assert sleeper.done()
 
 
-async def test_who_wakes_at_the_same_tick_shares_a_timer(monkeypatch):
-    bench = Bench(monkeypatch)
-    first, second, later = (bench.clock.sleep(duration_s) for duration_s in (0.3, 0.4, 0.8))
-    assert sorted(bench.timers.set) == [101.0, 101.5]
-    bench.timers.go_off()
+async def test_sleepers_of_one_tick_share_a_timer(monkeypatch):
+    rig = Rig(monkeypatch)
+    first, second, later = (rig.clock.sleep(duration_s) for duration_s in (0.3, 0.4, 0.8))
+    assert sorted(rig.timers.set) == [101.0, 101.5]
+    rig.timers.go_off()
     assert (first.done(), second.done(), later.done()) == (True, True, False)
 
 
-async def test_many_wake_one_after_the_other_and_who_was_cancelled_does_not(monkeypatch):
-    bench = Bench(monkeypatch)
-    sleepers = [bench.clock.sleep(0.3) for _ in range(50)]
+async def test_many_wake_over_several_iterations_and_cancelled_sleepers_do_not(monkeypatch):
+    rig = Rig(monkeypatch)
+    sleepers = [rig.clock.sleep(0.3) for _ in range(50)]
     sleepers[30].cancel()
     awake = []
     for sleeper in sleepers:
         sleeper.add_done_callback(awake.append)
-    bench.timers.go_off()
+    rig.timers.go_off()
     await asyncio.sleep(0)
     assert 0 < len(awake) < 50
     for _ in range(5):
         await asyncio.sleep(0)
     assert len(awake) == 50
     assert [sleeper.cancelled() for sleeper in sleepers].count(True) == 1
-    assert bench.clock._sleepers == {}
+    assert rig.timers.set == {}
 
 
-async def test_a_clock_without_ticks_and_a_rest_of_nothing_sleep_as_they_are():
-    clock = SystemClock()
-    await clock.sleep(0.0)
-    clock.tick_s = 1000.0
-    await clock.sleep(0.0)
-    await clock.sleep(-1.0)
-    assert clock._sleepers == {}
+async def test_a_clock_without_ticks_and_a_sleep_of_nothing_need_no_tick(monkeypatch):
+    rig = Rig(monkeypatch, tick_s=0.0)
+    await rig.clock.sleep(0.0)
+    rig.clock.tick_s = 1000.0
+    await rig.clock.sleep(0.0)
+    await rig.clock.sleep(-1.0)
+    assert rig.timers.set == {}
 
 
 @given(
     duration_s=st.floats(0.001, 1e5), at_s=st.floats(0, 1e7, allow_subnormal=False), tick_s=st.floats(0.0005, 0.5)
 )
 def test_nobody_wakes_early_nor_more_than_a_tick_late(duration_s, at_s, tick_s):
-    async def moment_s() -> float:
+    async def time_s() -> float:
         with pytest.MonkeyPatch.context() as patched:
-            bench = Bench(patched, at_s=at_s, tick_s=tick_s)
-            bench.clock.sleep(duration_s)
-            return next(iter(bench.timers.set))
+            rig = Rig(patched, at_s=at_s, tick_s=tick_s)
+            rig.clock.sleep(duration_s)
+            return next(iter(rig.timers.set))
 
     slack_s = 1e-9 * (at_s + duration_s)
-    assert -slack_s <= asyncio.run(moment_s()) - at_s - duration_s <= tick_s + slack_s
+    assert -slack_s <= asyncio.run(time_s()) - at_s - duration_s <= tick_s + slack_s

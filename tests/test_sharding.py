@@ -33,7 +33,7 @@ def test_the_hash_is_the_published_one(key, buckets, bucket):
     assert jump_hash(key, buckets) == bucket
 
 
-def test_where_an_account_belongs_is_fixed_for_ever():
+def test_the_shard_of_an_account_is_fixed_for_ever():
     # A change here would move every user's accounts, and import their histories anew.
     names = ("home", "office", "huis", "zoë", "customer-1", "customer-2")
     assert [[shard_of(name, total) for name in names] for total in (1, 2, 3, 5)] == [
@@ -72,12 +72,11 @@ def test_shards_are_of_about_one_size():
     assert 900 < min(sizes) <= max(sizes) < 1100
 
 
-def test_what_has_no_name_or_is_public_is_the_first_shard_s():
-    assert [Shard(ordinal, 3).holds(None) for ordinal in range(3)] == [True, False, False]
-    assert [Shard(ordinal, 3).holds_public for ordinal in range(3)] == [True, False, False]
-    assert ALONE.holds(None)
+def test_an_account_without_a_name_and_the_public_endpoints_belong_to_the_first_shard():
+    for place in (lambda shard: shard.holds(None), lambda shard: shard.holds_public):
+        assert [place(Shard(ordinal, 3)) for ordinal in range(3)] == [True, False, False]
+        assert place(ALONE)
     assert ALONE.holds("home")
-    assert ALONE.holds_public
 
 
 @pytest.mark.parametrize(
@@ -95,50 +94,37 @@ def test_what_has_no_name_or_is_public_is_the_first_shard_s():
         (None, 1, "joulo-exporter-5d9c7b8f4d-x2x4z", ALONE),
     ],
 )
-def test_the_place_is_found(ordinal, total, pod_name, shard):
+def test_flags_or_the_pod_name_give_the_shard(ordinal, total, pod_name, shard):
     assert find_shard(ordinal, total, pod_name) == shard
 
 
-UNSAID = (
+FAULTS = {
+    "--shard: 1 is one of several shards; say of how many with --total-shards": [(1, None, None)],
+    "--shard: 3 is not among 3, counted from 0; give one from 0 to 2": [(3, 3, None)],
     "--total-shards: there are 3, but which one is this? Give --shard, or the name of the StatefulSet's pod in "
-    "the environment variable POD_NAME (the downward API's metadata.name)"
-)
-NO_ORDINAL = (
+    "the environment variable POD_NAME (the downward API's metadata.name)": [(None, 3, None), (None, 3, "")],
     "environment: POD_NAME: 'joulo-x2x4z' does not end in an ordinal, as the names of a StatefulSet's pods do; "
-    "run a StatefulSet, or give --shard"
-)
-TOO_HIGH = (
+    "run a StatefulSet, or give --shard": [(None, 3, "joulo-x2x4z")],
     "environment: POD_NAME: 'joulo-3' is shard 3, and --total-shards=3 has those from 0 to 2; "
-    "give the StatefulSet as many replicas as shards"
-)
-NOT_ALONE = (
+    "give the StatefulSet as many replicas as shards": [(None, 3, "joulo-3")],
     "environment: POD_NAME: 'joulo-1' is shard 1, and --total-shards=1 has those from 0 to 0; "
-    "give the StatefulSet as many replicas as shards"
-)
+    "give the StatefulSet as many replicas as shards": [(None, 1, "joulo-1")],
+}
 
 
 @pytest.mark.parametrize(
-    ("ordinal", "total", "pod_name", "message"),
-    [
-        (1, None, None, "--shard: 1 is one of several shards; say of how many with --total-shards"),
-        (3, 3, None, "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"),
-        (None, 3, None, UNSAID),
-        (None, 3, "", UNSAID),
-        (None, 3, "joulo-x2x4z", NO_ORDINAL),
-        (None, 3, "joulo-3", TOO_HIGH),
-        (None, 1, "joulo-1", NOT_ALONE),
-    ],
+    ("message", "given"), [(message, given) for message, several in FAULTS.items() for given in several]
 )
-def test_a_place_that_is_none_is_one_line(ordinal, total, pod_name, message):
+def test_a_shard_that_cannot_be_is_one_line(message, given):
     with pytest.raises(ConfigError) as raised:
-        find_shard(ordinal, total, pod_name)
+        find_shard(*given)
     assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(
     "pod_name", ["joulo-01", "joulo-", "-1", "7", "joulo-1\n", "joulo-٣", "joulo-1e3", "joulo--1x"]
 )
-def test_odd_names_of_pods_have_no_ordinal(pod_name):
+def test_other_pod_names_have_no_ordinal(pod_name):
     with pytest.raises(ConfigError, match="does not end in an ordinal") as raised:
         find_shard(None, 3, pod_name)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""What systemd would hear, on a real datagram socket."""
+"""Messages for systemd, on a real datagram socket."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ def manager(request, tmp_path, monkeypatch):
         yield receiver, address
 
 
-def heard(receiver):
+def received(receiver):
     messages = []
     while True:
         try:
@@ -39,7 +39,7 @@ def test_states(manager):
     notifier.reloading()
     notifier.stopping()
     notifier.alive()
-    ready, reloading, stopping, alive = heard(receiver)
+    ready, reloading, stopping, alive = received(receiver)
     assert ready == "READY=1\nSTATUS=serving 2 accounts"
     assert stopping == "STOPPING=1\nSTATUS=stopping"
     assert alive == "WATCHDOG=1"
@@ -47,21 +47,15 @@ def test_states(manager):
     assert before <= int(at[1]) <= time.monotonic_ns() // 1000
 
 
-def test_without_systemd_nothing_happens():
-    notifier = Notifier({})
-    notifier.ready("serving")
-    assert notifier.watchdog_s == 0
-
-
-@pytest.mark.parametrize("address", ["/nowhere/notify", "@nobody", "vsock:2:1"])
-def test_a_manager_that_does_not_listen_is_no_fault(address):
+@pytest.mark.parametrize("address", ["", "/nowhere/notify", "@nobody", "vsock:2:1"])
+def test_a_manager_that_does_not_listen_is_no_error(address):
     Notifier({"NOTIFY_SOCKET": address}).ready("serving")
 
 
 def test_a_manager_that_does_not_read_holds_nothing_up(manager):
     _, address = manager
     notifier = Notifier({"NOTIFY_SOCKET": address})
-    for _ in range(10_000):
+    for _ in range(1000):
         notifier.alive()
 
 
@@ -71,18 +65,20 @@ def test_a_manager_that_does_not_read_holds_nothing_up(manager):
         ({"WATCHDOG_USEC": "60000000"}, 60.0),
         ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": str(os.getpid())}, 60.0),
         ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}, 0.0),
+        ({}, 0.0),
         ({"WATCHDOG_USEC": ""}, 0.0),
         ({"WATCHDOG_USEC": "often"}, 0.0),
     ],
 )
-def test_how_often_the_manager_wants_to_hear(environment, period_s):
+def test_the_period_of_the_watchdog(environment, period_s):
     assert Notifier(environment).watchdog_s == period_s
 
 
-async def test_the_watchdog_hears_while_all_is_well(manager, monkeypatch):
+async def test_the_watchdog_gets_a_message_while_all_is_well(manager, monkeypatch):
     receiver, address = manager
     slept = []
     well = [True, False, True]
+    states = iter(well)
 
     async def sleep(seconds):
         slept.append(seconds)
@@ -90,11 +86,10 @@ async def test_the_watchdog_hears_while_all_is_well(manager, monkeypatch):
             await asyncio.Event().wait()
 
     monkeypatch.setattr("joulo_exporter.systemd.asyncio.sleep", sleep)
-    moments = iter(well)
-    async with watchdog(Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"}), lambda: next(moments)):
+    async with watchdog(Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"}), lambda: next(states)):
         while len(slept) < len(well):
             await asyncio.tasks.sleep(0)
-    assert heard(receiver) == ["WATCHDOG=1", "WATCHDOG=1"]
+    assert received(receiver) == ["WATCHDOG=1", "WATCHDOG=1"]
     assert slept == [30.0] * 3
 
 

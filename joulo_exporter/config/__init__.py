@@ -13,7 +13,7 @@ from joulo_exporter.config.schema import (
     of_shard,
 )
 from joulo_exporter.config.tokens import Secret, TokenSource
-from joulo_exporter.config.values import DEFAULT_API_URL, format_duration, is_loopback, parse_duration
+from joulo_exporter.config.values import DEFAULT_API_URL, Duration, format_duration, is_loopback, parse_duration
 
 __all__ = [
     "COLLECTORS",
@@ -24,6 +24,7 @@ __all__ = [
     "ApiConfig",
     "Authorities",
     "Config",
+    "Duration",
     "HistoryConfig",
     "Secret",
     "TokenSource",

@@ -17,7 +17,6 @@ from joulo_exporter.config.schema import (
     ApiConfig,
     Config,
     ConfigFile,
-    HistoryConfig,
     Section,
     Switch,
 )
@@ -81,9 +80,9 @@ def load_config(
         accounts=_accounts(where.child("accounts"), file.accounts, folder, environ)
         or (_environment_account(where.source, environ),),
         api=api,
-        intervals=MappingProxyType(msgspec.structs.asdict(file.intervals)),
-        stale_after_s=file.stale_after,
-        history=HistoryConfig(file.history.page_interval, file.history.resync_interval),
+        intervals=MappingProxyType({name: float(s) for name, s in msgspec.structs.asdict(file.intervals).items()}),
+        stale_after_s=float(file.stale_after),
+        history=file.history,
         vehicles=_vehicles(where.child("vehicles"), file.vehicles),
         chargers=_chargers(where.child("chargers"), file.chargers),
         id_tags=file.id_tags,
@@ -126,9 +125,9 @@ def _api(where: Where, section: ApiSection, folder: Path, environ: Mapping[str, 
         authorities = read_authorities(where.child("ca_file"), folder / section.ca_file)
     return ApiConfig(
         url=url.rstrip("/"),
-        timeout_s=section.timeout,
-        proxy_url=None if section.proxy_url is None else Secret(section.proxy_url),
-        ere_price_url=price_url,
+        timeout_s=float(section.timeout),
+        proxy_url=None if section.proxy_url is None else Secret(str(section.proxy_url)),
+        ere_price_url=str(price_url),
         authorities=authorities,
     )
 
@@ -151,16 +150,17 @@ def _accounts(
     positions: dict[str, int] = {}
     for position, section in enumerate(sections):
         here = where.item(position)
-        if section.name is not None:
-            here.child("name").require(name_fault(section.name))
-        accounts.append(AccountConfig(section.name, _token(here, section, folder, environ)))
-        if section.name is None and len(sections) > 1:
+        name = None if section.name is None else str(section.name)
+        if name is not None:
+            here.child("name").require(name_fault(name))
+        accounts.append(AccountConfig(name, _token(here, section, folder, environ)))
+        if name is None and len(sections) > 1:
             raise here.child("name").fault(
                 "is missing; with several accounts each needs a name, the account label that tells them apart"
             )
-        if section.name is not None and positions.setdefault(section.name, position) != position:
+        if name is not None and positions.setdefault(name, position) != position:
             raise here.child("name").fault(
-                f"is the name of accounts[{positions[section.name]}] too; choose another account label"
+                f"is the name of accounts[{positions[name]}] too; choose another account label"
             )
     return tuple(accounts)
 

@@ -107,14 +107,18 @@ class Intervals(Section, frozen=True):
     ere_price: Annotated[Duration, Bounds(floor_s=3600, why=_SLOW)] = Duration(3600)
 
 
-class HistorySection(Section, frozen=True):
+class HistoryConfig(Section, frozen=True):
     """Fetching of the pages of ``/sessions``."""
 
     EXAMPLE = "{page_interval: 10s}"
 
-    page_interval: Annotated[Duration, Bounds(floor_s=1, why=_PAGED)] = Duration(10)
+    page_interval_s: Annotated[Duration, Bounds(floor_s=1, why=_PAGED)] = field(
+        name="page_interval", default=Duration(10)
+    )
     """The least time between two pages."""
-    resync_interval: Annotated[Duration, Bounds(floor_s=3600, why=_REPEATED)] = Duration(7 * 86_400)
+    resync_interval_s: Annotated[Duration, Bounds(floor_s=3600, why=_REPEATED)] = field(
+        name="resync_interval", default=Duration(7 * 86_400)
+    )
     """The time after which the whole history is fetched again, for corrections."""
 
 
@@ -139,7 +143,7 @@ class ConfigFile(Section, frozen=True):
     intervals: Intervals = Intervals()
     stale_after: Annotated[Duration, Bounds()] = Duration(900)
     """Age at which values of an endpoint that fails disappear from the scrape."""
-    history: HistorySection = HistorySection()
+    history: HistoryConfig = HistoryConfig()
     vehicles: Annotated[dict[str, str], Meta(examples=["{DEADBEEF12345678: tesla}"])] = field(default_factory=dict)
     """The vehicle of an RFID tag."""
     chargers: Annotated[dict[str, str], Meta(examples=["{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}"])] = field(
@@ -181,15 +185,6 @@ class ApiConfig(msgspec.Struct, frozen=True):
     """The public price feed, in full; no token is sent there."""
     authorities: Authorities | None = None
     """Certificates that vouch for the API and a proxy; ``None`` for those that this machine trusts."""
-
-
-class HistoryConfig(msgspec.Struct, frozen=True):
-    """Fetching of the pages of ``/sessions``."""
-
-    page_interval_s: float
-    """The least time between two pages."""
-    resync_interval_s: float
-    """The time after which the whole history is fetched again, for corrections."""
 
 
 class Config(msgspec.Struct, frozen=True):

@@ -1,9 +1,10 @@
-"""A token that rotates: seen in its file, or after a refusal; and never a request too early for it."""
+"""Token files that rotate: a change is seen, or a refusal is; and no request comes too early for it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 import pytest
 from aioresponses import CallbackResult
@@ -13,8 +14,10 @@ from prometheus_client import CollectorRegistry
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import open_session
 from joulo_exporter.config import load_config
+from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
+from joulo_exporter.token_files import SharedThread
 
 URL = "http://127.0.0.1:9/api"
 BODIES = {
@@ -165,35 +168,26 @@ async def test_a_file_without_a_token_keeps_the_old_one_and_says_so_once(house, 
     assert "joulo_first" not in caplog.text
 
 
-async def test_an_untouched_file_is_read_once(house):
+@pytest.mark.parametrize(("way", "reads"), [("token_file", 1), ("token", 0)])
+async def test_an_untouched_file_is_read_once_and_a_token_in_the_configuration_is_not_watched(
+    house, tmp_path, way, reads
+):
+    value = house.file if way == "token_file" else "joulo_first"
+    (tmp_path / "config.yml").write_text(f"api: {{url: '{URL}'}}\naccounts: [{{name: home, {way}: {value}}}]\n")
     await house.start()
     await house.clock.advance(600)
-    assert house.reads == 1
+    assert house.reads == reads
 
 
-async def test_a_token_in_the_configuration_is_not_watched(house, tmp_path):
-    config = tmp_path / "config.yml"
-    config.write_text(f"api: {{url: '{URL}'}}\naccounts: [{{name: home, token: joulo_first}}]\n")
-    house.valid = "joulo_second"
-    await house.start()
-    await house.clock.advance(600)
-    assert house.reads == 0
-
-
-async def test_redaction_knows_both_tokens(house):
+async def test_redaction_knows_both_tokens_and_a_reload_after_the_rotation_leaves_the_poller_alone(house):
     await house.start()
     house.rotate()
     await house.clock.advance(20)
     assert house.tokens == {"joulo_first", "joulo_second"}
-
-
-async def test_a_reload_after_the_rotation_leaves_the_poller_alone(house):
-    await house.start()
-    house.rotate()
-    await house.clock.advance(20)
-    task = house.accounts._running["home"].task
+    pollers = {task for task in asyncio.all_tasks() if task.get_name() == "poller home"}
     await house.accounts.follow(house.load())
-    assert house.accounts._running["home"].task is task
+    assert {task for task in asyncio.all_tasks() if task.get_name() == "poller home"} == pollers
+    assert len(pollers) == 1
 
 
 async def test_a_refusal_that_arrives_while_the_account_goes_is_of_no_consequence(house):
@@ -207,3 +201,34 @@ async def test_a_refusal_that_arrives_while_the_account_goes_is_of_no_consequenc
     await house.clock.advance(300)
     assert house.moments("joulo_second") == []
     assert house.clock.waits == ()
+
+
+# The shared thread --------------------------------------------------------------------------
+
+
+def refuse():
+    raise ConfigError("no such file")
+
+
+async def test_calls_of_a_short_while_run_in_one_thread_and_not_in_the_loop():
+    thread = SharedThread(gather_s=0)
+    threads = await asyncio.gather(*(thread(threading.get_ident) for _ in range(100)))
+    assert len(set(threads)) == 1
+    assert threads[0] != threading.get_ident()
+    assert [await thread(lambda n=n: n) for n in range(3)] == [0, 1, 2]
+
+
+async def test_each_call_has_its_own_result_or_fault():
+    thread = SharedThread(gather_s=0)
+    results = await asyncio.gather(thread(lambda: 1), thread(refuse), thread(lambda: 3), return_exceptions=True)
+    assert (results[0], str(results[1]), results[2]) == (1, "no such file", 3)
+
+
+async def test_a_cancelled_call_disturbs_no_other():
+    thread = SharedThread(gather_s=0)
+    cancelled, other = (asyncio.ensure_future(thread(lambda n=n: n)) for n in (1, 2))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    assert await other == 2
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
