@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -10,7 +9,7 @@ import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config.tokens import Secret  # noqa: TC001 -- msgspec reads the annotations
-from joulo_exporter.config.values import DEFAULT_API_URL, DEFAULT_ERE_PRICE_URL, Bounds, Duration
+from joulo_exporter.config.values import DEFAULT_API_URL, DEFAULT_ERE_PRICE_URL, Bounds, Duration, Switch, Text
 from joulo_exporter.models.tag import IdTagMode  # noqa: TC001 -- as above
 from joulo_exporter.sharding import ALONE, Shard
 
@@ -26,24 +25,6 @@ _DOCUMENTED = "the API documents no faster polling, and it has no newer data"
 _SLOW = "it is not in the vendor's guide, and changes a few times a day at most"
 _PAGED = "it is the pause between two requests to the API"
 _REPEATED = "it is the time between two fetches of the whole history from the API"
-
-
-class Text(str):
-    """A value that is not empty, without blanks around it."""
-
-    __slots__ = ()
-
-
-class Switch(enum.Enum):
-    """``true`` or ``false``, in small letters or capitals."""
-
-    ON = "true"
-    OFF = "false"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Switch | None:
-        return next((each for each in cls if each.value == str(value).lower()), None)
-
 
 # The file -----------------------------------------------------------------------------------
 
