@@ -61,6 +61,7 @@ class ApiSection(Section, frozen=True):
     timeout: Annotated[Duration, Bounds(ceiling_s=300)] = Duration(10)
     """Time for one request as a whole."""
     proxy_url: Annotated[Text, Meta(examples=["http://proxy.example:3128"])] | None = None
+    """A proxy for the API; never shown, since a password can stand in it."""
     ca_file: Annotated[Text, Meta(examples=["/etc/ssl/our-ca.pem"])] | None = None
     """Certificates in PEM that are trusted in the place of those of this machine."""
     ere_price_url: Annotated[Text, Meta(examples=[DEFAULT_ERE_PRICE_URL])] | None = None
@@ -140,7 +141,7 @@ COLLECTORS = Collectors.__struct_fields__
 """Endpoints that are asked only where the configuration says so."""
 
 PUBLIC_COLLECTORS = frozenset({"ere_price"})
-"""Those of them that belong to no account."""
+"""Optional endpoints that belong to no account."""
 
 
 # The configuration --------------------------------------------------------------------------
