@@ -1,4 +1,4 @@
-"""The accounts at work: a poller for each, made from the configuration and changed by a reload."""
+"""Pollers of the accounts: planned by the configuration, started, stopped and replaced by a reload."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def event(logger: logging.Logger, level: Level, message: str, /, **fields: objec
     Args:
         logger: the logger of the caller's module.
         level: the level of the event.
-        message: a constant text; whatever varies is a field.
+        message: a constant text; variables are fields.
         **fields: variables; anything that is no text, number or boolean is shown as ``str`` gives it.
     """
     logger.log(_LEVEL_NUMBERS[level], message, extra={"fields": fields}, stacklevel=2)
@@ -114,7 +114,7 @@ class Notice(msgspec.Struct, frozen=True):
     reason: str
     """The reason of the latest failure."""
     failures: int
-    """How many there were since the last success."""
+    """Number of failures since the last success."""
     lasted_s: float
     """Seconds since the first of them."""
 
@@ -205,7 +205,7 @@ class _Redactor:
 
 
 class _LineFormatter(logging.Formatter):
-    """Makes one line of a record, whatever is in it."""
+    """Makes one line of any record."""
 
     def __init__(self, log_format: Format, redact: Callable[[str], str], *, tracebacks: bool) -> None:
         super().__init__()

@@ -35,7 +35,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
     requested_at_seconds: float
     """Wall-clock time at which the request went out."""
     length_s: float
-    """How long after that the next one may follow."""
+    """Seconds from then to the next request, at least."""
     failures: int = 0
     """Failures in a row, this request's included; 0 after a success."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
 _TIMEOUT_S = 0.5
-"""How long a state waits for a manager whose queue is full: a lost READY=1 would fail the start."""
+"""Time that a state waits for a manager whose queue is full: a lost READY=1 would fail the start."""
 
 
 class Notifier:

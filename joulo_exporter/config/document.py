@@ -1,6 +1,6 @@
 """YAML files as typed records: PyYAML's safe loader reads the syntax, msgspec checks keys and shapes.
 
-No error quotes what stands in the file: any of it may be a token in the wrong place.
+No error quotes a value of the file, or a key that may be a token in the wrong place.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def read_yaml(path: Path, flag: str) -> Node:
         flag: the option of the command line that names the file, for the remedy.
 
     Raises:
-        ConfigError: the file cannot be read, is no YAML, has a key twice, or uses what has no use here: anchors,
-            tags, several documents.
+        ConfigError: the file cannot be read, is no YAML, has a key twice, or uses anchors, tags or several
+            documents, which have no use here.
     """
     where = Where(str(path))
     text = _text(where, _content(where, path, flag))
@@ -64,7 +64,7 @@ def read_yaml(path: Path, flag: str) -> Node:
         try:
             return _Builder(where, text, _FAST).document()
         except (yaml.YAMLError, ValueError, OverflowError):
-            pass  # what is wrong is for the other parser to say, or to accept
+            pass  # the other parser names the fault, or accepts the text
     try:
         return _Builder(where, text, yaml.SafeLoader).document()
     except (yaml.YAMLError, ValueError, OverflowError) as error:
@@ -197,7 +197,7 @@ def _syntax_fault(where: Where, text: str, error: Exception) -> ConfigError:
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return where.fault("not valid YAML: an escape or a directive with a number out of range; correct it")
-    # The parser may quote what it has read; that may be a token.
+    # The parser may quote the text, and that may be a token.
     problem = getattr(error, "problem", None) or ""
     detail = f" ({problem})" if problem and not _QUOTED_TEXT.search(problem) else ""
     place = f"line {mark.line + 1}, column {mark.column + 1}"

@@ -105,7 +105,7 @@ class Authorities:
 
     path: Path
     pem: str = field(repr=False)
-    """The certificates alone: what else stands in the file, such as a key, is not kept."""
+    """The certificates alone: other content of the file, such as a key, is not kept."""
     context: ssl.SSLContext = field(compare=False, repr=False)
     """For connections to the API and to a proxy; always verifies certificate and host name."""
 

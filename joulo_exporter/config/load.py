@@ -18,7 +18,6 @@ from joulo_exporter.config.schema import (
     Config,
     ConfigFile,
     Section,
-    Switch,
 )
 from joulo_exporter.config.tokens import (
     Secret,
@@ -30,6 +29,7 @@ from joulo_exporter.config.tokens import (
 from joulo_exporter.config.values import (
     DEFAULT_API_URL,
     Bounds,
+    Switch,
     api_url_fault,
     ere_price_url,
     ere_price_url_fault,
@@ -174,7 +174,7 @@ def _token(where: Where, section: AccountSection, folder: Path, environ: Mapping
     where = where.child(given[0])
     if section.token is not None:
         source = token_from_value(where, section.token)
-        source.read()  # unlike a file or a variable, it is all here: what is wrong with it is a fault of this file
+        source.read()  # unlike a file or a variable, it is here: its faults are faults of this file
         return source
     if section.token_file is not None:
         return _file_token(where, section.token_file, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -10,7 +9,7 @@ import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config.tokens import Secret  # noqa: TC001 -- msgspec reads the annotations
-from joulo_exporter.config.values import DEFAULT_API_URL, DEFAULT_ERE_PRICE_URL, Bounds, Duration
+from joulo_exporter.config.values import DEFAULT_API_URL, DEFAULT_ERE_PRICE_URL, Bounds, Duration, Switch, Text
 from joulo_exporter.models.tag import IdTagMode  # noqa: TC001 -- as above
 from joulo_exporter.sharding import ALONE, Shard
 
@@ -26,24 +25,6 @@ _DOCUMENTED = "the API documents no faster polling, and it has no newer data"
 _SLOW = "it is not in the vendor's guide, and changes a few times a day at most"
 _PAGED = "it is the pause between two requests to the API"
 _REPEATED = "it is the time between two fetches of the whole history from the API"
-
-
-class Text(str):
-    """A value that is not empty, without blanks around it."""
-
-    __slots__ = ()
-
-
-class Switch(enum.Enum):
-    """``true`` or ``false``, in small letters or capitals."""
-
-    ON = "true"
-    OFF = "false"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Switch | None:
-        return next((each for each in cls if each.value == str(value).lower()), None)
-
 
 # The file -----------------------------------------------------------------------------------
 
@@ -80,6 +61,7 @@ class ApiSection(Section, frozen=True):
     timeout: Annotated[Duration, Bounds(ceiling_s=300)] = Duration(10)
     """Time for one request as a whole."""
     proxy_url: Annotated[Text, Meta(examples=["http://proxy.example:3128"])] | None = None
+    """A proxy for the API; never shown, since a password can stand in it."""
     ca_file: Annotated[Text, Meta(examples=["/etc/ssl/our-ca.pem"])] | None = None
     """Certificates in PEM that are trusted in the place of those of this machine."""
     ere_price_url: Annotated[Text, Meta(examples=[DEFAULT_ERE_PRICE_URL])] | None = None
@@ -159,7 +141,7 @@ COLLECTORS = Collectors.__struct_fields__
 """Endpoints that are asked only where the configuration says so."""
 
 PUBLIC_COLLECTORS = frozenset({"ere_price"})
-"""Those of them that belong to no account."""
+"""Optional endpoints that belong to no account."""
 
 
 # The configuration --------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class Secret:
 
 
 def token_fault(text: str) -> str | None:
-    """Return what is wrong with a token as a predicate with the remedy ("is empty; ..."), without the token.
+    """Return the fault of a token as a predicate with the remedy ("is empty; ..."), without the token.
 
     A prefix is not demanded: OAuth2 access tokens have none. ``None`` means that nothing is wrong.
     """
@@ -92,7 +92,7 @@ def token_fault(text: str) -> str | None:
 
 
 def path_fault(text: str) -> str | None:
-    """Return what makes a text unfit for the path of a file, without showing it; ``None`` when nothing does."""
+    """Return why a text cannot be the path of a file, without showing it; ``None`` when it can."""
     if not is_printed(text):
         return "has a line end or another control character in it; write the path of a file"
     if _TOKEN_AS_PATH.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Rules of single values: durations, URLs and names.
+"""Types and rules of single values: texts, switches, durations, URLs and names.
 
 Each ``…_fault`` function returns a predicate with the remedy ("has no unit; write …"), without the value, which
 can be a secret in the wrong place; ``None`` means that nothing is wrong.
@@ -6,6 +6,7 @@ can be a secret in the wrong place; ``None`` means that nothing is wrong.
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 import math
 import re
@@ -13,6 +14,24 @@ import unicodedata
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
+
+
+class Text(str):
+    """A value that is not empty, without blanks around it."""
+
+    __slots__ = ()
+
+
+class Switch(enum.Enum):
+    """``true`` or ``false``, in small letters or capitals."""
+
+    ON = "true"
+    OFF = "false"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Switch | None:
+        return next((each for each in cls if each.value == str(value).lower()), None)
+
 
 # Durations ----------------------------------------------------------------------------------
 
@@ -32,7 +51,7 @@ _DURATION = re.compile("".join(f"(?:([0-9]+){unit})?" for unit, _ in _UNITS_MS))
 _BARE_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _EXAMPLES = "such as 90s, 10m, 1h30m or 7d"
 
-# Prometheus keeps durations as 64-bit nanoseconds: what does not fit there is refused here too.
+# Prometheus keeps durations as 64-bit nanoseconds: a longer one is refused here too.
 _LONGEST_MS = (2**63 - 1) // 1_000_000
 _LONGEST_TEXT = 64
 

@@ -11,8 +11,8 @@ from msgspec import Meta, field
 from joulo_exporter.config import load_config
 from joulo_exporter.config.document import decode
 from joulo_exporter.config.files import Where
-from joulo_exporter.config.schema import Section, Switch, Text
-from joulo_exporter.config.values import Duration
+from joulo_exporter.config.schema import Section
+from joulo_exporter.config.values import Duration, Switch, Text
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
