@@ -13,8 +13,8 @@ from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
 from joulo_exporter.config import PUBLIC_COLLECTORS, ApiConfig, Secret, TokenSource
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
+from joulo_exporter.models.tag import Tags
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
-from joulo_exporter.snapshot import Tags
 from joulo_exporter.token_files import SharedThread, TokenWatch
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from joulo_exporter.cli.shard_flags import given_shard
 from joulo_exporter.config import Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger.reader import read_ledger
-from joulo_exporter.snapshot import Tags
+from joulo_exporter.models.tag import Tags
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +39,7 @@ def print_sessions(options: argparse.Namespace) -> int:
         reports.refuse_unknown(reader, tags, selection)
         _say_completeness(reader, reader.accounts)
         form = reports.FORMATS[options.format]
-        write(form(lambda: reports.rows_of(reader, tags, selection), named=_named(reader)))
+        write(form(lambda: reports.session_rows(reader, tags, selection), named=_named(reader)))
     return 0
 
 

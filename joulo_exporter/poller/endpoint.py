@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.logs import Notice
     from joulo_exporter.models import ApiResponse
+    from joulo_exporter.models.tag import Tags
     from joulo_exporter.poller.tasks import Task
-    from joulo_exporter.snapshot import Tags
 
 _logger = logging.getLogger(__name__)
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger import AccountLedger, Book
     from joulo_exporter.poller.endpoint import PollSettings
     from joulo_exporter.poller.tasks import Kept, Offload, RecordTask, Result, Task
-    from joulo_exporter.snapshot import EndedSession
 
 _logger = logging.getLogger(__name__)
 
@@ -97,7 +96,6 @@ class Poller:
         }
         self._ledger_log = FailureLog()
         self._book: Book | None = None
-        self._published: Snapshot | None = None
         self.refreshing = asyncio.Lock()
         """Held during a refresh: its holder can cancel the loop and lose nothing."""
         self.restored = asyncio.Event()
@@ -275,28 +273,26 @@ class Poller:
 
     def _publish_snapshot(self) -> None:
         try:
-            self._published = self._snapshot()
-            self._publish(self._published)
+            self._publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
             event(_logger, "error", "internal error; the former values are served", **self._log_fields, err=error)
 
     def _snapshot(self) -> Snapshot:
-        """Return the snapshot of this moment; parts that cannot have changed are taken from the one before."""
-        settings, book, former = self._settings, self._book, self._published
+        """Return the snapshot of this moment."""
+        settings, book = self._settings, self._book
         health = tuple(state.health(self._unknown_fields(name)) for name, state in self._endpoints.items())
         if settings.public:
             return Snapshot(None, health, ere_price=self._fresh(self._ere_price), public=True)
         if book is None:
             return Snapshot(settings.account, health)
         chargers = self._fresh(self._chargers)
-        last, ended = self._finished_sessions(book)
         return Snapshot(
             account=settings.account,
             endpoints=health,
             book=book,
-            chargers=None if chargers is None else live_chargers(chargers, book, settings.tags, former),
-            last_sessions=last,
-            ended_sessions=ended,
+            chargers=None if chargers is None else live_chargers(chargers, book, settings.tags),
+            last_sessions=last_sessions(book, settings.tags),
+            ended_sessions=ended_sessions(book, settings.tags),
             energy=self._fresh(self._energy),
             ere_position=self._fresh(self._ere_position),
         )
@@ -305,17 +301,6 @@ class Poller:
         """Return the last API response, if it may still be served as live."""
         state = self._endpoints.get(task.name)
         return task.content if state is not None and state.fresh(self._clock.monotonic()) else None
-
-    def _finished_sessions(self, book: Book) -> tuple[tuple[EndedSession, ...], tuple[EndedSession, ...]]:
-        """Return the last sessions, and those that have just ended, as they are shown."""
-        tags, former = self._settings.tags, self._published
-        known = former.book if former is not None else None
-        if former is None or known is None or known.labels is not book.labels:
-            return last_sessions(book, tags), ended_sessions(book, tags)
-        return (
-            former.last_sessions if known.last_sessions is book.last_sessions else last_sessions(book, tags),
-            former.ended_sessions if known.ended is book.ended else ended_sessions(book, tags),
-        )
 
 
 class RequestSlots:

@@ -7,10 +7,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.ledger_rig import LedgerRig
 
 from joulo_exporter.cli import main
-from joulo_exporter.models.tag import normal_tag
+from joulo_exporter.models.tag import Tags, normal_tag
 from joulo_exporter.reports.history import HISTORIES
 from joulo_exporter.simulator import Household, Scenario
-from joulo_exporter.snapshot import Snapshot, Tags, last_sessions, live_chargers
+from joulo_exporter.snapshot import Snapshot, last_sessions, live_chargers
 
 VEHICLES = {normal_tag("04A1B2C3D4E580"): "tesla"}
 

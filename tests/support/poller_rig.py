@@ -15,8 +15,8 @@ from support.parsing import ANYTHING
 
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.models.tag import Tags
 from joulo_exporter.poller import Poller, PollSettings
-from joulo_exporter.snapshot import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
