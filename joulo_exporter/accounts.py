@@ -104,7 +104,7 @@ class Accounts:
         offload: runs the ledger's transactions.
         clock: time and sleep.
         request_slots: bounds how many ask at the same time; ``None`` for one after the other.
-        in_thread: runs what reads the files of tokens.
+        in_thread: runs the reads of token files.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Accounts:
         return not any(running.task.done() for running in self._running.values())
 
     async def follow(self, wanted: Iterable[Plan]) -> None:
-        """Start, stop and restart pollers until they are as planned; those that are already stay untouched.
+        """Start, stop and restart pollers until they are as planned; those that are so already stay untouched.
 
         Raises:
             LedgerError: the ledger cannot be used just now; then nothing has changed.
@@ -185,7 +185,7 @@ class Accounts:
                     await running.poller.restored.wait()
 
     async def close(self) -> None:
-        """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""
+        """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
         for running in list(self._running.values()):
             await running.watch.stop()  # the first, because it starts a poller when a token has changed
         for key in list(self._running):
@@ -246,7 +246,7 @@ class Accounts:
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
         if gently:
-            async with running.poller.refreshing:  # a request that is out there is answered and written down first
+            async with running.poller.refreshing:  # a request that is out there is finished and written down first
                 running.task.cancel()
         else:
             running.task.cancel()

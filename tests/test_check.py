@@ -53,9 +53,9 @@ def test_all_well(answers, capsys, environment, tmp_path):
         [
             f"Account (without a name), file {environment}:",
             "  token     ok     looks like a token",
-            "  chargers  ok     answers with 1 record",
-            "  sessions  ok     answers with 0 records",
-            "  energy    ok     answers with the account's totals",
+            "  chargers  ok     sends 1 record",
+            "  sessions  ok     sends 0 records",
+            "  energy    ok     sends the account's totals",
         ],
         "",
     )
@@ -91,21 +91,21 @@ def test_a_token_that_cannot_be_one(answers, capsys, environment, tmp_path, text
          "it says: Insufficient scope; the other endpoints work without it")),
         ({"status": 404, "payload": {}}, "/chargers: 404, there is no such endpoint; check api.url"),
         ({"status": 200, "body": b"<html>Sign in</html>"},
-         ("a web page came instead of the API's answer, from a proxy or gateway in between; "
+         ("a web page came instead of the API response, from a proxy or gateway in between; "
          "check api.url and the network")),
         ({"exception": TimeoutError()},
-         "no complete answer from 127.0.0.1 within 10 s; check the network, or raise api.timeout"),
+         "no complete response from 127.0.0.1 within 10 s; check the network, or raise api.timeout"),
     ],
     ids=["401", "403", "404", "page", "timeout"],
 )  # fmt: skip
-def test_an_endpoint_that_does_not_answer(answers, capsys, environment, tmp_path, answer, says):
+def test_an_endpoint_in_trouble(answers, capsys, environment, tmp_path, answer, says):
     serve(answers, chargers=answer)
     status, out, _ = check(capsys, tmp_path)
     assert status == 1
     assert out[2] == f"  chargers  FAULT  {says}"
     assert out[3:] == [
-        "  sessions  ok     answers with 0 records",
-        "  energy    ok     answers with the account's totals",
+        "  sessions  ok     sends 0 records",
+        "  energy    ok     sends the account's totals",
     ]
     assert environment.exists()
 
@@ -133,7 +133,7 @@ def test_asked_a_short_time_ago(answers, capsys, environment, tmp_path):
     assert environment.exists()
 
 
-def test_what_is_answered_is_in_the_ledger(answers, capsys, environment, tmp_path):
+def test_api_responses_are_in_the_ledger(answers, capsys, environment, tmp_path):
     """An exporter that is started next has something to show, and need not ask first."""
     session = {
         "id": "s1", "charger_id": "c1", "started_at": "2026-06-16T19:05:00Z", "ended_at": "2026-06-17T05:30:00Z",
@@ -141,7 +141,7 @@ def test_what_is_answered_is_in_the_ledger(answers, capsys, environment, tmp_pat
     }  # fmt: skip
     serve(answers, sessions={"payload": {"sessions": [session]}})
     status, out, _ = check(capsys, tmp_path)
-    assert (status, out[3]) == (0, "  sessions  ok     answers with 1 record")
+    assert (status, out[3]) == (0, "  sessions  ok     sends 1 record")
     database = Database(tmp_path / "ledger")
     ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
     records, walk = ledger.load()
@@ -155,7 +155,7 @@ def test_what_is_answered_is_in_the_ledger(answers, capsys, environment, tmp_pat
     assert environment.exists()
 
 
-def test_a_fault_of_a_short_time_ago_is_told_again(answers, capsys, environment, tmp_path):
+def test_a_fault_of_a_short_time_ago_is_shown_again(answers, capsys, environment, tmp_path):
     serve(answers, chargers={"status": 500})
     _, before, _ = check(capsys, tmp_path)
     asked = sum(len(calls) for calls in answers.requests.values())
@@ -181,7 +181,7 @@ def test_retry_after_holds_for_whoever_asks_next(answers, capsys, environment, t
     assert environment.exists()
 
 
-def test_what_a_running_exporter_was_answered_is_told_and_nothing_is_asked(answers, capsys, environment, tmp_path):
+def test_the_outcomes_of_a_running_exporter_are_shown_and_nothing_is_asked(answers, capsys, environment, tmp_path):
     serve(
         answers,
         sessions={"status": 401, "payload": {"error": "Missing or invalid API token"}},
@@ -200,10 +200,10 @@ def test_what_a_running_exporter_was_answered_is_told_and_nothing_is_asked(answe
     assert (first[0], first[1][3:]) == (0, [f"  {name:<9} later  has not been asked yet" for name in GOOD])
     assert (status, err) == (1, "")
     assert out[:4] == [
-        f"An exporter is running on {tmp_path / 'ledger'}: this is how the API has last answered it.",
+        f"An exporter is running on {tmp_path / 'ledger'}: these are the outcomes of its last requests.",
         f"Account (without a name), file {environment}:",
         "  token     ok     looks like a token",
-        "  chargers  ok     has answered the exporter",
+        "  chargers  ok     the last request succeeded",
     ]
     assert out[4].startswith(f"  sessions  FAULT  /sessions: 401, {REFUSED}; ")
     assert out[5].startswith("  energy    FAULT  /energy: 503, ")

@@ -1,21 +1,21 @@
-"""The page for people is made of the pictures, and has neither token nor tag."""
+"""The landing page is made of snapshots, and has neither token nor tag."""
 
 import dataclasses
 
 from pictures import INTERVALS, NOW, TAG, Household, fixture, recorded, recorded_picture
 
 from joulo_exporter import __version__
-from joulo_exporter.page import landing_page
+from joulo_exporter.service import landing_page
 from joulo_exporter.snapshot import EndpointHealth, Snapshot
 from joulo_exporter.web import ChargerRow, EndpointRow
 
 
-def account_of(picture):
-    (account,) = landing_page([picture], NOW, ledger_persistent=True).accounts
+def account_of(snapshot):
+    (account,) = landing_page([snapshot], NOW, ledger_persistent=True).accounts
     return account
 
 
-def test_the_recorded_answers():
+def test_the_recorded_api_responses():
     account = account_of(recorded_picture(account="home"))
     assert account.name == "home"
     assert account.chargers == (
@@ -26,25 +26,22 @@ def test_the_recorded_answers():
         EndpointRow(endpoint, up=True, last_success_seconds=NOW, interval_s=interval_s)
         for endpoint, interval_s in INTERVALS.items()
     )
-    assert account.history_complete is True
-    assert account.history_sessions == 4
+    assert (account.history_complete, account.history_sessions) == (True, 4)
     assert account.history_back_to_seconds == 1_781_294_400  # 2026-06-12T20:00:00Z
 
 
-def test_a_failure_is_told():
+def test_a_failure_is_shown():
     health = EndpointHealth("energy", 3600.0, up=False, error="the token is refused")
     assert account_of(Snapshot("home", (health,))).endpoints == (
-        EndpointRow(
-            "energy", up=False, last_success_seconds=None, interval_s=3600.0, error="the token is refused"
-        ),
+        EndpointRow("energy", False, None, 3600.0, "the token is refused"),  # noqa: FBT003
     )
 
 
-def test_the_public_feed_is_no_account_and_its_freshness_is_told():
-    feed = Snapshot(None, (EndpointHealth("ere_price", 3600.0, up=False, error="no answer"),), public=True)
+def test_the_public_feed_is_no_account_and_its_freshness_is_shown():
+    feed = Snapshot(None, (EndpointHealth("ere_price", 3600.0, up=False, error="no network"),), public=True)
     page = landing_page([recorded_picture(account="home"), feed], NOW, ledger_persistent=True)
     assert [account.name for account in page.accounts] == ["home"]
-    assert page.public == (EndpointRow("ere_price", False, None, 3600.0, "no answer"),)  # noqa: FBT003
+    assert page.public == (EndpointRow("ere_price", False, None, 3600.0, "no network"),)  # noqa: FBT003
 
 
 def test_chargers_whose_state_is_too_old_are_named_without_it():
@@ -62,14 +59,13 @@ def test_before_anything_is_known():
 
 
 def test_a_history_that_is_being_read():
-    page = fixture("sessions") | {"limit": 4}
-    account = account_of(Household().sessions(page).picture())
+    account = account_of(Household().sessions(fixture("sessions") | {"limit": 4}).picture())
     assert (account.history_complete, account.history_sessions) == (False, 4)
 
 
 def test_the_page_as_a_whole():
-    pictures = [recorded_picture(account="home"), recorded_picture(account="office")]
-    page = landing_page(pictures, NOW, ledger_persistent=False)
+    snapshots = [recorded_picture(account="home"), recorded_picture(account="office")]
+    page = landing_page(snapshots, NOW, ledger_persistent=False)
     assert [account.name for account in page.accounts] == ["home", "office"]
     assert (page.version, page.now_seconds, page.ledger_persistent) == (__version__, NOW, False)
 

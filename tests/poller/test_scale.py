@@ -11,6 +11,7 @@ import pytest
 from support.poller_rig import SETTINGS
 
 from joulo_exporter.ledger import EndpointRecord
+from joulo_exporter.models import ApiResponse
 from joulo_exporter.poller import EndpointState, Handover, account_tasks, spread_settings
 from joulo_exporter.schedule import JITTER_SHARE, Pause
 
@@ -18,10 +19,11 @@ ACCOUNTS = 5000
 HOUR_S = 3600.0
 MEAN_PER_S = ACCOUNTS * (1 / 60 + 1 / 600 + 1 / 3600)
 NOW_S = 1_781_810_000.0
+NOTHING = ApiResponse(())
 
 
 def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], list[float]]:
-    """Return when each endpoint of each account is asked, each answered well and at once."""
+    """Return when each endpoint of each account is asked, each with an API response at once."""
     numbers, moments, due = random.Random(1), {}, []
     for account in range(ACCOUNTS):
         settings = spread_settings(SETTINGS, account, ACCOUNTS)
@@ -34,7 +36,7 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
         now_s, account, name, state = heapq.heappop(due)
         moments[account, name].append(now_s)
         state.requested(now_seconds=NOW_S + now_s, mono_s=now_s)
-        state.succeeded((), numbers.random(), now_s)
+        state.succeeded(NOTHING, numbers.random(), now_s)
         heapq.heappush(due, (state.due_mono_s, account, name, state))
     return moments
 

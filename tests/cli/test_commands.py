@@ -7,18 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from command_line import run
+from support.command_line import run
 
 from joulo_exporter import __version__
-from joulo_exporter.cli import main
+from joulo_exporter.cli.commands import collectors
 from joulo_exporter.cli.parser import make_parser
 from joulo_exporter.reports import FORMATS
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE", "JOULO_API_URL"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def test_version(capsys):
@@ -136,23 +130,43 @@ def test_an_empty_web_configuration_flag_is_none(capsys, monkeypatch):
 def test_sockets_of_systemd_without_systemd(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_demo")
     monkeypatch.delenv("LISTEN_FDS", raising=False)
-    assert main([f"--storage.path={tmp_path}", "--web.systemd-socket", "--log.level=error"]) == 1
-    assert capsys.readouterr().err == (
-        "joulo-exporter: --web.systemd-socket: systemd has passed no socket; "
-        "start joulo-exporter by its socket unit, or leave --web.systemd-socket out\n"
+    assert run(capsys, f"--storage.path={tmp_path}", "--web.systemd-socket", "--log.level=error") == (
+        1,
+        "",
+        (
+            "joulo-exporter: --web.systemd-socket: systemd has passed no socket; "
+            "start joulo-exporter by its socket unit, or leave --web.systemd-socket out\n"
+        ),
     )
 
 
 @pytest.mark.parametrize("flag", ["--web.external-url=ftp://x/", "--web.route-prefix=/a b"])
 def test_a_path_that_is_none_is_bad_usage(monkeypatch, capsys, flag):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_demo")
-    assert main([flag]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    status, out, err = run(capsys, flag)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_sessions_command_offers_every_format(name):
     assert make_parser().parse_args(["sessions", f"--format={name}"]).format == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "switches"),
+    [
+        ([], {}),
+        (["--collector.ere-position"], {"ere_position": True}),
+        (
+            ["serve", "--collector.ere-price", "--no-collector.ere-position"],
+            {"ere_price": True, "ere_position": False},
+        ),
+        (["--collector.ere-price", "serve"], {"ere_price": True}),
+        (["--collector.ere-price", "demo", "--no-collector.ere-price"], {"ere_price": False}),
+    ],
+)
+def test_collectors_are_switched_before_and_after_the_command(arguments, switches):
+    assert collectors(make_parser().parse_args(arguments)) == switches
 
 
 PRESSED_WHILE_IT_LOADS = """
@@ -170,7 +184,7 @@ sys.exit(main(["--version"]))
 """
 
 
-@pytest.mark.parametrize("module", ["joulo_exporter.cli.run", "joulo_exporter.config", "argparse"])
+@pytest.mark.parametrize("module", ["joulo_exporter.cli.commands", "joulo_exporter.config", "argparse"])
 def test_ctrl_c_while_it_loads_leaves_no_traceback(module):
     command = [sys.executable, "-c", PRESSED_WHILE_IT_LOADS.format(module=module)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

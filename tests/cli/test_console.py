@@ -17,8 +17,6 @@ class _Full(io.StringIO):
 @pytest.fixture(autouse=True)
 def _a_token(monkeypatch):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_abc")
-    monkeypatch.delenv("JOULO_TOKEN_FILE", raising=False)
-    monkeypatch.delenv("JOULO_API_URL", raising=False)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from command_line import run
+from support.command_line import run
 
 from joulo_exporter.accounts import plans
 from joulo_exporter.config import load_config, of_shard
@@ -11,12 +11,6 @@ from joulo_exporter.sharding import Shard, shard_of
 
 NAMES = ("home", "office", "huis", "zoë")
 HELD = [["huis"], ["office", "zoë"], ["home"]]
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE", "JOULO_API_URL", "POD_NAME"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -65,8 +59,8 @@ def test_a_first_shard_without_accounts_asks_for_the_public_price_all_the_same(t
 def test_config_check_says_how_many_are_its_own(capsys, monkeypatch, file, command, flags, pod_name):
     monkeypatch.setenv("POD_NAME", pod_name)
     arguments = [*command, f"--config.file={file}", "--total-shards=3", *flags]
-    told = f"{file}: the configuration is valid\nshard 1 (of 3, counted from 0) has 2 of the accounts\n"
-    assert run(capsys, *arguments) == (0, told, "")
+    printed = f"{file}: the configuration is valid\nshard 1 (of 3, counted from 0) has 2 of the accounts\n"
+    assert run(capsys, *arguments) == (0, printed, "")
 
 
 def test_flags_stand_before_the_command_too(capsys, file):
@@ -77,9 +71,9 @@ def test_flags_stand_before_the_command_too(capsys, file):
 def test_check_of_a_shard_without_accounts(capsys, tmp_path):
     path = tmp_path / "joulo.yml"
     path.write_text("accounts: [{name: home, token_file: gone}]\n")
-    told = run(capsys, "check", f"--config.file={path}", "--shard=1", "--total-shards=3",
+    printed = run(capsys, "check", f"--config.file={path}", "--shard=1", "--total-shards=3",
                f"--storage.path={tmp_path / 'ledger'}")  # fmt: skip
-    assert told == (0, "No account belongs to shard 1 (of 3, counted from 0): there is nothing to check.\n", "")
+    assert printed == (0, "No account belongs to shard 1 (of 3, counted from 0): there is nothing to check.\n", "")
     assert not (tmp_path / "ledger").exists()
 
 
