@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.command_line import run
+from support.command_line import refusal, run
 
 from joulo_exporter.accounts import plans
 from joulo_exporter.config import load_config, of_shard
@@ -105,10 +105,7 @@ def test_check_of_the_others_is_left_to_them(answers, capsys, file, tmp_path):
     ],
 )
 def test_a_fault_is_one_line(capsys, file, tmp_path, command, flags, fault):
-    status, out, err = run(
-        capsys, *command, *flags, *([] if command == ["demo"] else [f"--config.file={file}"]),
-        f"--storage.path={tmp_path / 'ledger'}",
-    )  # fmt: skip
-    assert (status, out) == (2, "")
-    assert err.startswith(f"joulo-exporter: {fault}")
-    assert len(err.splitlines()) == 1
+    own_file = [] if command == ["demo"] else [f"--config.file={file}"]
+    status, line = refusal(capsys, *command, *flags, *own_file, f"--storage.path={tmp_path / 'ledger'}")
+    assert status == 2
+    assert line.startswith(fault)
