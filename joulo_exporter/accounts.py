@@ -154,24 +154,21 @@ class Accounts:
             LedgerError: the ledger cannot be used just now; then nothing has changed.
         """
         async with self._changing:
-            await self._follow(wanted)
-
-    async def _follow(self, wanted: Iterable[Plan]) -> None:
-        plans_by_key = {plan.key: plan for plan in wanted}
-        running = {key: running.plan for key, running in self._running.items()}
-        starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
-        ledgers: list[AccountLedger] = []
-        for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
-            ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
-        ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
-        await asyncio.gather(*(self._end(key) for key in ending))
-        self._exposition.keep_only(plans_by_key)
-        for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
-            watch = self._watch(plan)
-            settings = spread_settings(plan.settings, position, len(starting))
-            self._running[plan.key] = self._started(plan, settings, ledger, watch)
-            watch.start()
-            await asyncio.sleep(0)  # a thousand of them would hold the loop
+            plans_by_key = {plan.key: plan for plan in wanted}
+            running = {key: running.plan for key, running in self._running.items()}
+            starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
+            ledgers: list[AccountLedger] = []
+            for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
+                ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
+            ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
+            await asyncio.gather(*(self._end(key) for key in ending))
+            self._exposition.keep_only(plans_by_key)
+            for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
+                watch = self._watch(plan)
+                settings = spread_settings(plan.settings, position, len(starting))
+                self._running[plan.key] = self._started(plan, settings, ledger, watch)
+                watch.start()
+                await asyncio.sleep(0)  # a thousand of them would hold the loop
 
     async def _end(self, key: str) -> None:
         await self._running[key].watch.stop()

@@ -140,7 +140,7 @@ class _Check:
             response = await task.fetch(client)
         except ApiError as error:
             self._stay_away(task.name, pause, error)
-            self._say(f"  {task.name:<9} FAULT  {error}{_comfort(error)}")
+            self._say(f"  {task.name:<9} FAULT  {error}{_hint(error)}")
             return False
         task.record(self._ledger, response, pause)
         self._say(f"  {task.name:<9} ok     {_summary(response)}")
@@ -156,13 +156,13 @@ class _Check:
         return True
 
     def _stay_away(self, endpoint: str, pause: Pause, error: ApiError) -> None:
-        """Keep the fault for the next check, and what ``Retry-After`` asks for: nobody comes early."""
+        """Keep the fault for the next check, and the time of ``Retry-After``: no request comes early."""
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
         length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
         self._ledger.record_failure(endpoint, error, Pause(pause.requested_at_seconds, length_s, failures=1))
 
 
-def _comfort(error: ApiError) -> str:
+def _hint(error: ApiError) -> str:
     return "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
 
 
