@@ -141,6 +141,7 @@ def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int
     number = total = 0
     last: Charge | None = None
     last_value: int | None = None
+    kind = quantity.kind
     for tick in ticks:
         while following is not None and following.start_ms <= tick:
             number += 1
@@ -148,14 +149,15 @@ def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int
             following = next(upcoming, None)
         while active and active[0][0] <= tick:
             ended = heapq.heappop(active)[2]
-            if quantity.kind is Kind.SUM:
+            if kind is Kind.SUM:
                 total += quantity.after(ended) or 0
-            elif quantity.kind is Kind.LAST:
+            elif kind is Kind.LAST:
                 last = last_of((ended,) if last is None else (last, ended))
                 last_value = None if last is None else quantity.after(last)
-        if quantity.kind is Kind.SUM:
-            yield tick, total + sum(quantity.during(charge, tick) for _, _, charge in active)
-        elif quantity.kind is Kind.MOMENT:
+        if kind is Kind.SUM:
+            part = sum(quantity.during(charge, tick) for _, _, charge in active) if active else 0
+            yield tick, total + part
+        elif kind is Kind.MOMENT:
             yield tick, quantity.during(max(active, key=_number)[2], tick) if active else 0
         elif last_value is not None:
             yield tick, last_value
@@ -269,7 +271,9 @@ class AccountHistory:
             return None
         if quantity is CHARGING:
             return None if charger.charging is None else int(charger.charging)
-        return 0 if charger.session is None else charger.session.kwh_hundredths
+        if charger.session is None:
+            return None if charger.session_unreadable else 0
+        return charger.session.kwh_hundredths
 
 
 def _finish(session: RecordedSession) -> Finish | None:
