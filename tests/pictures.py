@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from joulo_exporter.collector import JouloCollector
 from joulo_exporter.errors import ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Database, begin_head
+from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models import (
     parse_chargers,
     parse_energy,
