@@ -73,7 +73,7 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     def parts(self) -> Iterator[bytes]:
         """Yield the text in parts of at most ``INFLATED_BYTES``."""
         inflater, rest = zlib.decompressobj(-zlib.MAX_WBITS), self.deflated
-        while rest:
+        while rest:  # the end of a piece, which holds no text, is left until all text is out
             yield inflater.decompress(rest, INFLATED_BYTES)
             rest = inflater.unconsumed_tail
 

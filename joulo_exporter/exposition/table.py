@@ -45,7 +45,7 @@ class Selection(msgspec.Struct):
     _gzip_parts: list[bytes] | None = None
 
     def gzip_parts(self) -> Generator[None, None, Sequence[bytes]]:
-        """Return the begin of a gzip member in parts of 512 KiB, in steps; later calls return the same."""
+        """Return the beginning of a gzip member in parts of 512 KiB, made in steps by the first call."""
         if self._gzip_parts is None:
             parts = []
             for part in _gathered((GZIP_HEADER, *(piece.deflated for piece in self.pieces)), _GZIP_PART_BYTES):
@@ -60,11 +60,11 @@ class Selection(msgspec.Struct):
 
 
 class Table:
-    """Lines of all accounts in the order of their first notes; each new table begins with all accounts noted.
+    """Lines of all accounts, in the order in which they were first noted; in a new table all are noted.
 
     Args:
         families: renderers of the metric families, in the order in which they are served.
-        snapshots: the latest of each account; it changes from outside.
+        snapshots: the latest of each account, which the caller keeps up to date.
     """
 
     def __init__(self, families: Sequence[FamilyLines], snapshots: Mapping[str, Snapshot]) -> None:
@@ -175,9 +175,9 @@ class _Block:
         self._digests = array("q", bytes(8 * BLOCK * families))  # the hash of no lines is 0
 
     def exchange(self, family: int, lines: Mapping[int, bytes]) -> bool:
-        """Put lines in the place of the former ones, in one step; return whether any of them are others.
+        """Replace the lines of some accounts, in one step; return whether any of them differ.
 
-        A digest of 64 bits tells: the lines themselves would be a second copy of everything.
+        Digests of 64 bits are compared: to keep the lines themselves would double the memory.
 
         Args:
             family: the column.

@@ -179,8 +179,8 @@ def test_help_and_type_once_and_before_the_samples(openmetrics):
     assert all(float(value) >= 0 for value in samples)
 
 
-def recorded_answers() -> Exposition:
-    """Return two accounts as the recorded answers show them, the second with a power reading and a failure."""
+def recorded_responses() -> Exposition:
+    """Return two accounts of the recorded API responses, the second with a power reading and a failure."""
     metered = fixture("chargers")
     metered["chargers"][0] |= {"latest_meter_wh": 8_119_450, "meter_updated_at": "2026-06-18T18:15:00Z"}
     strange = fixture("chargers")
@@ -200,8 +200,8 @@ GOLDENS = pytest.mark.parametrize(
 
 
 @GOLDENS
-def test_recorded_answers_give_the_golden_exposition(name, openmetrics):
-    body = recorded_answers().render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
+def test_recorded_responses_give_the_golden_exposition(name, openmetrics):
+    body = recorded_responses().render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
     if os.environ.get("RENEW_GOLDEN"):
         (GOLDEN / name).write_bytes(body)
     assert body.decode() == (GOLDEN / name).read_text(encoding="utf-8")

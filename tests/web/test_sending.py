@@ -181,8 +181,8 @@ async def test_a_fault_in_the_middle_closes_the_connection(caplog):
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 async def test_curl_takes_a_long_response(tmp_path, compressed):
     exposition = Exposition(process())
-    pictures = [picture(f"account-{number}", 1) for number in range(130)]
-    for number, each in enumerate(pictures):
+    snapshots = [picture(f"account-{number}", 1) for number in range(130)]
+    for number, each in enumerate(snapshots):
         exposition.publish(f"{number}", each)
     body = await exposition.scrape(openmetrics=False, compressed=compressed, names=EVERYTHING)
     assert body.length > 1 << 16
@@ -190,4 +190,4 @@ async def test_curl_takes_a_long_response(tmp_path, compressed):
     async with serving(body, headers={"Content-Encoding": "gzip"} if compressed else None) as server:
         command = ["curl", "-sS", "--compressed", "--fail", "-o", target, str(server.make_url("/metrics"))]
         await asyncio.to_thread(subprocess.run, command, check=True)
-    assert target.read_bytes() == generated(*pictures, openmetrics=False)
+    assert target.read_bytes() == generated(*snapshots, openmetrics=False)
