@@ -6,6 +6,7 @@ rendered once for the two of them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from joulo_exporter.metrics.family import number
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
@@ -93,7 +92,7 @@ def _template(family: Family, labels: Labels) -> str:
 
 def _line(name: str, labels: Labels, **known: str) -> str:
     values = {label: _HOLE if label == _ACCOUNT else "%s" for label in labels} | known
-    return f"{_labelled(name, values)} %s\n"
+    return f"{_labelled(name, tuple(values.items()))} %s\n"
 
 
 def process_lines(registry: CollectorRegistry, *, openmetrics: bool, names: frozenset[str]) -> bytes:
@@ -109,7 +108,8 @@ def process_lines(registry: CollectorRegistry, *, openmetrics: bool, names: froz
         samples = [sample for sample in metric.samples if sample.name in names] if names else metric.samples
         if samples or not names:
             lines.append(_header(metric, openmetrics=openmetrics))
-            lines += [f"{_labelled(sample.name, sample.labels)} {_written(sample.value)}\n" for sample in samples]
+            for name, labels, value, *_ in samples:
+                lines.append(f"{_labelled(name, tuple(labels.items()))} {_written(value)}\n")
     return "".join(lines).encode() + (_END_OF_OPENMETRICS if openmetrics else b"")
 
 
@@ -119,11 +119,12 @@ def _header(metric: Metric, *, openmetrics: bool) -> str:
     return f"# HELP {name} {metric.documentation}\n# TYPE {name} {metric.type}\n"
 
 
-def _labelled(name: str, labels: Mapping[str, str]) -> str:
-    """Return a series as it stands before its value."""
+@lru_cache(maxsize=1024)
+def _labelled(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    """Return a series as it stands before its value; those of the process are the same at each scrape."""
     if not labels:
         return name
-    pairs = ",".join([f'{label}="{_escaped(text)}"' for label, text in sorted(labels.items())])
+    pairs = ",".join([f'{label}="{_escaped(text)}"' for label, text in sorted(labels)])
     return f"{name}{{{pairs}}}"
 
 
