@@ -1,4 +1,4 @@
-"""What the exporter tells of its own work, and the shape of the whole collection."""
+"""Metric families of the exporter itself, and the shape of the whole collection."""
 
 import platform
 
