@@ -17,11 +17,11 @@ from joulo_exporter import __version__, web
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import open_session
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.collector.process import ConfigReloads, process_registry
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import event
+from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.page import landing_page
 from joulo_exporter.poller import RequestSlots
 from joulo_exporter.schedule import tick_s
@@ -208,7 +208,7 @@ class Service:
     ) -> None:
         accounts = self._accounts
         services = web.WebServices(
-            metrics=lambda format_, gzip, names: exposition.answer(
+            metrics=lambda format_, gzip, names: exposition.scrape(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
             page=lambda: landing_page(exposition.snapshots(), time.time(), ledger_persistent=persistent),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from joulo_exporter.exposition.memory_file import MemoryFile
 from joulo_exporter.web import LandingPage, WebServices
 
 PAGE = LandingPage(version="1.2.3", now_seconds=1_782_300_000, accounts=(), ledger_persistent=True)
@@ -13,33 +12,20 @@ async def _reload():
 
 
 class Body:
-    """The body of an answer.
+    """Body of a response.
 
     Args:
-        pieces: its bytes.
-        in_file: how many of them are in a file, from the beginning.
+        parts: its bytes.
     """
 
-    def __init__(self, *pieces: bytes, in_file: int = 0) -> None:
-        self._pieces, self._rest = pieces, b""
-        self.length = sum(map(len, pieces))
-        self.front = None
-        if in_file:
-            whole = b"".join(pieces)
-            self._rest = whole[in_file:]
-            self.front = MemoryFile(in_file)
-            self.front.append(whole[:in_file])
-
-    def pieces(self):
-        return self._pieces if self.front is None else (self.front.view, self._rest)
-
-    def rest(self):
-        return (self._rest,)
+    def __init__(self, *parts: bytes) -> None:
+        self.parts = parts
+        self.length = sum(map(len, parts))
 
 
-def always(*pieces: bytes, in_file: int = 0):
-    """Return what answers every scrape with the same bytes."""
-    body = Body(*pieces, in_file=in_file)
+def always(*parts: bytes):
+    """Return a function that gives every scrape the same bytes."""
+    body = Body(*parts)
 
     async def metrics(*_):
         return body

@@ -24,8 +24,8 @@ from joulo_exporter.reports.history import HISTORIES, AccountHistory, Series
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from joulo_exporter.collector import Family
     from joulo_exporter.ledger.reader import LedgerReader
+    from joulo_exporter.metrics import Family
     from joulo_exporter.reports.curve import Quantity
     from joulo_exporter.snapshot import Tags
 

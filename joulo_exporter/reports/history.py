@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.collector import FAMILIES
+from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag
 from joulo_exporter.reports import curve
 from joulo_exporter.reports.curve import Charge, Finish, Kind, last_of
@@ -14,9 +14,9 @@ from joulo_exporter.reports.curve import Charge, Finish, Kind, last_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from joulo_exporter.collector import Family
     from joulo_exporter.ledger import Totals
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
+    from joulo_exporter.metrics import Family
     from joulo_exporter.reports.curve import Quantity
     from joulo_exporter.snapshot import Tags
 

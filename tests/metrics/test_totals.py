@@ -1,4 +1,4 @@
-"""Totals and last sessions from the ledger, and what ``/energy`` states."""
+"""Totals and last sessions from the ledger, and the totals of ``/energy``."""
 
 import pytest
 from pictures import (

@@ -1,22 +1,22 @@
-"""Metrics of what goes on now, from ``/chargers``."""
+"""Metric families of chargers and their sessions in progress, from ``/chargers``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.collector.family import LIVE, Family, Labels, of_hundredths
+from joulo_exporter.metrics.family import LIVE, Family, Samples, of_hundredths
 from joulo_exporter.models import KNOWN_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from joulo_exporter.snapshot import LiveCharger, Snapshot
 
 
-def _each(value: Callable[[LiveCharger], float | None]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
-    """Return a mapping that gives one value a charger, where there is one."""
+def _each(value: Callable[[LiveCharger], float | None]) -> Callable[[Snapshot], Samples]:
+    """Return samples of one value a charger; ``None`` is no sample."""
 
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+    def samples(snapshot: Snapshot) -> Samples:
         return [((live.label,), given) for live in snapshot.chargers or () if (given := value(live)) is not None]
 
     return samples
@@ -32,13 +32,13 @@ def _session_start(live: LiveCharger) -> float | None:
     return live.charger.session.started_at_seconds if live.charger.session else None
 
 
-def _session_info(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _session_info(snapshot: Snapshot) -> Samples:
     for live in snapshot.chargers or ():
         if live.charger.session is not None:
             yield (live.label, live.charger.session.id, live.id_tag, live.vehicle), 1.0
 
 
-def _status(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _status(snapshot: Snapshot) -> Samples:
     for live in snapshot.chargers or ():
         current = live.charger.status
         if current is not None:
@@ -46,7 +46,7 @@ def _status(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
                 yield (live.label, status), float(status == current)
 
 
-def _charger_info(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _charger_info(snapshot: Snapshot) -> Samples:
     for live in snapshot.chargers or ():
         charger = live.charger
         yield (live.label, charger.id, charger.nickname or "", charger.connection_type or ""), 1.0
@@ -59,7 +59,6 @@ FAMILIES = (
         f"1 while the charger is charging, else 0. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.charging),
-        ("chargers.charger.charging",),
     ),
     Family(
         "joulo_session_kwh",
@@ -67,7 +66,6 @@ FAMILIES = (
         f"Energy of the session in progress in kWh; 0 when there is none. {LIVE}",
         ("charger",),
         _each(_session_kwh),
-        ("chargers.charger.session.kwh_hundredths",),
     ),
     Family(
         "joulo_session_start_timestamp_seconds",
@@ -75,7 +73,6 @@ FAMILIES = (
         f"Start of the session in progress, Unix time. {LIVE}",
         ("charger",),
         _each(_session_start),
-        ("chargers.charger.session.started_at_seconds",),
     ),
     Family(
         "joulo_session_info",
@@ -83,7 +80,6 @@ FAMILIES = (
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
         ("charger", "session_id", "id_tag", "vehicle"),
         _session_info,
-        ("chargers.charger.session.id", "chargers.id_tag", "chargers.vehicle"),
     ),
     Family(
         "joulo_charger_status",
@@ -91,7 +87,6 @@ FAMILIES = (
         f"1 for the charger's current status, 0 for the other known ones. {LIVE}",
         ("charger", "status"),
         _status,
-        ("chargers.charger.status",),
     ),
     Family(
         "joulo_charger_info",
@@ -99,7 +94,6 @@ FAMILIES = (
         f"The charger, always 1. {LIVE}",
         ("charger", "charger_id", "nickname", "connection_type"),
         _charger_info,
-        ("chargers.charger.id", "chargers.charger.nickname", "chargers.charger.connection_type"),
     ),
     Family(
         "joulo_charger_mid_certified",
@@ -107,7 +101,6 @@ FAMILIES = (
         f"1 if the charger's meter is MID-certified: only its energy earns ERE credits. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.mid_certified),
-        ("chargers.charger.mid_certified",),
     ),
     Family(
         "joulo_charger_meter_kwh_total",
@@ -115,7 +108,6 @@ FAMILIES = (
         f"Reading of the charger's meter in kWh. {LIVE}",
         ("charger",),
         _each(lambda live: None if live.meter_wh is None else live.meter_wh / 1000),
-        ("chargers.meter_wh",),
     ),
     Family(
         "joulo_charger_meter_timestamp_seconds",
@@ -123,7 +115,6 @@ FAMILIES = (
         f"When the charger's meter was read, Unix time. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.meter_at_seconds),
-        ("chargers.charger.meter_at_seconds",),
     ),
     Family(
         "joulo_charger_power_watts",
@@ -131,6 +122,5 @@ FAMILIES = (
         f"Mean power between the two latest meter readings while charging; 0 when not. {LIVE}",
         ("charger",),
         _each(lambda live: live.power_watts),
-        ("chargers.power_watts",),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,12 +12,13 @@ from prometheus_client.utils import floatToGoString
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from joulo_exporter.snapshot import Snapshot
 
 Labels = tuple[str, ...]
 Value = float | Durations
+
+Samples = Iterable[tuple[Labels, Value]]
+"""Pairs of the values of a family's labels and a value."""
 
 LIVE = "Cached: at most a refresh interval old while the API answers, absent once it is stale."
 LEDGER = "From the ledger of all sessions; never falls, and stays while the API does not answer."
@@ -25,21 +27,17 @@ ENERGY = "Cached from /energy: at most its refresh interval old while the API an
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric of an account, and how its samples follow from a snapshot."""
+    """A metric family of an account, and how its samples follow from a snapshot."""
 
     name: str
     type: Literal["gauge", "counter", "histogram"]
     help: str
     labels: Labels
-    samples: Callable[[Snapshot], Iterable[tuple[Labels, Value]]]
-    """Gives (values of ``labels``, value); what the API does not give is left out."""
-    reads: tuple[str, ...]
-    """The fields of a snapshot that the samples are made of, down to those of its chargers, their sessions, its
-    endpoints and sums: ``energy``, ``chargers.power_watts``, ``chargers.charger.session.id``,
-    ``book.chargers.sessions``."""
+    samples: Callable[[Snapshot], Samples]
+    """Returns the samples of a snapshot; a value that the API does not give is left out."""
 
     def empty(self) -> Metric:
-        """Return the family without samples, as the client library names it."""
+        """Return the family without samples; the client library names a counter without ``_total``."""
         base = self.name.removesuffix("_total") if self.type == "counter" else self.name
         return Metric(base, self.help, self.type)
 

@@ -1,4 +1,4 @@
-"""Metrics of what the account's ERE credits are worth, and of the market.
+"""Metric families of the value of an account's ERE credits, and of the market price.
 
 All are gauges: forecasts and even realized figures move both ways as the vendor corrects them.
 """
@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.collector.family import Family, Labels, present
+from joulo_exporter.metrics.family import Family, Samples, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from joulo_exporter.models import ErePosition, ErePositionQuarter, ErePrice
     from joulo_exporter.snapshot import Snapshot
-
-    Samples = Callable[[Snapshot], Iterable[tuple[Labels, float]]]
 
 _POSITION = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
 _MARKET = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
-def _by_key(figures: Callable[[ErePosition], Mapping[str, float]]) -> Samples:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _by_key(figures: Callable[[ErePosition], Mapping[str, float]]) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
         if snapshot.ere_position is not None:
             for key, value in figures(snapshot.ere_position).items():
                 yield (key,), value
@@ -30,16 +28,16 @@ def _by_key(figures: Callable[[ErePosition], Mapping[str, float]]) -> Samples:
     return samples
 
 
-def _single(value: Callable[[ErePosition], float | None]) -> Samples:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _single(value: Callable[[ErePosition], float | None]) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
         if snapshot.ere_position is not None:
             yield from present([((), value(snapshot.ere_position))])
 
     return samples
 
 
-def _quarterly(value: Callable[[ErePositionQuarter], float | None]) -> Samples:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _quarterly(value: Callable[[ErePositionQuarter], float | None]) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
         if snapshot.ere_position is not None:
             quarters = snapshot.ere_position.quarters
             yield from present(((quarter.quarter,), value(quarter)) for quarter in quarters)
@@ -47,8 +45,10 @@ def _quarterly(value: Callable[[ErePositionQuarter], float | None]) -> Samples:
     return samples
 
 
-def _quarterly_by_key(figures: Callable[[ErePositionQuarter], Mapping[str, float]]) -> Samples:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _quarterly_by_key(
+    figures: Callable[[ErePositionQuarter], Mapping[str, float]],
+) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
         for quarter in snapshot.ere_position.quarters if snapshot.ere_position is not None else ():
             for key, value in figures(quarter).items():
                 yield (quarter.quarter, key), value
@@ -56,15 +56,15 @@ def _quarterly_by_key(figures: Callable[[ErePositionQuarter], Mapping[str, float
     return samples
 
 
-def _market(value: Callable[[ErePrice], float | None]) -> Samples:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _market(value: Callable[[ErePrice], float | None]) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
         if snapshot.ere_price is not None:
             yield from present([((), value(snapshot.ere_price))])
 
     return samples
 
 
-def _forecast_info(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _forecast_info(snapshot: Snapshot) -> Samples:
     position = snapshot.ere_position
     if position is None:
         return
@@ -85,7 +85,6 @@ FAMILIES = (
         f"Net proceeds of sold ERE credits. {_POSITION}",
         ("bucket",),
         _by_key(lambda position: position.euros),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_position_credits",
@@ -93,7 +92,6 @@ FAMILIES = (
         f"ERE credits by where they stand on the way to a sale. {_POSITION}",
         ("bucket",),
         _by_key(lambda position: position.credits),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_position_price_euros",
@@ -101,7 +99,6 @@ FAMILIES = (
         f"Price per credit at which they were sold. {_POSITION}",
         ("bucket",),
         _by_key(lambda position: position.price_euros),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_forecast_euros",
@@ -109,7 +106,6 @@ FAMILIES = (
         f"Joulo's forecast, net. {_POSITION}",
         ("horizon",),
         _by_key(lambda position: position.forecast_euros),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_forecast_info",
@@ -117,7 +113,6 @@ FAMILIES = (
         f"Always 1: how sure the forecast is, whether it is projected, and for what year. {_POSITION}",
         ("confidence", "projected", "compliance_year"),
         _forecast_info,
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_forecast_history_days",
@@ -125,7 +120,6 @@ FAMILIES = (
         f"Days of history on which the forecast rests. {_POSITION}",
         (),
         _single(lambda position: position.forecast_history_days),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_fee_ratio",
@@ -133,7 +127,6 @@ FAMILIES = (
         f"The share that Joulo keeps, 0-1. {_POSITION}",
         (),
         _single(lambda position: position.fee_ratio),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_realized_price_euros",
@@ -141,7 +134,6 @@ FAMILIES = (
         f"Mean price per credit of what has been sold. {_POSITION}",
         (),
         _single(lambda position: position.realized_price_euros),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_indicative_price_euros",
@@ -149,7 +141,6 @@ FAMILIES = (
         f"Price per credit that the forecast takes for what is unsold. {_POSITION}",
         (),
         _single(lambda position: position.indicative_price_euros),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_quarter_credits",
@@ -157,7 +148,6 @@ FAMILIES = (
         f"ERE credits of a quarter. {_POSITION}",
         ("quarter", "state"),
         _quarterly_by_key(lambda quarter: quarter.credits),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_quarter_price_euros",
@@ -165,7 +155,6 @@ FAMILIES = (
         f"Price per credit of a quarter. {_POSITION}",
         ("quarter",),
         _quarterly(lambda quarter: quarter.price_euros),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_quarter_realized_euros",
@@ -173,7 +162,6 @@ FAMILIES = (
         f"Net proceeds of a quarter's sold credits. {_POSITION}",
         ("quarter", "status"),
         _quarterly_by_key(lambda quarter: quarter.realized_euros),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_quarter_final",
@@ -181,7 +169,6 @@ FAMILIES = (
         f"1 if the quarter is settled, else 0. {_POSITION}",
         ("quarter",),
         _quarterly(lambda quarter: quarter.final),
-        ("ere_position",),
     ),
     Family(
         "joulo_ere_market_price_euros",
@@ -189,7 +176,6 @@ FAMILIES = (
         f"Market price of one ERE credit. {_MARKET}",
         (),
         _market(lambda price: price.euros),
-        ("ere_price",),
     ),
     Family(
         "joulo_ere_market_price_timestamp_seconds",
@@ -197,6 +183,5 @@ FAMILIES = (
         f"When the market price was updated, Unix time. {_MARKET}",
         (),
         _market(lambda price: price.at_seconds),
-        ("ere_price",),
     ),
 )

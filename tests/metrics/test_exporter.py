@@ -1,4 +1,4 @@
-"""What the exporter tells of its own work, and the shape of the whole collection."""
+"""Metric families of the exporter itself, and the shape of the whole collection."""
 
 import platform
 
@@ -19,8 +19,7 @@ from pictures import (
 )
 from prometheus_client import CollectorRegistry
 
-from joulo_exporter.collector import FAMILIES, JouloCollector
-from joulo_exporter.collector.process import ConfigReloads, process_registry
+from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
 from joulo_exporter.models import KNOWN_STATUSES
 from joulo_exporter.sharding import ALONE, Shard
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, EndpointHealth, Snapshot
@@ -172,7 +171,7 @@ def test_help_says_that_live_values_are_cached():
     live = [family for family in FAMILIES if family.name.startswith(("joulo_charg", "joulo_session_info"))]
     assert len(live) == 8
     assert all("Cached: at most a refresh interval old" in family.help for family in live)
-    assert all(family.help.endswith(".") and '"' not in family.help for family in FAMILIES)
+    assert all(family.help.endswith(".") and not set(family.help) & set('"\\\n') for family in FAMILIES)
 
 
 def test_the_statuses_are_the_documented_ones():

@@ -1,24 +1,21 @@
-"""Metrics of the account's books: totals and last sessions from the ledger, and what ``/energy`` states."""
+"""Metric families of totals: per charger and vehicle from the ledger, per account and month from ``/energy``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.collector.family import ENERGY, LEDGER, Family, Labels, of_hundredths, present
+from joulo_exporter.metrics.family import ENERGY, LEDGER, Family, Samples, of_hundredths, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from joulo_exporter.ledger import Totals
     from joulo_exporter.models import Energy, Month
-    from joulo_exporter.snapshot import EndedSession, Snapshot
-
-_STATED = ("energy", "book.marks")
-_LAST = "From the ledger; final once /sessions lists the end."
+    from joulo_exporter.snapshot import Snapshot
 
 
-def _per_charger(value: Callable[[Totals], float]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _per_charger(value: Callable[[Totals], float]) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
         if snapshot.book is not None:
             for charger_id, totals in snapshot.book.chargers.items():
                 yield (snapshot.book.labels[charger_id],), value(totals)
@@ -26,8 +23,8 @@ def _per_charger(value: Callable[[Totals], float]) -> Callable[[Snapshot], Itera
     return samples
 
 
-def _per_vehicle(value: Callable[[Totals], float]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _per_vehicle(value: Callable[[Totals], float]) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
         if snapshot.book is not None:
             for vehicle, totals in snapshot.book.vehicles.items():
                 yield (vehicle,), value(totals)
@@ -35,40 +32,28 @@ def _per_vehicle(value: Callable[[Totals], float]) -> Callable[[Snapshot], Itera
     return samples
 
 
-def _last(value: Callable[[EndedSession], float | None]) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
-        return present([((last.label,), value(last)) for last in snapshot.last_sessions])
-
-    return samples
-
-
-def _last_info(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
-    for last in snapshot.last_sessions:
-        yield (last.label, last.session_id, last.id_tag, last.vehicle), 1.0
-
-
-def _history_complete(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _history_complete(snapshot: Snapshot) -> Samples:
     if snapshot.book is not None:
         yield (), float(snapshot.book.complete)
 
 
 def _stated(
     series: str, given: Mapping[str, Callable[[Energy], int | None]], *, divisor: int = 1
-) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
-    """Return a mapping of a counter that ``/energy`` states, with the value that the ledger holds.
+) -> Callable[[Snapshot], Samples]:
+    """Return the samples of a counter that ``/energy`` gives, held at its high-water mark in the ledger.
 
     Args:
-        series: name of the marks in the ledger.
-        given: by scope, what the answer gives; an empty scope is no label.
-        divisor: what the marks are divided by.
+        series: name of the high-water marks in the ledger.
+        given: the value in the API response by scope; an empty scope is no label.
+        divisor: units of the value and its mark in one unit of the metric.
     """
 
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+    def samples(snapshot: Snapshot) -> Samples:
         if snapshot.book is None or snapshot.energy is None:
             return
         for scope, value in given.items():
             stated = value(snapshot.energy)
-            if stated is not None:  # else an old mark would pass for something that the API still says
+            if stated is not None:  # without this an old mark would outlive the field in the API response
                 yield ((scope,) if scope else ()), snapshot.book.marks.get((series, scope), stated) / divisor
 
     return samples
@@ -76,27 +61,26 @@ def _stated(
 
 def _months(
     **values: Callable[[Month], float | None],
-) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
-    def samples(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
         for month in snapshot.energy.months if snapshot.energy else ():
             yield from present(((month.month, scope), value(month)) for scope, value in values.items())
 
     return samples
 
 
-def _month_credits(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
+def _month_credits(snapshot: Snapshot) -> Samples:
     months = snapshot.energy.months if snapshot.energy else ()
     return present(((month.month,), of_hundredths(month.credits_hundredths)) for month in months)
 
 
-FAMILIES = (
+CHARGER_TOTALS = (
     Family(
         "joulo_total_kwh",
         "gauge",
         f"All energy ever charged in kWh, the session in progress included. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.kwh_hundredths / 100),
-        ("book.chargers.kwh_hundredths", "book.labels"),
     ),
     Family(
         "joulo_ere_credits_total",
@@ -104,7 +88,6 @@ FAMILIES = (
         f"All ERE credits earned. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.credits_hundredths / 100),
-        ("book.chargers.credits_hundredths", "book.labels"),
     ),
     Family(
         "joulo_sessions_total",
@@ -112,7 +95,6 @@ FAMILIES = (
         f"Finished sessions. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.sessions),
-        ("book.chargers.sessions", "book.labels"),
     ),
     Family(
         "joulo_session_seconds_total",
@@ -120,55 +102,16 @@ FAMILIES = (
         f"Duration of all finished sessions. {LEDGER}",
         ("charger",),
         _per_charger(lambda totals: totals.duration_ms / 1000),
-        ("book.chargers.duration_ms", "book.labels"),
     ),
-    Family(
-        "joulo_last_session_kwh",
-        "gauge",
-        f"Energy of the last finished session in kWh. {_LAST}",
-        ("charger",),
-        _last(lambda last: of_hundredths(last.kwh_hundredths)),
-        ("last_sessions",),
-    ),
-    Family(
-        "joulo_last_session_ere_credits",
-        "gauge",
-        f"ERE credits of the last finished session; absent until the API has calculated them. {_LAST}",
-        ("charger",),
-        _last(lambda last: of_hundredths(last.credits_hundredths)),
-        ("last_sessions",),
-    ),
-    Family(
-        "joulo_last_session_start_timestamp_seconds",
-        "gauge",
-        f"Start of the last finished session, Unix time. {_LAST}",
-        ("charger",),
-        _last(lambda last: last.started_at_seconds),
-        ("last_sessions",),
-    ),
-    Family(
-        "joulo_last_session_end_timestamp_seconds",
-        "gauge",
-        f"End of the last finished session, Unix time. {_LAST}",
-        ("charger",),
-        _last(lambda last: last.ended_at_seconds),
-        ("last_sessions",),
-    ),
-    Family(
-        "joulo_last_session_info",
-        "gauge",
-        f"The last finished session, always 1; id_tag is the RFID tag. {_LAST}",
-        ("charger", "session_id", "id_tag", "vehicle"),
-        _last_info,
-        ("last_sessions",),
-    ),
+)
+
+VEHICLE_TOTALS = (
     Family(
         "joulo_vehicle_kwh_total",
         "counter",
         f"All energy ever charged by the vehicle in kWh. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.kwh_hundredths / 100),
-        ("book.vehicles.kwh_hundredths",),
     ),
     Family(
         "joulo_vehicle_ere_credits_total",
@@ -176,7 +119,6 @@ FAMILIES = (
         f"All ERE credits earned with the vehicle. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.credits_hundredths / 100),
-        ("book.vehicles.credits_hundredths",),
     ),
     Family(
         "joulo_vehicle_sessions_total",
@@ -184,7 +126,6 @@ FAMILIES = (
         f"Finished sessions of the vehicle. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.sessions),
-        ("book.vehicles.sessions",),
     ),
     Family(
         "joulo_history_complete",
@@ -192,8 +133,10 @@ FAMILIES = (
         "1 once the whole history is in the ledger; totals per charger and vehicle appear only then.",
         (),
         _history_complete,
-        ("book.complete",),
     ),
+)
+
+ACCOUNT_TOTALS = (
     Family(
         "joulo_account_kwh_total",
         "counter",
@@ -204,7 +147,6 @@ FAMILIES = (
             {"ere": lambda energy: energy.kwh_hundredths, "all": lambda energy: energy.kwh_all_hundredths},
             divisor=100,
         ),
-        _STATED,
     ),
     Family(
         "joulo_account_ere_credits_total",
@@ -212,7 +154,6 @@ FAMILIES = (
         f"ERE credits of the whole account. {ENERGY}",
         (),
         _stated("account_credits", {"": lambda energy: energy.credits_hundredths}, divisor=100),
-        _STATED,
     ),
     Family(
         "joulo_account_sessions_total",
@@ -223,7 +164,6 @@ FAMILIES = (
             "account_sessions",
             {"ere": lambda energy: energy.sessions, "all": lambda energy: energy.sessions_all},
         ),
-        _STATED,
     ),
     Family(
         "joulo_month_kwh",
@@ -234,7 +174,6 @@ FAMILIES = (
             ere=lambda month: of_hundredths(month.kwh_hundredths),
             all=lambda month: of_hundredths(month.kwh_all_hundredths),
         ),
-        ("energy",),
     ),
     Family(
         "joulo_month_sessions",
@@ -242,7 +181,6 @@ FAMILIES = (
         f"Sessions of a month of the whole account. {ENERGY}",
         ("month", "scope"),
         _months(ere=lambda month: month.sessions, all=lambda month: month.sessions_all),
-        ("energy",),
     ),
     Family(
         "joulo_month_ere_credits",
@@ -250,6 +188,5 @@ FAMILIES = (
         f"ERE credits of a month of the whole account. {ENERGY}",
         ("month",),
         _month_credits,
-        ("energy",),
     ),
 )
