@@ -13,8 +13,6 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, cast
 
-from joulo_exporter.web.handshake import Handshake, Unfinished
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -68,13 +66,11 @@ class CurrentContext(ssl.SSLContext):
     """
 
     current: ssl.SSLContext
-    _unfinished: Unfinished
 
     def __new__(cls, current: ssl.SSLContext) -> Self:
         """Return a context that stands for ``current``."""
         context = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
         context.current = current
-        context._unfinished = Unfinished()
         return context
 
     def wrap_bio(
@@ -86,11 +82,7 @@ class CurrentContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """Begin a connection with the context of the moment."""
-        connection = self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        if isinstance(connection, Handshake):
-            connection.incoming, connection.outgoing, connection.unfinished = incoming, outgoing, self._unfinished
-            self._unfinished.begun()
-        return connection
+        return self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
 def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
@@ -115,10 +107,9 @@ class _ServerContext(ssl.SSLContext):
     """A context that knows which names the certificates of clients must have."""
 
     allowed_sans: frozenset[str] | None = None
-    sslobject_class = Handshake
 
 
-class _NamedClient(Handshake):
+class _NamedClient(ssl.SSLObject):
     """A connection that ends in its handshake when the client's certificate has none of the allowed names."""
 
     def do_handshake(self) -> None:

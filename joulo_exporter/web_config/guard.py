@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from joulo_exporter.config.files import fingerprint
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
-from joulo_exporter.web.security import Gate
+from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.tls import CurrentContext
 from joulo_exporter.web_config.loading import FLAG, WebConfig, load_web_config
 

@@ -10,7 +10,7 @@ import msgspec
 
 from joulo_exporter.config.files import Where
 from joulo_exporter.config.values import is_printed
-from joulo_exporter.web.security import Protection, RateLimit
+from joulo_exporter.web.auth import Protection, RateLimit
 from joulo_exporter.web_config import tls_section, values
 from joulo_exporter.web_config.section import Section, mapping
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from fleet import picture
 from rendered_by_library import EVERYTHING, generated, process
-from web_rig import Body
+from support.web import Body
 
 from joulo_exporter.exposition import Exposition, run
 from joulo_exporter.web import sending

@@ -6,7 +6,7 @@ import socket
 import ssl
 
 import pytest
-from tls_rig import client, settings
+from support.tls import client, settings
 
 from joulo_exporter.web.tls import CurrentContext, TlsFaultError, TlsSettings, make_tls_context
 

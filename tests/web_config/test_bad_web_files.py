@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from certificates import HASH
+from support.certificates import HASH
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web_config import load_web_config

@@ -8,11 +8,10 @@ import ssl
 
 import pytest
 from aiohttp import web
-from certificates import HASH
+from support.certificates import HASH
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web.listening import make_runner, parse_listen_address, start_listening
-from joulo_exporter.web.security import Protection
+from joulo_exporter.web import Protection, make_runner, parse_listen_address, start_listening
 from joulo_exporter.web_config import WebGuard
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"

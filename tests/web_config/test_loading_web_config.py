@@ -1,9 +1,9 @@
 import ssl
 
 import pytest
-from certificates import HASH
+from support.certificates import HASH
 
-from joulo_exporter.web.security import Protection, RateLimit
+from joulo_exporter.web import Protection, RateLimit
 from joulo_exporter.web_config import load_web_config
 from joulo_exporter.web_config.tls_names import CIPHERS
 

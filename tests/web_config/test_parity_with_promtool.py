@@ -6,7 +6,7 @@ promtool is Debian's, of Prometheus 2.42; what only newer versions of the export
 import subprocess
 
 import pytest
-from certificates import HASH
+from support.certificates import HASH
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web_config import load_web_config

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from joulo_exporter.web.tls import TlsSettings
 
 if TYPE_CHECKING:
-    from certificates import Certificates
+    from support.certificates import Certificates
 
 
 def settings(certificates: Certificates, pair: str = "server", **more) -> TlsSettings:

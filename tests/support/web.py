@@ -13,7 +13,7 @@ async def _reload():
 
 
 class Body:
-    """The body of an answer.
+    """The body of a response.
 
     Args:
         pieces: its bytes.
@@ -38,7 +38,7 @@ class Body:
 
 
 def always(*pieces: bytes, in_file: int = 0):
-    """Return what answers every scrape with the same bytes."""
+    """Return a service that gives every scrape the same bytes."""
     body = Body(*pieces, in_file=in_file)
 
     async def metrics(*_):
