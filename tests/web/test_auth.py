@@ -206,7 +206,7 @@ def test_credentials_of_a_header(header, found):
 
 
 def test_bcrypt_is_not_imported_before_there_are_users():
-    code = "import sys, joulo_exporter.cli, joulo_exporter.web_config; assert 'bcrypt' not in sys.modules"
+    code = "import sys, joulo_exporter.cli, joulo_exporter.web.config; assert 'bcrypt' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

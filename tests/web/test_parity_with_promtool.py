@@ -9,7 +9,7 @@ import pytest
 from support.certificates import HASH
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web_config import load_web_config
+from joulo_exporter.web.config import load_web_config
 
 PAIR = "cert_file: server.crt, key_file: server.key"
 VERIFIED = f"{PAIR}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt"

@@ -4,8 +4,7 @@ import pytest
 from support.certificates import HASH
 
 from joulo_exporter.web import Protection, RateLimit
-from joulo_exporter.web_config import load_web_config
-from joulo_exporter.web_config.tls_names import CIPHERS
+from joulo_exporter.web.config import CIPHERS, load_web_config
 
 
 @pytest.fixture
