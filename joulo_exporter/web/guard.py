@@ -33,6 +33,8 @@ MAX_BODY = 4096
 """Bytes of a request's body: nothing here reads one, and some clients send a small one with a POST."""
 _LINGER_S = 1.0
 """How long aiohttp reads on after a 413, so that the client sees it and not a reset."""
+TLS_CONNECTIONS = 256
+"""At the same time with TLS, where asyncio has a buffer of 256 KiB for each connection."""
 PIECE = 512 * 1024
 """Bytes that a response in progress holds beside what is in the transport: the piece that is being written."""
 _REFUSED = 400
@@ -68,12 +70,13 @@ class Limits:
     """For a TLS handshake, in place of asyncio's 60 s."""
 
     @classmethod
-    def of_this_process(cls) -> Limits:
+    def of_this_process(cls, *, tls: bool) -> Limits:
         """Return the bounds for a process that may have few descriptors open: half of them are for clients."""
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if descriptors == resource.RLIM_INFINITY:
-            return cls()
-        return cls(connections=max(1, min(cls().connections, descriptors // 2)))
+        most = TLS_CONNECTIONS if tls else cls().connections
+        if descriptors != resource.RLIM_INFINITY:
+            most = max(1, min(most, descriptors // 2))
+        return cls(connections=most)
 
 
 class Guard:
@@ -121,10 +124,11 @@ class Guard:
 
     def relieve(self) -> None:
         """Drop the slowest readers until what is unread fits."""
-        held = {each: each.unread for each in self._waiting if each.unread}
-        held |= {each: each.unread + PIECE for each in self._busy if each.unread}
+        held = {each: each.unread for each in self._waiting}
+        held |= {each: each.unread + PIECE for each in self._busy}
         excess = sum(held.values()) - self.limits.unread
-        for connection in sorted(held, key=lambda each: each.unread_since or self.now()):
+        slow = [each for each in held if each.unread]
+        for connection in sorted(slow, key=lambda each: each.unread_since or self.now()):
             if excess <= 0:
                 return
             excess -= held[connection]

@@ -48,11 +48,12 @@ FIRST_PASSED_DESCRIPTOR = 3
 _SHUTDOWN_TIMEOUT_S = 5.0
 _BACKLOG = 4096
 """Connections that wait in the kernel, as in Go: a scrape in a storm comes late, and is not lost."""
-_ACCEPTED_AT_ONCE = 64
-"""Connections accepted in one event-loop iteration."""
+_ACCEPTED_AT_ONCE = 16
+"""Connections accepted in one event-loop iteration: a scrape needs a few iterations, and is dropped only after all
+connections that were older."""
 ACCEPT_PAUSE_S = 1.0
 """Pause after the system has refused to hand over a connection, for want of descriptors or memory."""
-FAILED_BEFORE_COLLECTION = 128
+FAILED_BEFORE_COLLECTION = 64
 """Failed TLS handshakes between two garbage collections.
 
 asyncio's side of each has a buffer of 256 KiB, and stays in a cycle of references when it has failed. Python's own
@@ -170,7 +171,7 @@ async def start_listening(
         ListenError: a port is in use, not permitted, or the address is not one of this machine.
     """
     _refuse_repeated_path(addresses)
-    guard = Guard(limits or Limits.of_this_process())
+    guard = Guard(limits or Limits.of_this_process(tls=ssl_context is not None))
     bound = list(activated)
     try:
         for address in addresses:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from joulo_exporter.web.guard import MAX_BODY, MAX_HEADERS, MAX_REQUEST, PIECE, Limits
+from joulo_exporter.web.guard import MAX_BODY, MAX_HEADERS, MAX_REQUEST, PIECE, TLS_CONNECTIONS, Limits
 from joulo_exporter.web.server import FAILED_BEFORE_COLLECTION
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "robustness.md").read_text().split())
@@ -27,6 +27,7 @@ LIMITS = Limits()
         f"more than {MAX_REQUEST // 1024} KiB for one request",
         f"a body of more than {MAX_BODY:,} bytes",
         f"after every {FAILED_BEFORE_COLLECTION} of them",
+        f"With TLS there are {TLS_CONNECTIONS} places",
         f"TLS handshake may take {LIMITS.handshake_s:.0f} s",
     ],
 )

@@ -260,6 +260,7 @@ def parts_of(content):
 
 
 def test_half_of_the_descriptors_of_a_process_are_for_clients(monkeypatch):
-    for descriptors, connections in ((1024, 512), (65536, 512), (300, 150), (-1, 512)):
+    for descriptors, plain, tls in ((1024, 512, 256), (65536, 512, 256), (300, 150, 150), (-1, 512, 256)):
         monkeypatch.setattr("resource.getrlimit", lambda _, soft=descriptors: (soft, -1))
-        assert Limits.of_this_process().connections == connections
+        assert Limits.of_this_process(tls=False).connections == plain
+        assert Limits.of_this_process(tls=True).connections == tls
