@@ -1,4 +1,4 @@
-"""The HTTP side: what a scraper, a probe and a person get to see; see ``app``."""
+"""HTTP server: metrics for scrapers, health for probes, a page for people; see ``app``."""
 
 from joulo_exporter.web.app import SERVICES, WebPaths, WebServices, make_application, web_paths
 from joulo_exporter.web.auth import Gate, Protection, RateLimit

@@ -27,7 +27,7 @@ def folder(certificates, tmp_path):
     return tmp_path
 
 
-class Turns:
+class Looks:
     """A sleep that lasts until the test says so."""
 
     def __init__(self):
@@ -48,20 +48,20 @@ class Turns:
 
 
 @pytest.fixture
-def turns():
-    return Turns()
+def looks():
+    return Looks()
 
 
 @pytest.fixture
-async def watcher(folder, turns):
-    watcher = WebConfigWatcher(folder / "web.yml", sleep=turns)
+async def watcher(folder, looks):
+    watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
     watcher.start()
     yield watcher
     await watcher.stop()
 
 
 @pytest.fixture
-def said(caplog):
+def logged(caplog):
     caplog.set_level(logging.INFO, "joulo_exporter.web.config_watcher")
 
     def lines():
@@ -79,103 +79,103 @@ def exchange(folder, name, source):
     os.replace(new, folder / name)  # noqa: PTH105
 
 
-async def test_files_that_stay_are_not_read_again(watcher, turns, said, monkeypatch):
-    await turns.look()
+async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkeypatch):
+    await looks.look()
     former = watcher.ssl_context.current
-    said()
+    logged()
     monkeypatch.setattr("joulo_exporter.web.config_watcher.load_web_config", None)
     for _ in range(3):
-        await turns.look()
+        await looks.look()
     assert watcher.ssl_context.current is former
-    assert said() == []
+    assert logged() == []
 
 
-async def test_a_file_that_is_written_again_with_the_same_content_changes_nothing(watcher, turns, folder, said):
+async def test_a_file_that_is_written_again_with_the_same_content_changes_nothing(watcher, looks, folder, logged):
     former = watcher.ssl_context.current
-    said()
+    logged()
     (folder / "web.yml").write_text(TLS + "# a comment\n")
-    await turns.look()
+    await looks.look()
     assert watcher.ssl_context.current is former
-    assert said() == []
+    assert logged() == []
 
 
-async def test_users_change_with_the_file(watcher, turns, folder, said):
-    said()
+async def test_users_change_with_the_file(watcher, looks, folder, logged):
+    logged()
     (folder / "web.yml").write_text(TLS + USERS)
-    await turns.look()
+    await looks.look()
     assert watcher.gate._protection.users == {"prometheus": HASH}
-    assert said() == [("INFO", "web configuration read again")]
+    assert logged() == [("INFO", "web configuration read again")]
 
 
-async def test_a_faulty_file_changes_nothing_and_is_told_once(watcher, turns, folder, said, caplog):
+async def test_a_faulty_file_changes_nothing_and_is_logged_once(watcher, looks, folder, logged, caplog):
     (folder / "web.yml").write_text(TLS + USERS)
-    await turns.look()
-    said()
+    await looks.look()
+    logged()
     (folder / "web.yml").write_text("basic_auth_users: {prometheus: plain-password}")
-    await turns.look()
+    await looks.look()
     assert "basic_auth_users[0]: is no bcrypt hash" in str(caplog.records[-1].fields["err"])
     assert "plain-password" not in caplog.text
     for _ in range(3):
-        await turns.look()
-    assert said() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
+        await looks.look()
+    assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
     assert watcher.gate._protection.users == {"prometheus": HASH}
     (folder / "web.yml").write_text(TLS)
-    await turns.look()
+    await looks.look()
     assert watcher.gate._protection == Protection()
-    assert said() == [
+    assert logged() == [
         ("INFO", "web configuration read again"),
         ("INFO", "the web configuration can be read again"),
     ]
 
 
 @pytest.mark.parametrize("order", [("server.crt", "server.key"), ("server.key", "server.crt")])
-async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, turns, folder, said, order):
-    await turns.look()
+async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, looks, folder, logged, order):
+    await looks.look()
     former = watcher.ssl_context.current
-    said()
+    logged()
     exchange(folder, order[0], f"renewed.{order[0][-3:]}")
-    await turns.look()
+    await looks.look()
     assert watcher.ssl_context.current is former
     exchange(folder, order[1], f"renewed.{order[1][-3:]}")
-    await turns.look()
+    await looks.look()
     assert watcher.ssl_context.current is not former
-    assert [level for level, _ in said()] == ["ERROR", "INFO", "INFO"]
+    assert [level for level, _ in logged()] == ["ERROR", "INFO", "INFO"]
 
 
 @pytest.mark.usefixtures("watcher")
-async def test_a_file_that_is_missing_and_comes_back(turns, folder, said):
-    await turns.look()
-    said()
+async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
+    await looks.look()
+    logged()
     (folder / "server.key").rename(folder / "away")
-    await turns.look()
+    await looks.look()
     (folder / "away").rename(folder / "server.key")
-    await turns.look()
-    assert [level for level, _ in said()] == ["ERROR", "INFO"]
+    await looks.look()
+    assert [level for level, _ in logged()] == ["ERROR", "INFO"]
 
 
-async def test_tls_is_not_switched_off(watcher, turns, folder, said):
+async def test_tls_is_not_switched_off(watcher, looks, folder, logged):
     former = watcher.ssl_context.current
-    said()
+    logged()
     (folder / "web.yml").write_text(USERS)
-    await turns.look()
+    await looks.look()
     assert watcher.ssl_context.current is former
     assert watcher.gate._protection.users == {"prometheus": HASH}
     warning = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
-    assert warning in said()
+    assert warning in logged()
     (folder / "web.yml").write_text("")
-    await turns.look()
-    assert warning not in said()
+    await looks.look()
+    assert warning not in logged()
 
 
-async def test_tls_is_not_switched_on(folder, turns, said):
+async def test_tls_is_not_switched_on(folder, looks, logged):
     (folder / "web.yml").write_text("")
-    watcher = WebConfigWatcher(folder / "web.yml", sleep=turns)
+    watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
     watcher.start()
-    said()
+    logged()
     (folder / "web.yml").write_text(TLS)
-    await turns.look()
+    await looks.look()
     assert watcher.ssl_context is None
-    assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in said()
+    assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in logged()
     await watcher.stop()
 
 
@@ -188,14 +188,14 @@ async def test_a_reload_reads_without_a_look(watcher, folder):
         await watcher.read()
 
 
-async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, turns, folder):
-    await turns.look()
+async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, looks, folder):
+    await looks.look()
     old = await watcher.read()
     (folder / "web.yml").write_text(TLS + USERS)
-    await turns.look()
+    await looks.look()
     watcher.take(old)
     assert watcher.gate._protection.users == {}
-    await turns.look()
+    await looks.look()
     assert watcher.gate._protection.users == {"prometheus": HASH}
 
 
@@ -213,7 +213,7 @@ def test_a_faulty_file_at_the_start(folder):
         WebConfigWatcher(folder / "web.yml")
 
 
-async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, turns, folder, certificates):
+async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, folder, certificates):
     """Scrapes on new connections, in four loops, while the pair is exchanged file by file, back and forth."""
     application = web.Application(middlewares=[watcher.gate.admit])
     application.router.add_get("/metrics", _text)
@@ -238,7 +238,7 @@ async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, turns, 
         for source in ("renewed", "former", "renewed"):
             for kind in ("crt", "key"):
                 exchange(folder, f"server.{kind}", f"{source}.{kind}")
-                await turns.look()
+                await looks.look()
                 answers += await next_scrapes(10)
         latest = (await next_scrapes(10 + scraped.qsize()))[-5:]
     finally:

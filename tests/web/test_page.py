@@ -83,7 +83,7 @@ def test_the_whole_page_in_words():
         (None, None, "? unknown"),
     ],
 )
-def test_charging_is_told_in_words(charging, kwh, words):
+def test_charging_in_words(charging, kwh, words):
     charger = dataclasses.replace(CHARGER, charging=charging, session_kwh_hundredths=kwh)
     assert words in read(page_with(charger)).text
 

@@ -125,7 +125,7 @@ def has_ipv6():
     return socket.has_dualstack_ipv6()
 
 
-async def test_a_free_port_is_told(runner):
+async def test_a_free_port_is_returned(runner):
     (bound,) = await start_listening(runner, addresses("127.0.0.1:0"))
     host, port = bound.split(":")
     assert host == "127.0.0.1"
@@ -133,7 +133,7 @@ async def test_a_free_port_is_told(runner):
     assert await fetch(bound) == "hello"
 
 
-async def test_with_tls_nothing_is_said_in_plain(runner):
+async def test_with_tls_there_is_no_plain_http(runner):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     (bound,) = await start_listening(runner, addresses("127.0.0.1:0"), ssl_context=context)
     reader, writer = await asyncio.open_connection(*bound.split(":"))
