@@ -10,7 +10,7 @@ pytestmark = pytest.mark.e2e
 
 SECONDS = 0.3
 CEILING_MIB = 160
-"""Idle it takes 46, at the worst of docs/robustness.md 75; without a bound it takes far more."""
+"""Idle it takes 46, at the worst of docs/robustness.md 86; without a bound it takes far more."""
 
 
 @pytest.fixture(scope="module")
