@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import platform
 import re
 import ssl
 import sys
@@ -184,8 +185,17 @@ def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 
 def _set_curve(context: ssl.SSLContext, settings: TlsSettings) -> None:
-    if settings.curve is not None:
+    if settings.curve is None:
+        return
+    try:
         context.set_ecdh_curve(settings.curve)
+    except (ssl.SSLError, ValueError):
+        # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
+        raise TlsFaultError(
+            "curve",
+            f"lists a curve that Python {platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; "
+            "list another, remove the key to allow all that OpenSSL has, or use a newer Python",
+        ) from None
 
 
 def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
