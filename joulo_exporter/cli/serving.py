@@ -14,7 +14,7 @@ from joulo_exporter.cli.web_flags import DEFAULT_LISTEN_ADDRESS
 from joulo_exporter.config import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.service import Service, WebOptions
 from joulo_exporter.web import web_paths
-from joulo_exporter.web_config import load_web_config
+from joulo_exporter.web.config import load_web_config
 
 if TYPE_CHECKING:
     import argparse

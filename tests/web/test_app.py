@@ -5,12 +5,19 @@ import logging
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from web_rig import Body
+from support.web import Body
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web.application import WebServices, make_application
-from joulo_exporter.web.landing import LandingPage
-from joulo_exporter.web.listening import make_runner, parse_listen_address, start_listening
+from joulo_exporter.web import (
+    LandingPage,
+    WebPaths,
+    WebServices,
+    make_application,
+    make_runner,
+    parse_listen_address,
+    start_listening,
+    web_paths,
+)
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -76,6 +83,20 @@ async def raw(client, request):
         ("*/*", TEXT_TYPE, b"TEXT []\n"),
         ("application/openmetrics-text;version=1.0.0,*/*;q=0.1", OPENMETRICS_TYPE, b"OPENMETRICS []\n"),
         ("application/openmetrics-text;version=2.0.0", TEXT_TYPE, b"TEXT []\n"),
+        (  # Prometheus 3, which fails a scrape whose Content-Type it does not know
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+                "application/openmetrics-text;version=0.0.1;q=0.5,"
+                "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+            ),
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            b"OPENMETRICS []\n",
+        ),
+        (
+            "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+            "text/plain; version=0.0.4; charset=utf-8",
+            b"TEXT []\n",
+        ),
     ],
 )
 async def test_metrics_come_in_the_format_asked_for(connect, accept, content_type, body):
@@ -348,3 +369,111 @@ async def test_runner_keeps_no_access_log_and_no_tracebacks_of_other_peoples_non
     finally:
         await runner.cleanup()
     assert caplog.records == []
+
+
+# The prefix, and the links of the page.
+
+
+@pytest.mark.parametrize(
+    ("external_url", "route_prefix", "prefix", "links"),
+    [
+        (None, None, "", "."),
+        ("", "", "", "."),
+        ("https://example.org", None, "", ""),
+        ("https://example.org/", None, "", ""),
+        ("https://example.org/joulo", None, "/joulo", "/joulo"),
+        ("https://example.org:8443/a/b//", None, "/a/b", "/a/b"),
+        ("/joulo/", None, "/joulo", "/joulo"),
+        ("joulo", None, "/joulo", "/joulo"),
+        ("https://example.org/joulo", "/", "", "/joulo"),  # a proxy that strips the path
+        ("https://example.org/joulo", "/x/", "/x", "/joulo"),
+        (None, "x", "/x", "."),
+        (None, "/x/y/", "/x/y", "."),
+        (None, "/", "", "."),
+    ],
+)
+def test_the_prefix_is_the_path_of_the_external_url_unless_it_is_given(external_url, route_prefix, prefix, links):
+    assert web_paths(external_url, route_prefix) == WebPaths(prefix, links)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        '"https://example.org/"', "'/joulo'", "ftp://example.org/", "https://", "//example.org/joulo",
+        "https://example.org/a?b", "https://example.org/a#b", "https://example.org/a b", "https://example.org/../a",
+        "https://[::1/", "javascript:alert(1)", "https://example.org/%2e%2e",
+    ],
+)  # fmt: skip
+def test_an_external_url_that_is_none(url):
+    with pytest.raises(ConfigError) as caught:
+        web_paths(url, None)
+    assert str(caught.value) == (
+        f"--web.external-url: {url!r} is not a URL to link to; write one such as https://example.org/joulo, "
+        "with a path of letters, digits and -._~"
+    )
+
+
+def test_a_password_in_the_external_url_is_not_repeated():
+    with pytest.raises(ConfigError) as caught:
+        web_paths("https://user:secret@example.org/", None)
+    assert "secret" not in str(caught.value)
+    assert str(caught.value).startswith("--web.external-url: the value is not a URL to link to; ")
+
+
+@pytest.mark.parametrize("prefix", ["/a b", "/..", "/a//b", "/{x}", "/%41", "/a?b"])
+def test_a_route_prefix_that_is_none(prefix):
+    with pytest.raises(ConfigError) as caught:
+        web_paths(None, prefix)
+    assert str(caught.value) == (
+        f"--web.route-prefix: {prefix!r} is not a plain path; write one such as /joulo, of "
+        "letters, digits and -._~"
+    )
+
+
+async def status(client, path, method="GET"):
+    async with client.request(method, path, allow_redirects=False) as response:
+        return response.status, response.headers.get("Location")
+
+
+async def test_everything_is_under_the_prefix(connect):
+    client = await connect(paths=web_paths("https://example.org/joulo/", None))
+    for path in ("/joulo/metrics", "/joulo/", "/joulo/-/healthy", "/joulo/-/ready"):
+        assert await status(client, path) == (200, None), path
+    assert await status(client, "/joulo/-/reload", "POST") == (200, None)
+    for path in ("/metrics", "/-/healthy", "/-/ready", "/joulo/joulo/metrics"):
+        assert await status(client, path) == (404, None), path
+    for path in ("/", "/joulo"):
+        assert await status(client, path) == (302, "/joulo/"), path
+
+
+async def test_what_is_not_found_names_the_whole_path(connect):
+    client = await connect(paths=WebPaths("/joulo"))
+    async with client.get("/metrics") as response:
+        assert await response.text() == "nothing is here; the metrics are at /joulo/metrics\n"
+
+
+async def links(client, path):
+    async with client.get(path) as response:
+        page = await response.text()
+    return [piece.split('"')[0] for piece in page.split('<a href="')[1:]]
+
+
+async def test_links_without_an_external_url_fit_wherever_the_page_is(connect):
+    client = await connect(paths=web_paths(None, "/x"))
+    assert await links(client, "/x/") == ["./metrics", "./-/healthy", "./-/ready"]
+
+
+async def test_links_are_those_that_people_see_behind_a_proxy_that_strips_its_path(connect):
+    client = await connect(paths=web_paths("https://example.org/joulo", "/"))
+    assert await links(client, "/") == ["/joulo/metrics", "/joulo/-/healthy", "/joulo/-/ready"]
+    assert await status(client, "/metrics") == (200, None)
+
+
+async def test_the_redirect_goes_where_people_see_the_page(connect):
+    client = await connect(paths=web_paths("https://example.org/joulo", "/x"))
+    assert await status(client, "/") == (302, "/joulo/")
+
+
+async def test_metrics_in_place_of_the_page_under_a_prefix(connect):
+    client = await connect(paths=WebPaths("/x"), telemetry_path="/")
+    assert await answer(client, "GET", "/x/") == (200, TEXT_TYPE, b"TEXT []\n")

@@ -1,4 +1,4 @@
-"""One file in ``bad/`` for each mistake, and in ``bad/expected.txt`` the line that its author reads."""
+"""One file in ``bad_config/`` for each mistake, and in its ``expected.txt`` the line that its author reads."""
 
 import io
 import logging
@@ -7,13 +7,13 @@ import traceback
 from pathlib import Path
 
 import pytest
-from certificates import HASH
+from support.certificates import HASH
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web_config import load_web_config
+from joulo_exporter.web.config import load_web_config
 
 CANARY = "s3cret0CANARY"
-BAD = Path(__file__).parent / "bad"
+BAD = Path(__file__).parent / "bad_config"
 EXPECTED = {
     line.partition(":")[0]: line for line in (BAD / "expected.txt").read_text("utf-8").splitlines() if line
 }
@@ -50,7 +50,7 @@ def test_relative_paths_begin_in_the_folder_of_the_file(folder, tmp_path_factory
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert str(fault_of(folder / "no_such_file.yml")) == (
         f"{folder}/no_such_file.yml: tls_server_config.cert_file: "
-        f"there is no file {folder}/none.crt; correct the path, or create it"
+        f"the file {folder}/none.crt does not exist; create it, or correct the path"
     )
 
 

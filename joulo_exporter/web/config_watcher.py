@@ -1,4 +1,4 @@
-"""The web configuration in force: read again when a file of it changes, and at a reload."""
+"""The web configuration in force, which follows its files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from joulo_exporter.config.files import fingerprint
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
-from joulo_exporter.web.security import Gate
+from joulo_exporter.web.auth import Gate
+from joulo_exporter.web.config import FLAG, WebConfig, load_web_config
 from joulo_exporter.web.tls import CurrentContext
-from joulo_exporter.web_config.loading import FLAG, WebConfig, load_web_config
 
 if TYPE_CHECKING:
     import ssl
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL_S = 1.0
-"""Time between two looks at the files: what has changed holds within a second or two."""
+"""Time between two looks at the files: a change holds within a second or two."""
 
 
-class WebGuard:
-    """Holds the gate and the TLS context to what the file says now.
+class WebConfigWatcher:
+    """The gate and the TLS context of the web configuration in force.
+
+    It is read again when one of its files changes, and at a reload.
 
     A file that cannot be used changes nothing. TLS itself is switched on and off by a restart only.
 

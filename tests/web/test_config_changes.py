@@ -8,12 +8,11 @@ import ssl
 
 import pytest
 from aiohttp import web
-from certificates import HASH
+from support.certificates import HASH
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web.listening import make_runner, parse_listen_address, start_listening
-from joulo_exporter.web.security import Protection
-from joulo_exporter.web_config import WebGuard
+from joulo_exporter.web import Protection, make_runner, parse_listen_address, start_listening
+from joulo_exporter.web.config_watcher import WebConfigWatcher
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
 USERS = f"basic_auth_users: {{prometheus: '{HASH}'}}\n"
@@ -28,7 +27,7 @@ def folder(certificates, tmp_path):
     return tmp_path
 
 
-class Turns:
+class Looks:
     """A sleep that lasts until the test says so."""
 
     def __init__(self):
@@ -41,7 +40,7 @@ class Turns:
         self.slept.clear()
 
     async def look(self):
-        """Let the guard look once."""
+        """Let the watcher look once."""
         await self.asleep.wait()
         self.asleep.clear()
         self.slept.set()
@@ -49,24 +48,24 @@ class Turns:
 
 
 @pytest.fixture
-def turns():
-    return Turns()
+def looks():
+    return Looks()
 
 
 @pytest.fixture
-async def guard(folder, turns):
-    guard = WebGuard(folder / "web.yml", sleep=turns)
-    guard.start()
-    yield guard
-    await guard.stop()
+async def watcher(folder, looks):
+    watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
+    watcher.start()
+    yield watcher
+    await watcher.stop()
 
 
 @pytest.fixture
-def said(caplog):
-    caplog.set_level(logging.INFO, "joulo_exporter.web_config")
+def logged(caplog):
+    caplog.set_level(logging.INFO, "joulo_exporter.web.config_watcher")
 
     def lines():
-        found = [(record.levelname, record.getMessage()) for record in caplog.records if "guard" in record.name]
+        found = [(record.levelname, record.getMessage()) for record in caplog.records if "config" in record.name]
         caplog.clear()
         return found
 
@@ -80,148 +79,148 @@ def exchange(folder, name, source):
     os.replace(new, folder / name)  # noqa: PTH105
 
 
-async def test_files_that_stay_are_not_read_again(guard, turns, said, monkeypatch):
-    await turns.look()
-    former = guard.ssl_context.current
-    said()
-    monkeypatch.setattr("joulo_exporter.web_config.guard.load_web_config", None)
+async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkeypatch):
+    await looks.look()
+    former = watcher.ssl_context.current
+    logged()
+    monkeypatch.setattr("joulo_exporter.web.config_watcher.load_web_config", None)
     for _ in range(3):
-        await turns.look()
-    assert guard.ssl_context.current is former
-    assert said() == []
+        await looks.look()
+    assert watcher.ssl_context.current is former
+    assert logged() == []
 
 
-async def test_a_file_that_is_written_again_with_the_same_content_changes_nothing(guard, turns, folder, said):
-    former = guard.ssl_context.current
-    said()
+async def test_a_file_that_is_written_again_with_the_same_content_changes_nothing(watcher, looks, folder, logged):
+    former = watcher.ssl_context.current
+    logged()
     (folder / "web.yml").write_text(TLS + "# a comment\n")
-    await turns.look()
-    assert guard.ssl_context.current is former
-    assert said() == []
+    await looks.look()
+    assert watcher.ssl_context.current is former
+    assert logged() == []
 
 
-async def test_users_change_with_the_file(guard, turns, folder, said):
-    said()
+async def test_users_change_with_the_file(watcher, looks, folder, logged):
+    logged()
     (folder / "web.yml").write_text(TLS + USERS)
-    await turns.look()
-    assert guard.gate._protection.users == {"prometheus": HASH}
-    assert said() == [("INFO", "web configuration read again")]
+    await looks.look()
+    assert watcher.gate._protection.users == {"prometheus": HASH}
+    assert logged() == [("INFO", "web configuration read again")]
 
 
-async def test_a_faulty_file_changes_nothing_and_is_told_once(guard, turns, folder, said, caplog):
+async def test_a_faulty_file_changes_nothing_and_is_logged_once(watcher, looks, folder, logged, caplog):
     (folder / "web.yml").write_text(TLS + USERS)
-    await turns.look()
-    said()
+    await looks.look()
+    logged()
     (folder / "web.yml").write_text("basic_auth_users: {prometheus: plain-password}")
-    await turns.look()
+    await looks.look()
     assert "basic_auth_users[0]: is no bcrypt hash" in str(caplog.records[-1].fields["err"])
     assert "plain-password" not in caplog.text
     for _ in range(3):
-        await turns.look()
-    assert said() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
-    assert guard.gate._protection.users == {"prometheus": HASH}
+        await looks.look()
+    assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
+    assert watcher.gate._protection.users == {"prometheus": HASH}
     (folder / "web.yml").write_text(TLS)
-    await turns.look()
-    assert guard.gate._protection == Protection()
-    assert said() == [
+    await looks.look()
+    assert watcher.gate._protection == Protection()
+    assert logged() == [
         ("INFO", "web configuration read again"),
         ("INFO", "the web configuration can be read again"),
     ]
 
 
 @pytest.mark.parametrize("order", [("server.crt", "server.key"), ("server.key", "server.crt")])
-async def test_half_a_pair_leaves_the_former_pair_in_use(guard, turns, folder, said, order):
-    await turns.look()
-    former = guard.ssl_context.current
-    said()
+async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, looks, folder, logged, order):
+    await looks.look()
+    former = watcher.ssl_context.current
+    logged()
     exchange(folder, order[0], f"renewed.{order[0][-3:]}")
-    await turns.look()
-    assert guard.ssl_context.current is former
+    await looks.look()
+    assert watcher.ssl_context.current is former
     exchange(folder, order[1], f"renewed.{order[1][-3:]}")
-    await turns.look()
-    assert guard.ssl_context.current is not former
-    assert [level for level, _ in said()] == ["ERROR", "INFO", "INFO"]
+    await looks.look()
+    assert watcher.ssl_context.current is not former
+    assert [level for level, _ in logged()] == ["ERROR", "INFO", "INFO"]
 
 
-@pytest.mark.usefixtures("guard")
-async def test_a_file_that_is_missing_and_comes_back(turns, folder, said):
-    await turns.look()
-    said()
+@pytest.mark.usefixtures("watcher")
+async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
+    await looks.look()
+    logged()
     (folder / "server.key").rename(folder / "away")
-    await turns.look()
+    await looks.look()
     (folder / "away").rename(folder / "server.key")
-    await turns.look()
-    assert [level for level, _ in said()] == ["ERROR", "INFO"]
+    await looks.look()
+    assert [level for level, _ in logged()] == ["ERROR", "INFO"]
 
 
-async def test_tls_is_not_switched_off(guard, turns, folder, said):
-    former = guard.ssl_context.current
-    said()
+async def test_tls_is_not_switched_off(watcher, looks, folder, logged):
+    former = watcher.ssl_context.current
+    logged()
     (folder / "web.yml").write_text(USERS)
-    await turns.look()
-    assert guard.ssl_context.current is former
-    assert guard.gate._protection.users == {"prometheus": HASH}
+    await looks.look()
+    assert watcher.ssl_context.current is former
+    assert watcher.gate._protection.users == {"prometheus": HASH}
     warning = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
-    assert warning in said()
+    assert warning in logged()
     (folder / "web.yml").write_text("")
-    await turns.look()
-    assert warning not in said()
+    await looks.look()
+    assert warning not in logged()
 
 
-async def test_tls_is_not_switched_on(folder, turns, said):
+async def test_tls_is_not_switched_on(folder, looks, logged):
     (folder / "web.yml").write_text("")
-    guard = WebGuard(folder / "web.yml", sleep=turns)
-    guard.start()
-    said()
+    watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
+    watcher.start()
+    logged()
     (folder / "web.yml").write_text(TLS)
-    await turns.look()
-    assert guard.ssl_context is None
-    assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in said()
-    await guard.stop()
+    await looks.look()
+    assert watcher.ssl_context is None
+    assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in logged()
+    await watcher.stop()
 
 
-async def test_a_reload_reads_without_a_look(guard, folder):
+async def test_a_reload_reads_without_a_look(watcher, folder):
     (folder / "web.yml").write_text(TLS + USERS)
-    guard.take(await guard.read())
-    assert guard.gate._protection.users == {"prometheus": HASH}
+    watcher.take(await watcher.read())
+    assert watcher.gate._protection.users == {"prometheus": HASH}
     (folder / "web.yml").write_text("nonsense: 1")
     with pytest.raises(ConfigError, match="nonsense: unknown key"):
-        await guard.read()
+        await watcher.read()
 
 
-async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(guard, turns, folder):
-    await turns.look()
-    old = await guard.read()
+async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, looks, folder):
+    await looks.look()
+    old = await watcher.read()
     (folder / "web.yml").write_text(TLS + USERS)
-    await turns.look()
-    guard.take(old)
-    assert guard.gate._protection.users == {}
-    await turns.look()
-    assert guard.gate._protection.users == {"prometheus": HASH}
+    await looks.look()
+    watcher.take(old)
+    assert watcher.gate._protection.users == {}
+    await looks.look()
+    assert watcher.gate._protection.users == {"prometheus": HASH}
 
 
 async def test_without_a_file_there_is_nothing_to_look_at():
-    guard = WebGuard(None)
-    guard.start()
-    assert guard.ssl_context is None
-    guard.take(await guard.read())
-    await guard.stop()
+    watcher = WebConfigWatcher(None)
+    watcher.start()
+    assert watcher.ssl_context is None
+    watcher.take(await watcher.read())
+    await watcher.stop()
 
 
 def test_a_faulty_file_at_the_start(folder):
     (folder / "web.yml").write_text("nonsense: 1")
     with pytest.raises(ConfigError, match="nonsense: unknown key"):
-        WebGuard(folder / "web.yml")
+        WebConfigWatcher(folder / "web.yml")
 
 
-async def test_no_scrape_fails_while_certificates_are_exchanged(guard, turns, folder, certificates):
+async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, folder, certificates):
     """Scrapes on new connections, in four loops, while the pair is exchanged file by file, back and forth."""
-    application = web.Application(middlewares=[guard.gate.admit])
+    application = web.Application(middlewares=[watcher.gate.admit])
     application.router.add_get("/metrics", _text)
     runner = make_runner(application)
     await runner.setup()
     anywhere = parse_listen_address("127.0.0.1:0")
-    (address,) = await start_listening(runner, [anywhere], ssl_context=guard.ssl_context)
+    (address,) = await start_listening(runner, [anywhere], ssl_context=watcher.ssl_context)
     trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))
     scraped: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
     stop = asyncio.Event()
@@ -239,7 +238,7 @@ async def test_no_scrape_fails_while_certificates_are_exchanged(guard, turns, fo
         for source in ("renewed", "former", "renewed"):
             for kind in ("crt", "key"):
                 exchange(folder, f"server.{kind}", f"{source}.{kind}")
-                await turns.look()
+                await looks.look()
                 answers += await next_scrapes(10)
         latest = (await next_scrapes(10 + scraped.qsize()))[-5:]
     finally:

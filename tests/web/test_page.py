@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.web.landing import AccountRow, ChargerRow, EndpointRow, LandingPage
-from joulo_exporter.web.landing_html import content_security_policy, render_landing_page
-from joulo_exporter.web.style import STYLE
+from joulo_exporter.web import AccountRow, ChargerRow, EndpointRow, LandingPage
+from joulo_exporter.web.page import content_security_policy, render_landing_page
 
 NOW = 1_782_300_000.0  # 2026-06-24 11:20:00 UTC
 CHARGER = ChargerRow("oprit", "Laadpaal", "online", charging=False, session_kwh_hundredths=None)
 ENDPOINT = EndpointRow("chargers", up=True, last_success_seconds=NOW - 42, interval_s=60)
 ACCOUNT = AccountRow("home", (CHARGER,), (ENDPOINT,), True, 412, NOW - 86400)  # noqa: FBT003
 PAGE = LandingPage("0.1.0", NOW, (ACCOUNT,), ledger_persistent=True)
+STYLE = re.search("<style>(.*?)</style>", render_landing_page(PAGE, "/metrics"), re.DOTALL)[1]
 
 VOID = {"meta", "link"}
 
@@ -78,16 +78,12 @@ def test_the_whole_page_in_words():
 @pytest.mark.parametrize(
     ("charging", "kwh", "words"),
     [
-        (
-            True,
-            742,
-            "⚡ charging",
-        ),
+        (True, 742, "⚡ charging"),
         (False, None, "○ idle"),
         (None, None, "? unknown"),
     ],
 )
-def test_charging_is_told_in_words(charging, kwh, words):
+def test_charging_in_words(charging, kwh, words):
     charger = dataclasses.replace(CHARGER, charging=charging, session_kwh_hundredths=kwh)
     assert words in read(page_with(charger)).text
 
@@ -249,8 +245,7 @@ def test_nothing_is_fetched_and_nothing_runs():
 
 
 def test_policy_allows_the_style_as_it_stands_in_the_page():
-    style = re.search("<style>(.*?)</style>", render_landing_page(PAGE, "/metrics"), re.DOTALL)[1]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     assert f"style-src 'sha256-{digest}'" in content_security_policy()
 
 

@@ -6,10 +6,10 @@ promtool is Debian's, of Prometheus 2.42; what only newer versions of the export
 import subprocess
 
 import pytest
-from certificates import HASH
+from support.certificates import HASH
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web_config import load_web_config
+from joulo_exporter.web.config import load_web_config
 
 PAIR = "cert_file: server.crt, key_file: server.key"
 VERIFIED = f"{PAIR}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt"

@@ -24,7 +24,7 @@ class Body:
 
 
 def always(*parts: bytes):
-    """Return a function that gives every scrape the same bytes."""
+    """Return a service that gives every scrape the same bytes."""
     body = Body(*parts)
 
     async def metrics(*_):
