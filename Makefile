@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?= --numprocesses=3 --dist=loadfile
 
-.PHONY: demo test lint format dashboards bench abuse lock audit release image-test clean
+.PHONY: demo test lint format dashboards bench abuse lock audit release image-test size clean
 
 demo: $(VENV)/.installed
 	$(BIN)/joulo-exporter demo $(DEMO_FLAGS)
@@ -75,3 +75,7 @@ bench: $(VENV)/.test-installed
 
 abuse: $(VENV)/.test-installed
 	$(BIN)/python tests/abuse/abuse.py
+
+# Lines and files by room.
+size:
+	$(PYTHON) .ci/size.py

@@ -17,15 +17,15 @@ from joulo_exporter import __version__, web
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import open_session
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.collector.process import ConfigReloads, process_registry
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import event
+from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.poller import RequestSlots
 from joulo_exporter.schedule import tick_s
 from joulo_exporter.systemd import Notifier, watchdog
-from joulo_exporter.web_config import WebGuard
+from joulo_exporter.web.config_watcher import WebConfigWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -84,7 +84,7 @@ class Service:
         self._options = options
         self._config = load()
         self._plans = plans(self._config)
-        self._guard = WebGuard(options.config_file)
+        self._web_config = WebConfigWatcher(options.config_file)
         self._reloads = ConfigReloads(successful=True, succeeded_at_seconds=time.time())
         self._reload_lock = asyncio.Lock()
         self._clock = SystemClock()
@@ -98,7 +98,7 @@ class Service:
     @property
     def scheme(self) -> str:
         """Return ``https`` or ``http``, as it is served."""
-        return "http" if self._guard.ssl_context is None else "https"
+        return "http" if self._web_config.ssl_context is None else "https"
 
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
@@ -182,7 +182,7 @@ class Service:
         try:
             config = await asyncio.to_thread(self._load)
             wanted = await asyncio.to_thread(plans, config)
-            web_config = await self._guard.read()
+            web_config = await self._web_config.read()
             if self._accounts is not None:
                 await self._accounts.follow(wanted)
         except (ConfigError, LedgerError) as error:
@@ -192,7 +192,7 @@ class Service:
         if config.storage_path != self._config.storage_path:
             event(_logger, "warn", "storage.path has changed, which takes a restart")
         self._config, self._plans = config, wanted
-        self._guard.take(web_config)
+        self._web_config.take(web_config)
         self._keep_time()
         self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
         event(_logger, "info", "configuration reloaded", accounts=len(config.accounts))
@@ -208,7 +208,7 @@ class Service:
     ) -> None:
         accounts = self._accounts
         services = web.WebServices(
-            metrics=lambda format_, gzip, names: exposition.answer(
+            metrics=lambda format_, gzip, names: exposition.scrape(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
             page=lambda: landing_page(exposition.snapshots(), time.time(), ledger_persistent=persistent),
@@ -218,16 +218,16 @@ class Service:
             telemetry_path=self._options.telemetry_path,
             paths=self._options.paths,
         )
-        runner = web.make_runner(web.make_application(services, self._guard.gate))
+        runner = web.make_runner(web.make_application(services, self._web_config.gate))
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         activated = web.activated_sockets(os.environ) if self._options.systemd_socket else []
         wanted = () if self._options.systemd_socket else self._options.listen_addresses
         addresses = [web.parse_listen_address(address) for address in wanted]
-        ssl_context = self._guard.ssl_context
+        ssl_context = self._web_config.ssl_context
         bound = await web.start_listening(runner, addresses, ssl_context=ssl_context, activated=activated)
-        self._guard.start()
-        stack.push_async_callback(self._guard.stop)
+        self._web_config.start()
+        stack.push_async_callback(self._web_config.stop)
         telemetry_path = self._options.paths.prefix + self._options.telemetry_path
         for address in bound:
             event(_logger, "info", "listening", address=address, telemetry_path=telemetry_path)

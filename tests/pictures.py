@@ -11,9 +11,9 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
-from joulo_exporter.collector import JouloCollector
 from joulo_exporter.errors import ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Database, next_page
+from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models.tag import Tags
 from joulo_exporter.schedule import Pause
 from joulo_exporter.snapshot import (

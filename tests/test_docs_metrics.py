@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from joulo_exporter.collector import FAMILIES
-from joulo_exporter.collector.process import ConfigReloads, ExporterCollector, process_registry
+from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
+from joulo_exporter.metrics.exporter import ExporterCollector
 
 PAGE = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
 RELOADS = ConfigReloads(successful=True, succeeded_at_seconds=0.0)

@@ -147,7 +147,7 @@ def _check_files(options: argparse.Namespace) -> int:
 
 def _check_web_file(options: argparse.Namespace) -> None:
     if options.web_config_file is not None:
-        from joulo_exporter.web_config import load_web_config  # noqa: PLC0415 -- see the module
+        from joulo_exporter.web.config import load_web_config  # noqa: PLC0415 -- see the module
 
         load_web_config(options.web_config_file)
         say(f"{options.web_config_file}: the web configuration is valid")

@@ -1,7 +1,5 @@
-"""The bytes of /metrics, kept ready: see ``docs/performance.md`` for how and why."""
+"""Exposition of ``/metrics``: see ``docs/performance.md`` for how and why."""
 
-from joulo_exporter.exposition.answer import Answer
-from joulo_exporter.exposition.exposition import Exposition
-from joulo_exporter.exposition.work import Work
+from joulo_exporter.exposition.exposition import Body, Exposition
 
-__all__ = ["Answer", "Exposition", "Work"]
+__all__ = ["Body", "Exposition"]

@@ -21,8 +21,8 @@ from joulo_exporter.reports.text import completeness_text, hundredths_text, ledg
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from joulo_exporter.collector import Family
     from joulo_exporter.ledger.reader import LedgerReader
+    from joulo_exporter.metrics import Family
     from joulo_exporter.models.tag import Tags
 
 _SAMPLES_PER_REPORT = 1_000

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.collector import FAMILIES
+from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from joulo_exporter.collector import Family
     from joulo_exporter.ledger import Totals
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
+    from joulo_exporter.metrics import Family
     from joulo_exporter.models.tag import Tags
 
 

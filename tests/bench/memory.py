@@ -27,8 +27,7 @@ STOCK = """
 import os, sys, time, urllib.request
 import joulo_exporter.cli.commands, joulo_exporter.service
 from prometheus_client import CollectorRegistry, start_http_server
-from joulo_exporter.collector import FAMILIES
-from joulo_exporter.collector.process import ConfigReloads, process_registry
+from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
 class Stock:
     def collect(self):

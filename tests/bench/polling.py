@@ -72,7 +72,7 @@ COLUMNS = (
     "CPU of one, ms",
     "of that rendering",
     "of a core, at the documented rate",
-    "longest turn of the loop, ms (of CPU): start, then",
+    "longest event-loop iteration, ms (of CPU): start, then",
     "requests a second: mean, most",
     "longest pause of an account, s",
     "longest scrape, ms",
@@ -129,8 +129,8 @@ def run(scene: Scene) -> dict[str, Any]:
         "render_ms_each": 1000 * watched["render_cpu_s"] / max(1, len(meanwhile)),
         "core_percent": 100 * last["cpu_s"] / last["wall_s"] / scene.haste,
         "scrape_ms": 1000 * max(answers, default=0.0),
-        "turn_at_start": f"{start['longest_turn_ms']:.0f} ({start['longest_turn_cpu_ms']:.0f})",
-        "turn_then": f"{watched['longest_turn_ms']:.0f} ({watched['longest_turn_cpu_ms']:.0f})",
+        "iteration_at_start": f"{start['longest_iteration_ms']:.0f} ({start['longest_iteration_cpu_ms']:.0f})",
+        "iteration_then": f"{watched['longest_iteration_ms']:.0f} ({watched['longest_iteration_cpu_ms']:.0f})",
         "resident_mib": last["resident_mib"],
     } | spread([request for request in asked if not (scene.hanging and request[1] % scene.hanging == 0)], minute_s)
 
@@ -186,7 +186,7 @@ def main() -> None:
             f"{f['ms_each']:.2f}",
             f"{f['render_ms_each']:.2f}",
             f"{f['core_percent']:.2f} %",
-            f"{f['turn_at_start']}, {f['turn_then']}",
+            f"{f['iteration_at_start']}, {f['iteration_then']}",
             f"{f['mean_per_s']:.1f}, {f['most_per_s']}",
             f"{f['longest_pause_s']:.1f}",
             f"{f['scrape_ms']:.0f}" if scene.scraped_s else "",

@@ -1,9 +1,9 @@
-"""What a scrape costs, against a file that nginx serves and against the client library's own server.
+"""CPU of a scrape, against a file that nginx serves and against prometheus-client's own server.
 
     python tests/bench/scrape.py [--quick]
 
-CPU is that of the serving process, for one request after the other on one connection. All servers run at the same
-time and take turns, so that a busy machine is one for each of them. Needs nginx with gzip_static (nginx-light).
+CPU is that of the serving process, for one request after the other on one connection. All servers run at once
+and are asked alternately, so that a busy machine is one for all. Needs nginx with gzip_static (nginx-light).
 """
 
 from __future__ import annotations
@@ -174,9 +174,9 @@ def rows(accounts: int, chargers: int, rounds: int) -> Iterator[str]:
         ours.command("watch")
         began_s = time.perf_counter()
         packed = ours.get(GZIP, keep=True)
-        cold_s, cold_turn_ms, memory_mib = (
+        cold_s, cold_iteration_ms, memory_mib = (
             time.perf_counter() - began_s,
-            ours.command("turn"),
+            ours.command("longest"),
             ours.command("memory"),
         )
         plain = ours.get(keep=True)
@@ -199,8 +199,8 @@ def rows(accounts: int, chargers: int, rounds: int) -> Iterator[str]:
             )
         yield from _figures(size, ours, stock, (accounts, chargers), rounds)
         yield (
-            f"* {size}: first scrape {cold_s:.1f} s, longest turn of the loop {cold_turn_ms:.0f} ms of CPU;"
-            f" resident {ours.resident_mib:.0f} MiB with the pictures, {memory_mib:.0f} MiB after it;"
+            f"* {size}: first scrape {cold_s:.1f} s, longest event-loop iteration {cold_iteration_ms:.0f} ms;"
+            f" resident {ours.resident_mib:.0f} MiB with the snapshots, {memory_mib:.0f} MiB after it;"
             f" {len(plain):,} bytes, gzipped {len(packed):,}"
         )
 
@@ -217,7 +217,7 @@ def _figures(size: str, ours: Server, stock: Server, fleet: tuple[int, int], rou
         yield (
             f"* {size}: {change:,} changed, then a gzip scrape: {cost} ms of CPU;"
             f" rendering everything: {naive_s * 1000:,.0f} ms; ratio {cost.median / 1000 / naive_s:.4f};"
-            f" longest turn {ours.command('turn'):.0f} ms of CPU"
+            f" longest event-loop iteration {ours.command('longest'):.0f} ms"
         )
     own, library = per_second(ours, GZIP, 2.0), per_second(stock, GZIP, 2.0)
     yield (

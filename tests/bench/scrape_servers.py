@@ -1,8 +1,8 @@
-"""What the measurement of scrapes runs as processes of their own: the exporter, and the library's own server.
+"""Processes for the measurement of scrapes: the exporter's web server, prometheus-client's, and a full rendering.
 
-python scrape_servers.py ours ACCOUNTS CHARGERS    commands on standard input, an answer on standard output
+python scrape_servers.py ours ACCOUNTS CHARGERS    takes commands on standard input, writes results to its output
 python scrape_servers.py stock ACCOUNTS CHARGERS
-python scrape_servers.py naive ACCOUNTS CHARGERS   prints what a full rendering costs, in seconds of CPU
+python scrape_servers.py naive ACCOUNTS CHARGERS   prints the CPU of rendering everything, in seconds
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from fleet import picture
 from prometheus_client import start_http_server
 
 from joulo_exporter import web
-from joulo_exporter.collector import JouloCollector
-from joulo_exporter.collector.process import ConfigReloads, process_registry
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.exposition.families import Families
-from joulo_exporter.exposition.work import Work
+from joulo_exporter.exposition.lines import FamilyLines
+from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
 
 
 def name_of(account: int, accounts: int) -> str | None:
@@ -37,7 +35,7 @@ def resident_mib() -> float:
 
 
 class Ours:
-    """The exporter's web server and exposition, with pictures from the fleet instead of pollers."""
+    """The exporter's web server and exposition, with snapshots from the fleet instead of pollers."""
 
     def __init__(self, accounts: int, chargers: int) -> None:
         self._accounts, self._chargers = accounts, chargers
@@ -45,7 +43,7 @@ class Ours:
             process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0))
         )
         self._generation = self._changed = 0
-        self._longest_turn_s = 0.0
+        self._longest_iteration_s = 0.0
         self._watch: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -68,21 +66,21 @@ class Ours:
         if command == "memory":
             return resident_mib()
         if command == "watch":  # it costs CPU, so not while that is measured
-            self._longest_turn_s = 0.0
-            self._watch = asyncio.create_task(self._watch_turns())
+            self._longest_iteration_s = 0.0
+            self._watch = asyncio.create_task(self._watch_iterations())
         elif self._watch is not None:
             self._watch.cancel()
-        return self._longest_turn_s * 1000
+        return self._longest_iteration_s * 1000
 
     def _publish(self, account: int) -> None:
         name = name_of(account, self._accounts)
         self._exposition.publish(str(account), picture(name, self._chargers, generation=self._generation))
 
-    async def _watch_turns(self) -> None:
+    async def _watch_iterations(self) -> None:
         while True:
             began_s = time.thread_time()  # of this thread: what other processes take is not ours
             await asyncio.sleep(0)
-            self._longest_turn_s = max(self._longest_turn_s, time.thread_time() - began_s)
+            self._longest_iteration_s = max(self._longest_iteration_s, time.thread_time() - began_s)
             await asyncio.sleep(0.001)
 
     async def _listen(self) -> int:
@@ -90,7 +88,7 @@ class Ours:
             return None
 
         services = web.WebServices(
-            metrics=lambda format_, gzip, names: self._exposition.answer(
+            metrics=lambda format_, gzip, names: self._exposition.scrape(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
             page=lambda: web.LandingPage(version="0", now_seconds=0, accounts=(), ledger_persistent=True),
@@ -117,11 +115,11 @@ def stock(accounts: int, chargers: int) -> None:
 
 
 def naive(accounts: int, chargers: int) -> None:
-    """Render everything and compress it: what a scrape would cost if nothing were kept."""
+    """Print the CPU of rendering and compressing everything: of a scrape, if nothing were kept."""
     pictures = [picture(name_of(account, accounts), chargers) for account in range(accounts)]
-    families = Families(Work())
+    families = [FamilyLines(family) for family in FAMILIES]
     began_s = time.process_time()
-    pieces = [families.render(each) for each in pictures]
+    pieces = [[family.render(each) for family in families] for each in pictures]
     zlib.compress(b"".join(b"".join(column) for column in zip(*pieces, strict=True)), 1)
     print(time.process_time() - began_s)
 

@@ -1,4 +1,4 @@
-"""The exporter in a process of its own, with its CPU time, memory and the turns of its event loop measured."""
+"""The exporter in a process of its own, with its CPU time, memory and event-loop iterations measured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from joulo_exporter.service import Service, WebOptions
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from joulo_exporter.exposition.answer import Answer
+    from joulo_exporter.exposition import Body
 
 
 def resident_mib() -> float:
@@ -32,8 +32,8 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-class Turns(selectors.DefaultSelector):
-    """Measures the turns of an event loop: from a look at its sockets and timers to the next one.
+class Iterations(selectors.DefaultSelector):
+    """Measures the iterations of an event loop: from a look at its sockets and timers to the next one.
 
     By the clock, which counts what other processes take meanwhile too, and in CPU time of the loop's thread.
     """
@@ -65,16 +65,16 @@ class Turns(selectors.DefaultSelector):
 
 
 class Renderings:
-    """Counts the CPU time that answers to scrapes take to be rendered, compressed and joined."""
+    """Counts the CPU time of rendering, compressing and joining for scrapes."""
 
     def __init__(self) -> None:
         self.measuring = True
         """Whether this is worth the CPU that it takes."""
         self.cpu_s = 0.0
-        self._answer = Exposition._answer
-        Exposition._answer = lambda *arguments, **options: self._measured(self._answer(*arguments, **options))
+        self._steps = Exposition._steps
+        Exposition._steps = lambda *arguments, **options: self._measured(self._steps(*arguments, **options))
 
-    def _measured(self, steps: Generator[None, None, Answer]) -> Generator[None, None, Answer]:
+    def _measured(self, steps: Generator[None, None, Body]) -> Generator[None, None, Body]:
         if not self.measuring:
             return (yield from steps)
         while True:
@@ -88,7 +88,7 @@ class Renderings:
             yield
 
 
-async def measured(service: Service, turns: Turns, phases: list[float]) -> None:
+async def measured(service: Service, iterations: Iterations, phases: list[float]) -> None:
     """Run the service; print a line of figures after each phase. The last one is for the CPU alone."""
     renderings = Renderings()
     started = asyncio.Event()
@@ -98,8 +98,8 @@ async def measured(service: Service, turns: Turns, phases: list[float]) -> None:
     print(json.dumps({"address": addresses[0]}), flush=True)
     profile = cProfile.Profile() if "PROFILE" in os.environ else None
     for number, phase_s in enumerate(phases):
-        turns.reset()
-        turns.measuring = renderings.measuring = number < len(phases) - 1
+        iterations.reset()
+        iterations.measuring = renderings.measuring = number < len(phases) - 1
         renderings.cpu_s = 0.0
         cpu_s, wall_s, main_s = time.process_time(), time.perf_counter(), time.thread_time()
         if profile and number == len(phases) - 1:
@@ -110,8 +110,8 @@ async def measured(service: Service, turns: Turns, phases: list[float]) -> None:
             "loop_cpu_s": time.thread_time() - main_s,
             "render_cpu_s": renderings.cpu_s,
             "wall_s": time.perf_counter() - wall_s,
-            "longest_turn_ms": turns.longest_s * 1000,
-            "longest_turn_cpu_ms": turns.longest_cpu_s * 1000,
+            "longest_iteration_ms": iterations.longest_s * 1000,
+            "longest_iteration_cpu_ms": iterations.longest_cpu_s * 1000,
             "resident_mib": resident_mib(),
         }
         print(json.dumps(figures), flush=True)
@@ -130,9 +130,9 @@ def main() -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     options = WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=False)
     service = Service(lambda: load_config(Path(file), {}), options)
-    turns = Turns()
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turns)) as runner:
-        runner.run(measured(service, turns, [float(phase) for phase in phases]))
+    iterations = Iterations()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(iterations)) as runner:
+        runner.run(measured(service, iterations, [float(phase) for phase in phases]))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import yaml
 from kustomizing import FOLDER, OVERLAYS, RENDERERS, ROOT, container_of, one, rendered
 
 from joulo_exporter import __version__
-from joulo_exporter.collector import FAMILIES
 from joulo_exporter.config import load_config
+from joulo_exporter.metrics import FAMILIES
 
 PAGE = (ROOT / "docs/install/kubernetes.md").read_text()
 NAME = {"app.kubernetes.io/name": "joulo-exporter"}

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from joulo_exporter.collector import FAMILIES
-from joulo_exporter.collector.process import ConfigReloads, process_registry
+from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))

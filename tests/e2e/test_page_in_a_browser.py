@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from browser import browser
-from certificates import HASH, PASSWORD
 from processes import TOKEN, exporter, free_port, get, simulator, wait_for
+from support.certificates import HASH, PASSWORD
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

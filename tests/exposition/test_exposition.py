@@ -1,66 +1,96 @@
 """The bytes of /metrics are those of prometheus-client, whatever is in them."""
 
 import gzip
+import math
 import os
+import re
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
+from fleet import picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import Household, fixture, market_picture, recorded_picture, renamed, with_position
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from rendered_by_library import EVERYTHING, generated, process
+from support.client_library import EVERYTHING, Gauges, exposition_of, generated, process
 
-from joulo_exporter.collector import FAMILIES
 from joulo_exporter.exposition import Exposition
+from joulo_exporter.exposition.deflate import factor, joined, piece_of, product
+from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PROMTOOL = "promtool"
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
 
 
-def exposition_of(*snapshots) -> Exposition:
-    exposition = Exposition(process())
-    for position, snapshot in enumerate(snapshots):
-        exposition.publish(snapshot.account or f"#{position}", snapshot)
-    return exposition
-
-
-def accounts(count):
+def fleet(count):
+    """Return accounts of one charger or two; a single one has no name."""
     if count == 1:
-        return [recorded_picture()]
-    picture = recorded_picture()
-    return [renamed(picture, f"account-{number}") for number in range(count)]
+        return {"": picture(None, 1)}
+    return {f"{number}": picture(f"account-{number}", 1 + number % 2) for number in range(count)}
 
 
-@FORMATS
-@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
-@pytest.mark.parametrize("count", [0, 1, 3, 50])
+@pytest.mark.parametrize("count", [0, 1, 2, 16, 63, 64, 65, 130])
 @pytest.mark.parametrize(
     "names",
     [
         EVERYTHING,
         frozenset({"joulo_total_kwh"}),
         frozenset({"joulo_up", "joulo_charging", "process_start_time_seconds"}),
-        frozenset({"joulo_api_request_duration_seconds_bucket"}),
+        frozenset({"joulo_api_request_duration_seconds_bucket", "process_cpu_seconds_total"}),
+        frozenset({f"joulo_api_request_duration_seconds_{part}" for part in ("bucket", "sum", "count")}),
         frozenset({"joulo_api_request_duration_seconds"}),
         frozenset({"joulo_sessions_total", "joulo_sessions"}),
         frozenset({"no_such_metric"}),
     ],
     ids=lambda names: "+".join(sorted(names)) or "all",
 )
-def test_bytes_are_those_of_the_client_library(openmetrics, compressed, count, names):
-    snapshots = accounts(count)
-    wanted = generated(*snapshots, openmetrics=openmetrics, names=names)
-    body = exposition_of(*snapshots).render(openmetrics=openmetrics, compressed=compressed, names=names)
-    assert (gzip.decompress(body) if compressed else body) == wanted
+def test_bytes_are_those_of_the_client_library(count, names):
+    snapshots = fleet(count)
+    exposition = exposition_of(snapshots)
+    for openmetrics in (False, True):
+        wanted = generated(*snapshots.values(), openmetrics=openmetrics, names=names)
+        assert exposition.render(openmetrics=openmetrics, compressed=False, names=names) == wanted
+        assert gzip.decompress(exposition.render(openmetrics=openmetrics, compressed=True, names=names)) == wanted
+
+
+def test_accounts_so_large_that_a_single_family_is_sent_in_parts():
+    snapshots = {name: picture(name, 1_000) for name in ("a", "b")}
+    exposition = exposition_of(snapshots)
+    wanted = generated(*snapshots.values(), openmetrics=False)
+    assert exposition.render(openmetrics=False, compressed=False, names=EVERYTHING) == wanted
+    assert gzip.decompress(exposition.render(openmetrics=False, compressed=True, names=EVERYTHING)) == wanted
+
+
+@FORMATS
+def test_the_process_itself_is_as_the_client_library_writes_it(openmetrics):
+    registry = process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=1.5e9))
+    lines = Exposition(registry).render(openmetrics=openmetrics, compressed=False, names=EVERYTHING).decode()
+    wanted = (generate_openmetrics if openmetrics else generate_latest)(registry).decode()
+    series = [[line.rsplit(" ", 1)[0] for line in text.splitlines()] for text in (lines, wanted)]
+    assert series[0] == series[1]
+    assert re.search(r"^process_resident_memory_bytes [1-9]\.\d+e\+\d+$", lines, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, -0.0, 1.5, -1e9, 1e6, 999_999.5, 1.7e9, 1e300, math.inf, -math.inf, math.nan, 3]
+)
+@FORMATS
+def test_values_are_written_as_the_client_library_writes_them(openmetrics, value):
+    registry = CollectorRegistry()
+    Gauge("level", "A level.", ["where"], registry=registry).labels('"a"\n\\').set(value)
+    body = Exposition(registry).render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
+    assert body == (generate_openmetrics if openmetrics else generate_latest)(registry)
 
 
 def test_filter_by_name_gives_exactly_those_series():
     names = frozenset({"joulo_total_kwh", "joulo_exporter_build_info"})
-    body = exposition_of(recorded_picture()).render(openmetrics=False, compressed=False, names=names)
+    body = exposition_of({"": recorded_picture()}).render(openmetrics=False, compressed=False, names=names)
     assert [line for line in body.decode().splitlines() if not line.startswith("#")] == [
         'joulo_total_kwh{charger="oprit"} 48.39',
         'joulo_total_kwh{charger="garage-achter"} 18.4',
@@ -68,13 +98,38 @@ def test_filter_by_name_gives_exactly_those_series():
     ]
 
 
-def test_gzip_is_one_member_and_the_same_each_time():
-    exposition = exposition_of(*accounts(50))
-    body = exposition.render(openmetrics=False, compressed=True, names=EVERYTHING)
-    assert body.count(b"\x1f\x8b\x08") == 1
-    assert body[4:8] == bytes(4)  # no time in it (RFC 1952, MTIME): equal pictures are equal bytes
-    assert body == exposition.render(openmetrics=False, compressed=True, names=EVERYTHING)
-    assert len(body) < len(gzip.decompress(body)) / 10
+@pytest.mark.parametrize("count", [1, 70])
+@pytest.mark.parametrize("names", [EVERYTHING, frozenset({"joulo_up"})], ids=["all", "some"])
+def test_gzip_is_one_member_and_the_same_each_time(tmp_path, count, names):
+    exposition = exposition_of(fleet(count))
+    body = exposition.render(openmetrics=False, compressed=True, names=names)
+    wanted = exposition.render(openmetrics=False, compressed=False, names=names)
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    assert decompressor.decompress(body) == wanted
+    assert (decompressor.eof, decompressor.unused_data) == (True, b"")
+    (tmp_path / "body.gz").write_bytes(body)
+    unpacked = subprocess.run(["gzip", "-dc", tmp_path / "body.gz"], capture_output=True, check=True)
+    assert (unpacked.stdout, unpacked.stderr) == (wanted, b"")
+    assert body[4:8] == bytes(4)  # no time in it (RFC 1952, MTIME): equal snapshots are equal bytes
+    assert body == exposition.render(openmetrics=False, compressed=True, names=names)
+
+
+def test_gzip_of_one_account_and_of_many_is_small():
+    for count, share in ((1, 0.25), (130, 0.12)):
+        exposition = exposition_of(fleet(count))
+        plain, packed = (
+            exposition.render(openmetrics=False, compressed=compressed, names=EVERYTHING)
+            for compressed in (False, True)
+        )
+        assert len(packed) < share * len(plain)
+
+
+@given(st.lists(st.binary(max_size=1000), max_size=6), st.integers(0, 2**40))
+def test_checksums_of_joined_texts_are_those_of_the_whole(texts, length):
+    whole = b"".join(texts)
+    total = joined(piece_of(text).sum for text in texts)
+    assert (total.length, total.crc) == (len(whole), zlib.crc32(whole))
+    assert factor(length + 3) == product(factor(length), factor(3))
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -88,12 +143,12 @@ def test_any_label_texts(account, nickname, session_id, tag, vehicle, label, sta
     answer["chargers"][0]["current_session"] |= {"id": session_id, "id_tag": tag}
     charger_id = answer["chargers"][0]["id"]
     household = Household(account=account, vehicles={tag: vehicle}, labels={charger_id: label})
-    picture = household.chargers(answer).sessions(fixture("sessions")).picture()
-    exposition = exposition_of(picture)
+    snapshot = household.chargers(answer).sessions(fixture("sessions")).picture()
+    exposition = exposition_of({"": snapshot})
     text = exposition.render(openmetrics=False, compressed=False, names=EVERYTHING)
-    assert text == generated(picture, openmetrics=False)
+    assert text == generated(snapshot, openmetrics=False)
     strict = exposition.render(openmetrics=True, compressed=False, names=EVERYTHING)
-    assert strict == generated(picture, openmetrics=True)
+    assert strict == generated(snapshot, openmetrics=True)
     parsed = {metric.name: metric for metric in parse_openmetrics(strict.decode())}
     (info, _) = parsed["joulo_charger_info"].samples
     assert info.labels["nickname"] == nickname.strip()
@@ -102,17 +157,17 @@ def test_any_label_texts(account, nickname, session_id, tag, vehicle, label, sta
 
 @pytest.mark.parametrize("text", ["100 %", "%s", "%%d", "{0}", "\0", 'a\\"b\nc'])
 def test_texts_that_mean_something_to_python(text):
-    picture = renamed(recorded_picture(), text)
+    named = renamed(recorded_picture(), text)
     answer = fixture("chargers")
     household = Household(account=text, labels={answer["chargers"][0]["id"]: text}).chargers(answer).picture()
-    for each in (picture, household):
-        body = exposition_of(each).render(openmetrics=False, compressed=False, names=EVERYTHING)
+    for each in (named, household):
+        body = exposition_of({text: each}).render(openmetrics=False, compressed=False, names=EVERYTHING)
         assert body == generated(each, openmetrics=False)
 
 
 @FORMATS
 def test_help_and_type_once_and_before_the_samples(openmetrics):
-    body = exposition_of(*accounts(3)).render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
+    body = exposition_of(fleet(3)).render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
     lines = body.decode().splitlines()
     helps = [line.split(" ")[2] for line in lines if line.startswith("# HELP")]
     types = [line.split(" ")[2] for line in lines if line.startswith("# TYPE")]
@@ -124,53 +179,19 @@ def test_help_and_type_once_and_before_the_samples(openmetrics):
     assert all(float(value) >= 0 for value in samples)
 
 
-def test_a_new_picture_renders_its_own_account_only_and_a_scrape_none():
-    snapshots = accounts(3)
-    exposition = exposition_of(*snapshots)
-    exposition.render(openmetrics=False, compressed=False, names=EVERYTHING)
-    exposition.publish("account-1", snapshots[1])
-    exposition.render(openmetrics=False, compressed=True, names=EVERYTHING)
-    assert exposition.work.accounts_rendered == 3 + 1
-    for openmetrics in (False, True, False):
-        exposition.render(openmetrics=openmetrics, compressed=True, names=EVERYTHING)
-    exposition.keep_only(["account-0", "account-1"])
-    exposition.render(openmetrics=False, compressed=False, names=EVERYTHING)
-    assert exposition.work.accounts_rendered == 3 + 1
-
-
-@FORMATS
-def test_a_new_picture_is_served_at_once(openmetrics):
-    household = Household().chargers(fixture("chargers"))
-    exposition = exposition_of(household.picture())
-    before = exposition.render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
-    exposition.publish("#0", household.picture(stale=["chargers"]))
-    after = exposition.render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
-    assert b'joulo_charging{charger="oprit"} 1.0' in before
-    assert b"joulo_charging" not in after
-
-
-@FORMATS
-def test_keep_only_forgets_the_others_and_orders_the_rest(openmetrics):
-    first, second, third = accounts(3)
-    exposition = exposition_of(first, second, third)
-    exposition.render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
-    exposition.keep_only(["account-2", "new", "account-0"])
-    assert [snapshot.account for snapshot in exposition.snapshots()] == ["account-2", "account-0"]
-    body = exposition.render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
-    assert body == generated(third, first, openmetrics=openmetrics)
-    exposition.keep_only([])
-    assert b"joulo_up" not in exposition.render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
-
-
-def recorded_answers() -> Exposition:
-    """Return two accounts as the recorded answers show them, the second with a power reading and a failure."""
+def recorded_responses() -> Exposition:
+    """Return two accounts of the recorded API responses, the second with a power reading and a failure."""
     metered = fixture("chargers")
     metered["chargers"][0] |= {"latest_meter_wh": 8_119_450, "meter_updated_at": "2026-06-18T18:15:00Z"}
     strange = fixture("chargers")
     strange["chargers"][1] |= {"nickname": 'Garage "achter"\n\\ ⚡', "status": "paused"}
     office = Household(account="office", id_tags="hash").chargers(metered).chargers(strange)
     office.sessions(fixture("sessions")).energy(fixture("energy-older")).time_out("energy")
-    return exposition_of(with_position(recorded_picture(account="home")), office.picture(), market_picture())
+    exposition = Exposition(process(Gauges()))
+    snapshots = (with_position(recorded_picture(account="home")), office.picture(), market_picture())
+    for position, snapshot in enumerate(snapshots):
+        exposition.publish(f"{position}", snapshot)
+    return exposition
 
 
 GOLDENS = pytest.mark.parametrize(
@@ -179,8 +200,8 @@ GOLDENS = pytest.mark.parametrize(
 
 
 @GOLDENS
-def test_recorded_answers_give_the_golden_exposition(name, openmetrics):
-    body = recorded_answers().render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
+def test_recorded_responses_give_the_golden_exposition(name, openmetrics):
+    body = recorded_responses().render(openmetrics=openmetrics, compressed=False, names=EVERYTHING)
     if os.environ.get("RENEW_GOLDEN"):
         (GOLDEN / name).write_bytes(body)
     assert body.decode() == (GOLDEN / name).read_text(encoding="utf-8")

@@ -10,8 +10,7 @@ import dashboard_rules
 import pytest
 import yaml
 
-from joulo_exporter.collector import FAMILIES
-from joulo_exporter.collector.process import ConfigReloads, process_registry
+from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
 ROOT = Path(__file__).parents[2]
 PROVISIONING = ROOT / "deploy/grafana/provisioning"

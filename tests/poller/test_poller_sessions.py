@@ -29,7 +29,7 @@ def history(*sessions: dict):
     [OUTAGE, {}, showing(), showing(charger() | {"id": "other", "slug": "other"}),
      showing(charger() | {"current_session": {"kwh_so_far": 1}}),
      showing(charger() | {"current_session": "5"}, charger() | {"id": "other", "slug": "other"}), b"<html>"],
-    ids=["outage", "no list", "empty list", "charger missing", "session without id", "no object", "web page"],
+    ids=["outage", "no list", "empty list", "charger missing", "no session id", "no session object", "web page"],
 )  # fmt: skip
 async def test_what_does_not_show_the_charger_ends_no_session(answer):
     async with Rig() as rig:

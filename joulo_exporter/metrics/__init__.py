@@ -1,0 +1,53 @@
+"""Metric families of an account, and the collector that gives them to prometheus-client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.registry import Collector
+
+from joulo_exporter.metrics import chargers, ere, exporter, sessions, totals
+from joulo_exporter.metrics.exporter import ConfigReloads, process_registry
+from joulo_exporter.metrics.family import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from prometheus_client.metrics_core import Metric
+
+    from joulo_exporter.snapshot import Snapshot
+
+FAMILIES: tuple[Family, ...] = (
+    *chargers.FAMILIES,
+    *totals.CHARGER_TOTALS,
+    *sessions.LAST_SESSION,
+    *totals.VEHICLE_TOTALS,
+    *totals.ACCOUNT_TOTALS,
+    *sessions.ENDED_SESSIONS,
+    *ere.FAMILIES,
+    *exporter.FAMILIES,
+)
+"""Every metric family of an account, in the order in which they are served."""
+
+
+class JouloCollector(Collector):
+    """Serves the snapshots of all accounts to a registry of prometheus-client.
+
+    Args:
+        snapshots: returns the current snapshots.
+    """
+
+    def __init__(self, snapshots: Callable[[], Iterable[Snapshot]]) -> None:
+        self._snapshots = snapshots
+
+    def describe(self) -> Iterable[Metric]:
+        """Return every family that a collection can contain, without samples."""
+        return [family.empty() for family in FAMILIES]
+
+    def collect(self) -> Iterable[Metric]:
+        """Return each family that has samples."""
+        snapshots = list(self._snapshots())
+        return [metric for family in FAMILIES if (metric := family.collect(snapshots)).samples]
+
+
+__all__ = ["FAMILIES", "ConfigReloads", "Family", "JouloCollector", "process_registry"]

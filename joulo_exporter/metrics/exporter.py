@@ -1,0 +1,183 @@
+"""Metric families of the exporter itself: its requests and refreshes per account, and its process."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.registry import Collector
+
+from joulo_exporter.metrics.family import Family, Samples, present
+from joulo_exporter.sharding import ALONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from prometheus_client.metrics_core import Metric
+
+    from joulo_exporter.sharding import Shard
+    from joulo_exporter.snapshot import EndpointHealth, Snapshot
+
+
+def _each(value: Callable[[EndpointHealth], float | None]) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
+        return present([((health.endpoint,), value(health)) for health in snapshot.endpoints])
+
+    return samples
+
+
+def _requests(snapshot: Snapshot) -> Samples:
+    for health in snapshot.endpoints:
+        for code, count in health.requests.items():
+            yield (health.endpoint, code), float(count)
+
+
+def _malformed_fields(snapshot: Snapshot) -> Samples:
+    for health in snapshot.endpoints:
+        for field, count in health.malformed_fields.items():
+            yield (health.endpoint, field), float(count)
+
+
+def _durations(snapshot: Snapshot) -> Samples:
+    for health in snapshot.endpoints:
+        yield (health.endpoint,), health.durations
+
+
+def _persistent(snapshot: Snapshot) -> Samples:
+    if snapshot.book is not None:
+        yield (), float(snapshot.book.persistent)
+
+
+FAMILIES = (
+    Family(
+        "joulo_up",
+        "gauge",
+        "1 if the last refresh of the endpoint succeeded, else 0; absent before the first one.",
+        ("endpoint",),
+        _each(lambda health: health.up),
+    ),
+    Family(
+        "joulo_last_refresh_timestamp_seconds",
+        "gauge",
+        "When a refresh of the endpoint succeeded last, Unix time.",
+        ("endpoint",),
+        _each(lambda health: health.succeeded_at_seconds),
+    ),
+    Family(
+        "joulo_refresh_interval_seconds",
+        "gauge",
+        "The least time between two refreshes of the endpoint.",
+        ("endpoint",),
+        _each(lambda health: health.interval_s),
+    ),
+    Family(
+        "joulo_api_requests_total",
+        "counter",
+        "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
+        ("endpoint", "code"),
+        _requests,
+    ),
+    Family(
+        "joulo_api_malformed_records_total",
+        "counter",
+        "Records of API responses that could not be read and were left out.",
+        ("endpoint",),
+        _each(lambda health: health.malformed),
+    ),
+    Family(
+        "joulo_api_malformed_fields_total",
+        "counter",
+        "Fields of API responses that could not be used and were treated as not given, since the process began.",
+        ("endpoint", "field"),
+        _malformed_fields,
+    ),
+    Family(
+        "joulo_api_unknown_fields",
+        "gauge",
+        "Fields of API responses that this version does not know, by name, at most 64; the debug log has them.",
+        ("endpoint",),
+        _each(lambda health: health.unknown_fields),
+    ),
+    Family(
+        "joulo_api_request_duration_seconds",
+        "histogram",
+        "Duration of requests to the API, body and decoding included.",
+        ("endpoint",),
+        _durations,
+    ),
+    Family(
+        "joulo_ledger_persistent",
+        "gauge",
+        "1 if the ledger is on disk, 0 if it is in memory and lost with the process.",
+        (),
+        _persistent,
+    ),
+)
+
+
+@dataclass(slots=True)
+class ConfigReloads:
+    """Outcome of the last loading of the configuration."""
+
+    successful: bool
+    succeeded_at_seconds: float
+
+
+class ExporterCollector(Collector):
+    """The exporter's version, the state of its configuration, and its place among the shards."""
+
+    def __init__(self, version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> None:
+        self._reloads = reloads
+        self._build = GaugeMetricFamily(
+            "joulo_exporter_build_info",
+            "Version of the exporter and of Python, always 1.",
+            labels=("version", "python_version"),
+        )
+        self._build.add_metric((version, platform.python_version()), 1)
+        self._ordinal = GaugeMetricFamily(
+            "joulo_exporter_shard_ordinal",
+            "Which shard of the accounts this exporter serves, from 0; the label says the same.",
+            labels=("shard_ordinal",),
+        )
+        self._ordinal.add_metric((str(shard.ordinal),), shard.ordinal)
+        self._total = GaugeMetricFamily(
+            "joulo_exporter_total_shards",
+            "Number of shards that this exporter knows of; 1 if it serves all accounts.",
+            value=shard.total,
+        )
+
+    def describe(self) -> Iterable[Metric]:
+        """Return the families."""
+        return self.collect()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the families with their values."""
+        return (
+            self._build,
+            GaugeMetricFamily(
+                "joulo_exporter_config_last_reload_successful",
+                "Whether the last loading of the configuration succeeded.",
+                value=float(self._reloads.successful),
+            ),
+            GaugeMetricFamily(
+                "joulo_exporter_config_last_reload_success_timestamp_seconds",
+                "When the configuration was loaded last without a fault, Unix time.",
+                value=self._reloads.succeeded_at_seconds,
+            ),
+            self._ordinal,
+            self._total,
+        )
+
+
+def process_registry(version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> CollectorRegistry:
+    """Return a registry with the metrics of this process."""
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(ExporterCollector(version, reloads, shard))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry

@@ -1,0 +1,82 @@
+"""A metric family: name, help, type, labels and mapping in one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.utils import floatToGoString
+
+from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
+
+if TYPE_CHECKING:
+    from joulo_exporter.snapshot import Snapshot
+
+Labels = tuple[str, ...]
+Value = float | Durations
+
+Samples = Iterable[tuple[Labels, Value]]
+"""Pairs of the values of a family's labels and a value."""
+
+LIVE = "Cached: at most a refresh interval old while the API answers, absent once it is stale."
+LEDGER = "From the ledger of all sessions; never falls, and stays while the API does not answer."
+ENERGY = "Cached from /energy: at most its refresh interval old while the API answers, absent once it is stale."
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric family of an account, and how its samples follow from a snapshot."""
+
+    name: str
+    type: Literal["gauge", "counter", "histogram"]
+    help: str
+    labels: Labels
+    samples: Callable[[Snapshot], Samples]
+    """Returns the samples of a snapshot; a value that the API does not give is left out."""
+
+    def empty(self) -> Metric:
+        """Return the family without samples; the client library names a counter without ``_total``."""
+        base = self.name.removesuffix("_total") if self.type == "counter" else self.name
+        return Metric(base, self.help, self.type)
+
+    def collect(self, snapshots: Iterable[Snapshot]) -> Metric:
+        """Return the family with the samples of these accounts."""
+        metric = self.empty()
+        for snapshot in snapshots:
+            for name, labels, value in self.series(snapshot):
+                metric.add_sample(name, labels, value)
+        return metric
+
+    def series(self, snapshot: Snapshot) -> Iterable[tuple[str, dict[str, str], float]]:
+        """Yield (name, labels, value) of every series of the account."""
+        account = {} if snapshot.account is None else {"account": snapshot.account}
+        for values, value in self.samples(snapshot):
+            labels = dict(zip(self.labels, values, strict=True)) | account
+            if isinstance(value, Durations):
+                yield from self._histogram(labels, value)
+            else:
+                yield self.name, labels, value
+
+    def _histogram(self, labels: dict[str, str], value: Durations) -> Iterable[tuple[str, dict[str, str], float]]:
+        for bound, count in zip(DURATION_BOUNDS_S, value.buckets, strict=True):
+            yield f"{self.name}_bucket", labels | {"le": number(bound)}, count
+        yield f"{self.name}_bucket", labels | {"le": "+Inf"}, value.count
+        yield f"{self.name}_count", labels, value.count
+        yield f"{self.name}_sum", labels, value.sum_s
+
+
+def number(value: float) -> str:
+    """Return a value as both exposition formats write it."""
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]  # of the library
+
+
+def present(pairs: Iterable[tuple[Labels, float | None]]) -> Iterable[tuple[Labels, float]]:
+    """Return the pairs that have a value."""
+    return [(labels, value) for labels, value in pairs if value is not None]
+
+
+def of_hundredths(value: float | None) -> float | None:
+    """Return integer hundredths as kWh or credits."""
+    return None if value is None else value / 100

@@ -1,0 +1,364 @@
+"""Scrapes while snapshots come and go: each is whole, costs what has changed, and lets the event loop go on."""
+
+import asyncio
+import gzip
+import itertools
+import zlib
+from random import Random
+
+import msgspec
+import pytest
+from fleet import picture
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from support.client_library import EVERYTHING, exposition_of, generated
+
+from joulo_exporter.metrics import FAMILIES, Family
+
+SOME = frozenset({"joulo_up", "joulo_api_request_duration_seconds_sum", "process_cpu_seconds_total"})
+FEW_FAMILIES = tuple(
+    family
+    for family in FAMILIES
+    if family.name
+    in {"joulo_up", "joulo_api_request_duration_seconds", "joulo_charger_info", "joulo_session_info"}
+)
+
+
+def fleet(count, generation=0):
+    return {f"{number}": picture(f"account-{number}", 1, generation=generation) for number in range(count)}
+
+
+def render(exposition, *, openmetrics=False, compressed=True, names=EVERYTHING):
+    body = exposition.render(openmetrics=openmetrics, compressed=compressed, names=names)
+    return gzip.decompress(body) if compressed else body
+
+
+async def scrape(exposition, *, openmetrics=False, compressed=True, names=EVERYTHING):
+    body = await exposition.scrape(openmetrics=openmetrics, compressed=compressed, names=names)
+    received = b"".join(body.parts)
+    assert len(received) == body.length
+    return gzip.decompress(received) if compressed else received
+
+
+class Renderings:
+    """A metric family that counts how often it is rendered."""
+
+    def __init__(self):
+        self.count = 0
+        self.family = Family("joulo_renderings", "gauge", "Of no use.", (), self._samples)
+
+    def _samples(self, _snapshot):
+        self.count += 1
+        return ()
+
+
+@pytest.fixture
+def renderings():
+    return Renderings()
+
+
+@pytest.fixture
+def every_step():
+    """A clock by which each step has taken so long that the event loop goes on after it."""
+    return itertools.count().__next__
+
+
+@pytest.fixture
+def deflated(monkeypatch):
+    """List with an entry for each text that is deflated."""
+    made = []
+    really = zlib.compressobj
+
+    def noted(*arguments):
+        made.append(arguments)
+        return really(*arguments)
+
+    monkeypatch.setattr(zlib, "compressobj", noted)
+    return made
+
+
+# What is served
+
+
+@pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
+@pytest.mark.parametrize("count", [1, 3, 70])
+def test_a_new_snapshot_is_served_at_the_next_scrape(count, openmetrics):
+    snapshots = fleet(count)
+    exposition = exposition_of(snapshots)
+    render(exposition, openmetrics=openmetrics)
+    snapshots["0"] = msgspec.structs.replace(snapshots["0"], chargers=None)
+    exposition.publish("0", snapshots["0"])
+    lines = render(exposition, openmetrics=openmetrics)
+    assert lines == generated(*snapshots.values(), openmetrics=openmetrics)
+    assert lines.count(b"joulo_charging{") == count - 1
+
+
+def test_keep_only_forgets_the_others_and_orders_the_rest():
+    snapshots = fleet(3)
+    exposition = exposition_of(snapshots)
+    render(exposition)
+    exposition.keep_only(["2", "new", "0"])
+    assert list(exposition.snapshots()) == [snapshots["2"], snapshots["0"]]
+    assert render(exposition) == generated(snapshots["2"], snapshots["0"], openmetrics=False)
+    exposition.keep_only([])
+    assert render(exposition) == generated(openmetrics=False)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Accounts come, change and go between scrapes, in any order."""
+
+    numbers = st.integers(0, 149)
+
+    @initialize(count=st.sampled_from([0, 1, 60, 64, 130]))
+    def start(self, count):
+        self.snapshots = {}
+        self.exposition = exposition_of({}, families=FEW_FAMILIES)
+        self.publish_many(0, count)
+
+    @rule(number=numbers, generation=st.integers(0, 3), chargers=st.integers(1, 3))
+    def publish(self, number, generation, chargers):
+        name = f"account-{number}"
+        self.snapshots[name] = picture(name, chargers, generation=generation)
+        self.exposition.publish(name, self.snapshots[name])
+
+    @rule(first=numbers, count=st.integers(0, 70))
+    def publish_many(self, first, count):
+        for number in range(first, min(first + count, 150)):
+            self.publish(number, 0, 1)
+
+    @rule(number=numbers)
+    def publish_what_shows_nothing(self, number):
+        name = f"account-{number}"
+        self.snapshots[name] = msgspec.structs.replace(picture(name, 1), chargers=None, endpoints=())
+        self.exposition.publish(name, self.snapshots[name])
+
+    @rule(seed=st.integers(0, 99), share=st.sampled_from([0.0, 0.5, 0.95, 1.0]), shuffled=st.booleans())
+    def keep_only(self, seed, share, shuffled):
+        chance = Random(seed)
+        kept = [name for name in (*self.snapshots, "absent") if chance.random() <= share]
+        if shuffled:
+            chance.shuffle(kept)
+        self.exposition.keep_only(kept)
+        self.snapshots = {name: self.snapshots[name] for name in kept if name in self.snapshots}
+
+    @rule(openmetrics=st.booleans(), compressed=st.booleans(), names=st.sampled_from([EVERYTHING, SOME]))
+    def scrape(self, openmetrics, compressed, names):
+        lines = render(self.exposition, openmetrics=openmetrics, compressed=compressed, names=names)
+        snapshots = self.snapshots.values()
+        assert lines == generated(*snapshots, openmetrics=openmetrics, names=names, families=FEW_FAMILIES)
+        assert list(self.exposition.snapshots()) == list(snapshots)
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+@pytest.mark.parametrize("count", [2, 70])
+def test_an_account_that_cannot_be_rendered_keeps_its_old_lines(caplog, count):
+    snapshots = fleet(count)
+    exposition = exposition_of(snapshots)
+    before = render(exposition)
+    exposition.publish("1", msgspec.structs.replace(snapshots["1"], endpoints=(None,)))
+    assert render(exposition) == before
+    assert render(exposition, openmetrics=True) == generated(*snapshots.values(), openmetrics=True)
+    snapshots["0"] = picture("account-0", 2, generation=1)
+    exposition.publish("0", snapshots["0"])
+    assert render(exposition) == generated(*snapshots.values(), openmetrics=False)
+    assert [record.message for record in caplog.records] == ["an account cannot be shown as it is now"]  # once
+    snapshots["1"] = picture("account-1", 1, generation=2)
+    exposition.publish("1", snapshots["1"])
+    assert render(exposition) == generated(*snapshots.values(), openmetrics=False)
+
+
+def test_a_new_account_that_cannot_be_rendered_is_absent(caplog):
+    snapshots = fleet(3)
+    exposition = exposition_of(snapshots | {"broken": msgspec.structs.replace(snapshots["1"], endpoints=(None,))})
+    assert render(exposition) == generated(*snapshots.values(), openmetrics=False)
+    assert len(caplog.records) == 1
+
+
+# What happens at the same time
+
+
+@pytest.mark.parametrize("count", [3, 70])
+async def test_snapshots_that_come_meanwhile_are_shown_whole_or_not_at_all(count, every_step):
+    old, new = fleet(count), fleet(count, generation=1)
+    exposition = exposition_of(old, clock=every_step)
+    scraping = asyncio.create_task(scrape(exposition))
+    names = itertools.cycle(new)
+    for _ in range(count * 2):
+        await asyncio.sleep(0)
+        name = next(names)
+        exposition.publish(name, new[name])
+    lines = set((await scraping).splitlines())
+    for name in old:
+        shown = [set(generated(each[name], openmetrics=False).splitlines()) <= lines for each in (old, new)]
+        assert any(shown), f"account {name} is shown in parts"
+    assert await scrape(exposition) == generated(*new.values(), openmetrics=False)
+
+
+@pytest.mark.parametrize(("count", "kept"), [(100, 100), (100, 60), (100, 0), (5, 5), (5, 2), (5, 0)])
+@pytest.mark.parametrize("warm", [False, True], ids=["first scrape", "later scrape"])
+async def test_a_reload_meanwhile_is_followed(count, kept, warm, every_step):
+    snapshots = fleet(count)
+    exposition = exposition_of(snapshots, clock=every_step)
+    if warm:
+        await scrape(exposition)
+        snapshots = fleet(count, generation=1)
+        for name, each in snapshots.items():
+            exposition.publish(name, each)
+    scraping = asyncio.create_task(scrape(exposition))
+    for _ in range(count // 3):
+        await asyncio.sleep(0)
+    order = list(reversed(snapshots))[:kept]
+    exposition.keep_only(order)
+    wanted = generated(*(snapshots[name] for name in order), openmetrics=False)
+    assert await scraping == wanted
+    assert await scrape(exposition) == wanted
+
+
+@pytest.mark.parametrize("count", [3, 70])
+async def test_a_scrape_that_is_given_up_loses_nothing(count, every_step):
+    exposition = exposition_of(fleet(count), clock=every_step)
+    for generation, steps in enumerate((1, 5, count + 3, count + 30, count + 90)):
+        snapshots = fleet(count, generation)
+        for name, each in snapshots.items():
+            exposition.publish(name, each)
+        scraping = asyncio.create_task(scrape(exposition))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        scraping.cancel()
+        await asyncio.wait([scraping])
+    assert await scrape(exposition) == generated(*snapshots.values(), openmetrics=False)
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
+async def test_a_body_stays_what_it_was_while_it_is_sent(compressed):
+    snapshots = fleet(70)
+    exposition = exposition_of(snapshots)
+    body = await exposition.scrape(openmetrics=False, compressed=compressed, names=EVERYTHING)
+    parts = iter(body.parts)
+    received = next(parts)
+    for name, each in fleet(70, generation=1).items():
+        exposition.publish(name, each)
+    await scrape(exposition)
+    received += b"".join(parts)
+    lines = gzip.decompress(received) if compressed else received
+    assert lines == generated(*snapshots.values(), openmetrics=False)
+
+
+async def test_nothing_is_rendered_at_once_in_the_middle_of_a_scrape(every_step):
+    exposition = exposition_of(fleet(3), clock=every_step)
+    scraping = asyncio.create_task(scrape(exposition))
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="in progress"):
+        render(exposition)
+    assert await scraping == render(exposition)
+
+
+# What it costs, counted: the same on any machine
+
+
+@pytest.mark.parametrize("count", [3, 70])
+async def test_scrapes_at_the_same_time_share_the_work(count, every_step, renderings):
+    snapshots = fleet(count)
+    exposition = exposition_of(snapshots, families=(*FAMILIES, renderings.family), clock=every_step)
+    bodies = await asyncio.gather(*(scrape(exposition, openmetrics=openmetrics) for openmetrics in (0, 1, 0)))
+    assert bodies == [generated(*snapshots.values(), openmetrics=openmetrics) for openmetrics in (0, 1, 0)]
+    assert renderings.count == count
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_only_accounts_with_a_new_snapshot_are_rendered_and_only_when_scraped(count, renderings):
+    exposition = exposition_of(fleet(count), families=(*FAMILIES, renderings.family))
+    assert renderings.count == 0
+    render(exposition)
+    assert renderings.count == count
+    for generation in range(1, 6):
+        for number in range(7):
+            exposition.publish(f"{number}", picture(f"account-{number}", 1, generation=generation))
+    assert renderings.count == count
+    for openmetrics, compressed in ((False, True), (True, True), (False, False)):
+        render(exposition, openmetrics=openmetrics, compressed=compressed)
+        assert renderings.count == count + 7
+
+
+def test_a_scrape_at_rest_deflates_the_process_only(deflated):
+    exposition = exposition_of(fleet(200))
+    render(exposition)
+    del deflated[:]
+    render(exposition)
+    assert len(deflated) == 1
+
+
+def test_the_other_format_deflates_its_headers_only(deflated):
+    exposition = exposition_of(fleet(200))
+    render(exposition)
+    del deflated[:]
+    render(exposition, openmetrics=True)
+    assert 1 < len(deflated) <= len(FAMILIES) + 1
+
+
+def test_a_change_of_one_account_deflates_the_families_that_show_it(deflated):
+    before, after = (
+        generated(picture("account-150", 1, generation=number), openmetrics=False) for number in (0, 1)
+    )
+    changed = {
+        line.split(b"{")[0].split(b"_bucket")[0] for line in set(after.splitlines()) - set(before.splitlines())
+    }
+    exposition = exposition_of(fleet(200))
+    render(exposition)
+    del deflated[:]
+    exposition.publish("150", picture("account-150", 1, generation=1))
+    render(exposition)
+    assert 3 <= len(deflated) <= len(changed) + 1
+
+
+def test_a_snapshot_that_shows_nothing_new_deflates_nothing(deflated):
+    exposition = exposition_of(fleet(200))
+    render(exposition)
+    del deflated[:]
+    exposition.publish("7", picture("account-7", 1))
+    render(exposition)
+    assert len(deflated) == 1  # the process
+
+
+def test_a_single_account_is_deflated_once_for_all_its_scrapes(deflated):
+    exposition = exposition_of({"": picture(None, 1)})
+    render(exposition)
+    del deflated[:]
+    render(exposition)
+    assert len(deflated) == 1
+    render(exposition, compressed=False)
+    assert len(deflated) == 1
+
+
+async def test_the_event_loop_goes_on_after_each_account_and_each_deflated_piece(every_step, renderings, deflated):
+    exposition = exposition_of(fleet(130), families=(*FAMILIES, renderings.family), clock=every_step)
+    scraping = asyncio.create_task(scrape(exposition))
+    iterations, rendered, pieces = 0, [0], [0]
+    while not scraping.done():
+        iterations += 1
+        await asyncio.sleep(0)
+        rendered.append(renderings.count)
+        pieces.append(len(deflated))
+    assert max(after - before for before, after in itertools.pairwise(rendered)) == 1
+    headers = len(FAMILIES) + 1
+    assert sorted(after - before for before, after in itertools.pairwise(pieces))[-2:] in ([1, 1], [1, headers])
+    assert 130 < iterations < 130 + 3 * (len(FAMILIES) + 1) + len(FAMILIES) + 40
+
+
+async def test_a_scrape_at_rest_ends_within_one_iteration_of_the_event_loop(every_step):
+    exposition = exposition_of(fleet(130), clock=every_step)
+    await scrape(exposition)
+    scraping = asyncio.create_task(scrape(exposition))
+    await asyncio.sleep(0)
+    assert scraping.done()
+
+
+async def test_within_3_ms_the_event_loop_is_not_troubled():
+    exposition = exposition_of(fleet(130), clock=lambda: 0.0)
+    scraping = asyncio.create_task(scrape(exposition))
+    await asyncio.sleep(0)
+    assert scraping.done()

@@ -1,0 +1,244 @@
+"""Totals and last sessions from the ledger, and the totals of ``/energy``."""
+
+import pytest
+from pictures import (
+    DRIVEWAY,
+    GARAGE_SESSION,
+    LAST_SESSION,
+    TAG,
+    Household,
+    fixture,
+    recorded,
+    recorded_picture,
+    series,
+    series_of,
+)
+
+OPRIT, GARAGE_LABEL = "{charger='oprit'}", "{charger='garage-achter'}"
+TOTALS = (
+    "joulo_total_kwh",
+    "joulo_ere_credits_total",
+    "joulo_sessions_total",
+    "joulo_session_seconds_total",
+    "joulo_vehicle_kwh_total",
+    "joulo_vehicle_ere_credits_total",
+    "joulo_vehicle_sessions_total",
+)
+
+
+def sessions(**changes) -> dict:
+    """Return the recorded page with the driveway's last finished session changed."""
+    page = fixture("sessions")
+    page["sessions"][1] |= changes
+    return page
+
+
+def energy(*without: str, month_without: str = "") -> dict:
+    answer = {key: value for key, value in fixture("energy").items() if key not in without}
+    for month in answer.get("months", ()):
+        month.pop(month_without, None)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("metric", "values"),
+    [
+        ("joulo_total_kwh", {OPRIT: 48.39, GARAGE_LABEL: 18.4}),
+        ("joulo_ere_credits_total", {OPRIT: 16.1, GARAGE_LABEL: 0}),
+        ("joulo_sessions_total", {OPRIT: 2, GARAGE_LABEL: 1}),
+        ("joulo_session_seconds_total", {OPRIT: 37_540, GARAGE_LABEL: 11_550}),
+        ("joulo_last_session_kwh", {OPRIT: 41.08, GARAGE_LABEL: 18.4}),
+        ("joulo_last_session_ere_credits", {OPRIT: 13.67}),
+        ("joulo_last_session_start_timestamp_seconds", {OPRIT: 1_781_636_700, GARAGE_LABEL: 1_781_510_400}),
+        ("joulo_last_session_end_timestamp_seconds", {OPRIT: 1_781_674_200, GARAGE_LABEL: 1_781_521_950}),
+        (
+            "joulo_last_session_info",
+            {
+                f"{{charger='oprit',session_id='{LAST_SESSION}',id_tag='{TAG}',vehicle='unknown'}}": 1,
+                f"{{charger='garage-achter',session_id='{GARAGE_SESSION}',id_tag='',vehicle='unknown'}}": 1,
+            },
+        ),
+        ("joulo_vehicle_kwh_total", {"{vehicle='tesla'}": 0, "{vehicle='unknown'}": 66.79}),
+        ("joulo_vehicle_ere_credits_total", {"{vehicle='tesla'}": 0, "{vehicle='unknown'}": 16.1}),
+        ("joulo_vehicle_sessions_total", {"{vehicle='tesla'}": 1, "{vehicle='unknown'}": 2}),
+        ("joulo_history_complete", {"": 1}),
+        ("joulo_account_kwh_total", {"{scope='ere'}": 1893.61, "{scope='all'}": 2210.9}),
+        ("joulo_account_ere_credits_total", {"": 630.02}),
+        ("joulo_account_sessions_total", {"{scope='ere'}": 97, "{scope='all'}": 118}),
+        (
+            "joulo_month_kwh",
+            {
+                "{month='2026-06',scope='ere'}": 143.25,
+                "{month='2026-06',scope='all'}": 161.65,
+                "{month='2026-05',scope='ere'}": 301.4,
+                "{month='2026-05',scope='all'}": 350.1,
+            },
+        ),
+        (
+            "joulo_month_sessions",
+            {
+                "{month='2026-06',scope='ere'}": 7,
+                "{month='2026-06',scope='all'}": 8,
+                "{month='2026-05',scope='ere'}": 15,
+                "{month='2026-05',scope='all'}": 18,
+            },
+        ),
+        ("joulo_month_ere_credits", {"{month='2026-06'}": 47.66, "{month='2026-05'}": 100.29}),
+    ],
+)
+def test_values_of_the_recorded_answers(metric, values):
+    assert series_of(metric, recorded_picture()) == values
+
+
+def test_totals_follow_the_vehicles_of_the_configuration():
+    picture = recorded_picture(vehicles={TAG: "kona", "DEADBEEF12345678": "tesla"})
+    assert series_of("joulo_vehicle_kwh_total", picture) == {
+        "{vehicle='kona'}": 48.39,
+        "{vehicle='tesla'}": 0,
+        "{vehicle='unknown'}": 18.4,
+    }
+    last = f"{{charger='oprit',session_id='{LAST_SESSION}',id_tag='{TAG}',vehicle='kona'}}"
+    assert last in series_of("joulo_last_session_info", picture)
+
+
+def test_energy_of_a_session_without_a_tag_is_in_no_vehicle_until_it_ends():
+    answer = fixture("chargers")
+    del answer["chargers"][0]["current_session"]["id_tag"]
+    household = Household().sessions({"sessions": [], "limit": 100, "offset": 0}).chargers(answer)
+    during = household.picture()
+    assert series_of("joulo_total_kwh", during)[OPRIT] == 7.31
+    assert series_of("joulo_vehicle_kwh_total", during)["{vehicle='unknown'}"] == 0
+    del answer["chargers"][0]["current_session"]
+    after = household.chargers(answer).picture()
+    assert series_of("joulo_vehicle_kwh_total", after)["{vehicle='unknown'}"] == 7.31
+
+
+def test_totals_only_once_the_history_is_complete():
+    page = fixture("sessions") | {"limit": 4}  # a full page: older sessions may follow
+    served = series(Household().chargers(fixture("chargers")).sessions(page).picture())
+    assert served["joulo_history_complete"] == 0
+    assert not [name for name in served if name.split("{")[0] in TOTALS]
+    assert served[f"joulo_last_session_kwh{OPRIT}"] == 41.08
+
+
+def test_a_charger_that_never_charged_has_zeros():
+    served = series(Household().chargers(fixture("chargers")).sessions({"sessions": []}).picture())
+    assert served[f"joulo_total_kwh{GARAGE_LABEL}"] == 0
+    assert not [name for name in served if name.startswith("joulo_last_session")]
+
+
+def test_a_charger_that_is_no_longer_linked_keeps_its_totals():
+    served = series(Household().chargers({"chargers": []}).sessions(fixture("sessions")).picture())
+    assert served[f"joulo_total_kwh{GARAGE_LABEL}"] == 18.4
+    assert f"joulo_charging{GARAGE_LABEL}" not in served
+
+
+@pytest.mark.parametrize(
+    ("changes", "gone"),
+    [
+        ({"ere_credits": None}, {f"joulo_last_session_ere_credits{OPRIT}"}),
+        ({"charger_nickname": None}, set()),
+        ({"status": None}, set()),
+        ({"counts_for_ere": None}, set()),
+    ],
+)
+def test_what_sessions_does_not_give_is_absent(changes, gone):
+    before = series(Household().sessions(sessions()).picture())
+    after = series(Household().sessions(sessions(**changes)).picture())
+    assert before.keys() - after.keys() == gone
+    assert after.keys() <= before.keys()
+
+
+def test_a_last_session_without_a_tag():
+    served = series_of("joulo_last_session_info", Household().sessions(sessions(id_tag=None)).picture())
+    assert f"{{charger='oprit',session_id='{LAST_SESSION}',id_tag='',vehicle='unknown'}}" in served
+
+
+def test_a_session_that_ended_is_the_last_one_with_the_values_last_seen():
+    household = Household(vehicles={TAG: "kona"}).chargers(fixture("chargers"))
+    idle = fixture("chargers")
+    del idle["chargers"][0]["current_session"]
+    household.now_seconds += 60
+    served = series(household.chargers(idle).picture())
+    assert served[f"joulo_last_session_kwh{OPRIT}"] == 7.31
+    assert served[f"joulo_last_session_end_timestamp_seconds{OPRIT}"] == household.now_seconds - 60
+    assert served[f"joulo_session_kwh{OPRIT}"] == 0
+    assert f"joulo_last_session_ere_credits{OPRIT}" not in served
+
+
+def test_a_session_that_ended_without_any_value():
+    answer = {"chargers": [{"id": DRIVEWAY, "slug": "oprit", "current_session": {"id": "s"}}]}
+    idle = {"chargers": [{"id": DRIVEWAY, "slug": "oprit"}]}
+    served = series(Household().chargers(answer).chargers(idle).picture())
+    assert [name for name in served if name.startswith("joulo_last")] == [
+        f"joulo_last_session_end_timestamp_seconds{OPRIT}",
+        "joulo_last_session_info{charger='oprit',session_id='s',id_tag='',vehicle='unknown'}",
+        "joulo_last_refresh_timestamp_seconds{endpoint='chargers'}",
+    ]
+
+
+MONTHS = ("2026-06", "2026-05")
+
+
+@pytest.mark.parametrize(
+    ("answer", "gone"),
+    [
+        (energy("total_kwh"), {"joulo_account_kwh_total{scope='ere'}"}),
+        (energy("total_kwh_all"), {"joulo_account_kwh_total{scope='all'}"}),
+        (energy("total_ere_credits"), {"joulo_account_ere_credits_total"}),
+        (energy("total_sessions"), {"joulo_account_sessions_total{scope='ere'}"}),
+        (energy("total_sessions_all"), {"joulo_account_sessions_total{scope='all'}"}),
+        (energy(month_without="kwh"), {f"joulo_month_kwh{{month='{m}',scope='ere'}}" for m in MONTHS}),
+        (energy(month_without="kwh_all"), {f"joulo_month_kwh{{month='{m}',scope='all'}}" for m in MONTHS}),
+        (energy(month_without="sessions"), {f"joulo_month_sessions{{month='{m}',scope='ere'}}" for m in MONTHS}),
+        (
+            energy(month_without="sessions_all"),
+            {f"joulo_month_sessions{{month='{m}',scope='all'}}" for m in MONTHS},
+        ),
+        (energy(month_without="ere_credits"), {f"joulo_month_ere_credits{{month='{m}'}}" for m in MONTHS}),
+    ],
+)
+@pytest.mark.parametrize("given_before", [False, True])
+def test_what_energy_does_not_give_is_absent(answer, gone, given_before):
+    former = Household().energy(energy())
+    after = (former if given_before else Household()).energy(answer).picture()
+    assert series(Household().energy(energy()).picture()).keys() - series(after).keys() == gone
+
+
+def test_an_older_answer_of_energy_has_the_plain_scope_only():
+    served = series(Household().energy(fixture("energy-older")).picture())
+    account = ("joulo_account", "joulo_month")
+    assert {name: value for name, value in served.items() if name.startswith(account)} == {
+        "joulo_account_kwh_total{scope='ere'}": 512.3,
+        "joulo_account_ere_credits_total": 76.85,
+        "joulo_account_sessions_total{scope='ere'}": 31,
+        "joulo_month_kwh{month='2026-02',scope='ere'}": 88.1,
+        "joulo_month_sessions{month='2026-02',scope='ere'}": 6,
+        "joulo_month_ere_credits{month='2026-02'}": 13.22,
+    }
+
+
+def test_counters_of_energy_never_fall_and_months_may():
+    lower = energy() | {"total_kwh": 1, "total_ere_credits": 2, "total_sessions": 3}
+    lower["months"][0]["kwh"] = 4
+    served = series(Household().energy(energy()).energy(lower).picture())
+    assert served["joulo_account_kwh_total{scope='ere'}"] == 1893.61
+    assert served["joulo_account_ere_credits_total"] == 630.02
+    assert served["joulo_account_sessions_total{scope='ere'}"] == 97
+    assert served["joulo_month_kwh{month='2026-06',scope='ere'}"] == 4
+
+
+def test_a_stale_answer_of_energy_vanishes():
+    household = recorded()
+    fresh, stale = series(household.picture()), series(household.picture(stale=["energy"]))
+    account = ("joulo_account", "joulo_month")
+    assert stale == {name: value for name, value in fresh.items() if not name.startswith(account)}
+
+
+def test_totals_do_not_fall_when_a_session_is_corrected():
+    household = recorded()
+    household.picture()
+    served = series(household.sessions(sessions(kwh=1, ere_credits=0.5)).picture())
+    assert served[f"joulo_total_kwh{OPRIT}"] == 48.39
+    assert served[f"joulo_ere_credits_total{OPRIT}"] == 16.1
+    assert served[f"joulo_last_session_kwh{OPRIT}"] == 1

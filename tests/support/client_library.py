@@ -1,0 +1,88 @@
+"""Exposition of snapshots by prometheus-client: the bytes that ours has to serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+
+from joulo_exporter.exposition import Exposition
+from joulo_exporter.metrics import FAMILIES, JouloCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from joulo_exporter.metrics import Family
+    from joulo_exporter.snapshot import Snapshot
+
+EVERYTHING: frozenset[str] = frozenset()
+
+
+class Gauges(Collector):
+    """A process whose metrics stand still."""
+
+    def collect(self):
+        build = GaugeMetricFamily(
+            "joulo_exporter_build_info", "Version of the exporter.", labels=("version", "python_version")
+        )
+        build.add_metric(("1.2.3", "3.11.4"), 1)
+        yield build
+        yield GaugeMetricFamily("process_start_time_seconds", "Start of the process.", value=1_781_800_000.25)
+
+
+class GaugesAndCounter(Gauges):
+    """The same with a counter: its name is another one in OpenMetrics."""
+
+    def collect(self):
+        yield from super().collect()
+        yield CounterMetricFamily("process_cpu_seconds_total", "CPU of the process.", value=12.5)
+
+
+class SomeFamilies(Collector):
+    """Collector of a few metric families."""
+
+    def __init__(self, families: Sequence[Family], snapshots: Sequence[Snapshot]) -> None:
+        self._families, self._snapshots = families, snapshots
+
+    def describe(self):
+        return [family.empty() for family in self._families]
+
+    def collect(self):
+        metrics = [family.collect(self._snapshots) for family in self._families]
+        return [metric for metric in metrics if metric.samples]
+
+
+def process(collector: Collector | None = None) -> CollectorRegistry:
+    """Return the registry of a process."""
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(collector or GaugesAndCounter())
+    return registry
+
+
+def exposition_of(snapshots: Mapping[str, Snapshot], **options) -> Exposition:
+    """Return an exposition of these accounts and of the process."""
+    exposition = Exposition(process(), **options)
+    for account, snapshot in snapshots.items():
+        exposition.publish(account, snapshot)
+    return exposition
+
+
+def generated(
+    *snapshots: Snapshot,
+    openmetrics: bool,
+    names: frozenset[str] = EVERYTHING,
+    families: Sequence[Family] = FAMILIES,
+) -> bytes:
+    """Return the exposition of a registry of the accounts, then of that of the process."""
+    joulo = CollectorRegistry()
+    joulo.register(
+        JouloCollector(lambda: snapshots) if families is FAMILIES else SomeFamilies(families, snapshots)
+    )
+    registries = (joulo, process())
+    asked = [registry.restricted_registry(names) if names else registry for registry in registries]
+    if not openmetrics:
+        return b"".join(map(generate_latest, asked))
+    return generate_openmetrics(asked[0]).removesuffix(b"# EOF\n") + generate_openmetrics(asked[1])
