@@ -144,8 +144,8 @@ def test_the_sdist_has_what_the_tests_need(built):
 
 def test_no_secret_gets_into_the_sdist(tmp_path, built):
     """The sdist is built from what .gitignore leaves: a token in its place must not be in it."""
-    with tarfile.open(built[1]) as sdist:
-        sdist.extractall(tmp_path, filter="data")
+    # Not tarfile's extractall: its filter is missing before Python 3.11.4, and 3.12 warns where none is named.
+    subprocess.run(["tar", "-xf", built[1], "-C", tmp_path], check=True)
     source = tmp_path / f"joulo_exporter-{__version__}"
     (source / "deploy/secrets/joulo-token").write_text("joulo_secret\n")
     (source / "deploy/secrets/alertmanager/ntfy-token").write_text("tk_secret\n")

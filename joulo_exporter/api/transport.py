@@ -19,9 +19,11 @@ TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 
 _DETAIL_LENGTH = 80
 
-# X509_V_ERR_… of OpenSSL's x509_vfy.h: host name and IP address mismatch; not yet valid, and expired.
+# X509_V_ERR_… of OpenSSL's x509_vfy.h: host name and IP address mismatch; not yet valid, and expired; no issuer
+# (2, 20), self-signed (18, 19), no issuer of the first one (21).
 _OTHER_NAME = (62, 64)
 _OUT_OF_DATE = (9, 10)
+_UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
 
 
 def timeout_failure(host: str, timeout_s: float) -> ApiTimeoutError:
@@ -115,6 +117,11 @@ def _tls_message(error: Exception, who: str, key: str, api: ApiConfig) -> str:
         return (
             f"{certificate}, or one that vouches for it, is out of date ({detail}); "
             "have it renewed, or set this machine's clock"
+        )
+    if api.authorities is not None and code not in _UNKNOWN_ISSUER:
+        return (
+            f"{certificate}, or one that vouches for it, is refused ({detail}); "
+            f"have it made anew without that fault, or check {key}"
         )
     if api.authorities is not None:
         return (

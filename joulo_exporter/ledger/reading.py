@@ -106,9 +106,9 @@ class LedgerReader:
             return Completeness(complete=False, sessions=0, back_to_seconds=None, read_in_full_at_seconds=None)
         walk = load_walk(self._connection, number)
         sessions, back_to_seconds = self._connection.execute(
-            "SELECT (SELECT SUM(entries) FROM totals WHERE account = ?1), "
-            "(SELECT MIN(started_at) FROM sessions WHERE account = ?1 AND withdrawn = 0)",
-            (number,),
+            "SELECT (SELECT SUM(entries) FROM totals WHERE account = :account), "
+            "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0)",
+            {"account": number},
         ).fetchone()
         return Completeness(walk.complete, sessions or 0, back_to_seconds, walk.finished_at_seconds)
 

@@ -145,13 +145,13 @@ async def test_cancellation_passes_untouched(client_of):
     assert fetching.cancelled()
 
 
-NESTED = b'{"chargers": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+NESTED = b'{"chargers": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}"
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (NESTED, "recursion"),
+        (NESTED, "while deserializing an object"),  # what comes before it is Python's, and not the same in all
         (b'{"chargers": [' + b"0," * 1_000_000 + b"0]}", "length <= 10000"),
         (b"{}".ljust(BODY_LIMIT_BYTES + 1), "larger than 8 MiB"),
     ],

@@ -85,6 +85,11 @@ def test_the_rules_are_the_shipped_ones():
     assert rule["spec"]["groups"] == [
         group for path in paths for group in yaml.safe_load(path.read_text())["groups"]
     ]
+
+
+@pytest.mark.e2e
+def test_prometheus_takes_the_rules():
+    rule = one(rendered("prometheus-operator"), "PrometheusRule")
     checked = subprocess.run(
         ["promtool", "check", "rules", "/dev/stdin"], input=yaml.safe_dump(rule["spec"]), text=True,
         capture_output=True, check=False,

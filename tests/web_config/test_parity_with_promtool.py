@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from certificates import HASH
+from tls_rig import takes_x25519
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web_config import load_web_config
@@ -161,6 +162,12 @@ WE_REFUSE = {
     "second document": ("---\n{}\n---\n{}\n", "Go ignores all documents but the first"),
     "anchor": ("http_server_config: &x {http2: true}", "our configuration knows no anchors"),
 }  # fmt: skip
+
+X25519 = f"tls_server_config: {{{PAIR}, curve_preferences: [X25519]}}"
+if takes_x25519():
+    SAME["X25519"] = X25519
+else:
+    WE_REFUSE["X25519"] = (X25519, "Python before 3.11.4 cannot be held to this curve")
 
 
 @pytest.fixture(scope="module")
