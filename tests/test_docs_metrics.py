@@ -78,6 +78,7 @@ def test_queries_ask_for_what_exists(query):
         assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= known[name]
 
 
+@pytest.mark.e2e
 def test_promtool_understands_every_query(tmp_path):
     rules = [{"record": f"example:{number}", "expr": query} for number, query in enumerate(queries())]
     path = tmp_path / "rules.yml"

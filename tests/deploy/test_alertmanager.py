@@ -41,6 +41,7 @@ def seconds(duration):
     return int(duration[:-1]) * SECONDS[duration[-1]]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", EVERY)
 def test_alertmanager_takes_it(tmp_path, name):
     text = (DEPLOY / name).read_text().replace("templates/", f"{DEPLOY}/templates/")
@@ -71,6 +72,7 @@ def test_session_messages_are_apart_and_once(name):
     assert route["receiver"].endswith("-health")
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("labels", "receiver"),
     [
@@ -144,6 +146,7 @@ ONE, RESOLVED = data("firing", ENDED), data("resolved", BACK)
 TWO, OTHER = data("firing", OFFLINE, BACK, FOREIGN), data("firing", FOREIGN)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("template", "alerts", "text"),
     [

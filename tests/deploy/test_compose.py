@@ -37,6 +37,7 @@ def run(*command):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.e2e
 def test_both_validators_take_them():
     tool = Path(sys.executable).with_name("check-jsonschema")
     run(tool, "--builtin-schema", "vendor.compose-spec", *(DEPLOY / name for name in EVERY))
@@ -97,6 +98,7 @@ def test_the_demo_differs_only_in_data_and_secrets():
     assert set(compose("compose.yaml")["volumes"]).isdisjoint(compose("compose.demo.yaml")["volumes"])
 
 
+@pytest.mark.e2e
 def test_prometheus_is_configured_as_without_containers_but_for_the_addresses(tmp_path):
     shipped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     text = (DEPLOY / "compose/prometheus.yml").read_text()

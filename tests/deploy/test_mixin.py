@@ -58,6 +58,7 @@ def test_selector_prefix_patch_and_omission():
     assert changed["JouloChargerOffline"]["expr"] == usual["JouloChargerOffline"]["expr"]
 
 
+@pytest.mark.e2e
 def test_prometheus_takes_what_the_example_renders(tmp_path):
     files = json.loads(_jsonnet.evaluate_file(str(ROOT / "deploy/mixin/example.jsonnet")))
     # With -S, as the example says, each field is the text of a file.

@@ -41,12 +41,14 @@ def served_names():
     return names
 
 
+@pytest.mark.e2e
 def test_prometheus_takes_configuration_and_rules():
     checked = promtool("check", "config", ROOT / "deploy/prometheus/prometheus.yml")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"SUCCESS: {len(RULES)} rule files found" in checked.stdout
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", sorted(path.name for path in TESTS.glob("*.yml")))
 def test_rules_do_what_their_tests_say(name):
     tested = promtool("test", "rules", name, cwd=TESTS)
@@ -66,6 +68,7 @@ MUTATIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_the_tests_of_the_session_alert_notice(tmp_path, mutation):
     shipped, changed = MUTATIONS[mutation]

@@ -200,6 +200,7 @@ def test_parsers_read_every_sample_of_the_golden_exposition(name, openmetrics):
     assert all(sample.timestamp is None for sample in samples)
 
 
+@pytest.mark.e2e
 def test_promtool_finds_nothing_to_improve():
     with (GOLDEN / "metrics.txt").open("rb") as golden:
         checked = subprocess.run(
@@ -210,6 +211,7 @@ def test_promtool_finds_nothing_to_improve():
     assert (checked.stdout, checked.stderr, checked.returncode) == ("", days, 3)
 
 
+@pytest.mark.e2e
 def test_promtool_would_find_something():
     bad = b"# HELP requests Requests.\n# TYPE requests counter\nrequests 1\n"
     checked = subprocess.run([PROMTOOL, "check", "metrics"], input=bad, capture_output=True, check=False)

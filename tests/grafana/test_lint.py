@@ -55,6 +55,7 @@ def covers(exception, finding):
     return rule == one and of_board and panel in {ANY, shown}
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
 def test_a_rule_holds_but_for_its_exceptions(path, rule):
@@ -62,6 +63,7 @@ def test_a_rule_holds_but_for_its_exceptions(path, rule):
     assert [one for one in here if not any(covers(exception, one) for exception in EXCEPTIONS)] == []
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("exception", EXCEPTIONS, ids="-".join)
 def test_an_exception_is_needed(exception):
     assert any(covers(exception, one) for one in found())
@@ -78,6 +80,7 @@ BREAK = {  # what is done to the text of a dashboard, and the rule that must fin
 }
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("rule", BREAK)
 def test_a_rule_finds_what_breaks_it(rule):
     (path,) = (one for one in as_grafana.ENGLISH if one.stem == "joulo-charging")
