@@ -17,8 +17,9 @@ test: test-says $(VENV)/.test-installed
 test-says:
 	@.ci/install-tools --say
 
-# Nothing but Python: no Debian packages, no npm.
+# Nothing but Python and the openssl program, which makes certificates: no Debian packages, no npm.
 test-unit: $(VENV)/.test-installed
+	@command -v openssl >/dev/null || { echo 'please install openssl first, with which the tests make certificates' >&2; exit 1; }
 	$(BIN)/python -m pytest -m 'not e2e' $(PYTEST_FLAGS)
 
 # The same on other Pythons: that of Debian's stable suite, and the newest, of its development suite.
