@@ -78,6 +78,7 @@ def test_the_service_monitor():
     assert added & ours == dropped == {"endpoint"}
 
 
+@pytest.mark.e2e
 def test_the_rules_are_the_shipped_ones():
     rule = one(rendered("prometheus-operator"), "PrometheusRule")
     assert rule["spec"].keys() == {"groups"}

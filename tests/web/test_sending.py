@@ -297,6 +297,7 @@ def test_batches_are_all_the_bytes():
     assert len(batches) < 12
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("times", [1, 5], ids=["from blocks", "from a file"])
 async def test_curl_takes_a_long_gzip_answer(tmp_path, monkeypatch, times):
     monkeypatch.setattr(run, "_WORTH_A_FILE", 1)
