@@ -116,4 +116,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for program, versions in groupby(sorted(programs.ran_against), key=itemgetter(0)):
             terminalreporter.write_line(f"{program}: {', '.join(version for _, version in versions)}")
         if programs.CURRENT not in programs.GENERATIONS:
-            terminalreporter.write_line("not today's, which .ci/current-stack .current-stack fetches")
+            terminalreporter.write_line("not today's, which .ci/current-stack fetches")
