@@ -78,7 +78,7 @@ image-test: $(VENV)/.test-installed
 	.ci/image/test
 
 clean:
-	rm -rf $(VENV) .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache .current-stack build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py

@@ -77,6 +77,13 @@ def test_the_exporter_is_this_version_built_from_here():
         assert [where for _, where, _ in mounts(exporter)] == ["/data"]
 
 
+def test_the_page_names_the_versions():
+    page = (ROOT / "docs/install/compose.md").read_text()
+    named = dict(re.findall(r"\b(Prometheus|Alertmanager|Grafana) (\d+\.\d+\.\d+)", page))
+    images = [settings["image"].split(":") for _, service, settings in services() if service != "exporter"]
+    assert {(name.rpartition("/")[2].title(), tag.removeprefix("v")) for name, tag in images} == set(named.items())
+
+
 def test_secrets_are_files_that_git_passes_over():
     declared = compose("compose.yaml")["secrets"]
     assert declared.keys() == {"joulo-token", "grafana-password"}
@@ -112,7 +119,7 @@ def test_prometheus_is_configured_as_without_containers_but_for_the_addresses():
 
 
 @pytest.mark.e2e
-def test_prometheus_takes_its_configuration(tmp_path):
+def test_prometheus_takes_its_configuration(generation, tmp_path):
     shutil.copytree(DEPLOY / "prometheus/rules", tmp_path / "rules")
-    shutil.copy(DEPLOY / "compose/prometheus.yml", tmp_path)
-    run("promtool", "check", "config", tmp_path / "prometheus.yml")
+    (tmp_path / "prometheus.yml").write_text((DEPLOY / "compose/prometheus.yml").read_text())
+    run(generation.path("promtool"), "check", "config", tmp_path / "prometheus.yml")
