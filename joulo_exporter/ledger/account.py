@@ -290,12 +290,19 @@ def _save_success(
     connection.execute(
         """INSERT INTO endpoints
              (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
-           VALUES (?1, ?2, ?3, ?4, ?5, 1, ?3, ?6, 1)
+           VALUES (:account, :endpoint, :requested, :pause, :failures, 1, :requested, :malformed, 1)
            ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
              pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
              succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed,
              succeeded = succeeded + 1""",
-        (account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures, malformed),
+        {
+            "account": account,
+            "endpoint": endpoint,
+            "requested": pause.requested_at_seconds,
+            "pause": pause.length_s,
+            "failures": pause.failures,
+            "malformed": malformed,
+        },
     )
 
 
