@@ -20,7 +20,7 @@ from processes import free_port, get, running, wait_for
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/contributing.md").read_text("utf-8")
 BLOCK = re.compile(r"^( *)```(diff|python)\n(.*?)\n\1```$", re.MULTILINE | re.DOTALL)
-NEW_FILE = re.compile(r"`([\w./]+)` is a new file:\s*$")
+NEW_FILE = re.compile(r"\*\*([\w./]+)\*\* is a new file:\s*$")
 APPENDED = re.compile(r"At the end of `([\w./]+)`:\s*$")
 COPIED = ("joulo_exporter", "tests", "docs", "pyproject.toml")
 TESTS = ("tests/metrics/test_chargers.py", "tests/metrics/test_tariff.py", "tests/test_docs_metrics.py")
