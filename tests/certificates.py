@@ -37,6 +37,8 @@ class Certificates:
                    "-keyout", self.path(f"{name}.key"), "-out", self.path(f"{name}.crt")]  # fmt: skip
         if names is not None:
             command += ["-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE"]
+        if signed_by is None and names is None:  # else Python refuses the authority, from 3.13 on
+            command += ["-addext", "keyUsage=critical,keyCertSign"]
         if signed_by is not None:
             command += ["-CA", self.path(f"{signed_by}.crt"), "-CAkey", self.path(f"{signed_by}.key")]
         subprocess.run(command, check=True, capture_output=True)

@@ -21,3 +21,12 @@ def client(certificates: Certificates, pair: str | None = None) -> ssl.SSLContex
     if pair is not None:
         context.load_cert_chain(certificates.path(f"{pair}.crt"), certificates.path(f"{pair}.key"))
     return context
+
+
+def takes_x25519() -> bool:
+    """Return whether this Python can be held to X25519: with OpenSSL 3, from 3.11.4 on."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve("X25519")
+    except ssl.SSLError:
+        return False
+    return True

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import platform
 import re
 import ssl
 import sys
@@ -104,8 +105,7 @@ def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
     if not settings.prefer_server_ciphers:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     _set_ciphers(context, settings)
-    if settings.curve is not None:
-        context.set_ecdh_curve(settings.curve)
+    _set_curve(context, settings)
     _load_certificate(context, settings)
     _expect_clients(context, settings)
     return context
@@ -162,6 +162,20 @@ def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
             context.minimum_version = ssl.TLSVersion.TLSv1_3
     except ssl.SSLError:
         raise TlsFaultError("ciphers", "lists no cipher that OpenSSL offers here; remove the key") from None
+
+
+def _set_curve(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    if settings.curve is None:
+        return
+    try:
+        context.set_ecdh_curve(settings.curve)
+    except (ssl.SSLError, ValueError):
+        # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
+        raise TlsFaultError(
+            "curve",
+            f"lists a curve that Python {platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; "
+            "list another, remove the key to allow all that OpenSSL has, or use a newer Python",
+        ) from None
 
 
 def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:

@@ -32,6 +32,8 @@ KEYS = (
     "key",
     "client_ca",
 )
+_KEYS_OF_SETTINGS = {"ciphers": "cipher_suites", "curve": "curve_preferences"}
+"""Fields of ``TlsSettings`` that come from the key itself, not from a file."""
 _LARGEST_BYTES = 1024 * 1024
 _TOO_OLD = "TLS 1.0 and 1.1 are not served, OpenSSL refuses their signatures; write TLS12 or TLS13"
 _VERSIONS = {
@@ -197,7 +199,7 @@ def _context(section: Section, settings: TlsSettings) -> ssl.SSLContext:
 
 def _key_of(section: Section, part: str) -> str:
     """Return the key that a field of the settings comes from."""
-    if part == "ciphers":
-        return "cipher_suites"
+    if part in _KEYS_OF_SETTINGS:
+        return _KEYS_OF_SETTINGS[part]
     inline = {"certificate": "cert", "key": "key", "client_ca": "client_ca"}[part]
     return inline if is_given(section, inline) else f"{inline}_file"

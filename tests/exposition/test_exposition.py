@@ -24,7 +24,6 @@ from joulo_exporter.exposition.deflate import factor, joined, piece_of, product
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-PROMTOOL = "promtool"
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
 
 
@@ -221,18 +220,18 @@ def test_parsers_read_every_sample_of_the_golden_exposition(name, openmetrics):
     assert all(sample.timestamp is None for sample in samples)
 
 
-def test_promtool_finds_nothing_to_improve():
+@pytest.mark.e2e
+def test_promtool_finds_nothing_to_improve(generation):
     with (GOLDEN / "metrics.txt").open("rb") as golden:
-        checked = subprocess.run(
-            [PROMTOOL, "check", "metrics"], stdin=golden, capture_output=True, text=True, check=False
-        )
+        checked = generation.run("promtool", "check", "metrics", stdin=golden)
     # The one unit that is not a base unit: the API counts the days of a forecast's history, and so do people.
     days = 'joulo_ere_forecast_history_days use base unit "seconds" instead of "days"\n'
     assert (checked.stdout, checked.stderr, checked.returncode) == ("", days, 3)
 
 
-def test_promtool_would_find_something():
-    bad = b"# HELP requests Requests.\n# TYPE requests counter\nrequests 1\n"
-    checked = subprocess.run([PROMTOOL, "check", "metrics"], input=bad, capture_output=True, check=False)
-    assert b'requests counter metrics should have "_total" suffix' in checked.stderr
+@pytest.mark.e2e
+def test_promtool_would_find_something(generation):
+    bad = "# HELP requests Requests.\n# TYPE requests counter\nrequests 1\n"
+    checked = generation.run("promtool", "check", "metrics", input=bad)
+    assert 'requests counter metrics should have "_total" suffix' in checked.stderr
     assert checked.returncode != 0

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import as_grafana
 import known_history
 import pytest
 from as_grafana import Viewer
 from known_history import HOME
+from processes import filled_prometheus
 from support.ledger_rig import LedgerRig
+from support.programs import GENERATIONS
 
 from joulo_exporter.cli import main
 from joulo_exporter.simulator import Household, Scenario
@@ -68,10 +71,11 @@ def at_every_step(lines):
 def pair(history, tmp_path_factory):
     """Two servers: one of the backfill, one with a sample at every step."""
     lines, _ = history
+    database = partial(filled_prometheus, GENERATIONS[-1])
     folders = [tmp_path_factory.mktemp(name) for name in ("backfilled", "filled")]
     with (
-        known_history.prometheus_with(lines, folders[0]) as backfilled,
-        known_history.prometheus_with(at_every_step(lines), folders[1]) as filled,
+        known_history.prometheus_with(database, lines, folders[0]) as backfilled,
+        known_history.prometheus_with(database, at_every_step(lines), folders[1]) as filled,
     ):
         yield backfilled, filled
 

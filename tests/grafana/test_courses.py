@@ -7,6 +7,7 @@ import known_history
 import pytest
 from as_grafana import Viewer
 from known_history import HOME, local
+from processes import DATABASES
 
 pytestmark = pytest.mark.e2e
 
@@ -15,9 +16,9 @@ PHONE = 350
 """Pixels of a curve on a phone: its steps of a week are half an hour."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with known_history.prometheus_of(HISTORY, tmp_path_factory.mktemp("autumn")) as started:
+@pytest.fixture(scope="module", params=DATABASES)
+def server(request, tmp_path_factory):
+    with known_history.prometheus_of(request.param, HISTORY, tmp_path_factory.mktemp("autumn")) as started:
         yield started
 
 

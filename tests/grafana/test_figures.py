@@ -10,6 +10,7 @@ import known_history
 import pytest
 from as_grafana import Viewer
 from known_history import HOME
+from processes import DATABASES
 
 pytestmark = pytest.mark.e2e
 
@@ -19,15 +20,15 @@ HISTORIES = {build.__name__: build() for build in (
 )}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
+@pytest.fixture(scope="module", params=DATABASES)
+def servers(request, tmp_path_factory):
     """Prometheus of each history, started when it is first asked for."""
     started = {}
     contexts = []
 
     def server(name):
         if name not in started:
-            context = known_history.prometheus_of(HISTORIES[name], tmp_path_factory.mktemp(name))
+            context = known_history.prometheus_of(request.param, HISTORIES[name], tmp_path_factory.mktemp(name))
             started[name] = context.__enter__()
             contexts.append(context)
         return started[name]

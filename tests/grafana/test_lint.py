@@ -39,14 +39,18 @@ EXCEPTIONS = {  # (rule, dashboard, panel): why
 
 
 @functools.cache
-def found():
-    """Return (rule, dashboard, panel) of everything that the rules find."""
+def found(rule):
+    """Return (rule, dashboard, panel) of everything that a rule finds."""
     return [
         (rule, path.stem, panel)
         for path in as_grafana.FILES
-        for rule, find in RULES.items()
-        for panel in sorted(set(find(as_grafana.load(path))))
+        for panel in sorted(set(RULES[rule](as_grafana.load(path))))
     ]
+
+
+def each(rules):
+    """Return the rules as parameters; those about PromQL need promtool."""
+    return [pytest.param(rule, marks=[pytest.mark.e2e] if rule.endswith("-promql") else []) for rule in rules]
 
 
 def covers(exception, finding):
@@ -55,16 +59,16 @@ def covers(exception, finding):
     return rule == one and of_board and panel in {ANY, shown}
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", each(RULES))
 @pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
 def test_a_rule_holds_but_for_its_exceptions(path, rule):
-    here = [one for one in found() if one[:2] == (rule, path.stem)]
+    here = [one for one in found(rule) if one[1] == path.stem]
     assert [one for one in here if not any(covers(exception, one) for exception in EXCEPTIONS)] == []
 
 
 @pytest.mark.parametrize("exception", EXCEPTIONS, ids="-".join)
 def test_an_exception_is_needed(exception):
-    assert any(covers(exception, one) for one in found())
+    assert any(covers(exception, one) for one in found(exception[0]))
 
 
 BREAK = {  # what is done to the text of a dashboard, and the rule that must find it
@@ -78,7 +82,7 @@ BREAK = {  # what is done to the text of a dashboard, and the rule that must fin
 }
 
 
-@pytest.mark.parametrize("rule", BREAK)
+@pytest.mark.parametrize("rule", each(BREAK))
 def test_a_rule_finds_what_breaks_it(rule):
     (path,) = (one for one in as_grafana.ENGLISH if one.stem == "joulo-charging")
     before, after = BREAK[rule]

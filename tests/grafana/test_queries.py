@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import as_grafana
 import pytest
 from as_grafana import Prometheus, Viewer
-from processes import TOKEN, exporter, free_port, get, prometheus, query, simulator, wait_for
+from processes import DATABASES, TOKEN, exporter, free_port, get, query, simulator, wait_for
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 pytestmark = pytest.mark.e2e
@@ -90,21 +90,21 @@ def sessions(listed):
         yield one["charger"], datetime.fromisoformat(one["started_at"]).timestamp(), end, one["kwh"] or 0.0
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
+@pytest.fixture(scope="module", params=DATABASES)
+def house(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
     with simulator(folder, *HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
         complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
         wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
-        fill(folder, api_url, port)
-        with prometheus(folder, [f"127.0.0.1:{port}", f"localhost:{port}"]) as url:
+        history = backfill(folder, api_url, port)
+        with request.param(folder, [f"127.0.0.1:{port}", f"localhost:{port}"], history) as url:
             wait_for("scrapes", lambda: query(url, "count(count_over_time(joulo_up[1m]) > 2) >= 6"))
             yield House(folder, api_url, port, url)
 
 
-def fill(folder, api_url, port):
-    """Write the ledger's history into what will be Prometheus' storage."""
+def backfill(folder, api_url, port):
+    """Return a file of the ledger's history."""
     command = [
         sys.executable, "-m", "joulo_exporter", "backfill", f"--config.file={folder / 'joulo.yml'}",
         f"--storage.path={folder / 'ledger'}", "--label=job=joulo", f"--label=instance=127.0.0.1:{port}",
@@ -113,8 +113,7 @@ def fill(folder, api_url, port):
     history = folder / "history.om"
     with history.open("wb") as output:
         subprocess.run(command, stdout=output, check=True, env=environment)
-    build = ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics"]
-    subprocess.run([*build, history, folder / "tsdb"], check=True, capture_output=True)
+    return history
 
 
 @pytest.mark.parametrize(("path", "shown", "target"), QUERIES)

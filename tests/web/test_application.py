@@ -76,6 +76,20 @@ async def raw(client, request):
         ("*/*", TEXT_TYPE, b"TEXT []\n"),
         ("application/openmetrics-text;version=1.0.0,*/*;q=0.1", OPENMETRICS_TYPE, b"OPENMETRICS []\n"),
         ("application/openmetrics-text;version=2.0.0", TEXT_TYPE, b"TEXT []\n"),
+        (  # Prometheus 3, which fails a scrape whose Content-Type it does not know
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+                "application/openmetrics-text;version=0.0.1;q=0.5,"
+                "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+            ),
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            b"OPENMETRICS []\n",
+        ),
+        (
+            "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+            "text/plain; version=0.0.4; charset=utf-8",
+            b"TEXT []\n",
+        ),
     ],
 )
 async def test_metrics_come_in_the_format_asked_for(connect, accept, content_type, body):

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 
 import pytest
-from web_rig import SERVICES, always
+from web_rig import SERVICES, Body, always
 
 from joulo_exporter.web import make_application, make_runner, parse_listen_address, start_listening
 from joulo_exporter.web.connection import GuardedConnection
@@ -201,13 +201,24 @@ async def test_unread_answers_together_stay_within_their_bound(serve, tls, with_
 
 @pytest.mark.parametrize(("others", "answered"), [(1, True), (2, False)])
 async def test_in_a_storm_a_client_that_has_ended_its_side_is_not_answered(serve, others, answered):
-    address = await serve(Limits(connections=16))
+    asked, released = asyncio.Event(), asyncio.Event()
+
+    async def metrics(*_):
+        asked.set()
+        await released.wait()
+        return Body(b"joulo_up 1\n")
+
+    address = await serve(Limits(connections=16), metrics=metrics)
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(others):
             await stack.enter_async_context(connected(address))
         reader, writer = await stack.enter_async_context(connected(address))
         writer.write(REQUEST)
+        await asked.wait()
         writer.write_eof()
+        for _ in range(3):  # the server sees the end before its answer is ready
+            await asyncio.sleep(0)
+        released.set()
         assert ((await to_the_end(reader)) != b"") == answered
 
 

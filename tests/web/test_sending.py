@@ -178,6 +178,7 @@ async def test_a_fault_in_the_middle_closes_the_connection(caplog):
     assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 async def test_curl_takes_a_long_response(tmp_path, compressed):
     exposition = Exposition(process())

@@ -1,8 +1,11 @@
+import platform
 import ssl
 
 import pytest
 from certificates import HASH
+from tls_rig import takes_x25519
 
+from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.security import Protection, RateLimit
 from joulo_exporter.web_config import load_web_config
 from joulo_exporter.web_config.tls_names import CIPHERS
@@ -67,6 +70,33 @@ def test_defaults_of_tls(load, certificates):
     assert settings.client_auth is ssl.CERT_NONE
     assert settings.client_allowed_sans is settings.client_ca is settings.curve is None
     assert (settings.ciphers, settings.prefer_server_ciphers) == ((), True)
+
+
+def x25519(load, certificates):
+    """Load a file that asks for this curve alone."""
+    pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
+    return load(f"tls_server_config: {{{pair}, curve_preferences: [X25519]}}")
+
+
+@pytest.mark.skipif(not takes_x25519(), reason="this Python's ssl cannot be held to X25519: see the next test")
+def test_x25519(load, certificates):
+    assert x25519(load, certificates).tls.settings.curve == "X25519"
+
+
+def test_a_curve_that_this_python_cannot_be_held_to_is_one_line(load, certificates, tmp_path, monkeypatch):
+    if takes_x25519():
+        monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse_curve, raising=False)
+    with pytest.raises(ConfigError) as caught:
+        x25519(load, certificates)
+    assert str(caught.value) == (
+        f"{tmp_path}/web.yml: tls_server_config.curve_preferences: lists a curve that Python "
+        f"{platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; list another, remove the key "
+        "to allow all that OpenSSL has, or use a newer Python"
+    )
+
+
+def refuse_curve(*_):
+    raise ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as Python 3.11.2 does
 
 
 @pytest.mark.parametrize(
