@@ -6,8 +6,8 @@ import asyncio
 import ssl
 
 import pytest
-from api_certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
-from loopback import answer, loopback, saying
+from support.api_certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
+from support.loopback import answer, loopback, saying
 
 from joulo_exporter import errors
 from joulo_exporter.api import CHARGERS
