@@ -80,6 +80,8 @@ image-test: $(VENV)/.test-installed
 clean:
 	rm -rf $(VENV) .cache .current-stack build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+bench abuse: export PYTHONPATH = tests
+
 bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py
 	command -v nginx >/dev/null || .ci/apt-install nginx-light

@@ -15,9 +15,9 @@ import aioresponses.core
 import pytest
 from aioresponses import aioresponses as AioResponses  # noqa: N812 -- it is a class, whatever its name
 from certificates import Certificates, make_certificates
-from fake_clock import FakeClock
 from hypothesis import HealthCheck, settings
 from support import programs
+from support.fake_clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

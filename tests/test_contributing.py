@@ -1,4 +1,4 @@
-"""docs/contributing.md holds: its steps, applied to a copy of the repository, give series with the values they promise."""
+"""The steps of docs/contributing.md, applied to a copy of the repository, give the series that they promise."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from pictures import fixture
-from processes import free_port, get, running, wait_for
+from support.processes import free_port, get, running, wait_for
+from support.snapshots import fixture
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/contributing.md").read_text("utf-8")
@@ -101,8 +101,8 @@ def api_url():
 def test_a_scrape_shows_the_new_gauges_with_their_values(copy, api_url, tmp_path):
     port = free_port()
     command = [
-        sys.executable, "-P", "-m", "joulo_exporter", "--collector.tariff", f"--storage.path={tmp_path / 'ledger'}",
-        f"--web.listen-address=127.0.0.1:{port}",
+        sys.executable, "-P", "-m", "joulo_exporter", "--collector.tariff",
+        f"--storage.path={tmp_path / 'ledger'}", f"--web.listen-address=127.0.0.1:{port}",
     ]  # fmt: skip
     environment = {"JOULO_TOKEN": "joulo_abc", "JOULO_API_URL": api_url, "PYTHONPATH": str(copy)}
     with running(command, tmp_path / "log", environment):

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import wait_for
+from support.processes import wait_for
 
 ROOT = Path(os.environ["IMAGE_ROOT"])
 CONFIG = json.loads(Path(os.environ["IMAGE_INSPECTED"]).read_text())["Docker"]["config"]

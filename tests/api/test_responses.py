@@ -8,7 +8,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from loopback import (
+from support.loopback import (
     answer,
     hang,
     head,

@@ -6,8 +6,8 @@ import asyncio
 import ssl
 
 import pytest
-from api_certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
-from loopback import answer, loopback, saying
+from support.api_certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
+from support.loopback import answer, loopback, saying
 
 from joulo_exporter import errors
 from joulo_exporter.api import CHARGERS
@@ -53,7 +53,7 @@ def serving(ca, name, *, host="127.0.0.1"):
          ("the certificate of 127.0.0.1, or that of its CA, is out of date (certificate has expired); "
           "have it renewed, or set this machine's clock")),
         ("client-only", "ca",
-         ("the certificate of 127.0.0.1, or one that vouches for it, is refused (unsuitable certificate purpose); "
+         ("the certificate of 127.0.0.1, or that of its CA, is refused (unsuitable certificate purpose); "
           "have it made anew without that fault, or check api.url")),
     ],
 )  # fmt: skip

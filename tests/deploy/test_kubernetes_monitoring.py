@@ -9,7 +9,7 @@ import shutil
 import jsonschema
 import pytest
 import yaml
-from kustomizing import FOLDER, OVERLAYS, RENDERERS, ROOT, container_of, one, rendered
+from support.kustomize import FOLDER, OVERLAYS, RENDERERS, ROOT, container_of, one, rendered
 
 from joulo_exporter import __version__
 from joulo_exporter.config import load_config

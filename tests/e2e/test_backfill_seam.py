@@ -9,7 +9,7 @@ import urllib.parse
 from itertools import pairwise
 
 import pytest
-from processes import DATABASES, TOKEN, exporter, free_port, get, query, simulator, wait_for
+from support.processes import DATABASES, TOKEN, exporter, free_port, get, query, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from processes import exporter, free_port, get, running, simulator, wait_for
+from support.processes import exporter, free_port, get, running, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 

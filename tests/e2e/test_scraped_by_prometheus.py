@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from processes import DATABASES, exporter, free_port, get, query, simulator, wait_for
 from prometheus_client.parser import text_string_to_metric_families
+from support.processes import DATABASES, exporter, free_port, get, query, simulator, wait_for
 from support.programs import GENERATIONS
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from certificates import HASH, PASSWORD
-from processes import exporter, free_port, get, prometheus, query, simulator, wait_for
+from support.processes import exporter, free_port, get, prometheus, query, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -7,13 +7,12 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 
-import as_grafana
-import known_history
 import pytest
-from as_grafana import Viewer
-from known_history import HOME
-from processes import filled_prometheus
+from support import grafana, known_history
+from support.grafana import Viewer
+from support.known_history import HOME
 from support.ledger_rig import LedgerRig
+from support.processes import filled_prometheus
 from support.programs import GENERATIONS
 
 from joulo_exporter.cli import main
@@ -82,14 +81,14 @@ def pair(history, tmp_path_factory):
 
 def answers(server, viewer):
     """Yield (title, reference, what each query of the dashboards gives)."""
-    for path in as_grafana.ENGLISH:
-        dashboard = as_grafana.load(path)
-        for shown in as_grafana.panels(dashboard):
+    for path in grafana.ENGLISH:
+        dashboard = grafana.load(path)
+        for shown in grafana.panels(dashboard):
             for target in shown.get("targets", ()):
                 yield shown["title"], target["refId"], server.answer(dashboard, shown, target, viewer)
-        over = as_grafana.span(dashboard, {}, viewer)
+        over = grafana.span(dashboard, {}, viewer)
         if over.length_s <= MOST_POINTS * 60:
-            for mark in as_grafana.annotations(dashboard):
+            for mark in grafana.annotations(dashboard):
                 yield mark["name"], "", list(marks(server, dashboard, mark, viewer))
 
 

@@ -4,8 +4,8 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from processes import DATABASES, query
 from support.ledger_rig import LedgerRig, history_of, live
+from support.processes import DATABASES, query
 
 from joulo_exporter.cli import main
 from joulo_exporter.models import Session

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from fleet import picture
 from support.client_library import EVERYTHING, generated, process
+from support.fleet import fleet_snapshot
 from web_rig import Body
 
 from joulo_exporter.exposition import Exposition
@@ -182,7 +182,7 @@ async def test_a_fault_in_the_middle_closes_the_connection(caplog):
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 async def test_curl_takes_a_long_response(tmp_path, compressed):
     exposition = Exposition(process())
-    snapshots = [picture(f"account-{number}", 1) for number in range(130)]
+    snapshots = [fleet_snapshot(f"account-{number}", 1) for number in range(130)]
     for number, each in enumerate(snapshots):
         exposition.publish(f"{number}", each)
     body = await exposition.scrape(openmetrics=False, compressed=compressed, names=EVERYTHING)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from processes import get
+from support.processes import get
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from as_grafana import Prometheus
+from support.grafana import Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
