@@ -183,6 +183,7 @@ def recorded_responses() -> Exposition:
     metered = fixture("chargers")
     metered["chargers"][0] |= {"latest_meter_wh": 8_119_450, "meter_updated_at": "2026-06-18T18:15:00Z"}
     strange = fixture("chargers")
+    metered["chargers"][1]["status"] = 5  # malformed
     strange["chargers"][1] |= {"nickname": 'Garage "achter"\n\\ ⚡', "status": "paused"}
     office = Household(account="office", id_tags="hash").chargers(metered).chargers(strange)
     office.sessions(fixture("sessions")).energy(fixture("energy-older")).time_out("energy")

@@ -119,6 +119,7 @@ def everything() -> tuple[Snapshot, ...]:
     """Return snapshots in which every metric has a series."""
     metered = fixture("chargers")
     metered["chargers"][0] |= {"latest_meter_wh": 8_119_450, "meter_updated_at": "2026-06-18T18:15:00Z"}
+    metered["chargers"][1]["status"] = 5  # malformed
     household = Household(account="home").chargers(metered).chargers(fixture("chargers"))
     household.sessions(fixture("sessions")).energy(fixture("energy"))
     ended = fixture("sessions")

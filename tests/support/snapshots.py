@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ class Household:
         self.now_seconds = NOW
         self.charger_records = ()
         self.energy_record = None
+        self.malformed_fields: dict[str, Counter[str]] = defaultdict(Counter)
 
     def chargers(self, answer: dict) -> Household:
         """Take an answer of ``/chargers``."""
@@ -72,6 +74,7 @@ class Household:
         self.ledger.begin_request("chargers", self._pause("chargers"))
         self.ledger.record_chargers(parsed, self._pause("chargers"))
         self.charger_records = parsed.content
+        self.malformed_fields["chargers"].update(fault.field for fault in parsed.malformed_fields)
         return self
 
     def sessions(self, answer: dict) -> Household:
@@ -122,6 +125,7 @@ class Household:
                 succeeded_at_seconds=records[endpoint].succeeded_at_seconds if endpoint in records else None,
                 requests=dict(records[endpoint].requests) if endpoint in records else {},
                 malformed=records[endpoint].malformed if endpoint in records else 0,
+                malformed_fields=dict(self.malformed_fields[endpoint]),
                 durations=Durations().observed(0.2).observed(3.0),
             )
             for endpoint, interval_s in INTERVALS.items()
