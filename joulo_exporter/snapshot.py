@@ -1,4 +1,4 @@
-"""An immutable picture of one account: what is served until the next picture."""
+"""Immutable snapshot of one account: what is served until the next one is published."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from command_line import run
+from support.command_line import run
 
 from joulo_exporter import __version__
 from joulo_exporter.cli import main

@@ -1,8 +1,8 @@
-"""The page for people is made of the pictures, and has neither token nor tag."""
+"""The page for people is made of the snapshots, and has neither token nor tag."""
 
 import dataclasses
 
-from pictures import INTERVALS, NOW, TAG, Household, fixture, recorded, recorded_picture
+from support.snapshots import INTERVALS, NOW, TAG, Household, fixture, recorded, recorded_snapshot
 
 from joulo_exporter import __version__
 from joulo_exporter.page import landing_page
@@ -10,13 +10,13 @@ from joulo_exporter.snapshot import EndpointHealth, Snapshot
 from joulo_exporter.web import ChargerRow, EndpointRow
 
 
-def account_of(picture):
-    (account,) = landing_page([picture], NOW, ledger_persistent=True).accounts
+def account_of(snapshot):
+    (account,) = landing_page([snapshot], NOW, ledger_persistent=True).accounts
     return account
 
 
 def test_the_recorded_answers():
-    account = account_of(recorded_picture(account="home"))
+    account = account_of(recorded_snapshot(account="home"))
     assert account.name == "home"
     assert account.chargers == (
         ChargerRow("oprit", "Oprit", "online", charging=True, session_kwh_hundredths=731),
@@ -42,13 +42,13 @@ def test_a_failure_is_told():
 
 def test_the_public_feed_is_no_account_and_its_freshness_is_told():
     feed = Snapshot(None, (EndpointHealth("ere_price", 3600.0, up=False, error="no answer"),), public=True)
-    page = landing_page([recorded_picture(account="home"), feed], NOW, ledger_persistent=True)
+    page = landing_page([recorded_snapshot(account="home"), feed], NOW, ledger_persistent=True)
     assert [account.name for account in page.accounts] == ["home"]
     assert page.public == (EndpointRow("ere_price", False, None, 3600.0, "no answer"),)  # noqa: FBT003
 
 
 def test_chargers_whose_state_is_too_old_are_named_without_it():
-    assert account_of(recorded().picture(stale=["chargers"])).chargers == tuple(
+    assert account_of(recorded().snapshot(stale=["chargers"])).chargers == tuple(
         ChargerRow(label, None, None, charging=None, session_kwh_hundredths=None)
         for label in ("oprit", "garage-achter")
     )
@@ -63,17 +63,17 @@ def test_before_anything_is_known():
 
 def test_a_history_that_is_being_read():
     page = fixture("sessions") | {"limit": 4}
-    account = account_of(Household().sessions(page).picture())
+    account = account_of(Household().sessions(page).snapshot())
     assert (account.history_complete, account.history_sessions) == (False, 4)
 
 
 def test_the_page_as_a_whole():
-    pictures = [recorded_picture(account="home"), recorded_picture(account="office")]
-    page = landing_page(pictures, NOW, ledger_persistent=False)
+    snapshots = [recorded_snapshot(account="home"), recorded_snapshot(account="office")]
+    page = landing_page(snapshots, NOW, ledger_persistent=False)
     assert [account.name for account in page.accounts] == ["home", "office"]
     assert (page.version, page.now_seconds, page.ledger_persistent) == (__version__, NOW, False)
 
 
 def test_no_tag_is_on_it():
-    page = landing_page([recorded_picture(vehicles={TAG: "kona"})], NOW, ledger_persistent=True)
+    page = landing_page([recorded_snapshot(vehicles={TAG: "kona"})], NOW, ledger_persistent=True)
     assert TAG not in str(dataclasses.asdict(page))

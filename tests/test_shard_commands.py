@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from command_line import run
+from support.command_line import run
 
 from joulo_exporter.accounts import plans
 from joulo_exporter.config import load_config, of_shard

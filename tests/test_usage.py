@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from command_line import run
+from support.command_line import run
 
 
 @pytest.mark.parametrize(

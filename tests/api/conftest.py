@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 import pytest
-from loopback import PROXY_PASSWORD, TOKEN
+from support.loopback import PROXY_PASSWORD, TOKEN
 
 from joulo_exporter.api import CHARGERS, JouloClient, open_session
 from joulo_exporter.config import DEFAULT_API_URL, ApiConfig, Secret

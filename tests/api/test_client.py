@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 from aiohttp.http_exceptions import TransferEncodingError
-from loopback import TOKEN
+from support.loopback import TOKEN
 
 from joulo_exporter import __version__, errors
 from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS, Endpoint, UnknownFields

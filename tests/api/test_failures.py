@@ -6,10 +6,10 @@ import math
 from email.utils import formatdate
 
 import pytest
-from fake_clock import START_S
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import TOKEN
+from support.fake_clock import START_S
+from support.loopback import TOKEN
 
 from joulo_exporter import errors
 from joulo_exporter.api import SESSIONS

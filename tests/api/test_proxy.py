@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from api_certificates import make_ca, make_server, server_context
-from loopback import PROXY_PASSWORD, TOKEN, answer, free_port, loopback, reset, saying
-from relay import relay
+from support.api_certificates import make_ca, make_server, server_context
+from support.loopback import PROXY_PASSWORD, TOKEN, answer, free_port, loopback, reset, saying
+from support.relay import relay
 
 from joulo_exporter import errors
 from joulo_exporter.api import CHARGERS

@@ -7,7 +7,7 @@ import socket
 from unittest.mock import AsyncMock
 
 import pytest
-from loopback import TOKEN, answer, free_port, loopback, reset, saying
+from support.loopback import TOKEN, answer, free_port, loopback, reset, saying
 
 from joulo_exporter import __version__, errors
 from joulo_exporter.api import CHARGERS

@@ -1,6 +1,6 @@
 """CPU of a scrape, against a file that nginx serves and against prometheus-client's own server.
 
-    python tests/bench/scrape.py [--quick]
+    PYTHONPATH=tests python tests/bench/scrape.py [--quick]
 
 CPU is that of the serving process, for one request after the other on one connection. All servers run at once
 and are asked alternately, so that a busy machine is one for all. Needs nginx with gzip_static (nginx-light).

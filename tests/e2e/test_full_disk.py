@@ -5,8 +5,8 @@ from __future__ import annotations
 import resource
 
 import pytest
-from processes import exporter, free_port, get, simulator, wait_for
 from prometheus_client.parser import text_string_to_metric_families
+from support.processes import exporter, free_port, get, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 

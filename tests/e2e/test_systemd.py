@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import TOKEN, free_port, get, running, simulator, wait_for
+from support.processes import TOKEN, free_port, get, running, simulator, wait_for
 
 from joulo_exporter.cli.parser import make_parser
 

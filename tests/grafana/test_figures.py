@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import as_grafana
-import known_history
 import pytest
-from as_grafana import Viewer
-from known_history import HOME
+from support import grafana, known_history
+from support.grafana import Viewer
+from support.known_history import HOME
+from support.processes import DATABASES
 
 pytestmark = pytest.mark.e2e
 
@@ -19,15 +19,15 @@ HISTORIES = {build.__name__: build() for build in (
 )}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
+@pytest.fixture(scope="module", params=DATABASES)
+def servers(request, tmp_path_factory):
     """Prometheus of each history, started when it is first asked for."""
     started = {}
     contexts = []
 
     def server(name):
         if name not in started:
-            context = known_history.prometheus_of(HISTORIES[name], tmp_path_factory.mktemp(name))
+            context = known_history.prometheus_of(request.param, HISTORIES[name], tmp_path_factory.mktemp(name))
             started[name] = context.__enter__()
             contexts.append(context)
         return started[name]
@@ -38,11 +38,11 @@ def servers(tmp_path_factory):
 
 
 def board(uid):
-    return as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == uid))
+    return grafana.load(next(path for path in grafana.ENGLISH if path.stem == uid))
 
 
 def panel(dashboard, title):
-    (found,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
+    (found,) = (one for one in grafana.panels(dashboard) if one["title"] == title)
     return found
 
 
@@ -51,7 +51,7 @@ def figure(server, title, viewer):
     dashboard = board("joulo-charging")
     shown = panel(dashboard, title)
     (target,) = shown["targets"]
-    return as_grafana.only(server.answer(dashboard, shown, target, viewer))
+    return grafana.only(server.answer(dashboard, shown, target, viewer))
 
 
 def column(server, uid, title, ref, viewer):
@@ -73,19 +73,19 @@ class TestSoFar:
 
     def test_energy(self, servers, name, period):
         history = HISTORIES[name]
-        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
+        begin = grafana.moment(PERIODS[period], history.now, HOME)
         found = figure(servers(name), f"Charged {period}", Viewer(HOME, history.now))
         assert found == pytest.approx(history.kwh(begin, history.last), abs=0.01)
 
     def test_credits(self, servers, name, period):
         history = HISTORIES[name]
-        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
+        begin = grafana.moment(PERIODS[period], history.now, HOME)
         found = figure(servers(name), f"Credits {period}", Viewer(HOME, history.now))
         assert found == pytest.approx(history.credits(begin, history.last), abs=0.01)
 
     def test_of_one_charger(self, servers, name, period):
         history = HISTORIES[name]
-        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
+        begin = grafana.moment(PERIODS[period], history.now, HOME)
         viewer = Viewer(HOME, history.now, chosen={"charger": ("back",)})
         found = figure(servers(name), f"Charged {period}", viewer)
         assert found == pytest.approx(history.kwh(begin, history.last, charger="back"), abs=0.01)
@@ -122,7 +122,7 @@ def test_the_histories_are_what_they_say():
     home, now = HISTORIES["autumn"], HISTORIES["autumn"].last
 
     def since(period):
-        return round(home.kwh(as_grafana.moment(PERIODS[period], home.now, HOME), now), 6)
+        return round(home.kwh(grafana.moment(PERIODS[period], home.now, HOME), now), 6)
 
     assert since("today") == 33.0 + 7.0  # five and a half of six hours, and half of the session in progress
     assert since("this week") == 14.0 + 4 * 20.0 + 5.0 + 36.0 + 7.0
@@ -151,7 +151,7 @@ def test_what_is_not_known_is_not_made_up(servers, name, period, kwh):
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland"])
 def test_the_day_is_that_of_the_viewer(servers, zone):
     history, viewer = HISTORIES["autumn"], Viewer(ZoneInfo(zone), HISTORIES["autumn"].now)
-    begin = as_grafana.moment("now/d", history.now, viewer.zone)
+    begin = grafana.moment("now/d", history.now, viewer.zone)
     found = figure(servers("autumn"), "Charged today", viewer)
     assert found == pytest.approx(history.kwh(begin, history.last), abs=0.01)
 
@@ -226,7 +226,7 @@ def test_bars_without_a_change_of_the_clock_are_days_of_the_calendar(servers):
 )
 def test_vehicles_over_the_range(servers, name, since):
     history, viewer = HISTORIES[name], Viewer(HOME, HISTORIES[name].now, since)
-    begin, now = as_grafana.moment(since, history.now, HOME), history.last
+    begin, now = grafana.moment(since, history.now, HOME), history.last
     vehicles = {one.vehicle for one in history.sessions}
 
     def found(ref):

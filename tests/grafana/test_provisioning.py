@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-import as_grafana
-import dashboard_rules
 import pytest
 import yaml
+from support import dashboard_rules, grafana
 
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
@@ -62,7 +61,7 @@ def test_the_provider_is_as_grafana_documents_it():
 
 def test_it_shows_the_english_dashboards_and_no_others():
     """Grafana takes every .json below the folder."""
-    assert sorted(here(provider()["options"]["path"]).rglob("*.json")) == as_grafana.ENGLISH
+    assert sorted(here(provider()["options"]["path"]).rglob("*.json")) == grafana.ENGLISH
 
 
 def test_the_other_language_is_one_line_away():
@@ -70,7 +69,7 @@ def test_the_other_language_is_one_line_away():
         line for line in (PROVISIONING / "dashboards/joulo.yml").read_text().splitlines() if "path:" in line
     )
     dutch = here(re.search(r"# in Dutch: (\S+)$", line)[1])
-    assert sorted(dutch.rglob("*.json")) == sorted(set(as_grafana.FILES) - set(as_grafana.ENGLISH))
+    assert sorted(dutch.rglob("*.json")) == sorted(set(grafana.FILES) - set(grafana.ENGLISH))
 
 
 def test_the_data_source_is_as_grafana_documents_it():
@@ -107,16 +106,16 @@ def known():
     return labels
 
 
-@pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)
 def test_every_metric_and_label_exists(path):
-    dashboard, labels = as_grafana.load(path), known()
+    dashboard, labels = grafana.load(path), known()
     asked = [expression for _, expression in dashboard_rules.queries(dashboard)]
-    asked += [mark["expr"] for mark in as_grafana.annotations(dashboard)]
+    asked += [mark["expr"] for mark in grafana.annotations(dashboard)]
     assert asked
     for expression in asked:
         for name, matchers, *_ in dashboard_rules.selectors(expression):
             assert name in labels
             assert set(re.findall(r"(\w+)\s*(?:=|!=|=~|!~)\s*\"", matchers)) <= labels[name], expression
-    for one in as_grafana.variables(dashboard):
+    for one in grafana.variables(dashboard):
         for name in re.findall(r"\bjoulo_\w+", one["query"]):
             assert name in labels

@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 import pytest_asyncio
-from fake_clock import FakeClock
+from support.fake_clock import FakeClock
 
 from joulo_exporter.simulator import Household, Scenario, serve
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from processes import get
+from support.processes import get
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -312,6 +312,7 @@ class Prometheus:
         return self.curves(expression, aligned(over, step, viewer), step)
 
     def _data(self, what: str, **asked: str) -> Any:
+        asked["nocache"] = "1"  # as docs/grafana.md says for VictoriaMetrics; Prometheus does not know it
         return json.loads(get(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(asked)}"))["data"]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -11,16 +13,23 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from support.programs import CURRENT, GENERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from support.programs import Generation
 
 Found = TypeVar("Found")
 
 TOKEN = "joulo_demo"
 PATIENCE_S = 30.0
+LEDGER_PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
 
 def free_port() -> int:
@@ -96,9 +105,8 @@ def exporter(
         yield process
 
 
-@contextlib.contextmanager
-def prometheus(folder: Path, targets: list[str], **scrape: object) -> Iterator[str]:
-    """Run Prometheus, which scrapes the targets each second, as ``scrape`` says; yield its URL."""
+def _each_second(folder: Path, targets: list[str], **scrape: object) -> Path:
+    """Write the configuration of scrapes that Prometheus and VictoriaMetrics both read."""
     config = folder / "prometheus.yml"
     config.write_text(
         json.dumps(
@@ -108,9 +116,15 @@ def prometheus(folder: Path, targets: list[str], **scrape: object) -> Iterator[s
             }
         )
     )
-    port = free_port()
+    return config
+
+
+@contextlib.contextmanager
+def prometheus(generation: Generation, folder: Path, targets: list[str], **scrape: object) -> Iterator[str]:
+    """Run Prometheus, which scrapes the targets each second, as ``scrape`` says; yield its URL."""
+    config, port = _each_second(folder, targets, **scrape), free_port()
     command = [
-        "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+        generation.path("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
         "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
         f"--web.listen-address=127.0.0.1:{port}",
     ]  # fmt: skip
@@ -119,9 +133,61 @@ def prometheus(folder: Path, targets: list[str], **scrape: object) -> Iterator[s
         yield f"http://127.0.0.1:{port}"
 
 
-def query(prometheus_url: str, expression: str) -> dict[tuple[tuple[str, str], ...], float]:
-    """Return the vector that an expression gives now, by its labels without ``instance`` and ``job``."""
-    answer = json.loads(get(f"{prometheus_url}/api/v1/query?" + urllib.parse.urlencode({"query": expression})))
+@contextlib.contextmanager
+def filled_prometheus(
+    generation: Generation, folder: Path, targets: list[str], history: Path | None = None
+) -> Iterator[str]:
+    """Run Prometheus with what a backfill wrote, imported as documented; yield its URL."""
+    if history:
+        build = ("tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics")
+        generation.run("promtool", *build, history, folder / "tsdb", check=True)
+    with prometheus(generation, folder, targets) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def filled_victoria_metrics(
+    generation: Generation, folder: Path, targets: list[str], history: Path | None = None
+) -> Iterator[str]:
+    """Run VictoriaMetrics with what a backfill wrote, imported as documented; yield its URL."""
+    config, port = _each_second(folder, targets), free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [
+        generation.path("victoria-metrics"), f"-promscrape.config={config}",
+        f"-storageDataPath={folder / 'victoria-metrics'}", f"-httpListenAddr=127.0.0.1:{port}",
+        "-retentionPeriod=100y",
+        "-search.latencyOffset=0s",  # the default hides the last 30 s, and the tests would wait for them
+    ]  # fmt: skip
+    with running(command, folder / "victoria-metrics.log"):
+        wait_for("VictoriaMetrics to be ready", lambda: get(f"{url}/-/ready"))
+        if history:
+            (documented,) = re.findall(
+                r"^ *(curl .*/api/v1/import/prometheus)$", LEDGER_PAGE.read_text(), re.MULTILINE
+            )
+            curl = documented.replace("http://localhost:8428", url).replace("joulo.om", str(history))
+            subprocess.run(shlex.split(curl), check=True)
+            get(f"{url}/internal/force_flush")  # else it shows within a second
+        yield url
+
+
+DATABASES = [
+    pytest.param(partial(filled_prometheus, generation), id=f"prometheus-{generation.name}")
+    for generation in GENERATIONS
+] + [
+    pytest.param(partial(filled_victoria_metrics, generation), id="victoria-metrics")
+    for generation in GENERATIONS
+    if generation is CURRENT  # few machines have packages of it
+]  # fmt: skip
+"""Functions that run a database that scrapes, with a history: ``run(folder, targets, history)`` yields its URL."""
+
+
+def query(url: str, expression: str, at_seconds: float | None = None) -> dict[tuple[tuple[str, str], ...], float]:
+    """Return the vector that an expression gives, by its labels without ``instance`` and ``job``.
+
+    Without a time it is the vector of now.
+    """
+    asked = {"query": expression} | ({} if at_seconds is None else {"time": f"{at_seconds:.3f}"})
+    answer = json.loads(get(f"{url}/api/v1/query?" + urllib.parse.urlencode(asked)))
     assert answer["status"] == "success", answer
     return {
         tuple(
