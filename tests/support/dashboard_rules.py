@@ -195,5 +195,5 @@ RULES: dict[str, Rule] = {
     )
 }  # fmt: skip
 """All but ``template-job``, ``template-instance``, ``target-job`` and ``target-instance``, since a charger is the
-same whichever job scrapes it, and an exporter that moves gets another instance: queries join these before they add;
-and ``target-counter-agg``, since rate and increase extrapolate, which makes kWh that nobody charged."""
+same whichever job scrapes it, and an exporter that moves gets another instance: queries join these before they
+add; and ``target-counter-agg``, since rate and increase extrapolate, which makes kWh that nobody charged."""
