@@ -93,6 +93,7 @@ bench: $(VENV)/.test-installed
 abuse: $(VENV)/.test-installed
 	$(BIN)/python tests/abuse/abuse.py
 
-# Lines and files by room.
-size:
-	$(PYTHON) .ci/size.py
+# Lines and files by room, and the files that a kWh passes.
+size: $(VENV)/.installed
+	$(BIN)/python .ci/size.py
+	$(BIN)/python .ci/path_of_a_kwh.py

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.served_metrics import RELOADS, SUFFIXES, sample_labels
 
-from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
+from joulo_exporter.metrics import FAMILIES, process_registry
 from joulo_exporter.metrics.exporter import ExporterCollector
 
 PAGE = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
-RELOADS = ConfigReloads(successful=True, succeeded_at_seconds=0.0)
-SUFFIXES = ("_bucket", "_count", "_sum")
 ROW = re.compile(r"^\| `(joulo_\w+)` \| (\w+) \|([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 LABEL = re.compile(r"`(\w+)`")
 PROMQL = re.compile(r"```promql\n(.*?)```", re.DOTALL)
@@ -37,19 +36,6 @@ def queries() -> list[str]:
     blocks = "\n\n".join(PROMQL.findall(PAGE))
     lines = "\n".join(line for line in blocks.splitlines() if not line.startswith("#"))
     return [query.strip() for query in re.split(r"\n\s*\n", lines) if query.strip()]
-
-
-def sample_labels() -> dict[str, set[str]]:
-    """Return the labels of everything that can be asked for, by the name of its samples."""
-    known = {}
-    for name, kind, labels in served():
-        for suffix in SUFFIXES if kind == "histogram" else ("",):
-            bound = {"le"} if suffix == "_bucket" else set()
-            known[name + suffix] = labels | bound | {"account", "instance", "job"}
-    for metric in process_registry("1", RELOADS).collect():
-        for sample in metric.samples:
-            known.setdefault(sample.name, set()).update(sample.labels)
-    return known
 
 
 def test_every_metric_is_documented_once_with_type_and_labels_and_none_that_is_gone():

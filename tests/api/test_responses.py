@@ -1,4 +1,4 @@
-"""Answers over a real socket on loopback, whole and broken, in time and late."""
+"""API responses over a real socket on loopback: whole and broken, in time and late."""
 
 from __future__ import annotations
 

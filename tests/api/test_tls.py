@@ -77,7 +77,7 @@ async def test_a_certificate_is_refused_before_the_token_is_sent(client_of, fail
         "a CA without keyUsage", "its CA, without authority key identifier",
     ],
 )  # fmt: skip
-async def test_a_ca_of_ones_own_vouches(client_of, ca, name, ca_file):
+async def test_a_ca_of_the_operators_own_is_trusted(client_of, ca, name, ca_file):
     ca.with_name("both.pem").write_text(f"# two\n{ca.with_name('other.pem').read_text()}\n{ca.read_text()}")
     async with serving(ca, name) as api:
         answered = await client_of(api.url, ca_file=ca.with_name(f"{ca_file}.pem")).fetch(CHARGERS)

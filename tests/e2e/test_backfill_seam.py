@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import urllib.parse
 from itertools import pairwise
 
 import pytest
-from support.processes import DATABASES, TOKEN, exporter, free_port, get, query, simulator, wait_for
+from support.processes import DATABASES, backfill, exporter, free_port, get, query, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -44,23 +42,6 @@ def prometheus_url(request, tmp_path_factory):
             ends = "delta(joulo_sessions_total[20s]) > 0"
             wait_for("a session that ends while it scrapes", lambda: query(url, ends))
             yield url
-
-
-def backfill(folder, api_url, port):
-    """Return a file of the ledger's history; it is refused until it is complete."""
-    command = [
-        sys.executable, "-m", "joulo_exporter", "backfill", f"--config.file={folder / 'joulo.yml'}",
-        f"--storage.path={folder / 'ledger'}",
-        "--label=job=joulo", f"--label=instance=127.0.0.1:{port}",
-    ]  # fmt: skip
-    environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
-    history = folder / "history.om"
-    with history.open("wb") as output:
-        refused = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False, env=environment)
-        if refused.returncode != 0:
-            assert b"not complete" in refused.stderr, refused.stderr
-            return None
-    return history
 
 
 @pytest.mark.parametrize("name", SERIES)

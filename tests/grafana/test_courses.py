@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import grafana, known_history
+from support import known_history
 from support.grafana import Viewer
 from support.known_history import HOME, local
 from support.processes import DATABASES
@@ -23,10 +23,7 @@ def server(request, tmp_path_factory):
 
 def answer(server, uid, title, viewer, ref="A"):
     """Return what a query of a panel gives, by charger, in the order in which it comes."""
-    dashboard = grafana.load(next(path for path in grafana.ENGLISH if path.stem == uid))
-    (shown,) = (one for one in grafana.panels(dashboard) if one["title"] == title)
-    (target,) = (one for one in shown["targets"] if one["refId"] == ref)
-    return {labels["charger"]: found for labels, found in server.answer(dashboard, shown, target, viewer)}
+    return {labels["charger"]: found for labels, found in server.panel(uid, title, viewer, ref)}
 
 
 def on_a_phone(server, title):
@@ -83,8 +80,6 @@ def test_chargers_over_the_range(server, since):
 def test_each_hour_has_its_energy(server, title):
     """Both are sums of these: by the hour of the day, and by the day of the week."""
     viewer = Viewer(HOME, HISTORY.now, "2026-10-21 00:00:00", "2026-10-25 19:00:00")
-    dashboard = grafana.load(next(path for path in grafana.ENGLISH if path.stem == "joulo-sessions"))
-    (shown,) = (one for one in grafana.panels(dashboard) if one["title"] == title)
-    ((_, curve),) = server.answer(dashboard, shown, shown["targets"][0], viewer)
+    ((_, curve),) = server.panel("joulo-sessions", title, viewer)
     assert len(curve) == (5 * 24 + 1) - 5 + 1  # to 19:00 of a Sunday of 25 hours, and the hour that begins then
     assert curve == {at: pytest.approx(HISTORY.kwh(at, min(at + 3600, HISTORY.last)), abs=0.01) for at in curve}

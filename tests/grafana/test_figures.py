@@ -37,30 +37,9 @@ def servers(request, tmp_path_factory):
         context.__exit__(None, None, None)
 
 
-def board(uid):
-    return grafana.load(next(path for path in grafana.ENGLISH if path.stem == uid))
-
-
-def panel(dashboard, title):
-    (found,) = (one for one in grafana.panels(dashboard) if one["title"] == title)
-    return found
-
-
 def figure(server, title, viewer):
-    """Return what a stat panel of the dashboard of charging shows; nothing if it shows none."""
-    dashboard = board("joulo-charging")
-    shown = panel(dashboard, title)
-    (target,) = shown["targets"]
-    return grafana.only(server.answer(dashboard, shown, target, viewer))
-
-
-def column(server, uid, title, ref, viewer):
-    """Return a column of a table by its rows' labels."""
-    dashboard = board(uid)
-    shown = panel(dashboard, title)
-    (target,) = (one for one in shown["targets"] if one["refId"] == ref)
-    answer = server.answer(dashboard, shown, target, viewer)
-    return {tuple(value for _, value in sorted(labels.items())): value for labels, value in answer}
+    """Return the value that a stat panel of the dashboard of charging shows; nothing if it shows none."""
+    return grafana.only(server.panel("joulo-charging", title, viewer))
 
 
 PERIODS = {"today": "now/d", "this week": "now/w", "this month": "now/M", "this year": "now/y"}
@@ -71,35 +50,20 @@ PERIODS = {"today": "now/d", "this week": "now/w", "this month": "now/M", "this 
 class TestSoFar:
     """Figures of day, week, month and year."""
 
-    def test_energy(self, servers, name, period):
-        history = HISTORIES[name]
+    def test_of_all_chargers_and_of_one(self, servers, name, period):
+        history, server = HISTORIES[name], servers(name)
         begin = grafana.moment(PERIODS[period], history.now, HOME)
-        found = figure(servers(name), f"Charged {period}", Viewer(HOME, history.now))
-        assert found == pytest.approx(history.kwh(begin, history.last), abs=0.01)
-
-    def test_credits(self, servers, name, period):
-        history = HISTORIES[name]
-        begin = grafana.moment(PERIODS[period], history.now, HOME)
-        found = figure(servers(name), f"Credits {period}", Viewer(HOME, history.now))
-        assert found == pytest.approx(history.credits(begin, history.last), abs=0.01)
-
-    def test_of_one_charger(self, servers, name, period):
-        history = HISTORIES[name]
-        begin = grafana.moment(PERIODS[period], history.now, HOME)
-        viewer = Viewer(HOME, history.now, chosen={"charger": ("back",)})
-        found = figure(servers(name), f"Charged {period}", viewer)
-        assert found == pytest.approx(history.kwh(begin, history.last, charger="back"), abs=0.01)
+        for labels in ({}, {"charger": "back"}):
+            viewer = Viewer(HOME, history.now, chosen={key: (value,) for key, value in labels.items()})
+            kwh, earned = (amount(begin, history.last, **labels) for amount in (history.kwh, history.credits))
+            assert figure(server, f"Charged {period}", viewer) == pytest.approx(kwh, abs=0.01), labels
+            assert figure(server, f"Credits {period}", viewer) == pytest.approx(earned, abs=0.01), labels
 
     def test_not_of_the_past(self, servers, name, period):
         """Grafana ignores the panel's own range while the dashboard shows an absolute one."""
         past = HISTORIES[name].now.replace(hour=0, minute=0, second=0, microsecond=0)
-        for days, length in (
-            (0, 1),
-            (2, 7),
-            (5, 1),
-            (9, 1),
-            (9, 2),
-        ):  # some before Prometheus scraped, some of a day
+        # Some are before Prometheus scraped, some are of a day.
+        for days, length in ((0, 1), (2, 7), (5, 1), (9, 1), (9, 2)):
             until = past - timedelta(days=days)
             since = until - timedelta(days=length)
             viewer = Viewer(HOME, HISTORIES[name].now, f"{since:%F %T}", f"{until:%F %T}")
@@ -160,10 +124,7 @@ def test_the_day_is_that_of_the_viewer(servers, zone):
 def test_the_first_second_of_a_day(servers, milliseconds):
     """A span of less than a second is none that PromQL would refuse."""
     midnight = HISTORIES["autumn"].now.replace(hour=0, minute=0, second=0, microsecond=milliseconds * 1000)
-    dashboard = board("joulo-charging")
-    shown = panel(dashboard, "Charged today")
-    (target,) = shown["targets"]
-    servers("autumn").answer(dashboard, shown, target, Viewer(HOME, midnight))
+    servers("autumn").panel("joulo-charging", "Charged today", Viewer(HOME, midnight))
 
 
 # --- Bars
@@ -171,10 +132,7 @@ def test_the_first_second_of_a_day(servers, milliseconds):
 
 def bars(server, viewer):
     """Return the bars of days, by charger and the beginning of the day in Unix seconds."""
-    dashboard = board("joulo-charging")
-    shown = panel(dashboard, "Energy per day")
-    (target,) = shown["targets"]
-    return {labels["charger"]: curve for labels, curve in server.answer(dashboard, shown, target, viewer)}
+    return {labels["charger"]: curve for labels, curve in server.panel("joulo-charging", "Energy per day", viewer)}
 
 
 @pytest.mark.parametrize(("name", "since"), [("autumn", "now-7d"), ("spring", "now-10d"), ("down", "now-3d")])
@@ -230,15 +188,16 @@ def test_vehicles_over_the_range(servers, name, since):
     vehicles = {one.vehicle for one in history.sessions}
 
     def found(ref):
-        return column(servers(name), "joulo-charging", "Vehicles", ref, viewer)
+        column = servers(name).panel("joulo-charging", "Vehicles", viewer, ref)
+        return {labels["vehicle"]: value for labels, value in column}
 
     def expected(amount):
-        return {(one,): pytest.approx(amount(begin, now, vehicle=one), abs=0.01) for one in vehicles}
+        return {one: pytest.approx(amount(begin, now, vehicle=one), abs=0.01) for one in vehicles}
 
     assert found("kwh") == expected(history.kwh)
     assert found("credits") == expected(history.credits)
     assert found("sessions") == expected(history.ended)
     everything = history.kwh(begin, now)
     assert found("share") == {
-        (one,): pytest.approx(history.kwh(begin, now, vehicle=one) / everything, abs=0.001) for one in vehicles
+        one: pytest.approx(history.kwh(begin, now, vehicle=one) / everything, abs=0.001) for one in vehicles
     }

@@ -13,23 +13,6 @@ from support.dashboard_rules import RULES
 ANY = "*"
 EXCEPTIONS = {  # (rule, dashboard, panel): why
     ("template-datasource", "-nl", ""): "The label of the variable is Dutch: Databron.",
-    (
-        "template-job",
-        ANY,
-        "",
-    ): "A charger is the same whichever job scrapes it: the account is what people choose.",
-    ("template-instance", ANY, ""): (
-        "An exporter that moves gets another instance; its chargers, and their history, must not fall apart."
-    ),
-    ("target-job", ANY, ANY): "Queries put the same series of several jobs together before they add anything up.",
-    (
-        "target-instance",
-        ANY,
-        ANY,
-    ): "Queries put the same series of several instances together, and count none twice.",
-    ("target-counter-agg", ANY, ANY): (
-        "rate and increase extrapolate, which makes kWh that nobody charged; the totals never fall, so ends do."
-    ),
     ("target-rate-interval", "joulo-exporter", ANY): (
         "Requests are minutes to an hour apart: $__rate_interval, which follows the scrapes, often has none."
     ),

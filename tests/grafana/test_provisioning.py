@@ -8,8 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 from support import dashboard_rules, grafana
-
-from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
+from support.served_metrics import sample_labels
 
 ROOT = Path(__file__).parents[2]
 PROVISIONING = ROOT / "deploy/grafana/provisioning"
@@ -97,13 +96,7 @@ def test_there_is_nothing_else():
 def known():
     """Return the labels of every metric that there is, by the names of its samples."""
     labels = {name: {"instance", "job", "alertname", "alertstate", "severity"} for name in MADE_BY_PROMETHEUS}
-    for family in FAMILIES:
-        for suffix in ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",):
-            labels[family.name + suffix] = {*family.labels, "account", "instance", "job", "le"}
-    for metric in process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=0.0)).collect():
-        for sample in metric.samples:
-            labels.setdefault(sample.name, {"instance", "job"}).update(sample.labels)
-    return labels
+    return labels | sample_labels()
 
 
 @pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)

@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import math
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support import grafana
 from support.grafana import Prometheus, Viewer
-from support.processes import DATABASES, TOKEN, exporter, free_port, get, query, simulator, wait_for
+from support.processes import (
+    DATABASES,
+    EXPORTER,
+    backfill,
+    environment,
+    exporter,
+    files,
+    free_port,
+    get,
+    query,
+    scrape,
+    simulator,
+    wait_for,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -41,9 +52,11 @@ class House:
     """The simulated household: its exporter, and a Prometheus that scrapes it twice, under two names."""
 
     def __init__(self, folder, api_url, port, url):
-        self._folder, self._api_url, self.port = folder, api_url, port
+        self.port = port
         self.prometheus = Prometheus(url)
-        self.sessions = list(sessions(json.loads(self.command("sessions", "--format=json"))))
+        command = [*EXPORTER, "sessions", "--format=json", *files(folder)]
+        listed = subprocess.run(command, check=True, capture_output=True, env=environment(api_url)).stdout
+        self.sessions = list(sessions(json.loads(listed)))
         """(charger, begin and end in Unix seconds, kWh) of the ledger."""
 
     @property
@@ -58,29 +71,9 @@ class House:
             return self.viewer
         return Viewer(HOME, datetime.fromtimestamp((time.time() // step + 1) * step, UTC), "now-1h")
 
-    def command(self, *arguments):
-        command = [
-            sys.executable, "-m", "joulo_exporter", *arguments, f"--config.file={self._folder / 'joulo.yml'}",
-            f"--storage.path={self._folder / 'ledger'}",
-        ]  # fmt: skip
-        environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": self._api_url, "PATH": "/usr/bin:/bin"}
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-
     def served(self, name):
         """Return the samples of a metric by their labels, straight from the exporter."""
-        text = get(
-            f"http://127.0.0.1:{self.port}/metrics", {"Accept": "application/openmetrics-text; version=1.0.0"}
-        )
-        return {
-            frozenset(sample.labels.items()): sample.value
-            for family in text_string_to_metric_families(text.decode())
-            for sample in family.samples
-            if sample.name == name
-        }
-
-    def answer(self, dashboard, shown, ref):
-        (target,) = (one for one in shown["targets"] if one["refId"] == ref)
-        return self.prometheus.answer(dashboard, shown, target, self.viewer)
+        return {frozenset(labels): value for (found, labels), value in scrape(self.port).items() if found == name}
 
 
 def sessions(listed):
@@ -101,19 +94,6 @@ def house(request, tmp_path_factory):
         with request.param(folder, [f"127.0.0.1:{port}", f"localhost:{port}"], history) as url:
             wait_for("scrapes", lambda: query(url, "count(count_over_time(joulo_up[1m]) > 2) >= 6"))
             yield House(folder, api_url, port, url)
-
-
-def backfill(folder, api_url, port):
-    """Return a file of the ledger's history."""
-    command = [
-        sys.executable, "-m", "joulo_exporter", "backfill", f"--config.file={folder / 'joulo.yml'}",
-        f"--storage.path={folder / 'ledger'}", "--label=job=joulo", f"--label=instance=127.0.0.1:{port}",
-    ]  # fmt: skip
-    environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
-    history = folder / "history.om"
-    with history.open("wb") as output:
-        subprocess.run(command, stdout=output, check=True, env=environment)
-    return history
 
 
 @pytest.mark.parametrize(("path", "shown", "target"), QUERIES)
@@ -219,9 +199,8 @@ def transformed(shown):
 
 def shown_as(house, uid, title, ref="A"):
     """Return (labels without an empty account, value) of a panel."""
-    dashboard = grafana.load(next(path for path in grafana.ENGLISH if path.stem == uid))
-    (shown,) = (one for one in grafana.panels(dashboard) if one["title"] == title)
-    return {frozenset(labels.items()): value for labels, value in house.answer(dashboard, shown, ref)}
+    found = house.prometheus.panel(uid, title, house.viewer, ref)
+    return {frozenset(labels.items()): value for labels, value in found}
 
 
 def test_the_state_of_each_charger(house):
@@ -300,9 +279,8 @@ def test_what_was_charged_is_what_the_ledger_says(house, period, begin, kwh):
 
 
 def test_last_weeks_bars_are_what_the_ledger_says(house):
-    dashboard = grafana.load(next(path for path in grafana.ENGLISH if path.stem == "joulo-charging"))
-    (shown,) = (one for one in grafana.panels(dashboard) if one["title"] == "Energy per day")
-    bars = {labels["charger"]: curve for labels, curve in house.answer(dashboard, shown, "A")}
+    found = house.prometheus.panel("joulo-charging", "Energy per day", house.viewer)
+    bars = {labels["charger"]: curve for labels, curve in found}
     assert len(bars) == 2
     for charger, curve in bars.items():
         assert len(curve) == 7

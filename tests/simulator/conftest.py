@@ -20,11 +20,6 @@ def household(clock):
     return Household(Scenario(history_days=60), clock.now)
 
 
-@pytest.fixture
-def start():
-    return START
-
-
 @pytest_asyncio.fixture
 async def running(household):
     async with serve(household) as served:

@@ -46,7 +46,7 @@ def make_server(ca, name="server", *, names=NAMES, days=2, extensions=KEY_IDENTI
 
 
 def make_self_signed(folder, name="alone"):
-    """Return the file of a certificate that vouches for itself."""
+    """Return the file of a certificate signed by itself."""
     certificate = folder / f"{name}.pem"
     _openssl(
         "req", "-x509", *_KEY, "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={NAMES}",

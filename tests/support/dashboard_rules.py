@@ -74,24 +74,6 @@ def template_datasource(dashboard: Dashboard) -> Iterator[str]:
         yield ""
 
 
-def _template(dashboard: Dashboard, name: str) -> Iterator[str]:
-    wanted = {"type": "query", "multi": True, "allValue": ".+", "label": name.title()}
-    for one in grafana.variables(dashboard):
-        if one["name"] == name and one["datasource"]["uid"] == SOURCE and wanted.items() <= one.items():
-            return
-    yield ""
-
-
-def template_job(dashboard: Dashboard) -> Iterator[str]:
-    """There is a variable for the job."""
-    return _template(dashboard, "job")
-
-
-def template_instance(dashboard: Dashboard) -> Iterator[str]:
-    """There is a variable for the instance."""
-    return _template(dashboard, "instance")
-
-
 def template_label_promql(dashboard: Dashboard) -> Iterator[str]:
     """Variables ask with a function of the data source, in valid PromQL."""
     for one in grafana.variables(dashboard):
@@ -196,30 +178,6 @@ def target_rate_interval(dashboard: Dashboard) -> Iterator[str]:
                 yield panel
 
 
-def _target_matcher(dashboard: Dashboard, label: str) -> Iterator[str]:
-    for panel, expression in queries(dashboard):
-        if not all(f'{label}=~"${label}"' in matchers for _, matchers, _, _ in selectors(expression)):
-            yield panel
-
-
-def target_job(dashboard: Dashboard) -> Iterator[str]:
-    """Each selector chooses the job."""
-    return _target_matcher(dashboard, "job")
-
-
-def target_instance(dashboard: Dashboard) -> Iterator[str]:
-    """Each selector chooses the instance."""
-    return _target_matcher(dashboard, "instance")
-
-
-def target_counter_agg(dashboard: Dashboard) -> Iterator[str]:
-    """A counter is asked for its rise, with rate, irate or increase."""
-    for panel, expression in queries(dashboard):
-        for name, _, _, around in selectors(expression):
-            if name.endswith("_total") and (not around or around[-1] not in {"rate", "irate", "increase"}):
-                yield panel
-
-
 def target_histogram(dashboard: Dashboard) -> Iterator[str]:
     """Buckets are for quantiles."""
     for panel, expression in queries(dashboard):
@@ -231,10 +189,11 @@ def target_histogram(dashboard: Dashboard) -> Iterator[str]:
 RULES: dict[str, Rule] = {
     rule.__name__.replace("_", "-"): rule
     for rule in (
-        template_datasource, template_job, template_instance, template_label_promql,
-        template_on_time_change_reload,
-        template_unused, uneditable_dashboard, panel_datasource, panel_title_description, panel_units,
-        panel_no_targets, target_promql, target_rate_interval, target_job, target_instance, target_counter_agg,
-        target_histogram,
+        template_datasource, template_label_promql, template_on_time_change_reload, template_unused,
+        uneditable_dashboard, panel_datasource, panel_title_description, panel_units, panel_no_targets,
+        target_promql, target_rate_interval, target_histogram,
     )
 }  # fmt: skip
+"""All but ``template-job``, ``template-instance``, ``target-job`` and ``target-instance``, since a charger is the
+same whichever job scrapes it, and an exporter that moves gets another instance: queries join these before they
+add; and ``target-counter-agg``, since rate and increase extrapolate, which makes kWh that nobody charged."""

@@ -302,6 +302,13 @@ class Prometheus:
             return self.vector(expression, over.end)
         return self.curves(expression, aligned(over, step, viewer), step)
 
+    def panel(self, uid: str, title: str, viewer: Viewer, ref: str = "A"):
+        """Return what a query of the panel with this title gives, in the English dashboard of this uid."""
+        (dashboard,) = (load(path) for path in ENGLISH if path.stem == uid)
+        (shown,) = (one for one in panels(dashboard) if one["title"] == title)
+        (target,) = (one for one in shown["targets"] if one["refId"] == ref)
+        return self.answer(dashboard, shown, target, viewer)
+
     def marks(self, dashboard: Mapping[str, Any], annotation: Mapping[str, Any], viewer: Viewer):
         """Return the curves of an annotation, in steps of a minute unless it says otherwise."""
         over = span(dashboard, {}, viewer)

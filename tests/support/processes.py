@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from support.programs import CURRENT, GENERATIONS
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 TOKEN = "joulo_demo"
+EXPORTER = (sys.executable, "-m", "joulo_exporter")
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 PATIENCE_S = 30.0
 LEDGER_PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
@@ -40,6 +43,16 @@ def free_port() -> int:
 def get(url: str, headers: dict[str, str] | None = None) -> bytes:
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as response:
         return bytes(response.read())
+
+
+def scrape(port: int) -> Samples:
+    """Return every sample of an exporter by (name, labels)."""
+    text = get(f"http://127.0.0.1:{port}/metrics").decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def wait_for(what: str, look: Callable[[], Found | None]) -> Found:
@@ -81,6 +94,29 @@ def simulator(folder: Path, *options: str) -> Iterator[str]:
         yield wait_for("the simulator's URL", lambda: log.read_text().strip())
 
 
+def environment(api_url: str) -> dict[str, str]:
+    """Return the variables of an exporter of one account."""
+    return {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
+
+
+def files(folder: Path) -> list[str]:
+    """Return the flags for the configuration and the ledger in a folder."""
+    return [f"--config.file={folder / 'joulo.yml'}", f"--storage.path={folder / 'ledger'}"]
+
+
+def backfill(folder: Path, api_url: str, port: int) -> Path | None:
+    """Return a file of the ledger's history; nothing while that is not complete, since the command refuses it."""
+    labels = ["--label=job=joulo", f"--label=instance=127.0.0.1:{port}"]
+    history = folder / "history.om"
+    with history.open("wb") as output:
+        command = [*EXPORTER, "backfill", *files(folder), *labels]
+        done = subprocess.run(
+            command, stdout=output, stderr=subprocess.PIPE, check=False, env=environment(api_url)
+        )
+    assert done.returncode == 0 or b"not complete" in done.stderr, done.stderr
+    return history if done.returncode == 0 else None
+
+
 @contextlib.contextmanager
 def exporter(
     folder: Path, api_url: str, port: int, *options: str, is_ready: Callable[[], object] | None = None
@@ -95,12 +131,8 @@ def exporter(
         "history: {page_interval: 100ms}\n"
         "vehicles: {04A1B2C3D4E580: tesla}\n"
     )
-    command = [
-        sys.executable, "-m", "joulo_exporter", f"--config.file={config}", f"--storage.path={folder / 'ledger'}",
-        f"--web.listen-address=127.0.0.1:{port}", *options,
-    ]  # fmt: skip
-    environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
-    with running(command, folder / "exporter.log", environment) as process:
+    command = [*EXPORTER, *files(folder), f"--web.listen-address=127.0.0.1:{port}", *options]
+    with running(command, folder / "exporter.log", environment(api_url)) as process:
         wait_for("the exporter to be ready", is_ready or (lambda: get(f"http://127.0.0.1:{port}/-/ready")))
         yield process
 
