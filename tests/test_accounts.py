@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from aiohttp import ClientError
 from aioresponses import CallbackResult
-from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from support.fake_clock import FakeClock
 from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from pictures import INTERVALS, NOW, TAG, Household, fixture, recorded, recorded_picture
+from support.snapshots import INTERVALS, NOW, TAG, Household, fixture, recorded, recorded_snapshot
 
 from joulo_exporter import __version__
 from joulo_exporter.service import landing_page
@@ -16,7 +16,7 @@ def account_of(snapshot):
 
 
 def test_the_recorded_api_responses():
-    account = account_of(recorded_picture(account="home"))
+    account = account_of(recorded_snapshot(account="home"))
     assert account.name == "home"
     assert account.chargers == (
         ChargerRow("oprit", "Oprit", "online", charging=True, session_kwh_hundredths=731),
@@ -39,13 +39,13 @@ def test_a_failure_is_shown():
 
 def test_the_public_feed_is_no_account_and_its_freshness_is_shown():
     feed = Snapshot(None, (EndpointHealth("ere_price", 3600.0, up=False, error="no network"),), public=True)
-    page = landing_page([recorded_picture(account="home"), feed], NOW, ledger_persistent=True)
+    page = landing_page([recorded_snapshot(account="home"), feed], NOW, ledger_persistent=True)
     assert [account.name for account in page.accounts] == ["home"]
     assert page.public == (EndpointRow("ere_price", False, None, 3600.0, "no network"),)  # noqa: FBT003
 
 
 def test_chargers_whose_state_is_too_old_are_named_without_it():
-    assert account_of(recorded().picture(stale=["chargers"])).chargers == tuple(
+    assert account_of(recorded().snapshot(stale=["chargers"])).chargers == tuple(
         ChargerRow(label, None, None, charging=None, session_kwh_hundredths=None)
         for label in ("oprit", "garage-achter")
     )
@@ -59,17 +59,17 @@ def test_before_anything_is_known():
 
 
 def test_a_history_that_is_being_read():
-    account = account_of(Household().sessions(fixture("sessions") | {"limit": 4}).picture())
+    account = account_of(Household().sessions(fixture("sessions") | {"limit": 4}).snapshot())
     assert (account.history_complete, account.history_sessions) == (False, 4)
 
 
 def test_the_page_as_a_whole():
-    snapshots = [recorded_picture(account="home"), recorded_picture(account="office")]
+    snapshots = [recorded_snapshot(account="home"), recorded_snapshot(account="office")]
     page = landing_page(snapshots, NOW, ledger_persistent=False)
     assert [account.name for account in page.accounts] == ["home", "office"]
     assert (page.version, page.now_seconds, page.ledger_persistent) == (__version__, NOW, False)
 
 
 def test_no_tag_is_on_it():
-    page = landing_page([recorded_picture(vehicles={TAG: "kona"})], NOW, ledger_persistent=True)
+    page = landing_page([recorded_snapshot(vehicles={TAG: "kona"})], NOW, ledger_persistent=True)
     assert TAG not in str(dataclasses.asdict(page))

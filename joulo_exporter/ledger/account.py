@@ -287,15 +287,16 @@ def _save_success(
     connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause, *, malformed: int
 ) -> None:
     """Note, and count, a refresh that succeeded; its time is that of the request."""
+    at_seconds = pause.requested_at_seconds
     connection.execute(
         """INSERT INTO endpoints
              (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
-           VALUES (?1, ?2, ?3, ?4, ?5, 1, ?3, ?6, 1)
+           VALUES (?, ?, ?, ?, ?, 1, ?, ?, 1)
            ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
              pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
              succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed,
              succeeded = succeeded + 1""",
-        (account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures, malformed),
+        (account, endpoint, at_seconds, pause.length_s, pause.failures, at_seconds, malformed),
     )
 
 

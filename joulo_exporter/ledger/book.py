@@ -143,9 +143,9 @@ def with_new_sums(connection: sqlite3.Connection, account: int, book: Book, vehi
 def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, float | None]:
     """Return how many sessions the ledger has, without the withdrawn ones, and the start of the earliest."""
     sessions, back_to_seconds = connection.execute(
-        "SELECT (SELECT SUM(entries) FROM totals WHERE account = ?1), "
-        "(SELECT MIN(started_at) FROM sessions WHERE account = ?1 AND withdrawn = 0)",
-        (account,),
+        "SELECT (SELECT SUM(entries) FROM totals WHERE account = :account), "
+        "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0)",
+        {"account": account},
     ).fetchone()
     return sessions or 0, back_to_seconds
 
@@ -154,12 +154,12 @@ def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, Fi
     rows = connection.execute(
         """SELECT s.id, s.charger_id, s.started_at, s.ended_at, s.kwh_hundredths, s.credits_hundredths,
                   s.id_tag, s.end_seen_at
-           FROM (SELECT DISTINCT charger_id FROM totals WHERE account = ?1 AND entries > 0) c
-           JOIN sessions s ON s.account = ?1 AND s.id = (
+           FROM (SELECT DISTINCT charger_id FROM totals WHERE account = :account AND entries > 0) c
+           JOIN sessions s ON s.account = :account AND s.id = (
              SELECT id FROM sessions
-             WHERE account = ?1 AND charger_id = c.charger_id AND ended_at IS NOT NULL AND withdrawn = 0
+             WHERE account = :account AND charger_id = c.charger_id AND ended_at IS NOT NULL AND withdrawn = 0
              ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)""",
-        (account,),
+        {"account": account},
     )
     return {row[1]: FinishedSession(*row) for row in rows}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import kubernetes_validate
 import pytest
 import yaml
-from kustomizing import FOLDER, OVERLAYS, RENDERERS, container_of, one, rendered
+from support.kustomize import FOLDER, OVERLAYS, RENDERERS, container_of, one, rendered
 
 from joulo_exporter import __version__
 from joulo_exporter.cli.commands import given_shard

@@ -8,9 +8,9 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from support.fake_clock import FakeClock
 from support.parsing import ANYTHING
 
 from joulo_exporter.exposition import Exposition

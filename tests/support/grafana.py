@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from processes import get
+from support.processes import get
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -302,6 +302,13 @@ class Prometheus:
             return self.vector(expression, over.end)
         return self.curves(expression, aligned(over, step, viewer), step)
 
+    def panel(self, uid: str, title: str, viewer: Viewer, ref: str = "A"):
+        """Return what a query of the panel with this title gives, in the English dashboard of this uid."""
+        (dashboard,) = (load(path) for path in ENGLISH if path.stem == uid)
+        (shown,) = (one for one in panels(dashboard) if one["title"] == title)
+        (target,) = (one for one in shown["targets"] if one["refId"] == ref)
+        return self.answer(dashboard, shown, target, viewer)
+
     def marks(self, dashboard: Mapping[str, Any], annotation: Mapping[str, Any], viewer: Viewer):
         """Return the curves of an annotation, in steps of a minute unless it says otherwise."""
         over = span(dashboard, {}, viewer)
@@ -312,6 +319,7 @@ class Prometheus:
         return self.curves(expression, aligned(over, step, viewer), step)
 
     def _data(self, what: str, **asked: str) -> Any:
+        asked["nocache"] = "1"  # as docs/grafana.md says for VictoriaMetrics; Prometheus does not know it
         return json.loads(get(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(asked)}"))["data"]
 
 

@@ -11,8 +11,8 @@ import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import as_grafana
 import yaml
+from support import grafana
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ OWN_UNITS = {"suffix:kWh", "suffix:h"}
 
 def queries(dashboard: Dashboard) -> Iterator[tuple[str, str]]:
     """Yield (panel, PromQL)."""
-    for panel in as_grafana.panels(dashboard):
+    for panel in grafana.panels(dashboard):
         for target in panel.get("targets") or ():
             yield panel["title"], target["expr"]
 
@@ -69,32 +69,14 @@ def functions(before: str) -> list[str]:
 
 def template_datasource(dashboard: Dashboard) -> Iterator[str]:
     """There is a variable for the data source, with the usual name and label."""
-    found = [(one["name"], one["label"]) for one in as_grafana.variables(dashboard) if one["type"] == "datasource"]
+    found = [(one["name"], one["label"]) for one in grafana.variables(dashboard) if one["type"] == "datasource"]
     if found != [("datasource", "Data source")]:
         yield ""
 
 
-def _template(dashboard: Dashboard, name: str) -> Iterator[str]:
-    wanted = {"type": "query", "multi": True, "allValue": ".+", "label": name.title()}
-    for one in as_grafana.variables(dashboard):
-        if one["name"] == name and one["datasource"]["uid"] == SOURCE and wanted.items() <= one.items():
-            return
-    yield ""
-
-
-def template_job(dashboard: Dashboard) -> Iterator[str]:
-    """There is a variable for the job."""
-    return _template(dashboard, "job")
-
-
-def template_instance(dashboard: Dashboard) -> Iterator[str]:
-    """There is a variable for the instance."""
-    return _template(dashboard, "instance")
-
-
 def template_label_promql(dashboard: Dashboard) -> Iterator[str]:
     """Variables ask with a function of the data source, in valid PromQL."""
-    for one in as_grafana.variables(dashboard):
+    for one in grafana.variables(dashboard):
         if one["type"] == "query":
             match = re.fullmatch(r"(\w+)\((?:(.+),\s*\w+|.+)\)", one["query"])
             if (
@@ -107,7 +89,7 @@ def template_label_promql(dashboard: Dashboard) -> Iterator[str]:
 
 def template_on_time_change_reload(dashboard: Dashboard) -> Iterator[str]:
     """Variables follow the range."""
-    for one in as_grafana.variables(dashboard):
+    for one in grafana.variables(dashboard):
         if one["type"] == "query" and one["refresh"] != 2:
             yield one["name"]
 
@@ -121,7 +103,7 @@ def uneditable_dashboard(dashboard: Dashboard) -> Iterator[str]:
 def template_unused(dashboard: Dashboard) -> Iterator[str]:
     """Each variable is used in a query."""
     used = " ".join(expression for _, expression in queries(dashboard))
-    for one in as_grafana.variables(dashboard):
+    for one in grafana.variables(dashboard):
         if one["type"] == "query" and not re.search(rf"\$(\{{{one['name']}\b|{one['name']}\b)", used):
             yield one["name"]
 
@@ -131,7 +113,7 @@ def template_unused(dashboard: Dashboard) -> Iterator[str]:
 
 def panel_datasource(dashboard: Dashboard) -> Iterator[str]:
     """Each panel and each query uses the variable."""
-    for panel in as_grafana.panels(dashboard):
+    for panel in grafana.panels(dashboard):
         asked = [panel, *(panel.get("targets") or ())]
         if any(one.get("datasource", {}).get("uid") not in {SOURCE, "$datasource"} for one in asked):
             yield panel["title"]
@@ -139,14 +121,14 @@ def panel_datasource(dashboard: Dashboard) -> Iterator[str]:
 
 def panel_title_description(dashboard: Dashboard) -> Iterator[str]:
     """Each panel says what it is."""
-    for panel in as_grafana.panels(dashboard):
+    for panel in grafana.panels(dashboard):
         if not panel.get("title", "").strip() or not panel.get("description", "").strip():
             yield panel.get("title", "")
 
 
 def panel_units(dashboard: Dashboard) -> Iterator[str]:
     """Each panel has a unit that Grafana knows, and so has each override."""
-    for panel in as_grafana.panels(dashboard):
+    for panel in grafana.panels(dashboard):
         config = panel.get("fieldConfig") or {}
         units = [config.get("defaults", {}).get("unit", "")]
         for override in config.get("overrides") or ():
@@ -157,7 +139,7 @@ def panel_units(dashboard: Dashboard) -> Iterator[str]:
 
 def panel_no_targets(dashboard: Dashboard) -> Iterator[str]:
     """Each panel asks something."""
-    for panel in as_grafana.panels(dashboard):
+    for panel in grafana.panels(dashboard):
         if not panel.get("targets"):
             yield panel["title"]
 
@@ -167,17 +149,17 @@ def panel_no_targets(dashboard: Dashboard) -> Iterator[str]:
 
 def target_promql(dashboard: Dashboard) -> Iterator[str]:
     """Each query is valid PromQL."""
-    for panel in as_grafana.panels(dashboard):
+    for panel in grafana.panels(dashboard):
         if refused(dashboard, [target["expr"] for target in panel.get("targets") or ()]):
             yield panel["title"]
 
 
 def refused(dashboard: Dashboard, expressions: list[str]) -> bool:
     """Return whether promtool refuses one of them."""
-    viewer = as_grafana.Viewer(UTC, datetime(2026, 6, 17, tzinfo=UTC), "now-1h")  # type: ignore[arg-type]
-    over, chosen = as_grafana.span(dashboard, {}, viewer), as_grafana.choices(dashboard, viewer)
+    viewer = grafana.Viewer(UTC, datetime(2026, 6, 17, tzinfo=UTC), "now-1h")  # type: ignore[arg-type]
+    over, chosen = grafana.span(dashboard, {}, viewer), grafana.choices(dashboard, viewer)
     rules = [
-        {"record": f"query:{number}", "expr": as_grafana.interpolated(expression, over, 60, chosen)}
+        {"record": f"query:{number}", "expr": grafana.interpolated(expression, over, 60, chosen)}
         for number, expression in enumerate(expressions)
     ]
     if not rules:
@@ -196,30 +178,6 @@ def target_rate_interval(dashboard: Dashboard) -> Iterator[str]:
                 yield panel
 
 
-def _target_matcher(dashboard: Dashboard, label: str) -> Iterator[str]:
-    for panel, expression in queries(dashboard):
-        if not all(f'{label}=~"${label}"' in matchers for _, matchers, _, _ in selectors(expression)):
-            yield panel
-
-
-def target_job(dashboard: Dashboard) -> Iterator[str]:
-    """Each selector chooses the job."""
-    return _target_matcher(dashboard, "job")
-
-
-def target_instance(dashboard: Dashboard) -> Iterator[str]:
-    """Each selector chooses the instance."""
-    return _target_matcher(dashboard, "instance")
-
-
-def target_counter_agg(dashboard: Dashboard) -> Iterator[str]:
-    """A counter is asked for its rise, with rate, irate or increase."""
-    for panel, expression in queries(dashboard):
-        for name, _, _, around in selectors(expression):
-            if name.endswith("_total") and (not around or around[-1] not in {"rate", "irate", "increase"}):
-                yield panel
-
-
 def target_histogram(dashboard: Dashboard) -> Iterator[str]:
     """Buckets are for quantiles."""
     for panel, expression in queries(dashboard):
@@ -231,10 +189,11 @@ def target_histogram(dashboard: Dashboard) -> Iterator[str]:
 RULES: dict[str, Rule] = {
     rule.__name__.replace("_", "-"): rule
     for rule in (
-        template_datasource, template_job, template_instance, template_label_promql,
-        template_on_time_change_reload,
-        template_unused, uneditable_dashboard, panel_datasource, panel_title_description, panel_units,
-        panel_no_targets, target_promql, target_rate_interval, target_job, target_instance, target_counter_agg,
-        target_histogram,
+        template_datasource, template_label_promql, template_on_time_change_reload, template_unused,
+        uneditable_dashboard, panel_datasource, panel_title_description, panel_units, panel_no_targets,
+        target_promql, target_rate_interval, target_histogram,
     )
 }  # fmt: skip
+"""All but ``template-job``, ``template-instance``, ``target-job`` and ``target-instance``, since a charger is the
+same whichever job scrapes it, and an exporter that moves gets another instance: queries join these before they
+add; and ``target-counter-agg``, since rate and increase extrapolate, which makes kWh that nobody charged."""

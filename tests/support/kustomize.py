@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/kubernetes"
 OVERLAYS = {path.name: path for path in sorted((FOLDER / "overlays").iterdir())}
 

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from processes import running, wait_for
+from support.processes import running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

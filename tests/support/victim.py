@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
-from processes import free_port, get, running, wait_for
+from support.processes import free_port, get, running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOST = "127.0.0.1"
+TESTS = Path(__file__).parents[1]
 
 
 @dataclass
@@ -46,12 +46,10 @@ class Victim:
     port: int
 
     def attacked(self, name: str, clients: int, seconds: float) -> Outcome:
-        """Scrape while an attack of ``attacks.py`` goes on; ``quiet`` is none."""
-        command = [sys.executable, str(Path(__file__).with_name("attacks.py")), name, HOST, str(self.port)]
+        """Scrape while an attack of ``abuse/attacks.py`` goes on; ``quiet`` is none."""
+        command = [sys.executable, "-m", "abuse.attacks", name, HOST, str(self.port), str(clients), str(seconds)]
         if name == "quiet":
             command = [sys.executable, "-c", f"import time; time.sleep({seconds}); print('{{}}')"]
-        else:
-            command += [str(clients), str(seconds)]
         return self.besieged(name, clients, command)
 
     def besieged(self, name: str, clients: int, command: list[str]) -> Outcome:
@@ -62,7 +60,7 @@ class Victim:
         self._forget_peak()
         scraper.start()
         try:
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=TESTS)
         finally:
             over.set()
             scraper.join()

@@ -1,4 +1,4 @@
-"""Pictures of many accounts as months of use would leave them, made without API, ledger and poller."""
+"""Snapshots of many accounts as months of use would leave them, made without API, ledger and poller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BRANDS = ("Alfen Eve", "Zaptec Go", "Easee Home", "Wallbox Pulsar")
 ENDPOINTS = (("chargers", 60.0, 4_000), ("sessions", 600.0, 400), ("energy", 3600.0, 70))
 
 
-def picture(account: str | None, chargers: int, *, generation: int = 0) -> Snapshot:
+def fleet_snapshot(account: str | None, chargers: int, *, generation: int = 0) -> Snapshot:
     """Return an account with so many chargers; each generation is one refresh of ``/chargers`` later."""
     chance = random.Random(f"{account}")
     ids = [str(uuid.UUID(int=chance.getrandbits(128), version=4)) for _ in range(chargers)]

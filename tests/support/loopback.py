@@ -36,8 +36,10 @@ class Loopback:
 async def loopback(say, *, context=None, host="127.0.0.1"):
     """Serve each request with ``say(head, writer)``, a coroutine function; then close the connection."""
     heard = Loopback("https" if context else "http")
+    talks = set()
 
     async def talk(reader, writer):
+        talks.add(asyncio.current_task())
         try:
             heard.heads.append(await reader.readuntil(b"\r\n\r\n"))
             heard.asked.set()
@@ -54,6 +56,9 @@ async def loopback(say, *, context=None, host="127.0.0.1"):
         yield heard
     finally:
         server.close()
+        for each in talks:  # since 3.12 wait_closed waits for them
+            each.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
         await server.wait_closed()
 
 

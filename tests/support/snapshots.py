@@ -1,9 +1,10 @@
-"""Pictures of an account as the poller would make them, from answers of the API in JSON."""
+"""Snapshots of an account as the poller would make them, from answers of the API in JSON."""
 
 from __future__ import annotations
 
 import json
 import weakref
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger import Book
     from joulo_exporter.models.tag import IdTagMode
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = 1_781_810_000.0  # 2026-06-18T19:13:20Z, half an hour after the meter of the fixture was read
 INTERVALS = {"chargers": 60.0, "sessions": 600.0, "energy": 3600.0}
 DRIVEWAY, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
@@ -65,6 +66,7 @@ class Household:
         self.now_seconds = NOW
         self.charger_records = ()
         self.energy_record = None
+        self.malformed_fields: dict[str, Counter[str]] = defaultdict(Counter)
 
     def chargers(self, answer: dict) -> Household:
         """Take an answer of ``/chargers``."""
@@ -72,6 +74,7 @@ class Household:
         self.ledger.begin_request("chargers", self._pause("chargers"))
         self.ledger.record_chargers(parsed, self._pause("chargers"))
         self.charger_records = parsed.content
+        self.malformed_fields["chargers"].update(fault.field for fault in parsed.malformed_fields)
         return self
 
     def sessions(self, answer: dict) -> Household:
@@ -96,7 +99,7 @@ class Household:
         self.ledger.record_failure(endpoint, ApiTimeoutError("no answer"), self._pause(endpoint, failures=1))
         return self
 
-    def picture(self, *, stale: Iterable[str] = (), book: Book | None = None) -> Snapshot:
+    def snapshot(self, *, stale: Iterable[str] = (), book: Book | None = None) -> Snapshot:
         """Return what is served now; the answers of the endpoints in ``stale`` are too old for that."""
         book = book or self.ledger.book(name_unlinked=True, now_seconds=self.now_seconds)
         return Snapshot(
@@ -122,6 +125,7 @@ class Household:
                 succeeded_at_seconds=records[endpoint].succeeded_at_seconds if endpoint in records else None,
                 requests=dict(records[endpoint].requests) if endpoint in records else {},
                 malformed=records[endpoint].malformed if endpoint in records else 0,
+                malformed_fields=dict(self.malformed_fields[endpoint]),
                 durations=Durations().observed(0.2).observed(3.0),
             )
             for endpoint, interval_s in INTERVALS.items()
@@ -134,49 +138,49 @@ def recorded(**options) -> Household:
     return household.chargers(fixture("chargers")).sessions(fixture("sessions")).energy(fixture("energy"))
 
 
-def recorded_picture(**options) -> Snapshot:
-    """Return the picture of the recorded answers."""
-    return recorded(**options).picture()
+def recorded_snapshot(**options) -> Snapshot:
+    """Return the snapshot of the recorded answers."""
+    return recorded(**options).snapshot()
 
 
-def with_position(picture: Snapshot, answer: dict | None = None) -> Snapshot:
-    """Return the picture of an account that shows its ERE position too."""
+def with_position(snapshot: Snapshot, answer: dict | None = None) -> Snapshot:
+    """Return the snapshot of an account that shows its ERE position too."""
     body = json.dumps(fixture("ere-position") if answer is None else answer).encode()
-    return msgspec.structs.replace(picture, ere_position=parse_ere_position(body).content)
+    return msgspec.structs.replace(snapshot, ere_position=parse_ere_position(body).content)
 
 
-def market_picture(answer: dict | None = None) -> Snapshot:
-    """Return the picture of the public price feed."""
+def market_snapshot(answer: dict | None = None) -> Snapshot:
+    """Return the snapshot of the public price feed."""
     body = json.dumps(fixture("ere-price") if answer is None else answer).encode()
     health = EndpointHealth("ere_price", 3600.0, up=True, succeeded_at_seconds=NOW, requests={"200": 1})
     return Snapshot(None, (health,), ere_price=parse_ere_price(body).content, public=True)
 
 
-def renamed(picture: Snapshot, account: str | None) -> Snapshot:
-    """Return the picture as that of another account."""
-    return msgspec.structs.replace(picture, account=account)
+def renamed(snapshot: Snapshot, account: str | None) -> Snapshot:
+    """Return the snapshot as that of another account."""
+    return msgspec.structs.replace(snapshot, account=account)
 
 
-def registry_of(*pictures: Snapshot) -> CollectorRegistry:
-    """Return a registry that collects these pictures."""
+def registry_of(*snapshots: Snapshot) -> CollectorRegistry:
+    """Return a registry that collects these snapshots."""
     registry = CollectorRegistry()
-    registry.register(JouloCollector(lambda: pictures))
+    registry.register(JouloCollector(lambda: snapshots))
     return registry
 
 
-def series(*pictures: Snapshot) -> dict[str, float]:
+def series(*snapshots: Snapshot) -> dict[str, float]:
     """Return every series that is served, as Prometheus writes it down, with its value."""
-    samples = [sample for metric in registry_of(*pictures).collect() for sample in metric.samples]
+    samples = [sample for metric in registry_of(*snapshots).collect() for sample in metric.samples]
     served = {_written(sample.name, sample.labels): sample.value for sample in samples}
     assert len(served) == len(samples), "a series is served twice"
     return served
 
 
-def series_of(metric: str, *pictures: Snapshot) -> dict[str, float]:
+def series_of(metric: str, *snapshots: Snapshot) -> dict[str, float]:
     """Return the series of one metric, without its name."""
     return {
         text.removeprefix(metric): value
-        for text, value in series(*pictures).items()
+        for text, value in series(*snapshots).items()
         if text.split("{")[0] == metric
     }
 

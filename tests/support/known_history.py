@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from as_grafana import Prometheus
-from processes import free_port, get, running, wait_for
+from support.grafana import Prometheus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 HOME = ZoneInfo("Europe/Amsterdam")
@@ -149,28 +147,23 @@ def _ticks(stretch: Scraped) -> Iterator[float]:
     yield end
 
 
-def prometheus_of(history: History, folder: Path) -> contextlib.AbstractContextManager[Prometheus]:
-    """Run a Prometheus that holds a history, and scrapes nothing."""
-    return prometheus_with(exposition(history), folder)
+def prometheus_of(
+    database: Callable[[Path, list[str], Path], AbstractContextManager[str]], history: History, folder: Path
+) -> AbstractContextManager[Prometheus]:
+    """Run a database of ``processes.DATABASES`` that holds a history, and scrapes nothing."""
+    return prometheus_with(database, exposition(history), folder)
 
 
 @contextlib.contextmanager
-def prometheus_with(lines: Iterable[str], folder: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus that holds the samples of an OpenMetrics text, and scrapes nothing."""
-    openmetrics, config = folder / "history.om", folder / "prometheus.yml"
+def prometheus_with(
+    database: Callable[[Path, list[str], Path], AbstractContextManager[str]], lines: Iterable[str], folder: Path
+) -> Iterator[Prometheus]:
+    """Run a database that holds the samples of an OpenMetrics text, and scrapes nothing."""
+    openmetrics = folder / "history.om"
     with openmetrics.open("w") as output:
         output.writelines(lines)
-    build = ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=9000h", "openmetrics"]
-    subprocess.run([*build, openmetrics, folder / "tsdb"], check=True, capture_output=True)
-    config.write_text(json.dumps({"global": {"scrape_interval": "1m"}}))
-    port = free_port()
-    command = [
-        "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-        "--storage.tsdb.retention.time=100y", f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
-    with running(command, folder / "prometheus.log"):
-        wait_for("Prometheus to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
-        yield Prometheus(f"http://127.0.0.1:{port}")
+    with database(folder, [], openmetrics) as url:
+        yield Prometheus(url)
 
 
 # --- The histories
