@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ from joulo_exporter.config import (
 )
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.models.tag import Tags
+from joulo_exporter.models.tariff import Tariff, Tariffs
 from joulo_exporter.sharding import find_shard
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from joulo_exporter.ledger.reader import LedgerReader
+    from joulo_exporter.reports import Selection
     from joulo_exporter.service import Service, WebOptions
     from joulo_exporter.sharding import Shard
 
@@ -240,7 +243,7 @@ def _invite(scheme: str, prefix: str, addresses: list[str]) -> None:
     say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
 
 
-# sessions, tags and backfill: reports on the ledger, without a request, so that they need no token ----
+# sessions, statement, tags and backfill: reports on the ledger, without a request, so that they need no token ----
 
 
 def _print_sessions(options: argparse.Namespace) -> int:
@@ -251,18 +254,63 @@ def _print_sessions(options: argparse.Namespace) -> int:
     _refuse_reversed(options)
     config = _report_config(options)
     tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
-    selection = reports.Selection(
+    selection = _selection(options)
+    with read_ledger(config.storage_path) as reader:
+        reports.refuse_unknown(reader, tags, selection)
+        _say_completeness(reader, reader.accounts)
+        write(
+            reports.report(
+                lambda: reports.session_rows(reader, tags, config.tariffs, selection),
+                options.format,
+                by=options.by,
+                named=any(reader.accounts),
+                priced=bool(config.tariffs.entries),
+            )
+        )
+    return 0
+
+
+def _print_statement(options: argparse.Namespace) -> int:
+    """Print a statement of home charging as HTML, CSV or JSON."""
+    from joulo_exporter import reports  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
+
+    _refuse_reversed(options)
+    config = _report_config(options)
+    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
+    tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
+    selection = _selection(options)
+    with read_ledger(config.storage_path) as reader:
+        reports.refuse_unknown(reader, tags, selection)
+        configured = {account.name or "" for account in config.accounts}
+        accounts = [name for name in reader.accounts if name in configured] or reader.accounts
+        _say_completeness(reader, accounts)
+        statement = reports.make_statement(
+            reader,
+            accounts,
+            reports.session_rows(reader, tags, tariffs, selection),
+            tariffs,
+            selection,
+            agreed_price=options.price is not None,
+            now_seconds=time.time(),
+        )
+    for line in statement.summary():
+        complain(line)
+    write(
+        reports.STATEMENT_FORMATS[options.format](statement, options.language or reports.language_of(os.environ))
+    )
+    return 0
+
+
+def _selection(options: argparse.Namespace) -> Selection:
+    from joulo_exporter.reports import Selection  # noqa: PLC0415 -- see the module
+
+    return Selection(
         from_seconds=options.from_seconds,
         to_seconds=options.to_seconds,
         charger=options.charger,
         vehicle=options.vehicle,
     )
-    with read_ledger(config.storage_path) as reader:
-        reports.refuse_unknown(reader, tags, selection)
-        _say_completeness(reader, reader.accounts)
-        text_of = reports.FORMATS[options.format]
-        write(text_of(lambda: reports.session_rows(reader, tags, selection), named=any(reader.accounts)))
-    return 0
 
 
 def _print_tags(options: argparse.Namespace) -> int:
@@ -344,6 +392,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
     "check": _check,
     "sessions": _print_sessions,
+    "statement": _print_statement,
     "tags": _print_tags,
     "backfill": _print_backfill,
 }

@@ -19,6 +19,7 @@ from joulo_exporter.config.schema import (
     ConfigFile,
     Section,
 )
+from joulo_exporter.config.tariffs import read_tariffs
 from joulo_exporter.config.tokens import (
     Secret,
     path_fault,
@@ -76,14 +77,16 @@ def load_config(
     file = ConfigFile() if path is None else _read(where, path)
     api = _api(where.child("api"), file.api, folder, environ)
     _check_durations(where, file, loopback=is_loopback(api.url))
+    vehicles = _vehicles(where.child("vehicles"), file.vehicles)
     return Config(
         accounts=_accounts(where.child("accounts"), file.accounts, folder, environ)
         or (_environment_account(where.source, environ),),
         api=api,
+        tariffs=read_tariffs(where.child("tariffs"), file.tariffs, vehicles.values()),
         intervals=MappingProxyType({name: float(s) for name, s in msgspec.structs.asdict(file.intervals).items()}),
         stale_after_s=float(file.stale_after),
         history=file.history,
-        vehicles=_vehicles(where.child("vehicles"), file.vehicles),
+        vehicles=vehicles,
         chargers=_chargers(where.child("chargers"), file.chargers),
         id_tags=file.id_tags,
         storage_path=_storage_path(where.child("storage").child("path"), file.storage.path, folder, storage_path),

@@ -11,6 +11,7 @@ from msgspec import Meta, field
 from joulo_exporter.config.tokens import Secret  # noqa: TC001 -- msgspec reads the annotations
 from joulo_exporter.config.values import DEFAULT_API_URL, DEFAULT_ERE_PRICE_URL, Bounds, Duration, Switch, Text
 from joulo_exporter.models.tag import IdTagMode  # noqa: TC001 -- as above
+from joulo_exporter.models.tariff import Tariffs
 from joulo_exporter.sharding import ALONE, Shard
 
 if TYPE_CHECKING:
@@ -113,6 +114,18 @@ class StorageSection(Section, frozen=True):
     """A folder, below the one of the configuration file if the path is relative."""
 
 
+class TariffSection(Section, frozen=True):
+    """A price of the electricity, by the day on which a session began, local time."""
+
+    EXAMPLE = "{from: 2026-01-01, euro_per_kwh: 0.2534}"
+
+    from_day: Annotated[Text, Meta(examples=["2026-01-01"])] | None = field(name="from", default=None)
+    """The first day."""
+    euro_per_kwh: Annotated[Text, Meta(examples=["0.2534"])] | None = None
+    vehicle: Annotated[Text, Meta(examples=["tesla"])] | None = None
+    """A vehicle whose sessions have this price; by default all that have none of their own."""
+
+
 class ConfigFile(Section, frozen=True):
     """The whole file."""
 
@@ -132,6 +145,10 @@ class ConfigFile(Section, frozen=True):
         default_factory=dict
     )
     """The ``charger`` label of a charger id, in place of the slug that the API gives."""
+    tariffs: Annotated[
+        tuple[TariffSection, ...], Meta(examples=["`- {from: 2026-01-01, euro_per_kwh: 0.2534}`"])
+    ] = ()
+    """Prices of the electricity, for the cost of sessions."""
     id_tags: IdTagMode = "show"
     """RFID tags in labels: as they are, as hashes, or not at all."""
     storage: StorageSection = StorageSection()
@@ -186,6 +203,7 @@ class Config(msgspec.Struct, frozen=True):
     storage_path: Path
     collectors: frozenset[str] = frozenset()
     """The optional endpoints that are asked."""
+    tariffs: Tariffs = Tariffs()
     shard: Shard = ALONE
     """The shard whose accounts these are: with several shards ``accounts`` can be empty."""
 
