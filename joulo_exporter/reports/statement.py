@@ -135,8 +135,8 @@ def make_statement(
 
     Args:
         reader: the ledger.
-        accounts: names of accounts in it. It keeps those that have left the configuration: the same sessions, where
-            an account has got another name.
+        accounts: names of accounts in it. It keeps those that have left the configuration too: an account that
+            got another name is there twice, with the same sessions.
         rows: the sessions, as ``session_rows`` gives them.
         tariffs: those by which the sessions are priced.
         selection: the sessions that were asked for.
@@ -372,7 +372,8 @@ dt { color: #555; } ul { margin: 0; padding-left: 1.2em; } li { break-inside: av
 table { border-collapse: collapse; width: 100%; } thead { display: table-header-group; }
 tr { break-inside: avoid; } th, td { text-align: left; vertical-align: top; padding: .22em .5em .22em 0; }
 td { overflow-wrap: anywhere; border-top: .3pt solid #bbb; } thead th { border-bottom: 1.2pt solid #111; }
-.name { min-width: 5em; } .time, .figure { white-space: nowrap; } .figure { text-align: right; font-variant-numeric: tabular-nums; }
+.name { min-width: 5em; } .time, .figure { white-space: nowrap; }
+.figure { text-align: right; font-variant-numeric: tabular-nums; }
 .sum { break-before: avoid; font-weight: bold; } .sum > * { border-top: .8pt solid #111; }
 .last { break-after: avoid; } .whole > * { border-bottom: 1.2pt solid #111; }
 @media print { body { margin: 0; max-width: none; } }
