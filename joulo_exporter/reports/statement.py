@@ -372,8 +372,8 @@ dt { color: #555; } ul { margin: 0; padding-left: 1.2em; } li { break-inside: av
 table { border-collapse: collapse; width: 100%; } thead { display: table-header-group; }
 tr { break-inside: avoid; } th, td { text-align: left; vertical-align: top; padding: .22em .5em .22em 0; }
 td { overflow-wrap: anywhere; border-top: .3pt solid #bbb; } thead th { border-bottom: 1.2pt solid #111; }
-.name { min-width: 5em; } .time, .figure { white-space: nowrap; }
-.figure { text-align: right; font-variant-numeric: tabular-nums; }
+.name { min-width: 5em; } .time, .word, .figure { white-space: nowrap; } .time { font-size: 8pt; }
+th.figure { padding-left: .8em; } .figure { text-align: right; font-variant-numeric: tabular-nums; }
 .sum { break-before: avoid; font-weight: bold; } .sum > * { border-top: .8pt solid #111; }
 .last { break-after: avoid; } .whole > * { border-bottom: 1.2pt solid #111; }
 @media print { body { margin: 0; max-width: none; } }
