@@ -287,7 +287,7 @@ _WORDS = {
         "januari februari maart april mei juni juli augustus september oktober november december",
     ),
     "time": ("%Y-%m-%d %H:%M %Z", "%d-%m-%Y %H:%M %Z"),
-    "quarter": ("quarter {} of {}", "{}e kwartaal {}"),
+    "quarter": ("Q{} {}", "{}e kwartaal {}"),
     "sessions": ("1 session|{} sessions", "1 sessie|{} sessies"),
     "period": ("Period", "Periode"),
     "to": ("to and including", "tot en met"),
@@ -299,7 +299,7 @@ _WORDS = {
     "chargers": ("Chargers", "Laadpalen"),
     "charger": ("Charger", "Laadpaal"),
     "nickname": ("Name", "Naam"),
-    "id": ("Number", "Nummer"),
+    "id": ("Id at Joulo", "Id bij Joulo"),
     "mid": ("MID meter", "MID-meter"),
     "yes": ("yes", "ja"),
     "no": ("no", "nee"),
@@ -370,7 +370,7 @@ h1 { font-size: 17pt; margin: 0 0 .4em; } h2 { font-size: 11pt; margin: 1.4em 0 
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1.2em; margin: 0; } dd { margin: 0; }
 dt { color: #555; } ul { margin: 0; padding-left: 1.2em; } li { break-inside: avoid; }
 table { border-collapse: collapse; width: 100%; } thead { display: table-header-group; }
-tr { break-inside: avoid; } th, td { text-align: left; vertical-align: top; padding: .22em .5em .22em 0; }
+tr { break-inside: avoid; } th, td { text-align: left; vertical-align: baseline; padding: .22em .5em .22em 0; }
 td { overflow-wrap: anywhere; border-top: .3pt solid #bbb; } thead th { border-bottom: 1.2pt solid #111; }
 .name { min-width: 5em; } .time, .word, .figure { white-space: nowrap; } .time { font-size: 8pt; }
 th.figure { padding-left: .8em; } .figure { text-align: right; font-variant-numeric: tabular-nums; }
