@@ -11,6 +11,7 @@ import pytest
 from support.poller_rig import SETTINGS
 
 from joulo_exporter.ledger import EndpointRecord
+from joulo_exporter.models import ApiResponse
 from joulo_exporter.poller import EndpointState, Handover, account_tasks, spread_settings
 from joulo_exporter.schedule import JITTER_SHARE, Pause
 
@@ -34,7 +35,7 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
         now_s, account, name, state = heapq.heappop(due)
         moments[account, name].append(now_s)
         state.requested(now_seconds=NOW_S + now_s, mono_s=now_s)
-        state.succeeded((), numbers.random(), now_s)
+        state.succeeded(ApiResponse(()), numbers.random(), now_s)
         heapq.heappush(due, (state.due_mono_s, account, name, state))
     return moments
 

@@ -48,7 +48,7 @@ class Database:
         self._lock_fd: int | None = None
         self._in_batch = self._batch_failed = False
         self.rollbacks = 0
-        """Transactions that were rolled back: what was read in one of them may never have been true."""
+        """Transactions that were rolled back."""
         if folder is not None:
             self._lock_fd = _locked(folder)
         try:

@@ -179,8 +179,7 @@ class LedgerReader:
         number = self._accounts[account]
         rows = totals_by_tag(self._connection, number)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(rows)))
-        held = held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))
-        return held.chargers, held.vehicles
+        return held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))[:2]
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; nothing if there was none that can be read."""
