@@ -11,7 +11,7 @@ from support.ledger_rig import full_disk, live
 
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Batches, Database
-from joulo_exporter.ledger.batches import LARGEST_BATCH
+from joulo_exporter.ledger.database import LARGEST_BATCH
 from joulo_exporter.models import ApiResponse, Charger
 from joulo_exporter.schedule import Pause
 
