@@ -130,39 +130,13 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
         return all(health.up is not None for health in self.endpoints)
 
 
-def live_chargers(
-    chargers: Iterable[Charger], book: Book, tags: Tags, former: Snapshot | None = None
-) -> tuple[LiveCharger, ...]:
-    """Return the chargers of an answer with what the ledger adds to them.
-
-    Args:
-        chargers: of the answer.
-        book: of the ledger.
-        tags: of the configuration.
-        former: the snapshot before, with the same tags: a charger that stands still is taken from it.
-    """
-    standing = _standing_still(former, book)
-    live = []
-    for charger in chargers:
-        label = book.labels.get(charger.id)
-        if label is not None:
-            known = standing.get(charger.id)
-            same = known is not None and known.charger is charger
-            live.append(known if known and same else _live_charger(charger, label, book, tags))
-    return tuple(live)
-
-
-def _standing_still(former: Snapshot | None, book: Book) -> Mapping[str, LiveCharger]:
-    """Return the chargers of a snapshot, by id, to which the ledger adds what it did then."""
-    then = former.book if former is not None else None
-    if former is None or then is None or then.labels is not book.labels or then.id_tags is not book.id_tags:
-        return {}
-    return {
-        live.charger.id: live
-        for live in former.chargers or ()
-        if then.meters.get(live.charger.id) is book.meters.get(live.charger.id)
-        and then.marks.get(("meter_wh", live.charger.id)) == book.marks.get(("meter_wh", live.charger.id))
-    }
+def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[LiveCharger, ...]:
+    """Return the chargers of an API response that have a label, with what the ledger adds to them."""
+    return tuple(
+        _live_charger(charger, book.labels[charger.id], book, tags)
+        for charger in chargers
+        if charger.id in book.labels
+    )
 
 
 def last_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:

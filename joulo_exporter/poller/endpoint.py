@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -106,7 +106,11 @@ class EndpointState:
         self._error: str | None = None
         self.succeeded_at_seconds: float | None = None
         self.requests: Counter[str] = Counter()
-        self._log = RefreshLog(task.name, settings.account)
+        self._log_fields = ({} if settings.account is None else {"account": settings.account}) | {
+            "endpoint": task.name
+        }
+        self._failure_log = FailureLog()
+        self._malformed_logged: set[str] = set()
         self._settings = settings
         self._interval_s = settings.intervals[task.name]
         self._durations = former.durations
@@ -116,7 +120,6 @@ class EndpointState:
         self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
         self._malformed = 0
         self._malformed_fields = former.malformed_fields.copy()
-        self._health: EndpointHealth | None = None
 
     @property
     def handover(self) -> Handover:
@@ -199,8 +202,8 @@ class EndpointState:
             length_s = pause_after_success(self.task.interval_s(self._settings), fraction)
             self._wait_for(Pause(requested_mono_s, length_s))
             self._expected_mono_s = self.due_mono_s
-        self._log.succeeded(mono_s)
-        self._log.malformed(response)
+        self._log("info", "refresh works again", self._failure_log.succeeded(mono_s))
+        self._log_malformed(response)
 
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
@@ -214,10 +217,12 @@ class EndpointState:
                 self._interval_s, self.failures, fraction, retry_after_s, permanent=self._unavailable
             )
             self._wait_for(Pause(requested_mono_s, length_s, self.failures))
-        if self._unavailable:
-            self._log.collector_refused(error.reason, self._error, mono_s)
-        else:
-            self._log.failed(error.reason, self._error, mono_s)
+        notice = self._failure_log.failed(error.reason, mono_s)
+        if not self._unavailable:
+            self._log("warn", "refresh failed", notice, err=self._error)
+        elif notice is not None and notice.kind != "continues":
+            refusal = "the API refuses a collector; it is tried once a day from now on"
+            self._log("warn", refusal, notice, err=self._error)
 
     def failed_internally(self, error: Exception, fraction: float, mono_s: float) -> None:
         """Note a failure on our side of the wire; the next try follows as after one of the API."""
@@ -225,9 +230,9 @@ class EndpointState:
         # Whether a request went out or not, the pause counts from now.
         self.due_mono_s = mono_s + pause_after_failure(self._interval_s, self.failures, fraction)
         if isinstance(error, LedgerError):
-            self._log.failed(error.reason, self._error, mono_s)
+            self._log("warn", "refresh failed", self._failure_log.failed(error.reason, mono_s), err=self._error)
         else:
-            self._log.internal_error(error, mono_s)
+            self._log("error", "internal error", self._failure_log.failed("internal", mono_s), err=error)
 
     def _failed(self, error: str, api_error: ApiError | None) -> None:
         self.failures += 1
@@ -275,8 +280,8 @@ class EndpointState:
         return self.expires_mono_s is not None and mono_s < self.expires_mono_s
 
     def health(self, unknown_fields: int = 0) -> EndpointHealth:
-        """Return the state as a snapshot shows it; while that is the same, the same object."""
-        health = EndpointHealth(
+        """Return the state as a snapshot shows it."""
+        return EndpointHealth(
             endpoint=self.task.name,
             interval_s=self._interval_s,
             up=self._up,
@@ -288,54 +293,31 @@ class EndpointState:
             durations=self._durations,
             unknown_fields=unknown_fields,
         )
-        # What is the same object need not be compared, nor rendered, again.
-        if self._health is None or self._health != health:
-            self._health = health
-        return self._health
 
+    # The log --------------------------------------------------------------------------------------
 
-class RefreshLog:
-    """Log of an endpoint's refreshes: the begin of a failure, seldom that it goes on, and its end."""
-
-    def __init__(self, endpoint: str, account: str | None) -> None:
-        self._fields: dict[str, object] = {} if account is None else {"account": account}
-        self._fields["endpoint"] = endpoint
-        self._failures = FailureLog()
-        self._malformed_logged: set[str] = set()
-
-    def failed(self, reason: str, error: str | None, mono_s: float) -> None:
-        """Log that a refresh failed, unless that was logged."""
-        notice = self._failures.failed(reason, mono_s)
+    def _log(
+        self, level: Literal["info", "warn", "error"], message: str, notice: Notice | None, **fields: object
+    ) -> None:
+        """Log a line about refreshes that fail, or have failed, if it is time for one."""
         if notice is not None:
-            event(_logger, "warn", "refresh failed", **self._run_fields(notice), err=error)
+            event(_logger, level, message, **self._log_fields, reason=notice.reason, failures=notice.failures,
+                  lasted_s=round(notice.lasted_s), **fields)  # fmt: skip
 
-    def collector_refused(self, reason: str, error: str | None, mono_s: float) -> None:
-        """Log that the API refuses an optional endpoint, once."""
-        notice = self._failures.failed(reason, mono_s)
-        if notice is not None and notice.kind != "continues":
-            event(_logger, "warn", "the API refuses a collector; it is tried once a day from now on",
-                  **self._run_fields(notice), err=error)  # fmt: skip
-
-    def internal_error(self, error: Exception, mono_s: float) -> None:
-        """Log a failure on our side of the wire, unless that was logged."""
-        notice = self._failures.failed("internal", mono_s)
-        if notice is not None:
-            event(_logger, "error", "internal error", **self._run_fields(notice), err=error)
-
-    def succeeded(self, mono_s: float) -> None:
-        """Log that a refresh succeeded, if the one before had failed."""
-        notice = self._failures.succeeded(mono_s)
-        if notice is not None:
-            event(_logger, "info", "refresh works again", **self._run_fields(notice))
-
-    def malformed(self, response: ApiResponse[object]) -> None:
+    def _log_malformed(self, response: ApiResponse[object]) -> None:
         """Log each kind of malformed record or field once: not at every refresh, nor at every place."""
         records = {line.partition(": ")[2]: line for line in response.malformed}
         if news := self._not_logged(records):
-            event(_logger, "warn", "records left out that cannot be read", **self._fields,
+            event(_logger, "warn", "records left out that cannot be read", **self._log_fields,
                   records=len(response.malformed), err=news[0])  # fmt: skip
         for text in self._not_logged({str(fault): str(fault) for fault in response.malformed_fields}):
-            event(_logger, "warn", "a field cannot be used, and is treated as not given", **self._fields, err=text)
+            event(
+                _logger,
+                "warn",
+                "a field cannot be used, and is treated as not given",
+                **self._log_fields,
+                err=text,
+            )
 
     def _not_logged(self, kinds: Mapping[str, str]) -> list[str]:
         """Return the texts of kinds that were not logged yet; from now on they are."""
@@ -344,12 +326,3 @@ class RefreshLog:
             self._malformed_logged.clear()
         self._malformed_logged |= kinds.keys()
         return news
-
-    def _run_fields(self, notice: Notice) -> dict[str, object]:
-        """Return the fields that describe a run of failures."""
-        return {
-            **self._fields,
-            "reason": notice.reason,
-            "failures": notice.failures,
-            "lasted_s": round(notice.lasted_s),
-        }
