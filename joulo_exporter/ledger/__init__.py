@@ -3,7 +3,7 @@
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, EndpointRecord, Outcome
 from joulo_exporter.ledger.book import Book, FinishedSession, Totals
 from joulo_exporter.ledger.chargers import Meter
-from joulo_exporter.ledger.database import FILE_NAME, Batches, Database, open_ledger, put_aside
+from joulo_exporter.ledger.database import FILE_NAME, Batches, Database, open_ledger
 from joulo_exporter.ledger.history import PAGE_SIZE, PageRequest, Walk, next_page
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "Walk",
     "next_page",
     "open_ledger",
-    "put_aside",
 ]

@@ -123,7 +123,7 @@ class AccountLedger:
                 connection, self._account, response.content, self._labels, pause.requested_at_seconds
             )
             readings = {("meter_wh", charger.id): charger.meter_wh for charger in response.content}
-            self._raise_marks(connection, readings)
+            raise_marks(connection, self._account, readings)
         if changed:
             self._book = None
         return Outcome(session_ended=session_ended)
@@ -140,7 +140,7 @@ class AccountLedger:
         """Store an API response of ``/energy``, and hold its totals."""
         with self._database.transaction() as connection:
             self._save_success(connection, "energy", pause, response)
-            self._raise_marks(connection, _stated(response.content))
+            raise_marks(connection, self._account, _stated(response.content))
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
@@ -173,10 +173,6 @@ class AccountLedger:
             )
         self._book, self._book_of = book, book_of
         return book
-
-    def _raise_marks(self, connection: sqlite3.Connection, stated: Mapping[tuple[str, str], float | None]) -> None:
-        """Hold counters that the API states."""
-        raise_marks(connection, self._account, {key: value for key, value in stated.items() if value is not None})
 
     def _save_success(
         self,
@@ -255,14 +251,10 @@ def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, En
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            requests=tuple(_counts(succeeded, failed.get(endpoint, []))),
+            requests=tuple(sorted(([("200", succeeded)] if succeeded else []) + failed.get(endpoint, []))),
         )
         for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows
     }
-
-
-def _counts(succeeded: int, failed: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    return sorted([("200", succeeded), *failed]) if succeeded else failed
 
 
 def _save_request(connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from operator import add
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -247,12 +248,14 @@ def held_totals(
     )
 
 
-def raise_marks(connection: sqlite3.Connection, account: int, values: Marks) -> None:
-    """Raise each mark to its value, unless it is as high or higher."""
+def raise_marks(
+    connection: sqlite3.Connection, account: int, values: Mapping[tuple[str, str], float | None]
+) -> None:
+    """Raise each mark to its value, if there is one, unless it is as high or higher."""
     connection.executemany(
         "INSERT INTO marks VALUES (?, ?, ?, ?) ON CONFLICT (account, series, key) DO UPDATE SET "
         "value = excluded.value WHERE excluded.value > value",
-        [(account, series, key, value) for (series, key), value in values.items()],
+        [(account, *key, value) for key, value in values.items() if value is not None],
     )
 
 
@@ -299,21 +302,14 @@ def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
     A vehicle's counters then count another thing. Held to the former height, ``unknown`` would keep the energy of
     a tag that has got a vehicle, and the sum of all vehicles would have it twice.
     """
-    if vehicle == UNKNOWN_VEHICLE:  # counts the tags that no other vehicle has
-        tags = sorted(tag for tag, name in vehicles.items() if name != vehicle)
-    else:
-        tags = sorted(tag for tag, name in vehicles.items() if name == vehicle)
+    counts_the_rest = vehicle == UNKNOWN_VEHICLE  # the tags that no other vehicle has
+    tags = sorted(tag for tag, name in vehicles.items() if (name == vehicle) != counts_the_rest)
     return f"{vehicle}/{hashlib.sha256(msgspec.json.encode(tags)).hexdigest()[:12]}"
 
 
 def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
     sums: dict[str, Totals] = {}
     for key, totals in pairs:
-        so_far = sums.get(key)
-        sums[key] = totals if so_far is None else _sum(so_far, totals)
+        so_far = sums.get(key, Totals())
+        sums[key] = Totals(*map(add, msgspec.structs.astuple(so_far), msgspec.structs.astuple(totals)))
     return sums
-
-
-def _sum(one: Totals, other: Totals) -> Totals:
-    figures = zip(msgspec.structs.astuple(one), msgspec.structs.astuple(other), strict=True)
-    return Totals(*(first + second for first, second in figures))

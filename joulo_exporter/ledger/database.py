@@ -62,7 +62,9 @@ class Database:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self.persistent = folder is not None
+        """Whether the ledger outlives the process."""
+        self._place = ":memory:" if folder is None else str(folder / FILE_NAME)
         self._lock_fd: int | None = None
         self._in_batch = self._batch_failed = False
         self.rollbacks = 0
@@ -70,15 +72,10 @@ class Database:
         if folder is not None:
             self._lock_fd = _locked(folder)
         try:
-            self._connection = _opened(":memory:" if folder is None else str(folder / FILE_NAME))
+            self._connection = _opened(self._place)
         except BaseException:
             self._unlock()
             raise
-
-    @property
-    def persistent(self) -> bool:
-        """Return whether the ledger outlives the process."""
-        return self._folder is not None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -147,10 +144,6 @@ class Database:
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
         self._unlock()
-
-    @property
-    def _place(self) -> str:
-        return "memory" if self._folder is None else str(self._folder / FILE_NAME)
 
     def _unlock(self) -> None:
         if self._lock_fd is not None:

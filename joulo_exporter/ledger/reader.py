@@ -228,7 +228,13 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     try:
         with contextlib.closing(_connected(path)) as connection:
             connection.execute("BEGIN")
-            _refuse_other_versions(connection, path)
+            known, applied = dict(MIGRATIONS).keys(), applied_migrations(connection)
+            if applied - known:
+                newer = f"a newer version of joulo-exporter ({min(applied - known)}); read it with that one"
+                raise LedgerVersionError(f"{path} was written by {newer}")
+            if known - applied:
+                older = "is empty or from an older version of joulo-exporter; start the exporter first"
+                raise LedgerError(f"{path} {older}")
             yield LedgerReader(connection)
     except sqlite3.Error as error:
         fault = as_ledger_error(error, path)
@@ -254,26 +260,12 @@ def _connected(path: Path) -> sqlite3.Connection:
         connection.close()
         # In a folder that may not be written SQLite cannot make the journal's index. Without a journal nobody
         # writes, and the file alone is the ledger.
-        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE or _has_journal(path):
+        journal = path.with_name(f"{path.name}-wal")
+        has_journal = journal.exists() and journal.stat().st_size > 0
+        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE or has_journal:
             raise
         return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection
-
-
-def _has_journal(path: Path) -> bool:
-    journal = path.with_name(f"{path.name}-wal")
-    return journal.exists() and journal.stat().st_size > 0
-
-
-def _refuse_other_versions(connection: sqlite3.Connection, path: Path) -> None:
-    known, applied = dict(MIGRATIONS).keys(), applied_migrations(connection)
-    if applied - known:
-        raise LedgerVersionError(
-            f"{path} was written by a newer version of joulo-exporter ({min(applied - known)}); "
-            "read it with that one"
-        )
-    if known - applied:
-        raise LedgerError(f"{path} is empty or from an older version of joulo-exporter; start the exporter first")
 
 
 # For check, beside the service ------------------------------------------------------------------------

@@ -148,13 +148,10 @@ def contribution(session: StoredSession) -> dict[tuple[str, str], tuple[int, ...
         _duration_ms(session),
         1,
     )
-    return {(session.charger_id, _tag_key(session, finished=finished)): figures}
-
-
-def _tag_key(session: StoredSession, *, finished: bool) -> str:
+    tag = UNTAGGED if finished else UNDECIDED
     if session.id_tag:
-        return normal_tag(session.id_tag) or UNTAGGED
-    return UNTAGGED if finished else UNDECIDED
+        tag = normal_tag(session.id_tag) or UNTAGGED
+    return {(session.charger_id, tag): figures}
 
 
 def _duration_ms(session: StoredSession) -> int:

@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_MOST_KINDS = 100
-"""Kinds of malformed records that are remembered; there are fewer, as no value of a response is in them."""
-
 
 class PollSettings(msgspec.Struct, frozen=True):
     """The part of the configuration that a poller follows."""
@@ -61,6 +58,11 @@ class PollSettings(msgspec.Struct, frozen=True):
     """Least time before the first request, so that many accounts do not begin at once."""
     later_delay_s: float = 0.0
     """The same for endpoints that are asked seldom, though never longer than their interval."""
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """Return the fields of each line of the log about the account."""
+        return {} if self.account is None else {"account": self.account}
 
 
 def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
@@ -102,13 +104,12 @@ class EndpointState:
         """The last request; its moment is on the monotonic clock."""
         self.requested_at_seconds = 0.0
         """The last request of this process, by the wall clock."""
+        self._requested_mono_s = 0.0
         self.failures = 0
         self._error: str | None = None
         self.succeeded_at_seconds: float | None = None
         self.requests: Counter[str] = Counter()
-        self._log_fields = ({} if settings.account is None else {"account": settings.account}) | {
-            "endpoint": task.name
-        }
+        self._log_fields = settings.log_fields | {"endpoint": task.name}
         self._failure_log = FailureLog()
         self._malformed_logged: set[str] = set()
         self._settings = settings
@@ -121,20 +122,17 @@ class EndpointState:
         self._malformed = 0
         self._malformed_fields = former.malformed_fields.copy()
 
-    @property
-    def handover(self) -> Handover:
-        """Return the state for the poller that takes over."""
-        return Handover(self._durations, self.pause, self._succeeded_mono_s, self._malformed_fields)
+    def handover(self, *, new_token: bool) -> Handover:
+        """Return the state for the poller that takes over.
 
-    @property
-    def handover_after_rotation(self) -> Handover:
-        """Return the same for a new token: the back-off that the old one earned is over, the interval is not."""
-        error = self._api_error
-        if self.pause is None or error is None or error.retry_after_s is not None:
-            return self.handover
-        if not isinstance(error, ApiAuthenticationError | ApiScopeError):
-            return self.handover
-        return msgspec.structs.replace(self.handover, pause=msgspec.structs.replace(self.pause, failures=0))
+        Args:
+            new_token: that one has another token: the back-off that this one earned is over, the interval is not.
+        """
+        pause, error = self.pause, self._api_error
+        refused = isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None
+        if new_token and refused and pause is not None:
+            pause = msgspec.structs.replace(pause, failures=0)
+        return Handover(self._durations, pause, self._succeeded_mono_s, self._malformed_fields)
 
     def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
         """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
@@ -170,7 +168,7 @@ class EndpointState:
 
     def requested(self, *, now_seconds: float, mono_s: float) -> None:
         """Note that a request goes out now."""
-        self.requested_at_seconds = now_seconds
+        self.requested_at_seconds, self._requested_mono_s = now_seconds, mono_s
         self._wait_for(self.provisional_pause(mono_s))
 
     def recorded_pause(self, *, failures: int) -> Pause:
@@ -180,8 +178,7 @@ class EndpointState:
 
     def observe_duration(self, mono_s: float) -> None:
         """Note that the request which went out last is over."""
-        requested_mono_s = self.pause.requested_at_seconds if self.pause is not None else 0.0
-        self._durations = self._durations.observed(mono_s - requested_mono_s)
+        self._durations = self._durations.observed(mono_s - self._requested_mono_s)
 
     def succeeded(self, response: ApiResponse[object], fraction: float, mono_s: float) -> None:
         """Note a refresh that succeeded.
@@ -195,13 +192,11 @@ class EndpointState:
         self.requests["200"] += 1
         self._malformed += len(response.malformed)
         self._malformed_fields.update(fault.field for fault in response.malformed_fields)
-        if self.pause is not None:
-            requested_mono_s = self.pause.requested_at_seconds
-            self.succeeded_at_seconds, self._succeeded_mono_s = self.requested_at_seconds, requested_mono_s
-            # A page may have begun or ended a walk through the history, which changes the interval.
-            length_s = pause_after_success(self.task.interval_s(self._settings), fraction)
-            self._wait_for(Pause(requested_mono_s, length_s))
-            self._expected_mono_s = self.due_mono_s
+        self.succeeded_at_seconds, self._succeeded_mono_s = self.requested_at_seconds, self._requested_mono_s
+        # A page may have begun or ended a walk through the history, which changes the interval.
+        length_s = pause_after_success(self.task.interval_s(self._settings), fraction)
+        self._wait_for(Pause(self._requested_mono_s, length_s))
+        self._expected_mono_s = self.due_mono_s
         self._log("info", "refresh works again", self._failure_log.succeeded(mono_s))
         self._log_malformed(response)
 
@@ -209,14 +204,12 @@ class EndpointState:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
         self._failed(str(error), error)
         retry_after_s = error.retry_after_s
-        if self.pause is not None:
-            requested_mono_s = self.pause.requested_at_seconds
-            if retry_after_s is not None:
-                retry_after_s += mono_s - requested_mono_s
-            length_s = pause_after_failure(
-                self._interval_s, self.failures, fraction, retry_after_s, permanent=self._unavailable
-            )
-            self._wait_for(Pause(requested_mono_s, length_s, self.failures))
+        if retry_after_s is not None:
+            retry_after_s += mono_s - self._requested_mono_s
+        length_s = pause_after_failure(
+            self._interval_s, self.failures, fraction, retry_after_s, permanent=self._unavailable
+        )
+        self._wait_for(Pause(self._requested_mono_s, length_s, self.failures))
         notice = self._failure_log.failed(error.reason, mono_s)
         if not self._unavailable:
             self._log("warn", "refresh failed", notice, err=self._error)
@@ -256,11 +249,6 @@ class EndpointState:
         return isinstance(self._api_error, ApiTimeoutError)
 
     @property
-    def token_refused(self) -> bool:
-        """Return whether the last refresh failed because of the token."""
-        return isinstance(self._api_error, ApiAuthenticationError)
-
-    @property
     def refused(self) -> bool:
         """Return whether the endpoint is refused to this token, so that waiting for a response is in vain."""
         return self.failures > 0 and any(self.requests[code] for code in ("401", "403", "404"))
@@ -271,13 +259,13 @@ class EndpointState:
         return self.task.optional and isinstance(self._api_error, ApiScopeError | ApiNotFoundError)
 
     @property
-    def expires_mono_s(self) -> float | None:
+    def expires_mono_s(self) -> float:
         """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
-        return None if self._succeeded_mono_s is None else self._expected_mono_s + self._settings.stale_after_s
+        return self._expected_mono_s + self._settings.stale_after_s
 
     def fresh(self, mono_s: float) -> bool:
-        """Return whether the last API response may still be served as live."""
-        return self.expires_mono_s is not None and mono_s < self.expires_mono_s
+        """Return whether the last API response, if there is one, may still be served as live."""
+        return self._succeeded_mono_s is not None and mono_s < self.expires_mono_s
 
     def health(self, unknown_fields: int = 0) -> EndpointHealth:
         """Return the state as a snapshot shows it."""
@@ -310,19 +298,12 @@ class EndpointState:
         if news := self._not_logged(records):
             event(_logger, "warn", "records left out that cannot be read", **self._log_fields,
                   records=len(response.malformed), err=news[0])  # fmt: skip
+        unusable = "a field cannot be used, and is treated as not given"
         for text in self._not_logged({str(fault): str(fault) for fault in response.malformed_fields}):
-            event(
-                _logger,
-                "warn",
-                "a field cannot be used, and is treated as not given",
-                **self._log_fields,
-                err=text,
-            )
+            event(_logger, "warn", unusable, **self._log_fields, err=text)
 
     def _not_logged(self, kinds: Mapping[str, str]) -> list[str]:
-        """Return the texts of kinds that were not logged yet; from now on they are."""
+        """Return the texts of kinds that were not logged yet; kinds are few: no value of a response is in them."""
         news = [text for kind, text in kinds.items() if kind not in self._malformed_logged]
-        if len(self._malformed_logged) > _MOST_KINDS:
-            self._malformed_logged.clear()
         self._malformed_logged |= kinds.keys()
         return news

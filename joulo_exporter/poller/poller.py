@@ -9,7 +9,7 @@ import random
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
-from joulo_exporter.errors import ApiError, LedgerError
+from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.poller.endpoint import EndpointState, Handover
 from joulo_exporter.poller.tasks import RecordTask, account_tasks, public_tasks
@@ -97,15 +97,9 @@ class Poller:
         self.restored = asyncio.Event()
         """Set once the ledger's knowledge has been published."""
 
-    @property
-    def handover(self) -> dict[str, Handover]:
-        """Return the state for the poller that takes over, by endpoint."""
-        return {name: state.handover for name, state in self._endpoints.items()}
-
-    @property
-    def handover_after_rotation(self) -> dict[str, Handover]:
-        """Return the same for a poller with a new token: what the old one was refused is asked again."""
-        return {name: state.handover_after_rotation for name, state in self._endpoints.items()}
+    def handover(self, *, new_token: bool = False) -> dict[str, Handover]:
+        """Return the state for the poller that takes over, by endpoint; a new token ends back-offs of refusals."""
+        return {name: state.handover(new_token=new_token) for name, state in self._endpoints.items()}
 
     async def run(self) -> None:
         """Publish the ledger's knowledge, then refresh for ever."""
@@ -131,9 +125,9 @@ class Poller:
     def _idle_s(self) -> float:
         """Return the time until an endpoint is due, or an API response becomes too old to be shown."""
         mono_s = self._clock.monotonic()
-        moments = [state.due_mono_s for state in self._endpoints.values()]
-        expiries = [state.expires_mono_s for state in self._endpoints.values()]
-        moments += [moment for moment in expiries if moment is not None and moment > mono_s]
+        states = self._endpoints.values()
+        moments = [state.due_mono_s for state in states]
+        moments += [state.expires_mono_s for state in states if state.fresh(mono_s)]
         return max(0.0, min(moments) - mono_s)
 
     async def _restore(self) -> None:
@@ -189,7 +183,7 @@ class Poller:
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
         state.failed(error, self._fraction(), self._clock.monotonic())
-        if state.token_refused:
+        if isinstance(error, ApiAuthenticationError):
             self._token_refused()
         pause = state.recorded_pause(failures=state.failures)
         try:
@@ -217,7 +211,7 @@ class Poller:
         elif book is not None:
             self._book = book
             if self._ledger_log.succeeded(self._clock.monotonic()) is not None:
-                event(_logger, "info", "the ledger works again", **self._log_fields)
+                event(_logger, "info", "the ledger works again", **self._settings.log_fields)
         return result
 
     def _write_and_read(
@@ -246,12 +240,7 @@ class Poller:
     def _log_ledger_failure(self, error: Exception) -> None:
         reason = error.reason if isinstance(error, LedgerError) else "internal"
         if self._ledger_log.failed(reason, self._clock.monotonic()) is not None:
-            event(_logger, "error", "cannot use the ledger", **self._log_fields, err=error)
-
-    @property
-    def _log_fields(self) -> dict[str, object]:
-        account = self._settings.account
-        return {} if account is None else {"account": account}
+            event(_logger, "error", "cannot use the ledger", **self._settings.log_fields, err=error)
 
     # The snapshot ---------------------------------------------------------------------------------
 
@@ -259,7 +248,13 @@ class Poller:
         try:
             self._publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
-            event(_logger, "error", "internal error; the former values are served", **self._log_fields, err=error)
+            event(
+                _logger,
+                "error",
+                "internal error; the former values are served",
+                **self._settings.log_fields,
+                err=error,
+            )
 
     def _snapshot(self) -> Snapshot:
         settings, book = self._settings, self._book

@@ -149,7 +149,7 @@ class Rig:
             self.task.cancel()
         await asyncio.wait([self.task])
         self.settings = msgspec.structs.replace(self.settings, **settings)
-        await self.start(former=self.poller.handover)
+        await self.start(former=self.poller.handover())
 
     async def close(self) -> None:
         await self.stop()
