@@ -204,7 +204,7 @@ class Accounts:
             running = self._running[key]
             plan = msgspec.structs.replace(running.plan, token=token)
             await self._stop(key, gently=True)
-            self._former[key] = running.poller.handover_after_rotation
+            self._former[key] = running.poller.handover(new_token=True)
             self._running[key] = self._started(plan, plan.settings, running.ledger, running.watch)
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
@@ -248,7 +248,7 @@ class Accounts:
         else:
             running.task.cancel()
         await asyncio.wait([running.task])
-        self._former[key] = running.poller.handover
+        self._former[key] = running.poller.handover()
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
 

@@ -50,7 +50,7 @@ class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
     malformed: int = 0
     """Records that could not be read."""
     malformed_fields: Mapping[str, int] = {}
-    """Fields that could not be used, by name, since the process began."""
+    """Fields that could not be used, by name."""
     durations: Durations = Durations()
     unknown_fields: int = 0
     """Names of fields in its API responses that this version does not know, since the process began."""

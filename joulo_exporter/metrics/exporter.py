@@ -91,7 +91,7 @@ FAMILIES = (
     Family(
         "joulo_api_malformed_fields_total",
         "counter",
-        "Fields of API responses that could not be used and were treated as not given, since the process began.",
+        "Fields of API responses that could not be used and were treated as not given.",
         ("endpoint", "field"),
         _malformed_fields,
     ),
