@@ -156,7 +156,7 @@ class AccountLedger:
 
         Args:
             name_unlinked: give labels to chargers that ``/chargers`` does not show, which is right only after
-                it has answered, since its slug would come first.
+                it has been read, since its slug would come first.
             now_seconds: wall-clock time.
         """
         # A book that was read before a rollback may never have been true; one with recent ends changes with time.
