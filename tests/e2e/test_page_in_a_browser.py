@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
+import threading
 import time
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 import pytest_asyncio
 from certificates import HASH, PASSWORD
 from support.browser import browser
-from support.processes import TOKEN, exporter, free_port, get, simulator, wait_for
+from support.processes import TOKEN, exporter, free_port, get, wait_for
+
+from joulo_exporter.simulator import Household, Scenario, serve
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -43,11 +48,26 @@ CONTRASTS = """(() => {
 })()"""
 
 
+class MarkupHousehold(Household):
+    """A household whose first charger has markup for a name."""
+
+    def chargers_at(self, now_seconds):
+        first, *others = super().chargers_at(now_seconds)
+        return [msgspec.structs.replace(first, nickname=NICKNAME), *others]
+
+
 @pytest.fixture(scope="module")
-def household(tmp_path_factory):
-    """The URL of a simulated household whose first charger has markup for a name."""
-    with simulator(tmp_path_factory.mktemp("household"), "--nickname", NICKNAME) as api_url:
-        yield api_url
+def household():
+    """The URL of the API, which a thread serves: to wait for the exporter holds this one."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = serve(MarkupHousehold(Scenario()))
+    yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result().url
+    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 @pytest.fixture(scope="module")
