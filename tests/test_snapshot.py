@@ -173,7 +173,7 @@ def test_durations_add_up(durations):
     assert observed.buckets == tuple(sum(each <= bound for each in durations) for bound in DURATION_BOUNDS_S)
 
 
-def test_a_picture_never_changes():
+def test_a_snapshot_never_changes():
     household = recorded()
     snapshot = household.snapshot()
     before = msgspec.json.encode(snapshot.chargers)
@@ -206,7 +206,7 @@ SHOWN = Snapshot("home", (), KNOWN, live_chargers([STANDING], KNOWN, TAGS))
         (STANDING, {"marks": {("meter_wh", "c1"): 600.0}}, False),
     ],
 )
-def test_a_charger_that_stands_still_is_taken_from_the_picture_before(charger, changes, same):
+def test_a_charger_that_stands_still_is_taken_from_the_snapshot_before(charger, changes, same):
     now = msgspec.structs.replace(KNOWN, **changes)
     (live,) = live_chargers([charger], now, TAGS, SHOWN)
     assert (live is SHOWN.chargers[0]) == same

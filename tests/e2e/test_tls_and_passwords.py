@@ -102,7 +102,7 @@ def test_curl_is_asked_for_the_password_everywhere(protected, path):
     assert "Strict-Transport-Security: max-age=31536000" in shown
 
 
-def test_plain_http_is_told_that_this_is_https(protected):
+def test_plain_http_gets_a_hint_at_https(protected):
     told = "Client sent an HTTP request to an HTTPS server.\n"
     assert protected.curl("/-/healthy", scheme="http") == ("400", told)
 
@@ -117,7 +117,7 @@ def test_a_certificate_of_a_client_is_verified(protected):
         assert protected.curl("/-/healthy", *LOGIN, *files)[0] == status
 
 
-def test_what_changes_holds_without_a_restart(protected):
+def test_a_changed_web_configuration_holds_without_a_restart(protected):
     file = protected.folder / "web.yml"
     try:
         file.write_text(CONFIGURATION.replace("prometheus:", "someone:"))

@@ -158,7 +158,7 @@ def test_a_session_without_a_tag():
 
 
 @pytest.mark.parametrize("nickname", ['a "quoted" one', "two\nlines", "back\\slash", "⚡ oprit 🚗", "é" * 300])
-def test_any_nickname_is_told_as_it_is(nickname):
+def test_any_nickname_is_served_as_it_is(nickname):
     snapshot = Household().chargers(driveway(nickname=nickname)).snapshot()
     (metric,) = series_of("joulo_charger_info", snapshot)
     assert metric == INFO.replace("'Oprit'", repr(nickname))

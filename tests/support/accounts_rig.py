@@ -41,7 +41,7 @@ class AccountsRig:
         self.asked: list[tuple[str, str, float]] = []
         """(token, endpoint, monotonic time) of each request."""
         self.reads = 0
-        """How often a file of a token was read."""
+        """Reads of files of tokens."""
         self.gate: asyncio.Event | None = None
         """Responses of ``/chargers`` wait for it."""
         self.exposition = Exposition(CollectorRegistry())
