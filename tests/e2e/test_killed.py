@@ -60,7 +60,7 @@ async def test_fifty_kills(tmp_path):
     household = Household(
         Scenario(
             history_sessions=1500,
-            cadence=Cadence(session_s=(4, 6), pause_s=(1, 2), credits_delay_s=1, sync_s=1, time_lapse=200),
+            cadence=Cadence(session_s=(4, 6), pause_s=(1, 2), credits_delay_s=1, sync_s=1, time_lapse=40),
         )
     )
     seen: dict[tuple, float] = {}

@@ -171,7 +171,7 @@ def evening(generation, tmp_path_factory):
         "1",
     )
     with (
-        simulator(folder, *pace, "--time-lapse", "400", "--history-sessions", "40") as api_url,
+        simulator(folder, *pace, "--time-lapse", "40", "--history-sessions", "40") as api_url,
         Phone().listening() as phone,
     ):
         programs = Programs(generation, folder, api_url, phone)
