@@ -14,9 +14,9 @@ import aiohttp
 import aioresponses.core
 import pytest
 from aioresponses import aioresponses as AioResponses  # noqa: N812 -- it is a class, whatever its name
-from certificates import Certificates, make_certificates
 from hypothesis import HealthCheck, settings
 from support import programs
+from support.certificates import Certificates, make_certificates
 from support.fake_clock import FakeClock
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from support.snapshots import (
 
 from joulo_exporter.ledger import Book, FinishedSession, Meter
 from joulo_exporter.models import Charger, LiveSession
+from joulo_exporter.models.tag import Tags
 from joulo_exporter.snapshot import (
     DURATION_BOUNDS_S,
     Durations,
     EndpointHealth,
     Snapshot,
-    Tags,
     last_sessions,
     live_chargers,
 )
@@ -186,28 +186,3 @@ def test_a_snapshot_never_changes():
 def test_an_empty_account():
     snapshot = Household().snapshot()
     assert (snapshot.chargers, snapshot.last_sessions, snapshot.energy) == ((), (), None)
-
-
-STANDING = Charger("c1", charging=False, meter_wh=500.0, meter_at_seconds=NOW, session=LiveSession("s1", NOW, 5))
-METER = Meter(500.0, NOW)
-KNOWN = book(meters={"c1": METER})
-SHOWN = Snapshot("home", (), KNOWN, live_chargers([STANDING], KNOWN, TAGS))
-
-
-@pytest.mark.parametrize(
-    ("charger", "changes", "same"),
-    [
-        (STANDING, {}, True),
-        (STANDING, {"marks": {("meter_wh", "c2"): 9.0}, "chargers": {}}, True),
-        (msgspec.structs.replace(STANDING, charging=True), {}, False),
-        (STANDING, {"meters": {"c1": Meter(500.0, NOW, 400.0, NOW - 60)}}, False),
-        (STANDING, {"id_tags": {"s1": "DEADBEEF12345678"}}, False),
-        (STANDING, {"labels": {"c1": "garage"}}, False),
-        (STANDING, {"marks": {("meter_wh", "c1"): 600.0}}, False),
-    ],
-)
-def test_a_charger_that_stands_still_is_taken_from_the_snapshot_before(charger, changes, same):
-    now = msgspec.structs.replace(KNOWN, **changes)
-    (live,) = live_chargers([charger], now, TAGS, SHOWN)
-    assert (live is SHOWN.chargers[0]) == same
-    assert live == live_chargers([charger], now, TAGS)[0]

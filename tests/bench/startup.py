@@ -75,7 +75,7 @@ def main() -> None:
     for what, code in (
         ("Python alone", "pass"),
         ("aiohttp, prometheus_client", "import aiohttp.web, prometheus_client"),
-        ("the exporter", "import joulo_exporter.cli.serving"),
+        ("the exporter", "import joulo_exporter.cli.commands, joulo_exporter.service"),
     ):
         print(f"| {what} | {seconds_of('-c', code):.2f} |", flush=True)
     print("\n| accounts | sessions each | start to the first scrape with values, s |\n|--:|--:|--:|")

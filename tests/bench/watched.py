@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from joulo_exporter import logs
-from joulo_exporter.cli.serving import serve  # noqa: F401 -- what the command loads is what is measured
+from joulo_exporter.cli import commands  # noqa: F401 -- the measurement is of all that the command loads
 from joulo_exporter.config import load_config
 from joulo_exporter.service import Service, WebOptions
 

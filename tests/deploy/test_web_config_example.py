@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from joulo_exporter.web_config import load_web_config
+from joulo_exporter.web.config import load_web_config
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "web-config.example.yml"

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 import pytest_asyncio
-from certificates import HASH, PASSWORD
 from support.browser import browser
+from support.certificates import HASH, PASSWORD
 from support.processes import TOKEN, exporter, free_port, get, wait_for
 
 from joulo_exporter.simulator import Household, Scenario, serve

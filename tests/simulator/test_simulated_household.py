@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
+from joulo_exporter.models import Plausibility
 from joulo_exporter.simulator import Cadence, Household, Scenario
 from joulo_exporter.simulator.scenario import CARS, credits_hundredths
 
@@ -154,7 +155,17 @@ def test_sessions_obey_the_cadence():
     assert {s.ended_at_seconds - s.started_at_seconds for s in live} == {4, 5, 6, 7, 8, 9}
     usual = [s for s in household(history_days=0).sessions_at(START + 3600) if s.ended_at_seconds]
     assert len(usual) > 20
-    assert all(200 <= s.kwh_hundredths <= 620 for s in usual)
+    assert all(100 <= s.kwh_hundredths <= 310 for s in usual)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_exporter_believes_the_energy_of_each_session(seed):
+    believed = Plausibility(START + 3600)
+    sessions = [s for s in household(seed, history_days=30).sessions_at(START + 3600) if s.ended_at_seconds]
+    assert len(sessions) > 30
+    for session in sessions:
+        most_kwh = believed.max_kwh(session.started_at_seconds, session.ended_at_seconds)
+        assert session.kwh_hundredths / 100 <= most_kwh
 
 
 def test_no_car_charges_at_two_chargers_at_once():

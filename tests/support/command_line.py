@@ -14,3 +14,12 @@ def run(capsys, *arguments: object) -> tuple[int, str, str]:
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
     return status, out, err
+
+
+def refusal(capsys, *arguments: object) -> tuple[int, str]:
+    """Return the exit status and the only line of a command that prints nothing but its fault."""
+    status, out, err = run(capsys, *arguments)
+    (line,) = err.splitlines()
+    assert out == ""
+    assert line.startswith("joulo-exporter: ")
+    return status, line.removeprefix("joulo-exporter: ")

@@ -15,12 +15,12 @@ from support.parsing import parse_chargers, parse_energy, parse_ere_position, pa
 from joulo_exporter.errors import ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Database, next_page
 from joulo_exporter.metrics import JouloCollector
+from joulo_exporter.models.tag import Tags
 from joulo_exporter.schedule import Pause
 from joulo_exporter.snapshot import (
     Durations,
     EndpointHealth,
     Snapshot,
-    Tags,
     ended_sessions,
     last_sessions,
     live_chargers,

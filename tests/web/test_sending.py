@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from support.client_library import EVERYTHING, generated, process
 from support.fleet import fleet_snapshot
-from web_rig import Body
+from support.web import Body
 
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.web import sending

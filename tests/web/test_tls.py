@@ -6,7 +6,7 @@ import socket
 import ssl
 
 import pytest
-from tls_rig import client, settings, takes_x25519
+from support.tls import client, settings, takes_x25519
 
 from joulo_exporter.web.tls import CurrentContext, TlsFaultError, TlsSettings, make_tls_context
 
