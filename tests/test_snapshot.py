@@ -173,7 +173,7 @@ def test_durations_add_up(durations):
     assert observed.buckets == tuple(sum(each <= bound for each in durations) for bound in DURATION_BOUNDS_S)
 
 
-def test_a_picture_never_changes():
+def test_a_snapshot_never_changes():
     household = recorded()
     snapshot = household.snapshot()
     before = msgspec.json.encode(snapshot.chargers)

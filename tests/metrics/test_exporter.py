@@ -74,7 +74,7 @@ def test_an_endpoint_that_was_never_asked_is_neither_up_nor_down():
     assert served["joulo_refresh_interval_seconds{endpoint='energy'}"] == 3600
 
 
-def test_an_account_whose_ledger_has_not_been_read_tells_of_its_endpoints_only():
+def test_an_account_whose_ledger_has_not_been_read_shows_its_endpoints_only():
     served = series(Snapshot("home", (EndpointHealth("chargers", 60.0),)))
     assert {name.split("{")[0].removesuffix("_bucket") for name in served} == {
         "joulo_refresh_interval_seconds",
@@ -93,7 +93,7 @@ def test_a_duration_on_a_bound_belongs_below_it(bound):
     assert buckets == (0,) * position + (1,) * (len(DURATION_BOUNDS_S) - position)
 
 
-def test_the_process_tells_version_and_reloads():
+def test_the_process_shows_version_and_reloads():
     reloads = ConfigReloads(successful=True, succeeded_at_seconds=NOW)
     registry = process_registry("1.2.3", reloads)
     build = {"version": "1.2.3", "python_version": platform.python_version()}
@@ -108,7 +108,7 @@ def test_the_process_tells_version_and_reloads():
 
 
 @pytest.mark.parametrize(("shard", "ordinal", "total"), [(ALONE, 0, 1), (Shard(2, 3), 2, 3)])
-def test_the_process_tells_its_shard(shard, ordinal, total):
+def test_the_process_shows_its_shard(shard, ordinal, total):
     registry = process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=NOW), shard)
     labels = {"shard_ordinal": str(ordinal)}
     assert registry.get_sample_value("joulo_exporter_shard_ordinal", labels) == ordinal
