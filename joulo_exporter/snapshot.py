@@ -1,4 +1,4 @@
-"""An immutable picture of one account: what is served until the next picture."""
+"""The immutable snapshot of one account, which is served until the next one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag, shown_tag
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from joulo_exporter.ledger import Book, FinishedSession
+    from joulo_exporter.ledger import Book, StoredSession
     from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice
     from joulo_exporter.models.tag import IdTagMode
 
@@ -20,7 +20,7 @@ DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Durations(msgspec.Struct, frozen=True, gc=False):
-    """How long the requests to an endpoint took, since the process began."""
+    """Durations of the requests to an endpoint since the process began."""
 
     buckets: tuple[int, ...] = (0,) * len(DURATION_BOUNDS_S)
     """Requests not longer than each bound."""
@@ -39,7 +39,7 @@ class Durations(msgspec.Struct, frozen=True, gc=False):
 
 
 class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
-    """How the refreshes of one endpoint go."""
+    """State of the refreshes of one endpoint."""
 
     endpoint: str
     interval_s: float
@@ -55,7 +55,7 @@ class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
     """Fields that could not be used, by name, since the process began."""
     durations: Durations = Durations()
     unknown_fields: int = 0
-    """Names of fields in its answers that this version does not know, since the process began."""
+    """Names of fields in its API responses that this version does not know, since the process began."""
 
 
 class LiveCharger(msgspec.Struct, frozen=True, gc=False):
@@ -88,7 +88,7 @@ class EndedSession(msgspec.Struct, frozen=True, gc=False):
 
 
 class Tags(msgspec.Struct, frozen=True):
-    """What the configuration says of RFID tags."""
+    """Vehicles of RFID tags, and the form in which tags are shown, by the configuration."""
 
     vehicles: Mapping[str, str]
     mode: IdTagMode
@@ -110,13 +110,13 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     book: Book | None = None
     """``None`` until the ledger has been read."""
     chargers: tuple[LiveCharger, ...] | None = None
-    """``None`` before the first answer, and once the last one is too old."""
+    """``None`` before the first API response, and once the last one is too old."""
     last_sessions: tuple[EndedSession, ...] = ()
     """Of each charger, the session that ended last."""
     ended_sessions: tuple[EndedSession, ...] = ()
     """All whose end was news in the last hour."""
     energy: Energy | None = None
-    """``None`` before the first answer, and once the last one is too old."""
+    """``None`` before the first API response, and once the last one is too old."""
     ere_position: ErePosition | None = None
     """The same."""
     ere_price: ErePrice | None = None
@@ -149,13 +149,13 @@ def ended_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     return _ended(book.ended, book, tags)
 
 
-def _ended(sessions: Iterable[FinishedSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
+def _ended(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     return tuple(
         EndedSession(
             label=book.labels[session.charger_id],
             session_id=session.id,
             started_at_seconds=session.started_at_seconds,
-            ended_at_seconds=session.ended_at_seconds,
+            ended_at_seconds=session.last_known_end_seconds,
             kwh_hundredths=session.kwh_hundredths,
             credits_hundredths=session.credits_hundredths,
             id_tag=tags.shown(session.id_tag),

@@ -60,6 +60,11 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     """The latest walk through the history that listed it; 0 if ``/sessions`` never did."""
     withdrawn: bool = False
 
+    @property
+    def last_known_end_seconds(self) -> float:
+        """Return its end; of one that goes on after all, when ``/chargers`` showed it last."""
+        return self.ended_at_seconds or self.live_at_seconds or 0.0
+
 
 # Sightings ----------------------------------------------------------------------------------------
 
