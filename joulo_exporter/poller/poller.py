@@ -278,9 +278,9 @@ class Poller:
     def _fresh(self, endpoint: Endpoint[Content]) -> Content | None:
         """Return the content of the last API response, if it may still be served as live."""
         state = self._endpoints.get(endpoint.name)
-        if state is None or not isinstance(state.task, RecordTask) or not state.fresh(self._clock.monotonic()):
-            return None
-        content: Content | None = state.task.content
+        content: Content | None = None
+        if state and isinstance(state.task, RecordTask) and state.fresh(self._clock.monotonic()):
+            content = state.task.content
         return content
 
 
