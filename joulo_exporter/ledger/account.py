@@ -121,10 +121,16 @@ class AccountLedger:
         """Store an API response of ``/chargers``."""
         with self._database.transaction() as connection:
             self._save_success(connection, "chargers", pause, response)
+            meters = chargers.read_meters(connection, self._account)
             session_ended, changed = chargers.record_chargers(
-                connection, self._account, response.content, self._labels, pause.requested_at_seconds
+                connection, self._account, response.content, self._labels, meters, pause.requested_at_seconds
             )
-            readings = {("meter_wh", charger.id): charger.meter_wh for charger in response.content}
+            readings = {
+                ("meter_wh", charger.id): charger.meter_wh
+                for charger in response.content
+                if charger.id not in meters
+                or charger.meter_wh != meters[charger.id].wh  # else its mark is as high
+            }
             raise_marks(connection, self._account, readings)
         if changed:
             self._book = None
@@ -156,7 +162,7 @@ class AccountLedger:
 
         Args:
             name_unlinked: give labels to chargers that ``/chargers`` does not show, which is right only after
-                it has been read, since its slug would come first.
+                its first API response, since its slug would come first.
             now_seconds: wall-clock time.
         """
         # A book that was read before a rollback may never have been true; one with recent ends changes with time.
@@ -187,12 +193,7 @@ class AccountLedger:
     ) -> None:
         """Note, and count, a refresh that succeeded; its time is that of the request.
 
-        Args:
-            connection: within a transaction.
-            endpoint: its name.
-            pause: since the request.
-            response: of the API.
-            keep: whether it is served again after a restart.
+        With ``keep`` the response is served again after a restart.
         """
         connection.execute(
             """INSERT INTO endpoints

@@ -15,7 +15,7 @@ import msgspec
 
 from joulo_exporter.ledger.chargers import pinned_labels, read_meters
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED
+from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from joulo_exporter.ledger.chargers import Meter
+    from joulo_exporter.ledger.sessions import StoredSession
 
 NEWS_SHOWN_S = 3600.0
 """Seconds for which a session that has ended is among ``Book.ended``."""
@@ -49,20 +50,6 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
     """Of the finished ones."""
 
 
-class FinishedSession(msgspec.Struct, frozen=True, gc=False):
-    """A session that has ended; ``None`` is a value that the API has not given."""
-
-    id: str
-    charger_id: str
-    started_at_seconds: float | None
-    ended_at_seconds: float
-    kwh_hundredths: int | None
-    credits_hundredths: int | None
-    id_tag: str | None
-    end_seen_at_seconds: float | None
-    """When ``/sessions`` first listed the end; ``None`` if it has not, or if that was no news."""
-
-
 class Book(msgspec.Struct, frozen=True, gc=False):
     """The ledger's view of one account at one moment."""
 
@@ -72,9 +59,9 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """By charger id."""
     vehicles: Mapping[str, Totals]
     """By vehicle, ``unknown`` among them."""
-    last_sessions: Mapping[str, FinishedSession]
+    last_sessions: Mapping[str, StoredSession]
     """The finished session that ended last, by charger id."""
-    ended: tuple[FinishedSession, ...]
+    ended: tuple[StoredSession, ...]
     """Every session whose end was news in the last hour, the latest first."""
     id_tags: Mapping[str, str]
     """Tag of sessions in progress that have shown one before, by session id."""
@@ -146,7 +133,11 @@ def _without_figures(
         vehicles={},
         last_sessions=_last_sessions(connection, account),
         ended=_recently_ended(connection, account, now_seconds),
-        id_tags=_tags_in_progress(connection, account),
+        id_tags={
+            session.id: session.id_tag
+            for session in sessions_in_progress(connection, account).values()
+            if session.id_tag is not None
+        },
         meters={},
         marks={},
         complete=load_walk(connection, account).complete,
@@ -166,47 +157,34 @@ def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, f
     return sessions or 0, back_to_seconds
 
 
-def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, FinishedSession]:
-    rows = connection.execute(
-        """SELECT s.id, s.charger_id, s.started_at, s.ended_at, s.kwh_hundredths, s.credits_hundredths,
-                  s.id_tag, s.end_seen_at
-           FROM (SELECT DISTINCT charger_id FROM totals WHERE account = :account AND entries > 0) c
-           JOIN sessions s ON s.account = :account AND s.id = (
-             SELECT id FROM sessions
-             WHERE account = :account AND charger_id = c.charger_id AND ended_at IS NOT NULL AND withdrawn = 0
-             ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)""",
+def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
+    sessions = select_sessions(
+        connection,
+        """account = :account AND id IN (
+             SELECT (SELECT id FROM sessions
+                     WHERE account = :account AND charger_id = c.charger_id
+                       AND ended_at IS NOT NULL AND withdrawn = 0
+                     ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)
+             FROM (SELECT DISTINCT charger_id FROM totals WHERE account = :account AND entries > 0) c)""",
         {"account": account},
     )
-    return {row[1]: FinishedSession(*row) for row in rows}
+    return {session.charger_id: session for session in sessions.values()}
 
 
-def _recently_ended(
-    connection: sqlite3.Connection, account: int, now_seconds: float
-) -> tuple[FinishedSession, ...]:
+def _recently_ended(connection: sqlite3.Connection, account: int, now_seconds: float) -> tuple[StoredSession, ...]:
     """Return the sessions whose end was news in the last hour; one that goes on after all stays among them.
 
     An end that a fast clock has dated ahead is none of them: it would be news, and messages, until that time has
     come.
     """
-    rows = connection.execute(
-        """SELECT id, charger_id, started_at, COALESCE(ended_at, live_at), kwh_hundredths, credits_hundredths,
-                  id_tag, end_seen_at
-           FROM sessions INDEXED BY sessions_by_news
-           WHERE account = ? AND end_seen_at > ? AND end_seen_at <= ? AND withdrawn = 0
+    sessions = select_sessions(
+        connection,
+        """account = ? AND end_seen_at > ? AND end_seen_at <= ? AND withdrawn = 0
            ORDER BY end_seen_at DESC, id LIMIT ?""",
         (account, now_seconds - NEWS_SHOWN_S, now_seconds, _MOST_NEWS),
+        index="sessions_by_news",
     )
-    return tuple(FinishedSession(*row) for row in rows)
-
-
-def _tags_in_progress(connection: sqlite3.Connection, account: int) -> dict[str, str]:
-    rows = connection.execute(
-        # Named, since SQLite prefers the primary key, and with it every session that there ever was.
-        """SELECT id, id_tag FROM sessions INDEXED BY sessions_open
-           WHERE account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND id_tag IS NOT NULL""",
-        (account,),
-    )
-    return dict(rows.fetchall())
+    return tuple(sessions.values())
 
 
 # High-water marks ---------------------------------------------------------------------------------

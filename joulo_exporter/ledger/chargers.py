@@ -45,6 +45,7 @@ def record_chargers(
     account: int,
     chargers: Iterable[Charger],
     configured_labels: Mapping[str, str],
+    meters: Mapping[str, Meter],
     now_seconds: float,
 ) -> tuple[bool, bool]:
     """Store sessions in progress, and end those that a charger of the API response no longer shows.
@@ -56,7 +57,7 @@ def record_chargers(
     """
     session_ended = changed = False
     in_progress = sessions_in_progress(connection, account)
-    labels, meters = pinned_labels(connection, account), read_meters(connection, account)
+    labels = pinned_labels(connection, account)
     for charger in chargers:
         session = charger.session
         if charger.id not in labels:

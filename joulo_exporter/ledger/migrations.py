@@ -70,7 +70,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        # A refresh writes fewer pages: an answer beside its index, for a long row in an index is spread over
+        # A refresh writes fewer pages: a response beside its index, for a long row in an index is spread over
         # pages of its own; and the count of the usual outcome along with that outcome.
         "0004_refreshes_write_less",
         (

@@ -60,6 +60,11 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     """The latest walk through the history that listed it; 0 if ``/sessions`` never did."""
     withdrawn: bool = False
 
+    @property
+    def last_known_end_seconds(self) -> float:
+        """Return its end; of one that goes on after all, when ``/chargers`` showed it last."""
+        return self.ended_at_seconds or self.live_at_seconds or 0.0
+
 
 # Sightings ----------------------------------------------------------------------------------------
 
@@ -164,7 +169,11 @@ def _duration_ms(session: StoredSession) -> int:
 
 
 def select_sessions(
-    connection: sqlite3.Connection, condition: str, values: tuple[object, ...], *, index: str | None = None
+    connection: sqlite3.Connection,
+    condition: str,
+    values: tuple[object, ...] | dict[str, object],
+    *,
+    index: str | None = None,
 ) -> dict[str, StoredSession]:
     """Return the sessions, by id, that meet an SQL condition; it and the index are constants of the caller's."""
     table = "sessions" if index is None else f"sessions INDEXED BY {index}"

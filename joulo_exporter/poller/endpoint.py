@@ -136,29 +136,23 @@ class EndpointState:
     def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
         """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
         if record is not None:
-            self._restore_record(record, mono_s - now_seconds, mono_s)
+            offset_s = mono_s - now_seconds
+            self._up, self._error, self._malformed = record.up, record.error, record.malformed
+            self._malformed_fields.update(dict(record.malformed_fields))
+            self.requests.update(dict(record.requests))
+            self.succeeded_at_seconds = record.succeeded_at_seconds
+            if self.pause is None and record.pause is not None:
+                requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
+                self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
+            if self._succeeded_mono_s is None and record.succeeded_at_seconds is not None:
+                self._succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
         left_s = remaining_s(self.pause, self.task.interval_s(self._settings), mono_s)
-        self.due_mono_s = mono_s + max(left_s, self._first_delay_s())
+        settings, delay_s = self._settings, self._settings.first_delay_s
+        if self._interval_s > min(settings.intervals.values()):
+            delay_s = max(delay_s, min(settings.later_delay_s, self._interval_s))
+        self.due_mono_s = mono_s + max(left_s, delay_s)
         self.failures = self.pause.failures if self.pause else 0
         self._expected_mono_s = (self._succeeded_mono_s or 0.0) + self._interval_s
-
-    def _first_delay_s(self) -> float:
-        settings = self._settings
-        if self._interval_s <= min(settings.intervals.values()):
-            return settings.first_delay_s
-        return max(settings.first_delay_s, min(settings.later_delay_s, self._interval_s))
-
-    def _restore_record(self, record: EndpointRecord, offset_s: float, mono_s: float) -> None:
-        self._up, self._error = record.up, record.error
-        self.requests.update(dict(record.requests))
-        self._malformed = record.malformed
-        self._malformed_fields.update(dict(record.malformed_fields))
-        self.succeeded_at_seconds = record.succeeded_at_seconds
-        if self.pause is None and record.pause is not None:
-            requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
-            self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
-        if self._succeeded_mono_s is None and record.succeeded_at_seconds is not None:
-            self._succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
 
     # The course of a refresh ----------------------------------------------------------------------
 

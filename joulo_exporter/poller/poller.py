@@ -233,7 +233,7 @@ class Poller:
             self._log_ledger_failure(error)
 
     def _may_name_unlinked(self) -> bool:
-        """Return whether chargers that ``/chargers`` does not show can be named: it was read, or never will be."""
+        """Return whether chargers that ``/chargers`` does not show can be named: it succeeded, or never will."""
         state = self._endpoints.get(CHARGERS.name)
         return state is not None and (state.succeeded_at_seconds is not None or state.refused)
 
@@ -278,9 +278,9 @@ class Poller:
     def _fresh(self, endpoint: Endpoint[Content]) -> Content | None:
         """Return the content of the last API response, if it may still be served as live."""
         state = self._endpoints.get(endpoint.name)
-        if state is None or not isinstance(state.task, RecordTask) or not state.fresh(self._clock.monotonic()):
-            return None
-        content: Content | None = state.task.content
+        content: Content | None = None
+        if state and isinstance(state.task, RecordTask) and state.fresh(self._clock.monotonic()):
+            content = state.task.content
         return content
 
 

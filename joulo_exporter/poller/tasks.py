@@ -78,13 +78,7 @@ class RecordTask:
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    async def begin(
-        self,
-        offload: Offload,
-        ledger: AccountLedger,
-        pause: Pause,
-        settings: PollSettings,  # noqa: ARG002
-    ) -> None:
+    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, _: PollSettings) -> None:
         """Write down that a request goes out now."""
         await offload(ledger.begin_request, self.name, pause)
 
@@ -149,13 +143,12 @@ def account_tasks(collectors: frozenset[str]) -> list[Task]:
 
     In order when several are due: a charger's slug comes before a nickname.
     """
+    chargers = replace(
+        CHARGERS, parse=partial(parse_chargers, memory={})
+    )  # one that is as before is not read again
     return [
         RecordTask(
-            replace(
-                CHARGERS, parse=partial(parse_chargers, memory={})
-            ),  # one that comes as it was is not read again
-            tuple[Charger, ...],
-            lambda ledger, response, pause: ledger.record_chargers(response, pause),
+            chargers, tuple[Charger, ...], lambda ledger, response, pause: ledger.record_chargers(response, pause)
         ),
         PagesTask(),
         RecordTask(ENERGY, Energy, lambda ledger, response, pause: ledger.record_energy(response, pause)),
