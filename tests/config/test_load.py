@@ -40,13 +40,10 @@ def test_every_key_is_read(load, tmp_path):
     config = load(EVERYTHING, {"WORK_TOKEN": "joulo_0work"})
     (tmp_path / "joulo.token").write_text("joulo_0home\n")
 
-    assert [
-        (account.name, account.token.kind, account.token.path, account.token.read().reveal())
-        for account in config.accounts
-    ] == [
-        ("home", "file", tmp_path / "joulo.token", "joulo_0home"),
-        ("café ☕", "env", None, "joulo_0work"),
-        ("third", "value", None, "joulo_0third"),
+    assert [(account.name, account.token.path, account.token.read().reveal()) for account in config.accounts] == [
+        ("home", tmp_path / "joulo.token", "joulo_0home"),
+        ("café ☕", None, "joulo_0work"),
+        ("third", None, "joulo_0third"),
     ]
     assert config.api.url == "https://api.example.org/v1"
     assert config.api.timeout_s == 60
@@ -235,7 +232,7 @@ def test_only_a_simulator_may_be_asked_faster_and_the_url_in_force_decides(load,
 @pytest.mark.parametrize("url", ["https://api.joulo.nl", "http://localhost:1"])
 def test_no_duration_is_nothing(refused, key, url):
     line = refused(at(key, "0"), TOKEN | {"JOULO_API_URL": url})
-    assert line.startswith(f"{key}: must be longer than 0; write for example ")
+    assert line.startswith(f"{key}: must be longer than 0; write a duration such as ")
 
 
 # Names, paths, switches, URLs ---------------------------------------------------------------
@@ -275,19 +272,16 @@ def test_a_token_in_the_place_of_a_path_is_told_from_a_file(load, refused, tmp_p
         assert load(f"accounts: [{{token_file: {path}}}]").accounts[0].token.path == tmp_path / path
 
 
-@pytest.mark.parametrize("value", ["maybe", "1", "yes", "[true]"])
+@pytest.mark.parametrize("value", ["maybe", "1", "yes"])
 def test_a_collector_is_on_or_off(refused, value):
     assert refused(f"collectors: {{ere_price: {value}}}") == (
         "collectors.ere_price: must be true or false; write one of them"
     )
 
 
-def test_the_price_feed_is_the_vendors_or_on_this_machine(load, refused):
+def test_the_price_feed_of_a_simulator_is_next_to_its_api(load):
     config = load("api: {url: 'http://localhost:9974/functions/v1/api'}")
     assert config.api.ere_price_url == "http://localhost:9974/api/ere-price"
-    for url in ("https://example.org/api/ere-price", "http://joulo.nl/api/ere-price", "http://[::1]/"):
-        line = refused(f"api: {{ere_price_url: '{url}'}}")
-        assert line.startswith("api.ere_price_url: is no price feed on this machine")
 
 
 # Records ------------------------------------------------------------------------------------
