@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 
 import pytest
 from aioresponses import CallbackResult
@@ -14,11 +13,9 @@ from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import open_session
-from joulo_exporter.config import load_config
-from joulo_exporter.errors import ConfigError
+from joulo_exporter.config import TokenSource, load_config
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
-from joulo_exporter.token_files import SharedThread
 
 URL = "http://127.0.0.1:9/api"
 BODIES = {
@@ -39,22 +36,17 @@ class House:
         self.valid = "joulo_first"
         self.headers: dict[str, str] = {}
         self.asked: list[tuple[str, float]] = []
-        self.reads = 0
         self.gate: asyncio.Event | None = None
         self.exposition = Exposition(CollectorRegistry())
         self.database = Database(None)
         self.accounts = Accounts(
-            session, self.database, self.exposition, offload=inline, clock=self.clock, in_thread=self.counted
+            session, self.database, self.exposition, offload=inline, clock=self.clock, in_thread=inline
         )
         for path, body in BODIES.items():
             answers.get(f"{URL}/{path}", repeat=True, callback=self.answer(path, body))
         config = folder / "config.yml"
         config.write_text(f"api: {{url: '{URL}'}}\naccounts: [{{name: home, token_file: {self.file}}}]\n")
         self.load = lambda: plans(load_config(config, {}))
-
-    async def counted(self, work, *args):
-        self.reads += getattr(work, "__name__", "") == "read"
-        return work(*args)
 
     def answer(self, path, body):
         async def called(_url, **options):
@@ -167,13 +159,16 @@ async def test_a_file_without_a_token_keeps_the_old_one_and_says_so_once(house, 
 
 @pytest.mark.parametrize(("way", "reads"), [("token_file", 1), ("token", 0)])
 async def test_an_untouched_file_is_read_once_and_a_token_in_the_configuration_is_not_watched(
-    house, tmp_path, way, reads
+    house, tmp_path, monkeypatch, way, reads
 ):
+    count, read = [], TokenSource.read
+    monkeypatch.setattr(TokenSource, "read", lambda source: count.append(source) or read(source))
     value = house.file if way == "token_file" else "joulo_first"
     (tmp_path / "config.yml").write_text(f"api: {{url: '{URL}'}}\naccounts: [{{name: home, {way}: {value}}}]\n")
     await house.start()
+    count.clear()  # of the plan
     await house.clock.advance(600)
-    assert house.reads == reads
+    assert len(count) == reads
 
 
 async def test_redaction_knows_both_tokens_and_a_reload_after_the_rotation_leaves_the_poller_alone(house):
@@ -197,35 +192,5 @@ async def test_a_refusal_that_arrives_while_the_account_goes_is_of_no_consequenc
     house.rotate()
     await house.clock.advance(300)
     assert house.moments("joulo_second") == []
+    await house.accounts.close()
     assert house.clock.waits == ()
-
-
-# The shared thread --------------------------------------------------------------------------
-
-
-def refuse():
-    raise ConfigError("no such file")
-
-
-async def test_calls_of_a_short_while_run_in_one_thread_and_not_in_the_loop():
-    thread = SharedThread(gather_s=0)
-    threads = await asyncio.gather(*(thread(threading.get_ident) for _ in range(100)))
-    assert len(set(threads)) == 1
-    assert threads[0] != threading.get_ident()
-    assert [await thread(lambda n=n: n) for n in range(3)] == [0, 1, 2]
-
-
-async def test_each_call_has_its_own_result_or_fault():
-    thread = SharedThread(gather_s=0)
-    results = await asyncio.gather(thread(lambda: 1), thread(refuse), thread(lambda: 3), return_exceptions=True)
-    assert (results[0], str(results[1]), results[2]) == (1, "no such file", 3)
-
-
-async def test_a_cancelled_call_disturbs_no_other():
-    thread = SharedThread(gather_s=0)
-    cancelled, other = (asyncio.ensure_future(thread(lambda n=n: n)) for n in (1, 2))
-    await asyncio.sleep(0)
-    cancelled.cancel()
-    assert await other == 2
-    with pytest.raises(asyncio.CancelledError):
-        await cancelled
