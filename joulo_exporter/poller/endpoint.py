@@ -312,7 +312,7 @@ class RefreshLog:
     def collector_refused(self, reason: str, error: str | None, mono_s: float) -> None:
         """Log that the API refuses an optional endpoint, once."""
         notice = self._failures.failed(reason, mono_s)
-        if notice is not None and notice.kind != "continues":
+        if notice is not None and not notice.repeated:
             event(_logger, "warn", "the API refuses a collector; it is tried once a day from now on",
                   **self._run_fields(notice), err=error)  # fmt: skip
 
