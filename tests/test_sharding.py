@@ -102,8 +102,8 @@ OTHER_NAMES = [
     (None, 3, name) for name in ("joulo-01", "joulo-", "-1", "7", "joulo-1\n", "joulo-٣", "joulo-1e3", "joulo--1x")
 ]
 WHICH = (
-    "--total-shards: there are 3, but which one is this? Give --shard, or in the environment variable POD_NAME the "
-    "name of a StatefulSet's pod (the downward API's metadata.name)"
+    "--total-shards: there are 3, but which one is this? Give --shard, or in the environment variable POD_NAME "
+    "the name of a StatefulSet's pod (the downward API's metadata.name)"
 )
 FAULTS = {
     "--shard: 1 is one of several shards; say of how many with --total-shards": [(1, None, None)],

@@ -1,6 +1,5 @@
 """The configuration: frozen records from a YAML file and the environment, with secrets that do not show."""
 
-from joulo_exporter.config.files import Authorities
 from joulo_exporter.config.schema import (
     COLLECTORS,
     DEFAULT_STORAGE_PATH,
@@ -22,7 +21,6 @@ __all__ = [
     "PUBLIC_COLLECTORS",
     "AccountConfig",
     "ApiConfig",
-    "Authorities",
     "Config",
     "Duration",
     "HistoryConfig",

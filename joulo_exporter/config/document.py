@@ -16,7 +16,7 @@ from yaml import events
 from joulo_exporter.config.files import Where, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from joulo_exporter.errors import ConfigError
@@ -25,6 +25,8 @@ Node: TypeAlias = "str | list[Node] | dict[str, Node]"
 """A scalar, a list or a mapping; ``04123456`` and ``12E4567`` are texts, as are ``yes`` and ``null``."""
 
 Record = TypeVar("Record")
+_Fault: TypeAlias = "Callable[[str], str | None]"
+_Bare: TypeAlias = "tuple[inspect.Type, str, _Fault]"
 
 _LARGEST_BYTES = 1024 * 1024
 _DEEPEST = 16
@@ -168,68 +170,60 @@ def _syntax_fault(where: Where, content: bytes, error: Exception) -> ConfigError
 
 # Records ------------------------------------------------------------------------------------
 
-_About: TypeAlias = "dict[str, Any]"
-"""The ``example`` of a type, and the function ``fault`` that checks a text."""
-
-_COLLECTIONS = (inspect.StructType, inspect.CollectionType, inspect.DictType)
+_SECTIONS = (inspect.StructType, inspect.CollectionType, inspect.DictType)
+_SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
 
 
-def _checked(where: Where, node: Node, expected: Any, about: _About) -> Any:  # noqa: ANN401 -- any type, any value
+def _checked(where: Where, node: Any, expected: Any, example: str, fault: _Fault) -> Any:  # noqa: ANN401
     """Return the tree with values in the place of texts, for msgspec to make records of it."""
+    noun = "mapping" if isinstance(expected, _SECTIONS) else "single value"
+    noun = "list" if isinstance(expected, inspect.CollectionType) else noun
+    if not isinstance(node, _SHAPES[noun]):
+        raise where.fault(f"must be a {noun}, such as {example}")
     if isinstance(expected, inspect.StructType):
         known = {field.encode_name: _bare(field.type) for field in expected.fields}
-        if not isinstance(node, dict):
-            example = getattr(expected.cls, "EXAMPLE", f"{{{': …, '.join(known)}: …}}")
-            raise where.fault(f"must be a mapping, such as {example}")
         _require_known(where, node, known)
-        given = [key for key in node if node[key] not in _NOTHING or not isinstance(known[key][0], _COLLECTIONS)]
+        given = [key for key in node if node[key] not in _NOTHING or not isinstance(known[key][0], _SECTIONS)]
         return {key: _checked(where.child(key), node[key], *known[key]) for key in given}
     if isinstance(expected, inspect.CollectionType):
-        if not isinstance(node, list):
-            raise where.fault(f"must be a list, such as {about['example']}")
-        item = _bare(expected.item_type, about)
+        item = _bare(expected.item_type, example, fault)
         return [_checked(where.item(position), each, *item) for position, each in enumerate(node)]
     if isinstance(expected, inspect.DictType):
-        if not isinstance(node, dict):
-            raise where.fault(f"must be a mapping, such as {about['example']}")
-        value = _bare(expected.value_type, about)  # numbered, since a key can be an RFID tag
+        value = _bare(expected.value_type, example, fault)  # numbered, since a key can be an RFID tag
         return {key: _checked(where.item(position), node[key], *value) for position, key in enumerate(node)}
-    if not isinstance(node, str):
-        raise where.fault(f"must be a single value, such as {about['example']}")
-    return _value(where, node, expected, about)
+    return node if isinstance(expected, inspect.StrType) else _value(where, node, expected, example, fault)
 
 
-def _value(where: Where, text: str, expected: Any, about: _About) -> object:  # noqa: ANN401 -- as above
-    if isinstance(expected, inspect.StrType):
-        return text
+def _value(where: Where, text: str, expected: Any, example: str, fault: _Fault) -> object:  # noqa: ANN401
     if isinstance(expected, inspect.LiteralType):
-        if text not in expected.values:
-            meant = nearest(text, words := list(map(str, expected.values)))
+        words = [str(value) for value in expected.values]
+        if text not in words:
+            meant = nearest(text, words)
             remedy = f"did you mean {meant}?" if meant else "write one of them"
             raise where.fault(f"must be {', '.join(words[:-1])} or {words[-1]}; {remedy}")
         return text
     text = text.strip()
     if not text:
-        raise where.fault(f"is empty; write a value, such as {about['example']}, or remove the key")
+        raise where.fault(f"is empty; write a value, such as {example}, or remove the key")
     try:
-        where.require(about["fault"](text))
+        where.require(fault(text))
         return expected.cls(text)
     except ValueError as error:
         raise where.fault(str(error)) from None
 
 
-def _bare(described: inspect.Type, about: _About | None = None) -> tuple[inspect.Type, _About]:
-    """Return a type without ``| None`` and ``Annotated``, and what is known about it."""
-    about = {"example": "a text", "fault": lambda _: None} | (about or {})
+def _bare(described: inspect.Type, example: str = "", fault: _Fault = lambda _: None) -> _Bare:
+    """Return a type without ``| None`` and ``Annotated``, and the example and the check of its texts."""
     while isinstance(described, inspect.Metadata | inspect.UnionType):
         if isinstance(described, inspect.UnionType):
             described = next(each for each in described.types if not isinstance(each, inspect.NoneType))
         else:
-            examples = (described.extra_json_schema or {}).get("examples")
-            about |= ({"example": examples[0]} if examples else {}) | (described.extra or {})
+            example = (described.extra_json_schema or {}).get("examples", [example])[0]
+            fault = (described.extra or {}).get("fault", fault)
             described = described.type
-    example = getattr(getattr(described, "cls", None), "EXAMPLE", about["example"])
-    return described, about | {"example": example}
+    if isinstance(described, inspect.StructType):
+        example = "{" + ", ".join(f"{field.encode_name}: …" for field in described.fields) + "}"
+    return described, getattr(getattr(described, "cls", None), "EXAMPLE", example), fault
 
 
 def _require_known(where: Where, node: dict[str, Node], known: Iterable[str]) -> None:
