@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -176,13 +175,6 @@ def test_a_record_is_one_line_whatever_is_in_it(message, fields):
     assert text[:-1].isprintable()
     assert text.isascii()
     assert json.loads(text)["msg"] == message.encode("utf-8", "backslashreplace").decode()
-
-
-def test_a_line_of_logfmt_splits_as_a_shell_splits_it(written):
-    lines = written()
-    logs.event(LOG, "info", 'say "hi" = now', a="b c")
-
-    assert shlex.split(lines()[0])[3:] == ['msg=say "hi" = now', "a=b c"]
 
 
 # Errors, and streams that fail --------------------------------------------------------------

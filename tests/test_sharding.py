@@ -65,13 +65,6 @@ def test_one_shard_more_takes_its_share(total, naming):
     assert moved / len(names) == pytest.approx(1 / (total + 1), rel=0.2)
 
 
-def test_shards_are_of_about_one_size():
-    sizes = [0] * 8
-    for number in range(8000):
-        sizes[shard_of(f"customer-{number}", 8)] += 1
-    assert 900 < min(sizes) <= max(sizes) < 1100
-
-
 def test_an_account_without_a_name_and_the_public_endpoints_belong_to_the_first_shard():
     for place in (lambda shard: shard.holds(None), lambda shard: shard.holds_public):
         assert [place(Shard(ordinal, 3)) for ordinal in range(3)] == [True, False, False]

@@ -69,10 +69,6 @@ def test_a_text_that_grows_without_end_is_refused_at_once(refused, text, fault):
     assert refused(text).startswith(f"line 1: {fault}")
 
 
-def test_a_text_may_say_that_it_is_one(load):
-    assert load("vehicles: {!!str 0123: !!str 5}").vehicles == {"0123": "5"}
-
-
 # Records
 
 

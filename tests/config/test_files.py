@@ -8,7 +8,6 @@ import pytest
 from api_certificates import make_ca
 
 from joulo_exporter.config import load_config
-from joulo_exporter.config.files import Where, read_authorities
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_t0k3n"}
@@ -53,10 +52,6 @@ def test_only_the_certificates_of_a_file_are_kept(load, tmp_path, pem):
     authorities = load()
     assert len(authorities.context.get_ca_certs()) == 2
     assert "PRIVATE" not in authorities.pem
-
-
-def test_without_a_ca_file_the_authorities_are_those_of_this_machine():
-    assert load_config(None, TOKEN).api.authorities is None
 
 
 def fault_of(load, path="ca.pem"):
@@ -104,18 +99,3 @@ def test_neither_a_folder_nor_a_pipe_is_read(load, tmp_path):
         assert fault_of(load, name).endswith(
             f"{tmp_path / name} is not a regular file; name a file that holds certificates in PEM"
         )
-
-
-def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
-    (tmp_path / "ca.pem").write_bytes(b"x")
-
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("pathlib.Path.open", refuse)
-    with pytest.raises(ConfigError) as caught:
-        read_authorities(Where("joulo.yml", "api.ca_file"), tmp_path / "ca.pem")
-    assert str(caught.value) == (
-        f"joulo.yml: api.ca_file: the file {tmp_path / 'ca.pem'} cannot be read (Permission denied); "
-        "let the exporter's user read it"
-    )

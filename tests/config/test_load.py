@@ -150,10 +150,6 @@ def test_a_fault_of_the_environment_is_one_line(environ, fault):
     assert environment_fault(environ) == f"environment: {fault}"
 
 
-def test_no_variable_at_all_is_as_good_as_empty_ones():
-    assert environment_fault({}) == environment_fault({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""})
-
-
 def test_accounts_of_the_file_go_before_the_token_of_the_environment(load):
     config = load("accounts: [{token: joulo_0file}]", {"JOULO_TOKEN": "joulo_0env", "JOULO_TOKEN_FILE": "/t"})
 
@@ -243,21 +239,6 @@ def test_a_name_is_any_text_that_can_be_printed(load, name):
     assert load(f"accounts: [{{name: {name}, token: a}}]").accounts[0].name == name
 
 
-@pytest.mark.parametrize("other", ["x", "'x '"])
-def test_two_accounts_have_two_names(refused, other):
-    text = f"accounts: [{{name: x, token: a}}, {{name: y, token: b}}, {{name: {other}, token: c}}]"
-
-    assert refused(text) == "accounts[2].name: is the name of accounts[0] too; choose another account label"
-
-
-def test_a_single_account_needs_no_name(load):
-    assert load("accounts: [{token_env: A}]", {}).accounts[0].name is None
-
-
-def test_the_reserved_vehicle_is_that_spelling_alone(load):
-    assert load("vehicles: {AB: Unknown}").vehicles == {"AB": "Unknown"}
-
-
 def test_paths_start_at_the_folder_of_the_file(load, tmp_path):
     config = load("accounts: [{token_file: secrets/joulo}]\nstorage: {path: data}\n")
 
@@ -313,16 +294,6 @@ def test_no_record_shows_a_token(secretive, show):
             pickle.dumps(record, 0)
         with pytest.raises(TypeError):
             msgspec.json.encode(record)
-
-
-def test_a_configuration_cannot_be_changed(secretive):
-    with pytest.raises(AttributeError):
-        secretive.storage_path = Path("/elsewhere")
-    with pytest.raises(AttributeError):
-        secretive.accounts[0].token.path = Path("/elsewhere")
-    for mapping in (secretive.intervals, secretive.vehicles, secretive.chargers):
-        with pytest.raises(TypeError):
-            mapping["chargers"] = 1
 
 
 def test_two_loadings_of_one_file_are_equal(secretive, tmp_path):
