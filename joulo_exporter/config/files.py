@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
+import hashlib
 import ssl
 import stat
 from dataclasses import dataclass, field
@@ -21,7 +21,6 @@ Fingerprint = tuple[int, ...]
 
 _LARGEST_BUNDLE_BYTES = 4 * 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Where(msgspec.Struct, frozen=True):
@@ -96,11 +95,10 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Certificates of ``api.ca_file``."""
+    """Certificates of ``api.ca_file``; two are equal when the content of the file is."""
 
-    pem: str = field(repr=False)
-    """The certificates alone: other content of the file, such as a key, is not kept."""
-    context: ssl.SSLContext = field(compare=False, repr=False)
+    digest: bytes
+    context: ssl.SSLContext = field(compare=False)
     """For connections to the API and to a proxy; always verifies certificate and host name."""
 
 
@@ -110,19 +108,16 @@ def read_authorities(where: Where, path: Path) -> Authorities:
     A certificate in the file is trusted as it is, also one that is not the root of its chain.
 
     Raises:
-        ConfigError: the file cannot be read, or is no bundle of usable certificates.
+        ConfigError: the file cannot be read, or has no certificate, or a damaged one.
     """
-    content = read_file(where, path, _LARGEST_BUNDLE_BYTES + 1, "certificates in PEM")
-    pem = "\n".join(block.decode("ascii", "ignore") for block in _CERTIFICATE.findall(content))
-    if not pem or len(content) > _LARGEST_BUNDLE_BYTES:
-        raise where.fault(
-            f"there is no certificate in {path}, or more than 4 MiB; write PEM there, "
-            "from -----BEGIN CERTIFICATE-----"
-        )
+    content = read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM")
     try:
-        context = ssl.create_default_context(cadata=pem)
+        # A blank for an empty file, which would mean the authorities of this machine.
+        context = ssl.create_default_context(cadata=content.decode("ascii", "ignore") or " ")
     except (ssl.SSLError, ValueError):
-        raise where.fault(f"a certificate in {path} is damaged; copy the PEM file again, as plain text") from None
+        raise where.fault(
+            f"{path} has no certificate in it, or a damaged one; write PEM there, from -----BEGIN CERTIFICATE-----"
+        ) from None
     # As in Go, and as Python does by itself from 3.13 on.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return Authorities(pem, context)
+    return Authorities(hashlib.sha256(content).digest(), context)

@@ -51,7 +51,7 @@ def test_only_the_certificates_of_a_file_are_kept(load, tmp_path, pem):
     (tmp_path / "ca.pem").write_bytes(comment + pem + other.with_suffix(".key").read_bytes() + other.read_bytes())
     authorities = load()
     assert len(authorities.context.get_ca_certs()) == 2
-    assert "PRIVATE" not in authorities.pem
+    assert "PRIVATE" not in repr(authorities)
 
 
 def fault_of(load, path="ca.pem"):
@@ -61,9 +61,7 @@ def fault_of(load, path="ca.pem"):
     return str(caught.value)
 
 
-NO_CERTIFICATE = (
-    "there is no certificate in {}, or more than 4 MiB; write PEM there, from -----BEGIN CERTIFICATE-----"
-)
+NO_CERTIFICATE = "{} has no certificate in it, or a damaged one; write PEM there, from -----BEGIN CERTIFICATE-----"
 BLOCK = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
 
 
@@ -75,11 +73,10 @@ BLOCK = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
         (b"not a certificate", NO_CERTIFICATE),
         (b"\x30\x82\x01\x0a\x02", NO_CERTIFICATE),
         (b"-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n", NO_CERTIFICATE),
-        (BLOCK % b"joulo_canary", "a certificate in {} is damaged; copy the PEM file again, as plain text"),
-        (BLOCK % b"MC4=", "a certificate in {} is damaged; copy the PEM file again, as plain text"),
-        (b"x" * (4 * 2**20 + 1), NO_CERTIFICATE),
+        (BLOCK % b"joulo_canary", NO_CERTIFICATE),
+        (BLOCK % b"MC4=", NO_CERTIFICATE),
     ],
-    ids=["missing", "empty", "text", "DER", "a key", "no base64", "no certificate", "large"],
+    ids=["missing", "empty", "text", "DER", "a key", "no base64", "no certificate"],
 )  # fmt: skip
 def test_a_file_without_certificates_is_one_line(load, tmp_path, content, says):
     if content is not None:
@@ -89,7 +86,7 @@ def test_a_file_without_certificates_is_one_line(load, tmp_path, content, says):
 
 def test_one_damaged_certificate_among_good_ones_is_a_fault(load, tmp_path, pem):
     (tmp_path / "ca.pem").write_bytes(pem + BLOCK % b"MC4=" + pem)
-    assert fault_of(load).endswith("is damaged; copy the PEM file again, as plain text")
+    assert fault_of(load).endswith(NO_CERTIFICATE.format(tmp_path / "ca.pem"))
 
 
 def test_neither_a_folder_nor_a_pipe_is_read(load, tmp_path):
