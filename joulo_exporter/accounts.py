@@ -183,7 +183,7 @@ class Accounts:
                     await running.poller.restored.wait()
 
     async def close(self) -> None:
-        """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""
+        """Stop all pollers at once; a request without a response yet holds its pause in the ledger."""
         await self._token_files.stop()  # the first, because it starts a poller when a token has changed
         for key in list(self._running):
             await self._stop(key, gently=False)
@@ -236,7 +236,7 @@ class Accounts:
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
         if gently:
-            async with running.poller.refreshing:  # a request that is out there is answered and written down first
+            async with running.poller.refreshing:  # a request under way is finished and written down first
                 running.task.cancel()
         else:
             running.task.cancel()

@@ -32,10 +32,9 @@ class Secret:
     """
 
     __slots__ = ("_text",)
-    _text: str
 
     def __init__(self, text: str) -> None:
-        object.__setattr__(self, "_text", text)
+        self._text = text
 
     def reveal(self) -> str:
         """Return the text itself: for an HTTP header, never for a message."""
@@ -49,9 +48,6 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a secret cannot be changed")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a secret cannot be pickled")
