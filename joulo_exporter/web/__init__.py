@@ -1,13 +1,18 @@
-"""The HTTP side: what a scraper, a probe and a person get to see; see ``application``."""
+"""HTTP server: metrics for scrapers, health for probes, a page for people; see ``app``."""
 
-from joulo_exporter.web.activation import activated_sockets
-from joulo_exporter.web.addresses import ListenAddress, ListenError, UnixAddress, parse_listen_address
-from joulo_exporter.web.application import SERVICES, WebServices, make_application
-from joulo_exporter.web.landing import AccountRow, ChargerRow, EndpointRow, LandingPage
-from joulo_exporter.web.listening import make_runner, start_listening
+from joulo_exporter.web.app import SERVICES, WebPaths, WebServices, make_application, web_paths
+from joulo_exporter.web.auth import Gate, Protection, RateLimit
 from joulo_exporter.web.negotiation import Format
-from joulo_exporter.web.paths import WebPaths, web_paths
-from joulo_exporter.web.security import Gate, Protection, RateLimit
+from joulo_exporter.web.page import AccountRow, ChargerRow, EndpointRow, LandingPage
+from joulo_exporter.web.server import (
+    ListenAddress,
+    ListenError,
+    UnixAddress,
+    activated_sockets,
+    make_runner,
+    parse_listen_address,
+    start_listening,
+)
 from joulo_exporter.web.tls import CurrentContext, TlsFaultError, TlsSettings, make_tls_context
 
 __all__ = [

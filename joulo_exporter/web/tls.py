@@ -6,19 +6,47 @@ import contextlib
 import ipaddress
 import logging
 import os
+import platform
 import re
 import ssl
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self, cast
 
-from joulo_exporter.web.handshake import Handshake, Unfinished
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _logger = logging.getLogger(__name__)
+
+CIPHERS: Mapping[str, str] = MappingProxyType(
+    {
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+        "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
+        "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
+        "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
+        "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
+        "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
+        "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
+        "TLS_RSA_WITH_AES_128_CBC_SHA": "AES128-SHA",
+        "TLS_RSA_WITH_AES_256_CBC_SHA": "AES256-SHA",
+        "TLS_AES_128_GCM_SHA256": "TLS_AES_128_GCM_SHA256",
+        "TLS_AES_256_GCM_SHA384": "TLS_AES_256_GCM_SHA384",
+        "TLS_CHACHA20_POLY1305_SHA256": "TLS_CHACHA20_POLY1305_SHA256",
+    }
+)
+"""OpenSSL's names of ciphers by Go's: those that its ``tls.CipherSuites`` has ever listed."""
+
+CURVES: Mapping[str, str] = MappingProxyType(
+    {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
+)
+"""OpenSSL's names of curves by Go's."""
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
@@ -68,13 +96,11 @@ class CurrentContext(ssl.SSLContext):
     """
 
     current: ssl.SSLContext
-    _unfinished: Unfinished
 
     def __new__(cls, current: ssl.SSLContext) -> Self:
         """Return a context that stands for ``current``."""
         context = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
         context.current = current
-        context._unfinished = Unfinished()
         return context
 
     def wrap_bio(
@@ -86,11 +112,7 @@ class CurrentContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """Begin a connection with the context of the moment."""
-        connection = self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        if isinstance(connection, Handshake):
-            connection.incoming, connection.outgoing, connection.unfinished = incoming, outgoing, self._unfinished
-            self._unfinished.begun()
-        return connection
+        return self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
 def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
@@ -104,8 +126,7 @@ def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
     if not settings.prefer_server_ciphers:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     _set_ciphers(context, settings)
-    if settings.curve is not None:
-        context.set_ecdh_curve(settings.curve)
+    _set_curve(context, settings)
     _load_certificate(context, settings)
     _expect_clients(context, settings)
     return context
@@ -115,10 +136,9 @@ class _ServerContext(ssl.SSLContext):
     """A context that knows which names the certificates of clients must have."""
 
     allowed_sans: frozenset[str] | None = None
-    sslobject_class = Handshake
 
 
-class _NamedClient(Handshake):
+class _NamedClient(ssl.SSLObject):
     """A connection that ends in its handshake when the client's certificate has none of the allowed names."""
 
     def do_handshake(self) -> None:
@@ -162,6 +182,20 @@ def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
             context.minimum_version = ssl.TLSVersion.TLSv1_3
     except ssl.SSLError:
         raise TlsFaultError("ciphers", "lists no cipher that OpenSSL offers here; remove the key") from None
+
+
+def _set_curve(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    if settings.curve is None:
+        return
+    try:
+        context.set_ecdh_curve(settings.curve)
+    except (ssl.SSLError, ValueError):
+        # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
+        raise TlsFaultError(
+            "curve",
+            f"lists a curve that Python {platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; "
+            "list another, remove the key to allow all that OpenSSL has, or use a newer Python",
+        ) from None
 
 
 def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:

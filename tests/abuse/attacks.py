@@ -1,4 +1,4 @@
-"""Clients that mean no good, each a coroutine; ``python attacks.py NAME HOST PORT CLIENTS SECONDS`` runs one.
+"""Hostile clients, each a coroutine; ``python -m abuse.attacks NAME HOST PORT CLIENTS SECONDS`` runs one of them.
 
 Each counts how its connections ended, by status or ``closed``, and prints that as JSON.
 """
@@ -13,11 +13,9 @@ import resource
 import sys
 import time
 from itertools import cycle
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # as a program it has no pytest to do so
-from web_shapes import SHAPES
+from support.http_shapes import MALFORMED, SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -35,7 +33,8 @@ class Target:
     def __init__(self, host: str, port: int, seconds: float) -> None:
         self.host, self.port = host, port
         self.end = time.monotonic() + seconds
-        self.shapes = cycle(SHAPES.values())
+        malformed = [(request, None) for request in MALFORMED.values()]
+        self.shapes = cycle([*SHAPES.values(), *malformed])
 
     @property
     def left_s(self) -> float:
@@ -130,12 +129,13 @@ async def huge_url(target: Target) -> str:
 
 
 async def shapes(target: Target) -> str:
-    """Send one request of a wrong shape after another; count those with another status than they deserve."""
+    """Send one request after another, most of them malformed; count those with an unexpected status."""
     request, status = next(target.shapes)
     async with connected(target) as (reader, writer):
         writer.write(request)
         got = await ending(reader, target.left_s)
-    return got if got in {str(status), "held"} else f"{got} in place of {status}"
+    expected = {"held", str(status)} if status else {"held", "closed", "400", "404", "405"}
+    return got if got in expected else f"{got} in place of {status or 400}"
 
 
 async def flood(target: Target) -> str:

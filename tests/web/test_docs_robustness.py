@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from joulo_exporter.web import limits
-from joulo_exporter.web.handshake import UNFINISHED
-from joulo_exporter.web.limits import Limits
+from joulo_exporter.web.guard import MAX_BODY, MAX_HEADERS, MAX_REQUEST, PIECE, TLS_CONNECTIONS, Limits
+from joulo_exporter.web.server import FAILED_BEFORE_COLLECTION
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "robustness.md").read_text().split())
 LIMITS = Limits()
@@ -18,15 +17,17 @@ LIMITS = Limits()
         f"connects and says nothing for {LIMITS.head_s:.0f} s",
         f"takes more than {LIMITS.head_s:.0f} s for a request line and headers",
         f"takes more than {LIMITS.body_s:.0f} s for a body",
-        f"says nothing for {LIMITS.idle_s:.0f} s after an answer",
-        f"does not read its answer for {LIMITS.write_s:.0f} s",
+        f"says nothing for {LIMITS.idle_s:.0f} s after a response",
+        f"reads nothing of its response for {LIMITS.write_s:.0f} s",
         f"is the {LIMITS.connections + 1}th at the same time",
-        f"while {LIMITS.buffered // 2**20} MiB of answers wait",
-        f"a URL or a header of more than {limits.MAX_LINE:,} bytes",
-        f"more than {limits.MAX_HEADERS} headers, or {limits.MAX_HEAD // 1024} KiB of them",
-        f"a body of more than {limits.MAX_BODY:,} bytes",
-        f"while no more than {LIMITS.connections // 8} are connected",
-        f"is collected after every {UNFINISHED} of them",
+        f"for more than {LIMITS.grace_s:.0f} s",
+        f"while {LIMITS.unread // 2**20} MiB of responses wait",
+        f"counted with {PIECE // 1024} KiB more",
+        f"more than {MAX_HEADERS} headers",
+        f"more than {MAX_REQUEST // 1024} KiB for one request",
+        f"a body of more than {MAX_BODY:,} bytes",
+        f"after every {FAILED_BEFORE_COLLECTION} of them",
+        f"With TLS there are {TLS_CONNECTIONS} places",
         f"TLS handshake may take {LIMITS.handshake_s:.0f} s",
     ],
 )

@@ -1,0 +1,243 @@
+"""The application: paths and their responses, for metrics, people, health checks and reload."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from joulo_exporter.errors import ConfigError
+from joulo_exporter.web.guard import SERVER, guarded
+from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format
+from joulo_exporter.web.page import LandingPage, content_security_policy, render_landing_page
+from joulo_exporter.web.sending import Body, send
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from joulo_exporter.web.auth import Gate
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_logger = logging.getLogger(__name__)
+
+# Without dot segments, empty segments and anything that a route or a link would read as more than a path.
+_PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
+_CHARACTERS = "of letters, digits and -._~"
+_RESERVED = "/-"
+
+
+@dataclass(frozen=True, slots=True)
+class WebPaths:
+    """The beginning of all paths; neither ends in a slash.
+
+    ``--web.external-url`` says how people reach the exporter, ``--web.route-prefix`` what its own paths begin
+    with. The prefix is the path of the external URL unless it is given: a proxy that strips its path wants ``/``
+    there. Source: Prometheus' ``cmd/prometheus/main.go`` (``computeExternalURL`` and the defaults).
+    """
+
+    prefix: str = ""
+    """Of all paths that the application answers on; empty for none."""
+    links: str = "."
+    """Of the links on the page: the path of the external URL, or ``.``, which fits wherever the page is."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebServices:
+    """Services of the rest of the exporter that the application needs."""
+
+    metrics: Callable[[Format, bool, frozenset[str]], Awaitable[Body]]
+    """The exposition in a format, gzipped or not, of the named metrics or, with no names, of all."""
+    page: Callable[[], LandingPage]
+    ready: Callable[[], bool]
+    reload: Callable[[], Awaitable[str | None]]
+    """Re-reads the configuration; returns why that failed, ``None`` where it did not."""
+    lifecycle_enabled: bool
+    telemetry_path: str
+    """After the prefix."""
+    paths: WebPaths = field(default_factory=WebPaths)
+
+
+SERVICES = web.AppKey("services", WebServices)
+
+
+def make_application(services: WebServices, gate: Gate | None = None) -> web.Application:
+    """Return the application with all its paths; with the metrics on ``/`` there is no page.
+
+    Args:
+        services: what it serves.
+        gate: rate limit, passwords and headers of every request, whatever its path.
+
+    Raises:
+        ConfigError: the telemetry path cannot be one.
+    """
+    application = web.Application(middlewares=[guarded, *((gate.admit,) if gate else ()), _one_line_errors])
+    application[SERVICES] = services
+    application.on_response_prepare.append(_set_common_headers)
+    if gate is not None:
+        application.on_response_prepare.append(gate.add_headers)
+    router, prefix = application.router, services.paths.prefix
+    router.add_get(prefix + _checked_telemetry_path(services.telemetry_path), _metrics)
+    if services.telemetry_path != "/":
+        router.add_get(f"{prefix}/", _page)
+    router.add_get(f"{prefix}/-/healthy", _healthy)
+    router.add_get(f"{prefix}/-/ready", _ready)
+    for method in (hdrs.METH_POST, hdrs.METH_PUT):  # Prometheus takes both
+        router.add_route(method, f"{prefix}/-/reload", _reload)
+    if prefix:
+        router.add_get("/", _redirect_to_prefix)
+        router.add_get(prefix, _redirect_to_prefix)
+    return application
+
+
+async def _metrics(request: web.Request) -> web.StreamResponse:
+    format_ = choose_format(_header(request, hdrs.ACCEPT))
+    gzip = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
+    # An empty ?name[]= filters nothing, as in Prometheus' Python library.
+    names = frozenset(name for name in request.query.getall("name[]", ()) if name)
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: format_.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
+    if gzip:
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+    return await send(request, await request.app[SERVICES].metrics(format_, gzip, names), headers)
+
+
+def _header(request: web.Request, name: str) -> str | None:
+    """Return the header's value; one that stands on several lines is one list (RFC 9110, section 5.3)."""
+    return ", ".join(request.headers.getall(name, ())) or None
+
+
+async def _page(request: web.Request) -> web.Response:
+    services = request.app[SERVICES]
+    return web.Response(
+        body=render_landing_page(services.page(), services.telemetry_path, services.paths.links).encode(
+            errors="replace"
+        ),
+        headers={
+            hdrs.CONTENT_TYPE: "text/html; charset=utf-8",
+            hdrs.CACHE_CONTROL: "no-store",
+            "Content-Security-Policy": content_security_policy(),
+            "Referrer-Policy": "no-referrer",
+            "X-Frame-Options": "DENY",
+        },
+    )
+
+
+async def _redirect_to_prefix(request: web.Request) -> web.Response:
+    """Redirect to the page, as people see it; Prometheus does so from ``/`` too."""
+    paths = request.app[SERVICES].paths
+    response = _line(302, "the exporter's page is under its prefix")
+    response.headers[hdrs.LOCATION] = (paths.prefix if paths.links == "." else paths.links) + "/"
+    return response
+
+
+async def _healthy(_request: web.Request) -> web.Response:
+    return _line(200, "joulo-exporter is healthy")
+
+
+async def _ready(request: web.Request) -> web.Response:
+    if request.app[SERVICES].ready():
+        return _line(200, "joulo-exporter is ready")
+    return _line(503, "not ready: not every endpoint of every account has been tried yet")
+
+
+async def _reload(request: web.Request) -> web.Response:
+    """Respond as Prometheus does: 403 while not enabled, 500 with the reason of a failure."""
+    services = request.app[SERVICES]
+    if not services.lifecycle_enabled:
+        return _line(403, "Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle")
+    failure = await services.reload()
+    return _line(200, "configuration reloaded") if failure is None else _line(500, f"failed to reload: {failure}")
+
+
+def _line(status: int, text: str) -> web.Response:
+    """Return a response of one line of plain text."""
+    return web.Response(status=status, text=" ".join(text.split()) + "\n")
+
+
+@web.middleware
+async def _one_line_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what a handler or the router raises into one line that gives nothing of the inside away."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        response = _line(error.status, f"{request.method} is not allowed here; use {allowed}")
+        response.headers[hdrs.ALLOW] = allowed
+        return response
+    except web.HTTPNotFound as error:
+        services = request.app[SERVICES]
+        return _line(
+            error.status, f"nothing is here; the metrics are at {services.paths.prefix}{services.telemetry_path}"
+        )
+    except web.HTTPException as error:
+        return _line(error.status, error.reason)
+    except Exception:
+        _logger.exception("answering %s %s failed", request.method, request.path)
+        return _line(500, "internal server error; the exporter's log tells more")
+
+
+async def _set_common_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Replace aiohttp's ``Server``, which tells versions to everybody."""
+    response.headers[hdrs.SERVER] = SERVER
+    response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+def web_paths(external_url: str | None, route_prefix: str | None) -> WebPaths:
+    """Return the paths that the flags ask for; ``None`` is a flag that is not given.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
+    external = _external_path(external_url) if external_url else None
+    if not route_prefix:
+        return WebPaths(external or "", "." if external is None else external)
+    prefix = "/" + route_prefix.strip("/")
+    if not _PATH.fullmatch(prefix):
+        raise ConfigError(
+            f"--web.route-prefix: {route_prefix!r} is not a plain path; write one such as /joulo, {_CHARACTERS}"
+        )
+    return WebPaths(prefix.rstrip("/"), "." if external is None else external)
+
+
+def _checked_telemetry_path(path: str) -> str:
+    """Return the path of the metrics, which comes after the prefix.
+
+    Raises:
+        ConfigError: it cannot be one.
+    """
+    if not _PATH.fullmatch(path):
+        raise ConfigError(
+            f"--web.telemetry-path: {path!r} is not a plain path; write one such as /metrics, {_CHARACTERS}"
+        )
+    if path == _RESERVED or path.startswith(_RESERVED + "/"):
+        raise ConfigError(
+            f"--web.telemetry-path: {path!r} is taken by health and reload; choose another than /-/…"
+        )
+    return path
+
+
+def _external_path(url: str) -> str:
+    """Return the path of the URL without the slash at its end."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = None
+    whole = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+    if parts is None or not (whole or (not parts.scheme and not parts.netloc)) or parts.query or parts.fragment:
+        raise _external_url_fault(url)
+    path = "/" + parts.path.strip("/")
+    if not _PATH.fullmatch(path) or "@" in parts.netloc:
+        raise _external_url_fault(url)
+    return path.rstrip("/")
+
+
+def _external_url_fault(url: str) -> ConfigError:
+    shown = repr(url) if "@" not in url else "the value"  # a password may stand before the @
+    return ConfigError(
+        f"--web.external-url: {shown} is not a URL to link to; write one such as https://example.org/joulo, "
+        f"with a path {_CHARACTERS}"
+    )

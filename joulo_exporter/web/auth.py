@@ -1,0 +1,207 @@
+"""The gate before every path: rate limit, basic authentication, and headers that the web configuration adds."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Compare = Callable[[bytes, bytes], bool]
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REMEMBERED = 100
+"""Correct passwords remembered, as many as the exporter-toolkit remembers (its ``web/cache.go``)."""
+
+WAITING = 100
+"""Comparisons that may wait; further requests that need one are refused."""
+
+_LONGEST_PASSWORD = 72
+"""Bytes that bcrypt looks at: Go's implementation ignores the rest, Python's refuses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A token bucket: ``burst`` requests at once, and one more each interval."""
+
+    interval_s: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """Conditions for every request, and headers of every response; none where none is configured."""
+
+    users: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """The bcrypt hash of each user; without users nobody is asked for a password."""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Added to every response, in place of our own of the same name."""
+    rate_limit: RateLimit | None = None
+
+
+class Gate:
+    """Lets through what a ``Protection`` allows; another one can take its place at any time.
+
+    Args:
+        protection: what holds at first.
+        monotonic: seconds of a clock that does not go back.
+    """
+
+    def __init__(self, protection: Protection, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._protection = Protection()
+        self._passwords: Passwords | None = None
+        self._bucket: _Bucket | None = None
+        self.follow(protection)
+
+    def follow(self, protection: Protection) -> None:
+        """Hold requests against another protection; what stays the same keeps its memory."""
+        former, self._protection = self._protection, protection
+        if protection.users != former.users:
+            self._passwords = Passwords(protection.users) if protection.users else None
+        limit = protection.rate_limit
+        if limit != former.rate_limit:
+            self._bucket = None if limit is None else _Bucket(limit, self._monotonic())
+
+    @web.middleware
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Pass a request on, or refuse it as the exporter-toolkit does (its ``web/handler.go``)."""
+        if self._bucket is not None and not self._bucket.take(self._monotonic()):
+            return web.Response(status=429, text="Too Many Requests\n")
+        if self._passwords is None:
+            return await handler(request)
+        given = credentials(request.headers.get(hdrs.AUTHORIZATION))
+        try:
+            accepted = given is not None and await self._passwords.accept(*given)
+        except TooManyComparisonsError:
+            return web.Response(status=503, text="too many passwords to check; try again\n")
+        if accepted:
+            return await handler(request)
+        return web.Response(status=401, text="Unauthorized\n", headers={hdrs.WWW_AUTHENTICATE: "Basic"})
+
+    async def add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Set the configured headers: for aiohttp's ``on_response_prepare``, after our own."""
+        response.headers.update(self._protection.headers)
+
+
+class _Bucket:
+    """Count of the requests that a ``RateLimit`` still allows."""
+
+    def __init__(self, limit: RateLimit, now_s: float) -> None:
+        self._limit = limit
+        self._left = float(limit.burst)
+        self._at_s = now_s
+
+    def take(self, now_s: float) -> bool:
+        """Tell whether a request may pass now, and count it if so."""
+        earned = (now_s - self._at_s) / self._limit.interval_s
+        self._left, self._at_s = min(self._limit.burst, self._left + earned), now_s
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class TooManyComparisonsError(Exception):
+    """Too many passwords wait for their comparison already."""
+
+
+class Passwords:
+    """Passwords of the users: bcrypt comparisons, one at a time off the event loop, and a memory of correct ones.
+
+    No password is kept: a correct one is remembered by a keyed hash of user, bcrypt hash and password.
+
+    Args:
+        users: the bcrypt hash of each user.
+        compare: ``bcrypt.checkpw``, which is imported only where there are users.
+    """
+
+    def __init__(self, users: Mapping[str, str], compare: Compare | None = None) -> None:
+        self._users = {name.encode(): hashed.encode() for name, hashed in users.items()}
+        self._compare = compare or _bcrypt()
+        self._key = secrets.token_bytes(32)
+        self._remembered: OrderedDict[bytes, None] = OrderedDict()
+        self._comparing = asyncio.Lock()  # one at a time: a comparison takes all of a core
+        self._waiting = 0
+
+    async def accept(self, user: bytes, password: bytes) -> bool:
+        """Tell whether this is the password of this user; an unknown user takes as long as a known one.
+
+        Raises:
+            TooManyComparisonsError: too many wait already.
+        """
+        known = user in self._users
+        hashed = self._users[user] if known else self._decoy(user)
+        digest = self._digest(user, hashed, password)
+        if self._remembers(digest):
+            return True
+        if self._waiting >= WAITING:
+            raise TooManyComparisonsError
+        self._waiting += 1
+        try:
+            async with self._comparing:
+                if self._remembers(digest):  # by now: the same question came several times at once
+                    return True
+                equal = await asyncio.to_thread(self._compare, password[:_LONGEST_PASSWORD], hashed)
+        finally:
+            self._waiting -= 1
+        if not (known and equal):
+            return False
+        self._remember(digest)
+        return True
+
+    def _decoy(self, user: bytes) -> bytes:
+        """Return a hash for an unknown user that is as much work as the one of some known user.
+
+        Always the same one for a name: costs that differ among users give no name away.
+        """
+        hashes = list(self._users.values())
+        position = int.from_bytes(self._digest(user)[:8], "big") % len(hashes)
+        return hashes[position][:7] + b"." * 53
+
+    def _digest(self, *parts: bytes) -> bytes:
+        digest = hashlib.blake2b(key=self._key, digest_size=32)
+        for part in parts:
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.digest()
+
+    def _remembers(self, digest: bytes) -> bool:
+        if digest not in self._remembered:
+            return False
+        self._remembered.move_to_end(digest)
+        return True
+
+    def _remember(self, digest: bytes) -> None:
+        self._remembered[digest] = None
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:
+    """Return user and password of an ``Authorization`` header (RFC 7617); ``None`` if it has none."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, password = decoded.partition(b":")
+    return (user, password) if colon else None
+
+
+def _bcrypt() -> Compare:
+    from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and start without it
+
+    return checkpw

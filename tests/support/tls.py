@@ -1,0 +1,32 @@
+"""TLS of a server and of its clients, with certificates made for tests."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from joulo_exporter.web.tls import TlsSettings
+
+if TYPE_CHECKING:
+    from support.certificates import Certificates
+
+
+def settings(certificates: Certificates, pair: str = "server", **more) -> TlsSettings:
+    certificate, key = (certificates.text(f"{pair}.{kind}").encode() for kind in ("crt", "key"))
+    return TlsSettings(certificate=certificate, key=key, **more)
+
+
+def client(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certificates.path("ca.crt"))
+    if pair is not None:
+        context.load_cert_chain(certificates.path(f"{pair}.crt"), certificates.path(f"{pair}.key"))
+    return context
+
+
+def takes_x25519() -> bool:
+    """Return whether this Python can be held to X25519: with OpenSSL 3, from 3.11.4 on."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve("X25519")
+    except ssl.SSLError:
+        return False
+    return True

@@ -1,0 +1,479 @@
+import asyncio
+import dataclasses
+import gzip
+import logging
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from support.web import Body
+
+from joulo_exporter.errors import ConfigError
+from joulo_exporter.web import (
+    LandingPage,
+    WebPaths,
+    WebServices,
+    make_application,
+    make_runner,
+    parse_listen_address,
+    start_listening,
+    web_paths,
+)
+
+TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PLAIN = "text/plain; charset=utf-8"
+PAGE = LandingPage(version="1.2.3", now_seconds=1_782_300_000, accounts=(), ledger_persistent=True)
+
+
+async def metrics(format_, gzipped, names):
+    body = f"{format_.name} {sorted(names)}\n".encode()
+    return Body(gzip.compress(body) if gzipped else body)
+
+
+async def reload():
+    return None
+
+
+SERVICES = WebServices(
+    metrics=metrics,
+    page=lambda: PAGE,
+    ready=lambda: True,
+    reload=reload,
+    lifecycle_enabled=True,
+    telemetry_path="/metrics",
+)
+
+
+@pytest.fixture
+async def connect():
+    """Start an application with some services replaced; give a client that decompresses nothing by itself."""
+    clients = []
+
+    async def start(**replaced):
+        application = make_application(dataclasses.replace(SERVICES, **replaced))
+        client = TestClient(TestServer(application), auto_decompress=False, skip_auto_headers=["Accept-Encoding"])
+        clients.append(client)
+        await client.start_server()
+        return client
+
+    yield start
+    for client in clients:
+        await client.close()
+
+
+async def answer(client, method, path, **headers):
+    async with client.request(method, path, headers=headers) as response:
+        return response.status, response.headers.get("Content-Type"), await response.read()
+
+
+async def raw(client, request):
+    """Send bytes, and give all that comes back until the server closes."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(request)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "body"),
+    [
+        ("*/*", TEXT_TYPE, b"TEXT []\n"),
+        ("application/openmetrics-text;version=1.0.0,*/*;q=0.1", OPENMETRICS_TYPE, b"OPENMETRICS []\n"),
+        ("application/openmetrics-text;version=2.0.0", TEXT_TYPE, b"TEXT []\n"),
+        (  # Prometheus 3, which fails a scrape whose Content-Type it does not know
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+                "application/openmetrics-text;version=0.0.1;q=0.5,"
+                "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+            ),
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            b"OPENMETRICS []\n",
+        ),
+        (
+            "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+            "text/plain; version=0.0.4; charset=utf-8",
+            b"TEXT []\n",
+        ),
+    ],
+)
+async def test_metrics_come_in_the_format_asked_for(connect, accept, content_type, body):
+    client = await connect()
+    assert await answer(client, "GET", "/metrics", Accept=accept) == (200, content_type, body)
+
+
+async def test_headers_of_metrics(connect):
+    async with (await connect()).get("/metrics") as response:
+        assert response.headers["Vary"] == "Accept, Accept-Encoding"
+        assert response.headers["Content-Length"] == str(len(b"TEXT []\n"))
+        assert response.headers["Server"] == "joulo-exporter"
+        assert "Content-Encoding" not in response.headers
+
+
+async def test_gzip_round_trip(connect):
+    client = await connect()
+    async with client.get("/metrics", headers={"Accept-Encoding": "gzip"}) as response:
+        body = await response.read()
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert response.headers["Content-Length"] == str(len(body))
+        assert response.headers["Vary"] == "Accept, Accept-Encoding"
+        assert gzip.decompress(body) == b"TEXT []\n"
+
+
+async def test_gzip_refused(connect):
+    client = await connect()
+    async with client.get("/metrics", headers={"Accept-Encoding": "gzip;q=0, *"}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert await response.read() == b"TEXT []\n"
+
+
+async def test_a_header_on_several_lines_is_one_list(connect):
+    client = await connect()
+    headers = [("Accept", "text/plain;q=0.5"), ("Accept", "application/openmetrics-text")]
+    async with client.get("/metrics", headers=headers) as response:
+        assert response.headers["Content-Type"] == OPENMETRICS_TYPE
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", []),
+        ("name[]=joulo_up", ["joulo_up"]),
+        ("name[]=b&name[]=a&name[]=b", ["a", "b"]),
+        ("name%5B%5D=a", ["a"]),
+        ("name[]=", []),
+        ("name[]=&name[]=a", ["a"]),
+        ("name=a&other[]=b", []),
+        ("name[]=%F0%9F%94%8C%00", ["🔌\0"]),
+    ],
+)
+async def test_filter_by_name(connect, query, names):
+    client = await connect()
+    assert (await answer(client, "GET", f"/metrics?{query}"))[2] == f"TEXT {names}\n".encode()
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
+async def test_head_has_the_length_of_the_body_and_no_body(connect, path):
+    client = await connect()
+    _, content_type, body = await answer(client, "GET", path)
+    request = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head, _, rest = (await raw(client, request.encode())).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert f"Content-Type: {content_type}".encode() in head
+    assert rest == b""
+
+
+async def test_metrics_on_the_root_leave_no_page(connect):
+    client = await connect(telemetry_path="/")
+    assert await answer(client, "GET", "/") == (200, TEXT_TYPE, b"TEXT []\n")
+    assert (await answer(client, "GET", "/metrics"))[0] == 404
+    assert (await answer(client, "GET", "/-/healthy"))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/a/b.prom", "/metrics/", "/..."])
+async def test_another_telemetry_path(connect, path):
+    client = await connect(telemetry_path=path)
+    assert (await answer(client, "GET", path))[2] == b"TEXT []\n"
+    assert f'href=".{path}"'.encode() in (await answer(client, "GET", "/"))[2]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "metrics", "//evil.example", "/a//b", "/{name}", "/a/../b", "/.", "/a b", '/"', "/?x", "/é", "/a\n"],
+)
+def test_a_telemetry_path_that_is_none(path):
+    with pytest.raises(ConfigError) as caught:
+        make_application(dataclasses.replace(SERVICES, telemetry_path=path))
+    assert str(caught.value) == (
+        f"--web.telemetry-path: {path!r} is not a plain path; write one such as /metrics, of "
+        "letters, digits and -._~"
+    )
+
+
+@pytest.mark.parametrize("path", ["/-/ready", "/-/new", "/-"])
+def test_a_telemetry_path_that_is_taken(path):
+    with pytest.raises(ConfigError) as caught:
+        make_application(dataclasses.replace(SERVICES, telemetry_path=path))
+    assert str(caught.value) == (
+        f"--web.telemetry-path: {path!r} is taken by health and reload; choose another than /-/…"
+    )
+
+
+async def test_page(connect):
+    client = await connect()
+    async with client.get("/") as response:
+        body = await response.text()
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["X-Frame-Options"] == "DENY"
+        policy = response.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "1.2.3" in body
+
+
+async def test_page_with_text_that_no_encoding_has(connect):
+    client = await connect(page=lambda: dataclasses.replace(PAGE, version="\ud800"))
+    assert (await answer(client, "GET", "/"))[0] == 200
+
+
+async def test_healthy(connect):
+    client = await connect(ready=lambda: False)
+    assert await answer(client, "GET", "/-/healthy") == (200, PLAIN, b"joulo-exporter is healthy\n")
+
+
+@pytest.mark.parametrize(
+    ("ready", "status", "body"),
+    [
+        (True, 200, b"joulo-exporter is ready\n"),
+        (False, 503, b"not ready: not every endpoint of every account has been tried yet\n"),
+    ],
+)
+async def test_ready(connect, ready, status, body):
+    client = await connect(ready=lambda: ready)
+    assert await answer(client, "GET", "/-/ready") == (status, PLAIN, body)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize(
+    ("failure", "status", "body"),
+    [
+        (None, 200, b"configuration reloaded\n"),
+        (
+            "c.yaml: intervals.chargers: write 60s",
+            500,
+            b"failed to reload: c.yaml: intervals.chargers: write 60s\n",
+        ),
+        ("two\r\nlines", 500, b"failed to reload: two lines\n"),
+        ("", 500, b"failed to reload:\n"),
+    ],
+)
+async def test_reload(connect, method, failure, status, body):
+    calls = []
+
+    async def reload_once():
+        calls.append(1)
+        return failure
+
+    client = await connect(reload=reload_once)
+    assert await answer(client, method, "/-/reload") == (status, PLAIN, body)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_reload_while_not_enabled(connect, method):
+    async def reload_never():
+        raise AssertionError
+
+    client = await connect(reload=reload_never, lifecycle_enabled=False)
+    assert await answer(client, method, "/-/reload") == (
+        403,
+        PLAIN,
+        b"Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle\n",
+    )
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/-/quit", "/favicon.ico", "/%2e%2e/etc/passwd", "/-/"])
+async def test_unknown_path(connect, path):
+    client = await connect()
+    assert await answer(client, "GET", path) == (
+        404,
+        PLAIN,
+        b"nothing is here; the metrics are at /metrics\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("POST", "/metrics", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("OPTIONS", "/-/ready", "GET, HEAD"),
+        ("PUT", "/-/healthy", "GET, HEAD"),
+        ("GET", "/-/reload", "POST, PUT"),
+        ("PATCH", "/-/reload", "POST, PUT"),
+    ],
+)
+async def test_wrong_method(connect, method, path, allow):
+    client = await connect()
+    async with client.request(method, path) as response:
+        assert response.status == 405
+        assert response.headers["Allow"] == allow
+        assert response.headers["Content-Type"] == PLAIN
+        assert await response.text() == f"{method} is not allowed here; use {allow}\n"
+
+
+class Secret(Exception):  # noqa: N818
+    pass
+
+
+def fail(*_):
+    raise Secret("joulo_token")
+
+
+async def fail_later():
+    fail()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "broken"),
+    [
+        ("GET /metrics", {"metrics": fail}),
+        ("GET /", {"page": fail}),
+        ("GET /-/ready", {"ready": fail}),
+        ("POST /-/reload", {"reload": fail_later}),
+    ],
+)
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+async def test_a_fault_of_ours_tells_the_client_nothing(connect, caplog, request_line, broken, accept):
+    client = await connect(**broken)
+    assert await answer(client, *request_line.split(), Accept=accept) == (
+        500,
+        PLAIN,
+        b"internal server error; the exporter's log tells more\n",
+    )
+    assert [record.getMessage() for record in caplog.records] == [f"answering {request_line} failed"]
+    assert (await answer(client, "GET", "/-/healthy"))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/nothing", "/-/reload"])
+async def test_no_answer_tells_versions(connect, path):
+    async with (await connect()).get(path) as response:
+        assert response.headers["Server"] == "joulo-exporter"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_runner_keeps_no_access_log_and_no_tracebacks_of_other_peoples_nonsense(caplog):
+    caplog.set_level(logging.INFO)
+    runner = make_runner(make_application(SERVICES))
+    await runner.setup()
+    try:
+        (address,) = await start_listening(runner, [parse_listen_address("127.0.0.1:0")])
+        host, port = address.split(":")
+        for request in (
+            b"GET /metrics HTTP/1.0\r\n\r\n",
+            b"\x16\x03\x01\0\r\n\r\n",
+            b"GET / HTTP/9.9.9\r\n\r\n",
+        ):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(request)
+            assert await reader.read()
+            writer.close()
+            await writer.wait_closed()
+    finally:
+        await runner.cleanup()
+    assert caplog.records == []
+
+
+# The prefix, and the links of the page.
+
+
+@pytest.mark.parametrize(
+    ("external_url", "route_prefix", "prefix", "links"),
+    [
+        (None, None, "", "."),
+        ("", "", "", "."),
+        ("https://example.org", None, "", ""),
+        ("https://example.org/", None, "", ""),
+        ("https://example.org/joulo", None, "/joulo", "/joulo"),
+        ("https://example.org:8443/a/b//", None, "/a/b", "/a/b"),
+        ("/joulo/", None, "/joulo", "/joulo"),
+        ("joulo", None, "/joulo", "/joulo"),
+        ("https://example.org/joulo", "/", "", "/joulo"),  # a proxy that strips the path
+        ("https://example.org/joulo", "/x/", "/x", "/joulo"),
+        (None, "x", "/x", "."),
+        (None, "/x/y/", "/x/y", "."),
+        (None, "/", "", "."),
+    ],
+)
+def test_the_prefix_is_the_path_of_the_external_url_unless_it_is_given(external_url, route_prefix, prefix, links):
+    assert web_paths(external_url, route_prefix) == WebPaths(prefix, links)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        '"https://example.org/"', "'/joulo'", "ftp://example.org/", "https://", "//example.org/joulo",
+        "https://example.org/a?b", "https://example.org/a#b", "https://example.org/a b", "https://example.org/../a",
+        "https://[::1/", "javascript:alert(1)", "https://example.org/%2e%2e",
+    ],
+)  # fmt: skip
+def test_an_external_url_that_is_none(url):
+    with pytest.raises(ConfigError) as caught:
+        web_paths(url, None)
+    assert str(caught.value) == (
+        f"--web.external-url: {url!r} is not a URL to link to; write one such as https://example.org/joulo, "
+        "with a path of letters, digits and -._~"
+    )
+
+
+def test_a_password_in_the_external_url_is_not_repeated():
+    with pytest.raises(ConfigError) as caught:
+        web_paths("https://user:secret@example.org/", None)
+    assert "secret" not in str(caught.value)
+    assert str(caught.value).startswith("--web.external-url: the value is not a URL to link to; ")
+
+
+@pytest.mark.parametrize("prefix", ["/a b", "/..", "/a//b", "/{x}", "/%41", "/a?b"])
+def test_a_route_prefix_that_is_none(prefix):
+    with pytest.raises(ConfigError) as caught:
+        web_paths(None, prefix)
+    assert str(caught.value) == (
+        f"--web.route-prefix: {prefix!r} is not a plain path; write one such as /joulo, of "
+        "letters, digits and -._~"
+    )
+
+
+async def status(client, path, method="GET"):
+    async with client.request(method, path, allow_redirects=False) as response:
+        return response.status, response.headers.get("Location")
+
+
+async def test_everything_is_under_the_prefix(connect):
+    client = await connect(paths=web_paths("https://example.org/joulo/", None))
+    for path in ("/joulo/metrics", "/joulo/", "/joulo/-/healthy", "/joulo/-/ready"):
+        assert await status(client, path) == (200, None), path
+    assert await status(client, "/joulo/-/reload", "POST") == (200, None)
+    for path in ("/metrics", "/-/healthy", "/-/ready", "/joulo/joulo/metrics"):
+        assert await status(client, path) == (404, None), path
+    for path in ("/", "/joulo"):
+        assert await status(client, path) == (302, "/joulo/"), path
+
+
+async def test_what_is_not_found_names_the_whole_path(connect):
+    client = await connect(paths=WebPaths("/joulo"))
+    async with client.get("/metrics") as response:
+        assert await response.text() == "nothing is here; the metrics are at /joulo/metrics\n"
+
+
+async def links(client, path):
+    async with client.get(path) as response:
+        page = await response.text()
+    return [piece.split('"')[0] for piece in page.split('<a href="')[1:]]
+
+
+async def test_links_without_an_external_url_fit_wherever_the_page_is(connect):
+    client = await connect(paths=web_paths(None, "/x"))
+    assert await links(client, "/x/") == ["./metrics", "./-/healthy", "./-/ready"]
+
+
+async def test_links_are_those_that_people_see_behind_a_proxy_that_strips_its_path(connect):
+    client = await connect(paths=web_paths("https://example.org/joulo", "/"))
+    assert await links(client, "/") == ["/joulo/metrics", "/joulo/-/healthy", "/joulo/-/ready"]
+    assert await status(client, "/metrics") == (200, None)
+
+
+async def test_the_redirect_goes_where_people_see_the_page(connect):
+    client = await connect(paths=web_paths("https://example.org/joulo", "/x"))
+    assert await status(client, "/") == (302, "/joulo/")
+
+
+async def test_metrics_in_place_of_the_page_under_a_prefix(connect):
+    client = await connect(paths=WebPaths("/x"), telemetry_path="/")
+    assert await answer(client, "GET", "/x/") == (200, TEXT_TYPE, b"TEXT []\n")

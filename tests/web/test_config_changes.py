@@ -1,0 +1,266 @@
+"""The web configuration follows its files; time is moved by hand."""
+
+import asyncio
+import logging
+import os
+import shutil
+import ssl
+
+import pytest
+from aiohttp import web
+from support.certificates import HASH
+
+from joulo_exporter.errors import ConfigError
+from joulo_exporter.web import Protection, make_runner, parse_listen_address, start_listening
+from joulo_exporter.web.config_watcher import WebConfigWatcher
+
+TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
+USERS = f"basic_auth_users: {{prometheus: '{HASH}'}}\n"
+
+
+@pytest.fixture
+def folder(certificates, tmp_path):
+    shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
+    for kind in ("crt", "key"):
+        shutil.copy(tmp_path / f"server.{kind}", tmp_path / f"former.{kind}")
+    (tmp_path / "web.yml").write_text(TLS)
+    return tmp_path
+
+
+class Looks:
+    """A sleep that lasts until the test says so."""
+
+    def __init__(self):
+        self.asleep = asyncio.Event()
+        self.slept = asyncio.Event()
+
+    async def __call__(self, _seconds):
+        self.asleep.set()
+        await self.slept.wait()
+        self.slept.clear()
+
+    async def look(self):
+        """Let the watcher look once."""
+        await self.asleep.wait()
+        self.asleep.clear()
+        self.slept.set()
+        await self.asleep.wait()
+
+
+@pytest.fixture
+def looks():
+    return Looks()
+
+
+@pytest.fixture
+async def watcher(folder, looks):
+    watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
+    watcher.start()
+    yield watcher
+    await watcher.stop()
+
+
+@pytest.fixture
+def logged(caplog):
+    caplog.set_level(logging.INFO, "joulo_exporter.web.config_watcher")
+
+    def lines():
+        found = [(record.levelname, record.getMessage()) for record in caplog.records if "config" in record.name]
+        caplog.clear()
+        return found
+
+    return lines
+
+
+def exchange(folder, name, source):
+    """Replace a file as tools for certificates do: whole, by renaming."""
+    new = folder / f"{name}.new"
+    shutil.copy(folder / source, new)
+    os.replace(new, folder / name)  # noqa: PTH105
+
+
+async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkeypatch):
+    await looks.look()
+    former = watcher.ssl_context.current
+    logged()
+    monkeypatch.setattr("joulo_exporter.web.config_watcher.load_web_config", None)
+    for _ in range(3):
+        await looks.look()
+    assert watcher.ssl_context.current is former
+    assert logged() == []
+
+
+async def test_a_file_that_is_written_again_with_the_same_content_changes_nothing(watcher, looks, folder, logged):
+    former = watcher.ssl_context.current
+    logged()
+    (folder / "web.yml").write_text(TLS + "# a comment\n")
+    await looks.look()
+    assert watcher.ssl_context.current is former
+    assert logged() == []
+
+
+async def test_users_change_with_the_file(watcher, looks, folder, logged):
+    logged()
+    (folder / "web.yml").write_text(TLS + USERS)
+    await looks.look()
+    assert watcher.gate._protection.users == {"prometheus": HASH}
+    assert logged() == [("INFO", "web configuration read again")]
+
+
+async def test_a_faulty_file_changes_nothing_and_is_logged_once(watcher, looks, folder, logged, caplog):
+    (folder / "web.yml").write_text(TLS + USERS)
+    await looks.look()
+    logged()
+    (folder / "web.yml").write_text("basic_auth_users: {prometheus: plain-password}")
+    await looks.look()
+    assert "basic_auth_users[0]: is no bcrypt hash" in str(caplog.records[-1].fields["err"])
+    assert "plain-password" not in caplog.text
+    for _ in range(3):
+        await looks.look()
+    assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
+    assert watcher.gate._protection.users == {"prometheus": HASH}
+    (folder / "web.yml").write_text(TLS)
+    await looks.look()
+    assert watcher.gate._protection == Protection()
+    assert logged() == [
+        ("INFO", "web configuration read again"),
+        ("INFO", "the web configuration can be read again"),
+    ]
+
+
+@pytest.mark.parametrize("order", [("server.crt", "server.key"), ("server.key", "server.crt")])
+async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, looks, folder, logged, order):
+    await looks.look()
+    former = watcher.ssl_context.current
+    logged()
+    exchange(folder, order[0], f"renewed.{order[0][-3:]}")
+    await looks.look()
+    assert watcher.ssl_context.current is former
+    exchange(folder, order[1], f"renewed.{order[1][-3:]}")
+    await looks.look()
+    assert watcher.ssl_context.current is not former
+    assert [level for level, _ in logged()] == ["ERROR", "INFO", "INFO"]
+
+
+@pytest.mark.usefixtures("watcher")
+async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
+    await looks.look()
+    logged()
+    (folder / "server.key").rename(folder / "away")
+    await looks.look()
+    (folder / "away").rename(folder / "server.key")
+    await looks.look()
+    assert [level for level, _ in logged()] == ["ERROR", "INFO"]
+
+
+async def test_tls_is_not_switched_off(watcher, looks, folder, logged):
+    former = watcher.ssl_context.current
+    logged()
+    (folder / "web.yml").write_text(USERS)
+    await looks.look()
+    assert watcher.ssl_context.current is former
+    assert watcher.gate._protection.users == {"prometheus": HASH}
+    warning = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
+    assert warning in logged()
+    (folder / "web.yml").write_text("")
+    await looks.look()
+    assert warning not in logged()
+
+
+async def test_tls_is_not_switched_on(folder, looks, logged):
+    (folder / "web.yml").write_text("")
+    watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
+    watcher.start()
+    logged()
+    (folder / "web.yml").write_text(TLS)
+    await looks.look()
+    assert watcher.ssl_context is None
+    assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in logged()
+    await watcher.stop()
+
+
+async def test_a_reload_reads_without_a_look(watcher, folder):
+    (folder / "web.yml").write_text(TLS + USERS)
+    watcher.take(await watcher.read())
+    assert watcher.gate._protection.users == {"prometheus": HASH}
+    (folder / "web.yml").write_text("nonsense: 1")
+    with pytest.raises(ConfigError, match="nonsense: unknown key"):
+        await watcher.read()
+
+
+async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, looks, folder):
+    await looks.look()
+    old = await watcher.read()
+    (folder / "web.yml").write_text(TLS + USERS)
+    await looks.look()
+    watcher.take(old)
+    assert watcher.gate._protection.users == {}
+    await looks.look()
+    assert watcher.gate._protection.users == {"prometheus": HASH}
+
+
+async def test_without_a_file_there_is_nothing_to_look_at():
+    watcher = WebConfigWatcher(None)
+    watcher.start()
+    assert watcher.ssl_context is None
+    watcher.take(await watcher.read())
+    await watcher.stop()
+
+
+def test_a_faulty_file_at_the_start(folder):
+    (folder / "web.yml").write_text("nonsense: 1")
+    with pytest.raises(ConfigError, match="nonsense: unknown key"):
+        WebConfigWatcher(folder / "web.yml")
+
+
+async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, folder, certificates):
+    """Scrapes on new connections, in four loops, while the pair is exchanged file by file, back and forth."""
+    application = web.Application(middlewares=[watcher.gate.admit])
+    application.router.add_get("/metrics", _text)
+    runner = make_runner(application)
+    await runner.setup()
+    anywhere = parse_listen_address("127.0.0.1:0")
+    (address,) = await start_listening(runner, [anywhere], ssl_context=watcher.ssl_context)
+    trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))
+    scraped: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+    stop = asyncio.Event()
+
+    async def scrapes():
+        while not stop.is_set():
+            await scraped.put(await _scrape(int(address.rpartition(":")[2]), trusting))
+
+    async def next_scrapes(number):
+        return [await scraped.get() for _ in range(number)]
+
+    loops = [asyncio.create_task(scrapes()) for _ in range(4)]
+    answers = []
+    try:
+        for source in ("renewed", "former", "renewed"):
+            for kind in ("crt", "key"):
+                exchange(folder, f"server.{kind}", f"{source}.{kind}")
+                await looks.look()
+                answers += await next_scrapes(10)
+        latest = (await next_scrapes(10 + scraped.qsize()))[-5:]
+    finally:
+        stop.set()
+        await asyncio.gather(*loops)
+        await runner.cleanup()
+    assert {status for _, status in answers} == {b"HTTP/1.1 200 OK"}
+    assert {serial for serial, _ in answers} == {certificates.serial("server"), certificates.serial("renewed")}
+    assert set(latest) == {(certificates.serial("renewed"), b"HTTP/1.1 200 OK")}
+
+
+async def _scrape(port, trusting):
+    """Return the certificate's serial number and the first line of the answer, of a connection of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    status = (await reader.readline()).strip()
+    assert (await reader.read()).endswith(b"up 1\n")
+    serial = writer.get_extra_info("peercert")["serialNumber"]
+    writer.close()
+    await writer.wait_closed()
+    return serial, status
+
+
+async def _text(_request):
+    return web.Response(text="up 1\n")
