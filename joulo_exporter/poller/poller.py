@@ -233,7 +233,7 @@ class Poller:
             self._log_ledger_failure(error)
 
     def _may_name_unlinked(self) -> bool:
-        """Return whether chargers that ``/chargers`` does not show can be named: it was read once, or never will be."""
+        """Return whether chargers that ``/chargers`` does not show can be named: it was read, or never will be."""
         state = self._endpoints.get(CHARGERS.name)
         return state is not None and (state.succeeded_at_seconds is not None or state.refused)
 
