@@ -75,8 +75,8 @@ class ApiSection(Section, frozen=True):
 class Collectors(Section, frozen=True):
     """Optional endpoints, by name."""
 
-    ere_position: Annotated[Switch, _like("true")] = Switch("false")
-    ere_price: Annotated[Switch, _like("true")] = Switch("false")
+    ere_position: Switch = Switch("false")
+    ere_price: Switch = Switch("false")
 
 
 class Intervals(Section, frozen=True):

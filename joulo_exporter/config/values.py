@@ -24,6 +24,8 @@ class Text(str):
 class Switch(int):
     """``true`` or ``false``, in small letters or capitals."""
 
+    EXAMPLE = "true"
+
     def __new__(cls, text: str) -> Self:
         """Read the word."""
         if text.lower() not in ("true", "false"):
