@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 
 import pytest
 from support.accounts_rig import AccountsRig
 
 from joulo_exporter.api import open_session
-from joulo_exporter.errors import ConfigError
-from joulo_exporter.token_files import SharedThread
+from joulo_exporter.config import TokenSource
 
 LATEST_JITTER_S = 3.0  # of the chargers' interval
 
@@ -112,11 +110,17 @@ async def test_a_file_without_a_token_keeps_the_old_one_and_says_so_once(house, 
 
 
 @pytest.mark.parametrize(("way", "reads"), [("token_file", 1), ("token", 0)])
-async def test_an_untouched_file_is_read_once_and_a_token_in_the_configuration_is_not_watched(house, way, reads):
+async def test_an_untouched_file_is_read_once_and_a_token_in_the_configuration_is_not_watched(
+    house, monkeypatch, way, reads
+):
+    count, read = [], TokenSource.read
+    monkeypatch.setattr(TokenSource, "read", lambda source: count.append(source) or read(source))
     value = house.file if way == "token_file" else "joulo_first"
-    await house.follow(house.plans(f"{{name: home, {way}: {value}}}"))
+    wanted = house.plans(f"{{name: home, {way}: {value}}}")
+    count.clear()
+    await house.follow(wanted)
     await house.clock.advance(600)
-    assert house.reads == reads
+    assert len(count) == reads
 
 
 async def test_redaction_knows_both_tokens_and_a_reload_after_the_rotation_leaves_the_poller_alone(house):
@@ -140,35 +144,5 @@ async def test_a_refusal_that_arrives_while_the_account_goes_is_of_no_consequenc
     house.rotate()
     await house.clock.advance(300)
     assert house.moments("second") == []
+    await house.accounts.close()
     assert house.clock.waits == ()
-
-
-# The shared thread --------------------------------------------------------------------------
-
-
-def refuse():
-    raise ConfigError("no such file")
-
-
-async def test_calls_of_a_short_while_run_in_one_thread_and_not_in_the_loop():
-    thread = SharedThread(gather_s=0)
-    threads = await asyncio.gather(*(thread(threading.get_ident) for _ in range(100)))
-    assert len(set(threads)) == 1
-    assert threads[0] != threading.get_ident()
-    assert [await thread(lambda n=n: n) for n in range(3)] == [0, 1, 2]
-
-
-async def test_each_call_has_its_own_result_or_fault():
-    thread = SharedThread(gather_s=0)
-    results = await asyncio.gather(thread(lambda: 1), thread(refuse), thread(lambda: 3), return_exceptions=True)
-    assert (results[0], str(results[1]), results[2]) == (1, "no such file", 3)
-
-
-async def test_a_cancelled_call_disturbs_no_other():
-    thread = SharedThread(gather_s=0)
-    cancelled, other = (asyncio.ensure_future(thread(lambda n=n: n)) for n in (1, 2))
-    await asyncio.sleep(0)
-    cancelled.cancel()
-    assert await other == 2
-    with pytest.raises(asyncio.CancelledError):
-        await cancelled

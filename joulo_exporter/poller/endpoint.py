@@ -207,7 +207,7 @@ class EndpointState:
         notice = self._failure_log.failed(error.reason, mono_s)
         if not self._unavailable:
             self._log("warn", "refresh failed", notice, err=self._error)
-        elif notice is not None and notice.kind != "continues":
+        elif notice is not None and not notice.repeated:
             refusal = "the API refuses a collector; it is tried once a day from now on"
             self._log("warn", refusal, notice, err=self._error)
 

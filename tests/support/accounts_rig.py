@@ -40,21 +40,15 @@ class AccountsRig:
         """Of a refusal."""
         self.asked: list[tuple[str, str, float]] = []
         """(token, endpoint, monotonic time) of each request."""
-        self.reads = 0
-        """Reads of files of tokens."""
         self.gate: asyncio.Event | None = None
         """Responses of ``/chargers`` wait for it."""
         self.exposition = Exposition(CollectorRegistry())
         self.database = Database(None)
         self.accounts = Accounts(
-            session, self.database, self.exposition, offload=inline, clock=self.clock, in_thread=self._in_thread
+            session, self.database, self.exposition, offload=inline, clock=self.clock, in_thread=inline
         )
         for path, body in BODIES.items():
             answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path.partition("?")[0], body))
-
-    async def _in_thread(self, work, *args):
-        self.reads += getattr(work, "__name__", "") == "read"
-        return work(*args)
 
     def _responding(self, path, body):
         async def respond(_url, **options):
