@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from joulo_exporter.snapshot import Tags
 
 _logger = logging.getLogger(__name__)
+
+_REFUSAL = re.compile(r"\S+: 40[13], ")
+"""Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
 
 _MOST_KINDS = 100
 """Kinds of malformed records that are remembered; there are fewer, as no value of a response is in them."""
@@ -81,6 +85,7 @@ class Handover(msgspec.Struct, frozen=True):
     that could not be written."""
     succeeded_mono_s: float | None = None
     malformed_fields: Counter[str] = msgspec.field(default_factory=Counter)
+    token_refused_at_seconds: float | None = None
 
 
 class EndpointState:
@@ -116,12 +121,19 @@ class EndpointState:
         self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
         self._malformed = 0
         self._malformed_fields = former.malformed_fields.copy()
+        self._token_refused_at_seconds = former.token_refused_at_seconds
         self._health: EndpointHealth | None = None
 
     @property
     def handover(self) -> Handover:
         """Return the state for the poller that takes over."""
-        return Handover(self._durations, self.pause, self._succeeded_mono_s, self._malformed_fields)
+        return Handover(
+            self._durations,
+            self.pause,
+            self._succeeded_mono_s,
+            self._malformed_fields,
+            self._token_refused_at_seconds,
+        )
 
     @property
     def handover_after_rotation(self) -> Handover:
@@ -153,6 +165,8 @@ class EndpointState:
         self.requests.update(dict(record.requests))
         self._malformed = record.malformed
         self.succeeded_at_seconds = record.succeeded_at_seconds
+        if record.pause is not None and _REFUSAL.match(record.error or ""):
+            self._token_refused_at_seconds = record.pause.requested_at_seconds
         if self.pause is None and record.pause is not None:
             requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
             self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
@@ -205,6 +219,8 @@ class EndpointState:
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
         self._failed(str(error), error)
+        if isinstance(error, ApiAuthenticationError | ApiScopeError):
+            self._token_refused_at_seconds = self.requested_at_seconds
         retry_after_s = error.retry_after_s
         if self.pause is not None:
             requested_mono_s = self.pause.requested_at_seconds
@@ -257,8 +273,8 @@ class EndpointState:
 
     @property
     def refused(self) -> bool:
-        """Return whether the endpoint is refused to this token, so that waiting for a response is in vain."""
-        return self.failures > 0 and any(self.requests[code] for code in ("401", "403", "404"))
+        """Return whether the last API response refuses the endpoint to this token: waiting for one is in vain."""
+        return isinstance(self._api_error, ApiAuthenticationError | ApiScopeError | ApiNotFoundError)
 
     @property
     def _unavailable(self) -> bool:
@@ -282,6 +298,7 @@ class EndpointState:
             up=self._up,
             error=self._error,
             succeeded_at_seconds=self.succeeded_at_seconds,
+            token_refused_at_seconds=self._token_refused_at_seconds,
             requests=dict(sorted(self.requests.items())),
             malformed=self._malformed,
             malformed_fields=dict(sorted(self._malformed_fields.items())),

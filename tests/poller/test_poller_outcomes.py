@@ -6,10 +6,11 @@ import itertools
 
 import aiohttp
 import pytest
-from support.poller_rig import Rig
+from support.poller_rig import CHARGER, Rig, charger, listed
 
 from joulo_exporter import errors
 from joulo_exporter.api import CHARGERS, JouloClient, open_session
+from joulo_exporter.api.failures import status_failure
 from joulo_exporter.config import ApiConfig, Secret
 from joulo_exporter.errors import ApiConnectionError, ApiResponseError, ApiServerError, ApiTimeoutError
 
@@ -46,6 +47,10 @@ TABLE = [
     ("502 with a page", {"status": 502, "body": HTML}, errors.ApiServerError, "502", 60.0),
     ("503", {"status": 503, "body": b"{}"}, errors.ApiServerError, "503", 60.0),
     ("503, long", {"status": 503, "headers": {"Retry-After": "120"}}, errors.ApiServerError, "503", 120.0),
+    *(
+        (f"{status} with a page", {"status": status, "body": HTML}, errors.ApiStatusError, str(status), 60.0)
+        for status in (401, 403, 404, 429)
+    ),
     ("a page with 200", {"status": 200, "body": HTML}, errors.ApiResponseError, "invalid", 60.0),
     ("empty", {"status": 200, "body": b""}, errors.ApiResponseError, "invalid", 60.0),
     ("truncated", {"status": 200, "body": GOOD[:40]}, errors.ApiResponseError, "invalid", 60.0),
@@ -58,6 +63,13 @@ TABLE = [
     ("only bad ones", {"status": 200, "body": b'{"chargers": [{}]}'}, errors.ApiResponseError, "invalid", 60.0),
     ("NaN", {"status": 200, "body": b'{"chargers": [NaN]}'}, errors.ApiResponseError, "invalid", 60.0),
     ("an error with 200", {"status": 200, "body": b'{"error": "no"}'}, errors.ApiResponseError, "invalid", 60.0),
+    (
+        "a code and a message with 200",
+        {"status": 200, "body": b'{"code": 546, "message": "out of memory"}'},
+        errors.ApiResponseError,
+        "invalid",
+        60.0,
+    ),
     ("timeout", {"exception": TimeoutError()}, errors.ApiTimeoutError, "timeout", 60.0),
     ("refused", {"exception": ConnectionRefusedError(111, "no")}, errors.ApiConnectionError, "connection", 60.0),
     (
@@ -104,6 +116,9 @@ async def test_every_answer_ends_as_one_class_one_state_and_one_code(answers, an
         assert rig.value("joulo_up", endpoint="sessions") == 1.0
         assert (rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") is None) == (
             kind is not None
+        )
+        assert (rig.value("joulo_token_refused_timestamp_seconds", endpoint="chargers") is not None) == (
+            kind in {errors.ApiAuthenticationError, errors.ApiScopeError}
         )
         assert rig.value("joulo_api_request_duration_seconds_count", endpoint="chargers") == 1.0
         await rig.clock.advance(pause_s - 0.5)
@@ -217,3 +232,76 @@ async def test_an_answer_that_is_refused_is_no_refresh():
         await rig.clock.advance(60)
         assert rig.value("joulo_up", endpoint="chargers") == 0.0
         assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") == refreshed
+
+
+REFUSED = "joulo_token_refused_timestamp_seconds"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_the_last_refusal_of_the_token_is_told_from_failures_since_across_restart_and_reload(
+    tmp_path, status
+):
+    async with Rig(tmp_path) as rig:
+        refusal = status_failure(status, path="/chargers", body=b"{}", headers={}, now_s=0.0, token=None)
+        good, rig.api.answers["chargers"] = rig.api.answers["chargers"], refusal
+        await rig.start()
+        refused_at = rig.api.requests[0].wall_s
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        await rig.restart(away_s=10)
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        await rig.reload()
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        rig.api.answers["chargers"] = good
+        await rig.clock.advance(120)
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") > refused_at
+        assert rig.value(REFUSED, endpoint="sessions") is None
+        rig.api.answers["chargers"] = ApiServerError("/chargers: 503, out of order", status=503)
+        await rig.restart(away_s=3600)
+        assert rig.value("joulo_up", endpoint="chargers") == 0
+        assert rig.value(REFUSED, endpoint="chargers") is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_chargers_of_sessions_are_named_once_chargers_is_refused_and_not_by_a_web_page(status):
+    async with Rig() as rig:
+
+        def answer(body):
+            return status_failure(status, path="/chargers", body=body, headers={}, now_s=0.0, token=None)
+
+        rig.api.answers |= {"chargers": answer(HTML), "sessions": {"sessions": [listed()]}}
+        await rig.start()
+        await rig.clock.advance(59)
+        assert rig.value("joulo_total_kwh") is None
+        rig.api.answers["chargers"] = answer(b'{"error": "no"}')
+        await rig.clock.advance(61)
+        assert rig.value("joulo_total_kwh", charger=CHARGER[:8]) == 5.0
+
+
+async def test_a_field_that_cannot_be_used_costs_only_itself_and_is_counted_at_each_refresh():
+    async with Rig() as rig:
+        odd = {"nickname": "x" * 1100, "mid_certified": "perhaps", "latest_meter_wh": -1, "is_charging": None}
+        chargers = [charger(**odd | {"status": "Charging"}), charger(id="c2", **odd)]
+        rig.api.answers["chargers"] = {"chargers": chargers}
+        await rig.start()
+        await rig.clock.advance(60)
+        assert rig.value("joulo_up", endpoint="chargers") == 1
+        assert rig.value("joulo_charging", charger="oprit") == 1
+        assert rig.value("joulo_charger_status", charger="oprit", status="charging") == 1
+        assert {
+            dict(labels)["field"]: value
+            for (name, labels), value in rig.series().items()
+            if name == "joulo_api_malformed_fields_total"
+        } == {"nickname": 4, "mid_certified": 4, "latest_meter_wh": 4}
+        await rig.reload()
+        assert rig.value("joulo_api_malformed_fields_total", field="nickname") == 4
+        assert rig.value("joulo_api_malformed_records_total", endpoint="chargers") == 0
+
+
+@pytest.mark.parametrize("spelling", ["Faulted", "FAULTED", " faulted "])
+async def test_a_status_is_shown_in_lower_case_whatever_its_spelling(spelling):
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = {"chargers": [charger(status=spelling)]}
+        await rig.start()
+        assert rig.value("joulo_charger_status", charger="oprit", status="faulted") == 1
+        assert rig.value("joulo_charger_status", charger="oprit", status="online") == 0
