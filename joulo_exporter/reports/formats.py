@@ -18,6 +18,7 @@ Rows = Callable[[], Iterator[Row]]
 """Gives the rows anew each time."""
 
 _UNKNOWN = "-"
+_CSV_LINE_END = "\r\n"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 _COLUMNS = (
@@ -47,7 +48,8 @@ def as_table(rows: Rows, *, named: bool) -> Iterator[str]:
 def as_csv(rows: Rows, *, named: bool) -> Iterator[str]:
     """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
     lines: list[str] = []
-    writer = csv.writer(_Lines(lines), lineterminator="\n")
+    # Before Python 3.13 the writer quotes a carriage return only where line ends have one, as RFC 4180's do.
+    writer = csv.writer(_Lines(lines), lineterminator=_CSV_LINE_END)
     head_is_due = True
     for row in rows():
         fields = _fields(row, named=named)
@@ -82,7 +84,7 @@ class _Lines:
         self._lines = lines
 
     def write(self, text: str) -> None:
-        self._lines.append(text)
+        self._lines.append(text.removesuffix(_CSV_LINE_END) + "\n")
 
 
 class _Sum:
