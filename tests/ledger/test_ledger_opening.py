@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from joulo_exporter.errors import LedgerLockedError
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, open_ledger
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, database, open_ledger
 
 NOBODY = 65534
 
@@ -65,6 +65,34 @@ def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(folder, caplog):
     database.close()
     assert (folder / f"{FILE_NAME}.damaged-1781810000").read_bytes() == b"no database at all" * 1000
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("mounted", "warned"),
+    [
+        ("/ ext4\n{0} nfs4", "nfs4"),
+        ("/ ext4\n{1} cifs", "cifs"),
+        ("/ nfs4\n{0} ext4", None),
+        ("/ ext4\n{0} autofs\n{0} nfs", "nfs"),
+        ("/ ext4\n{0}/other nfs\n{1}/led nfs", None),
+        ("/ overlay", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, caplog, mounted, warned):
+    storage = folder / "the ledger" / "joulo"
+    table = folder / "mounts"
+    if mounted is not None:
+        places = [str(path).replace(" ", "\\040") for path in (storage, storage.parent)]
+        lines = mounted.format(*places).splitlines()
+        table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines))
+    monkeypatch.setattr(database, "MOUNTS", table)
+    opened = open_ledger(storage, 0.0)
+    assert opened.persistent
+    opened.close()
+    assert [record.fields["type"] for record in caplog.records] == ([warned] if warned else [])
+    assert all("--storage.path" in record.getMessage() for record in caplog.records)
 
 
 def test_a_second_exporter_does_not_go_on_in_memory(folder):
