@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -305,3 +307,103 @@ async def test_a_status_is_shown_in_lower_case_whatever_its_spelling(spelling):
         await rig.start()
         assert rig.value("joulo_charger_status", charger="oprit", status="faulted") == 1
         assert rig.value("joulo_charger_status", charger="oprit", status="online") == 0
+
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+# values that say nothing, and values that cannot be used
+TEXT = ((None, ""), (12345, True, {}, "x" * 1100))
+BOOLEAN = ((None,), ("perhaps", -1, 2, "", {}))
+NUMBER = ((None,), ("many", -0.01, 1e300, "", [], True))
+MOMENT = ((None, ""), ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "yesterday", 5))
+SECTION = ((None, {}), ([], "x", 7))
+
+# endpoint, path of an optional field, values, metrics that show it; all others stay as they are
+FIELDS = [
+    ("chargers", ("slug",), TEXT, set()),  # the nickname gives the same label
+    ("chargers", ("nickname",), TEXT, {"joulo_charger_info"}),
+    ("chargers", ("connection_type",), TEXT, {"joulo_charger_info"}),
+    ("chargers", ("status",), TEXT, {"joulo_charger_status"}),
+    ("chargers", ("mid_certified",), BOOLEAN, {"joulo_charger_mid_certified"}),
+    ("chargers", ("is_charging",), BOOLEAN, set()),  # the session in progress says it too
+    ("chargers", ("latest_meter_wh",), NUMBER, {"joulo_charger_meter_kwh_total"}),
+    ("chargers", ("meter_updated_at",), MOMENT, {"joulo_charger_meter_timestamp_seconds"}),
+    (
+        "chargers",
+        ("current_session",),
+        SECTION,
+        {"joulo_session_kwh", "joulo_session_info", "joulo_session_start_timestamp_seconds"},
+    ),
+    ("chargers", ("current_session", "started_at"), MOMENT, {"joulo_session_start_timestamp_seconds"}),
+    ("chargers", ("current_session", "kwh_so_far"), NUMBER, {"joulo_session_kwh"}),
+    ("chargers", ("current_session", "id_tag"), TEXT, set()),  # /sessions has it
+    ("sessions", ("charger_nickname",), TEXT, set()),
+    ("sessions", ("id_tag",), TEXT, {"joulo_last_session_info"}),
+    ("sessions", ("status",), TEXT, set()),
+    ("sessions", ("counts_for_ere",), BOOLEAN, set()),
+    (
+        "sessions",
+        ("ere_credits",),
+        NUMBER,
+        {"joulo_last_session_ere_credits", "joulo_ere_credits_total", "joulo_vehicle_ere_credits_total"},
+    ),
+    ("energy", ("total_kwh",), NUMBER, {"joulo_account_kwh_total"}),
+    ("energy", ("total_kwh_all",), NUMBER, {"joulo_account_kwh_total"}),
+    ("energy", ("total_ere_credits",), NUMBER, {"joulo_account_ere_credits_total"}),
+    ("energy", ("total_sessions",), NUMBER, {"joulo_account_sessions_total"}),
+    ("energy", ("total_sessions_all",), NUMBER, {"joulo_account_sessions_total"}),
+    ("energy", ("months", 0, "kwh"), NUMBER, {"joulo_month_kwh"}),
+    ("energy", ("months", 0, "kwh_all"), NUMBER, {"joulo_month_kwh"}),
+    ("energy", ("months", 0, "ere_credits"), NUMBER, {"joulo_month_ere_credits"}),
+    ("energy", ("months", 0, "sessions"), NUMBER, {"joulo_month_sessions"}),
+    ("energy", ("months", 0, "sessions_all"), NUMBER, {"joulo_month_sessions"}),
+]
+
+
+def one_charger():
+    """Return the recorded API responses of an account with one charger, which charges."""
+    names = ("chargers", "sessions", "energy")
+    recorded = {name: json.loads((FIXTURES / f"{name}.json").read_bytes()) for name in names}
+    del recorded["chargers"]["chargers"][1:]
+    sessions = recorded["sessions"]["sessions"]
+    recorded["sessions"]["sessions"] = [session for session in sessions if session["charger_id"] == CHARGER]
+    return recorded
+
+
+async def series_of(answers):
+    async with Rig() as rig:
+        rig.api.answers |= answers
+        await rig.start()
+        return rig.series()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path", "value", "malformed", "shown_in"),
+    [
+        (endpoint, path, value, malformed, shown_in)
+        for endpoint, path, values, shown_in in FIELDS
+        for malformed in (False, True)
+        for value in values[malformed]
+    ],
+)
+async def test_a_field_costs_only_itself_on_a_fresh_ledger(endpoint, path, value, malformed, shown_in):
+    usual, odd = one_charger(), one_charger()
+    record = {
+        "chargers": odd["chargers"]["chargers"][0],
+        "sessions": next(session for session in odd["sessions"]["sessions"] if session["ended_at"]),
+        "energy": odd["energy"],
+    }[endpoint]
+    for step in path[:-1]:
+        record = record[step]
+    record[path[-1]] = value
+    expected, served = await series_of(usual), await series_of(odd)
+    count = "joulo_api_malformed_fields_total"
+
+    def others(series):
+        return {key: figure for key, figure in series.items() if key[0] not in shown_in | {count}}
+
+    assert others(served) == others(expected)
+    for name in ("joulo_up", "joulo_history_complete"):
+        assert {figure for (found, _), figure in served.items() if found == name} == {1}
+    field = ".".join(step for step in path if isinstance(step, str))
+    counted = {dict(labels)["field"]: figure for (name, labels), figure in served.items() if name == count}
+    assert counted == ({field: 1} if malformed else {})
