@@ -22,17 +22,17 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import event
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.page import landing_page
 from joulo_exporter.poller import RequestSlots
 from joulo_exporter.schedule import tick_s
 from joulo_exporter.systemd import Notifier, watchdog
 from joulo_exporter.web.config_watcher import WebConfigWatcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from joulo_exporter.config import Config, Secret
+    from joulo_exporter.snapshot import LiveCharger, Snapshot
 
 _logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _LONGEST_RESTORE_S = 3.0
 
 
 class WebOptions(msgspec.Struct, frozen=True):
-    """What the command line says about the web server."""
+    """Options of the web server, from the command line."""
 
     listen_addresses: tuple[str, ...]
     telemetry_path: str
@@ -53,13 +53,13 @@ class WebOptions(msgspec.Struct, frozen=True):
     config_file: Path | None = None
     """The web configuration: TLS, users, headers."""
     systemd_socket: bool = False
-    """Listen on what systemd passes, in place of the addresses."""
+    """Listen on the sockets that systemd passes, in place of the addresses."""
     paths: web.WebPaths = web.WebPaths()
 
 
 @contextlib.contextmanager
 def _collections_put_off() -> Iterator[None]:
-    """Keep the garbage collector from what is made in the block, all of which stays.
+    """Keep the garbage collector from the objects that the block makes, all of which stay.
 
     With thousands of accounts it would stop the loop for a quarter of a second each time.
     """
@@ -154,13 +154,13 @@ class Service:
         await self._listen(stack, exposition, persistent=database.persistent, started=started)
 
     def _keep_time(self) -> None:
-        """Let accounts wake, and be written down, in the rhythm that suits their number."""
+        """Set the interval in which accounts wake and transactions share a commit, by the number of accounts."""
         self._clock.tick_s = tick_s(len(self._plans))
         if self._batches is not None:
             self._batches.interval_s = self._clock.tick_s
 
     def _say_shard(self) -> None:
-        """Log which part of the accounts this is, if it is a part; to have none is no fault."""
+        """Log the shard, if the accounts are shared; a shard without accounts is no fault."""
         shard, accounts = self._config.shard, len(self._config.accounts)
         if shard.total > 1:
             message = "serving a shard of the accounts" if accounts else "this shard has no accounts"
@@ -236,7 +236,7 @@ class Service:
             started(bound)
 
     def _status(self) -> str:
-        """Return what ``systemctl status`` shows."""
+        """Return the line that ``systemctl status`` shows."""
         accounts = sum(plan.token is not None for plan in self._plans)
         return f"serving {accounts} {'account' if accounts == 1 else 'accounts'} on {', '.join(self._bound)}"
 
@@ -265,3 +265,68 @@ class Service:
         for task in self._reloading:
             task.cancel()
         await asyncio.gather(*self._reloading, return_exceptions=True)
+
+
+# The landing page ---------------------------------------------------------------------------------
+
+
+def landing_page(snapshots: Iterable[Snapshot], now_seconds: float, *, ledger_persistent: bool) -> web.LandingPage:
+    """Return the landing page of this moment, made of snapshots; it has no token and no tag."""
+    accounts: list[web.AccountRow] = []
+    public: list[web.EndpointRow] = []
+    for snapshot in snapshots:
+        if snapshot.public:
+            public += _endpoint_rows(snapshot)
+        else:
+            accounts.append(_account_row(snapshot))
+    return web.LandingPage(
+        version=__version__,
+        now_seconds=now_seconds,
+        accounts=tuple(accounts),
+        ledger_persistent=ledger_persistent,
+        public=tuple(public),
+    )
+
+
+def _account_row(snapshot: Snapshot) -> web.AccountRow:
+    book = snapshot.book
+    return web.AccountRow(
+        name=snapshot.account,
+        chargers=_charger_rows(snapshot),
+        endpoints=_endpoint_rows(snapshot),
+        history_complete=book.complete if book else False,
+        history_sessions=book.sessions if book else 0,
+        history_back_to_seconds=book.back_to_seconds if book else None,
+    )
+
+
+def _endpoint_rows(snapshot: Snapshot) -> tuple[web.EndpointRow, ...]:
+    return tuple(
+        web.EndpointRow(
+            endpoint=health.endpoint,
+            up=health.up,
+            last_success_seconds=health.succeeded_at_seconds,
+            interval_s=health.interval_s,
+            error=health.error,
+        )
+        for health in snapshot.endpoints
+    )
+
+
+def _charger_rows(snapshot: Snapshot) -> tuple[web.ChargerRow, ...]:
+    """Return the chargers as they are now; when that is not known, those that have a label, by name only."""
+    if snapshot.chargers is not None:
+        return tuple(_charger_row(live) for live in snapshot.chargers)
+    labels = snapshot.book.labels.values() if snapshot.book else ()
+    return tuple(web.ChargerRow(label, None, None, charging=None, session_kwh_hundredths=None) for label in labels)
+
+
+def _charger_row(live: LiveCharger) -> web.ChargerRow:
+    session = live.charger.session
+    return web.ChargerRow(
+        label=live.label,
+        nickname=live.charger.nickname,
+        status=live.charger.status,
+        charging=live.charger.charging,
+        session_kwh_hundredths=session.kwh_hundredths if session else None,
+    )

@@ -1,19 +1,17 @@
 """docs/metrics.md and the code say the same: every metric, its type and labels, and queries that can work."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from support.served_metrics import RELOADS, SUFFIXES, sample_labels
 
-from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
+from joulo_exporter.metrics import FAMILIES, process_registry
 from joulo_exporter.metrics.exporter import ExporterCollector
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "metrics.md").read_text(encoding="utf-8")
-RELOADS = ConfigReloads(successful=True, succeeded_at_seconds=0.0)
-SUFFIXES = ("_bucket", "_count", "_sum")
 ROW = re.compile(r"^\| `(joulo_\w+)` \| (\w+) \|([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 LABEL = re.compile(r"`(\w+)`")
 PROMQL = re.compile(r"```promql\n(.*?)```", re.DOTALL)
@@ -41,19 +39,6 @@ def queries(page: str = PAGE) -> list[str]:
     return [query.strip() for query in re.split(r"\n\s*\n", lines) if query.strip()]
 
 
-def sample_labels() -> dict[str, set[str]]:
-    """Return the labels of everything that can be asked for, by the name of its samples."""
-    known = {}
-    for name, kind, labels in served():
-        for suffix in SUFFIXES if kind == "histogram" else ("",):
-            bound = {"le"} if suffix == "_bucket" else set()
-            known[name + suffix] = labels | bound | {"account", "instance", "job"}
-    for metric in process_registry("1", RELOADS).collect():
-        for sample in metric.samples:
-            known.setdefault(sample.name, set()).update(sample.labels)
-    return known
-
-
 def test_every_metric_is_documented_once_with_type_and_labels_and_none_that_is_gone():
     assert written() == served()
 
@@ -79,11 +64,12 @@ def test_queries_ask_for_what_exists(query):
         assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= known[name]
 
 
-def test_promtool_understands_every_query(tmp_path):
+@pytest.mark.e2e
+def test_promtool_understands_every_query(generation, tmp_path):
     rules = [{"record": f"example:{number}", "expr": query} for number, query in enumerate(queries())]
     path = tmp_path / "rules.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "examples", "rules": rules}]}), encoding="utf-8")
-    checked = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True, check=False)
+    checked = generation.run("promtool", "check", "rules", path)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert f"{len(rules)} rules found" in checked.stdout
 
@@ -96,8 +82,9 @@ JOINS = [
 ]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("query", JOINS)
-def test_joins_work_with_two_instances(query, tmp_path):
+def test_joins_work_with_two_instances(generation, query, tmp_path):
     """While one exporter takes over from another, both state the same things."""
     samples = [
         {"series": f'{name}{{{given}, instance="{instance}"}}', "values": "1x50000"}
@@ -108,9 +95,7 @@ def test_joins_work_with_two_instances(query, tmp_path):
     expected = {"expr": f"count({query})", "eval_time": "31d", "exp_samples": [{"labels": "{}", "value": 1}]}
     test = {"interval": "1m", "input_series": samples, "promql_expr_test": [expected]}
     (tmp_path / "tests.yml").write_text(yaml.safe_dump({"tests": [test]}), encoding="utf-8")
-    tested = subprocess.run(
-        ["promtool", "test", "rules", tmp_path / "tests.yml"], capture_output=True, text=True, check=False
-    )
+    tested = generation.run("promtool", "test", "rules", tmp_path / "tests.yml")
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 

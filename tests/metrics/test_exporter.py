@@ -4,21 +4,21 @@ import platform
 
 import msgspec
 import pytest
-from pictures import (
+from prometheus_client import CollectorRegistry
+from support.snapshots import (
     INTERVALS,
     NOW,
     Household,
     fixture,
-    market_picture,
+    market_snapshot,
     recorded,
-    recorded_picture,
+    recorded_snapshot,
     registry_of,
     renamed,
     series,
     series_of,
     with_position,
 )
-from prometheus_client import CollectorRegistry
 
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
 from joulo_exporter.models import KNOWN_STATUSES
@@ -64,11 +64,11 @@ def each(**values) -> dict[str, float]:
 def test_values(metric, values):
     page = fixture("sessions")
     page["sessions"].append({"id": "no charger"})
-    assert series_of(metric, recorded().sessions(page).time_out("energy").picture()) == values
+    assert series_of(metric, recorded().sessions(page).time_out("energy").snapshot()) == values
 
 
 def test_an_endpoint_that_was_never_asked_is_neither_up_nor_down():
-    served = series(Household().picture())
+    served = series(Household().snapshot())
     assert not [
         name for name in served if name.startswith(("joulo_up", "joulo_last_refresh", "joulo_api_requests"))
     ]
@@ -117,9 +117,10 @@ def test_the_process_tells_its_shard(shard, ordinal, total):
 
 
 def everything() -> tuple[Snapshot, ...]:
-    """Return pictures in which every metric has a series."""
+    """Return snapshots in which every metric has a series."""
     metered = fixture("chargers")
     metered["chargers"][0] |= {"latest_meter_wh": 8_119_450, "meter_updated_at": "2026-06-18T18:15:00Z"}
+    metered["chargers"][1]["status"] = 5  # malformed
     household = Household(account="home").chargers(metered).chargers(fixture("chargers"))
     household.sessions(fixture("sessions")).energy(fixture("energy"))
     ended = fixture("sessions")
@@ -129,10 +130,10 @@ def everything() -> tuple[Snapshot, ...]:
         "energy", 3600.0, up=False, token_refused_at_seconds=NOW - 60, malformed_fields={"total_kwh": 2}
     )
     return (
-        with_position(household.picture()),
-        market_picture(),
-        renamed(recorded_picture(), "office"),
-        msgspec.structs.replace(Household(account="new").picture(), endpoints=(refused,)),
+        with_position(household.snapshot()),
+        market_snapshot(),
+        renamed(recorded_snapshot(), "office"),
+        msgspec.structs.replace(Household(account="new").snapshot(), endpoints=(refused,)),
     )
 
 
@@ -144,7 +145,7 @@ def test_the_last_refusal_and_the_fields_that_could_not_be_used_are_shown():
     assert series_of("joulo_api_malformed_fields_total", new) == {
         "{endpoint='energy',field='total_kwh',account='new'}": 2
     }
-    assert series_of("joulo_token_refused_timestamp_seconds", recorded_picture()) == {}
+    assert series_of("joulo_token_refused_timestamp_seconds", recorded_snapshot()) == {}
 
 
 def test_what_is_described_is_what_is_collected():
