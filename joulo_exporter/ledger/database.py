@@ -293,11 +293,12 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
 def _file_system(folder: Path) -> str | None:
     """Return the type of the file system that holds a folder; ``None`` where the system does not tell."""
     try:
-        lines = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None
     types = {}  # a later mount hides an earlier one at the same place
-    for _, place, kind, *_ in map(str.split, lines):
+    for line in filter(None, text.split("\n")):
+        _, place, kind, *_ = line.split(" ")
         types[Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), place))] = kind
     resolved = folder.resolve()
     return next((types[path] for path in (resolved, *resolved.parents) if path in types), None)

@@ -308,6 +308,7 @@ def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(folder, caplog):
         ("/ nfs4\n{0} ext4", None),
         ("/ ext4\n{0} autofs\n{0} nfs", "nfs"),
         ("/ ext4\n{0}/other nfs\n{1}/led nfs", None),
+        ("/ overlay\n/with\u2028separator\u00a0blank tmpfs\n{0} smb3", "smb3"),
         ("/ overlay", None),
         ("", None),
         (None, None),
@@ -318,8 +319,8 @@ def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, cap
     table = folder / "mounts"
     if mounted is not None:
         places = [str(path).replace(" ", "\\040") for path in (storage, storage.parent)]
-        lines = mounted.format(*places).splitlines()
-        table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines))
+        lines = filter(None, mounted.format(*places).split("\n"))
+        table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines), encoding="utf-8")
     monkeypatch.setattr(database, "MOUNTS", table)
     opened = open_ledger(storage, 0.0)
     assert opened.persistent
