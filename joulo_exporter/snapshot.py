@@ -45,6 +45,7 @@ class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
     """Whether the last refresh succeeded; ``None`` before the first one."""
     error: str | None = None
     succeeded_at_seconds: float | None = None
+    token_refused_at_seconds: float | None = None
     requests: Mapping[str, int] = {}
     """By code."""
     malformed: int = 0

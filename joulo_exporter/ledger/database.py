@@ -7,10 +7,12 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
@@ -19,7 +21,6 @@ from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +35,12 @@ Result = TypeVar("Result")
 
 FILE_NAME = "ledger.sqlite3"
 LOCK_NAME = "ledger.lock"
+
+MOUNTS = Path("/proc/self/mounts")
+"""Linux' list of what is mounted where, with its file system."""
+
+_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 _CACHE_KIB = 16 * 1024
 """Cache of the file's pages; holds all that a thousand accounts change in a minute, so that none is read again."""
@@ -253,6 +260,15 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
     Raises:
         LedgerLockedError: another process has it; two exporters would ask the API twice as often.
     """
+    if (kind := _file_system(folder)) in _NETWORK_FILE_SYSTEMS:
+        event(
+            _logger,
+            "warn",
+            "SQLite's journal does not work on a network file system, and the ledger can be damaged; "
+            "give the exporter a folder on a local disk, with --storage.path",
+            path=folder,
+            type=kind,
+        )
     try:
         try:
             return Database(folder)
@@ -272,6 +288,20 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
             err=error,
         )
         return Database(None)
+
+
+def _file_system(folder: Path) -> str | None:
+    """Return the type of the file system that holds a folder; ``None`` where the system does not tell."""
+    try:
+        text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    types = {}  # a later mount hides an earlier one at the same place
+    for line in filter(None, text.split("\n")):
+        _, place, kind, *_ = line.split(" ")
+        types[Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), place))] = kind
+    resolved = folder.resolve()
+    return next((types[path] for path in (resolved, *resolved.parents) if path in types), None)
 
 
 def put_aside(folder: Path, now_seconds: float) -> Path:

@@ -68,6 +68,13 @@ FAMILIES = (
         _each(lambda health: health.succeeded_at_seconds),
     ),
     Family(
+        "joulo_token_refused_timestamp_seconds",
+        "gauge",
+        "When the API refused the token last at the endpoint (401 or 403), Unix time; absent if it never did.",
+        ("endpoint",),
+        _each(lambda health: health.token_refused_at_seconds),
+    ),
+    Family(
         "joulo_refresh_interval_seconds",
         "gauge",
         "The least time between two refreshes of the endpoint.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from joulo_exporter.poller.tasks import Task
 
 _logger = logging.getLogger(__name__)
+
+_REFUSAL = re.compile(r"\S+: 40[13], ")
+"""Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
 
 
 class PollSettings(msgspec.Struct, frozen=True):
@@ -82,6 +86,7 @@ class Handover(msgspec.Struct, frozen=True):
     """The last request, by the monotonic clock: the throttle outlasts a jump of the wall clock, and a ledger
     that could not be written."""
     succeeded_mono_s: float | None = None
+    token_refused_at_seconds: float | None = None
 
 
 class EndpointState:
@@ -120,6 +125,7 @@ class EndpointState:
         self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
         self._malformed = 0
         self._malformed_fields: Counter[str] = Counter()
+        self._token_refused_at_seconds = former.token_refused_at_seconds
 
     def handover(self, *, new_token: bool) -> Handover:
         """Return the state for the poller that takes over.
@@ -131,7 +137,7 @@ class EndpointState:
         refused = isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None
         if new_token and refused and pause is not None:
             pause = msgspec.structs.replace(pause, failures=0)
-        return Handover(self._durations, pause, self._succeeded_mono_s)
+        return Handover(self._durations, pause, self._succeeded_mono_s, self._token_refused_at_seconds)
 
     def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
         """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
@@ -141,6 +147,8 @@ class EndpointState:
             self._malformed_fields.update(dict(record.malformed_fields))
             self.requests.update(dict(record.requests))
             self.succeeded_at_seconds = record.succeeded_at_seconds
+            if record.pause is not None and _REFUSAL.match(record.error or ""):
+                self._token_refused_at_seconds = record.pause.requested_at_seconds
             if self.pause is None and record.pause is not None:
                 requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
                 self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
@@ -197,6 +205,8 @@ class EndpointState:
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
         self._failed(str(error), error)
+        if isinstance(error, ApiAuthenticationError | ApiScopeError):
+            self._token_refused_at_seconds = self.requested_at_seconds
         retry_after_s = error.retry_after_s
         if retry_after_s is not None:
             retry_after_s += mono_s - self._requested_mono_s
@@ -244,8 +254,8 @@ class EndpointState:
 
     @property
     def refused(self) -> bool:
-        """Return whether the endpoint is refused to this token, so that waiting for a response is in vain."""
-        return self.failures > 0 and any(self.requests[code] for code in ("401", "403", "404"))
+        """Return whether the last API response refuses the endpoint to this token: waiting for one is in vain."""
+        return isinstance(self._api_error, ApiAuthenticationError | ApiScopeError | ApiNotFoundError)
 
     @property
     def _unavailable(self) -> bool:
@@ -269,6 +279,7 @@ class EndpointState:
             up=self._up,
             error=self._error,
             succeeded_at_seconds=self.succeeded_at_seconds,
+            token_refused_at_seconds=self._token_refused_at_seconds,
             requests=dict(sorted(self.requests.items())),
             malformed=self._malformed,
             malformed_fields=dict(sorted(self._malformed_fields.items())),

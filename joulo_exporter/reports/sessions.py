@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ID_START = 8
 """Characters of a charger's id that stand for a label until it has one."""
+_CSV_LINE_END = "\r\n"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 _COLUMNS = (
@@ -208,7 +209,8 @@ def _cells(row: SessionRow, *, named: bool) -> Cells:
 def _as_csv(rows: Rows, *, named: bool) -> Iterator[str]:
     """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
     fields = _fields(named=named)
-    writer = csv.writer(_Echo(), lineterminator="\n")
+    # Before Python 3.13 the writer quotes a carriage return only where line ends have one, as RFC 4180's do.
+    writer = csv.writer(_Echo(), lineterminator=_CSV_LINE_END)
     yield writer.writerow(fields)
     for row in rows():
         yield writer.writerow([_csv_cell(value(row)) for value in fields.values()])
@@ -230,10 +232,10 @@ FORMATS: dict[str, Callable[..., Iterator[str]]] = {"table": _as_table, "csv": _
 
 
 class _Echo:
-    """A file whose ``write`` returns the text, as the CSV writer's ``writerow`` does then."""
+    """A file whose ``write`` returns the line, as the CSV writer's ``writerow`` does then."""
 
     def write(self, text: str) -> str:
-        return text
+        return text.removesuffix(_CSV_LINE_END) + "\n"
 
 
 def _moment(seconds: float | None) -> str | None:

@@ -300,6 +300,35 @@ def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(folder, caplog):
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
+@pytest.mark.parametrize(
+    ("mounted", "warned"),
+    [
+        ("/ ext4\n{0} nfs4", "nfs4"),
+        ("/ ext4\n{1} cifs", "cifs"),
+        ("/ nfs4\n{0} ext4", None),
+        ("/ ext4\n{0} autofs\n{0} nfs", "nfs"),
+        ("/ ext4\n{0}/other nfs\n{1}/led nfs", None),
+        ("/ overlay\n/with\u2028separator\u00a0blank tmpfs\n{0} smb3", "smb3"),
+        ("/ overlay", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, caplog, mounted, warned):
+    storage = folder / "the ledger" / "joulo"
+    table = folder / "mounts"
+    if mounted is not None:
+        places = [str(path).replace(" ", "\\040") for path in (storage, storage.parent)]
+        lines = filter(None, mounted.format(*places).split("\n"))
+        table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines), encoding="utf-8")
+    monkeypatch.setattr(database, "MOUNTS", table)
+    opened = open_ledger(storage, 0.0)
+    assert opened.persistent
+    opened.close()
+    assert [record.fields["type"] for record in caplog.records] == ([warned] if warned else [])
+    assert all("--storage.path" in record.getMessage() for record in caplog.records)
+
+
 def test_a_second_exporter_does_not_go_on_in_memory(folder):
     first = Database(folder)
     with pytest.raises(LedgerLockedError, match=f"is in use by process {os.getpid()}"):

@@ -2,6 +2,7 @@
 
 import platform
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from support.snapshots import (
@@ -125,12 +126,26 @@ def everything() -> tuple[Snapshot, ...]:
     ended = fixture("sessions")
     ended["sessions"][0] |= {"ended_at": "2026-06-18T19:05:00Z", "ere_credits": 2.7}
     household.sessions(ended).chargers(fixture("chargers"))
+    refused = EndpointHealth(
+        "energy", 3600.0, up=False, token_refused_at_seconds=NOW - 60, malformed_fields={"total_kwh": 2}
+    )
     return (
         with_position(household.snapshot()),
         market_snapshot(),
         renamed(recorded_snapshot(), "office"),
-        Household(account="new").snapshot(),
+        msgspec.structs.replace(Household(account="new").snapshot(), endpoints=(refused,)),
     )
+
+
+def test_the_last_refusal_and_the_fields_that_could_not_be_used_are_shown():
+    *_, new = everything()
+    assert series_of("joulo_token_refused_timestamp_seconds", new) == {
+        "{endpoint='energy',account='new'}": NOW - 60
+    }
+    assert series_of("joulo_api_malformed_fields_total", new) == {
+        "{endpoint='energy',field='total_kwh',account='new'}": 2
+    }
+    assert series_of("joulo_token_refused_timestamp_seconds", recorded_snapshot()) == {}
 
 
 def test_what_is_described_is_what_is_collected():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
 import pytest
-from support.poller_rig import Rig
+from support.poller_rig import CHARGER, Rig, charger, listed
 
 from joulo_exporter import errors
+from joulo_exporter.api.failures import status_failure
 from joulo_exporter.errors import ApiConnectionError, ApiServerError, ApiTimeoutError
 
+HTML = b"<!DOCTYPE html><html><body>Just a moment...</body></html>"
 GOOD = b'{"chargers": [{"id": "c1", "slug": "oprit", "is_charging": false}]}'
 
 # Response of /chargers -> code of joulo_api_requests_total, s until the next request; tests/api has the errors.
@@ -20,6 +24,7 @@ TABLE = {
     "401": (errors.ApiAuthenticationError("401", status=401), "401", 60.0),
     "403": (errors.ApiScopeError("403", status=403), "403", 60.0),
     "404": (errors.ApiNotFoundError("404", status=404), "404", 60.0),
+    "403 with a page": (errors.ApiStatusError("403 with a web page", status=403), "403", 60.0),
     "429": (errors.ApiThrottledError("429", status=429), "429", 60.0),
     "429, long": (errors.ApiThrottledError("429", status=429, retry_after_s=500.0), "429", 500.0),
     "429, short": (errors.ApiThrottledError("429", status=429, retry_after_s=5.0), "429", 60.0),
@@ -30,6 +35,7 @@ TABLE = {
     "null": (b"null", "invalid", 60.0),
     "only bad ones": (b'{"chargers": [{}]}', "invalid", 60.0),
     "an error with 200": (b'{"error": "no"}', "invalid", 60.0),
+    "a code and a message with 200": (b'{"code": 546, "message": "out of memory"}', "invalid", 60.0),
     "timeout": (ApiTimeoutError("late"), "timeout", 60.0),
     "refused": (ApiConnectionError("no"), "connection", 60.0),
 }
@@ -50,6 +56,8 @@ async def test_every_response_ends_as_one_state_and_one_code(response, code, pau
         assert rig.value("joulo_up", endpoint="sessions") == 1.0
         refreshed = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") is not None
         assert refreshed == (code == "200")
+        refused = rig.value("joulo_token_refused_timestamp_seconds", endpoint="chargers") is not None
+        assert refused == isinstance(response, errors.ApiAuthenticationError | errors.ApiScopeError)
         assert rig.value("joulo_api_request_duration_seconds_count", endpoint="chargers") == 1.0
         await rig.clock.advance(pause_s - 0.5)
         assert len(rig.api.moments("chargers")) == 1
@@ -152,3 +160,176 @@ async def test_some_malformed_records_are_counted_and_the_others_served():
         assert rig.value("joulo_up", endpoint="chargers") == 1.0
         assert rig.value("joulo_api_malformed_records_total", endpoint="chargers") == 2.0
         assert rig.value("joulo_charging", charger="oprit") == 0.0
+
+
+REFUSED = "joulo_token_refused_timestamp_seconds"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_the_last_refusal_of_the_token_is_told_from_failures_since_across_restart_and_reload(
+    tmp_path, status
+):
+    async with Rig(tmp_path) as rig:
+        refusal = status_failure(status, path="/chargers", body=b"{}", headers={}, now_s=0.0, token=None)
+        good, rig.api.answers["chargers"] = rig.api.answers["chargers"], refusal
+        await rig.start()
+        refused_at = rig.api.requests[0].wall_s
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        await rig.restart(away_s=10)
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        await rig.reload()
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        rig.api.answers["chargers"] = good
+        await rig.clock.advance(120)
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") > refused_at
+        assert rig.value(REFUSED, endpoint="sessions") is None
+        rig.api.answers["chargers"] = ApiServerError("/chargers: 503, out of order", status=503)
+        await rig.restart(away_s=3600)
+        assert rig.value("joulo_up", endpoint="chargers") == 0
+        assert rig.value(REFUSED, endpoint="chargers") is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_chargers_of_sessions_are_named_once_chargers_is_refused_and_not_by_a_web_page(status):
+    async with Rig() as rig:
+
+        def answer(body):
+            return status_failure(status, path="/chargers", body=body, headers={}, now_s=0.0, token=None)
+
+        rig.api.answers |= {"chargers": answer(HTML), "sessions": {"sessions": [listed()]}}
+        await rig.start()
+        await rig.clock.advance(59)
+        assert rig.value("joulo_total_kwh") is None
+        rig.api.answers["chargers"] = answer(b'{"error": "no"}')
+        await rig.clock.advance(61)
+        assert rig.value("joulo_total_kwh", charger=CHARGER[:8]) == 5.0
+
+
+async def test_a_field_that_cannot_be_used_costs_only_itself_and_is_counted_at_each_refresh():
+    async with Rig() as rig:
+        odd = {"nickname": "x" * 1100, "mid_certified": "perhaps", "latest_meter_wh": -1, "is_charging": None}
+        chargers = [charger(**odd | {"status": "Charging"}), charger(id="c2", **odd)]
+        rig.api.answers["chargers"] = {"chargers": chargers}
+        await rig.start()
+        await rig.clock.advance(60)
+        assert rig.value("joulo_up", endpoint="chargers") == 1
+        assert rig.value("joulo_charging", charger="oprit") == 1
+        assert rig.value("joulo_charger_status", charger="oprit", status="charging") == 1
+        assert {
+            dict(labels)["field"]: value
+            for (name, labels), value in rig.series().items()
+            if name == "joulo_api_malformed_fields_total"
+        } == {"nickname": 4, "mid_certified": 4, "latest_meter_wh": 4}
+        await rig.reload()
+        assert rig.value("joulo_api_malformed_fields_total", field="nickname") == 4
+        assert rig.value("joulo_api_malformed_records_total", endpoint="chargers") == 0
+
+
+@pytest.mark.parametrize("spelling", ["Faulted", "FAULTED", " faulted "])
+async def test_a_status_is_shown_in_lower_case_whatever_its_spelling(spelling):
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = {"chargers": [charger(status=spelling)]}
+        await rig.start()
+        assert rig.value("joulo_charger_status", charger="oprit", status="faulted") == 1
+        assert rig.value("joulo_charger_status", charger="oprit", status="online") == 0
+
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+# values that say nothing, and values that cannot be used
+TEXT = ((None, ""), (12345, True, {}, "x" * 1100))
+BOOLEAN = ((None,), ("perhaps", -1, 2, "", {}))
+NUMBER = ((None,), ("many", -0.01, 1e300, "", [], True))
+MOMENT = ((None, ""), ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "yesterday", 5))
+SECTION = ((None, {}), ([], "x", 7))
+
+# endpoint, path of an optional field, values, metrics that show it; all others stay as they are
+FIELDS = [
+    ("chargers", ("slug",), TEXT, set()),  # the nickname gives the same label
+    ("chargers", ("nickname",), TEXT, {"joulo_charger_info"}),
+    ("chargers", ("connection_type",), TEXT, {"joulo_charger_info"}),
+    ("chargers", ("status",), TEXT, {"joulo_charger_status"}),
+    ("chargers", ("mid_certified",), BOOLEAN, {"joulo_charger_mid_certified"}),
+    ("chargers", ("is_charging",), BOOLEAN, set()),  # the session in progress says it too
+    ("chargers", ("latest_meter_wh",), NUMBER, {"joulo_charger_meter_kwh_total"}),
+    ("chargers", ("meter_updated_at",), MOMENT, {"joulo_charger_meter_timestamp_seconds"}),
+    (
+        "chargers",
+        ("current_session",),
+        SECTION,
+        {"joulo_session_kwh", "joulo_session_info", "joulo_session_start_timestamp_seconds"},
+    ),
+    ("chargers", ("current_session", "started_at"), MOMENT, {"joulo_session_start_timestamp_seconds"}),
+    ("chargers", ("current_session", "kwh_so_far"), NUMBER, {"joulo_session_kwh"}),
+    ("chargers", ("current_session", "id_tag"), TEXT, set()),  # /sessions has it
+    ("sessions", ("charger_nickname",), TEXT, set()),
+    ("sessions", ("id_tag",), TEXT, {"joulo_last_session_info"}),
+    ("sessions", ("status",), TEXT, set()),
+    ("sessions", ("counts_for_ere",), BOOLEAN, set()),
+    (
+        "sessions",
+        ("ere_credits",),
+        NUMBER,
+        {"joulo_last_session_ere_credits", "joulo_ere_credits_total", "joulo_vehicle_ere_credits_total"},
+    ),
+    ("energy", ("total_kwh",), NUMBER, {"joulo_account_kwh_total"}),
+    ("energy", ("total_kwh_all",), NUMBER, {"joulo_account_kwh_total"}),
+    ("energy", ("total_ere_credits",), NUMBER, {"joulo_account_ere_credits_total"}),
+    ("energy", ("total_sessions",), NUMBER, {"joulo_account_sessions_total"}),
+    ("energy", ("total_sessions_all",), NUMBER, {"joulo_account_sessions_total"}),
+    ("energy", ("months", 0, "kwh"), NUMBER, {"joulo_month_kwh"}),
+    ("energy", ("months", 0, "kwh_all"), NUMBER, {"joulo_month_kwh"}),
+    ("energy", ("months", 0, "ere_credits"), NUMBER, {"joulo_month_ere_credits"}),
+    ("energy", ("months", 0, "sessions"), NUMBER, {"joulo_month_sessions"}),
+    ("energy", ("months", 0, "sessions_all"), NUMBER, {"joulo_month_sessions"}),
+]
+
+
+def one_charger():
+    """Return the recorded API responses of an account with one charger, which charges."""
+    names = ("chargers", "sessions", "energy")
+    recorded = {name: json.loads((FIXTURES / f"{name}.json").read_bytes()) for name in names}
+    del recorded["chargers"]["chargers"][1:]
+    sessions = recorded["sessions"]["sessions"]
+    recorded["sessions"]["sessions"] = [session for session in sessions if session["charger_id"] == CHARGER]
+    return recorded
+
+
+async def series_of(answers):
+    async with Rig() as rig:
+        rig.api.answers |= answers
+        await rig.start()
+        return rig.series()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path", "value", "malformed", "shown_in"),
+    [
+        (endpoint, path, value, malformed, shown_in)
+        for endpoint, path, values, shown_in in FIELDS
+        for malformed in (False, True)
+        for value in values[malformed]
+    ],
+)
+async def test_a_field_costs_only_itself_on_a_fresh_ledger(endpoint, path, value, malformed, shown_in):
+    usual, odd = one_charger(), one_charger()
+    record = {
+        "chargers": odd["chargers"]["chargers"][0],
+        "sessions": next(session for session in odd["sessions"]["sessions"] if session["ended_at"]),
+        "energy": odd["energy"],
+    }[endpoint]
+    for step in path[:-1]:
+        record = record[step]
+    record[path[-1]] = value
+    expected, served = await series_of(usual), await series_of(odd)
+    count = "joulo_api_malformed_fields_total"
+
+    def others(series):
+        return {key: figure for key, figure in series.items() if key[0] not in shown_in | {count}}
+
+    assert others(served) == others(expected)
+    for name in ("joulo_up", "joulo_history_complete"):
+        assert {figure for (found, _), figure in served.items() if found == name} == {1}
+    field = ".".join(step for step in path if isinstance(step, str))
+    counted = {dict(labels)["field"]: figure for (name, labels), figure in served.items() if name == count}
+    assert counted == ({field: 1} if malformed else {})

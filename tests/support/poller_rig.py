@@ -188,13 +188,10 @@ class Rig:
 
     def counters(self) -> dict[object, float]:
         """Return what may never fall, whether the process begins anew or not."""
-        of_the_process = "joulo_api_malformed_fields_total"
         return {
             key: value
             for key, value in self.series().items()
-            if (key[0].endswith("_total") or key[0] == "joulo_total_kwh")
-            and key[0] != of_the_process
-            and not math.isnan(value)
+            if (key[0].endswith("_total") or key[0] == "joulo_total_kwh") and not math.isnan(value)
         }
 
 
