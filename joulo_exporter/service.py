@@ -22,7 +22,6 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import event
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.page import landing_page
 from joulo_exporter.poller import RequestSlots
 from joulo_exporter.schedule import tick_s
 from joulo_exporter.systemd import Notifier, watchdog
@@ -98,7 +97,7 @@ class Service:
     @property
     def scheme(self) -> str:
         """Return ``https`` or ``http``, as it is served."""
-        return "http" if self._web_config.ssl_context is None else "https"
+        return "http" if self._web_config.tls is None else "https"
 
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
@@ -211,7 +210,8 @@ class Service:
             metrics=lambda format_, gzip, names: exposition.scrape(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
-            page=lambda: landing_page(exposition.snapshots(), time.time(), ledger_persistent=persistent),
+            snapshots=exposition.snapshots,
+            ledger_persistent=persistent,
             ready=lambda: accounts is not None and accounts.ready,
             reload=self.reload,
             lifecycle_enabled=self._options.lifecycle_enabled,
@@ -224,8 +224,7 @@ class Service:
         activated = web.activated_sockets(os.environ) if self._options.systemd_socket else []
         wanted = () if self._options.systemd_socket else self._options.listen_addresses
         addresses = [web.parse_listen_address(address) for address in wanted]
-        ssl_context = self._web_config.ssl_context
-        bound = await web.start_listening(runner, addresses, ssl_context=ssl_context, activated=activated)
+        bound = await web.start_listening(runner, addresses, tls=self._web_config.tls, activated=activated)
         self._web_config.start()
         stack.push_async_callback(self._web_config.stop)
         telemetry_path = self._options.paths.prefix + self._options.telemetry_path

@@ -7,9 +7,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from support.web import Body
 
+from joulo_exporter import __version__
 from joulo_exporter.errors import ConfigError
+from joulo_exporter.snapshot import Snapshot
 from joulo_exporter.web import (
-    LandingPage,
     WebPaths,
     WebServices,
     make_application,
@@ -22,7 +23,6 @@ from joulo_exporter.web import (
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
-PAGE = LandingPage(version="1.2.3", now_seconds=1_782_300_000, accounts=(), ledger_persistent=True)
 
 
 async def metrics(format_, gzipped, names):
@@ -36,7 +36,8 @@ async def reload():
 
 SERVICES = WebServices(
     metrics=metrics,
-    page=lambda: PAGE,
+    snapshots=lambda: (),
+    ledger_persistent=True,
     ready=lambda: True,
     reload=reload,
     lifecycle_enabled=True,
@@ -215,11 +216,11 @@ async def test_page(connect):
         policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
-    assert "1.2.3" in body
+    assert f"<small>{__version__}</small>" in body
 
 
 async def test_page_with_text_that_no_encoding_has(connect):
-    client = await connect(page=lambda: dataclasses.replace(PAGE, version="\ud800"))
+    client = await connect(snapshots=lambda: [Snapshot("\ud800", ())])
     assert (await answer(client, "GET", "/"))[0] == 200
 
 
@@ -325,7 +326,7 @@ async def fail_later():
     ("request_line", "broken"),
     [
         ("GET /metrics", {"metrics": fail}),
-        ("GET /", {"page": fail}),
+        ("GET /", {"snapshots": fail}),
         ("GET /-/ready", {"ready": fail}),
         ("POST /-/reload", {"reload": fail_later}),
     ],

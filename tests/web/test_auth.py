@@ -92,13 +92,6 @@ async def test_costs_that_differ_tell_no_name():
     assert set.union(*costs.values()) == {b"$2y$04$", b"$2y$05$"}
 
 
-async def test_the_decoy_is_a_hash_that_bcrypt_takes_and_nothing_matches():
-    passwords = Passwords({"a": HASH})
-    from bcrypt import checkpw  # noqa: PLC0415
-
-    assert not checkpw(b"", passwords._decoy(b"nobody"))
-
-
 async def test_a_correct_answer_is_remembered_and_a_wrong_one_is_not():
     compare = Compared()
     passwords = Passwords({"a": HASH}, compare)
@@ -134,12 +127,6 @@ async def test_no_password_is_kept():
     assert secret.hex() not in kept
     (digest,) = passwords._remembered
     assert len(digest) == 32
-
-
-async def test_parts_of_what_is_remembered_do_not_run_into_each_other():
-    passwords = Passwords({"a": HASH}, Compared())
-    assert passwords._digest(b"ab", b"c") != passwords._digest(b"a", b"bc")
-    assert passwords._digest(b"a") != Passwords({"a": HASH}, Compared())._digest(b"a")
 
 
 async def test_comparisons_run_one_at_a_time_and_off_the_event_loop():
