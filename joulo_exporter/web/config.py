@@ -268,17 +268,22 @@ def _tls(where: Where, section: _TlsSection, folder: Path, files: list[Path]) ->
     minimum, maximum = section.min_version or "TLS12", section.max_version or "TLS13"
     if minimum > maximum:
         raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
+    if len(section.curve_preferences or ()) > 1:
+        raise where.child("curve_preferences").fault(
+            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
+            "all that OpenSSL has"
+        )
     return TlsSettings(
         where=where,
         certificate=certificate,
         key=key,
         client_ca=client_ca,
         client_auth=_client_auth(where, section),
-        client_allowed_sans=_client_allowed_sans(where, section),
+        client_allowed_sans=frozenset(section.client_allowed_sans) if section.client_allowed_sans else None,
         minimum=_Version.values[minimum],
         maximum=_Version.values[maximum],
         ciphers=tuple(CIPHERS[name] for name in section.cipher_suites or ()),
-        curve=_curve(where, section),
+        curve=CURVES[section.curve_preferences[0]] if section.curve_preferences else None,
         prefer_server_ciphers=_Switch.values[section.prefer_server_cipher_suites or "true"],
     )
 
@@ -301,30 +306,16 @@ def _pem(where: Where, section: _TlsSection, part: str, folder: Path, files: lis
 
 
 def _client_auth(where: Where, section: _TlsSection) -> ssl.VerifyMode:
-    mode: ssl.VerifyMode = _ClientAuth.values[section.client_auth_type or "NoClientCert"]
-    if mode is ssl.CERT_NONE and (section.client_ca_file or section.client_ca):
+    """Return whether clients need a certificate; keys that contradict it are faults."""
+    asked = section.client_auth_type or "NoClientCert"
+    names = where.child("client_allowed_sans")
+    if asked == "NoClientCert" and (section.client_ca_file or section.client_ca):
         raise where.child("client_auth_type").fault(
             "asks for no certificate, but an authority is given; write RequireAndVerifyClientCert, or remove it"
         )
+    if section.client_allowed_sans == ():
+        raise names.fault("is empty, so that nobody could connect; list a name, or remove the key")
+    if section.client_allowed_sans and asked != "RequireAndVerifyClientCert":
+        raise names.fault("needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate")
+    mode: ssl.VerifyMode = _ClientAuth.values[asked]
     return mode
-
-
-def _client_allowed_sans(where: Where, section: _TlsSection) -> frozenset[str] | None:
-    where = where.child("client_allowed_sans")
-    if section.client_allowed_sans is None:
-        return None
-    if not section.client_allowed_sans:
-        raise where.fault("is empty, so that nobody could connect; list a name, or remove the key")
-    if section.client_auth_type != "RequireAndVerifyClientCert":
-        raise where.fault("needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate")
-    return frozenset(section.client_allowed_sans)
-
-
-def _curve(where: Where, section: _TlsSection) -> str | None:
-    curves = section.curve_preferences or ()
-    if len(curves) > 1:
-        raise where.child("curve_preferences").fault(
-            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
-            "all that OpenSSL has"
-        )
-    return CURVES[curves[0]] if curves else None

@@ -35,8 +35,6 @@ MAX_BODY = 4096
 """Bytes of a request's body: nothing here reads one, and some clients send a small one with a POST."""
 BUFFER = 32 * 1024
 """Bytes that may wait for a client before its response pauses."""
-_LINGER_S = 1.0
-"""How long aiohttp reads on after a 413, so that the client sees it and not a reset."""
 TLS_CONNECTIONS = 128
 """At the same time with TLS, where asyncio has a buffer of 256 KiB for each connection."""
 _REFUSED = 400
@@ -188,7 +186,7 @@ class GuardedConnection(web.RequestHandler):
             access_log=cast("logging.Logger", None),
             logger=_logger,
             max_headers=MAX_HEADERS,
-            lingering_time=_LINGER_S,
+            lingering_time=1.0,  # so that a client sees a 413 and not a reset
             auto_decompress=False,
         )
 
@@ -291,10 +289,8 @@ class GuardedConnection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Return the response to a malformed request; port scans are common, so it is logged at debug level."""
-        if status == _REFUSED or isinstance(exc, ConnectionError):
-            _logger.debug("no request that can be answered: %s", type(exc).__name__ if exc else message)
-        else:
-            _logger.error("answering %s %s failed", request.method, request.path, exc_info=exc)
+        level = logging.DEBUG if status == _REFUSED or isinstance(exc, ConnectionError) else logging.ERROR
+        _logger.log(level, "no request that can be answered: %s", type(exc).__name__ if exc else message)
         if request.writer.output_size > 0:
             raise ConnectionError("a response is on its way already")
         return _refusal(_REFUSED if status == _REFUSED else 500)

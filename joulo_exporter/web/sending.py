@@ -37,11 +37,11 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
         await response.prepare(request)
         if request.method != hdrs.METH_HEAD:
             await _write(response, body.parts)
-    except ConnectionError:
-        _abort(request)  # the client has left, which is its right
-    except BaseException:
-        _abort(request)  # else the client would take what follows for the rest of this body
-        raise
+    except BaseException as error:
+        if request.transport is not None:  # else the client would take what follows for the rest of this body
+            request.transport.abort()
+        if not isinstance(error, ConnectionError):  # the client has left, which is its right
+            raise
     return response
 
 
@@ -53,8 +53,3 @@ async def _write(response: web.StreamResponse, parts: Iterable[bytes]) -> None:
             written += _SHORT_BYTES
             if written % _BYTES_A_STEP == 0:
                 await asyncio.sleep(0)
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()

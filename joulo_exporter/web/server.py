@@ -11,7 +11,7 @@ import re
 import socket
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -213,12 +213,14 @@ async def _bound_socket(address: ListenAddress | UnixAddress) -> socket.socket:
             return _bound_unix_socket(address.path)
         if address.host in (None, "::"):
             return _socket_for_all(address.port)
-        family, target = await _resolved(address)
-        return socket.create_server(target, family=family, backlog=_BACKLOG)
+        # One address for a host, IPv4 rather than IPv6 where a name has both, as Go does.
+        found = await asyncio.get_running_loop().getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, _, _, _, target = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        return socket.create_server(target[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
-        unix = isinstance(address, UnixAddress)
-        why = _unix_explanation(error, str(address)) if unix else _explanation(error)
-        raise ListenError(f"cannot listen on {address}: {why}") from error
+        raise ListenError(f"cannot listen on {address}: {_explanation(error, address)} {_FLAG}") from error
 
 
 def _socket_for_all(port: int) -> socket.socket:
@@ -233,43 +235,11 @@ def _socket_for_all(port: int) -> socket.socket:
     return socket.create_server(("", port), backlog=_BACKLOG)
 
 
-async def _resolved(address: ListenAddress) -> tuple[socket.AddressFamily, Any]:
-    """Return one address for a host, IPv4 rather than IPv6 where a name has both, as Go does."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    family, _, _, _, target = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return family, target
-
-
-def _explanation(error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"the host name is not known here; in {_FLAG} {_EXAMPLES}"
-    remedies = {
-        errno.EADDRINUSE: "the port is in use; stop what uses it, or choose another with",
-        errno.EACCES: "the port is not permitted for this user; choose one from 1024 on with",
-        errno.EADDRNOTAVAIL: "this machine does not have that address; choose another with",
-    }
-    return f"{remedies.get(error.errno or 0) or os.strerror(error.errno or 0) + '; check'} {_FLAG}"
-
-
-# Unix sockets: made for owner and group, and removed at the end, but never another's.
-
-
 def _bound_unix_socket(path: str) -> socket.socket:
-    """Return a socket bound to the path; the leftover of a dead process is replaced.
-
-    Raises:
-        OSError: a living process listens there, or something else stands there.
-    """
+    """Return a socket for owner and group, bound to the path; the leftover of a dead process is replaced."""
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if os.path.lexists(path):
-            if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                raise _TakenError("there is a file that is not a socket")
-            if _has_listener(path):
-                raise _TakenError("another process listens there; stop it")
-            os.unlink(path)  # noqa: PTH108  a text, as the kernel keeps it
+        _remove_leftover(path)
         bound.bind(path)
         # Nobody connects in between: a socket takes no connection before it listens.
         os.chmod(path, _UNIX_MODE)  # noqa: PTH101  as bind, without a second thought on what a link is
@@ -280,33 +250,40 @@ def _bound_unix_socket(path: str) -> socket.socket:
     return bound
 
 
-class _TakenError(OSError):
-    """Something is at the path of a Unix socket that must not be replaced."""
-
-
-def _has_listener(path: str) -> bool:
+def _remove_leftover(path: str) -> None:
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise OSError(errno.ENOTSOCK, "")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0)  # a full queue is EAGAIN: somebody listens, and is busy
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return False
-        except BlockingIOError:
-            return True
-    return True
+        if probe.connect_ex(path) != errno.ECONNREFUSED:
+            raise OSError(errno.EADDRINUSE, "")
+    os.unlink(path)  # noqa: PTH108  a text, as the kernel keeps it
 
 
-def _unix_explanation(error: OSError, path: str) -> str:
-    folder = os.path.dirname(path.removeprefix(_UNIX))  # noqa: PTH120  the same
-    if isinstance(error, _TakenError):
-        why = str(error)
-    elif error.errno == errno.ENOENT:
-        why = f"the folder {folder} does not exist; make it"
-    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        why = f"this user may not make a socket in {folder}; permit it"
+def _explanation(error: OSError, address: ListenAddress | UnixAddress) -> str:
+    """Return why an address cannot be listened on, and the remedy, up to the flag."""
+    if isinstance(error, socket.gaierror):
+        return f"the host name is not known here; {_EXAMPLES} with"
+    if isinstance(address, ListenAddress):
+        remedies = {
+            errno.EADDRINUSE: "the port is in use; stop what uses it, or choose another with",
+            errno.EACCES: "the port is not permitted for this user; choose one from 1024 on with",
+            errno.EADDRNOTAVAIL: "this machine does not have that address; choose another with",
+        }
     else:
-        why = os.strerror(error.errno or 0)
-    return f"{why}, or choose another path with {_FLAG}"
+        other = ", or choose another path with"
+        folder = os.path.dirname(address.path)  # noqa: PTH120  the same
+        permit = f"this user may not make a socket in {folder}; permit it{other}"
+        remedies = {
+            errno.EADDRINUSE: f"another process listens there; stop it{other}",
+            errno.ENOTSOCK: f"there is a file that is not a socket{other}",
+            errno.ENOENT: f"the folder {folder} does not exist; make it{other}",
+            **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), permit),
+        }
+    code = error.errno or 0
+    return remedies.get(code) or f"{os.strerror(code)}; check"
 
 
 def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:

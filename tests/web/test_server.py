@@ -266,7 +266,7 @@ async def test_a_name_that_nobody_knows(runner, monkeypatch):
     with pytest.raises(ListenError) as caught:
         await start_listening(runner, addresses("nowhere:80"))
     assert str(caught.value) == (
-        f"cannot listen on nowhere:80: the host name is not known here; in --web.listen-address {EXAMPLES}"
+        f"cannot listen on nowhere:80: the host name is not known here; {EXAMPLES} with --web.listen-address"
     )
 
 
