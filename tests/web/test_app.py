@@ -123,13 +123,6 @@ async def test_gzip_round_trip(connect):
         assert gzip.decompress(body) == b"TEXT []\n"
 
 
-async def test_gzip_refused(connect):
-    client = await connect()
-    async with client.get("/metrics", headers={"Accept-Encoding": "gzip;q=0, *"}) as response:
-        assert "Content-Encoding" not in response.headers
-        assert await response.read() == b"TEXT []\n"
-
-
 async def test_a_header_on_several_lines_is_one_list(connect):
     client = await connect()
     headers = [("Accept", "text/plain;q=0.5"), ("Accept", "application/openmetrics-text")]
@@ -222,11 +215,6 @@ async def test_page(connect):
 async def test_page_with_text_that_no_encoding_has(connect):
     client = await connect(snapshots=lambda: [Snapshot("\ud800", ())])
     assert (await answer(client, "GET", "/"))[0] == 200
-
-
-async def test_healthy(connect):
-    client = await connect(ready=lambda: False)
-    assert await answer(client, "GET", "/-/healthy") == (200, PLAIN, b"joulo-exporter is healthy\n")
 
 
 @pytest.mark.parametrize(
@@ -459,11 +447,6 @@ async def links(client, path):
     return [piece.split('"')[0] for piece in page.split('<a href="')[1:]]
 
 
-async def test_links_without_an_external_url_fit_wherever_the_page_is(connect):
-    client = await connect(paths=web_paths(None, "/x"))
-    assert await links(client, "/x/") == ["./metrics", "./-/healthy", "./-/ready"]
-
-
 async def test_links_are_those_that_people_see_behind_a_proxy_that_strips_its_path(connect):
     client = await connect(paths=web_paths("https://example.org/joulo", "/"))
     assert await links(client, "/") == ["/joulo/metrics", "/joulo/-/healthy", "/joulo/-/ready"]
@@ -473,8 +456,3 @@ async def test_links_are_those_that_people_see_behind_a_proxy_that_strips_its_pa
 async def test_the_redirect_goes_where_people_see_the_page(connect):
     client = await connect(paths=web_paths("https://example.org/joulo", "/x"))
     assert await status(client, "/") == (302, "/joulo/")
-
-
-async def test_metrics_in_place_of_the_page_under_a_prefix(connect):
-    client = await connect(paths=WebPaths("/x"), telemetry_path="/")
-    assert await answer(client, "GET", "/x/") == (200, TEXT_TYPE, b"TEXT []\n")

@@ -90,15 +90,6 @@ async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkey
     assert logged() == []
 
 
-async def test_a_file_that_is_written_again_with_the_same_content_changes_nothing(watcher, looks, folder, logged):
-    former = watcher.tls()
-    logged()
-    (folder / "web.yml").write_text(TLS + "# a comment\n")
-    await looks.look()
-    assert watcher.tls() is former
-    assert logged() == []
-
-
 async def test_users_change_with_the_file(watcher, looks, folder, logged):
     logged()
     (folder / "web.yml").write_text(TLS + USERS)

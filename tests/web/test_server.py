@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tls import client, pem, settings
 
-from joulo_exporter.errors import ConfigError, JouloExporterError
+from joulo_exporter.errors import ConfigError
 from joulo_exporter.web import (
     ListenAddress,
     ListenError,
@@ -56,41 +56,27 @@ def test_addresses(text, host, port):
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("", "needs a port from 0 to 65535 after a colon"),
-        ("9973", "needs a port from 0 to 65535 after a colon"),
-        ("localhost", "needs a port from 0 to 65535 after a colon"),
-        ("[::1]", "needs a port from 0 to 65535 after a colon"),
-        ("[::1]x:80", "has neither an IP address nor a host name before the port"),
-        ("::1]:80", "has neither an IP address nor a host name before the port"),
-        (":", "needs a port from 0 to 65535 after a colon"),
-        ("localhost:", "needs a port from 0 to 65535 after a colon"),
-        (":http", "needs a port from 0 to 65535 after a colon"),
-        (":65536", "needs a port from 0 to 65535 after a colon"),
-        (":099999", "needs a port from 0 to 65535 after a colon"),
-        (":-1", "needs a port from 0 to 65535 after a colon"),
-        (":+1", "needs a port from 0 to 65535 after a colon"),
-        (":९९", "needs a port from 0 to 65535 after a colon"),
-        (":" + "9" * 5000, "needs a port from 0 to 65535 after a colon"),
-        ("[]:80", "has neither an IP address nor a host name before the port"),
-        ("[127.0.0.1]:80", "has neither an IP address nor a host name before the port"),
-        ("[localhost]:80", "has neither an IP address nor a host name before the port"),
-        ("::1:80", "has neither an IP address nor a host name before the port"),
-        ("http://localhost:80", "has neither an IP address nor a host name before the port"),
-        ("1.2.3.4.5:80", "has neither an IP address nor a host name before the port"),
-        ("256.0.0.1:80", "has neither an IP address nor a host name before the port"),
-        ("127.1:80", "has neither an IP address nor a host name before the port"),
-        ("9973:80", "has neither an IP address nor a host name before the port"),
-        ("a b:80", "has neither an IP address nor a host name before the port"),
-        ("*:80", "has neither an IP address nor a host name before the port"),
-        ("é:80", "has neither an IP address nor a host name before the port"),
-    ],
-)
-def test_what_is_no_address_gets_one_line_with_the_remedy(text, fault):
+    "text",
+    ["", "9973", "localhost", "[::1]", ":", "localhost:", ":http", ":65536", ":099999", ":-1", ":+1", ":९९",
+     ":" + "9" * 5000],
+)  # fmt: skip
+def test_a_port_that_is_none(text):
+    assert fault_of(text) == f"{text!r} needs a port from 0 to 65535 after a colon; {EXAMPLES}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[::1]x:80", "::1]:80", "[]:80", "[127.0.0.1]:80", "[localhost]:80", "::1:80", "http://localhost:80",
+     "1.2.3.4.5:80", "256.0.0.1:80", "127.1:80", "9973:80", "a b:80", "*:80", "é:80"],
+)  # fmt: skip
+def test_a_host_that_is_none(text):
+    assert fault_of(text) == f"{text!r} has neither an IP address nor a host name before the port; {EXAMPLES}"
+
+
+def fault_of(text):
     with pytest.raises(ConfigError) as caught:
         parse_listen_address(text)
-    assert str(caught.value) == f"--web.listen-address: {text!r} {fault}; {EXAMPLES}"
+    return str(caught.value).removeprefix("--web.listen-address: ")
 
 
 @given(st.text() | st.text("[]:.0123456789abcdef%", max_size=24))
@@ -134,22 +120,6 @@ async def test_a_free_port_is_returned(runner):
     assert await fetch(bound) == "hello"
 
 
-async def test_with_tls_there_is_no_plain_http(runner):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    (bound,) = await start_listening(runner, addresses("127.0.0.1:0"), tls=lambda: context)
-    reader, writer = await asyncio.open_connection(*bound.split(":"))
-    writer.write(b"GET / HTTP/1.0\r\n\r\n")
-    assert b"hello" not in await reader.read()
-    writer.close()
-    await writer.wait_closed()
-
-
-async def test_several_addresses(runner):
-    bound = await start_listening(runner, addresses("127.0.0.1:0", "127.0.0.2:0"))
-    assert [text.split(":")[0] for text in bound] == ["127.0.0.1", "127.0.0.2"]
-    assert [await fetch(text) for text in bound] == ["hello", "hello"]
-
-
 async def test_of_the_addresses_of_a_name_ipv4_is_taken(runner, monkeypatch):
     both = [
         (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),
@@ -158,12 +128,6 @@ async def test_of_the_addresses_of_a_name_ipv4_is_taken(runner, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
     (bound,) = await start_listening(runner, addresses("both.example:0"))
     assert bound.startswith("127.0.0.1:")
-
-
-async def test_a_name_is_resolved_to_one_address(runner):
-    (bound,) = await start_listening(runner, addresses("localhost:0"))
-    assert bound.startswith("127.0.0.1:")
-    assert await fetch(bound) == "hello"
 
 
 @pytest.mark.parametrize("text", [":0", "[::]:0"])
@@ -200,11 +164,6 @@ async def test_all_addresses_where_ipv6_is_switched_off(runner, monkeypatch, cod
     (bound,) = await start_listening(runner, addresses(":0"))
     assert bound.startswith("0.0.0.0:")
     assert await fetch(bound.replace("0.0.0.0", "127.0.0.1")) == "hello"  # noqa: S104
-
-
-async def test_ipv4_alone_is_asked_for_by_its_own_wildcard(runner):
-    (bound,) = await start_listening(runner, addresses("0.0.0.0:0"))
-    assert bound.startswith("0.0.0.0:")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "", "localhost"])
@@ -253,11 +212,6 @@ async def test_why_an_address_cannot_be_listened_on(runner, monkeypatch, error, 
     assert str(caught.value) == f"cannot listen on 127.0.0.1:80: {explanation}"
 
 
-async def test_an_address_of_another_machine(runner):
-    with pytest.raises(ListenError, match="this machine does not have that address"):
-        await start_listening(runner, addresses("192.0.2.1:0"))
-
-
 async def test_a_name_that_nobody_knows(runner, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "x")
@@ -268,11 +222,6 @@ async def test_a_name_that_nobody_knows(runner, monkeypatch):
     assert str(caught.value) == (
         f"cannot listen on nowhere:80: the host name is not known here; {EXAMPLES} with --web.listen-address"
     )
-
-
-def test_listen_error_is_one_of_ours():
-    assert issubclass(ListenError, JouloExporterError)
-    assert ListenError.reason == "listen"
 
 
 # Unix sockets.
@@ -289,9 +238,7 @@ def test_a_unix_address():
 
 @pytest.mark.parametrize("text", ["unix:", "unix:web.sock", "unix:/run/", "unix:/a\0b", "unix:@abstract"])
 def test_a_unix_path_that_is_none(text):
-    with pytest.raises(ConfigError) as caught:
-        parse_listen_address(text)
-    assert str(caught.value) == f"--web.listen-address: {text!r} {UNIX_FAULT}"
+    assert fault_of(text) == f"{text!r} {UNIX_FAULT}"
 
 
 def test_a_path_must_fit_into_a_socket_address():

@@ -47,14 +47,6 @@ async def connection(port: int, context: ssl.SSLContext) -> dict[str, object] | 
     return None
 
 
-async def test_a_client_that_trusts_the_authority_connects(certificates):
-    async with serving(make_tls_context(settings(certificates))) as port:
-        found = await connection(port, client(certificates))
-        assert found["version"] == "TLSv1.3"
-        assert found["serial"] == certificates.serial("server")
-        assert await connection(port, ssl.create_default_context()) is None
-
-
 @pytest.mark.parametrize(
     ("mode", "pair", "gets_through"),
     [
