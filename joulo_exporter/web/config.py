@@ -299,10 +299,7 @@ def _pem(where: Where, section: _TlsSection, part: str, folder: Path, files: lis
         return None
     files.append(folder / name)
     where = where.child(f"{part}_file")
-    content = read_file(where, folder / name, _LARGEST_BYTES + 1, "PEM")
-    if len(content) > _LARGEST_BYTES:
-        raise where.fault(f"{folder / name} is larger than 1 MiB; is it a PEM file at all?")
-    return Pem(where, content)
+    return Pem(where, read_file(where, folder / name, _LARGEST_BYTES, "PEM"))
 
 
 def _client_auth(where: Where, section: _TlsSection) -> ssl.VerifyMode:

@@ -162,7 +162,7 @@ def _endpoint(health: EndpointHealth, now_seconds: float) -> str:
         state += f'<span class="error">{escape(health.error)}</span>'
     if health.succeeded_at_seconds is not None:
         # 0 s for one that a corrected clock has put into the future.
-        age = _rounded_down(max(0.0, now_seconds - health.succeeded_at_seconds))
+        age = " ".join(_duration(int(max(0.0, now_seconds - health.succeeded_at_seconds))).split()[:2])
         success = f'{_time(health.succeeded_at_seconds)} <span class="age">{age} ago</span>'
     cells = (("State", state), ("Last success", success), ("Interval", _duration(health.interval_s)))
     # One element in each cell: it is a grid of two columns on a narrow screen.
@@ -211,10 +211,3 @@ def _duration(seconds: float) -> str:
         if count:
             words.append(f"{count:.0f} {unit}")
     return " ".join([*words, f"{rest:g} s"] if rest or not words else words)
-
-
-def _rounded_down(seconds: float) -> str:
-    for unit, size in _UNITS:
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -61,7 +61,6 @@ class ListenAddress:
     port: int
 
     def __str__(self) -> str:
-        """Return it as a user writes it."""
         return _address_text(self.host or "", self.port)
 
 
@@ -72,7 +71,6 @@ class UnixAddress:
     path: str
 
     def __str__(self) -> str:
-        """Return it as a user writes it."""
         return f"{_UNIX}{self.path}"
 
 
