@@ -44,7 +44,7 @@ _LONGEST_RESTORE_S = 3.0
 
 
 class WebOptions(msgspec.Struct, frozen=True):
-    """What the command line says about the web server."""
+    """Options of the web server from the command line."""
 
     listen_addresses: tuple[str, ...]
     telemetry_path: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
@@ -15,10 +16,9 @@ from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format
 from joulo_exporter.web.page import content_security_policy, render_landing_page
-from joulo_exporter.web.sending import Body, send
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from joulo_exporter.snapshot import Snapshot
     from joulo_exporter.web.auth import Gate
@@ -30,6 +30,9 @@ _logger = logging.getLogger(__name__)
 # Without dot segments, empty segments and anything that a route or a link would read as more than a path.
 _PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
 _CHARACTERS = "of letters, digits and -._~"
+_SHORT_BYTES = 1 << 16
+_BYTES_A_STEP = 8 * _SHORT_BYTES
+"""A client that keeps up never makes us wait; the event loop goes on after so many bytes, a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,21 @@ class WebPaths:
     """The beginning of all paths; neither ends in a slash."""
 
     prefix: str = ""
-    """Of all paths that the application answers on; empty for none."""
+    """Of all paths of the application; empty for none."""
     links: str = "."
     """Of the links on the page: the path of the external URL, or ``.``, which fits wherever the page is."""
+
+
+class Body(Protocol):
+    """Body of a response, to be iterated once."""
+
+    @property
+    def length(self) -> int:
+        """Return the length in bytes."""
+
+    @property
+    def parts(self) -> Iterable[bytes]:
+        """Return the bytes in parts, which may be made meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,34 @@ async def _metrics(request: web.Request) -> web.StreamResponse:
 def _header(request: web.Request, name: str) -> str | None:
     """Return the header's value; one that stands on several lines is one list (RFC 9110, section 5.3)."""
     return ", ".join(request.headers.getall(name, ())) or None
+
+
+async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Return a response with this body; a long one has then been sent."""
+    if body.length <= _SHORT_BYTES:
+        return web.Response(body=b"".join(body.parts), headers=headers)
+    response = web.StreamResponse(headers=headers)
+    response.content_length = body.length
+    try:
+        await response.prepare(request)
+        if request.method != hdrs.METH_HEAD:
+            await _write(response, body.parts)
+    except BaseException as error:
+        if request.transport is not None:  # else the client would take what follows for the rest of this body
+            request.transport.abort()
+        if not isinstance(error, ConnectionError):  # the client has left, which is its right
+            raise
+    return response
+
+
+async def _write(response: web.StreamResponse, parts: Iterable[bytes]) -> None:
+    written = 0
+    for part in parts:
+        for start in range(0, len(part), _SHORT_BYTES):  # a client that does not read holds no more than this
+            await response.write(part[start : start + _SHORT_BYTES])
+            written += _SHORT_BYTES
+            if written % _BYTES_A_STEP == 0:
+                await asyncio.sleep(0)
 
 
 async def _page(request: web.Request) -> web.Response:

@@ -65,9 +65,9 @@ class Limits:
     idle_s: float = 330.0
     """Between two requests. Prometheus drops its own idle connections after 5 minutes: it shall be the first."""
     write_s: float = 60.0
-    """How long a response may stand still. The longest scrape timeout that makes sense is a minute."""
+    """Limit for a response that stands still. The longest scrape timeout that makes sense is a minute."""
     grace_s: float = 1.0
-    """How long a client that sends nothing keeps its place when others want it."""
+    """Time for which a client that sends nothing keeps its place when others want it."""
     stalled: int = 64
     """Responses that stand still at the same time: each holds a few times ``BUFFER``."""
     handshake_s: float = 5.0
@@ -290,7 +290,7 @@ class GuardedConnection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Return the response to a malformed request; port scans are common, so it is logged at debug level."""
         level = logging.DEBUG if status == _REFUSED or isinstance(exc, ConnectionError) else logging.ERROR
-        _logger.log(level, "no request that can be answered: %s", type(exc).__name__ if exc else message)
+        _logger.log(level, "malformed request: %s", type(exc).__name__ if exc else message)
         if request.writer.output_size > 0:
             raise ConnectionError("a response is on its way already")
         return _refusal(_REFUSED if status == _REFUSED else 500)

@@ -1,7 +1,7 @@
-"""What a scraper wants, from ``Accept`` and ``Accept-Encoding``; pure functions of the headers' text.
+"""Format and compression of a response, from ``Accept`` and ``Accept-Encoding``; pure functions of their text.
 
 Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``) and 12.5.3 (``Accept-Encoding``). Read
-leniently, because a scrape must be answered: a malformed piece is ignored, and there is no 406.
+leniently, because a scrape must succeed: a malformed piece is ignored, and there is no 406.
 """
 
 from __future__ import annotations

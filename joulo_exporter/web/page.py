@@ -144,7 +144,7 @@ def _charger(label: str, live: LiveCharger | None) -> str:
 
 
 def _endpoints(endpoints: Iterable[EndpointHealth], now_seconds: float) -> str:
-    # The roles keep it a table for screen readers where a narrow screen turns its rows into blocks.
+    # The roles keep it a table for screen readers where a narrow screen makes blocks of its rows.
     columns = ("Endpoint", "State", "Last success", "Interval")
     heads = "".join(f'<th scope="col" role="columnheader">{column}</th>' for column in columns)
     body = "".join(_endpoint(health, now_seconds) for health in endpoints)

@@ -65,7 +65,7 @@ class Pem:
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """How the server speaks TLS."""
+    """Settings of TLS for the server."""
 
     where: Where
     """The section of the configuration."""
@@ -74,7 +74,7 @@ class TlsSettings:
     key: Pem
     """Not encrypted."""
     client_ca: Pem | None = None
-    """Who signs the certificates of clients; ``None`` for the authorities that this machine trusts."""
+    """Authorities that sign the certificates of clients; ``None`` for the authorities that this machine trusts."""
     client_auth: ssl.VerifyMode = ssl.CERT_NONE
     client_allowed_sans: frozenset[str] | None = None
     """Names, one of which a client's certificate must have; ``None`` for any."""
