@@ -1,8 +1,8 @@
 # The exporter as a small image: no compiler, no package installer, no root. docs/install/docker.md says how to run it.
 #
 # The base is named by tag: its security fixes come with each build. To build on exactly one base, give its digest:
-#   --build-arg BASE=docker.io/library/python:3.11-slim-bookworm@sha256:...
-ARG BASE=docker.io/library/python:3.11-slim-bookworm
+#   --build-arg BASE=docker.io/library/python:3.14-slim-trixie@sha256:...
+ARG BASE=docker.io/library/python:3.14-slim-trixie
 
 # hadolint ignore=DL3006
 FROM ${BASE} AS build

@@ -5,14 +5,29 @@ BIN := $(VENV)/bin
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?= --numprocesses=3 --dist=loadfile
 
-.PHONY: demo test lint format dashboards bench abuse lock audit release image-test size clean
+.PHONY: demo test test-says test-unit test-stable test-newest lint format dashboards bench abuse lock audit release image-test size clean
 
 demo: $(VENV)/.installed
 	$(BIN)/joulo-exporter demo $(DEMO_FLAGS)
 
-test: $(VENV)/.test-installed
+test: test-says $(VENV)/.test-installed
 	.ci/install-tools
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-says:
+	@.ci/install-tools --say
+
+# Nothing but Python and the openssl program, which makes certificates: no Debian packages, no npm.
+test-unit: $(VENV)/.test-installed
+	@command -v openssl >/dev/null || { echo 'please install openssl first, with which the tests make certificates' >&2; exit 1; }
+	$(BIN)/python -m pytest -m 'not e2e' $(PYTEST_FLAGS)
+
+# The same on other Pythons: that of Debian's stable suite, and the newest, of its development suite.
+test-stable: $(VENV)/.test-installed
+	.ci/other-python trixie $(BIN)/python $(PYTEST_FLAGS)
+
+test-newest: $(VENV)/.test-installed
+	.ci/other-python sid $(BIN)/python $(PYTEST_FLAGS)
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff format --check .
@@ -63,7 +78,9 @@ image-test: $(VENV)/.test-installed
 	.ci/image/test
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache .current-stack build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+bench abuse: export PYTHONPATH = tests
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py
@@ -76,6 +93,7 @@ bench: $(VENV)/.test-installed
 abuse: $(VENV)/.test-installed
 	$(BIN)/python tests/abuse/abuse.py
 
-# Lines and files by room.
-size:
-	$(PYTHON) .ci/size.py
+# Lines and files by room, and the files that a kWh passes.
+size: $(VENV)/.installed
+	$(BIN)/python .ci/size.py
+	$(BIN)/python .ci/path_of_a_kwh.py

@@ -13,8 +13,8 @@ from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
 from joulo_exporter.config import PUBLIC_COLLECTORS, ApiConfig, Secret, TokenSource
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
+from joulo_exporter.models.tag import Tags
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
-from joulo_exporter.snapshot import Tags
 from joulo_exporter.token_files import SharedThread, TokenWatch
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Accounts:
         offload: runs the ledger's transactions.
         clock: time and sleep.
         request_slots: bounds how many ask at the same time; ``None`` for one after the other.
-        in_thread: runs what reads the files of tokens.
+        in_thread: runs the reads of token files.
     """
 
     def __init__(
@@ -148,30 +148,27 @@ class Accounts:
         return not any(running.task.done() for running in self._running.values())
 
     async def follow(self, wanted: Iterable[Plan]) -> None:
-        """Start, stop and restart pollers until they are as planned; those that are already stay untouched.
+        """Start, stop and restart pollers until they are as planned; those that are so already stay untouched.
 
         Raises:
             LedgerError: the ledger cannot be used just now; then nothing has changed.
         """
         async with self._changing:
-            await self._follow(wanted)
-
-    async def _follow(self, wanted: Iterable[Plan]) -> None:
-        plans_by_key = {plan.key: plan for plan in wanted}
-        running = {key: running.plan for key, running in self._running.items()}
-        starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
-        ledgers: list[AccountLedger] = []
-        for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
-            ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
-        ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
-        await asyncio.gather(*(self._end(key) for key in ending))
-        self._exposition.keep_only(plans_by_key)
-        for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
-            watch = self._watch(plan)
-            settings = spread_settings(plan.settings, position, len(starting))
-            self._running[plan.key] = self._started(plan, settings, ledger, watch)
-            watch.start()
-            await asyncio.sleep(0)  # a thousand of them would hold the loop
+            plans_by_key = {plan.key: plan for plan in wanted}
+            running = {key: running.plan for key, running in self._running.items()}
+            starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
+            ledgers: list[AccountLedger] = []
+            for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
+                ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
+            ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
+            await asyncio.gather(*(self._end(key) for key in ending))
+            self._exposition.keep_only(plans_by_key)
+            for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
+                watch = self._watch(plan)
+                settings = spread_settings(plan.settings, position, len(starting))
+                self._running[plan.key] = self._started(plan, settings, ledger, watch)
+                watch.start()
+                await asyncio.sleep(0)  # a thousand of them would hold the loop
 
     async def _end(self, key: str) -> None:
         await self._running[key].watch.stop()
@@ -185,7 +182,7 @@ class Accounts:
                     await running.poller.restored.wait()
 
     async def close(self) -> None:
-        """Stop all pollers at once; what was asked and not yet answered holds its pause in the ledger."""
+        """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
         for running in list(self._running.values()):
             await running.watch.stop()  # the first, because it starts a poller when a token has changed
         for key in list(self._running):
@@ -207,7 +204,7 @@ class Accounts:
             running = self._running[key]
             plan = msgspec.structs.replace(running.plan, token=token)
             await self._stop(key, gently=True)
-            self._former[key] = running.poller.handover_after_rotation
+            self._former[key] = running.poller.handover(new_token=True)
             self._running[key] = self._started(plan, plan.settings, running.ledger, running.watch)
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
@@ -246,12 +243,12 @@ class Accounts:
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
         if gently:
-            async with running.poller.refreshing:  # a request that is out there is answered and written down first
+            async with running.poller.refreshing:  # a request that is out there is finished and written down first
                 running.task.cancel()
         else:
             running.task.cancel()
         await asyncio.wait([running.task])
-        self._former[key] = running.poller.handover
+        self._former[key] = running.poller.handover()
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
 

@@ -1,4 +1,4 @@
-"""``joulo-exporter check``: tries every token on every endpoint, and says what to do about each fault."""
+"""``joulo-exporter check``: every token tried on every endpoint, with the remedy of each fault."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Result = TypeVar("Result")
 async def check(config: Config, say: Callable[[str], None]) -> bool:
     """Check every account; return whether all is well.
 
-    Requests keep to the documented intervals: an endpoint that was asked too short a time ago, by the exporter
-    or by an earlier check, is not asked again, as far as the ledger tells. API responses go into the ledger,
-    so that an exporter that is started next shows them and need not ask first. While an exporter runs on the same
-    storage path nothing is asked at all: the last outcomes of that exporter are shown.
+    Requests keep to the documented intervals: an endpoint that the exporter or an earlier check asked too short a
+    time ago, as far as the ledger knows, is not asked again. API responses go into the ledger, so that an
+    exporter that is started next shows them and need not ask first. While an exporter runs on the same storage
+    path nothing is asked at all: the last outcomes of that exporter are shown.
 
     Args:
-        config: what to check.
+        config: the accounts, and the API.
         say: takes each line for the person.
     """
     if not config.accounts:
@@ -48,7 +48,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     try:
         ledger = open_for_command(config.storage_path)
     except LedgerLockedError:
-        say(f"An exporter is running on {config.storage_path}: this is how the API has last answered it.")
+        say(f"An exporter is running on {config.storage_path}: these are the outcomes of its last requests.")
         known = recorded_endpoints(config.storage_path)
         results = [
             _say_recorded(config, account, known.get(account.name or "", {}), say) for account in config.accounts
@@ -74,7 +74,7 @@ def _say_recorded(
         if record is None or record.up is None:
             say(f"  {task.name:<9} later  has not been asked yet")
         elif record.up:
-            say(f"  {task.name:<9} ok     has answered the exporter")
+            say(f"  {task.name:<9} ok     the last request succeeded")
         else:
             say(f"  {task.name:<9} FAULT  {record.error}")
             is_well = False
@@ -94,7 +94,7 @@ def _read_token(account: AccountConfig, say: Callable[[str], None]) -> Secret | 
 
 
 async def _inline(work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs) -> Result:
-    """Run the ledger's work here and now: nothing else runs meanwhile."""
+    """Run the ledger's transaction in this thread: nothing else runs meanwhile."""
     return work(*args, **kwargs)
 
 
@@ -120,7 +120,7 @@ class _Check:
         )
 
     async def run(self) -> bool:
-        """Say how each endpoint answers; return whether all of them do."""
+        """Say the outcome of each endpoint; return whether all are well."""
         token = _read_token(self._account, self._say)
         if token is None:
             return False
@@ -140,14 +140,14 @@ class _Check:
             response = await task.fetch(client)
         except ApiError as error:
             self._stay_away(task.name, pause, error)
-            self._say(f"  {task.name:<9} FAULT  {error}{_comfort(error)}")
+            self._say(f"  {task.name:<9} FAULT  {error}{_hint(error)}")
             return False
         task.record(self._ledger, response, pause)
         self._say(f"  {task.name:<9} ok     {_summary(response)}")
         return True
 
     def _later(self, endpoint: str, record: EndpointRecord | None, left_s: float) -> bool:
-        """Say that the endpoint must be left alone now, and how it answered last; return whether that was well."""
+        """Say that the endpoint must be left alone now, and its last outcome; return whether that was well."""
         again = f"may be asked again in {format_duration(max(1, round(left_s)))}"
         if record is not None and record.up is False:
             self._say(f"  {endpoint:<9} FAULT  a short time ago: {record.error}; {again}")
@@ -156,20 +156,20 @@ class _Check:
         return True
 
     def _stay_away(self, endpoint: str, pause: Pause, error: ApiError) -> None:
-        """Keep the fault for the next check, and what ``Retry-After`` asks for: nobody comes early."""
+        """Keep the fault for the next check, and the time of ``Retry-After``: no request comes early."""
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
         length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
         self._ledger.record_failure(endpoint, error, Pause(pause.requested_at_seconds, length_s, failures=1))
 
 
-def _comfort(error: ApiError) -> str:
+def _hint(error: ApiError) -> str:
     return "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
 
 
 def _summary(response: ApiResponse[object]) -> str:
     content = response.content.sessions if isinstance(response.content, SessionPage) else response.content
     if not isinstance(content, tuple):
-        return "answers with the account's totals"
+        return "sends the account's totals"
     left_out = f", and {len(response.malformed)} that cannot be read" if response.malformed else ""
     records = "1 record" if len(content) == 1 else f"{len(content)} records"
-    return f"answers with {records}{left_out}"
+    return f"sends {records}{left_out}"

@@ -44,7 +44,7 @@ _LONGEST_RESTORE_S = 3.0
 
 
 class WebOptions(msgspec.Struct, frozen=True):
-    """Options of the web server from the command line."""
+    """Options of the web server, from the command line."""
 
     listen_addresses: tuple[str, ...]
     telemetry_path: str
@@ -52,13 +52,13 @@ class WebOptions(msgspec.Struct, frozen=True):
     config_file: Path | None = None
     """The web configuration: TLS, users, headers."""
     systemd_socket: bool = False
-    """Listen on what systemd passes, in place of the addresses."""
+    """Listen on the sockets that systemd passes, in place of the addresses."""
     paths: web.WebPaths = web.WebPaths()
 
 
 @contextlib.contextmanager
 def _collections_put_off() -> Iterator[None]:
-    """Keep the garbage collector from what is made in the block, all of which stays.
+    """Keep the garbage collector from the objects that the block makes, all of which stay.
 
     With thousands of accounts it would stop the loop for a quarter of a second each time.
     """
@@ -153,13 +153,13 @@ class Service:
         await self._listen(stack, exposition, persistent=database.persistent, started=started)
 
     def _keep_time(self) -> None:
-        """Let accounts wake, and be written down, in the rhythm that suits their number."""
+        """Set the interval in which accounts wake and transactions share a commit, by the number of accounts."""
         self._clock.tick_s = tick_s(len(self._plans))
         if self._batches is not None:
             self._batches.interval_s = self._clock.tick_s
 
     def _say_shard(self) -> None:
-        """Log which part of the accounts this is, if it is a part; to have none is no fault."""
+        """Log the shard, if the accounts are shared; a shard without accounts is no fault."""
         shard, accounts = self._config.shard, len(self._config.accounts)
         if shard.total > 1:
             message = "serving a shard of the accounts" if accounts else "this shard has no accounts"
@@ -235,7 +235,7 @@ class Service:
             started(bound)
 
     def _status(self) -> str:
-        """Return what ``systemctl status`` shows."""
+        """Return the line that ``systemctl status`` shows."""
         accounts = sum(plan.token is not None for plan in self._plans)
         return f"serving {accounts} {'account' if accounts == 1 else 'accounts'} on {', '.join(self._bound)}"
 

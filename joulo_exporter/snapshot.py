@@ -1,4 +1,4 @@
-"""An immutable picture of one account: what is served until the next picture."""
+"""The immutable snapshot of one account: everything that is served of it until the next one."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag, shown_tag
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from joulo_exporter.ledger import Book, FinishedSession
     from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice
-    from joulo_exporter.models.tag import IdTagMode
+    from joulo_exporter.models.tag import Tags
 
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of ``joulo_api_request_duration_seconds``."""
 
 
 class Durations(msgspec.Struct, frozen=True, gc=False):
-    """How long the requests to an endpoint took, since the process began."""
+    """Durations of the requests to an endpoint since the process began."""
 
     buckets: tuple[int, ...] = (0,) * len(DURATION_BOUNDS_S)
     """Requests not longer than each bound."""
@@ -39,7 +37,7 @@ class Durations(msgspec.Struct, frozen=True, gc=False):
 
 
 class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
-    """How the refreshes of one endpoint go."""
+    """Outcomes of the refreshes of one endpoint."""
 
     endpoint: str
     interval_s: float
@@ -52,10 +50,10 @@ class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
     malformed: int = 0
     """Records that could not be read."""
     malformed_fields: Mapping[str, int] = {}
-    """Fields that could not be used, by name, since the process began."""
+    """Fields that could not be used, by name."""
     durations: Durations = Durations()
     unknown_fields: int = 0
-    """Names of fields in its answers that this version does not know, since the process began."""
+    """Names of fields in its API responses that this version does not know, since the process began."""
 
 
 class LiveCharger(msgspec.Struct, frozen=True, gc=False):
@@ -87,21 +85,6 @@ class EndedSession(msgspec.Struct, frozen=True, gc=False):
     """When ``/sessions`` first listed the end, if that was news."""
 
 
-class Tags(msgspec.Struct, frozen=True):
-    """What the configuration says of RFID tags."""
-
-    vehicles: Mapping[str, str]
-    mode: IdTagMode
-
-    def vehicle(self, tag: str | None) -> str:
-        """Return the vehicle of a tag; ``unknown`` for none, or one that is not in the configuration."""
-        return self.vehicles.get(normal_tag(tag), UNKNOWN_VEHICLE) if tag else UNKNOWN_VEHICLE
-
-    def shown(self, tag: str | None) -> str:
-        """Return what a label may show of a tag."""
-        return shown_tag(tag, self.mode)
-
-
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """Everything that is served of one account."""
 
@@ -110,13 +93,13 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     book: Book | None = None
     """``None`` until the ledger has been read."""
     chargers: tuple[LiveCharger, ...] | None = None
-    """``None`` before the first answer, and once the last one is too old."""
+    """``None`` before the first API response, and once the last one is too old."""
     last_sessions: tuple[EndedSession, ...] = ()
     """Of each charger, the session that ended last."""
     ended_sessions: tuple[EndedSession, ...] = ()
     """All whose end was news in the last hour."""
     energy: Energy | None = None
-    """``None`` before the first answer, and once the last one is too old."""
+    """``None`` before the first API response, and once the last one is too old."""
     ere_position: ErePosition | None = None
     """The same."""
     ere_price: ErePrice | None = None
@@ -130,39 +113,19 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
         return all(health.up is not None for health in self.endpoints)
 
 
-def live_chargers(
-    chargers: Iterable[Charger], book: Book, tags: Tags, former: Snapshot | None = None
-) -> tuple[LiveCharger, ...]:
-    """Return the chargers of an answer with what the ledger adds to them.
+def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[LiveCharger, ...]:
+    """Return the chargers that have a label, with what the ledger adds to them.
 
     Args:
-        chargers: of the answer.
+        chargers: as ``/chargers`` listed them last.
         book: of the ledger.
         tags: of the configuration.
-        former: the snapshot before, with the same tags: a charger that stands still is taken from it.
     """
-    standing = _standing_still(former, book)
-    live = []
-    for charger in chargers:
-        label = book.labels.get(charger.id)
-        if label is not None:
-            known = standing.get(charger.id)
-            same = known is not None and known.charger is charger
-            live.append(known if known and same else _live_charger(charger, label, book, tags))
-    return tuple(live)
-
-
-def _standing_still(former: Snapshot | None, book: Book) -> Mapping[str, LiveCharger]:
-    """Return the chargers of a snapshot, by id, to which the ledger adds what it did then."""
-    then = former.book if former is not None else None
-    if former is None or then is None or then.labels is not book.labels or then.id_tags is not book.id_tags:
-        return {}
-    return {
-        live.charger.id: live
-        for live in former.chargers or ()
-        if then.meters.get(live.charger.id) is book.meters.get(live.charger.id)
-        and then.marks.get(("meter_wh", live.charger.id)) == book.marks.get(("meter_wh", live.charger.id))
-    }
+    return tuple(
+        _live_charger(charger, book.labels[charger.id], book, tags)
+        for charger in chargers
+        if charger.id in book.labels
+    )
 
 
 def last_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:

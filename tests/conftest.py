@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import aioresponses.core
 import pytest
 from aioresponses import aioresponses as AioResponses  # noqa: N812 -- it is a class, whatever its name
-from fake_clock import FakeClock
 from hypothesis import HealthCheck, settings
+from support import programs
 from support.certificates import Certificates, make_certificates
+from support.fake_clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,3 +89,31 @@ def fixture_bytes() -> Callable[[str], bytes]:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of a server, clients and authorities; to change files, copy them."""
     return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module", params=programs.GENERATIONS, ids=lambda generation: generation.name)
+def generation(request: pytest.FixtureRequest) -> programs.Generation:
+    """The machine's own Prometheus, promtool, Alertmanager and amtool; then, where they are, today's."""
+    return request.param
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give the programs that a worker ran to the process that prints the summary."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["programs"] = sorted(programs.ran_against)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_testnodedown(node: Any) -> None:
+    """Collect what a worker gave; one that crashed gave nothing."""
+    programs.ran_against.update(map(tuple, getattr(node, "workeroutput", {}).get("programs", ())))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print which versions of which programs the end-to-end tests ran against."""
+    if programs.ran_against:
+        terminalreporter.section("end-to-end tests ran against")
+        for program, versions in groupby(sorted(programs.ran_against), key=itemgetter(0)):
+            terminalreporter.write_line(f"{program}: {', '.join(version for _, version in versions)}")
+        if programs.CURRENT not in programs.GENERATIONS:
+            terminalreporter.write_line("not today's, which .ci/current-stack fetches")

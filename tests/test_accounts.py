@@ -1,4 +1,4 @@
-"""Accounts come, go and change; whoever does not change is left alone."""
+"""Accounts come, go and change; an account that does not change is left alone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from aiohttp import ClientError
 from aioresponses import CallbackResult
-from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from support.fake_clock import FakeClock
 from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans
@@ -33,7 +33,7 @@ BODIES = {
 
 
 class House:
-    """Accounts on an API that answers well, with the token and the moment of each request."""
+    """Accounts on an API that is well, with the token and the moment of each request."""
 
     def __init__(self, answers, session, folder: Path) -> None:
         self.clock = FakeClock()
@@ -85,6 +85,12 @@ class House:
         ]
 
 
+def poller(account: str) -> asyncio.Task[None]:
+    """Return the task that refreshes an account."""
+    (task,) = [task for task in asyncio.all_tasks() if task.get_name() == f"poller {account}"]
+    return task
+
+
 @pytest.fixture
 async def house(answers, tmp_path):
     async with open_session(connection_limit=4) as session:
@@ -110,10 +116,10 @@ async def test_ready_once_every_endpoint_of_every_account_was_tried(house):
 
 async def test_an_account_that_is_added_leaves_the_others_alone(house):
     await house.follow(house.plans("a"))
-    task = house.accounts._running["a"].task
+    task = poller("a")
     await house.clock.advance(10)
     await house.follow(house.plans("a", "b"))
-    assert house.accounts._running["a"].task is task
+    assert poller("a") is task
     assert house.moments("b") == [1010.0]
     assert len(house.moments("a")) == 1
     assert house.labels("joulo_charging") == ["a", "b"]
@@ -152,7 +158,7 @@ async def test_removed_and_added_again_it_is_asked_no_earlier(house):
     assert house.moments("a") == [1000.0]
 
 
-async def test_a_request_in_flight_is_answered_and_written_down_first(house):
+async def test_a_request_in_flight_is_finished_and_written_down_first(house):
     house.gate = asyncio.Event()
     await house.follow(house.plans("a"))
     following = asyncio.create_task(house.accounts.follow(house.plans(a="new")))
@@ -170,13 +176,13 @@ async def test_a_request_in_flight_is_answered_and_written_down_first(house):
 async def test_who_is_cancelled_while_waiting_leaves_no_poller_behind(house):
     house.gate = asyncio.Event()
     await house.follow(house.plans("a"))
-    poller = house.accounts._running["a"].task
+    task = poller("a")
     following = asyncio.create_task(house.accounts.follow(house.plans("b")))
     await house.clock.settle()
     following.cancel()
     await asyncio.wait([following])
     await house.accounts.close()
-    assert poller.done()
+    assert task.done()
 
 
 async def test_a_ledger_in_trouble_changes_nothing(house, monkeypatch):

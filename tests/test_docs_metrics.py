@@ -1,18 +1,16 @@
 """docs/metrics.md and the code say the same: every metric, its type and labels, and queries that can work."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from support.served_metrics import RELOADS, SUFFIXES, sample_labels
 
-from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
+from joulo_exporter.metrics import FAMILIES, process_registry
 from joulo_exporter.metrics.exporter import ExporterCollector
 
 PAGE = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
-RELOADS = ConfigReloads(successful=True, succeeded_at_seconds=0.0)
-SUFFIXES = ("_bucket", "_count", "_sum")
 ROW = re.compile(r"^\| `(joulo_\w+)` \| (\w+) \|([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 LABEL = re.compile(r"`(\w+)`")
 PROMQL = re.compile(r"```promql\n(.*?)```", re.DOTALL)
@@ -40,19 +38,6 @@ def queries() -> list[str]:
     return [query.strip() for query in re.split(r"\n\s*\n", lines) if query.strip()]
 
 
-def sample_labels() -> dict[str, set[str]]:
-    """Return the labels of everything that can be asked for, by the name of its samples."""
-    known = {}
-    for name, kind, labels in served():
-        for suffix in SUFFIXES if kind == "histogram" else ("",):
-            bound = {"le"} if suffix == "_bucket" else set()
-            known[name + suffix] = labels | bound | {"account", "instance", "job"}
-    for metric in process_registry("1", RELOADS).collect():
-        for sample in metric.samples:
-            known.setdefault(sample.name, set()).update(sample.labels)
-    return known
-
-
 def test_every_metric_is_documented_once_with_type_and_labels_and_none_that_is_gone():
     assert written() == served()
 
@@ -78,11 +63,12 @@ def test_queries_ask_for_what_exists(query):
         assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= known[name]
 
 
-def test_promtool_understands_every_query(tmp_path):
+@pytest.mark.e2e
+def test_promtool_understands_every_query(generation, tmp_path):
     rules = [{"record": f"example:{number}", "expr": query} for number, query in enumerate(queries())]
     path = tmp_path / "rules.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "examples", "rules": rules}]}), encoding="utf-8")
-    checked = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True, check=False)
+    checked = generation.run("promtool", "check", "rules", path)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert f"{len(rules)} rules found" in checked.stdout
 

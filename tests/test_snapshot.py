@@ -1,19 +1,29 @@
-"""The picture of an account: what the ledger and the configuration add to an answer."""
+"""The snapshot of an account: what the ledger and the configuration add to an answer."""
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import DRIVEWAY, GARAGE, LAST_SESSION, NOW, TAG, Household, fixture, recorded, recorded_picture
+from support.snapshots import (
+    DRIVEWAY,
+    GARAGE,
+    LAST_SESSION,
+    NOW,
+    TAG,
+    Household,
+    fixture,
+    recorded,
+    recorded_snapshot,
+)
 
 from joulo_exporter.ledger import Book, FinishedSession, Meter
 from joulo_exporter.models import Charger, LiveSession
+from joulo_exporter.models.tag import Tags
 from joulo_exporter.snapshot import (
     DURATION_BOUNDS_S,
     Durations,
     EndpointHealth,
     Snapshot,
-    Tags,
     last_sessions,
     live_chargers,
 )
@@ -40,7 +50,7 @@ def book(**changes) -> Book:
 
 
 def test_the_recorded_chargers():
-    driveway, garage = recorded_picture().chargers
+    driveway, garage = recorded_snapshot().chargers
     assert (driveway.label, driveway.charger.id, driveway.id_tag, driveway.vehicle) == (
         "oprit",
         DRIVEWAY,
@@ -58,7 +68,7 @@ def test_the_recorded_chargers():
 
 
 def test_the_recorded_last_sessions():
-    (last,) = [last for last in recorded_picture().last_sessions if last.label == "oprit"]
+    (last,) = [last for last in recorded_snapshot().last_sessions if last.label == "oprit"]
     assert (last.session_id, last.kwh_hundredths, last.credits_hundredths) == (LAST_SESSION, 4108, 1367)
     assert (last.started_at_seconds, last.ended_at_seconds) == (1_781_636_700, 1_781_674_200)
     assert (last.id_tag, last.vehicle) == (TAG, "unknown")
@@ -165,39 +175,14 @@ def test_durations_add_up(durations):
 
 def test_a_picture_never_changes():
     household = recorded()
-    picture = household.picture()
-    before = msgspec.json.encode(picture.chargers)
-    household.chargers({"chargers": [fixture("chargers")["chargers"][0] | {"nickname": "Anders"}]}).picture()
-    assert msgspec.json.encode(picture.chargers) == before
+    snapshot = household.snapshot()
+    before = msgspec.json.encode(snapshot.chargers)
+    household.chargers({"chargers": [fixture("chargers")["chargers"][0] | {"nickname": "Anders"}]}).snapshot()
+    assert msgspec.json.encode(snapshot.chargers) == before
     with pytest.raises(AttributeError):
-        picture.chargers = None
+        snapshot.chargers = None
 
 
 def test_an_empty_account():
-    picture = Household().picture()
-    assert (picture.chargers, picture.last_sessions, picture.energy) == ((), (), None)
-
-
-STANDING = Charger("c1", charging=False, meter_wh=500.0, meter_at_seconds=NOW, session=LiveSession("s1", NOW, 5))
-METER = Meter(500.0, NOW)
-KNOWN = book(meters={"c1": METER})
-SHOWN = Snapshot("home", (), KNOWN, live_chargers([STANDING], KNOWN, TAGS))
-
-
-@pytest.mark.parametrize(
-    ("charger", "changes", "same"),
-    [
-        (STANDING, {}, True),
-        (STANDING, {"marks": {("meter_wh", "c2"): 9.0}, "chargers": {}}, True),
-        (msgspec.structs.replace(STANDING, charging=True), {}, False),
-        (STANDING, {"meters": {"c1": Meter(500.0, NOW, 400.0, NOW - 60)}}, False),
-        (STANDING, {"id_tags": {"s1": "DEADBEEF12345678"}}, False),
-        (STANDING, {"labels": {"c1": "garage"}}, False),
-        (STANDING, {"marks": {("meter_wh", "c1"): 600.0}}, False),
-    ],
-)
-def test_a_charger_that_stands_still_is_taken_from_the_picture_before(charger, changes, same):
-    now = msgspec.structs.replace(KNOWN, **changes)
-    (live,) = live_chargers([charger], now, TAGS, SHOWN)
-    assert (live is SHOWN.chargers[0]) == same
-    assert live == live_chargers([charger], now, TAGS)[0]
+    snapshot = Household().snapshot()
+    assert (snapshot.chargers, snapshot.last_sessions, snapshot.energy) == ((), (), None)

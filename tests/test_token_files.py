@@ -8,8 +8,8 @@ import threading
 
 import pytest
 from aioresponses import CallbackResult
-from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
+from support.fake_clock import FakeClock
 from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from processes import wait_for
+from support.processes import wait_for
 
 ROOT = Path(os.environ["IMAGE_ROOT"])
 CONFIG = json.loads(Path(os.environ["IMAGE_INSPECTED"]).read_text())["Docker"]["config"]
+PYTHON = re.search(r"^ARG BASE=.*python:([0-9.]+)-", Path("Dockerfile").read_text(), re.MULTILINE)[1]
 ENVIRONMENT = dict(variable.split("=", 1) for variable in CONFIG["Env"])
 STOPS_WITHIN_S = 10
 FETCH = "import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1]).read())"
@@ -127,7 +129,7 @@ def test_state_is_in_the_volume_and_found_by_the_other_commands(data, arguments)
 
 
 def test_no_installer_is_left_and_the_bytecode_is_there():
-    site = ROOT / "opt/joulo-exporter/lib/python3.11/site-packages"
+    site = ROOT / f"opt/joulo-exporter/lib/python{PYTHON}/site-packages"
     assert not list(site.glob("pip*"))
     assert list((site / "joulo_exporter/__pycache__").glob("service.*.pyc"))
     assert list((site / "aiohttp/__pycache__").glob("web.*.pyc"))

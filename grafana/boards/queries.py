@@ -17,9 +17,11 @@ ACCOUNTS = 'account=~"$account"'
 
 _BY_CHARGER = "max by (account, charger)"
 _RANGE = "${__range_ms}ms"  # to the millisecond: a figure of a second before midnight is one of the day before
-_LATER = (  # a sample after the end of the range: within a day of it, or on a day of the next ten years
+# A sample after the end of the range: within a day of it, or on a day of the ten years after that day. Not on a
+# day of the ten years after the range: VictoriaMetrics looks a whole day back from each, into the range.
+_LATER = (
     "count(last_over_time(joulo_total_kwh[1d:5m] offset -86760s))"
-    " or count(last_over_time(joulo_total_kwh[3650d:1d] offset -315360360s))"
+    " or count(last_over_time(joulo_total_kwh[3650d:1d] offset -315446760s))"
 )
 
 

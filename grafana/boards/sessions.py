@@ -20,6 +20,7 @@ class _EndsOfSessions(model.AnnotationQuery):
         """Return the JSON of the dashboard; Grafana wants milliseconds."""
         metric = "joulo_last_session_end_timestamp_seconds"
         end = queries.latest(metric)
+        # With a window: VictoriaMetrics looks back at @ start() by no more than a step otherwise.
         before = f"max by (account, charger) (last_over_time({metric}{{{queries.CHARGERS}}}[1h] @ start()))"
         in_range = f"{end} * 1000 unless on (account, charger) ({end} == {before})"
         # In a longer range the marks would stand side by side, like a fence.

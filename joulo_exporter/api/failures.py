@@ -61,9 +61,11 @@ _MEANINGS: dict[int, str] = {
     "if this stays, look for other users of the same token",
 }
 
-# X509_V_ERR_… of OpenSSL's x509_vfy.h: host name and IP address mismatch; not yet valid, and expired.
+# X509_V_ERR_… of OpenSSL's x509_vfy.h: host name and IP address mismatch; not yet valid, and expired; no issuer
+# (2, 20), self-signed (18, 19), no issuer of the first one (21).
 _OTHER_NAME = (62, 64)
 _OUT_OF_DATE = (9, 10)
+_UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
 _TEXT_KEYS = ("error", "message", "msg")  # the API's own, and those of gateways in front of it
 _READ_LENGTH = 1000
 _HINT_LENGTH = 80
@@ -242,6 +244,11 @@ def _tls_message(error: Exception, who: str, key: str, api: ApiConfig) -> str:
         return (
             f"{certificate}, or that of its CA, is out of date ({detail}); "
             "have it renewed, or set this machine's clock"
+        )
+    if api.authorities is not None and code not in _UNKNOWN_ISSUER:
+        return (
+            f"{certificate}, or that of its CA, is refused ({detail}); "
+            f"have it made anew without that fault, or check {key}"
         )
     if api.authorities is not None:
         return (

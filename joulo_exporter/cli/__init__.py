@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.cli.later import later
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["main"]
 
 _INTERRUPTED = 130
-"""What a shell gives for a program that Ctrl-C has ended."""
-
-_run = later("joulo_exporter.cli.run", "main")
+"""Exit status that a shell gives for a program that Ctrl-C has ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those of the process if ``None``.
     """
     try:
-        return int(_run(arguments))
+        from joulo_exporter.cli.commands import run  # noqa: PLC0415 -- inside the try, for a Ctrl-C while it loads
+
+        return run(arguments)
     except KeyboardInterrupt:
         return _INTERRUPTED

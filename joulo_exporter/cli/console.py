@@ -1,4 +1,4 @@
-"""What a person at the terminal, or a program behind a pipe, gets to read."""
+"""Output to a terminal or a pipe, and its faults."""
 
 from __future__ import annotations
 

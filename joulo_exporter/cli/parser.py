@@ -1,25 +1,23 @@
-"""The flags of every command, and their help."""
+"""Flags of every command with their help, and bad usage said in one line that names the nearest flag."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import platform
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NoReturn
 
 from joulo_exporter import __version__, logs
-from joulo_exporter.cli.later import later
-from joulo_exporter.cli.shard_flags import add_shard_flags
-from joulo_exporter.cli.usage import Parser
-from joulo_exporter.cli.web_flags import WEB_DEFAULTS, add_web_flags
 from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
+from joulo_exporter.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-EXIT_FAULT = 1
-EXIT_USAGE = 2
+DEFAULT_LISTEN_ADDRESS = ":9973"
 
 _EPILOG = """\
 The token of a single account can come from JOULO_TOKEN or JOULO_TOKEN_FILE in the environment; no file is
@@ -83,11 +81,32 @@ _COLLECTED = {
     "ere_position": "what each account's ERE credits are worth",
     "ere_price": "the public market price of ERE credits",
 }
-_parse_from = later("joulo_exporter.reports", "parse_from")
-_parse_to = later("joulo_exporter.reports", "parse_to")
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle"})
 _SHORTEST_STEP_S = 1.0
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+_FLAG = re.compile(r"--?[a-z][a-z.-]*")
+# A token that was pasted to the wrong place would be kept in the terminal's history and in the journal.
+_TOKEN = re.compile(r"(?:joulo_|eyJ)[^\s'\"]*")
+
+
+class UsageError(ConfigError):
+    """The command line cannot be understood."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises a fault, where argparse prints the usage and ends the process."""
+
+    commands: Mapping[str, argparse.ArgumentParser] = MappingProxyType({})
+    """The parsers of the commands, by their names."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the fault, with a hint to the help.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(_TOKEN.sub("<secret>", f"{' '.join(message.split())}; see {self.prog} --help"))
 
 
 def make_parser() -> Parser:
@@ -104,13 +123,19 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", help="print the version and exit",
         version=f"joulo-exporter, version {__version__} (python {platform.python_version()})")  # fmt: skip
     _add_commands(parser)
-    # A flag may stand before its command or after it: what is not given after it must not hide what is before.
+    # A flag may stand before its command or after it: a default after it must not hide the flag before it.
     parser.set_defaults(
         command="serve",
         config_file=None,
         config_check=False,
         storage_path=None,
-        **WEB_DEFAULTS,
+        listen_addresses=None,
+        systemd_socket=False,
+        telemetry_path="/metrics",
+        external_url=None,
+        route_prefix=None,
+        web_config_file=None,
+        lifecycle=False,
         log_level="info",
         log_format="logfmt",
     )
@@ -166,23 +191,55 @@ def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config.check", dest="config_check", action="store_true", default=argparse.SUPPRESS,
         help="check the configuration file and exit")  # fmt: skip
-    add_web_flags(parser)
+    _add_web_flags(parser)
     for name in COLLECTORS:
         flag, dest = f"collector.{name.replace('_', '-')}", f"collector_{name}"
         add(f"--{flag}", dest=dest, action="store_true", default=argparse.SUPPRESS,
             help=f"ask for {_COLLECTED[name]} (default: off)")  # fmt: skip
         add(f"--no-{flag}", dest=dest, action="store_false", default=argparse.SUPPRESS,
             help="leave it, whatever the configuration file says")  # fmt: skip
-    add_shard_flags(parser)
+    _add_shard_flags(parser)
     add("--log.level", dest="log_level", choices=logs.LEVELS, help="least level of what is logged (default: info)")
     add("--log.format", dest="log_format", choices=logs.FORMATS, help="form of the log (default: logfmt)")
 
 
-def _add_span_flags(parser: argparse.ArgumentParser, what: str) -> None:
+def _add_web_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--from", dest="from_seconds", type=_checked(_parse_from), default=None, metavar="TIME",
-        help=f"{what} from here on: 2026, 2026-06, 2026-06-17 or 2026-06-17T18:30, local time")  # fmt: skip
-    add("--to", dest="to_seconds", type=_checked(_parse_to), default=None, metavar="TIME",
+    add(
+        "--web.listen-address",
+        dest="listen_addresses",
+        action="append",
+        metavar="ADDRESS",
+        help=f"address to serve on, or unix:/path, can be repeated (default: {DEFAULT_LISTEN_ADDRESS})",
+    )
+    add("--web.systemd-socket", dest="systemd_socket", action="store_true", default=argparse.SUPPRESS,
+        help="serve on the sockets that systemd passes, not on addresses")  # fmt: skip
+    add("--web.telemetry-path", dest="telemetry_path", metavar="PATH",
+        help="path of the metrics (default: /metrics)")  # fmt: skip
+    add("--web.external-url", dest="external_url", metavar="URL",
+        help="where people find the exporter behind a proxy; for links and redirects")  # fmt: skip
+    add("--web.route-prefix", dest="route_prefix", metavar="PATH",
+        help="what all paths begin with (default: the path of --web.external-url)")  # fmt: skip
+    add("--web.config.file", dest="web_config_file", type=_file, metavar="FILE",
+        help="TLS, basic authentication and headers, in the format of all Prometheus exporters")  # fmt: skip
+    add("--web.enable-lifecycle", dest="lifecycle", action="store_true", default=argparse.SUPPRESS,
+        help="allow a reload by POST /-/reload")  # fmt: skip
+
+
+def _add_shard_flags(parser: argparse.ArgumentParser) -> None:
+    # As kube-state-metrics has them.
+    add = parser.add_argument
+    add("--shard", dest="shard", type=_number_from(0), default=argparse.SUPPRESS, metavar="N",
+        help="which shard of the accounts to serve, from 0 (default: 0, or what POD_NAME ends in)")  # fmt: skip
+    add("--total-shards", dest="total_shards", type=_number_from(1), default=argparse.SUPPRESS, metavar="N",
+        help="number of exporters that share the accounts (default: 1)")  # fmt: skip
+
+
+def _add_span_flags(parser: argparse.ArgumentParser, subject: str) -> None:
+    add = parser.add_argument
+    add("--from", dest="from_seconds", type=_checked(_from_seconds), default=None, metavar="TIME",
+        help=f"{subject} from here on: 2026, 2026-06, 2026-06-17 or 2026-06-17T18:30, local time")  # fmt: skip
+    add("--to", dest="to_seconds", type=_checked(_to_seconds), default=None, metavar="TIME",
         help="up to here: a year, month or day is included, a time is not")  # fmt: skip
 
 
@@ -202,7 +259,10 @@ def _add_backfill_flags(parser: argparse.ArgumentParser) -> None:
     add("--label", dest="labels", type=_checked(_label), action="append", default=None, metavar="NAME=VALUE",
         help="a label for every series, such as job=joulo; can be repeated")  # fmt: skip
     _add_span_flags(parser, "samples")
-    add_shard_flags(parser)
+    _add_shard_flags(parser)
+
+
+# The values of flags ------------------------------------------------------------------------------
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
@@ -224,6 +284,23 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _file(text: str) -> Path | None:
+    """Return the path; an empty value means no file, as in other exporters."""
+    return Path(text) if text else None
+
+
+def _from_seconds(text: str) -> float:
+    from joulo_exporter.reports import parse_from  # noqa: PLC0415 -- loaded for those who give the flag alone
+
+    return parse_from(text)
+
+
+def _to_seconds(text: str) -> float:
+    from joulo_exporter.reports import parse_to  # noqa: PLC0415 -- the same
+
+    return parse_to(text)
+
+
 def _step(text: str) -> float:
     seconds = parse_duration(text)
     if seconds < _SHORTEST_STEP_S:
@@ -238,3 +315,62 @@ def _label(text: str) -> tuple[str, str]:
     if match[1] in _OWN_LABELS or match[1].startswith("__"):
         raise ValueError(f"{match[1]} is a label of the exporter's or Prometheus' own; choose another name")
     return match[1], match[2]
+
+
+def _number_from(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not _NUMBER.fullmatch(text) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+        return int(text)
+
+    return number
+
+
+# Bad usage ----------------------------------------------------------------------------------------
+
+
+def parse_arguments(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options and the command that the arguments give.
+
+    Raises:
+        UsageError: they cannot be understood.
+    """
+    try:
+        options, left = parser.parse_known_args(arguments)
+    except UsageError:
+        # An unknown flag makes argparse take the flag's value for a command: the flag is the mistake then.
+        _refuse_unknown(parser, arguments)
+        raise
+    _refuse_unknown(parser, left)
+    for argument in left:
+        _refuse(parser, argument, options.command)
+    return options
+
+
+def _refuse_unknown(parser: Parser, arguments: Sequence[str]) -> None:
+    known = _flags(parser).union(*map(_flags, parser.commands.values()))
+    for argument in arguments:
+        flag = _flag(argument)
+        if flag is not None and flag not in known:
+            # Without the dashes, which would make all short words alike.
+            names = {name.strip("-"): name for name in sorted(known)}
+            near = difflib.get_close_matches(flag.strip("-"), names, n=1)
+            parser.error(f"there is no flag {flag}" + (f"; the nearest is {names[near[0]]}" if near else ""))
+
+
+def _refuse(parser: Parser, argument: str, command: str) -> NoReturn:
+    flag = _flag(argument)
+    if flag is None:
+        parser.error(f"{argument!r} is one argument too many")
+    owners = [name for name, of_command in parser.commands.items() if flag in _flags(of_command)]
+    parser.error(f"{flag} is a flag of {' and '.join(owners) or f'{parser.prog} itself'}, not of {command}")
+
+
+def _flag(argument: str) -> str | None:
+    """Return the flag in an argument without its value; ``None`` for a text that is no flag, such as -1."""
+    name = argument.partition("=")[0]
+    return name if name.startswith("-") and name.strip("-") and not name[1].isdigit() else None
+
+
+def _flags(parser: argparse.ArgumentParser) -> set[str]:
+    return set(_FLAG.findall(parser.format_usage().partition(parser.prog)[2]))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import logging
 import os
 import sqlite3
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
@@ -24,6 +27,11 @@ Work = Callable[[], Any]
 Done = tuple[Any, BaseException | None]
 """The result of a piece of work, or the error that it raised."""
 
+_Waiting = tuple[Work, "asyncio.Future[Any]"]
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+
 FILE_NAME = "ledger.sqlite3"
 LOCK_NAME = "ledger.lock"
 
@@ -35,6 +43,16 @@ _JOURNAL_PAGES = 4000
 
 _JOURNAL_LIMIT_BYTES = 4200 * _JOURNAL_PAGES
 
+LARGEST_BATCH = 100
+"""Work in one commit; bounds how long a failure of all is tried again, one by one."""
+
+_RESULTS_AT_ONCE = 6
+"""Each caller that gets its result goes on at once, with a snapshot to render or a request to send: the event loop
+serves others in between."""
+
+_RESULTS_APART_S = 0.005
+"""Between those, so that the API responses to their requests do not come all at once either."""
+
 
 class Database:
     """One connection to the ledger's file, used by one thread at a time.
@@ -44,23 +62,20 @@ class Database:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self.persistent = folder is not None
+        """Whether the ledger outlives the process."""
+        self._place = ":memory:" if folder is None else str(folder / FILE_NAME)
         self._lock_fd: int | None = None
         self._in_batch = self._batch_failed = False
         self.rollbacks = 0
-        """Transactions that were rolled back: what was read in one of them may never have been true."""
+        """Transactions that were rolled back."""
         if folder is not None:
             self._lock_fd = _locked(folder)
         try:
-            self._connection = _opened(":memory:" if folder is None else str(folder / FILE_NAME))
+            self._connection = _opened(self._place)
         except BaseException:
             self._unlock()
             raise
-
-    @property
-    def persistent(self) -> bool:
-        """Return whether the ledger outlives the process."""
-        return self._folder is not None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -73,21 +88,15 @@ class Database:
         """
         try:
             if self._in_batch:
-                with self._part_of_batch():
-                    yield self._connection
+                yield self._connection
             else:
                 self._connection.execute("BEGIN IMMEDIATE")
                 with self._committed():
                     yield self._connection
-        except sqlite3.Error as error:
-            raise _as_ledger_error(error, self._place) from error
-
-    @contextlib.contextmanager
-    def _part_of_batch(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
+        except BaseException as error:
             self._batch_failed = True
+            if isinstance(error, sqlite3.Error):
+                raise as_ledger_error(error, self._place) from error
             raise
 
     def run_batch(self, works: Sequence[Work]) -> list[Done]:
@@ -100,7 +109,7 @@ class Database:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            return [(None, _as_ledger_error(error, self._place))] * len(works)
+            return [(None, as_ledger_error(error, self._place))] * len(works)
         self._in_batch, self._batch_failed = True, False
         try:
             with self._committed():
@@ -136,10 +145,6 @@ class Database:
             self._connection.close()
         self._unlock()
 
-    @property
-    def _place(self) -> str:
-        return "memory" if self._folder is None else str(self._folder / FILE_NAME)
-
     def _unlock(self) -> None:
         if self._lock_fd is not None:
             os.close(self._lock_fd)
@@ -151,6 +156,91 @@ def _run(work: Work) -> Done:
         return work(), None
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised where the work was asked for
         return None, error
+
+
+class Batches:
+    """Runs the ledger's work of many accounts by one thread, with one commit for all that waits; an ``Offload``.
+
+    A commit waits for the disk and costs far more than the statements of an account. No caller gets its result
+    before the commit that holds it.
+
+    Args:
+        database: the ledger's file, used by this alone.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.interval_s = 0.0
+        """The least time from the beginning of a batch to that of the next, unless that one is full."""
+        self._database = database
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._waiting: list[_Waiting] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._began_at_s = float("-inf")
+        self._writing: asyncio.Future[list[Done]] | None = None
+
+    def __call__(
+        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> asyncio.Future[Result]:
+        """Return the result of ``work(*args, **kwargs)``, or raise its error, once its writes are durable."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((partial(work, *args, **kwargs), future))
+        self._schedule()
+        return future
+
+    async def close(self) -> None:
+        """Write what waits, then close the file, by the ledger's own thread."""
+        self.interval_s = 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._writing is not None or self._waiting:
+            self._schedule()
+            await asyncio.sleep(0) if self._writing is None else await asyncio.wait([self._writing])
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+        self._thread.shutdown()
+
+    def _schedule(self) -> None:
+        """See to it that waiting work is done: at once, or when enough time has passed."""
+        if self._writing is not None or not self._waiting:
+            return
+        full = len(self._waiting) == LARGEST_BATCH
+        if self._timer is not None and not full:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        wait_s = 0.0 if len(self._waiting) >= LARGEST_BATCH else self._began_at_s + self.interval_s - loop.time()
+        # Never in this event-loop iteration: work that comes in the same one is done along with it.
+        self._timer = loop.call_later(max(0.0, wait_s), self._write)
+
+    def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        self._began_at_s = loop.time()
+        taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+        batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is not done
+        works = [work for work, _ in batch]
+        self._writing = loop.run_in_executor(self._thread, self._database.run_batch, works)
+        self._writing.add_done_callback(lambda written: self._written(batch, written))
+
+    def _written(self, batch: list[_Waiting], written: asyncio.Future[list[Done]]) -> None:
+        self._writing = None
+        self._schedule()
+        futures = [future for _, future in batch]
+        error = written.exception()
+        results = [(None, error)] * len(futures) if error else written.result()
+        self._deliver(list(zip(futures, results, strict=True)))
+
+    def _deliver(self, results: list[tuple[asyncio.Future[Any], Done]]) -> None:
+        for future, (result, error) in results[:_RESULTS_AT_ONCE]:
+            if future.done():  # cancelled while it was written
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        if results[_RESULTS_AT_ONCE:]:
+            asyncio.get_running_loop().call_later(_RESULTS_APART_S, self._deliver, results[_RESULTS_AT_ONCE:])
 
 
 def open_ledger(folder: Path, now_seconds: float) -> Database:
@@ -231,16 +321,13 @@ def _opened(place: str) -> sqlite3.Connection:
     try:
         # Used by the ledger's own thread after it was made by another; never by two at a time.
         connection = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=5.0)
+        try:
+            _prepare(connection, place)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
-        raise _as_ledger_error(error, place) from error
-    try:
-        _prepare(connection, place)
-    except sqlite3.Error as error:
-        connection.close()
-        raise _as_ledger_error(error, place) from error
-    except LedgerError:
-        connection.close()
-        raise
+        raise as_ledger_error(error, place) from error
     return connection
 
 
@@ -253,21 +340,17 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if place != ":memory:" and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise LedgerDamagedError(f"{place} is damaged")
-    _refuse_newer(connection, place)
-    migrate(connection)
-
-
-def _refuse_newer(connection: sqlite3.Connection, place: str) -> None:
-    """Leave a file alone that has migrations which this version does not know."""
     newer = applied_migrations(connection) - dict(MIGRATIONS).keys()
     if newer:
         raise LedgerVersionError(
             f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
             "run that version, or give this one another --storage.path"
         )
+    migrate(connection)
 
 
-def _as_ledger_error(error: sqlite3.Error, place: str) -> LedgerError:
+def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:
+    """Return an error of SQLite's, about the file at a place, as one of the ledger's."""
     text = " ".join(str(error).split())
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:

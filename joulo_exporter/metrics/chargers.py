@@ -112,7 +112,7 @@ FAMILIES = (
     Family(
         "joulo_charger_meter_timestamp_seconds",
         "gauge",
-        f"When the charger's meter was read, Unix time. {LIVE}",
+        f"Time of the charger's meter reading, Unix time. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.meter_at_seconds),
     ),

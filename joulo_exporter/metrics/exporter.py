@@ -63,7 +63,7 @@ FAMILIES = (
     Family(
         "joulo_last_refresh_timestamp_seconds",
         "gauge",
-        "When a refresh of the endpoint succeeded last, Unix time.",
+        "Time of the last successful refresh of the endpoint, Unix time.",
         ("endpoint",),
         _each(lambda health: health.succeeded_at_seconds),
     ),
@@ -91,7 +91,7 @@ FAMILIES = (
     Family(
         "joulo_api_malformed_fields_total",
         "counter",
-        "Fields of API responses that could not be used and were treated as not given, since the process began.",
+        "Fields of API responses that could not be used and were treated as not given.",
         ("endpoint", "field"),
         _malformed_fields,
     ),
@@ -140,7 +140,7 @@ class ExporterCollector(Collector):
         self._build.add_metric((version, platform.python_version()), 1)
         self._ordinal = GaugeMetricFamily(
             "joulo_exporter_shard_ordinal",
-            "Which shard of the accounts this exporter serves, from 0; the label says the same.",
+            "Shard of the accounts that this exporter serves, from 0; the label is the same.",
             labels=("shard_ordinal",),
         )
         self._ordinal.add_metric((str(shard.ordinal),), shard.ordinal)
@@ -160,12 +160,12 @@ class ExporterCollector(Collector):
             self._build,
             GaugeMetricFamily(
                 "joulo_exporter_config_last_reload_successful",
-                "Whether the last loading of the configuration succeeded.",
+                "1 if the last loading of the configuration succeeded, else 0.",
                 value=float(self._reloads.successful),
             ),
             GaugeMetricFamily(
                 "joulo_exporter_config_last_reload_success_timestamp_seconds",
-                "When the configuration was loaded last without a fault, Unix time.",
+                "Time when the configuration was last loaded without a fault, Unix time.",
                 value=self._reloads.succeeded_at_seconds,
             ),
             self._ordinal,

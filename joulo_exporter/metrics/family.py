@@ -20,9 +20,9 @@ Value = float | Durations
 Samples = Iterable[tuple[Labels, Value]]
 """Pairs of the values of a family's labels and a value."""
 
-LIVE = "Cached: at most a refresh interval old while the API answers, absent once it is stale."
-LEDGER = "From the ledger of all sessions; never falls, and stays while the API does not answer."
-ENERGY = "Cached from /energy: at most its refresh interval old while the API answers, absent once it is stale."
+LIVE = "Cached: at most a refresh interval old while the API responds, absent once it is stale."
+LEDGER = "From the ledger of all sessions; never falls, and stays while the API does not respond."
+ENERGY = "Cached from /energy: at most its refresh interval old while the API responds, absent once it is stale."
 
 
 @dataclass(frozen=True, slots=True)

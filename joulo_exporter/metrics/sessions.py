@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from joulo_exporter.snapshot import EndedSession, Snapshot
 
 _LAST = "From the ledger; final once /sessions lists the end."
-_NEWS = "For an hour from when /sessions first listed the end; not for what the first import brings."
+_NEWS = "For an hour after /sessions first listed the end; not for sessions of the first import."
 
 
 def _last(value: Callable[[EndedSession], float | None]) -> Callable[[Snapshot], Samples]:
@@ -94,7 +94,7 @@ ENDED_SESSIONS = (
     Family(
         "joulo_ended_session_reported_timestamp_seconds",
         "gauge",
-        f"When /sessions first listed the session's end, Unix time; the same after a restart. {_NEWS}",
+        f"Time when /sessions first listed the session's end, Unix time; the same after a restart. {_NEWS}",
         ("charger", "session_id"),
         _ended(lambda ended: ended.reported_at_seconds),
     ),

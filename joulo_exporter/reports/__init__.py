@@ -1,12 +1,9 @@
 """Reports on the ledger: sessions, RFID tags, and the history for Prometheus. They read, and change nothing."""
 
 from joulo_exporter.reports.backfill import Backfill, backfill
-from joulo_exporter.reports.completeness import completeness_lines
-from joulo_exporter.reports.evcc import evcc_yaml
-from joulo_exporter.reports.formats import FORMATS
-from joulo_exporter.reports.moments import parse_from, parse_to
-from joulo_exporter.reports.rows import Selection, refuse_unknown, rows_of
-from joulo_exporter.reports.tags import tag_table, tags_of
+from joulo_exporter.reports.sessions import FORMATS, Selection, refuse_unknown, session_rows
+from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
+from joulo_exporter.reports.text import completeness_lines, parse_from, parse_to
 
 __all__ = [
     "FORMATS",
@@ -18,7 +15,7 @@ __all__ = [
     "parse_from",
     "parse_to",
     "refuse_unknown",
-    "rows_of",
+    "session_rows",
     "tag_table",
     "tags_of",
 ]

@@ -15,19 +15,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.reports import curve
-from joulo_exporter.reports.completeness import completeness_text
-from joulo_exporter.reports.curve import course
-from joulo_exporter.reports.figures import hundredths_text
-from joulo_exporter.reports.history import HISTORIES, AccountHistory, Series
+from joulo_exporter.reports.history import CHARGING, HISTORIES, AccountHistory, Quantity, Series, values_at
+from joulo_exporter.reports.text import completeness_text, hundredths_text, ledger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from joulo_exporter.ledger.reader import LedgerReader
     from joulo_exporter.metrics import Family
-    from joulo_exporter.reports.curve import Quantity
-    from joulo_exporter.snapshot import Tags
+    from joulo_exporter.models.tag import Tags
 
 _SAMPLES_PER_REPORT = 1_000
 _HOUR_MS = 3_600_000
@@ -35,7 +31,7 @@ _HUNDREDTHS = 2
 
 
 class Backfill(msgspec.Struct, frozen=True):
-    """What is wanted of the history."""
+    """The part of the history that is printed, and its form."""
 
     now_seconds: float
     """The present: every series ends here, with the value that the exporter serves."""
@@ -61,8 +57,8 @@ def backfill(
         reader: the ledger.
         accounts: names of the accounts that the exporter serves.
         tags: the configuration's vehicles.
-        wanted: what is wanted.
-        progress: told now and then which share of the work is done.
+        wanted: the part of the history.
+        progress: called now and then with the share of the work that is done, from 0 to 1.
 
     Raises:
         LedgerError: the history of an account is not complete.
@@ -73,14 +69,15 @@ def backfill(
 
 def _history(reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -> AccountHistory:
     known = reader.completeness(account)
-    subject = f"account {account}: the ledger" if account else "the ledger"
     if not known.complete:
-        raise LedgerError(f"{subject} {completeness_text(known)}; wait until joulo_history_complete is 1")
+        raise LedgerError(
+            f"{ledger_of(account)} {completeness_text(known)}; wait until joulo_history_complete is 1"
+        )
     history = AccountHistory(reader, account, tags, round(wanted.now_seconds * 1000))
     if history.unlabelled:
         raise LedgerError(
-            f"{subject} has no label for charger {history.unlabelled[0]} yet; "
-            "let the exporter run until /chargers has answered"
+            f"{ledger_of(account)} has no label for charger {history.unlabelled[0]} yet; "
+            "let the exporter run until it has read /chargers"
         )
     return history
 
@@ -114,7 +111,7 @@ def _lines(
 ) -> Iterator[str]:
     start = f"{family.name}{_label_text(series.labels | dict(wanted.labels))} "
     samples = _samples(quantity, series, wanted)
-    if quantity is not curve.CHARGING:  # its timeline on the dashboard shows a gap where there is no sample
+    if quantity is not CHARGING:  # its timeline on the dashboard shows a gap where there is no sample
         samples = _needed(samples, round(wanted.step_s * 1000))
     first_ms = None
     end_ms = round(wanted.now_seconds * 1000)
@@ -134,7 +131,7 @@ def _samples(quantity: Quantity, series: Series, wanted: Backfill) -> Iterator[t
         if series.ends:
             last_end_ms = max(charge.end_ms for charge in series.charges())
             end_ms = min(end_ms, last_end_ms + 2 * round(wanted.step_s * 1000))
-        yield from course(series.charges(), quantity, _ticks(first.start_ms, end_ms, wanted))
+        yield from values_at(series.charges(), quantity, _ticks(first.start_ms, end_ms, wanted))
     if wanted.to_seconds is None and series.served is not None:
         yield now_ms, series.served
 

@@ -1,45 +1,176 @@
-"""The series of a backfill: which there are, their sessions, and the values that the exporter serves now."""
+"""The history of an account: the series of each metric, and their values over time, which follow from sessions.
+
+Everything is an integer: times are milliseconds, energy and credits hundredths. A session's energy is
+spread evenly over its duration, rounded down, so that a sum over sessions never falls from one sample to the next.
+"""
 
 from __future__ import annotations
 
+import enum
+import heapq
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag
-from joulo_exporter.reports import curve
-from joulo_exporter.reports.curve import Charge, Finish, Kind, last_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from joulo_exporter.ledger import Totals
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.metrics import Family
-    from joulo_exporter.reports.curve import Quantity
-    from joulo_exporter.snapshot import Tags
+    from joulo_exporter.models.tag import Tags
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """A finished session as the metrics of the last session show it; ``None`` is a value that is not known."""
+
+    ended_ns: int
+    """To the nanosecond, which is finer than the ledger's floats: nothing is lost between them and a sample."""
+    started_ns: int | None
+    duration_ms: int
+    kwh_hundredths: int | None
+    credits_hundredths: int | None
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """A session with the figures that its series need."""
+
+    start_ms: int
+    end_ms: int
+    """Not before the start; of a session in progress, the present."""
+    kwh_hundredths: int
+    credits_hundredths: int
+    finish: Finish | None
+    """``None`` while it is in progress."""
+
+    def kwh_hundredths_at(self, moment_ms: int) -> int:
+        """Return the energy until a moment between start and end."""
+        return self.kwh_hundredths * (moment_ms - self.start_ms) // (self.end_ms - self.start_ms)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Return the order of finished sessions: by their end, then by their start."""
+        if self.finish is None:
+            return -1, -1
+        return self.finish.ended_ns, -1 if self.finish.started_ns is None else self.finish.started_ns
+
+
+class Kind(enum.Enum):
+    """The sessions of which a quantity is made."""
+
+    SUM = "all sessions together"
+    MOMENT = "the session in progress; nothing of it remains"
+    LAST = "the session that ended last; there is no value before the first end"
+
+
+class Quantity(msgspec.Struct, frozen=True):
+    """A figure that follows from sessions."""
+
+    kind: Kind
+    decimals: int
+    """Number of an integer's last digits that are decimals: 2 for hundredths."""
+    after: Callable[[Charge], int | None] = lambda _charge: 0
+    """A session's part of it from its end on."""
+    during: Callable[[Charge, int], int] = lambda _charge, _moment: 0
+    """A session's part of it while it lasts."""
+    served: Callable[[Totals], int] = lambda _totals: 0
+    """The total that the exporter serves of it, of a sum."""
+
+
+def _of_finish(value: Callable[[Finish], int | None]) -> Callable[[Charge], int | None]:
+    return lambda charge: None if charge.finish is None else value(charge.finish)
+
+
+TOTAL_KWH = Quantity(
+    Kind.SUM,
+    2,
+    lambda charge: charge.kwh_hundredths,
+    Charge.kwh_hundredths_at,
+    lambda totals: totals.kwh_hundredths,
+)
+TOTAL_CREDITS = Quantity(
+    Kind.SUM, 2, lambda charge: charge.credits_hundredths, served=lambda totals: totals.credits_hundredths
+)
+FINISHED_SESSIONS = Quantity(Kind.SUM, 0, _of_finish(lambda _finish: 1), served=lambda totals: totals.sessions)
+FINISHED_SECONDS = Quantity(
+    Kind.SUM, 3, _of_finish(lambda finish: finish.duration_ms), served=lambda totals: totals.duration_ms
+)
+CHARGING = Quantity(Kind.MOMENT, 0, during=lambda _charge, _moment: 1)
+SESSION_KWH = Quantity(Kind.MOMENT, 2, during=Charge.kwh_hundredths_at)
+LAST_KWH = Quantity(Kind.LAST, 2, _of_finish(lambda finish: finish.kwh_hundredths))
+LAST_CREDITS = Quantity(Kind.LAST, 2, _of_finish(lambda finish: finish.credits_hundredths))
+LAST_START = Quantity(Kind.LAST, 9, _of_finish(lambda finish: finish.started_ns))
+LAST_END = Quantity(Kind.LAST, 9, _of_finish(lambda finish: finish.ended_ns))
 
 _QUANTITIES: dict[str, Quantity] = {
-    "joulo_charging": curve.CHARGING,
-    "joulo_session_kwh": curve.SESSION_KWH,
-    "joulo_total_kwh": curve.TOTAL_KWH,
-    "joulo_ere_credits_total": curve.TOTAL_CREDITS,
-    "joulo_sessions_total": curve.FINISHED_SESSIONS,
-    "joulo_session_seconds_total": curve.FINISHED_SECONDS,
-    "joulo_last_session_kwh": curve.LAST_KWH,
-    "joulo_last_session_ere_credits": curve.LAST_CREDITS,
-    "joulo_last_session_start_timestamp_seconds": curve.LAST_START,
-    "joulo_last_session_end_timestamp_seconds": curve.LAST_END,
-    "joulo_vehicle_kwh_total": curve.TOTAL_KWH,
-    "joulo_vehicle_ere_credits_total": curve.TOTAL_CREDITS,
-    "joulo_vehicle_sessions_total": curve.FINISHED_SESSIONS,
+    "joulo_charging": CHARGING,
+    "joulo_session_kwh": SESSION_KWH,
+    "joulo_total_kwh": TOTAL_KWH,
+    "joulo_ere_credits_total": TOTAL_CREDITS,
+    "joulo_sessions_total": FINISHED_SESSIONS,
+    "joulo_session_seconds_total": FINISHED_SECONDS,
+    "joulo_last_session_kwh": LAST_KWH,
+    "joulo_last_session_ere_credits": LAST_CREDITS,
+    "joulo_last_session_start_timestamp_seconds": LAST_START,
+    "joulo_last_session_end_timestamp_seconds": LAST_END,
+    "joulo_vehicle_kwh_total": TOTAL_KWH,
+    "joulo_vehicle_ere_credits_total": TOTAL_CREDITS,
+    "joulo_vehicle_sessions_total": FINISHED_SESSIONS,
 }
 
 HISTORIES: tuple[tuple[Family, Quantity], ...] = tuple(
     (family, _QUANTITIES[family.name]) for family in FAMILIES if family.name in _QUANTITIES
 )
 """The metrics that have a history, in the order in which they are served."""
+
+
+def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield (tick, value) for each tick that has a value.
+
+    Args:
+        charges: by their start; of several in progress, a quantity of the moment shows the one that began last.
+        quantity: the figure.
+        ticks: moments in milliseconds, rising.
+    """
+    upcoming = iter(charges)
+    following = next(upcoming, None)
+    active: list[tuple[int, int, Charge]] = []  # a heap by the end; the number keeps the order of the start
+    number = total = 0
+    last: Charge | None = None
+    last_value: int | None = None
+    kind = quantity.kind
+    for tick in ticks:
+        while following is not None and following.start_ms <= tick:
+            number += 1
+            heapq.heappush(active, (following.end_ms, number, following))
+            following = next(upcoming, None)
+        while active and active[0][0] <= tick:
+            ended = heapq.heappop(active)[2]
+            if kind is Kind.SUM:
+                total += quantity.after(ended) or 0
+            elif kind is Kind.LAST:
+                last = last_of((ended,) if last is None else (last, ended))
+                last_value = None if last is None else quantity.after(last)
+        if kind is Kind.SUM:
+            part = sum(quantity.during(charge, tick) for _, _, charge in active) if active else 0
+            yield tick, total + part
+        elif kind is Kind.MOMENT:
+            yield tick, quantity.during(max(active, key=_number)[2], tick) if active else 0
+        elif last_value is not None:
+            yield tick, last_value
+
+
+def last_of(charges: Iterable[Charge]) -> Charge | None:
+    """Return the finished session that ended last; of equal ones the first is meant, as in the ledger."""
+    finished = (charge for charge in charges if charge.finish is not None)
+    return max(finished, key=lambda charge: charge.rank, default=None)
+
+
+def _number(entry: tuple[int, int, Charge]) -> int:
+    return entry[1]
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -49,7 +180,7 @@ class Series(msgspec.Struct, frozen=True):
     charges: Callable[[], Iterator[Charge]]
     """Its sessions, by their start; each time anew."""
     served: int | None
-    """What the exporter serves of it now; ``None`` if it serves no such series."""
+    """The value that the exporter serves of it now; ``None`` if it serves no such series."""
     ends: bool
     """Whether the series ends with its last session: the charger is not linked any more."""
 
@@ -89,7 +220,7 @@ class AccountHistory:
                 yield Series(
                     labels={"vehicle": vehicle} | account,
                     charges=lambda vehicle=vehicle: self._vehicle_charges(vehicle),  # type: ignore[misc]
-                    served=_served_total(totals, quantity),
+                    served=quantity.served(totals),
                     ends=False,
                 )
             return
@@ -131,24 +262,18 @@ class AccountHistory:
 
     def _served_now(self, charger_id: str, quantity: Quantity) -> int | None:
         if quantity.kind is Kind.SUM:
-            return _served_total(self._chargers[charger_id], quantity)
+            return quantity.served(self._chargers[charger_id])
         if quantity.kind is Kind.LAST:
             last = self._last[charger_id]
             return None if last is None else quantity.after(last)
         charger = self._live.get(charger_id)
         if charger is None:
             return None
-        if quantity is curve.CHARGING:
+        if quantity is CHARGING:
             return None if charger.charging is None else int(charger.charging)
-        return 0 if charger.session is None else charger.session.kwh_hundredths
-
-
-def _served_total(totals: Totals, quantity: Quantity) -> int:
-    if quantity is curve.TOTAL_KWH:
-        return totals.kwh_hundredths
-    if quantity is curve.TOTAL_CREDITS:
-        return totals.credits_hundredths
-    return totals.duration_ms if quantity is curve.FINISHED_SECONDS else totals.sessions
+        if charger.session is None:
+            return None if charger.session_unreadable else 0
+        return charger.session.kwh_hundredths
 
 
 def _finish(session: RecordedSession) -> Finish | None:

@@ -19,7 +19,7 @@ _OWN_CAR_SHARE = 0.85
 """The rest of the sessions has no tag: a visitor, or a charger that starts by itself."""
 WH_PER_HUNDREDTH = 10
 _CREDITS_PER_KWH = 0.3327
-"""About what the vendor's example answers show: 13.67 credits for 41.08 kWh."""
+"""About what the vendor's example API responses show: 13.67 credits for 41.08 kWh."""
 
 
 class Cadence(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +27,8 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
 
     The live part is a time-lapse: a real session takes a night, a person watches for five minutes.
     Energy arrives ``time_lapse`` times as fast as the charger's power would bring it, so that with the
-    defaults a session of two minutes brings 2 to 4 kWh, and the power computed from the meter readings
-    looks like that of a fast charger (74 or 110 kW). All timestamps are real.
+    defaults a session of two minutes brings 1 to 2 kWh, and the power computed from the meter readings
+    looks like that of a fast charger (37 or 55 kW): about the most that is plausible. All timestamps are real.
     """
 
     session_s: tuple[float, float] = (100, 200)
@@ -39,7 +39,7 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     """Time from a session's end to its ERE credits."""
     sync_s: int = 5
     """Step in which meter readings and the energy of live sessions advance; the vendor's own is 900."""
-    time_lapse: float = 10
+    time_lapse: float = 5
 
     def __post_init__(self) -> None:
         """Refuse an impossible pace.
@@ -115,12 +115,12 @@ class SimulatedCharger(msgspec.Struct, frozen=True, kw_only=True):
     connection_type: str
     mid_certified: bool
     busy_status: str
-    """The status while charging: both ``online`` and ``charging`` are seen in real answers."""
+    """The status while charging: both ``online`` and ``charging`` are seen in real API responses."""
     first_meter_wh: int
     """The meter reading at the beginning of the history."""
     sessions_per_day: float
     own_car: int
-    """Which of ``CARS`` usually charges here."""
+    """Index in ``CARS`` of the car that usually charges here."""
 
     def draw_car(self, numbers: random.Random) -> Car:
         """Return the car of one session: its own or a visitor's, so that no car charges twice at once."""

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from victim import HOST, Outcome, Victim, victim
+from support.victim import HOST, Outcome, Victim, victim
 
 SECONDS = 6.0
 ROUNDS = {

@@ -1,4 +1,4 @@
-"""Clients that mean no good, each a coroutine; ``python attacks.py NAME HOST PORT CLIENTS SECONDS`` runs one.
+"""Hostile clients, each a coroutine; ``python -m abuse.attacks NAME HOST PORT CLIENTS SECONDS`` runs one of them.
 
 Each counts how its connections ended, by status or ``closed``, and prints that as JSON.
 """
@@ -13,10 +13,8 @@ import resource
 import sys
 import time
 from itertools import cycle
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # as a program it has no pytest to do so
 from support.http_shapes import MALFORMED, SHAPES
 
 if TYPE_CHECKING:

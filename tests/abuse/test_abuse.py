@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from victim import victim
+from support.victim import victim
 
 pytestmark = pytest.mark.e2e
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 import pytest
-from loopback import PROXY_PASSWORD, TOKEN
+from support.loopback import PROXY_PASSWORD, TOKEN
 
 from joulo_exporter.api import CHARGERS, JouloClient, open_session
 from joulo_exporter.config import DEFAULT_API_URL, ApiConfig, Secret
@@ -28,7 +28,8 @@ def client_of(session, clock):
         proxy_url = None if proxy is None else Secret(proxy)
         authorities = None if ca_file is None else read_authorities(Where("joulo.yml", "api.ca_file"), ca_file)
         api = ApiConfig(base_url, timeout_s, proxy_url, authorities=authorities)
-        return JouloClient(session, api, token=Secret(token), clock=clock.now, unknown=unknown)
+        secret = None if token is None else Secret(token)
+        return JouloClient(session, api, token=secret, clock=clock.now, unknown=unknown)
 
     return make
 

@@ -1,4 +1,4 @@
-"""What is asked, and every body and failure that can come instead of an answer; no socket needed."""
+"""Requests of the client, and every body and failure that can come back; no socket needed."""
 
 from __future__ import annotations
 
@@ -11,36 +11,14 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 from aiohttp.http_exceptions import TransferEncodingError
-from loopback import TOKEN
+from support.loopback import TOKEN
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS, Endpoint, UnknownFields
+from joulo_exporter.api import CHARGERS, SESSIONS, Endpoint, UnknownFields
 from joulo_exporter.models import ApiResponse
 
 API = "https://api.joulo.nl/functions/v1/api"
 HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "payload", "first_id"),
-    [
-        (CHARGERS, "chargers", "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"),
-        (SESSIONS, "sessions", "0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3"),
-    ],
-)
-async def test_fetch_gives_the_records_of_the_endpoint(
-    client_of, answers, fixture_bytes, endpoint, payload, first_id
-):
-    answers.get(f"{API}/{payload}", body=fixture_bytes(payload))
-    response = await client_of().fetch(endpoint)
-    records = response.content if endpoint is CHARGERS else response.content.sessions
-    assert records[0].id == first_id
-    assert response.malformed == ()
-
-
-async def test_fetch_gives_the_energy_of_the_account(client_of, answers, fixture_bytes):
-    answers.get(f"{API}/energy", body=fixture_bytes("energy"))
-    assert (await client_of().fetch(ENERGY)).content.kwh_hundredths == 189361
 
 
 @pytest.mark.parametrize("base_url", [API, f"{API}/"])
@@ -63,10 +41,6 @@ async def test_each_request_carries_its_own_token_and_follows_no_redirect(client
     assert calls[0].kwargs["headers"]["Accept"] == "application/json"
     assert calls[0].kwargs["allow_redirects"] is False
     assert "Authorization" not in session.headers
-
-
-def test_endpoints_are_named_as_their_labels():
-    assert [endpoint.name for endpoint in (CHARGERS, SESSIONS, ENERGY)] == ["chargers", "sessions", "energy"]
 
 
 @pytest.mark.parametrize(
@@ -164,12 +138,6 @@ async def test_an_unknown_name_of_the_proxy_is_not_blamed_on_the_api(client_of, 
     answers.get(f"{API}/chargers", exception=raised)
     failure = await failure_of(client_of(proxy="http://proxy.example:3128"))
     assert str(failure) == "no connection to the proxy (Name or service not known); check api.proxy_url"
-
-
-async def test_cancellation_passes_untouched(client_of, answers):
-    answers.get(f"{API}/chargers", exception=asyncio.CancelledError())
-    with pytest.raises(asyncio.CancelledError):
-        await client_of().fetch(CHARGERS)
 
 
 async def test_the_timeout_covers_decoding_which_no_timer_can_interrupt(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
 from email.utils import formatdate
 
 import pytest
-from fake_clock import START_S
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import TOKEN
+from support.fake_clock import START_S
+from support.loopback import TOKEN
 
 from joulo_exporter import errors
 from joulo_exporter.api import SESSIONS
-from joulo_exporter.api.failures import retry_after_seconds, safe_hint, safe_scope
+from joulo_exporter.api.failures import retry_after_seconds, safe_hint
 from joulo_exporter.config.tokens import Secret
 
 NOW_S = 1_781_810_000.0  # Thu, 18 Jun 2026 19:13:20 GMT
@@ -83,6 +84,8 @@ async def test_every_other_status_is_an_error_of_its_class(
         ("[" * 30_000, None),
         ('{"required_scope": 7}', None),
         ('{"required_scope": "a b"}', None),
+        (f'{{"required_scope": "{"x" * 41}"}}', None),
+        ('{"required_scope": "sessions:read\\n"}', None),
         (f'{{"required_scope": "{TOKEN}"}}', None),
     ],
 )
@@ -139,23 +142,6 @@ def test_a_token_too_short_to_recognise_costs_the_hint_where_it_stands(token):
     assert hint is None
 
 
-@pytest.mark.parametrize(
-    ("scope", "safe"),
-    [
-        ("sessions:read", "sessions:read"),
-        ("sessions:read energy:read", None),
-        ("x" * 41, None),
-        ("", None),
-        (None, None),
-        (["sessions:read"], None),
-        ("joulo_9fQx7LmZr2Vb5TkW", None),
-        ("sessions:read\n", None),
-    ],
-)
-def test_a_scope_must_look_like_one(scope, safe):
-    assert safe_scope(scope, SECRET) == safe
-
-
 @given(
     token=st.text(min_size=4, max_size=60),
     before=st.text(max_size=100),
@@ -176,6 +162,7 @@ def test_no_token_gets_through(token, before, after):
         (" 120 ", 120.0),
         ("1.5", 1.5),
         ("31536000000", 31_536_000_000.0),
+        ("9" * 400, sys.float_info.max),
         ("-1", None),
         ("+5", None),
         ("1e3", None),
@@ -203,12 +190,6 @@ def test_seconds_from_now(header, seconds):
 @pytest.mark.usefixtures("far_from_utc")
 def test_a_date_without_zone_is_utc_wherever_this_machine_is():
     assert retry_after_seconds("Thu Jun 18 19:15:20 2026", NOW_S) == 120
-
-
-def test_an_absurd_number_stays_large_and_finite():
-    seconds = retry_after_seconds("9" * 400, NOW_S)
-    assert seconds > 1e300
-    assert math.isfinite(seconds)
 
 
 DATE_LIKE = st.from_regex(r"[A-Z][a-z]{2},? ?\d{1,3}[ -][A-Z][a-z]{2}[ -]\d{1,6} \d{1,3}:\d{1,3}(:\d+)?.{0,8}")

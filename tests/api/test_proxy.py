@@ -1,11 +1,11 @@
-"""A real proxy: what it gets to know, and what its faults look like."""
+"""A real proxy: it never sees the token, and its faults are named as its own."""
 
 from __future__ import annotations
 
 import pytest
-from api_certificates import make_ca, make_server, server_context
-from loopback import PROXY_PASSWORD, TOKEN, answer, free_port, loopback, reset, saying
-from relay import relay
+from support.api_certificates import make_ca, make_server, server_context
+from support.loopback import PROXY_PASSWORD, TOKEN, answer, free_port, loopback, reset, saying
+from support.relay import relay
 
 from joulo_exporter import errors
 from joulo_exporter.api import CHARGERS
@@ -53,7 +53,7 @@ async def test_a_password_is_percent_encoded_in_the_url(client_of):
         assert (await client_of(api.url, proxy=url).fetch(CHARGERS)).content[0].id == "a"
 
 
-async def test_a_proxy_that_wants_another_password(client_of, failure_of):
+async def test_a_proxy_with_another_password(client_of, failure_of):
     async with relay(user="somebody:else") as proxy:
         failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port)))
     assert type(failure) is errors.ApiConnectionError
@@ -88,7 +88,7 @@ async def test_a_proxy_that_hangs_up_is_asked_once(client_of, failure_of):
     assert len(proxy.heads) == 1
 
 
-async def test_a_proxy_whose_certificate_nobody_vouches_for(client_of, failure_of, ca):
+async def test_a_proxy_whose_certificate_nobody_trusts(client_of, failure_of, ca):
     async with relay(context=server_context(ca.with_name("server.pem"))) as proxy:
         failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port, "https")))
     assert str(failure).startswith("the certificate of the proxy is not trusted (unable to get local issuer")
@@ -96,7 +96,7 @@ async def test_a_proxy_whose_certificate_nobody_vouches_for(client_of, failure_o
     assert proxy.heads == []
 
 
-async def test_an_api_behind_the_proxy_whose_certificate_nobody_vouches_for(client_of, failure_of, ca):
+async def test_an_api_behind_the_proxy_whose_certificate_nobody_trusts(client_of, failure_of, ca):
     async with (
         loopback(saying(answer(BODY)), context=server_context(ca.with_name("server.pem"))) as api,
         relay() as proxy,

@@ -1,4 +1,4 @@
-"""Answers over a real socket on loopback, whole and broken, in time and late."""
+"""API responses over a real socket on loopback: whole and broken, in time and late."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from loopback import (
+from support.loopback import (
     answer,
     hang,
     head,
@@ -145,7 +145,7 @@ async def test_cancellation_passes_untouched(client_of):
     assert fetching.cancelled()
 
 
-NESTED = b'{"chargers": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+NESTED = b'{"chargers": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}"
 
 
 @pytest.mark.parametrize(

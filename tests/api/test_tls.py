@@ -6,8 +6,8 @@ import asyncio
 import ssl
 
 import pytest
-from api_certificates import make_ca, make_self_signed, make_server, server_context
-from loopback import answer, loopback, saying
+from support.api_certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
+from support.loopback import answer, loopback, saying
 
 from joulo_exporter import errors
 from joulo_exporter.api import CHARGERS
@@ -24,6 +24,9 @@ def ca(tmp_path_factory):
     make_server(certificate, "expired", days=-1)
     make_self_signed(certificate.parent)
     make_ca(certificate.parent, "other")
+    make_server(certificate, "anonymous", extensions=("authorityKeyIdentifier=none",))
+    make_server(certificate, "client-only", extensions=(*KEY_IDENTIFIERS, "extendedKeyUsage=clientAuth"))
+    make_server(make_ca(certificate.parent, "plain", extensions=()), "of-plain")
     return certificate
 
 
@@ -49,6 +52,9 @@ def serving(ca, name, *, host="127.0.0.1"):
         ("expired", "ca",
          ("the certificate of 127.0.0.1, or that of its CA, is out of date (certificate has expired); "
           "have it renewed, or set this machine's clock")),
+        ("client-only", "ca",
+         ("the certificate of 127.0.0.1, or that of its CA, is refused (unsuitable certificate purpose); "
+          "have it made anew without that fault, or check api.url")),
     ],
 )  # fmt: skip
 async def test_a_certificate_is_refused_before_the_token_is_sent(client_of, failure_of, ca, name, ca_file, says):
@@ -62,10 +68,16 @@ async def test_a_certificate_is_refused_before_the_token_is_sent(client_of, fail
 
 @pytest.mark.parametrize(
     ("name", "ca_file"),
-    [("server", "ca"), ("alone", "alone"), ("server", "server"), ("server", "both")],
-    ids=["its CA", "itself, self-signed", "itself, from a CA", "one of several"],
-)
-async def test_a_ca_of_ones_own_vouches(client_of, ca, name, ca_file):
+    [
+        ("server", "ca"), ("alone", "alone"), ("server", "server"), ("server", "both"),
+        ("of-plain", "plain"), ("anonymous", "ca"),
+    ],
+    ids=[
+        "its CA", "itself, self-signed", "itself, from a CA", "one of several",
+        "a CA without keyUsage", "its CA, without authority key identifier",
+    ],
+)  # fmt: skip
+async def test_a_ca_of_the_operators_own_is_trusted(client_of, ca, name, ca_file):
     ca.with_name("both.pem").write_text(f"# two\n{ca.with_name('other.pem').read_text()}\n{ca.read_text()}")
     async with serving(ca, name) as api:
         answered = await client_of(api.url, ca_file=ca.with_name(f"{ca_file}.pem")).fetch(CHARGERS)

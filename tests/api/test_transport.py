@@ -1,4 +1,4 @@
-"""What leaves the machine, to whom and how often, and what comes of it when there is no way."""
+"""Requests over a real socket: headers, redirects, lost connections, and no token where it does not belong."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import socket
 from unittest.mock import AsyncMock
 
 import pytest
-from loopback import TOKEN, answer, free_port, loopback, reset, saying
+from support.loopback import TOKEN, answer, free_port, loopback, reset, saying
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api import CHARGERS
+from joulo_exporter.api import CHARGERS, ERE_PRICE
 
 BODY = b'{"chargers": [{"id": "a"}]}'
 
@@ -29,14 +29,6 @@ async def test_what_is_sent(client_of):
     assert set(headers) == {"host", "authorization", "user-agent", "accept", "accept-encoding"}
 
 
-async def test_no_cookie_comes_back(client_of):
-    async with loopback(saying(answer(BODY, "Set-Cookie: session=1; Path=/", "Connection: close"))) as api:
-        client = client_of(api.url.replace("127.0.0.1", "localhost"))
-        await client.fetch(CHARGERS)
-        await client.fetch(CHARGERS)
-    assert "cookie" not in api.headers(1)
-
-
 async def test_environment_sets_no_proxy_and_no_password(client_of, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login joulo password other\n")
@@ -49,19 +41,29 @@ async def test_environment_sets_no_proxy_and_no_password(client_of, monkeypatch,
 
 
 @pytest.mark.parametrize("status", ["301 x", "302 x", "303 x", "307 x", "308 x"])
-async def test_a_redirect_takes_the_token_nowhere(client_of, failure_of, status):
+@pytest.mark.parametrize("endpoint", [CHARGERS, ERE_PRICE], ids=["chargers", "the public price"])
+async def test_a_redirect_takes_the_token_nowhere(client_of, failure_of, endpoint, status):
     async with (
         loopback(saying(answer(BODY))) as elsewhere,
         loopback(saying(answer(b"", f"Location: {elsewhere.url}/chargers", status=status))) as api,
     ):
-        failure = await failure_of(client_of(api.url))
+        failure = await failure_of(client_of(api.url), endpoint)
     assert failure.code == status[:3]
     assert str(failure) == (
-        f"/chargers: {status[:3]}, a redirect to 127.0.0.1, which is not followed because the token would travel "
-        "with it; check api.url"
+        f"{endpoint.path}: {status[:3]}, a redirect to 127.0.0.1, which is not followed because the token would "
+        "travel with it; check api.url"
     )
     assert elsewhere.heads == []
     assert len(api.heads) == 1
+    assert ("authorization" in api.headers()) == (endpoint is CHARGERS)
+
+
+@pytest.mark.parametrize("token", [None, TOKEN], ids=["public client", "client of an account"])
+async def test_the_public_price_is_asked_without_a_token(client_of, token):
+    async with loopback(saying(answer(b'{"ok": true, "current": {"mid_eur": 0.24}}'))) as api:
+        assert (await client_of(api.url, token=token).fetch(ERE_PRICE)).content.euros == 0.24
+    assert "authorization" not in api.headers()
+    assert TOKEN.encode() not in api.heads[0]
 
 
 @pytest.mark.parametrize(
@@ -87,12 +89,6 @@ async def test_of_where_a_redirect_leads_only_the_host_is_shown(client_of, failu
 
 def _moved(location):
     return b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\nLocation: " + location.encode() + b"\r\n\r\n"
-
-
-async def test_what_is_lost_on_a_new_connection_is_not_asked_again(client_of, failure_of):
-    async with loopback(reset) as api:
-        await failure_of(client_of(api.url))
-    assert len(api.heads) == 1
 
 
 async def test_what_is_lost_on_a_used_connection_is_not_asked_again(client_of, failure_of):
@@ -159,6 +155,7 @@ async def test_a_connection_lost_before_the_answer(client_of, failure_of, say):
     assert type(failure) is errors.ApiConnectionError
     assert failure.code == "connection"
     assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
+    assert len(api.heads) == 1  # it is not asked again
 
 
 async def test_nobody_listens(client_of, failure_of):

@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent
 
 STOCK = """
 import os, sys, time, urllib.request
-import joulo_exporter.cli.serving
+import joulo_exporter.cli.commands, joulo_exporter.service
 from prometheus_client import CollectorRegistry, start_http_server
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 

@@ -54,23 +54,13 @@ SCENES = (
     Scene("the same, scraped every 15 s", 1000, 10, haste=4, settling=7, minutes=10, scraped_s=15),
     Scene("the same, every tenth hangs", 1000, 10, haste=6, hanging=10, timeout_s=10 / 6),
     Scene("5,000 accounts, 2 chargers each", 5000, 2, haste=2, minutes=1),
-    Scene(
-        "first import: 1,000 accounts, 1,000 sessions each",
-        1000,
-        1,
-        1,
-        sessions=1000,
-        settling=2,
-        minutes=1,
-        scraped_s=5,
-    ),
+    Scene("first import: 1,000 accounts, 1,000 sessions each", 1000, 1, 1, sessions=1000, minutes=1, scraped_s=5),
 )
 
 COLUMNS = (
     "scene",
     "requests",
     "CPU of one, ms",
-    "of that rendering",
     "of a core, at the documented rate",
     "longest event-loop iteration, ms (of CPU): start, then",
     "requests a second: mean, most",
@@ -118,15 +108,13 @@ def run(scene: Scene) -> dict[str, Any]:
             address = json.loads(process.stdout.readline())["address"]
             answers = scraping(address, process, scene.scraped_s / scene.haste) if scene.scraped_s else []
             start = json.loads(process.stdout.readline())
-            arrivals(port)
             watched = json.loads(process.stdout.readline())
-            meanwhile = arrivals(port)
+            arrivals(port)
             last = json.loads(process.stdout.readline())
             asked = arrivals(port)
     return {
         "refreshes": len(asked),
         "ms_each": 1000 * last["cpu_s"] / max(1, len(asked)),
-        "render_ms_each": 1000 * watched["render_cpu_s"] / max(1, len(meanwhile)),
         "core_percent": 100 * last["cpu_s"] / last["wall_s"] / scene.haste,
         "scrape_ms": 1000 * max(answers, default=0.0),
         "iteration_at_start": f"{start['longest_iteration_ms']:.0f} ({start['longest_iteration_cpu_ms']:.0f})",
@@ -184,7 +172,6 @@ def main() -> None:
             scene.name,
             f"{f['refreshes']:,}",
             f"{f['ms_each']:.2f}",
-            f"{f['render_ms_each']:.2f}",
             f"{f['core_percent']:.2f} %",
             f"{f['iteration_at_start']}, {f['iteration_then']}",
             f"{f['mean_per_s']:.1f}, {f['most_per_s']}",

@@ -14,8 +14,8 @@ import time
 import zlib
 from pathlib import Path
 
-from fleet import picture
 from prometheus_client import start_http_server
+from support.fleet import fleet_snapshot
 
 from joulo_exporter import web
 from joulo_exporter.exposition import Exposition
@@ -74,7 +74,7 @@ class Ours:
 
     def _publish(self, account: int) -> None:
         name = name_of(account, self._accounts)
-        self._exposition.publish(str(account), picture(name, self._chargers, generation=self._generation))
+        self._exposition.publish(str(account), fleet_snapshot(name, self._chargers, generation=self._generation))
 
     async def _watch_iterations(self) -> None:
         while True:
@@ -106,9 +106,9 @@ class Ours:
 
 def stock(accounts: int, chargers: int) -> None:
     """Serve the same collector as the library's documentation shows it."""
-    pictures = [picture(name_of(account, accounts), chargers) for account in range(accounts)]
+    snapshots = [fleet_snapshot(name_of(account, accounts), chargers) for account in range(accounts)]
     registry = process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0))
-    registry.register(JouloCollector(lambda: pictures))
+    registry.register(JouloCollector(lambda: snapshots))
     gc.collect()
     server, _ = start_http_server(0, addr="127.0.0.1", registry=registry)
     print(server.server_port, resident_mib(), flush=True)
@@ -117,10 +117,10 @@ def stock(accounts: int, chargers: int) -> None:
 
 def naive(accounts: int, chargers: int) -> None:
     """Print the CPU of rendering and compressing everything: of a scrape, if nothing were kept."""
-    pictures = [picture(name_of(account, accounts), chargers) for account in range(accounts)]
+    snapshots = [fleet_snapshot(name_of(account, accounts), chargers) for account in range(accounts)]
     families = [FamilyLines(family) for family in FAMILIES]
     began_s = time.process_time()
-    pieces = [[family.render(each) for family in families] for each in pictures]
+    pieces = [[family.render(each) for family in families] for each in snapshots]
     zlib.compress(b"".join(b"".join(column) for column in zip(*pieces, strict=True)), 1)
     print(time.process_time() - began_s)
 

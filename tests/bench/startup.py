@@ -16,12 +16,11 @@ import time
 import urllib.request
 from pathlib import Path
 
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, next_page
-from joulo_exporter.models import ApiResponse, Charger, Session, SessionPage
-from joulo_exporter.schedule import Pause
+from ledger import imported
+
+from joulo_exporter.ledger import AccountLedger, Database
 
 RUNS = 5
-NOW_S = 1_781_810_000.0
 SIZES = ((1, 100), (1, 10_000), (1, 100_000), (1000, 100))
 
 
@@ -30,17 +29,7 @@ def filled(folder: Path, accounts: int, sessions: int) -> None:
     database = Database(folder)
     for number in range(1, accounts + 1):
         name = "" if accounts == 1 else f"a{number}"
-        ledger = AccountLedger(database, name, configured_labels={}, vehicles={})
-        pause = Pause(NOW_S, 60.0)
-        ledger.record_chargers(ApiResponse((Charger("c1", slug="oprit"),)), pause)
-        walk = next_page(ledger.load()[1], NOW_S, interval_s=600.0, resync_interval_s=7 * 86_400).walk
-        for offset in range(0, sessions, PAGE_SIZE - 1):
-            page = tuple(
-                Session(f"{name}s{n}", "c1", NOW_S - 7200 * (n + 1), None, NOW_S - 7200 * n - 3600, 1000, 300)
-                for n in range(offset, min(offset + PAGE_SIZE, sessions))
-            )
-            walk = ledger.record_page(ApiResponse(SessionPage(page)), pause, PageRequest(walk, offset)).walk
-        ledger.record_page(ApiResponse(SessionPage(())), pause, PageRequest(walk, sessions))
+        imported(AccountLedger(database, name, configured_labels={}, vehicles={}), sessions)
     database.close()
 
 
@@ -86,7 +75,7 @@ def main() -> None:
     for what, code in (
         ("Python alone", "pass"),
         ("aiohttp, prometheus_client", "import aiohttp.web, prometheus_client"),
-        ("the exporter", "import joulo_exporter.cli.serving"),
+        ("the exporter", "import joulo_exporter.cli.commands, joulo_exporter.service"),
     ):
         print(f"| {what} | {seconds_of('-c', code):.2f} |", flush=True)
     print("\n| accounts | sessions each | start to the first scrape with values, s |\n|--:|--:|--:|")

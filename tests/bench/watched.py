@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import cProfile
 import json
 import logging
 import os
@@ -12,18 +11,11 @@ import selectors
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
-from joulo_exporter.cli.serving import serve  # noqa: F401 -- what the command loads is what is measured
+from joulo_exporter.cli import commands  # noqa: F401 -- the measurement is of all that the command loads
 from joulo_exporter.config import load_config
-from joulo_exporter.exposition import Exposition
 from joulo_exporter.service import Service, WebOptions
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from joulo_exporter.exposition import Body
 
 
 def resident_mib() -> float:
@@ -64,60 +56,26 @@ class Iterations(selectors.DefaultSelector):
             self._begin()
 
 
-class Renderings:
-    """Counts the CPU time of rendering, compressing and joining for scrapes."""
-
-    def __init__(self) -> None:
-        self.measuring = True
-        """Whether this is worth the CPU that it takes."""
-        self.cpu_s = 0.0
-        self._steps = Exposition._steps
-        Exposition._steps = lambda *arguments, **options: self._measured(self._steps(*arguments, **options))
-
-    def _measured(self, steps: Generator[None, None, Body]) -> Generator[None, None, Body]:
-        if not self.measuring:
-            return (yield from steps)
-        while True:
-            began_s = time.thread_time()
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
-            finally:
-                self.cpu_s += time.thread_time() - began_s
-            yield
-
-
 async def measured(service: Service, iterations: Iterations, phases: list[float]) -> None:
     """Run the service; print a line of figures after each phase. The last one is for the CPU alone."""
-    renderings = Renderings()
     started = asyncio.Event()
     addresses: list[str] = []
     serving = asyncio.create_task(service.run(lambda bound: (addresses.extend(bound), started.set())))
     await started.wait()
     print(json.dumps({"address": addresses[0]}), flush=True)
-    profile = cProfile.Profile() if "PROFILE" in os.environ else None
     for number, phase_s in enumerate(phases):
         iterations.reset()
-        iterations.measuring = renderings.measuring = number < len(phases) - 1
-        renderings.cpu_s = 0.0
-        cpu_s, wall_s, main_s = time.process_time(), time.perf_counter(), time.thread_time()
-        if profile and number == len(phases) - 1:
-            profile.enable()
+        iterations.measuring = number < len(phases) - 1
+        cpu_s, wall_s = time.process_time(), time.perf_counter()
         await asyncio.sleep(phase_s)
         figures = {
             "cpu_s": time.process_time() - cpu_s,
-            "loop_cpu_s": time.thread_time() - main_s,
-            "render_cpu_s": renderings.cpu_s,
             "wall_s": time.perf_counter() - wall_s,
             "longest_iteration_ms": iterations.longest_s * 1000,
             "longest_iteration_cpu_ms": iterations.longest_cpu_s * 1000,
             "resident_mib": resident_mib(),
         }
         print(json.dumps(figures), flush=True)
-    if profile:
-        profile.disable()
-        profile.dump_stats(os.environ["PROFILE"])
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving

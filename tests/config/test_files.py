@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from api_certificates import make_ca
+from support.api_certificates import make_ca
 
 from joulo_exporter.config import load_config
 from joulo_exporter.config.files import Where, read_authorities

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,6 @@ EVERY = ("alertmanager.yml", "alertmanager-0.26.yml")
 SINCE_0_26 = {"bot_token_file": "bot_token", "user_key_file": "user_key", "token_file": "token"}
 WINDOW_S = 3600
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def amtool(*arguments):
-    return subprocess.run(["amtool", *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
 def config(name):
@@ -41,14 +36,15 @@ def seconds(duration):
     return int(duration[:-1]) * SECONDS[duration[-1]]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", EVERY)
-def test_alertmanager_takes_it(tmp_path, name):
+def test_alertmanager_takes_it(generation, tmp_path, name):
     text = (DEPLOY / name).read_text().replace("templates/", f"{DEPLOY}/templates/")
-    if name != "alertmanager.yml":  # the real one here may be older
+    if name != "alertmanager.yml" and generation.version("amtool") < (0, 26):
         for newer, older in SINCE_0_26.items():
             text = re.sub(rf"\b{newer}: \S+", f"{older}: secret", text)
     (tmp_path / name).write_text(text)
-    checked = amtool("check-config", tmp_path / name)
+    checked = generation.run("amtool", "check-config", tmp_path / name)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -71,6 +67,7 @@ def test_session_messages_are_apart_and_once(name):
     assert route["receiver"].endswith("-health")
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("labels", "receiver"),
     [
@@ -79,8 +76,10 @@ def test_session_messages_are_apart_and_once(name):
         (["alertname=JouloExporterDown", "severity=critical"], "ntfy-health"),
     ],
 )
-def test_routing(labels, receiver):
-    routed = amtool("config", "routes", "test", f"--config.file={DEPLOY / 'alertmanager.yml'}", *labels)
+def test_routing(generation, labels, receiver):
+    routed = generation.run(
+        "amtool", "config", "routes", "test", f"--config.file={DEPLOY / 'alertmanager.yml'}", *labels
+    )
     assert routed.stdout.strip() == receiver
 
 
@@ -144,6 +143,7 @@ ONE, RESOLVED = data("firing", ENDED), data("resolved", BACK)
 TWO, OTHER = data("firing", OFFLINE, BACK, FOREIGN), data("firing", FOREIGN)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("template", "alerts", "text"),
     [
@@ -191,10 +191,10 @@ TWO, OTHER = data("firing", OFFLINE, BACK, FOREIGN), data("firing", FOREIGN)
         ),
     ],
 )
-def test_texts(tmp_path, template, alerts, text):
+def test_texts(generation, tmp_path, template, alerts, text):
     (tmp_path / "data.json").write_text(json.dumps(alerts))
-    rendered = amtool(
-        "template", "render", f"--template.glob={DEPLOY}/templates/*.tmpl",
+    rendered = generation.run(
+        "amtool", "template", "render", f"--template.glob={DEPLOY}/templates/*.tmpl",
         f"--template.data={tmp_path}/data.json",
         f"--template.type={'html' if template.endswith('html') else 'text'}",
         f'--template.text={{{{ template "joulo.{template}" . }}}}',

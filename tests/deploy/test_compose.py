@@ -37,9 +37,13 @@ def run(*command):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_both_validators_take_them():
+def test_the_compose_specification_allows_them():
     tool = Path(sys.executable).with_name("check-jsonschema")
     run(tool, "--builtin-schema", "vendor.compose-spec", *(DEPLOY / name for name in EVERY))
+
+
+@pytest.mark.e2e
+def test_compose_takes_them():
     for name in EVERY:
         run("docker-compose", "-f", DEPLOY / name, "config", "-q")
 
@@ -73,6 +77,13 @@ def test_the_exporter_is_this_version_built_from_here():
         assert [where for _, where, _ in mounts(exporter)] == ["/data"]
 
 
+def test_the_page_names_the_versions():
+    page = (ROOT / "docs/install/compose.md").read_text()
+    named = dict(re.findall(r"\b(Prometheus|Alertmanager|Grafana) (\d+\.\d+\.\d+)", page))
+    images = [settings["image"].split(":") for _, service, settings in services() if service != "exporter"]
+    assert {(name.rpartition("/")[2].title(), tag.removeprefix("v")) for name, tag in images} == set(named.items())
+
+
 def test_secrets_are_files_that_git_passes_over():
     declared = compose("compose.yaml")["secrets"]
     assert declared.keys() == {"joulo-token", "grafana-password"}
@@ -97,7 +108,7 @@ def test_the_demo_differs_only_in_data_and_secrets():
     assert set(compose("compose.yaml")["volumes"]).isdisjoint(compose("compose.demo.yaml")["volumes"])
 
 
-def test_prometheus_is_configured_as_without_containers_but_for_the_addresses(tmp_path):
+def test_prometheus_is_configured_as_without_containers_but_for_the_addresses():
     shipped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     text = (DEPLOY / "compose/prometheus.yml").read_text()
     here = yaml.safe_load(
@@ -105,6 +116,10 @@ def test_prometheus_is_configured_as_without_containers_but_for_the_addresses(tm
     )
     assert here == shipped
     assert {"exporter:9973", "alertmanager:9093"} <= set(re.findall(r"[a-z]+:[0-9]+", text))
+
+
+@pytest.mark.e2e
+def test_prometheus_takes_its_configuration(generation, tmp_path):
     shutil.copytree(DEPLOY / "prometheus/rules", tmp_path / "rules")
-    (tmp_path / "prometheus.yml").write_text(text)
-    run("promtool", "check", "config", tmp_path / "prometheus.yml")
+    (tmp_path / "prometheus.yml").write_text((DEPLOY / "compose/prometheus.yml").read_text())
+    run(generation.path("promtool"), "check", "config", tmp_path / "prometheus.yml")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import kubernetes_validate
 import pytest
 import yaml
-from kustomizing import FOLDER, OVERLAYS, RENDERERS, container_of, one, rendered
+from support.kustomize import FOLDER, OVERLAYS, RENDERERS, container_of, one, rendered
 
 from joulo_exporter import __version__
+from joulo_exporter.cli.commands import given_shard
 from joulo_exporter.cli.parser import make_parser
-from joulo_exporter.cli.shard_flags import given_shard
 from joulo_exporter.config import load_config
 
 # The oldest that the vendor of Kubernetes may still be found on, and the newest whose schemas there are.

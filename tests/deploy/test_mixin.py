@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import _jsonnet
@@ -58,13 +57,12 @@ def test_selector_prefix_patch_and_omission():
     assert changed["JouloChargerOffline"]["expr"] == usual["JouloChargerOffline"]["expr"]
 
 
-def test_prometheus_takes_what_the_example_renders(tmp_path):
+@pytest.mark.e2e
+def test_prometheus_takes_what_the_example_renders(generation, tmp_path):
     files = json.loads(_jsonnet.evaluate_file(str(ROOT / "deploy/mixin/example.jsonnet")))
     # With -S, as the example says, each field is the text of a file.
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    checked = subprocess.run(
-        ["promtool", "check", "rules", *files], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    checked = generation.run("promtool", "check", "rules", *files, cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr
     assert sorted(files) == ["joulo-alerts.yml", "joulo-rules.yml"]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-
-from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
+from support.served_metrics import sample_labels
 
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
@@ -18,37 +16,23 @@ TESTS = Path(__file__).parent / "rules"
 NAME = re.compile(r"\b(?:joulo|process|python)_[a-z0-9_]+")
 
 
-def promtool(*arguments, **options):
-    return subprocess.run(
-        ["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, **options
-    )
-
-
 def rules(*kinds):
     for path in RULES:
         for group in yaml.safe_load(path.read_text())["groups"]:
             yield from (rule for rule in group["rules"] if rule.keys() & set(kinds))
 
 
-def served_names():
-    """Return every name that the exporter can serve."""
-    itself = process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=0))
-    names = {sample.name for family in itself.collect() for sample in family.samples}
-    for family in FAMILIES:
-        suffixes = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",)
-        names |= {family.name + suffix for suffix in suffixes}
-    return names
-
-
-def test_prometheus_takes_configuration_and_rules():
-    checked = promtool("check", "config", ROOT / "deploy/prometheus/prometheus.yml")
+@pytest.mark.e2e
+def test_prometheus_takes_configuration_and_rules(generation):
+    checked = generation.run("promtool", "check", "config", ROOT / "deploy/prometheus/prometheus.yml")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"SUCCESS: {len(RULES)} rule files found" in checked.stdout
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", sorted(path.name for path in TESTS.glob("*.yml")))
-def test_rules_do_what_their_tests_say(name):
-    tested = promtool("test", "rules", name, cwd=TESTS)
+def test_rules_do_what_their_tests_say(generation, name):
+    tested = generation.run("promtool", "test", "rules", name, cwd=TESTS)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
@@ -65,22 +49,23 @@ MUTATIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_the_tests_of_the_session_alert_notice(tmp_path, mutation):
+def test_the_tests_of_the_session_alert_notice(generation, tmp_path, mutation):
     shipped, changed = MUTATIONS[mutation]
     text = (ROOT / "deploy/prometheus/rules/joulo-sessions.yml").read_text()
     assert shipped in text
     (tmp_path / "rules.yml").write_text(text.replace(shipped, changed))
     tests = (TESTS / "sessions.yml").read_text()
     (tmp_path / "tests.yml").write_text(re.sub(r"rule_files: .*", "rule_files: [rules.yml]", tests))
-    tested = promtool("test", "rules", "tests.yml", cwd=tmp_path)
+    tested = generation.run("promtool", "test", "rules", "tests.yml", cwd=tmp_path)
     assert "FAILED" in tested.stdout + tested.stderr
 
 
 def test_every_metric_in_deploy_is_served():
     texts = {path: path.read_text() for path in (ROOT / "deploy/prometheus").rglob("*.yml")}
     used = {name for text in texts.values() for name in NAME.findall(re.sub(r"\w*:\w*(:\w+)*", "", text))}
-    assert used - served_names() == set()
+    assert used - sample_labels().keys() == set()
     assert "joulo_ended_session_reported_timestamp_seconds" in used
 
 

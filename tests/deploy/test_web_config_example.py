@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -29,10 +28,8 @@ def example(certificates, tmp_path):
 
 
 @pytest.mark.e2e
-def test_promtool_accepts_it(example):
-    checked = subprocess.run(
-        ["promtool", "check", "web-config", example], capture_output=True, text=True, check=False
-    )
+def test_promtool_accepts_it(generation, example):
+    checked = generation.run("promtool", "check", "web-config", example)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, f"{example} SUCCESS\n")
 
 
@@ -63,7 +60,7 @@ def test_the_page_shows_configurations_that_work(certificates, tmp_path):
 
 
 @pytest.mark.e2e
-def test_the_page_shows_a_prometheus_configuration_that_works(certificates, tmp_path):
+def test_the_page_shows_a_prometheus_configuration_that_works(generation, certificates, tmp_path):
     (block,) = [block for block in blocks_of_the_page() if "scrape_configs" in block]
     for name in re.findall(r"_file: (\S+)", block):
         content = certificates.path("ca.crt") if name.endswith(".crt") else EXAMPLE
@@ -71,7 +68,5 @@ def test_the_page_shows_a_prometheus_configuration_that_works(certificates, tmp_
         shutil.copy(content, tmp_path / name.rpartition("/")[2])
     (tmp_path / "prometheus.yml").write_text(block)
     assert yaml.safe_load(block)["scrape_configs"][0]["scheme"] == "https"
-    checked = subprocess.run(
-        ["promtool", "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False
-    )
+    checked = generation.run("promtool", "check", "config", tmp_path / "prometheus.yml")
     assert checked.returncode == 0, checked.stderr

@@ -5,19 +5,15 @@ from __future__ import annotations
 import resource
 
 import pytest
-from processes import exporter, free_port, get, simulator, wait_for
-from prometheus_client.parser import text_string_to_metric_families
+from support.processes import exporter, free_port, scrape, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 
 
 def samples(port: int) -> dict[tuple[str, str], float]:
-    text = get(f"http://127.0.0.1:{port}/metrics").decode()
-    return {
-        (sample.name, sample.labels.get("endpoint") or sample.labels.get("charger", "")): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    """Return the samples of a scrape by name, and endpoint or charger."""
+    found = [(name, dict(labels), value) for (name, labels), value in scrape(port).items()]
+    return {(name, labels.get("endpoint") or labels.get("charger", "")): value for name, labels, value in found}
 
 
 def test_a_full_disk_stops_no_scrape_and_loses_nothing(tmp_path):

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import aiohttp
 import pytest
-from processes import free_port
 from prometheus_client.parser import text_string_to_metric_families
+from support.processes import free_port
 
 from joulo_exporter.simulator import Cadence, Household, Scenario, serve
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from processes import exporter, free_port, get, running, simulator, wait_for
+from support.processes import exporter, free_port, get, running, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -72,7 +71,7 @@ class Phone:
 
 
 @contextlib.contextmanager
-def prometheus(folder, port, exporter_port, alertmanager_port):
+def prometheus(generation, folder, port, exporter_port, alertmanager_port):
     """Run Prometheus with the shipped configuration and rules, but quicker."""
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
@@ -81,7 +80,8 @@ def prometheus(folder, port, exporter_port, alertmanager_port):
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alertmanager_port}"]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = [
-        "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'tsdb'}",
+        generation.path("prometheus"), f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}", "--rules.alert.resend-delay=1s",
     ]  # fmt: skip
     with running(command, folder / "prometheus.log") as process:
@@ -90,7 +90,7 @@ def prometheus(folder, port, exporter_port, alertmanager_port):
 
 
 @contextlib.contextmanager
-def alertmanager(folder, port, phone_url):
+def alertmanager(generation, folder, port, phone_url):
     """Run Alertmanager with the shipped routes; each receiver is a path of the phone."""
     config = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yml").read_text())
     del config["global"]
@@ -102,7 +102,7 @@ def alertmanager(folder, port, phone_url):
         receiver.update({"name": name, "webhook_configs": [hook]})
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
     command = [
-        "prometheus-alertmanager", f"--config.file={folder / 'alertmanager.yml'}",
+        generation.path("prometheus-alertmanager"), f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'alertmanager'}", f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=", "--data.maintenance-interval=1s",
     ]  # fmt: skip
@@ -114,15 +114,15 @@ def alertmanager(folder, port, phone_url):
 class Programs:
     """The programs between a household and a phone; each can be killed and started anew."""
 
-    def __init__(self, folder, api_url, phone):
+    def __init__(self, generation, folder, api_url, phone):
         self._folder, self._phone = folder, phone
         self.port = {name: free_port() for name in ("exporter", "prometheus", "alertmanager")}
         self._start = {
             "exporter": lambda: exporter(folder, api_url, self.port["exporter"]),
             "prometheus": lambda: prometheus(
-                folder, self.port["prometheus"], self.port["exporter"], self.port["alertmanager"]
+                generation, folder, self.port["prometheus"], self.port["exporter"], self.port["alertmanager"]
             ),
-            "alertmanager": lambda: alertmanager(folder, self.port["alertmanager"], phone.url),
+            "alertmanager": lambda: alertmanager(generation, folder, self.port["alertmanager"], phone.url),
         }
         self._running = {}
 
@@ -157,7 +157,7 @@ def sessions(api_url):
 
 
 @pytest.fixture(scope="module")
-def evening(tmp_path_factory):
+def evening(generation, tmp_path_factory):
     """What the phone got while twenty sessions ended: (messages, those before, those to be told, all ended)."""
     folder = tmp_path_factory.mktemp("messages")
     pace = (
@@ -171,10 +171,10 @@ def evening(tmp_path_factory):
         "1",
     )
     with (
-        simulator(folder, *pace, "--time-lapse", "400", "--history-sessions", "40") as api_url,
+        simulator(folder, *pace, "--time-lapse", "40", "--history-sessions", "40") as api_url,
         Phone().listening() as phone,
     ):
-        programs = Programs(folder, api_url, phone)
+        programs = Programs(generation, folder, api_url, phone)
         try:
             before = set(sessions(api_url))
             for name in ("alertmanager", "exporter", "prometheus"):
@@ -221,7 +221,7 @@ def test_each_has_the_final_energy(evening):
     assert all(float(kwh) > 0 for kwh in said.values())
 
 
-def test_each_says_it_in_dutch_and_english(evening):
+def test_each_says_it_in_dutch_and_english(evening, generation):
     messages, _, _, ended, folder = evening
     for _, body in messages:
         labels, notes = body["commonLabels"], body["commonAnnotations"]
@@ -235,13 +235,11 @@ def test_each_says_it_in_dutch_and_english(evening):
         assert notes["description_nl"].endswith(f" Totaal van deze lader: {total.replace('.', ',')} kWh.")
     # As Telegram, Pushover and e-mail show it: the templates, with what Alertmanager really sent.
     (folder / "data.json").write_text(json.dumps(body))
-    rendered = subprocess.run(
-        [
-            "amtool", "template", "render", f"--template.glob={DEPLOY}/alertmanager/templates/*.tmpl",
-            f"--template.data={folder / 'data.json'}",
-            '--template.text={{ template "joulo.nl.title" . }}: {{ template "joulo.nl.text" . }}',
-        ],
-        capture_output=True, text=True, check=True,
+    rendered = generation.run(
+        "amtool", "template", "render", f"--template.glob={DEPLOY}/alertmanager/templates/*.tmpl",
+        f"--template.data={folder / 'data.json'}",
+        '--template.text={{ template "joulo.nl.title" . }}: {{ template "joulo.nl.text" . }}',
+        check=True,
     )  # fmt: skip
     assert rendered.stdout.strip() == f"{notes['summary_nl']}: {notes['description_nl']}"
     assert labels["session_id"] in ended

@@ -9,10 +9,10 @@ import signal
 import sys
 
 import pytest
-from api_certificates import make_ca, make_server, server_context
-from loopback import PROXY_PASSWORD, TOKEN, answer, loopback
-from processes import free_port, get, running, wait_for
-from relay import relay
+from support.api_certificates import make_ca, make_server, server_context
+from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback
+from support.processes import free_port, get, running, wait_for
+from support.relay import relay
 
 pytestmark = pytest.mark.e2e
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from browser import browser
-from processes import TOKEN, exporter, free_port, get, simulator, wait_for
+from support.browser import browser
 from support.certificates import HASH, PASSWORD
+from support.processes import TOKEN, exporter, free_port, get, simulator, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

@@ -1,38 +1,28 @@
-"""The real exporter, asked by a real Prometheus, against the simulated household."""
+"""The real exporter, scraped by a real Prometheus or VictoriaMetrics, against the simulated household."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
-from processes import exporter, free_port, get, prometheus, query, simulator, wait_for
-from prometheus_client.parser import text_string_to_metric_families
+from support.processes import DATABASES, exporter, free_port, get, query, scrape, simulator, wait_for
+from support.programs import GENERATIONS
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module")
-def scraped(tmp_path_factory):
+@pytest.fixture(scope="module", params=DATABASES)
+def scraped(request, tmp_path_factory):
     """A household, an exporter and a Prometheus that has its totals."""
     folder = tmp_path_factory.mktemp("e2e")
     port = free_port()
     with (
         simulator(folder, "--session-seconds", "6", "--pause-seconds", "3", "--time-lapse", "400") as api_url,
         exporter(folder, api_url, port),
-        prometheus(folder, [f"127.0.0.1:{port}"]) as prometheus_url,
+        request.param(folder, [f"127.0.0.1:{port}"]) as prometheus_url,
     ):
         wait_for("totals in Prometheus", lambda: query(prometheus_url, "joulo_total_kwh"))
-        yield prometheus_url, f"http://127.0.0.1:{port}", api_url, folder
-
-
-def samples(exporter_url):
-    text = get(f"{exporter_url}/metrics").decode()
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+        yield prometheus_url, port, api_url, folder
 
 
 def test_prometheus_scrapes_without_a_fault(scraped):
@@ -50,11 +40,11 @@ def test_prometheus_scrapes_without_a_fault(scraped):
 
 
 def test_the_totals_are_those_of_the_api(scraped):
-    _, exporter_url, api_url, _ = scraped
+    _, port, api_url, _ = scraped
     energy = json.loads(get(f"{api_url}/energy", {"Authorization": "Bearer joulo_demo"}))
 
     def caught_up():
-        total = sum(value for (name, _), value in samples(exporter_url).items() if name == "joulo_total_kwh")
+        total = sum(value for (name, _), value in scrape(port).items() if name == "joulo_total_kwh")
         return total if total >= energy["total_kwh_all"] else None
 
     total = wait_for("the exporter to know what the API knew", caught_up)
@@ -77,12 +67,12 @@ def test_a_session_that_ends_is_counted_once(scraped):
 
 
 def test_promtool_finds_nothing_to_mend(scraped):
-    _, exporter_url, _, _ = scraped
-    checked = subprocess.run(
-        ["promtool", "check", "metrics"], input=get(f"{exporter_url}/metrics"), capture_output=True, check=False
-    )
-    remarks = [line for line in checked.stderr.decode().splitlines() if not line.startswith("joulo_total_kwh ")]
-    assert (remarks, checked.stdout) == ([], b"")
+    _, port, _, _ = scraped
+    text = get(f"http://127.0.0.1:{port}/metrics").decode()
+    for generation in GENERATIONS:
+        checked = generation.run("promtool", "check", "metrics", input=text)
+        remarks = [line for line in checked.stderr.splitlines() if not line.startswith("joulo_total_kwh ")]
+        assert (remarks, checked.stdout) == ([], ""), generation.name
 
 
 def test_no_log_shows_the_token(scraped):

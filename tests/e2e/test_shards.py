@@ -11,8 +11,8 @@ import time
 import aiohttp
 import pytest
 from aiohttp import web
-from processes import exporter, free_port, get, simulator
 from prometheus_client.parser import text_string_to_metric_families
+from support.processes import exporter, free_port, get, simulator
 
 from joulo_exporter.sharding import shard_of
 from joulo_exporter.simulator import Cadence, Household, Scenario

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from processes import TOKEN, free_port, get, running, simulator, wait_for
+from support.processes import TOKEN, free_port, get, running, simulator, wait_for
 
 from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.models import ApiResponse, Charger

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import TOKEN, free_port, get, running, simulator, wait_for
+from support import processes
+from support.processes import EXPORTER, free_port, get, running, simulator, wait_for
 
 from joulo_exporter.cli.parser import make_parser
 
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.e2e
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 PAGE = (Path(__file__).parents[2] / "docs" / "install" / "systemd.md").read_text()
-EXPORTER = [sys.executable, "-m", "joulo_exporter"]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def api(tmp_path_factory):
 
 @pytest.fixture
 def environment(api):
-    return {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api, "PATH": "/usr/bin:/bin"}
+    return processes.environment(api)
 
 
 @pytest.fixture

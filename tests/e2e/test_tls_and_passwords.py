@@ -8,8 +8,8 @@ import signal
 import subprocess
 
 import pytest
-from processes import exporter, free_port, get, prometheus, query, simulator, wait_for
 from support.certificates import HASH, PASSWORD
+from support.processes import exporter, free_port, get, prometheus, query, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -66,23 +66,24 @@ def protected(certificates, tmp_path_factory):
         yield running
 
 
-def test_prometheus_scrapes_with_the_password_over_tls(protected, tmp_path):
+def test_prometheus_scrapes_with_the_password_over_tls(generation, protected, tmp_path):
     login = {"username": "prometheus", "password": PASSWORD}
     trust = {"ca_file": str(protected.folder / "ca.crt"), "server_name": "localhost"}
     targets = [f"127.0.0.1:{protected.port}"]
-    with prometheus(tmp_path, targets, scheme="https", basic_auth=login, tls_config=trust) as url:
+    with prometheus(generation, tmp_path, targets, scheme="https", basic_auth=login, tls_config=trust) as url:
         wait_for("a sample", lambda: query(url, "joulo_charging"))
         assert query(url, "up") == {(): 1.0}
         (target,) = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
         assert (target["scrapeUrl"], target["lastError"]) == (f"https://{targets[0]}/metrics", "")
 
 
-def test_the_log_says_why_a_certificate_of_prometheus_is_refused(protected, tmp_path):
+def test_the_log_says_why_a_certificate_of_prometheus_is_refused(generation, protected, tmp_path):
     trust = {
         "ca_file": str(protected.folder / "ca.crt"), "server_name": "localhost",
         "cert_file": str(protected.folder / "stranger.crt"), "key_file": str(protected.folder / "stranger.key"),
     }  # fmt: skip
-    with prometheus(tmp_path, [f"127.0.0.1:{protected.port}"], scheme="https", tls_config=trust) as url:
+    targets = [f"127.0.0.1:{protected.port}"]
+    with prometheus(generation, tmp_path, targets, scheme="https", tls_config=trust) as url:
 
         def error():
             targets = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]

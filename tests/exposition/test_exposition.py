@@ -9,30 +9,29 @@ import zlib
 from pathlib import Path
 
 import pytest
-from fleet import picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import Household, fixture, market_picture, recorded_picture, renamed, with_position
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from support.client_library import EVERYTHING, Gauges, exposition_of, generated, process
+from support.fleet import fleet_snapshot
+from support.snapshots import Household, fixture, market_snapshot, recorded_snapshot, renamed, with_position
 
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.exposition.deflate import factor, joined, piece_of, product
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-PROMTOOL = "promtool"
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
 
 
 def fleet(count):
     """Return accounts of one charger or two; a single one has no name."""
     if count == 1:
-        return {"": picture(None, 1)}
-    return {f"{number}": picture(f"account-{number}", 1 + number % 2) for number in range(count)}
+        return {"": fleet_snapshot(None, 1)}
+    return {f"{number}": fleet_snapshot(f"account-{number}", 1 + number % 2) for number in range(count)}
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 16, 63, 64, 65, 130])
@@ -60,7 +59,7 @@ def test_bytes_are_those_of_the_client_library(count, names):
 
 
 def test_accounts_so_large_that_a_single_family_is_sent_in_parts():
-    snapshots = {name: picture(name, 1_000) for name in ("a", "b")}
+    snapshots = {name: fleet_snapshot(name, 1_000) for name in ("a", "b")}
     exposition = exposition_of(snapshots)
     wanted = generated(*snapshots.values(), openmetrics=False)
     assert exposition.render(openmetrics=False, compressed=False, names=EVERYTHING) == wanted
@@ -90,7 +89,7 @@ def test_values_are_written_as_the_client_library_writes_them(openmetrics, value
 
 def test_filter_by_name_gives_exactly_those_series():
     names = frozenset({"joulo_total_kwh", "joulo_exporter_build_info"})
-    body = exposition_of({"": recorded_picture()}).render(openmetrics=False, compressed=False, names=names)
+    body = exposition_of({"": recorded_snapshot()}).render(openmetrics=False, compressed=False, names=names)
     assert [line for line in body.decode().splitlines() if not line.startswith("#")] == [
         'joulo_total_kwh{charger="oprit"} 48.39',
         'joulo_total_kwh{charger="garage-achter"} 18.4',
@@ -143,7 +142,7 @@ def test_any_label_texts(account, nickname, session_id, tag, vehicle, label, sta
     answer["chargers"][0]["current_session"] |= {"id": session_id, "id_tag": tag}
     charger_id = answer["chargers"][0]["id"]
     household = Household(account=account, vehicles={tag: vehicle}, labels={charger_id: label})
-    snapshot = household.chargers(answer).sessions(fixture("sessions")).picture()
+    snapshot = household.chargers(answer).sessions(fixture("sessions")).snapshot()
     exposition = exposition_of({"": snapshot})
     text = exposition.render(openmetrics=False, compressed=False, names=EVERYTHING)
     assert text == generated(snapshot, openmetrics=False)
@@ -157,9 +156,9 @@ def test_any_label_texts(account, nickname, session_id, tag, vehicle, label, sta
 
 @pytest.mark.parametrize("text", ["100 %", "%s", "%%d", "{0}", "\0", 'a\\"b\nc'])
 def test_texts_that_mean_something_to_python(text):
-    named = renamed(recorded_picture(), text)
+    named = renamed(recorded_snapshot(), text)
     answer = fixture("chargers")
-    household = Household(account=text, labels={answer["chargers"][0]["id"]: text}).chargers(answer).picture()
+    household = Household(account=text, labels={answer["chargers"][0]["id"]: text}).chargers(answer).snapshot()
     for each in (named, household):
         body = exposition_of({text: each}).render(openmetrics=False, compressed=False, names=EVERYTHING)
         assert body == generated(each, openmetrics=False)
@@ -184,11 +183,12 @@ def recorded_responses() -> Exposition:
     metered = fixture("chargers")
     metered["chargers"][0] |= {"latest_meter_wh": 8_119_450, "meter_updated_at": "2026-06-18T18:15:00Z"}
     strange = fixture("chargers")
+    metered["chargers"][1]["status"] = 5  # malformed
     strange["chargers"][1] |= {"nickname": 'Garage "achter"\n\\ ⚡', "status": "paused"}
     office = Household(account="office", id_tags="hash").chargers(metered).chargers(strange)
     office.sessions(fixture("sessions")).energy(fixture("energy-older")).time_out("energy")
     exposition = Exposition(process(Gauges()))
-    snapshots = (with_position(recorded_picture(account="home")), office.picture(), market_picture())
+    snapshots = (with_position(recorded_snapshot(account="home")), office.snapshot(), market_snapshot())
     for position, snapshot in enumerate(snapshots):
         exposition.publish(f"{position}", snapshot)
     return exposition
@@ -221,18 +221,18 @@ def test_parsers_read_every_sample_of_the_golden_exposition(name, openmetrics):
     assert all(sample.timestamp is None for sample in samples)
 
 
-def test_promtool_finds_nothing_to_improve():
+@pytest.mark.e2e
+def test_promtool_finds_nothing_to_improve(generation):
     with (GOLDEN / "metrics.txt").open("rb") as golden:
-        checked = subprocess.run(
-            [PROMTOOL, "check", "metrics"], stdin=golden, capture_output=True, text=True, check=False
-        )
+        checked = generation.run("promtool", "check", "metrics", stdin=golden)
     # The one unit that is not a base unit: the API counts the days of a forecast's history, and so do people.
     days = 'joulo_ere_forecast_history_days use base unit "seconds" instead of "days"\n'
     assert (checked.stdout, checked.stderr, checked.returncode) == ("", days, 3)
 
 
-def test_promtool_would_find_something():
-    bad = b"# HELP requests Requests.\n# TYPE requests counter\nrequests 1\n"
-    checked = subprocess.run([PROMTOOL, "check", "metrics"], input=bad, capture_output=True, check=False)
-    assert b'requests counter metrics should have "_total" suffix' in checked.stderr
+@pytest.mark.e2e
+def test_promtool_would_find_something(generation):
+    bad = "# HELP requests Requests.\n# TYPE requests counter\nrequests 1\n"
+    checked = generation.run("promtool", "check", "metrics", input=bad)
+    assert 'requests counter metrics should have "_total" suffix' in checked.stderr
     assert checked.returncode != 0

@@ -8,11 +8,11 @@ from random import Random
 
 import msgspec
 import pytest
-from fleet import picture
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from support.client_library import EVERYTHING, exposition_of, generated
+from support.fleet import fleet_snapshot
 
 from joulo_exporter.metrics import FAMILIES, Family
 
@@ -26,7 +26,7 @@ FEW_FAMILIES = tuple(
 
 
 def fleet(count, generation=0):
-    return {f"{number}": picture(f"account-{number}", 1, generation=generation) for number in range(count)}
+    return {f"{number}": fleet_snapshot(f"account-{number}", 1, generation=generation) for number in range(count)}
 
 
 def render(exposition, *, openmetrics=False, compressed=True, names=EVERYTHING):
@@ -119,7 +119,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(number=numbers, generation=st.integers(0, 3), chargers=st.integers(1, 3))
     def publish(self, number, generation, chargers):
         name = f"account-{number}"
-        self.snapshots[name] = picture(name, chargers, generation=generation)
+        self.snapshots[name] = fleet_snapshot(name, chargers, generation=generation)
         self.exposition.publish(name, self.snapshots[name])
 
     @rule(first=numbers, count=st.integers(0, 70))
@@ -130,7 +130,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(number=numbers)
     def publish_what_shows_nothing(self, number):
         name = f"account-{number}"
-        self.snapshots[name] = msgspec.structs.replace(picture(name, 1), chargers=None, endpoints=())
+        self.snapshots[name] = msgspec.structs.replace(fleet_snapshot(name, 1), chargers=None, endpoints=())
         self.exposition.publish(name, self.snapshots[name])
 
     @rule(seed=st.integers(0, 99), share=st.sampled_from([0.0, 0.5, 0.95, 1.0]), shuffled=st.booleans())
@@ -162,11 +162,11 @@ def test_an_account_that_cannot_be_rendered_keeps_its_old_lines(caplog, count):
     exposition.publish("1", msgspec.structs.replace(snapshots["1"], endpoints=(None,)))
     assert render(exposition) == before
     assert render(exposition, openmetrics=True) == generated(*snapshots.values(), openmetrics=True)
-    snapshots["0"] = picture("account-0", 2, generation=1)
+    snapshots["0"] = fleet_snapshot("account-0", 2, generation=1)
     exposition.publish("0", snapshots["0"])
     assert render(exposition) == generated(*snapshots.values(), openmetrics=False)
     assert [record.message for record in caplog.records] == ["an account cannot be shown as it is now"]  # once
-    snapshots["1"] = picture("account-1", 1, generation=2)
+    snapshots["1"] = fleet_snapshot("account-1", 1, generation=2)
     exposition.publish("1", snapshots["1"])
     assert render(exposition) == generated(*snapshots.values(), openmetrics=False)
 
@@ -277,7 +277,7 @@ def test_only_accounts_with_a_new_snapshot_are_rendered_and_only_when_scraped(co
     assert renderings.count == count
     for generation in range(1, 6):
         for number in range(7):
-            exposition.publish(f"{number}", picture(f"account-{number}", 1, generation=generation))
+            exposition.publish(f"{number}", fleet_snapshot(f"account-{number}", 1, generation=generation))
     assert renderings.count == count
     for openmetrics, compressed in ((False, True), (True, True), (False, False)):
         render(exposition, openmetrics=openmetrics, compressed=compressed)
@@ -302,7 +302,7 @@ def test_the_other_format_deflates_its_headers_only(deflated):
 
 def test_a_change_of_one_account_deflates_the_families_that_show_it(deflated):
     before, after = (
-        generated(picture("account-150", 1, generation=number), openmetrics=False) for number in (0, 1)
+        generated(fleet_snapshot("account-150", 1, generation=number), openmetrics=False) for number in (0, 1)
     )
     changed = {
         line.split(b"{")[0].split(b"_bucket")[0] for line in set(after.splitlines()) - set(before.splitlines())
@@ -310,7 +310,7 @@ def test_a_change_of_one_account_deflates_the_families_that_show_it(deflated):
     exposition = exposition_of(fleet(200))
     render(exposition)
     del deflated[:]
-    exposition.publish("150", picture("account-150", 1, generation=1))
+    exposition.publish("150", fleet_snapshot("account-150", 1, generation=1))
     render(exposition)
     assert 3 <= len(deflated) <= len(changed) + 1
 
@@ -319,13 +319,13 @@ def test_a_snapshot_that_shows_nothing_new_deflates_nothing(deflated):
     exposition = exposition_of(fleet(200))
     render(exposition)
     del deflated[:]
-    exposition.publish("7", picture("account-7", 1))
+    exposition.publish("7", fleet_snapshot("account-7", 1))
     render(exposition)
     assert len(deflated) == 1  # the process
 
 
 def test_a_single_account_is_deflated_once_for_all_its_scrapes(deflated):
-    exposition = exposition_of({"": picture(None, 1)})
+    exposition = exposition_of({"": fleet_snapshot(None, 1)})
     render(exposition)
     del deflated[:]
     render(exposition)

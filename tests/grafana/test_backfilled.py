@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
+from functools import partial
 
-import as_grafana
-import known_history
 import pytest
-from as_grafana import Viewer
-from known_history import HOME
+from support import grafana, known_history
+from support.grafana import Viewer
+from support.known_history import HOME
 from support.ledger_rig import LedgerRig
+from support.processes import filled_prometheus
+from support.programs import GENERATIONS
 
 from joulo_exporter.cli import main
 from joulo_exporter.simulator import Household, Scenario
@@ -68,24 +70,25 @@ def at_every_step(lines):
 def pair(history, tmp_path_factory):
     """Two servers: one of the backfill, one with a sample at every step."""
     lines, _ = history
+    database = partial(filled_prometheus, GENERATIONS[-1])
     folders = [tmp_path_factory.mktemp(name) for name in ("backfilled", "filled")]
     with (
-        known_history.prometheus_with(lines, folders[0]) as backfilled,
-        known_history.prometheus_with(at_every_step(lines), folders[1]) as filled,
+        known_history.prometheus_with(database, lines, folders[0]) as backfilled,
+        known_history.prometheus_with(database, at_every_step(lines), folders[1]) as filled,
     ):
         yield backfilled, filled
 
 
 def answers(server, viewer):
     """Yield (title, reference, what each query of the dashboards gives)."""
-    for path in as_grafana.ENGLISH:
-        dashboard = as_grafana.load(path)
-        for shown in as_grafana.panels(dashboard):
+    for path in grafana.ENGLISH:
+        dashboard = grafana.load(path)
+        for shown in grafana.panels(dashboard):
             for target in shown.get("targets", ()):
                 yield shown["title"], target["refId"], server.answer(dashboard, shown, target, viewer)
-        over = as_grafana.span(dashboard, {}, viewer)
+        over = grafana.span(dashboard, {}, viewer)
         if over.length_s <= MOST_POINTS * 60:
-            for mark in as_grafana.annotations(dashboard):
+            for mark in grafana.annotations(dashboard):
                 yield mark["name"], "", list(marks(server, dashboard, mark, viewer))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import as_grafana
-import known_history
 import pytest
-from as_grafana import Viewer
-from known_history import HOME, local
+from support import known_history
+from support.grafana import Viewer
+from support.known_history import HOME, local
+from support.processes import DATABASES
 
 pytestmark = pytest.mark.e2e
 
@@ -15,18 +15,15 @@ PHONE = 350
 """Pixels of a curve on a phone: its steps of a week are half an hour."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with known_history.prometheus_of(HISTORY, tmp_path_factory.mktemp("autumn")) as started:
+@pytest.fixture(scope="module", params=DATABASES)
+def server(request, tmp_path_factory):
+    with known_history.prometheus_of(request.param, HISTORY, tmp_path_factory.mktemp("autumn")) as started:
         yield started
 
 
 def answer(server, uid, title, viewer, ref="A"):
     """Return what a query of a panel gives, by charger, in the order in which it comes."""
-    dashboard = as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == uid))
-    (shown,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
-    (target,) = (one for one in shown["targets"] if one["refId"] == ref)
-    return {labels["charger"]: found for labels, found in server.answer(dashboard, shown, target, viewer)}
+    return {labels["charger"]: found for labels, found in server.panel(uid, title, viewer, ref)}
 
 
 def on_a_phone(server, title):
@@ -83,8 +80,6 @@ def test_chargers_over_the_range(server, since):
 def test_each_hour_has_its_energy(server, title):
     """Both are sums of these: by the hour of the day, and by the day of the week."""
     viewer = Viewer(HOME, HISTORY.now, "2026-10-21 00:00:00", "2026-10-25 19:00:00")
-    dashboard = as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == "joulo-sessions"))
-    (shown,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
-    ((_, curve),) = server.answer(dashboard, shown, shown["targets"][0], viewer)
+    ((_, curve),) = server.panel("joulo-sessions", title, viewer)
     assert len(curve) == (5 * 24 + 1) - 5 + 1  # to 19:00 of a Sunday of 25 hours, and the hour that begins then
     assert curve == {at: pytest.approx(HISTORY.kwh(at, min(at + 3600, HISTORY.last)), abs=0.01) for at in curve}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import as_grafana
-import known_history
 import pytest
-from as_grafana import Viewer
-from known_history import HOME
+from support import grafana, known_history
+from support.grafana import Viewer
+from support.known_history import HOME
+from support.processes import DATABASES
 
 pytestmark = pytest.mark.e2e
 
@@ -19,15 +19,15 @@ HISTORIES = {build.__name__: build() for build in (
 )}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
+@pytest.fixture(scope="module", params=DATABASES)
+def servers(request, tmp_path_factory):
     """Prometheus of each history, started when it is first asked for."""
     started = {}
     contexts = []
 
     def server(name):
         if name not in started:
-            context = known_history.prometheus_of(HISTORIES[name], tmp_path_factory.mktemp(name))
+            context = known_history.prometheus_of(request.param, HISTORIES[name], tmp_path_factory.mktemp(name))
             started[name] = context.__enter__()
             contexts.append(context)
         return started[name]
@@ -37,30 +37,9 @@ def servers(tmp_path_factory):
         context.__exit__(None, None, None)
 
 
-def board(uid):
-    return as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == uid))
-
-
-def panel(dashboard, title):
-    (found,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
-    return found
-
-
 def figure(server, title, viewer):
-    """Return what a stat panel of the dashboard of charging shows; nothing if it shows none."""
-    dashboard = board("joulo-charging")
-    shown = panel(dashboard, title)
-    (target,) = shown["targets"]
-    return as_grafana.only(server.answer(dashboard, shown, target, viewer))
-
-
-def column(server, uid, title, ref, viewer):
-    """Return a column of a table by its rows' labels."""
-    dashboard = board(uid)
-    shown = panel(dashboard, title)
-    (target,) = (one for one in shown["targets"] if one["refId"] == ref)
-    answer = server.answer(dashboard, shown, target, viewer)
-    return {tuple(value for _, value in sorted(labels.items())): value for labels, value in answer}
+    """Return the value that a stat panel of the dashboard of charging shows; nothing if it shows none."""
+    return grafana.only(server.panel("joulo-charging", title, viewer))
 
 
 PERIODS = {"today": "now/d", "this week": "now/w", "this month": "now/M", "this year": "now/y"}
@@ -71,35 +50,20 @@ PERIODS = {"today": "now/d", "this week": "now/w", "this month": "now/M", "this 
 class TestSoFar:
     """Figures of day, week, month and year."""
 
-    def test_energy(self, servers, name, period):
-        history = HISTORIES[name]
-        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
-        found = figure(servers(name), f"Charged {period}", Viewer(HOME, history.now))
-        assert found == pytest.approx(history.kwh(begin, history.last), abs=0.01)
-
-    def test_credits(self, servers, name, period):
-        history = HISTORIES[name]
-        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
-        found = figure(servers(name), f"Credits {period}", Viewer(HOME, history.now))
-        assert found == pytest.approx(history.credits(begin, history.last), abs=0.01)
-
-    def test_of_one_charger(self, servers, name, period):
-        history = HISTORIES[name]
-        begin = as_grafana.moment(PERIODS[period], history.now, HOME)
-        viewer = Viewer(HOME, history.now, chosen={"charger": ("back",)})
-        found = figure(servers(name), f"Charged {period}", viewer)
-        assert found == pytest.approx(history.kwh(begin, history.last, charger="back"), abs=0.01)
+    def test_of_all_chargers_and_of_one(self, servers, name, period):
+        history, server = HISTORIES[name], servers(name)
+        begin = grafana.moment(PERIODS[period], history.now, HOME)
+        for labels in ({}, {"charger": "back"}):
+            viewer = Viewer(HOME, history.now, chosen={key: (value,) for key, value in labels.items()})
+            kwh, earned = (amount(begin, history.last, **labels) for amount in (history.kwh, history.credits))
+            assert figure(server, f"Charged {period}", viewer) == pytest.approx(kwh, abs=0.01), labels
+            assert figure(server, f"Credits {period}", viewer) == pytest.approx(earned, abs=0.01), labels
 
     def test_not_of_the_past(self, servers, name, period):
         """Grafana ignores the panel's own range while the dashboard shows an absolute one."""
         past = HISTORIES[name].now.replace(hour=0, minute=0, second=0, microsecond=0)
-        for days, length in (
-            (0, 1),
-            (2, 7),
-            (5, 1),
-            (9, 1),
-            (9, 2),
-        ):  # some before Prometheus scraped, some of a day
+        # Some are before Prometheus scraped, some are of a day.
+        for days, length in ((0, 1), (2, 7), (5, 1), (9, 1), (9, 2)):
             until = past - timedelta(days=days)
             since = until - timedelta(days=length)
             viewer = Viewer(HOME, HISTORIES[name].now, f"{since:%F %T}", f"{until:%F %T}")
@@ -122,7 +86,7 @@ def test_the_histories_are_what_they_say():
     home, now = HISTORIES["autumn"], HISTORIES["autumn"].last
 
     def since(period):
-        return round(home.kwh(as_grafana.moment(PERIODS[period], home.now, HOME), now), 6)
+        return round(home.kwh(grafana.moment(PERIODS[period], home.now, HOME), now), 6)
 
     assert since("today") == 33.0 + 7.0  # five and a half of six hours, and half of the session in progress
     assert since("this week") == 14.0 + 4 * 20.0 + 5.0 + 36.0 + 7.0
@@ -151,7 +115,7 @@ def test_what_is_not_known_is_not_made_up(servers, name, period, kwh):
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland"])
 def test_the_day_is_that_of_the_viewer(servers, zone):
     history, viewer = HISTORIES["autumn"], Viewer(ZoneInfo(zone), HISTORIES["autumn"].now)
-    begin = as_grafana.moment("now/d", history.now, viewer.zone)
+    begin = grafana.moment("now/d", history.now, viewer.zone)
     found = figure(servers("autumn"), "Charged today", viewer)
     assert found == pytest.approx(history.kwh(begin, history.last), abs=0.01)
 
@@ -160,10 +124,7 @@ def test_the_day_is_that_of_the_viewer(servers, zone):
 def test_the_first_second_of_a_day(servers, milliseconds):
     """A span of less than a second is none that PromQL would refuse."""
     midnight = HISTORIES["autumn"].now.replace(hour=0, minute=0, second=0, microsecond=milliseconds * 1000)
-    dashboard = board("joulo-charging")
-    shown = panel(dashboard, "Charged today")
-    (target,) = shown["targets"]
-    servers("autumn").answer(dashboard, shown, target, Viewer(HOME, midnight))
+    servers("autumn").panel("joulo-charging", "Charged today", Viewer(HOME, midnight))
 
 
 # --- Bars
@@ -171,10 +132,7 @@ def test_the_first_second_of_a_day(servers, milliseconds):
 
 def bars(server, viewer):
     """Return the bars of days, by charger and the beginning of the day in Unix seconds."""
-    dashboard = board("joulo-charging")
-    shown = panel(dashboard, "Energy per day")
-    (target,) = shown["targets"]
-    return {labels["charger"]: curve for labels, curve in server.answer(dashboard, shown, target, viewer)}
+    return {labels["charger"]: curve for labels, curve in server.panel("joulo-charging", "Energy per day", viewer)}
 
 
 @pytest.mark.parametrize(("name", "since"), [("autumn", "now-7d"), ("spring", "now-10d"), ("down", "now-3d")])
@@ -226,19 +184,20 @@ def test_bars_without_a_change_of_the_clock_are_days_of_the_calendar(servers):
 )
 def test_vehicles_over_the_range(servers, name, since):
     history, viewer = HISTORIES[name], Viewer(HOME, HISTORIES[name].now, since)
-    begin, now = as_grafana.moment(since, history.now, HOME), history.last
+    begin, now = grafana.moment(since, history.now, HOME), history.last
     vehicles = {one.vehicle for one in history.sessions}
 
     def found(ref):
-        return column(servers(name), "joulo-charging", "Vehicles", ref, viewer)
+        column = servers(name).panel("joulo-charging", "Vehicles", viewer, ref)
+        return {labels["vehicle"]: value for labels, value in column}
 
     def expected(amount):
-        return {(one,): pytest.approx(amount(begin, now, vehicle=one), abs=0.01) for one in vehicles}
+        return {one: pytest.approx(amount(begin, now, vehicle=one), abs=0.01) for one in vehicles}
 
     assert found("kwh") == expected(history.kwh)
     assert found("credits") == expected(history.credits)
     assert found("sessions") == expected(history.ended)
     everything = history.kwh(begin, now)
     assert found("share") == {
-        (one,): pytest.approx(history.kwh(begin, now, vehicle=one) / everything, abs=0.001) for one in vehicles
+        one: pytest.approx(history.kwh(begin, now, vehicle=one) / everything, abs=0.001) for one in vehicles
     }

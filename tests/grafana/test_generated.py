@@ -7,14 +7,14 @@ import re
 import subprocess
 import sys
 
-import as_grafana
 import generate
 import pytest
+from support import grafana
 
 UIDS = {"joulo-charging", "joulo-sessions", "joulo-exporter"}
 """They are in people's links and bookmarks; a file has the name of its dashboard's uid."""
-BY_STEM = {path.stem: path for path in as_grafana.FILES}
-PAIRS = [(path, BY_STEM[f"{path.stem}-nl"]) for path in as_grafana.ENGLISH]
+BY_STEM = {path.stem: path for path in grafana.FILES}
+PAIRS = [(path, BY_STEM[f"{path.stem}-nl"]) for path in grafana.ENGLISH]
 SAME_IN_BOTH = {  # texts that are the same word in English and Dutch
     "Account", "Offline", "Joulo", "Start", "Status", "Code", "Python", "Accounts",
     "Endpoint", "Version", "CPU", "Tag", "Meters", "Processor", "Interval", "Per kWh", "Joulo: exporter",
@@ -72,7 +72,7 @@ def without_words(dashboard):
 
 def test_the_files_are_what_the_code_makes():
     made = dict(generate.dashboards())
-    assert sorted(made) == sorted(as_grafana.FILES)
+    assert sorted(made) == sorted(grafana.FILES)
     for path, text in made.items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make dashboards"
 
@@ -92,21 +92,19 @@ def test_check_says_which_file_is_stale(tmp_path, monkeypatch, capsys):
 
 
 def test_the_command_agrees():
-    command = [sys.executable, as_grafana.FOLDER / "generate.py", "--check"]
+    command = [sys.executable, grafana.FOLDER / "generate.py", "--check"]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_uids_are_those_that_people_have_bookmarked():
     assert BY_STEM.keys() == UIDS | {f"{uid}-nl" for uid in UIDS}
-    assert {stem: as_grafana.load(path)["uid"] for stem, path in BY_STEM.items()} == {
-        stem: stem for stem in BY_STEM
-    }
+    assert {stem: grafana.load(path)["uid"] for stem, path in BY_STEM.items()} == {stem: stem for stem in BY_STEM}
 
 
-@pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)
 def test_panels_have_ids_of_their_own_and_do_not_overlap(path):
-    panels = list(as_grafana.panels(as_grafana.load(path), rows=True))
+    panels = list(grafana.panels(grafana.load(path), rows=True))
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken = set()
     for panel in panels:
@@ -117,12 +115,10 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(path):
         taken |= cells
 
 
-@pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)
 def test_it_works_with_any_data_source(path):
-    dashboard = as_grafana.load(path)
-    assert [one["name"] for one in as_grafana.variables(dashboard) if one["type"] == "datasource"] == [
-        "datasource"
-    ]
+    dashboard = grafana.load(path)
+    assert [one["name"] for one in grafana.variables(dashboard) if one["type"] == "datasource"] == ["datasource"]
     assert not {"__inputs", "__requires", "__elements", "id", "version"} & dashboard.keys()
     assert set(datasources(dashboard)) == {"${datasource}"}
 
@@ -142,7 +138,7 @@ def datasources(node):
 @pytest.mark.parametrize(("english", "dutch"), PAIRS, ids=lambda path: path.stem)
 class TestLanguages:
     def test_they_differ_in_words_only(self, english, dutch):
-        one, other = as_grafana.load(english), as_grafana.load(dutch)
+        one, other = grafana.load(english), grafana.load(dutch)
         for dashboard, code in ((one, "en"), (other, "nl")):
             assert f"joulo-{code}" in dashboard["tags"]
             dashboard["uid"] = dashboard["uid"].removesuffix("-nl")
@@ -153,7 +149,7 @@ class TestLanguages:
         assert columns_numbered(one) == columns_numbered(other)
 
     def test_nothing_is_left_in_the_other_language(self, english, dutch):
-        pairs = zip(texts(as_grafana.load(english)), texts(as_grafana.load(dutch)), strict=True)
+        pairs = zip(texts(grafana.load(english)), texts(grafana.load(dutch)), strict=True)
         assert {one for (_, one), (_, other) in pairs if one == other} - SAME_IN_BOTH == set()
 
 

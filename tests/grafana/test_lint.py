@@ -6,31 +6,13 @@ import functools
 import json
 import re
 
-import as_grafana
-import dashboard_rules
 import pytest
-from dashboard_rules import RULES
+from support import dashboard_rules, grafana
+from support.dashboard_rules import RULES
 
 ANY = "*"
 EXCEPTIONS = {  # (rule, dashboard, panel): why
     ("template-datasource", "-nl", ""): "The label of the variable is Dutch: Databron.",
-    (
-        "template-job",
-        ANY,
-        "",
-    ): "A charger is the same whichever job scrapes it: the account is what people choose.",
-    ("template-instance", ANY, ""): (
-        "An exporter that moves gets another instance; its chargers, and their history, must not fall apart."
-    ),
-    ("target-job", ANY, ANY): "Queries put the same series of several jobs together before they add anything up.",
-    (
-        "target-instance",
-        ANY,
-        ANY,
-    ): "Queries put the same series of several instances together, and count none twice.",
-    ("target-counter-agg", ANY, ANY): (
-        "rate and increase extrapolate, which makes kWh that nobody charged; the totals never fall, so ends do."
-    ),
     ("target-rate-interval", "joulo-exporter", ANY): (
         "Requests are minutes to an hour apart: $__rate_interval, which follows the scrapes, often has none."
     ),
@@ -39,14 +21,18 @@ EXCEPTIONS = {  # (rule, dashboard, panel): why
 
 
 @functools.cache
-def found():
-    """Return (rule, dashboard, panel) of everything that the rules find."""
+def found(rule):
+    """Return (rule, dashboard, panel) of everything that a rule finds."""
     return [
         (rule, path.stem, panel)
-        for path in as_grafana.FILES
-        for rule, find in RULES.items()
-        for panel in sorted(set(find(as_grafana.load(path))))
+        for path in grafana.FILES
+        for panel in sorted(set(RULES[rule](grafana.load(path))))
     ]
+
+
+def each(rules):
+    """Return the rules as parameters; those about PromQL need promtool."""
+    return [pytest.param(rule, marks=[pytest.mark.e2e] if rule.endswith("-promql") else []) for rule in rules]
 
 
 def covers(exception, finding):
@@ -55,16 +41,16 @@ def covers(exception, finding):
     return rule == one and of_board and panel in {ANY, shown}
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("rule", each(RULES))
+@pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)
 def test_a_rule_holds_but_for_its_exceptions(path, rule):
-    here = [one for one in found() if one[:2] == (rule, path.stem)]
+    here = [one for one in found(rule) if one[1] == path.stem]
     assert [one for one in here if not any(covers(exception, one) for exception in EXCEPTIONS)] == []
 
 
 @pytest.mark.parametrize("exception", EXCEPTIONS, ids="-".join)
 def test_an_exception_is_needed(exception):
-    assert any(covers(exception, one) for one in found())
+    assert any(covers(exception, one) for one in found(exception[0]))
 
 
 BREAK = {  # what is done to the text of a dashboard, and the rule that must find it
@@ -78,11 +64,11 @@ BREAK = {  # what is done to the text of a dashboard, and the rule that must fin
 }
 
 
-@pytest.mark.parametrize("rule", BREAK)
+@pytest.mark.parametrize("rule", each(BREAK))
 def test_a_rule_finds_what_breaks_it(rule):
-    (path,) = (one for one in as_grafana.ENGLISH if one.stem == "joulo-charging")
+    (path,) = (one for one in grafana.ENGLISH if one.stem == "joulo-charging")
     before, after = BREAK[rule]
-    text = json.dumps(as_grafana.load(path), ensure_ascii=False)
+    text = json.dumps(grafana.load(path), ensure_ascii=False)
     assert before in text
     broken = json.loads(text.replace(before, after, 1))
     assert set(RULES[rule](broken)) - set(RULES[rule](json.loads(text))) != set()
@@ -110,8 +96,8 @@ def test_selectors_are_found(expression, expected):
 
 def test_every_metric_of_a_query_is_seen_as_a_selector():
     """The rules look at selectors by a pattern, not by a parser."""
-    for path in as_grafana.ENGLISH:
-        for _, expression in dashboard_rules.queries(as_grafana.load(path)):
+    for path in grafana.ENGLISH:
+        for _, expression in dashboard_rules.queries(grafana.load(path)):
             without_texts = re.sub(r'"[^"]*"', "", expression)
             named = set(re.findall(r"\b(?:joulo|process|python|scrape)_\w+", without_texts))
             assert named <= {name for name, *_ in dashboard_rules.selectors(expression)}

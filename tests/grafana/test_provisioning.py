@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-import as_grafana
-import dashboard_rules
 import pytest
 import yaml
-
-from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
+from support import dashboard_rules, grafana
+from support.served_metrics import sample_labels
 
 ROOT = Path(__file__).parents[2]
 PROVISIONING = ROOT / "deploy/grafana/provisioning"
@@ -62,7 +60,7 @@ def test_the_provider_is_as_grafana_documents_it():
 
 def test_it_shows_the_english_dashboards_and_no_others():
     """Grafana takes every .json below the folder."""
-    assert sorted(here(provider()["options"]["path"]).rglob("*.json")) == as_grafana.ENGLISH
+    assert sorted(here(provider()["options"]["path"]).rglob("*.json")) == grafana.ENGLISH
 
 
 def test_the_other_language_is_one_line_away():
@@ -70,7 +68,7 @@ def test_the_other_language_is_one_line_away():
         line for line in (PROVISIONING / "dashboards/joulo.yml").read_text().splitlines() if "path:" in line
     )
     dutch = here(re.search(r"# in Dutch: (\S+)$", line)[1])
-    assert sorted(dutch.rglob("*.json")) == sorted(set(as_grafana.FILES) - set(as_grafana.ENGLISH))
+    assert sorted(dutch.rglob("*.json")) == sorted(set(grafana.FILES) - set(grafana.ENGLISH))
 
 
 def test_the_data_source_is_as_grafana_documents_it():
@@ -98,25 +96,19 @@ def test_there_is_nothing_else():
 def known():
     """Return the labels of every metric that there is, by the names of its samples."""
     labels = {name: {"instance", "job", "alertname", "alertstate", "severity"} for name in MADE_BY_PROMETHEUS}
-    for family in FAMILIES:
-        for suffix in ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",):
-            labels[family.name + suffix] = {*family.labels, "account", "instance", "job", "le"}
-    for metric in process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=0.0)).collect():
-        for sample in metric.samples:
-            labels.setdefault(sample.name, {"instance", "job"}).update(sample.labels)
-    return labels
+    return labels | sample_labels()
 
 
-@pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)
 def test_every_metric_and_label_exists(path):
-    dashboard, labels = as_grafana.load(path), known()
+    dashboard, labels = grafana.load(path), known()
     asked = [expression for _, expression in dashboard_rules.queries(dashboard)]
-    asked += [mark["expr"] for mark in as_grafana.annotations(dashboard)]
+    asked += [mark["expr"] for mark in grafana.annotations(dashboard)]
     assert asked
     for expression in asked:
         for name, matchers, *_ in dashboard_rules.selectors(expression):
             assert name in labels
             assert set(re.findall(r"(\w+)\s*(?:=|!=|=~|!~)\s*\"", matchers)) <= labels[name], expression
-    for one in as_grafana.variables(dashboard):
+    for one in grafana.variables(dashboard):
         for name in re.findall(r"\bjoulo_\w+", one["query"]):
             assert name in labels

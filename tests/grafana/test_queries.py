@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import math
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import as_grafana
 import pytest
-from as_grafana import Prometheus, Viewer
-from processes import TOKEN, exporter, free_port, get, prometheus, query, simulator, wait_for
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support import grafana
+from support.grafana import Prometheus, Viewer
+from support.processes import (
+    DATABASES,
+    EXPORTER,
+    backfill,
+    environment,
+    exporter,
+    files,
+    free_port,
+    get,
+    query,
+    scrape,
+    simulator,
+    wait_for,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -25,8 +36,8 @@ HOUSEHOLD = ("--history-days", "45", "--session-seconds", "7200", "--pause-secon
 COLLECTORS = ("--collector.ere-position", "--collector.ere-price")
 QUERIES = [
     pytest.param(path, shown, target, id=f"{path.stem}-{shown['id']}-{target['refId']}")
-    for path in as_grafana.ENGLISH
-    for shown in as_grafana.panels(as_grafana.load(path))
+    for path in grafana.ENGLISH
+    for shown in grafana.panels(grafana.load(path))
     for target in shown.get("targets", ())
 ]
 _NO_END = "No session ends while the test runs, and joulo_last_session_* has no history."
@@ -41,9 +52,11 @@ class House:
     """The simulated household: its exporter, and a Prometheus that scrapes it twice, under two names."""
 
     def __init__(self, folder, api_url, port, url):
-        self._folder, self._api_url, self.port = folder, api_url, port
+        self.port = port
         self.prometheus = Prometheus(url)
-        self.sessions = list(sessions(json.loads(self.command("sessions", "--format=json"))))
+        command = [*EXPORTER, "sessions", "--format=json", *files(folder)]
+        listed = subprocess.run(command, check=True, capture_output=True, env=environment(api_url)).stdout
+        self.sessions = list(sessions(json.loads(listed)))
         """(charger, begin and end in Unix seconds, kWh) of the ledger."""
 
     @property
@@ -53,34 +66,14 @@ class House:
 
     def viewer_of(self, shown, target):
         """Somebody who looks now; at curves at the next point, for the last one may be before the first scrape."""
-        step = as_grafana.seconds(target.get("interval") or shown.get("interval") or "1m")
+        step = grafana.seconds(target.get("interval") or shown.get("interval") or "1m")
         if not target.get("range") or step > SHORT_STEP_S:
             return self.viewer
         return Viewer(HOME, datetime.fromtimestamp((time.time() // step + 1) * step, UTC), "now-1h")
 
-    def command(self, *arguments):
-        command = [
-            sys.executable, "-m", "joulo_exporter", *arguments, f"--config.file={self._folder / 'joulo.yml'}",
-            f"--storage.path={self._folder / 'ledger'}",
-        ]  # fmt: skip
-        environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": self._api_url, "PATH": "/usr/bin:/bin"}
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-
     def served(self, name):
         """Return the samples of a metric by their labels, straight from the exporter."""
-        text = get(
-            f"http://127.0.0.1:{self.port}/metrics", {"Accept": "application/openmetrics-text; version=1.0.0"}
-        )
-        return {
-            frozenset(sample.labels.items()): sample.value
-            for family in text_string_to_metric_families(text.decode())
-            for sample in family.samples
-            if sample.name == name
-        }
-
-    def answer(self, dashboard, shown, ref):
-        (target,) = (one for one in shown["targets"] if one["refId"] == ref)
-        return self.prometheus.answer(dashboard, shown, target, self.viewer)
+        return {frozenset(labels): value for (found, labels), value in scrape(self.port).items() if found == name}
 
 
 def sessions(listed):
@@ -90,36 +83,22 @@ def sessions(listed):
         yield one["charger"], datetime.fromisoformat(one["started_at"]).timestamp(), end, one["kwh"] or 0.0
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
+@pytest.fixture(scope="module", params=DATABASES)
+def house(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
     with simulator(folder, *HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
         complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
         wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
-        fill(folder, api_url, port)
-        with prometheus(folder, [f"127.0.0.1:{port}", f"localhost:{port}"]) as url:
+        history = backfill(folder, api_url, port)
+        with request.param(folder, [f"127.0.0.1:{port}", f"localhost:{port}"], history) as url:
             wait_for("scrapes", lambda: query(url, "count(count_over_time(joulo_up[1m]) > 2) >= 6"))
             yield House(folder, api_url, port, url)
 
 
-def fill(folder, api_url, port):
-    """Write the ledger's history into what will be Prometheus' storage."""
-    command = [
-        sys.executable, "-m", "joulo_exporter", "backfill", f"--config.file={folder / 'joulo.yml'}",
-        f"--storage.path={folder / 'ledger'}", "--label=job=joulo", f"--label=instance=127.0.0.1:{port}",
-    ]  # fmt: skip
-    environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
-    history = folder / "history.om"
-    with history.open("wb") as output:
-        subprocess.run(command, stdout=output, check=True, env=environment)
-    build = ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics"]
-    subprocess.run([*build, history, folder / "tsdb"], check=True, capture_output=True)
-
-
 @pytest.mark.parametrize(("path", "shown", "target"), QUERIES)
 def test_every_query_gives_something(house, path, shown, target):
-    answer = house.prometheus.answer(as_grafana.load(path), shown, target, house.viewer_of(shown, target))
+    answer = house.prometheus.answer(grafana.load(path), shown, target, house.viewer_of(shown, target))
     numbers = [
         number
         for _, found in answer
@@ -132,20 +111,20 @@ def test_every_query_gives_something(house, path, shown, target):
     assert bool(numbers) is not expected_empty
 
 
-@pytest.mark.parametrize("path", as_grafana.ENGLISH, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 def test_every_annotation_marks_something(house, path):
-    dashboard = as_grafana.load(path)
-    for mark in as_grafana.annotations(dashboard):
+    dashboard = grafana.load(path)
+    for mark in grafana.annotations(dashboard):
         found = house.prometheus.marks(dashboard, mark, house.viewer_of({}, {"range": True}))
         expected_empty = (path.stem, mark["name"], mark["target"]["refId"]) in EMPTY_WHILE_ALL_IS_WELL
         assert bool(found) is not expected_empty, mark["name"]
 
 
-@pytest.mark.parametrize("path", as_grafana.ENGLISH, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 def test_variables_offer_what_there_is(house, path):
-    dashboard = as_grafana.load(path)
-    over = as_grafana.span(dashboard, {}, house.viewer)
-    chosen = as_grafana.choices(dashboard, house.viewer)
+    dashboard = grafana.load(path)
+    over = grafana.span(dashboard, {}, house.viewer)
+    chosen = grafana.choices(dashboard, house.viewer)
     served = {
         name: {value for labels in house.served(metric) for key, value in labels if key == name}
         for name, metric in (("charger", "joulo_charging"), ("vehicle", "joulo_vehicle_kwh_total"))
@@ -153,41 +132,41 @@ def test_variables_offer_what_there_is(house, path):
     served["account"] = set()  # the account has no name
     offered = {
         one["name"]: set(house.prometheus.options(one, over, chosen))
-        for one in as_grafana.variables(dashboard)
+        for one in grafana.variables(dashboard)
         if one["type"] == "query"
     }
     assert offered == {name: served[name] for name in offered}
 
 
-@pytest.mark.parametrize("path", as_grafana.ENGLISH, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 def test_a_chosen_charger_is_the_only_one(house, path):
-    dashboard = as_grafana.load(path)
+    dashboard = grafana.load(path)
     one, *others = sorted(dict(labels)["charger"] for labels in house.served("joulo_charging"))
     assert others
     viewer = Viewer(HOME, house.viewer.now, chosen={"charger": (one,)})
-    for shown in as_grafana.panels(dashboard):
+    for shown in grafana.panels(dashboard):
         for target in shown.get("targets", ()):
             if "$charger" in target["expr"]:
                 answer = house.prometheus.answer(dashboard, shown, target, viewer)
                 assert {labels.get("charger", one) for labels, _ in answer} <= {one}, shown["title"]
 
 
-@pytest.mark.parametrize("path", as_grafana.ENGLISH, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 def test_the_second_name_of_the_exporter_shows_nowhere(house, path):
     """No panel tells instances apart, or has the same row twice, but those that are about the instances."""
-    dashboard = as_grafana.load(path)
-    for shown in as_grafana.panels(dashboard):
+    dashboard = grafana.load(path)
+    for shown in grafana.panels(dashboard):
         for target in shown.get("targets", ()):
             answer = house.prometheus.answer(dashboard, shown, target, house.viewer)
             if "{{instance}}" not in target.get("legendFormat", "") and "instance" not in target["expr"]:
                 assert not [labels for labels, _ in answer if "instance" in labels], shown["title"]
 
 
-@pytest.mark.parametrize("path", as_grafana.ENGLISH, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 def test_tables_name_columns_that_there_are(house, path):
     """Transformations and overrides find what they are about: a typing error in one would go unnoticed."""
-    dashboard = as_grafana.load(path)
-    tables = [one for one in as_grafana.panels(dashboard) if transformed(one)[:2] == ["merge", "organize"]]
+    dashboard = grafana.load(path)
+    tables = [one for one in grafana.panels(dashboard) if transformed(one)[:2] == ["merge", "organize"]]
     for shown in tables:
         columns = {"Time", "account"}  # an account without a name has no such column
         for target in shown["targets"]:
@@ -220,9 +199,8 @@ def transformed(shown):
 
 def shown_as(house, uid, title, ref="A"):
     """Return (labels without an empty account, value) of a panel."""
-    dashboard = as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == uid))
-    (shown,) = (one for one in as_grafana.panels(dashboard) if one["title"] == title)
-    return {frozenset(labels.items()): value for labels, value in house.answer(dashboard, shown, ref)}
+    found = house.prometheus.panel(uid, title, house.viewer, ref)
+    return {frozenset(labels.items()): value for labels, value in found}
 
 
 def test_the_state_of_each_charger(house):
@@ -295,15 +273,14 @@ def energy_since(house, begin, charger=None):
     ],
 )
 def test_what_was_charged_is_what_the_ledger_says(house, period, begin, kwh):
-    since = as_grafana.moment(begin, house.viewer.now, HOME)
+    since = grafana.moment(begin, house.viewer.now, HOME)
     (found,) = shown_as(house, "joulo-charging", f"Charged {period}").values()
     assert found == pytest.approx(energy_since(house, since), abs=kwh)
 
 
 def test_last_weeks_bars_are_what_the_ledger_says(house):
-    dashboard = as_grafana.load(next(path for path in as_grafana.ENGLISH if path.stem == "joulo-charging"))
-    (shown,) = (one for one in as_grafana.panels(dashboard) if one["title"] == "Energy per day")
-    bars = {labels["charger"]: curve for labels, curve in house.answer(dashboard, shown, "A")}
+    found = house.prometheus.panel("joulo-charging", "Energy per day", house.viewer)
+    bars = {labels["charger"]: curve for labels, curve in found}
     assert len(bars) == 2
     for charger, curve in bars.items():
         assert len(curve) == 7

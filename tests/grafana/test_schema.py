@@ -7,8 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
-import as_grafana
 import pytest
+from support import grafana
 
 pytestmark = pytest.mark.e2e
 
@@ -40,19 +40,19 @@ def said(tmp_path_factory):
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CHECK, check=True)
     folder = tmp_path_factory.mktemp("broken")
     for number, (keys, _) in enumerate(FAULTS.values()):
-        broken = as_grafana.load(as_grafana.ENGLISH[0])
+        broken = grafana.load(grafana.ENGLISH[0])
         inside = broken
         for key in keys[:-1]:
             inside = inside[key]
         inside[keys[-1]] = "unidade" if keys[-1] == "id" else 5
         (folder / f"broken-{number}.json").write_text(json.dumps(broken))
-    command = ["node", "check.mjs", *as_grafana.FILES, *sorted(folder.iterdir())]
+    command = ["node", "check.mjs", *grafana.FILES, *sorted(folder.iterdir())]
     checked = subprocess.run(command, cwd=CHECK, capture_output=True, text=True, check=False)
     assert checked.stderr == ""
     return checked.stdout.splitlines()
 
 
-@pytest.mark.parametrize("path", as_grafana.FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)
 def test_it_fits_the_published_types(said, path):
     of_this = [line for line in said if re.match(rf"\S+ {re.escape(path.name)}[.#]", line)]
     assert [line for line in of_this if not HARMLESS.search(line)] == []

@@ -4,7 +4,17 @@ import copy
 import hashlib
 
 import pytest
-from pictures import DRIVEWAY, LIVE_SESSION, TAG, Household, fixture, recorded, recorded_picture, series, series_of
+from support.snapshots import (
+    DRIVEWAY,
+    LIVE_SESSION,
+    TAG,
+    Household,
+    fixture,
+    recorded,
+    recorded_snapshot,
+    series,
+    series_of,
+)
 
 INFO = f"{{charger='oprit',charger_id='{DRIVEWAY}',nickname='Oprit',connection_type='easee'}}"
 SESSION_INFO = (
@@ -58,7 +68,7 @@ def metered() -> Household:
     ],
 )
 def test_values_of_the_recorded_answer(metric, values):
-    assert series_of(metric, recorded_picture()) == values
+    assert series_of(metric, recorded_snapshot()) == values
 
 
 @pytest.mark.parametrize(
@@ -102,15 +112,15 @@ def test_values_of_the_recorded_answer(metric, values):
     ],
 )
 def test_what_the_api_does_not_give_is_absent(answer, gone, new):
-    before = series(metered().chargers(driveway()).picture())
-    after = series(metered().chargers(answer).picture())
+    before = series(metered().chargers(driveway()).snapshot())
+    after = series(metered().chargers(answer).snapshot())
     live = {name for name in before.keys() | after.keys() if not name.startswith("joulo_last_session")}
     assert {name for name in live if name not in after} == set(gone)
     assert {name.removeprefix("joulo_charger_info") for name in live if name not in before} == set(new)
 
 
 def test_nothing_but_an_id():
-    served = series(Household().chargers({"chargers": [{"id": DRIVEWAY}]}).picture())
+    served = series(Household().chargers({"chargers": [{"id": DRIVEWAY}]}).snapshot())
     live = [name for name in served if name.startswith(("joulo_charg", "joulo_session_"))]
     assert live == [
         "joulo_session_kwh{charger='6f1d2c0a'}",
@@ -121,13 +131,13 @@ def test_nothing_but_an_id():
 
 @pytest.mark.parametrize("answer", [{"chargers": []}, {}])
 def test_no_charger_yet(answer):
-    served = series(Household().chargers(answer).picture())
+    served = series(Household().chargers(answer).snapshot())
     assert not [name for name in served if "charger=" in name]
 
 
 def test_stale_live_series_vanish_and_totals_stay():
     household = recorded()
-    fresh, stale = series(household.picture()), series(household.picture(stale=["chargers"]))
+    fresh, stale = series(household.snapshot()), series(household.snapshot(stale=["chargers"]))
     live = ("joulo_charg", "joulo_session_kwh", "joulo_session_start", "joulo_session_info")
     assert stale == {name: value for name, value in fresh.items() if not name.startswith(live)}
     assert stale["joulo_total_kwh{charger='oprit'}"] == 48.39
@@ -144,12 +154,12 @@ def test_stale_live_series_vanish_and_totals_stay():
     ],
 )
 def test_charging_when_the_api_leaves_it_open(changes, value):
-    picture = Household().chargers(driveway(**changes)).picture()
-    assert series(picture).get("joulo_charging{charger='oprit'}") == value
+    snapshot = Household().chargers(driveway(**changes)).snapshot()
+    assert series(snapshot).get("joulo_charging{charger='oprit'}") == value
 
 
 def test_an_unknown_status_comes_on_top_of_the_known_ones():
-    served = series_of("joulo_charger_status", Household().chargers(driveway(status="laadt zo")).picture())
+    served = series_of("joulo_charger_status", Household().chargers(driveway(status="laadt zo")).snapshot())
     assert len(served) == 7
     assert [text for text, value in served.items() if value] == ["{charger='oprit',status='laadt zo'}"]
 
@@ -159,31 +169,31 @@ def test_an_unknown_status_comes_on_top_of_the_known_ones():
     [("show", TAG), ("hide", ""), ("hash", hashlib.sha256(TAG.encode()).hexdigest()[:16])],
 )
 def test_tags_are_shown_hashed_or_hidden(mode, tag):
-    picture = recorded_picture(id_tags=mode, vehicles={TAG: "kona"})
+    snapshot = recorded_snapshot(id_tags=mode, vehicles={TAG: "kona"})
     own = f"session_id='{LIVE_SESSION}',id_tag='{tag}',vehicle='kona'"
-    assert series_of("joulo_session_info", picture) == {f"{{charger='oprit',{own}}}": 1}
+    assert series_of("joulo_session_info", snapshot) == {f"{{charger='oprit',{own}}}": 1}
     if mode != "show":
-        assert TAG not in str(series(picture))
+        assert TAG not in str(series(snapshot))
 
 
 def test_a_tag_shown_before_or_by_sessions_is_kept_for_the_session():
     shown_before = Household().chargers(driveway()).chargers(with_session(id_tag=""))
     told_by_sessions = Household().chargers(with_session(id_tag=None)).sessions(fixture("sessions"))
-    assert SESSION_INFO in series(shown_before.picture())
-    assert SESSION_INFO in series(told_by_sessions.picture())
+    assert SESSION_INFO in series(shown_before.snapshot())
+    assert SESSION_INFO in series(told_by_sessions.snapshot())
 
 
 def test_a_session_without_a_tag():
-    picture = Household().chargers(with_session(id_tag=None)).picture()
-    assert series_of("joulo_session_info", picture) == {
+    snapshot = Household().chargers(with_session(id_tag=None)).snapshot()
+    assert series_of("joulo_session_info", snapshot) == {
         f"{{charger='oprit',session_id='{LIVE_SESSION}',id_tag='',vehicle='unknown'}}": 1
     }
 
 
 @pytest.mark.parametrize("nickname", ['a "quoted" one', "two\nlines", "back\\slash", "⚡ oprit 🚗", "é" * 300])
 def test_any_nickname_is_told_as_it_is(nickname):
-    picture = Household().chargers(driveway(nickname=nickname)).picture()
-    (metric,) = series_of("joulo_charger_info", picture)
+    snapshot = Household().chargers(driveway(nickname=nickname)).snapshot()
+    (metric,) = series_of("joulo_charger_info", snapshot)
     assert metric == INFO.replace("'Oprit'", repr(nickname))
 
 
@@ -200,30 +210,30 @@ def test_any_nickname_is_told_as_it_is(nickname):
     ids=["charging", "not charging", "nothing drawn", "a falling meter", "one moment only", "charging unknown"],
 )
 def test_power(now, watts):
-    picture = metered().chargers(driveway(**now)).picture()
-    assert series(picture).get("joulo_charger_power_watts{charger='oprit'}") == watts
+    snapshot = metered().chargers(driveway(**now)).snapshot()
+    assert series(snapshot).get("joulo_charger_power_watts{charger='oprit'}") == watts
 
 
 def test_power_is_of_the_two_latest_readings_that_differ_in_time():
     later = driveway(latest_meter_wh=8_124_450, meter_updated_at="2026-06-18T19:00:00Z")
-    picture = metered().chargers(driveway()).chargers(later).chargers(copy.deepcopy(later)).picture()
-    assert series_of("joulo_charger_power_watts", picture) == {"{charger='oprit'}": 4000}
+    snapshot = metered().chargers(driveway()).chargers(later).chargers(copy.deepcopy(later)).snapshot()
+    assert series_of("joulo_charger_power_watts", snapshot) == {"{charger='oprit'}": 4000}
 
 
 def test_one_reading_gives_no_power_but_zero_when_not_charging():
-    charging = Household().chargers(driveway()).picture()
-    idle = Household().chargers(driveway(is_charging=False, current_session=None)).picture()
+    charging = Household().chargers(driveway()).snapshot()
+    idle = Household().chargers(driveway(is_charging=False, current_session=None)).snapshot()
     assert series_of("joulo_charger_power_watts", charging) == {}
     assert series_of("joulo_charger_power_watts", idle) == {"{charger='oprit'}": 0}
 
 
 def test_a_meter_that_falls_is_held():
-    picture = metered().chargers(driveway(latest_meter_wh=12)).picture()
-    assert series_of("joulo_charger_meter_kwh_total", picture) == {"{charger='oprit'}": 8119.45}
+    snapshot = metered().chargers(driveway(latest_meter_wh=12)).snapshot()
+    assert series_of("joulo_charger_meter_kwh_total", snapshot) == {"{charger='oprit'}": 8119.45}
 
 
 def test_every_series_has_the_account_if_it_has_a_name():
-    named, unnamed = recorded_picture(account="home"), recorded_picture()
+    named, unnamed = recorded_snapshot(account="home"), recorded_snapshot()
     assert all("account='home'" in name for name in series(named))
     assert not any("account=" in name for name in series(unnamed))
     assert len(series(named)) == len(series(unnamed))
@@ -232,6 +242,6 @@ def test_every_series_has_the_account_if_it_has_a_name():
 
 
 def test_the_configured_label_comes_first():
-    served = series(recorded_picture(labels={DRIVEWAY: "voordeur"}))
+    served = series(recorded_snapshot(labels={DRIVEWAY: "voordeur"}))
     assert served["joulo_charging{charger='voordeur'}"] == 1
     assert not any("charger='oprit'" in name for name in served)

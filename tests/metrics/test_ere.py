@@ -4,8 +4,8 @@ import copy
 import json
 
 import pytest
-from pictures import fixture, market_picture, recorded_picture, renamed, series, with_position
 from support.parsing import parse_ere_position, parse_ere_price
+from support.snapshots import fixture, market_snapshot, recorded_snapshot, renamed, series, with_position
 
 from joulo_exporter.errors import ApiResponseError
 
@@ -108,10 +108,10 @@ LOST = [
 MISSING = object()
 
 
-def ere(*pictures):
+def ere(*snapshots):
     return {
         text: value
-        for text, value in series(*pictures).items()
+        for text, value in series(*snapshots).items()
         if text.startswith("joulo_ere_") and not text.startswith("joulo_ere_credits")
     }
 
@@ -134,11 +134,11 @@ def id_of(item):
 
 
 def test_the_recorded_position():
-    assert ere(with_position(recorded_picture())) == GOLDEN
+    assert ere(with_position(recorded_snapshot())) == GOLDEN
 
 
 def test_the_account_is_on_every_series():
-    served = ere(with_position(renamed(recorded_picture(), "home")))
+    served = ere(with_position(renamed(recorded_snapshot(), "home")))
     assert len(served) == len(GOLDEN)
     assert all("account='home'" in text for text in served)
 
@@ -149,7 +149,7 @@ def test_the_account_is_on_every_series():
 @pytest.mark.parametrize(("path", "lost"), LOST, ids=id_of)
 def test_a_field_that_is_missing_null_or_wrong_costs_only_itself(path, lost, value):
     answer = with_fault(fixture("ere-position"), path, value)
-    served = ere(with_position(recorded_picture(), answer))
+    served = ere(with_position(recorded_snapshot(), answer))
     kept = {text: figure for text, figure in GOLDEN.items() if text not in lost}
     info = {text for text in served if text.startswith("joulo_ere_forecast_info")} - kept.keys()
     assert {text: figure for text, figure in served.items() if text not in info} == kept
@@ -176,7 +176,7 @@ def test_an_answer_without_any_figure_is_a_failed_refresh(body):
 
 
 def test_the_market():
-    assert ere(market_picture()) == {
+    assert ere(market_snapshot()) == {
         "joulo_ere_market_price_euros": 0.24,
         "joulo_ere_market_price_timestamp_seconds": 1_781_514_000.0,
     }
@@ -193,7 +193,7 @@ def test_the_market():
 )
 def test_a_market_without_one_figure_has_the_other(field, left, value):
     answer = with_fault(fixture("ere-price"), ("current", field), value)
-    assert set(ere(market_picture(answer))) == left
+    assert set(ere(market_snapshot(answer))) == left
 
 
 @pytest.mark.parametrize(

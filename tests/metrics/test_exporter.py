@@ -3,21 +3,21 @@
 import platform
 
 import pytest
-from pictures import (
+from prometheus_client import CollectorRegistry
+from support.snapshots import (
     INTERVALS,
     NOW,
     Household,
     fixture,
-    market_picture,
+    market_snapshot,
     recorded,
-    recorded_picture,
+    recorded_snapshot,
     registry_of,
     renamed,
     series,
     series_of,
     with_position,
 )
-from prometheus_client import CollectorRegistry
 
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
 from joulo_exporter.models import KNOWN_STATUSES
@@ -63,11 +63,11 @@ def each(**values) -> dict[str, float]:
 def test_values(metric, values):
     page = fixture("sessions")
     page["sessions"].append({"id": "no charger"})
-    assert series_of(metric, recorded().sessions(page).time_out("energy").picture()) == values
+    assert series_of(metric, recorded().sessions(page).time_out("energy").snapshot()) == values
 
 
 def test_an_endpoint_that_was_never_asked_is_neither_up_nor_down():
-    served = series(Household().picture())
+    served = series(Household().snapshot())
     assert not [
         name for name in served if name.startswith(("joulo_up", "joulo_last_refresh", "joulo_api_requests"))
     ]
@@ -116,19 +116,20 @@ def test_the_process_tells_its_shard(shard, ordinal, total):
 
 
 def everything() -> tuple[Snapshot, ...]:
-    """Return pictures in which every metric has a series."""
+    """Return snapshots in which every metric has a series."""
     metered = fixture("chargers")
     metered["chargers"][0] |= {"latest_meter_wh": 8_119_450, "meter_updated_at": "2026-06-18T18:15:00Z"}
+    metered["chargers"][1]["status"] = 5  # malformed
     household = Household(account="home").chargers(metered).chargers(fixture("chargers"))
     household.sessions(fixture("sessions")).energy(fixture("energy"))
     ended = fixture("sessions")
     ended["sessions"][0] |= {"ended_at": "2026-06-18T19:05:00Z", "ere_credits": 2.7}
     household.sessions(ended).chargers(fixture("chargers"))
     return (
-        with_position(household.picture()),
-        market_picture(),
-        renamed(recorded_picture(), "office"),
-        Household(account="new").picture(),
+        with_position(household.snapshot()),
+        market_snapshot(),
+        renamed(recorded_snapshot(), "office"),
+        Household(account="new").snapshot(),
     )
 
 

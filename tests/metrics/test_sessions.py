@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pictures import LIVE_SESSION, NOW, Household, fixture, series_of
+from support.snapshots import LIVE_SESSION, NOW, Household, fixture, series_of
 
 ENDED_S = 1_781_809_500.0  # 2026-06-18T19:05:00Z
 STARTED_S = 1_781_804_530.0  # 2026-06-18T17:42:10Z
@@ -33,20 +33,20 @@ def household(**ending) -> Household:
     ],
 )
 def test_a_session_that_ended(metric, value):
-    assert series_of(metric, household().picture()) == {
+    assert series_of(metric, household().snapshot()) == {
         f"{{charger='oprit',session_id='{LIVE_SESSION}'}}": value,
     }
 
 
 def test_which_session_it_was():
-    assert series_of("joulo_ended_session_info", household().picture()) == {
+    assert series_of("joulo_ended_session_info", household().snapshot()) == {
         f"{{charger='oprit',session_id='{LIVE_SESSION}',id_tag='04A1B2C3D4E580',vehicle='unknown'}}": 1.0
     }
 
 
 def test_credits_appear_when_they_are_calculated():
     home = household(ere_credits=None)
-    later = home.sessions(sessions(ended_at="2026-06-18T19:05:00Z", kwh=8.12, ere_credits=2.7)).picture()
+    later = home.sessions(sessions(ended_at="2026-06-18T19:05:00Z", kwh=8.12, ere_credits=2.7)).snapshot()
     assert list(series_of("joulo_ended_session_ere_credits", later).values()) == [2.7]
 
 
@@ -54,20 +54,20 @@ def test_credits_that_are_not_calculated_are_absent():
     home = Household().chargers(fixture("chargers")).sessions(sessions(ere_credits=None))
     home.now_seconds += 600
     ended = sessions(ended_at="2026-06-18T19:05:00Z", ere_credits=None)
-    assert series_of("joulo_ended_session_ere_credits", home.sessions(ended).picture()) == {}
+    assert series_of("joulo_ended_session_ere_credits", home.sessions(ended).snapshot()) == {}
 
 
 def test_an_end_is_news_for_an_hour_from_when_it_was_listed():
     home = household()
     home.now_seconds += 3599
-    assert len(series_of("joulo_ended_session_kwh", home.picture())) == 1
+    assert len(series_of("joulo_ended_session_kwh", home.snapshot())) == 1
     home.now_seconds += 1
-    assert series_of("joulo_ended_session_kwh", home.picture()) == {}
+    assert series_of("joulo_ended_session_kwh", home.snapshot()) == {}
 
 
 def test_the_first_import_is_no_news():
     home = Household().chargers({"chargers": []}).sessions(fixture("sessions"))
-    assert series_of("joulo_ended_session_kwh", home.picture()) == {}
+    assert series_of("joulo_ended_session_kwh", home.snapshot()) == {}
 
 
 def test_an_end_that_only_the_charger_shows_waits_for_its_final_figures():
@@ -75,7 +75,7 @@ def test_an_end_that_only_the_charger_shows_waits_for_its_final_figures():
     idle = fixture("chargers")
     idle["chargers"][0] |= {"is_charging": False, "current_session": None}
     home.now_seconds += 60
-    assert series_of("joulo_ended_session_kwh", home.chargers(idle).picture()) == {}
+    assert series_of("joulo_ended_session_kwh", home.chargers(idle).snapshot()) == {}
 
 
 def test_a_session_that_goes_on_after_all_is_not_announced_again():
@@ -84,16 +84,16 @@ def test_a_session_that_goes_on_after_all_is_not_announced_again():
     home.now_seconds += 60
     home.chargers(fixture("chargers"))
     reported = "joulo_ended_session_reported_timestamp_seconds"
-    assert list(series_of(reported, home.picture()).values()) == [reported_s]
+    assert list(series_of(reported, home.snapshot()).values()) == [reported_s]
     home.now_seconds += 600
     home.sessions(sessions(ended_at="2026-06-18T19:30:00Z", kwh=9.5))
-    picture = home.picture()
-    assert list(series_of(reported, picture).values()) == [reported_s]
-    assert list(series_of("joulo_ended_session_kwh", picture).values()) == [9.5]
+    snapshot = home.snapshot()
+    assert list(series_of(reported, snapshot).values()) == [reported_s]
+    assert list(series_of("joulo_ended_session_kwh", snapshot).values()) == [9.5]
 
 
 def test_an_end_of_more_than_a_day_ago_is_history():
     home = Household().chargers({"chargers": []}).sessions({"sessions": []})
     home.now_seconds += 600
-    news = series_of("joulo_ended_session_kwh", home.sessions(fixture("sessions")).picture())
+    news = series_of("joulo_ended_session_kwh", home.sessions(fixture("sessions")).snapshot())
     assert news == {}  # the latest of the recorded sessions ended a day and a half ago

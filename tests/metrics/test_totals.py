@@ -1,7 +1,7 @@
 """Totals and last sessions from the ledger, and the totals of ``/energy``."""
 
 import pytest
-from pictures import (
+from support.snapshots import (
     DRIVEWAY,
     GARAGE_SESSION,
     LAST_SESSION,
@@ -9,7 +9,7 @@ from pictures import (
     Household,
     fixture,
     recorded,
-    recorded_picture,
+    recorded_snapshot,
     series,
     series_of,
 )
@@ -87,48 +87,48 @@ def energy(*without: str, month_without: str = "") -> dict:
     ],
 )
 def test_values_of_the_recorded_answers(metric, values):
-    assert series_of(metric, recorded_picture()) == values
+    assert series_of(metric, recorded_snapshot()) == values
 
 
 def test_totals_follow_the_vehicles_of_the_configuration():
-    picture = recorded_picture(vehicles={TAG: "kona", "DEADBEEF12345678": "tesla"})
-    assert series_of("joulo_vehicle_kwh_total", picture) == {
+    snapshot = recorded_snapshot(vehicles={TAG: "kona", "DEADBEEF12345678": "tesla"})
+    assert series_of("joulo_vehicle_kwh_total", snapshot) == {
         "{vehicle='kona'}": 48.39,
         "{vehicle='tesla'}": 0,
         "{vehicle='unknown'}": 18.4,
     }
     last = f"{{charger='oprit',session_id='{LAST_SESSION}',id_tag='{TAG}',vehicle='kona'}}"
-    assert last in series_of("joulo_last_session_info", picture)
+    assert last in series_of("joulo_last_session_info", snapshot)
 
 
 def test_energy_of_a_session_without_a_tag_is_in_no_vehicle_until_it_ends():
     answer = fixture("chargers")
     del answer["chargers"][0]["current_session"]["id_tag"]
     household = Household().sessions({"sessions": [], "limit": 100, "offset": 0}).chargers(answer)
-    during = household.picture()
+    during = household.snapshot()
     assert series_of("joulo_total_kwh", during)[OPRIT] == 7.31
     assert series_of("joulo_vehicle_kwh_total", during)["{vehicle='unknown'}"] == 0
     del answer["chargers"][0]["current_session"]
-    after = household.chargers(answer).picture()
+    after = household.chargers(answer).snapshot()
     assert series_of("joulo_vehicle_kwh_total", after)["{vehicle='unknown'}"] == 7.31
 
 
 def test_totals_only_once_the_history_is_complete():
     page = fixture("sessions") | {"limit": 4}  # a full page: older sessions may follow
-    served = series(Household().chargers(fixture("chargers")).sessions(page).picture())
+    served = series(Household().chargers(fixture("chargers")).sessions(page).snapshot())
     assert served["joulo_history_complete"] == 0
     assert not [name for name in served if name.split("{")[0] in TOTALS]
     assert served[f"joulo_last_session_kwh{OPRIT}"] == 41.08
 
 
 def test_a_charger_that_never_charged_has_zeros():
-    served = series(Household().chargers(fixture("chargers")).sessions({"sessions": []}).picture())
+    served = series(Household().chargers(fixture("chargers")).sessions({"sessions": []}).snapshot())
     assert served[f"joulo_total_kwh{GARAGE_LABEL}"] == 0
     assert not [name for name in served if name.startswith("joulo_last_session")]
 
 
 def test_a_charger_that_is_no_longer_linked_keeps_its_totals():
-    served = series(Household().chargers({"chargers": []}).sessions(fixture("sessions")).picture())
+    served = series(Household().chargers({"chargers": []}).sessions(fixture("sessions")).snapshot())
     assert served[f"joulo_total_kwh{GARAGE_LABEL}"] == 18.4
     assert f"joulo_charging{GARAGE_LABEL}" not in served
 
@@ -143,14 +143,14 @@ def test_a_charger_that_is_no_longer_linked_keeps_its_totals():
     ],
 )
 def test_what_sessions_does_not_give_is_absent(changes, gone):
-    before = series(Household().sessions(sessions()).picture())
-    after = series(Household().sessions(sessions(**changes)).picture())
+    before = series(Household().sessions(sessions()).snapshot())
+    after = series(Household().sessions(sessions(**changes)).snapshot())
     assert before.keys() - after.keys() == gone
     assert after.keys() <= before.keys()
 
 
 def test_a_last_session_without_a_tag():
-    served = series_of("joulo_last_session_info", Household().sessions(sessions(id_tag=None)).picture())
+    served = series_of("joulo_last_session_info", Household().sessions(sessions(id_tag=None)).snapshot())
     assert f"{{charger='oprit',session_id='{LAST_SESSION}',id_tag='',vehicle='unknown'}}" in served
 
 
@@ -159,7 +159,7 @@ def test_a_session_that_ended_is_the_last_one_with_the_values_last_seen():
     idle = fixture("chargers")
     del idle["chargers"][0]["current_session"]
     household.now_seconds += 60
-    served = series(household.chargers(idle).picture())
+    served = series(household.chargers(idle).snapshot())
     assert served[f"joulo_last_session_kwh{OPRIT}"] == 7.31
     assert served[f"joulo_last_session_end_timestamp_seconds{OPRIT}"] == household.now_seconds - 60
     assert served[f"joulo_session_kwh{OPRIT}"] == 0
@@ -169,7 +169,7 @@ def test_a_session_that_ended_is_the_last_one_with_the_values_last_seen():
 def test_a_session_that_ended_without_any_value():
     answer = {"chargers": [{"id": DRIVEWAY, "slug": "oprit", "current_session": {"id": "s"}}]}
     idle = {"chargers": [{"id": DRIVEWAY, "slug": "oprit"}]}
-    served = series(Household().chargers(answer).chargers(idle).picture())
+    served = series(Household().chargers(answer).chargers(idle).snapshot())
     assert [name for name in served if name.startswith("joulo_last")] == [
         f"joulo_last_session_end_timestamp_seconds{OPRIT}",
         "joulo_last_session_info{charger='oprit',session_id='s',id_tag='',vehicle='unknown'}",
@@ -201,12 +201,12 @@ MONTHS = ("2026-06", "2026-05")
 @pytest.mark.parametrize("given_before", [False, True])
 def test_what_energy_does_not_give_is_absent(answer, gone, given_before):
     former = Household().energy(energy())
-    after = (former if given_before else Household()).energy(answer).picture()
-    assert series(Household().energy(energy()).picture()).keys() - series(after).keys() == gone
+    after = (former if given_before else Household()).energy(answer).snapshot()
+    assert series(Household().energy(energy()).snapshot()).keys() - series(after).keys() == gone
 
 
 def test_an_older_answer_of_energy_has_the_plain_scope_only():
-    served = series(Household().energy(fixture("energy-older")).picture())
+    served = series(Household().energy(fixture("energy-older")).snapshot())
     account = ("joulo_account", "joulo_month")
     assert {name: value for name, value in served.items() if name.startswith(account)} == {
         "joulo_account_kwh_total{scope='ere'}": 512.3,
@@ -221,7 +221,7 @@ def test_an_older_answer_of_energy_has_the_plain_scope_only():
 def test_counters_of_energy_never_fall_and_months_may():
     lower = energy() | {"total_kwh": 1, "total_ere_credits": 2, "total_sessions": 3}
     lower["months"][0]["kwh"] = 4
-    served = series(Household().energy(energy()).energy(lower).picture())
+    served = series(Household().energy(energy()).energy(lower).snapshot())
     assert served["joulo_account_kwh_total{scope='ere'}"] == 1893.61
     assert served["joulo_account_ere_credits_total"] == 630.02
     assert served["joulo_account_sessions_total{scope='ere'}"] == 97
@@ -230,15 +230,15 @@ def test_counters_of_energy_never_fall_and_months_may():
 
 def test_a_stale_answer_of_energy_vanishes():
     household = recorded()
-    fresh, stale = series(household.picture()), series(household.picture(stale=["energy"]))
+    fresh, stale = series(household.snapshot()), series(household.snapshot(stale=["energy"]))
     account = ("joulo_account", "joulo_month")
     assert stale == {name: value for name, value in fresh.items() if not name.startswith(account)}
 
 
 def test_totals_do_not_fall_when_a_session_is_corrected():
     household = recorded()
-    household.picture()
-    served = series(household.sessions(sessions(kwh=1, ere_credits=0.5)).picture())
+    household.snapshot()
+    served = series(household.sessions(sessions(kwh=1, ere_credits=0.5)).snapshot())
     assert served[f"joulo_total_kwh{OPRIT}"] == 48.39
     assert served[f"joulo_ere_credits_total{OPRIT}"] == 16.1
     assert served[f"joulo_last_session_kwh{OPRIT}"] == 1

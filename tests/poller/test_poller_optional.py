@@ -2,7 +2,6 @@
 
 import logging
 
-import msgspec
 import pytest
 from support.poller_rig import Rig
 
@@ -107,26 +106,3 @@ async def test_the_public_feed_is_all_that_is_asked_without_an_account():
         assert rig.value("joulo_ere_market_price_timestamp_seconds") == 1_781_514_000
         assert rig.value("joulo_up", endpoint="ere_price") == 1
         assert not rig.names() & {"joulo_ledger_persistent", "joulo_history_complete"}
-
-
-async def test_the_price_goes_stale_and_comes_back_from_the_ledger(tmp_path):
-    async with public(tmp_path) as rig:
-        await rig.start()
-        rig.api.answers["ere_price"] = ApiServerError("500", status=500)
-        await rig.restart(away_s=60)
-        assert rig.value("joulo_ere_market_price_euros") == 0.24
-        await rig.clock.advance(2 * 3600)
-        assert rig.value("joulo_ere_market_price_euros") is None
-
-
-async def test_a_kept_answer_of_another_form_is_no_hindrance(tmp_path):
-    async with rig_with(tmp_path) as rig:
-        await rig.start()
-        with rig.database.transaction() as connection:
-            connection.execute(
-                "UPDATE last_answers SET body = ? WHERE endpoint = 'ere_position'", (msgspec.json.encode([1]),)
-            )
-        await rig.restart(away_s=10)
-        assert rig.value("joulo_ere_position_euros", bucket="paid") is None
-        await rig.clock.advance(3600)
-        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5

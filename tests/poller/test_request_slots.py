@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fake_clock import FakeClock
+from support.fake_clock import FakeClock
 
 from joulo_exporter.poller import RequestSlots
 

@@ -1,16 +1,11 @@
-"""The real promtool and the real Prometheus take the backfill, and count as the ledger does."""
+"""The real promtool, Prometheus and VictoriaMetrics take the backfill, and count as the ledger does."""
 
-import json
-import shutil
-import socket
-import subprocess
 import time
-import urllib.parse
-import urllib.request
 from datetime import UTC, datetime
 
 import pytest
 from support.ledger_rig import LedgerRig, history_of, live
+from support.processes import DATABASES, query
 
 from joulo_exporter.cli import main
 from joulo_exporter.models import Session
@@ -34,46 +29,9 @@ def sessions():
     ]
 
 
-class Prometheus:
-    def __init__(self, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
-        config = folder / "prometheus.yml"
-        config.write_text("scrape_configs: []\n")
-        self.process = subprocess.Popen(
-            ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-             "--storage.tsdb.retention.time=100y", f"--web.listen-address={self.address}"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def query(self, expression, at_seconds):
-        query = urllib.parse.urlencode({"query": expression, "time": f"{at_seconds:.3f}"})
-        with urllib.request.urlopen(f"http://{self.address}/api/v1/query?{query}", timeout=10) as answer:
-            return {
-                tuple(sorted(item["metric"].items())): float(item["value"][1])
-                for item in json.load(answer)["data"]["result"]
-            }
-
-    def wait(self):
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=2).close()
-            except OSError:
-                assert time.monotonic() < deadline, "Prometheus does not start"
-                assert self.process.poll() is None, "Prometheus has ended"
-                time.sleep(0.1)  # another process's start gives no other signal
-            else:
-                return
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(30)
-
-
 @pytest.mark.e2e
-def test_import_counts_as_the_ledger_does(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("database", DATABASES)
+def test_import_counts_as_the_ledger_does(database, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
     history = sessions()
     rig = LedgerRig(tmp_path, name="")
@@ -84,16 +42,10 @@ def test_import_counts_as_the_ledger_does(tmp_path, capsys, monkeypatch):
     flags = ["--label=job=joulo", "--label=instance=localhost:9973"]
     assert main(["backfill", f"--storage.path={tmp_path}", *flags]) == 0
     now = time.time()
-    (tmp_path / "history.om").write_text(capsys.readouterr().out)
-    subprocess.run(
-        [shutil.which("promtool"), "tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics",
-         tmp_path / "history.om", tmp_path / "tsdb"],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
-    prometheus = Prometheus(tmp_path)
-    try:
-        prometheus.wait()
-        labels = (("charger", "c1"), ("instance", "localhost:9973"), ("job", "joulo"))
+    history_file = tmp_path / "history.om"
+    history_file.write_text(capsys.readouterr().out)
+    with database(tmp_path, [], history_file) as url:
+        of_charger = (("charger", "c1"),)
         in_may = [s for s in history if MONTH_START <= s.started_at_seconds < MONTH_END]
         for name, expected, served_now in (
             ("joulo_total_kwh", sum(s.kwh_hundredths for s in in_may) / 100, served.kwh_hundredths / 100),
@@ -103,14 +55,13 @@ def test_import_counts_as_the_ledger_does(tmp_path, capsys, monkeypatch):
         ):  # fmt: skip
             # increase() extrapolates to the borders of its range: exact are only the values at the borders.
             at_borders = f"last_over_time({name}[1h]) - last_over_time({name}[1h] offset 31d)"
-            assert prometheus.query(at_borders, MONTH_END)[labels] == pytest.approx(expected, abs=1e-6)
-            increase = prometheus.query(f"increase({name}[31d])", MONTH_END)[labels]
+            assert query(url, at_borders, MONTH_END)[of_charger] == pytest.approx(expected, abs=1e-6)
+            increase = query(url, f"increase({name}[31d])", MONTH_END)[of_charger]
             assert increase == pytest.approx(expected, rel=0.005)
-            last = prometheus.query(name, now)
-            assert last == {(("__name__", name), *labels): pytest.approx(served_now)}
-            assert prometheus.query(f"resets({name}[365d])", now)[labels] == 0
-    finally:
-        prometheus.close()
+            labelled = f'{name}{{instance="localhost:9973", job="joulo"}}'
+            for last in (query(url, name, now), query(url, labelled, now)):
+                assert last == {of_charger: pytest.approx(served_now)}
+            assert query(url, f"resets({name}[365d])", now)[of_charger] == 0
 
 
 def test_the_last_values_are_what_is_served_even_when_held(tmp_path, capsys, monkeypatch):

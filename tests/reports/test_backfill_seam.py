@@ -4,13 +4,14 @@ import time
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from support.ledger_rig import LedgerRig
+from support.ledger_rig import LedgerRig, finished
 
 from joulo_exporter.cli import main
-from joulo_exporter.models.tag import normal_tag
+from joulo_exporter.models import Charger
+from joulo_exporter.models.tag import Tags, normal_tag
 from joulo_exporter.reports.history import HISTORIES
 from joulo_exporter.simulator import Household, Scenario
-from joulo_exporter.snapshot import Snapshot, Tags, last_sessions, live_chargers
+from joulo_exporter.snapshot import Snapshot, last_sessions, live_chargers
 
 VEHICLES = {normal_tag("04A1B2C3D4E580"): "tesla"}
 
@@ -51,3 +52,20 @@ def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, monkeypatch, 
     # The API may not have calculated the credits of a last session yet.
     with_credits = sum(last.credits_hundredths is not None for last in snapshot.last_sessions)
     assert len(served) == 2 * 9 + with_credits + 2 * 3
+
+
+def test_a_session_that_cannot_be_read_is_no_zero_at_the_end(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+    rig = LedgerRig(tmp_path, name="")
+    rig.now_seconds = time.time()
+    rig.chargers(Charger("c1", slug="c1", charging=True, session_unreadable=True))
+    rig.whole_walk([finished("a", at_seconds=rig.now_seconds - 86_400, kwh_hundredths=100)], size=100)
+    rig.book()
+    rig.close()
+    assert main(["backfill", f"--storage.path={tmp_path}", "--step=1h"]) == 0
+    ends = {}
+    for line in capsys.readouterr().out.splitlines():
+        if not line.startswith("#"):
+            series, _, moment = line.split()
+            ends[series.partition("{")[0]] = float(moment)
+    assert ends["joulo_session_kwh"] < ends["joulo_charging"] == ends["joulo_total_kwh"]

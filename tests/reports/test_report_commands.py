@@ -4,9 +4,8 @@ import json
 
 import pytest
 import yaml
+from support.command_line import refusal, run
 from support.ledger_rig import LedgerRig, finished, live
-
-from joulo_exporter.cli import main
 
 JUNE, JULY = 1_780_300_000.0, 1_783_000_000.0
 
@@ -31,11 +30,6 @@ def ledger(tmp_path, monkeypatch):
     config = tmp_path / "exporter.yml"
     config.write_text(f"vehicles: {{DEADBE: tesla}}\nstorage: {{path: {tmp_path}}}\n")
     return config
-
-
-def run(capsys, *arguments):
-    status = main(arguments)
-    return status, *capsys.readouterr()
 
 
 def test_csv_is_exact_and_safe_for_a_spreadsheet(ledger, capsys):
@@ -65,18 +59,25 @@ def test_table_is_aligned_and_sums_months(ledger, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "says"),
+    ("flag", "says"),
     [
-        (["--charger=nope"], 2, "--charger: 'nope' is not in the ledger; it has c1"),
-        (["--vehicle=bike"], 2, "--vehicle: 'bike' is not in the configuration; it has tesla, unknown"),
+        ("--charger=nope", "--charger: 'nope' is not in the ledger; it has c1"),
+        ("--vehicle=bike", "--vehicle: 'bike' is not in the configuration; it has tesla, unknown"),
     ],
 )
-def test_unknown_names_are_one_line(ledger, capsys, arguments, status, says):
-    assert run(capsys, "sessions", f"--config.file={ledger}", *arguments) == (
-        status,
-        "",
-        f"joulo-exporter: {says}\n",
+def test_unknown_names_are_one_line(ledger, capsys, flag, says):
+    assert refusal(capsys, "sessions", f"--config.file={ledger}", flag) == (2, says)
+
+
+def test_no_session_leaves_the_form_whole(ledger, capsys):
+    none = ["sessions", f"--config.file={ledger}", "--to=2020"]
+    assert run(capsys, *none, "--format=json")[1] == "[]\n"
+    (head,) = run(capsys, *none, "--format=csv")[1].splitlines()
+    assert head == (
+        "session_id,charger,charger_id,nickname,vehicle,id_tag,started_at,ended_at,in_progress,duration_seconds,"
+        "kwh,ere_credits"
     )
+    assert run(capsys, *none)[1].splitlines()[-1].split() == ["total", "0", "sessions", "0.00", "0.00"]
 
 
 def test_evcc_yaml_has_every_spelling(ledger, capsys):

@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 import pytest_asyncio
-from fake_clock import FakeClock
+from support.fake_clock import FakeClock
 
 from joulo_exporter.simulator import Household, Scenario, serve
 
@@ -18,11 +18,6 @@ def clock():
 @pytest.fixture
 def household(clock):
     return Household(Scenario(history_days=60), clock.now)
-
-
-@pytest.fixture
-def start():
-    return START
 
 
 @pytest_asyncio.fixture

@@ -1,17 +1,21 @@
-"""The API over HTTP: what is asked and what is answered."""
+"""The simulated API over HTTP: access, parameters, and responses in the vendor's wire format."""
 
+import asyncio
 import json
+import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
-from support.parsing import parse_chargers, parse_energy, parse_sessions
+from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
-from joulo_exporter.simulator import BASE_PATH, Household, Scenario, serve
-from joulo_exporter.simulator.server import decimal
+from joulo_exporter.models import Session
+from joulo_exporter.simulator import ALL_SCOPES, BASE_PATH, Household, Scenario, serve
+from joulo_exporter.simulator.ere import position_json, price_json
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 async def body_of(client, path, **params):
@@ -21,70 +25,118 @@ async def body_of(client, path, **params):
         return await response.read()
 
 
-async def pages(client, limit, **params):
-    """All pages until one is not full, as parsed answers."""
-    offset = 0
+async def all_sessions(client, limit, **params):
+    """Return the sessions of all pages until one is not full; none may be malformed."""
+    sessions = []
     while True:
-        answer = parse_sessions(await body_of(client, "sessions", limit=limit, offset=offset, **params))
-        yield answer
-        if len(answer.content.sessions) < limit:
-            return
-        offset += limit
+        page = parse_sessions(await body_of(client, "sessions", limit=limit, offset=len(sessions), **params))
+        assert page.malformed == ()
+        sessions += page.content.sessions
+        if len(page.content.sessions) < limit:
+            return sessions
 
 
-async def test_the_urls(running):
-    assert running.url == f"{running.origin}/functions/v1/api"
-    assert running.origin.startswith("http://127.0.0.1:")
+# Access -----------------------------------------------------------------------------------------
 
 
-async def test_chargers_are_what_the_household_has(client, household, clock):
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer wrong", 'Bearer "joulo_demo"', "Bearer  joulo_demo", "Basic joulo_demo"]
+)
+async def test_without_the_token_every_response_is_401(running, header):
+    headers = {} if header is None else {"Authorization": header}
+    async with aiohttp.request("GET", f"{running.url}/chargers", headers=headers) as response:
+        assert response.status == 401
+        assert await response.json() == {"error": "Missing or invalid API token"}
+
+
+async def test_a_token_reads_what_its_scopes_allow(household):
+    tokens = {"joulo_part": {"chargers:read", "energy:read"}, "joulo_whole": ALL_SCOPES}
+    async with serve(household, tokens=tokens) as running, aiohttp.ClientSession() as session:
+
+        async def ask(path, token):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with session.get(f"{running.url}{path}", headers=headers) as response:
+                return response.status, await response.json()
+
+        refused = {"error": "Insufficient scope", "required_scope": "sessions:read"}
+        assert await ask("/sessions", "joulo_part") == (403, refused)
+        assert (await ask("/energy", "joulo_part"))[0] == 200
+        assert (await ask("/sessions", "joulo_whole"))[0] == 200
+        assert (await ask("/sessions", "joulo_demo"))[0] == 401
+
+
+async def test_the_price_needs_no_token_and_the_position_does(client, running):
+    for url, status in ((f"{running.origin}/api/ere-price", 200), (f"{running.url}/ere-position", 401)):
+        async with client.get(url, headers={"Authorization": ""}) as response:
+            assert response.status == status
+
+
+@pytest.mark.parametrize("path", ["/", "/chargers", f"{BASE_PATH}/", f"{BASE_PATH}/tariffs", "//x", "/%2e"])
+async def test_an_unknown_path(running, client, path):
+    async with client.get(running.origin + path) as response:
+        assert (response.status, await response.json()) == (404, {"error": "Not found"})
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+async def test_another_method(client, method):
+    async with client.request(method, "sessions") as response:
+        assert (response.status, response.headers["Allow"]) == (405, "GET")
+
+
+async def test_every_request_is_recorded(running, client, clock):
+    start = clock.now()
+    await body_of(client, "sessions", limit=5, offset=10)
+    await clock.advance(60)
+    async with aiohttp.ClientSession() as session:
+        await session.get(f"{running.url}/energy")
+    kept = [(r.at_seconds, r.method, r.path, r.query, r.has_authorization) for r in running.requests]
+    assert kept == [
+        (start, "GET", f"{BASE_PATH}/sessions", {"limit": "5", "offset": "10"}, True),
+        (start + 60, "GET", f"{BASE_PATH}/energy", {}, False),
+    ]
+    assert [r.at_seconds for r in running.requests_to("/energy")] == [start + 60]
+    assert "joulo_demo" not in repr(running.requests)
+
+
+# Responses --------------------------------------------------------------------------------------
+
+
+async def test_chargers_and_energy_are_those_of_the_household(client, household, clock):
     await clock.advance(30)
-    answer = parse_chargers(await body_of(client, "chargers"))
-    assert answer.malformed == ()
-    assert list(answer.content) == household.chargers_at(clock.now())
-
-
-async def test_energy_is_what_the_household_has(client, household, clock):
-    energy = parse_energy(await body_of(client, "energy")).content
-    assert energy == household.energy_at(clock.now())
-    assert [month.month for month in energy.months] == ["2026-06", "2026-05", "2026-04"]
+    chargers, energy = parse_chargers(await body_of(client, "chargers")), await body_of(client, "energy")
+    assert (list(chargers.content), chargers.malformed) == (household.chargers_at(clock.now()), ())
+    assert parse_energy(energy).content == household.energy_at(clock.now())
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
-async def test_pages_cover_each_session_once(client, household, clock, limit):
-    answers = [answer async for answer in pages(client, limit)]
-    records = [session for answer in answers for session in answer.content.sessions]
-    assert records == household.sessions_at(clock.now())
-    assert [answer.malformed for answer in answers] == [()] * len(answers)
+async def test_pages_have_each_session_once(client, household, clock, limit):
+    assert await all_sessions(client, limit) == household.sessions_at(clock.now())
 
 
-@pytest.mark.parametrize("after_s", [0, 65, 400, 3000])
+@pytest.mark.parametrize("after_s", [0, 65, 3000])
 async def test_energy_is_the_sum_of_all_sessions_to_the_hundredth(client, clock, after_s):
     await clock.advance(after_s)
-    records = [session async for answer in pages(client, 100) for session in answer.content.sessions]
+    sessions = await all_sessions(client, 100)
     energy = parse_energy(await body_of(client, "energy")).content
-    eligible = [session for session in records if session.counts_for_ere]
-    assert energy.kwh_all_hundredths == sum(session.kwh_hundredths for session in records)
+    eligible = [session for session in sessions if session.counts_for_ere]
+    assert energy.kwh_all_hundredths == sum(session.kwh_hundredths for session in sessions)
     assert energy.kwh_hundredths == sum(session.kwh_hundredths for session in eligible)
-    assert energy.credits_hundredths == sum(session.credits_hundredths or 0 for session in records)
-    assert (energy.sessions, energy.sessions_all) == (len(eligible), len(records))
+    assert energy.credits_hundredths == sum(session.credits_hundredths or 0 for session in sessions)
+    assert (energy.sessions, energy.sessions_all) == (len(eligible), len(sessions))
     assert 0 < energy.sessions < energy.sessions_all
-    for total in ("kwh", "kwh_all", "credits"):
-        figures = [getattr(month, f"{total}_hundredths") for month in energy.months]
-        assert sum(figures) == getattr(energy, f"{total}_hundredths")
-    assert sum(month.sessions_all for month in energy.months) == energy.sessions_all
+    for total in ("kwh_hundredths", "kwh_all_hundredths", "credits_hundredths", "sessions_all"):
+        assert sum(getattr(month, total) for month in energy.months) == getattr(energy, total)
 
 
 async def test_a_month_is_the_sum_of_its_sessions(client):
-    may = {"from": "2026-05-01T00:00:00Z", "to": "2026-05-31T23:59:59Z"}
-    records = [session async for answer in pages(client, 100, **may) for session in answer.content.sessions]
+    sessions = await all_sessions(client, 100, **{"from": "2026-05-01T00:00:00Z", "to": "2026-05-31T23:59:59Z"})
     months = {month.month: month for month in parse_energy(await body_of(client, "energy")).content.months}
-    assert months["2026-05"].kwh_all_hundredths == sum(session.kwh_hundredths for session in records)
-    assert months["2026-05"].sessions_all == len(records) > 10
+    assert months["2026-05"].kwh_all_hundredths == sum(session.kwh_hundredths for session in sessions)
+    assert months["2026-05"].sessions_all == len(sessions) > 10
 
 
 def shape(value):
-    """The keys of a JSON answer, down to the kinds of its values; null fits any kind."""
+    """Return the keys of a JSON value, down to the kinds of its values; null fits any kind."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     kinds = {str: "text", bool: "truth", int: "number", float: "number", type(None): "null"}
@@ -94,7 +146,7 @@ def shape(value):
 @pytest.mark.parametrize(
     ("path", "records"), [("chargers", "chargers"), ("sessions", "sessions"), ("energy", "months")]
 )
-async def test_the_keys_are_those_of_the_vendors_examples(client, path, records):
+async def test_keys_and_kinds_are_those_of_the_vendors_examples(client, path, records):
     example = json.loads((FIXTURES / f"{path}.json").read_text())
     ours = json.loads(await body_of(client, path))
     assert ours.keys() == example.keys()
@@ -104,100 +156,118 @@ async def test_the_keys_are_those_of_the_vendors_examples(client, path, records)
 
 
 async def test_values_as_the_vendor_writes_them(client):
-    charger = json.loads(await body_of(client, "chargers"))["chargers"]
-    assert charger[0]["meter_updated_at"] == "2026-06-18T16:26:40Z"
-    assert isinstance(charger[0]["latest_meter_wh"], int)
-    assert "slug" not in charger[1]
-    assert "current_session" not in charger[1]
+    first, second = json.loads(await body_of(client, "chargers"))["chargers"]
+    assert first["meter_updated_at"] == "2026-06-18T16:26:40Z"
+    assert isinstance(first["latest_meter_wh"], int)
+    assert {"slug", "current_session"}.isdisjoint(second)
     session = json.loads(await body_of(client, "sessions"))["sessions"][0]
     assert (session["ended_at"], session["status"], session["ere_credits"]) == (None, "charging", None)
-    assert session["kwh"] == charger[0]["current_session"]["kwh_so_far"]
+    assert session["kwh"] == first["current_session"]["kwh_so_far"]
 
 
-@pytest.mark.parametrize(("hundredths", "text"), [(0, "0"), (1840, "18.4"), (731, "7.31"), (6000, "60")])
-def test_numbers_as_the_vendor_writes_them(hundredths, text):
-    assert json.dumps(decimal(hundredths)) == text
-
-
-async def test_limit_and_offset_have_defaults_and_are_answered(client):
+async def test_limit_and_offset_have_defaults_and_are_repeated(client):
     usual = json.loads(await body_of(client, "sessions"))
     assert (usual["limit"], usual["offset"], len(usual["sessions"])) == (20, 0, 20)
     second = json.loads(await body_of(client, "sessions", limit=3, offset=2))
     assert (second["limit"], second["offset"]) == (3, 2)
     assert second["sessions"] == usual["sessions"][2:5]
-
-
-async def test_a_page_beyond_the_end_is_empty(client):
     assert json.loads(await body_of(client, "sessions", offset=100_000))["sessions"] == []
 
 
-async def test_sessions_of_one_charger(client, household, clock):
-    garage = household.charger_ids[1]
-    records = parse_sessions(await body_of(client, "sessions", limit=100, charger_id=garage)).content.sessions
-    assert list(records) == [s for s in household.sessions_at(clock.now()) if s.charger_id == garage]
-    assert len(records) == 12
-
-
-async def test_no_session_of_an_unknown_charger(client):
-    assert json.loads(await body_of(client, "sessions", charger_id="nobody"))["sessions"] == []
-
-
-async def test_both_bounds_belong_to_the_answer(client, household, clock):
-    newer, older = household.sessions_at(clock.now())[5], household.sessions_at(clock.now())[9]
-    bounds = {
-        "from": iso(older.started_at_seconds),
-        "to": iso(newer.started_at_seconds),
-    }
-    records = parse_sessions(await body_of(client, "sessions", **bounds)).content.sessions
-    assert list(records) == household.sessions_at(clock.now())[5:10]
-
-
-def iso(seconds):
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+async def test_filters_by_charger_and_by_start_with_both_bounds(client, household, clock):
+    sessions, garage = household.sessions_at(clock.now()), household.charger_ids[1]
+    assert await all_sessions(client, 100, charger_id=garage) == [s for s in sessions if s.charger_id == garage]
+    assert await all_sessions(client, 100, charger_id="nobody") == []
+    older, newer = (datetime.fromtimestamp(sessions[n].started_at_seconds, UTC).isoformat() for n in (9, 5))
+    assert await all_sessions(client, 100, **{"from": older, "to": newer}) == sessions[5:10]
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "message"),
+    ("name", "values", "message"),
     [
-        ("limit", "0", "limit must be a whole number from 1 to 100"),
-        ("limit", "101", "limit must be a whole number from 1 to 100"),
-        ("limit", "many", "limit must be a whole number from 1 to 100"),
-        ("limit", "", "limit must be a whole number from 1 to 100"),
-        ("limit", "٣", "limit must be a whole number from 1 to 100"),
-        ("offset", "-1", "offset must be a whole number from 0 to 999999999"),
-        ("offset", "1.5", "offset must be a whole number from 0 to 999999999"),
-        ("from", "yesterday", "from must be an ISO 8601 timestamp"),
-        ("to", "2026-13-01T00:00:00Z", "to must be an ISO 8601 timestamp"),
-        ("to", "", "to must be an ISO 8601 timestamp"),
+        ("limit", ("0", "101", "many", "", "٣"), "limit must be a whole number from 1 to 100"),
+        ("offset", ("-1", "1.5"), "offset must be a whole number from 0 to 999999999"),
+        ("from", ("yesterday",), "from must be an ISO 8601 timestamp"),
+        ("to", ("2026-13-01T00:00:00Z", ""), "to must be an ISO 8601 timestamp"),
     ],
 )
-async def test_a_wrong_parameter_is_named(client, name, value, message):
-    async with client.get("sessions", params={name: value}) as response:
-        assert response.status == 400
-        assert await response.json() == {"error": message}
+async def test_a_wrong_parameter_is_named(client, name, values, message):
+    for value in values:
+        async with client.get("sessions", params={name: value}) as response:
+            assert (response.status, await response.json()) == (400, {"error": message}), value
 
 
-async def test_every_request_is_recorded(running, client, clock, start):
-    await body_of(client, "sessions", limit=5, offset=10)
-    await clock.advance(60)
-    await body_of(client, "chargers")
-    async with aiohttp.ClientSession() as session:
-        await session.get(f"{running.url}/energy")
-    kept = [(r.at_seconds, r.method, r.path, r.query, r.has_authorization) for r in running.requests]
-    assert kept == [
-        (start, "GET", f"{BASE_PATH}/sessions", {"limit": "5", "offset": "10"}, True),
-        (start + 60, "GET", f"{BASE_PATH}/chargers", {}, True),
-        (start + 60, "GET", f"{BASE_PATH}/energy", {}, False),
-    ]
-    assert [r.at_seconds for r in running.requests_to("/chargers")] == [start + 60]
-    assert "joulo_demo" not in repr(running.requests)
-
-
-async def test_a_page_of_a_long_history_is_quick(clock):
+async def test_the_last_page_of_a_hundred_thousand_sessions(clock):
     household = Household(Scenario(history_sessions=100_000), clock.now)
+    assert "_history" not in vars(household)  # it costs nothing before somebody asks
     async with serve(household) as running:
         headers = {"Authorization": "Bearer joulo_demo"}
         async with aiohttp.ClientSession(f"{running.url}/", headers=headers) as client:
             last = parse_sessions(await body_of(client, "sessions", limit=100, offset=99_950))
             assert len(last.content.sessions) == 51
-            assert parse_energy(await body_of(client, "energy")).content.sessions_all == 100_001
+
+
+# ERE --------------------------------------------------------------------------------------------
+
+
+def at(month: int, day: int = 15) -> float:
+    return datetime(2026, month, day, tzinfo=UTC).timestamp()
+
+
+def position(moment: float):
+    """Return the position of an account with one session in the middle of each month until a moment."""
+    sessions = [
+        Session(f"s{month}", "c", at(month), kwh_hundredths=4000, credits_hundredths=3000, counts_for_ere=True)
+        for month in range(1, 13)
+        if at(month) < moment
+    ]
+    return parse_ere_position(json.dumps(position_json(sessions, moment)).encode()).content
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_every_month_has_a_position_that_adds_up(month):
+    read = position(at(month, 20))
+    assert (read.compliance_year, read.fee_ratio) == (2026, 0.1)
+    assert read.quarters[0].credits["total"] == 30.0 * min(month, 3)
+    sold = sum(quarter.credits["sold"] for quarter in read.quarters)
+    assert sum(read.credits[bucket] for bucket in ("paid", "payable", "reserved")) == pytest.approx(sold, abs=0.02)
+
+
+def test_quarters_become_final_and_are_paid_one_after_the_other():
+    by_month = {month: position(at(month, 28)).quarters for month in (2, 5, 8, 11, 12)}
+    final = [[quarter.final for quarter in by_month[month]] for month in (2, 5, 8, 11)]
+    assert final == [[False], [False, False], [True, False, False], [True, True, False, False]]
+    first = {month: quarters[0].realized_euros for month, quarters in by_month.items()}
+    assert first[2] == {"paid": 0, "payable": 0, "reserved": 0}
+    assert first[5]["payable"] > 0
+    assert first[12]["paid"] > first[5]["paid"]
+    assert (first[12]["payable"], first[12]["reserved"]) == (0, 0)
+
+
+def test_the_price_changes_once_a_week():
+    prices = [price_json(at(6, day))["current"] for day in range(15, 23)]
+    assert [price["updated_at"] for price in prices[:7]] == ["2026-06-15T09:00:00Z"] * 7
+    assert prices[7]["updated_at"] == "2026-06-22T09:00:00Z"
+    assert [price["week_number"] for price in prices] == [25] * 7 + [26]
+    assert parse_ere_price(json.dumps(price_json(at(6))).encode()).malformed_fields == ()
+
+
+# A process of its own ---------------------------------------------------------------------------
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_process_prints_its_url_and_serves_until_a_signal(number):
+    options = ("--port=0", "--seed=3", "--history-days=10", "--history-sessions=40", "--chargers=3")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "joulo_exporter.simulator", *options, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        url = (await process.stdout.readline()).decode().strip()
+        async with aiohttp.ClientSession(f"{url}/", headers={"Authorization": "Bearer joulo_demo"}) as client:
+            assert len(parse_chargers(await body_of(client, "chargers")).content) == 3
+            assert parse_energy(await body_of(client, "energy")).content.sessions_all >= 41
+    finally:
+        process.send_signal(number)
+        remainder, _ = await process.communicate()
+    assert (process.returncode, remainder) == (0, b"")

@@ -8,15 +8,15 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from support.fake_clock import FakeClock
 from support.parsing import ANYTHING
 
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.models.tag import Tags
 from joulo_exporter.poller import Poller, PollSettings
-from joulo_exporter.snapshot import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +149,7 @@ class Rig:
             self.task.cancel()
         await asyncio.wait([self.task])
         self.settings = msgspec.structs.replace(self.settings, **settings)
-        await self.start(former=self.poller.handover)
+        await self.start(former=self.poller.handover())
 
     async def close(self) -> None:
         await self.stop()
@@ -187,11 +187,14 @@ class Rig:
         return {name for name, _ in self.series()}
 
     def counters(self) -> dict[object, float]:
-        """Return what may never fall."""
+        """Return what may never fall, whether the process begins anew or not."""
+        of_the_process = "joulo_api_malformed_fields_total"
         return {
             key: value
             for key, value in self.series().items()
-            if (key[0].endswith("_total") or key[0] == "joulo_total_kwh") and not math.isnan(value)
+            if (key[0].endswith("_total") or key[0] == "joulo_total_kwh")
+            and key[0] != of_the_process
+            and not math.isnan(value)
         }
 
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from pictures import TAG, Household, fixture, recorded, recorded_picture
+from support.snapshots import TAG, Household, fixture, recorded, recorded_snapshot
 
 from joulo_exporter import __version__
 from joulo_exporter.snapshot import EndpointHealth, Snapshot
 from joulo_exporter.web.page import content_security_policy, render_landing_page
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
-PICTURE = recorded_picture(account="home")
-ENDPOINT = PICTURE.endpoints[0]
+SNAPSHOT = recorded_snapshot(account="home")
+ENDPOINT = SNAPSHOT.endpoints[0]
 LINKS = {"Metrics": "./metrics", "Docs": "https://docs.example/?a=1&b=2"}
 VOID = {"meta", "link"}
 
@@ -65,17 +65,17 @@ STYLE = re.search("<style>(.*?)</style>", html_of(), re.DOTALL)[1]
 
 
 def with_endpoint(**changes):
-    return replace(PICTURE, endpoints=(replace(ENDPOINT, **changes),))
+    return replace(SNAPSHOT, endpoints=(replace(ENDPOINT, **changes),))
 
 
 def with_charger(**changes):
-    live = PICTURE.chargers[0]
-    return replace(PICTURE, chargers=(replace(live, charger=replace(live.charger, **changes)),))
+    live = SNAPSHOT.chargers[0]
+    return replace(SNAPSHOT, chargers=(replace(live, charger=replace(live.charger, **changes)),))
 
 
 def test_the_recorded_answers_in_words():
     row = "✓ up2026-06-18 19:13:20 UTC 42 s ago"
-    assert read(PICTURE).text == (
+    assert read(SNAPSHOT).text == (
         f"joulo-exporter joulo-exporter {__version__} MetricsDocs "
         "Accounts1 Chargers2 1 chargingAPI endpoints3 of 3 up LedgerOn disk survives a restart "
         "home ✓ all endpoints up "
@@ -98,7 +98,7 @@ def test_the_recorded_answers_in_words():
     ],
 )
 def test_charging_and_the_energy_of_a_session(charging, kwh_hundredths, words):
-    session = replace(PICTURE.chargers[0].charger.session, kwh_hundredths=kwh_hundredths)
+    session = replace(SNAPSHOT.chargers[0].charger.session, kwh_hundredths=kwh_hundredths)
     assert words in read(with_charger(charging=charging, session=session)).text
 
 
@@ -108,7 +108,7 @@ def test_without_a_session_there_is_no_energy():
 
 
 def test_chargers_whose_state_is_too_old_are_named_without_it():
-    text = read(recorded().picture(stale=["chargers"])).text
+    text = read(recorded().snapshot(stale=["chargers"])).text
     assert "Chargers2 0 charging" in text
     assert "oprit ? unknownStatusunknownSessionunknown garage-achter ? unknown" in text
 
@@ -138,11 +138,11 @@ def test_freshness(changes, words):
 
 
 def test_times_are_readable_by_machines():
-    assert {"datetime": "2026-06-18T19:13:20Z"} in read(PICTURE).all("time")
+    assert {"datetime": "2026-06-18T19:13:20Z"} in read(SNAPSHOT).all("time")
 
 
 def test_a_history_that_is_being_read():
-    partial = Household().sessions(fixture("sessions") | {"limit": 4}).picture()
+    partial = Household().sessions(fixture("sessions") | {"limit": 4}).snapshot()
     assert re.search(r"Being read: 4 sessions since .* so far. The totals appear once", read(partial).text)
 
 
@@ -154,8 +154,8 @@ def test_before_anything_is_known():
 
 
 def test_summary_counts_all_accounts():
-    troubled = replace(PICTURE, endpoints=(replace(ENDPOINT, up=False), replace(ENDPOINT, up=None), ENDPOINT))
-    text = read(*(PICTURE, troubled) * 200, persistent=False).text
+    troubled = replace(SNAPSHOT, endpoints=(replace(ENDPOINT, up=False), replace(ENDPOINT, up=None), ENDPOINT))
+    text = read(*(SNAPSHOT, troubled) * 200, persistent=False).text
     assert "Accounts400 Chargers800 400 charging" in text
     assert "API endpoints800 of 1200 up 200 down, 200 not tried yet" in text
     assert "LedgerIn memory only a restart reads all history again" in text
@@ -163,22 +163,22 @@ def test_summary_counts_all_accounts():
 
 def test_state_of_an_account_names_the_endpoints_that_are_down():
     health = tuple(EndpointHealth(name, 60.0, up=up) for name, up in [("a", False), ("b", None), ("c", False)])
-    assert "home ✕ a, c down Chargers" in read(replace(PICTURE, endpoints=health)).text
+    assert "home ✕ a, c down Chargers" in read(replace(SNAPSHOT, endpoints=health)).text
 
 
 def test_endpoints_of_no_account_stand_apart_and_are_counted():
     feed = Snapshot(None, (EndpointHealth("ere_price", 3600.0, up=False, error="timed out"),), public=True)
-    text = read(PICTURE, feed).text
+    text = read(SNAPSHOT, feed).text
     assert "Accounts1 Chargers2" in text
     assert "API endpoints3 of 4 up 1 down" in text
     assert "home ✓ all endpoints up" in text
     assert "Public endpoints EndpointStateLast successIntervalere_price✕ downtimed outnever1 h" in text
-    assert "Public endpoints" not in read(PICTURE).text
+    assert "Public endpoints" not in read(SNAPSHOT).text
 
 
 @pytest.mark.parametrize(("count", "shown", "more"), [(100, 100, ""), (101, 100, "and 1 more account;")])
 def test_of_many_accounts_the_first_hundred_are_shown(count, shown, more):
-    reading = read(*(replace(PICTURE, account=f"customer-{number}") for number in range(count)))
+    reading = read(*(replace(SNAPSHOT, account=f"customer-{number}") for number in range(count)))
     assert len(reading.all("details")) == shown
     assert "customer-99 " in reading.text
     assert "customer-100" not in reading.text
@@ -187,29 +187,29 @@ def test_of_many_accounts_the_first_hundred_are_shown(count, shown, more):
 
 
 def test_of_many_chargers_the_first_hundred_are_shown():
-    chargers = tuple(replace(PICTURE.chargers[0], label=f"charger-{number}") for number in range(250))
-    text = read(replace(PICTURE, chargers=chargers)).text
+    chargers = tuple(replace(SNAPSHOT.chargers[0], label=f"charger-{number}") for number in range(250))
+    text = read(replace(SNAPSHOT, chargers=chargers)).text
     assert "charger-99 " in text
     assert "charger-100" not in text
     assert "and 150 more chargers; the metrics have all." in text
 
 
 def test_of_many_accounts_only_those_in_trouble_are_unfolded():
-    few, many = read(*[PICTURE] * 3), read(PICTURE, with_endpoint(up=False), PICTURE, PICTURE)
+    few, many = read(*[SNAPSHOT] * 3), read(SNAPSHOT, with_endpoint(up=False), SNAPSHOT, SNAPSHOT)
     assert ["open" in attributes for attributes in few.all("details")] == [True, True, True]
     assert ["open" in attributes for attributes in many.all("details")] == [False, True, False, False]
 
 
 def test_links():
-    assert [attributes["href"] for attributes in read(PICTURE).all("a")] == list(LINKS.values())
+    assert [attributes["href"] for attributes in read(SNAPSHOT).all("a")] == list(LINKS.values())
 
 
 def test_no_tag_is_on_it():
-    assert TAG not in html_of(recorded_picture(vehicles={TAG: "kona"}))
+    assert TAG not in html_of(recorded_snapshot(vehicles={TAG: "kona"}))
 
 
 def test_nothing_is_fetched_and_nothing_runs():
-    reading = read(PICTURE)
+    reading = read(SNAPSHOT)
     tags = {tag for tag, _ in reading.tags}
     assert tags.isdisjoint({"script", "img", "iframe", "form", "object", "base", "svg"})
     assert [attributes["href"].split(",")[0] for attributes in reading.all("link")] == ["data:image/svg+xml"]
@@ -226,7 +226,7 @@ def test_policy_allows_the_style_as_it_stands_in_the_page():
 
 
 def test_accessibility_basics():
-    reading = read(PICTURE)
+    reading = read(SNAPSHOT)
     assert reading.all("html") == [{"lang": "en"}]
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in reading.all("meta")
     headings = [tag for tag, _ in reading.tags if re.fullmatch(r"h\d", tag)]
@@ -236,11 +236,11 @@ def test_accessibility_basics():
 
 
 def read_with(text):
-    live = PICTURE.chargers[0]
+    live = SNAPSHOT.chargers[0]
     charger = replace(live.charger, nickname=text, status=text)
     health = EndpointHealth(text, 60.0, up=False, error=text)
-    picture = Snapshot(text, (health,), chargers=(replace(live, label=text, charger=charger),))
-    return read(picture, links={"Link": f"https://docs.example/{text}"})
+    snapshot = Snapshot(text, (health,), chargers=(replace(live, label=text, charger=charger),))
+    return read(snapshot, links={"Link": f"https://docs.example/{text}"})
 
 
 # A carriage return and NUL are changed by HTML itself, and an empty name has its own words.

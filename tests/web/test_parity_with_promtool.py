@@ -1,12 +1,11 @@
 """What ``promtool check web-config`` accepts we accept, and the other way round; where not, the table says why.
 
-promtool is Debian's, of Prometheus 2.42; what only newer versions of the exporter-toolkit know is marked so.
+What only some versions of promtool accept is in tables of its own, by the first of Debian's versions that differs.
 """
-
-import subprocess
 
 import pytest
 from support.certificates import HASH
+from support.tls import takes_x25519
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.config import load_web_config
@@ -58,7 +57,7 @@ SAME = {
     "version null": f"tls_server_config: {{{PAIR}, min_version: null}}",
     "ciphers": (
         f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "
-        "TLS_RSA_WITH_AES_128_CBC_SHA, TLS_AES_128_GCM_SHA256]}"
+        "TLS_AES_128_GCM_SHA256]}"
     ),
     "ciphers of TLS 1.3": f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_AES_128_GCM_SHA256]}}",
     "ciphers null": f"tls_server_config: {{{PAIR}, cipher_suites: null}}",
@@ -94,15 +93,26 @@ SAME = {
     "no users": "basic_auth_users: {}",
 }
 
-# What promtool 2.42 says of these is the other way round.
-WE_ACCEPT = {
-    "newer: inline pair": ("tls_server_config: {cert: INLINE_CERT, key: INLINE_KEY}", "newer than promtool 2.42"),
-    "newer: client_ca": (
+# We accept these always.
+ACCEPTED_SINCE = {
+    "inline pair": ("tls_server_config: {cert: INLINE_CERT, key: INLINE_KEY}", (2, 53)),
+    "client_ca": (
         f"tls_server_config: {{{PAIR}, client_auth_type: RequireAndVerifyClientCert, client_ca: INLINE_CA}}",
-        "newer than promtool 2.42",
+        (2, 53),
     ),
-    "newer: names": (f"tls_server_config: {{{VERIFIED}, client_allowed_sans: [a]}}", "newer than promtool 2.42"),
-    "newer: rate_limit": ("rate_limit: {interval: 1s, burst: 2}", "newer than promtool 2.42"),
+    "names": (f"tls_server_config: {{{VERIFIED}, client_allowed_sans: [a]}}", (2, 53)),
+    "rate_limit": ("rate_limit: {interval: 1s, burst: 2}", (3, 0)),
+}
+ACCEPTED_BEFORE = {
+    # Go has put them among the insecure ones since; OpenSSL has not.
+    "ciphers without forward secrecy": (
+        f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]}}",
+        (2, 53),
+    ),
+}
+
+# What promtool says of these is the other way round.
+WE_ACCEPT = {
     "quoted boolean": ("http_server_config: {http2: 'true'}", "quotes around a value mean nothing to us"),
     "blank version": (
         f"tls_server_config: {{{PAIR}, min_version: ''}}",
@@ -162,20 +172,25 @@ WE_REFUSE = {
     "anchor": ("http_server_config: &x {http2: true}", "our configuration knows no anchors"),
 }  # fmt: skip
 
+X25519 = f"tls_server_config: {{{PAIR}, curve_preferences: [X25519]}}"
+if takes_x25519():
+    SAME["X25519"] = X25519
+else:
+    WE_REFUSE["X25519"] = (X25519, "Python before 3.11.4 cannot be held to this curve")
+
 
 @pytest.fixture(scope="module")
-def verdicts(certificates, tmp_path_factory):
+def verdicts(generation, certificates, tmp_path_factory):
     """Return what promtool says of every example: one process for all."""
     folder = tmp_path_factory.mktemp("parity")
     for pair in certificates.folder.iterdir():
         (folder / pair.name).write_bytes(pair.read_bytes())
-    examples = {**SAME, **{name: text for name, (text, _) in {**WE_ACCEPT, **WE_REFUSE}.items()}}
+    explained = WE_ACCEPT | WE_REFUSE | ACCEPTED_SINCE | ACCEPTED_BEFORE
+    examples = SAME | {name: text for name, (text, _) in explained.items()}
     files = {folder / f"{number}.yml": name for number, name in enumerate(examples)}
     for file, name in files.items():
         file.write_text(inlined(examples[name], certificates))
-    checked = subprocess.run(
-        ["promtool", "check", "web-config", *files], capture_output=True, text=True, check=False
-    )
+    checked = generation.run("promtool", "check", "web-config", *files)
     accepted = {line.removesuffix(" SUCCESS") for line in (checked.stdout + checked.stderr).splitlines()}
     return {name: (str(file) in accepted, file) for file, name in files.items()}
 
@@ -208,6 +223,22 @@ def test_the_examples_are_of_both_kinds(verdicts):
     by_promtool = [verdicts[example][0] for example in SAME]
     assert by_promtool.count(True) > 25
     assert by_promtool.count(False) > 25
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("example", ACCEPTED_SINCE)
+def test_what_newer_versions_accept_too(generation, verdicts, example):
+    by_promtool, file = verdicts[example]
+    assert accepted_by_us(file)
+    assert by_promtool == (generation.version("promtool") >= ACCEPTED_SINCE[example][1])
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("example", ACCEPTED_BEFORE)
+def test_what_older_versions_accept_too(generation, verdicts, example):
+    by_promtool, file = verdicts[example]
+    assert accepted_by_us(file)
+    assert by_promtool == (generation.version("promtool") < ACCEPTED_BEFORE[example][1])
 
 
 @pytest.mark.e2e

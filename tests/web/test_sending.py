@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from fleet import picture
 from support.client_library import EVERYTHING, generated, process
+from support.fleet import fleet_snapshot
 from support.web import Body
 
 from joulo_exporter.exposition import Exposition
@@ -178,10 +178,11 @@ async def test_a_fault_in_the_middle_closes_the_connection(caplog):
     assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 async def test_curl_takes_a_long_response(tmp_path, compressed):
     exposition = Exposition(process())
-    snapshots = [picture(f"account-{number}", 1) for number in range(130)]
+    snapshots = [fleet_snapshot(f"account-{number}", 1) for number in range(130)]
     for number, each in enumerate(snapshots):
         exposition.publish(f"{number}", each)
     body = await exposition.scrape(openmetrics=False, compressed=compressed, names=EVERYTHING)

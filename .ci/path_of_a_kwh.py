@@ -1,0 +1,99 @@
+"""Print the files whose code runs on the path of a kWh: from the JSON of /chargers to the bytes of a scrape.
+
+A real poller asks an API on loopback once; a profile function notes the file of each call, in every thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from pathlib import Path
+
+from aiohttp import web
+
+import joulo_exporter
+from joulo_exporter.accounts import account_settings
+from joulo_exporter.api import JouloClient, open_session
+from joulo_exporter.clock import SystemClock
+from joulo_exporter.config import Secret, load_config
+from joulo_exporter.exposition import Exposition
+from joulo_exporter.ledger import AccountLedger, Batches, Database
+from joulo_exporter.metrics import ConfigReloads, process_registry
+from joulo_exporter.poller import Poller
+
+PACKAGE = Path(joulo_exporter.__file__).parent
+JSON = Path(__file__).parents[1] / "tests/fixtures/chargers.json"
+MOST = 20
+SAMPLE = b'joulo_session_kwh{charger="oprit"} 7.31\n'
+
+
+class Trace:
+    """Files of the package whose functions were called while it was on."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.files: set[str] = set()
+
+    def note(self, frame, event, _):
+        """Note a call, as sys.setprofile reports it; the body of a module runs because of an import."""
+        if self.on and event == "call" and frame.f_code.co_name != "<module>":
+            path = Path(frame.f_code.co_filename)
+            if path.is_relative_to(PACKAGE):
+                self.files.add(str(path.relative_to(PACKAGE)))
+
+
+async def walk(trace: Trace) -> bytes:
+    """Return a scrape after one refresh of /chargers; trace from the API response to its bytes."""
+    scraped = asyncio.get_running_loop().create_future()
+
+    async def chargers(_):
+        trace.on = True
+        return web.Response(body=JSON.read_bytes(), content_type="application/json")
+
+    def publish(snapshot):
+        exposition.publish("", snapshot)
+        if snapshot.chargers:
+            scraped.set_result(exposition.render(openmetrics=False, compressed=False, names=frozenset()))
+            trace.on = False
+            polling.cancel()  # the other endpoints are another path
+
+    application = web.Application()
+    application.router.add_get("/chargers", chargers)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    config = load_config(None, {"JOULO_TOKEN": "joulo_of_a_test", "JOULO_API_URL": url})
+    exposition = Exposition(process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0)))
+    database = Database(None)
+    batches = Batches(database)
+    ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
+    async with open_session(connection_limit=1) as session:
+        client = JouloClient(session, config.api, token=Secret("joulo_of_a_test"))
+        settings = account_settings(config, None)
+        poller = Poller(client, ledger, settings, publish, offload=batches, clock=SystemClock())
+        polling = asyncio.create_task(poller.run())
+        body = await asyncio.wait_for(scraped, 30)
+        await asyncio.wait([polling])
+    await batches.close()
+    database.close()
+    await runner.cleanup()
+    return body
+
+
+def main() -> None:
+    """Print the files, and how many they are."""
+    trace = Trace()
+    threading.setprofile(trace.note)
+    sys.setprofile(trace.note)
+    body = asyncio.run(walk(trace))
+    sys.setprofile(None)
+    assert SAMPLE in body
+    print(f"{len(trace.files):7}  files on the path of a kWh; the goal is at most {MOST}")
+    for name in sorted(trace.files):
+        print(f"         {name}")
+
+
+if __name__ == "__main__":
+    main()

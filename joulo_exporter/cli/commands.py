@@ -1,0 +1,349 @@
+"""The commands: from arguments to an exit status.
+
+A service that runs for months holds in memory all that it has loaded, and a report is printed the sooner the less
+it loads. So each command imports its own rooms when it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from joulo_exporter import logs
+from joulo_exporter.cli.console import Progress, complain, say, write
+from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, make_parser, parse_arguments
+from joulo_exporter.config import (
+    COLLECTORS,
+    AccountConfig,
+    ApiConfig,
+    Config,
+    Duration,
+    HistoryConfig,
+    load_config,
+    of_shard,
+)
+from joulo_exporter.errors import ConfigError, JouloExporterError
+from joulo_exporter.models.tag import Tags
+from joulo_exporter.sharding import find_shard
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+
+    from joulo_exporter.ledger.reader import LedgerReader
+    from joulo_exporter.service import Service, WebOptions
+    from joulo_exporter.sharding import Shard
+
+EXIT_FAULT = 1
+EXIT_USAGE = 2
+
+_LONGEST_STEP_S = 300.0
+"""Prometheus takes a series for gone when it has no sample for so long."""
+
+_DEMO_VEHICLES = {"04A1B2C3D4E580": "tesla", "DEADBEEF12345678": "zoe"}
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 for a fault at run time, 2 for bad usage.
+
+    Args:
+        arguments: those of the process if ``None``.
+    """
+    try:
+        options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
+        return _COMMANDS[options.command](options)
+    except ConfigError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except JouloExporterError as error:
+        complain(str(error))
+        return EXIT_FAULT
+    except BrokenPipeError:  # the reader of our output has left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+# serve and check ----------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """Run the exporter until a signal ends it; with ``--config.check`` only check the file."""
+    if options.config_check:
+        return _check_files(options)
+    from joulo_exporter.service import Service  # noqa: PLC0415 -- see the module
+
+    asyncio.run(_run_service(Service(_loader(options), _web_options(options)), options))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Check the configuration and every token against the API; with ``--config.check`` only the file."""
+    if options.config_check:
+        return _check_files(options)
+    _check_web_file(options)
+    from joulo_exporter.check import check  # noqa: PLC0415 -- see the module
+
+    logs.configure(options.log_level, options.log_format, sys.stderr)
+    return 0 if asyncio.run(check(_loader(options)(), say)) else EXIT_FAULT
+
+
+async def _run_service(
+    service: Service, options: argparse.Namespace, started: Callable[[list[str]], None] | None = None
+) -> None:
+    logs.configure(options.log_level, options.log_format, sys.stderr, secrets=service.secrets)
+    await service.run(started)
+
+
+def _loader(options: argparse.Namespace) -> Callable[[], Config]:
+    """Return a function that reads the configuration of this shard."""
+    shard = given_shard(options, os.environ)
+    return lambda: of_shard(
+        load_config(
+            options.config_file, os.environ, storage_path=options.storage_path, collectors=collectors(options)
+        ),
+        shard,
+    )
+
+
+def collectors(options: argparse.Namespace) -> dict[str, bool]:
+    """Return the collectors that the flags switch on or off."""
+    switches = {name: getattr(options, f"collector_{name}", None) for name in COLLECTORS}
+    return {name: switch for name, switch in switches.items() if switch is not None}
+
+
+def given_shard(options: argparse.Namespace, environ: Mapping[str, str]) -> Shard:
+    """Return this exporter's place among the shards.
+
+    Args:
+        options: of the command line.
+        environ: the environment; ``POD_NAME`` is the name of a StatefulSet's pod.
+
+    Raises:
+        ConfigError: there is no such place, or it is not said.
+    """
+    return find_shard(
+        getattr(options, "shard", None), getattr(options, "total_shards", None), environ.get("POD_NAME")
+    )
+
+
+def _check_files(options: argparse.Namespace) -> int:
+    """Check the configuration file and the web configuration, and nothing else."""
+    config = _loader(options)()
+    say(f"{options.config_file or 'environment'}: the configuration is valid")
+    if config.shard.total > 1:
+        say(f"{config.shard} has {len(config.accounts)} of the accounts")
+    _check_web_file(options)
+    return 0
+
+
+def _check_web_file(options: argparse.Namespace) -> None:
+    if options.web_config_file is not None:
+        from joulo_exporter.web.config import load_web_config  # noqa: PLC0415 -- see the module
+
+        load_web_config(options.web_config_file)
+        say(f"{options.web_config_file}: the web configuration is valid")
+
+
+def _web_options(options: argparse.Namespace) -> WebOptions:
+    from joulo_exporter.service import WebOptions  # noqa: PLC0415 -- see the module
+    from joulo_exporter.web import web_paths  # noqa: PLC0415 -- see the module
+
+    return WebOptions(
+        listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),
+        telemetry_path=options.telemetry_path,
+        lifecycle_enabled=options.lifecycle,
+        config_file=options.web_config_file,
+        systemd_socket=options.systemd_socket,
+        paths=web_paths(options.external_url, options.route_prefix),
+    )
+
+
+# demo ---------------------------------------------------------------------------------------------
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Run the exporter against a simulated household: no token, no network."""
+    if options.config_file is not None or options.config_check:
+        raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
+    with _temporary_folder() if options.storage_path is None else nullcontext(options.storage_path) as folder:
+        asyncio.run(_run_demo(options, Path(folder)))
+    return 0
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="joulo-demo-")
+    except OSError as error:
+        raise JouloExporterError(
+            f"no temporary folder for the ledger ({error.strerror}); name one with --storage.path"
+        ) from error
+
+
+async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
+    from joulo_exporter.service import Service  # noqa: PLC0415 -- see the module
+
+    shard = given_shard(options, os.environ)
+    async with simulated_household(storage_path, collectors(options)) as config:
+        web = _web_options(options)
+        service = Service(lambda: of_shard(config, shard), web)
+        await _run_service(service, options, functools.partial(_invite, service.scheme, web.paths.prefix))
+
+
+@contextlib.asynccontextmanager
+async def simulated_household(
+    storage_path: Path, switches: Mapping[str, bool] = MappingProxyType({})
+) -> AsyncIterator[Config]:
+    """Run a household that behaves like the API on a free port; yield the configuration that polls it.
+
+    Its sessions last two or three minutes, so the intervals are shorter than an account's may be.
+
+    Args:
+        storage_path: folder of the ledger.
+        switches: collectors to switch on or off; the others are on.
+    """
+    from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve  # noqa: PLC0415 -- see the module
+
+    async with serve(Household(Scenario())) as running:
+        environment = load_config(
+            None, {"JOULO_TOKEN": DEMO_TOKEN, "JOULO_API_URL": running.url}, storage_path=storage_path
+        )
+        yield Config(
+            accounts=(AccountConfig(None, environment.accounts[0].token),),
+            api=ApiConfig(
+                url=running.url, timeout_s=environment.api.timeout_s, ere_price_url=environment.api.ere_price_url
+            ),
+            intervals={"chargers": 5.0, "sessions": 15.0, "energy": 30.0, "ere_position": 60.0, "ere_price": 60.0},
+            stale_after_s=environment.stale_after_s,
+            history=HistoryConfig(page_interval_s=Duration(0.1), resync_interval_s=Duration(600)),
+            vehicles=_DEMO_VEHICLES,
+            chargers={},
+            id_tags="show",
+            storage_path=storage_path,
+            collectors=frozenset(name for name in COLLECTORS if switches.get(name, True)),
+        )
+
+
+def _invite(scheme: str, prefix: str, addresses: list[str]) -> None:
+    address = addresses[0]
+    url = f"{scheme}://localhost:{address.rpartition(':')[2]}{prefix}"
+    where = f"listens on {address}" if address.startswith("unix:") else f"open {url}/ or curl {url}/metrics"
+    say(f"A simulated household is served: {where}")
+    say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
+
+
+# sessions, tags and backfill: reports on the ledger, without a request, so that they need no token ----
+
+
+def _print_sessions(options: argparse.Namespace) -> int:
+    """Print the sessions as a table, CSV or JSON."""
+    from joulo_exporter import reports  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
+
+    _refuse_reversed(options)
+    config = _report_config(options)
+    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
+    selection = reports.Selection(
+        from_seconds=options.from_seconds,
+        to_seconds=options.to_seconds,
+        charger=options.charger,
+        vehicle=options.vehicle,
+    )
+    with read_ledger(config.storage_path) as reader:
+        reports.refuse_unknown(reader, tags, selection)
+        _say_completeness(reader, reader.accounts)
+        text_of = reports.FORMATS[options.format]
+        write(text_of(lambda: reports.session_rows(reader, tags, selection), named=any(reader.accounts)))
+    return 0
+
+
+def _print_tags(options: argparse.Namespace) -> int:
+    """Print the RFID tags, as a table or as EVCC's YAML."""
+    from joulo_exporter import reports  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
+
+    config = _report_config(options)
+    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
+    with read_ledger(config.storage_path) as reader:
+        found = reports.tags_of(reader, tags)
+        if options.evcc:
+            lines: Iterable[str] = list(reports.evcc_yaml(found, tags))  # a refusal comes before any other line
+        else:
+            lines = reports.tag_table(found, tags, named=any(reader.accounts))
+        _say_completeness(reader, reader.accounts)
+        write(lines)
+    return 0
+
+
+def _print_backfill(options: argparse.Namespace) -> int:
+    """Print the history as OpenMetrics."""
+    from joulo_exporter import reports  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
+
+    _refuse_reversed(options)
+    config = of_shard(_report_config(options), given_shard(options, os.environ))
+    wanted = reports.Backfill(
+        now_seconds=time.time(),
+        step_s=options.step_s,
+        labels=_labels(options.labels),
+        from_seconds=options.from_seconds,
+        to_seconds=options.to_seconds,
+    )
+    accounts = [account.name or "" for account in config.accounts]
+    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
+    progress = Progress("backfill")
+    with read_ledger(config.storage_path) as reader, contextlib.closing(progress):
+        lines = reports.backfill(reader, accounts, tags, wanted, progress)
+        _say_completeness(reader, accounts)
+        if options.step_s > _LONGEST_STEP_S:
+            complain("note: with a --step above 5m Prometheus shows gaps between the samples")
+        write(lines)
+    return 0
+
+
+def _refuse_reversed(options: argparse.Namespace) -> None:
+    start, end = options.from_seconds, options.to_seconds
+    if start is not None and end is not None and end <= start:
+        raise ConfigError("--to: is not after --from, so that nothing lies between them; exchange them")
+
+
+def _report_config(options: argparse.Namespace) -> Config:
+    """Return the configuration; where the exporter's token is in the environment, its absence is no fault here."""
+    environ: Mapping[str, str] = os.environ
+    if not environ.get("JOULO_TOKEN") and not environ.get("JOULO_TOKEN_FILE"):
+        environ = {**environ, "JOULO_TOKEN": "not-needed"}
+    return load_config(options.config_file, environ, storage_path=options.storage_path)
+
+
+def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
+    from joulo_exporter.reports import completeness_lines  # noqa: PLC0415 -- see the module
+
+    for line in completeness_lines(reader, accounts):
+        complain(line)
+
+
+def _labels(pairs: list[tuple[str, str]] | None) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for name, value in pairs or ():
+        if name in labels:
+            raise ConfigError(f"--label: {name} is given twice; keep one")
+        labels[name] = value
+    return labels
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": _serve,
+    "demo": _demo,
+    "check": _check,
+    "sessions": _print_sessions,
+    "tags": _print_tags,
+    "backfill": _print_backfill,
+}

@@ -1,0 +1,175 @@
+"""The command line: exit codes, and one line for each mistake."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import pytest
+from support.command_line import refusal, run
+
+from joulo_exporter import __version__
+from joulo_exporter.cli.commands import collectors
+from joulo_exporter.cli.parser import make_parser
+from joulo_exporter.reports import FORMATS
+
+SERVING = [[], ["serve"], ["check"], ["--config.check"], ["check", "--config.check"]]
+
+
+@pytest.fixture
+def token(monkeypatch):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")
+
+
+def test_version(capsys):
+    status, out, err = run(capsys, "--version")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"joulo-exporter, version {__version__} (python 3.")
+
+
+def test_help_names_the_commands_and_flags(capsys):
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    for word in ("serve", "demo", "check", "--config.file", "--storage.path", "--web.listen-address", ":9973",
+                 "--web.enable-lifecycle", "--log.format", "JOULO_TOKEN_FILE",
+                 "Exit status: 0; 1 for a fault at run time; 2 for bad usage"):  # fmt: skip
+        assert word in out
+
+
+def test_no_token_at_all(capsys, tmp_path):
+    status, line = refusal(capsys, f"--storage.path={tmp_path}")
+    assert status == 2
+    assert "JOULO_TOKEN" in line
+
+
+@pytest.mark.parametrize("command", SERVING)
+def test_a_bad_configuration_is_one_line_with_file_key_and_remedy(capsys, tmp_path, command):
+    file = tmp_path / "bad.yml"
+    file.write_text("accounts: [{name: a, token: joulo_secret}]\nintervals: {chargers: 5s}\n")
+    status, line = refusal(capsys, *command, f"--config.file={file}", f"--storage.path={tmp_path}")
+    assert status == 2
+    for word in (str(file), "intervals.chargers", "write 1m or more"):
+        assert word in line
+    assert "joulo_secret" not in line
+
+
+def test_a_file_that_is_not_there(capsys, tmp_path):
+    status, line = refusal(capsys, f"--config.file={tmp_path / 'none.yml'}")
+    assert status == 2
+    assert "none.yml" in line
+
+
+def test_a_good_file_is_said_to_be_valid(capsys, tmp_path):
+    file = tmp_path / "good.yml"
+    file.write_text("accounts: [{name: a, token: joulo_secret}]\n")
+    valid = f"{file}: the configuration is valid\n"
+    assert run(capsys, "--config.check", f"--config.file={file}") == (0, valid, "")
+
+
+@pytest.mark.usefixtures("token")
+def test_a_port_in_use(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("JOULO_API_URL", "http://127.0.0.1:9/api")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, _, err = run(
+            capsys, f"--web.listen-address=127.0.0.1:{port}", f"--storage.path={tmp_path}", "--log.level=error"
+        )  # fmt: skip
+    assert status == 1
+    (line,) = [line for line in err.splitlines() if line.startswith("joulo-exporter: ")]
+    assert str(port) in line
+    assert "joulo_secret" not in err
+
+
+@pytest.mark.usefixtures("token")
+def test_the_web_configuration_is_checked_too(capsys, tmp_path):
+    web = tmp_path / "web.yml"
+    web.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
+    valid = f"environment: the configuration is valid\n{web}: the web configuration is valid\n"
+    assert run(capsys, "--config.check", f"--web.config.file={web}") == (0, valid, "")
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize("command", [*SERVING, ["demo"]])
+def test_a_bad_web_configuration_is_one_line_with_file_key_and_remedy(capsys, tmp_path, command):
+    web = tmp_path / "web.yml"
+    web.write_text("basic_auth_users: {prometheus: plain-password}\n")
+    status, _, err = run(capsys, *command, f"--web.config.file={web}", f"--storage.path={tmp_path}")
+    assert status == 2
+    (line,) = err.splitlines()
+    for word in (str(web), "basic_auth_users[0]", "htpasswd"):
+        assert word in line
+    assert "plain-password" not in line
+
+
+@pytest.mark.usefixtures("token")
+def test_an_empty_web_configuration_flag_is_none(capsys):
+    valid = "environment: the configuration is valid\n"
+    assert run(capsys, "--config.check", "--web.config.file=") == (0, valid, "")
+
+
+@pytest.mark.usefixtures("token")
+def test_sockets_of_systemd_without_systemd(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("LISTEN_FDS", raising=False)
+    status, line = refusal(capsys, f"--storage.path={tmp_path}", "--web.systemd-socket", "--log.level=error")
+    assert status == 1
+    assert line == (
+        "--web.systemd-socket: systemd has passed no socket; "
+        "start joulo-exporter by its socket unit, or leave --web.systemd-socket out"
+    )
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize("flag", ["--web.external-url=ftp://x/", "--web.route-prefix=/a b"])
+def test_a_path_that_is_none_is_bad_usage(capsys, flag):
+    assert refusal(capsys, flag)[0] == 2
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_sessions_command_offers_every_format(name):
+    assert make_parser().parse_args(["sessions", f"--format={name}"]).format == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "switches"),
+    [
+        ([], {}),
+        (["--collector.ere-position"], {"ere_position": True}),
+        (["serve", "--collector.ere-price", "--no-collector.ere-position"],
+         {"ere_price": True, "ere_position": False}),
+        (["--collector.ere-price", "serve"], {"ere_price": True}),
+        (["--collector.ere-price", "demo", "--no-collector.ere-price"], {"ere_price": False}),
+    ],
+)  # fmt: skip
+def test_collectors_are_switched_before_and_after_the_command(arguments, switches):
+    assert collectors(make_parser().parse_args(arguments)) == switches
+
+
+PRESSED_WHILE_IT_LOADS = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class CtrlC(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+from joulo_exporter.cli import main
+sys.meta_path.insert(0, CtrlC())
+sys.exit(main(["--version"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["joulo_exporter.cli.commands", "joulo_exporter.config", "argparse"])
+def test_ctrl_c_while_it_loads_leaves_no_traceback(module):
+    command = [sys.executable, "-c", PRESSED_WHILE_IT_LOADS.format(module=module)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_a_service_loads_nothing_of_the_other_commands():
+    code = (
+        "import sys, joulo_exporter.cli.commands, joulo_exporter.service\n"
+        "print(*[name for name in ('reports', 'check', 'simulator') if f'joulo_exporter.{name}' in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "\n"

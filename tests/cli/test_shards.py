@@ -1,0 +1,111 @@
+"""Shards on the command line: which accounts the commands see, and whose tokens they read."""
+
+from __future__ import annotations
+
+import pytest
+from support.command_line import refusal, run
+
+from joulo_exporter.accounts import plans
+from joulo_exporter.config import load_config, of_shard
+from joulo_exporter.sharding import Shard, shard_of
+
+NAMES = ("home", "office", "huis", "zoë")
+HELD = [["huis"], ["office", "zoë"], ["home"]]
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Accounts whose tokens are in files; only those of shard 1 of 3 are there."""
+    path = tmp_path / "joulo.yml"
+    lines = [f"  - {{name: {name}, token_file: {name}}}\n" for name in NAMES]
+    path.write_text(f"accounts:\n{''.join(lines)}collectors: {{ere_price: true, ere_position: true}}\n")
+    for name in HELD[1]:
+        (tmp_path / name).write_text("joulo_t0k3n")
+    return path
+
+
+def test_the_accounts_are_divided(file):
+    config = load_config(file, {})
+    parts = [of_shard(config, Shard(ordinal, 3)) for ordinal in range(3)]
+    assert [[account.name for account in part.accounts] for part in parts] == HELD
+    assert [[shard_of(name, 3) for name in names] for names in HELD] == [[0], [1, 1], [2]]
+    assert [part.shard.ordinal for part in parts] == [0, 1, 2]
+    assert of_shard(config, Shard(0, 1)) == config
+
+
+def test_only_the_first_asks_for_the_public_price(file):
+    parts = [of_shard(load_config(file, {}), Shard(ordinal, 3)) for ordinal in range(3)]
+    assert [sorted(part.collectors) for part in parts] == [["ere_position", "ere_price"], *[["ere_position"]] * 2]
+
+
+def test_only_its_own_tokens_are_read(file):
+    own = plans(of_shard(load_config(file, {}), Shard(1, 3)))
+    assert [plan.key for plan in own] == HELD[1]
+    assert [plan.settings.collectors for plan in own] == [frozenset({"ere_position"})] * 2
+
+
+def test_a_first_shard_without_accounts_asks_for_the_public_price_all_the_same(tmp_path):
+    path = tmp_path / "joulo.yml"
+    path.write_text("accounts: [{name: home, token_file: gone}]\ncollectors: {ere_price: true}\n")
+    config = load_config(path, {})
+    (plan,) = plans(of_shard(config, Shard(0, 3)))
+    assert (plan.settings.public, plan.source, plan.token) == (True, None, None)
+    assert plan.api.url == "https://joulo.nl/api"
+    assert plans(of_shard(config, Shard(1, 3))) == ()
+
+
+@pytest.mark.parametrize("command", [["--config.check"], ["serve", "--config.check"], ["check", "--config.check"]])
+@pytest.mark.parametrize(("flags", "pod_name"), [(["--shard=1"], ""), ([], "joulo-exporter-1")])
+def test_config_check_says_how_many_are_its_own(capsys, monkeypatch, file, command, flags, pod_name):
+    monkeypatch.setenv("POD_NAME", pod_name)
+    arguments = [*command, f"--config.file={file}", "--total-shards=3", *flags]
+    printed = f"{file}: the configuration is valid\nshard 1 (of 3, counted from 0) has 2 of the accounts\n"
+    assert run(capsys, *arguments) == (0, printed, "")
+
+
+def test_flags_stand_before_the_command_too(capsys, file):
+    before = run(capsys, "--shard=1", "--total-shards=3", "check", "--config.check", f"--config.file={file}")
+    assert "has 2 of the accounts" in before[1]
+
+
+def test_check_of_a_shard_without_accounts(capsys, tmp_path):
+    path = tmp_path / "joulo.yml"
+    path.write_text("accounts: [{name: home, token_file: gone}]\n")
+    printed = run(capsys, "check", f"--config.file={path}", "--shard=1", "--total-shards=3",
+               f"--storage.path={tmp_path / 'ledger'}")  # fmt: skip
+    assert printed == (0, "No account belongs to shard 1 (of 3, counted from 0): there is nothing to check.\n", "")
+    assert not (tmp_path / "ledger").exists()
+
+
+def test_check_of_the_others_is_left_to_them(answers, capsys, file, tmp_path):
+    del answers  # no request is answered: a token that cannot be read is found before the API is asked
+    for name in HELD[1]:
+        (tmp_path / name).write_text('"quoted"')
+    status, out, _ = run(capsys, "check", f"--config.file={file}", "--shard=1", "--total-shards=3",
+                         f"--storage.path={tmp_path / 'ledger'}")  # fmt: skip
+    assert status == 1
+    assert [line.split(",")[0] for line in out.splitlines() if line.startswith("Account")] == [
+        "Account office",
+        "Account zoë",
+    ]
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["demo"], ["backfill"], ["--config.check"]])
+@pytest.mark.parametrize(
+    ("flags", "fault"),
+    [
+        (["--shard=3", "--total-shards=3"], "--shard: 3 is not among 3"),
+        (["--shard=1"], "--shard: 1 is one of several"),
+        (["--total-shards=3"], "--total-shards: there are 3"),
+        (["--shard=-1", "--total-shards=3"], "argument --shard: '-1' is not a whole number from 0 up"),
+        (["--shard=one", "--total-shards=3"], "argument --shard: 'one' is not a whole number from 0 up"),
+        (["--total-shards=0"], "argument --total-shards: '0' is not a whole number from 1 up"),
+        (["--total-shards=1_0"], "argument --total-shards: '1_0' is not a whole number from 1 up"),
+        (["--total-shards=٣"], "argument --total-shards: '٣' is not a whole number from 1 up"),
+    ],
+)
+def test_a_fault_is_one_line(capsys, file, tmp_path, command, flags, fault):
+    own_file = [] if command == ["demo"] else [f"--config.file={file}"]
+    status, line = refusal(capsys, *command, *flags, *own_file, f"--storage.path={tmp_path / 'ledger'}")
+    assert status == 2
+    assert line.startswith(fault)

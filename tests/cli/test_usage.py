@@ -1,0 +1,78 @@
+"""Bad usage: the line names what was meant, and repeats nothing that may be a token."""
+
+from __future__ import annotations
+
+import pytest
+from support.command_line import refusal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--no.such"], "there is no flag --no.such"),
+        (["--token=joulo_0SECRET"], "there is no flag --token"),
+        (["--token", "joulo_0SECRET"], "there is no flag --token"),
+        (["--web.listen-adress=:1"], "there is no flag --web.listen-adress; the nearest is --web.listen-address"),
+        (["--log.levl", "info"], "there is no flag --log.levl; the nearest is --log.level"),
+        (["--config.fil=x"], "there is no flag --config.fil; the nearest is --config.file"),
+        (["sessions", "--form=csv"], "there is no flag --form; the nearest is --format"),
+        (["-v"], "there is no flag -v"),
+        (["--from=2026"], "--from is a flag of sessions and backfill, not of serve"),
+        (["sessions", "--web.listen-address=:1"],
+         "--web.listen-address is a flag of serve and demo and check, not of sessions"),
+        (["sessions", "--version"], "--version is a flag of joulo-exporter itself, not of sessions"),
+        (["tags", "joulo_0SECRET"], "'<secret>' is one argument too many"),
+        (["--config.check", "--"], "'--' is one argument too many"),
+    ],
+)  # fmt: skip
+def test_the_line_names_what_was_meant(capsys, arguments, says):
+    assert refusal(capsys, *arguments) == (2, f"{says}; see joulo-exporter --help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["joulo_0SECRET"], "'<secret>'"),
+        (["--log.level=joulo_0SECRET"], "'<secret>'"),
+        (["--shard", "joulo_0SECRET"], "'<secret>'"),
+        (["--shard", "-1"], "argument --shard: '-1'"),  # a value, and no flag
+        (["nonsense"], "'nonsense'"),
+        (["--log.level=loud"], "argument --log.level: "),
+        (["--log.format=xml"], "argument --log.format: "),
+        (["--web.listen-address"], "argument --web.listen-address: "),
+    ],
+)
+def test_bad_usage_is_one_line_without_a_token(capsys, arguments, says):
+    status, line = refusal(capsys, *arguments)
+    assert status == 2
+    assert says in line
+    assert "SECRET" not in line
+
+
+@pytest.mark.parametrize("flag", ["--config.file", "--storage.path"])
+@pytest.mark.parametrize("command", ["serve", "check", "sessions", "tags", "backfill"])
+def test_an_empty_path_is_not_the_folder_in_which_one_stands(capsys, command, flag):
+    status, line = refusal(capsys, command, f"{flag}=")
+    assert status == 2
+    assert line.startswith(f"argument {flag}: is empty; write a path, or leave the flag out")
+
+
+@pytest.mark.parametrize("flags", [["--config.file=joulo.yml"], ["--config.check"]])
+def test_the_demo_ignores_no_configuration(capsys, flags):
+    says = "demo has a configuration of its own; leave --config.file and --config.check out"
+    assert refusal(capsys, "demo", *flags) == (2, says)
+
+
+def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
+    def refuse(**_kwargs):
+        raise FileNotFoundError(2, "none is usable")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    says = "no temporary folder for the ledger (none is usable); name one with --storage.path"
+    assert refusal(capsys, "demo") == (1, says)
+
+
+@pytest.mark.parametrize("command", ["sessions", "backfill"])
+def test_a_span_that_ends_before_it_begins_is_refused(capsys, command):
+    says = "--to: is not after --from, so that nothing lies between them; exchange them"
+    assert refusal(capsys, command, "--from=2026-06", "--to=2026-01") == (2, says)

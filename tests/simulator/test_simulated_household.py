@@ -1,0 +1,269 @@
+"""The simulated household: a plausible history, and sessions that depend on nothing but seed and moment."""
+
+import time
+import uuid
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import asdict
+
+from joulo_exporter.models import Plausibility
+from joulo_exporter.simulator import Cadence, Household, Scenario
+from joulo_exporter.simulator.scenario import CARS, credits_hundredths
+
+START = 1_781_800_000.25  # 2026-06-18T16:26:40Z
+SHORT = Cadence(session_s=(4, 9), pause_s=(0, 3), credits_delay_s=2, sync_s=1, time_lapse=400)
+MOMENTS = st.floats(START, START + 900, allow_nan=False)
+PAIRS = st.tuples(MOMENTS, MOMENTS).map(sorted)
+SEEDS = st.integers(0, 1000)
+PROPERTY = settings(max_examples=50, deadline=None)
+
+
+def household(seed=0, **scenario):
+    return Household(Scenario(seed=seed, **scenario), lambda: START)
+
+
+def lively(seed, chargers=2):
+    """Return a household whose sessions take seconds."""
+    return household(seed, chargers=chargers, history_days=30, cadence=SHORT)
+
+
+@pytest.fixture(scope="module")
+def past():
+    """The sessions of the default history."""
+    whole = Household(Scenario(), lambda: START).sessions_at(START)
+    return [session for session in whole if session.ended_at_seconds is not None]
+
+
+def test_the_history_is_that_of_a_year_and_a_half_newest_first(past):
+    assert 543 <= (START - past[-1].started_at_seconds) / 86_400 <= 549
+    assert past[0].ended_at_seconds <= START - 3600
+    starts = [session.started_at_seconds for session in past]
+    assert starts == sorted(starts, reverse=True)
+    assert sorted(Counter(session.charger_id for session in past).values()) == [110, 246]
+
+
+def test_habits_are_plausible(past):
+    """Evenings and nights, more in winter, two cars and some sessions without a tag, at most 11 kW."""
+    begins = [datetime.fromtimestamp(session.started_at_seconds, UTC) for session in past]
+    assert all(begin.hour >= 16 or begin.hour < 3 for begin in begins)
+    winter, summer = (
+        [one.kwh_hundredths for one, begin in zip(past, begins, strict=True) if begin.month in months]
+        for months in ((12, 1, 2), (6, 7, 8))
+    )
+    assert sum(winter) / len(winter) > 1.2 * sum(summer) / len(summer)
+    tags = Counter(session.id_tag for session in past)
+    assert set(tags) == {CARS[0].id_tag, CARS[1].id_tag, None}
+    assert min(tags.values()) > 20
+    for session in past:
+        hours = (session.ended_at_seconds - session.started_at_seconds) / 3600
+        assert session.kwh_hundredths / 100 / hours <= 11.01
+
+
+def test_credits_are_a_third_of_the_energy_of_certified_meters_only(past):
+    garage = Counter(session.charger_id for session in past).most_common()[-1][0]
+    empty = [session for session in past if session.kwh_hundredths == 0]
+    assert 3 <= len(empty) <= 30
+    for session in past:
+        if session.charger_id == garage:
+            assert (session.counts_for_ere, session.credits_hundredths) == (False, None)
+        elif session in empty:
+            assert session.ended_at_seconds - session.started_at_seconds <= 60
+            assert session.credits_hundredths is None
+        else:
+            assert session.counts_for_ere is True
+            assert session.credits_hundredths == pytest.approx(session.kwh_hundredths * 0.3327, abs=0.51)
+    assert credits_hundredths(4108) == 1367  # as in the vendor's example
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), chargers=st.integers(1, 50), days=st.integers(1, 600), share=st.floats(0, 1))
+def test_sessions_on_one_charger_never_overlap_and_their_number_is_exact(seed, chargers, days, share):
+    wanted = int(share * min(3000, days * 86_400 * chargers // 120))
+    sessions = household(seed, chargers=chargers, history_days=days, history_sessions=wanted).sessions_at(START)
+    ended = {session.id for session in sessions if session.ended_at_seconds is not None}
+    assert len(ended) == wanted
+    assert all(str(uuid.UUID(text)) == text and uuid.UUID(text).version == 4 for text in ended)
+    by_charger = defaultdict(list)
+    for session in sessions:
+        by_charger[session.charger_id].append(session)
+    for of_one in by_charger.values():
+        for later, earlier in pairwise(of_one):
+            assert earlier.started_at_seconds < earlier.ended_at_seconds <= later.started_at_seconds
+
+
+def test_a_hundred_thousand_sessions_in_less_than_two_seconds_of_work():
+    before = time.process_time()
+    assert len(household(history_sessions=100_000).sessions_at(START)) == 100_001
+    assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize(
+    ("make", "named", "wrong"),
+    [
+        (Scenario, "chargers", {"chargers": 0}),
+        (Scenario, "chargers", {"chargers": 51}),
+        (Scenario, "history_days", {"history_days": -1}),
+        (Scenario, "history_sessions", {"history_sessions": -1}),
+        (Scenario, "history_sessions", {"history_days": 1, "history_sessions": 2000}),
+        (Cadence, "session_s", {"session_s": (0, 5)}),
+        (Cadence, "session_s", {"session_s": (9, 5)}),
+        (Cadence, "pause_s", {"pause_s": (-1, 5)}),
+        (Cadence, "sync_s", {"sync_s": 0}),
+        (Cadence, "credits_delay_s", {"credits_delay_s": -1}),
+        (Cadence, "time_lapse", {"time_lapse": 0}),
+    ],
+)
+def test_an_impossible_scenario_is_refused(make, named, wrong):
+    with pytest.raises(ValueError, match=named):
+        make(**wrong)
+
+
+# Live -------------------------------------------------------------------------------------------
+
+
+def test_the_default_household_has_one_session_in_progress():
+    driveway, garage = household(history_days=60).chargers_at(START)
+    assert (driveway.slug, driveway.nickname, driveway.connection_type) == ("oprit", "Oprit", "easee")
+    assert (driveway.mid_certified, driveway.charging, driveway.status) == (True, True, "online")
+    assert driveway.session.started_at_seconds < START
+    assert driveway.session.kwh_hundredths > 50
+    assert driveway.session.id_tag == "04A1B2C3D4E580"
+    assert (garage.slug, garage.nickname, garage.connection_type) == (None, "Garage achter", "ocpp")
+    assert (garage.mid_certified, garage.charging, garage.session) == (False, False, None)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_within_five_minutes_a_session_ends_and_the_next_begins(seed):
+    without_history = household(seed, history_days=0)
+    first = without_history.chargers_at(START)[0].session.id
+    seen = [without_history.chargers_at(START + second)[0].session for second in range(300)]
+    assert None in seen
+    following = {session.id for session in seen[seen.index(None) :] if session}
+    assert following
+    assert first not in following
+
+
+def test_sessions_obey_the_cadence():
+    sessions = lively(7).sessions_at(START + 600)
+    live = [s for s in sessions if s.started_at_seconds > START - 10 and s.ended_at_seconds]
+    assert len(live) > 100
+    assert {s.ended_at_seconds - s.started_at_seconds for s in live} == {4, 5, 6, 7, 8, 9}
+    usual = [s for s in household(history_days=0).sessions_at(START + 3600) if s.ended_at_seconds]
+    assert len(usual) > 20
+    assert all(100 <= s.kwh_hundredths <= 310 for s in usual)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_exporter_believes_the_energy_of_each_session(seed):
+    believed = Plausibility(START + 3600)
+    sessions = [s for s in household(seed, history_days=30).sessions_at(START + 3600) if s.ended_at_seconds]
+    assert len(sessions) > 30
+    for session in sessions:
+        most_kwh = believed.max_kwh(session.started_at_seconds, session.ended_at_seconds)
+        assert session.kwh_hundredths / 100 <= most_kwh
+
+
+def test_no_car_charges_at_two_chargers_at_once():
+    busy = lively(3)
+    for second in range(600):
+        named = [c.session.id_tag for c in busy.chargers_at(START + second) if c.session and c.session.id_tag]
+        assert len(named) == len(set(named))
+
+
+def test_credits_come_some_time_after_the_end():
+    one = household(history_days=60)
+    session_id = one.chargers_at(START)[0].session.id
+
+    def at(moment):
+        return next(s for s in one.sessions_at(moment) if s.id == session_id)
+
+    end = at(START + 200).ended_at_seconds
+    assert at(end - 1).credits_hundredths is None
+    assert (at(end).ended_at_seconds, at(end).status, at(end).credits_hundredths) == (end, "completed", None)
+    assert at(end + 19.9).credits_hundredths is None
+    assert at(end + 20).credits_hundredths == round(at(end).kwh_hundredths * 0.3327)
+
+
+def test_meter_readings_advance_in_steps():
+    stepping = household(history_days=0, cadence=Cadence(sync_s=30))
+    readings = defaultdict(set)
+    for second in range(120):
+        charger = stepping.chargers_at(START + second)[0]
+        readings[charger.meter_at_seconds].add(charger.meter_wh)
+    assert all(moment % 30 == 0 for moment in readings)
+    assert len(readings) in (4, 5)
+    assert all(len(values) == 1 for values in readings.values())
+
+
+def test_fifty_chargers():
+    chargers = lively(1, chargers=50).chargers_at(START + 100)
+    assert len({charger.id for charger in chargers}) == len({charger.nickname for charger in chargers}) == 50
+    assert {charger.status for charger in chargers} == {"online", "charging"}
+
+
+@PROPERTY
+@given(seed=SEEDS, moments=st.lists(MOMENTS, min_size=2, max_size=6))
+def test_how_often_and_in_what_order_it_is_asked_changes_nothing(seed, moments):
+    def state(of, moment):
+        return of.chargers_at(moment), of.sessions_at(moment), of.energy_at(moment)
+
+    asked = lively(seed)
+    before = {moment: state(asked, moment) for moment in moments}
+    for moment in moments:
+        assert state(asked, moment) == before[moment] == state(lively(seed), moment)
+
+
+@PROPERTY
+@given(seed=SEEDS, moments=PAIRS)
+def test_sessions_only_come_grow_and_end(seed, moments):
+    one = lively(seed)
+    earlier, later = ({s.id: s for s in one.sessions_at(moment)} for moment in moments)
+    assert earlier.keys() <= later.keys()
+    for session_id, before in earlier.items():
+        after = later[session_id]
+        assert after.kwh_hundredths >= before.kwh_hundredths
+        if before.ended_at_seconds is not None:
+            without_credits = {"credits_hundredths": None}
+            assert asdict(after) | without_credits == asdict(before) | without_credits
+        if before.credits_hundredths is not None:
+            assert after == before
+
+
+@PROPERTY
+@given(seed=SEEDS, moment=MOMENTS)
+def test_the_live_session_is_the_same_in_chargers_and_sessions(seed, moment):
+    one = lively(seed, chargers=3)
+    live = {
+        s.id: (s.charger_id, s.started_at_seconds, s.kwh_hundredths, s.id_tag)
+        for s in one.sessions_at(moment)
+        if s.ended_at_seconds is None
+    }
+    shown = {
+        c.session.id: (c.id, c.session.started_at_seconds, c.session.kwh_hundredths, c.session.id_tag)
+        for c in one.chargers_at(moment)
+        if c.session
+    }
+    assert live == shown
+
+
+@PROPERTY
+@given(seed=SEEDS, moments=PAIRS)
+def test_meters_grow_by_the_energy_of_sessions_and_totals_never_fall(seed, moments):
+    one = lively(seed)
+    delivered = [Counter(), Counter()]
+    for moment, by_charger in zip(moments, delivered, strict=True):
+        for session in one.sessions_at(moment):
+            by_charger[session.charger_id] += session.kwh_hundredths * 10
+    for before, after in zip(*(one.chargers_at(moment) for moment in moments), strict=True):
+        assert after.meter_wh >= before.meter_wh
+        assert after.meter_at_seconds >= before.meter_at_seconds
+        grown = delivered[1][after.id] - delivered[0][after.id]
+        assert after.meter_wh - before.meter_wh == pytest.approx(grown, abs=20)
+    before, after = (one.energy_at(moment) for moment in moments)
+    for total in ("kwh_all_hundredths", "credits_hundredths", "sessions_all"):
+        assert getattr(after, total) >= getattr(before, total)

@@ -1,0 +1,140 @@
+"""A real browser for end-to-end tests: Debian's Chromium, without a window.
+
+It is spoken to in its own protocol (DevTools) with aiohttp, which is here anyway: no driver, no further package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from support.processes import running, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # its sandbox does not work for root, whom continuous integration runs as
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+)
+_DOMAINS = ("Page", "Runtime", "Log", "Network", "Audits")
+_PATIENCE_S = 30.0
+
+
+class Page:
+    """A tab; what happens in it is kept as events, by their names."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._news = asyncio.Event()
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    async def listen(self) -> None:
+        """Take what the browser sends, until it ends."""
+        async for message in self._socket:
+            said = json.loads(message.data)
+            if "id" in said:
+                self._answers.pop(said["id"]).set_result(said)
+            else:
+                self.events.append((said["method"], said["params"]))
+                self._news.set()
+
+    async def send(self, method: str, **params: object) -> dict[str, Any]:
+        """Send a command, and return its result."""
+        number = next(self._numbers)
+        self._answers[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": params})
+        async with asyncio.timeout(_PATIENCE_S):
+            answer = await self._answers[number]
+        assert "error" not in answer, answer
+        return dict(answer["result"])
+
+    async def happened(self, name: str) -> dict[str, Any]:
+        """Wait for an event since the last ``forget``, and return what it says."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not (found := self.all(name)):
+                self._news.clear()
+                await self._news.wait()
+        return found[0]
+
+    def all(self, name: str) -> list[dict[str, Any]]:
+        """Return all events of a name since the last ``forget``."""
+        return [params for event, params in self.events if event == name]
+
+    def forget(self) -> None:
+        """Begin anew with no events."""
+        self.events.clear()
+
+    async def go(self, url: str) -> None:
+        """Open a URL, and wait until it is loaded."""
+        self.forget()
+        answer = await self.send("Page.navigate", url=url)
+        assert "errorText" not in answer, answer
+        await self.happened("Page.loadEventFired")
+
+    async def evaluate(self, expression: str) -> Any:
+        """Return the value of an expression in the page, of a promise what it promises."""
+        answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    async def click(self, text: str) -> None:
+        """Follow the link with this text, and wait until it is loaded."""
+        self.forget()
+        await self.evaluate(f"[...document.links].find(link => link.text === {json.dumps(text)}).click()")
+        await self.happened("Page.loadEventFired")
+
+    async def look_like(self, width: int, scheme: str = "light") -> None:
+        """Be a window of this width, on a system with this colour scheme."""
+        await self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+        )
+        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def complaints(self) -> list[object]:
+        """Return what stands in the console, and what was refused or has failed."""
+        names = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Audits.issueAdded")
+        return [params for name in (*names, "Network.loadingFailed") for params in self.all(name)]
+
+
+@contextlib.asynccontextmanager
+async def browser(
+    folder: Path, *flags: str
+) -> AsyncIterator[Callable[[], contextlib.AbstractAsyncContextManager[Page]]]:
+    """Run a browser with nothing remembered; yield what opens a tab."""
+    profile = folder / "profile"
+    command = ["chromium", *_FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"]
+    with running(command, folder / "chromium.log"):
+        port_file = profile / "DevToolsActivePort"
+        port = wait_for("the browser", lambda: port_file.is_file() and port_file.read_text().split())[0]
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            yield lambda: _tab(session)
+
+
+@contextlib.asynccontextmanager
+async def _tab(session: aiohttp.ClientSession) -> AsyncIterator[Page]:
+    async with session.put("/json/new?about:blank") as answer:
+        target = await answer.json()
+    async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+        page = Page(socket)
+        listening = asyncio.create_task(page.listen())
+        for domain in _DOMAINS:
+            await page.send(f"{domain}.enable")
+        yield page
+        await page.send("Page.close")
+        listening.cancel()

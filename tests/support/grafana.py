@@ -1,0 +1,329 @@
+"""What Grafana makes of a dashboard's queries before Prometheus gets them, as far as our dashboards need it.
+
+Sources: Grafana's ``pkg/promlib/models/query.go`` (macros, step, alignment), ``packages/grafana-prometheus``
+(escaping of variables, offset of the viewer), ``packages/grafana-data`` (relative times, rounding of intervals).
+Whatever is not understood here is an error, so that no query passes a test by accident.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support.processes import get
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from zoneinfo import ZoneInfo
+
+FOLDER = Path(__file__).parents[2] / "grafana"
+FILES = sorted(FOLDER.rglob("joulo-*.json"), key=lambda path: (path.stem.endswith("-nl"), path.name))
+"""Every dashboard, the English ones first."""
+ENGLISH = [path for path in FILES if not path.stem.endswith("-nl")]
+
+_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_SCRAPE_S = 15.0  # of a data source that does not say otherwise
+_SAFE_POINTS = 11_000  # Prometheus refuses more
+_MACROS = ("interval_ms", "interval", "range_ms", "range_s", "range", "rate_interval_ms", "rate_interval")
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::(\w+))?\})")
+_SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|]")
+_ALL = "$__all"
+
+
+class NotUnderstoodError(AssertionError):
+    """The dashboard uses something of Grafana that this module does not know."""
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks, from where, when, and at what."""
+
+    zone: ZoneInfo
+    now: datetime
+    since: str = ""
+    """The beginning of the range, relative or as ``2026-06-17 18:30:00``; empty: the dashboard's own."""
+    until: str = "now"
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Values of variables; All for those that are not here."""
+    points: int = 1000
+    """The width of a panel in pixels, which is the most points of a curve."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A range in Unix seconds."""
+
+    begin: float
+    end: float
+
+    @property
+    def length_ms(self) -> int:
+        return round((self.end - self.begin) * 1000)
+
+    @property
+    def length_s(self) -> int:
+        return int(self.length_ms / 1000 + 0.5)  # rounded half up, as in Go
+
+
+def load(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def panels(dashboard: Mapping[str, Any], *, rows: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield the panels, also those in collapsed rows; the rows themselves only if they are asked for."""
+    for panel in dashboard["panels"]:
+        if rows or panel["type"] != "row":
+            yield panel
+        yield from panel.get("panels") or ()
+
+
+def annotations(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the annotations with a query of their own."""
+    return [found for found in dashboard["annotations"].get("list") or () if not found.get("builtIn")]
+
+
+def variables(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list((dashboard.get("templating") or {}).get("list") or ())
+
+
+# --- Times
+
+
+def moment(text: str, now: datetime, zone: ZoneInfo, *, up: bool = False) -> float:
+    """Return the Unix seconds of a time such as ``now-7d``, ``now/d`` or ``2026-06-17 18:30:00``.
+
+    Args:
+        text: the time; a week begins on Monday, as in Europe.
+        now: the present.
+        zone: where the viewer is.
+        up: whether rounding goes to the end of the unit, as it does at the end of a range.
+    """
+    if not text.startswith("now"):
+        return datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
+    at, rest = now.astimezone(zone), text.removeprefix("now")
+    while rest:
+        match = re.match(r"([-+])(\d+)([smhdwMy])|/([hdwMy])", rest)
+        if match is None:
+            raise NotUnderstoodError(f"time {text!r}")
+        sign, count, unit, rounded = match.groups()
+        at = _floor(at, rounded, up=up) if rounded else _moved(at, int(sign + count), unit)
+        rest = rest[match.end() :]
+    return at.timestamp()
+
+
+def _moved(at: datetime, count: int, unit: str) -> datetime:
+    if unit in "smh":
+        return (at.astimezone(UTC) + timedelta(seconds=count * _UNITS_S[unit])).astimezone(at.tzinfo)
+    if unit in "dw":  # of the calendar: the hour stays
+        return at + timedelta(days=count * (7 if unit == "w" else 1))
+    months = at.year * 12 + at.month - 1 + count * (12 if unit == "y" else 1)
+    return at.replace(year=months // 12, month=months % 12 + 1, day=min(at.day, 28))
+
+
+def _floor(at: datetime, unit: str, *, up: bool) -> datetime:
+    at = at.replace(minute=0, second=0, microsecond=0, fold=0)
+    if unit != "h":
+        at = at.replace(hour=0)
+    if unit == "w":
+        at -= timedelta(days=at.weekday())
+    if unit in "My":
+        at = at.replace(day=1, month=1 if unit == "y" else at.month)
+    return _moved(at, 1, unit) - timedelta(milliseconds=1) if up else at
+
+
+def span(dashboard: Mapping[str, Any], panel: Mapping[str, Any], viewer: Viewer) -> Span:
+    """Return the range of a panel: its own (``timeFrom``) or, where the viewer chose an absolute one, that."""
+    since, until = viewer.since or dashboard["time"]["from"], viewer.until
+    own = panel.get("timeFrom")
+    if own and (since.startswith("now") or until.startswith("now")):
+        # Grafana knows "now/d to now" and the like by name, and spans such as 6h; anything else is invalid.
+        if not re.fullmatch(r"now/[dwMy]|(now-)?\d+[smhdwMy]", own):
+            raise NotUnderstoodError(f"timeFrom {own!r}")
+        since, until = own if own.startswith("now") else f"now-{own}", "now"
+    if panel.get("timeShift"):
+        raise NotUnderstoodError(f"timeShift {panel['timeShift']!r}")
+    return Span(moment(since, viewer.now, viewer.zone), moment(until, viewer.now, viewer.zone, up=True))
+
+
+# --- Steps
+
+
+_LADDER_MS = (  # (below this, this)
+    (10, 1), (15, 10), (35, 20), (75, 50), (150, 100), (350, 200), (750, 500), (1500, 1000), (3500, 2000),
+    (7500, 5000), (12_500, 10_000), (17_500, 15_000), (25_000, 20_000), (45_000, 30_000), (90_000, 60_000),
+    (210_000, 120_000), (450_000, 300_000), (750_000, 600_000), (1_050_000, 900_000), (1_500_000, 1_200_000),
+    (2_700_000, 1_800_000), (5_400_000, 3_600_000), (9_000_000, 7_200_000), (16_200_000, 10_800_000),
+    (32_400_000, 21_600_000), (86_400_000, 43_200_000), (604_800_000, 86_400_000),
+    (1_814_400_000, 604_800_000), (3_628_800_000, 2_592_000_000),
+)  # fmt: skip
+
+
+def step_s(panel: Mapping[str, Any], target: Mapping[str, Any], over: Span, viewer: Viewer) -> float:
+    """Return the step of a panel's curve: as fine as its width allows, no finer than its minimum."""
+    points = panel.get("maxDataPoints") or viewer.points
+    least_s = seconds(target.get("interval") or panel.get("interval") or f"{_SCRAPE_S:.0f}s")
+    return max(_rounded_s(over.length_ms / points), least_s, _rounded_s(over.length_ms / _SAFE_POINTS))
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of an interval such as ``1m`` or ``>5m``."""
+    match = re.fullmatch(r">?\s*(\d+)(ms|[smhdwy])", text)
+    if match is None:
+        raise NotUnderstoodError(f"interval {text!r}")
+    return int(match[1]) * _UNITS_S[match[2]]
+
+
+def _rounded_s(interval_ms: float) -> float:
+    return next((nice for below, nice in _LADDER_MS if interval_ms < below), 31_536_000_000) / 1000
+
+
+def aligned(over: Span, step: float, viewer: Viewer) -> Span:
+    """Return the range that is asked for: both ends rounded down to steps of the viewer's clock.
+
+    Grafana takes the viewer's offset from UTC at the end of the range for both.
+    """
+    offset_s = datetime.fromtimestamp(over.end, viewer.zone).utcoffset().total_seconds()
+
+    def down(at: float) -> float:
+        return (at + offset_s) // step * step - offset_s
+
+    return Span(down(over.begin), down(over.end))
+
+
+# --- Queries
+
+
+def interpolated(expression: str, over: Span, step: float, chosen: Mapping[str, str]) -> str:
+    """Return a query without macros and variables.
+
+    Args:
+        expression: as in the dashboard.
+        over: the panel's range.
+        step: seconds between points.
+        chosen: what stands for each variable.
+
+    Raises:
+        NotUnderstoodError: one is unknown.
+    """
+    rate_s = max(step + _SCRAPE_S, 4 * _SCRAPE_S)
+    known = dict(zip((f"__{name}" for name in _MACROS), (
+        f"{step * 1000:.0f}", f"{step * 1000:.0f}ms", f"{over.length_ms}", f"{over.length_s}", f"{over.length_s}s",
+        f"{rate_s * 1000:.0f}", f"{rate_s * 1000:.0f}ms",
+    ), strict=True)) | chosen  # fmt: skip
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in known or match[3]:
+            raise NotUnderstoodError(f"{match[0]} in {expression}")
+        return known[name]
+
+    done = _VARIABLE.sub(value, expression)
+    if "$" in done or "[[" in done:
+        raise NotUnderstoodError(f"a rest of a variable in {done}")
+    return done
+
+
+def matcher(variable: Mapping[str, Any], values: tuple[str, ...]) -> str:
+    """Return what stands in a query for the chosen values of a variable."""
+    if values == (_ALL,):
+        if not variable.get("allValue"):
+            raise NotUnderstoodError(f"${variable['name']}: All without allValue")
+        return str(variable["allValue"])
+    if not variable.get("multi"):
+        raise NotUnderstoodError(f"${variable['name']}: of one value")
+    # Each backslash is written twice, because the query has it in quotes.
+    escaped = [_SPECIAL.sub(r"\\\\\g<0>", value.replace("\\", "\\" * 4)) for value in values]
+    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+
+
+def choices(dashboard: Mapping[str, Any], viewer: Viewer) -> dict[str, str]:
+    """Return what stands for each variable."""
+    standing = {}
+    for variable in variables(dashboard):
+        if variable["type"] == "query":
+            standing[variable["name"]] = matcher(variable, viewer.chosen.get(variable["name"], (_ALL,)))
+        elif variable["type"] != "datasource":
+            raise NotUnderstoodError(f"a variable of type {variable['type']}")
+    return standing
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A Prometheus as Grafana's data source asks it."""
+
+    url: str
+
+    def vector(self, expression: str, at: float) -> list[tuple[dict[str, str], float]]:
+        """Return (labels, value) at a moment."""
+        data = self._data("query", query=expression, time=f"{at:.3f}")
+        if data["resultType"] != "vector":
+            raise NotUnderstoodError(f"a {data['resultType']} from {expression}")
+        return [(series["metric"], float(series["value"][1])) for series in data["result"]]
+
+    def curves(self, expression: str, over: Span, step: float) -> list[tuple[dict[str, str], dict[float, float]]]:
+        """Return (labels, values by their time) over a range that is aligned already."""
+        data = self._data(
+            "query_range", query=expression, start=f"{over.begin:.3f}", end=f"{over.end:.3f}", step=f"{step:g}"
+        )
+        return [
+            (series["metric"], {float(at): float(value) for at, value in series["values"]})
+            for series in data["result"]
+        ]
+
+    def options(self, variable: Mapping[str, Any], over: Span, chosen: Mapping[str, str]) -> list[str]:
+        """Return what a variable offers."""
+        query = variable["query"]
+        text = query if isinstance(query, str) else query["query"]
+        match = re.fullmatch(r"label_values\((?:(.+),\s*)?(\w+)\)", text)
+        if match is None:
+            raise NotUnderstoodError(f"${variable['name']}: {text}")
+        asked = {"start": f"{over.begin:.3f}", "end": f"{over.end:.3f}"}
+        if match[1]:
+            asked["match[]"] = interpolated(match[1], over, _SCRAPE_S, chosen)
+        return list(self._data(f"label/{match[2]}/values", **asked))
+
+    def answer(
+        self, dashboard: Mapping[str, Any], panel: Mapping[str, Any], target: Mapping[str, Any], viewer: Viewer
+    ):
+        """Return what a query of a panel gives: a vector of an instant one, curves of the other."""
+        if target["datasource"] != {"type": "prometheus", "uid": "${datasource}"}:
+            raise NotUnderstoodError(f"data source {target['datasource']}")
+        over = span(dashboard, panel, viewer)
+        step = step_s(panel, target, over, viewer)
+        expression = interpolated(target["expr"], over, step, choices(dashboard, viewer))
+        if target.get("instant") and target.get("range"):
+            raise NotUnderstoodError("a query that is both")
+        if target.get("instant"):
+            return self.vector(expression, over.end)
+        return self.curves(expression, aligned(over, step, viewer), step)
+
+    def panel(self, uid: str, title: str, viewer: Viewer, ref: str = "A"):
+        """Return what a query of the panel with this title gives, in the English dashboard of this uid."""
+        (dashboard,) = (load(path) for path in ENGLISH if path.stem == uid)
+        (shown,) = (one for one in panels(dashboard) if one["title"] == title)
+        (target,) = (one for one in shown["targets"] if one["refId"] == ref)
+        return self.answer(dashboard, shown, target, viewer)
+
+    def marks(self, dashboard: Mapping[str, Any], annotation: Mapping[str, Any], viewer: Viewer):
+        """Return the curves of an annotation, in steps of a minute unless it says otherwise."""
+        over = span(dashboard, {}, viewer)
+        if annotation["target"]["expr"] != annotation["expr"]:
+            raise NotUnderstoodError(f"two queries of {annotation['name']}: Grafana 11 and 12 disagree on which")
+        step = seconds(annotation.get("step") or "60s")
+        expression = interpolated(annotation["expr"], over, step, choices(dashboard, viewer))
+        return self.curves(expression, aligned(over, step, viewer), step)
+
+    def _data(self, what: str, **asked: str) -> Any:
+        asked["nocache"] = "1"  # as docs/grafana.md says for VictoriaMetrics; Prometheus does not know it
+        return json.loads(get(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(asked)}"))["data"]
+
+
+def only(vector: list[tuple[dict[str, str], float]]) -> float | None:
+    """Return the value of a vector of one series; nothing of an empty one."""
+    assert len(vector) <= 1, vector
+    return vector[0][1] if vector else None

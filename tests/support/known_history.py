@@ -1,0 +1,272 @@
+"""Years of charging that are known by hand, as a Prometheus would hold them; and what they amount to."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from support.grafana import Prometheus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+HOME = ZoneInfo("Europe/Amsterdam")
+_STEP_S = 300  # as of a backfill
+_CREDITS_AFTER_S = 1200
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session: its energy is spread evenly, its credits come at once, 20 minutes after its end."""
+
+    charger: str
+    vehicle: str
+    start: datetime
+    end: datetime
+    kwh: float
+    credits: float
+
+    def kwh_until(self, at: float) -> float:
+        start, end = self.start.timestamp(), self.end.timestamp()
+        return self.kwh * min(1.0, max(0.0, (at - start) / (end - start)))
+
+    def credits_until(self, at: float) -> float:
+        return self.credits if at >= self.end.timestamp() + _CREDITS_AFTER_S else 0.0
+
+    def charging_at(self, at: float) -> float:
+        return float(self.start.timestamp() <= at < self.end.timestamp())
+
+    def watts_at(self, at: float) -> float:
+        hours = (self.end.timestamp() - self.start.timestamp()) / 3600
+        return self.charging_at(at) * self.kwh / hours * 1000
+
+    def ended_until(self, at: float) -> float:
+        return float(at >= self.end.timestamp())
+
+
+@dataclass(frozen=True)
+class Scraped:
+    """A stretch of time in which an instance was scraped."""
+
+    instance: str
+    since: datetime
+    until: datetime
+    live: bool = True
+    """Without it there is only what a backfill writes."""
+    lacking: float = 0
+    """What each total is short of: its ledger does not know what was corrected before it began."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Sessions, and when Prometheus looked."""
+
+    now: datetime
+    sessions: tuple[Session, ...]
+    scraped: tuple[Scraped, ...]
+
+    @property
+    def last(self) -> float:
+        """The time of the last scrape, in Unix seconds."""
+        return max(stretch.until.timestamp() for stretch in self.scraped)
+
+    def kwh(self, since: float, until: float, **labels: str) -> float:
+        return sum(one.kwh_until(until) - one.kwh_until(since) for one in self.of(**labels))
+
+    def credits(self, since: float, until: float, **labels: str) -> float:
+        return sum(one.credits_until(until) - one.credits_until(since) for one in self.of(**labels))
+
+    def ended(self, since: float, until: float, **labels: str) -> float:
+        return sum(one.ended_until(until) - one.ended_until(since) for one in self.of(**labels))
+
+    def of(self, **labels: str) -> list[Session]:
+        return [one for one in self.sessions if all(getattr(one, name) == value for name, value in labels.items())]
+
+
+def local(text: str) -> datetime:
+    """Return a moment in Amsterdam; ``fold`` is that of the first of two."""
+    return datetime.fromisoformat(text).replace(tzinfo=HOME)
+
+
+def session(charger: str, vehicle: str, start: str, hours: float, kwh: float) -> Session:
+    """Return a session that lasts some real hours; it earns a credit for 3 kWh."""
+    begin = local(start)
+    end = datetime.fromtimestamp(begin.timestamp() + hours * 3600, HOME)
+    return Session(charger, vehicle, begin, end, kwh, kwh / 3)
+
+
+def exposition(history: History) -> Iterator[str]:
+    """Yield OpenMetrics, metric by metric."""
+    chargers = sorted({one.charger for one in history.sessions})
+    vehicles = sorted({one.vehicle for one in history.sessions})
+    yield from _metric(history, "joulo_total_kwh", "gauge", "charger", chargers, Session.kwh_until)
+    yield from _metric(history, "joulo_ere_credits_total", "counter", "charger", chargers, Session.credits_until)
+    yield from _metric(history, "joulo_sessions_total", "counter", "charger", chargers, Session.ended_until)
+    yield from _metric(history, "joulo_charging", "gauge", "charger", chargers, Session.charging_at)
+    yield from _metric(history, "joulo_charger_power_watts", "gauge", "charger", chargers, Session.watts_at)
+    yield from _metric(history, "joulo_vehicle_kwh_total", "counter", "vehicle", vehicles, Session.kwh_until)
+    yield from _metric(
+        history, "joulo_vehicle_ere_credits_total", "counter", "vehicle", vehicles, Session.credits_until
+    )
+    yield from _metric(
+        history, "joulo_vehicle_sessions_total", "counter", "vehicle", vehicles, Session.ended_until
+    )
+    yield "# TYPE joulo_up gauge\n"
+    for stretch in history.scraped:
+        if stretch.live:
+            for at in _ticks(stretch):
+                yield f'joulo_up{{endpoint="chargers",instance="{stretch.instance}",job="joulo"}} 1 {at:.3f}\n'
+    yield "# EOF\n"
+
+
+def _metric(history, name, kind, label, values, amount) -> Iterator[str]:
+    yield f"# TYPE {name.removesuffix('_total') if kind == 'counter' else name} {kind}\n"
+    for value in values:
+        sessions = history.of(**{label: value})
+        for stretch in history.scraped:
+            series = f'{name}{{{label}="{value}",instance="{stretch.instance}",job="joulo"}}'
+            done, ahead = 0.0, sorted(sessions, key=lambda one: one.end)
+            for at in _ticks(stretch):
+                while ahead and ahead[0].end.timestamp() + _CREDITS_AFTER_S < at:
+                    done += amount(ahead.pop(0), at)
+                total = done + sum(amount(one, at) for one in ahead[:3])
+                lacking = stretch.lacking if name.endswith(("_kwh", "_total")) else 0
+                yield f"{series} {round(total - lacking, 6)} {at:.3f}\n"
+
+
+def _ticks(stretch: Scraped) -> Iterator[float]:
+    at, end = stretch.since.timestamp(), stretch.until.timestamp()
+    while at < end:
+        yield at
+        at = (at // _STEP_S + 1) * _STEP_S
+    yield end
+
+
+def prometheus_of(
+    database: Callable[[Path, list[str], Path], AbstractContextManager[str]], history: History, folder: Path
+) -> AbstractContextManager[Prometheus]:
+    """Run a database of ``processes.DATABASES`` that holds a history, and scrapes nothing."""
+    return prometheus_with(database, exposition(history), folder)
+
+
+@contextlib.contextmanager
+def prometheus_with(
+    database: Callable[[Path, list[str], Path], AbstractContextManager[str]], lines: Iterable[str], folder: Path
+) -> Iterator[Prometheus]:
+    """Run a database that holds the samples of an OpenMetrics text, and scrapes nothing."""
+    openmetrics = folder / "history.om"
+    with openmetrics.open("w") as output:
+        output.writelines(lines)
+    with database(folder, [], openmetrics) as url:
+        yield Prometheus(url)
+
+
+# --- The histories
+
+
+def _nights(
+    first: str, last: str, charger: str, vehicle: str, hour: str, hours: float, kwh: float
+) -> list[Session]:
+    """Return a session each night, from one day to another."""
+    day, end, sessions = local(first), local(last), []
+    while day <= end:
+        sessions.append(session(charger, vehicle, f"{day:%Y-%m-%d}T{hour}", hours, kwh))
+        day += timedelta(days=1)
+    return sessions
+
+
+def autumn() -> History:
+    """Return what is seen on the Sunday of 25 hours: it began at +02:00, the year at +01:00, now it is +01:00.
+
+    There are sessions across every boundary. The exporter moved on 24 October: for some hours Prometheus scraped
+    it under two names; since noon it does so again. Before 20 October there is only what was backfilled.
+    """
+    now = local("2026-10-25T19:07:23.412")
+    return History(
+        now=now,
+        sessions=(
+            session("front", "tesla", "2025-12-31T22:00", 4, 44.0),  # across New Year
+            session("front", "tesla", "2026-09-30T22:30", 3, 30.0),  # across the 1st
+            session("back", "zoe", "2026-10-14T10:00", 2, 12.0),
+            session("front", "tesla", "2026-10-18T23:00", 3, 21.0),  # across Monday
+            *_nights("2026-10-20", "2026-10-23", "front", "tesla", "22:00", 4, 20.0),
+            session("back", "unknown", "2026-10-22T09:00", 1, 5.0),
+            session("front", "tesla", "2026-10-24T23:30", 6, 36.0),  # across midnight, and the change of the clock
+            session("back", "zoe", "2026-10-25T18:07:13", 2, 14.0),  # in progress: half of it
+        ),
+        scraped=(
+            Scraped("a:9973", local("2025-12-31T12:00"), local("2026-01-01T12:00"), live=False),
+            Scraped("a:9973", local("2026-09-30T12:00"), local("2026-10-20T12:00"), live=False),
+            Scraped("a:9973", local("2026-10-20T12:05"), local("2026-10-24T23:58")),
+            Scraped("b:9973", local("2026-10-24T15:00"), local("2026-10-25T19:07:13")),
+            Scraped("c:9973", local("2026-10-25T12:00"), local("2026-10-25T19:07:13")),
+        ),
+    )
+
+
+def spring() -> History:
+    """Return what is seen on the Sunday of 23 hours, with a restart of the exporter last Tuesday."""
+    now = local("2026-03-29T22:15:00.700")
+    return History(
+        now=now,
+        sessions=(
+            *_nights("2026-03-20", "2026-03-28", "front", "tesla", "23:00", 4, 24.0),
+            session("back", "zoe", "2026-03-29T12:00", 2, 9.0),
+        ),
+        scraped=(
+            Scraped("a:9973", local("2026-02-28T00:00"), local("2026-03-24T23:40")),
+            Scraped("a:9973", local("2026-03-24T23:55"), local("2026-03-29T22:14:50")),
+        ),
+    )
+
+
+def down() -> History:
+    """Return what is seen after a night in which nothing ran: 10 of its 30 kWh were charged yesterday."""
+    now = local("2026-06-11T12:00:00.100")
+    return History(
+        now=now,
+        sessions=(
+            session("front", "tesla", "2026-06-09T12:00", 2, 8.0),
+            session("front", "tesla", "2026-06-10T22:00", 6, 30.0),
+            session("back", "zoe", "2026-06-11T10:00", 1, 7.0),
+        ),
+        scraped=(
+            Scraped("a:9973", local("2026-05-25T00:00"), local("2026-06-10T20:00")),
+            Scraped("a:9973", local("2026-06-11T09:00"), local("2026-06-11T11:59:45")),
+        ),
+    )
+
+
+def without_ledger() -> History:
+    """Return what is seen after the exporter moved without its ledger: its totals are 3 kWh lower."""
+    now = local("2026-06-11T12:00:00.100")
+    return History(
+        now=now,
+        sessions=(
+            session("front", "tesla", "2026-06-01T12:00", 2, 8.0),
+            session("back", "zoe", "2026-06-01T10:00", 1, 7.0),
+            session("back", "zoe", "2026-06-11T10:00", 1, 7.0),
+        ),
+        scraped=(
+            Scraped("a:9973", local("2026-06-01T00:00"), local("2026-06-11T08:00")),
+            Scraped("b:9973", local("2026-06-11T08:00"), local("2026-06-11T11:59:45"), lacking=3),
+        ),
+    )
+
+
+def fresh() -> History:
+    """Return what is seen where Prometheus began this morning, during a session."""
+    now = local("2026-06-11T12:00")
+    return History(
+        now=now,
+        sessions=(
+            session("front", "tesla", "2026-06-10T22:00", 6, 30.0),
+            session("back", "zoe", "2026-06-11T08:00", 2, 7.0),
+        ),
+        scraped=(Scraped("a:9973", local("2026-06-11T09:00"), local("2026-06-11T11:59:45")),),
+    )

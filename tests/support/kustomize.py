@@ -1,0 +1,156 @@
+"""What ``kubectl kustomize`` makes of a folder: by a renderer of our own, and by kubectl where there is one.
+
+Ours knows just what deploy/kubernetes uses, and refuses the rest. Where kubectl is installed, a test compares.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Object = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy/kubernetes"
+OVERLAYS = {path.name: path for path in sorted((FOLDER / "overlays").iterdir())}
+
+_KINDS = {"Kustomization": "kustomize.config.k8s.io/v1beta1", "Component": "kustomize.config.k8s.io/v1alpha1"}
+_KEYS = {"apiVersion", "kind", "namespace", "resources", "components", "configMapGenerator", "generatorOptions",
+         "patches", "images"}  # fmt: skip
+_HASH = re.compile(r"-[bcdfghkmt2456789]{10}$")
+_WITH_COMPONENTS = 21
+"""The minor version of kubectl since which it knows components."""
+
+
+def render(folder: Path) -> list[Object]:
+    """Return the objects that a folder makes; generated names have no hash."""
+    assert folder.is_dir(), folder
+    return _applied(folder, [])
+
+
+def render_by_kubectl(folder: Path) -> list[Object]:
+    """Return the same by the real program, without the hashes of generated names."""
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [_without_hashes(thing) for thing in yaml.safe_load_all(done.stdout)]
+
+
+def kubectl_is_usable() -> bool:
+    """Return whether a kubectl is installed that is new enough; Debian 12 has an older one."""
+    if shutil.which("kubectl") is None:
+        return False
+    told = subprocess.run(["kubectl", "version", "--client", "-o", "json"], capture_output=True, check=False)
+    version = json.loads(told.stdout)["clientVersion"]
+    return (int(version["major"]), int(version["minor"].rstrip("+"))) >= (1, _WITH_COMPONENTS)
+
+
+def _applied(folder: Path, objects: list[Object]) -> list[Object]:
+    """Return the objects after a kustomization; a component gets those of the one that uses it."""
+    wanted = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    assert wanted["apiVersion"] == _KINDS[wanted["kind"]], folder
+    assert wanted.keys() <= _KEYS, wanted.keys() - _KEYS
+    for name in wanted.get("resources", ()):
+        path = folder / name
+        objects = objects + (render(path) if path.is_dir() else list(yaml.safe_load_all(path.read_text())))
+    objects = _generated(folder, wanted, objects)
+    for name in wanted.get("components", ()):
+        objects = _applied(folder / name, objects)
+    for patch in wanted.get("patches", ()):
+        _patch(patch, objects)
+    for image in wanted.get("images", ()):
+        _replace_image(image, objects)
+    for thing in objects:
+        if "namespace" in wanted:
+            thing["metadata"]["namespace"] = wanted["namespace"]
+    names = [(thing["kind"], thing["metadata"]["name"]) for thing in objects]
+    assert len(names) == len(set(names)), names
+    return objects
+
+
+def _generated(folder: Path, wanted: Object, objects: list[Object]) -> list[Object]:
+    options = wanted.get("generatorOptions", {})
+    for generator in wanted.get("configMapGenerator", ()):
+        assert generator.keys() <= {"name", "files", "behavior"}
+        metadata = {"name": generator["name"]} | ({"labels": options["labels"]} if "labels" in options else {})
+        data = {Path(file).name: (folder / file).read_text() for file in generator["files"]}
+        before = [thing for thing in objects if _is(thing, "ConfigMap", generator["name"])]
+        assert bool(before) == (generator.get("behavior") == "replace"), generator
+        objects = [thing for thing in objects if thing not in before]
+        objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    return objects
+
+
+def _is(thing: Object, kind: str, name: str) -> bool:
+    return (thing["kind"], thing["metadata"]["name"]) == (kind, name)
+
+
+def _patch(patch: Object, objects: list[Object]) -> None:
+    (target,) = [thing for thing in objects if _is(thing, **patch["target"])]
+    for step in yaml.safe_load(patch["patch"]):
+        *way, last = step["path"].removeprefix("/").replace("~1", "/").split("/")
+        place: Any = target
+        for key in way:
+            place = place[int(key) if isinstance(place, list) else key]
+        if isinstance(place, list):
+            assert (step["op"], last) == ("add", "-"), step
+            place.append(step["value"])
+        else:
+            assert step["op"] == "add" or (step["op"] == "replace" and last in place), step
+            place[last] = step["value"]
+
+
+def _replace_image(image: Object, objects: list[Object]) -> None:
+    containers = [
+        container
+        for thing in objects
+        if thing["kind"] == "StatefulSet"
+        for container in thing["spec"]["template"]["spec"]["containers"]
+        if container["image"].partition(":")[0] == image["name"]
+    ]
+    assert containers, f"no container has the image {image['name']}"
+    for container in containers:
+        container["image"] = f"{image['newName']}:{image['newTag']}"
+
+
+def _without_hashes(thing: Object) -> Object:
+    names = re.findall(r'"name": "([^"]+)"', json.dumps(thing))
+    text = json.dumps(thing)
+    for name in names:
+        text = text.replace(f'"{name}"', f'"{_HASH.sub("", name)}"')
+    return dict(json.loads(text))
+
+
+RENDERERS = [render, *([render_by_kubectl] if kubectl_is_usable() else [])]
+
+
+def rendered(name: str, renderer: Callable[[Path], list[Object]] = render) -> list[Object]:
+    """Return the objects of an overlay, to be changed at will."""
+    return copy.deepcopy(_rendered_once(name, renderer))
+
+
+@cache
+def _rendered_once(name: str, renderer: Callable[[Path], list[Object]]) -> list[Object]:
+    return renderer(OVERLAYS[name])
+
+
+def one(objects: list[Object], kind: str, name: str = "joulo-exporter") -> Object:
+    """Return the only object of this kind and name."""
+    (found,) = [thing for thing in objects if _is(thing, kind, name)]
+    return found
+
+
+def container_of(objects: list[Object]) -> Object:
+    """Return the exporter's container."""
+    (container,) = one(objects, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    return dict(container)

@@ -1,0 +1,116 @@
+"""A server on loopback that says byte for byte what a test wants, and remembers what it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import asynccontextmanager
+
+TOKEN = "joulo_9fQx7LmZr2Vb5TkW"
+PROXY_PASSWORD = "hunter2hunter2"
+
+
+class Loopback:
+    """What a server heard, and where it is."""
+
+    def __init__(self, scheme):
+        self.scheme = scheme
+        self.port = 0
+        self.heads = []
+        self.asked = asyncio.Event()
+
+    @property
+    def url(self):
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    def headers(self, request=0):
+        """Return the headers of a request, their names in lower case."""
+        lines = self.heads[request].decode().split("\r\n")[1:]
+        pairs = [line.split(": ", 1) for line in lines if line]
+        assert len(pairs) == len({name.lower() for name, _ in pairs})
+        return {name.lower(): value for name, value in pairs}
+
+
+@asynccontextmanager
+async def loopback(say, *, context=None, host="127.0.0.1"):
+    """Serve each request with ``say(head, writer)``, a coroutine function; then close the connection."""
+    heard = Loopback("https" if context else "http")
+    talks = set()
+
+    async def talk(reader, writer):
+        talks.add(asyncio.current_task())
+        try:
+            heard.heads.append(await reader.readuntil(b"\r\n\r\n"))
+            heard.asked.set()
+            await say(heard.heads[-1], writer)
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client left, or the test is over
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(talk, host, 0, ssl=context)
+    heard.port = server.sockets[0].getsockname()[1]
+    try:
+        yield heard
+    finally:
+        server.close()
+        for each in talks:  # since 3.12 wait_closed waits for them
+            each.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await server.wait_closed()
+
+
+def saying(*parts):
+    """Say these bytes, whatever was asked."""
+
+    async def say(_head, writer):
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+
+    return say
+
+
+def answer(body, *headers, status="200 OK"):
+    """Return a whole answer with its length."""
+    return head(f"Content-Length: {len(body)}", *headers, status=status) + body
+
+
+def head(*headers, status="200 OK"):
+    """Return the head of an answer."""
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode()
+
+
+async def hang(_head, _writer):
+    """Say nothing, and never end."""
+    await asyncio.Event().wait()
+
+
+def saying_then_hanging(*parts):
+    """Say these bytes, and then nothing more."""
+
+    async def say(request_head, writer):
+        await saying(*parts)(request_head, writer)
+        await hang(request_head, writer)
+
+    return say
+
+
+async def reset(_head, writer):
+    """Tear the connection down, as a crashed server does."""
+    tear(writer)
+
+
+def tear(writer):
+    linger_not = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not)
+    writer.transport.abort()
+
+
+def free_port():
+    """Return a port on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

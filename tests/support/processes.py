@@ -1,0 +1,229 @@
+"""Real processes for end-to-end tests: started on free ports, waited for, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from support.programs import CURRENT, GENERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support.programs import Generation
+
+Found = TypeVar("Found")
+
+TOKEN = "joulo_demo"
+EXPORTER = (sys.executable, "-m", "joulo_exporter")
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+PATIENCE_S = 30.0
+LEDGER_PAGE = Path(__file__).parents[2] / "docs/ledger.md"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def get(url: str, headers: dict[str, str] | None = None) -> bytes:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as response:
+        return bytes(response.read())
+
+
+def scrape(port: int) -> Samples:
+    """Return every sample of an exporter by (name, labels)."""
+    text = get(f"http://127.0.0.1:{port}/metrics").decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def wait_for(what: str, look: Callable[[], Found | None]) -> Found:
+    """Return what ``look`` finds; it may fail to connect in the meantime."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            found = look()
+            if found:
+                return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s")
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], log: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen]:
+    """Run a program while the block lasts; its output goes to ``log``."""
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextlib.contextmanager
+def simulator(folder: Path, *options: str) -> Iterator[str]:
+    """Run the simulated household; yield the API's URL."""
+    log = folder / "simulator.log"
+    with running([sys.executable, "-m", "joulo_exporter.simulator", *options], log):
+        yield wait_for("the simulator's URL", lambda: log.read_text().strip())
+
+
+def environment(api_url: str) -> dict[str, str]:
+    """Return the variables of an exporter of one account."""
+    return {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
+
+
+def files(folder: Path) -> list[str]:
+    """Return the flags for the configuration and the ledger in a folder."""
+    return [f"--config.file={folder / 'joulo.yml'}", f"--storage.path={folder / 'ledger'}"]
+
+
+def backfill(folder: Path, api_url: str, port: int) -> Path | None:
+    """Return a file of the ledger's history; nothing while that is not complete, since the command refuses it."""
+    labels = ["--label=job=joulo", f"--label=instance=127.0.0.1:{port}"]
+    history = folder / "history.om"
+    with history.open("wb") as output:
+        command = [*EXPORTER, "backfill", *files(folder), *labels]
+        done = subprocess.run(
+            command, stdout=output, stderr=subprocess.PIPE, check=False, env=environment(api_url)
+        )
+    assert done.returncode == 0 or b"not complete" in done.stderr, done.stderr
+    return history if done.returncode == 0 else None
+
+
+@contextlib.contextmanager
+def exporter(
+    folder: Path, api_url: str, port: int, *options: str, is_ready: Callable[[], object] | None = None
+) -> Iterator[subprocess.Popen]:
+    """Run the exporter against an API on this machine, with intervals of a second.
+
+    ``is_ready`` is for an exporter that a plain request does not reach.
+    """
+    config = folder / "joulo.yml"
+    config.write_text(
+        "intervals: {chargers: 1s, sessions: 2s, energy: 3s}\n"
+        "history: {page_interval: 100ms}\n"
+        "vehicles: {04A1B2C3D4E580: tesla}\n"
+    )
+    command = [*EXPORTER, *files(folder), f"--web.listen-address=127.0.0.1:{port}", *options]
+    with running(command, folder / "exporter.log", environment(api_url)) as process:
+        wait_for("the exporter to be ready", is_ready or (lambda: get(f"http://127.0.0.1:{port}/-/ready")))
+        yield process
+
+
+def _each_second(folder: Path, targets: list[str], **scrape: object) -> Path:
+    """Write the configuration of scrapes that Prometheus and VictoriaMetrics both read."""
+    config = folder / "prometheus.yml"
+    config.write_text(
+        json.dumps(
+            {
+                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+                "scrape_configs": [{"job_name": "joulo", "static_configs": [{"targets": targets}], **scrape}],
+            }
+        )
+    )
+    return config
+
+
+@contextlib.contextmanager
+def prometheus(generation: Generation, folder: Path, targets: list[str], **scrape: object) -> Iterator[str]:
+    """Run Prometheus, which scrapes the targets each second, as ``scrape`` says; yield its URL."""
+    config, port = _each_second(folder, targets, **scrape), free_port()
+    command = [
+        generation.path("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]  # fmt: skip
+    with running(command, folder / "prometheus.log"):
+        wait_for("Prometheus to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def filled_prometheus(
+    generation: Generation, folder: Path, targets: list[str], history: Path | None = None
+) -> Iterator[str]:
+    """Run Prometheus with what a backfill wrote, imported as documented; yield its URL."""
+    if history:
+        build = ("tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics")
+        generation.run("promtool", *build, history, folder / "tsdb", check=True)
+    with prometheus(generation, folder, targets) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def filled_victoria_metrics(
+    generation: Generation, folder: Path, targets: list[str], history: Path | None = None
+) -> Iterator[str]:
+    """Run VictoriaMetrics with what a backfill wrote, imported as documented; yield its URL."""
+    config, port = _each_second(folder, targets), free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [
+        generation.path("victoria-metrics"), f"-promscrape.config={config}",
+        f"-storageDataPath={folder / 'victoria-metrics'}", f"-httpListenAddr=127.0.0.1:{port}",
+        "-retentionPeriod=100y",
+        "-search.latencyOffset=0s",  # the default hides the last 30 s, and the tests would wait for them
+    ]  # fmt: skip
+    with running(command, folder / "victoria-metrics.log"):
+        wait_for("VictoriaMetrics to be ready", lambda: get(f"{url}/-/ready"))
+        if history:
+            (documented,) = re.findall(
+                r"^ *(curl .*/api/v1/import/prometheus)$", LEDGER_PAGE.read_text(), re.MULTILINE
+            )
+            curl = documented.replace("http://localhost:8428", url).replace("joulo.om", str(history))
+            subprocess.run(shlex.split(curl), check=True)
+            get(f"{url}/internal/force_flush")  # else it shows within a second
+        yield url
+
+
+DATABASES = [
+    pytest.param(partial(filled_prometheus, generation), id=f"prometheus-{generation.name}")
+    for generation in GENERATIONS
+] + [
+    pytest.param(partial(filled_victoria_metrics, generation), id="victoria-metrics")
+    for generation in GENERATIONS
+    if generation is CURRENT  # few machines have packages of it
+]  # fmt: skip
+"""Functions that run a database that scrapes, with a history: ``run(folder, targets, history)`` yields its URL."""
+
+
+def query(url: str, expression: str, at_seconds: float | None = None) -> dict[tuple[tuple[str, str], ...], float]:
+    """Return the vector that an expression gives, by its labels without ``instance`` and ``job``.
+
+    Without a time it is the vector of now.
+    """
+    asked = {"query": expression} | ({} if at_seconds is None else {"time": f"{at_seconds:.3f}"})
+    answer = json.loads(get(f"{url}/api/v1/query?" + urllib.parse.urlencode(asked)))
+    assert answer["status"] == "success", answer
+    return {
+        tuple(
+            sorted((k, v) for k, v in series["metric"].items() if k not in {"instance", "job", "__name__"})
+        ): float(series["value"][1])
+        for series in answer["data"]["result"]
+    }

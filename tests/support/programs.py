@@ -1,0 +1,59 @@
+"""Real programs of the end-to-end tests: those of the machine's own packages, and today's beside them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+_TODAYS = Path(__file__).parents[2] / ".current-stack"
+"""Where ``.ci/current-stack`` puts the current programs."""
+
+ran_against: set[tuple[str, str]] = set()
+"""(program, version) of all that the tests of this process ran."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A Prometheus, promtool, Alertmanager and amtool that belong together."""
+
+    name: str
+    folder: Path | None = None
+    """Without one the programs are those on the ``PATH``."""
+
+    def path(self, program: str) -> str:
+        """Return the path of a program, which ``make test`` and ``.ci/current-stack`` install."""
+        found = shutil.which(program, path=self.folder)
+        assert found, f"{program} is not installed"
+        ran_against.add((program, _version(found)))
+        return found
+
+    def version(self, program: str) -> tuple[int, ...]:
+        """Return the version of a program, such as ``(2, 42, 0)``."""
+        return tuple(map(int, _version(self.path(program)).split(".")))
+
+    def run(
+        self, program: str, *arguments: object, check: bool = False, **options: object
+    ) -> subprocess.CompletedProcess:
+        """Run a program to its end; its output is text."""
+        command = [self.path(program), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=check, **options)
+
+
+@lru_cache
+def _version(path: str) -> str:
+    """Return what a program says of its version; of one that says nothing, what its package does."""
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
+    version = re.search(r"version (\d+(?:\.\d+)+)", said.stdout + said.stderr)
+    if version is None:
+        packages = (_TODAYS / "versions").read_text()
+        version = re.search(rf"^{Path(path).name} (\d+(?:\.\d+)+)", packages, re.MULTILINE)
+    return version[1]
+
+
+OLD = Generation("old")
+CURRENT = Generation("current", _TODAYS / "bin")
+GENERATIONS = [OLD, CURRENT] if _TODAYS.is_dir() else [OLD]

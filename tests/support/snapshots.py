@@ -1,0 +1,191 @@
+"""Snapshots of an account as the poller would make them, from answers of the API in JSON."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
+
+from joulo_exporter.errors import ApiTimeoutError
+from joulo_exporter.ledger import AccountLedger, Database, next_page
+from joulo_exporter.metrics import JouloCollector
+from joulo_exporter.models.tag import Tags
+from joulo_exporter.schedule import Pause
+from joulo_exporter.snapshot import (
+    Durations,
+    EndpointHealth,
+    Snapshot,
+    ended_sessions,
+    last_sessions,
+    live_chargers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from joulo_exporter.ledger import Book
+    from joulo_exporter.models.tag import IdTagMode
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+NOW = 1_781_810_000.0  # 2026-06-18T19:13:20Z, half an hour after the meter of the fixture was read
+INTERVALS = {"chargers": 60.0, "sessions": 600.0, "energy": 3600.0}
+DRIVEWAY, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
+LIVE_SESSION, LAST_SESSION = "0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3", "1e2d3c4b-2222-4b6c-9d7e-8f90a1b2c3d4"
+GARAGE_SESSION = "2f3e4d5c-3333-4c7d-8e8f-90a1b2c3d4e5"
+TAG = "04A1B2C3D4E580"
+VEHICLES = {"DEADBEEF12345678": "tesla"}
+
+
+def fixture(name: str) -> dict:
+    """Read a recorded answer, to be changed at will."""
+    return json.loads((FIXTURES / f"{name}.json").read_bytes())
+
+
+class Household:
+    """An account with a real ledger in memory, into which answers go as JSON."""
+
+    def __init__(
+        self,
+        *,
+        account: str | None = None,
+        vehicles: Mapping[str, str] = VEHICLES,
+        labels: Mapping[str, str] = {},
+        id_tags: IdTagMode = "show",
+    ) -> None:
+        self.account = account
+        self.tags = Tags(vehicles, id_tags)
+        database = Database(None)
+        weakref.finalize(self, database.close)
+        self.ledger = AccountLedger(database, account or "", configured_labels=labels, vehicles=vehicles)
+        self.now_seconds = NOW
+        self.charger_records = ()
+        self.energy_record = None
+        self.malformed_fields: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def chargers(self, answer: dict) -> Household:
+        """Take an answer of ``/chargers``."""
+        parsed = parse_chargers(json.dumps(answer).encode())
+        self.ledger.begin_request("chargers", self._pause("chargers"))
+        self.ledger.record_chargers(parsed, self._pause("chargers"))
+        self.charger_records = parsed.content
+        self.malformed_fields["chargers"].update(fault.field for fault in parsed.malformed_fields)
+        return self
+
+    def sessions(self, answer: dict) -> Household:
+        """Take the newest page of ``/sessions``."""
+        parsed = parse_sessions(json.dumps(answer).encode())
+        walk = self.ledger.load()[1]
+        request = next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=7 * 86_400.0)
+        self.ledger.begin_request("sessions", self._pause("sessions"), request)
+        self.ledger.record_page(parsed, self._pause("sessions"), request)
+        return self
+
+    def energy(self, answer: dict) -> Household:
+        """Take an answer of ``/energy``."""
+        parsed = parse_energy(json.dumps(answer).encode())
+        self.ledger.begin_request("energy", self._pause("energy"))
+        self.ledger.record_energy(parsed, self._pause("energy"))
+        self.energy_record = parsed.content
+        return self
+
+    def time_out(self, endpoint: str) -> Household:
+        """Let a request fail."""
+        self.ledger.record_failure(endpoint, ApiTimeoutError("no answer"), self._pause(endpoint, failures=1))
+        return self
+
+    def snapshot(self, *, stale: Iterable[str] = (), book: Book | None = None) -> Snapshot:
+        """Return what is served now; the answers of the endpoints in ``stale`` are too old for that."""
+        book = book or self.ledger.book(name_unlinked=True, now_seconds=self.now_seconds)
+        return Snapshot(
+            account=self.account,
+            endpoints=self._health(),
+            book=book,
+            chargers=None if "chargers" in stale else live_chargers(self.charger_records, book, self.tags),
+            last_sessions=last_sessions(book, self.tags),
+            ended_sessions=ended_sessions(book, self.tags),
+            energy=None if "energy" in stale else self.energy_record,
+        )
+
+    def _pause(self, endpoint: str, failures: int = 0) -> Pause:
+        return Pause(self.now_seconds, INTERVALS[endpoint], failures)
+
+    def _health(self) -> tuple[EndpointHealth, ...]:
+        records, _ = self.ledger.load()
+        return tuple(
+            EndpointHealth(
+                endpoint=endpoint,
+                interval_s=interval_s,
+                up=records[endpoint].up if endpoint in records else None,
+                succeeded_at_seconds=records[endpoint].succeeded_at_seconds if endpoint in records else None,
+                requests=dict(records[endpoint].requests) if endpoint in records else {},
+                malformed=records[endpoint].malformed if endpoint in records else 0,
+                malformed_fields=dict(self.malformed_fields[endpoint]),
+                durations=Durations().observed(0.2).observed(3.0),
+            )
+            for endpoint, interval_s in INTERVALS.items()
+        )
+
+
+def recorded(**options) -> Household:
+    """Return a household that has taken all recorded answers."""
+    household = Household(**options)
+    return household.chargers(fixture("chargers")).sessions(fixture("sessions")).energy(fixture("energy"))
+
+
+def recorded_snapshot(**options) -> Snapshot:
+    """Return the snapshot of the recorded answers."""
+    return recorded(**options).snapshot()
+
+
+def with_position(snapshot: Snapshot, answer: dict | None = None) -> Snapshot:
+    """Return the snapshot of an account that shows its ERE position too."""
+    body = json.dumps(fixture("ere-position") if answer is None else answer).encode()
+    return msgspec.structs.replace(snapshot, ere_position=parse_ere_position(body).content)
+
+
+def market_snapshot(answer: dict | None = None) -> Snapshot:
+    """Return the snapshot of the public price feed."""
+    body = json.dumps(fixture("ere-price") if answer is None else answer).encode()
+    health = EndpointHealth("ere_price", 3600.0, up=True, succeeded_at_seconds=NOW, requests={"200": 1})
+    return Snapshot(None, (health,), ere_price=parse_ere_price(body).content, public=True)
+
+
+def renamed(snapshot: Snapshot, account: str | None) -> Snapshot:
+    """Return the snapshot as that of another account."""
+    return msgspec.structs.replace(snapshot, account=account)
+
+
+def registry_of(*snapshots: Snapshot) -> CollectorRegistry:
+    """Return a registry that collects these snapshots."""
+    registry = CollectorRegistry()
+    registry.register(JouloCollector(lambda: snapshots))
+    return registry
+
+
+def series(*snapshots: Snapshot) -> dict[str, float]:
+    """Return every series that is served, as Prometheus writes it down, with its value."""
+    samples = [sample for metric in registry_of(*snapshots).collect() for sample in metric.samples]
+    served = {_written(sample.name, sample.labels): sample.value for sample in samples}
+    assert len(served) == len(samples), "a series is served twice"
+    return served
+
+
+def series_of(metric: str, *snapshots: Snapshot) -> dict[str, float]:
+    """Return the series of one metric, without its name."""
+    return {
+        text.removeprefix(metric): value
+        for text, value in series(*snapshots).items()
+        if text.split("{")[0] == metric
+    }
+
+
+def _written(name: str, labels: Mapping[str, str]) -> str:
+    if not labels:
+        return name
+    return name + "{" + ",".join(f"{key}={value!r}" for key, value in labels.items()) + "}"

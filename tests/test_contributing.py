@@ -1,0 +1,121 @@
+"""The steps of docs/contributing.md, applied to a copy of the repository, give the series that they promise."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+from support.processes import free_port, get, running, wait_for
+from support.snapshots import fixture
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/contributing.md").read_text("utf-8")
+BLOCK = re.compile(r"^( *)```(diff|python)\n(.*?)\n\1```$", re.MULTILINE | re.DOTALL)
+NEW_FILE = re.compile(r"\*\*([\w./]+)\*\* is a new file:\s*$")
+APPENDED = re.compile(r"At the end of `([\w./]+)`:\s*$")
+COPIED = ("joulo_exporter", "tests", "docs", "pyproject.toml")
+TESTS = ("tests/metrics/test_chargers.py", "tests/metrics/test_tariff.py", "tests/test_docs_metrics.py")
+
+CHARGERS = fixture("chargers")
+CHARGERS["chargers"][0]["max_current_a"] = 25
+API = {
+    "/chargers": CHARGERS,
+    "/sessions": fixture("sessions"),
+    "/energy": fixture("energy"),
+    "/tariff": {"price_eur_per_kwh": 0.31},
+}
+
+
+def apply_diff(copy: Path, diff: str) -> None:
+    """Change a file as a diff of the page says: each hunk must fit in exactly one place."""
+    head, *hunks = diff.split("\n@@\n")
+    path = copy / head.removeprefix("+++ ")
+    text = path.read_text("utf-8")
+    for hunk in hunks:
+        lines = hunk.split("\n")
+        before = "\n".join(line[1:] for line in lines if not line.startswith("+")) + "\n"
+        after = "\n".join(line[1:] for line in lines if not line.startswith("-")) + "\n"
+        assert text.count(f"\n{before}") == 1, f"{path.name} has not exactly one place for\n{before}"
+        text = text.replace(f"\n{before}", f"\n{after}")
+    path.write_text(text, "utf-8")
+
+
+def apply_page(copy: Path) -> int:
+    """Do all that the page says; return the number of its steps in code."""
+    steps = 0
+    for block in BLOCK.finditer(PAGE):
+        code, said = textwrap.dedent(block[0]).partition("\n")[2].removesuffix("```"), PAGE[: block.start()]
+        if block[2] == "diff":
+            apply_diff(copy, code.removesuffix("\n"))
+        elif new := NEW_FILE.search(said):
+            assert not (copy / new[1]).exists()
+            (copy / new[1]).write_text(code, "utf-8")
+        else:
+            with (copy / APPENDED.search(said)[1]).open("a", encoding="utf-8") as file:
+                file.write(f"\n\n{code}")
+        steps += 1
+    return steps
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("copy")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    assert apply_page(folder) == PAGE.count("```diff") + PAGE.count("```python")
+    return folder
+
+
+@pytest.fixture
+def api_url():
+    class Api(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps(API[self.path.removeprefix("/api").partition("?")[0]]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/api"
+        server.shutdown()
+
+
+def test_a_scrape_shows_the_new_gauges_with_their_values(copy, api_url, tmp_path):
+    port = free_port()
+    command = [
+        sys.executable, "-P", "-m", "joulo_exporter", "--collector.tariff",
+        f"--storage.path={tmp_path / 'ledger'}", f"--web.listen-address=127.0.0.1:{port}",
+    ]  # fmt: skip
+    environment = {"JOULO_TOKEN": "joulo_abc", "JOULO_API_URL": api_url, "PYTHONPATH": str(copy)}
+    with running(command, tmp_path / "log", environment):
+        wait_for("the exporter to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        scraped = get(f"http://127.0.0.1:{port}/metrics").decode().splitlines()
+    assert 'joulo_charger_max_current_amperes{charger="oprit"} 25.0' in scraped
+    assert "joulo_kwh_price_euros 0.31" in scraped
+    assert not [line for line in scraped if line.startswith('joulo_charger_max_current_amperes{charger="garage')]
+    assert 'joulo_api_unknown_fields{endpoint="chargers"} 0.0' in scraped
+
+
+def test_the_tests_of_the_page_and_of_the_documentation_pass(copy):
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not e2e", "-p", "no:cacheprovider", *TESTS]
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
