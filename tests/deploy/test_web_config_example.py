@@ -42,7 +42,7 @@ def test_the_exporter_accepts_it(example):
 def test_what_is_commented_out_works(example):
     text = re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE)
     example.write_text(text)
-    settings = load_web_config(example).tls.settings
+    settings = load_web_config(example).tls
     assert settings.client_allowed_sans == {"prometheus.example.org"}
 
 
