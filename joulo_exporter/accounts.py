@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,10 +15,10 @@ from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
 from joulo_exporter.models.tag import Tags
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
-from joulo_exporter.token_files import SharedThread, TokenWatch
+from joulo_exporter.token_files import AccountToken, TokenFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     import aiohttp
 
@@ -89,7 +89,7 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
 class _Running(msgspec.Struct):
     plan: Plan
     ledger: AccountLedger
-    watch: TokenWatch
+    token: AccountToken
     poller: Poller
     task: asyncio.Task[None]
 
@@ -116,7 +116,7 @@ class Accounts:
         offload: Offload,
         clock: Clock,
         request_slots: RequestSlots | None = None,
-        in_thread: Offload | None = None,
+        in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> None:
         self._session = session
         self._database = database
@@ -124,17 +124,19 @@ class Accounts:
         self._offload = offload
         self._clock = clock
         self._request_slots = request_slots or RequestSlots(1)
-        self._in_thread = in_thread or SharedThread()
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
         self._unknown: dict[str, UnknownFields] = {}
         self._former: dict[str, dict[str, Handover]] = {}
+        self._token_files = TokenFiles(self._tokens, self._rotate, clock=clock, in_thread=in_thread)
 
     @property
     def secrets(self) -> Iterable[Secret]:
         """Return the tokens in use, and those that they have replaced."""
-        watches = [running.watch for running in self._running.values()]
-        return [token for watch in watches for token in (watch.token, watch.former) if token is not None]
+        return [token for each in self._tokens() for token in (each.token, each.former) if token is not None]
+
+    def _tokens(self) -> Iterable[AccountToken]:
+        return [running.token for running in self._running.values()]
 
     @property
     def ready(self) -> bool:
@@ -161,18 +163,14 @@ class Accounts:
             for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
-            await asyncio.gather(*(self._end(key) for key in ending))
+            await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self._exposition.keep_only(plans_by_key)
+            self._token_files.start()
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
-                watch = self._watch(plan)
+                token = AccountToken(plan.key, plan.source, plan.token)
                 settings = spread_settings(plan.settings, position, len(starting))
-                self._running[plan.key] = self._started(plan, settings, ledger, watch)
-                watch.start()
+                self._running[plan.key] = self._started(plan, settings, ledger, token)
                 await asyncio.sleep(0)  # a thousand of them would hold the loop
-
-    async def _end(self, key: str) -> None:
-        await self._running[key].watch.stop()
-        await self._stop(key, gently=True)
 
     async def restored(self, within_s: float) -> None:
         """Wait until the ledger's knowledge of all accounts is published, at most so many seconds."""
@@ -183,29 +181,21 @@ class Accounts:
 
     async def close(self) -> None:
         """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
-        for running in list(self._running.values()):
-            await running.watch.stop()  # the first, because it starts a poller when a token has changed
+        await self._token_files.stop()  # the first, because it starts a poller when a token has changed
         for key in list(self._running):
             await self._stop(key, gently=False)
 
-    def _watch(self, plan: Plan) -> TokenWatch:
-        return TokenWatch(
-            plan.settings.account,
-            plan.source,
-            plan.token,
-            lambda token: self._rotate(plan.key, token),
-            clock=self._clock,
-            in_thread=self._in_thread,
-        )
-
-    async def _rotate(self, key: str, token: Secret) -> None:
+    async def _rotate(self, token: AccountToken, new: Secret) -> None:
         """Go on with a new token: a new poller takes over, with the throttle of the one before it."""
         async with self._changing:
-            running = self._running[key]
-            plan = msgspec.structs.replace(running.plan, token=token)
+            key = token.key
+            running = self._running.get(key)
+            if running is None or running.token is not token:  # a reload has ended or replaced it
+                return
+            plan = msgspec.structs.replace(running.plan, token=new)
             await self._stop(key, gently=True)
-            self._former[key] = running.poller.handover_after_rotation
-            self._running[key] = self._started(plan, plan.settings, running.ledger, running.watch)
+            self._former[key] = running.poller.handover(new_token=True)
+            self._running[key] = self._started(plan, plan.settings, running.ledger, token)
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
         return await self._offload(
@@ -216,7 +206,7 @@ class Accounts:
             vehicles=plan.settings.tags.vehicles,
         )
 
-    def _started(self, plan: Plan, settings: PollSettings, ledger: AccountLedger, watch: TokenWatch) -> _Running:
+    def _started(self, plan: Plan, settings: PollSettings, ledger: AccountLedger, token: AccountToken) -> _Running:
         client = JouloClient(
             self._session,
             plan.api,
@@ -233,22 +223,22 @@ class Accounts:
             clock=self._clock,
             request_slots=self._request_slots,
             former=self._former.get(plan.key),
-            token_refused=watch.refused,
+            token_refused=lambda: self._token_files.refused(token),
             unknown_fields=self._unknown[plan.key].count,
         )
         task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)
-        return _Running(plan, ledger, watch, poller, task)
+        return _Running(plan, ledger, token, poller, task)
 
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
         if gently:
-            async with running.poller.refreshing:  # a request that is out there is finished and written down first
+            async with running.poller.refreshing:  # a request under way is finished and written down first
                 running.task.cancel()
         else:
             running.task.cancel()
         await asyncio.wait([running.task])
-        self._former[key] = running.poller.handover
+        self._former[key] = running.poller.handover()
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
 

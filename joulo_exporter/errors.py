@@ -60,13 +60,7 @@ class ApiError(JouloExporterError):
     reason = "api"
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
-        """Keep the HTTP status, and the pause of ``Retry-After``.
-
-        Args:
-            message: one line for a person.
-            status: the HTTP status, if an API response arrived at all.
-            retry_after_s: the seconds of ``Retry-After``, if the API sent it.
-        """
+        """Keep the HTTP status, if an API response arrived at all, and the seconds of ``Retry-After``."""
         super().__init__(message)
         self.status = status
         self.retry_after_s = retry_after_s
@@ -100,10 +94,6 @@ class ApiStatusError(ApiError):
 
     reason = "status"
 
-    def __init__(self, message: str, *, status: int, retry_after_s: float | None = None) -> None:
-        """Insist on the status: it is the ``code`` label."""
-        super().__init__(message, status=status, retry_after_s=retry_after_s)
-
 
 class ApiAuthenticationError(ApiStatusError):
     """401: the token is wrong, revoked or rotated."""
@@ -115,18 +105,6 @@ class ApiScopeError(ApiStatusError):
     """403: the token may not read this endpoint; others may still work."""
 
     reason = "forbidden"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int,
-        retry_after_s: float | None = None,
-        required_scope: str | None = None,
-    ) -> None:
-        """Keep the scope that the API named, such as ``sessions:read``."""
-        super().__init__(message, status=status, retry_after_s=retry_after_s)
-        self.required_scope = required_scope
 
 
 class ApiNotFoundError(ApiStatusError):

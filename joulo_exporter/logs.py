@@ -35,73 +35,44 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 REPEAT_S = 3600.0
 """Seconds after which a failure that goes on is logged again."""
 
-_LEVEL_NUMBERS: Mapping[Level, int] = dict(
-    zip(LEVELS, (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR), strict=True)
-)
+_LEVEL_NUMBERS = logging.getLevelNamesMapping()
+_LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 _RESERVED = ("time", "level", "source", "msg")
-_LONGEST_NUMBER_BITS = 64
-_ASCII_END = 0x80
-_BASIC_PLANE_END = 0x10000
-
-# Go's strconv.Quote writes these with a letter, every other unprintable character as a number.
-_ESCAPES = {
-    '"': '\\"',
-    "\\": "\\\\",
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-}
+_LARGEST_NUMBER = 1e300
+"""Larger numbers, and those that are none, are texts: JSON cannot hold them."""
 
 
 def configure(
-    level: Level,
-    log_format: Format,
-    stream: TextIO,
-    *,
-    secrets: Callable[[], Iterable[Secret]] = tuple,
+    level: Level, log_format: Format, stream: TextIO, *, secrets: Callable[[], Iterable[Secret]] = tuple
 ) -> None:
-    """Send the records of every logger, aiohttp's and asyncio's too, to ``stream``.
-
-    A second call replaces the first.
+    """Send the records of every logger, aiohttp's and asyncio's too, to ``stream``, in place of a former one.
 
     Args:
         level: the least level that is logged; only ``debug`` shows tracebacks.
         log_format: how a line is written.
         stream: where to; it stays open.
-        secrets: gives the secrets in use now, whose texts are replaced in every line. It is a second
-            line of defence: nothing should log them in the first place.
+        secrets: gives the secrets in use now, whose texts are replaced: a second line of defence.
     """
     handler = _LineHandler(stream)
-    handler.setFormatter(_LineFormatter(log_format, _Redactor(secrets), tracebacks=level == "debug"))
+    handler.setFormatter(_LineFormatter(level, log_format, secrets))
     root = logging.getLogger()
     for former in [former for former in root.handlers if isinstance(former, _LineHandler)]:
         root.removeHandler(former)
     root.addHandler(handler)
-    root.setLevel(_LEVEL_NUMBERS[level])
+    root.setLevel(level.upper())
 
 
 def event(logger: logging.Logger, level: Level, message: str, /, **fields: object) -> None:
-    """Log a message with fields, an error as ``err=error``.
-
-    Args:
-        logger: the logger of the caller's module.
-        level: the level of the event.
-        message: a constant text; variables are fields.
-        **fields: variables; anything that is no text, number or boolean is shown as ``str`` gives it.
-    """
-    logger.log(_LEVEL_NUMBERS[level], message, extra={"fields": fields}, stacklevel=2)
+    """Log a constant message with its variables as fields, an error as ``err=error``, other objects as texts."""
+    logger.log(_LEVEL_NUMBERS[level.upper()], message, extra={"fields": fields}, stacklevel=2)
 
 
 def error_text(error: BaseException) -> str:
     """Return an error as one text: our own explain themselves, others need the name of their type."""
-    message = str(error)
-    if isinstance(error, JouloExporterError) and message:
-        return message
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    message, name = str(error), type(error).__name__
+    if not message:
+        return name
+    return message if isinstance(error, JouloExporterError) else f"{name}: {message}"
 
 
 # Failures that go on ------------------------------------------------------------------------
@@ -110,58 +81,45 @@ def error_text(error: BaseException) -> str:
 class Notice(msgspec.Struct, frozen=True):
     """A line to be logged now about failures in a row."""
 
-    kind: Literal["began", "changed", "continues", "recovered"]
     reason: str
     """The reason of the latest failure."""
     failures: int
     """Number of failures since the last success."""
     lasted_s: float
     """Seconds since the first of them."""
+    repeated: bool = False
+    """Whether the reason was logged before."""
 
 
 class FailureLog:
-    """Decides which of many failures in a row are logged.
+    """Decides which failures in a row of one endpoint are logged: each new reason, once an hour, and the end.
 
-    Failures in a row are logged when they begin, when a reason shows up that was not logged in the last
-    ``repeat_s``, as often while they go on, and when they end. One object watches one thing, such as an
-    endpoint of an account. Times are passed in, and only compared with each other.
+    Times are seconds of a clock that does not go back.
     """
 
-    def __init__(self, repeat_s: float = REPEAT_S) -> None:
-        self._repeat_s = repeat_s
+    def __init__(self) -> None:
         self._failures = 0
         self._since_s = 0.0
         self._reason = ""
         self._logged_s: dict[str, float] = {}
 
     def failed(self, reason: str, now_s: float) -> Notice | None:
-        """Count a failure; return the line to log, if it is time for one.
-
-        Args:
-            reason: a short word from a closed set, such as ``JouloExporterError.reason``.
-            now_s: seconds of a clock that does not go back.
-        """
+        """Count a failure for a reason of a closed set; return the line to log, if it is time for one."""
         if not self._failures:
             self._since_s = now_s
         self._failures += 1
         self._reason = reason
-        kind: Literal["began", "changed", "continues"]
-        if not self._logged_s:
-            kind = "began"
-        elif reason not in self._logged_s:
-            kind = "changed"
-        elif now_s - self._logged_s[reason] >= self._repeat_s:
-            kind = "continues"
-        else:
+        if now_s - self._logged_s.get(reason, -math.inf) < REPEAT_S:
             return None
+        repeated = reason in self._logged_s
         self._logged_s[reason] = now_s
-        return Notice(kind, reason, self._failures, now_s - self._since_s)
+        return Notice(reason, self._failures, now_s - self._since_s, repeated)
 
     def succeeded(self, now_s: float) -> Notice | None:
         """Count a success; return the line to log, ``None`` when no failure came before."""
         if not self._failures:
             return None
-        notice = Notice("recovered", self._reason, self._failures, now_s - self._since_s)
+        notice = Notice(self._reason, self._failures, now_s - self._since_s)
         self._failures = 0
         self._logged_s.clear()
         return notice
@@ -185,43 +143,38 @@ class _LineHandler(logging.StreamHandler[TextIO]):
             return
 
 
-class _Redactor:
-    """Replaces the texts of secrets, in the plain and in the percent-encoded spelling."""
+class _LineFormatter(logging.Formatter):
+    """Makes one line of any record, without the texts of secrets, as they are or percent-encoded."""
 
-    def __init__(self, secrets: Callable[[], Iterable[Secret]]) -> None:
+    def __init__(self, level: Level, log_format: Format, secrets: Callable[[], Iterable[Secret]]) -> None:
+        super().__init__()
+        self._tracebacks = level == "debug"
+        self._json = log_format == "json"
         self._secrets = secrets
         self._known: tuple[Secret, ...] = ()
         self._pattern: re.Pattern[str] | None = None
 
-    def __call__(self, text: str) -> str:
-        known = tuple(self._secrets())
-        if known != self._known:
-            plain = {secret.reveal() for secret in known} - {""}
-            spellings = plain | {quote(secret, safe="", errors="replace") for secret in plain}
-            # The longest first: a secret that begins with another one must not remain as its rest.
-            ordered = sorted(spellings, key=len, reverse=True)
-            self._known, self._pattern = known, re.compile("|".join(map(re.escape, ordered))) if ordered else None
-        return text if self._pattern is None else self._pattern.sub("<secret>", text)
-
-
-class _LineFormatter(logging.Formatter):
-    """Makes one line of any record."""
-
-    def __init__(self, log_format: Format, redact: Callable[[str], str], *, tracebacks: bool) -> None:
-        super().__init__()
-        self._write = _json_line if log_format == "json" else _logfmt_line
-        self._redact = redact
-        self._tracebacks = tracebacks
-
     def format(self, record: logging.LogRecord) -> str:
-        return self._write({self._text(key): self._value(value) for key, value in self._values(record).items()})
+        self._learn(tuple(self._secrets()))
+        values = {self._text(key): self._value(value) for key, value in self._values(record).items()}
+        if self._json:
+            return json.dumps(values, separators=(",", ":"))
+        return " ".join(f"{_quoted(key)}={_logfmt_value(value)}" for key, value in values.items())
+
+    def _learn(self, known: tuple[Secret, ...]) -> None:
+        if known == self._known:
+            return
+        plain = {secret.reveal() for secret in known} - {""}
+        spellings = plain | {quote(secret, safe="", errors="replace") for secret in plain}
+        # The longest first: a secret that begins with another one must not remain as its rest.
+        ordered = sorted(spellings, key=len, reverse=True)
+        self._known, self._pattern = known, re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def _values(self, record: logging.LogRecord) -> dict[str, object]:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        reached = (name.upper() for name in reversed(LEVELS) if record.levelno >= _LEVEL_NUMBERS[name])
         values: dict[str, object] = {
             "time": time.replace("+00:00", "Z"),
-            "level": next(reached, "DEBUG"),
+            "level": _LEVEL_NAMES.get(record.levelname, record.levelname),
             "source": f"{record.filename}:{record.lineno}",
             "msg": _message(record),
         }
@@ -236,17 +189,14 @@ class _LineFormatter(logging.Formatter):
         return values
 
     def _value(self, value: object) -> Scalar:
-        if value is None:
+        if value is None or (isinstance(value, int | float) and abs(value) < _LARGEST_NUMBER):
             return value
-        if isinstance(value, int):
-            return value if value.bit_length() <= _LONGEST_NUMBER_BITS else hex(value)
-        if isinstance(value, float):
-            return value if math.isfinite(value) else str(value)
         return self._text(_shown(value))
 
     def _text(self, text: str) -> str:
+        text = text if self._pattern is None else self._pattern.sub("<secret>", text)
         # Halves of surrogate pairs stand for bytes of file names that are no UTF-8; JSON has none of them.
-        return self._redact(text).encode("utf-8", "backslashreplace").decode()
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -263,14 +213,6 @@ def _shown(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _json_line(values: Mapping[str, Scalar]) -> str:
-    return json.dumps(values, separators=(",", ":"))
-
-
-def _logfmt_line(values: Mapping[str, Scalar]) -> str:
-    return " ".join(f"{_quoted(key)}={_logfmt_value(value)}" for key, value in values.items())
-
-
 def _logfmt_value(value: Scalar) -> str:
     if value is None:
         return "<nil>"
@@ -281,15 +223,10 @@ def _quoted(text: str) -> str:
     """Return the text, in quotes where slog puts them: when it is empty, or has blanks, ``=`` or ``"``."""
     if text and text.isprintable() and not any(char in ' ="' for char in text):
         return text
-    return f'"{"".join(map(_escaped, text))}"'
+    return '"' + "".join(map(_escaped, text)) + '"'
 
 
 def _escaped(char: str) -> str:
-    if char in _ESCAPES:
-        return _ESCAPES[char]
-    if char.isprintable():
-        return char
-    number = ord(char)
-    if number < _ASCII_END:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < _BASIC_PLANE_END else f"\\U{number:08x}"
+    if char.isprintable() and char != "\\":
+        return char.replace('"', '\\"')
+    return char.encode("unicode_escape").decode()

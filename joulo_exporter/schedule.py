@@ -21,13 +21,6 @@ LONGEST_RETRY_AFTER_S = 86_400.0
 REFUSED_RETRY_S = 86_400.0
 """Pause of an optional endpoint that the API does not have, or not for this token."""
 
-SELDOM_APART_S = 0.1
-"""Pause between the first requests of two accounts to an endpoint with a long interval. Were all of them due at
-once, as after a long stop, they would double the load of the first minute."""
-
-_LONGEST_TICK_S = 1.0
-_TICK_PER_ACCOUNT_S = 1e-3
-
 
 class Pause(msgspec.Struct, frozen=True, gc=False):
     """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
@@ -41,12 +34,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
 
 
 def pause_after_success(interval_s: float, fraction: float) -> float:
-    """Return the seconds from a request that succeeded to the next one.
-
-    Args:
-        interval_s: the endpoint's interval.
-        fraction: a random number in [0, 1) for the jitter.
-    """
+    """Return the seconds from a request that succeeded to the next one; ``fraction``, in [0, 1), is the jitter."""
     return interval_s * (1 + JITTER_SHARE * fraction)
 
 
@@ -84,7 +72,7 @@ def remaining_s(pause: Pause | None, interval_s: float, now_seconds: float) -> f
     Args:
         pause: the last request, or ``None`` if there was none.
         interval_s: the interval in force now, which may differ from the one of that request.
-        now_seconds: wall-clock time now.
+        now_seconds: wall-clock time.
     """
     if pause is None:
         return 0.0
@@ -99,8 +87,11 @@ def first_request_delay_s(position: int, accounts: int, spread_s: float) -> floa
 
 
 def later_spread_s(accounts: int) -> float:
-    """Return the seconds over which first requests to endpoints with long intervals are spread: ten a second."""
-    return accounts * SELDOM_APART_S
+    """Return the seconds over which first requests to endpoints with long intervals are spread: ten a second.
+
+    Were all of them due at once, as after a long stop, they would double the load of the first minute.
+    """
+    return accounts * 0.1
 
 
 def tick_s(accounts: int) -> float:
@@ -108,4 +99,4 @@ def tick_s(accounts: int) -> float:
 
     It lengthens the pauses, never shortens them, and is far less than their jitter.
     """
-    return min(_LONGEST_TICK_S, accounts * _TICK_PER_ACCOUNT_S)
+    return min(1.0, accounts * 0.001)

@@ -28,11 +28,10 @@ from joulo_exporter.systemd import Notifier, watchdog
 from joulo_exporter.web.config_watcher import WebConfigWatcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from joulo_exporter.config import Config, Secret
-    from joulo_exporter.snapshot import LiveCharger, Snapshot
 
 _logger = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ class Service:
     @property
     def scheme(self) -> str:
         """Return ``https`` or ``http``, as it is served."""
-        return "http" if self._web_config.ssl_context is None else "https"
+        return "http" if self._web_config.tls is None else "https"
 
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
@@ -211,7 +210,8 @@ class Service:
             metrics=lambda format_, gzip, names: exposition.scrape(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
-            page=lambda: landing_page(exposition.snapshots(), time.time(), ledger_persistent=persistent),
+            snapshots=exposition.snapshots,
+            ledger_persistent=persistent,
             ready=lambda: accounts is not None and accounts.ready,
             reload=self.reload,
             lifecycle_enabled=self._options.lifecycle_enabled,
@@ -224,8 +224,7 @@ class Service:
         activated = web.activated_sockets(os.environ) if self._options.systemd_socket else []
         wanted = () if self._options.systemd_socket else self._options.listen_addresses
         addresses = [web.parse_listen_address(address) for address in wanted]
-        ssl_context = self._web_config.ssl_context
-        bound = await web.start_listening(runner, addresses, ssl_context=ssl_context, activated=activated)
+        bound = await web.start_listening(runner, addresses, tls=self._web_config.tls, activated=activated)
         self._web_config.start()
         stack.push_async_callback(self._web_config.stop)
         telemetry_path = self._options.paths.prefix + self._options.telemetry_path
@@ -265,68 +264,3 @@ class Service:
         for task in self._reloading:
             task.cancel()
         await asyncio.gather(*self._reloading, return_exceptions=True)
-
-
-# The landing page ---------------------------------------------------------------------------------
-
-
-def landing_page(snapshots: Iterable[Snapshot], now_seconds: float, *, ledger_persistent: bool) -> web.LandingPage:
-    """Return the landing page of this moment, made of snapshots; it has no token and no tag."""
-    accounts: list[web.AccountRow] = []
-    public: list[web.EndpointRow] = []
-    for snapshot in snapshots:
-        if snapshot.public:
-            public += _endpoint_rows(snapshot)
-        else:
-            accounts.append(_account_row(snapshot))
-    return web.LandingPage(
-        version=__version__,
-        now_seconds=now_seconds,
-        accounts=tuple(accounts),
-        ledger_persistent=ledger_persistent,
-        public=tuple(public),
-    )
-
-
-def _account_row(snapshot: Snapshot) -> web.AccountRow:
-    book = snapshot.book
-    return web.AccountRow(
-        name=snapshot.account,
-        chargers=_charger_rows(snapshot),
-        endpoints=_endpoint_rows(snapshot),
-        history_complete=book.complete if book else False,
-        history_sessions=book.sessions if book else 0,
-        history_back_to_seconds=book.back_to_seconds if book else None,
-    )
-
-
-def _endpoint_rows(snapshot: Snapshot) -> tuple[web.EndpointRow, ...]:
-    return tuple(
-        web.EndpointRow(
-            endpoint=health.endpoint,
-            up=health.up,
-            last_success_seconds=health.succeeded_at_seconds,
-            interval_s=health.interval_s,
-            error=health.error,
-        )
-        for health in snapshot.endpoints
-    )
-
-
-def _charger_rows(snapshot: Snapshot) -> tuple[web.ChargerRow, ...]:
-    """Return the chargers as they are now; when that is not known, those that have a label, by name only."""
-    if snapshot.chargers is not None:
-        return tuple(_charger_row(live) for live in snapshot.chargers)
-    labels = snapshot.book.labels.values() if snapshot.book else ()
-    return tuple(web.ChargerRow(label, None, None, charging=None, session_kwh_hundredths=None) for label in labels)
-
-
-def _charger_row(live: LiveCharger) -> web.ChargerRow:
-    session = live.charger.session
-    return web.ChargerRow(
-        label=live.label,
-        nickname=live.charger.nickname,
-        status=live.charger.status,
-        charging=live.charger.charging,
-        session_kwh_hundredths=session.kwh_hundredths if session else None,
-    )

@@ -15,8 +15,6 @@ from joulo_exporter.errors import ConfigError
 
 # A StatefulSet adds the ordinal to its name, which can have any form.
 _POD_ORDINAL = re.compile(r".+-(0|[1-9][0-9]{0,8})")
-_LONGEST_POD_NAME = 253
-"""Characters, as Kubernetes limits the names of its objects; a longer text is not shown."""
 
 _MULTIPLIER = 2862933555777941757
 _MASK_64 = (1 << 64) - 1
@@ -88,34 +86,18 @@ def find_shard(ordinal: int | None, total: int | None, pod_name: str | None) -> 
     Raises:
         ConfigError: the ordinal is missing, or there is no such shard.
     """
+    key = "--shard"
     if ordinal is None and total is not None:
-        return _of_pod(total, pod_name)
+        match = _POD_ORDINAL.fullmatch(pod_name or "")
+        if match is None and total > 1:
+            raise ConfigError(
+                f"--total-shards: there are {total}, but which one is this? Give --shard, or in the environment "
+                "variable POD_NAME the name of a StatefulSet's pod (the downward API's metadata.name)"
+            )
+        key, ordinal = "environment: POD_NAME", int(match[1]) if match else 0
     shard = Shard(ordinal or 0, total or 1)
     if shard.ordinal < shard.total:
         return shard
     if total is None:
         raise ConfigError(f"--shard: {ordinal} is one of several shards; say of how many with --total-shards")
-    raise ConfigError(f"--shard: {ordinal} is not among {total}, counted from 0; give one from 0 to {total - 1}")
-
-
-def _of_pod(total: int, pod_name: str | None) -> Shard:
-    match = _POD_ORDINAL.fullmatch(pod_name) if pod_name else None
-    if match is None and total == 1:
-        return ALONE
-    if not pod_name:
-        raise ConfigError(
-            f"--total-shards: there are {total}, but which one is this? Give --shard, or the name of the "
-            "StatefulSet's pod in the environment variable POD_NAME (the downward API's metadata.name)"
-        )
-    shown = repr(pod_name[:_LONGEST_POD_NAME])
-    if match is None:
-        raise ConfigError(
-            f"environment: POD_NAME: {shown} does not end in an ordinal, as the names of a StatefulSet's pods do; "
-            "run a StatefulSet, or give --shard"
-        )
-    if int(match[1]) >= total:
-        raise ConfigError(
-            f"environment: POD_NAME: {shown} is shard {match[1]}, and --total-shards={total} has those from 0 to "
-            f"{total - 1}; give the StatefulSet as many replicas as shards"
-        )
-    return Shard(int(match[1]), total)
+    raise ConfigError(f"{key}: {ordinal} is not among {total}, counted from 0; give one from 0 to {total - 1}")

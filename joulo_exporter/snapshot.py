@@ -1,4 +1,4 @@
-"""The immutable snapshot of one account: everything that is served of it until the next one."""
+"""The immutable snapshot of one account, which is served until the next one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from joulo_exporter.ledger import Book, FinishedSession
+    from joulo_exporter.ledger import Book, StoredSession
     from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice
     from joulo_exporter.models.tag import Tags
 
@@ -37,7 +37,7 @@ class Durations(msgspec.Struct, frozen=True, gc=False):
 
 
 class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
-    """Outcomes of the refreshes of one endpoint."""
+    """State of the refreshes of one endpoint."""
 
     endpoint: str
     interval_s: float
@@ -45,12 +45,13 @@ class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
     """Whether the last refresh succeeded; ``None`` before the first one."""
     error: str | None = None
     succeeded_at_seconds: float | None = None
+    token_refused_at_seconds: float | None = None
     requests: Mapping[str, int] = {}
     """By code."""
     malformed: int = 0
     """Records that could not be read."""
     malformed_fields: Mapping[str, int] = {}
-    """Fields that could not be used, by name, since the process began."""
+    """Fields that could not be used, by name."""
     durations: Durations = Durations()
     unknown_fields: int = 0
     """Names of fields in its API responses that this version does not know, since the process began."""
@@ -138,13 +139,13 @@ def ended_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     return _ended(book.ended, book, tags)
 
 
-def _ended(sessions: Iterable[FinishedSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
+def _ended(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     return tuple(
         EndedSession(
             label=book.labels[session.charger_id],
             session_id=session.id,
             started_at_seconds=session.started_at_seconds,
-            ended_at_seconds=session.ended_at_seconds,
+            ended_at_seconds=session.last_known_end_seconds,
             kwh_hundredths=session.kwh_hundredths,
             credits_hundredths=session.credits_hundredths,
             id_tag=tags.shown(session.id_tag),

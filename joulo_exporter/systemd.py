@@ -66,15 +66,14 @@ async def watchdog(notifier: Notifier, healthy: Callable[[], bool]) -> AsyncIter
     """
 
     async def report() -> None:
-        while True:
+        while notifier.watchdog_s:
             if healthy():
                 notifier.alive()
             await asyncio.sleep(notifier.watchdog_s / 2)
 
-    task = asyncio.create_task(report(), name="watchdog") if notifier.watchdog_s else None
+    task = asyncio.create_task(report(), name="watchdog")
     try:
         yield
     finally:
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        task.cancel()
+        await asyncio.wait([task])

@@ -3,86 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from aiohttp import ClientError
-from aioresponses import CallbackResult
-from prometheus_client import CollectorRegistry
-from prometheus_client.parser import text_string_to_metric_families
-from support.fake_clock import FakeClock
-from support.poller_rig import inline
+from support.accounts_rig import AccountsRig
 
-from joulo_exporter.accounts import Accounts, plans
+from joulo_exporter.accounts import plans
 from joulo_exporter.api import open_session
 from joulo_exporter.config import load_config
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Database
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-URL = "http://127.0.0.1:9/api"
-BODIES = {
-    "chargers": b'{"chargers": [{"id": "c1", "slug": "oprit", "is_charging": false}]}',
-    "sessions?limit=100&offset=0": b'{"sessions": []}',
-    "energy": b'{"total_kwh": 5}',
-}
-
-
-class House:
-    """Accounts on an API that is well, with the token and the moment of each request."""
-
-    def __init__(self, answers, session, folder: Path) -> None:
-        self.clock = FakeClock()
-        self.folder = folder
-        self.asked: list[tuple[str, str, float]] = []
-        self.gate: asyncio.Event | None = None
-        self.exposition = Exposition(CollectorRegistry())
-        self.database = Database(None)
-        self.accounts = Accounts(
-            session, self.database, self.exposition, offload=inline, clock=self.clock, in_thread=inline
-        )
-        for path, body in BODIES.items():
-            answers.get(f"{URL}/{path}", repeat=True, callback=self.answer(path.partition("?")[0], body))
-
-    def answer(self, path, body):
-        async def called(_url, **options):
-            token = options["headers"]["Authorization"].removeprefix("Bearer joulo_")
-            self.asked.append((token, path, self.clock.monotonic()))
-            if self.gate is not None and path == "chargers":
-                await self.gate.wait()
-            if token == "broken":
-                raise ClientError
-            return CallbackResult(status=200, body=body)
-
-        return called
-
-    def plans(self, *tokens: str, **extra: str):
-        """Return plans of accounts that are named as their tokens; ``name=token`` for another one."""
-        named = dict.fromkeys(tokens) | extra
-        lines = [f"  - {{name: {name}, token: joulo_{token or name}}}" for name, token in named.items()]
-        file = self.folder / "config.yml"
-        file.write_text("\n".join([f"api: {{url: '{URL}'}}", "accounts:", *lines]))
-        return plans(load_config(file, {}))
-
-    async def follow(self, wanted) -> None:
-        await self.accounts.follow(wanted)
-        await self.clock.settle()
-
-    def moments(self, token: str, path: str = "chargers") -> list[float]:
-        return [moment for who, what, moment in self.asked if (who, what) == (token, path)]
-
-    def labels(self, name: str) -> list[str]:
-        text = self.exposition.render(openmetrics=False, compressed=False, names=frozenset()).decode()
-        return [
-            sample.labels["account"]
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == name
-        ]
 
 
 def poller(account: str) -> asyncio.Task[None]:
@@ -94,54 +23,59 @@ def poller(account: str) -> asyncio.Task[None]:
 @pytest.fixture
 async def house(answers, tmp_path):
     async with open_session(connection_limit=4) as session:
-        house = House(answers, session, tmp_path)
+        house = AccountsRig(answers, session, tmp_path)
         yield house
-        await house.accounts.close()
-        house.database.close()
+        await house.close()
+
+
+def named(house, *tokens: str, **extra: str):
+    """Return plans of accounts that are named as their tokens; ``name=token`` for another one."""
+    pairs = dict(zip(tokens, tokens, strict=True)) | extra
+    return house.plans(*(f"{{name: {name}, token: joulo_{token}}}" for name, token in pairs.items()))
 
 
 async def test_first_requests_are_spread_over_the_interval(house):
-    await house.follow(house.plans("a", "b", "c"))
+    await house.follow(named(house, "a", "b", "c"))
     await house.clock.advance(59)
     assert [house.moments(name)[0] for name in "abc"] == [1000.0, 1020.0, 1040.0]
-    assert house.labels("joulo_charging") == ["a", "b", "c"]
+    assert list(house.values("joulo_charging")) == ["a", "b", "c"]
 
 
 async def test_ready_once_every_endpoint_of_every_account_was_tried(house):
-    await house.follow(house.plans("a", "b"))
+    await house.follow(named(house, "a", "b"))
     assert not house.accounts.ready
     await house.clock.advance(30)
     assert house.accounts.ready
 
 
 async def test_an_account_that_is_added_leaves_the_others_alone(house):
-    await house.follow(house.plans("a"))
+    await house.follow(named(house, "a"))
     task = poller("a")
     await house.clock.advance(10)
-    await house.follow(house.plans("a", "b"))
+    await house.follow(named(house, "a", "b"))
     assert poller("a") is task
     assert house.moments("b") == [1010.0]
     assert len(house.moments("a")) == 1
-    assert house.labels("joulo_charging") == ["a", "b"]
+    assert list(house.values("joulo_charging")) == ["a", "b"]
 
 
 async def test_an_account_that_is_removed_is_asked_and_served_no_more(house):
-    await house.follow(house.plans("a", "b"))
+    await house.follow(named(house, "a", "b"))
     await house.clock.advance(40)
-    await house.follow(house.plans("b"))
+    await house.follow(named(house, "b"))
     asked = len(house.moments("a"))
     await house.clock.advance(300)
     assert len(house.moments("a")) == asked
-    assert set(house.labels("joulo_up")) == {"b"}
+    assert house.values("joulo_up", "chargers").keys() == {"b"}
     assert house.accounts.ready
 
 
 async def test_a_new_token_keeps_the_throttle_and_the_series(house):
-    await house.follow(house.plans("a"))
+    await house.follow(named(house, "a"))
     await house.clock.advance(30)
-    await house.follow(house.plans(a="new"))
+    await house.follow(named(house, a="new"))
     assert house.moments("new") == []
-    assert house.labels("joulo_charging") == ["a"]
+    assert list(house.values("joulo_charging")) == ["a"]
     await house.clock.advance(30)
     assert len(house.moments("a")) == 1
     assert house.moments("new") == [1060.0]
@@ -149,25 +83,25 @@ async def test_a_new_token_keeps_the_throttle_and_the_series(house):
 
 
 async def test_removed_and_added_again_it_is_asked_no_earlier(house):
-    await house.follow(house.plans("a", "b"))
+    await house.follow(named(house, "a", "b"))
     await house.clock.advance(5)
-    await house.follow(house.plans("b"))
+    await house.follow(named(house, "b"))
     house.clock.step_wall(10_000)
-    await house.follow(house.plans("a", "b"))
+    await house.follow(named(house, "a", "b"))
     await house.clock.advance(54)
     assert house.moments("a") == [1000.0]
 
 
 async def test_a_request_in_flight_is_finished_and_written_down_first(house):
     house.gate = asyncio.Event()
-    await house.follow(house.plans("a"))
-    following = asyncio.create_task(house.accounts.follow(house.plans(a="new")))
+    await house.follow(named(house, "a"))
+    following = asyncio.create_task(house.accounts.follow(named(house, a="new")))
     await house.clock.settle()
     assert not following.done()
     house.gate.set()
     await following
     await house.clock.settle()
-    assert house.labels("joulo_charging") == ["a"]
+    assert list(house.values("joulo_charging")) == ["a"]
     assert len(house.moments("a")) == 1
     await house.clock.advance(59)
     assert house.moments("new") == []
@@ -175,9 +109,9 @@ async def test_a_request_in_flight_is_finished_and_written_down_first(house):
 
 async def test_who_is_cancelled_while_waiting_leaves_no_poller_behind(house):
     house.gate = asyncio.Event()
-    await house.follow(house.plans("a"))
+    await house.follow(named(house, "a"))
     task = poller("a")
-    following = asyncio.create_task(house.accounts.follow(house.plans("b")))
+    following = asyncio.create_task(house.accounts.follow(named(house, "b")))
     await house.clock.settle()
     following.cancel()
     await asyncio.wait([following])
@@ -186,7 +120,7 @@ async def test_who_is_cancelled_while_waiting_leaves_no_poller_behind(house):
 
 
 async def test_a_ledger_in_trouble_changes_nothing(house, monkeypatch):
-    await house.follow(house.plans("a"))
+    await house.follow(named(house, "a"))
 
     def fail(*_args, **_kwargs):
         raise LedgerError("disk full")
@@ -194,13 +128,13 @@ async def test_a_ledger_in_trouble_changes_nothing(house, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr("joulo_exporter.accounts.AccountLedger", fail)
         with pytest.raises(LedgerError, match="disk full"):
-            await house.accounts.follow(house.plans(a="new"))
+            await house.accounts.follow(named(house, a="new"))
     await house.clock.advance(63)  # the interval, and the most of its jitter
     assert len(house.moments("a")) == 2
 
 
 async def test_one_account_that_fails_does_not_touch_another(house):
-    await house.follow(house.plans("a", "broken"))
+    await house.follow(named(house, "a", "broken"))
     await house.clock.advance(126)
     assert len(house.moments("a")) == 3
 

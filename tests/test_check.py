@@ -87,10 +87,22 @@ def test_all_well(check):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('"joulo_t0k3n"', "has quotes around it; remove them"),
-        ("Bearer joulo_t0k3n", "begins with Bearer; leave that word out, the exporter adds it"),
-        (" joulo_t0k3n", "has blanks or line ends in or around it; write the token alone, on one line"),
-        ("joulo_t0k3n\n\n", "has blanks or line ends in or around it; write the token alone, on one line"),
+        (
+            '"joulo_t0k3n"',
+            "has quotes, the word Bearer or the name of a variable around it; write the token alone",
+        ),
+        (
+            "Bearer joulo_t0k3n",
+            "has quotes, the word Bearer or the name of a variable around it; write the token alone",
+        ),
+        (
+            " joulo_t0k3n",
+            "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line",
+        ),
+        (
+            "joulo_t0k3n\n\n",
+            "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line",
+        ),
         ("", "is empty; put the API token there"),
     ],
 )

@@ -49,14 +49,6 @@ async def test_a_sleeper_wakes_at_a_tick(monkeypatch, at_s, duration_s, wakes_s)
     assert sleeper.done()
 
 
-async def test_sleepers_of_one_tick_share_a_timer(monkeypatch):
-    rig = Rig(monkeypatch)
-    first, second, later = (rig.clock.sleep(duration_s) for duration_s in (0.3, 0.4, 0.8))
-    assert sorted(rig.timers.set) == [101.0, 101.5]
-    rig.timers.go_off()
-    assert (first.done(), second.done(), later.done()) == (True, True, False)
-
-
 async def test_many_wake_over_several_iterations_and_cancelled_sleepers_do_not(monkeypatch):
     rig = Rig(monkeypatch)
     sleepers = [rig.clock.sleep(0.3) for _ in range(50)]

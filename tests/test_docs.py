@@ -20,7 +20,6 @@ LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
 PATH = re.compile(r"`((?:docs|deploy|grafana|tests|joulo_exporter)/[\w./-]+)`")
 FLAG = re.compile(r"--[a-z][a-z.-]*")
 KEY = re.compile(r"`([a-z_.[\]]+)`")
-NOT_FOR_USERS = {"api.ere_price_url"}  # leads only to a simulator on this machine
 
 
 def anchors(page: Path) -> set[str]:
@@ -103,7 +102,7 @@ def test_the_readme_lists_every_key_and_none_that_is_gone(tmp_path):
     top = {key for key in listed if "." not in key} | {section.removesuffix("[]") for section in sections}
     assert known_keys(tmp_path, "") == top
     known = set().union(*(known_keys(tmp_path, section) for section in sections))
-    assert {key for key in listed if "." in key} == known - NOT_FOR_USERS
+    assert {key for key in listed if "." in key} == known
 
 
 def test_the_readmes_example_of_a_configuration_is_one(tmp_path):

@@ -10,7 +10,8 @@ from support.served_metrics import RELOADS, SUFFIXES, sample_labels
 from joulo_exporter.metrics import FAMILIES, process_registry
 from joulo_exporter.metrics.exporter import ExporterCollector
 
-PAGE = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "metrics.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(joulo_\w+)` \| (\w+) \|([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 LABEL = re.compile(r"`(\w+)`")
 PROMQL = re.compile(r"```promql\n(.*?)```", re.DOTALL)
@@ -32,8 +33,8 @@ def served() -> list[tuple[str, str, set[str]]]:
     return own + process
 
 
-def queries() -> list[str]:
-    blocks = "\n\n".join(PROMQL.findall(PAGE))
+def queries(page: str = PAGE) -> list[str]:
+    blocks = "\n\n".join(PROMQL.findall(page))
     lines = "\n".join(line for line in blocks.splitlines() if not line.startswith("#"))
     return [query.strip() for query in re.split(r"\n\s*\n", lines) if query.strip()]
 
@@ -71,6 +72,31 @@ def test_promtool_understands_every_query(generation, tmp_path):
     checked = generation.run("promtool", "check", "rules", path)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert f"{len(rules)} rules found" in checked.stdout
+
+
+JOINS = [
+    query
+    for page in (PAGE, (DOCS / "ere.md").read_text(encoding="utf-8"))
+    for query in queries(page)
+    if "group_left" in query
+]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("query", JOINS)
+def test_joins_work_with_two_instances(generation, query, tmp_path):
+    """While one exporter takes over from another, both state the same things."""
+    samples = [
+        {"series": f'{name}{{{given}, instance="{instance}"}}', "values": "1x50000"}
+        for name in sorted({name for name, _ in SELECTOR.findall(query)})
+        for given in [", ".join(f'{label}="x"' for label in sorted(sample_labels()[name] - {"instance"}))]
+        for instance in ("new", "old")
+    ]
+    expected = {"expr": f"count({query})", "eval_time": "31d", "exp_samples": [{"labels": "{}", "value": 1}]}
+    test = {"interval": "1m", "input_series": samples, "promql_expr_test": [expected]}
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump({"tests": [test]}), encoding="utf-8")
+    tested = generation.run("promtool", "test", "rules", tmp_path / "tests.yml")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def test_metrics_of_the_client_library_are_mentioned():

@@ -36,20 +36,3 @@ def test_all_have_one_base_a_docstring_and_a_reason_of_their_own(kind):
 def test_the_code_is_the_label_that_the_contract_names(failure, code):
     assert failure.code == code
     assert str(failure) == "x"
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [kind for kind in CLASSES if issubclass(kind, errors.ApiStatusError)],
-    ids=lambda kind: kind.__name__,
-)
-def test_an_error_for_a_status_has_a_status_and_keeps_the_pause_asked_for(kind):
-    with pytest.raises(TypeError, match="status"):
-        kind("x")
-    assert kind("x", status=499).retry_after_s is None
-    assert kind("x", status=499, retry_after_s=30.0).retry_after_s == 30.0
-
-
-def test_a_scope_error_names_the_scope():
-    assert errors.ApiScopeError("x", status=403, required_scope="energy:read").required_scope == "energy:read"
-    assert errors.ApiScopeError("x", status=403).required_scope is None

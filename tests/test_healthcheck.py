@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from joulo_exporter.healthcheck import UnhealthyError, check, main
+from joulo_exporter.healthcheck import main
 
 
 @contextlib.contextmanager
@@ -62,59 +62,62 @@ def tls(certificate, version=ssl.TLSVersion.TLSv1_3):
     return context
 
 
+@pytest.fixture
+def fault_of(capsys):
+    """Return a function that checks a URL, and returns the line of the fault; an empty one for none."""
+
+    def check(url):
+        status = main([url])
+        line = capsys.readouterr().err
+        assert status == bool(line)
+        return line.removeprefix("healthcheck: ").removesuffix("\n")
+
+    return check
+
+
 @pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized", "404 Not Found", "308 Permanent Redirect"])
-def test_any_status_below_500_is_a_sign_of_life(status):
+def test_any_status_below_500_is_a_sign_of_life(fault_of, status):
     with server(f"HTTP/1.1 {status}\r\n\r\n".encode()) as address:
-        check(f"http://{address}/-/healthy")
+        assert fault_of(f"http://{address}/-/healthy") == ""
 
 
 @pytest.mark.parametrize("status", [500, 503])
 @pytest.mark.parametrize("behind_tls", [False, True])
-def test_a_status_of_500_or_more_is_a_fault(certificate, status, behind_tls):
-    with (
-        server(f"HTTP/1.1 {status} x\r\n\r\n".encode(), tls(certificate) if behind_tls else None) as address,
-        pytest.raises(UnhealthyError, match=f"responds with status {status}"),
-    ):
-        check(f"http://{address}")
+def test_a_status_of_500_or_more_is_a_fault(fault_of, certificate, status, behind_tls):
+    context = tls(certificate) if behind_tls else None
+    with server(f"HTTP/1.1 {status} x\r\n\r\n".encode(), context) as address:
+        assert fault_of(f"http://{address}") == f"the exporter responds with status {status}"
 
 
 @pytest.mark.parametrize("response", [b"", b"SSH-2.0-OpenSSH_9.2 Debian\r\n", b"HTTP/1.1 2"])
-def test_another_server_is_not_alive(response):
-    with server(response) as address, pytest.raises(UnhealthyError, match="neither HTTP nor TLS"):
-        check(f"http://{address}")
+def test_another_server_is_not_alive(fault_of, response):
+    with server(response) as address:
+        assert fault_of(f"http://{address}") == "neither HTTP nor TLS is spoken on this port"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_behind_tls_is_found_whatever_its_certificate(certificate, scheme, version):
+def test_a_server_behind_tls_is_found_whatever_its_certificate(fault_of, certificate, scheme, version):
     with server(b"HTTP/1.1 401 Unauthorized\r\n\r\n", tls(certificate, version)) as address:
-        check(f"{scheme}://{address}/-/healthy")
+        assert fault_of(f"{scheme}://{address}/-/healthy") == ""
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_that_asks_for_a_client_certificate_is_alive(certificate, version):
+def test_a_server_that_asks_for_a_client_certificate_is_alive(fault_of, certificate, version):
     context = tls(certificate, version)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(certificate / "cert.pem")
     with server(b"HTTP/1.1 200 OK\r\n\r\n", context) as address:
-        check(f"http://{address}")
+        assert fault_of(f"http://{address}") == ""
 
 
-def test_a_port_without_a_server_is_one_line_and_exit_status_1(capsys):
-    with socket.socket() as taken:  # bound, and not listening
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-        assert main([f"http://127.0.0.1:{port}"]) == 1
-    assert capsys.readouterr().err == f"healthcheck: no connection to port {port}: Connection refused\n"
-
-
-def test_a_silent_server_is_not_waited_for(monkeypatch):
+def test_a_port_without_a_server_and_a_silent_server_do_not_respond(fault_of, monkeypatch):
     monkeypatch.setattr("joulo_exporter.healthcheck._TIMEOUT_S", 0.05)
-    with (
-        socket.create_server(("127.0.0.1", 0)) as silent,
-        pytest.raises(UnhealthyError, match="does not respond"),
-    ):
-        check(f"http://127.0.0.1:{silent.getsockname()[1]}")
+    with socket.socket() as taken, socket.create_server(("127.0.0.1", 0)) as silent:
+        taken.bind(("127.0.0.1", 0))  # and not listening
+        for listener, why in ((taken, "Connection refused"), (silent, "timeout")):
+            port = listener.getsockname()[1]
+            assert fault_of(f"http://127.0.0.1:{port}") == f"port {port} does not respond: {why}"
 
 
 @pytest.mark.parametrize(

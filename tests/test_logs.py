@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -105,7 +104,7 @@ def test_a_line_of_json_has_the_same_keys(written):
         (None, "<nil>"),
         (False, "false"),
         (12, "12"),
-        (10**30, hex(10**30)),
+        (10**18, str(10**18)),
         (float("nan"), "nan"),
         (Path("/a b"), '"/a b"'),
         (["x"], "['x']"),
@@ -178,13 +177,6 @@ def test_a_record_is_one_line_whatever_is_in_it(message, fields):
     assert json.loads(text)["msg"] == message.encode("utf-8", "backslashreplace").decode()
 
 
-def test_a_line_of_logfmt_splits_as_a_shell_splits_it(written):
-    lines = written()
-    logs.event(LOG, "info", 'say "hi" = now', a="b c")
-
-    assert shlex.split(lines()[0])[3:] == ['msg=say "hi" = now', "a=b c"]
-
-
 # Errors, and streams that fail --------------------------------------------------------------
 
 
@@ -226,9 +218,9 @@ def test_values_that_cannot_be_shown_do_not_stop_the_line(written):
     lines = written()
     LOG.info("%d of them", "x")
     LOG.info("%s", Unprintable())
-    logs.event(LOG, "info", "m", key=Unprintable(), after=1)
+    logs.event(LOG, "info", "m", key=Unprintable(), after=10**5000)
 
-    assert messages(lines) == ['"%d of them"', "%s", "m key=<Unprintable> after=1"]
+    assert messages(lines) == ['"%d of them"', "%s", "m key=<Unprintable> after=<int>"]
 
 
 @pytest.mark.parametrize("log_format", logs.FORMATS)
@@ -293,45 +285,25 @@ def test_of_two_secrets_that_begin_alike_nothing_remains_and_all_else_does(writt
 # Failures that go on ------------------------------------------------------------------------
 
 
-def shown(notice):
-    return None if notice is None else (notice.kind, notice.reason, notice.failures, notice.lasted_s)
-
-
 def test_a_failure_is_logged_when_it_begins_hourly_and_when_it_ends():
     log = logs.FailureLog()
 
     assert log.succeeded(40.0) is None
-    assert shown(log.failed("timeout", 100.0)) == ("began", "timeout", 1, 0.0)
+    assert log.failed("timeout", 100.0) == logs.Notice("timeout", 1, 0.0)
     assert [log.failed("timeout", 100.0 + 60 * n) for n in range(1, 60)] == [None] * 59
-    assert shown(log.failed("timeout", 3700.0)) == ("continues", "timeout", 61, 3600.0)
+    assert log.failed("timeout", 3700.0) == logs.Notice("timeout", 61, 3600.0, repeated=True)
     assert log.failed("timeout", 3760.0) is None
-    assert shown(log.failed("timeout", 7300.0)) == ("continues", "timeout", 63, 7200.0)
-    assert shown(log.succeeded(7360.0)) == ("recovered", "timeout", 63, 7260.0)
+    assert log.failed("timeout", 7300.0) == logs.Notice("timeout", 63, 7200.0, repeated=True)
+    assert log.succeeded(7360.0) == logs.Notice("timeout", 63, 7260.0)
     assert log.succeeded(7420.0) is None
-    assert shown(log.failed("timeout", 7480.0)) == ("began", "timeout", 1, 0.0)
+    assert log.failed("timeout", 7480.0) == logs.Notice("timeout", 1, 0.0)
 
 
 def test_two_reasons_that_alternate_are_logged_once_an_hour_each():
     log = logs.FailureLog()
     notices = [log.failed(("timeout", "unauthorized")[n % 2], 60.0 * n) for n in range(121)]
 
-    assert [(n, notice.kind) for n, notice in enumerate(notices) if notice] == [
-        (0, "began"),
-        (1, "changed"),
-        (60, "continues"),
-        (61, "continues"),
-        (120, "continues"),
-    ]
-    assert shown(notices[1]) == ("changed", "unauthorized", 2, 60.0)
-    assert shown(log.succeeded(7260.0)) == ("recovered", "timeout", 121, 7260.0)
-
-
-def test_the_time_between_repeats_can_be_set():
-    log = logs.FailureLog(repeat_s=10.0)
-    assert [
-        notice and notice.kind for notice in (log.failed("timeout", now_s) for now_s in (2.0, 11.0, 12.0))
-    ] == [
-        "began",
-        None,
-        "continues",
-    ]
+    logged = [(n, notice.repeated) for n, notice in enumerate(notices) if notice]
+    assert logged == [(0, False), (1, False), (60, True), (61, True), (120, True)]
+    assert notices[1] == logs.Notice("unauthorized", 2, 60.0)
+    assert log.succeeded(7260.0) == logs.Notice("timeout", 121, 7260.0)

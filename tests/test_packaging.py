@@ -1,4 +1,4 @@
-"""What is shipped: the locks, the licences, the wheel, the sdist, the image's recipe."""
+"""Shipped files: the locks, the licences, the wheel, the sdist, the image's recipe."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_lock_names_no_place_to_load_from(name):
 
 
 def test_a_release_is_made_with_locked_programs_only():
-    """What is not locked changes one day, and the bytes of the same commit with it."""
+    """A program that is not locked changes one day, and the bytes of the same commit with it."""
     recipe = "".join(
         (ROOT / ".ci/release" / name).read_text().replace("\\\n", " ") for name in ("make", "environment")
     )
@@ -210,7 +210,7 @@ def test_another_apt_is_waited_for(tmp_path):
     assert "-o DPkg::Lock::Timeout=300 curl" in install
 
 
-def test_where_nothing_can_be_installed_the_command_is_told(tmp_path):
+def test_where_nothing_can_be_installed_the_command_is_printed(tmp_path):
     (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
     (tmp_path / "id").chmod(0o755)
     ran = subprocess.run(

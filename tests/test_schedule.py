@@ -98,9 +98,5 @@ def test_first_requests_are_spread_evenly(accounts, spread_s):
     )
 
 
-def test_no_account_is_no_reason_to_divide_by_nothing():
-    assert first_request_delay_s(0, 0, 60.0) == 0.0
-
-
 def test_few_accounts_wait_for_nobody():
     assert [tick_s(accounts) for accounts in (0, 1, 100, 1000, 5000)] == [0.0, 0.001, 0.1, 1.0, 1.0]

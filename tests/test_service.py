@@ -184,7 +184,7 @@ def test_a_process_reloads_on_a_hangup_and_ends_on_a_term_signal(tmp_path):
         token.write_text('"joulo_quoted"')
         status, reason = fetch(f"{base}/-/reload", "POST")
         assert status == 500
-        assert "has quotes around it; remove them" in reason
+        assert "has quotes, the word Bearer or the name of a variable around it" in reason
         assert series(fetch(f"{base}/metrics")[1], RELOADED) == {"": 0.0}
         token.write_text(DEMO_TOKEN)
         exporter.send_signal(signal.SIGHUP)

@@ -16,7 +16,7 @@ from support.snapshots import (
     recorded_snapshot,
 )
 
-from joulo_exporter.ledger import Book, FinishedSession, Meter
+from joulo_exporter.ledger import Book, Meter, StoredSession
 from joulo_exporter.models import Charger, LiveSession
 from joulo_exporter.models.tag import Tags
 from joulo_exporter.snapshot import (
@@ -77,7 +77,7 @@ def test_the_recorded_last_sessions():
 def test_a_charger_without_a_label_waits_for_the_ledger():
     assert live_chargers([Charger("c1"), Charger("c2")], book(), TAGS)[0].charger.id == "c1"
     assert live_chargers([Charger("c2")], book(), TAGS) == ()
-    sessions = {"c2": FinishedSession("s", "c2", None, NOW, None, None, None, None)}
+    sessions = {"c2": StoredSession("s", "c2", ended_at_seconds=NOW)}
     assert last_sessions(book(last_sessions=sessions), TAGS) == ()
 
 
@@ -173,7 +173,7 @@ def test_durations_add_up(durations):
     assert observed.buckets == tuple(sum(each <= bound for each in durations) for bound in DURATION_BOUNDS_S)
 
 
-def test_a_picture_never_changes():
+def test_a_snapshot_never_changes():
     household = recorded()
     snapshot = household.snapshot()
     before = msgspec.json.encode(snapshot.chargers)

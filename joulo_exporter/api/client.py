@@ -146,11 +146,11 @@ def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
 
 
 class JouloClient:
-    """Asks the API with the token of one account.
+    """Client of the API with the token of one account.
 
     Args:
         session: the connection pool, as ``open_session`` makes it; it stays the caller's.
-        api: where the API is; the proxy on the way, and who may vouch for either; and the timeout for all of a
+        api: URL, proxy and trusted certificates of the API, and the timeout for all of a
             request: waiting for a free connection, connecting, body and decoding.
         token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a
             client of public endpoints, to which no token is ever sent.

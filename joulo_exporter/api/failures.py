@@ -102,7 +102,7 @@ def status_failure(
     if status == HTTPStatus.FORBIDDEN:
         scope = safe_scope(said.get("required_scope"), token)
         message = f"{path}: {status}, {_missing_scope(scope)}{suffix}"
-        return ApiScopeError(message, status=status, retry_after_s=retry_after_s, required_scope=scope)
+        return ApiScopeError(message, status=status, retry_after_s=retry_after_s)
     meaning = _redirect(headers.get("Location"), token) if _is_redirect(status) else _meaning(status)
     message = f"{path}: {status}, {meaning}{suffix}"
     return _class(status)(message, status=status, retry_after_s=retry_after_s)

@@ -1,7 +1,5 @@
 """The configuration: frozen records from a YAML file and the environment, with secrets that do not show."""
 
-from joulo_exporter.config.files import Authorities
-from joulo_exporter.config.load import load_config
 from joulo_exporter.config.schema import (
     COLLECTORS,
     DEFAULT_STORAGE_PATH,
@@ -10,6 +8,7 @@ from joulo_exporter.config.schema import (
     ApiConfig,
     Config,
     HistoryConfig,
+    load_config,
     of_shard,
 )
 from joulo_exporter.config.tokens import Secret, TokenSource
@@ -22,7 +21,6 @@ __all__ = [
     "PUBLIC_COLLECTORS",
     "AccountConfig",
     "ApiConfig",
-    "Authorities",
     "Config",
     "Duration",
     "HistoryConfig",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
+import hashlib
 import ssl
 import stat
 from dataclasses import dataclass, field
@@ -21,7 +21,6 @@ Fingerprint = tuple[int, ...]
 
 _LARGEST_BUNDLE_BYTES = 4 * 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Where(msgspec.Struct, frozen=True):
@@ -40,19 +39,14 @@ class Where(msgspec.Struct, frozen=True):
 
     def fault(self, text: str) -> ConfigError:
         """Return the error ``SOURCE: KEY: text``, one line whatever the names of files are."""
-        return ConfigError(one_line(f"{self}: {text}"))
+        return ConfigError(
+            one_line(f"{self.source}: {self.key}: {text}" if self.key else f"{self.source}: {text}")
+        )
 
     def require(self, fault: str | None) -> None:
-        """Raise the error of a fault, if there is one.
-
-        Raises:
-            ConfigError: ``fault`` is not ``None``.
-        """
+        """Raise the error of a fault, if there is one."""
         if fault is not None:
             raise self.fault(fault)
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.key}" if self.key else self.source
 
 
 def one_line(text: str) -> str:
@@ -101,12 +95,10 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Certificates of ``api.ca_file``; two are equal when the same certificates come from the same file."""
+    """Certificates of ``api.ca_file``; two are equal when the content of the file is."""
 
-    path: Path
-    pem: str = field(repr=False)
-    """The certificates alone: other content of the file, such as a key, is not kept."""
-    context: ssl.SSLContext = field(compare=False, repr=False)
+    digest: bytes
+    context: ssl.SSLContext = field(compare=False)
     """For connections to the API and to a proxy; always verifies certificate and host name."""
 
 
@@ -116,24 +108,20 @@ def read_authorities(where: Where, path: Path) -> Authorities:
     A certificate in the file is trusted as it is, also one that is not the root of its chain.
 
     Raises:
-        ConfigError: the file cannot be read, or has no usable certificate in it.
+        ConfigError: the file cannot be read, or has no certificate, or a damaged one.
     """
-    content = read_file(where, path, _LARGEST_BUNDLE_BYTES + 1, "certificates in PEM")
-    if not content.strip():
-        raise where.fault(f"the file {path} is empty; write the CA's certificate there, in PEM")
-    if len(content) > _LARGEST_BUNDLE_BYTES:
-        raise where.fault(f"the file {path} is larger than 4 MiB; is it really a bundle of certificates?")
-    pem = "\n".join(block.decode("ascii", "ignore") for block in _CERTIFICATE.findall(content))
-    if not pem:
-        raise where.fault(f"there is no certificate in {path}; write PEM there, from -----BEGIN CERTIFICATE-----")
+    content = read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM")
     try:
-        context = ssl.create_default_context(cadata=pem)
+        # A blank for an empty file, which would mean the authorities of this machine.
+        context = ssl.create_default_context(cadata=content.decode("ascii", "ignore") or " ")
     except (ssl.SSLError, ValueError):
-        raise where.fault(f"a certificate in {path} is damaged; copy the PEM file again, as plain text") from None
+        raise where.fault(
+            f"{path} has no certificate in it, or a damaged one; write PEM there, from -----BEGIN CERTIFICATE-----"
+        ) from None
     # As in Go, and as Python does by itself from 3.13 on.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     # Python's default from 3.13 on, which refuses a CA without keyUsage, as a plain `openssl req -x509` makes it,
     # and a server's certificate without authority key identifier. Who names a CA here has decided to trust it;
     # the signature, the dates and the host name are verified all the same.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return Authorities(path, pem, context)
+    return Authorities(hashlib.sha256(content).digest(), context)

@@ -1,4 +1,4 @@
-"""Types and rules of single values: texts, switches, durations, URLs and names.
+"""Types and rules of single values: durations, URLs, names and paths.
 
 Each ``…_fault`` function returns a predicate with the remedy ("has no unit; write …"), without the value, which
 can be a secret in the wrong place; ``None`` means that nothing is wrong.
@@ -6,14 +6,13 @@ can be a secret in the wrong place; ``None`` means that nothing is wrong.
 
 from __future__ import annotations
 
-import enum
 import ipaddress
-import math
 import re
 import unicodedata
+from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
-import msgspec
+from joulo_exporter.models.tag import UNKNOWN_VEHICLE
 
 
 class Text(str):
@@ -22,44 +21,43 @@ class Text(str):
     __slots__ = ()
 
 
-class Switch(enum.Enum):
+class Switch(int):
     """``true`` or ``false``, in small letters or capitals."""
 
-    ON = "true"
-    OFF = "false"
+    EXAMPLE = "true"
 
-    @classmethod
-    def _missing_(cls, value: object) -> Switch | None:
-        return next((each for each in cls if each.value == str(value).lower()), None)
+    def __new__(cls, text: str) -> Self:
+        """Read the word."""
+        if text.lower() not in ("true", "false"):
+            raise ValueError("must be true or false; write one of them")
+        return super().__new__(cls, text.lower() == "true")
 
 
 # Durations ----------------------------------------------------------------------------------
 
 _DAY_MS = 24 * 60 * 60 * 1000
-_UNITS_MS = (
-    ("y", 365 * _DAY_MS),
-    ("w", 7 * _DAY_MS),
-    ("d", _DAY_MS),
-    ("h", 60 * 60 * 1000),
-    ("m", 60 * 1000),
-    ("s", 1000),
-    ("ms", 1),
-)
+_UNITS_MS = {"y": 365 * _DAY_MS, "w": 7 * _DAY_MS, "d": _DAY_MS, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 # The grammar of model.ParseDuration in prometheus/common: whole numbers, each unit at most once, from the longest
 # to the shortest.
-_DURATION = re.compile("".join(f"(?:([0-9]+){unit})?" for unit, _ in _UNITS_MS))
-_BARE_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
+_DURATION = re.compile("".join(f"(?:([0-9]{{1,20}}){unit})?" for unit in _UNITS_MS))
 _EXAMPLES = "such as 90s, 10m, 1h30m or 7d"
 
-# Prometheus keeps durations as 64-bit nanoseconds: a longer one is refused here too.
 _LONGEST_MS = (2**63 - 1) // 1_000_000
-_LONGEST_TEXT = 64
+"""About 292 years: Prometheus keeps durations as 64-bit nanoseconds."""
+_LONGEST_TIMEOUT_S = 300.0
 
 
 class Duration(float):
-    """Seconds that the file writes as Prometheus does: ``90s``, ``10m``, ``1h30m``, ``7d``."""
+    """Seconds, more than none, that the file writes as Prometheus does: ``90s``, ``10m``, ``1h30m``, ``7d``."""
 
     EXAMPLE = "10m"
+
+    def __new__(cls, value: str | float) -> Self:
+        """Read the text of a duration; a number is seconds."""
+        seconds = parse_duration(value) if isinstance(value, str) else value
+        if seconds <= 0:
+            raise ValueError(f"must be longer than 0; write a duration {_EXAMPLES}")
+        return super().__new__(cls, seconds)
 
 
 def parse_duration(text: str) -> float:
@@ -68,20 +66,19 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: it is not a duration; the message is a predicate ("has no unit; ...") without the text.
     """
-    if text == "0":
-        return 0.0
-    if _BARE_NUMBER.fullmatch(text):
-        raise ValueError(f"has no unit; write a duration {_EXAMPLES}")
-    match = _DURATION.fullmatch(text) if text and len(text) <= _LONGEST_TEXT else None
-    if match is None:
+    match = _DURATION.fullmatch("0s" if text == "0" else text)
+    counts = map(int, match.groups(default="0")) if text and match else ()
+    milliseconds = sum(count * factor for count, factor in zip(counts, _UNITS_MS.values(), strict=False))
+    if not text or match is None or milliseconds > _LONGEST_MS:
         raise ValueError(
             f"is not a duration; write one {_EXAMPLES}: whole numbers with units y w d h m s ms, in that order"
         )
-    counts = map(int, match.groups(default="0"))
-    milliseconds = sum(count * factor for count, (_, factor) in zip(counts, _UNITS_MS, strict=True))
-    if milliseconds > _LONGEST_MS:
-        raise ValueError("is longer than the 292 years that Prometheus can count; write a shorter duration")
     return milliseconds / 1000
+
+
+def timeout_fault(text: str) -> str | None:
+    """Return why a duration cannot be a timeout."""
+    return "is longer than 5m; write 5m or less" if parse_duration(text) > _LONGEST_TIMEOUT_S else None
 
 
 def format_duration(seconds: float) -> str:
@@ -94,7 +91,7 @@ def format_duration(seconds: float) -> str:
     """
     rest = round(seconds * 1000)
     parts = []
-    for unit, factor in _UNITS_MS:
+    for unit, factor in _UNITS_MS.items():
         if unit in ("y", "w") and rest % factor:
             continue
         count, rest = divmod(rest, factor)
@@ -103,37 +100,10 @@ def format_duration(seconds: float) -> str:
     return "".join(parts) or "0s"
 
 
-class Bounds(msgspec.Struct, frozen=True):
-    """Bounds of a duration, in seconds."""
-
-    floor_s: float = 0.0
-    """The shortest; 0 for anything longer than nothing. It does not bind an API on a loopback address."""
-    ceiling_s: float = math.inf
-    why: str = ""
-    """Why there is a floor."""
-
-    def fault(self, seconds: float, default_s: float, *, loopback: bool) -> str | None:
-        """Return why a duration is out of bounds, with the remedy, as a predicate; ``None`` if it is not."""
-        if seconds <= 0:
-            return f"must be longer than 0; write for example {format_duration(default_s)}"
-        if seconds < self.floor_s and not loopback:
-            floor = format_duration(self.floor_s)
-            return (
-                f"is shorter than {floor}: {self.why}; write {floor} or more "
-                "(only an API on a loopback address may be asked faster)"
-            )
-        if seconds > self.ceiling_s:
-            ceiling = format_duration(self.ceiling_s)
-            return f"is longer than {ceiling}; write {ceiling} or less"
-        return None
-
-
 # URLs ---------------------------------------------------------------------------------------
 
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
-DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
 
-_URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
 
 
@@ -160,23 +130,6 @@ def api_url_fault(url: str) -> str | None:
     return None
 
 
-def ere_price_url(api_url: str) -> str:
-    """Return where the public price feed is: next to an API on this machine, a simulator; else at the vendor's."""
-    if not is_loopback(api_url):
-        return DEFAULT_ERE_PRICE_URL
-    parts = urlsplit(api_url)
-    return f"{parts.scheme}://{parts.netloc}{urlsplit(DEFAULT_ERE_PRICE_URL).path}"
-
-
-def ere_price_url_fault(url: str) -> str | None:
-    """Return why a URL cannot be the price feed's."""
-    if url == DEFAULT_ERE_PRICE_URL:
-        return None
-    if api_url_fault(url) is not None or not is_loopback(url) or not url.endswith("/ere-price"):
-        return f"is no price feed on this machine, for tests; leave it out, and {DEFAULT_ERE_PRICE_URL} is asked"
-    return None
-
-
 def proxy_url_fault(url: str) -> str | None:
     """Return why a URL cannot be a proxy's."""
     parts = _split(url)
@@ -187,40 +140,66 @@ def proxy_url_fault(url: str) -> str | None:
 
 def _split(url: str) -> SplitResult | None:
     # urlsplit drops line ends and reads a backslash as part of the host, where HTTP clients see its end.
-    if not _URL_CHARACTERS.fullmatch(url) or "\\" in url:
+    if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", url):
         return None
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.port != 0 and _has_host(parts)
+        host, bracketed = parts.hostname or "", "[" in parts.netloc
+        known = ipaddress.IPv6Address(host).scope_id is None if bracketed else _HOST_NAME.fullmatch(host)
+        usable = known and parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
         return None
     return parts if usable else None
 
 
-def _has_host(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    if "[" in parts.netloc:
-        return "%" not in host and bool(ipaddress.IPv6Address(host).exploded)
-    return _HOST_NAME.fullmatch(host) is not None
-
-
-# Names --------------------------------------------------------------------------------------
+# Names and paths ----------------------------------------------------------------------------
 
 _LONGEST_NAME = 128
 _UNPRINTED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, surrogates, line and paragraph separators
 
-
-def name_fault(name: str) -> str | None:
-    """Return why a text cannot be a label's value."""
-    if not name:
-        return "is empty; give it a name"
-    if len(name) > _LONGEST_NAME:
-        return f"is longer than {_LONGEST_NAME} characters; shorten it"
-    if not is_printed(name):
-        return "has a line end or another control character in it; remove it"
-    return None
+# A name of a file with neither folder nor suffix, and as long as a token or in the shape of one.
+_TOKEN_AS_PATH = re.compile(r"(?i:bearer\s).*|joulo_[^/]*\d[^/]*|(?:joulo_|eyJ)[^/]{16,}|[^/.\s]{32,}")
+# Capitals only: a token that was pasted here by mistake has small letters, and would be shown as a name.
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
 def is_printed(text: str) -> bool:
     """Tell whether a text is free of control characters, line ends and halves of surrogate pairs."""
     return not any(unicodedata.category(char) in _UNPRINTED for char in text)
+
+
+def printed_fault(text: str) -> str | None:
+    """Return why a text cannot stand in a line."""
+    return None if is_printed(text) else "has a line end or another control character in it; remove it"
+
+
+def name_fault(name: str) -> str | None:
+    """Return why a text cannot be a label's value."""
+    too_long = f"is longer than {_LONGEST_NAME} characters; shorten it"
+    return too_long if len(name) > _LONGEST_NAME else printed_fault(name)
+
+
+def vehicle_fault(name: str) -> str | None:
+    """Return why a text cannot be the name of a vehicle."""
+    reserved = f"{UNKNOWN_VEHICLE} is the vehicle of tags that are not listed; choose another name"
+    return reserved if name == UNKNOWN_VEHICLE else name_fault(name)
+
+
+def variable_fault(name: str) -> str | None:
+    """Return why a text cannot be the name of an environment variable, without showing it."""
+    if _VARIABLE.fullmatch(name):
+        return None
+    return (
+        "must be the name of an environment variable, in capitals, such as JOULO_TOKEN; "
+        "the token itself goes into that variable"
+    )
+
+
+def path_fault(path: str) -> str | None:
+    """Return why a text cannot be the path of a file, without showing it."""
+    if _TOKEN_AS_PATH.fullmatch(path):
+        return (
+            "must be the path of a file, and this looks like a token; write the token into a file (a file of "
+            "such a name is ./NAME)"
+        )
+    return printed_fault(path)

@@ -1,11 +1,11 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, EndpointRecord, Outcome
-from joulo_exporter.ledger.batches import Batches
-from joulo_exporter.ledger.book import Book, FinishedSession, Totals
+from joulo_exporter.ledger.book import Book, Totals
 from joulo_exporter.ledger.chargers import Meter
-from joulo_exporter.ledger.database import FILE_NAME, Database, open_ledger, put_aside
+from joulo_exporter.ledger.database import FILE_NAME, Batches, Database, open_ledger
 from joulo_exporter.ledger.history import PAGE_SIZE, PageRequest, Walk, next_page
+from joulo_exporter.ledger.sessions import StoredSession
 
 __all__ = [
     "FILE_NAME",
@@ -16,13 +16,12 @@ __all__ = [
     "Book",
     "Database",
     "EndpointRecord",
-    "FinishedSession",
     "Meter",
     "Outcome",
     "PageRequest",
+    "StoredSession",
     "Totals",
     "Walk",
     "next_page",
     "open_ledger",
-    "put_aside",
 ]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.ledger import chargers, history
-from joulo_exporter.ledger.book import raised_marks, read_book, read_marks, with_new_sums, write_marks
-from joulo_exporter.ledger.sessions import Change
+from joulo_exporter.ledger.book import raise_marks, read_book
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
@@ -17,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from joulo_exporter.errors import ApiError
-    from joulo_exporter.ledger.book import Book, Marks
-    from joulo_exporter.ledger.chargers import Meter
+    from joulo_exporter.ledger.book import Book
     from joulo_exporter.ledger.database import Database
     from joulo_exporter.ledger.history import PageRequest, Walk
     from joulo_exporter.models import ApiResponse, Charger, Energy, SessionPage
@@ -42,6 +39,8 @@ class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     """The last good API response, in our own encoding."""
     malformed: int = 0
     """Records that could not be read, ever."""
+    malformed_fields: tuple[tuple[str, int], ...] = ()
+    """Fields that could not be used, ever, by name."""
     requests: tuple[tuple[str, int], ...] = ()
     """Requests ever made, by code."""
 
@@ -79,11 +78,8 @@ class AccountLedger:
         self._labels = configured_labels
         self._vehicles = vehicles
         self._book: Book | None = None
-        self._rollbacks = -1  # of the database, when the book was read
-        self._named_unlinked = False
-        self._change = Change.SESSIONS
-        self._meters: Mapping[str, Meter] = {}  # read since the last book, as are the marks
-        self._raised: Marks = {}
+        """The last one, as long as only energy and readings have changed."""
+        self._book_of = (0, False)
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
@@ -108,46 +104,57 @@ class AccountLedger:
                 history.save_walk(connection, self._account, page.walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
-        """Note a request that failed; the last good API response stays."""
+        """Note a request that failed, and why, and count it by its code; the last good API response stays."""
         with self._database.transaction() as connection:
             _save_request(connection, self._account, endpoint, pause)
-            _save_failure(connection, self._account, endpoint, error)
+            connection.execute(
+                """INSERT INTO requests VALUES (?, ?, ?, 1)
+                   ON CONFLICT (account, endpoint, code) DO UPDATE SET count = count + 1""",
+                (self._account, endpoint, error.code),
+            )
+            connection.execute(
+                "UPDATE endpoints SET up = 0, error = ? WHERE account = ? AND endpoint = ?",
+                (str(error)[:_LONGEST_ERROR], self._account, endpoint),
+            )
 
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
         with self._database.transaction() as connection:
-            self._save_success(connection, "chargers", pause, response, body=response.content)
-            update = chargers.record_chargers(
-                connection,
-                self._account,
-                response.content,
-                self._labels,
-                self._known_chargers(connection),
-                pause.requested_at_seconds,
+            self._save_success(connection, "chargers", pause, response)
+            meters = chargers.read_meters(connection, self._account)
+            session_ended, changed = chargers.record_chargers(
+                connection, self._account, response.content, self._labels, meters, pause.requested_at_seconds
             )
-            readings = {("meter_wh", charger.id): charger.meter_wh for charger in response.content}
-            self._note(update.change, meters=update.meters, raised=self._raise_marks(connection, readings))
-        return Outcome(session_ended=update.session_ended)
+            readings = {
+                ("meter_wh", charger.id): charger.meter_wh
+                for charger in response.content
+                if charger.id not in meters
+                or charger.meter_wh != meters[charger.id].wh  # else its mark is as high
+            }
+            raise_marks(connection, self._account, readings)
+        if changed:
+            self._book = None
+        return Outcome(session_ended=session_ended)
 
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, request: PageRequest) -> Outcome:
         """Store a page of ``/sessions``."""
+        self._book = None
         with self._database.transaction() as connection:
-            self._save_success(connection, "sessions", pause, response)
-            self._note(Change.SESSIONS)
+            self._save_success(connection, "sessions", pause, response, keep=False)
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
         return Outcome(walk=walk)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and hold its totals."""
         with self._database.transaction() as connection:
-            self._save_success(connection, "energy", pause, response, body=response.content)
-            self._note(Change.NONE, raised=self._raise_marks(connection, _stated(response.content)))
+            self._save_success(connection, "energy", pause, response)
+            raise_marks(connection, self._account, _stated(response.content))
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
         """Store an API response that is shown as it is, and adds to no total."""
         with self._database.transaction() as connection:
-            self._save_success(connection, endpoint, pause, response, body=response.content)
+            self._save_success(connection, endpoint, pause, response)
         return Outcome()
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
@@ -155,55 +162,25 @@ class AccountLedger:
 
         Args:
             name_unlinked: give labels to chargers that ``/chargers`` does not show, which is right only after
-                it has answered, since its slug would come first.
+                its first API response, since its slug would come first.
             now_seconds: wall-clock time.
         """
-        former = self._last_book()
-        is_other = self._change == Change.SESSIONS or name_unlinked != self._named_unlinked
-        if former is None or is_other or former.ended:  # a book with recent ends changes with the time
-            with self._database.transaction() as connection:
-                if name_unlinked:
-                    chargers.pin_unlinked(connection, self._account, self._labels)
-                book = read_book(
-                    connection, self._account, self._vehicles, now_seconds, persistent=self._database.persistent
-                )
-        else:
-            book = self._brought_up_to_date(former)
-        self._book, self._rollbacks, self._named_unlinked = book, self._database.rollbacks, name_unlinked
-        self._change, self._meters, self._raised = Change.NONE, {}, {}
-        return book
-
-    def _last_book(self) -> Book | None:
-        """Return the last book, unless a transaction was rolled back since, which may have been part of it."""
-        return self._book if self._rollbacks == self._database.rollbacks else None
-
-    def _brought_up_to_date(self, book: Book) -> Book:
-        if self._change:
-            with self._database.transaction() as connection:
-                book = with_new_sums(connection, self._account, book, self._vehicles)
-        if not (self._meters or self._raised):
-            return book
-        return msgspec.structs.replace(
-            book, meters={**book.meters, **self._meters}, marks={**book.marks, **self._raised}
-        )
-
-    def _raise_marks(
-        self, connection: sqlite3.Connection, stated: Mapping[tuple[str, str], float | None]
-    ) -> Marks:
-        """Hold counters that the API states; return the marks that have risen."""
-        book = self._last_book()
-        marks = read_marks(connection, self._account) if book is None else {**book.marks, **self._raised}
-        raised = raised_marks(marks, {key: value for key, value in stated.items() if value is not None})
-        write_marks(connection, self._account, raised)
-        return raised
-
-    def _known_chargers(self, connection: sqlite3.Connection) -> chargers.KnownChargers:
-        book = self._last_book()
-        if book is None or self._change == Change.SESSIONS:
-            return chargers.KnownChargers(
-                chargers.pinned_labels(connection, self._account), chargers.read_meters(connection, self._account)
+        # A book that was read before a rollback may never have been true; one with recent ends changes with time.
+        book_of = (self._database.rollbacks, name_unlinked)
+        former = self._book if self._book_of == book_of and self._book and not self._book.ended else None
+        with self._database.transaction() as connection:
+            if name_unlinked and former is None:
+                chargers.pin_unlinked(connection, self._account, self._labels)
+            book = read_book(
+                connection,
+                self._account,
+                self._vehicles,
+                now_seconds,
+                persistent=self._database.persistent,
+                former=former,
             )
-        return chargers.KnownChargers(book.labels, {**book.meters, **self._meters})
+        self._book, self._book_of = book, book_of
+        return book
 
     def _save_success(
         self,
@@ -212,23 +189,42 @@ class AccountLedger:
         pause: Pause,
         response: ApiResponse[object],
         *,
-        body: object | None = None,
+        keep: bool = True,
     ) -> None:
-        _save_success(connection, self._account, endpoint, pause, malformed=len(response.malformed))
-        if body is not None:
-            _save_body(connection, self._account, endpoint, msgspec.json.encode(body))
+        """Note, and count, a refresh that succeeded; its time is that of the request.
 
-    def _note(
-        self,
-        change: Change,
-        *,
-        meters: Mapping[str, Meter] = MappingProxyType({}),
-        raised: Marks = MappingProxyType({}),
-    ) -> None:
-        """Note in what the next book differs."""
-        self._change = max(self._change, change)
-        self._meters = {**self._meters, **meters}
-        self._raised = {**self._raised, **raised}
+        With ``keep`` the response is served again after a restart.
+        """
+        connection.execute(
+            """INSERT INTO endpoints
+                 (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
+               VALUES (?, ?, ?, ?, ?, 1, ?, ?, 1)
+               ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
+                 pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
+                 succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed,
+                 succeeded = succeeded + 1""",
+            (
+                self._account,
+                endpoint,
+                pause.requested_at_seconds,
+                pause.length_s,
+                pause.failures,
+                pause.requested_at_seconds,
+                len(response.malformed),
+            ),
+        )
+        connection.executemany(
+            """INSERT INTO malformed_fields VALUES (?, ?, ?, 1)
+               ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
+            [(self._account, endpoint, fault.field) for fault in response.malformed_fields],
+        )
+        if keep:  # one that is as before is not written again
+            connection.execute(
+                """INSERT INTO last_answers VALUES (?, ?, ?)
+                   ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
+                   WHERE body != excluded.body""",
+                (self._account, endpoint, msgspec.json.encode(response.content)),
+            )
 
 
 def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
@@ -251,6 +247,11 @@ def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, En
         "SELECT endpoint, code, count FROM requests WHERE account = ? ORDER BY endpoint, code", (account,)
     ):
         failed.setdefault(endpoint, []).append((code, count))
+    fields: dict[str, list[tuple[str, int]]] = {}
+    for endpoint, field, count in connection.execute(
+        "SELECT endpoint, field, count FROM malformed_fields WHERE account = ? ORDER BY field", (account,)
+    ):
+        fields.setdefault(endpoint, []).append((field, count))
     rows = connection.execute(
         "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
         "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = ?",
@@ -264,14 +265,11 @@ def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, En
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            requests=tuple(_counts(succeeded, failed.get(endpoint, []))),
+            malformed_fields=tuple(fields.get(endpoint, ())),
+            requests=tuple(sorted(([("200", succeeded)] if succeeded else []) + failed.get(endpoint, []))),
         )
         for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows
     }
-
-
-def _counts(succeeded: int, failed: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    return sorted([("200", succeeded), *failed]) if succeeded else failed
 
 
 def _save_request(connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause) -> None:
@@ -280,43 +278,4 @@ def _save_request(connection: sqlite3.Connection, account: int, endpoint: str, p
            ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
              pause_s = excluded.pause_s, failures = excluded.failures""",
         (account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures),
-    )
-
-
-def _save_success(
-    connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause, *, malformed: int
-) -> None:
-    """Note, and count, a refresh that succeeded; its time is that of the request."""
-    at_seconds = pause.requested_at_seconds
-    connection.execute(
-        """INSERT INTO endpoints
-             (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
-           VALUES (?, ?, ?, ?, ?, 1, ?, ?, 1)
-           ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
-             pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
-             succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed,
-             succeeded = succeeded + 1""",
-        (account, endpoint, at_seconds, pause.length_s, pause.failures, at_seconds, malformed),
-    )
-
-
-def _save_body(connection: sqlite3.Connection, account: int, endpoint: str, body: bytes) -> None:
-    """Keep the last good API response; one that is as before is not written again."""
-    connection.execute(
-        """INSERT INTO last_answers VALUES (?, ?, ?)
-           ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body WHERE body != excluded.body""",
-        (account, endpoint, body),
-    )
-
-
-def _save_failure(connection: sqlite3.Connection, account: int, endpoint: str, error: ApiError) -> None:
-    """Count a request that failed, by its code, and note why."""
-    connection.execute(
-        """INSERT INTO requests VALUES (?, ?, ?, 1)
-           ON CONFLICT (account, endpoint, code) DO UPDATE SET count = count + 1""",
-        (account, endpoint, error.code),
-    )
-    connection.execute(
-        "UPDATE endpoints SET up = 0, error = ? WHERE account = ? AND endpoint = ?",
-        (str(error)[:_LONGEST_ERROR], account, endpoint),
     )

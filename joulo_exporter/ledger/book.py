@@ -1,20 +1,21 @@
 """The book of an account: totals per charger and vehicle, held so that no counter falls, and its last sessions.
 
 Sums over sessions are kept, not recounted: the totals' table changes with each session. The book adds the
-high-water marks, the highest value that each counter has ever shown; it is read whole, or brought up to date.
+high-water marks, the highest value that each counter has ever shown.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from operator import add
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.ledger.chargers import pinned_labels, read_meters
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED
+from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from joulo_exporter.ledger.chargers import Meter
+    from joulo_exporter.ledger.sessions import StoredSession
 
 NEWS_SHOWN_S = 3600.0
 """Seconds for which a session that has ended is among ``Book.ended``."""
@@ -48,20 +50,6 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
     """Of the finished ones."""
 
 
-class FinishedSession(msgspec.Struct, frozen=True, gc=False):
-    """A session that has ended; ``None`` is a value that the API has not given."""
-
-    id: str
-    charger_id: str
-    started_at_seconds: float | None
-    ended_at_seconds: float
-    kwh_hundredths: int | None
-    credits_hundredths: int | None
-    id_tag: str | None
-    end_seen_at_seconds: float | None
-    """When ``/sessions`` first listed the end; ``None`` if it has not, or if that was no news."""
-
-
 class Book(msgspec.Struct, frozen=True, gc=False):
     """The ledger's view of one account at one moment."""
 
@@ -71,9 +59,9 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """By charger id."""
     vehicles: Mapping[str, Totals]
     """By vehicle, ``unknown`` among them."""
-    last_sessions: Mapping[str, FinishedSession]
+    last_sessions: Mapping[str, StoredSession]
     """The finished session that ended last, by charger id."""
-    ended: tuple[FinishedSession, ...]
+    ended: tuple[StoredSession, ...]
     """Every session whose end was news in the last hour, the latest first."""
     id_tags: Mapping[str, str]
     """Tag of sessions in progress that have shown one before, by session id."""
@@ -92,6 +80,8 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
 
 _FIGURES = Totals.__struct_fields__
+_CHARGER_SERIES = tuple(f"charger_{figure}" for figure in _FIGURES)
+_VEHICLE_SERIES = tuple(f"vehicle_{figure}" for figure in _FIGURES)
 
 
 # Reading the book ---------------------------------------------------------------------------------
@@ -104,40 +94,57 @@ def read_book(
     now_seconds: float,
     *,
     persistent: bool,
+    former: Book | None = None,
 ) -> Book:
-    """Return the account as it is to be served; the returned totals are held from now on."""
-    complete = load_walk(connection, account).complete
+    """Return the account as it is to be served; the returned totals are held from now on.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        vehicles: the configuration's vehicles, by tag.
+        now_seconds: wall-clock time.
+        persistent: whether the ledger outlives the process.
+        former: a book of the same chargers and sessions, of which only energy and readings may have changed.
+    """
     marks = read_marks(connection, account)
-    labels = pinned_labels(connection, account)
-    held = HeldTotals({}, {}, {})
-    if complete:
-        held = held_totals(totals_by_tag(connection, account), labels, vehicles, marks)
-        write_marks(connection, account, held.raised)
-    sessions, back_to_seconds = count_sessions(connection, account)
-    return Book(
-        labels=labels,
-        chargers=held.chargers,
-        vehicles=held.vehicles,
-        last_sessions=_last_sessions(connection, account),
-        ended=_recently_ended(connection, account, now_seconds),
-        id_tags=_tags_in_progress(connection, account),
+    book = former or _without_figures(connection, account, now_seconds, persistent=persistent)
+    by_charger_id: dict[str, Totals] = {}
+    by_vehicle_name: dict[str, Totals] = {}
+    if book.complete:
+        rows = totals_by_tag(connection, account)
+        by_charger_id, by_vehicle_name, risen = held_totals(rows, book.labels, vehicles, marks)
+        raise_marks(connection, account, risen)
+    return msgspec.structs.replace(
+        book,
+        chargers=by_charger_id,
+        vehicles=by_vehicle_name,
         meters=read_meters(connection, account),
         marks={key: value for key, value in marks.items() if key[0] in API_COUNTERS},
-        complete=complete,
+    )
+
+
+def _without_figures(
+    connection: sqlite3.Connection, account: int, now_seconds: float, *, persistent: bool
+) -> Book:
+    sessions, back_to_seconds = count_sessions(connection, account)
+    return Book(
+        labels=pinned_labels(connection, account),
+        chargers={},
+        vehicles={},
+        last_sessions=_last_sessions(connection, account),
+        ended=_recently_ended(connection, account, now_seconds),
+        id_tags={
+            session.id: session.id_tag
+            for session in sessions_in_progress(connection, account).values()
+            if session.id_tag is not None
+        },
+        meters={},
+        marks={},
+        complete=load_walk(connection, account).complete,
         sessions=sessions,
         back_to_seconds=back_to_seconds,
         persistent=persistent,
     )
-
-
-def with_new_sums(connection: sqlite3.Connection, account: int, book: Book, vehicles: Mapping[str, str]) -> Book:
-    """Return a book of the same sessions with their present energy; the returned totals are held from now on."""
-    if not book.complete:
-        return book
-    marks = _marks_of(book, vehicles)
-    held = held_totals(totals_by_tag(connection, account), book.labels, vehicles, marks)
-    write_marks(connection, account, held.raised)
-    return msgspec.structs.replace(book, chargers=held.chargers, vehicles=held.vehicles)
 
 
 def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, float | None]:
@@ -150,64 +157,43 @@ def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, f
     return sessions or 0, back_to_seconds
 
 
-def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, FinishedSession]:
-    rows = connection.execute(
-        """SELECT s.id, s.charger_id, s.started_at, s.ended_at, s.kwh_hundredths, s.credits_hundredths,
-                  s.id_tag, s.end_seen_at
-           FROM (SELECT DISTINCT charger_id FROM totals WHERE account = :account AND entries > 0) c
-           JOIN sessions s ON s.account = :account AND s.id = (
-             SELECT id FROM sessions
-             WHERE account = :account AND charger_id = c.charger_id AND ended_at IS NOT NULL AND withdrawn = 0
-             ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)""",
+def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
+    sessions = select_sessions(
+        connection,
+        """account = :account AND id IN (
+             SELECT (SELECT id FROM sessions
+                     WHERE account = :account AND charger_id = c.charger_id
+                       AND ended_at IS NOT NULL AND withdrawn = 0
+                     ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)
+             FROM (SELECT DISTINCT charger_id FROM totals WHERE account = :account AND entries > 0) c)""",
         {"account": account},
     )
-    return {row[1]: FinishedSession(*row) for row in rows}
+    return {session.charger_id: session for session in sessions.values()}
 
 
-def _recently_ended(
-    connection: sqlite3.Connection, account: int, now_seconds: float
-) -> tuple[FinishedSession, ...]:
+def _recently_ended(connection: sqlite3.Connection, account: int, now_seconds: float) -> tuple[StoredSession, ...]:
     """Return the sessions whose end was news in the last hour; one that goes on after all stays among them.
 
     An end that a fast clock has dated ahead is none of them: it would be news, and messages, until that time has
     come.
     """
-    rows = connection.execute(
-        """SELECT id, charger_id, started_at, COALESCE(ended_at, live_at), kwh_hundredths, credits_hundredths,
-                  id_tag, end_seen_at
-           FROM sessions INDEXED BY sessions_by_news
-           WHERE account = ? AND end_seen_at > ? AND end_seen_at <= ? AND withdrawn = 0
+    sessions = select_sessions(
+        connection,
+        """account = ? AND end_seen_at > ? AND end_seen_at <= ? AND withdrawn = 0
            ORDER BY end_seen_at DESC, id LIMIT ?""",
         (account, now_seconds - NEWS_SHOWN_S, now_seconds, _MOST_NEWS),
+        index="sessions_by_news",
     )
-    return tuple(FinishedSession(*row) for row in rows)
-
-
-def _tags_in_progress(connection: sqlite3.Connection, account: int) -> dict[str, str]:
-    rows = connection.execute(
-        # Named, since SQLite prefers the primary key, and with it every session that there ever was.
-        """SELECT id, id_tag FROM sessions INDEXED BY sessions_open
-           WHERE account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND id_tag IS NOT NULL""",
-        (account,),
-    )
-    return dict(rows.fetchall())
+    return tuple(sessions.values())
 
 
 # High-water marks ---------------------------------------------------------------------------------
 
 
-class HeldTotals(msgspec.Struct, frozen=True):
-    """Totals as they are served, and the marks that they have raised."""
-
-    chargers: dict[str, Totals]
-    vehicles: dict[str, Totals]
-    raised: Marks
-
-
 def held_totals(
     rows: list[tuple[str, str, Totals]], charger_ids: Iterable[str], vehicles: Mapping[str, str], marks: Marks
-) -> HeldTotals:
-    """Return the totals of chargers and vehicles, each figure held at its high-water mark.
+) -> tuple[dict[str, Totals], dict[str, Totals], Marks]:
+    """Return the totals by charger id and by vehicle, each figure held at its mark, and the marks that have risen.
 
     Args:
         rows: the present sums, as ``totals_by_tag`` returns them.
@@ -215,44 +201,39 @@ def held_totals(
         vehicles: the configuration's vehicles, by tag.
         marks: of the account.
     """
-    sums, raised = by_charger(rows), dict[tuple[str, str], float]()
-    return HeldTotals(
+    risen: dict[tuple[str, str], float] = {}
+
+    def held(series: tuple[str, ...], key: str, truth: Totals) -> Totals:
+        figures = []
+        for name, value in zip(series, msgspec.structs.astuple(truth), strict=True):
+            mark = marks.get((name, key))
+            if mark is None or value > mark:
+                risen[name, key] = value
+            figures.append(value if mark is None else max(value, int(mark)))
+        return Totals(*figures)
+
+    sums = by_charger(rows)
+    return (
         {
-            charger_id: _held("charger", charger_id, sums.get(charger_id, Totals()), marks, raised)
+            charger_id: held(_CHARGER_SERIES, charger_id, sums.get(charger_id, Totals()))
             for charger_id in charger_ids
         },
         {
-            vehicle: _held("vehicle", vehicle_definition(vehicle, vehicles), truth, marks, raised)
+            vehicle: held(_VEHICLE_SERIES, vehicle_definition(vehicle, vehicles), truth)
             for vehicle, truth in by_vehicle(rows, vehicles).items()
         },
-        raised,
+        risen,
     )
 
 
-def _held(series: str, key: str, truth: Totals, marks: Marks, raised: dict[tuple[str, str], float]) -> Totals:
-    """Return the totals with each figure held on its own; ``raised`` takes the new heights."""
-    values = {(f"{series}_{name}", key): getattr(truth, name) for name in _FIGURES}
-    raised |= raised_marks(marks, values)
-    return Totals(*(max(value, int(marks.get(mark, value))) for mark, value in values.items()))
-
-
-def _marks_of(book: Book, vehicles: Mapping[str, str]) -> Marks:
-    """Return the marks of a book's totals, which were held: their figures are the marks."""
-    parts = [("charger", charger_id, totals) for charger_id, totals in book.chargers.items()]
-    parts += [("vehicle", vehicle_definition(name, vehicles), totals) for name, totals in book.vehicles.items()]
-    return {(f"{series}_{name}", key): getattr(totals, name) for series, key, totals in parts for name in _FIGURES}
-
-
-def raised_marks(marks: Marks, values: Marks) -> dict[tuple[str, str], float]:
-    """Return the values that are higher than their marks, or have none yet."""
-    return {key: value for key, value in values.items() if key not in marks or value > marks[key]}
-
-
-def write_marks(connection: sqlite3.Connection, account: int, raised: Marks) -> None:
-    """Write down the marks that have risen."""
+def raise_marks(
+    connection: sqlite3.Connection, account: int, values: Mapping[tuple[str, str], float | None]
+) -> None:
+    """Raise each mark to its value, if there is one, unless it is as high or higher."""
     connection.executemany(
-        "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
-        [(account, series, key, value) for (series, key), value in raised.items()],
+        "INSERT INTO marks VALUES (?, ?, ?, ?) ON CONFLICT (account, series, key) DO UPDATE SET "
+        "value = excluded.value WHERE excluded.value > value",
+        [(account, *key, value) for key, value in values.items() if value is not None],
     )
 
 
@@ -299,21 +280,14 @@ def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
     A vehicle's counters then count another thing. Held to the former height, ``unknown`` would keep the energy of
     a tag that has got a vehicle, and the sum of all vehicles would have it twice.
     """
-    if vehicle == UNKNOWN_VEHICLE:  # counts the tags that no other vehicle has
-        tags = sorted(tag for tag, name in vehicles.items() if name != vehicle)
-    else:
-        tags = sorted(tag for tag, name in vehicles.items() if name == vehicle)
+    counts_the_rest = vehicle == UNKNOWN_VEHICLE  # the tags that no other vehicle has
+    tags = sorted(tag for tag, name in vehicles.items() if (name == vehicle) != counts_the_rest)
     return f"{vehicle}/{hashlib.sha256(msgspec.json.encode(tags)).hexdigest()[:12]}"
 
 
 def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
     sums: dict[str, Totals] = {}
     for key, totals in pairs:
-        so_far = sums.get(key)
-        sums[key] = totals if so_far is None else _sum(so_far, totals)
+        so_far = sums.get(key, Totals())
+        sums[key] = Totals(*map(add, msgspec.structs.astuple(so_far), msgspec.structs.astuple(totals)))
     return sums
-
-
-def _sum(one: Totals, other: Totals) -> Totals:
-    figures = zip(msgspec.structs.astuple(one), msgspec.structs.astuple(other), strict=True)
-    return Totals(*(first + second for first, second in figures))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.ledger.sessions import (
-    Change,
+    goes_on,
     save_session,
     seen_live,
+    sessions_by_id,
     sessions_in_progress,
-    stored_session,
     vanished,
 )
 
@@ -40,56 +40,42 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
         return (self.wh - self.former_wh) / hours if hours > 0 and self.wh >= self.former_wh else None
 
 
-class KnownChargers(msgspec.Struct, frozen=True):
-    """Labels and meters of an account's chargers, by charger id, before an API response."""
-
-    labels: Mapping[str, str]
-    meters: Mapping[str, Meter]
-
-
-class ChargersUpdate(msgspec.Struct, frozen=True):
-    """Changes that an API response of ``/chargers`` has made."""
-
-    session_ended: bool
-    change: Change
-    meters: dict[str, Meter]
-    """Readings that are new, by charger id."""
-
-
 def record_chargers(
     connection: sqlite3.Connection,
     account: int,
     chargers: Iterable[Charger],
     configured_labels: Mapping[str, str],
-    known: KnownChargers,
+    meters: Mapping[str, Meter],
     now_seconds: float,
-) -> ChargersUpdate:
+) -> tuple[bool, bool]:
     """Store sessions in progress, and end those that a charger of the API response no longer shows.
 
     A charger that is not in the response changes nothing.
+
+    Returns:
+        Whether a session has ended; whether anything but energy and readings has changed.
     """
-    session_ended, changes, meters = False, [Change.NONE], {}
+    session_ended = changed = False
     in_progress = sessions_in_progress(connection, account)
+    labels = pinned_labels(connection, account)
     for charger in chargers:
         session = charger.session
-        if charger.id not in known.labels:
+        if charger.id not in labels:
             slug = configured_labels.get(charger.id) or charger.slug
-            pin_label(connection, account, charger.id, slug=slug, name=charger.nickname)
-            changes.append(Change.SESSIONS)
+            _pin_label(connection, account, labels, charger.id, slug or _slug(charger.nickname))
+            changed = True
         for stored in [stored for stored in in_progress.values() if stored.charger_id == charger.id]:
             if not charger.session_unreadable and (session is None or stored.id != session.id):
                 del in_progress[stored.id]
-                changes.append(save_session(connection, account, stored, vanished(stored)))
-                session_ended = True
+                save_session(connection, account, stored, vanished(stored))
+                session_ended = changed = True
         if session is not None:
-            old = in_progress.get(session.id) or stored_session(connection, account, session.id)
+            old = in_progress.get(session.id) or sessions_by_id(connection, account, [session.id]).get(session.id)
             in_progress[session.id] = seen_live(old, charger.id, session, now_seconds)
-            changes.append(save_session(connection, account, old, in_progress[session.id]))
-        meter = _new_reading(charger, known.meters.get(charger.id))
-        if meter is not None:
-            meters[charger.id] = meter
-    _save_meters(connection, account, meters)
-    return ChargersUpdate(session_ended, max(changes), meters)
+            save_session(connection, account, old, in_progress[session.id])
+            changed = changed or not goes_on(old, in_progress[session.id])
+        _save_meter(connection, account, charger, meters.get(charger.id))
+    return session_ended, changed
 
 
 # Meters -------------------------------------------------------------------------------------------
@@ -103,26 +89,25 @@ def read_meters(connection: sqlite3.Connection, account: int) -> dict[str, Meter
     return {charger_id: Meter(*readings) for charger_id, *readings in rows}
 
 
-def _new_reading(charger: Charger, known: Meter | None) -> Meter | None:
-    """Return a reading that is new, and the one before it; one older than the known one is not new."""
+def _save_meter(connection: sqlite3.Connection, account: int, charger: Charger, known: Meter | None) -> None:
+    """Keep a reading that is new, and the one before it; one older than the known one is not new."""
     wh, at_seconds = charger.meter_wh, charger.meter_at_seconds
     if wh is None or at_seconds is None:
-        return None
+        return
     if known is None:
-        return Meter(wh, at_seconds)
-    if at_seconds > known.at_seconds:
-        return Meter(wh, at_seconds, known.wh, known.at_seconds)
-    if at_seconds == known.at_seconds and wh != known.wh:
-        return Meter(wh, at_seconds, known.former_wh, known.former_at_seconds)
-    return None
-
-
-def _save_meters(connection: sqlite3.Connection, account: int, meters: Mapping[str, Meter]) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO meters (account, charger_id, wh, at, former_wh, former_at) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        [(account, charger_id, *msgspec.structs.astuple(meter)) for charger_id, meter in meters.items()],
-    )
+        meter = Meter(wh, at_seconds)
+    elif at_seconds > known.at_seconds:
+        meter = Meter(wh, at_seconds, known.wh, known.at_seconds)
+    elif at_seconds == known.at_seconds:
+        meter = msgspec.structs.replace(known, wh=wh)
+    else:
+        return
+    if meter != known:
+        connection.execute(
+            "INSERT OR REPLACE INTO meters (account, charger_id, wh, at, former_wh, former_at) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (account, charger.id, *msgspec.structs.astuple(meter)),
+        )
 
 
 # Labels: chosen once, kept for ever, taken by no two chargers of an account -------------------------
@@ -134,21 +119,6 @@ def pinned_labels(connection: sqlite3.Connection, account: int) -> dict[str, str
     return dict(rows.fetchall())
 
 
-def pin_label(
-    connection: sqlite3.Connection,
-    account: int,
-    charger_id: str,
-    *,
-    slug: str | None = None,
-    name: str | None = None,
-) -> None:
-    """Give a charger its label, unless it has one: slug, else the name as a slug, else the start of its id."""
-    labels = pinned_labels(connection, account)
-    if charger_id not in labels:
-        wanted = slug or _slug(name or "") or charger_id[:_ID_START]
-        _insert_label(connection, account, charger_id, _free_label(wanted, charger_id, set(labels.values())))
-
-
 def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels: Mapping[str, str]) -> None:
     """Give a label to chargers that only sessions name: they are no longer linked to the account."""
     rows = connection.execute(
@@ -157,14 +127,14 @@ def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels
            GROUP BY charger_id""",
         (account,),
     ).fetchall()
+    labels = pinned_labels(connection, account) if rows else {}
     for (charger_id,) in rows:
         (nickname,) = connection.execute(
             "SELECT charger_nickname FROM sessions WHERE account = ? AND charger_id = ? "
             "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
             (account, charger_id),
         ).fetchone()
-        slug = configured_labels.get(charger_id)
-        pin_label(connection, account, charger_id, slug=slug, name=nickname)
+        _pin_label(connection, account, labels, charger_id, configured_labels.get(charger_id) or _slug(nickname))
 
 
 def apply_configured_labels(connection: sqlite3.Connection, account: int, configured: Mapping[str, str]) -> None:
@@ -179,26 +149,33 @@ def apply_configured_labels(connection: sqlite3.Connection, account: int, config
         if charger_id in labels and labels[charger_id] != wanted
     }
     # Together: two chargers may swap their labels, and neither is to get another one at the next start.
-    taken = {label for charger_id, label in labels.items() if charger_id not in changing}
     for charger_id in changing:
         connection.execute("DELETE FROM chargers WHERE account = ? AND charger_id = ?", (account, charger_id))
+        del labels[charger_id]
     for charger_id, wanted in changing.items():
-        label = _free_label(wanted, charger_id, taken)
-        _insert_label(connection, account, charger_id, label)
-        taken.add(label)
+        _pin_label(connection, account, labels, charger_id, wanted)
 
 
-def _insert_label(connection: sqlite3.Connection, account: int, charger_id: str, label: str) -> None:
+def _pin_label(
+    connection: sqlite3.Connection, account: int, labels: dict[str, str], charger_id: str, wanted: str
+) -> None:
+    """Give a charger the label, else the start of its id; if another charger has it, with the id behind it.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        labels: those given so far, by charger id; the new one is added.
+        charger_id: the charger.
+        wanted: the label; empty for none.
+    """
+    wanted, taken = wanted or charger_id[:_ID_START], set(labels.values())
+    candidates = (wanted, f"{wanted}-{charger_id[:_ID_START]}", f"{wanted}-{charger_id}")
+    label = next((label for label in candidates if label not in taken), f"{wanted}-{charger_id}-{len(taken)}")
+    labels[charger_id] = label
     connection.execute("INSERT INTO chargers VALUES (?, ?, ?)", (account, charger_id, label))
 
 
-def _slug(name: str) -> str:
+def _slug(name: str | None) -> str:
     from slugify import slugify  # noqa: PLC0415 -- its tables are large, and needed once in the life of a charger
 
     return slugify(name, max_length=64) if name else ""
-
-
-def _free_label(wanted: str, charger_id: str, taken: set[str]) -> str:
-    """Return the label; if another charger has it, with the id's start behind it, or the whole id."""
-    candidates = (wanted, f"{wanted}-{charger_id[:_ID_START]}", f"{wanted}-{charger_id}")
-    return next((label for label in candidates if label not in taken), f"{wanted}-{charger_id}-{len(taken)}")

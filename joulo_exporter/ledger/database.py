@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
@@ -16,7 +21,6 @@ from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 _logger = logging.getLogger(__name__)
 
@@ -24,8 +28,19 @@ Work = Callable[[], Any]
 Done = tuple[Any, BaseException | None]
 """The result of a piece of work, or the error that it raised."""
 
+_Waiting = tuple[Work, "asyncio.Future[Any]"]
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+
 FILE_NAME = "ledger.sqlite3"
 LOCK_NAME = "ledger.lock"
+
+MOUNTS = Path("/proc/self/mounts")
+"""Linux' list of what is mounted where, with its file system."""
+
+_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 _CACHE_KIB = 16 * 1024
 """Cache of the file's pages; holds all that a thousand accounts change in a minute, so that none is read again."""
@@ -34,6 +49,16 @@ _JOURNAL_PAGES = 4000
 """Pages in the journal before the file is brought up to date: a page that changes often is copied once."""
 
 _JOURNAL_LIMIT_BYTES = 4200 * _JOURNAL_PAGES
+
+LARGEST_BATCH = 100
+"""Work in one commit; bounds how long a failure of all is tried again, one by one."""
+
+_RESULTS_AT_ONCE = 6
+"""Each caller that gets its result goes on at once, with a snapshot to render or a request to send: the event loop
+serves others in between."""
+
+_RESULTS_APART_S = 0.005
+"""Between those, so that the API responses to their requests do not come all at once either."""
 
 
 class Database:
@@ -44,23 +69,20 @@ class Database:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self.persistent = folder is not None
+        """Whether the ledger outlives the process."""
+        self._place = ":memory:" if folder is None else str(folder / FILE_NAME)
         self._lock_fd: int | None = None
         self._in_batch = self._batch_failed = False
         self.rollbacks = 0
-        """Transactions that were rolled back: what was read in one of them may never have been true."""
+        """Transactions that were rolled back."""
         if folder is not None:
             self._lock_fd = _locked(folder)
         try:
-            self._connection = _opened(":memory:" if folder is None else str(folder / FILE_NAME))
+            self._connection = _opened(self._place)
         except BaseException:
             self._unlock()
             raise
-
-    @property
-    def persistent(self) -> bool:
-        """Return whether the ledger outlives the process."""
-        return self._folder is not None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -73,21 +95,15 @@ class Database:
         """
         try:
             if self._in_batch:
-                with self._part_of_batch():
-                    yield self._connection
+                yield self._connection
             else:
                 self._connection.execute("BEGIN IMMEDIATE")
                 with self._committed():
                     yield self._connection
-        except sqlite3.Error as error:
-            raise _as_ledger_error(error, self._place) from error
-
-    @contextlib.contextmanager
-    def _part_of_batch(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
+        except BaseException as error:
             self._batch_failed = True
+            if isinstance(error, sqlite3.Error):
+                raise as_ledger_error(error, self._place) from error
             raise
 
     def run_batch(self, works: Sequence[Work]) -> list[Done]:
@@ -100,7 +116,7 @@ class Database:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            return [(None, _as_ledger_error(error, self._place))] * len(works)
+            return [(None, as_ledger_error(error, self._place))] * len(works)
         self._in_batch, self._batch_failed = True, False
         try:
             with self._committed():
@@ -136,10 +152,6 @@ class Database:
             self._connection.close()
         self._unlock()
 
-    @property
-    def _place(self) -> str:
-        return "memory" if self._folder is None else str(self._folder / FILE_NAME)
-
     def _unlock(self) -> None:
         if self._lock_fd is not None:
             os.close(self._lock_fd)
@@ -153,6 +165,91 @@ def _run(work: Work) -> Done:
         return None, error
 
 
+class Batches:
+    """Runs the ledger's work of many accounts by one thread, with one commit for all that waits; an ``Offload``.
+
+    A commit waits for the disk and costs far more than the statements of an account. No caller gets its result
+    before the commit that holds it.
+
+    Args:
+        database: the ledger's file, used by this alone.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.interval_s = 0.0
+        """The least time from the beginning of a batch to that of the next, unless that one is full."""
+        self._database = database
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._waiting: list[_Waiting] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._began_at_s = float("-inf")
+        self._writing: asyncio.Future[list[Done]] | None = None
+
+    def __call__(
+        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> asyncio.Future[Result]:
+        """Return the result of ``work(*args, **kwargs)``, or raise its error, once its writes are durable."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((partial(work, *args, **kwargs), future))
+        self._schedule()
+        return future
+
+    async def close(self) -> None:
+        """Write what waits, then close the file, by the ledger's own thread."""
+        self.interval_s = 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._writing is not None or self._waiting:
+            self._schedule()
+            await asyncio.sleep(0) if self._writing is None else await asyncio.wait([self._writing])
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+        self._thread.shutdown()
+
+    def _schedule(self) -> None:
+        """See to it that waiting work is done: at once, or when enough time has passed."""
+        if self._writing is not None or not self._waiting:
+            return
+        full = len(self._waiting) == LARGEST_BATCH
+        if self._timer is not None and not full:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        wait_s = 0.0 if len(self._waiting) >= LARGEST_BATCH else self._began_at_s + self.interval_s - loop.time()
+        # Never in this event-loop iteration: work that comes in the same one is done along with it.
+        self._timer = loop.call_later(max(0.0, wait_s), self._write)
+
+    def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        self._began_at_s = loop.time()
+        taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+        batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is not done
+        works = [work for work, _ in batch]
+        self._writing = loop.run_in_executor(self._thread, self._database.run_batch, works)
+        self._writing.add_done_callback(lambda written: self._written(batch, written))
+
+    def _written(self, batch: list[_Waiting], written: asyncio.Future[list[Done]]) -> None:
+        self._writing = None
+        self._schedule()
+        futures = [future for _, future in batch]
+        error = written.exception()
+        results = [(None, error)] * len(futures) if error else written.result()
+        self._deliver(list(zip(futures, results, strict=True)))
+
+    def _deliver(self, results: list[tuple[asyncio.Future[Any], Done]]) -> None:
+        for future, (result, error) in results[:_RESULTS_AT_ONCE]:
+            if future.done():  # cancelled while it was written
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        if results[_RESULTS_AT_ONCE:]:
+            asyncio.get_running_loop().call_later(_RESULTS_APART_S, self._deliver, results[_RESULTS_AT_ONCE:])
+
+
 def open_ledger(folder: Path, now_seconds: float) -> Database:
     """Open the ledger; put a damaged one aside and begin anew; without a usable path keep it in memory.
 
@@ -163,6 +260,15 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
     Raises:
         LedgerLockedError: another process has it; two exporters would ask the API twice as often.
     """
+    if (kind := _file_system(folder)) in _NETWORK_FILE_SYSTEMS:
+        event(
+            _logger,
+            "warn",
+            "SQLite's journal does not work on a network file system, and the ledger can be damaged; "
+            "give the exporter a folder on a local disk, with --storage.path",
+            path=folder,
+            type=kind,
+        )
     try:
         try:
             return Database(folder)
@@ -182,6 +288,20 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
             err=error,
         )
         return Database(None)
+
+
+def _file_system(folder: Path) -> str | None:
+    """Return the type of the file system that holds a folder; ``None`` where the system does not tell."""
+    try:
+        text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    types = {}  # a later mount hides an earlier one at the same place
+    for line in filter(None, text.split("\n")):
+        _, place, kind, *_ = line.split(" ")
+        types[Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), place))] = kind
+    resolved = folder.resolve()
+    return next((types[path] for path in (resolved, *resolved.parents) if path in types), None)
 
 
 def put_aside(folder: Path, now_seconds: float) -> Path:
@@ -231,16 +351,13 @@ def _opened(place: str) -> sqlite3.Connection:
     try:
         # Used by the ledger's own thread after it was made by another; never by two at a time.
         connection = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=5.0)
+        try:
+            _prepare(connection, place)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
-        raise _as_ledger_error(error, place) from error
-    try:
-        _prepare(connection, place)
-    except sqlite3.Error as error:
-        connection.close()
-        raise _as_ledger_error(error, place) from error
-    except LedgerError:
-        connection.close()
-        raise
+        raise as_ledger_error(error, place) from error
     return connection
 
 
@@ -253,21 +370,17 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if place != ":memory:" and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise LedgerDamagedError(f"{place} is damaged")
-    _refuse_newer(connection, place)
-    migrate(connection)
-
-
-def _refuse_newer(connection: sqlite3.Connection, place: str) -> None:
-    """Leave a file alone that has migrations which this version does not know."""
     newer = applied_migrations(connection) - dict(MIGRATIONS).keys()
     if newer:
         raise LedgerVersionError(
             f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
             "run that version, or give this one another --storage.path"
         )
+    migrate(connection)
 
 
-def _as_ledger_error(error: sqlite3.Error, place: str) -> LedgerError:
+def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:
+    """Return an error of SQLite's, about the file at a place, as one of the ledger's."""
     text = " ".join(str(error).split())
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:

@@ -124,27 +124,30 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
     if walk.offset and 0 <= since_newest_s < interval_s:
         return PageRequest(walk, walk.offset)
     walk = msgspec.structs.replace(walk, head_at_seconds=now_seconds)
-    if walk.offset is None and _full_walk_is_due(walk, now_seconds, resync_interval_s):
+    since_walk_s = -1.0 if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
+    is_fresh = walk.generation > 0 and walk.complete and 0 <= since_walk_s < resync_interval_s
+    if walk.offset is None and not is_fresh:  # nor is one that has ended in the future: the clock went back
         walk = _new_walk(walk, now_seconds, full=True)
     return PageRequest(walk)
 
 
-def _full_walk_is_due(walk: Walk, now_seconds: float, resync_interval_s: float) -> bool:
-    if walk.generation == 0 or not walk.complete or walk.finished_at_seconds is None:
-        return True
-    since_s = now_seconds - walk.finished_at_seconds
-    return since_s >= resync_interval_s or since_s < 0  # the clock went back
-
-
 def after_newest_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
-    """Return the walk after the newest page has come."""
+    """Return the walk after the newest page has come.
+
+    After a long absence it may not reach down to what is known. Until the sessions between are read, totals are
+    not complete.
+    """
+    known = msgspec.structs.replace(walk, complete=walk.complete and page.reaches_known)
     if walk.offset is None:
-        return _after_refresh(walk, page, now_seconds)
+        gap = not known.complete and not page.reaches_known
+        return _new_walk(known, now_seconds, full=False, newest=page) if gap else known
     has_begun = walk.offset > 0 or walk.fruitless > 0
     if has_begun and not page.in_this_walk and not page.is_last:
-        return _begin_again(walk, page, now_seconds)
+        # Too many new sessions to connect with this walk. The next one is full: it must not end at the sessions of
+        # this one, which may not reach down to what is known.
+        return _new_walk(known, now_seconds, full=True, newest=page)
     if walk.offset == 0:
-        return after_page(_while_connected(walk, page), page, now_seconds)
+        return after_page(known, page, now_seconds)
     clean = walk.clean and not page.malformed
     return msgspec.structs.replace(walk, offset=walk.offset + page.new, clean=clean)
 
@@ -163,38 +166,14 @@ def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     return msgspec.structs.replace(walk, offset=page.next_offset, fruitless=fruitless)
 
 
-def _begin_again(walk: Walk, page: Page, now_seconds: float) -> Walk:
-    """Return a walk that begins with the newest page, which has too many new sessions to connect with this one.
-
-    It is a full one: it must not end at the sessions of this walk, which may not reach down to what is known.
-    """
-    again = _new_walk(_while_connected(walk, page), now_seconds, full=True)
-    return msgspec.structs.replace(again, offset=page.next_offset, clean=not page.malformed)
-
-
-def _after_refresh(walk: Walk, page: Page, now_seconds: float) -> Walk:
-    walk = _while_connected(walk, page)
-    if walk.complete or page.reaches_known:
-        return walk
-    gap = _new_walk(walk, now_seconds, full=False)
-    return msgspec.structs.replace(gap, offset=page.next_offset, clean=not page.malformed)
-
-
-def _while_connected(walk: Walk, page: Page) -> Walk:
-    """Return the walk after the newest page: incomplete if that page does not reach down to what is known.
-
-    After a long absence it may not. Until the sessions between are read, totals are not complete.
-    """
-    return msgspec.structs.replace(walk, complete=walk.complete and page.reaches_known)
-
-
-def _new_walk(walk: Walk, now_seconds: float, *, full: bool) -> Walk:
+def _new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None = None) -> Walk:
+    """Return a walk that begins with the newest page, or goes on from it when it has come already."""
     return msgspec.structs.replace(
         walk,
         generation=walk.generation + 1,
-        offset=0,
+        offset=0 if newest is None else newest.next_offset,
         full=full,
-        clean=True,
+        clean=newest is None or not newest.malformed,
         fruitless=0,
         started_at_seconds=now_seconds,
     )
@@ -258,7 +237,7 @@ def record_page(
         old = former.get(session.id)
         # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
         # that does not connect is part of none, else the sessions above it would count as seen.
-        generation = after.generation if page.connects else _generation(old)
+        generation = after.generation if page.connects else old.generation if old else 0
         news = _is_news(session, old, walk, now_seconds)
         new = listed(old, session, generation=generation, learned_at_seconds=now_seconds if news else None)
         save_session(connection, account, old, new)
@@ -279,10 +258,6 @@ def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapp
         in_this_walk=sum(stored.generation == generation for stored in former.values()),
         in_earlier_walks=sum(0 < stored.generation < generation for stored in former.values()),
     )
-
-
-def _generation(stored: StoredSession | None) -> int:
-    return 0 if stored is None else stored.generation
 
 
 def _is_news(session: Session, old: StoredSession | None, walk: Walk, now_seconds: float) -> bool:
@@ -315,14 +290,9 @@ def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) 
         "account = ? AND generation < ? AND withdrawn = 0 AND (live_at IS NULL OR live_at < ?)",
         (account, walk.generation, walk.started_at_seconds - _LISTING_LAG_S),
     )
-    if not walk.doubtful and len(missing) > max(_FEW_MISSING, _FEW_MISSING_SHARE * _counted(connection, account)):
+    (counted,) = connection.execute("SELECT SUM(entries) FROM totals WHERE account = ?", (account,)).fetchone()
+    if not walk.doubtful and len(missing) > max(_FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0)):
         return False
     for stored in missing.values():
         save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
     return True
-
-
-def _counted(connection: sqlite3.Connection, account: int) -> int:
-    """Return how many sessions are in the totals."""
-    (count,) = connection.execute("SELECT SUM(entries) FROM totals WHERE account = ?", (account,)).fetchone()
-    return count or 0

@@ -70,7 +70,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        # A refresh writes fewer pages: an answer beside its index, for a long row in an index is spread over
+        # A refresh writes fewer pages: a response beside its index, for a long row in an index is spread over
         # pages of its own; and the count of the usual outcome along with that outcome.
         "0004_refreshes_write_less",
         (
@@ -95,25 +95,27 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX sessions_open ON sessions (account, charger_id) WHERE ended_at IS NULL",
         ),
     ),
+    (
+        "0006_fields_that_cannot_be_used",
+        (
+            """CREATE TABLE malformed_fields (
+                account INTEGER NOT NULL, endpoint TEXT NOT NULL, field TEXT NOT NULL, count INTEGER NOT NULL,
+                PRIMARY KEY (account, endpoint, field)) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 
 def applied_migrations(connection: sqlite3.Connection) -> set[str]:
-    """Return the names of the migrations that the database has.
-
-    Raises:
-        sqlite3.Error: the database cannot be read or written.
-    """
-    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+    """Return the names of the migrations that the database has; none for an empty one."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone() is None:
+        return set()
     return {name for (name,) in connection.execute("SELECT name FROM migrations")}
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Apply the migrations that the database does not have yet.
-
-    Raises:
-        sqlite3.Error: the database cannot be read or written.
-    """
+    """Apply the migrations that the database does not have yet."""
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
     applied = applied_migrations(connection)
     for name, statements in MIGRATIONS:
         if name in applied:
@@ -123,7 +125,7 @@ def migrate(connection: sqlite3.Connection) -> None:
             for statement in statements:
                 connection.execute(statement)
             connection.execute("INSERT INTO migrations VALUES (?)", (name,))
+            connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")

@@ -18,9 +18,9 @@ from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedE
 from joulo_exporter.ledger.account import load_endpoints
 from joulo_exporter.ledger.book import by_charger, count_sessions, held_totals, read_marks, totals_by_tag
 from joulo_exporter.ledger.chargers import pinned_labels
-from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database
+from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database, as_ledger_error
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.migrations import MIGRATIONS
+from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
 from joulo_exporter.models import Charger
 
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ _FORGOTTEN = "what is asked now is not written down"
 _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
 )
+_RESTART = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
 _OTHER_USER = "run this as the exporter's user, and with its --storage.path"
+
+_CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _SESSION_COLUMNS = (
     "s.id, s.charger_id, s.charger_nickname, s.started_at, s.ended_at, s.kwh_hundredths, "
@@ -179,8 +182,7 @@ class LedgerReader:
         number = self._accounts[account]
         rows = totals_by_tag(self._connection, number)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(rows)))
-        held = held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))
-        return held.chargers, held.vehicles
+        return held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))[:2]
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; nothing if there was none that can be read."""
@@ -226,10 +228,19 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     try:
         with contextlib.closing(_connected(path)) as connection:
             connection.execute("BEGIN")
-            _refuse_other_versions(connection, path)
+            known, applied = dict(MIGRATIONS).keys(), applied_migrations(connection)
+            if applied - known:
+                newer = f"a newer version of joulo-exporter ({min(applied - known)}); read it with that one"
+                raise LedgerVersionError(f"{path} was written by {newer}")
+            if known - applied:
+                older = "is empty or from an older version of joulo-exporter; start the exporter first"
+                raise LedgerError(f"{path} {older}")
             yield LedgerReader(connection)
     except sqlite3.Error as error:
-        raise _as_read_error(error, path) from error
+        fault = as_ledger_error(error, path)
+        if isinstance(fault, LedgerDamagedError):
+            raise LedgerDamagedError(f"{fault}; {_RESTART}") from error
+        raise LedgerError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -241,53 +252,20 @@ def _connected(path: Path) -> sqlite3.Connection:
         raise LedgerError(
             f"{path} does not exist; start the exporter first, or name its folder with --storage.path"
         )
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
-    )
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
     try:
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         connection.close()
         # In a folder that may not be written SQLite cannot make the journal's index. Without a journal nobody
         # writes, and the file alone is the ledger.
-        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or _has_journal(
-            path
-        ):
+        journal = path.with_name(f"{path.name}-wal")
+        has_journal = journal.exists() and journal.stat().st_size > 0
+        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE or has_journal:
             raise
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
-    except sqlite3.Error:
-        connection.close()
-        raise
+        return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection
-
-
-def _has_journal(path: Path) -> bool:
-    journal = path.with_name(f"{path.name}-wal")
-    return journal.exists() and journal.stat().st_size > 0
-
-
-def _refuse_other_versions(connection: sqlite3.Connection, path: Path) -> None:
-    known = {name for name, _ in MIGRATIONS}
-    has_table = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone()
-    applied = {name for (name,) in connection.execute("SELECT name FROM migrations")} if has_table else set()
-    if applied - known:
-        raise LedgerVersionError(
-            f"{path} was written by a newer version of joulo-exporter ({min(applied - known)}); "
-            "read it with that one"
-        )
-    if known - applied:
-        raise LedgerError(f"{path} is empty or from an older version of joulo-exporter; start the exporter first")
-
-
-def _as_read_error(error: sqlite3.Error, path: Path) -> LedgerError:
-    text = " ".join(str(error).split())
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return LedgerDamagedError(
-            f"{path} is damaged: {text}; restart the exporter, which puts it aside and reads the history anew, "
-            "or restore a backup"
-        )
-    return LedgerError(f"{path} cannot be read: {text}")
 
 
 # For check, beside the service ------------------------------------------------------------------------
@@ -314,44 +292,35 @@ def open_for_command(folder: Path) -> CommandLedger:
     Raises:
         LedgerLockedError: an exporter has it.
     """
-    if not _is_there(folder) and not _may_be_made(folder):
-        return _reading(folder, f"{folder} {_absence(folder)}: {_FORGOTTEN}; {_OTHER_USER}")
+    obstacle = _obstacle(folder)
     try:
-        return CommandLedger(Database(folder))
+        if obstacle is None:
+            return CommandLedger(Database(folder))
+        note = f"{folder} {obstacle}: {_FORGOTTEN}; {_OTHER_USER}"
     except LedgerLockedError:
         raise
     except LedgerDamagedError as error:
-        return CommandLedger(Database(None), f"{error}: {_FORGOTTEN}; {_DAMAGED}")
+        note = f"{error}: {_FORGOTTEN}; {_DAMAGED}"
     except LedgerVersionError as error:
-        return CommandLedger(Database(None), str(error))
+        note = str(error)
     except LedgerError as error:
-        return _reading(folder, f"{error}: {_FORGOTTEN}; {_OTHER_USER}")
+        note = f"{error}: {_FORGOTTEN}; {_OTHER_USER}"
+    return CommandLedger(Database(None), note, recorded_endpoints(folder))
 
 
-def _is_there(folder: Path) -> bool:
+def _obstacle(folder: Path) -> str | None:
+    """Return why no ledger is made in a folder; ``None`` where there is one, or it may be made."""
     # Through os.path, which takes a folder that may not be entered for one without them.
-    return os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME)  # noqa: PTH110
-
-
-def _may_be_made(folder: Path) -> bool:
+    if os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME):  # noqa: PTH110
+        return None
     user = os.geteuid()
     try:
-        return folder.stat().st_uid == user
+        return None if folder.stat().st_uid == user else "is another user's"
     except FileNotFoundError:
-        return user != 0  # a service seldom runs as root, and could not enter what root makes
-    except OSError:
-        return False
-
-
-def _absence(folder: Path) -> str:
-    """Return why no ledger is made in a folder."""
-    try:
-        folder.stat()
-    except FileNotFoundError:
-        return "does not exist, and root does not make it here"
+        # A service seldom runs as root, and could not enter what root makes.
+        return "does not exist, and root does not make it here" if user == 0 else None
     except OSError as error:
         return f"cannot be entered ({error.strerror})"
-    return "is another user's"
 
 
 def recorded_endpoints(folder: Path) -> Mapping[str, Mapping[str, EndpointRecord]]:
@@ -361,7 +330,3 @@ def recorded_endpoints(folder: Path) -> Mapping[str, Mapping[str, EndpointRecord
             return {account: reader.endpoints(account) for account in reader.accounts}
     except LedgerError:
         return {}
-
-
-def _reading(folder: Path, note: str) -> CommandLedger:
-    return CommandLedger(Database(None), note, recorded_endpoints(folder))

@@ -5,7 +5,6 @@ The latest observation counts, from whichever endpoint it comes; a null never wi
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -35,6 +34,9 @@ _COLUMNS = (
 )
 _NAMES = tuple(_COLUMNS.split(", "))
 
+_NOTHING = (0, 0, 0, 0, 0)
+"""Figures of no session: energy, credits, finished sessions, duration in ms, sessions."""
+
 
 class StoredSession(msgspec.Struct, frozen=True, gc=False):
     """A session with all that either endpoint has said of it; its fields stand in the order of the columns."""
@@ -58,27 +60,10 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     """The latest walk through the history that listed it; 0 if ``/sessions`` never did."""
     withdrawn: bool = False
 
-
-class Contribution(msgspec.Struct, frozen=True, gc=False):
-    """Energy, credits, count and duration that a session adds to the totals of its charger and tag."""
-
-    charger_id: str
-    tag: str
-    kwh_hundredths: int
-    credits_hundredths: int
-    sessions: int
-    """1 for a finished session."""
-    duration_ms: int
-    """Of a finished session."""
-
-
-class Change(IntEnum):
-    """The part of an account's book that a change concerns."""
-
-    NONE = 0
-    SUMS = 1
-    """Totals, and nothing that says which sessions there are."""
-    SESSIONS = 2
+    @property
+    def last_known_end_seconds(self) -> float:
+        """Return its end; of one that goes on after all, when ``/chargers`` showed it last."""
+        return self.ended_at_seconds or self.live_at_seconds or 0.0
 
 
 # Sightings ----------------------------------------------------------------------------------------
@@ -141,6 +126,14 @@ def vanished(old: StoredSession) -> StoredSession:
     return msgspec.structs.replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False)
 
 
+def goes_on(old: StoredSession | None, new: StoredSession) -> bool:
+    """Return whether a session in progress has changed in nothing but its energy, and when it was seen."""
+    if old is None or old.live_at_seconds is None:
+        return False
+    then = msgspec.structs.replace(old, kwh_hundredths=new.kwh_hundredths, live_at_seconds=new.live_at_seconds)
+    return then == new
+
+
 def _latest(new: Value | None, old: Value | None) -> Value | None:
     return old if new is None else new
 
@@ -148,25 +141,22 @@ def _latest(new: Value | None, old: Value | None) -> Value | None:
 # Contributions to the totals ----------------------------------------------------------------------
 
 
-def contribution(session: StoredSession) -> Contribution | None:
-    """Return what the session adds to the totals; nothing once it was withdrawn."""
+def contribution(session: StoredSession) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Return the session's part of the totals, by charger id and tag; none once it was withdrawn."""
     if session.withdrawn:
-        return None
+        return {}
     finished = session.ended_at_seconds is not None
-    return Contribution(
-        charger_id=session.charger_id,
-        tag=_tag_key(session, finished=finished),
-        kwh_hundredths=session.kwh_hundredths or 0,
-        credits_hundredths=session.credits_hundredths or 0,
-        sessions=int(finished),
-        duration_ms=_duration_ms(session),
+    figures = (
+        session.kwh_hundredths or 0,
+        session.credits_hundredths or 0,
+        int(finished),
+        _duration_ms(session),
+        1,
     )
-
-
-def _tag_key(session: StoredSession, *, finished: bool) -> str:
+    tag = UNTAGGED if finished else UNDECIDED
     if session.id_tag:
-        return normal_tag(session.id_tag) or UNTAGGED
-    return UNTAGGED if finished else UNDECIDED
+        tag = normal_tag(session.id_tag) or UNTAGGED
+    return {(session.charger_id, tag): figures}
 
 
 def _duration_ms(session: StoredSession) -> int:
@@ -179,7 +169,11 @@ def _duration_ms(session: StoredSession) -> int:
 
 
 def select_sessions(
-    connection: sqlite3.Connection, condition: str, values: tuple[object, ...], *, index: str | None = None
+    connection: sqlite3.Connection,
+    condition: str,
+    values: tuple[object, ...] | dict[str, object],
+    *,
+    index: str | None = None,
 ) -> dict[str, StoredSession]:
     """Return the sessions, by id, that meet an SQL condition; it and the index are constants of the caller's."""
     table = "sessions" if index is None else f"sessions INDEXED BY {index}"
@@ -196,11 +190,6 @@ def sessions_by_id(connection: sqlite3.Connection, account: int, ids: Iterable[s
     return select_sessions(connection, f"account = ? AND id IN ({marks})", (account, *wanted))
 
 
-def stored_session(connection: sqlite3.Connection, account: int, session_id: str) -> StoredSession | None:
-    """Return the session, if the ledger has it."""
-    return sessions_by_id(connection, account, [session_id]).get(session_id)
-
-
 def sessions_in_progress(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
     """Return the sessions in progress that ``/chargers`` has shown."""
     # The index is named, since SQLite prefers the primary key, and with it every session that there ever was.
@@ -214,10 +203,10 @@ def sessions_in_progress(connection: sqlite3.Connection, account: int) -> dict[s
 
 def save_session(
     connection: sqlite3.Connection, account: int, old: StoredSession | None, new: StoredSession
-) -> Change:
+) -> None:
     """Write the session, and what its change does to the totals; nothing if nothing changed."""
     if old == new:
-        return Change.NONE
+        return
     if old is None:
         connection.execute(
             f"INSERT INTO sessions (account, {_COLUMNS}) "  # noqa: S608 -- no value in it
@@ -226,21 +215,7 @@ def save_session(
         )
     else:
         _update(connection, account, old, new)
-    former, now = contribution(old) if old else None, contribution(new)
-    if former != now:
-        _change_totals(connection, account, former, now)
-    if old is None or _as_listed(old) != _as_listed(new):
-        return Change.SESSIONS
-    return Change.SUMS if former != now else Change.NONE
-
-
-def _as_listed(session: StoredSession) -> StoredSession:
-    """Return what lists of sessions show of one in progress; one that has ended is there with all that it has."""
-    if session.ended_at_seconds is not None:
-        return session
-    # Not when it was seen live, but whether it was: from then on its tag is among the known ones.
-    live_at_seconds = None if session.live_at_seconds is None else 0.0
-    return msgspec.structs.replace(session, kwh_hundredths=None, live_at_seconds=live_at_seconds, generation=0)
+    _change_totals(connection, account, contribution(old) if old else {}, contribution(new))
 
 
 def _update(connection: sqlite3.Connection, account: int, old: StoredSession, new: StoredSession) -> None:
@@ -255,34 +230,26 @@ def _update(connection: sqlite3.Connection, account: int, old: StoredSession, ne
 
 
 def _change_totals(
-    connection: sqlite3.Connection, account: int, former: Contribution | None, now: Contribution | None
+    connection: sqlite3.Connection,
+    account: int,
+    former: dict[tuple[str, str], tuple[int, ...]],
+    now: dict[tuple[str, str], tuple[int, ...]],
 ) -> None:
     """Take the session's former contribution out of the totals, and put the present one in."""
-    if former and now and (former.charger_id, former.tag) == (now.charger_id, now.tag):
-        differences = [a - b for a, b in zip(_figures(now), _figures(former), strict=True)]
-        _add_to_totals(connection, account, now, differences)
-        return
-    if former is not None:
-        _add_to_totals(connection, account, former, [-figure for figure in _figures(former)])
-    if now is not None:
-        _add_to_totals(connection, account, now, _figures(now))
-
-
-def _figures(part: Contribution) -> list[int]:
-    return [part.kwh_hundredths, part.credits_hundredths, part.sessions, part.duration_ms, 1]
-
-
-def _add_to_totals(connection: sqlite3.Connection, account: int, part: Contribution, figures: list[int]) -> None:
-    connection.execute(
-        """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-           ON CONFLICT (account, charger_id, tag) DO UPDATE SET
-             kwh_hundredths = kwh_hundredths + excluded.kwh_hundredths,
-             credits_hundredths = credits_hundredths + excluded.credits_hundredths,
-             sessions = sessions + excluded.sessions,
-             duration_ms = duration_ms + excluded.duration_ms,
-             entries = entries + excluded.entries""",
-        (account, part.charger_id, part.tag, *figures),
-    )
+    for key in former.keys() | now.keys():
+        pairs = zip(now.get(key, _NOTHING), former.get(key, _NOTHING), strict=True)
+        differences = [figure - former_figure for figure, former_figure in pairs]
+        if any(differences):
+            connection.execute(
+                """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                   ON CONFLICT (account, charger_id, tag) DO UPDATE SET
+                     kwh_hundredths = kwh_hundredths + excluded.kwh_hundredths,
+                     credits_hundredths = credits_hundredths + excluded.credits_hundredths,
+                     sessions = sessions + excluded.sessions,
+                     duration_ms = duration_ms + excluded.duration_ms,
+                     entries = entries + excluded.entries""",
+                (account, *key, *differences),
+            )
 
 
 def _from_row(row: tuple[Any, ...]) -> StoredSession:

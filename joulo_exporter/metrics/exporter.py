@@ -68,6 +68,13 @@ FAMILIES = (
         _each(lambda health: health.succeeded_at_seconds),
     ),
     Family(
+        "joulo_token_refused_timestamp_seconds",
+        "gauge",
+        "When the API refused the token last at the endpoint (401 or 403), Unix time; absent if it never did.",
+        ("endpoint",),
+        _each(lambda health: health.token_refused_at_seconds),
+    ),
+    Family(
         "joulo_refresh_interval_seconds",
         "gauge",
         "The least time between two refreshes of the endpoint.",
@@ -91,7 +98,7 @@ FAMILIES = (
     Family(
         "joulo_api_malformed_fields_total",
         "counter",
-        "Fields of API responses that could not be used and were treated as not given, since the process began.",
+        "Fields of API responses that could not be used and were treated as not given.",
         ("endpoint", "field"),
         _malformed_fields,
     ),

@@ -98,7 +98,7 @@ def _charging(is_charging: bool | None, status: str | None, *, in_session: bool)
 
 
 def _live_session(fields: Fields) -> tuple[LiveSession | None, bool]:
-    """Return the session in progress, and whether there is one that cannot be told apart from others."""
+    """Return the session in progress, and whether there is one without a usable id."""
     session = fields.section("current_session")
     if session is None or session.empty:
         return None, session is None and fields.has_value("current_session")

@@ -78,7 +78,7 @@ class MalformedField(msgspec.Struct, frozen=True):
 
 
 class ApiResponse(msgspec.Struct, Generic[Content_co], frozen=True):
-    """What an API response says, and what of it could not be used."""
+    """Content of an API response, and the parts of it that could not be used."""
 
     content: Content_co
     malformed: tuple[str, ...] = ()

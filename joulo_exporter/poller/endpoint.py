@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_MOST_KINDS = 100
-"""Kinds of malformed records that are remembered; there are fewer, as no value of a response is in them."""
+_REFUSAL = re.compile(r"\S+: 40[13], ")
+"""Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
 
 
 class PollSettings(msgspec.Struct, frozen=True):
@@ -62,6 +63,11 @@ class PollSettings(msgspec.Struct, frozen=True):
     later_delay_s: float = 0.0
     """The same for endpoints that are asked seldom, though never longer than their interval."""
 
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """Return the fields of each line of the log about the account."""
+        return {} if self.account is None else {"account": self.account}
+
 
 def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
     """Return an account's settings with delays of its own among the accounts that begin along with it."""
@@ -80,7 +86,7 @@ class Handover(msgspec.Struct, frozen=True):
     """The last request, by the monotonic clock: the throttle outlasts a jump of the wall clock, and a ledger
     that could not be written."""
     succeeded_mono_s: float | None = None
-    malformed_fields: Counter[str] = msgspec.field(default_factory=Counter)
+    token_refused_at_seconds: float | None = None
 
 
 class EndpointState:
@@ -102,11 +108,14 @@ class EndpointState:
         """The last request; its moment is on the monotonic clock."""
         self.requested_at_seconds = 0.0
         """The last request of this process, by the wall clock."""
+        self._requested_mono_s = 0.0
         self.failures = 0
         self._error: str | None = None
         self.succeeded_at_seconds: float | None = None
         self.requests: Counter[str] = Counter()
-        self._log = RefreshLog(task.name, settings.account)
+        self._log_fields = settings.log_fields | {"endpoint": task.name}
+        self._failure_log = FailureLog()
+        self._malformed_logged: set[str] = set()
         self._settings = settings
         self._interval_s = settings.intervals[task.name]
         self._durations = former.durations
@@ -115,49 +124,43 @@ class EndpointState:
         self._up: bool | None = None
         self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
         self._malformed = 0
-        self._malformed_fields = former.malformed_fields.copy()
-        self._health: EndpointHealth | None = None
+        self._malformed_fields: Counter[str] = Counter()
+        self._token_refused_at_seconds = former.token_refused_at_seconds
 
-    @property
-    def handover(self) -> Handover:
-        """Return the state for the poller that takes over."""
-        return Handover(self._durations, self.pause, self._succeeded_mono_s, self._malformed_fields)
+    def handover(self, *, new_token: bool) -> Handover:
+        """Return the state for the poller that takes over.
 
-    @property
-    def handover_after_rotation(self) -> Handover:
-        """Return the same for a new token: the back-off that the old one earned is over, the interval is not."""
-        error = self._api_error
-        if self.pause is None or error is None or error.retry_after_s is not None:
-            return self.handover
-        if not isinstance(error, ApiAuthenticationError | ApiScopeError):
-            return self.handover
-        return msgspec.structs.replace(self.handover, pause=msgspec.structs.replace(self.pause, failures=0))
+        Args:
+            new_token: that one has another token: the back-off that this one earned is over, the interval is not.
+        """
+        pause, error = self.pause, self._api_error
+        refused = isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None
+        if new_token and refused and pause is not None:
+            pause = msgspec.structs.replace(pause, failures=0)
+        return Handover(self._durations, pause, self._succeeded_mono_s, self._token_refused_at_seconds)
 
     def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
         """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
         if record is not None:
-            self._restore_record(record, mono_s - now_seconds, mono_s)
+            offset_s = mono_s - now_seconds
+            self._up, self._error, self._malformed = record.up, record.error, record.malformed
+            self._malformed_fields.update(dict(record.malformed_fields))
+            self.requests.update(dict(record.requests))
+            self.succeeded_at_seconds = record.succeeded_at_seconds
+            if record.pause is not None and _REFUSAL.match(record.error or ""):
+                self._token_refused_at_seconds = record.pause.requested_at_seconds
+            if self.pause is None and record.pause is not None:
+                requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
+                self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
+            if self._succeeded_mono_s is None and record.succeeded_at_seconds is not None:
+                self._succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
         left_s = remaining_s(self.pause, self.task.interval_s(self._settings), mono_s)
-        self.due_mono_s = mono_s + max(left_s, self._first_delay_s())
+        settings, delay_s = self._settings, self._settings.first_delay_s
+        if self._interval_s > min(settings.intervals.values()):
+            delay_s = max(delay_s, min(settings.later_delay_s, self._interval_s))
+        self.due_mono_s = mono_s + max(left_s, delay_s)
         self.failures = self.pause.failures if self.pause else 0
         self._expected_mono_s = (self._succeeded_mono_s or 0.0) + self._interval_s
-
-    def _first_delay_s(self) -> float:
-        settings = self._settings
-        if self._interval_s <= min(settings.intervals.values()):
-            return settings.first_delay_s
-        return max(settings.first_delay_s, min(settings.later_delay_s, self._interval_s))
-
-    def _restore_record(self, record: EndpointRecord, offset_s: float, mono_s: float) -> None:
-        self._up, self._error = record.up, record.error
-        self.requests.update(dict(record.requests))
-        self._malformed = record.malformed
-        self.succeeded_at_seconds = record.succeeded_at_seconds
-        if self.pause is None and record.pause is not None:
-            requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
-            self.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
-        if self._succeeded_mono_s is None and record.succeeded_at_seconds is not None:
-            self._succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
 
     # The course of a refresh ----------------------------------------------------------------------
 
@@ -167,7 +170,7 @@ class EndpointState:
 
     def requested(self, *, now_seconds: float, mono_s: float) -> None:
         """Note that a request goes out now."""
-        self.requested_at_seconds = now_seconds
+        self.requested_at_seconds, self._requested_mono_s = now_seconds, mono_s
         self._wait_for(self.provisional_pause(mono_s))
 
     def recorded_pause(self, *, failures: int) -> Pause:
@@ -177,8 +180,7 @@ class EndpointState:
 
     def observe_duration(self, mono_s: float) -> None:
         """Note that the request which went out last is over."""
-        requested_mono_s = self.pause.requested_at_seconds if self.pause is not None else 0.0
-        self._durations = self._durations.observed(mono_s - requested_mono_s)
+        self._durations = self._durations.observed(mono_s - self._requested_mono_s)
 
     def succeeded(self, response: ApiResponse[object], fraction: float, mono_s: float) -> None:
         """Note a refresh that succeeded.
@@ -192,32 +194,32 @@ class EndpointState:
         self.requests["200"] += 1
         self._malformed += len(response.malformed)
         self._malformed_fields.update(fault.field for fault in response.malformed_fields)
-        if self.pause is not None:
-            requested_mono_s = self.pause.requested_at_seconds
-            self.succeeded_at_seconds, self._succeeded_mono_s = self.requested_at_seconds, requested_mono_s
-            # A page may have begun or ended a walk through the history, which changes the interval.
-            length_s = pause_after_success(self.task.interval_s(self._settings), fraction)
-            self._wait_for(Pause(requested_mono_s, length_s))
-            self._expected_mono_s = self.due_mono_s
-        self._log.succeeded(mono_s)
-        self._log.malformed(response)
+        self.succeeded_at_seconds, self._succeeded_mono_s = self.requested_at_seconds, self._requested_mono_s
+        # A page may have begun or ended a walk through the history, which changes the interval.
+        length_s = pause_after_success(self.task.interval_s(self._settings), fraction)
+        self._wait_for(Pause(self._requested_mono_s, length_s))
+        self._expected_mono_s = self.due_mono_s
+        self._log("info", "refresh works again", self._failure_log.succeeded(mono_s))
+        self._log_malformed(response)
 
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
         self._failed(str(error), error)
+        if isinstance(error, ApiAuthenticationError | ApiScopeError):
+            self._token_refused_at_seconds = self.requested_at_seconds
         retry_after_s = error.retry_after_s
-        if self.pause is not None:
-            requested_mono_s = self.pause.requested_at_seconds
-            if retry_after_s is not None:
-                retry_after_s += mono_s - requested_mono_s
-            length_s = pause_after_failure(
-                self._interval_s, self.failures, fraction, retry_after_s, permanent=self._unavailable
-            )
-            self._wait_for(Pause(requested_mono_s, length_s, self.failures))
-        if self._unavailable:
-            self._log.collector_refused(error.reason, self._error, mono_s)
-        else:
-            self._log.failed(error.reason, self._error, mono_s)
+        if retry_after_s is not None:
+            retry_after_s += mono_s - self._requested_mono_s
+        length_s = pause_after_failure(
+            self._interval_s, self.failures, fraction, retry_after_s, permanent=self._unavailable
+        )
+        self._wait_for(Pause(self._requested_mono_s, length_s, self.failures))
+        notice = self._failure_log.failed(error.reason, mono_s)
+        if not self._unavailable:
+            self._log("warn", "refresh failed", notice, err=self._error)
+        elif notice is not None and not notice.repeated:
+            refusal = "the API refuses a collector; it is tried once a day from now on"
+            self._log("warn", refusal, notice, err=self._error)
 
     def failed_internally(self, error: Exception, fraction: float, mono_s: float) -> None:
         """Note a failure on our side of the wire; the next try follows as after one of the API."""
@@ -225,9 +227,9 @@ class EndpointState:
         # Whether a request went out or not, the pause counts from now.
         self.due_mono_s = mono_s + pause_after_failure(self._interval_s, self.failures, fraction)
         if isinstance(error, LedgerError):
-            self._log.failed(error.reason, self._error, mono_s)
+            self._log("warn", "refresh failed", self._failure_log.failed(error.reason, mono_s), err=self._error)
         else:
-            self._log.internal_error(error, mono_s)
+            self._log("error", "internal error", self._failure_log.failed("internal", mono_s), err=error)
 
     def _failed(self, error: str, api_error: ApiError | None) -> None:
         self.failures += 1
@@ -251,14 +253,9 @@ class EndpointState:
         return isinstance(self._api_error, ApiTimeoutError)
 
     @property
-    def token_refused(self) -> bool:
-        """Return whether the last refresh failed because of the token."""
-        return isinstance(self._api_error, ApiAuthenticationError)
-
-    @property
     def refused(self) -> bool:
-        """Return whether the endpoint is refused to this token, so that waiting for a response is in vain."""
-        return self.failures > 0 and any(self.requests[code] for code in ("401", "403", "404"))
+        """Return whether the last API response refuses the endpoint to this token: waiting for one is in vain."""
+        return isinstance(self._api_error, ApiAuthenticationError | ApiScopeError | ApiNotFoundError)
 
     @property
     def _unavailable(self) -> bool:
@@ -266,90 +263,52 @@ class EndpointState:
         return self.task.optional and isinstance(self._api_error, ApiScopeError | ApiNotFoundError)
 
     @property
-    def expires_mono_s(self) -> float | None:
+    def expires_mono_s(self) -> float:
         """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
-        return None if self._succeeded_mono_s is None else self._expected_mono_s + self._settings.stale_after_s
+        return self._expected_mono_s + self._settings.stale_after_s
 
     def fresh(self, mono_s: float) -> bool:
-        """Return whether the last API response may still be served as live."""
-        return self.expires_mono_s is not None and mono_s < self.expires_mono_s
+        """Return whether the last API response, if there is one, may still be served as live."""
+        return self._succeeded_mono_s is not None and mono_s < self.expires_mono_s
 
     def health(self, unknown_fields: int = 0) -> EndpointHealth:
-        """Return the state as a snapshot shows it; while that is the same, the same object."""
-        health = EndpointHealth(
+        """Return the state as a snapshot shows it."""
+        return EndpointHealth(
             endpoint=self.task.name,
             interval_s=self._interval_s,
             up=self._up,
             error=self._error,
             succeeded_at_seconds=self.succeeded_at_seconds,
+            token_refused_at_seconds=self._token_refused_at_seconds,
             requests=dict(sorted(self.requests.items())),
             malformed=self._malformed,
             malformed_fields=dict(sorted(self._malformed_fields.items())),
             durations=self._durations,
             unknown_fields=unknown_fields,
         )
-        # What is the same object need not be compared, nor rendered, again.
-        if self._health is None or self._health != health:
-            self._health = health
-        return self._health
 
+    # The log --------------------------------------------------------------------------------------
 
-class RefreshLog:
-    """Log of an endpoint's refreshes: the begin of a failure, seldom that it goes on, and its end."""
-
-    def __init__(self, endpoint: str, account: str | None) -> None:
-        self._fields: dict[str, object] = {} if account is None else {"account": account}
-        self._fields["endpoint"] = endpoint
-        self._failures = FailureLog()
-        self._malformed_logged: set[str] = set()
-
-    def failed(self, reason: str, error: str | None, mono_s: float) -> None:
-        """Log that a refresh failed, unless that was logged."""
-        notice = self._failures.failed(reason, mono_s)
+    def _log(
+        self, level: Literal["info", "warn", "error"], message: str, notice: Notice | None, **fields: object
+    ) -> None:
+        """Log a line about refreshes that fail, or have failed, if it is time for one."""
         if notice is not None:
-            event(_logger, "warn", "refresh failed", **self._run_fields(notice), err=error)
+            event(_logger, level, message, **self._log_fields, reason=notice.reason, failures=notice.failures,
+                  lasted_s=round(notice.lasted_s), **fields)  # fmt: skip
 
-    def collector_refused(self, reason: str, error: str | None, mono_s: float) -> None:
-        """Log that the API refuses an optional endpoint, once."""
-        notice = self._failures.failed(reason, mono_s)
-        if notice is not None and notice.kind != "continues":
-            event(_logger, "warn", "the API refuses a collector; it is tried once a day from now on",
-                  **self._run_fields(notice), err=error)  # fmt: skip
-
-    def internal_error(self, error: Exception, mono_s: float) -> None:
-        """Log a failure on our side of the wire, unless that was logged."""
-        notice = self._failures.failed("internal", mono_s)
-        if notice is not None:
-            event(_logger, "error", "internal error", **self._run_fields(notice), err=error)
-
-    def succeeded(self, mono_s: float) -> None:
-        """Log that a refresh succeeded, if the one before had failed."""
-        notice = self._failures.succeeded(mono_s)
-        if notice is not None:
-            event(_logger, "info", "refresh works again", **self._run_fields(notice))
-
-    def malformed(self, response: ApiResponse[object]) -> None:
+    def _log_malformed(self, response: ApiResponse[object]) -> None:
         """Log each kind of malformed record or field once: not at every refresh, nor at every place."""
         records = {line.partition(": ")[2]: line for line in response.malformed}
         if news := self._not_logged(records):
-            event(_logger, "warn", "records left out that cannot be read", **self._fields,
+            event(_logger, "warn", "records left out that cannot be read", **self._log_fields,
                   records=len(response.malformed), err=news[0])  # fmt: skip
+        unusable = "a field cannot be used, and is treated as not given"
         for text in self._not_logged({str(fault): str(fault) for fault in response.malformed_fields}):
-            event(_logger, "warn", "a field cannot be used, and is treated as not given", **self._fields, err=text)
+            event(_logger, "warn", unusable, **self._log_fields, err=text)
 
     def _not_logged(self, kinds: Mapping[str, str]) -> list[str]:
-        """Return the texts of kinds that were not logged yet; from now on they are."""
+        """Return the texts of kinds that were not logged yet; kinds are few: no value of a response is in them."""
         news = [text for kind, text in kinds.items() if kind not in self._malformed_logged]
-        if len(self._malformed_logged) > _MOST_KINDS:
-            self._malformed_logged.clear()
         self._malformed_logged |= kinds.keys()
         return news
-
-    def _run_fields(self, notice: Notice) -> dict[str, object]:
-        """Return the fields that describe a run of failures."""
-        return {
-            **self._fields,
-            "reason": notice.reason,
-            "failures": notice.failures,
-            "lasted_s": round(notice.lasted_s),
-        }

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from joulo_exporter.errors import ApiError, LedgerError
+from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
+from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.poller.endpoint import EndpointState, Handover
-from joulo_exporter.poller.tasks import (
-    PagesTask,
-    chargers_task,
-    energy_task,
-    ere_position_task,
-    ere_price_task,
-)
+from joulo_exporter.poller.tasks import RecordTask, account_tasks, public_tasks
 from joulo_exporter.snapshot import Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from joulo_exporter.api import JouloClient
+    from joulo_exporter.api import Endpoint, JouloClient
     from joulo_exporter.ledger import AccountLedger, Book
     from joulo_exporter.poller.endpoint import PollSettings
-    from joulo_exporter.poller.tasks import Kept, Offload, RecordTask, Result, Task
+    from joulo_exporter.poller.tasks import Offload, Result
 
 _logger = logging.getLogger(__name__)
+
+Content = TypeVar("Content")
 
 _TIMED_OUT_SHARE = 4
 """At most a quarter of the request slots is for accounts that timed out."""
@@ -88,11 +86,9 @@ class Poller:
         self._fraction = fraction
         self._token_refused = token_refused
         self._unknown_fields = unknown_fields
-        self._chargers, self._sessions, self._energy = chargers_task(), PagesTask(), energy_task()
-        self._ere_position, self._ere_price = ere_position_task(), ere_price_task()
+        tasks = public_tasks() if settings.public else account_tasks(settings.collectors)
         self._endpoints = {
-            task.name: EndpointState(task, settings, (former or {}).get(task.name, Handover()))
-            for task in self._tasks()
+            task.name: EndpointState(task, settings, (former or {}).get(task.name, Handover())) for task in tasks
         }
         self._ledger_log = FailureLog()
         self._book: Book | None = None
@@ -101,22 +97,9 @@ class Poller:
         self.restored = asyncio.Event()
         """Set once the ledger's knowledge has been published."""
 
-    def _tasks(self) -> list[Task]:
-        """Return the refreshes in order when several are due: a charger's slug comes before a nickname."""
-        if self._settings.public:
-            return [self._ere_price]
-        has_position = self._ere_position.name in self._settings.collectors
-        return [self._chargers, self._sessions, self._energy, *([self._ere_position] if has_position else [])]
-
-    @property
-    def handover(self) -> dict[str, Handover]:
-        """Return the state for the poller that takes over, by endpoint."""
-        return {name: state.handover for name, state in self._endpoints.items()}
-
-    @property
-    def handover_after_rotation(self) -> dict[str, Handover]:
-        """Return the same for a poller with a new token: what the old one was refused is asked again."""
-        return {name: state.handover_after_rotation for name, state in self._endpoints.items()}
+    def handover(self, *, new_token: bool = False) -> dict[str, Handover]:
+        """Return the state for the poller that takes over, by endpoint; a new token ends back-offs of refusals."""
+        return {name: state.handover(new_token=new_token) for name, state in self._endpoints.items()}
 
     async def run(self) -> None:
         """Publish the ledger's knowledge, then refresh for ever."""
@@ -142,9 +125,9 @@ class Poller:
     def _idle_s(self) -> float:
         """Return the time until an endpoint is due, or an API response becomes too old to be shown."""
         mono_s = self._clock.monotonic()
-        moments = [state.due_mono_s for state in self._endpoints.values()]
-        expiries = [state.expires_mono_s for state in self._endpoints.values()]
-        moments += [moment for moment in expiries if moment is not None and moment > mono_s]
+        states = self._endpoints.values()
+        moments = [state.due_mono_s for state in states]
+        moments += [state.expires_mono_s for state in states if state.fresh(mono_s)]
         return max(0.0, min(moments) - mono_s)
 
     async def _restore(self) -> None:
@@ -155,7 +138,7 @@ class Poller:
                 break
             except Exception as error:  # noqa: BLE001 -- asking without the throttle is no way out
                 self._log_ledger_failure(error)
-                await self._clock.sleep(self._settings.intervals[self._chargers.name])
+                await self._clock.sleep(self._settings.intervals[CHARGERS.name])
         now_seconds, mono_s = self._clock.now(), self._clock.monotonic()
         for name, state in self._endpoints.items():
             record = records.get(name)
@@ -191,16 +174,16 @@ class Poller:
             finally:
                 state.observe_duration(self._clock.monotonic())
         pause = state.recorded_pause(failures=0)
-        name_unlinked = task is self._chargers or self._may_name_unlinked()
+        name_unlinked = task.name == CHARGERS.name or self._may_name_unlinked()
         outcome = await self._write(task.record, self._ledger, response, pause, name_unlinked=name_unlinked)
         task.keep(response, outcome)
         state.succeeded(response, self._fraction(), self._clock.monotonic())
         if outcome.session_ended:
-            self._endpoints[self._sessions.name].bring_forward()
+            self._endpoints[SESSIONS.name].bring_forward()
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
         state.failed(error, self._fraction(), self._clock.monotonic())
-        if state.token_refused:
+        if isinstance(error, ApiAuthenticationError):
             self._token_refused()
         pause = state.recorded_pause(failures=state.failures)
         try:
@@ -217,57 +200,47 @@ class Poller:
     async def _write(self, write: Callable[..., Result], *args: object, name_unlinked: bool) -> Result:
         """Write to the ledger, and read the book as it is then, both with one commit.
 
+        When the book cannot be read, the outcome that was written along with it stands, and the former book stays.
+
         Raises:
             LedgerError: it could not be written.
         """
         result, book = await self._offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
-        self._take_book(book)
-        return result
-
-    def _write_and_read(
-        self, write: Callable[..., Result], args: tuple[object, ...], *, name_unlinked: bool
-    ) -> tuple[Result, Book | Exception | None]:
-        return write(*args), self._book_or_error(name_unlinked=name_unlinked)
-
-    async def _read_book(self) -> None:
-        """Read the book; when that fails the former one stays."""
-        name_unlinked = self._may_name_unlinked()
-        try:
-            self._take_book(await self._offload(self._book_or_error, name_unlinked=name_unlinked))
-        except Exception as error:  # noqa: BLE001 -- the former book is still true
-            self._take_book(error)
-
-    def _book_or_error(self, *, name_unlinked: bool) -> Book | Exception | None:
-        """Return the book, or why it cannot be read: the outcome that was written along with it stands."""
-        if self._settings.public:
-            return None
-        try:
-            return self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
-        except Exception as error:  # noqa: BLE001 -- logged by _take_book
-            return error
-
-    def _take_book(self, book: Book | Exception | None) -> None:
         if isinstance(book, Exception):
             self._log_ledger_failure(book)
         elif book is not None:
             self._book = book
             if self._ledger_log.succeeded(self._clock.monotonic()) is not None:
-                event(_logger, "info", "the ledger works again", **self._log_fields)
+                event(_logger, "info", "the ledger works again", **self._settings.log_fields)
+        return result
+
+    def _write_and_read(
+        self, write: Callable[..., Result], args: tuple[object, ...], *, name_unlinked: bool
+    ) -> tuple[Result, Book | Exception | None]:
+        result = write(*args)
+        if self._settings.public:
+            return result, None
+        try:
+            return result, self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
+        except Exception as error:  # noqa: BLE001 -- logged by _write
+            return result, error
+
+    async def _read_book(self) -> None:
+        """Read the book; when that fails the former one stays."""
+        try:
+            await self._write(bool, name_unlinked=self._may_name_unlinked())  # nothing to write
+        except Exception as error:  # noqa: BLE001 -- the former book is still true
+            self._log_ledger_failure(error)
 
     def _may_name_unlinked(self) -> bool:
-        """Return whether chargers that ``/chargers`` does not show can be named: it has answered or never will."""
-        state = self._endpoints.get(self._chargers.name)
+        """Return whether chargers that ``/chargers`` does not show can be named: it succeeded, or never will."""
+        state = self._endpoints.get(CHARGERS.name)
         return state is not None and (state.succeeded_at_seconds is not None or state.refused)
 
     def _log_ledger_failure(self, error: Exception) -> None:
         reason = error.reason if isinstance(error, LedgerError) else "internal"
         if self._ledger_log.failed(reason, self._clock.monotonic()) is not None:
-            event(_logger, "error", "cannot use the ledger", **self._log_fields, err=error)
-
-    @property
-    def _log_fields(self) -> dict[str, object]:
-        account = self._settings.account
-        return {} if account is None else {"account": account}
+            event(_logger, "error", "cannot use the ledger", **self._settings.log_fields, err=error)
 
     # The snapshot ---------------------------------------------------------------------------------
 
@@ -275,17 +248,22 @@ class Poller:
         try:
             self._publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
-            event(_logger, "error", "internal error; the former values are served", **self._log_fields, err=error)
+            event(
+                _logger,
+                "error",
+                "internal error; the former values are served",
+                **self._settings.log_fields,
+                err=error,
+            )
 
     def _snapshot(self) -> Snapshot:
-        """Return the snapshot of this moment."""
         settings, book = self._settings, self._book
         health = tuple(state.health(self._unknown_fields(name)) for name, state in self._endpoints.items())
         if settings.public:
-            return Snapshot(None, health, ere_price=self._fresh(self._ere_price), public=True)
+            return Snapshot(None, health, ere_price=self._fresh(ERE_PRICE), public=True)
         if book is None:
             return Snapshot(settings.account, health)
-        chargers = self._fresh(self._chargers)
+        chargers = self._fresh(CHARGERS)
         return Snapshot(
             account=settings.account,
             endpoints=health,
@@ -293,14 +271,17 @@ class Poller:
             chargers=None if chargers is None else live_chargers(chargers, book, settings.tags),
             last_sessions=last_sessions(book, settings.tags),
             ended_sessions=ended_sessions(book, settings.tags),
-            energy=self._fresh(self._energy),
-            ere_position=self._fresh(self._ere_position),
+            energy=self._fresh(ENERGY),
+            ere_position=self._fresh(ERE_POSITION),
         )
 
-    def _fresh(self, task: RecordTask[Kept]) -> Kept | None:
-        """Return the last API response, if it may still be served as live."""
-        state = self._endpoints.get(task.name)
-        return task.content if state is not None and state.fresh(self._clock.monotonic()) else None
+    def _fresh(self, endpoint: Endpoint[Content]) -> Content | None:
+        """Return the content of the last API response, if it may still be served as live."""
+        state = self._endpoints.get(endpoint.name)
+        content: Content | None = None
+        if state and isinstance(state.task, RecordTask) and state.fresh(self._clock.monotonic()):
+            content = state.task.content
+        return content
 
 
 class RequestSlots:
@@ -317,37 +298,12 @@ class RequestSlots:
         self._all = asyncio.Semaphore(most)
         self._of_timed_out = asyncio.Semaphore(max(1, most // _TIMED_OUT_SHARE))
 
-    def acquire(self, *, timed_out: bool) -> _RequestSlot:
-        """Return a slot to wait for, and to hold for a block: ``async with slots.acquire(timed_out=False):``.
+    @contextlib.asynccontextmanager
+    async def acquire(self, *, timed_out: bool) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it for a block: ``async with slots.acquire(timed_out=False):``.
 
         Args:
             timed_out: whether the account's last request got no API response in time.
         """
-        return _RequestSlot((self._of_timed_out, self._all) if timed_out else (self._all,))
-
-
-class _RequestSlot:
-    """All of some semaphores; a class, since a generator costs each request a multiple of it."""
-
-    __slots__ = ("_semaphores",)
-
-    def __init__(self, semaphores: tuple[asyncio.Semaphore, ...]) -> None:
-        self._semaphores = semaphores
-
-    async def __aenter__(self) -> None:
-        acquired: list[asyncio.Semaphore] = []
-        try:
-            for semaphore in self._semaphores:
-                await semaphore.acquire()
-                acquired.append(semaphore)
-        except BaseException:  # cancelled while it waited for the second one
-            _release(acquired)
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        _release(self._semaphores)
-
-
-def _release(semaphores: Iterable[asyncio.Semaphore]) -> None:
-    for semaphore in semaphores:
-        semaphore.release()
+        async with self._of_timed_out if timed_out else contextlib.nullcontext(), self._all:
+            yield

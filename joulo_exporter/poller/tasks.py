@@ -4,14 +4,14 @@ A task for an endpoint that has one record is a ``RecordTask``, one for pages a 
 have the same methods: at the start ``restore``; at each refresh ``begin`` writes down that a request goes out,
 ``fetch`` sends it, ``record`` writes the API response down, and ``keep`` takes it into memory once it is durable.
 
-To add an endpoint, add a function that makes its task, and name it in the poller.
+To add an endpoint, add its task to ``account_tasks``, and its content to the poller's snapshot.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -41,39 +41,36 @@ class Offload(Protocol):
         """Return the result of ``work(*args, **kwargs)``, or raise its error."""
 
 
-Kept = TypeVar("Kept")
-
-
-class RecordTask(Generic[Kept]):
+class RecordTask:
     """Refreshes an endpoint that has one record, which stays until the next one.
 
     Args:
         endpoint: what to ask for.
+        kept: type of the record, as the ledger keeps it.
         record: writes the API response down; of the ledger, the response, and the pause since its request.
-        decode: reads the response that the ledger kept.
         optional: whether the API may well not have the endpoint, or not for this token.
     """
 
     def __init__(
         self,
-        endpoint: Endpoint[Kept],
-        record: Callable[[AccountLedger, ApiResponse[Kept], Pause], Outcome],
-        decode: Callable[[bytes], Kept],
+        endpoint: Endpoint[Any],
+        kept: type[Any],
+        record: Callable[[AccountLedger, ApiResponse[Any], Pause], Outcome],
         *,
         optional: bool = False,
     ) -> None:
         self.name = endpoint.name
         self.optional = optional
-        self.content: Kept | None = None
-        """Of the last API response."""
+        self.content: Any = None
+        """Of the last API response; ``None`` before the first one."""
         self.record = record
         self._endpoint = endpoint
-        self._decode = decode
+        self._kept = kept
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Take up the last API response; one that an earlier version kept in another form is waited for anew."""
         try:
-            self.content = None if body is None else self._decode(body)
+            self.content = None if body is None else msgspec.json.decode(body, type=self._kept)
         except msgspec.MsgspecError:
             self.content = None
 
@@ -81,21 +78,15 @@ class RecordTask(Generic[Kept]):
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    async def begin(
-        self,
-        offload: Offload,
-        ledger: AccountLedger,
-        pause: Pause,
-        settings: PollSettings,  # noqa: ARG002
-    ) -> None:
+    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, _: PollSettings) -> None:
         """Write down that a request goes out now."""
         await offload(ledger.begin_request, self.name, pause)
 
-    async def fetch(self, client: JouloClient) -> ApiResponse[Kept]:
+    async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
         """Ask for the record."""
         return await client.fetch(self._endpoint)
 
-    def keep(self, response: ApiResponse[Kept], outcome: Outcome) -> None:  # noqa: ARG002
+    def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
         """Serve the API response from now on."""
         self.content = response.content
 
@@ -144,48 +135,36 @@ class PagesTask:
         self.walk = outcome.walk or self.walk
 
 
-Task: TypeAlias = RecordTask[Any] | PagesTask
-
-
-def chargers_task() -> RecordTask[tuple[Charger, ...]]:
-    """Return the refresh of an account's ``/chargers``; a charger that comes as it was is not read again."""
-    endpoint = replace(CHARGERS, parse=partial(parse_chargers, memory={}))
-    return RecordTask(
-        endpoint,
-        lambda ledger, response, pause: ledger.record_chargers(response, pause),
-        partial(msgspec.json.decode, type=tuple[Charger, ...]),
-    )
-
-
-def energy_task() -> RecordTask[Energy]:
-    """Return the refresh of an account's ``/energy``."""
-    return RecordTask(
-        ENERGY,
-        lambda ledger, response, pause: ledger.record_energy(response, pause),
-        partial(msgspec.json.decode, type=Energy),
-    )
-
-
-def ere_position_task() -> RecordTask[ErePosition]:
-    """Return the refresh of an account's ``/ere-position``."""
-    return _shown_as_it_is(ERE_POSITION, ErePosition)
-
-
-def ere_price_task() -> RecordTask[ErePrice]:
-    """Return the refresh of the public price feed."""
-    return _shown_as_it_is(ERE_PRICE, ErePrice)
-
-
-def _shown_as_it_is(endpoint: Endpoint[Kept], kept_type: type[Kept]) -> RecordTask[Kept]:
-    return RecordTask(
-        endpoint,
-        lambda ledger, response, pause: ledger.record_response(response, pause, endpoint.name),
-        partial(msgspec.json.decode, type=kept_type),
-        optional=True,
-    )
+Task: TypeAlias = RecordTask | PagesTask
 
 
 def account_tasks(collectors: frozenset[str]) -> list[Task]:
-    """Return the refreshes of an account that has these collectors, in the order of the poller."""
-    tasks: list[Task] = [chargers_task(), PagesTask(), energy_task()]
-    return [*tasks, ere_position_task()] if ERE_POSITION.name in collectors else tasks
+    """Return the refreshes of an account that has these collectors.
+
+    In order when several are due: a charger's slug comes before a nickname.
+    """
+    chargers = replace(
+        CHARGERS, parse=partial(parse_chargers, memory={})
+    )  # one that is as before is not read again
+    return [
+        RecordTask(
+            chargers, tuple[Charger, ...], lambda ledger, response, pause: ledger.record_chargers(response, pause)
+        ),
+        PagesTask(),
+        RecordTask(ENERGY, Energy, lambda ledger, response, pause: ledger.record_energy(response, pause)),
+        *([_shown_as_it_is(ERE_POSITION, ErePosition)] if ERE_POSITION.name in collectors else ()),
+    ]
+
+
+def public_tasks() -> list[Task]:
+    """Return the refreshes that need no account."""
+    return [_shown_as_it_is(ERE_PRICE, ErePrice)]
+
+
+def _shown_as_it_is(endpoint: Endpoint[Any], kept: type[Any]) -> RecordTask:
+    return RecordTask(
+        endpoint,
+        kept,
+        lambda ledger, response, pause: ledger.record_response(response, pause, endpoint.name),
+        optional=True,
+    )

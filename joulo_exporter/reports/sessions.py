@@ -36,6 +36,7 @@ Record = TypeVar("Record")
 
 _ID_START = 8
 """Characters of a charger's id that stand for a label until it has one."""
+_CSV_LINE_END = "\r\n"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 _COLUMNS = (
@@ -292,7 +293,8 @@ def csv_text(
     fields: Mapping[str, Callable[[Record], object]], records: Iterable[Record], *, line_end: str = "\n"
 ) -> Iterator[str]:
     """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
-    writer = csv.writer(_Echo(), lineterminator=line_end)
+    # Before Python 3.13 the writer quotes a carriage return only where line ends have one, as RFC 4180's do.
+    writer = csv.writer(_Echo(line_end), lineterminator=_CSV_LINE_END)
     yield writer.writerow(fields)
     for record in records:
         yield writer.writerow([_csv_cell(value(record)) for value in fields.values()])
@@ -308,10 +310,13 @@ def _json_text(fields: Mapping[str, Callable[[Record], object]], records: Iterab
 
 
 class _Echo:
-    """A file whose ``write`` returns the text, as the CSV writer's ``writerow`` does then."""
+    """A file whose ``write`` returns the line, as the CSV writer's ``writerow`` does then."""
+
+    def __init__(self, line_end: str) -> None:
+        self._line_end = line_end
 
     def write(self, text: str) -> str:
-        return text
+        return text.removesuffix(_CSV_LINE_END) + self._line_end
 
 
 def moment(seconds: float | None) -> str | None:

@@ -19,7 +19,7 @@ _OWN_CAR_SHARE = 0.85
 """The rest of the sessions has no tag: a visitor, or a charger that starts by itself."""
 WH_PER_HUNDREDTH = 10
 _CREDITS_PER_KWH = 0.3327
-"""About what the vendor's example answers show: 13.67 credits for 41.08 kWh."""
+"""About what the vendor's example API responses show: 13.67 credits for 41.08 kWh."""
 
 
 class Cadence(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,12 +115,12 @@ class SimulatedCharger(msgspec.Struct, frozen=True, kw_only=True):
     connection_type: str
     mid_certified: bool
     busy_status: str
-    """The status while charging: both ``online`` and ``charging`` are seen in real answers."""
+    """The status while charging: both ``online`` and ``charging`` are seen in real API responses."""
     first_meter_wh: int
     """The meter reading at the beginning of the history."""
     sessions_per_day: float
     own_car: int
-    """Which of ``CARS`` usually charges here."""
+    """Index in ``CARS`` of the car that usually charges here."""
 
     def draw_car(self, numbers: random.Random) -> Car:
         """Return the car of one session: its own or a visitor's, so that no car charges twice at once."""

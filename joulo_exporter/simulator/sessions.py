@@ -138,7 +138,7 @@ def _kwh(start: int, numbers: random.Random) -> float:
 class Timeline:
     """Sessions of one charger, planned as far as it has been needed.
 
-    The plan follows from the seed alone, in order; how far it has been computed changes no answer.
+    The plan follows from the seed alone, in order; how far it has been computed changes no API response.
     """
 
     def __init__(

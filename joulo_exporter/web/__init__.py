@@ -3,7 +3,6 @@
 from joulo_exporter.web.app import SERVICES, WebPaths, WebServices, make_application, web_paths
 from joulo_exporter.web.auth import Gate, Protection, RateLimit
 from joulo_exporter.web.negotiation import Format
-from joulo_exporter.web.page import AccountRow, ChargerRow, EndpointRow, LandingPage
 from joulo_exporter.web.server import (
     ListenAddress,
     ListenError,
@@ -13,22 +12,16 @@ from joulo_exporter.web.server import (
     parse_listen_address,
     start_listening,
 )
-from joulo_exporter.web.tls import CurrentContext, TlsFaultError, TlsSettings, make_tls_context
+from joulo_exporter.web.tls import TlsSettings, make_tls_context
 
 __all__ = [
     "SERVICES",
-    "AccountRow",
-    "ChargerRow",
-    "CurrentContext",
-    "EndpointRow",
     "Format",
     "Gate",
-    "LandingPage",
     "ListenAddress",
     "ListenError",
     "Protection",
     "RateLimit",
-    "TlsFaultError",
     "TlsSettings",
     "UnixAddress",
     "WebPaths",

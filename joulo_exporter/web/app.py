@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web.guard import SERVER, guarded
+from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format
-from joulo_exporter.web.page import LandingPage, content_security_policy, render_landing_page
-from joulo_exporter.web.sending import Body, send
+from joulo_exporter.web.page import content_security_policy, render_landing_page
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+    from joulo_exporter.snapshot import Snapshot
     from joulo_exporter.web.auth import Gate
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,22 +30,31 @@ _logger = logging.getLogger(__name__)
 # Without dot segments, empty segments and anything that a route or a link would read as more than a path.
 _PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
 _CHARACTERS = "of letters, digits and -._~"
-_RESERVED = "/-"
+_SHORT_BYTES = 1 << 16
+_BYTES_A_STEP = 8 * _SHORT_BYTES
+"""A client that keeps up never makes us wait; the event loop goes on after so many bytes, a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebPaths:
-    """The beginning of all paths; neither ends in a slash.
-
-    ``--web.external-url`` says how people reach the exporter, ``--web.route-prefix`` what its own paths begin
-    with. The prefix is the path of the external URL unless it is given: a proxy that strips its path wants ``/``
-    there. Source: Prometheus' ``cmd/prometheus/main.go`` (``computeExternalURL`` and the defaults).
-    """
+    """The beginning of all paths; neither ends in a slash."""
 
     prefix: str = ""
-    """Of all paths that the application answers on; empty for none."""
+    """Of all paths of the application; empty for none."""
     links: str = "."
     """Of the links on the page: the path of the external URL, or ``.``, which fits wherever the page is."""
+
+
+class Body(Protocol):
+    """Body of a response, to be iterated once."""
+
+    @property
+    def length(self) -> int:
+        """Return the length in bytes."""
+
+    @property
+    def parts(self) -> Iterable[bytes]:
+        """Return the bytes in parts, which may be made meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,9 @@ class WebServices:
 
     metrics: Callable[[Format, bool, frozenset[str]], Awaitable[Body]]
     """The exposition in a format, gzipped or not, of the named metrics or, with no names, of all."""
-    page: Callable[[], LandingPage]
+    snapshots: Callable[[], Iterable[Snapshot]]
+    """Of the accounts, and of the public price feed, for the page."""
+    ledger_persistent: bool
     ready: Callable[[], bool]
     reload: Callable[[], Awaitable[str | None]]
     """Re-reads the configuration; returns why that failed, ``None`` where it did not."""
@@ -75,7 +88,8 @@ def make_application(services: WebServices, gate: Gate | None = None) -> web.App
     Raises:
         ConfigError: the telemetry path cannot be one.
     """
-    application = web.Application(middlewares=[guarded, *((gate.admit,) if gate else ()), _one_line_errors])
+    middlewares = [guarded, *((gate.admit,) if gate else ()), _one_line_errors]
+    application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     application[SERVICES] = services
     application.on_response_prepare.append(_set_common_headers)
     if gate is not None:
@@ -110,12 +124,45 @@ def _header(request: web.Request, name: str) -> str | None:
     return ", ".join(request.headers.getall(name, ())) or None
 
 
+async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Return a response with this body; a long one has then been sent."""
+    if body.length <= _SHORT_BYTES:
+        return web.Response(body=b"".join(body.parts), headers=headers)
+    response = web.StreamResponse(headers=headers)
+    response.content_length = body.length
+    try:
+        await response.prepare(request)
+        if request.method != hdrs.METH_HEAD:
+            await _write(response, body.parts)
+    except BaseException as error:
+        if request.transport is not None:  # else the client would take what follows for the rest of this body
+            request.transport.abort()
+        if not isinstance(error, ConnectionError):  # the client has left, which is its right
+            raise
+    return response
+
+
+async def _write(response: web.StreamResponse, parts: Iterable[bytes]) -> None:
+    written = 0
+    for part in parts:
+        for start in range(0, len(part), _SHORT_BYTES):  # a client that does not read holds no more than this
+            await response.write(part[start : start + _SHORT_BYTES])
+            written += _SHORT_BYTES
+            if written % _BYTES_A_STEP == 0:
+                await asyncio.sleep(0)
+
+
 async def _page(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
+    paths = {"Metrics": services.telemetry_path, "Health": "/-/healthy", "Readiness": "/-/ready"}
+    html = render_landing_page(
+        services.snapshots(),
+        time.time(),
+        {text: services.paths.links + path for text, path in paths.items()},
+        ledger_persistent=services.ledger_persistent,
+    )
     return web.Response(
-        body=render_landing_page(services.page(), services.telemetry_path, services.paths.links).encode(
-            errors="replace"
-        ),
+        body=html.encode(errors="replace"),
         headers={
             hdrs.CONTENT_TYPE: "text/html; charset=utf-8",
             hdrs.CACHE_CONTROL: "no-store",
@@ -189,55 +236,46 @@ async def _set_common_headers(_request: web.Request, response: web.StreamRespons
 def web_paths(external_url: str | None, route_prefix: str | None) -> WebPaths:
     """Return the paths that the flags ask for; ``None`` is a flag that is not given.
 
+    The external URL says how people reach the exporter. The prefix is its path unless it is given: a proxy that
+    strips its path wants ``/`` there. Source: Prometheus' ``cmd/prometheus/main.go`` (``computeExternalURL``).
+
     Raises:
         ConfigError: one of them cannot be used.
     """
     external = _external_path(external_url) if external_url else None
-    if not route_prefix:
-        return WebPaths(external or "", "." if external is None else external)
-    prefix = "/" + route_prefix.strip("/")
-    if not _PATH.fullmatch(prefix):
-        raise ConfigError(
-            f"--web.route-prefix: {route_prefix!r} is not a plain path; write one such as /joulo, {_CHARACTERS}"
-        )
-    return WebPaths(prefix.rstrip("/"), "." if external is None else external)
+    prefix = external or ""
+    if route_prefix:
+        prefix = _checked_path("--web.route-prefix", "/" + route_prefix.strip("/"), "/joulo").rstrip("/")
+    return WebPaths(prefix, "." if external is None else external)
+
+
+def _checked_path(flag: str, path: str, example: str) -> str:
+    if not _PATH.fullmatch(path):
+        raise ConfigError(f"{flag}: {path!r} is not a plain path; write one such as {example}, {_CHARACTERS}")
+    return path
 
 
 def _checked_telemetry_path(path: str) -> str:
-    """Return the path of the metrics, which comes after the prefix.
-
-    Raises:
-        ConfigError: it cannot be one.
-    """
-    if not _PATH.fullmatch(path):
-        raise ConfigError(
-            f"--web.telemetry-path: {path!r} is not a plain path; write one such as /metrics, {_CHARACTERS}"
-        )
-    if path == _RESERVED or path.startswith(_RESERVED + "/"):
-        raise ConfigError(
-            f"--web.telemetry-path: {path!r} is taken by health and reload; choose another than /-/…"
-        )
-    return path
+    flag = "--web.telemetry-path"
+    if f"{path}/".startswith("/-/"):
+        raise ConfigError(f"{flag}: {path!r} is taken by health and reload; choose another than /-/…")
+    return _checked_path(flag, path, "/metrics")
 
 
 def _external_path(url: str) -> str:
     """Return the path of the URL without the slash at its end."""
     try:
         parts = urlsplit(url)
+        path = "/" + parts.path.strip("/")
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+        rest = parts.query or parts.fragment or "@" in parts.netloc
+        usable = (whole or not (parts.scheme or parts.netloc)) and not rest and _PATH.fullmatch(path)
     except ValueError:
-        parts = None
-    whole = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
-    if parts is None or not (whole or (not parts.scheme and not parts.netloc)) or parts.query or parts.fragment:
-        raise _external_url_fault(url)
-    path = "/" + parts.path.strip("/")
-    if not _PATH.fullmatch(path) or "@" in parts.netloc:
-        raise _external_url_fault(url)
+        usable = None
+    if not usable:
+        shown = repr(url) if "@" not in url else "the value"  # a password may stand before the @
+        raise ConfigError(
+            f"--web.external-url: {shown} is not a URL to link to; write one such as https://example.org/joulo, "
+            f"with a path {_CHARACTERS}"
+        )
     return path.rstrip("/")
-
-
-def _external_url_fault(url: str) -> ConfigError:
-    shown = repr(url) if "@" not in url else "the value"  # a password may stand before the @
-    return ConfigError(
-        f"--web.external-url: {shown} is not a URL to link to; write one such as https://example.org/joulo, "
-        f"with a path {_CHARACTERS}"
-    )

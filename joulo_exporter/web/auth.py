@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import secrets
 import time
@@ -51,10 +50,10 @@ class Protection:
 
 
 class Gate:
-    """Lets through what a ``Protection`` allows; another one can take its place at any time.
+    """Lets through the requests that a ``Protection`` allows; another one can take its place at any time.
 
     Args:
-        protection: what holds at first.
+        protection: holds at first.
         monotonic: seconds of a clock that does not go back.
     """
 
@@ -62,22 +61,23 @@ class Gate:
         self._monotonic = monotonic
         self._protection = Protection()
         self._passwords: Passwords | None = None
-        self._bucket: _Bucket | None = None
+        self._left = 0.0
+        """Requests that the rate limit still allows."""
+        self._counted_at_s = monotonic()
         self.follow(protection)
 
     def follow(self, protection: Protection) -> None:
-        """Hold requests against another protection; what stays the same keeps its memory."""
+        """Hold requests against another protection; a part that stays the same keeps its memory."""
         former, self._protection = self._protection, protection
         if protection.users != former.users:
             self._passwords = Passwords(protection.users) if protection.users else None
-        limit = protection.rate_limit
-        if limit != former.rate_limit:
-            self._bucket = None if limit is None else _Bucket(limit, self._monotonic())
+        if protection.rate_limit is not None and protection.rate_limit != former.rate_limit:
+            self._left = protection.rate_limit.burst
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass a request on, or refuse it as the exporter-toolkit does (its ``web/handler.go``)."""
-        if self._bucket is not None and not self._bucket.take(self._monotonic()):
+        if self._protection.rate_limit is not None and not self._within(self._protection.rate_limit):
             return web.Response(status=429, text="Too Many Requests\n")
         if self._passwords is None:
             return await handler(request)
@@ -94,19 +94,10 @@ class Gate:
         """Set the configured headers: for aiohttp's ``on_response_prepare``, after our own."""
         response.headers.update(self._protection.headers)
 
-
-class _Bucket:
-    """Count of the requests that a ``RateLimit`` still allows."""
-
-    def __init__(self, limit: RateLimit, now_s: float) -> None:
-        self._limit = limit
-        self._left = float(limit.burst)
-        self._at_s = now_s
-
-    def take(self, now_s: float) -> bool:
-        """Tell whether a request may pass now, and count it if so."""
-        earned = (now_s - self._at_s) / self._limit.interval_s
-        self._left, self._at_s = min(self._limit.burst, self._left + earned), now_s
+    def _within(self, limit: RateLimit) -> bool:
+        now_s = self._monotonic()
+        earned = (now_s - self._counted_at_s) / limit.interval_s
+        self._left, self._counted_at_s = min(limit.burst, self._left + earned), now_s
         if self._left < 1:
             return False
         self._left -= 1
@@ -128,8 +119,10 @@ class Passwords:
     """
 
     def __init__(self, users: Mapping[str, str], compare: Compare | None = None) -> None:
+        from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and start without it
+
         self._users = {name.encode(): hashed.encode() for name, hashed in users.items()}
-        self._compare = compare or _bcrypt()
+        self._compare = compare or checkpw
         self._key = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, None] = OrderedDict()
         self._comparing = asyncio.Lock()  # one at a time: a comparison takes all of a core
@@ -141,8 +134,9 @@ class Passwords:
         Raises:
             TooManyComparisonsError: too many wait already.
         """
-        known = user in self._users
-        hashed = self._users[user] if known else self._decoy(user)
+        # For an unknown user the hash of some known one, always the same: costs that differ give no name away.
+        hashes = list(self._users.values())
+        hashed = self._users.get(user) or hashes[self._digest(user)[0] % len(hashes)]
         digest = self._digest(user, hashed, password)
         if self._remembers(digest):
             return True
@@ -156,36 +150,21 @@ class Passwords:
                 equal = await asyncio.to_thread(self._compare, password[:_LONGEST_PASSWORD], hashed)
         finally:
             self._waiting -= 1
-        if not (known and equal):
+        if user not in self._users or not equal:
             return False
-        self._remember(digest)
+        self._remembered[digest] = None
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
         return True
 
-    def _decoy(self, user: bytes) -> bytes:
-        """Return a hash for an unknown user that is as much work as the one of some known user.
-
-        Always the same one for a name: costs that differ among users give no name away.
-        """
-        hashes = list(self._users.values())
-        position = int.from_bytes(self._digest(user)[:8], "big") % len(hashes)
-        return hashes[position][:7] + b"." * 53
-
     def _digest(self, *parts: bytes) -> bytes:
-        digest = hashlib.blake2b(key=self._key, digest_size=32)
-        for part in parts:
-            digest.update(len(part).to_bytes(8, "big") + part)
-        return digest.digest()
+        return hashlib.blake2b(repr(parts).encode(), key=self._key, digest_size=32).digest()
 
     def _remembers(self, digest: bytes) -> bool:
         if digest not in self._remembered:
             return False
         self._remembered.move_to_end(digest)
         return True
-
-    def _remember(self, digest: bytes) -> None:
-        self._remembered[digest] = None
-        if len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
 
 
 def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:
@@ -194,14 +173,7 @@ def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:
     if scheme.lower() != "basic":
         return None
     try:
-        decoded = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
+        user, colon, password = base64.b64decode(encoded, validate=True).partition(b":")
+    except ValueError:
         return None
-    user, colon, password = decoded.partition(b":")
     return (user, password) if colon else None
-
-
-def _bcrypt() -> Compare:
-    from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and start without it
-
-    return checkpw

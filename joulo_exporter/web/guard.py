@@ -1,23 +1,25 @@
 """Bounds on what all clients together may take: connections, time, and memory for responses that they do not read.
 
 aiohttp has no limit of its own on connections, on the time in which a request arrives, and on the time in which a
-client reads. What it does with a malformed request is left to it; only the words are ours.
+client reads. Its handling of malformed requests stays; only the words are ours.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import time
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from itertools import chain, takewhile
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import hdrs, web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    import ssl
+    from collections.abc import Awaitable, Callable
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -28,16 +30,20 @@ SERVER = "joulo-exporter"
 MAX_HEADERS = 64
 """Number of headers; Prometheus sends about eight."""
 MAX_REQUEST = 32 * 1024
-"""Bytes of a request with all headers and its body. What a proxy adds to a scrape fits many times."""
+"""Bytes of a request with all headers and its body. The headers that a proxy adds fit many times."""
 MAX_BODY = 4096
 """Bytes of a request's body: nothing here reads one, and some clients send a small one with a POST."""
-_LINGER_S = 1.0
-"""How long aiohttp reads on after a 413, so that the client sees it and not a reset."""
-TLS_CONNECTIONS = 256
+BUFFER = 32 * 1024
+"""Bytes that may wait for a client before its response pauses."""
+TLS_CONNECTIONS = 128
 """At the same time with TLS, where asyncio has a buffer of 256 KiB for each connection."""
-PIECE = 512 * 1024
-"""Bytes that a response in progress holds beside what is in the transport: the piece that is being written."""
 _REFUSED = 400
+FAILED_BEFORE_COLLECTION = 64
+"""Failed TLS handshakes between two garbage collections.
+
+asyncio's side of each has a buffer of 256 KiB, and stays in a cycle of references when it has failed. Python's own
+collector counts objects and not bytes: it would let a storm of them take gigabytes.
+"""
 
 _REASONS = {
     400: "this is no proper HTTP request",
@@ -49,23 +55,21 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of the HTTP server. Times are in seconds, sizes in bytes."""
+    """The bounds of the HTTP server. Times are in seconds."""
 
     connections: int = 512
     """At the same time. As Prometheus' own ``--web.max-connections``; half of the usual 1024 descriptors."""
-    head_s: float = 10.0
-    """From the connection, or from the first byte of a later request, to the end of its headers: a Go client needs
-    milliseconds, a person with ``telnet`` does not matter."""
-    body_s: float = 10.0
-    """From the headers to the end of a request's body."""
+    request_s: float = 10.0
+    """For the headers, from the connection or from the first byte of a later request, and then for the body: a Go
+    client needs milliseconds, a person with ``telnet`` does not matter."""
     idle_s: float = 330.0
     """Between two requests. Prometheus drops its own idle connections after 5 minutes: it shall be the first."""
     write_s: float = 60.0
-    """How long a client may read nothing. The longest scrape timeout that makes sense is a minute."""
+    """Limit for a response that stands still. The longest scrape timeout that makes sense is a minute."""
     grace_s: float = 1.0
-    """How long a client that sends nothing, or reads nothing, keeps its place when others want it."""
-    unread: int = 64 * 1024 * 1024
-    """Of responses that clients have not read yet, all together; past it, the slowest readers are dropped."""
+    """Time for which a client that sends nothing keeps its place when others want it."""
+    stalled: int = 64
+    """Responses that stand still at the same time: each holds a few times ``BUFFER``."""
     handshake_s: float = 5.0
     """For a TLS handshake, in place of asyncio's 60 s."""
 
@@ -84,16 +88,21 @@ class Guard:
 
     Args:
         limits: the bounds.
-        monotonic: seconds of a clock that does not go back.
+        tls: returns the context in force for a new TLS connection; ``None`` for plain HTTP.
     """
 
-    def __init__(self, limits: Limits, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: Limits, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
         self.limits = limits
-        self.now = monotonic
+        self.tls = tls
+        self.handshakes: set[asyncio.Task[None]] = set()
+        """In progress; the event loop itself holds tasks only weakly."""
         self._waiting: dict[GuardedConnection, float] = {}
         """Connections without a complete request, and since when; the one that waits for longest is first."""
         self._busy: dict[GuardedConnection, None] = {}
         """Connections whose request is complete and whose response is not."""
+        self._stalled: dict[GuardedConnection, None] = {}
+        """Connections whose client does not read; the one that stands still for longest is first."""
+        self._failed_handshakes = 0
 
     def admit(self, newcomer: GuardedConnection) -> bool:
         """Take a connection in, if need be in the place of another; return whether there was a place."""
@@ -101,15 +110,14 @@ class Guard:
             victim = self._dispensable()
             if victim is None:
                 return False
-            self.leave(victim)  # its end comes in a moment; its place is free at once
-            victim.drop()
-        self._waiting[newcomer] = self.now()
+            self._drop(victim)
+        self._waiting[newcomer] = time.monotonic()
         return True
 
     def leave(self, connection: GuardedConnection) -> None:
         """Forget a connection."""
-        self._waiting.pop(connection, None)
-        self._busy.pop(connection, None)
+        for group in (self._waiting, self._busy, self._stalled):
+            group.pop(connection, None)
 
     def begin_response(self, connection: GuardedConnection) -> None:
         """Count a connection among the busy ones."""
@@ -120,42 +128,37 @@ class Guard:
         """Count a connection among the waiting ones."""
         if connection in self._busy:
             del self._busy[connection]
-            self._waiting[connection] = self.now()
+            self._waiting[connection] = time.monotonic()
 
-    def relieve(self) -> None:
-        """Drop the slowest readers until what is unread fits."""
-        held = {each: each.unread for each in self._waiting}
-        held |= {each: each.unread + PIECE for each in self._busy}
-        excess = sum(held.values()) - self.limits.unread
-        slow = [each for each in held if each.unread]
-        for connection in sorted(slow, key=lambda each: each.unread_since or self.now()):
-            if excess <= 0:
-                return
-            excess -= held[connection]
-            self.leave(connection)
-            connection.drop()
+    def pause(self, connection: GuardedConnection) -> None:
+        """Note that a response stands still; drop the one that does so for longest if they are too many."""
+        self._stalled[connection] = None
+        if len(self._stalled) > self.limits.stalled:
+            self._drop(next(iter(self._stalled)))
+
+    def resume(self, connection: GuardedConnection) -> None:
+        """Note that a client reads again."""
+        self._stalled.pop(connection, None)
+
+    def note_failed_handshake(self, fault: BaseException | None) -> None:
+        """Log why a handshake failed, and collect what some of them have left behind."""
+        reason = getattr(fault, "reason", None) or (type(fault).__name__ if fault else "closed")
+        _logger.debug("a connection did not come about: %s", reason.lower().replace("_", " "))
+        self._failed_handshakes += 1
+        if self._failed_handshakes % FAILED_BEFORE_COLLECTION == 0:
+            gc.collect()
+
+    def _drop(self, connection: GuardedConnection) -> None:
+        self.leave(connection)  # its end comes in a moment; its place is free at once
+        connection.drop()
 
     def _dispensable(self) -> GuardedConnection | None:
         """Return the connection that is missed least; ``None`` where all are at work."""
-        return next(chain(self._silent(), self._idle(), self._stalled(), self._waiting), None)
-
-    def _silent(self) -> Iterator[GuardedConnection]:
-        """Yield the connections that have got no good response, and have had time enough to ask for one."""
-        latest = self.now() - self.limits.grace_s
-        for connection, since in self._waiting.items():
-            if since > latest:
-                return
-            if not connection.served:
-                yield connection
-
-    def _idle(self) -> Iterator[GuardedConnection]:
-        return (connection for connection in self._waiting if connection.served)
-
-    def _stalled(self) -> Iterator[GuardedConnection]:
-        latest = self.now() - self.limits.grace_s
-        for connection in self._busy:
-            if connection.unread and (connection.unread_since or latest) <= latest:
-                yield connection
+        latest = time.monotonic() - self.limits.grace_s
+        old = takewhile(lambda item: item[1] <= latest, self._waiting.items())
+        silent = (connection for connection, _ in old if not connection.served)
+        idle = (connection for connection in self._waiting if connection.served)
+        return next(chain(silent, idle, self._stalled, self._waiting), None)
 
 
 class GuardedConnection(web.RequestHandler):
@@ -164,44 +167,61 @@ class GuardedConnection(web.RequestHandler):
     Args:
         server: that of the application's runner.
         guard: knows the connection from its acceptance to its end.
-        loop: the event loop.
     """
 
-    def __init__(self, server: web.Server, guard: Guard, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(
-            server,
-            loop=loop,
-            keepalive_timeout=guard.limits.idle_s,
-            access_log=cast("logging.Logger", None),
-            logger=_logger,
-            max_headers=MAX_HEADERS,
-            lingering_time=_LINGER_S,
-            auto_decompress=False,
-        )
-        self.opening: asyncio.Task[Any] | None = None
-        """The TLS handshake, and what else comes before ``connection_made``."""
+    def __init__(self, server: web.Server, guard: Guard) -> None:
         self.served = False
         """Whether it has got a good response: it is not dropped for a newcomer that has not."""
-        self.unread_since: float | None = None
-        """Since when there are bytes that the client has not read."""
         self.guard = guard
-        self._event_loop = loop
+        self._event_loop = asyncio.get_running_loop()
         self._wire: asyncio.Transport | None = None  # kept to the end; aiohttp forgets its own when it closes
         self._request_bytes = 0
         self._at_rest = False
         self._head_deadline: asyncio.TimerHandle | None = None
         self._read_deadline: asyncio.TimerHandle | None = None
-
-    @property
-    def unread(self) -> int:
-        """Return the bytes of responses that wait for the client to read."""
-        return 0 if self._wire is None else self._wire.get_write_buffer_size()
+        super().__init__(
+            server,
+            loop=self._event_loop,
+            keepalive_timeout=guard.limits.idle_s,
+            access_log=cast("logging.Logger", None),
+            logger=_logger,
+            max_headers=MAX_HEADERS,
+            lingering_time=1.0,  # so that a client sees a 413 and not a reset
+            auto_decompress=False,
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first request."""
-        self.opening = None
+        """Begin to wait for the first request; with TLS, after the handshake."""
         self._wire = cast("asyncio.Transport", transport)
         super().connection_made(transport)
+        if not self.guard.admit(self):
+            self.drop()
+        elif self.guard.tls is None:
+            self._begin(self._wire)
+        else:
+            handshake = self._event_loop.create_task(self._encrypt(self._wire, self.guard.tls()))
+            self.guard.handshakes.add(handshake)
+            handshake.add_done_callback(self.guard.handshakes.discard)
+
+    async def _encrypt(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        """Do the TLS handshake, here and not in asyncio's server, so that the connection counts before it."""
+        fault: BaseException | None = None
+        limit_s = self.guard.limits.handshake_s
+        try:
+            # A request that comes together with the end of the handshake is handled after this has returned.
+            self.transport = self._wire = await self._event_loop.start_tls(
+                plain, self, tls, server_side=True, ssl_handshake_timeout=limit_s, ssl_shutdown_timeout=limit_s
+            )
+        except (OSError, asyncio.CancelledError) as error:
+            fault = error
+        if fault is None and self._wire is not None:
+            self._begin(self._wire)
+        else:
+            self.connection_lost(fault)
+            self.guard.note_failed_handshake(fault)
+
+    def _begin(self, wire: asyncio.Transport) -> None:
+        wire.set_write_buffer_limits(BUFFER)
         self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -226,17 +246,16 @@ class GuardedConnection(web.RequestHandler):
         else:
             super().data_received(data)
 
+    def _await_head(self) -> None:
+        self._at_rest = False
+        self._request_bytes = 0
+        self.head_received()
+        self._head_deadline = self._event_loop.call_later(self.guard.limits.request_s, self.drop)
+
     def head_received(self) -> None:
         """Stop the clock: the headers of a request are complete."""
-        self._at_rest = False
         if self._head_deadline is not None:
             self._head_deadline.cancel()
-
-    def begin_response(self) -> None:
-        """Note that a request is complete, and the response is ours to give."""
-        if not self.unread:
-            self._caught_up()
-        self.guard.begin_response(self)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -248,17 +267,19 @@ class GuardedConnection(web.RequestHandler):
             self.served = self.served or resp.status < _REFUSED
             self._at_rest = True
             self.guard.end_response(self)
-            self._note_unread()  # less than what pauses the writing
 
     def pause_writing(self) -> None:
         """Note that the client does not keep up."""
         super().pause_writing()
-        self._note_unread()
+        self._read_deadline = self._event_loop.call_later(self.guard.limits.write_s, self.drop)
+        self.guard.pause(self)
 
     def resume_writing(self) -> None:
         """Note that the client reads."""
         super().resume_writing()
-        self._caught_up()
+        self.guard.resume(self)
+        if self._read_deadline is not None:
+            self._read_deadline.cancel()
 
     def handle_error(
         self,
@@ -268,47 +289,16 @@ class GuardedConnection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Return the response to a malformed request; port scans are common, so it is logged at debug level."""
-        if status == _REFUSED or isinstance(exc, ConnectionError):
-            _logger.debug("no request that can be answered: %s", type(exc).__name__ if exc else message)
-        else:
-            _logger.error("answering %s %s failed", request.method, request.path, exc_info=exc)
+        level = logging.DEBUG if status == _REFUSED or isinstance(exc, ConnectionError) else logging.ERROR
+        _logger.log(level, "malformed request: %s", type(exc).__name__ if exc else message)
         if request.writer.output_size > 0:
             raise ConnectionError("a response is on its way already")
-        return refusal(_REFUSED if status == _REFUSED else 500)
+        return _refusal(_REFUSED if status == _REFUSED else 500)
 
     def drop(self) -> None:
         """Close at once, whatever has not been read."""
         if self._wire is not None:
             self._wire.abort()
-        elif self.opening is not None:
-            self.opening.cancel()
-
-    def _await_head(self) -> None:
-        self._at_rest = False
-        self._request_bytes = 0
-        if self._head_deadline is not None:
-            self._head_deadline.cancel()
-        self._head_deadline = self._event_loop.call_later(self.guard.limits.head_s, self.drop)
-
-    def _note_unread(self) -> None:
-        if not self.unread:
-            return
-        if self.unread_since is None:
-            self.unread_since = self.guard.now()
-            self._read_deadline = self._event_loop.call_later(self.guard.limits.write_s, self._end_of_patience)
-        self.guard.relieve()
-
-    def _caught_up(self) -> None:
-        self.unread_since = None
-        if self._read_deadline is not None:
-            self._read_deadline.cancel()
-            self._read_deadline = None
-
-    def _end_of_patience(self) -> None:
-        if self.unread:
-            self.drop()
-        else:
-            self._caught_up()
 
 
 @web.middleware
@@ -318,33 +308,23 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not isinstance(connection, GuardedConnection):
         return await handler(request)
     connection.head_received()
-    status = await _body_fault(request, connection)
-    connection.begin_response()
-    return await handler(request) if status is None else refusal(status)
+    fault = 413 if (request.content_length or 0) > MAX_BODY else None
+    try:
+        async with asyncio.timeout(connection.guard.limits.request_s):
+            if fault is None and request.body_exists:
+                await request.read()
+    except TimeoutError:
+        fault = 408
+    except web.HTTPRequestEntityTooLarge:
+        fault = 413
+    except web.RequestPayloadError:
+        fault = 400
+    connection.guard.begin_response(connection)
+    return await handler(request) if fault is None else _refusal(fault)
 
 
-def refusal(status: int) -> web.Response:
+def _refusal(status: int) -> web.Response:
     """Return a response after which the connection is closed: nobody knows where a next request begins."""
     response = web.Response(status=status, text=_REASONS[status] + "\n", headers={hdrs.SERVER: SERVER})
     response.force_close()
     return response
-
-
-async def _body_fault(request: web.Request, connection: GuardedConnection) -> int | None:
-    """Read the body and forget it; return the status if that cannot be done."""
-    if not request.body_exists:
-        return None
-    if (request.content_length or 0) > MAX_BODY:
-        return 413
-    try:
-        async with asyncio.timeout(connection.guard.limits.body_s):
-            size = 0
-            while chunk := await request.content.readany():
-                size += len(chunk)
-                if size > MAX_BODY:
-                    return 413
-    except TimeoutError:
-        return 408
-    except web.RequestPayloadError:
-        return 400
-    return None

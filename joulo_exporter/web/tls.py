@@ -1,4 +1,4 @@
-"""TLS: settings become an ``ssl.SSLContext``, and each connection takes the one in force when it begins."""
+"""TLS: settings become an ``ssl.SSLContext``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from joulo_exporter.config.files import Where
 
 _logger = logging.getLogger(__name__)
 
@@ -54,15 +56,25 @@ _TLS13_PREFIXES = ("TLS_AES_", "TLS_CHACHA20_")
 
 
 @dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """How the server speaks TLS."""
+class Pem:
+    """Certificates or a key in PEM, and the key of the configuration that they come from."""
 
-    certificate: bytes
-    """PEM: the server's certificate, and the chain up to the authority."""
-    key: bytes = field(repr=False)
-    """PEM, not encrypted."""
-    client_ca: bytes | None = None
-    """PEM: who signs the certificates of clients; ``None`` for the authorities that this machine trusts."""
+    where: Where
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Settings of TLS for the server."""
+
+    where: Where
+    """The section of the configuration."""
+    certificate: Pem
+    """The server's certificate, and the chain up to the authority."""
+    key: Pem
+    """Not encrypted."""
+    client_ca: Pem | None = None
+    """Authorities that sign the certificates of clients; ``None`` for the authorities that this machine trusts."""
     client_auth: ssl.VerifyMode = ssl.CERT_NONE
     client_allowed_sans: frozenset[str] | None = None
     """Names, one of which a client's certificate must have; ``None`` for any."""
@@ -75,51 +87,11 @@ class TlsSettings:
     prefer_server_ciphers: bool = True
 
 
-class TlsFaultError(Exception):
-    """Certificates, keys or settings that cannot be used.
-
-    Args:
-        part: the field of ``TlsSettings`` at fault.
-        text: what is wrong with it and what to do, as a predicate.
-    """
-
-    def __init__(self, part: str, text: str) -> None:
-        super().__init__(text)
-        self.part = part
-
-
-class CurrentContext(ssl.SSLContext):
-    """A context that gives each new connection to the one in ``current``.
-
-    Certificates, authorities and versions change together that way, between two connections.
-    asyncio's servers call ``wrap_bio`` once for each connection.
-    """
-
-    current: ssl.SSLContext
-
-    def __new__(cls, current: ssl.SSLContext) -> Self:
-        """Return a context that stands for ``current``."""
-        context = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
-        context.current = current
-        return context
-
-    def wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,  # noqa: FBT001, FBT002  the signature is Python's
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        """Begin a connection with the context of the moment."""
-        return self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-
-
 def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return the context for settings.
 
     Raises:
-        TlsFaultError: OpenSSL does not take them.
+        ConfigError: OpenSSL does not take them.
     """
     context = _ServerContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version, context.maximum_version = settings.minimum, settings.maximum
@@ -127,8 +99,9 @@ def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     _set_ciphers(context, settings)
     _set_curve(context, settings)
-    _load_certificate(context, settings)
-    _expect_clients(context, settings)
+    _load_certificate(context, settings.certificate, settings.key)
+    if settings.client_auth is not ssl.CERT_NONE:
+        _expect_clients(context, settings)
     return context
 
 
@@ -170,18 +143,17 @@ def _plain(kind: str, name: str) -> str:
 
 def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
     """Hold TLS 1.2 to the ciphers; those of TLS 1.3 are all good, and fixed, as in Go."""
-    if not settings.ciphers:
-        return
     older = [name for name in settings.ciphers if not name.startswith(_TLS13_PREFIXES)]
-    try:
-        if older:
+    where = settings.where.child("cipher_suites")
+    if older:
+        try:
             context.set_ciphers(":".join(older))
-        elif settings.maximum < ssl.TLSVersion.TLSv1_3:
-            raise TlsFaultError("ciphers", "lists no cipher of TLS 1.2, the most that max_version allows; add one")
-        else:
-            context.minimum_version = ssl.TLSVersion.TLSv1_3
-    except ssl.SSLError:
-        raise TlsFaultError("ciphers", "lists no cipher that OpenSSL offers here; remove the key") from None
+        except ssl.SSLError:
+            raise where.fault("lists no cipher that OpenSSL offers here; remove the key") from None
+    elif settings.ciphers:
+        if settings.maximum < ssl.TLSVersion.TLSv1_3:
+            raise where.fault("lists no cipher of TLS 1.2, the most that max_version allows; add one")
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
 def _set_curve(context: ssl.SSLContext, settings: TlsSettings) -> None:
@@ -191,70 +163,56 @@ def _set_curve(context: ssl.SSLContext, settings: TlsSettings) -> None:
         context.set_ecdh_curve(settings.curve)
     except (ssl.SSLError, ValueError):
         # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
-        raise TlsFaultError(
-            "curve",
+        raise settings.where.child("curve_preferences").fault(
             f"lists a curve that Python {platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; "
             "list another, remove the key to allow all that OpenSSL has, or use a newer Python",
         ) from None
 
 
-def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
-    if not _CERTIFICATE.search(settings.certificate):
-        swapped = "; it has a private key: are the two swapped?" if _KEY.search(settings.certificate) else ""
-        raise TlsFaultError("certificate", f"has no certificate in PEM (-----BEGIN CERTIFICATE-----){swapped}")
-    if not _KEY.search(settings.key):
-        raise TlsFaultError("key", "has no private key in PEM (-----BEGIN PRIVATE KEY-----); write the server's")
+def _load_certificate(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
     # By itself first: of a pair OpenSSL does not say which of the two it cannot read.
-    _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), settings.certificate, "certificate")
+    _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
+    if not _KEY.search(key.content):
+        raise key.where.fault("has no private key in PEM (-----BEGIN PRIVATE KEY-----); write the server's")
+
+    def no_password() -> str:
+        raise key.where.fault("is encrypted; decrypt it, as with openssl pkey -in KEY -out PLAIN_KEY")
+
     try:
-        with _as_file(settings.certificate) as certificate, _as_file(settings.key) as key:
-            context.load_cert_chain(certificate, key, password=_no_password)
+        with _as_file(certificate.content) as certificate_file, _as_file(key.content) as key_file:
+            context.load_cert_chain(certificate_file, key_file, password=no_password)
     except ssl.SSLError as error:
-        raise _pair_fault(error) from None
-
-
-def _no_password() -> str:
-    raise TlsFaultError("key", "is encrypted; decrypt it, as with openssl pkey -in KEY -out PLAIN_KEY")
-
-
-def _pair_fault(error: ssl.SSLError) -> TlsFaultError:
-    reason = error.reason or "not readable"
-    if "MISMATCH" in reason:
-        return TlsFaultError("key", "does not belong to the certificate; write the two that belong together")
-    if "TOO_SMALL" in reason or "TOO_WEAK" in reason:
-        weak = reason.lower().replace("_", " ")
-        return TlsFaultError(
-            "certificate", f"is too weak for OpenSSL ({weak}); make one with a stronger key or hash"
-        )
-    return TlsFaultError(
-        "key", f"cannot be used ({reason.lower().replace('_', ' ')}); look at it with openssl pkey"
-    )
+        reason = (error.reason or "not readable").lower().replace("_", " ")
+    else:
+        return
+    if "mismatch" in reason:
+        raise key.where.fault("does not belong to the certificate; write the two that belong together")
+    if "too small" in reason or "too weak" in reason:
+        raise certificate.where.fault(f"is too weak for OpenSSL ({reason}); make one with a stronger key or hash")
+    raise key.where.fault(f"cannot be used ({reason}); look at it with openssl pkey")
 
 
 def _expect_clients(context: _ServerContext, settings: TlsSettings) -> None:
     context.verify_mode = settings.client_auth
-    if settings.client_auth is ssl.CERT_NONE:
-        return
     # Go trusts whatever certificate is listed, also one that another authority has signed.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if settings.client_ca is None:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     else:
-        if not _CERTIFICATE.search(settings.client_ca):
-            raise TlsFaultError(
-                "client_ca", "has no certificate in PEM; write that of the authority that signs the clients'"
-            )
-        _trust(context, settings.client_ca, "client_ca")
+        _trust(context, settings.client_ca)
     context.allowed_sans = settings.client_allowed_sans
     context.sslobject_class = _NamedClient
 
 
-def _trust(context: ssl.SSLContext, certificates: bytes, part: str) -> None:
-    found = _CERTIFICATE.findall(certificates)
+def _trust(context: ssl.SSLContext, pem: Pem) -> None:
+    found = _CERTIFICATE.findall(pem.content)
+    if not found:
+        swapped = "; it has a private key: are the two swapped?" if _KEY.search(pem.content) else ""
+        raise pem.where.fault(f"has no certificate in PEM (-----BEGIN CERTIFICATE-----){swapped}")
     try:
         context.load_verify_locations(cadata=b"\n".join(found).decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise TlsFaultError(part, "has a certificate that cannot be read; look at it with openssl x509") from None
+        raise pem.where.fault("has a certificate that cannot be read; look at it with openssl x509") from None
 
 
 @contextlib.contextmanager

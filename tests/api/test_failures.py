@@ -91,7 +91,8 @@ async def test_every_other_status_is_an_error_of_its_class(
 )
 async def test_403_names_the_missing_scope_if_the_body_does(client_of, answers, failure_of, body, scope):
     answers.get(f"{API}/sessions", status=403, body=body)
-    assert (await failure_of(client_of(), SESSIONS)).required_scope == scope
+    message = str(await failure_of(client_of(), SESSIONS))
+    assert scope in message if scope else "the scope" not in message
 
 
 @pytest.mark.parametrize("status", [201, 302, 401, 403, 404, 409, 418, 429, 500, 503])

@@ -7,7 +7,8 @@ import socket
 from unittest.mock import AsyncMock
 
 import pytest
-from support.loopback import TOKEN, answer, free_port, loopback, reset, saying
+from support.loopback import TOKEN, answer, loopback, reset, saying
+from support.processes import free_port
 
 from joulo_exporter import __version__, errors
 from joulo_exporter.api import CHARGERS, ERE_PRICE

@@ -25,7 +25,7 @@ _CHARGING = 5
 
 @dataclass
 class Load:
-    """What the API is to answer with, and what it was asked."""
+    """Size of the accounts, and the requests that came."""
 
     chargers: int
     sessions: int = 0

@@ -29,13 +29,13 @@ MINUTE_S = 60.0
 
 @dataclass(frozen=True)
 class Scene:
-    """Whom the exporter refreshes, and how fast."""
+    """Accounts and the pace at which they are refreshed."""
 
     name: str
     accounts: int
     chargers: int
     haste: float = 10.0
-    """How many times faster than documented."""
+    """Factor by which it is faster than documented."""
     sessions: int = 0
     hanging: int = 0
     """Every so manieth account gets no answer."""

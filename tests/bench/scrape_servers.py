@@ -91,7 +91,8 @@ class Ours:
             metrics=lambda format_, gzip, names: self._exposition.scrape(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
-            page=lambda: web.LandingPage(version="0", now_seconds=0, accounts=(), ledger_persistent=True),
+            snapshots=lambda: (),
+            ledger_persistent=True,
             ready=lambda: True,
             reload=nothing,
             lifecycle_enabled=False,

@@ -16,6 +16,7 @@ from joulo_exporter.config.values import Duration, Switch, Text
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
+NO_INNER = "must be a mapping, such as {every: …, names: …, on: …, labels: …, text: …}"
 UNKNOWN = "has an unknown key, not shown since it may be a token; known here"
 NO_DURATION = (
     "f: inner.every: is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
@@ -28,8 +29,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 
     for path, fault in (
         ("none.yml", "there is no such file; correct --config.file, or create it"),
-        (".", "is a directory; name the file in it"),
-        ("f/x", "cannot be read (Not a directory); let the exporter's user read it"),
+        (".", "cannot be read (Is a directory); name a file that the exporter's user can read"),
+        ("f/x", "cannot be read (Not a directory); name a file that the exporter's user can read"),
     ):
         with pytest.raises(ConfigError) as caught:
             load_config(tmp_path / path, TOKEN)
@@ -56,7 +57,7 @@ def test_a_file_of_one_mebibyte_and_no_more(load, refused):
         ("[" * 500_000, "nested deeper than 16 levels"),
         ("- " * 100_000, "nested deeper than 16 levels"),
         ("{a: " * 200_000, "nested deeper than 16 levels"),
-        ("? " * 100_000, "a list or a mapping stands where a key is expected"),
+        ("? " * 100_000, "nested deeper than 16 levels"),
         (
             "a: &a [x]\n" + "".join(f"{c}: &{c} [*a, *a]\n" for c in "bcdefghij"),
             "anchors, aliases and tags are not used here",
@@ -68,26 +69,18 @@ def test_a_text_that_grows_without_end_is_refused_at_once(refused, text, fault):
     assert refused(text).startswith(f"line 1: {fault}")
 
 
-def test_a_text_may_say_that_it_is_one(load):
-    assert load("vehicles: {!!str 0123: !!str 5}").vehicles == {"0123": "5"}
-
-
 # Records
 
 
 class Inner(Section, frozen=True):
-    EXAMPLE = "{every: 10m}"
-
     every: Duration = Duration(60)
     names: Annotated[tuple[Annotated[Text, Meta(examples=["home"])], ...], Meta(examples=["[home]"])] = ()
-    on: Switch = Switch.OFF
+    on: Switch = Switch("false")
     labels: Annotated[dict[str, str], Meta(examples=["{a: b}"])] = field(default_factory=dict)
     text: Annotated[Text, Meta(examples=["some text"])] | None = None
 
 
 class Outer(Section, frozen=True):
-    EXAMPLE = "{inner: …}"
-
     inner: Inner = Inner()
     inners: Annotated[tuple[Inner, ...], Meta(examples=["- {every: 10m}"])] = ()
 
@@ -98,7 +91,7 @@ class Outer(Section, frozen=True):
         ("", Outer()),
         ({"inner": "~", "inners": "null"}, Outer()),
         ({"inner": {"names": "", "labels": "~"}}, Outer()),
-        ({"inner": {"names": [" a "], "on": "TRUE"}}, Outer(inner=Inner(names=("a",), on=Switch.ON))),
+        ({"inner": {"names": [" a "], "on": "TRUE"}}, Outer(inner=Inner(names=("a",), on=Switch("true")))),
         ({"inners": [{"every": "1m30s", "text": "null"}]}, Outer(inners=(Inner(every=90.0, text="null"),))),
     ],
 )
@@ -109,8 +102,8 @@ def test_a_tree_of_texts_becomes_records(node, record):
 @pytest.mark.parametrize(
     ("node", "fault"),
     [
-        ([], "f: must be a mapping, such as {inner: …}"),
-        ({"inner": []}, "f: inner: must be a mapping, such as {every: 10m}"),
+        ([], "f: must be a mapping, such as {inner: …, inners: …}"),
+        ({"inner": []}, f"f: inner: {NO_INNER}"),
         ({"iner": ""}, "f: iner: unknown key; did you mean inner?"),
         ({"inner": {"colour": ""}}, "f: inner.colour: unknown key; known here: every, names, on, labels, text"),
         (
@@ -126,13 +119,13 @@ def test_a_tree_of_texts_becomes_records(node, record):
             {"inners": [{}, {"names": ["a", " "]}]},
             "f: inners[1].names[1]: is empty; write a value, such as home, or remove the key",
         ),
-        ({"inners": [{}, "LEAK"]}, "f: inners[1]: must be a mapping, such as {every: 10m}"),
+        ({"inners": [{}, "LEAK"]}, f"f: inners[1]: {NO_INNER}"),
         ({"inner": {"every": "LEAK"}}, NO_DURATION),
         ({"inner": {"every": []}}, "f: inner.every: must be a single value, such as 10m"),
-        ({"inner": {"on": "tru"}}, "f: inner.on: must be true or false; did you mean true?"),
+        ({"inner": {"on": "tru"}}, "f: inner.on: must be true or false; write one of them"),
         (
             {"inner": {"labels": {"LEAK": "b", "c": []}}},
-            "f: inner.labels[1]: must be a single value, as in {a: b}",
+            "f: inner.labels[1]: must be a single value, such as {a: b}",
         ),
         ({"inner": {"text": {"LEAK": ""}}}, "f: inner.text: must be a single value, such as some text"),
     ],
@@ -141,7 +134,6 @@ def test_the_place_and_the_remedy_of_a_fault_are_named(node, fault):
     with pytest.raises(ConfigError) as caught:
         decode(Where("f"), node, Outer)
     assert str(caught.value) == fault
-    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 # Anything at all

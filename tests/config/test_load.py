@@ -40,13 +40,10 @@ def test_every_key_is_read(load, tmp_path):
     config = load(EVERYTHING, {"WORK_TOKEN": "joulo_0work"})
     (tmp_path / "joulo.token").write_text("joulo_0home\n")
 
-    assert [
-        (account.name, account.token.kind, account.token.path, account.token.read().reveal())
-        for account in config.accounts
-    ] == [
-        ("home", "file", tmp_path / "joulo.token", "joulo_0home"),
-        ("café ☕", "env", None, "joulo_0work"),
-        ("third", "value", None, "joulo_0third"),
+    assert [(account.name, account.token.path, account.token.read().reveal()) for account in config.accounts] == [
+        ("home", tmp_path / "joulo.token", "joulo_0home"),
+        ("café ☕", None, "joulo_0work"),
+        ("third", None, "joulo_0third"),
     ]
     assert config.api.url == "https://api.example.org/v1"
     assert config.api.timeout_s == 60
@@ -153,10 +150,6 @@ def test_a_fault_of_the_environment_is_one_line(environ, fault):
     assert environment_fault(environ) == f"environment: {fault}"
 
 
-def test_no_variable_at_all_is_as_good_as_empty_ones():
-    assert environment_fault({}) == environment_fault({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""})
-
-
 def test_accounts_of_the_file_go_before_the_token_of_the_environment(load):
     config = load("accounts: [{token: joulo_0file}]", {"JOULO_TOKEN": "joulo_0env", "JOULO_TOKEN_FILE": "/t"})
 
@@ -235,7 +228,7 @@ def test_only_a_simulator_may_be_asked_faster_and_the_url_in_force_decides(load,
 @pytest.mark.parametrize("url", ["https://api.joulo.nl", "http://localhost:1"])
 def test_no_duration_is_nothing(refused, key, url):
     line = refused(at(key, "0"), TOKEN | {"JOULO_API_URL": url})
-    assert line.startswith(f"{key}: must be longer than 0; write for example ")
+    assert line.startswith(f"{key}: must be longer than 0; write a duration such as ")
 
 
 # Names, paths, switches, URLs ---------------------------------------------------------------
@@ -244,21 +237,6 @@ def test_no_duration_is_nothing(refused, key, url):
 @pytest.mark.parametrize("name", ["x" * 128, "null", "12", "a b", "家"])
 def test_a_name_is_any_text_that_can_be_printed(load, name):
     assert load(f"accounts: [{{name: {name}, token: a}}]").accounts[0].name == name
-
-
-@pytest.mark.parametrize("other", ["x", "'x '"])
-def test_two_accounts_have_two_names(refused, other):
-    text = f"accounts: [{{name: x, token: a}}, {{name: y, token: b}}, {{name: {other}, token: c}}]"
-
-    assert refused(text) == "accounts[2].name: is the name of accounts[0] too; choose another account label"
-
-
-def test_a_single_account_needs_no_name(load):
-    assert load("accounts: [{token_env: A}]", {}).accounts[0].name is None
-
-
-def test_the_reserved_vehicle_is_that_spelling_alone(load):
-    assert load("vehicles: {AB: Unknown}").vehicles == {"AB": "Unknown"}
 
 
 def test_paths_start_at_the_folder_of_the_file(load, tmp_path):
@@ -275,19 +253,16 @@ def test_a_token_in_the_place_of_a_path_is_told_from_a_file(load, refused, tmp_p
         assert load(f"accounts: [{{token_file: {path}}}]").accounts[0].token.path == tmp_path / path
 
 
-@pytest.mark.parametrize("value", ["maybe", "1", "yes", "[true]"])
+@pytest.mark.parametrize("value", ["maybe", "1", "yes"])
 def test_a_collector_is_on_or_off(refused, value):
     assert refused(f"collectors: {{ere_price: {value}}}") == (
         "collectors.ere_price: must be true or false; write one of them"
     )
 
 
-def test_the_price_feed_is_the_vendors_or_on_this_machine(load, refused):
+def test_the_price_feed_of_a_simulator_is_next_to_its_api(load):
     config = load("api: {url: 'http://localhost:9974/functions/v1/api'}")
     assert config.api.ere_price_url == "http://localhost:9974/api/ere-price"
-    for url in ("https://example.org/api/ere-price", "http://joulo.nl/api/ere-price", "http://[::1]/"):
-        line = refused(f"api: {{ere_price_url: '{url}'}}")
-        assert line.startswith("api.ere_price_url: is no price feed on this machine")
 
 
 # Records ------------------------------------------------------------------------------------
@@ -319,16 +294,6 @@ def test_no_record_shows_a_token(secretive, show):
             pickle.dumps(record, 0)
         with pytest.raises(TypeError):
             msgspec.json.encode(record)
-
-
-def test_a_configuration_cannot_be_changed(secretive):
-    with pytest.raises(AttributeError):
-        secretive.storage_path = Path("/elsewhere")
-    with pytest.raises(AttributeError):
-        secretive.accounts[0].token.path = Path("/elsewhere")
-    for mapping in (secretive.intervals, secretive.vehicles, secretive.chargers):
-        with pytest.raises(TypeError):
-            mapping["chargers"] = 1
 
 
 def test_two_loadings_of_one_file_are_equal(secretive, tmp_path):

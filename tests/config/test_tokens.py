@@ -1,6 +1,5 @@
 """Tokens: faults of a text in the place of one, the places that tokens come from, and secrets that do not show."""
 
-import copy
 import json
 import logging
 import os
@@ -11,19 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config import Secret
+from joulo_exporter.config import Secret, TokenSource
 from joulo_exporter.config.files import Where
-from joulo_exporter.config.tokens import token_fault, token_from_environment, token_from_file, token_from_value
+from joulo_exporter.config.tokens import token_fault
 from joulo_exporter.errors import ConfigError
 
 TOKEN = "joulo_0LEAK4242canary"
 WHERE = Where("/etc/joulo.yml", "accounts[0].key")
 EMPTY = "is empty; put the API token there"
-QUOTES = "has quotes around it; remove them"
-BEARER = "begins with Bearer; leave that word out, the exporter adds it"
-VARIABLE = "begins with the name of a variable; leave the name and the = out"
-BLANKS = "has blanks or line ends in or around it; write the token alone, on one line"
-CHARACTERS = "has a control character, or one outside ASCII, in it; copy the token again, as plain text"
+TOO_MUCH = "has quotes, the word Bearer or the name of a variable around it; write the token alone"
+BLANKS = "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line"
 LONG = "is longer than 8192 characters; is it really a token?"
 
 
@@ -36,11 +32,11 @@ def test_nothing_is_wrong_with_a_token(token):
     ("fault", "texts"),
     [
         (EMPTY, [""]),
-        (QUOTES, [f'"{TOKEN}"', f"'{TOKEN}'", f"“{TOKEN}”", f'{TOKEN}"', f'"Bearer {TOKEN}"']),
-        (BEARER, [f"Bearer {TOKEN}", f"bearer\t{TOKEN}", "BEARER", f"Authorization: Bearer {TOKEN}"]),
-        (VARIABLE, [f"JOULO_TOKEN={TOKEN}", f"export JOULO_TOKEN={TOKEN}"]),
+        (TOO_MUCH, [f'"{TOKEN}"', f"'{TOKEN}'", f"“{TOKEN}”", f'{TOKEN}"', f'"Bearer {TOKEN}"']),
+        (TOO_MUCH, [f"Bearer {TOKEN}", f"bearer\t{TOKEN}", "BEARER", f"Authorization: Bearer {TOKEN}"]),
+        (TOO_MUCH, [f"JOULO_TOKEN={TOKEN}", f"export JOULO_TOKEN={TOKEN}"]),
         (BLANKS, [f" {TOKEN}", f"{TOKEN} ", f"{TOKEN}\n", f"{TOKEN}\r", f"{TOKEN}\n{TOKEN}", "\n", f"x {TOKEN}"]),
-        (CHARACTERS, [f"{TOKEN}\x00", f"{TOKEN}\x7f", f"\ufeff{TOKEN}", f"{TOKEN}\u00a0", f"{TOKEN}é"]),
+        (BLANKS, [f"{TOKEN}\x00", f"{TOKEN}\x7f", f"\ufeff{TOKEN}", f"{TOKEN}\u00a0", f"{TOKEN}é"]),
         (LONG, ["x" * 8193]),
     ],
 )
@@ -63,7 +59,11 @@ def test_only_texts_that_an_http_header_can_carry_are_without_fault(text):
 def file_source(tmp_path, content):
     path = tmp_path / "token"
     path.write_bytes(content)
-    return token_from_file(WHERE, path)
+    return TokenSource(WHERE, path=path)
+
+
+def from_variable(where, name, environ):
+    return TokenSource(where, variable=name, read_variable=lambda: environ.get(name))
 
 
 def fault_of(source):
@@ -80,8 +80,8 @@ def test_one_line_end_after_a_token_is_no_part_of_it(tmp_path, end):
     text = TOKEN + end
 
     assert file_source(tmp_path, text.encode()).read() == Secret(TOKEN)
-    assert token_from_environment(WHERE, "T", {"T": text}).read() == Secret(TOKEN)
-    assert token_from_value(WHERE, Secret(text)).read() == Secret(TOKEN)
+    assert from_variable(WHERE, "T", {"T": text}).read() == Secret(TOKEN)
+    assert TokenSource(WHERE, value=Secret(text)).read() == Secret(TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_one_line_end_after_a_token_is_no_part_of_it(tmp_path, end):
         (b"\n", EMPTY),
         (b"\n\n", BLANKS),
         (f"{TOKEN}\n\n".encode(), BLANKS),
-        (f"{TOKEN}\n".encode("utf-16"), CHARACTERS),
-        (b"\xff" + TOKEN.encode(), CHARACTERS),
+        (f"{TOKEN}\n".encode("utf-16"), BLANKS),
+        (b"\xff" + TOKEN.encode(), BLANKS),
         (b"x" * 100_000, LONG),
     ],
 )
@@ -100,19 +100,11 @@ def test_a_fault_in_a_file_is_named(tmp_path, content, fault):
     assert fault_of(file_source(tmp_path, content)) == f"the token in file {tmp_path}/token {fault}"
 
 
-def test_a_file_is_read_again_each_time(tmp_path):
-    source = file_source(tmp_path, b"x" * 8192 + b"\n")
-    first = source.read()
-    source.path.write_bytes(b"new")
-
-    assert (first.reveal(), source.read().reveal()) == ("x" * 8192, "new")
-
-
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
     def of(name):
-        return fault_of(token_from_file(WHERE, tmp_path / name)).replace(str(tmp_path), "…")
+        return fault_of(TokenSource(WHERE, path=tmp_path / name)).replace(str(tmp_path), "…")
 
     assert of("none") == "the file …/none does not exist; create it, or correct the path"
     assert of("pipe") == "…/pipe is not a regular file; name a file that holds the token"
@@ -122,27 +114,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         assert " cannot be read (" in of(name)
 
 
-def test_a_variable_is_read_when_it_is_needed():
-    environ = {}
-    source = token_from_environment(WHERE, "HOME_TOKEN", environ)
-
-    assert fault_of(source) == "the environment variable HOME_TOKEN is not set; set it to the API token"
-    environ["HOME_TOKEN"] = TOKEN
-    assert source.read() == Secret(TOKEN)
-
-
 def test_a_faulty_variable_and_a_faulty_value_are_named():
-    variable = token_from_environment(WHERE, "T", {"T": f'"{TOKEN}"'})
+    variable = from_variable(WHERE, "T", {"T": f'"{TOKEN}"'})
 
-    assert fault_of(variable) == f"the token in environment variable T {QUOTES}"
-    assert fault_of(token_from_value(WHERE, Secret(f"Bearer {TOKEN}"))) == f"the token {BEARER}"
+    assert fault_of(variable) == f"the token in environment variable T {TOO_MUCH}"
+    assert fault_of(TokenSource(WHERE, value=Secret(f"Bearer {TOKEN}"))) == f"the token {TOO_MUCH}"
 
 
 def test_a_source_describes_itself_without_the_token_and_the_environment(tmp_path):
     sources = [
-        token_from_file(WHERE, tmp_path / "t"),
-        token_from_environment(WHERE, "T", {"T": TOKEN, "OTHER": TOKEN}),
-        token_from_value(WHERE, Secret(TOKEN)),
+        TokenSource(WHERE, path=tmp_path / "t"),
+        from_variable(WHERE, "T", {"T": TOKEN, "OTHER": TOKEN}),
+        TokenSource(WHERE, value=Secret(TOKEN)),
     ]
 
     assert [source.shown for source in sources] == [
@@ -159,11 +142,11 @@ def test_a_source_describes_itself_without_the_token_and_the_environment(tmp_pat
 def test_sources_are_equal_when_they_lead_to_the_same_place(tmp_path):
     one, other = Where("f", "accounts[0]"), Where("f", "accounts[1]")
 
-    assert token_from_file(one, tmp_path / "t") == token_from_file(other, tmp_path / "t")
-    assert token_from_file(one, tmp_path / "t") != token_from_file(one, tmp_path / "u")
-    assert token_from_environment(one, "T", {}) == token_from_environment(other, "T", {"T": TOKEN})
-    assert token_from_value(one, Secret("a")) == token_from_value(other, Secret("a"))
-    assert token_from_value(one, Secret("a")) != token_from_value(one, Secret("b"))
+    assert TokenSource(one, path=tmp_path / "t") == TokenSource(other, path=tmp_path / "t")
+    assert TokenSource(one, path=tmp_path / "t") != TokenSource(one, path=tmp_path / "u")
+    assert from_variable(one, "T", {}) == from_variable(other, "T", {"T": TOKEN})
+    assert TokenSource(one, value=Secret("a")) == TokenSource(other, value=Secret("a"))
+    assert TokenSource(one, value=Secret("a")) != TokenSource(one, value=Secret("b"))
 
 
 # Secrets ------------------------------------------------------------------------------------
@@ -177,7 +160,6 @@ def test_sources_are_equal_when_they_lead_to_the_same_place(tmp_path):
         "{}".format,
         "{!r:>20}".format,
         "%s".__mod__,
-        lambda secret: f"{secret:>30}",
         lambda secret: repr([secret, {"key": secret}]),
         lambda secret: str(ValueError(secret)),
         lambda secret: json.dumps({"key": secret}, default=str),
@@ -200,21 +182,3 @@ def test_a_secret_is_neither_pickled_nor_encoded_nor_listed():
         msgspec.json.encode(Secret(TOKEN))
     with pytest.raises(TypeError):
         vars(Secret(TOKEN))
-
-
-def test_a_secret_cannot_be_changed_and_its_copy_is_itself():
-    secret = Secret(TOKEN)
-
-    with pytest.raises(AttributeError):
-        secret._text = "other"
-    with pytest.raises(AttributeError):
-        del secret._text
-    assert secret.reveal() == TOKEN
-    assert copy.copy(secret) is secret
-    assert copy.deepcopy([secret])[0] is secret
-
-
-def test_secrets_are_equal_when_their_texts_are():
-    assert Secret("a") == Secret("a")
-    assert hash(Secret("a")) == hash(Secret("a"))
-    assert Secret("a") not in (Secret("b"), "a")

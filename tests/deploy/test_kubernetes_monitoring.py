@@ -1,4 +1,4 @@
-"""What deploy/kubernetes makes for Prometheus and Grafana, and its page."""
+"""Monitoring by deploy/kubernetes, for Prometheus and Grafana, and its page."""
 
 from __future__ import annotations
 

@@ -42,15 +42,12 @@ def test_the_exporter_accepts_it(example):
 def test_what_is_commented_out_works(example):
     text = re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE)
     example.write_text(text)
-    settings = load_web_config(example).tls.settings
+    settings = load_web_config(example).tls
     assert settings.client_allowed_sans == {"prometheus.example.org"}
 
 
 def test_the_page_shows_configurations_that_work(certificates, tmp_path):
-    page = (ROOT / "docs" / "web-config.md").read_text("utf-8")
-    blocks = [
-        block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "scrape_configs" not in block
-    ]
+    blocks = [block for block in blocks_of_the_page() if "scrape_configs" not in block]
     assert len(blocks) >= 2
     for block in blocks:
         for name in re.findall(r"_file: (\S+)", block):

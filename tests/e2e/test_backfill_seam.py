@@ -34,7 +34,7 @@ def prometheus_url(request, tmp_path_factory):
     """A Prometheus that got a month of history first, and scrapes the same exporter since."""
     folder = tmp_path_factory.mktemp("seam")
     port = free_port()
-    household = ("--history-days", "30", "--session-seconds", "8", "--pause-seconds", "4", "--time-lapse", "400")
+    household = ("--history-days", "30", "--session-seconds", "8", "--pause-seconds", "4", "--time-lapse", "40")
     with simulator(folder, *household) as api_url, exporter(folder, api_url, port):
         history = wait_for("the history", lambda: backfill(folder, api_url, port))
         with request.param(folder, [f"127.0.0.1:{port}"], history) as url:

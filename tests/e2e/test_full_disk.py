@@ -19,7 +19,7 @@ def samples(port: int) -> dict[tuple[str, str], float]:
 def test_a_full_disk_stops_no_scrape_and_loses_nothing(tmp_path):
     """No file can grow: what is known stays, it says that it is not up to date, and later it catches up."""
     port = free_port()
-    pace = ("--session-seconds", "4", "--pause-seconds", "2", "--time-lapse", "400")
+    pace = ("--session-seconds", "4", "--pause-seconds", "2", "--time-lapse", "40")
     with simulator(tmp_path, *pace) as api_url, exporter(tmp_path, api_url, port) as process:
         before = wait_for("totals", lambda: (now := samples(port)).get(("joulo_total_kwh", "oprit")) and now)
         limits = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)

@@ -158,7 +158,7 @@ def sessions(api_url):
 
 @pytest.fixture(scope="module")
 def evening(generation, tmp_path_factory):
-    """What the phone got while twenty sessions ended: (messages, those before, those to be told, all ended)."""
+    """Messages while twenty sessions ended, and the sessions: (messages, before, due, all ended, folder)."""
     folder = tmp_path_factory.mktemp("messages")
     pace = (
         "--session-seconds",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
+import threading
 import time
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 import pytest_asyncio
 from support.browser import browser
 from support.certificates import HASH, PASSWORD
-from support.processes import TOKEN, exporter, free_port, get, simulator, wait_for
+from support.processes import TOKEN, exporter, free_port, get, wait_for
+
+from joulo_exporter.simulator import Household, Scenario, serve
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -43,11 +48,26 @@ CONTRASTS = """(() => {
 })()"""
 
 
+class MarkupHousehold(Household):
+    """A household whose first charger has markup for a name."""
+
+    def chargers_at(self, now_seconds):
+        first, *others = super().chargers_at(now_seconds)
+        return [msgspec.structs.replace(first, nickname=NICKNAME), *others]
+
+
 @pytest.fixture(scope="module")
-def household(tmp_path_factory):
-    """The URL of a simulated household whose first charger has markup for a name."""
-    with simulator(tmp_path_factory.mktemp("household"), "--nickname", NICKNAME) as api_url:
-        yield api_url
+def household():
+    """The URL of the API, which a thread serves: to wait for the exporter holds this one."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = serve(MarkupHousehold(Scenario()))
+    yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result().url
+    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +102,7 @@ def sample(url, name):
     return float(value)
 
 
-async def test_what_a_person_reads_is_what_the_metrics_say(page, served):
+async def test_the_page_shows_the_values_of_the_metrics(page, served):
     name = 'joulo_session_kwh{charger="oprit"}'
     before = sample(served, name)
     await page.go(f"{served}/")
@@ -107,7 +127,7 @@ async def test_the_freshness_is_that_of_the_moment(page, served):
     assert all(re.fullmatch(r"\d s ago", age) for age in await texts(page, "td .age"))
 
 
-async def test_it_asks_for_nothing_else_and_nothing_is_amiss(page, served):
+async def test_it_loads_nothing_else_and_the_console_is_empty(page, served):
     await page.go(f"{served}/")
     requests = [event["request"]["url"] for event in page.all("Network.requestWillBeSent")]
     assert [url for url in requests if not url.startswith("data:")] == [f"{served}/"]
@@ -122,7 +142,7 @@ async def test_a_name_with_markup_is_a_text(page, served):
     assert page.all("Page.javascriptDialogOpening") == []
 
 
-async def test_what_would_get_in_all_the_same_loads_nothing_and_does_nothing(page, served):
+async def test_markup_that_got_in_would_load_and_run_nothing(page, served):
     """The policy holds; the complaints of which another test finds none do come."""
     await page.go(f"{served}/")
     await page.evaluate(f"document.body.innerHTML = '<img src={served}/x onerror=window.done=1 style=color:red>'")

@@ -17,7 +17,7 @@ def scraped(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("e2e")
     port = free_port()
     with (
-        simulator(folder, "--session-seconds", "6", "--pause-seconds", "3", "--time-lapse", "400") as api_url,
+        simulator(folder, "--session-seconds", "6", "--pause-seconds", "3", "--time-lapse", "40") as api_url,
         exporter(folder, api_url, port),
         request.param(folder, [f"127.0.0.1:{port}"]) as prometheus_url,
     ):

@@ -1,4 +1,4 @@
-"""Real exporters that share accounts, one shard, then three, then two: nobody is lost, doubled or taken back."""
+"""Real exporters that share accounts, one shard, then two: no account is lost or doubled, no counter falls."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import time
 import aiohttp
 import pytest
 from aiohttp import web
-from prometheus_client.parser import text_string_to_metric_families
-from support.processes import exporter, free_port, get, simulator
+from support.processes import exporter, free_port, get, samples_of, simulator
 
 from joulo_exporter.sharding import shard_of
 from joulo_exporter.simulator import Cadence, Household, Scenario
@@ -74,15 +73,10 @@ async def started(folder, ordinal, total, port):
 
 
 async def scraped(session, port):
-    """Return every sample of a shard by (name, labels); nothing while it does not answer yet."""
+    """Return every sample of a shard by (name, labels); nothing while it does not respond yet."""
     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
         async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
-            families = text_string_to_metric_families(await response.text())
-        return {
-            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in families
-            for sample in family.samples
-        }
+            return samples_of(await response.text())
     return {}
 
 

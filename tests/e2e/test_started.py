@@ -1,4 +1,4 @@
-"""What a process that serves has loaded, and how soon it answers from its ledger."""
+"""A start: only modules that serving needs are loaded, and the ledger's knowledge is served at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from joulo_exporter.schedule import Pause
 pytestmark = pytest.mark.e2e
 
 NOT_NEEDED = re.compile(
-    r"joulo_exporter\.(?:simulator|demo|reports|check|ledger\.(?:reading|read_only|visiting)|"
+    r"joulo_exporter\.(?:simulator|demo|reports|check|ledger\.reader|"
     r"cli\.(?:demonstrating|checking|reporting))\b|prometheus_client\.openmetrics\.parser|prometheus_client\.parser|"
     r"slugify|text_unidecode|yaml|bcrypt|xml\b|unittest|hypothesis|pytest"
 )

@@ -117,7 +117,7 @@ def test_a_certificate_of_a_client_is_verified(protected):
         assert protected.curl("/-/healthy", *LOGIN, *files)[0] == status
 
 
-def test_what_changes_holds_without_a_restart(protected):
+def test_a_changed_web_configuration_holds_without_a_restart(protected):
     file = protected.folder / "web.yml"
     try:
         file.write_text(CONFIGURATION.replace("prometheus:", "someone:"))

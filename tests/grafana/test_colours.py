@@ -18,7 +18,7 @@ SIGHTS = {
 TO_XYZ = ((0.4339, 0.3763, 0.1899), (0.2126, 0.7152, 0.0722), (0.0177, 0.1095, 0.8729))  # white is 1, 1, 1
 MEANINGS = [colours.CHARGING, colours.IDLE, colours.ATTENTION, colours.WRONG, colours.CREDITS]
 WHITE, BLACK = "#FFFFFF", "#181B1F"
-"""What panels are on in Grafana's light and dark theme."""
+"""Backgrounds of panels in Grafana's light and dark theme."""
 
 
 def linear(colour):

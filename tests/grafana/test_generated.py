@@ -77,10 +77,6 @@ def test_the_files_are_what_the_code_makes():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make dashboards"
 
 
-def test_making_them_again_gives_the_same():
-    assert dict(generate.dashboards()) == dict(generate.dashboards())
-
-
 def test_check_says_which_file_is_stale(tmp_path, monkeypatch, capsys):
     stale = tmp_path / "joulo-charging.json"
     stale.write_text("{}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What Grafana reads when it starts: the data source, and the dashboards of one language."""
+"""Provisioning of Grafana: the data source, and the dashboards of one language."""
 
 from __future__ import annotations
 

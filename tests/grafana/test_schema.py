@@ -35,7 +35,7 @@ FAULTS = {  # what is broken, and what must be said of it
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
-    """What the check says, line by line, of the dashboards and of broken copies."""
+    """Lines of the check about the dashboards and about broken copies."""
     if not (CHECK / "node_modules").exists():
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CHECK, check=True)
     folder = tmp_path_factory.mktemp("broken")

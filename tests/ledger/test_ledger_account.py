@@ -5,7 +5,6 @@ from support.parsing import parse_chargers, parse_energy, parse_sessions
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Meter, Totals
-from joulo_exporter.ledger.book import vehicle_definition
 from joulo_exporter.models import ApiResponse, Charger, Energy
 from joulo_exporter.schedule import Pause
 
@@ -134,11 +133,19 @@ def test_an_end_is_news_for_an_hour_and_not_before_its_time(rig, later_s, shown)
     assert [session.id for session in rig.book().ended] == (["new"] if shown else [])
 
 
-def test_a_vehicle_that_gets_a_tag_takes_its_energy_out_of_unknown(rig):
-    rig.whole_walk([finished("s", id_tag="04:a1")], size=100)
-    assert rig.book().vehicles == {"unknown": Totals(100, 0, 1, 60_000)}
-    rig.reopen(vehicles={"04A1": "tesla"})
-    assert rig.book().vehicles == {"tesla": Totals(100, 0, 1, 60_000), "unknown": Totals()}
+def test_a_vehicle_that_gets_a_tag_takes_its_energy_out_of_unknown_or_of_another_one(rig):
+    one = Totals(100, 0, 1, 60_000)
+    rig.whole_walk([finished("s", id_tag="04:a1"), finished("t", id_tag="04b2")], size=100)
+    for vehicles, expected in (
+        ({}, {"unknown": Totals(200, 0, 2, 120_000)}),
+        ({"04A1": "tesla"}, {"tesla": one, "unknown": one}),
+        ({"04A1": "tesla", "04B2": "zoe"}, {"tesla": one, "zoe": one, "unknown": Totals()}),
+        ({"04A1": "zoe", "04B2": "zoe"}, {"zoe": Totals(200, 0, 2, 120_000), "unknown": Totals()}),
+        ({"04A1": "zoe", "04B2": "tesla"}, {"tesla": one, "zoe": one, "unknown": Totals()}),
+        ({"04A1": "unknown"}, {"unknown": Totals(200, 0, 2, 120_000)}),
+    ):
+        rig.reopen(vehicles=vehicles)
+        assert rig.book().vehicles == expected
 
 
 def test_a_tag_that_sessions_showed_first_is_known_as_soon_as_the_session_is_seen_live(rig):
@@ -146,16 +153,6 @@ def test_a_tag_that_sessions_showed_first_is_known_as_soon_as_the_session_is_see
     assert rig.book().id_tags == {}
     rig.chargers(live("s"))
     assert rig.book().id_tags == {"s": "04A1"}
-
-
-def test_a_vehicle_s_definition_is_its_tags():
-    both = {"A": "tesla", "B": "zoe"}
-    assert vehicle_definition("tesla", both) == vehicle_definition("tesla", {"A": "tesla"})
-    assert vehicle_definition("tesla", both) != vehicle_definition("tesla", {"A": "tesla", "B": "tesla"})
-    assert vehicle_definition("x", {"A,B": "x"}) != vehicle_definition("x", {"A": "x", "B": "x"})
-    assert vehicle_definition("unknown", both) == vehicle_definition("unknown", {"A": "a", "B": "b"})
-    assert vehicle_definition("unknown", {"A": "unknown"}) == vehicle_definition("unknown", {})
-    assert vehicle_definition("unknown", {"A": "unknown"}) != vehicle_definition("unknown", {"A": "tesla"})
 
 
 def test_meters_keep_two_readings_that_differ_in_time(rig):
@@ -167,19 +164,6 @@ def test_meters_keep_two_readings_that_differ_in_time(rig):
     assert rig.book().marks[("meter_wh", "c1")] == 4000.0
     rig.chargers(Charger("c1", meter_wh=4100.0, meter_at_seconds=3700.0))  # the same reading, corrected
     assert rig.book().meters["c1"] == Meter(4100.0, 3700.0, 1000.0, 100.0)
-
-
-@pytest.mark.parametrize(
-    ("meter", "watts"),
-    [
-        (Meter(5.0, 10.0), None),
-        (Meter(5.0, 3610.0, 5.0, 10.0), 0.0),
-        (Meter(4.0, 3610.0, 5.0, 10.0), None),
-        (Meter(6.0, 10.0, 5.0, 10.0), None),
-    ],
-)
-def test_mean_power(meter, watts):
-    assert meter.mean_power_watts() == watts
 
 
 def test_what_the_api_states_is_held(rig):

@@ -1,17 +1,24 @@
+import contextlib
+import logging
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from support.ledger_rig import finished, full_disk, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, database, migrations, put_aside
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, database, migrations, open_ledger
+from joulo_exporter.ledger.database import put_aside
 from joulo_exporter.models import ApiResponse
 from joulo_exporter.schedule import Pause
+
+NOBODY = 65534
 
 HOLD = """
 import sys, pathlib
@@ -27,11 +34,18 @@ def count(held: Database, table: str = "accounts") -> int:
         return connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]  # noqa: S608
 
 
-def test_a_second_process_is_refused_by_the_number_of_the_first(tmp_path):
+@contextlib.contextmanager
+def holding(folder: Path):
+    """Let another process hold the ledger."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout.readline() == b"held\n"
+        yield holder
+
+
+def test_a_second_process_is_refused_by_the_number_of_the_first(tmp_path):
+    with holding(tmp_path) as holder:
         with pytest.raises(LedgerLockedError, match=f"in use by process {holder.pid}; ") as refusal:
             Database(tmp_path)
         assert "\n" not in str(refusal.value)
@@ -40,10 +54,7 @@ def test_a_second_process_is_refused_by_the_number_of_the_first(tmp_path):
 
 
 def test_a_killed_process_leaves_no_lock(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout.readline() == b"held\n"
+    with holding(tmp_path) as holder:
         holder.kill()
     Database(tmp_path).close()
 
@@ -234,3 +245,92 @@ def test_a_full_disk_costs_the_page_and_nothing_else(rig):
     assert (rig.ledger.load(), rig.book()) == before
     rig.whole_walk(history, size=100)
     assert rig.book().sessions == 101
+
+
+# Opening when the storage path is not as it should be ---------------------------------------------
+
+
+@pytest.fixture
+def folder():
+    """Return a folder that any user can reach, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="joulo-test-"))
+    path.chmod(0o755)
+    yield path
+    path.chmod(0o755)
+    shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def read_only(path: Path):
+    """Make the folder and what is in it read-only; root, whom that does not stop, becomes somebody else."""
+    for place in (path, *path.iterdir()):
+        place.chmod(0o555)
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)
+
+
+def test_a_read_only_disk_leaves_the_file_alone_and_works_in_memory(folder, caplog):
+    database = Database(folder)
+    AccountLedger(database, "home", configured_labels={}, vehicles={})
+    database.close()
+    before = (folder / FILE_NAME).read_bytes()
+    with read_only(folder), caplog.at_level(logging.ERROR):
+        database = open_ledger(folder, 0.0)
+        AccountLedger(database, "home", configured_labels={}, vehicles={}).load()
+    assert not database.persistent
+    database.close()
+    assert (folder / FILE_NAME).read_bytes() == before
+    [record] = caplog.records
+    assert "no ledger on disk" in record.getMessage()
+    assert "--storage.path" in record.getMessage()
+
+
+def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(folder, caplog):
+    (folder / FILE_NAME).write_bytes(b"no database at all" * 1000)
+    database = open_ledger(folder, 1_781_810_000.0)
+    assert database.persistent
+    database.close()
+    assert (folder / f"{FILE_NAME}.damaged-1781810000").read_bytes() == b"no database at all" * 1000
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("mounted", "warned"),
+    [
+        ("/ ext4\n{0} nfs4", "nfs4"),
+        ("/ ext4\n{1} cifs", "cifs"),
+        ("/ nfs4\n{0} ext4", None),
+        ("/ ext4\n{0} autofs\n{0} nfs", "nfs"),
+        ("/ ext4\n{0}/other nfs\n{1}/led nfs", None),
+        ("/ overlay\n/with\u2028separator\u00a0blank tmpfs\n{0} smb3", "smb3"),
+        ("/ overlay", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, caplog, mounted, warned):
+    storage = folder / "the ledger" / "joulo"
+    table = folder / "mounts"
+    if mounted is not None:
+        places = [str(path).replace(" ", "\\040") for path in (storage, storage.parent)]
+        lines = filter(None, mounted.format(*places).split("\n"))
+        table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines), encoding="utf-8")
+    monkeypatch.setattr(database, "MOUNTS", table)
+    opened = open_ledger(storage, 0.0)
+    assert opened.persistent
+    opened.close()
+    assert [record.fields["type"] for record in caplog.records] == ([warned] if warned else [])
+    assert all("--storage.path" in record.getMessage() for record in caplog.records)
+
+
+def test_a_second_exporter_does_not_go_on_in_memory(folder):
+    first = Database(folder)
+    with pytest.raises(LedgerLockedError, match=f"is in use by process {os.getpid()}"):
+        open_ledger(folder, 0.0)
+    first.close()

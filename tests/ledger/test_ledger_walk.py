@@ -50,12 +50,7 @@ def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(ri
 @pytest.mark.parametrize("size", [P, 50])
 def test_the_same_page_again_with_a_malformed_record_ends_too(rig, size):
     same = [*history_of(size - 1), None]
-    walk_now = rig.page(page_of(same, 0, size), offset=0)
-    asked = 0
-    while walk_now.offset is not None:
-        asked += 1
-        walk_now = rig.page(page_of(same, 0, size), offset=walk_now.offset)
-    assert asked <= 3
+    assert len(rig.whole_walk(same, size=size, same_page=True)) <= 4
     assert not rig.book().complete
 
 
@@ -73,11 +68,8 @@ def test_a_session_withdrawn_between_two_pages_hides_no_other(rig, position):
     history = history_of(250)
     rig.page(page_of(history, 0, P), offset=0)
     withdrawn = history.pop(position)
-    walk_now = rig.walk
-    while walk_now.offset is not None:
-        walk_now = rig.page(page_of(history, walk_now.offset, P), offset=walk_now.offset)
-    with rig.database.transaction() as connection:
-        ids = {session_id for (session_id,) in connection.execute("SELECT id FROM sessions")}
+    rig.walk_on(history, size=P)
+    ids = rig.stored_ids()
     assert {session.id for session in history} <= ids
     assert ids - {session.id for session in history} <= {withdrawn.id}
     assert rig.book().complete
@@ -88,9 +80,7 @@ def test_new_sessions_while_paging_hide_no_other(rig):
     rig.page(page_of(history, 0, P), offset=0)
     history = [*reversed([finished(f"n{n}", at_seconds=1_780_900_000.0 + n) for n in range(40)]), *history]
     assert rig.page(page_of(history, 0, P), offset=0).offset == 139
-    walk_now = rig.walk
-    while walk_now.offset is not None:
-        walk_now = rig.page(page_of(history, walk_now.offset, P), offset=walk_now.offset)
+    rig.walk_on(history, size=P)
     assert (rig.book().complete, rig.book().sessions) == (True, 340)
 
 
@@ -100,32 +90,27 @@ def test_a_gap_after_an_absence_is_read_before_totals_are_served_again(rig):
     rig.now_seconds += 3600
     rig.page(page_of(history, 0, P), offset=0)
     assert (rig.book().complete, rig.book().chargers) == (False, {})
-    asked = []
-    while (offset := rig.walk.offset) is not None:
-        asked.append(offset)
-        rig.page(page_of(history, offset, P), offset=offset)
+    asked = rig.walk_on(history, size=P)
     assert asked == [99, 198, 297, 396]  # only as far as what is known
     assert (rig.book().complete, rig.book().sessions) == (True, 1000)
 
 
-def test_a_gap_that_meets_another_absence_is_read_whole(rig):
-    history = history_of(1000)
-    rig.whole_walk(history[700:], size=P)
-    rig.now_seconds += 3600
-    rig.page(page_of(history[300:], 0, P), offset=0)  # 400 new; only 100 of them read
-    rig.now_seconds += 3600
+@pytest.mark.parametrize(
+    ("count", "known", "later_s", "seen"),
+    [
+        pytest.param(1000, 700, 3600, [300, 0], id="a gap that meets another absence"),
+        pytest.param(500, 250, RESYNC_S, [0], id="a resync that meets an absence"),
+    ],
+)
+def test_totals_are_complete_only_once_every_absence_is_read(rig, count, known, later_s, seen):
+    history = history_of(count)
+    rig.whole_walk(history[known:], size=P)
+    for newer in seen:  # how many sessions are still to come; only 100 of the new ones are read
+        rig.now_seconds += later_s
+        rig.page(page_of(history[newer:], 0, P), offset=0)
+        assert not rig.book().complete
     rig.whole_walk(history, size=P)
-    assert (rig.book().complete, rig.book().sessions) == (True, 1000)
-
-
-def test_a_resync_that_meets_an_absence_is_not_complete_until_it_has_read_it(rig):
-    history = history_of(500)
-    rig.whole_walk(history[250:], size=P)
-    rig.now_seconds += RESYNC_S
-    rig.page(page_of(history, 0, P), offset=0)
-    assert not rig.book().complete
-    rig.whole_walk(history, size=P)
-    assert (rig.book().complete, rig.book().sessions) == (True, 500)
+    assert (rig.book().complete, rig.book().sessions) == (True, count)
 
 
 def test_a_page_that_does_not_connect_proves_nothing(rig):
@@ -144,11 +129,8 @@ def test_stepping_back_into_an_absence_begins_again_from_the_top(rig):
     assert rig.page(page_of(absent + old, 0, P), offset=0).offset == 99
     # Now the next page would touch what the first one showed, with 99 sessions unseen above it.
     left = absent[101:] + old
-    walk_now = rig.page(page_of(left, 99, P), offset=99)
-    while walk_now.offset is not None:
-        walk_now = rig.page(page_of(left, walk_now.offset, P), offset=walk_now.offset)
-    with rig.database.transaction() as connection:
-        ids = {session_id for (session_id,) in connection.execute("SELECT id FROM sessions")}
+    rig.walk_on(left, size=P)
+    ids = rig.stored_ids()
     assert {session.id for session in left} <= ids
     assert rig.book().complete
 
@@ -191,18 +173,9 @@ def test_what_a_resync_proves(rig, answer, left):
 def test_a_walk_that_misses_many_is_believed_when_the_next_one_says_so_too(rig):
     """The API cut a page short in the middle: without a second look, half of the history would be gone."""
     history = history_of(40)
-    rig.whole_walk(history, size=P)
-    for left in (40, 20):
-        rig.now_seconds += RESYNC_S
-        rig.whole_walk(history[:20], size=P)
+    for listed, left in ((40, 40), (20, 40), (40, 40), (20, 40), (20, 20)):
+        rig.whole_walk(history[:listed], size=P)
         assert rig.book().sessions == left
-
-
-def test_one_short_walk_between_two_whole_ones_changes_nothing(rig):
-    history = history_of(40)
-    for listed in (history, history[:20], history, history[:20], history):
-        rig.whole_walk(listed, size=P)
-        assert rig.book().sessions == 40
         rig.now_seconds += RESYNC_S
 
 

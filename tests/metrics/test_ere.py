@@ -1,4 +1,4 @@
-"""What ERE credits are worth: from the recorded answers, and from answers with a fault in each place in turn."""
+"""Value of ERE credits: of the recorded API responses, and of those with a fault in each place in turn."""
 
 import copy
 import json
@@ -170,7 +170,7 @@ def test_only_what_is_wrong_is_malformed_and_its_value_is_not_told(path, lost): 
 @pytest.mark.parametrize(
     "body", [b"[]", b"null", b"{}", b'{"paid": null}', b'{"paid": 5}', b"no json", b'{"x": 1}']
 )
-def test_an_answer_without_any_figure_is_a_failed_refresh(body):
+def test_a_response_without_any_figure_is_a_failed_refresh(body):
     with pytest.raises(ApiResponseError):
         parse_ere_position(body)
 

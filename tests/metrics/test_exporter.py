@@ -2,6 +2,7 @@
 
 import platform
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from support.snapshots import (
@@ -74,7 +75,7 @@ def test_an_endpoint_that_was_never_asked_is_neither_up_nor_down():
     assert served["joulo_refresh_interval_seconds{endpoint='energy'}"] == 3600
 
 
-def test_an_account_whose_ledger_has_not_been_read_tells_of_its_endpoints_only():
+def test_an_account_whose_ledger_has_not_been_read_shows_its_endpoints_only():
     served = series(Snapshot("home", (EndpointHealth("chargers", 60.0),)))
     assert {name.split("{")[0].removesuffix("_bucket") for name in served} == {
         "joulo_refresh_interval_seconds",
@@ -93,7 +94,7 @@ def test_a_duration_on_a_bound_belongs_below_it(bound):
     assert buckets == (0,) * position + (1,) * (len(DURATION_BOUNDS_S) - position)
 
 
-def test_the_process_tells_version_and_reloads():
+def test_the_process_shows_version_and_reloads():
     reloads = ConfigReloads(successful=True, succeeded_at_seconds=NOW)
     registry = process_registry("1.2.3", reloads)
     build = {"version": "1.2.3", "python_version": platform.python_version()}
@@ -108,7 +109,7 @@ def test_the_process_tells_version_and_reloads():
 
 
 @pytest.mark.parametrize(("shard", "ordinal", "total"), [(ALONE, 0, 1), (Shard(2, 3), 2, 3)])
-def test_the_process_tells_its_shard(shard, ordinal, total):
+def test_the_process_shows_its_shard(shard, ordinal, total):
     registry = process_registry("1", ConfigReloads(successful=True, succeeded_at_seconds=NOW), shard)
     labels = {"shard_ordinal": str(ordinal)}
     assert registry.get_sample_value("joulo_exporter_shard_ordinal", labels) == ordinal
@@ -125,12 +126,26 @@ def everything() -> tuple[Snapshot, ...]:
     ended = fixture("sessions")
     ended["sessions"][0] |= {"ended_at": "2026-06-18T19:05:00Z", "ere_credits": 2.7}
     household.sessions(ended).chargers(fixture("chargers"))
+    refused = EndpointHealth(
+        "energy", 3600.0, up=False, token_refused_at_seconds=NOW - 60, malformed_fields={"total_kwh": 2}
+    )
     return (
         with_position(household.snapshot()),
         market_snapshot(),
         renamed(recorded_snapshot(), "office"),
-        Household(account="new").snapshot(),
+        msgspec.structs.replace(Household(account="new").snapshot(), endpoints=(refused,)),
     )
+
+
+def test_the_last_refusal_and_the_fields_that_could_not_be_used_are_shown():
+    *_, new = everything()
+    assert series_of("joulo_token_refused_timestamp_seconds", new) == {
+        "{endpoint='energy',account='new'}": NOW - 60
+    }
+    assert series_of("joulo_api_malformed_fields_total", new) == {
+        "{endpoint='energy',field='total_kwh',account='new'}": 2
+    }
+    assert series_of("joulo_token_refused_timestamp_seconds", recorded_snapshot()) == {}
 
 
 def test_what_is_described_is_what_is_collected():

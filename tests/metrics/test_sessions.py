@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from support.snapshots import LIVE_SESSION, NOW, Household, fixture, series_of
+from support.snapshots import LIVE_SESSION, NOW, Household, fixture, series, series_of
 
 ENDED_S = 1_781_809_500.0  # 2026-06-18T19:05:00Z
 STARTED_S = 1_781_804_530.0  # 2026-06-18T17:42:10Z
@@ -23,24 +22,15 @@ def household(**ending) -> Household:
     return home.sessions(sessions(**(end | ending)))
 
 
-@pytest.mark.parametrize(
-    ("metric", "value"),
-    [
-        ("joulo_ended_session_reported_timestamp_seconds", NOW + 600),
-        ("joulo_ended_session_end_timestamp_seconds", ENDED_S),
-        ("joulo_ended_session_kwh", 8.12),
-        ("joulo_ended_session_duration_seconds", ENDED_S - STARTED_S),
-    ],
-)
-def test_a_session_that_ended(metric, value):
-    assert series_of(metric, household().snapshot()) == {
-        f"{{charger='oprit',session_id='{LIVE_SESSION}'}}": value,
-    }
-
-
-def test_which_session_it_was():
-    assert series_of("joulo_ended_session_info", household().snapshot()) == {
-        f"{{charger='oprit',session_id='{LIVE_SESSION}',id_tag='04A1B2C3D4E580',vehicle='unknown'}}": 1.0
+def test_every_metric_of_a_session_that_ended():
+    snapshot, session = household().snapshot(), f"charger='oprit',session_id='{LIVE_SESSION}'"
+    assert {name: value for name, value in series(snapshot).items() if name.startswith("joulo_ended_session")} == {
+        f"joulo_ended_session_reported_timestamp_seconds{{{session}}}": NOW + 600,
+        f"joulo_ended_session_end_timestamp_seconds{{{session}}}": ENDED_S,
+        f"joulo_ended_session_kwh{{{session}}}": 8.12,
+        f"joulo_ended_session_duration_seconds{{{session}}}": ENDED_S - STARTED_S,
+        f"joulo_ended_session_ere_credits{{{session}}}": 2.43,  # listed before
+        f"joulo_ended_session_info{{{session},id_tag='04A1B2C3D4E580',vehicle='unknown'}}": 1,
     }
 
 

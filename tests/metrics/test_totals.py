@@ -1,9 +1,8 @@
-"""Totals and last sessions from the ledger, and the totals of ``/energy``."""
+"""Totals and last sessions of the ledger, and totals of ``/energy``; the golden exposition has all the values."""
 
 import pytest
 from support.snapshots import (
     DRIVEWAY,
-    GARAGE_SESSION,
     LAST_SESSION,
     TAG,
     Household,
@@ -38,56 +37,6 @@ def energy(*without: str, month_without: str = "") -> dict:
     for month in answer.get("months", ()):
         month.pop(month_without, None)
     return answer
-
-
-@pytest.mark.parametrize(
-    ("metric", "values"),
-    [
-        ("joulo_total_kwh", {OPRIT: 48.39, GARAGE_LABEL: 18.4}),
-        ("joulo_ere_credits_total", {OPRIT: 16.1, GARAGE_LABEL: 0}),
-        ("joulo_sessions_total", {OPRIT: 2, GARAGE_LABEL: 1}),
-        ("joulo_session_seconds_total", {OPRIT: 37_540, GARAGE_LABEL: 11_550}),
-        ("joulo_last_session_kwh", {OPRIT: 41.08, GARAGE_LABEL: 18.4}),
-        ("joulo_last_session_ere_credits", {OPRIT: 13.67}),
-        ("joulo_last_session_start_timestamp_seconds", {OPRIT: 1_781_636_700, GARAGE_LABEL: 1_781_510_400}),
-        ("joulo_last_session_end_timestamp_seconds", {OPRIT: 1_781_674_200, GARAGE_LABEL: 1_781_521_950}),
-        (
-            "joulo_last_session_info",
-            {
-                f"{{charger='oprit',session_id='{LAST_SESSION}',id_tag='{TAG}',vehicle='unknown'}}": 1,
-                f"{{charger='garage-achter',session_id='{GARAGE_SESSION}',id_tag='',vehicle='unknown'}}": 1,
-            },
-        ),
-        ("joulo_vehicle_kwh_total", {"{vehicle='tesla'}": 0, "{vehicle='unknown'}": 66.79}),
-        ("joulo_vehicle_ere_credits_total", {"{vehicle='tesla'}": 0, "{vehicle='unknown'}": 16.1}),
-        ("joulo_vehicle_sessions_total", {"{vehicle='tesla'}": 1, "{vehicle='unknown'}": 2}),
-        ("joulo_history_complete", {"": 1}),
-        ("joulo_account_kwh_total", {"{scope='ere'}": 1893.61, "{scope='all'}": 2210.9}),
-        ("joulo_account_ere_credits_total", {"": 630.02}),
-        ("joulo_account_sessions_total", {"{scope='ere'}": 97, "{scope='all'}": 118}),
-        (
-            "joulo_month_kwh",
-            {
-                "{month='2026-06',scope='ere'}": 143.25,
-                "{month='2026-06',scope='all'}": 161.65,
-                "{month='2026-05',scope='ere'}": 301.4,
-                "{month='2026-05',scope='all'}": 350.1,
-            },
-        ),
-        (
-            "joulo_month_sessions",
-            {
-                "{month='2026-06',scope='ere'}": 7,
-                "{month='2026-06',scope='all'}": 8,
-                "{month='2026-05',scope='ere'}": 15,
-                "{month='2026-05',scope='all'}": 18,
-            },
-        ),
-        ("joulo_month_ere_credits", {"{month='2026-06'}": 47.66, "{month='2026-05'}": 100.29}),
-    ],
-)
-def test_values_of_the_recorded_answers(metric, values):
-    assert series_of(metric, recorded_snapshot()) == values
 
 
 def test_totals_follow_the_vehicles_of_the_configuration():

@@ -2,10 +2,10 @@
 
 import logging
 
-import msgspec
 import pytest
 from support.poller_rig import Rig
 
+from joulo_exporter.api.failures import status_failure
 from joulo_exporter.errors import ApiNotFoundError, ApiScopeError, ApiServerError
 
 POSITION = {"effective_fee_pct": 10, "paid": {"ere": 5, "net_eur": 1.5}}
@@ -89,6 +89,21 @@ async def test_the_daily_retry_outlives_the_process(tmp_path, refusal):
         assert rig.api.moments("ere_position") == [1000.0]
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 429])
+async def test_a_web_page_with_that_status_switches_nothing_off(status, caplog):
+    async with rig_with() as rig:
+        page = b"\n <!DOCTYPE html><title>Just a moment...</title>"
+        rig.api.answers["ere_position"] = status_failure(
+            status, path="/ere-position", body=page, headers={}, now_s=0.0, token=None
+        )
+        await rig.start()
+        assert "the API refuses a collector" not in caplog.text
+        rig.api.answers["ere_position"] = POSITION
+        await rig.clock.advance(3600)
+        assert rig.api.moments("ere_position") == [1000.0, 4600.0]
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
+
+
 async def test_an_endpoint_of_the_guide_is_asked_again_as_ever():
     async with rig_with() as rig:
         rig.api.answers["energy"] = ApiScopeError("403, no", status=403)
@@ -107,26 +122,3 @@ async def test_the_public_feed_is_all_that_is_asked_without_an_account():
         assert rig.value("joulo_ere_market_price_timestamp_seconds") == 1_781_514_000
         assert rig.value("joulo_up", endpoint="ere_price") == 1
         assert not rig.names() & {"joulo_ledger_persistent", "joulo_history_complete"}
-
-
-async def test_the_price_goes_stale_and_comes_back_from_the_ledger(tmp_path):
-    async with public(tmp_path) as rig:
-        await rig.start()
-        rig.api.answers["ere_price"] = ApiServerError("500", status=500)
-        await rig.restart(away_s=60)
-        assert rig.value("joulo_ere_market_price_euros") == 0.24
-        await rig.clock.advance(2 * 3600)
-        assert rig.value("joulo_ere_market_price_euros") is None
-
-
-async def test_a_kept_answer_of_another_form_is_no_hindrance(tmp_path):
-    async with rig_with(tmp_path) as rig:
-        await rig.start()
-        with rig.database.transaction() as connection:
-            connection.execute(
-                "UPDATE last_answers SET body = ? WHERE endpoint = 'ere_position'", (msgspec.json.encode([1]),)
-            )
-        await rig.restart(away_s=10)
-        assert rig.value("joulo_ere_position_euros", bucket="paid") is None
-        await rig.clock.advance(3600)
-        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5

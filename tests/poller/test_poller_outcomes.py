@@ -1,98 +1,50 @@
-"""Every answer of the API: the class of error that it makes, and what Prometheus sees of it."""
+"""Outcomes of refreshes: what Prometheus sees of each, and when the endpoint is asked again."""
 
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
-import aiohttp
 import pytest
-from support.poller_rig import Rig
+from support.poller_rig import CHARGER, Rig, charger, listed
 
 from joulo_exporter import errors
-from joulo_exporter.api import CHARGERS, JouloClient, open_session
-from joulo_exporter.config import ApiConfig, Secret
-from joulo_exporter.errors import ApiConnectionError, ApiResponseError, ApiServerError, ApiTimeoutError
+from joulo_exporter.api.failures import status_failure
+from joulo_exporter.errors import ApiConnectionError, ApiServerError, ApiTimeoutError
 
-URL = "http://127.0.0.1:9/api"
+HTML = b"<!DOCTYPE html><html><body>Just a moment...</body></html>"
 GOOD = b'{"chargers": [{"id": "c1", "slug": "oprit", "is_charging": false}]}'
-HTML = b"<!DOCTYPE html><html><body>Bad Gateway</body></html>"
 
-# answer of /chargers -> class of error, joulo_up, code of joulo_api_requests_total, s until it is asked again
-TABLE = [
-    ("200", {"status": 200, "body": GOOD}, None, "200", 60.0),
-    ("200, no chargers yet", {"status": 200, "body": b"{}"}, None, "200", 60.0),
-    ("201", {"status": 201, "body": GOOD}, errors.ApiStatusError, "201", 60.0),
-    ("204", {"status": 204, "body": b""}, errors.ApiStatusError, "204", 60.0),
-    ("302", {"status": 302, "headers": {"Location": "/"}}, errors.ApiStatusError, "302", 60.0),
-    ("400", {"status": 400, "body": b"{}"}, errors.ApiStatusError, "400", 60.0),
-    ("401", {"status": 401, "body": b"{}"}, errors.ApiAuthenticationError, "401", 60.0),
-    ("403", {"status": 403, "body": b"{}"}, errors.ApiScopeError, "403", 60.0),
-    ("404", {"status": 404, "body": b"{}"}, errors.ApiNotFoundError, "404", 60.0),
-    ("405", {"status": 405, "body": b"{}"}, errors.ApiStatusError, "405", 60.0),
-    ("409", {"status": 409, "body": b"{}"}, errors.ApiStatusError, "409", 60.0),
-    ("429", {"status": 429, "body": b"{}"}, errors.ApiThrottledError, "429", 60.0),
-    ("429, long", {"status": 429, "headers": {"Retry-After": "500"}}, errors.ApiThrottledError, "429", 500.0),
-    ("429, short", {"status": 429, "headers": {"Retry-After": "5"}}, errors.ApiThrottledError, "429", 60.0),
-    (
-        "429, date",
-        {"status": 429, "headers": {"Retry-After": "Thu, 18 Jun 2026 19:23:20 GMT"}},
-        errors.ApiThrottledError,
-        "429",
-        600.0,
-    ),
-    ("429, year", {"status": 429, "headers": {"Retry-After": "999999"}}, errors.ApiThrottledError, "429", 86400.0),
-    ("429, nonsense", {"status": 429, "headers": {"Retry-After": "soon"}}, errors.ApiThrottledError, "429", 60.0),
-    ("500", {"status": 500, "body": b"{}"}, errors.ApiServerError, "500", 60.0),
-    ("502 with a page", {"status": 502, "body": HTML}, errors.ApiServerError, "502", 60.0),
-    ("503", {"status": 503, "body": b"{}"}, errors.ApiServerError, "503", 60.0),
-    ("503, long", {"status": 503, "headers": {"Retry-After": "120"}}, errors.ApiServerError, "503", 120.0),
-    ("a page with 200", {"status": 200, "body": HTML}, errors.ApiResponseError, "invalid", 60.0),
-    ("empty", {"status": 200, "body": b""}, errors.ApiResponseError, "invalid", 60.0),
-    ("truncated", {"status": 200, "body": GOOD[:40]}, errors.ApiResponseError, "invalid", 60.0),
-    ("cut off", {"exception": aiohttp.ClientPayloadError("cut")}, errors.ApiResponseError, "invalid", 60.0),
-    ("not JSON", {"status": 200, "body": b"OK"}, errors.ApiResponseError, "invalid", 60.0),
-    ("not UTF-8", {"status": 200, "body": b'{"chargers": "\xff"}'}, errors.ApiResponseError, "invalid", 60.0),
-    ("a list", {"status": 200, "body": b"[]"}, errors.ApiResponseError, "invalid", 60.0),
-    ("null", {"status": 200, "body": b"null"}, errors.ApiResponseError, "invalid", 60.0),
-    ("chargers as text", {"status": 200, "body": b'{"chargers": "no"}'}, errors.ApiResponseError, "invalid", 60.0),
-    ("only bad ones", {"status": 200, "body": b'{"chargers": [{}]}'}, errors.ApiResponseError, "invalid", 60.0),
-    ("NaN", {"status": 200, "body": b'{"chargers": [NaN]}'}, errors.ApiResponseError, "invalid", 60.0),
-    ("an error with 200", {"status": 200, "body": b'{"error": "no"}'}, errors.ApiResponseError, "invalid", 60.0),
-    ("timeout", {"exception": TimeoutError()}, errors.ApiTimeoutError, "timeout", 60.0),
-    ("refused", {"exception": ConnectionRefusedError(111, "no")}, errors.ApiConnectionError, "connection", 60.0),
-    (
-        "reset",
-        {"exception": aiohttp.ServerDisconnectedError()},
-        errors.ApiConnectionError,
-        "connection",
-        60.0,
-    ),
-]  # fmt: skip
+# Response of /chargers -> code of joulo_api_requests_total, s until the next request; tests/api has the errors.
+TABLE = {
+    "a charger": (GOOD, "200", 60.0),
+    "no chargers yet": (b"{}", "200", 60.0),
+    "302": (errors.ApiStatusError("302", status=302), "302", 60.0),
+    "401": (errors.ApiAuthenticationError("401", status=401), "401", 60.0),
+    "403": (errors.ApiScopeError("403", status=403), "403", 60.0),
+    "404": (errors.ApiNotFoundError("404", status=404), "404", 60.0),
+    "403 with a page": (errors.ApiStatusError("403 with a web page", status=403), "403", 60.0),
+    "429": (errors.ApiThrottledError("429", status=429), "429", 60.0),
+    "429, long": (errors.ApiThrottledError("429", status=429, retry_after_s=500.0), "429", 500.0),
+    "429, short": (errors.ApiThrottledError("429", status=429, retry_after_s=5.0), "429", 60.0),
+    "429, year": (errors.ApiThrottledError("429", status=429, retry_after_s=999_999.0), "429", 86_400.0),
+    "503, long": (ApiServerError("503", status=503, retry_after_s=120.0), "503", 120.0),
+    "empty": (b"", "invalid", 60.0),
+    "truncated": (GOOD[:40], "invalid", 60.0),
+    "null": (b"null", "invalid", 60.0),
+    "only bad ones": (b'{"chargers": [{}]}', "invalid", 60.0),
+    "an error with 200": (b'{"error": "no"}', "invalid", 60.0),
+    "a code and a message with 200": (b'{"code": 546, "message": "out of memory"}', "invalid", 60.0),
+    "timeout": (ApiTimeoutError("late"), "timeout", 60.0),
+    "refused": (ApiConnectionError("no"), "connection", 60.0),
+}
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind", "code", "pause_s"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
-)
-async def test_every_answer_ends_as_one_class_one_state_and_one_code(answers, answer, kind, code, pause_s):
-    answers.get(f"{URL}/chargers", repeat=True, **answer)
-    async with Rig() as rig, open_session(connection_limit=1) as session:
-        client = JouloClient(
-            session, ApiConfig(URL, timeout_s=10), token=Secret("joulo_t"), clock=rig.clock.now
-        )  # fmt: skip
-        if kind is not None:
-            with pytest.raises(kind) as raised:
-                await client.fetch(CHARGERS)
-            assert type(raised.value) is kind
-        scripted = rig.api.fetch
-
-        async def fetch(endpoint, params=None):
-            if endpoint.name == CHARGERS.name:
-                moments.append(rig.clock.monotonic())
-                return await client.fetch(endpoint, params)
-            return await scripted(endpoint, params)
-
-        moments: list[float] = []
-        rig.api.fetch = fetch
+@pytest.mark.parametrize(("response", "code", "pause_s"), TABLE.values(), ids=TABLE)
+async def test_every_response_ends_as_one_state_and_one_code(response, code, pause_s):
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = response
         await rig.start()
         requests = {
             dict(labels)["code"]: value
@@ -100,16 +52,17 @@ async def test_every_answer_ends_as_one_class_one_state_and_one_code(answers, an
             if name == "joulo_api_requests_total" and dict(labels)["endpoint"] == "chargers"
         }
         assert requests == {code: 1.0}
-        assert rig.value("joulo_up", endpoint="chargers") == float(kind is None)
+        assert rig.value("joulo_up", endpoint="chargers") == float(code == "200")
         assert rig.value("joulo_up", endpoint="sessions") == 1.0
-        assert (rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") is None) == (
-            kind is not None
-        )
+        refreshed = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") is not None
+        assert refreshed == (code == "200")
+        refused = rig.value("joulo_token_refused_timestamp_seconds", endpoint="chargers") is not None
+        assert refused == isinstance(response, errors.ApiAuthenticationError | errors.ApiScopeError)
         assert rig.value("joulo_api_request_duration_seconds_count", endpoint="chargers") == 1.0
         await rig.clock.advance(pause_s - 0.5)
-        assert len(moments) == 1
+        assert len(rig.api.moments("chargers")) == 1
         await rig.clock.advance(0.5)
-        assert len(moments) == 2
+        assert len(rig.api.moments("chargers")) == 2
 
 
 @pytest.mark.parametrize("endpoint", ["chargers", "sessions", "energy"])
@@ -209,11 +162,174 @@ async def test_some_malformed_records_are_counted_and_the_others_served():
         assert rig.value("joulo_charging", charger="oprit") == 0.0
 
 
-async def test_an_answer_that_is_refused_is_no_refresh():
-    async with Rig() as rig:
+REFUSED = "joulo_token_refused_timestamp_seconds"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_the_last_refusal_of_the_token_is_told_from_failures_since_across_restart_and_reload(
+    tmp_path, status
+):
+    async with Rig(tmp_path) as rig:
+        refusal = status_failure(status, path="/chargers", body=b"{}", headers={}, now_s=0.0, token=None)
+        good, rig.api.answers["chargers"] = rig.api.answers["chargers"], refusal
         await rig.start()
-        refreshed = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers")
-        rig.api.answers["chargers"] = ApiResponseError("not what it should be")
+        refused_at = rig.api.requests[0].wall_s
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        await rig.restart(away_s=10)
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        await rig.reload()
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        rig.api.answers["chargers"] = good
+        await rig.clock.advance(120)
+        assert rig.value(REFUSED, endpoint="chargers") == refused_at
+        assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") > refused_at
+        assert rig.value(REFUSED, endpoint="sessions") is None
+        rig.api.answers["chargers"] = ApiServerError("/chargers: 503, out of order", status=503)
+        await rig.restart(away_s=3600)
+        assert rig.value("joulo_up", endpoint="chargers") == 0
+        assert rig.value(REFUSED, endpoint="chargers") is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_chargers_of_sessions_are_named_once_chargers_is_refused_and_not_by_a_web_page(status):
+    async with Rig() as rig:
+
+        def answer(body):
+            return status_failure(status, path="/chargers", body=body, headers={}, now_s=0.0, token=None)
+
+        rig.api.answers |= {"chargers": answer(HTML), "sessions": {"sessions": [listed()]}}
+        await rig.start()
+        await rig.clock.advance(59)
+        assert rig.value("joulo_total_kwh") is None
+        rig.api.answers["chargers"] = answer(b'{"error": "no"}')
+        await rig.clock.advance(61)
+        assert rig.value("joulo_total_kwh", charger=CHARGER[:8]) == 5.0
+
+
+async def test_a_field_that_cannot_be_used_costs_only_itself_and_is_counted_at_each_refresh():
+    async with Rig() as rig:
+        odd = {"nickname": "x" * 1100, "mid_certified": "perhaps", "latest_meter_wh": -1, "is_charging": None}
+        chargers = [charger(**odd | {"status": "Charging"}), charger(id="c2", **odd)]
+        rig.api.answers["chargers"] = {"chargers": chargers}
+        await rig.start()
         await rig.clock.advance(60)
-        assert rig.value("joulo_up", endpoint="chargers") == 0.0
-        assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") == refreshed
+        assert rig.value("joulo_up", endpoint="chargers") == 1
+        assert rig.value("joulo_charging", charger="oprit") == 1
+        assert rig.value("joulo_charger_status", charger="oprit", status="charging") == 1
+        assert {
+            dict(labels)["field"]: value
+            for (name, labels), value in rig.series().items()
+            if name == "joulo_api_malformed_fields_total"
+        } == {"nickname": 4, "mid_certified": 4, "latest_meter_wh": 4}
+        await rig.reload()
+        assert rig.value("joulo_api_malformed_fields_total", field="nickname") == 4
+        assert rig.value("joulo_api_malformed_records_total", endpoint="chargers") == 0
+
+
+@pytest.mark.parametrize("spelling", ["Faulted", "FAULTED", " faulted "])
+async def test_a_status_is_shown_in_lower_case_whatever_its_spelling(spelling):
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = {"chargers": [charger(status=spelling)]}
+        await rig.start()
+        assert rig.value("joulo_charger_status", charger="oprit", status="faulted") == 1
+        assert rig.value("joulo_charger_status", charger="oprit", status="online") == 0
+
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+# values that say nothing, and values that cannot be used
+TEXT = ((None, ""), (12345, True, {}, "x" * 1100))
+BOOLEAN = ((None,), ("perhaps", -1, 2, "", {}))
+NUMBER = ((None,), ("many", -0.01, 1e300, "", [], True))
+MOMENT = ((None, ""), ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "yesterday", 5))
+SECTION = ((None, {}), ([], "x", 7))
+
+# endpoint, path of an optional field, values, metrics that show it; all others stay as they are
+FIELDS = [
+    ("chargers", ("slug",), TEXT, set()),  # the nickname gives the same label
+    ("chargers", ("nickname",), TEXT, {"joulo_charger_info"}),
+    ("chargers", ("connection_type",), TEXT, {"joulo_charger_info"}),
+    ("chargers", ("status",), TEXT, {"joulo_charger_status"}),
+    ("chargers", ("mid_certified",), BOOLEAN, {"joulo_charger_mid_certified"}),
+    ("chargers", ("is_charging",), BOOLEAN, set()),  # the session in progress says it too
+    ("chargers", ("latest_meter_wh",), NUMBER, {"joulo_charger_meter_kwh_total"}),
+    ("chargers", ("meter_updated_at",), MOMENT, {"joulo_charger_meter_timestamp_seconds"}),
+    (
+        "chargers",
+        ("current_session",),
+        SECTION,
+        {"joulo_session_kwh", "joulo_session_info", "joulo_session_start_timestamp_seconds"},
+    ),
+    ("chargers", ("current_session", "started_at"), MOMENT, {"joulo_session_start_timestamp_seconds"}),
+    ("chargers", ("current_session", "kwh_so_far"), NUMBER, {"joulo_session_kwh"}),
+    ("chargers", ("current_session", "id_tag"), TEXT, set()),  # /sessions has it
+    ("sessions", ("charger_nickname",), TEXT, set()),
+    ("sessions", ("id_tag",), TEXT, {"joulo_last_session_info"}),
+    ("sessions", ("status",), TEXT, set()),
+    ("sessions", ("counts_for_ere",), BOOLEAN, set()),
+    (
+        "sessions",
+        ("ere_credits",),
+        NUMBER,
+        {"joulo_last_session_ere_credits", "joulo_ere_credits_total", "joulo_vehicle_ere_credits_total"},
+    ),
+    ("energy", ("total_kwh",), NUMBER, {"joulo_account_kwh_total"}),
+    ("energy", ("total_kwh_all",), NUMBER, {"joulo_account_kwh_total"}),
+    ("energy", ("total_ere_credits",), NUMBER, {"joulo_account_ere_credits_total"}),
+    ("energy", ("total_sessions",), NUMBER, {"joulo_account_sessions_total"}),
+    ("energy", ("total_sessions_all",), NUMBER, {"joulo_account_sessions_total"}),
+    ("energy", ("months", 0, "kwh"), NUMBER, {"joulo_month_kwh"}),
+    ("energy", ("months", 0, "kwh_all"), NUMBER, {"joulo_month_kwh"}),
+    ("energy", ("months", 0, "ere_credits"), NUMBER, {"joulo_month_ere_credits"}),
+    ("energy", ("months", 0, "sessions"), NUMBER, {"joulo_month_sessions"}),
+    ("energy", ("months", 0, "sessions_all"), NUMBER, {"joulo_month_sessions"}),
+]
+
+
+def one_charger():
+    """Return the recorded API responses of an account with one charger, which charges."""
+    names = ("chargers", "sessions", "energy")
+    recorded = {name: json.loads((FIXTURES / f"{name}.json").read_bytes()) for name in names}
+    del recorded["chargers"]["chargers"][1:]
+    sessions = recorded["sessions"]["sessions"]
+    recorded["sessions"]["sessions"] = [session for session in sessions if session["charger_id"] == CHARGER]
+    return recorded
+
+
+async def series_of(answers):
+    async with Rig() as rig:
+        rig.api.answers |= answers
+        await rig.start()
+        return rig.series()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path", "value", "malformed", "shown_in"),
+    [
+        (endpoint, path, value, malformed, shown_in)
+        for endpoint, path, values, shown_in in FIELDS
+        for malformed in (False, True)
+        for value in values[malformed]
+    ],
+)
+async def test_a_field_costs_only_itself_on_a_fresh_ledger(endpoint, path, value, malformed, shown_in):
+    usual, odd = one_charger(), one_charger()
+    record = {
+        "chargers": odd["chargers"]["chargers"][0],
+        "sessions": next(session for session in odd["sessions"]["sessions"] if session["ended_at"]),
+        "energy": odd["energy"],
+    }[endpoint]
+    for step in path[:-1]:
+        record = record[step]
+    record[path[-1]] = value
+    expected, served = await series_of(usual), await series_of(odd)
+    count = "joulo_api_malformed_fields_total"
+
+    def others(series):
+        return {key: figure for key, figure in series.items() if key[0] not in shown_in | {count}}
+
+    assert others(served) == others(expected)
+    for name in ("joulo_up", "joulo_history_complete"):
+        assert {figure for (found, _), figure in served.items() if found == name} == {1}
+    field = ".".join(step for step in path if isinstance(step, str))
+    counted = {dict(labels)["field"]: figure for (name, labels), figure in served.items() if name == count}
+    assert counted == ({field: 1} if malformed else {})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SOURCE = "${datasource}"
 SELECTOR = re.compile(r"\b([a-z]\w*_\w+|up|ALERTS)\b(?!\s*\(|_)(\{[^}]*\})?(\[[^\]]*\])?")
 LABELS_OF = {"by", "without", "on", "ignoring", "group_left", "group_right"}
-"""What stands before a list of labels."""
+"""Keywords before a list of labels."""
 UNITS = {  # those of Grafana's packages/grafana-data/src/valueFormats/categories.ts that ours can be about
     "none", "string", "short", "percent", "percentunit", "locale", "watt", "kwatt", "watth", "kwatth",
     "currencyEUR",

@@ -1,4 +1,4 @@
-"""What Grafana makes of a dashboard's queries before Prometheus gets them, as far as our dashboards need it.
+"""Queries of a dashboard as Grafana sends them to Prometheus, as far as our dashboards need it.
 
 Sources: Grafana's ``pkg/promlib/models/query.go`` (macros, step, alignment), ``packages/grafana-prometheus``
 (escaping of variables, offset of the viewer), ``packages/grafana-data`` (relative times, rounding of intervals).
@@ -41,7 +41,7 @@ class NotUnderstoodError(AssertionError):
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks, from where, when, and at what."""
+    """Somebody who looks at a dashboard: time zone, moment, range, chosen values and width."""
 
     zone: ZoneInfo
     now: datetime

@@ -59,7 +59,7 @@ class Scraped:
     live: bool = True
     """Without it there is only what a backfill writes."""
     lacking: float = 0
-    """What each total is short of: its ledger does not know what was corrected before it began."""
+    """Shortfall of each total: its ledger does not know the corrections before it began."""
 
 
 @dataclass(frozen=True)

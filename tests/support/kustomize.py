@@ -1,4 +1,4 @@
-"""What ``kubectl kustomize`` makes of a folder: by a renderer of our own, and by kubectl where there is one.
+"""Objects of ``kubectl kustomize`` for a folder: by a renderer of our own, and by kubectl where there is one.
 
 Ours knows just what deploy/kubernetes uses, and refuses the rest. Where kubectl is installed, a test compares.
 """

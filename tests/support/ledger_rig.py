@@ -63,15 +63,23 @@ class LedgerRig:
         """Return the regular request for the newest page, as after an interval."""
         return next_page(self.walk, self.now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
 
-    def whole_walk(self, history: list[Session], *, size: int, most_pages: int = 60) -> list[int]:
+    def whole_walk(self, history: list[Session], *, size: int, same_page: bool = False) -> list[int]:
         """Refresh and page on to the end; return the offsets asked for."""
-        asked = [0]
-        walk_now = self.page(page_of(history, 0, size), offset=0)
-        while walk_now.offset is not None:
-            assert len(asked) < most_pages, f"the walk does not end: {asked}"
-            asked.append(walk_now.offset)
-            walk_now = self.page(page_of(history, walk_now.offset, size), offset=walk_now.offset)
+        self.page(page_of(history, 0, size), offset=0)
+        return [0, *self.walk_on(history, size=size, same_page=same_page)]
+
+    def walk_on(self, history: list[Session], *, size: int, same_page: bool = False) -> list[int]:
+        """Page on to the end; return the offsets asked for. The API may ignore them, and give the same page."""
+        asked: list[int] = []
+        while (offset := self.walk.offset) is not None:
+            assert len(asked) < 60, f"the walk does not end: {asked}"
+            asked.append(offset)
+            self.page(page_of(history, 0 if same_page else offset, size), offset=offset)
         return asked
+
+    def stored_ids(self) -> set[str]:
+        with self.database.transaction() as connection:
+            return {session_id for (session_id,) in connection.execute("SELECT id FROM sessions")}
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""A server on loopback that says byte for byte what a test wants, and remembers what it was sent."""
+"""A server on loopback that sends byte for byte what a test wants, and keeps the requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROXY_PASSWORD = "hunter2hunter2"
 
 
 class Loopback:
-    """What a server heard, and where it is."""
+    """Requests that a server got, and its address."""
 
     def __init__(self, scheme):
         self.scheme = scheme
@@ -107,10 +107,3 @@ def tear(writer):
     linger_not = struct.pack("ii", 1, 0)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not)
     writer.transport.abort()
-
-
-def free_port():
-    """Return a port on which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

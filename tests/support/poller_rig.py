@@ -149,7 +149,7 @@ class Rig:
             self.task.cancel()
         await asyncio.wait([self.task])
         self.settings = msgspec.structs.replace(self.settings, **settings)
-        await self.start(former=self.poller.handover)
+        await self.start(former=self.poller.handover())
 
     async def close(self) -> None:
         await self.stop()
@@ -187,7 +187,7 @@ class Rig:
         return {name for name, _ in self.series()}
 
     def counters(self) -> dict[object, float]:
-        """Return what may never fall."""
+        """Return what may never fall, whether the process begins anew or not."""
         return {
             key: value
             for key, value in self.series().items()

@@ -47,7 +47,11 @@ def get(url: str, headers: dict[str, str] | None = None) -> bytes:
 
 def scrape(port: int) -> Samples:
     """Return every sample of an exporter by (name, labels)."""
-    text = get(f"http://127.0.0.1:{port}/metrics").decode()
+    return samples_of(get(f"http://127.0.0.1:{port}/metrics").decode())
+
+
+def samples_of(text: str) -> Samples:
+    """Return every sample of an exposition by (name, labels)."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)

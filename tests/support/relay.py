@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 class Relay:
-    """What a proxy heard, and where it is."""
+    """Requests that a proxy got, and its port."""
 
     def __init__(self):
         self.port = 0

@@ -37,7 +37,6 @@ NOW = 1_781_810_000.0  # 2026-06-18T19:13:20Z, half an hour after the meter of t
 INTERVALS = {"chargers": 60.0, "sessions": 600.0, "energy": 3600.0}
 DRIVEWAY, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
 LIVE_SESSION, LAST_SESSION = "0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3", "1e2d3c4b-2222-4b6c-9d7e-8f90a1b2c3d4"
-GARAGE_SESSION = "2f3e4d5c-3333-4c7d-8e8f-90a1b2c3d4e5"
 TAG = "04A1B2C3D4E580"
 VEHICLES = {"DEADBEEF12345678": "tesla"}
 

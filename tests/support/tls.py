@@ -5,15 +5,23 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from joulo_exporter.web.tls import TlsSettings
+from joulo_exporter.config.files import Where
+from joulo_exporter.web.tls import Pem, TlsSettings
 
 if TYPE_CHECKING:
     from support.certificates import Certificates
 
 
+WHERE = Where("web.yml")
+
+
+def pem(text: str, key: str = "pem") -> Pem:
+    return Pem(WHERE.child(key), text.encode())
+
+
 def settings(certificates: Certificates, pair: str = "server", **more) -> TlsSettings:
-    certificate, key = (certificates.text(f"{pair}.{kind}").encode() for kind in ("crt", "key"))
-    return TlsSettings(certificate=certificate, key=key, **more)
+    certificate, key = (pem(certificates.text(f"{pair}.{kind}"), kind) for kind in ("crt", "key"))
+    return TlsSettings(where=WHERE, certificate=certificate, key=key, **more)
 
 
 def client(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:

@@ -24,7 +24,7 @@ TESTS = Path(__file__).parents[1]
 
 @dataclass
 class Outcome:
-    """What an attack did, and what a scraper noticed of it."""
+    """Effects of an attack: ends of its connections, memory, and scrapes meanwhile."""
 
     name: str
     clients: int

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from joulo_exporter.web import LandingPage, WebServices
-
-PAGE = LandingPage(version="1.2.3", now_seconds=1_782_300_000, accounts=(), ledger_persistent=True)
+from joulo_exporter.web import WebServices
 
 
 async def _reload():
@@ -35,7 +33,8 @@ def always(*parts: bytes):
 
 SERVICES = WebServices(
     metrics=always(b"joulo_up 1\n"),
-    page=lambda: PAGE,
+    snapshots=lambda: (),
+    ledger_persistent=True,
     ready=lambda: True,
     reload=_reload,
     lifecycle_enabled=True,

@@ -7,9 +7,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from support.web import Body
 
+from joulo_exporter import __version__
 from joulo_exporter.errors import ConfigError
+from joulo_exporter.snapshot import Snapshot
 from joulo_exporter.web import (
-    LandingPage,
     WebPaths,
     WebServices,
     make_application,
@@ -22,7 +23,6 @@ from joulo_exporter.web import (
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
-PAGE = LandingPage(version="1.2.3", now_seconds=1_782_300_000, accounts=(), ledger_persistent=True)
 
 
 async def metrics(format_, gzipped, names):
@@ -36,7 +36,8 @@ async def reload():
 
 SERVICES = WebServices(
     metrics=metrics,
-    page=lambda: PAGE,
+    snapshots=lambda: (),
+    ledger_persistent=True,
     ready=lambda: True,
     reload=reload,
     lifecycle_enabled=True,
@@ -120,13 +121,6 @@ async def test_gzip_round_trip(connect):
         assert response.headers["Content-Length"] == str(len(body))
         assert response.headers["Vary"] == "Accept, Accept-Encoding"
         assert gzip.decompress(body) == b"TEXT []\n"
-
-
-async def test_gzip_refused(connect):
-    client = await connect()
-    async with client.get("/metrics", headers={"Accept-Encoding": "gzip;q=0, *"}) as response:
-        assert "Content-Encoding" not in response.headers
-        assert await response.read() == b"TEXT []\n"
 
 
 async def test_a_header_on_several_lines_is_one_list(connect):
@@ -215,17 +209,12 @@ async def test_page(connect):
         policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
-    assert "1.2.3" in body
+    assert f"<small>{__version__}</small>" in body
 
 
 async def test_page_with_text_that_no_encoding_has(connect):
-    client = await connect(page=lambda: dataclasses.replace(PAGE, version="\ud800"))
+    client = await connect(snapshots=lambda: [Snapshot("\ud800", ())])
     assert (await answer(client, "GET", "/"))[0] == 200
-
-
-async def test_healthy(connect):
-    client = await connect(ready=lambda: False)
-    assert await answer(client, "GET", "/-/healthy") == (200, PLAIN, b"joulo-exporter is healthy\n")
 
 
 @pytest.mark.parametrize(
@@ -325,7 +314,7 @@ async def fail_later():
     ("request_line", "broken"),
     [
         ("GET /metrics", {"metrics": fail}),
-        ("GET /", {"page": fail}),
+        ("GET /", {"snapshots": fail}),
         ("GET /-/ready", {"ready": fail}),
         ("POST /-/reload", {"reload": fail_later}),
     ],
@@ -458,11 +447,6 @@ async def links(client, path):
     return [piece.split('"')[0] for piece in page.split('<a href="')[1:]]
 
 
-async def test_links_without_an_external_url_fit_wherever_the_page_is(connect):
-    client = await connect(paths=web_paths(None, "/x"))
-    assert await links(client, "/x/") == ["./metrics", "./-/healthy", "./-/ready"]
-
-
 async def test_links_are_those_that_people_see_behind_a_proxy_that_strips_its_path(connect):
     client = await connect(paths=web_paths("https://example.org/joulo", "/"))
     assert await links(client, "/") == ["/joulo/metrics", "/joulo/-/healthy", "/joulo/-/ready"]
@@ -472,8 +456,3 @@ async def test_links_are_those_that_people_see_behind_a_proxy_that_strips_its_pa
 async def test_the_redirect_goes_where_people_see_the_page(connect):
     client = await connect(paths=web_paths("https://example.org/joulo", "/x"))
     assert await status(client, "/") == (302, "/joulo/")
-
-
-async def test_metrics_in_place_of_the_page_under_a_prefix(connect):
-    client = await connect(paths=WebPaths("/x"), telemetry_path="/")
-    assert await answer(client, "GET", "/x/") == (200, TEXT_TYPE, b"TEXT []\n")

@@ -27,7 +27,6 @@ def folder(certificates, tmp_path, monkeypatch):
         shutil.copytree(source, tmp_path, dirs_exist_ok=True)
     (tmp_path / "broken.crt").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     (tmp_path / "broken.key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-    (tmp_path / "large").write_bytes(b"x" * (1024 * 1024 + 1))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -45,16 +45,16 @@ http_server_config:
 basic_auth_users: {{prometheus: {HASH}, "": {HASH}}}
 rate_limit: {{interval: 1m1.5s, burst: 7}}
 """)
-    settings = config.tls.settings
-    assert settings.certificate == certificates.text("server.crt").encode()
+    settings = config.tls
+    assert settings.certificate.content == certificates.text("server.crt").encode()
     assert settings.client_auth is ssl.CERT_REQUIRED
-    assert settings.client_ca == certificates.text("ca.crt").encode()
+    assert settings.client_ca.content == certificates.text("ca.crt").encode()
     assert settings.client_allowed_sans == {"prometheus.test", "192.0.2.7"}
     assert settings.minimum is settings.maximum is ssl.TLSVersion.TLSv1_2
     assert settings.ciphers == ("ECDHE-ECDSA-AES128-GCM-SHA256",)
     assert settings.curve == "prime256v1"
     assert not settings.prefer_server_ciphers
-    assert [str(file) for file in config.tls.files] == [
+    assert [str(file) for file in config.files] == [
         certificates.path(name) for name in ("server.crt", "server.key", "ca.crt")
     ]
     assert config.protection.users == {"prometheus": HASH, "": HASH}
@@ -64,7 +64,7 @@ rate_limit: {{interval: 1m1.5s, burst: 7}}
 
 def test_defaults_of_tls(load, certificates):
     pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
-    settings = load(f"tls_server_config: {{{pair}}}").tls.settings
+    settings = load(f"tls_server_config: {{{pair}}}").tls
     assert (settings.minimum, settings.maximum) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
     assert settings.client_auth is ssl.CERT_NONE
     assert settings.client_allowed_sans is settings.client_ca is settings.curve is None
@@ -79,7 +79,7 @@ def x25519(load, certificates):
 
 @pytest.mark.skipif(not takes_x25519(), reason="this Python's ssl cannot be held to X25519: see the next test")
 def test_x25519(load, certificates):
-    assert x25519(load, certificates).tls.settings.curve == "X25519"
+    assert x25519(load, certificates).tls.curve == "X25519"
 
 
 def test_a_curve_that_this_python_cannot_be_held_to_is_one_line(load, certificates, tmp_path, monkeypatch):

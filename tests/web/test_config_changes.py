@@ -81,21 +81,12 @@ def exchange(folder, name, source):
 
 async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkeypatch):
     await looks.look()
-    former = watcher.ssl_context.current
+    former = watcher.tls()
     logged()
     monkeypatch.setattr("joulo_exporter.web.config_watcher.load_web_config", None)
     for _ in range(3):
         await looks.look()
-    assert watcher.ssl_context.current is former
-    assert logged() == []
-
-
-async def test_a_file_that_is_written_again_with_the_same_content_changes_nothing(watcher, looks, folder, logged):
-    former = watcher.ssl_context.current
-    logged()
-    (folder / "web.yml").write_text(TLS + "# a comment\n")
-    await looks.look()
-    assert watcher.ssl_context.current is former
+    assert watcher.tls() is former
     assert logged() == []
 
 
@@ -103,7 +94,7 @@ async def test_users_change_with_the_file(watcher, looks, folder, logged):
     logged()
     (folder / "web.yml").write_text(TLS + USERS)
     await looks.look()
-    assert watcher.gate._protection.users == {"prometheus": HASH}
+    assert watcher.config.protection.users == {"prometheus": HASH}
     assert logged() == [("INFO", "web configuration read again")]
 
 
@@ -118,10 +109,10 @@ async def test_a_faulty_file_changes_nothing_and_is_logged_once(watcher, looks, 
     for _ in range(3):
         await looks.look()
     assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
-    assert watcher.gate._protection.users == {"prometheus": HASH}
+    assert watcher.config.protection.users == {"prometheus": HASH}
     (folder / "web.yml").write_text(TLS)
     await looks.look()
-    assert watcher.gate._protection == Protection()
+    assert watcher.config.protection == Protection()
     assert logged() == [
         ("INFO", "web configuration read again"),
         ("INFO", "the web configuration can be read again"),
@@ -131,14 +122,14 @@ async def test_a_faulty_file_changes_nothing_and_is_logged_once(watcher, looks, 
 @pytest.mark.parametrize("order", [("server.crt", "server.key"), ("server.key", "server.crt")])
 async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, looks, folder, logged, order):
     await looks.look()
-    former = watcher.ssl_context.current
+    former = watcher.tls()
     logged()
     exchange(folder, order[0], f"renewed.{order[0][-3:]}")
     await looks.look()
-    assert watcher.ssl_context.current is former
+    assert watcher.tls() is former
     exchange(folder, order[1], f"renewed.{order[1][-3:]}")
     await looks.look()
-    assert watcher.ssl_context.current is not former
+    assert watcher.tls() is not former
     assert [level for level, _ in logged()] == ["ERROR", "INFO", "INFO"]
 
 
@@ -154,12 +145,12 @@ async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
 
 
 async def test_tls_is_not_switched_off(watcher, looks, folder, logged):
-    former = watcher.ssl_context.current
+    former = watcher.tls()
     logged()
     (folder / "web.yml").write_text(USERS)
     await looks.look()
-    assert watcher.ssl_context.current is former
-    assert watcher.gate._protection.users == {"prometheus": HASH}
+    assert watcher.tls() is former
+    assert watcher.config.protection.users == {"prometheus": HASH}
     warning = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
     assert warning in logged()
     (folder / "web.yml").write_text("")
@@ -174,7 +165,7 @@ async def test_tls_is_not_switched_on(folder, looks, logged):
     logged()
     (folder / "web.yml").write_text(TLS)
     await looks.look()
-    assert watcher.ssl_context is None
+    assert watcher.tls is None
     assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in logged()
     await watcher.stop()
 
@@ -182,7 +173,7 @@ async def test_tls_is_not_switched_on(folder, looks, logged):
 async def test_a_reload_reads_without_a_look(watcher, folder):
     (folder / "web.yml").write_text(TLS + USERS)
     watcher.take(await watcher.read())
-    assert watcher.gate._protection.users == {"prometheus": HASH}
+    assert watcher.config.protection.users == {"prometheus": HASH}
     (folder / "web.yml").write_text("nonsense: 1")
     with pytest.raises(ConfigError, match="nonsense: unknown key"):
         await watcher.read()
@@ -194,15 +185,15 @@ async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher
     (folder / "web.yml").write_text(TLS + USERS)
     await looks.look()
     watcher.take(old)
-    assert watcher.gate._protection.users == {}
+    assert watcher.config.protection.users == {}
     await looks.look()
-    assert watcher.gate._protection.users == {"prometheus": HASH}
+    assert watcher.config.protection.users == {"prometheus": HASH}
 
 
 async def test_without_a_file_there_is_nothing_to_look_at():
     watcher = WebConfigWatcher(None)
     watcher.start()
-    assert watcher.ssl_context is None
+    assert watcher.tls is None
     watcher.take(await watcher.read())
     await watcher.stop()
 
@@ -220,7 +211,7 @@ async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, 
     runner = make_runner(application)
     await runner.setup()
     anywhere = parse_listen_address("127.0.0.1:0")
-    (address,) = await start_listening(runner, [anywhere], ssl_context=watcher.ssl_context)
+    (address,) = await start_listening(runner, [anywhere], tls=watcher.tls)
     trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))
     scraped: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
     stop = asyncio.Event()

@@ -13,7 +13,7 @@ from support.fleet import fleet_snapshot
 from support.web import Body
 
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.web import sending
+from joulo_exporter.web import app
 
 CONTENT = random.Random(1).randbytes(5_000_000)
 CUTS = sorted(random.Random(2).sample(range(len(CONTENT)), 700))
@@ -34,7 +34,7 @@ async def serving(*bodies, headers=None):
     remaining = iter(bodies)
 
     async def metrics(request):
-        return await sending.send(request, next(remaining), headers or {})
+        return await app.send(request, next(remaining), headers or {})
 
     application = web.Application()
     application.router.add_get("/metrics", metrics)
@@ -147,7 +147,7 @@ async def test_a_client_that_has_left_before_the_head_is_no_event(caplog):
     async def metrics(request):
         asked.set()
         await gone.wait()
-        return await sending.send(request, Body(CONTENT), {})
+        return await app.send(request, Body(CONTENT), {})
 
     application = web.Application()
     application.router.add_get("/metrics", metrics)

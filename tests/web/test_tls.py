@@ -6,9 +6,9 @@ import socket
 import ssl
 
 import pytest
-from support.tls import client, settings, takes_x25519
+from support.tls import client, pem, settings, takes_x25519
 
-from joulo_exporter.web.tls import CurrentContext, TlsFaultError, TlsSettings, make_tls_context
+from joulo_exporter.web.tls import make_tls_context
 
 
 @contextlib.asynccontextmanager
@@ -47,14 +47,6 @@ async def connection(port: int, context: ssl.SSLContext) -> dict[str, object] | 
     return None
 
 
-async def test_a_client_that_trusts_the_authority_connects(certificates):
-    async with serving(make_tls_context(settings(certificates))) as port:
-        found = await connection(port, client(certificates))
-        assert found["version"] == "TLSv1.3"
-        assert found["serial"] == certificates.serial("server")
-        assert await connection(port, ssl.create_default_context()) is None
-
-
 @pytest.mark.parametrize(
     ("mode", "pair", "gets_through"),
     [
@@ -70,14 +62,14 @@ async def test_a_client_that_trusts_the_authority_connects(certificates):
 )
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_certificates_of_clients(certificates, mode, pair, gets_through, version):
-    authority = certificates.text("ca.crt").encode()
+    authority = pem(certificates.text("ca.crt"))
     made = settings(certificates, client_auth=mode, client_ca=authority, minimum=version, maximum=version)
     async with serving(make_tls_context(made)) as port:
         assert (await connection(port, client(certificates, pair)) is not None) == gets_through
 
 
 async def test_an_authority_that_is_no_root_is_trusted_as_in_go(certificates):
-    leaf = certificates.text("client.crt").encode()
+    leaf = pem(certificates.text("client.crt"))
     made = settings(certificates, client_auth=ssl.CERT_REQUIRED, client_ca=leaf)
     async with serving(make_tls_context(made)) as port:
         assert await connection(port, client(certificates, "client")) is not None
@@ -109,7 +101,7 @@ async def test_without_an_authority_those_of_the_machine_are_asked(certificates)
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_names_of_clients(certificates, allowed, gets_through, version):
     made = settings(
-        certificates, client_auth=ssl.CERT_REQUIRED, client_ca=certificates.text("ca.crt").encode(),
+        certificates, client_auth=ssl.CERT_REQUIRED, client_ca=pem(certificates.text("ca.crt")),
         client_allowed_sans=frozenset(allowed), minimum=version, maximum=version,
     )  # fmt: skip
     async with serving(make_tls_context(made)) as port:
@@ -119,7 +111,7 @@ async def test_names_of_clients(certificates, allowed, gets_through, version):
 
 async def test_a_session_that_is_resumed_shows_its_certificate_too(certificates):
     made = settings(
-        certificates, client_auth=ssl.CERT_REQUIRED, client_ca=certificates.text("ca.crt").encode(),
+        certificates, client_auth=ssl.CERT_REQUIRED, client_ca=pem(certificates.text("ca.crt")),
         client_allowed_sans=frozenset({"prometheus.test"}), maximum=ssl.TLSVersion.TLSv1_2,
     )  # fmt: skip
     context = client(certificates, "client")
@@ -190,29 +182,6 @@ async def test_a_curve(certificates, curve):
             context = client(certificates)
             context.set_ecdh_curve(clients)
             assert (await connection(port, context) is not None) == gets_through
-
-
-async def test_each_connection_takes_the_context_of_the_moment(certificates):
-    authority = certificates.text("ca.crt").encode()
-    current = CurrentContext(make_tls_context(settings(certificates)))
-    async with serving(current) as port:
-        before = await connection(port, client(certificates))
-        strict = settings(
-            certificates, "renewed", client_auth=ssl.CERT_REQUIRED, client_ca=authority,
-            minimum=ssl.TLSVersion.TLSv1_3,
-        )  # fmt: skip
-        current.current = make_tls_context(strict)
-        assert await connection(port, client(certificates)) is None
-        after = await connection(port, client(certificates, "client"))
-    assert (before["serial"], after["serial"]) == (certificates.serial("server"), certificates.serial("renewed"))
-
-
-def test_a_faulty_certificate_names_the_part(certificates):
-    with pytest.raises(TlsFaultError, match="does not belong to the certificate") as caught:
-        make_tls_context(
-            TlsSettings(certificates.text("server.crt").encode(), certificates.text("ca.key").encode())
-        )
-    assert caught.value.part == "key"
 
 
 def test_no_record_shows_a_key(certificates):

@@ -68,7 +68,7 @@ def test_a_tile_stays_where_it_is(server, now):
 
 @pytest.mark.parametrize("since", ["2026-10-21 00:00:00", "2026-01-01 12:00:00"])
 def test_chargers_over_the_range(server, since):
-    """What was charged before the range, and twice scraped in it, counts once or not at all."""
+    """Energy from before the range counts not at all, and energy that was scraped twice counts once."""
     viewer = Viewer(HOME, HISTORY.now, since, "2026-10-25 19:07:13")
     begin, end = local(since).timestamp(), HISTORY.last
     for ref, amount in (("kwh", HISTORY.kwh), ("credits", HISTORY.credits), ("sessions", HISTORY.ended)):
