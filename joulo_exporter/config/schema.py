@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,15 +12,17 @@ from msgspec import Meta, field
 
 from joulo_exporter.config import values
 from joulo_exporter.config.files import Authorities, Where, read_authorities
-from joulo_exporter.config.tariffs import read_tariffs
 from joulo_exporter.config.tokens import Secret, TokenSource
 from joulo_exporter.config.values import DEFAULT_API_URL, Duration, Switch, Text
-from joulo_exporter.models.tag import IdTagMode, normal_tag
-from joulo_exporter.models.tariff import Tariffs
+from joulo_exporter.models.tag import UNKNOWN_VEHICLE, IdTagMode, normal_tag
+from joulo_exporter.models.tariff import Tariff, Tariffs, parse_day, parse_price
 from joulo_exporter.sharding import ALONE, Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from datetime import date
+
+Value = TypeVar("Value")
 
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
 DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")
@@ -258,7 +260,7 @@ def load_config(
         stale_after_s=float(file.stale_after),
         history=file.history,
         vehicles=_names(where.child("vehicles"), file.vehicles, "tag", normal_tag),
-        tariffs=read_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
+        tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
         chargers=_names(where.child("chargers"), file.chargers, "charger", str.strip),
         id_tags=file.id_tags,
         storage_path=storage_path or folder / file.storage.path,
@@ -368,3 +370,32 @@ def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable
             raise where.item(position).fault(f"is the same {kind} as an entry above; keep one")
         names[key] = str(name)
     return MappingProxyType(names)
+
+
+# Tariffs ------------------------------------------------------------------------------------
+
+
+def _tariffs(where: Where, sections: Iterable[TariffSection], vehicles: Collection[str]) -> Tariffs:
+    tariffs: dict[tuple[date, str | None], Tariff] = {}
+    for position, section in enumerate(sections):
+        here = where.item(position)
+        vehicle = None if section.vehicle is None else str(section.vehicle)
+        if vehicle not in {None, UNKNOWN_VEHICLE, *vehicles}:
+            raise here.child("vehicle").fault(
+                "is no vehicle of the configuration; write one of the names under vehicles, or unknown"
+            )
+        from_day = _parsed(here, "from", section.from_day, parse_day)
+        if (from_day, vehicle) in tariffs:
+            raise here.fault("begins on the same day as an entry above, for the same vehicle; keep one")
+        price = _parsed(here, "euro_per_kwh", section.euro_per_kwh, parse_price)
+        tariffs[from_day, vehicle] = Tariff(from_day, price, vehicle)
+    return Tariffs(tuple(tariffs.values()))
+
+
+def _parsed(where: Where, key: str, text: str | None, parse: Callable[[str], Value]) -> Value:
+    if text is None:
+        raise where.fault(f"has no {key}; write it as in {{from: 2026-01-01, euro_per_kwh: 0.2534}}")
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise where.child(key).fault(str(error)) from None
