@@ -294,8 +294,6 @@ _WORDS = {
     "until": ("until", "tot"),
     "account": ("Account", "Account"),
     "made": ("Made", "Opgemaakt"),
-    "only_vehicle": ("Vehicle", "Voertuig"),
-    "unnamed": ("the only one", "het enige"),
     "chargers": ("Chargers", "Laadpalen"),
     "charger": ("Charger", "Laadpaal"),
     "nickname": ("Name", "Naam"),
@@ -369,6 +367,7 @@ body { font: 9pt/1.35 sans-serif; color: #111; background: #fff; max-width: 182m
 h1 { font-size: 17pt; margin: 0 0 .4em; } h2 { font-size: 11pt; margin: 1.4em 0 .3em; break-after: avoid; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1.2em; margin: 0; } dd { margin: 0; }
 dt { color: #555; } ul { margin: 0; padding-left: 1.2em; } li { break-inside: avoid; }
+.missing { font-weight: bold; }
 table { border-collapse: collapse; width: 100%; } thead { display: table-header-group; }
 tr { break-inside: avoid; } th, td { text-align: left; vertical-align: baseline; padding: .22em .5em .22em 0; }
 td { overflow-wrap: anywhere; border-top: .3pt solid #bbb; } thead th { border-bottom: 1.2pt solid #111; }
@@ -404,24 +403,23 @@ class _Page:
         yield f"<h2>{words['list']}</h2>\n"
         yield from self._sessions() if self._statement.rows else (f"<p>{words['none']}</p>\n",)
         yield f"<h2>{words['notes']}</h2>\n<ul>\n"
-        for note, weighty in self._notes():
-            yield f"<li>{'<strong>' if weighty else ''}{_escaped(note)}{'</strong>' if weighty else ''}</li>\n"
+        for note, missing in self._notes():
+            yield f'<li class="{"missing" if missing else ""}">{_escaped(note)}</li>\n'
         yield "</ul>\n</body>\n</html>\n"
 
     def _head(self) -> Iterator[tuple[str, str]]:
         statement = self._statement
         yield "period", self._period()
         if statement.named:
-            yield "account", ", ".join(ledger.account or self._words["unnamed"] for ledger in statement.ledgers)
+            yield "account", ", ".join(ledger.account for ledger in statement.ledgers)
         if statement.selection.charger is not None:
             yield "charger", statement.selection.charger
         if statement.selection.vehicle is not None:
-            yield "only_vehicle", self._vehicle(statement.selection.vehicle)
+            yield "vehicle", self._vehicle(statement.selection.vehicle)
         yield "made", f"{self._moment(statement.made_at_seconds)}, joulo-exporter {__version__}"
 
     def _chargers(self) -> Iterator[str]:
-        words = self._words
-        yield f"<h2>{words['chargers']}</h2>\n<table>\n"
+        yield f"<h2>{self._words['chargers']}</h2>\n<table>\n"
         yield self._table_head("charger", "nickname", "id", "mid")
         for each in self._statement.chargers:
             mid = self._mid(each.mid_certified)
@@ -461,8 +459,7 @@ class _Page:
                 yield self._sum(f"{self._month(int(number))} {year}", month_total)
             if several:
                 year, number = quarter.split("-Q")
-                numbers = (number, year)
-                yield self._sum(self._words["quarter"].format(*numbers), quarter_total)
+                yield self._sum(self._words["quarter"].format(number, year), quarter_total)
         yield self._sum("", self._statement.total, "sum whole")
         yield "</table>\n"
 
@@ -516,11 +513,8 @@ class _Page:
     # Words and figures
 
     def _table_head(self, *columns: str) -> str:
-        cells = (
-            f'<th class="figure">{self._words[name]}</th>' if name in {"kwh", "price", "cost"} else
-            f"<th>{self._words[name]}</th>"
-            for name in columns
-        )  # fmt: skip
+        figures = {"kwh", "price", "cost"}
+        cells = (f'<th class="{"figure" if name in figures else ""}">{self._words[name]}</th>' for name in columns)
         return f"<thead><tr>{''.join(cells)}</tr></thead>\n"
 
     def _figures(self, total: Total) -> tuple[str, str]:
@@ -601,7 +595,7 @@ def language_of(environ: Mapping[str, str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return the text without markup, and without characters that have no width or no form."""
+    """Return the text without markup and control characters."""
     return escape(printed(text))
 
 

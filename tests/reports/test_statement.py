@@ -114,7 +114,7 @@ def test_what_is_not_priced_or_not_listed_is_said(ledger, capsys):
         "Zonder bekende energie, en daarom zonder kosten: 1 sessie.",
         "Nog bezig, en daarom niet op dit overzicht: 1 sessie.",
     ):
-        assert f"<li><strong>{said}</strong></li>" in out
+        assert f'<li class="missing">{said}</li>' in out
 
 
 def test_an_agreed_price_stands_in_for_every_tariff(ledger, capsys):
@@ -214,10 +214,10 @@ def test_a_ledger_that_is_not_complete_or_not_up_to_date_says_so(tmp_path, capsy
     config.write_text(f"storage: {{path: {tmp_path}}}\n")
     with at_home(monkeypatch):
         page = statement(capsys, config, "--from=2026-06", "--to=2026-06")
-    assert "<strong>The ledger is not complete yet: 100 sessions so far." in page
+    assert '<li class="missing">The ledger is not complete yet: 100 sessions so far.' in page
     assert (
-        "<strong>Joulo was last asked for sessions on 10 June 2026 12:00 CEST. "
-        "Later sessions of this period are not on this statement.</strong>"
+        '<li class="missing">Joulo was last asked for sessions on 10 June 2026 12:00 CEST. '
+        "Later sessions of this period are not on this statement.</li>"
     ) in page
 
 
