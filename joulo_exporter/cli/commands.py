@@ -34,7 +34,7 @@ from joulo_exporter.config import (
 )
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.models.tag import Tags
-from joulo_exporter.models.tariff import Tariff, Tariffs
+from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.sharding import find_shard
 
 if TYPE_CHECKING:

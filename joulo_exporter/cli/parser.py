@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from joulo_exporter import __version__, logs
 from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.models.tariff import parse_price
+from joulo_exporter.models.tariffs import parse_price
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

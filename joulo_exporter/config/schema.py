@@ -15,7 +15,7 @@ from joulo_exporter.config.files import Authorities, Where, read_authorities
 from joulo_exporter.config.tokens import Secret, TokenSource
 from joulo_exporter.config.values import DEFAULT_API_URL, Duration, Switch, Text
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE, IdTagMode, normal_tag
-from joulo_exporter.models.tariff import Tariff, Tariffs, parse_day, parse_price
+from joulo_exporter.models.tariffs import Tariff, Tariffs, parse_day, parse_price
 from joulo_exporter.sharding import ALONE, Shard
 
 if TYPE_CHECKING:

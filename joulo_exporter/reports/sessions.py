@@ -30,7 +30,7 @@ from joulo_exporter.reports.text import (
 if TYPE_CHECKING:
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.models.tag import Tags
-    from joulo_exporter.models.tariff import Tariff, Tariffs
+    from joulo_exporter.models.tariffs import Tariff, Tariffs
 
 Record = TypeVar("Record")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from joulo_exporter.ledger.reader import Completeness, LedgerReader
-    from joulo_exporter.models.tariff import Tariff, Tariffs
+    from joulo_exporter.models.tariffs import Tariff, Tariffs
     from joulo_exporter.reports.sessions import Selection
 
 _DASH = "\N{EN DASH}"

@@ -20,7 +20,7 @@ from support.ledger_rig import LedgerRig, finished, history_of, live, page_of
 from support.statement_history import NOW, at_home, known_ledger, local
 
 from joulo_exporter import __version__
-from joulo_exporter.models.tariff import Tariff, Tariffs
+from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.reports.sessions import Selection, SessionRow
 from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement
 
