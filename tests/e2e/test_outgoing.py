@@ -124,6 +124,6 @@ async def test_a_ca_file_is_read_again_at_a_reload(tmp_path, api, ca):
         await shows('joulo_up{endpoint="chargers"} 1')
         trusted.write_bytes(b"")
         os.kill(process.pid, signal.SIGHUP)
-        await shows(f"api.ca_file: the file {trusted} is empty")
+        await shows(f"{trusted} has no certificate in it")
         await shows('joulo_up{endpoint="chargers"} 1')
     assert TOKEN not in log.read_text()

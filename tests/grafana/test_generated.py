@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import generate
 import pytest
@@ -154,3 +155,15 @@ def columns_numbered(dashboard):
     panels = [without_words(panel) for panel in dashboard["panels"]]
     rest = without_words({key: value for key, value in dashboard.items() if key != "panels"})
     return {"panels": panels, "rest": rest}
+
+
+@pytest.mark.parametrize("days", [1, 30, 300, 400, 456, 548, 730, 1095, 2000])
+@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
+def test_no_panel_asks_for_more_points_than_prometheus_gives(path, days):
+    dashboard = grafana.load(path)
+    viewer = grafana.Viewer(UTC, datetime(2026, 6, 18, tzinfo=UTC), f"now-{days}d", "now", points=2000)
+    for shown in grafana.panels(dashboard):
+        over = grafana.span(dashboard, shown, viewer)
+        for target in shown.get("targets", ()):
+            if not target.get("instant"):
+                assert over.length_s / grafana.step_s(shown, target, over, viewer) <= 11_000, shown["title"]
