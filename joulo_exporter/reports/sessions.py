@@ -124,12 +124,18 @@ def _account_rows(
     ):
         vehicle = tags.vehicle(session.id_tag)
         if selection.vehicle in {None, vehicle}:
-            row = _row(session, account, labels, vehicle, tags)
-            day = local_time(session.began_seconds).date()
-            yield msgspec.structs.replace(row, tariff=tariffs.of(vehicle, day))
+            tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
+            yield _row(session, account, labels, vehicle, tags, tariff)
 
 
-def _row(session: RecordedSession, account: str, labels: dict[str, str], vehicle: str, tags: Tags) -> SessionRow:
+def _row(
+    session: RecordedSession,
+    account: str,
+    labels: dict[str, str],
+    vehicle: str,
+    tags: Tags,
+    tariff: Tariff | None,
+) -> SessionRow:
     return SessionRow(
         account=account,
         session_id=session.id,
@@ -144,6 +150,7 @@ def _row(session: RecordedSession, account: str, labels: dict[str, str], vehicle
         in_progress=session.ended_at_seconds is None and session.next_start_seconds is None,
         kwh_hundredths=session.kwh_hundredths,
         credits_hundredths=session.credits_hundredths,
+        tariff=tariff,
     )
 
 

@@ -42,7 +42,7 @@ class StatementCharger(msgspec.Struct, frozen=True):
 
 
 class LedgerState(msgspec.Struct, frozen=True):
-    """How much of an account the ledger knows."""
+    """Extent of the ledger for an account."""
 
     account: str
     completeness: Completeness
