@@ -369,7 +369,8 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1.2em; mar
 dt { color: #555; } ul { margin: 0; padding-left: 1.2em; } li { break-inside: avoid; }
 .missing { font-weight: bold; }
 table { border-collapse: collapse; width: 100%; } thead { display: table-header-group; }
-tr { break-inside: avoid; } th, td { text-align: left; vertical-align: baseline; padding: .22em .5em .22em 0; }
+tr { break-inside: avoid; }
+th, td { text-align: left; vertical-align: top; line-height: 12pt; padding: 2pt 4pt 2pt 0; }
 td { overflow-wrap: anywhere; border-top: .3pt solid #bbb; } thead th { border-bottom: 1.2pt solid #111; }
 .name { min-width: 5em; } .time, .word, .figure { white-space: nowrap; } .time { font-size: 8pt; }
 th.figure { padding-left: .8em; } .figure { text-align: right; font-variant-numeric: tabular-nums; }
