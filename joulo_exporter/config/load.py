@@ -75,6 +75,7 @@ def load_config(
     folder = Path() if path is None else path.parent
     file = ConfigFile() if path is None else _read(where, path)
     api = _api(where.child("api"), file.api, folder, environ)
+    api = msgspec.structs.replace(api, max_power_kw=float(file.plausibility.max_power))
     _check_durations(where, file, loopback=is_loopback(api.url))
     return Config(
         accounts=_accounts(where.child("accounts"), file.accounts, folder, environ)

@@ -9,7 +9,15 @@ import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config.tokens import Secret  # noqa: TC001 -- msgspec reads the annotations
-from joulo_exporter.config.values import DEFAULT_API_URL, DEFAULT_ERE_PRICE_URL, Bounds, Duration, Switch, Text
+from joulo_exporter.config.values import (
+    DEFAULT_API_URL,
+    DEFAULT_ERE_PRICE_URL,
+    Bounds,
+    Duration,
+    Power,
+    Switch,
+    Text,
+)
 from joulo_exporter.models.tag import IdTagMode  # noqa: TC001 -- as above
 from joulo_exporter.sharding import ALONE, Shard
 
@@ -104,6 +112,15 @@ class HistoryConfig(Section, frozen=True):
     """The time after which the whole history is fetched again, for corrections."""
 
 
+class PlausibilitySection(Section, frozen=True):
+    """Bounds of what is believed of the API."""
+
+    EXAMPLE = "{max_power: 50kW}"
+
+    max_power: Power = Power("50")
+    """Mean power of a session that no charger exceeds."""
+
+
 class StorageSection(Section, frozen=True):
     """The ledger's place."""
 
@@ -126,6 +143,7 @@ class ConfigFile(Section, frozen=True):
     stale_after: Annotated[Duration, Bounds()] = Duration(900)
     """Age at which values of an endpoint that fails disappear from the scrape."""
     history: HistoryConfig = HistoryConfig()
+    plausibility: PlausibilitySection = PlausibilitySection()
     vehicles: Annotated[dict[str, str], Meta(examples=["{DEADBEEF12345678: tesla}"])] = field(default_factory=dict)
     """The vehicle of an RFID tag."""
     chargers: Annotated[dict[str, str], Meta(examples=["{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}"])] = field(
@@ -167,6 +185,8 @@ class ApiConfig(msgspec.Struct, frozen=True):
     """The public price feed, in full; no token is sent there."""
     authorities: Authorities | None = None
     """Certificates that vouch for the API and a proxy; ``None`` for those that this machine trusts."""
+    max_power_kw: float = 50.0
+    """Mean power of a charger's session that is believed at most."""
 
 
 class Config(msgspec.Struct, frozen=True):
