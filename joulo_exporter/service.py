@@ -297,6 +297,7 @@ def _account_row(snapshot: Snapshot) -> web.AccountRow:
         history_complete=book.complete if book else False,
         history_sessions=book.sessions if book else 0,
         history_back_to_seconds=book.back_to_seconds if book else None,
+        history_unreadable=book.unreadable if book else 0,
     )
 
 

@@ -90,6 +90,8 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Start of the earliest of them."""
     persistent: bool
     """Whether the ledger outlives the process."""
+    unreadable: int = 0
+    """Sessions of the history that cannot be used: without an id, or finished without energy."""
 
 
 _FIGURES = Totals.__struct_fields__
@@ -139,7 +141,8 @@ def read_book(
 def _without_figures(
     connection: sqlite3.Connection, account: int, now_seconds: float, *, persistent: bool
 ) -> Book:
-    sessions, back_to_seconds = count_sessions(connection, account)
+    sessions, without_energy, back_to_seconds = count_sessions(connection, account)
+    walk = load_walk(connection, account)
     return Book(
         labels=pinned_labels(connection, account),
         chargers={},
@@ -149,21 +152,26 @@ def _without_figures(
         id_tags=_tags_in_progress(connection, account),
         meters={},
         marks={},
-        complete=load_walk(connection, account).complete,
+        complete=walk.complete,
         sessions=sessions,
         back_to_seconds=back_to_seconds,
+        unreadable=walk.unreadable + without_energy,
         persistent=persistent,
     )
 
 
-def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, float | None]:
-    """Return how many sessions the ledger has, without the withdrawn ones, and the start of the earliest."""
-    sessions, back_to_seconds = connection.execute(
-        "SELECT (SELECT SUM(entries) FROM totals WHERE account = :account), "
-        "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0)",
+def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, int, float | None]:
+    """Return how many sessions the ledger has, how many of them finished without energy, and the earliest start.
+
+    The withdrawn ones are left out.
+    """
+    sessions, without_energy, back_to_seconds = connection.execute(
+        "SELECT SUM(entries), SUM(without_energy), "
+        "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0) "
+        "FROM totals WHERE account = :account",
         {"account": account},
     ).fetchone()
-    return sessions or 0, back_to_seconds
+    return sessions or 0, without_energy or 0, back_to_seconds
 
 
 def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, FinishedSession]:

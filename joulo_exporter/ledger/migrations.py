@@ -103,6 +103,10 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 PRIMARY KEY (account, endpoint, field)) WITHOUT ROWID""",
         ),
     ),
+    (
+        "0007_sessions_without_energy",
+        ("ALTER TABLE totals ADD COLUMN without_energy INTEGER NOT NULL DEFAULT 0",),
+    ),
 )
 
 

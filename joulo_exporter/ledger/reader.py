@@ -16,7 +16,13 @@ import msgspec
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.account import load_endpoints
-from joulo_exporter.ledger.book import by_charger, count_sessions, held_totals, read_marks, totals_by_tag
+from joulo_exporter.ledger.book import (
+    by_charger,
+    count_sessions,
+    held_totals,
+    read_marks,
+    totals_by_tag,
+)
 from joulo_exporter.ledger.chargers import pinned_labels
 from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database, as_ledger_error
 from joulo_exporter.ledger.history import load_walk
@@ -79,6 +85,8 @@ class Completeness(msgspec.Struct, frozen=True, gc=False):
     """Start of the earliest of them."""
     read_in_full_at_seconds: float | None
     """When the whole history was read from end to end last."""
+    unreadable: int = 0
+    """Sessions of the history that cannot be used: without an id, or finished without energy."""
 
 
 class TagUse(msgspec.Struct, frozen=True, gc=False):
@@ -122,8 +130,9 @@ class LedgerReader:
         if number is None:
             return Completeness(complete=False, sessions=0, back_to_seconds=None, read_in_full_at_seconds=None)
         walk = load_walk(self._connection, number)
-        sessions, back_to_seconds = count_sessions(self._connection, number)
-        return Completeness(walk.complete, sessions, back_to_seconds, walk.finished_at_seconds)
+        sessions, without_energy, back_to_seconds = count_sessions(self._connection, number)
+        unreadable = walk.unreadable + without_energy
+        return Completeness(walk.complete, sessions, back_to_seconds, walk.finished_at_seconds, unreadable)
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""

@@ -37,6 +37,11 @@ def _history_complete(snapshot: Snapshot) -> Samples:
         yield (), float(snapshot.book.complete)
 
 
+def _unreadable(snapshot: Snapshot) -> Samples:
+    if snapshot.book is not None:
+        yield (), float(snapshot.book.unreadable)
+
+
 def _stated(
     series: str, given: Mapping[str, Callable[[Energy], int | None]], *, divisor: int = 1
 ) -> Callable[[Snapshot], Samples]:
@@ -130,9 +135,17 @@ VEHICLE_TOTALS = (
     Family(
         "joulo_history_complete",
         "gauge",
-        "1 once the whole history is in the ledger; totals per charger and vehicle appear only then.",
+        "1 once the whole history is in the ledger, but for sessions that cannot be read; totals per charger and "
+        "vehicle appear only then.",
         (),
         _history_complete,
+    ),
+    Family(
+        "joulo_history_unreadable_sessions",
+        "gauge",
+        "Sessions of the history that cannot be used: without an id, or finished without energy.",
+        (),
+        _unreadable,
     ),
 )
 

@@ -69,6 +69,10 @@ class AccountRow:
     """Sessions in the ledger."""
     history_back_to_seconds: float | None
     """Start of the earliest of them."""
+    history_unreadable: int = 0
+    """Sessions of the history that cannot be read."""
+    excess: tuple[str, ...] = ()
+    """Counters that are held above the truth, such as ``oprit: 12.50 kWh``."""
 
     @property
     def down(self) -> tuple[str, ...]:
@@ -263,7 +267,10 @@ def _history(account: AccountRow) -> str:
     back = account.history_back_to_seconds
     since = "" if back is None else f" since {_time(back)}"
     if account.history_complete:
-        return f"Complete: {count}{since}."
+        unreadable = account.history_unreadable
+        but = f" but for {unreadable} {_plural('session', unreadable)} that cannot be read" if unreadable else ""
+        excess = f" Counters are held above the truth: {escape(', '.join(account.excess))}." * bool(account.excess)
+        return f"Complete{but}: {count}{since}.{excess}"
     return f"Being read: {count}{since} so far. The totals appear once it is complete."
 
 

@@ -133,10 +133,11 @@ class World:
     def answer(self, offset: int) -> ApiResponse[SessionPage]:
         page = [s for s in self.sessions if s.listed][offset : offset + self.page_limit]
         readable = tuple(s.shown() for s in page if s.readable)
-        malformed = ("malformed",) * (len(page) - len(readable))
+        lost = tuple(int(s.id[1:]) for s in page if not s.readable)
+        malformed = ("malformed",) * len(lost)
         if malformed and not readable:
             raise ApiResponseError("every record of the answer is malformed")
-        return ApiResponse(SessionPage(readable, self.page_limit), malformed)
+        return ApiResponse(SessionPage(readable, self.page_limit), malformed, lost=lost)
 
     def recount(self) -> tuple[Counter, Counter]:
         by_charger, by_vehicle = Counter(), Counter()
