@@ -19,7 +19,7 @@ from joulo_exporter.api import open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Batches, open_ledger
+from joulo_exporter.ledger import Batches, excess_texts, open_ledger
 from joulo_exporter.logs import event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.poller import RequestSlots
@@ -298,6 +298,7 @@ def _account_row(snapshot: Snapshot) -> web.AccountRow:
         history_sessions=book.sessions if book else 0,
         history_back_to_seconds=book.back_to_seconds if book else None,
         history_unreadable=book.unreadable if book else 0,
+        excess=excess_texts(book.labels, book.charger_excess, book.vehicle_excess) if book else (),
     )
 
 

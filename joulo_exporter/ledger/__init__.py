@@ -1,7 +1,7 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, EndpointRecord, Outcome
-from joulo_exporter.ledger.book import Book, FinishedSession, Totals
+from joulo_exporter.ledger.book import Book, FinishedSession, Totals, excess_texts
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import FILE_NAME, Batches, Database, open_ledger
 from joulo_exporter.ledger.history import PAGE_SIZE, PageRequest, Walk, next_page
@@ -21,6 +21,7 @@ __all__ = [
     "PageRequest",
     "Totals",
     "Walk",
+    "excess_texts",
     "next_page",
     "open_ledger",
 ]

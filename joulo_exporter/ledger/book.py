@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from operator import add
+from operator import add, sub
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +16,9 @@ import msgspec
 from joulo_exporter.ledger.chargers import pinned_labels, read_meters
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED
+from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE
+from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +31,12 @@ NEWS_SHOWN_S = 3600.0
 
 _MOST_NEWS = 200
 """Bounds the series of an account that has been away for a day."""
+
+_SESSIONS_AN_HOUR = 12.0
+"""More sessions than a charger has in an hour."""
+
+_CONFIRMATIONS = 2
+"""API responses that have to go on from a total before it is believed, if the chargers cannot explain it."""
 
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
@@ -92,6 +100,10 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Whether the ledger outlives the process."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
+    charger_excess: Mapping[str, Totals] = {}
+    """Figures of ``chargers`` that are held above the truth, less the truth, by charger id."""
+    vehicle_excess: Mapping[str, Totals] = {}
+    """The same by vehicle."""
 
 
 _FIGURES = Totals.__struct_fields__
@@ -125,14 +137,20 @@ def read_book(
     book = former or _without_figures(connection, account, now_seconds, persistent=persistent)
     by_charger_id: dict[str, Totals] = {}
     by_vehicle_name: dict[str, Totals] = {}
+    charger_excess: dict[str, Totals] = {}
+    vehicle_excess: dict[str, Totals] = {}
     if book.complete:
         rows = totals_by_tag(connection, account)
         by_charger_id, by_vehicle_name, risen = held_totals(rows, book.labels, vehicles, marks)
         raise_marks(connection, account, risen)
+        charger_excess = excess(by_charger_id, by_charger(rows))
+        vehicle_excess = excess(by_vehicle_name, by_vehicle(rows, vehicles))
     return msgspec.structs.replace(
         book,
         chargers=by_charger_id,
         vehicles=by_vehicle_name,
+        charger_excess=charger_excess,
+        vehicle_excess=vehicle_excess,
         meters=read_meters(connection, account),
         marks={key: value for key, value in marks.items() if key[0] in API_COUNTERS},
     )
@@ -256,6 +274,27 @@ def held_totals(
     )
 
 
+def excess(held: Mapping[str, Totals], truth: Mapping[str, Totals]) -> dict[str, Totals]:
+    """Return by how much each total is held above the truth; zeros where it is not."""
+    return {
+        key: Totals(*map(sub, msgspec.structs.astuple(totals), msgspec.structs.astuple(truth.get(key, Totals()))))
+        for key, totals in held.items()
+    }
+
+
+def excess_texts(
+    labels: Mapping[str, str], chargers: Mapping[str, Totals], vehicles: Mapping[str, Totals]
+) -> tuple[str, ...]:
+    """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
+    named = [(labels.get(charger_id, charger_id), totals) for charger_id, totals in chargers.items()]
+    return tuple(
+        f"{name}: {value / 100:.2f} {unit}"
+        for name, totals in (*named, *vehicles.items())
+        for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "ERE credits"))
+        if value
+    )
+
+
 def raise_marks(
     connection: sqlite3.Connection, account: int, values: Mapping[tuple[str, str], float | None]
 ) -> None:
@@ -271,6 +310,75 @@ def read_marks(connection: sqlite3.Connection, account: int) -> Marks:
     """Return the marks of an account."""
     rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
     return {(series, key): value for series, key, value in rows}
+
+
+# Totals that the API states -----------------------------------------------------------------------
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds of a rise that the chargers of an account can have brought about."""
+
+    max_power_kw: float
+    chargers: int
+
+    def rise(self, series: str, seconds: float) -> float:
+        """Return how much a total can rise in a time: hundredths of a kWh or of credits, or sessions."""
+        chargers, hours = max(1, self.chargers), seconds / 3600
+        if series == "account_sessions":
+            return chargers * (_SESSIONS_AN_HOUR * hours + 1)
+        kwh = chargers * (self.max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
+        return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
+
+
+def believe(
+    connection: sqlite3.Connection,
+    account: int,
+    stated: Mapping[tuple[str, str], int | None],
+    limits: Limits,
+    now_seconds: float,
+    former_seconds: float | None,
+) -> dict[tuple[str, str], int]:
+    """Return the totals of an API response that are believed.
+
+    A total that has risen by more than the chargers can have drawn waits as a candidate, until so many API
+    responses in a row as ``_CONFIRMATIONS`` go on from it. A session's energy can come all at once at its end, so
+    the time counts from the last rise, for as long as a session lasts. The first total has none before it.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        stated: the totals, by series and key of their marks.
+        limits: of a rise.
+        now_seconds: time of the API response.
+        former_seconds: time of the one before it.
+    """
+    marks = read_marks(connection, account)
+    rows = connection.execute(
+        "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = ?", (account,)
+    )
+    known = {(series, key): rest for series, key, *rest in rows}
+    believed: dict[tuple[str, str], int] = {}
+    for key, value in stated.items():
+        if value is None:
+            continue
+        mark = marks.get(key, value)
+        risen_at, candidate, at, confirmations = known.get(key, (former_seconds or now_seconds, None, None, 0))
+        since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
+        since_s = max(0.0, since_rise_s, now_seconds - (former_seconds or now_seconds))
+        goes_on = candidate is not None and 0 <= value - candidate <= limits.rise(
+            key[0], max(0.0, now_seconds - at)
+        )
+        confirmations = confirmations + 1 if goes_on else 0
+        if value <= mark + limits.rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
+            believed[key] = value
+            risen_at = now_seconds if value > mark or key not in known else risen_at
+            waiting: tuple[object, ...] = (None, None, 0)
+        else:
+            waiting = (value, now_seconds, confirmations)
+        connection.execute(
+            "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)", (account, *key, risen_at, *waiting)
+        )
+    return believed
 
 
 # Sums ---------------------------------------------------------------------------------------------

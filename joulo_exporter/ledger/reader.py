@@ -18,7 +18,10 @@ from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedE
 from joulo_exporter.ledger.account import load_endpoints
 from joulo_exporter.ledger.book import (
     by_charger,
+    by_vehicle,
     count_sessions,
+    excess,
+    excess_texts,
     held_totals,
     read_marks,
     totals_by_tag,
@@ -192,6 +195,18 @@ class LedgerReader:
         rows = totals_by_tag(self._connection, number)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(rows)))
         return held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))[:2]
+
+    def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
+        """Return each counter of an account that is held above the truth, as people read it."""
+        if not self.completeness(account).complete:
+            return ()
+        rows = totals_by_tag(self._connection, self._accounts[account])
+        by_charger_id, by_vehicle_name = self.held_totals(account, vehicles)
+        return excess_texts(
+            self.labels(account),
+            excess(by_charger_id, by_charger(rows)),
+            excess(by_vehicle_name, by_vehicle(rows, vehicles)),
+        )
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; nothing if there was none that can be read."""
