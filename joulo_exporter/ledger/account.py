@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.ledger import chargers, history
-from joulo_exporter.ledger.book import Limits, believe, raise_marks, read_book
+from joulo_exporter.ledger.book import Limits, believe, raise_marks, read_book, settle
+from joulo_exporter.models import Energy
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from joulo_exporter.errors import ApiError
-    from joulo_exporter.ledger.book import Book
+    from joulo_exporter.ledger.book import Book, Fall
     from joulo_exporter.ledger.database import Database
     from joulo_exporter.ledger.history import PageRequest, Walk
-    from joulo_exporter.models import ApiResponse, Charger, Energy, SessionPage
+    from joulo_exporter.models import ApiResponse, Charger, SessionPage
 
 PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
@@ -161,6 +162,19 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, endpoint, pause, response)
         return Outcome()
+
+    def settle(self, charger: str | None) -> list[Fall]:
+        """Let counters that are held above the truth fall to it, and return them.
+
+        Args:
+            charger: label of the only charger whose counters fall; ``None`` for all counters of the account,
+                whose history must be complete.
+        """
+        self._book = None
+        with self._database.transaction() as connection:
+            known = load_endpoints(connection, self._account).get("energy")
+            energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
+            return settle(connection, self._account, self._vehicles, energy_figures(energy), charger)
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
         """Return the account as it is to be served; the returned totals are held from now on.

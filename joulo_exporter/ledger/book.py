@@ -295,6 +295,60 @@ def excess_texts(
     )
 
 
+class Fall(msgspec.Struct, frozen=True):
+    """A counter that falls to the truth."""
+
+    series: str
+    """As in the marks."""
+    name: str
+    """Label of the charger, name of the vehicle, or scope."""
+    held: float
+    truth: float
+
+
+def settle(
+    connection: sqlite3.Connection,
+    account: int,
+    vehicles: Mapping[str, str],
+    stated: Mapping[tuple[str, str], int | None],
+    charger: str | None,
+) -> list[Fall]:
+    """Lower the marks to the truth, and return those that have fallen.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        vehicles: the configuration's vehicles, by tag.
+        stated: the last totals of ``/energy``, by series and key of their marks.
+        charger: label of the only charger whose counters fall; ``None`` for all counters of the account.
+    """
+    rows = totals_by_tag(connection, account)
+    sums, meters = by_charger(rows), read_meters(connection, account)
+    truths: list[tuple[str, str, str, float | None]] = []  # series, key, name, value
+    for charger_id, label in pinned_labels(connection, account).items():
+        if charger in {None, label}:
+            figures = msgspec.structs.astuple(sums.get(charger_id, Totals()))
+            truths += ((s, charger_id, label, value) for s, value in zip(_CHARGER_SERIES, figures, strict=True))
+            meter = meters.get(charger_id)
+            truths.append(("meter_wh", charger_id, label, meter.wh if meter else None))
+    if charger is None:
+        for name, totals in by_vehicle(rows, vehicles).items():
+            definition, figures = vehicle_definition(name, vehicles), msgspec.structs.astuple(totals)
+            truths += ((s, definition, name, value) for s, value in zip(_VEHICLE_SERIES, figures, strict=True))
+        truths += ((series, scope, scope, value) for (series, scope), value in stated.items())
+    marks = read_marks(connection, account)
+    falls = []
+    for series, key, name, truth in truths:
+        mark = marks.get((series, key))
+        if truth is not None and mark is not None and mark > truth:
+            falls.append(Fall(series, name, mark, truth))
+            connection.execute(
+                "UPDATE marks SET value = ? WHERE account = ? AND series = ? AND key = ?",
+                (truth, account, series, key),
+            )
+    return falls
+
+
 def raise_marks(
     connection: sqlite3.Connection, account: int, values: Mapping[tuple[str, str], float | None]
 ) -> None:
