@@ -30,6 +30,22 @@ def test_the_recorded_api_responses():
     assert account.history_back_to_seconds == 1_781_294_400  # 2026-06-12T20:00:00Z
 
 
+def test_what_cannot_be_read_and_what_is_held_too_high_are_shown():
+    page = fixture("sessions")
+    page["sessions"][1] |= {"kwh": 41.08 - 10, "ere_credits": 3.67}
+    page["sessions"] += [{"id": None}, page["sessions"][1] | {"id": "without energy", "kwh": None}]
+    household = recorded()
+    household.snapshot()
+    account = account_of(household.sessions(page).snapshot())
+    assert account.history_unreadable == 2
+    assert account.excess == (
+        "oprit: 10.00 kWh",
+        "oprit: 6.33 ERE credits",
+        "unknown: 10.00 kWh",
+        "unknown: 6.33 ERE credits",
+    )
+
+
 def test_a_failure_is_shown():
     health = EndpointHealth("energy", 3600.0, up=False, error="the token is refused")
     assert account_of(Snapshot("home", (health,))).endpoints == (

@@ -130,6 +130,25 @@ async def test_a_finished_session_without_energy_is_kept_and_counted_as_unreadab
         assert rig.value("joulo_history_unreadable_sessions") == 0
 
 
+@pytest.mark.parametrize("moment", [None, "", "1970-01-01T00:00:00Z", "2036-01-01T00:00:00Z", "noon", -1, {}])
+@pytest.mark.parametrize("field", ["started_at", "ended_at"])
+async def test_a_moment_costs_only_itself(field, moment):
+    async with believing() as rig:
+        session = listed("s1", 6.0, started_at=ago(rig, hours=3), ended_at=ago(rig, hours=1), ere_credits=2.0)
+        show(rig, session | {field: moment})
+        await rig.start()
+        assert rig.value("joulo_up", endpoint="sessions") == 1
+        assert rig.value("joulo_total_kwh", charger="oprit") == 6.0
+        assert rig.value("joulo_ere_credits_total", charger="oprit") == 2.0
+        assert rig.value("joulo_session_seconds_total", charger="oprit") == 0
+        assert rig.value("joulo_sessions_total", charger="oprit") == (field == "started_at")
+        assert rig.value("joulo_history_complete") == 1
+        show(rig, session)
+        await rig.clock.advance(SESSIONS_S + 60)
+        assert rig.value("joulo_session_seconds_total", charger="oprit") == 7200
+        assert rig.value("joulo_total_excess_kwh", charger="oprit") == 0
+
+
 async def test_a_record_without_an_id_is_counted_and_hides_no_withdrawal():
     async with believing() as rig:
         first, second = (

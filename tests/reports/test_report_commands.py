@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 from support.command_line import refusal, run
-from support.ledger_rig import LedgerRig, finished, live
+from support.ledger_rig import LedgerRig, finished, live, page_of
 
 JUNE, JULY = 1_780_300_000.0, 1_783_000_000.0
 
@@ -40,6 +40,14 @@ def test_csv_is_exact_and_safe_for_a_spreadsheet(ledger, capsys):
     assert [row["in_progress"] for row in rows] == ["false", "false", "true"]
     assert [row["vehicle"] for row in rows] == ["tesla", "tesla", "unknown"]
     assert "the ledger is complete: 3 sessions" in err
+
+
+def test_what_cannot_be_read_is_said(ledger, tmp_path, capsys):
+    rig = LedgerRig(tmp_path, name="")
+    rig.page(page_of([None, finished("c", at_seconds=JULY, kwh_hundredths=None)], 0, 100), offset=0)
+    rig.close()
+    _, _, err = run(capsys, "sessions", f"--config.file={ledger}")
+    assert "the ledger is complete but for 2 sessions that cannot be read: 4 sessions since" in err
 
 
 def test_json_is_one_array(ledger, capsys):

@@ -143,6 +143,11 @@ def test_times_are_readable_by_machines():
     [
         ({}, "Complete: 412 sessions since 2026-06-23 11:20:00 UTC."),
         ({"history_sessions": 0, "history_back_to_seconds": None}, "Complete: 0 sessions."),
+        ({"history_unreadable": 2}, "Complete but for 2 sessions that cannot be read: 412 sessions since"),
+        (
+            {"history_back_to_seconds": None, "excess": ("oprit: 12.50 kWh", "<i>: 3.00 ERE credits")},
+            "412 sessions. Counters are held above the truth: oprit: 12.50 kWh, <i>: 3.00 ERE credits.",
+        ),
         (
             {"history_complete": False, "history_sessions": 1},
             ("Being read: 1 session since 2026-06-23 11:20:00 UTC so far. The totals appear once it is complete."),
