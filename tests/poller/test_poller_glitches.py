@@ -33,6 +33,7 @@ async def test_a_glitch_of_a_session_in_progress_sets_no_counter():
             rig.api.answers["chargers"] = {"chargers": [charger(live(kwh=kwh, started_at=start))]}
             await (rig.clock.advance(CHARGERS_S + 1) if rig.task else rig.start())
             assert rig.value("joulo_total_kwh", charger="oprit") == 0.5
+            assert rig.value("joulo_session_kwh", charger="oprit") == (kwh if kwh < 1 else None)  # never frozen
         assert rig.value("joulo_api_malformed_fields_total", field="current_session.kwh_so_far") == 2
         rig.api.answers["chargers"] = {"chargers": [charger()]}
         show(rig, listed(kwh=7.3, started_at=start, ended_at=ago(rig)))
