@@ -152,7 +152,7 @@ class AccountLedger:
             limits = Limits(self._max_power_kw, len(chargers.pinned_labels(connection, self._account)))
             self._save_success(connection, "energy", pause, response)
             now_seconds = pause.requested_at_seconds
-            former_seconds = former[0] if former else None
+            former_seconds = former[0] if former and former[0] else now_seconds
             believed = believe(connection, self._account, stated, limits, now_seconds, former_seconds)
             raise_marks(connection, self._account, believed)
         return Outcome()

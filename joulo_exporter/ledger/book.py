@@ -390,7 +390,7 @@ def believe(
     stated: Mapping[tuple[str, str], int | None],
     limits: Limits,
     now_seconds: float,
-    former_seconds: float | None,
+    former_seconds: float,
 ) -> dict[tuple[str, str], int]:
     """Return the totals of an API response that are believed.
 
@@ -404,7 +404,7 @@ def believe(
         stated: the totals, by series and key of their marks.
         limits: of a rise.
         now_seconds: time of the API response.
-        former_seconds: time of the one before it.
+        former_seconds: time of the one before it, or of this one.
     """
     marks = read_marks(connection, account)
     rows = connection.execute(
@@ -416,9 +416,9 @@ def believe(
         if value is None:
             continue
         mark = marks.get(key, value)
-        risen_at, candidate, at, confirmations = known.get(key, (former_seconds or now_seconds, None, None, 0))
+        risen_at, candidate, at, confirmations = known.get(key, (former_seconds, None, None, 0))
         since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
-        since_s = max(0.0, since_rise_s, now_seconds - (former_seconds or now_seconds))
+        since_s = max(0.0, since_rise_s, now_seconds - former_seconds)
         goes_on = candidate is not None and 0 <= value - candidate <= limits.rise(
             key[0], max(0.0, now_seconds - at)
         )
