@@ -32,7 +32,7 @@ from joulo_exporter.config import (
     load_config,
     of_shard,
 )
-from joulo_exporter.errors import ConfigError, JouloExporterError
+from joulo_exporter.errors import ConfigError, JouloExporterError, LedgerError
 from joulo_exporter.models.tag import Tags
 from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.sharding import find_shard
@@ -51,6 +51,26 @@ EXIT_USAGE = 2
 
 _LONGEST_STEP_S = 300.0
 """Prometheus takes a series for gone when it has no sample for so long."""
+
+_SETTLED = {
+    "charger_kwh_hundredths": ("joulo_total_kwh", 100),
+    "charger_credits_hundredths": ("joulo_ere_credits_total", 100),
+    "charger_sessions": ("joulo_sessions_total", 1),
+    "charger_duration_ms": ("joulo_session_seconds_total", 1000),
+    "vehicle_kwh_hundredths": ("joulo_vehicle_kwh_total", 100),
+    "vehicle_credits_hundredths": ("joulo_vehicle_ere_credits_total", 100),
+    "vehicle_sessions": ("joulo_vehicle_sessions_total", 1),
+    "account_kwh": ("joulo_account_kwh_total", 100),
+    "account_credits": ("joulo_account_ere_credits_total", 100),
+    "account_sessions": ("joulo_account_sessions_total", 1),
+    "meter_wh": ("joulo_charger_meter_kwh_total", 1000),
+}
+"""The metric of each series of marks that has one, and units of a mark in one unit of the metric."""
+
+_RESET = """\
+Prometheus takes each fall for a reset of the counter: increase() and rate() over a range that has the fall in it
+count the whole value after it as new, next to the rise that was wrong. A range that begins after the next start of
+the exporter is right; others are once the samples from the wrong rise until now are deleted: docs/ledger.md."""
 
 _DEMO_VEHICLES = {"04A1B2C3D4E580": "tesla", "DEADBEEF12345678": "zoe"}
 
@@ -357,6 +377,40 @@ def _print_backfill(options: argparse.Namespace) -> int:
     return 0
 
 
+def _settle(options: argparse.Namespace) -> int:
+    """Let counters fall to the truth, and say what Prometheus makes of it."""
+    from joulo_exporter.ledger import AccountLedger, Database  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
+    from joulo_exporter.reports.text import completeness_text, ledger_of  # noqa: PLC0415 -- see the module
+
+    lines: list[str] = []
+    config = _report_config(options)
+    with read_ledger(config.storage_path) as reader:  # where there is no ledger, none is made
+        accounts = [account.name or "" for account in config.accounts if (account.name or "") in reader.accounts]
+        labels = {label for account in accounts for label in reader.labels(account).values()}
+        for account in accounts:
+            known = reader.completeness(account)
+            if not known.complete:
+                raise LedgerError(f"{ledger_of(account)} {completeness_text(known)}; nothing falls before")
+    if options.charger is not None and options.charger not in labels:
+        raise ConfigError(
+            f"--charger: {options.charger!r} is not in the ledger; "
+            f"it has {', '.join(sorted(labels)) or 'none yet'}"
+        )
+    with contextlib.closing(Database(config.storage_path)) as database:
+        for account in accounts:
+            ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=config.vehicles)
+            for fall in ledger.settle(options.charger):
+                if fall.series in _SETTLED:
+                    metric, unit = _SETTLED[fall.series]
+                    name = " ".join(filter(None, (account, fall.name)))
+                    lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
+    for line in lines:
+        say(line)
+    say(_RESET if lines else "No counter is held above the truth: nothing falls.")
+    return 0
+
+
 def _refuse_reversed(options: argparse.Namespace) -> None:
     start, end = options.from_seconds, options.to_seconds
     if start is not None and end is not None and end <= start:
@@ -395,4 +449,5 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "statement": _print_statement,
     "tags": _print_tags,
     "backfill": _print_backfill,
+    "settle": _settle,
 }

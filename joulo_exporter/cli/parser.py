@@ -80,6 +80,15 @@ examples:
   joulo-exporter tags --evcc --config.file=/etc/joulo-exporter.yml
 """
 
+_SETTLE_EPILOG = """\
+Stop the exporter first. Prometheus takes each fall for a counter reset; docs/ledger.md says what that means, and
+how queries over the past stay right.
+
+examples:
+  joulo-exporter settle --config.file=/etc/joulo-exporter.yml
+  joulo-exporter settle --config.file=/etc/joulo-exporter.yml --charger=oprit
+"""
+
 _BACKFILL_EPILOG = """\
 The configuration file must be the exporter's own, so that vehicles and accounts are the same; --label gives what
 Prometheus adds when it scrapes. If Prometheus has scraped the exporter before, --to must be the time of its
@@ -190,6 +199,9 @@ def _add_commands(parser: Parser) -> None:
     tags = add("tags", "print the RFID tags seen, with vehicle, sessions, kWh and last use", _TAGS_EPILOG)
     tags.add_argument("--evcc", action="store_true", default=False,
         help="print the vehicles for EVCC's configuration, as YAML")  # fmt: skip
+    settle = add("settle", "let counters that are held above the truth fall to it, once", _SETTLE_EPILOG)
+    settle.add_argument("--charger", default=None, metavar="LABEL",
+        help="only the counters of this charger, by its label in the metrics")  # fmt: skip
     _add_backfill_flags(
         add("backfill", "print the history as OpenMetrics, to import into Prometheus", _BACKFILL_EPILOG)
     )

@@ -13,7 +13,7 @@ from msgspec import Meta, field
 from joulo_exporter.config import values
 from joulo_exporter.config.files import Authorities, Where, read_authorities
 from joulo_exporter.config.tokens import Secret, TokenSource
-from joulo_exporter.config.values import DEFAULT_API_URL, Duration, Switch, Text
+from joulo_exporter.config.values import DEFAULT_API_URL, Duration, Power, Switch, Text
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 from joulo_exporter.models.tariffs import Tariff, Tariffs, parse_day, parse_price
 from joulo_exporter.sharding import ALONE, Shard
@@ -104,6 +104,13 @@ class HistoryConfig(Section, frozen=True):
     """The time after which the whole history is fetched again, for corrections."""
 
 
+class PlausibilitySection(Section, frozen=True):
+    """Bounds of what is believed of the API."""
+
+    max_power: Power = Power("50")
+    """Mean power of a session that no charger exceeds."""
+
+
 class StorageSection(Section, frozen=True):
     """The ledger's place."""
 
@@ -132,6 +139,7 @@ class ConfigFile(Section, frozen=True):
     stale_after: Duration = Duration(900)
     """Age at which values of an endpoint that fails disappear from the scrape."""
     history: HistoryConfig = HistoryConfig()
+    plausibility: PlausibilitySection = PlausibilitySection()
     vehicles: Annotated[dict[str, Text], _like("{DEADBEEF12345678: tesla}", values.vehicle_fault)] = field(
         default_factory=dict
     )
@@ -176,6 +184,8 @@ class ApiConfig(msgspec.Struct, frozen=True):
     """The public price feed in full, where no token is sent; next to an API on this machine, a simulator's."""
     authorities: Authorities | None = None
     """Certificates that sign for the API and a proxy; ``None`` for those that this machine trusts."""
+    max_power_kw: float = 50.0
+    """Mean power of a charger's session that is believed at most."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -245,6 +255,7 @@ def load_config(
 
         file = decode(where, read_yaml(path, "--config.file"), ConfigFile)
     api = _api(where.child("api"), file.api, folder, environ)
+    api = msgspec.structs.replace(api, max_power_kw=float(file.plausibility.max_power))
     if not values.is_loopback(api.url):
         _require_floors(where.child("intervals"), file.intervals)
         _require_floors(where.child("history"), file.history)

@@ -103,6 +103,20 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 PRIMARY KEY (account, endpoint, field)) WITHOUT ROWID""",
         ),
     ),
+    (
+        "0007_sessions_without_energy",
+        ("ALTER TABLE totals ADD COLUMN without_energy INTEGER NOT NULL DEFAULT 0",),
+    ),
+    (
+        # Of the totals that the API states: when the mark rose, and a higher value that waits to be confirmed.
+        "0008_candidates",
+        (
+            """CREATE TABLE candidates (
+                account INTEGER NOT NULL, series TEXT NOT NULL, key TEXT NOT NULL, risen_at REAL NOT NULL,
+                value NUMERIC, at REAL, confirmations INTEGER NOT NULL DEFAULT 0,
+                PRIMARY KEY (account, series, key)) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 

@@ -204,4 +204,5 @@ def completeness_text(known: Completeness) -> str:
         return f"is not complete yet: {count_text(known.sessions)} so far{since}; sums over them are too low"
     read = known.read_in_full_at_seconds
     compared = "" if read is None else f", compared in full at {local_text(read)}"
-    return f"is complete: {count_text(known.sessions)}{since}{compared}"
+    unreadable = f" but for {count_text(known.unreadable)} that cannot be read" if known.unreadable else ""
+    return f"is complete{unreadable}: {count_text(known.sessions)}{since}{compared}"
