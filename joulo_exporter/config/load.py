@@ -76,15 +76,15 @@ def load_config(
     file = ConfigFile() if path is None else _read(where, path)
     api = _api(where.child("api"), file.api, folder, environ)
     _check_durations(where, file, loopback=is_loopback(api.url))
+    accounts = _accounts(where.child("accounts"), file.accounts, folder, environ)
     return Config(
-        accounts=_accounts(where.child("accounts"), file.accounts, folder, environ)
-        or (_environment_account(where.source, environ),),
+        accounts=accounts or (_environment_account(where.source, environ),),
         api=api,
         intervals=MappingProxyType({name: float(s) for name, s in msgspec.structs.asdict(file.intervals).items()}),
         stale_after_s=float(file.stale_after),
         history=file.history,
         vehicles=_vehicles(where.child("vehicles"), file.vehicles),
-        chargers=_chargers(where.child("chargers"), file.chargers),
+        chargers=_chargers(where.child("chargers"), file.chargers, one_account=len(accounts) <= 1),
         id_tags=file.id_tags,
         storage_path=_storage_path(where.child("storage").child("path"), file.storage.path, folder, storage_path),
         collectors=frozenset(
@@ -245,10 +245,14 @@ def _vehicles(where: Where, names: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(vehicles)
 
 
-def _chargers(where: Where, names: Mapping[str, str]) -> Mapping[str, str]:
+def _chargers(where: Where, names: Mapping[str, str], *, one_account: bool) -> Mapping[str, str]:
+    """Return the labels by charger id; chargers of different accounts may have the same one."""
     chargers: dict[str, str] = {}
     for entry, identifier, label in _names(where, names, _CHARGER):
         if identifier in chargers:
             raise entry.fault("is the same charger as an entry above; keep one")
+        if one_account and label in chargers.values():
+            other = where.item(list(chargers.values()).index(label))
+            raise entry.fault(f"has the same label as {other.key}; give each charger its own")
         chargers[identifier] = label
     return MappingProxyType(chargers)
