@@ -84,6 +84,7 @@ class AccountLedger:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
             chargers.apply_configured_labels(connection, self._account, configured_labels)
+            chargers.take_over(connection, self._account, configured_labels)
 
     def load(self) -> tuple[dict[str, EndpointRecord], Walk]:
         """Return the record of each endpoint that was ever asked, and how far the history has been read."""
@@ -122,7 +123,7 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, "chargers", pause, response)
             session_ended, changed = chargers.record_chargers(
-                connection, self._account, response.content, self._labels, pause.requested_at_seconds
+                connection, self._account, response, self._labels, pause.requested_at_seconds
             )
             readings = {("meter_wh", charger.id): charger.meter_wh for charger in response.content}
             raise_marks(connection, self._account, readings)
@@ -136,6 +137,7 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, "sessions", pause, response, keep=False)
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
+            chargers.take_over(connection, self._account, self._labels)
         return Outcome(walk=walk)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.ledger.chargers import pinned_labels, read_meters
+from joulo_exporter.ledger.chargers import read_meters, served_labels
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE
@@ -141,7 +141,7 @@ def _without_figures(
 ) -> Book:
     sessions, back_to_seconds = count_sessions(connection, account)
     return Book(
-        labels=pinned_labels(connection, account),
+        labels=served_labels(connection, account),
         chargers={},
         vehicles={},
         last_sessions=_last_sessions(connection, account),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,12 +15,15 @@ from joulo_exporter.ledger.sessions import (
     sessions_in_progress,
     vanished,
 )
+from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from joulo_exporter.models import Charger
+    from joulo_exporter.models import ApiResponse, Charger
+
+_logger = logging.getLogger(__name__)
 
 _ID_START = 8
 
@@ -43,26 +47,23 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
 def record_chargers(
     connection: sqlite3.Connection,
     account: int,
-    chargers: Iterable[Charger],
+    response: ApiResponse[tuple[Charger, ...]],
     configured_labels: Mapping[str, str],
     now_seconds: float,
 ) -> tuple[bool, bool]:
     """Store sessions in progress, and end those that a charger of the API response no longer shows.
 
-    A charger that is not in the response changes nothing.
+    A charger that is not in the response ends no session.
 
     Returns:
         Whether a session has ended; whether anything but energy and readings has changed.
     """
-    session_ended = changed = False
+    session_ended = False
     in_progress = sessions_in_progress(connection, account)
-    labels, meters = pinned_labels(connection, account), read_meters(connection, account)
-    for charger in chargers:
+    changed = _link(connection, account, response, configured_labels)
+    meters = read_meters(connection, account)
+    for charger in response.content:
         session = charger.session
-        if charger.id not in labels:
-            slug = configured_labels.get(charger.id) or charger.slug
-            _pin_label(connection, account, labels, charger.id, slug or _slug(charger.nickname))
-            changed = True
         for stored in [stored for stored in in_progress.values() if stored.charger_id == charger.id]:
             if not charger.session_unreadable and (session is None or stored.id != session.id):
                 del in_progress[stored.id]
@@ -74,6 +75,8 @@ def record_chargers(
             save_session(connection, account, old, in_progress[session.id])
             changed = changed or not goes_on(old, in_progress[session.id])
         _save_meter(connection, account, charger, meters.get(charger.id))
+    if changed:
+        take_over(connection, account, configured_labels)
     return session_ended, changed
 
 
@@ -112,9 +115,32 @@ def _save_meter(connection: sqlite3.Connection, account: int, charger: Charger, 
 # Labels: chosen once, kept for ever, taken by no two chargers of an account -------------------------
 
 
-def pinned_labels(connection: sqlite3.Connection, account: int) -> dict[str, str]:
-    """Return the labels given so far, by charger id."""
-    rows = connection.execute("SELECT charger_id, label FROM chargers WHERE account = ?", (account,))
+class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
+    id: str
+    label: str
+    linked: bool = True
+    """Whether the last API response of ``/chargers`` shows it."""
+    slug: str | None = None
+    nickname: str | None = None
+    moved_to: str | None = None
+    """The charger under which one of its sessions was listed again."""
+
+
+def _pinned_chargers(connection: sqlite3.Connection, account: int) -> dict[str, _PinnedCharger]:
+    rows = connection.execute(
+        "SELECT charger_id, label, linked, slug, nickname, moved_to FROM chargers WHERE account = ?", (account,)
+    )
+    return {row[0]: _PinnedCharger(row[0], row[1], bool(row[2]), *row[3:]) for row in rows}
+
+
+def served_labels(connection: sqlite3.Connection, account: int) -> dict[str, str]:
+    """Return the labels, by charger id, of the chargers that are linked or have a session left."""
+    rows = connection.execute(
+        """SELECT charger_id, label FROM chargers c WHERE account = ? AND (linked OR EXISTS (
+             SELECT 1 FROM totals t
+             WHERE t.account = c.account AND t.charger_id = c.charger_id AND entries > 0))""",
+        (account,),
+    )
     return dict(rows.fetchall())
 
 
@@ -126,52 +152,197 @@ def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels
            GROUP BY charger_id""",
         (account,),
     ).fetchall()
-    labels = pinned_labels(connection, account) if rows else {}
+    pinned = _pinned_chargers(connection, account) if rows else {}
     for (charger_id,) in rows:
         (nickname,) = connection.execute(
             "SELECT charger_nickname FROM sessions WHERE account = ? AND charger_id = ? "
             "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
             (account, charger_id),
         ).fetchone()
-        _pin_label(connection, account, labels, charger_id, configured_labels.get(charger_id) or _slug(nickname))
+        unlinked = _PinnedCharger(charger_id, "", linked=False, nickname=nickname)
+        _pin_label(connection, account, pinned, unlinked, configured_labels)
 
 
 def apply_configured_labels(connection: sqlite3.Connection, account: int, configured: Mapping[str, str]) -> None:
-    """Let the configuration's ``chargers:`` decide: the only way in which a label changes.
+    """Let the configuration's ``chargers:`` decide: the only way in which the label of an id changes.
 
     Entries for chargers that the account does not have wait until it has them.
     """
-    labels = pinned_labels(connection, account)
-    changing = {
-        charger_id: wanted
-        for charger_id, wanted in configured.items()
-        if charger_id in labels and labels[charger_id] != wanted
-    }
+    pinned = _pinned_chargers(connection, account)
+    changing = [pinned[key] for key, label in configured.items() if key in pinned and pinned[key].label != label]
     # Together: two chargers may swap their labels, and neither is to get another one at the next start.
-    for charger_id in changing:
-        connection.execute("DELETE FROM chargers WHERE account = ? AND charger_id = ?", (account, charger_id))
-        del labels[charger_id]
-    for charger_id, wanted in changing.items():
-        _pin_label(connection, account, labels, charger_id, wanted)
+    for charger in changing:
+        connection.execute("DELETE FROM chargers WHERE account = ? AND charger_id = ?", (account, charger.id))
+        del pinned[charger.id]
+    for charger in changing:
+        _pin_label(connection, account, pinned, charger, configured)
+
+
+def take_over(connection: sqlite3.Connection, account: int, configured_labels: Mapping[str, str]) -> None:
+    """Let each charger that was linked anew, and has another id since, go on as the charger that it was.
+
+    It has taken the place of a charger that is no longer linked when it has the same slug, nickname or label, and
+    the former one has no session left, or one of its sessions was listed again under the new id. All others
+    follow: their pages may be read again only in days, and meanwhile the energy would be in two series.
+    """
+    pinned = _pinned_chargers(connection, account)
+    former_ones = [charger for charger in pinned.values() if not charger.linked]
+    with_sessions = served_labels(connection, account) if former_ones else {}
+    for former in former_ones:
+        for charger in pinned.values():
+            moved = former.id not in with_sessions or former.moved_to == charger.id
+            if charger.linked and moved and _same_charger(former, charger, configured_labels):
+                if _merge(connection, account, former, charger, configured_labels):
+                    pinned[charger.id] = msgspec.structs.replace(charger, label=former.label)
+                break
+
+
+def _same_charger(former: _PinnedCharger, charger: _PinnedCharger, configured_labels: Mapping[str, str]) -> bool:
+    return (
+        (former.slug is not None and former.slug == charger.slug)
+        or (former.nickname is not None and former.nickname == charger.nickname)
+        or _wanted_label(charger, configured_labels) == former.label
+    )
+
+
+def _merge(
+    connection: sqlite3.Connection,
+    account: int,
+    former: _PinnedCharger,
+    charger: _PinnedCharger,
+    configured_labels: Mapping[str, str],
+) -> bool:
+    """Give the sessions of a former charger to another, and its label if that has shown more energy.
+
+    Labels are exchanged, and the marks of the totals with them: a label that comes back one day goes on from what
+    it has shown. Readings stay with their own charger.
+
+    Returns:
+        Whether the labels were exchanged.
+    """
+    ids = {"account": account, "former": former.id, "now": charger.id}
+    connection.execute(
+        "UPDATE sessions SET charger_id = :now WHERE account = :account AND charger_id = :former", ids
+    )
+    connection.execute(
+        """INSERT INTO totals
+             SELECT account, :now, tag, kwh_hundredths, credits_hundredths, sessions, duration_ms, entries
+             FROM totals WHERE account = :account AND charger_id = :former
+           ON CONFLICT (account, charger_id, tag) DO UPDATE SET
+             kwh_hundredths = kwh_hundredths + excluded.kwh_hundredths,
+             credits_hundredths = credits_hundredths + excluded.credits_hundredths,
+             sessions = sessions + excluded.sessions,
+             duration_ms = duration_ms + excluded.duration_ms,
+             entries = entries + excluded.entries""",
+        ids,
+    )
+    connection.execute("DELETE FROM totals WHERE account = :account AND charger_id = :former", ids)
+    shown = dict(
+        connection.execute(
+            "SELECT key, value FROM marks WHERE account = :account AND series = 'charger_kwh_hundredths' "
+            "AND key IN (:former, :now)",
+            ids,
+        ).fetchall()
+    )
+    wanted = _wanted_label(charger, configured_labels)
+    if charger.id in configured_labels:
+        exchanged = former.label == wanted
+    else:
+        of_former, of_now = ((shown.get(one.id, 0), one.label == wanted) for one in (former, charger))
+        exchanged = of_former > of_now
+    if exchanged:
+        aside = "\t"  # no id and no label has a tab
+        for key, becomes in ((former.id, aside), (charger.id, former.id), (aside, charger.id)):
+            connection.execute(
+                "UPDATE marks SET key = ? WHERE account = ? AND key = ? AND substr(series, 1, 8) = 'charger_'",
+                (becomes, account, key),
+            )
+        for charger_id, label in ((former.id, aside), (charger.id, former.label), (former.id, charger.label)):
+            connection.execute(
+                "UPDATE chargers SET label = ? WHERE account = ? AND charger_id = ?", (label, account, charger_id)
+            )
+        event(_logger, "info", "a charger was linked anew", charger=former.label, id=charger.id, was=former.id)
+    return exchanged
+
+
+def _link(
+    connection: sqlite3.Connection,
+    account: int,
+    response: ApiResponse[tuple[Charger, ...]],
+    configured_labels: Mapping[str, str],
+) -> bool:
+    """Note which chargers are linked, and under which names; return whether that has changed."""
+    pinned = _pinned_chargers(connection, account)
+    before = dict(pinned)
+    shown = {charger.id for charger in response.content}
+    for charger in response.content:
+        known = pinned.get(charger.id)
+        if known is None:
+            named = _PinnedCharger(charger.id, "", slug=charger.slug, nickname=charger.nickname)
+            _pin_label(connection, account, pinned, named, configured_labels)
+            continue
+        pinned[charger.id] = msgspec.structs.replace(
+            known,
+            linked=True,
+            slug=charger.slug or known.slug,
+            nickname=charger.nickname or known.nickname,
+            # With both of them linked it was the session alone that moved.
+            moved_to=None if known.moved_to in shown else known.moved_to,
+        )
+    if not response.malformed:  # a record that cannot be read may be any charger's
+        for charger_id in pinned.keys() - shown:
+            pinned[charger_id] = msgspec.structs.replace(pinned[charger_id], linked=False)
+    for now in pinned.values():
+        if now.id in before and now != before[now.id]:
+            connection.execute(
+                "UPDATE chargers SET linked = ?, slug = ?, nickname = ?, moved_to = ? "
+                "WHERE account = ? AND charger_id = ?",
+                (now.linked, now.slug, now.nickname, now.moved_to, account, now.id),
+            )
+    return pinned != before
+
+
+def _wanted_label(charger: _PinnedCharger, configured_labels: Mapping[str, str]) -> str:
+    slug = configured_labels.get(charger.id) or charger.slug or _slug(charger.nickname)
+    return slug or charger.id[:_ID_START]
 
 
 def _pin_label(
-    connection: sqlite3.Connection, account: int, labels: dict[str, str], charger_id: str, wanted: str
+    connection: sqlite3.Connection,
+    account: int,
+    pinned: dict[str, _PinnedCharger],
+    charger: _PinnedCharger,
+    configured_labels: Mapping[str, str],
 ) -> None:
-    """Give a charger the label, else the start of its id; if another charger has it, with the id behind it.
+    """Give a charger the label that it wants; if another charger has it, with the id behind it.
 
     Args:
         connection: within a transaction.
         account: the account's number.
-        labels: those given so far, by charger id; the new one is added.
-        charger_id: the charger.
-        wanted: the label; empty for none.
+        pinned: the chargers with a label, by id; this one is added.
+        charger: the charger; its label is chosen here.
+        configured_labels: the configuration's labels, by charger id.
     """
-    wanted, taken = wanted or charger_id[:_ID_START], set(labels.values())
-    candidates = (wanted, f"{wanted}-{charger_id[:_ID_START]}", f"{wanted}-{charger_id}")
-    label = next((label for label in candidates if label not in taken), f"{wanted}-{charger_id}-{len(taken)}")
-    labels[charger_id] = label
-    connection.execute("INSERT INTO chargers VALUES (?, ?, ?)", (account, charger_id, label))
+    wanted = _wanted_label(charger, configured_labels)
+    taken = {other.label: other.id for other in pinned.values()}
+    candidates = (wanted, f"{wanted}-{charger.id[:_ID_START]}", f"{wanted}-{charger.id}")
+    label = next((label for label in candidates if label not in taken), f"{wanted}-{charger.id}-{len(taken)}")
+    if label != wanted and charger.id in configured_labels:
+        event(
+            _logger,
+            "warn",
+            "a label of chargers: is taken by another charger of the ledger; configure another one for either",
+            wanted=wanted,
+            charger_id=charger.id,
+            taken_by=taken[wanted],
+            label=label,
+        )
+    pinned[charger.id] = msgspec.structs.replace(charger, label=label)
+    connection.execute(
+        "INSERT INTO chargers (account, charger_id, label, linked, slug, nickname, moved_to) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (account, charger.id, label, *msgspec.structs.astuple(charger)[2:]),
+    )
 
 
 def _slug(name: str | None) -> str:

@@ -239,7 +239,13 @@ def record_page(
         # that does not connect is part of none, else the sessions above it would count as seen.
         generation = after.generation if page.connects else old.generation if old else 0
         news = _is_news(session, old, walk, now_seconds)
-        new = listed(old, session, generation=generation, learned_at_seconds=now_seconds if news else None)
+        new = listed(
+            old,
+            session,
+            generation=generation,
+            now_seconds=now_seconds,
+            learned_at_seconds=now_seconds if news else None,
+        )
         save_session(connection, account, old, new)
     if after.finished_generation != walk.finished_generation:
         doubtful = not _withdraw_missing(connection, account, after)
@@ -275,7 +281,8 @@ def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) 
     """Mark the sessions that a whole walk has not listed, if it was read without a fault.
 
     A walk that lists no session at all proves nothing about the many that were there. One that misses many may
-    have ended with a page that the API cut short: it is believed when the next one says so too.
+    have ended with a page that the API cut short: it is believed when the next one says so too. Sessions that
+    another account has by now are no doubt: their charger has moved there.
 
     Returns:
         Whether the walk was believed.
@@ -283,16 +290,28 @@ def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) 
     seen_any = connection.execute(
         "SELECT 1 FROM sessions WHERE account = ? AND generation = ? LIMIT 1", (account, walk.generation)
     ).fetchone()
-    if not walk.clean or seen_any is None:
+    if not walk.clean:
         return True
     missing = select_sessions(
         connection,
         "account = ? AND generation < ? AND withdrawn = 0 AND (live_at IS NULL OR live_at < ?)",
         (account, walk.generation, walk.started_at_seconds - _LISTING_LAG_S),
     )
+    moved = {session_id for session_id in missing if _has_moved(connection, account, session_id)}
     (counted,) = connection.execute("SELECT SUM(entries) FROM totals WHERE account = ?", (account,)).fetchone()
-    if not walk.doubtful and len(missing) > max(_FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0)):
-        return False
+    too_many = len(missing) - len(moved) > max(_FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
+    believed = walk.doubtful or seen_any is None or not too_many
     for stored in missing.values():
-        save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
-    return True
+        if stored.id in moved or (believed and seen_any):
+            save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
+    return believed
+
+
+def _has_moved(connection: sqlite3.Connection, account: int, session_id: str) -> bool:
+    """Return whether another account of the ledger has the session."""
+    row = connection.execute(
+        "SELECT 1 FROM sessions WHERE account IN (SELECT id FROM accounts WHERE id != ?) AND id = ? "
+        "AND withdrawn = 0 LIMIT 1",
+        (account, session_id),
+    ).fetchone()
+    return row is not None

@@ -103,6 +103,22 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 PRIMARY KEY (account, endpoint, field)) WITHOUT ROWID""",
         ),
     ),
+    (
+        # A session that has ended before counts as it did: its tag is decided.
+        "0007_tags_that_come_late",
+        ("ALTER TABLE sessions ADD COLUMN awaits_tag INTEGER NOT NULL DEFAULT 0",),
+    ),
+    (
+        # linked: whether the last /chargers shows the charger, with which slug and nickname. moved_to: the charger
+        # under which one of its sessions was listed again.
+        "0008_chargers_linked_anew",
+        (
+            "ALTER TABLE chargers ADD COLUMN linked INTEGER NOT NULL DEFAULT 1",
+            "ALTER TABLE chargers ADD COLUMN slug TEXT",
+            "ALTER TABLE chargers ADD COLUMN nickname TEXT",
+            "ALTER TABLE chargers ADD COLUMN moved_to TEXT",
+        ),
+    ),
 )
 
 

@@ -17,7 +17,7 @@ import msgspec
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.account import load_endpoints
 from joulo_exporter.ledger.book import by_charger, count_sessions, held_totals, read_marks, totals_by_tag
-from joulo_exporter.ledger.chargers import pinned_labels
+from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database, as_ledger_error
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
@@ -127,7 +127,7 @@ class LedgerReader:
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
-        return pinned_labels(self._connection, self._accounts[account])
+        return served_labels(self._connection, self._accounts[account])
 
     def sessions(
         self,
