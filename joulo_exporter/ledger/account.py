@@ -137,6 +137,7 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, "sessions", pause, response, keep=False)
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
+            chargers.withdraw_moved(connection, self._account)
             chargers.take_over(connection, self._account, self._labels)
         return Outcome(walk=walk)
 

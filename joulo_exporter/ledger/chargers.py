@@ -11,6 +11,7 @@ from joulo_exporter.ledger.sessions import (
     goes_on,
     save_session,
     seen_live,
+    select_sessions,
     sessions_by_id,
     sessions_in_progress,
     vanished,
@@ -115,6 +116,13 @@ def _save_meter(connection: sqlite3.Connection, account: int, charger: Charger, 
 # Labels: chosen once, kept for ever, taken by no two chargers of an account -------------------------
 
 
+_IN_ANOTHER_ACCOUNT = """account = ? AND EXISTS (
+    SELECT 1 FROM sessions there JOIN chargers c USING (account, charger_id)
+    WHERE there.account IN (SELECT id FROM accounts WHERE id != ?)
+      AND there.id = sessions.id AND there.withdrawn = 0 AND c.linked)"""
+"""Condition for sessions of an account, given twice, that a linked charger of another one has too."""
+
+
 class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     id: str
     label: str
@@ -195,6 +203,26 @@ def take_over(connection: sqlite3.Connection, account: int, configured_labels: M
                 if _merge(connection, account, former, charger, configured_labels):
                     pinned[charger.id] = msgspec.structs.replace(charger, label=former.label)
                 break
+
+
+def withdraw_moved(connection: sqlite3.Connection, account: int) -> None:
+    """Withdraw the sessions of chargers that are linked to another account of the ledger by now, and listed there.
+
+    Whether a charger has moved is asked of its last session alone: the history of one that is gone may be long.
+    """
+    accounts = (account, account)
+    for charger in [charger for charger in _pinned_chargers(connection, account).values() if not charger.linked]:
+        last = connection.execute(
+            "SELECT id FROM sessions WHERE account = ? AND charger_id = ? AND withdrawn = 0 "
+            "ORDER BY ended_at DESC LIMIT 1",
+            (account, charger.id),
+        ).fetchone()
+        if last is not None and select_sessions(
+            connection, _IN_ANOTHER_ACCOUNT + " AND id = ?", (*accounts, *last)
+        ):
+            of_charger = _IN_ANOTHER_ACCOUNT + " AND charger_id = ? AND withdrawn = 0"
+            for stored in select_sessions(connection, of_charger, (*accounts, charger.id)).values():
+                save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
 
 
 def _same_charger(former: _PinnedCharger, charger: _PinnedCharger, configured_labels: Mapping[str, str]) -> bool:

@@ -192,6 +192,26 @@ def test_a_charger_that_moves_to_another_account_leaves_no_series_behind(rig):
     assert there.chargers == {"c1": Totals(3000, 0, 30, 1_800_000)}
 
 
+def test_its_sessions_count_once_as_soon_as_the_other_account_has_them(rig):
+    other = AccountLedger(rig.database, "work", configured_labels={}, vehicles={})
+    history = history_of(30)
+    rig.chargers(live(None), live(None, "c2"))
+    rig.whole_walk([finished("c2", charger_id="c2"), *history], size=100)
+    rig.book()
+    other.record_page(page_of(history, 0, 20), rig.pause, PageRequest(Walk(generation=1, offset=0, full=True)))
+    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
+    assert rig.book().sessions == 31  # an account that the household has, too
+    other.record_chargers(ApiResponse((live(None),)), rig.pause)
+    rig.chargers(live(None, "c2"))
+    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
+    assert rig.book().sessions == 11  # ten are still on their way to the other account
+    other.record_page(
+        page_of(history, 20, 20), rig.pause, PageRequest(Walk(generation=1, offset=19, full=True), 19)
+    )
+    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
+    assert (set(rig.book().chargers), rig.book().sessions) == ({"c2"}, 1)
+
+
 @pytest.mark.parametrize("configured", [{"b": "x"}, {"a": "x", "b": "x"}])
 def test_a_configured_label_that_is_taken_is_warned_of(make_rig, caplog, configured):
     rig = make_rig(configured_labels=configured)
