@@ -139,6 +139,8 @@ class AccountLedger:
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
             chargers.withdraw_moved(connection, self._account)
             chargers.take_over(connection, self._account, self._labels)
+            if walk.offset is None and chargers.take_due_walk(connection, self._account):
+                walk = history.begin_walk(connection, self._account, walk, pause.requested_at_seconds)
         return Outcome(walk=walk)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:

@@ -28,6 +28,9 @@ _logger = logging.getLogger(__name__)
 
 _ID_START = 8
 
+_WALKS_TO_WITHDRAW = 2
+"""A walk that misses many sessions is believed when the next one misses them too."""
+
 
 class Meter(msgspec.Struct, frozen=True, gc=False):
     """The two latest readings of a charger's meter that differ in time."""
@@ -198,8 +201,15 @@ def take_over(connection: sqlite3.Connection, account: int, configured_labels: M
     with_sessions = served_labels(connection, account) if former_ones else {}
     for former in former_ones:
         for charger in pinned.values():
-            moved = former.id not in with_sessions or former.moved_to == charger.id
-            if charger.linked and moved and _same_charger(former, charger, configured_labels):
+            if not charger.linked or not _same_charger(former, charger, configured_labels):
+                continue
+            if former.id in with_sessions and former.moved_to != charger.id:
+                # Sessions may have come back under other ids: whole walks show whether they are withdrawn.
+                connection.execute(
+                    "UPDATE chargers SET walks_due = ? WHERE account = ? AND charger_id = ? AND walks_due IS NULL",
+                    (_WALKS_TO_WITHDRAW, account, former.id),
+                )
+            else:
                 if _merge(connection, account, former, charger, configured_labels):
                     pinned[charger.id] = msgspec.structs.replace(charger, label=former.label)
                 break
@@ -223,6 +233,14 @@ def withdraw_moved(connection: sqlite3.Connection, account: int) -> None:
             of_charger = _IN_ANOTHER_ACCOUNT + " AND charger_id = ? AND withdrawn = 0"
             for stored in select_sessions(connection, of_charger, (*accounts, charger.id)).values():
                 save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
+
+
+def take_due_walk(connection: sqlite3.Connection, account: int) -> bool:
+    """Return whether a whole walk is to begin at once, and count it as begun."""
+    due = connection.execute(
+        "UPDATE chargers SET walks_due = walks_due - 1 WHERE account = ? AND walks_due > 0", (account,)
+    )
+    return due.rowcount > 0
 
 
 def _same_charger(former: _PinnedCharger, charger: _PinnedCharger, configured_labels: Mapping[str, str]) -> bool:

@@ -212,6 +212,13 @@ def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
     connection.execute("INSERT OR REPLACE INTO walks VALUES (?, ?)", (account, msgspec.json.encode(walk)))
 
 
+def begin_walk(connection: sqlite3.Connection, account: int, walk: Walk, now_seconds: float) -> Walk:
+    """Return, and keep, a whole walk that begins before its time."""
+    begun = _new_walk(walk, now_seconds, full=True)
+    save_walk(connection, account, begun)
+    return begun
+
+
 def record_page(
     connection: sqlite3.Connection,
     account: int,

@@ -139,11 +139,27 @@ def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig
     assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": "oprit"}, 2)
 
 
+def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
+    rig.chargers(OPRIT)
+    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)], size=100)
+    assert rig.book().chargers == {"old-id": Totals(3000, 0, 30, 1_800_000)}
+    rig.now_seconds += 600
+    rig.chargers(ANEW)
+    rig.book()
+    anew = [msgspec.structs.replace(s, charger_id="new-id") for s in history_of(30, prefix="anew")]
+    assert rig.whole_walk(anew, size=100) == [0, 0, 0]  # two walks, since so many sessions are missing
+    assert (rig.book().labels, rig.book().sessions) == ({"new-id": "oprit"}, 30)
+    assert rig.book().chargers == {"new-id": Totals(3000, 0, 30, 1_800_000)}
+    assert rig.whole_walk(anew, size=100) == [0]
+
+
 def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
     rig.chargers(OPRIT)
     rig.whole_walk([finished("s", charger_id="old-id")], size=100)
     rig.chargers(ANEW)
+    rig.whole_walk([finished("s", charger_id="old-id")], size=100)
     assert rig.book().labels == {"old-id": "oprit", "new-id": "oprit-new-id"}
+    assert (rig.book().chargers["old-id"].sessions, rig.book().chargers["new-id"].sessions) == (1, 0)
 
 
 @pytest.mark.parametrize("now", [Charger("new-id", slug="other"), None])

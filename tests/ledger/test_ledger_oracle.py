@@ -76,9 +76,10 @@ class Exporter(World):
         chargers = list(self.former_chargers)
         position = self.random.randrange(len(chargers))
         wrong = chargers.pop(position)
-        changes = self.random.choice(
-            ({}, {"id": "garbled"}, {"session": None}, {"session": LiveSession("garbled", kwh_hundredths=5)})
-        )
+        kinds = [{}, {"id": "garbled"}, {"session": None}]
+        if self.sessions:  # an empty history proves nothing, so that a session that never was would stay
+            kinds.append({"session": LiveSession("garbled", kwh_hundredths=5)})
+        changes = self.random.choice(kinds)
         if changes:
             chargers.insert(position, msgspec.structs.replace(wrong, **changes))
         self.show(chargers)

@@ -125,15 +125,19 @@ class World:
                 session.ended = self.seconds
 
     def relink(self) -> None:
-        """Let a charger come back under another id, with its nickname and its sessions."""
+        """Let a charger come back under another id, with its nickname and its sessions, or copies of them."""
         position = self.random.randrange(len(self.linked))
         former = self.linked[position]
         self.count += 1
+        suffix = self.random.choice(("", "", "+"))
         self.linked[position] = f"{self.nicknames[former]}-{self.count}"
         self.nicknames[self.linked[position]] = self.nicknames[former]
         for session in self.sessions:
             if session.charger_id == former:
                 session.charger_id = self.linked[position]
+                session.id += suffix
+                # A copy deep in the history is found by the next whole walk, as is one that could not be read.
+                session.was_unreadable |= bool(suffix)
 
     def tag_late(self) -> None:
         if session := self.pick([s for s in self.sessions if s.ended is not None and not s.tag]):
