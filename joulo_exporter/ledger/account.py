@@ -137,7 +137,8 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, "sessions", pause, response, keep=False)
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
-            chargers.withdraw_moved(connection, self._account)
+            if request.offset == 0:
+                chargers.withdraw_moved(connection, self._account, response.content)
             chargers.take_over(connection, self._account, self._labels)
             if walk.offset is None and chargers.take_due_walk(connection, self._account):
                 walk = history.begin_walk(connection, self._account, walk, pause.requested_at_seconds)

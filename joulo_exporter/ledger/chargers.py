@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from joulo_exporter.models import ApiResponse, Charger
+    from joulo_exporter.models import ApiResponse, Charger, SessionPage
 
 _logger = logging.getLogger(__name__)
 
@@ -135,11 +135,14 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     nickname: str | None = None
     moved_to: str | None = None
     """The charger under which one of its sessions was listed again."""
+    seen_with: str = ""
+    """The ids of chargers that were linked together with it, one a line."""
 
 
 def _pinned_chargers(connection: sqlite3.Connection, account: int) -> dict[str, _PinnedCharger]:
     rows = connection.execute(
-        "SELECT charger_id, label, linked, slug, nickname, moved_to FROM chargers WHERE account = ?", (account,)
+        "SELECT charger_id, label, linked, slug, nickname, moved_to, seen_with FROM chargers WHERE account = ?",
+        (account,),
     )
     return {row[0]: _PinnedCharger(row[0], row[1], bool(row[2]), *row[3:]) for row in rows}
 
@@ -193,8 +196,9 @@ def take_over(connection: sqlite3.Connection, account: int, configured_labels: M
     """Let each charger that was linked anew, and has another id since, go on as the charger that it was.
 
     It has taken the place of a charger that is no longer linked when it has the same slug, nickname or label, and
-    the former one has no session left, or one of its sessions was listed again under the new id. All others
-    follow: their pages may be read again only in days, and meanwhile the energy would be in two series.
+    the former one has no session left and was never linked together with it, or one of its sessions was listed
+    again under the new id. All others follow: their pages may be read again only in days, and meanwhile the energy
+    would be in two series.
     """
     pinned = _pinned_chargers(connection, account)
     former_ones = [charger for charger in pinned.values() if not charger.linked]
@@ -203,7 +207,9 @@ def take_over(connection: sqlite3.Connection, account: int, configured_labels: M
         for charger in pinned.values():
             if not charger.linked or not _same_charger(former, charger, configured_labels):
                 continue
-            if former.id in with_sessions and former.moved_to != charger.id:
+            if former.moved_to != charger.id and charger.id in former.seen_with.split("\n"):
+                continue  # two chargers of one name
+            if former.moved_to != charger.id and former.id in with_sessions:
                 # Sessions may have come back under other ids: whole walks show whether they are withdrawn.
                 connection.execute(
                     "UPDATE chargers SET walks_due = ? WHERE account = ? AND charger_id = ? AND walks_due IS NULL",
@@ -215,10 +221,11 @@ def take_over(connection: sqlite3.Connection, account: int, configured_labels: M
                 break
 
 
-def withdraw_moved(connection: sqlite3.Connection, account: int) -> None:
+def withdraw_moved(connection: sqlite3.Connection, account: int, newest: SessionPage) -> None:
     """Withdraw the sessions of chargers that are linked to another account of the ledger by now, and listed there.
 
     Whether a charger has moved is asked of its last session alone: the history of one that is gone may be long.
+    While the newest page of this account lists it, both have the charger.
     """
     accounts = (account, account)
     for charger in [charger for charger in _pinned_chargers(connection, account).values() if not charger.linked]:
@@ -227,9 +234,9 @@ def withdraw_moved(connection: sqlite3.Connection, account: int) -> None:
             "ORDER BY ended_at DESC LIMIT 1",
             (account, charger.id),
         ).fetchone()
-        if last is not None and select_sessions(
-            connection, _IN_ANOTHER_ACCOUNT + " AND id = ?", (*accounts, *last)
-        ):
+        if last is None or any(session.id == last[0] for session in newest.sessions):
+            continue
+        if select_sessions(connection, _IN_ANOTHER_ACCOUNT + " AND id = ?", (*accounts, *last)):
             of_charger = _IN_ANOTHER_ACCOUNT + " AND charger_id = ? AND withdrawn = 0"
             for stored in select_sessions(connection, of_charger, (*accounts, charger.id)).values():
                 save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
@@ -324,7 +331,13 @@ def _link(
     for charger in response.content:
         known = pinned.get(charger.id)
         if known is None:
-            named = _PinnedCharger(charger.id, "", slug=charger.slug, nickname=charger.nickname)
+            named = _PinnedCharger(
+                charger.id,
+                "",
+                slug=charger.slug,
+                nickname=charger.nickname,
+                seen_with="\n".join(sorted(shown - {charger.id})),
+            )
             _pin_label(connection, account, pinned, named, configured_labels)
             continue
         pinned[charger.id] = msgspec.structs.replace(
@@ -334,6 +347,7 @@ def _link(
             nickname=charger.nickname or known.nickname,
             # With both of them linked it was the session alone that moved.
             moved_to=None if known.moved_to in shown else known.moved_to,
+            seen_with="\n".join(sorted({*known.seen_with.split("\n"), *shown} - {"", charger.id})),
         )
     if not response.malformed:  # a record that cannot be read may be any charger's
         for charger_id in pinned.keys() - shown:
@@ -341,9 +355,9 @@ def _link(
     for now in pinned.values():
         if now.id in before and now != before[now.id]:
             connection.execute(
-                "UPDATE chargers SET linked = ?, slug = ?, nickname = ?, moved_to = ? "
+                "UPDATE chargers SET linked = ?, slug = ?, nickname = ?, moved_to = ?, seen_with = ? "
                 "WHERE account = ? AND charger_id = ?",
-                (now.linked, now.slug, now.nickname, now.moved_to, account, now.id),
+                (now.linked, now.slug, now.nickname, now.moved_to, now.seen_with, account, now.id),
             )
     return pinned != before
 
@@ -385,8 +399,8 @@ def _pin_label(
         )
     pinned[charger.id] = msgspec.structs.replace(charger, label=label)
     connection.execute(
-        "INSERT INTO chargers (account, charger_id, label, linked, slug, nickname, moved_to) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO chargers (account, charger_id, label, linked, slug, nickname, moved_to, seen_with) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (account, charger.id, label, *msgspec.structs.astuple(charger)[2:]),
     )
 

@@ -139,6 +139,18 @@ def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig
     assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": "oprit"}, 2)
 
 
+def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_over(rig):
+    twins = (Charger("old-id", slug="p1", nickname="Paal"), Charger("twin", slug="p2", nickname="Paal"))
+    rig.chargers(*twins)
+    rig.whole_walk([finished("s", charger_id="old-id"), finished("t", charger_id="twin")], size=100)
+    rig.book()
+    rig.chargers(twins[1])
+    rig.now_seconds += RESYNC_S
+    assert rig.whole_walk([finished("t", charger_id="twin")], size=100) == [0]
+    assert rig.book().labels == {"twin": "p2"}
+    assert rig.book().chargers == {"twin": Totals(100, 0, 1, 60_000)}
+
+
 def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
     rig.chargers(OPRIT)
     rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)], size=100)
