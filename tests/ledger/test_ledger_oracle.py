@@ -101,7 +101,9 @@ class Exporter(World):
         self.former_sessions = copy.deepcopy(self.sessions)
 
     def lagging_refresh(self) -> None:
-        self.request(0, self.former_sessions)
+        """Refresh from an earlier list; within a walk, one that is a whole page behind would lead it astray."""
+        if self.rig.walk.offset is None:
+            self.request(0, self.former_sessions)
 
     def page(self) -> None:
         offset = self.rig.walk.offset
