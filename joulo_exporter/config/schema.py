@@ -264,6 +264,9 @@ def load_config(
         for position, section in enumerate(file.accounts)
     ]
     _require_names(where.child("accounts"), [account.name for account in accounts])
+    chargers = _names(where.child("chargers"), file.chargers, "charger", str.strip)
+    if len(accounts) <= 1:  # chargers of different accounts may have the same label
+        _require_different_labels(where.child("chargers"), list(chargers.values()))
     return Config(
         accounts=tuple(accounts) or (AccountConfig(None, _environment_token(where, environ)),),
         api=api,
@@ -272,13 +275,21 @@ def load_config(
         history=file.history,
         vehicles=_names(where.child("vehicles"), file.vehicles, "tag", normal_tag),
         tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
-        chargers=_names(where.child("chargers"), file.chargers, "charger", str.strip),
+        chargers=chargers,
         id_tags=file.id_tags,
         storage_path=storage_path or folder / file.storage.path,
         collectors=frozenset(
             name for name in COLLECTORS if collectors.get(name, bool(getattr(file.collectors, name)))
         ),
     )
+
+
+def _require_different_labels(where: Where, labels: list[str]) -> None:
+    for position, label in enumerate(labels):
+        first = labels.index(label)
+        if first < position:
+            fault = f"has the same label as {where.item(first).key}; give each charger its own"
+            raise where.item(position).fault(fault)
 
 
 def _api(where: Where, section: ApiSection, folder: Path, environ: Mapping[str, str]) -> ApiConfig:

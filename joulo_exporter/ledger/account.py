@@ -88,6 +88,7 @@ class AccountLedger:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
             chargers.apply_configured_labels(connection, self._account, configured_labels)
+            chargers.take_over(connection, self._account, configured_labels)
 
     def load(self) -> tuple[dict[str, EndpointRecord], Walk]:
         """Return the record of each endpoint that was ever asked, and how far the history has been read."""
@@ -127,7 +128,7 @@ class AccountLedger:
             self._save_success(connection, "chargers", pause, response)
             meters = chargers.read_meters(connection, self._account)
             session_ended, changed = chargers.record_chargers(
-                connection, self._account, response.content, self._labels, meters, pause.requested_at_seconds
+                connection, self._account, response, self._labels, meters, pause.requested_at_seconds
             )
             readings = {
                 ("meter_wh", charger.id): charger.meter_wh
@@ -146,6 +147,11 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, "sessions", pause, response, keep=False)
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
+            if request.offset == 0:
+                chargers.withdraw_moved(connection, self._account, response.content)
+            chargers.take_over(connection, self._account, self._labels)
+            if walk.offset is None and chargers.take_due_walk(connection, self._account):
+                walk = history.begin_walk(connection, self._account, walk, pause.requested_at_seconds)
         return Outcome(walk=walk)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
@@ -155,7 +161,7 @@ class AccountLedger:
             former = connection.execute(
                 "SELECT succeeded_at FROM endpoints WHERE account = ? AND endpoint = 'energy'", (self._account,)
             ).fetchone()
-            limits = Limits(self._max_power_kw, len(chargers.pinned_labels(connection, self._account)))
+            limits = Limits(self._max_power_kw, len(chargers.served_labels(connection, self._account)))
             self._save_success(connection, "energy", pause, response)
             now_seconds = pause.requested_at_seconds
             former_seconds = former[0] if former and former[0] else now_seconds

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.ledger.chargers import pinned_labels, read_meters
+from joulo_exporter.ledger.chargers import read_meters, served_labels
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
@@ -153,7 +153,7 @@ def _without_figures(
     sessions, without_energy, back_to_seconds = count_sessions(connection, account)
     walk = load_walk(connection, account)
     return Book(
-        labels=pinned_labels(connection, account),
+        labels=served_labels(connection, account),
         chargers={},
         vehicles={},
         last_sessions=_last_sessions(connection, account),
@@ -307,7 +307,7 @@ def settle(
     rows = totals_by_tag(connection, account)
     sums, meters = by_charger(rows), read_meters(connection, account)
     truths: list[tuple[str, str, str, float | None]] = []  # series, key, name, value
-    for charger_id, label in pinned_labels(connection, account).items():
+    for charger_id, label in served_labels(connection, account).items():
         if charger in {None, label}:
             figures = msgspec.structs.astuple(sums.get(charger_id, Totals()))
             truths += ((s, charger_id, label, value) for s, value in zip(_CHARGER_SERIES, figures, strict=True))

@@ -234,6 +234,13 @@ def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
     connection.execute("INSERT OR REPLACE INTO walks VALUES (?, ?)", (account, msgspec.json.encode(walk)))
 
 
+def begin_walk(connection: sqlite3.Connection, account: int, walk: Walk, now_seconds: float) -> Walk:
+    """Return, and keep, a whole walk that begins before its time."""
+    begun = _new_walk(walk, now_seconds, full=True)
+    save_walk(connection, account, begun)
+    return begun
+
+
 def record_page(
     connection: sqlite3.Connection,
     account: int,
@@ -261,7 +268,13 @@ def record_page(
         # that does not connect is part of none, else the sessions above it would count as seen.
         generation = after.generation if page.connects else old.generation if old else 0
         news = _is_news(session, old, walk, now_seconds)
-        new = listed(old, session, generation=generation, learned_at_seconds=now_seconds if news else None)
+        new = listed(
+            old,
+            session,
+            generation=generation,
+            now_seconds=now_seconds,
+            learned_at_seconds=now_seconds if news else None,
+        )
         save_session(connection, account, old, new)
     if after.finished_generation != walk.finished_generation:
         doubtful = not _withdraw_missing(connection, account, after, walk.finished_generation)
@@ -300,6 +313,7 @@ def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk, 
     A walk that lists no session at all proves nothing about the many that were there. One that misses many may
     have ended with a page that the API cut short: it is believed when the next one says so too. A record that
     could not be read may be any of the missing sessions, so that each has to be missing from two walks then.
+    Sessions that another account has by now are no doubt: their charger has moved there.
 
     Args:
         connection: within a transaction.
@@ -313,8 +327,6 @@ def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk, 
     seen_any = connection.execute(
         "SELECT 1 FROM sessions WHERE account = ? AND generation = ? LIMIT 1", (account, walk.generation)
     ).fetchone()
-    if seen_any is None:
-        return True
     missing = select_sessions(
         connection,
         "account = ? AND generation < ? AND withdrawn = 0 AND (live_at IS NULL OR live_at < ?)",
@@ -324,9 +336,21 @@ def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk, 
             walk.started_at_seconds - _LISTING_LAG_S,
         ),
     )
+    moved = {session_id for session_id in missing if _has_moved(connection, account, session_id)}
     (counted,) = connection.execute("SELECT SUM(entries) FROM totals WHERE account = ?", (account,)).fetchone()
-    if not walk.doubtful and len(missing) > max(_FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0)):
-        return False
+    too_many = len(missing) - len(moved) > max(_FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
+    believed = walk.doubtful or seen_any is None or not too_many
     for stored in missing.values():
-        save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
-    return True
+        if stored.id in moved or (believed and seen_any):
+            save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
+    return believed
+
+
+def _has_moved(connection: sqlite3.Connection, account: int, session_id: str) -> bool:
+    """Return whether another account of the ledger has the session."""
+    row = connection.execute(
+        "SELECT 1 FROM sessions WHERE account IN (SELECT id FROM accounts WHERE id != ?) AND id = ? "
+        "AND withdrawn = 0 LIMIT 1",
+        (account, session_id),
+    ).fetchone()
+    return row is not None

@@ -117,6 +117,25 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 PRIMARY KEY (account, series, key)) WITHOUT ROWID""",
         ),
     ),
+    (
+        # A session that has ended before counts as it did: its tag is decided.
+        "0009_tags_that_come_late",
+        ("ALTER TABLE sessions ADD COLUMN awaits_tag INTEGER NOT NULL DEFAULT 0",),
+    ),
+    (
+        # linked: whether the last /chargers shows the charger, with which slug and nickname. moved_to: the charger
+        # under which one of its sessions was listed again. seen_with: the chargers that were linked together with
+        # it, one a line. walks_due: whole walks to begin at once; null before.
+        "0010_chargers_linked_anew",
+        (
+            "ALTER TABLE chargers ADD COLUMN linked INTEGER NOT NULL DEFAULT 1",
+            "ALTER TABLE chargers ADD COLUMN slug TEXT",
+            "ALTER TABLE chargers ADD COLUMN nickname TEXT",
+            "ALTER TABLE chargers ADD COLUMN moved_to TEXT",
+            "ALTER TABLE chargers ADD COLUMN seen_with TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE chargers ADD COLUMN walks_due INTEGER",
+        ),
+    ),
 )
 
 

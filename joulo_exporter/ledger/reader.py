@@ -26,7 +26,7 @@ from joulo_exporter.ledger.book import (
     read_marks,
     totals_by_tag,
 )
-from joulo_exporter.ledger.chargers import pinned_labels
+from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database, as_ledger_error
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
@@ -50,7 +50,7 @@ _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _SESSION_COLUMNS = (
     "s.id, s.charger_id, s.charger_nickname, s.started_at, s.ended_at, s.kwh_hundredths, "
-    "s.credits_hundredths, s.id_tag, s.live_at"
+    "s.credits_hundredths, s.id_tag, s.live_at, s.awaits_tag"
 )
 
 
@@ -68,6 +68,8 @@ class RecordedSession(msgspec.Struct, frozen=True, gc=False):
     id_tag: str | None
     live_at_seconds: float | None
     """When ``/chargers`` showed it in progress last."""
+    awaits_tag: int
+    """Whether a tag may still come after its end, 1 or 0: no vehicle has its energy until then."""
     next_start_seconds: float | None
     """Of a session in progress: when the charger's next one began, which shows that this one is over."""
 
@@ -139,7 +141,7 @@ class LedgerReader:
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
-        return pinned_labels(self._connection, self._accounts[account])
+        return served_labels(self._connection, self._accounts[account])
 
     def sessions(
         self,

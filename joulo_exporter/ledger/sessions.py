@@ -24,16 +24,22 @@ UNTAGGED = ""
 """Tag of energy that was charged without one."""
 
 UNDECIDED = "-"
-"""Tag of a session in progress that has shown none yet: it may still, so no vehicle gets its energy.
+"""Tag of a session that has shown none yet and may still, so that no vehicle gets its energy.
 
 No true tag is spelled that way: ``normal_tag`` takes dashes out.
 """
 
 _COLUMNS = (
     "id, charger_id, charger_nickname, started_at, ended_at, end_is_final, kwh_hundredths, "
-    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn"
+    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn, awaits_tag"
 )
+_IN_PROGRESS = ("charging", "active")
+"""``status`` of a session in progress in ``/sessions``."""
+
 _NAMES = tuple(_COLUMNS.split(", "))
+
+_TAG_LAG_S = 86_400.0
+"""No tag is still on its way to a session whose end was longer ago."""
 
 _NOTHING = (0, 0, 0, 0, 0, 0)
 """Figures of no session: energy, credits, finished sessions, duration in ms, sessions, those without energy."""
@@ -60,6 +66,8 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     generation: int = 0
     """The latest walk through the history that listed it; 0 if ``/sessions`` never did."""
     withdrawn: bool = False
+    awaits_tag: bool = False
+    """Whether it has ended and a tag may still come: ``/sessions`` has not listed the end without one twice."""
 
     @property
     def last_known_end_seconds(self) -> float:
@@ -71,20 +79,30 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
 
 
 def listed(
-    old: StoredSession | None, session: Session, *, generation: int, learned_at_seconds: float | None
+    old: StoredSession | None,
+    session: Session,
+    *,
+    generation: int,
+    now_seconds: float,
+    learned_at_seconds: float | None,
 ) -> StoredSession:
     """Return the session after ``/sessions`` listed it.
+
+    An end that it has listed stays, unless it lists the session as in progress again: ``ended_at`` may be missing
+    only because it could not be used.
 
     Args:
         old: the session so far.
         session: as the page lists it.
         generation: number of the walk that the page belongs to.
+        now_seconds: wall-clock time.
         learned_at_seconds: the time to note for an end that is listed for the first time; ``None`` when that is
             no news.
     """
     old = old or StoredSession(session.id, session.charger_id)
     final = session.ended_at_seconds is not None
-    ended_at_seconds = session.ended_at_seconds if final else old.ended_at_seconds
+    resumed = old.end_is_final and not final and session.status in _IN_PROGRESS
+    ended_at_seconds = session.ended_at_seconds if final or resumed else old.ended_at_seconds
     news = final and not old.end_is_final and old.end_seen_at_seconds is None
     return msgspec.structs.replace(
         old,
@@ -92,19 +110,32 @@ def listed(
         charger_nickname=session.charger_nickname or old.charger_nickname,
         started_at_seconds=_latest(session.started_at_seconds, old.started_at_seconds),
         ended_at_seconds=ended_at_seconds,
-        end_is_final=final or old.end_is_final,
+        end_is_final=final or (old.end_is_final and not resumed),
         kwh_hundredths=_latest(session.kwh_hundredths, old.kwh_hundredths),
         credits_hundredths=_latest(session.credits_hundredths, old.credits_hundredths),
         id_tag=session.id_tag or old.id_tag,
         end_seen_at_seconds=learned_at_seconds if news else old.end_seen_at_seconds,
         generation=generation,
         withdrawn=False,
+        awaits_tag=_awaits_tag(old, session, now_seconds),
     )
 
 
+def _awaits_tag(old: StoredSession, session: Session, now_seconds: float) -> bool:
+    """Return whether a tag may still come after ``/sessions`` listed the session."""
+    if session.ended_at_seconds is None:
+        return old.awaits_tag
+    return not old.end_is_final and now_seconds - session.ended_at_seconds <= _TAG_LAG_S
+
+
 def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now_seconds: float) -> StoredSession:
-    """Return the session after ``/chargers`` showed it: it is in progress, even if it had ended."""
+    """Return the session after ``/chargers`` showed it: it is in progress, even if it had ended.
+
+    An end that ``/sessions`` has listed stays, unless the session has more energy now: ``/chargers`` lags behind.
+    """
     old = old or StoredSession(live.id, charger_id)
+    if old.end_is_final and not old.withdrawn and (live.kwh_hundredths or 0) <= (old.kwh_hundredths or 0):
+        return msgspec.structs.replace(old, id_tag=old.id_tag or live.id_tag)
     return msgspec.structs.replace(
         old,
         charger_id=charger_id,
@@ -124,13 +155,13 @@ def vanished(old: StoredSession) -> StoredSession:
     The end is the last time it was seen, which is never later than the true end: a duration can then
     only grow when ``/sessions`` makes it final.
     """
-    return msgspec.structs.replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False)
+    return msgspec.structs.replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False, awaits_tag=True)
 
 
 def goes_on(old: StoredSession | None, new: StoredSession) -> bool:
-    """Return whether a session in progress has changed in nothing but its energy, and when it was seen."""
+    """Return whether the session has changed in nothing but its energy, and when it was seen in progress."""
     if old is None or old.live_at_seconds is None:
-        return False
+        return old == new
     then = msgspec.structs.replace(old, kwh_hundredths=new.kwh_hundredths, live_at_seconds=new.live_at_seconds)
     return then == new
 
@@ -155,9 +186,8 @@ def contribution(session: StoredSession) -> dict[tuple[str, str], tuple[int, ...
         1,
         int(session.end_is_final and session.kwh_hundredths is None),
     )
-    tag = UNTAGGED if finished else UNDECIDED
-    if session.id_tag:
-        tag = normal_tag(session.id_tag) or UNTAGGED
+    decided = finished and not session.awaits_tag
+    tag = normal_tag(session.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
     return {(session.charger_id, tag): figures}
 
 
@@ -212,11 +242,16 @@ def save_session(
     if old is None:
         connection.execute(
             f"INSERT INTO sessions (account, {_COLUMNS}) "  # noqa: S608 -- no value in it
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"VALUES ({', '.join('?' * (1 + len(_NAMES)))})",
             (account, *msgspec.structs.astuple(new)),
         )
     else:
         _update(connection, account, old, new)
+        if old.charger_id != new.charger_id:
+            connection.execute(
+                "UPDATE chargers SET moved_to = ? WHERE account = ? AND charger_id = ?",
+                (new.charger_id, account, old.charger_id),
+            )
     _change_totals(connection, account, contribution(old) if old else {}, contribution(new))
 
 
@@ -257,4 +292,6 @@ def _change_totals(
 
 def _from_row(row: tuple[Any, ...]) -> StoredSession:
     session = StoredSession(*row)
-    return msgspec.structs.replace(session, end_is_final=bool(row[5]), withdrawn=bool(row[12]))
+    return msgspec.structs.replace(
+        session, end_is_final=bool(row[5]), withdrawn=bool(row[12]), awaits_tag=bool(row[13])
+    )

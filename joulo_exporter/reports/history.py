@@ -241,10 +241,10 @@ class AccountHistory:
                 yield self._charge(session)
 
     def _vehicle(self, session: RecordedSession) -> str | None:
-        """Return the vehicle that has the session's energy; none has it until a tag or the end decides."""
-        if session.id_tag:
-            return self._tags.vehicles.get(normal_tag(session.id_tag), UNKNOWN_VEHICLE)
-        return None if session.ended_at_seconds is None else UNKNOWN_VEHICLE
+        """Return the vehicle that has the session's energy; none has it while a tag may still come."""
+        if tag := normal_tag(session.id_tag or ""):
+            return self._tags.vehicles.get(tag, UNKNOWN_VEHICLE)
+        return None if session.ended_at_seconds is None or session.awaits_tag else UNKNOWN_VEHICLE
 
     def _charge(self, session: RecordedSession) -> Charge:
         start_ms = min(_milliseconds(session.began_seconds), self._now_ms)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.processes import exporter, free_port, get, running, simulator, wait_for
+from support.processes import exporter, free_port, get, query, running, simulator, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -36,6 +36,20 @@ KILLS = (
 )
 
 
+@contextlib.contextmanager
+def listening(handler):
+    """Serve HTTP by a handler, and yield the URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 class Phone:
     """A webhook that keeps what it gets, and can be out of reach."""
 
@@ -55,19 +69,68 @@ class Phone:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._handler = Handler
+        self.url = None
 
     @contextlib.contextmanager
     def listening(self):
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
+        with listening(self._handler) as self.url:
             yield self
-        finally:
-            self._server.shutdown()
-            thread.join()
-            self._server.server_close()
+
+
+class LaggingApi:
+    """Ten chargers, whose sessions end half a second apart; ``/chargers`` is seconds behind ``/sessions``."""
+
+    LAG_S = 4.0
+
+    def __init__(self):
+        self.ending_at = None
+        self._began = int(time.time()) - 4010
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                path = self.path.split("?")[0].rpartition("/")[2]
+                body = json.dumps(getattr(api, path)()).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.handler = Handler
+
+    def _ended(self, number, lag_s=0.0):
+        return self.ending_at is not None and time.time() >= self.ending_at + number / 2 + lag_s
+
+    @staticmethod
+    def _at(seconds):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+    def chargers(self):
+        live = {"started_at": self._at(self._began), "kwh_so_far": 7.0}
+        return {
+            "chargers": [
+                {"id": f"c{n}", "slug": f"c{n}", "status": "online",
+                 "current_session": None if self._ended(n, self.LAG_S) else live | {"id": f"s{n}"}}
+                for n in range(10)
+            ]
+        }  # fmt: skip
+
+    def sessions(self):
+        active = {"started_at": self._at(self._began), "ended_at": None, "kwh": 7.0, "status": "charging"}
+        ended = active | {"ended_at": self._at(self._began + 4000), "kwh": 8.4, "status": "completed"}
+        return {
+            "sessions": [
+                (ended if self._ended(n) else active) | {"id": f"s{n}", "charger_id": f"c{n}"} for n in range(10)
+            ],
+            "limit": 100,
+        }
+
+    def energy(self):
+        return {"total_kwh": 84.0}
 
 
 @contextlib.contextmanager
@@ -243,3 +306,37 @@ def test_each_says_it_in_dutch_and_english(evening, generation):
     )  # fmt: skip
     assert rendered.stdout.strip() == f"{notes['summary_nl']}: {notes['description_nl']}"
     assert labels["session_id"] in ended
+
+
+def test_the_message_says_what_sessions_lists_while_chargers_lag_behind(generation, tmp_path):
+    api = LaggingApi()
+    with listening(api.handler) as api_url, Phone().listening() as phone:
+        programs = Programs(generation, tmp_path, api_url, phone)
+        try:
+            for name in ("alertmanager", "exporter", "prometheus"):
+                programs.start(name)
+            metrics = f"http://127.0.0.1:{programs.port['exporter']}/metrics"
+            wait_for("the sessions", lambda: b'joulo_session_kwh{charger="c9"} 7' in get(metrics))
+            wait_for("the history", lambda: b"\njoulo_history_complete 1" in get(metrics))
+            url = f"http://127.0.0.1:{programs.port['prometheus']}"
+            wait_for("a scrape", lambda: len(query(url, "joulo_total_kwh == 7")) == 10)
+            api.ending_at = time.time()
+            wait_for("ten messages", lambda: len(phone.messages) >= 10)
+            wait_for("/chargers to catch up", lambda: b'joulo_session_kwh{charger="c9"} 7' not in get(metrics))
+            time.sleep(2)  # for what should not come
+            told = sorted(
+                (body["groupLabels"]["session_id"], body["commonAnnotations"]["kwh"],
+                 body["commonAnnotations"]["duration_seconds"], body["commonAnnotations"]["summary_nl"])
+                for _, body in phone.messages
+            )  # fmt: skip
+            assert told == [(f"s{n}", "8.40", "4000", "Laadsessie klaar: 8,4 kWh geladen") for n in range(10)]
+            for expression, value in (
+                ("min_over_time(joulo_ended_session_kwh[5m])", 8.4),
+                ("min_over_time(joulo_ended_session_duration_seconds[5m])", 4000),
+                ("changes(joulo_total_kwh[5m])", 1),
+                ("changes(joulo_sessions_total[5m])", 1),
+                ("joulo_session_seconds_total", 4000),
+            ):
+                assert set(query(url, expression).values()) == {value}, expression
+        finally:
+            programs.stop()

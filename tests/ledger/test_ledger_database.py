@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from support.ledger_rig import finished, full_disk, live, page_of
+from support.ledger_rig import LedgerRig, finished, full_disk, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, database, migrations, open_ledger
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, Totals, database, migrations, open_ledger
 from joulo_exporter.ledger.database import put_aside
 from joulo_exporter.models import ApiResponse
 from joulo_exporter.schedule import Pause
@@ -197,6 +197,28 @@ def test_what_earlier_versions_kept_of_endpoints_stays(tmp_path, monkeypatch):
     ledger.record_chargers(ApiResponse((), ()), Pause(60.0, 60.0))
     assert ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
     held.close()
+
+
+def test_sessions_and_labels_of_earlier_versions_stay(tmp_path, monkeypatch):
+    with monkeypatch.context() as earlier:
+        for module in (migrations, database):
+            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:6])
+        held = Database(tmp_path)
+        with held.transaction() as connection:
+            for statement in (
+                "INSERT INTO accounts VALUES (1, 'home')",
+                "INSERT INTO chargers VALUES (1, 'c1', 'oprit')",
+                "INSERT INTO sessions VALUES (1, 's', 'c1', NULL, 940, 999, 0, 100, NULL, NULL, 999, NULL, 0, 0)",
+                "INSERT INTO totals VALUES (1, 'c1', '', 100, 0, 1, 59000, 1)",
+            ):
+                connection.execute(statement)
+        held.close()
+    with contextlib.closing(LedgerRig(tmp_path, vehicles={"04A1": "tesla"})) as rig:
+        for tag, vehicle in ((None, "unknown"), ("04A1", "tesla")):
+            rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)], size=100)
+            book = rig.book()
+            assert book.labels == {"c1": "oprit"}
+            assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
 
 
 def test_a_session_that_goes_on_is_not_written_to_any_index():

@@ -1,7 +1,9 @@
+import msgspec
 import pytest
-from support.ledger_rig import finished, history_of, live
+from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
 
-from joulo_exporter.models import Charger
+from joulo_exporter.ledger import AccountLedger, PageRequest, Totals, Walk
+from joulo_exporter.models import ApiResponse, Charger, LiveSession
 
 ID = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
 TWIN = "6f1d2c0a-ffff-4c55-9d0e-1a2b3c4d5e6f"
@@ -89,3 +91,171 @@ def test_unlinked_chargers_do_not_take_the_label_of_a_linked_one(rig):
     named = [finished(s.id, charger_id="gone", charger_nickname="c9") for s in history_of(1)]
     rig.whole_walk(named, size=100)
     assert rig.book().labels == {"c9": "c9", "gone": "c9-gone"}
+
+
+OPRIT, ANEW = Charger("old-id", slug="oprit"), Charger("new-id", slug="oprit")
+
+
+def linked_anew(rig, was: Charger, now: Charger, history: list, **moved) -> None:
+    """Let a charger have a history, and come back under another id, with its sessions changed so."""
+    rig.chargers(was)
+    rig.whole_walk([msgspec.structs.replace(session, charger_id=was.id) for session in history], size=100)
+    rig.book()
+    rig.now_seconds += 600
+    rig.chargers(now)
+    rig.book()
+    rig.page(page_of([msgspec.structs.replace(s, charger_id=now.id, **moved) for s in history], 0, 2), offset=0)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "label"),
+    [
+        (OPRIT, ANEW, "oprit"),
+        (Charger("old-id", nickname="Oprit"), Charger("new-id", nickname="Oprit", slug="p1"), "oprit"),
+        (Charger("old-id", slug="p1", nickname="Oprit"), Charger("new-id", slug="p1", nickname="Garage"), "p1"),
+    ],
+)
+def test_a_charger_that_is_linked_anew_goes_on_under_its_label_and_counts_once(rig, was, now, label):
+    linked_anew(rig, was, now, history_of(5))  # two of the five have come back so far
+    book = rig.book()
+    assert book.labels == {"new-id": label}
+    assert book.chargers == {"new-id": Totals(500, 0, 5, 300_000)}
+    rig.reopen()
+    assert rig.book() == book
+
+
+def test_it_goes_on_from_the_highest_value_that_its_label_has_shown(rig):
+    linked_anew(rig, OPRIT, ANEW, history_of(3), kwh_hundredths=70)
+    assert rig.book().chargers == {"new-id": Totals(300, 0, 3, 180_000)}
+
+
+def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig):
+    rig.chargers(OPRIT)
+    rig.whole_walk([finished("s", charger_id="old-id"), finished("t", charger_id="old-id")], size=100)
+    rig.book()
+    rig.page(page_of([finished("s", charger_id="new-id")], 0, 1), offset=0)
+    rig.book()
+    rig.chargers(ANEW)
+    assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": "oprit"}, 2)
+
+
+def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_over(rig):
+    twins = (Charger("old-id", slug="p1", nickname="Paal"), Charger("twin", slug="p2", nickname="Paal"))
+    rig.chargers(*twins)
+    rig.whole_walk([finished("s", charger_id="old-id"), finished("t", charger_id="twin")], size=100)
+    rig.book()
+    rig.chargers(twins[1])
+    rig.now_seconds += RESYNC_S
+    assert rig.whole_walk([finished("t", charger_id="twin")], size=100) == [0]
+    assert rig.book().labels == {"twin": "p2"}
+    assert rig.book().chargers == {"twin": Totals(100, 0, 1, 60_000)}
+
+
+def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
+    rig.chargers(OPRIT)
+    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)], size=100)
+    assert rig.book().chargers == {"old-id": Totals(3000, 0, 30, 1_800_000)}
+    rig.now_seconds += 600
+    rig.chargers(ANEW)
+    rig.book()
+    anew = [msgspec.structs.replace(s, charger_id="new-id") for s in history_of(30, prefix="anew")]
+    assert rig.whole_walk(anew, size=100) == [0, 0, 0]  # two walks, since so many sessions are missing
+    assert (rig.book().labels, rig.book().sessions) == ({"new-id": "oprit"}, 30)
+    assert rig.book().chargers == {"new-id": Totals(3000, 0, 30, 1_800_000)}
+    assert rig.whole_walk(anew, size=100) == [0]
+
+
+def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
+    rig.chargers(OPRIT)
+    rig.whole_walk([finished("s", charger_id="old-id")], size=100)
+    rig.chargers(ANEW)
+    rig.whole_walk([finished("s", charger_id="old-id")], size=100)
+    assert rig.book().labels == {"old-id": "oprit", "new-id": "oprit-new-id"}
+    assert (rig.book().chargers["old-id"].sessions, rig.book().chargers["new-id"].sessions) == (1, 0)
+
+
+@pytest.mark.parametrize("now", [Charger("new-id", slug="other"), None])
+def test_a_charger_that_is_neither_linked_nor_has_a_session_left_has_no_series(rig, now):
+    rig.chargers(OPRIT, live(None, "c9"))
+    rig.whole_walk([finished("s", charger_id="old-id")], size=100)
+    assert set(rig.book().chargers) == {"old-id", "c9"}
+    others = (live(None, "c9"), *([now] if now else ()))
+    rig.chargers(*others)
+    rig.page(page_of([finished("s", charger_id="c9")], 0, 1), offset=0)
+    assert set(rig.book().chargers) == {charger.id for charger in others}
+    assert rig.book().chargers["c9"].sessions == 1
+    rig.chargers(OPRIT, *others)
+    assert rig.book().labels["old-id"] == "oprit"
+    assert rig.book().chargers["old-id"].sessions == 1  # held: this series has shown it
+
+
+def test_after_one_response_with_another_id_all_is_as_before(rig):
+    rig.whole_walk([], size=100)
+    rig.chargers(live("s", "old-id", kwh_hundredths=500))
+    before = rig.book()
+    rig.chargers(Charger("?", nickname="old-id", session=LiveSession("s", kwh_hundredths=500)))
+    assert rig.book().labels == {"?": "old-id"}
+    rig.chargers(live("s", "old-id", kwh_hundredths=500))
+    assert rig.book() == before
+
+
+def test_a_response_with_an_unreadable_record_takes_no_charger_for_gone(rig):
+    rig.chargers(OPRIT, live(None, "c9"))
+    rig.ledger.record_chargers(ApiResponse((live(None, "c9"),), ("malformed",)), rig.pause)
+    assert set(rig.book().labels) == {"old-id", "c9"}
+
+
+def test_a_charger_that_moves_to_another_account_leaves_no_series_behind(rig):
+    other = AccountLedger(rig.database, "work", configured_labels={}, vehicles={})
+    history = history_of(30)
+    rig.chargers(live(None))
+    rig.whole_walk(history, size=100)
+    rig.book()
+    rig.chargers()
+    other.record_page(page_of(history, 0, 100), rig.pause, PageRequest(Walk(generation=1, offset=0, full=True)))
+    rig.now_seconds += RESYNC_S
+    rig.whole_walk([], size=100)  # no session at all: believed, since the other account has them
+    assert (rig.book().labels, rig.book().chargers, rig.book().sessions) == ({}, {}, 0)
+    there = other.book(name_unlinked=True, now_seconds=rig.now_seconds)
+    assert there.chargers == {"c1": Totals(3000, 0, 30, 1_800_000)}
+
+
+def test_its_sessions_count_once_as_soon_as_the_other_account_has_them(rig):
+    other = AccountLedger(rig.database, "work", configured_labels={}, vehicles={})
+    history = history_of(30)
+    rig.chargers(live(None), live(None, "c2"))
+    rig.whole_walk([finished("c2", charger_id="c2"), *history], size=100)
+    rig.book()
+    other.record_page(page_of(history, 0, 20), rig.pause, PageRequest(Walk(generation=1, offset=0, full=True)))
+    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
+    assert rig.book().sessions == 31  # an account that the household has, too
+    other.record_chargers(ApiResponse((live(None),)), rig.pause)
+    rig.chargers(live(None, "c2"))
+    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
+    assert rig.book().sessions == 11  # ten are still on their way to the other account
+    other.record_page(
+        page_of(history, 20, 20), rig.pause, PageRequest(Walk(generation=1, offset=19, full=True), 19)
+    )
+    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
+    assert (set(rig.book().chargers), rig.book().sessions) == ({"c2"}, 1)
+
+
+@pytest.mark.parametrize("configured", [{"b": "x"}, {"a": "x", "b": "x"}])
+def test_a_configured_label_that_is_taken_is_warned_of(make_rig, caplog, configured):
+    rig = make_rig(configured_labels=configured)
+    rig.chargers(Charger("a", slug="x"), Charger("b", slug="y"))
+    [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.fields == {"wanted": "x", "charger_id": "b", "taken_by": "a", "label": "x-b"}
+
+
+def test_a_configured_label_is_free_once_nothing_is_left_of_its_former_charger(make_rig):
+    rig = make_rig(configured_labels={"new-id": "oprit"})
+    linked_anew(rig, OPRIT, Charger("new-id", slug="p2"), history_of(2))
+    assert rig.book().labels == {"new-id": "oprit"}
+    assert rig.book().chargers["new-id"].sessions == 2
+
+
+def test_a_charger_linked_anew_with_a_configured_label_keeps_that(make_rig):
+    rig = make_rig(configured_labels={"new-id": "driveway"})
+    linked_anew(rig, OPRIT, ANEW, history_of(2))
+    assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": "driveway"}, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import Counter
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.ledger_rig import RESYNC_S, LedgerRig
-from support.ledger_world import VEHICLES, World
+from support.ledger_world import VEHICLES, Truth, World
 
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
@@ -29,6 +30,9 @@ class Exporter(World):
         self.rig.now_seconds = float(self.seconds)  # so that ends are news
         self.highest: dict[tuple[str, str, str], int] = {}
         self.known_at_head: set[str] = set()
+        self.former_sessions: list[Truth] = []
+        self.former_chargers: list[Charger] = []
+        self.shown_chargers: set[str] = set()
         self.chargers_answered = False
         self.latest_now_seconds = 0.0
 
@@ -52,28 +56,59 @@ class Exporter(World):
             shown = session and LiveSession(session.id, float(session.started), session.kwh, tag)
             wh = self.random.choice((None, 100.0, 900.0))
             read_at_seconds = self.random.choice((None, float(self.seconds)))
-            chargers.append(Charger(charger_id, nickname=charger_id, session=shown, meter_wh=wh,
+            chargers.append(Charger(charger_id, nickname=self.nicknames[charger_id], session=shown, meter_wh=wh,
                                     meter_at_seconds=read_at_seconds))  # fmt: skip
+        self.show(chargers)
+        self.former_chargers = chargers
+
+    def show(self, chargers: list[Charger]) -> None:
         self.rig.chargers(*chargers)
         self.chargers_answered = True
+        self.shown_chargers = {charger.id for charger in chargers}
 
-    def request(self, offset: int) -> None:
+    def lagging_poll(self) -> None:
+        if self.chargers_answered:
+            self.show(self.former_chargers)
+
+    def glitch(self) -> None:
+        """Poll a response in which one thing is wrong, and then the right one."""
+        self.poll()
+        chargers = list(self.former_chargers)
+        position = self.random.randrange(len(chargers))
+        wrong = chargers.pop(position)
+        kinds = [{}, {"id": "garbled"}, {"session": None}]
+        if self.sessions:  # an empty history proves nothing, so that a session that never was would stay
+            kinds.append({"session": LiveSession("garbled", kwh_hundredths=5)})
+        changes = self.random.choice(kinds)
+        if changes:
+            chargers.insert(position, msgspec.structs.replace(wrong, **changes))
+        self.show(chargers)
+        self.check()
+        self.poll()
+
+    def request(self, offset: int, sessions: list[Truth]) -> None:
         try:
-            answer = self.answer(offset)
+            answer = self.answer(offset, sessions)
         except ApiResponseError as error:
             self.rig.ledger.record_failure("sessions", error, self.rig.pause)
             return
         if offset == 0:
-            self.known_at_head = {s.id for s in self.sessions if s.listed and not s.was_unreadable}
+            self.known_at_head = {s.id for s in sessions if s.listed and not s.was_unreadable}
         self.rig.page(answer, offset=offset)
 
     def refresh(self) -> None:
-        self.request(0)
+        self.request(0, self.sessions)
+        self.former_sessions = copy.deepcopy(self.sessions)
+
+    def lagging_refresh(self) -> None:
+        """Refresh from an earlier list; within a walk, one that is a whole page behind would lead it astray."""
+        if self.rig.walk.offset is None:
+            self.request(0, self.former_sessions)
 
     def page(self) -> None:
         offset = self.rig.walk.offset
         if offset is not None:
-            self.request(offset)
+            self.request(offset, self.sessions)
 
     def pages(self) -> None:
         for _ in range(self.random.randint(1, 4)):
@@ -103,6 +138,7 @@ class Exporter(World):
     def check(self) -> None:
         book = self.rig.book(name_unlinked=self.chargers_answered)
         self.check_never_falls(book)
+        self.check_has_series_of_what_is_there(book)
         self.check_each_session_counts_once(book)
         self.check_equals_a_new_reading(book)
         if book.complete:
@@ -112,14 +148,20 @@ class Exporter(World):
             assert (book.chargers, book.vehicles) == ({}, {})
 
     def check_never_falls(self, book) -> None:
-        for kind, figures in (("charger", book.chargers), ("vehicle", book.vehicles)):
+        by_label = {book.labels[charger_id]: shown for charger_id, shown in book.chargers.items()}
+        for kind, figures in (("charger", by_label), ("vehicle", book.vehicles)):
             for key, shown in figures.items():
                 for name in FIGURES:
                     value = getattr(shown, name)
                     assert value >= self.highest.get((kind, key, name), 0), (kind, key, name)
                     self.highest[kind, key, name] = value
-        shown_before = {key for kind, key, _ in self.highest if kind == "charger"}
-        assert not book.complete or shown_before == set(book.chargers)
+
+    def check_has_series_of_what_is_there(self, book) -> None:
+        """A charger that is neither linked nor has a session left has none."""
+        there = self.shown_chargers | set(by_charger(self.ledger_truth()))
+        assert not book.complete or set(book.chargers) == set(book.labels)
+        assert set(book.labels) <= there
+        assert not self.chargers_answered or set(book.labels) == there
 
     def stored(self, columns: str) -> list[tuple]:
         with self.rig.database.transaction() as connection:
@@ -175,8 +217,9 @@ class Exporter(World):
             ("vehicle", book.vehicles, vehicle_recount),
         ):
             for key, shown in figures.items():
+                label = book.labels[key] if kind == "charger" else key
                 for name in FIGURES:
-                    expected = max(held.get((kind, key, name), 0), recount[key, name])
+                    expected = max(held.get((kind, label, name), 0), recount[key, name])
                     assert getattr(shown, name) == expected, (kind, key, name)
                     excess = getattr(book, f"{kind}_excess")[key]
                     assert getattr(excess, name) == expected - recount[key, name], (kind, key, name)
@@ -197,6 +240,8 @@ LIFE = [
     "withdraw",
     "list_all",
     "unlink",
+    "relink",
+    "tag_late",
     "garble",
     "glitch",
     "mend",
@@ -205,7 +250,7 @@ LIFE = [
     "restart",
     "check_equals_recount",
 ]
-WORK = ("poll", "refresh", "page", "pages")
+WORK = ("poll", "refresh", "page", "pages", "lagging_poll", "lagging_refresh", "glitch")
 STEPS = st.one_of(st.sampled_from(WORK), st.sampled_from(LIFE))
 
 

@@ -38,8 +38,8 @@ LISTED = ("listed", {"kwh_hundredths": 731, "credits_hundredths": 243, "id_tag":
                      {"ended_at_seconds": START + 70, "kwh_hundredths": 700, "credits_hundredths": 243,
                       "id_tag": "04:a1"}, id="corrected, nulls wipe nothing out"),
         pytest.param([LIVE, GONE, LISTED], {"ended_at_seconds": START + 60}, id="its end is made final"),
-        pytest.param([LIVE, LISTED, ("live", {}), GONE], {"started_at_seconds": START, "kwh_hundredths": 731,
-                      "id_tag": "04:a1"}, id="seen live it keeps what that does not say"),
+        pytest.param([LIVE, LISTED, ("live", {"kwh_hundredths": 732}), GONE], {"started_at_seconds": START,
+                      "kwh_hundredths": 732, "id_tag": "04:a1"}, id="seen live it keeps what that does not say"),
         pytest.param([LISTED, ("listed", {"charger_id": "c2"})], {"charger_id": "c2"}, id="moved to a charger"),
     ],
 )  # fmt: skip
@@ -49,10 +49,43 @@ def test_a_session_that_has_ended(rig, sightings, expected):
     assert {name: getattr(last, name) for name in expected} == expected
 
 
-@pytest.mark.parametrize("sightings", [[LIVE], [LIVE, GONE, LIVE], [LISTED, LIVE]])
+AGAIN = ("live", {"kwh_hundredths": 732})
+RESUMED = ("listed", {"ended_at_seconds": None, "kwh_hundredths": 731, "status": "charging"})
+
+
+@pytest.mark.parametrize(
+    "sightings", [[LIVE], [LIVE, GONE, LIVE], [LISTED, AGAIN], [LIVE, GONE, LISTED, RESUMED, LIVE]]
+)
 def test_a_session_that_is_seen_live_is_in_progress_even_if_it_had_ended(rig, sightings):
     see(rig, *sightings)
     assert rig.book().last_sessions == {}
+
+
+@pytest.mark.parametrize(
+    "lagging",
+    [
+        ("live", {"kwh_hundredths": 700, "started_at_seconds": START - 5}),
+        ("live", {"kwh_hundredths": 840}),
+        ("live", {}),
+        GONE,
+        ("listed", {"ended_at_seconds": None, "kwh_hundredths": 840}),  # its end could not be used
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_the_end_that_sessions_lists_is_final(rig, lagging, known):
+    end = ("listed", {"ended_at_seconds": START + 4000, "kwh_hundredths": 840, "id_tag": "04:a1"})
+    before = [("live", {"kwh_hundredths": 700, "started_at_seconds": START})] if known else []
+    see(rig, *before, end, end)
+    book = rig.book()
+    for _ in range(10):
+        see(rig, lagging, end, lagging)
+        again = rig.book()
+        assert (again.chargers, again.vehicles, again.last_sessions) == (
+            {"c1": Totals(840, 0, 1, 4_000_000)},
+            book.vehicles,
+            book.last_sessions,
+        )
+        assert again.ended == book.ended
 
 
 def test_still_listed_as_active_after_the_charger_has_let_it_go_it_has_ended_when_it_was_last_seen(rig):
@@ -62,7 +95,7 @@ def test_still_listed_as_active_after_the_charger_has_let_it_go_it_has_ended_whe
 
 
 def test_an_end_is_news_once(rig):
-    moments = see(rig, LIVE, GONE, LISTED, LIVE, GONE, ("listed", {"ended_at_seconds": START + 90}))
+    moments = see(rig, LIVE, GONE, LISTED, AGAIN, GONE, ("listed", {"ended_at_seconds": START + 90}))
     last = rig.book().last_sessions["c1"]
     assert (last.ended_at_seconds, last.end_seen_at_seconds) == (START + 90, moments[2])
 
@@ -90,13 +123,22 @@ def test_contribution_to_the_totals(rig, sightings, totals):
     assert rig.book().chargers["c1"] == totals
 
 
+UNTAGGED = ("listed", {"id_tag": None})
+LONG_AGO = ("listed", {"id_tag": None, "ended_at_seconds": START - 90_000})
+
+
 @pytest.mark.parametrize(
     ("sightings", "vehicle"),
     [
         ([LIVE], "tesla"),
-        ([("live", {"kwh_hundredths": 9}), GONE], "unknown"),
-        ([("listed", {"id_tag": None})], "unknown"),
-        ([("listed", {"id_tag": " - "})], "unknown"),
+        ([("live", {"kwh_hundredths": 9}), GONE], None),
+        ([UNTAGGED], None),
+        ([UNTAGGED, UNTAGGED], "unknown"),
+        ([LONG_AGO], "unknown"),
+        ([("live", {"kwh_hundredths": 9}), GONE, UNTAGGED], None),
+        ([("live", {"kwh_hundredths": 9}), GONE, UNTAGGED, LISTED], "tesla"),
+        ([("live", {"kwh_hundredths": 9}), GONE, UNTAGGED, UNTAGGED], "unknown"),
+        ([UNTAGGED, ("listed", {"id_tag": " - "})], "unknown"),
         ([("listed", {"id_tag": "?"})], "question"),
         ([("live", {"kwh_hundredths": 9})], None),  # it may still show its tag
     ],

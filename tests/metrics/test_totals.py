@@ -50,7 +50,7 @@ def test_totals_follow_the_vehicles_of_the_configuration():
     assert last in series_of("joulo_last_session_info", snapshot)
 
 
-def test_energy_of_a_session_without_a_tag_is_in_no_vehicle_until_it_ends():
+def test_energy_of_a_session_without_a_tag_is_in_no_vehicle_until_sessions_has_listed_its_end_twice():
     answer = fixture("chargers")
     del answer["chargers"][0]["current_session"]["id_tag"]
     household = Household().sessions({"sessions": [], "limit": 100, "offset": 0}).chargers(answer)
@@ -58,8 +58,16 @@ def test_energy_of_a_session_without_a_tag_is_in_no_vehicle_until_it_ends():
     assert series_of("joulo_total_kwh", during)[OPRIT] == 7.31
     assert series_of("joulo_vehicle_kwh_total", during)["{vehicle='unknown'}"] == 0
     del answer["chargers"][0]["current_session"]
-    after = household.chargers(answer).snapshot()
-    assert series_of("joulo_vehicle_kwh_total", after)["{vehicle='unknown'}"] == 7.31
+    session = fixture("sessions")["sessions"][0] | {"ended_at": "2026-06-18T18:30:00Z", "id_tag": None}
+    listed = {"sessions": [session], "limit": 100, "offset": 0}
+    for refresh, response, unknown_kwh in (
+        (household.chargers, answer, 0),
+        (household.sessions, listed, 0),
+        (household.sessions, listed, 7.31),
+    ):
+        after = refresh(response).snapshot()
+        assert series_of("joulo_total_kwh", after)[OPRIT] == 7.31
+        assert series_of("joulo_vehicle_kwh_total", after)["{vehicle='unknown'}"] == unknown_kwh
 
 
 def test_totals_only_once_the_history_is_complete():

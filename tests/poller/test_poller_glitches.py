@@ -39,6 +39,7 @@ async def test_a_glitch_of_a_session_in_progress_sets_no_counter():
         show(rig, listed(kwh=7.3, started_at=start, ended_at=ago(rig)))
         await rig.clock.advance(SESSIONS_S + 60)
         assert rig.value("joulo_total_kwh", charger="oprit") == 7.3
+        await rig.clock.advance(SESSIONS_S + 60)  # a tag may still come until the end is listed twice
         assert rig.value("joulo_vehicle_kwh_total", vehicle="unknown") == 7.3
 
 

@@ -182,6 +182,8 @@ class Watch:
             if mono_s < self.household.until.get(endpoint, 0.0) - 1e-6:
                 self.faults.append(f"{endpoint} asked before Retry-After was over")
         self.last[endpoint] = mono_s
+        if endpoint in self.forgiven:  # nor can the requests after it know of the pause that is over by the clock
+            self.household.until.pop(endpoint, None)
         self.forgiven.discard(endpoint)
 
     def served(self) -> None:

@@ -69,3 +69,19 @@ def test_a_session_that_cannot_be_read_is_no_zero_at_the_end(tmp_path, capsys, m
             series, _, moment = line.split()
             ends[series.partition("{")[0]] = float(moment)
     assert ends["joulo_session_kwh"] < ends["joulo_charging"] == ends["joulo_total_kwh"]
+
+
+@pytest.mark.parametrize(("refreshes", "kwh"), [(1, 0.0), (2, 1.0)])
+def test_a_session_whose_tag_may_still_come_is_in_no_vehicle(tmp_path, capsys, monkeypatch, refreshes, kwh):
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+    rig = LedgerRig(tmp_path, name="")
+    rig.now_seconds = time.time()
+    rig.chargers(Charger("c1", slug="c1"))
+    for _ in range(refreshes):
+        rig.whole_walk([finished("a", at_seconds=rig.now_seconds - 7200, kwh_hundredths=100)], size=100)
+    rig.book()
+    rig.close()
+    assert main(["backfill", f"--storage.path={tmp_path}", "--step=1h"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    highest = max(float(value) for series, value, *_ in lines if series.startswith("joulo_vehicle_kwh_total{"))
+    assert highest == kwh

@@ -41,6 +41,7 @@ class Truth:
             kwh_hundredths=None if "kwh" in self.unusable else self.kwh,
             credits_hundredths=self.credits,
             id_tag=self.tag,
+            status="charging" if self.ended is None else "completed",
         )
 
 
@@ -51,6 +52,7 @@ class World:
         self.random = random.Random(seed)
         self.sessions: list[Truth] = []  # newest first
         self.linked = ["c1", "c2", "c3"]
+        self.nicknames = {"c1": "c1", "c2": "c2", "c3": "c3"}
         self.seconds = 1_781_000_000
         self.count = 0
         self.page_limit = self.random.randint(3, history.PAGE_SIZE)
@@ -74,7 +76,7 @@ class World:
 
     def start_many(self, count: int) -> None:
         for _ in range(count):
-            self.new_session(self.random.choice(("c1", "c2", "c3", "gone")), ended=True, listed=True)
+            self.new_session(self.random.choice((*self.linked, "gone")), ended=True, listed=True)
 
     def start(self) -> None:
         idle = [charger_id for charger_id in self.linked if not self.active(charger_id)]
@@ -93,9 +95,9 @@ class World:
             session.tag = session.tag or self.random.choice(TAGS)
 
     def resume(self) -> None:
-        charger_id = self.random.choice(("c1", "c2", "c3"))
+        charger_id = self.random.choice(self.linked)
         latest = next((s for s in self.sessions if s.charger_id == charger_id), None)
-        if latest and charger_id in self.linked and not self.active(charger_id):
+        if latest and not self.active(charger_id):
             latest.ended = None
 
     def charge(self) -> None:
@@ -124,6 +126,25 @@ class World:
             if session := self.active(charger_id):
                 session.ended = self.seconds
 
+    def relink(self) -> None:
+        """Let a charger come back under another id, with its nickname and its sessions, or copies of them."""
+        position = self.random.randrange(len(self.linked))
+        former = self.linked[position]
+        self.count += 1
+        suffix = self.random.choice(("", "", "+"))
+        self.linked[position] = f"{self.nicknames[former]}-{self.count}"
+        self.nicknames[self.linked[position]] = self.nicknames[former]
+        for session in self.sessions:
+            if session.charger_id == former:
+                session.charger_id = self.linked[position]
+                session.id += suffix
+                # A copy deep in the history is found by the next whole walk, as is one that could not be read.
+                session.was_unreadable |= bool(suffix)
+
+    def tag_late(self) -> None:
+        if session := self.pick([s for s in self.sessions if s.ended is not None and not s.tag]):
+            session.tag = self.random.choice(TAGS)
+
     def garble(self) -> None:
         if session := self.pick(self.sessions):
             session.readable, session.was_unreadable = False, True
@@ -138,8 +159,8 @@ class World:
         for session in self.sessions:
             session.readable, session.unusable = True, ()
 
-    def answer(self, offset: int) -> ApiResponse[SessionPage]:
-        page = [s for s in self.sessions if s.listed][offset : offset + self.page_limit]
+    def answer(self, offset: int, sessions: list[Truth]) -> ApiResponse[SessionPage]:
+        page = [s for s in sessions if s.listed][offset : offset + self.page_limit]
         readable = tuple(s.shown() for s in page if s.readable)
         lost = tuple(int(s.id[1:]) for s in page if not s.readable)
         malformed = ("malformed",) * len(lost)
