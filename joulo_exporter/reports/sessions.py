@@ -22,6 +22,7 @@ from joulo_exporter.reports.text import (
     hundredths_text,
     local_month,
     local_text,
+    printable,
     table,
 )
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _ID_START = 8
 """Characters of a charger's id that stand for a label until it has one."""
 _CSV_LINE_END = "\r\n"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
 _COLUMNS = (
     Column("START"),
@@ -275,5 +276,5 @@ def _csv_cell(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, msgspec.Raw):
         return bytes(value).decode()
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    text = printable(str(value))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text

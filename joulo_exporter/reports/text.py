@@ -139,7 +139,7 @@ def table(columns: tuple[Column, ...], lines: Callable[[], Iterable[Cells]]) -> 
     head = tuple(column.title for column in columns)
     widths = [_width(title) for title in head]
     for cells in lines():
-        widths = [max(width, _width(_printed(cell))) for width, cell in zip(widths, cells, strict=True)]
+        widths = [max(width, _width(printable(cell))) for width, cell in zip(widths, cells, strict=True)]
     yield _line(columns, widths, head)
     for cells in lines():
         yield _line(columns, widths, cells)
@@ -147,13 +147,13 @@ def table(columns: tuple[Column, ...], lines: Callable[[], Iterable[Cells]]) -> 
 
 def _line(columns: tuple[Column, ...], widths: list[int], cells: Cells) -> str:
     parts = (
-        _aligned(_printed(cell), width, right=column.right)
+        _aligned(printable(cell), width, right=column.right)
         for column, width, cell in zip(columns, widths, cells, strict=True)
     )
     return _GAP.join(parts).rstrip() + "\n"
 
 
-def _printed(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text on one line, without characters that a terminal would obey."""
     return "".join(
         " " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character for character in text
