@@ -44,7 +44,7 @@ _NOT_ACCEPTED = "socket.accept() out of system resource"
 """asyncio's message (``asyncio/selector_events.py``) where a process has no descriptors left."""
 
 _LEDGER_LOOK_S = 10.0
-"""How often to see whether the ledger's file is in place, and whether one in memory can be written again."""
+"""Time between two looks whether the ledger's file is in place, and whether one in memory can be written again."""
 
 _LONGEST_RESTORE_S = 3.0
 """A scrape finds what the ledger knows, unless that takes longer than this."""
