@@ -73,8 +73,8 @@ _RESULTS_APART_S = 0.005
 class Database:
     """The ledger's file, used by one thread at a time.
 
-    When the disk refuses to write, or the file was deleted or replaced, the ledger goes on in memory, with all
-    that it has, until ``tend`` has written it again.
+    When the disk refuses to write, the ledger goes on in memory, with all that it has; when the file was deleted
+    or replaced, in the one that is still open. ``tend`` writes it again.
 
     Args:
         folder: the storage path; ``None`` for a ledger in memory.
@@ -178,22 +178,23 @@ class Database:
 
     def tend(self) -> None:
         """Look after the file, between two batches: notice that it is not in place, or write it again."""
-        if self._folder is None or self._file is None:
+        if self._folder is None:
             return
-        missing = self._disk is not None and not self._in_place()
-        if missing and self.persistent and not self._go_on_in_memory(LedgerError("it was deleted or replaced")):
-            return
-        if missing and self._disk is not None:
-            self._disk.close()
+        if self._disk is not None and not self._in_place(self._folder):
+            if self.persistent:  # the connection still has the file that is gone, with all that is in it
+                self._leave_disk(LedgerError("it was deleted or replaced"))
+            else:
+                self._disk.close()
             self._disk = None
         elif not self.persistent:
             self._return_to_disk(self._folder)
 
-    def _in_place(self) -> bool:
+    def _in_place(self, folder: Path) -> bool:
         """Return whether the path still leads to the file that is open, and the lock is held."""
-        lock = None if self._folder is None else self._folder / LOCK_NAME
-        held = self._lock_fd is not None and lock is not None and _identity(self._lock_fd) == _identity(lock)
-        return held and _identity(self._place) == self._file
+        return _identity(self._place) == self._file and self._holds_lock(folder)
+
+    def _holds_lock(self, folder: Path) -> bool:
+        return self._lock_fd is not None and _identity(self._lock_fd) == _identity(folder / LOCK_NAME)
 
     def _go_on_in_memory(self, reason: BaseException | None) -> bool:
         """Copy the ledger into memory; return whether that was possible."""
@@ -211,18 +212,22 @@ class Database:
             memory.close()
             self._say(f"the ledger cannot be used: {reason}; {error}")
             return False
-        self._connection, self.persistent = memory, False
-        self.rollbacks += 1
+        self._connection = memory
+        self._leave_disk(reason)
+        return True
+
+    def _leave_disk(self, reason: BaseException | None) -> None:
+        self.persistent = False
+        self.rollbacks += 1  # what was read before says that it is on disk
         self._say(
-            f"the ledger is no longer on disk: {reason}; it goes on in memory, its counters stand still, "
+            f"the ledger is no longer on disk: {reason}; its counters stand still, "
             "and it is written again as soon as that is possible"
         )
-        return True
 
     def _return_to_disk(self, folder: Path) -> None:
         """Write the ledger to its file, or to a new one in its place."""
         try:
-            if not self._in_place():
+            if not self._holds_lock(folder):
                 self._unlock()
                 self._lock_fd = _locked(folder)
             if self._disk is None:
@@ -235,7 +240,7 @@ class Database:
             return
         self._connection.close()
         self._connection, self.persistent, self._refusal = self._disk, True, ""
-        self.rollbacks += 1
+        self.rollbacks += 1  # as above
         event(_logger, "info", "the ledger is on disk again", path=self._place)
 
     def _say(self, refusal: str) -> None:
@@ -489,8 +494,9 @@ def _locked(folder: Path) -> int:
     try:
         os.fchmod(descriptor, 0o600)  # whatever the umask is
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock is held all the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     except BlockingIOError:
         holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)

@@ -15,7 +15,7 @@ from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.poller.endpoint import EndpointState, Handover
 from joulo_exporter.poller.tasks import RecordTask, account_tasks, public_tasks
-from joulo_exporter.snapshot import Snapshot, ended_sessions, last_sessions, live_chargers
+from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -96,6 +96,8 @@ class Poller:
         self._book: Book | None = None
         self._durable_book: Book | None = None
         """The last one that is on disk."""
+        self._durable_health: tuple[EndpointHealth, ...] = ()
+        """Published along with it."""
         self.refreshing = asyncio.Lock()
         """Held during a refresh: its holder can cancel the loop and lose nothing."""
         self.restored = asyncio.Event()
@@ -279,6 +281,15 @@ class Poller:
     def _snapshot(self) -> Snapshot:
         settings, book = self._settings, self._book
         health = tuple(state.health(self._unknown_fields(name)) for name, state in self._endpoints.items())
+        if book is not None and book.persistent:
+            self._durable_health = health
+        elif self._durable_health:  # these counters stand still too
+            health = tuple(
+                msgspec.structs.replace(
+                    now, requests=then.requests, malformed=then.malformed, malformed_fields=then.malformed_fields
+                )
+                for now, then in zip(health, self._durable_health, strict=True)
+            )
         if settings.public:
             return Snapshot(None, health, ere_price=self._fresh(ERE_PRICE), public=True)
         if book is None:

@@ -115,6 +115,12 @@ class World:
             await self.counters.look()
             await asyncio.sleep(0.1)
 
+    async def _on_disk(self) -> None:
+        while not any(
+            value for (name, _), value in (await self.counters.look()).items() if name == "joulo_ledger_persistent"
+        ):
+            await asyncio.sleep(0.1)
+
     async def _suffered(
         self, trouble: str, process: asyncio.subprocess.Process, api_url: str
     ) -> asyncio.subprocess.Process:
@@ -123,6 +129,7 @@ class World:
                 path.unlink(missing_ok=True)
             await self._scraped_for(2 * LOOKED_AFTER_S)
         elif trouble == "full disk":
+            await self._on_disk()  # what starts on a full disk has its ledger in memory, and says so
             _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (FULL_BYTES, hard))
             await self._scraped_for(self.random.uniform(0.5, 4))

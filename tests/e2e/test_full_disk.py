@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 from support.processes import EXPORTER, environment, exporter, files, free_port, scrape, simulator, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.e2e
 
@@ -26,6 +31,17 @@ def restored(port: int) -> dict[tuple[str, str], float] | None:
     """Return the samples once the history is complete."""
     now = samples(port)
     return now if ("joulo_total_kwh", "oprit") in now else None
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """Let a process that is started in the block inherit the full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LOG_BYTES, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def energy_and_sessions(found: dict[tuple[str, str], float]) -> tuple[float, float]:
@@ -64,6 +80,11 @@ def test_a_full_disk_stops_no_request_and_no_counter_falls(tmp_path, ended_by):
         log = (tmp_path / "exporter.log").read_text()
         assert "Traceback" not in log
         assert log.count("level=ERROR") == 1
+        with full_disk(), exporter(tmp_path, api_url, port):
+            again = wait_for(
+                "memory", lambda: (now := restored(port)) and now["joulo_ledger_persistent", ""] == 0 and now
+            )
+            assert energy_and_sessions(again) >= energy_and_sessions(during)
         with exporter(tmp_path, api_url, port):
             after = wait_for("totals", lambda: restored(port))
             assert energy_and_sessions(after) >= energy_and_sessions(during)

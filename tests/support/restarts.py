@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import aiohttp
-from support.processes import Samples, samples_of
+from support.processes import Samples, environment, samples_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ async def started(folder: Path, api_url: str, port: int) -> asyncio.subprocess.P
             sys.executable, "-m", "joulo_exporter",
             f"--config.file={config}", f"--storage.path={folder / 'ledger'}",
             f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
-            env={"JOULO_TOKEN": "joulo_demo", "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"},
+            env=environment(api_url),
             stderr=log,
         )  # fmt: skip
 
