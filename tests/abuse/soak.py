@@ -119,7 +119,7 @@ class World:
         while not any(
             value for (name, _), value in (await self.counters.look()).items() if name == "joulo_ledger_persistent"
         ):
-            await asyncio.sleep(0.1)
+            await self._scraped_for(0.1)
 
     async def _suffered(
         self, trouble: str, process: asyncio.subprocess.Process, api_url: str
