@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?= --numprocesses=3 --dist=loadfile
 
-.PHONY: demo test test-says test-unit test-stable test-newest lint format dashboards bench abuse lock audit release image-test size clean
+.PHONY: demo test test-says test-unit test-stable test-newest lint format dashboards bench abuse soak lock audit release image-test size clean
 
 demo: $(VENV)/.installed
 	$(BIN)/joulo-exporter demo $(DEMO_FLAGS)
@@ -80,7 +80,7 @@ image-test: $(VENV)/.test-installed
 clean:
 	rm -rf $(VENV) .cache .current-stack build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-bench abuse: export PYTHONPATH = tests
+bench abuse soak: export PYTHONPATH = tests
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/ledger.py
@@ -92,6 +92,10 @@ bench: $(VENV)/.test-installed
 
 abuse: $(VENV)/.test-installed
 	$(BIN)/python tests/abuse/abuse.py
+
+# Random worlds for SECONDS, an hour unless it is given.
+soak: $(VENV)/.test-installed
+	$(BIN)/python tests/abuse/soak.py
 
 # Lines and files by room, and the files that a kWh passes.
 size: $(VENV)/.installed

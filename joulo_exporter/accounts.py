@@ -179,6 +179,10 @@ class Accounts:
                 for running in list(self._running.values()):
                     await running.poller.restored.wait()
 
+    async def reread(self) -> None:
+        """Publish all accounts anew, when the ledger has left the disk or returned to it."""
+        await asyncio.gather(*(running.poller.reread() for running in list(self._running.values())))
+
     async def close(self) -> None:
         """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
         await self._token_files.stop()  # the first, because it starts a poller when a token has changed

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,7 +20,7 @@ from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, open_ledger
-from joulo_exporter.logs import event
+from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.poller import RequestSlots
 from joulo_exporter.schedule import tick_s
@@ -32,12 +32,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from joulo_exporter.config import Config, Secret
+    from joulo_exporter.ledger import Database
 
 _logger = logging.getLogger(__name__)
 
 _CONNECTION_LIMIT = 256
 """Connections to the API at the same time. An account needs one for a fraction of a second, or for all of its
 timeout; of 5,000 accounts every tenth may hang. A process may usually have 1,024 files open."""
+
+_NOT_ACCEPTED = "socket.accept() out of system resource"
+"""asyncio's message (``asyncio/selector_events.py``) where a process has no descriptors left."""
+
+_LEDGER_LOOK_S = 10.0
+"""Time between two looks whether the ledger's file is in place, and whether one in memory can be written again."""
 
 _LONGEST_RESTORE_S = 3.0
 """A scrape finds what the ledger knows, unless that takes longer than this."""
@@ -68,6 +75,28 @@ def _collections_put_off() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _exception_handler() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Return a handler for the event loop that logs seldom that there are no descriptors for new connections.
+
+    asyncio itself logs that as often as it accepts connections at once, each second, with a traceback.
+    """
+    failures = FailureLog()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if context["message"] != _NOT_ACCEPTED:
+            loop.default_exception_handler(context)
+        elif failures.failed("accept", loop.time()) is not None:
+            message = "connections wait, since the process has no descriptors left; raise its limit (ulimit -n)"
+            event(_logger, "error", message, err=context.get("exception"))
+
+    return handle
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 class Service:
@@ -119,6 +148,7 @@ class Service:
         event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts))
         # The stack is left from its end: first the web server, then reloads, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
+            asyncio.get_running_loop().set_exception_handler(_exception_handler())
             stack.enter_context(self._signals())
             await stack.enter_async_context(watchdog(self._notifier, self._healthy))
             async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
@@ -150,7 +180,19 @@ class Service:
         with _collections_put_off():
             await self._accounts.follow(self._plans)
             await self._accounts.restored(_LONGEST_RESTORE_S)
-        await self._listen(stack, exposition, persistent=database.persistent, started=started)
+        tending = asyncio.create_task(self._tend_ledger(database, batches, self._accounts), name="ledger")
+        stack.push_async_callback(_ended, tending)
+        await self._listen(stack, exposition, persistent=lambda: database.persistent, started=started)
+
+    @staticmethod
+    async def _tend_ledger(database: Database, batches: Batches, accounts: Accounts) -> None:
+        persistent = database.persistent
+        while True:
+            await asyncio.sleep(_LEDGER_LOOK_S)
+            await batches.tend()
+            if persistent != database.persistent:
+                persistent = database.persistent
+                await accounts.reread()
 
     def _keep_time(self) -> None:
         """Set the interval in which accounts wake and transactions share a commit, by the number of accounts."""
@@ -202,7 +244,7 @@ class Service:
         stack: contextlib.AsyncExitStack,
         exposition: Exposition,
         *,
-        persistent: bool,
+        persistent: Callable[[], bool],
         started: Callable[[list[str]], None] | None,
     ) -> None:
         accounts = self._accounts

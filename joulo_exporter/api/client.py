@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from codecs import BOM_UTF8
 from dataclasses import dataclass
@@ -67,6 +68,9 @@ class Endpoint(Generic[Content_co]):
     public: bool = False
     """Whether it is asked without a token, always and whoever asks."""
 
+
+_NAME = rb'("(?:(?:charger_)?nickname|name|slug)"\s*:\s*)'
+"""Fields of the API that a person has filled in, as they stand in JSON."""
 
 CHARGERS: Endpoint[tuple[Charger, ...]] = Endpoint("chargers", "/chargers", parse_chargers)
 SESSIONS: Endpoint[SessionPage] = Endpoint("sessions", "/sessions", parse_sessions)
@@ -194,12 +198,19 @@ class JouloClient:
         deadline_s = loop.time() + self._api.timeout_s
         # A byte order mark may be passed over instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
-        response = _parsed(endpoint, body, Plausibility(self._clock(), self._api.max_power_kw))
+        plausibility = Plausibility(self._clock(), self._api.max_power_kw)
+        response = _parsed(endpoint, self._without_token(body), plausibility)
         if self._unknown is not None:
             self._unknown.note(endpoint.name, response.unknown_fields)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self._host, self._api.timeout_s)
         return response
+
+    def _without_token(self, body: bytes) -> bytes:
+        """Take the token for no name: whoever pasted it into a charger's nickname would show it to everybody."""
+        if self._token is None or (token := self._token.reveal().encode()) not in body:
+            return body
+        return re.sub(_NAME + b'"' + re.escape(token) + b'"', rb"\1null", body)
 
     async def _body(
         self, endpoint: Endpoint[object], params: Mapping[str, str] | None, deadline_s: float

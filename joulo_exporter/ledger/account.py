@@ -84,6 +84,7 @@ class AccountLedger:
         self._book: Book | None = None
         """The last one, as long as only energy and readings have changed."""
         self._book_of = (0, False)
+        """Rollbacks of the database, which count changes of its place too, and ``name_unlinked`` at that time."""
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()

@@ -8,12 +8,14 @@ import logging
 import random
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import msgspec
+
 from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.poller.endpoint import EndpointState, Handover
 from joulo_exporter.poller.tasks import RecordTask, account_tasks, public_tasks
-from joulo_exporter.snapshot import Snapshot, ended_sessions, last_sessions, live_chargers
+from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -92,6 +94,10 @@ class Poller:
         }
         self._ledger_log = FailureLog()
         self._book: Book | None = None
+        self._durable_book: Book | None = None
+        """The last one that is on disk."""
+        self._durable_health: tuple[EndpointHealth, ...] = ()
+        """Published along with it."""
         self.refreshing = asyncio.Lock()
         """Held during a refresh: its holder can cancel the loop and lose nothing."""
         self.restored = asyncio.Event()
@@ -110,6 +116,12 @@ class Poller:
             if not await self._refresh_due():
                 self._publish_snapshot()
             await self._clock.sleep(self._idle_s())
+
+    async def reread(self) -> None:
+        """Publish the ledger's knowledge as it is now, when the ledger has left the disk or returned to it."""
+        if self.restored.is_set():
+            await self._read_book()
+            self._publish_snapshot()
 
     async def _refresh_due(self) -> bool:
         """Refresh the endpoints that are due; return whether there were any. No list of them outlives the call."""
@@ -209,10 +221,20 @@ class Poller:
         if isinstance(book, Exception):
             self._log_ledger_failure(book)
         elif book is not None:
-            self._book = book
+            self._book = self._held(book)
             if self._ledger_log.succeeded(self._clock.monotonic()) is not None:
                 event(_logger, "info", "the ledger works again", **self._settings.log_fields)
         return result
+
+    def _held(self, book: Book) -> Book:
+        """Return the book with counters that stand still while it is not on disk: a crash would make them fall."""
+        if book.persistent:
+            self._durable_book = book
+        elif (durable := self._durable_book) is not None:
+            return msgspec.structs.replace(
+                book, chargers=durable.chargers, vehicles=durable.vehicles, marks=durable.marks
+            )
+        return book
 
     def _write_and_read(
         self, write: Callable[..., Result], args: tuple[object, ...], *, name_unlinked: bool
@@ -259,6 +281,15 @@ class Poller:
     def _snapshot(self) -> Snapshot:
         settings, book = self._settings, self._book
         health = tuple(state.health(self._unknown_fields(name)) for name, state in self._endpoints.items())
+        if book is not None and book.persistent:
+            self._durable_health = health
+        elif self._durable_health:  # these counters stand still too
+            health = tuple(
+                msgspec.structs.replace(
+                    now, requests=then.requests, malformed=then.malformed, malformed_fields=then.malformed_fields
+                )
+                for now, then in zip(health, self._durable_health, strict=True)
+            )
         if settings.public:
             return Snapshot(None, health, ere_price=self._fresh(ERE_PRICE), public=True)
         if book is None:

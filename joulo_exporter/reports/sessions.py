@@ -24,6 +24,7 @@ from joulo_exporter.reports.text import (
     local_quarter,
     local_text,
     local_time,
+    printable,
     table,
 )
 
@@ -37,7 +38,7 @@ Record = TypeVar("Record")
 _ID_START = 8
 """Characters of a charger's id that stand for a label until it has one."""
 _CSV_LINE_END = "\r\n"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
 _COLUMNS = (
     Column("START"),
@@ -367,5 +368,5 @@ def _csv_cell(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, msgspec.Raw):
         return bytes(value).decode()
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    text = printable(str(value))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text

@@ -18,7 +18,7 @@ from joulo_exporter import __version__
 from joulo_exporter.models import Charger
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE
 from joulo_exporter.reports.sessions import GROUPS, SessionRow, Total, csv_text, figure, moment, totals_by
-from joulo_exporter.reports.text import count_text, hundredths_text, local_time, printed
+from joulo_exporter.reports.text import count_text, hundredths_text, local_time, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -597,7 +597,7 @@ def language_of(environ: Mapping[str, str]) -> str:
 
 def _escaped(text: str) -> str:
     """Return the text without markup and control characters."""
-    return escape(printed(text))
+    return escape(printable(text))
 
 
 def _cell(text: str, css: str = "name") -> str:

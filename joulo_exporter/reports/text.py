@@ -146,7 +146,7 @@ def table(columns: tuple[Column, ...], lines: Callable[[], Iterable[Cells]]) -> 
     head = tuple(column.title for column in columns)
     widths = [_width(title) for title in head]
     for cells in lines():
-        widths = [max(width, _width(printed(cell))) for width, cell in zip(widths, cells, strict=True)]
+        widths = [max(width, _width(printable(cell))) for width, cell in zip(widths, cells, strict=True)]
     yield _line(columns, widths, head)
     for cells in lines():
         yield _line(columns, widths, cells)
@@ -154,13 +154,13 @@ def table(columns: tuple[Column, ...], lines: Callable[[], Iterable[Cells]]) -> 
 
 def _line(columns: tuple[Column, ...], widths: list[int], cells: Cells) -> str:
     parts = (
-        _aligned(printed(cell), width, right=column.right)
+        _aligned(printable(cell), width, right=column.right)
         for column, width, cell in zip(columns, widths, cells, strict=True)
     )
     return _GAP.join(parts).rstrip() + "\n"
 
 
-def printed(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text on one line, without characters that a terminal would obey."""
     return "".join(
         " " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character for character in text

@@ -65,7 +65,7 @@ class WebServices:
     """The exposition in a format, gzipped or not, of the named metrics or, with no names, of all."""
     snapshots: Callable[[], Iterable[Snapshot]]
     """Of the accounts, and of the public price feed, for the page."""
-    ledger_persistent: bool
+    ledger_persistent: Callable[[], bool]
     ready: Callable[[], bool]
     reload: Callable[[], Awaitable[str | None]]
     """Re-reads the configuration; returns why that failed, ``None`` where it did not."""
@@ -159,7 +159,7 @@ async def _page(request: web.Request) -> web.Response:
         services.snapshots(),
         time.time(),
         {text: services.paths.links + path for text, path in paths.items()},
-        ledger_persistent=services.ledger_persistent,
+        ledger_persistent=services.ledger_persistent(),
     )
     return web.Response(
         body=html.encode(errors="replace"),
@@ -192,12 +192,26 @@ async def _ready(request: web.Request) -> web.Response:
 
 
 async def _reload(request: web.Request) -> web.Response:
-    """Respond as Prometheus does: 403 while not enabled, 500 with the reason of a failure."""
+    """Respond as Prometheus does: 403 while not enabled, 500 with the reason of a failure; 403 to another site."""
     services = request.app[SERVICES]
+    if _cross_site(request):
+        return _line(403, "a web page of another site may not reload the configuration")
     if not services.lifecycle_enabled:
         return _line(403, "Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle")
     failure = await services.reload()
     return _line(200, "configuration reloaded") if failure is None else _line(500, f"failed to reload: {failure}")
+
+
+def _cross_site(request: web.Request) -> bool:
+    """Return whether a browser sends the request for a web page of another site.
+
+    Clients that are no browsers send neither header.
+    Source: https://www.w3.org/TR/fetch-metadata/ and RFC 6454, section 7.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
+    if site is not None:
+        return site not in ("same-origin", "none")
+    return origin is not None and origin.partition("://")[2] != request.headers.get(hdrs.HOST)
 
 
 def _line(status: int, text: str) -> web.Response:

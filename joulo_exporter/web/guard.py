@@ -37,6 +37,8 @@ BUFFER = 32 * 1024
 """Bytes that may wait for a client before its response pauses."""
 TLS_CONNECTIONS = 128
 """At the same time with TLS, where asyncio has a buffer of 256 KiB for each connection."""
+_FEWEST = 4
+_OTHER_DESCRIPTORS = 48
 _REFUSED = 400
 FAILED_BEFORE_COLLECTION = 64
 """Failed TLS handshakes between two garbage collections.
@@ -75,11 +77,14 @@ class Limits:
 
     @classmethod
     def of_this_process(cls, *, tls: bool) -> Limits:
-        """Return the bounds for a process that may have few descriptors open: half of them are for clients."""
+        """Return the bounds for a process that may have few descriptors open: half of them are for clients.
+
+        Of very few, most are needed for the ledger, the API, and what is accepted just now.
+        """
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = TLS_CONNECTIONS if tls else cls().connections
         if descriptors != resource.RLIM_INFINITY:
-            most = max(1, min(most, descriptors // 2))
+            most = max(_FEWEST, min(most, descriptors // 2, descriptors - _OTHER_DESCRIPTORS))
         return cls(connections=most)
 
 

@@ -44,7 +44,8 @@ _BACKLOG = 4096
 """Connections that wait in the kernel, as in Go: a scrape in a storm comes late, and is not lost."""
 _ACCEPTED_AT_ONCE = 16
 """Connections accepted in one event-loop iteration: a scrape needs a few iterations, and is dropped only after all
-connections that were older."""
+connections that were older. With few places it is an eighth of them: a new connection has a descriptor for some
+iterations before it counts, and so has one that was dropped."""
 
 
 class ListenError(JouloExporterError):
@@ -181,9 +182,10 @@ class _Site(web.BaseSite):
         """Accept connections."""
         await super().start()
         server = self._app_runner.server
+        at_once = min(_ACCEPTED_AT_ONCE, max(1, self._guard.limits.connections // 8))
         assert server is not None  # noqa: S101  the base class has looked
         self._accepting = await asyncio.get_running_loop().create_server(
-            lambda: GuardedConnection(server, self._guard), sock=self._bound, backlog=_ACCEPTED_AT_ONCE
+            lambda: GuardedConnection(server, self._guard), sock=self._bound, backlog=at_once
         )
         self._bound.listen(_BACKLOG)  # asyncio takes one number for both
 

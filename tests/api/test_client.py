@@ -175,3 +175,15 @@ def test_unknown_fields_are_counted_and_logged_once_by_name(caplog):
     assert len(caplog.records) == 2
     unknown.note("energy", {f"new{number}" for number in range(1000)})
     assert unknown.count("energy") == 64
+
+
+async def test_a_nickname_that_is_the_token_is_treated_as_not_given(client_of, answers):
+    body = f'{{"chargers": [{{"id": "a", "nickname" : "{TOKEN}", "name": "{TOKEN}", "slug": "{TOKEN}"}}]}}'
+    answers.get(f"{API}/chargers", body=body.encode())
+    (charger,) = (await client_of().fetch(CHARGERS)).content
+    assert (charger.id, charger.nickname, charger.slug) == ("a", None, None)
+    start = '"started_at": "2026-06-18T18:45:00Z"'
+    body = f'{{"sessions": [{{"id": "s", "charger_id": "a", {start}, "charger_nickname": "{TOKEN}"}}]}}'
+    answers.get(f"{API}/sessions", body=body.encode())
+    (session,) = (await client_of().fetch(SESSIONS)).content.sessions
+    assert session.charger_nickname is None

@@ -92,7 +92,7 @@ class Ours:
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
             snapshots=lambda: (),
-            ledger_persistent=True,
+            ledger_persistent=lambda: True,
             ready=lambda: True,
             reload=nothing,
             lifecycle_enabled=False,

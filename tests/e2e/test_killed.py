@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import re
 import signal
-import sys
 from itertools import pairwise
 
 import aiohttp
 import pytest
-from support.processes import free_port, samples_of
+from support.processes import free_port
+from support.restarts import INTERVAL_S, Counters, started
 
 from joulo_exporter.simulator import Cadence, Household, Scenario, serve
 
@@ -20,35 +18,8 @@ pytestmark = pytest.mark.e2e
 
 KILLS = 50
 ENOUGH_REQUESTS = 5
-INTERVAL_S = 1.0
 # Requests are timed as they arrive: a busy machine may deliver one late and the next one in time.
 DELIVERY_S = 0.4
-
-
-async def started(folder, api_url, port):
-    config = folder / "joulo.yml"
-    config.write_text(
-        f"intervals: {{chargers: {INTERVAL_S:.0f}s, sessions: {INTERVAL_S:.0f}s, energy: {INTERVAL_S:.0f}s}}\n"
-        "history: {page_interval: 50ms}\n"
-    )
-    with (folder / "log").open("ab") as log:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "joulo_exporter",
-            f"--config.file={config}", f"--storage.path={folder / 'ledger'}",
-            f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
-            env={"JOULO_TOKEN": "joulo_demo", "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"},
-            stderr=log,
-        )  # fmt: skip
-
-
-async def counters(session, port):
-    """Return every counter of ours, and ``joulo_total_kwh``; nothing while the process does not respond yet."""
-    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-        async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
-            text = await response.text()
-        names = {*re.findall(r"^# TYPE (joulo_\w+) counter$", text, re.MULTILINE), "joulo_total_kwh"}
-        return {series: value for series, value in samples_of(text).items() if series[0] in names}
-    return {}
 
 
 def total(seen):
@@ -63,21 +34,13 @@ async def test_fifty_kills(tmp_path):
             cadence=Cadence(session_s=(4, 6), pause_s=(1, 2), credits_delay_s=1, sync_s=1, time_lapse=40),
         )
     )
-    seen: dict[tuple, float] = {}
-    fallen: list[tuple] = []
     async with serve(household) as api, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-
-        async def look():
-            for series, value in (await counters(session, port)).items():
-                if value < seen.get(series, 0.0):
-                    fallen.append((series, seen[series], value))
-                seen[series] = max(value, seen.get(series, 0.0))
-
+        counters = Counters(session, port)
         for _ in range(KILLS):
             process = await started(tmp_path, api.url, port)
             for _ in range(numbers.randint(1, 4)):
                 await asyncio.sleep(numbers.uniform(0.1, 0.6))
-                await look()
+                await counters.look()
             process.send_signal(signal.SIGKILL)
             assert await process.wait() == -signal.SIGKILL
 
@@ -85,15 +48,15 @@ async def test_fifty_kills(tmp_path):
         expected = household.energy_at(household.clock()).kwh_all_hundredths / 100
         for _ in range(300):
             await asyncio.sleep(0.1)
-            await look()
+            await counters.look()
             arrivals = {path: [r.at_seconds for r in api.requests_to(path)] for path in ("/chargers", "/energy")}
-            if total(seen) >= expected and min(map(len, arrivals.values())) > ENOUGH_REQUESTS:
+            if total(counters.seen) >= expected and min(map(len, arrivals.values())) > ENOUGH_REQUESTS:
                 break
         process.terminate()
         await process.wait()
 
-    assert fallen == []
-    assert expected <= total(seen) <= household.energy_at(household.clock()).kwh_all_hundredths / 100
+    assert counters.fallen == []
+    assert expected <= total(counters.seen) <= household.energy_at(household.clock()).kwh_all_hundredths / 100
     for path, moments in arrivals.items():
         assert len(moments) > ENOUGH_REQUESTS, path
         assert min(later - earlier for earlier, later in pairwise(moments)) >= INTERVAL_S - DELIVERY_S, path

@@ -25,7 +25,7 @@ def text_from(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-async def printed(page, html, folder):
+async def printable(page, html, folder):
     """Return the lines of each page that the browser prints, after it has opened the file."""
     file = folder / "statement.html"
     file.write_text(html, "utf-8")
@@ -51,7 +51,7 @@ async def test_pages_have_the_head_and_no_total_stands_alone(page, tmp_path, cap
         arguments = ["--from=2026-01", "--to=2026-06", "--language=nl"]
         status, html, err = run(capsys, "statement", f"--config.file={config}", *arguments)
     assert status == 0, err
-    pages = await printed(page, html, tmp_path)
+    pages = await printable(page, html, tmp_path)
 
     assert pages[0][0] == "Overzicht thuisladen"
     assert "Periode 1 januari 2026 tot en met 30 juni 2026" in pages[0]

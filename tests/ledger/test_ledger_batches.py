@@ -11,6 +11,7 @@ from support.ledger_rig import full_disk, live
 
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Batches, Database
+from joulo_exporter.ledger import database as database_module
 from joulo_exporter.ledger.database import LARGEST_BATCH
 from joulo_exporter.models import ApiResponse, Charger
 from joulo_exporter.schedule import Pause
@@ -99,8 +100,29 @@ async def test_no_result_before_the_commit(batches, database, tmp_path):
         assert other.execute("SELECT requested_at FROM endpoints").fetchall() == [(123.0,)]
 
 
-async def test_a_full_disk_costs_only_the_work_that_it_refuses(batches, database):
-    """SQLite rolls back the whole transaction of a full disk; work that fits is written after all."""
+async def test_a_full_disk_costs_nothing(batches, database, tmp_path):
+    """SQLite rolls back the whole transaction; what fits is written all the same, the rest waits in memory."""
+    (small, large, last), response = accounts(database, 3), ApiResponse((Charger("c1", nickname="x" * 100_000),))
+    with full_disk(database):
+        await asyncio.gather(
+            batches(small.begin_request, "chargers", pause()),
+            batches(large.record_chargers, response, pause()),
+            batches(last.begin_request, "chargers", pause()),
+        )
+        assert not database.persistent
+        assert (asked(small), asked(large), asked(last)) == ({"chargers"},) * 3
+        await batches.tend()
+        assert not database.persistent
+    await batches.tend()
+    assert database.persistent
+    with contextlib.closing(sqlite3.connect(f"file:{tmp_path}/ledger.sqlite3?mode=ro", uri=True)) as other:
+        assert other.execute("SELECT COUNT(*) FROM endpoints").fetchall() == [(3,)]
+
+
+async def test_a_ledger_too_large_for_memory_loses_only_the_work_that_a_full_disk_refuses(
+    batches, database, monkeypatch
+):
+    monkeypatch.setattr(database_module, "LARGEST_IN_MEMORY_BYTES", 1000)
     small, large, last = accounts(database, 3)
     response = ApiResponse((Charger("c1", nickname="x" * 100_000),))
     with full_disk(database):

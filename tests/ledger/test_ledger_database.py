@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.ledger_rig import LedgerRig, finished, full_disk, live, page_of
 
@@ -356,3 +357,99 @@ def test_a_second_exporter_does_not_go_on_in_memory(folder):
     with pytest.raises(LedgerLockedError, match=f"is in use by process {os.getpid()}"):
         open_ledger(folder, 0.0)
     first.close()
+
+
+# The file while the exporter runs -----------------------------------------------------------------
+
+
+def taken_away(folder: Path, *, replaced: bool) -> None:
+    for path in folder.glob(f"{FILE_NAME}*"):
+        path.unlink()
+    if replaced:
+        Database(folder.parent / "other").close()
+        shutil.copy(folder.parent / "other" / FILE_NAME, folder / FILE_NAME)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_taken_away_is_written_anew(rig, caplog, replaced):
+    rig.whole_walk([finished(f"s{n}") for n in range(10)], size=100)
+    before = rig.book()
+    taken_away(rig.folder, replaced=replaced)
+    rig.database.tend()
+    assert not rig.database.persistent
+    assert "it was deleted or replaced" in caplog.text
+    assert rig.book() == msgspec.structs.replace(before, persistent=False)
+    with pytest.raises(LedgerLockedError):
+        Database(rig.folder)
+    rig.database.tend()
+    assert rig.database.persistent
+    assert rig.book() == before
+    rig.reopen()
+    assert rig.book() == before
+    assert len(list(rig.folder.glob("*.damaged-*"))) == replaced
+    assert not list(rig.folder.glob("*.new*"))
+
+
+def test_a_folder_that_is_taken_away_is_made_anew_with_its_lock(rig):
+    rig.whole_walk([finished("s1")], size=100)
+    before = rig.book()
+    shutil.rmtree(rig.folder)
+    rig.database.tend()
+    rig.database.tend()
+    with pytest.raises(LedgerLockedError):
+        Database(rig.folder)
+    rig.reopen()
+    assert rig.book() == before
+
+
+def test_a_folder_that_another_exporter_has_taken_is_left_to_it(rig, caplog):
+    rig.whole_walk([finished("s1")], size=100)
+    before = rig.book()
+    shutil.rmtree(rig.folder)
+    with holding(rig.folder) as holder:
+        for _ in range(3):
+            rig.database.tend()
+        assert caplog.text.count(f"is in use by process {holder.pid}") == 1
+        assert rig.book() == msgspec.structs.replace(before, persistent=False)
+        holder.communicate()
+    rig.database.tend()
+    assert rig.book() == before
+
+
+def test_a_ledger_in_memory_is_written_when_it_is_closed(rig):
+    with full_disk(rig.database):
+        page = page_of([finished("s1", charger_nickname="x" * 9000)], 0, 100)
+        [(_, error)] = rig.database.run_batch([lambda: rig.page(page, offset=0)])
+        assert error is None
+        assert not rig.database.persistent
+    rig.reopen()
+    assert rig.book().sessions == 1
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_nobody_else_may_read_the_files_whatever_the_folder_and_the_umask(tmp_path, umask):
+    tmp_path.chmod(0o777)
+    former = os.umask(umask)
+    try:
+        held = Database(tmp_path)
+        AccountLedger(held, "home", configured_labels={}, vehicles={})
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        held.close()
+    finally:
+        os.umask(former)
+    assert modes == dict.fromkeys([FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "ledger.lock"], 0o600)
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path):
+    Database(tmp_path).close()
+    (tmp_path / FILE_NAME).chmod(0o644)
+    Database(tmp_path).close()
+    assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_lock_is_not_opened_through_a_link(tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "ledger.lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(LedgerError, match="cannot be written: Too many levels of symbolic links"):
+        Database(tmp_path)
+    assert (tmp_path / "victim").read_text() == "mine"

@@ -33,7 +33,7 @@ def samples(tmp_path, capsys, monkeypatch):
     rig.book()
     rig.close()
 
-    def printed(step):
+    def printable(step):
         flags = [f"--storage.path={tmp_path}", f"--step={step}s", "--from=2026-06-01", f"--to={END}"]
         assert main(["backfill", *flags]) == 0
         found = defaultdict(list)
@@ -43,7 +43,7 @@ def samples(tmp_path, capsys, monkeypatch):
                 found[series.partition("{")[0]].append((float(moment), float(value)))
         return found
 
-    return printed
+    return printable
 
 
 EXPECTED = {

@@ -89,8 +89,7 @@ def full_disk(database: Database) -> Iterator[None]:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
     yield
-    with database.transaction() as connection:
-        connection.execute("PRAGMA max_page_count = 100000")
+    connection.execute("PRAGMA max_page_count = 100000")  # of the file's connection, wherever the ledger is now
 
 
 def page_of(history: list[Session], offset: int, size: int) -> ApiResponse[SessionPage]:

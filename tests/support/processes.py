@@ -100,7 +100,9 @@ def simulator(folder: Path, *options: str) -> Iterator[str]:
 
 def environment(api_url: str) -> dict[str, str]:
     """Return the variables of an exporter of one account."""
-    return {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": "/usr/bin:/bin"}
+    # On a disk that is full for the process alone, Python would leave truncated bytecode for all others.
+    python = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, **python}
 
 
 def files(folder: Path) -> list[str]:

@@ -34,7 +34,7 @@ def always(*parts: bytes):
 SERVICES = WebServices(
     metrics=always(b"joulo_up 1\n"),
     snapshots=lambda: (),
-    ledger_persistent=True,
+    ledger_persistent=lambda: True,
     ready=lambda: True,
     reload=_reload,
     lifecycle_enabled=True,

@@ -37,7 +37,7 @@ async def reload():
 SERVICES = WebServices(
     metrics=metrics,
     snapshots=lambda: (),
-    ledger_persistent=True,
+    ledger_persistent=lambda: True,
     ready=lambda: True,
     reload=reload,
     lifecycle_enabled=True,
@@ -253,6 +253,30 @@ async def test_reload(connect, method, failure, status, body):
     client = await connect(reload=reload_once)
     assert await answer(client, method, "/-/reload") == (status, PLAIN, body)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://proxied.example"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "pi.local:9973", "Origin": "http://pi.local:9973"}, 200),
+        ({"Host": "pi.local:9973", "Origin": "http://evil.example"}, 403),
+        ({"Host": "pi.local:9973", "Origin": "null"}, 403),
+    ],
+)
+async def test_no_web_page_of_another_site_reloads(connect, headers, status):
+    calls = []
+
+    async def reload_once():
+        calls.append(1)
+
+    client = await connect(reload=reload_once)
+    async with client.post("/-/reload", headers=headers) as response:
+        assert (response.status, len(calls)) == (status, status == 200)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])

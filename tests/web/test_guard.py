@@ -265,7 +265,13 @@ def parts_of(content):
 
 
 def test_half_of_the_descriptors_of_a_process_are_for_clients(monkeypatch):
-    for descriptors, plain, tls in ((1024, 512, 128), (65536, 512, 128), (200, 100, 100), (-1, 512, 128)):
+    for descriptors, plain, tls in (
+        (1024, 512, 128),
+        (65536, 512, 128),
+        (200, 100, 100),
+        (64, 16, 16),
+        (-1, 512, 128),
+    ):
         monkeypatch.setattr("resource.getrlimit", lambda _, soft=descriptors: (soft, -1))
         assert Limits.of_this_process(tls=False).connections == plain
         assert Limits.of_this_process(tls=True).connections == tls

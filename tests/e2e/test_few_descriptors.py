@@ -1,0 +1,59 @@
+"""The real process at its limit of descriptors, under more silent connections than it can have."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import shutil
+import socket
+import ssl
+import time
+import urllib.request
+
+import pytest
+from support.processes import exporter, free_port, simulator
+
+pytestmark = pytest.mark.e2e
+
+CLIENTS = 300
+DESCRIPTORS = 64
+
+
+def scraped(port: int, trusting: ssl.SSLContext | None) -> bytes:
+    scheme = "http" if trusting is None else "https"
+    with urllib.request.urlopen(f"{scheme}://localhost:{port}/metrics", context=trusting, timeout=30) as response:
+        return response.read()
+
+
+@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
+def test_scrapes_succeed_with_64_descriptors_and_the_log_stays_short(tmp_path, certificates, with_tls):
+    shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}\n")
+    port = free_port()
+    options = [f"--web.config.file={tmp_path / 'web.yml'}"] if with_tls else []
+    trusting = ssl.create_default_context(cafile=certificates.path("ca.crt")) if with_tls else None
+
+    def is_ready():
+        with contextlib.suppress(OSError):
+            return scraped(port, trusting)
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with simulator(tmp_path) as api_url, contextlib.ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, limits[1]))  # the exporter inherits it
+        try:
+            stack.enter_context(exporter(tmp_path, api_url, port, *options, is_ready=is_ready))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        silent = [stack.enter_context(socket.socket()) for _ in range(CLIENTS)]
+        for client in silent:
+            client.setblocking(False)  # noqa: FBT003  takes no keyword
+            client.connect_ex(("127.0.0.1", port))
+        until = time.monotonic() + 5
+        scrapes = 0
+        while time.monotonic() < until:
+            assert b"joulo_up" in scraped(port, trusting)
+            scrapes += 1
+        assert scrapes > 3
+    log = (tmp_path / "exporter.log").read_text()
+    assert "Traceback" not in log
+    assert len(log.splitlines()) < 20
