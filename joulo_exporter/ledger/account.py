@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.ledger import chargers, history
-from joulo_exporter.ledger.book import raise_marks, read_book
+from joulo_exporter.ledger.book import drop_marks, raise_marks, read_book
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
@@ -121,17 +121,14 @@ class AccountLedger:
         """Store an API response of ``/chargers``."""
         with self._database.transaction() as connection:
             self._save_success(connection, "chargers", pause, response)
-            meters = chargers.read_meters(connection, self._account)
             session_ended, changed = chargers.record_chargers(
-                connection, self._account, response.content, self._labels, meters, pause.requested_at_seconds
+                connection, self._account, response.content, self._labels, pause.requested_at_seconds
             )
-            readings = {
-                ("meter_wh", charger.id): charger.meter_wh
-                for charger in response.content
-                if charger.id not in meters
-                or charger.meter_wh != meters[charger.id].wh  # else its mark is as high
-            }
-            raise_marks(connection, self._account, readings)
+            believed, replaced = chargers.record_meters(
+                connection, self._account, response.content, pause.requested_at_seconds
+            )
+            drop_marks(connection, self._account, [("meter_wh", charger_id) for charger_id in replaced])
+            raise_marks(connection, self._account, {("meter_wh", key): wh for key, wh in believed.items()})
         if changed:
             self._book = None
         return Outcome(session_ended=session_ended)

@@ -103,6 +103,15 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 PRIMARY KEY (account, endpoint, field)) WITHOUT ROWID""",
         ),
     ),
+    (
+        # A reading that falls or leaps waits for the next one; where there is no meter, a session's energy serves.
+        "0007_meter_readings_in_doubt",
+        (
+            "ALTER TABLE meters ADD COLUMN doubted_wh REAL",
+            "ALTER TABLE meters ADD COLUMN doubted_at REAL",
+            "ALTER TABLE meters ADD COLUMN session_id TEXT",
+        ),
+    ),
 )
 
 
