@@ -12,7 +12,8 @@ from joulo_exporter.clock import SystemClock
 class Timers:
     """An event loop as the clock sees it, with timers that a test sets off."""
 
-    def __init__(self, loop) -> None:
+    def __init__(self, loop, at_s: float) -> None:
+        self.time = lambda: at_s
         self.create_future, self.call_soon = loop.create_future, loop.call_soon
         self.set: dict[float, tuple] = {}
 
@@ -29,11 +30,10 @@ class Rig:
     """A clock with ticks of half a second at a time that the test chooses."""
 
     def __init__(self, monkeypatch, *, at_s: float = 100.25, tick_s: float = 0.5) -> None:
-        self.timers = Timers(asyncio.get_running_loop())
+        self.timers = Timers(asyncio.get_running_loop(), at_s)
         monkeypatch.setattr("joulo_exporter.clock.asyncio.get_running_loop", lambda: self.timers)
         self.clock = SystemClock()
         self.clock.tick_s = tick_s
-        self.clock.monotonic = lambda: at_s
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,32 @@ PUBLIC_ACCOUNT = "\tpublic"
 
 _LONGEST_ERROR = 300
 
+_NOTED_MOMENTS = (
+    ("endpoints", "requested_at", ""),
+    ("endpoints", "succeeded_at", ""),
+    ("sessions", "live_at", ""),
+    ("sessions", "ended_at", " AND end_is_final = 0"),
+    ("sessions", "end_seen_at", ""),
+    ("meters", "at", " AND session_id IS NOT NULL"),
+    ("meters", "former_at", " AND session_id IS NOT NULL"),
+)
+"""Table and column of each moment of this machine's wall clock, and a further condition."""
+
+
+class ClockJump(msgspec.Struct, frozen=True):
+    """A jump of the wall clock, which the monotonic clock did not follow."""
+
+    since_seconds: float
+    """Start of this process, by the wall clock as it was; moments before it were noted by another clock."""
+    until_seconds: float
+    """The jump, by the wall clock as it was."""
+    jump_s: float
+
+    def moved(self, moment_seconds: float) -> float:
+        """Return the moment by the wall clock as it is now."""
+        noted_since = self.since_seconds <= moment_seconds <= self.until_seconds
+        return moment_seconds + self.jump_s if noted_since else moment_seconds
+
 
 class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     """One endpoint of one account: the throttle, the last outcome, the last good API response, the counts."""
@@ -153,6 +179,21 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, endpoint, pause, response)
         return Outcome()
+
+    def move_moments(self, jump: ClockJump) -> Walk:
+        """Move all that was noted by the wall clock since the start along with the jump; return the walk."""
+        self._book = None
+        span = {"account": self._account, **msgspec.structs.asdict(jump)}
+        with self._database.transaction() as connection:
+            for table, column, condition in _NOTED_MOMENTS:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = {column} + :jump_s "  # noqa: S608 -- names of ours
+                    f"WHERE account = :account AND {column} BETWEEN :since_seconds AND :until_seconds{condition}",
+                    span,
+                )
+            walk = history.moved_walk(history.load_walk(connection, self._account), jump.moved)
+            history.save_walk(connection, self._account, walk)
+        return walk
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
         """Return the account as it is to be served; the returned totals are held from now on.

@@ -16,7 +16,7 @@ from joulo_exporter.ledger.sessions import StoredSession, listed, save_session, 
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from joulo_exporter.models import ApiResponse, Session, SessionPage
 
@@ -210,6 +210,17 @@ def load_walk(connection: sqlite3.Connection, account: int) -> Walk:
 def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
     """Keep how far the history has been read."""
     connection.execute("INSERT OR REPLACE INTO walks VALUES (?, ?)", (account, msgspec.json.encode(walk)))
+
+
+def moved_walk(walk: Walk, moved: Callable[[float], float]) -> Walk:
+    """Return the walk with its moments moved along with the wall clock."""
+    finished = walk.finished_at_seconds
+    return msgspec.structs.replace(
+        walk,
+        head_at_seconds=moved(walk.head_at_seconds),
+        started_at_seconds=moved(walk.started_at_seconds),
+        finished_at_seconds=None if finished is None else moved(finished),
+    )
 
 
 def record_page(
