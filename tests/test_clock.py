@@ -1,6 +1,7 @@
 """The clock of the process: sleepers wake at a tick, and never early."""
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -87,3 +88,13 @@ def test_nobody_wakes_early_nor_more_than_a_tick_late(duration_s, at_s, tick_s):
 
     slack_s = 1e-9 * (at_s + duration_s)
     assert -slack_s <= asyncio.run(time_s()) - at_s - duration_s <= tick_s + slack_s
+
+
+def test_the_monotonic_clock_counts_suspension(monkeypatch):
+    moments = {time.CLOCK_BOOTTIME: 5000.0}
+    monkeypatch.setattr("joulo_exporter.clock.time.clock_gettime", moments.__getitem__)
+    monkeypatch.setattr("joulo_exporter.clock.time.monotonic", lambda: 2000.0)
+    clock = SystemClock()
+    assert (clock.monotonic(), clock.suspended_s()) == (5000.0, 3000.0)
+    monkeypatch.delattr("joulo_exporter.clock.time.CLOCK_BOOTTIME")
+    assert (clock.monotonic(), clock.suspended_s()) == (2000.0, 0.0)
