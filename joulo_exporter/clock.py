@@ -34,7 +34,8 @@ class SystemClock:
     @staticmethod
     def monotonic() -> float:
         """Return seconds of a clock that never jumps, suspension included."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+        # macOS has no CLOCK_BOOTTIME; its CLOCK_MONOTONIC counts suspension, and time.monotonic() does not.
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     def suspended_s(self) -> float:
         """Return for how long the machine has been suspended, ever."""
