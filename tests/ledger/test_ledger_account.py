@@ -1,6 +1,10 @@
+import itertools
+
 import msgspec
 import pytest
-from support.ledger_rig import finished, live
+from hypothesis import given
+from hypothesis import strategies as st
+from support.ledger_rig import LedgerRig, finished, live
 from support.parsing import parse_chargers, parse_energy, parse_sessions
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
@@ -207,6 +211,21 @@ def test_a_meter_reading_that_falls_or_leaps_is_believed_when_the_next_goes_on_f
         rig.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=T0 + 60 * minutes))  # nothing new
         rig.reopen()
     assert [(watts and round(watts, 6), wh) for watts, wh in shown] == served
+
+
+@given(
+    rises=st.lists(st.integers(1, 2750), min_size=4, max_size=8),  # Wh in a quarter of an hour
+    glitch=st.integers(0, 10**12) | st.integers(1_230_000, 1_260_000),
+    where=st.integers(0, 4),
+)
+def test_after_any_single_glitch_counter_and_power_are_true_again(rises, glitch, where):
+    readings = list(itertools.accumulate(rises, initial=1_234_500))
+    where = min(where, len(readings) - 4)  # three readings follow
+    rig = LedgerRig(None)
+    for step, wh in enumerate(readings):
+        served = read(rig, glitch if step == where else wh, 15 * step)
+    rig.close()
+    assert served == (pytest.approx(4 * rises[-1]), readings[-1])
 
 
 def test_an_older_reading_is_no_news(rig):
