@@ -90,6 +90,7 @@ class AccountLedger:
         name: the account's name; an empty one for the single account without a name.
         configured_labels: the configuration's labels, by charger id.
         vehicles: the configuration's vehicles, by tag as ``models.tag.normal_tag`` spells it.
+        max_power_kw: mean power that no charger exceeds; bounds the rise of meter readings.
     """
 
     def __init__(
@@ -99,8 +100,10 @@ class AccountLedger:
         *,
         configured_labels: Mapping[str, str],
         vehicles: Mapping[str, str],
+        max_power_kw: float = 50.0,
     ) -> None:
         self._database = database
+        self._max_power_kw = max_power_kw
         self._labels = configured_labels
         self._vehicles = vehicles
         self._book: Book | None = None
@@ -151,7 +154,7 @@ class AccountLedger:
                 connection, self._account, response.content, self._labels, pause.requested_at_seconds
             )
             believed, replaced = chargers.record_meters(
-                connection, self._account, response.content, pause.requested_at_seconds
+                connection, self._account, response.content, pause.requested_at_seconds, self._max_power_kw
             )
             drop_marks(connection, self._account, [("meter_wh", charger_id) for charger_id in replaced])
             raise_marks(connection, self._account, {("meter_wh", key): wh for key, wh in believed.items()})

@@ -46,37 +46,50 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
     """Of a charger that gives no meter readings, the session whose energy stands in for them."""
 
     def mean_power_watts(self) -> float | None:
-        """Return the mean power between the readings; ``None`` for a single one, and above what is plausible."""
+        """Return the mean power between the readings; ``None`` for a single one."""
         if self.former_wh is None or self.former_at_seconds is None:
             return None
         span_s = self.at_seconds - self.former_at_seconds
-        watts = (self.wh - self.former_wh) / span_s * 3600 if span_s >= _MEAN_OF_S else -1.0
-        return watts if 0 <= watts <= Plausibility(self.at_seconds).max_power_kw * 1000 else None
+        known = span_s >= _MEAN_OF_S and self.wh >= self.former_wh  # earlier versions kept others, too
+        return (self.wh - self.former_wh) / span_s * 3600 if known else None
 
-    def after(self, wh: float, at_seconds: float) -> Meter:
+    def followed_by(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
+        """Return the meter after a reading that goes on from the latest one, a minute or more later.
+
+        Above the greatest power it has none: the API was late with the reading before.
+        """
+        if (wh - self.wh) / (at_seconds - self.at_seconds) * 3600 > 1000 * max_power_kw:
+            return Meter(wh, at_seconds, session_id=self.session_id)
+        return Meter(wh, at_seconds, self.wh, self.at_seconds, session_id=self.session_id)
+
+    def after(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
         """Return the meter after a reading that is not older than the latest one."""
-        if _goes_on(self.wh, self.at_seconds, wh, at_seconds):
+        if _goes_on(self.wh, self.at_seconds, wh, at_seconds, max_power_kw):
             if at_seconds - self.at_seconds >= _MEAN_OF_S:
-                return Meter(wh, at_seconds, self.wh, self.at_seconds)
+                return self.followed_by(wh, at_seconds, max_power_kw)
             return msgspec.structs.replace(self, doubted_wh=None, doubted_at_seconds=None)
         if self.doubted_wh is not None and self.doubted_at_seconds is not None and wh > self.doubted_wh:
             doubted = Meter(self.doubted_wh, self.doubted_at_seconds)
-            if at_seconds > doubted.at_seconds and _goes_on(doubted.wh, doubted.at_seconds, wh, at_seconds):
-                after = doubted.after(wh, at_seconds)
+            if at_seconds > doubted.at_seconds and _goes_on(
+                doubted.wh, doubted.at_seconds, wh, at_seconds, max_power_kw
+            ):
+                after = doubted.after(wh, at_seconds, max_power_kw)
                 return Meter(wh, at_seconds) if after == doubted else after
         return msgspec.structs.replace(self, doubted_wh=wh, doubted_at_seconds=at_seconds)
 
-    def is_replaced_by(self, after: Meter) -> bool:
+    def is_replaced_by(self, after: Meter, max_power_kw: float) -> bool:
         """Return whether a doubted reading was believed: the meter is another one, or its former one was wrong."""
         return (
             self.doubted_wh is not None
             and after.doubted_wh is None
-            and not _goes_on(self.wh, self.at_seconds, after.wh, after.at_seconds)
+            and not _goes_on(self.wh, self.at_seconds, after.wh, after.at_seconds, max_power_kw)
         )
 
 
-def _goes_on(former_wh: float, former_at_seconds: float, wh: float, at_seconds: float) -> bool:
-    max_kwh = Plausibility(now_seconds=at_seconds).max_kwh(former_at_seconds, at_seconds)
+def _goes_on(
+    former_wh: float, former_at_seconds: float, wh: float, at_seconds: float, max_power_kw: float
+) -> bool:
+    max_kwh = Plausibility(at_seconds, max_power_kw).max_kwh(former_at_seconds, at_seconds)
     return 0 <= wh - former_wh <= 1000 * max_kwh
 
 
@@ -130,7 +143,11 @@ def read_meters(connection: sqlite3.Connection, account: int) -> dict[str, Meter
 
 
 def record_meters(
-    connection: sqlite3.Connection, account: int, chargers: Iterable[Charger], now_seconds: float
+    connection: sqlite3.Connection,
+    account: int,
+    chargers: Iterable[Charger],
+    now_seconds: float,
+    max_power_kw: float,
 ) -> tuple[dict[str, float], list[str]]:
     """Store the meter readings, and the energy of sessions on chargers that never gave any.
 
@@ -143,13 +160,13 @@ def record_meters(
     for charger in chargers:
         known = meters.get(charger.id)
         if charger.meter_wh is None:
-            meter = _session_meter(known, charger, now_seconds)
+            meter = _session_meter(known, charger, now_seconds, max_power_kw)
         else:
             known = None if known is None or known.session_id is not None else known
-            meter = _meter_after(known, charger.meter_wh, charger.meter_at_seconds, now_seconds)
+            meter = _meter_after(known, charger.meter_wh, charger.meter_at_seconds, now_seconds, max_power_kw)
             if meter is not None and meter.doubted_wh is None and (known is None or charger.meter_wh != known.wh):
                 believed[charger.id] = charger.meter_wh
-            if known is not None and meter is not None and known.is_replaced_by(meter):
+            if known is not None and meter is not None and known.is_replaced_by(meter, max_power_kw):
                 replaced.append(charger.id)
         if meter is not None and meter != known:
             connection.execute(
@@ -160,7 +177,9 @@ def record_meters(
     return believed, replaced
 
 
-def _meter_after(known: Meter | None, wh: float, at_seconds: float | None, now_seconds: float) -> Meter | None:
+def _meter_after(
+    known: Meter | None, wh: float, at_seconds: float | None, now_seconds: float, max_power_kw: float
+) -> Meter | None:
     """Return the meter after a reading; ``None`` if the reading is not new."""
     if at_seconds is None:  # one without a date counts from when it is first seen
         if known is not None and wh in {known.wh, known.doubted_wh}:
@@ -171,10 +190,10 @@ def _meter_after(known: Meter | None, wh: float, at_seconds: float | None, now_s
     if at_seconds < known.at_seconds:
         # One that a wrong clock of ours has dated after now would stop all that follow.
         return Meter(wh, at_seconds) if known.at_seconds > now_seconds else None
-    return known.after(wh, at_seconds)
+    return known.after(wh, at_seconds, max_power_kw)
 
 
-def _session_meter(known: Meter | None, charger: Charger, now_seconds: float) -> Meter | None:
+def _session_meter(known: Meter | None, charger: Charger, now_seconds: float, max_power_kw: float) -> Meter | None:
     """Return the meter of a charger without meter readings: the energy of its session; ``None`` without news.
 
     A figure counts from when it is first seen: the API gives it no date.
@@ -186,7 +205,7 @@ def _session_meter(known: Meter | None, charger: Charger, now_seconds: float) ->
     if known is None or known.session_id != session.id or wh < known.wh or now_seconds < known.at_seconds:
         return Meter(wh, now_seconds, session_id=session.id)
     if now_seconds - known.at_seconds >= (_MEAN_OF_S if wh > known.wh else _STANDSTILL_S):
-        return Meter(wh, now_seconds, known.wh, known.at_seconds, session_id=session.id)
+        return known.followed_by(wh, now_seconds, max_power_kw)
     return None
 
 
