@@ -126,6 +126,7 @@ class Accounts:
         self._request_slots = request_slots or RequestSlots(1)
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
+        self._suspended_s = clock.suspended_s()
         self._unknown: dict[str, UnknownFields] = {}
         self._former: dict[str, dict[str, Handover]] = {}
         self._token_files = TokenFiles(self._tokens, self._rotate, clock=clock, in_thread=in_thread)
@@ -137,6 +138,14 @@ class Accounts:
 
     def _tokens(self) -> Iterable[AccountToken]:
         return [running.token for running in self._running.values()]
+
+    def drop_stale(self) -> None:
+        """After a suspension of the machine, before anything is served: its timers have not counted the time."""
+        suspended_s = self._clock.suspended_s()
+        if suspended_s - self._suspended_s > 1:
+            for running in self._running.values():
+                running.poller.drop_stale()
+        self._suspended_s = suspended_s
 
     @property
     def ready(self) -> bool:

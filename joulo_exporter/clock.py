@@ -17,17 +17,29 @@ _WOKEN_AT_ONCE = 20
 class SystemClock:
     """Wall clock, monotonic clock and sleep.
 
-    Sleepers wake at ticks of the monotonic clock, so that all that are due in one tick are served together: to
+    The monotonic clock counts the time for which the machine was suspended, where the system has such a clock:
+    values that are too old after a suspension are not served. The event loop's own clock stands still meanwhile.
+
+    Sleepers wake at ticks of the event loop's clock, so that all that are due in one tick are served together: to
     wake up for each of them alone costs more than their work.
     """
 
     now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
     def __init__(self) -> None:
         self.tick_s = 0.0
         """Seconds from one tick to the next; 0 for a clock without."""
         self._sleepers: dict[float, list[asyncio.Future[None]]] = {}
+
+    @staticmethod
+    def monotonic() -> float:
+        """Return seconds of a clock that never jumps, suspension included."""
+        # macOS has no CLOCK_BOOTTIME; its CLOCK_MONOTONIC counts suspension, and time.monotonic() does not.
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+    def suspended_s(self) -> float:
+        """Return for how long the machine has been suspended, ever."""
+        return self.monotonic() - time.monotonic()
 
     def sleep(self, duration_s: float) -> Awaitable[None]:
         """Wait so many seconds, and then for the next tick: never less."""
@@ -36,7 +48,7 @@ class SystemClock:
         # One timer a tick, however many sleep: a timer for each would be most of what the garbage collector has to
         # look through.
         loop = asyncio.get_running_loop()
-        due_s = math.ceil((self.monotonic() + duration_s) / self.tick_s) * self.tick_s
+        due_s = math.ceil((loop.time() + duration_s) / self.tick_s) * self.tick_s
         sleeper: asyncio.Future[None] = loop.create_future()
         if due_s not in self._sleepers:
             self._sleepers[due_s] = []

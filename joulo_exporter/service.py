@@ -248,11 +248,17 @@ class Service:
         started: Callable[[list[str]], None] | None,
     ) -> None:
         accounts = self._accounts
+
+        def served() -> Exposition:
+            if accounts is not None:
+                accounts.drop_stale()
+            return exposition
+
         services = web.WebServices(
-            metrics=lambda format_, gzip, names: exposition.scrape(
+            metrics=lambda format_, gzip, names: served().scrape(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
-            snapshots=exposition.snapshots,
+            snapshots=lambda: served().snapshots(),
             ledger_persistent=persistent,
             ready=lambda: accounts is not None and accounts.ready,
             reload=self.reload,

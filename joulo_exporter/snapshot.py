@@ -64,10 +64,12 @@ class LiveCharger(msgspec.Struct, frozen=True, gc=False):
     charger: Charger
     power_watts: float | None
     meter_wh: float | None
-    """The reading, held so that it never falls."""
+    """The reading that was believed last, held so that it falls only with another meter."""
     id_tag: str
     """Of the session in progress, as labels may show it."""
     vehicle: str
+    meter_at_seconds: float | None = None
+    """Time of the reading that was believed last."""
 
 
 class EndedSession(msgspec.Struct, frozen=True, gc=False):
@@ -161,19 +163,30 @@ def _live_charger(charger: Charger, label: str, book: Book, tags: Tags) -> LiveC
     tag = None
     if charger.session is not None:
         tag = charger.session.id_tag or book.id_tags.get(charger.session.id)
+    meter, has_meter = book.meters.get(charger.id), charger.meter_wh is not None or charger.meter_ahead
+    believed_at_seconds = charger.meter_at_seconds
+    if meter is not None and (charger.meter_ahead or (believed_at_seconds and meter.doubted_wh is not None)):
+        believed_at_seconds = meter.at_seconds
     return LiveCharger(
         label=label,
         charger=charger,
         power_watts=_power_watts(charger, book),
-        meter_wh=None if charger.meter_wh is None else book.marks.get(("meter_wh", charger.id), charger.meter_wh),
+        meter_wh=book.marks.get(("meter_wh", charger.id), charger.meter_wh) if has_meter else None,
+        meter_at_seconds=believed_at_seconds,
         id_tag=tags.shown(tag),
         vehicle=tags.vehicle(tag),
     )
 
 
 def _power_watts(charger: Charger, book: Book) -> float | None:
-    """Return 0 for a metered charger that is not charging; while it is, what its meter says, if that suffices."""
+    """Return 0 for a charger that does not charge; else the power by its meter, or by the session's energy."""
+    if not charger.charging:
+        return None if charger.charging is None else 0.0
     meter = book.meters.get(charger.id)
-    if meter is None or charger.charging is None or charger.meter_wh is None or charger.meter_at_seconds is None:
+    if meter is None:
         return None
-    return meter.mean_power_watts() if charger.charging else 0.0
+    if meter.session_id is not None:
+        shown = charger.session is not None and charger.session.id == meter.session_id
+    else:
+        shown = charger.meter_ahead or (charger.meter_wh is not None and charger.meter_at_seconds is not None)
+    return meter.mean_power_watts() if shown else None

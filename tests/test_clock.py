@@ -1,6 +1,7 @@
 """The clock of the process: sleepers wake at a tick, and never early."""
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,8 @@ from joulo_exporter.clock import SystemClock
 class Timers:
     """An event loop as the clock sees it, with timers that a test sets off."""
 
-    def __init__(self, loop) -> None:
+    def __init__(self, loop, at_s: float) -> None:
+        self.time = lambda: at_s
         self.create_future, self.call_soon = loop.create_future, loop.call_soon
         self.set: dict[float, tuple] = {}
 
@@ -29,11 +31,10 @@ class Rig:
     """A clock with ticks of half a second at a time that the test chooses."""
 
     def __init__(self, monkeypatch, *, at_s: float = 100.25, tick_s: float = 0.5) -> None:
-        self.timers = Timers(asyncio.get_running_loop())
+        self.timers = Timers(asyncio.get_running_loop(), at_s)
         monkeypatch.setattr("joulo_exporter.clock.asyncio.get_running_loop", lambda: self.timers)
         self.clock = SystemClock()
         self.clock.tick_s = tick_s
-        self.clock.monotonic = lambda: at_s
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,13 @@ def test_nobody_wakes_early_nor_more_than_a_tick_late(duration_s, at_s, tick_s):
 
     slack_s = 1e-9 * (at_s + duration_s)
     assert -slack_s <= asyncio.run(time_s()) - at_s - duration_s <= tick_s + slack_s
+
+
+def test_the_monotonic_clock_counts_suspension(monkeypatch):
+    moments = {time.CLOCK_BOOTTIME: 5000.0, time.CLOCK_MONOTONIC: 2500.0}
+    monkeypatch.setattr("joulo_exporter.clock.time.clock_gettime", moments.__getitem__)
+    monkeypatch.setattr("joulo_exporter.clock.time.monotonic", lambda: 2000.0)
+    clock = SystemClock()
+    assert (clock.monotonic(), clock.suspended_s()) == (5000.0, 3000.0)
+    monkeypatch.delattr("joulo_exporter.clock.time.CLOCK_BOOTTIME")
+    assert (clock.monotonic(), clock.suspended_s()) == (2500.0, 500.0)

@@ -64,7 +64,7 @@ def test_the_recorded_chargers():
         "",
         "unknown",
     )
-    assert (garage.meter_wh, garage.power_watts) == (None, None)
+    assert (garage.meter_wh, garage.power_watts) == (None, 0.0)
 
 
 def test_the_recorded_last_sessions():
@@ -117,7 +117,7 @@ def test_a_hashed_tag_is_the_same_in_every_spelling_and_shows_nothing(tag):
     ("meter", "charger", "watts"),
     [
         (None, {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW}, None),
-        (None, {"charging": False}, None),
+        (None, {"charging": False}, 0.0),
         (Meter(5000.0, NOW), {"charging": True}, None),
         (Meter(5000.0, NOW), {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW}, None),
         (Meter(5000.0, NOW), {"charging": False, "meter_wh": 5000.0, "meter_at_seconds": NOW}, 0.0),

@@ -1,6 +1,6 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
-from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, EndpointRecord, Outcome
+from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, ClockJump, EndpointRecord, Outcome
 from joulo_exporter.ledger.book import Book, Totals
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import FILE_NAME, Batches, Database, open_ledger
@@ -14,6 +14,7 @@ __all__ = [
     "AccountLedger",
     "Batches",
     "Book",
+    "ClockJump",
     "Database",
     "EndpointRecord",
     "Meter",

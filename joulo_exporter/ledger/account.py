@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.ledger import chargers, history
-from joulo_exporter.ledger.book import Limits, believe, raise_marks, read_book, settle
+from joulo_exporter.ledger.book import Limits, believe, drop_marks, raise_marks, read_book, settle
 from joulo_exporter.models import Energy
 from joulo_exporter.schedule import Pause
 
@@ -25,6 +25,32 @@ PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
 
 _LONGEST_ERROR = 300
+
+_NOTED_MOMENTS = (
+    ("endpoints", "requested_at", ""),
+    ("endpoints", "succeeded_at", ""),
+    ("sessions", "live_at", ""),
+    ("sessions", "ended_at", " AND end_is_final = 0"),
+    ("sessions", "end_seen_at", ""),
+    ("meters", "at", " AND session_id IS NOT NULL"),
+    ("meters", "former_at", " AND session_id IS NOT NULL"),
+)
+"""Table and column of each moment of this machine's wall clock, and a further condition."""
+
+
+class ClockJump(msgspec.Struct, frozen=True):
+    """A jump of the wall clock, which the monotonic clock did not follow."""
+
+    since_seconds: float
+    """Start of this process, by the wall clock as it was; moments before it were noted by another clock."""
+    until_seconds: float
+    """The jump, by the wall clock as it was."""
+    jump_s: float
+
+    def moved(self, moment_seconds: float) -> float:
+        """Return the moment by the wall clock as it is now."""
+        noted_since = self.since_seconds <= moment_seconds <= self.until_seconds
+        return moment_seconds + self.jump_s if noted_since else moment_seconds
 
 
 class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +91,8 @@ class AccountLedger:
         name: the account's name; an empty one for the single account without a name.
         configured_labels: the configuration's labels, by charger id.
         vehicles: the configuration's vehicles, by tag as ``models.tag.normal_tag`` spells it.
-        max_power_kw: mean power that no charger exceeds; bounds the rise of the totals of ``/energy``.
+        max_power_kw: mean power that no charger exceeds; bounds the rise of meter readings and of the totals of
+            ``/energy``.
     """
 
     def __init__(
@@ -78,9 +105,9 @@ class AccountLedger:
         max_power_kw: float = 50.0,
     ) -> None:
         self._database = database
+        self._max_power_kw = max_power_kw
         self._labels = configured_labels
         self._vehicles = vehicles
-        self._max_power_kw = max_power_kw
         self._book: Book | None = None
         """The last one, as long as only energy and readings have changed."""
         self._book_of = (0, False)
@@ -127,17 +154,14 @@ class AccountLedger:
         """Store an API response of ``/chargers``."""
         with self._database.transaction() as connection:
             self._save_success(connection, "chargers", pause, response)
-            meters = chargers.read_meters(connection, self._account)
             session_ended, changed = chargers.record_chargers(
-                connection, self._account, response, self._labels, meters, pause.requested_at_seconds
+                connection, self._account, response, self._labels, pause.requested_at_seconds
             )
-            readings = {
-                ("meter_wh", charger.id): charger.meter_wh
-                for charger in response.content
-                if charger.id not in meters
-                or charger.meter_wh != meters[charger.id].wh  # else its mark is as high
-            }
-            raise_marks(connection, self._account, readings)
+            believed, replaced = chargers.record_meters(
+                connection, self._account, response.content, pause.requested_at_seconds, self._max_power_kw
+            )
+            drop_marks(connection, self._account, [("meter_wh", charger_id) for charger_id in replaced])
+            raise_marks(connection, self._account, {("meter_wh", key): wh for key, wh in believed.items()})
         if changed:
             self._book = None
         return Outcome(session_ended=session_ended)
@@ -188,6 +212,21 @@ class AccountLedger:
             known = load_endpoints(connection, self._account).get("energy")
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
             return settle(connection, self._account, self._vehicles, energy_figures(energy), charger)
+
+    def move_moments(self, jump: ClockJump) -> Walk:
+        """Move all that was noted by the wall clock since the start along with the jump; return the walk."""
+        self._book = None
+        span = {"account": self._account, **msgspec.structs.asdict(jump)}
+        with self._database.transaction() as connection:
+            for table, column, condition in _NOTED_MOMENTS:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = {column} + :jump_s "  # noqa: S608 -- names of ours
+                    f"WHERE account = :account AND {column} BETWEEN :since_seconds AND :until_seconds{condition}",
+                    span,
+                )
+            walk = history.moved_walk(history.load_walk(connection, self._account), jump.moved)
+            history.save_walk(connection, self._account, walk)
+        return walk
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
         """Return the account as it is to be served; the returned totals are held from now on.

@@ -342,6 +342,13 @@ def raise_marks(
     )
 
 
+def drop_marks(connection: sqlite3.Connection, account: int, keys: Iterable[tuple[str, str]]) -> None:
+    """Forget marks, so that a counter may begin again lower: that of a meter that was replaced."""
+    connection.executemany(
+        "DELETE FROM marks WHERE account = ? AND series = ? AND key = ?", [(account, *key) for key in keys]
+    )
+
+
 def read_marks(connection: sqlite3.Connection, account: int) -> Marks:
     """Return the marks of an account."""
     rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))

@@ -16,7 +16,7 @@ from joulo_exporter.ledger.sessions import StoredSession, listed, save_session, 
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from joulo_exporter.models import ApiResponse, Session, SessionPage
 
@@ -239,6 +239,17 @@ def begin_walk(connection: sqlite3.Connection, account: int, walk: Walk, now_sec
     begun = _new_walk(walk, now_seconds, full=True)
     save_walk(connection, account, begun)
     return begun
+
+
+def moved_walk(walk: Walk, moved: Callable[[float], float]) -> Walk:
+    """Return the walk with its moments moved along with the wall clock."""
+    finished = walk.finished_at_seconds
+    return msgspec.structs.replace(
+        walk,
+        head_at_seconds=moved(walk.head_at_seconds),
+        started_at_seconds=moved(walk.started_at_seconds),
+        finished_at_seconds=None if finished is None else moved(finished),
+    )
 
 
 def record_page(

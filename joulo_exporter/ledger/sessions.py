@@ -152,8 +152,7 @@ def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now
 def vanished(old: StoredSession) -> StoredSession:
     """Return the session after ``/chargers`` showed its charger without it: it has ended.
 
-    The end is the last time it was seen, which is never later than the true end: a duration can then
-    only grow when ``/sessions`` makes it final.
+    The end is the last time it was seen by this machine's clock; ``/sessions`` makes it final.
     """
     return msgspec.structs.replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False, awaits_tag=True)
 
@@ -192,7 +191,8 @@ def contribution(session: StoredSession) -> dict[tuple[str, str], tuple[int, ...
 
 
 def _duration_ms(session: StoredSession) -> int:
-    if session.ended_at_seconds is None or session.started_at_seconds is None:
+    """Return the duration once the end is final: a provisional end is as wrong as this machine's clock."""
+    if session.ended_at_seconds is None or session.started_at_seconds is None or not session.end_is_final:
         return 0
     return max(0, round((session.ended_at_seconds - session.started_at_seconds) * 1000))
 

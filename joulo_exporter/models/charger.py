@@ -16,6 +16,7 @@ KNOWN_STATUSES = ("online", "offline", "charging", "active", "unavailable", "unk
 """The statuses that the API documents; it may send others."""
 
 _MAX_METER_WH = 1e12
+_METER_AHEAD_S = 60.0  # the clock of this machine may be behind by seconds
 
 
 class LiveSession(msgspec.Struct, frozen=True, gc=False):
@@ -43,6 +44,8 @@ class Charger(msgspec.Struct, frozen=True, gc=False):
     """There is a ``current_session``, but nothing says which: no session may be taken for ended."""
     meter_wh: float | None = None
     meter_at_seconds: float | None = None
+    meter_ahead: bool = False
+    """There is a meter reading, but it is dated after now, and therefore none."""
 
 
 def parse_chargers(
@@ -72,6 +75,10 @@ def _charger(fields: Fields) -> Charger:
     nickname, name = fields.text("nickname"), fields.text("name")
     status = (fields.text("status") or "").lower() or None
     session, unreadable = _live_session(fields)
+    meter_wh = fields.number("latest_meter_wh", least=0, most=_MAX_METER_WH)
+    meter_ahead = fields.is_ahead("meter_updated_at", _METER_AHEAD_S)
+    if meter_ahead:
+        fields.refuse("meter_updated_at", "is in the future")
     fields.ignore("mid_eligible")
     return Charger(
         id=charger_id,
@@ -83,8 +90,9 @@ def _charger(fields: Fields) -> Charger:
         charging=_charging(fields.boolean("is_charging"), status, in_session=session is not None or unreadable),
         session=session,
         session_unreadable=unreadable,
-        meter_wh=fields.number("latest_meter_wh", least=0, most=_MAX_METER_WH),
-        meter_at_seconds=fields.moment("meter_updated_at"),
+        meter_wh=None if meter_ahead else meter_wh,
+        meter_at_seconds=None if meter_ahead else fields.moment("meter_updated_at"),
+        meter_ahead=meter_ahead,
     )
 
 

@@ -244,6 +244,14 @@ class Fields:
             return None
         return seconds
 
+    def is_ahead(self, name: str, allowance_s: float) -> bool:
+        """Return whether a timestamp lies more than so many seconds after now."""
+        value = self._value(name)
+        try:
+            return isinstance(value, str) and unix_seconds(value) > self.plausibility.now_seconds + allowance_s
+        except ValueError:
+            return False
+
     def section(self, name: str) -> Fields | None:
         """Return an object within this one."""
         value = self._value(name)

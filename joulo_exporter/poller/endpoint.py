@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from joulo_exporter.errors import ApiError
-    from joulo_exporter.ledger import EndpointRecord
+    from joulo_exporter.ledger import ClockJump, EndpointRecord
     from joulo_exporter.logs import Notice
     from joulo_exporter.models import ApiResponse
     from joulo_exporter.models.tag import Tags
@@ -87,6 +87,8 @@ class Handover(msgspec.Struct, frozen=True):
     that could not be written."""
     succeeded_mono_s: float | None = None
     token_refused_at_seconds: float | None = None
+    noted_since_seconds: float | None = None
+    """Start of the process by the wall clock, as ``ClockJump`` has it."""
 
 
 class EndpointState:
@@ -127,17 +129,28 @@ class EndpointState:
         self._malformed_fields: Counter[str] = Counter()
         self._token_refused_at_seconds = former.token_refused_at_seconds
 
-    def handover(self, *, new_token: bool) -> Handover:
+    def handover(self, *, new_token: bool, noted_since_seconds: float | None) -> Handover:
         """Return the state for the poller that takes over.
 
         Args:
+            noted_since_seconds: start of the process by the wall clock.
             new_token: that one has another token: the back-off that this one earned is over, the interval is not.
         """
         pause, error = self.pause, self._api_error
         refused = isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None
         if new_token and refused and pause is not None:
             pause = msgspec.structs.replace(pause, failures=0)
-        return Handover(self._durations, pause, self._succeeded_mono_s, self._token_refused_at_seconds)
+        return Handover(
+            self._durations, pause, self._succeeded_mono_s, self._token_refused_at_seconds, noted_since_seconds
+        )
+
+    def follow(self, jump: ClockJump) -> None:
+        """Move the moments that were noted by the wall clock."""
+        self.requested_at_seconds = jump.moved(self.requested_at_seconds)
+        if self.succeeded_at_seconds is not None:
+            self.succeeded_at_seconds = jump.moved(self.succeeded_at_seconds)
+        if self._token_refused_at_seconds is not None:
+            self._token_refused_at_seconds = jump.moved(self._token_refused_at_seconds)
 
     def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
         """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""

@@ -12,6 +12,7 @@ import msgspec
 
 from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
+from joulo_exporter.ledger import ClockJump
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.poller.endpoint import EndpointState, Handover
 from joulo_exporter.poller.tasks import RecordTask, account_tasks, public_tasks
@@ -32,6 +33,9 @@ Content = TypeVar("Content")
 _TIMED_OUT_SHARE = 4
 """At most a quarter of the request slots is for accounts that timed out."""
 
+_LEAST_JUMP_S = 10.0
+"""Less is the wall clock being slewed; nothing hangs on it."""
+
 
 class Clock(Protocol):
     """Time, so that a test can move it by hand."""
@@ -40,7 +44,10 @@ class Clock(Protocol):
         """Return wall-clock time, Unix seconds."""
 
     def monotonic(self) -> float:
-        """Return seconds of a clock that never jumps."""
+        """Return seconds of a clock that never jumps, suspension included."""
+
+    def suspended_s(self) -> float:
+        """Return for how long the machine has been suspended."""
 
     def sleep(self, duration_s: float) -> Awaitable[None]:
         """Wait."""
@@ -92,6 +99,9 @@ class Poller:
         self._endpoints = {
             task.name: EndpointState(task, settings, (former or {}).get(task.name, Handover())) for task in tasks
         }
+        self._noted_since_seconds = next((each.noted_since_seconds for each in (former or {}).values()), None)
+        self._wall_ahead_s = 0.0
+        """Wall clock minus monotonic clock."""
         self._ledger_log = FailureLog()
         self._book: Book | None = None
         self._durable_book: Book | None = None
@@ -105,7 +115,11 @@ class Poller:
 
     def handover(self, *, new_token: bool = False) -> dict[str, Handover]:
         """Return the state for the poller that takes over, by endpoint; a new token ends back-offs of refusals."""
-        return {name: state.handover(new_token=new_token) for name, state in self._endpoints.items()}
+        since = self._noted_since_seconds
+        return {
+            name: state.handover(new_token=new_token, noted_since_seconds=since)
+            for name, state in self._endpoints.items()
+        }
 
     async def run(self) -> None:
         """Publish the ledger's knowledge, then refresh for ever."""
@@ -113,6 +127,7 @@ class Poller:
         self._publish_snapshot()
         self.restored.set()
         while True:
+            await self._follow_wall_clock()
             if not await self._refresh_due():
                 self._publish_snapshot()
             await self._clock.sleep(self._idle_s())
@@ -134,6 +149,31 @@ class Poller:
                 self._publish_snapshot()
         return bool(due)
 
+    async def _follow_wall_clock(self) -> None:
+        """Move all that was noted since the start by a wall clock that was wrong, and has been set right."""
+        now_seconds = self._clock.now()
+        wall_ahead_s = now_seconds - self._clock.monotonic()
+        jump_s = wall_ahead_s - self._wall_ahead_s
+        if abs(jump_s) >= _LEAST_JUMP_S:
+            since_seconds = now_seconds if self._noted_since_seconds is None else self._noted_since_seconds
+            jump = ClockJump(since_seconds, now_seconds - jump_s, jump_s)
+            try:
+                walk = await self._offload(self._ledger.move_moments, jump)
+            except Exception as error:  # noqa: BLE001 -- the next time, then
+                self._log_ledger_failure(error)
+                return
+            for state in self._endpoints.values():
+                state.follow(jump)
+                state.task.follow(walk)
+            self._noted_since_seconds = since_seconds + jump_s
+            await self._read_book()
+        self._wall_ahead_s = wall_ahead_s
+
+    def drop_stale(self) -> None:
+        """Publish anew without the API responses that are too old by now, as they are after a suspension."""
+        if self.restored.is_set():
+            self._publish_snapshot()
+
     def _idle_s(self) -> float:
         """Return the time until an endpoint is due, or an API response becomes too old to be shown."""
         mono_s = self._clock.monotonic()
@@ -152,6 +192,8 @@ class Poller:
                 self._log_ledger_failure(error)
                 await self._clock.sleep(self._settings.intervals[CHARGERS.name])
         now_seconds, mono_s = self._clock.now(), self._clock.monotonic()
+        self._wall_ahead_s = now_seconds - mono_s
+        self._noted_since_seconds = self._noted_since_seconds or now_seconds
         for name, state in self._endpoints.items():
             record = records.get(name)
             state.task.restore(record.body if record else None, walk)

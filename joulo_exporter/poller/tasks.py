@@ -74,6 +74,9 @@ class RecordTask:
         except msgspec.MsgspecError:
             self.content = None
 
+    def follow(self, walk: Walk) -> None:
+        """Follow a jump of the wall clock: nothing here is a moment."""
+
     def interval_s(self, settings: PollSettings) -> float:
         """Return the configured interval."""
         return settings.intervals[self.name]
@@ -104,6 +107,10 @@ class PagesTask:
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Go on where the walk stopped."""
+        self.walk = walk
+
+    def follow(self, walk: Walk) -> None:
+        """Go on from the walk whose moments have moved along with the wall clock."""
         self.walk = walk
 
     def interval_s(self, settings: PollSettings) -> float:

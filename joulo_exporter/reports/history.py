@@ -280,7 +280,9 @@ def _finish(session: RecordedSession) -> Finish | None:
     started_seconds, ended_seconds = session.started_at_seconds, session.ended_at_seconds
     if ended_seconds is None:
         return None
-    duration_seconds = 0.0 if started_seconds is None else ended_seconds - started_seconds
+    duration_seconds = 0.0
+    if started_seconds is not None and session.end_is_final:
+        duration_seconds = ended_seconds - started_seconds
     return Finish(
         ended_ns=_nanoseconds(ended_seconds),
         started_ns=None if started_seconds is None else _nanoseconds(started_seconds),

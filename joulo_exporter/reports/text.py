@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 import unicodedata
+import zoneinfo
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,6 +47,9 @@ def count_text(sessions: int) -> str:
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 # A day in another spelling (20260617, 2026-W25) is refused: taken for its first moment, --to would omit the day.
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ].+", re.ASCII)
+
+_POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d", re.ASCII)
+"""Beginning of a zone that ``TZ`` itself describes, such as ``CET-1CEST``."""
 
 _EXAMPLES = "2026, 2026-06, 2026-06-17 or 2026-06-17T18:30 (an offset such as +02:00 can follow)"
 
@@ -84,6 +91,15 @@ def local_quarter(unix_seconds: float) -> str:
 def local_day(unix_seconds: float) -> str:
     """Return the day of a moment, such as ``2026-06-17``."""
     return local_time(unix_seconds).strftime("%Y-%m-%d")
+
+
+def _zone() -> tuple[str, bool]:
+    """Return the name of the time zone, and whether this system knows it; one that it does not know is UTC."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if not name:
+        return "/".join(dict.fromkeys(time.tzname)), True
+    files = (Path(folder) / name for folder in zoneinfo.TZPATH)
+    return name, name == "UTC" or _POSIX_ZONE.match(name) is not None or any(file.is_file() for file in files)
 
 
 def local_time(unix_seconds: float) -> datetime:
@@ -187,9 +203,16 @@ def _character_width(character: str) -> int:
 
 
 def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterator[str]:
-    """Yield one line an account, such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
+    """Yield one line an account, such as ``the ledger is complete: 824 sessions since 2024-12-24; times in UTC``.
+
+    Before them stands a warning if ``TZ`` names a zone that this system does not know.
+    """
+    zone, known = _zone()
+    if not known:
+        yield f"warning: this system does not know the time zone {zone!r} of TZ: dates and times are in UTC"
     for account in accounts:
-        yield f"{ledger_of(account)} {completeness_text(reader.completeness(account))}"
+        text = completeness_text(reader.completeness(account))
+        yield f"{ledger_of(account)} {text}; times in {zone if known else 'UTC'}"
 
 
 def ledger_of(account: str) -> str:

@@ -1,6 +1,10 @@
+import itertools
+
 import msgspec
 import pytest
-from support.ledger_rig import finished, live
+from hypothesis import given
+from hypothesis import strategies as st
+from support.ledger_rig import LedgerRig, finished, live
 from support.parsing import parse_chargers, parse_energy, parse_sessions
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
@@ -58,7 +62,7 @@ def test_what_ends_a_session(rig, shown, has_ended, reopened):
     rig.now_seconds += 60
     assert rig.chargers(*shown) is has_ended
     book = rig.book()
-    assert book.chargers["c1"] == Totals(731, 0, int(has_ended), 600_000 * has_ended)
+    assert book.chargers["c1"] == Totals(731, 0, int(has_ended), 0)  # no duration before the end is final
     if has_ended:
         last = book.last_sessions["c1"]
         assert (last.ended_at_seconds, last.end_seen_at_seconds) == (last_seen, None)
@@ -155,15 +159,96 @@ def test_a_tag_that_sessions_showed_first_is_known_as_soon_as_the_session_is_see
     assert rig.book().id_tags == {"s": "04A1"}
 
 
-def test_meters_keep_two_readings_that_differ_in_time(rig):
-    for wh, at_seconds in ((1000.0, 100.0), (1000.0, 100.0), (4000.0, 3700.0), (10.0, 50.0)):
-        rig.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=at_seconds))
-    meter = rig.book().meters["c1"]
-    assert meter == Meter(4000.0, 3700.0, 1000.0, 100.0)
-    assert meter.mean_power_watts() == 3000.0
-    assert rig.book().marks[("meter_wh", "c1")] == 4000.0
-    rig.chargers(Charger("c1", meter_wh=4100.0, meter_at_seconds=3700.0))  # the same reading, corrected
-    assert rig.book().meters["c1"] == Meter(4100.0, 3700.0, 1000.0, 100.0)
+T0 = 1_781_810_000.0
+
+
+def read(rig, wh, minutes):
+    """Let the meter be read, and return the power in watts and the counter in Wh."""
+    rig.now_seconds = T0 + 60 * minutes
+    rig.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=rig.now_seconds))
+    book = rig.book()
+    return book.meters["c1"].mean_power_watts(), book.marks["meter_wh", "c1"]
+
+
+@pytest.mark.parametrize(
+    ("readings", "served"),
+    [
+        (  # one glitch to 0, and one to the sky
+            [(1_234_500, 0), (0, 15), (1_235_400, 30)],
+            [(None, 1_234_500), (None, 1_234_500), (1800, 1_235_400)],
+        ),
+        (
+            [(1_234_500, 0), (1_235_000, 10), (999_999_999, 15), (1_235_500, 20), (1_236_000, 30)],
+            [(None, 1_234_500), (3000, 1_235_000), (3000, 1_235_000), (3000, 1_235_500), (3000, 1_236_000)],
+        ),
+        (  # two glitches that do not go on from each other
+            [(1_234_500, 0), (0, 15), (999_999_999, 30), (500, 45), (500, 60), (1_236_500, 75)],
+            [(None, 1_234_500)] * 5 + [(1600, 1_236_500)],
+        ),
+        (  # another meter, from 0
+            [(1_234_500, 0), (0, 15), (0, 30), (600, 45), (1200, 60)],
+            [(None, 1_234_500)] * 3 + [(2400, 600), (2400, 1200)],
+        ),
+        (  # another meter that stands higher
+            [(1_000, 0), (5_000_000, 15), (5_001_000, 30)],
+            [(None, 1_000), (None, 1_000), (4000, 5_001_000)],
+        ),
+        (  # the very first reading was the glitch
+            [(999_999_999, 0), (1_235_000, 15), (1_236_000, 30)],
+            [(None, 999_999_999), (None, 999_999_999), (4000, 1_236_000)],
+        ),
+        (  # a second apart: the counter goes on, the power waits for a minute
+            [(1000, 0), (1010, 1 / 60), (1020, 2 / 60), (1100, 1)],
+            [(None, 1000), (None, 1010), (None, 1020), (6000, 1100)],
+        ),
+        ([(1000, 0), (2500, 1)], [(None, 1000), (None, 2500)]),  # plausible, but no power that a charger has
+    ],
+)
+def test_a_meter_reading_that_falls_or_leaps_is_believed_when_the_next_goes_on_from_it(rig, readings, served):
+    shown = []
+    for wh, minutes in readings:
+        shown.append(read(rig, wh, minutes))
+        rig.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=T0 + 60 * minutes))  # nothing new
+        rig.reopen()
+    assert [(watts and round(watts, 6), wh) for watts, wh in shown] == served
+
+
+@given(
+    rises=st.lists(st.integers(1, 2750), min_size=4, max_size=8),  # Wh in a quarter of an hour
+    glitch=st.integers(0, 10**12) | st.integers(1_230_000, 1_260_000),
+    where=st.integers(0, 4),
+)
+def test_after_any_single_glitch_counter_and_power_are_true_again(rises, glitch, where):
+    readings = list(itertools.accumulate(rises, initial=1_234_500))
+    where = min(where, len(readings) - 4)  # three readings follow
+    rig = LedgerRig(None)
+    for step, wh in enumerate(readings):
+        served = read(rig, glitch if step == where else wh, 15 * step)
+    rig.close()
+    assert served == (pytest.approx(4 * rises[-1]), readings[-1])
+
+
+def test_an_older_reading_is_no_news(rig):
+    assert [read(rig, 1000, 0), read(rig, 11_000, 600)] == [(None, 1000), (1000, 11_000)]
+    rig.chargers(Charger("c1", meter_wh=10, meter_at_seconds=T0 + 60))
+    assert rig.book().meters["c1"] == Meter(11_000, T0 + 36_000, 1000, T0)
+
+
+def test_readings_without_a_date_count_from_when_they_are_first_seen(rig):
+    shown = []
+    for minutes, wh in enumerate([1000, 1000, 1500, 900_000, 900_000, 2000, 2000]):
+        rig.now_seconds = T0 + 60 * minutes
+        rig.chargers(Charger("c1", meter_wh=wh))
+        shown.append(rig.book().marks["meter_wh", "c1"])
+    assert shown == [1000, 1000, 1500, 1500, 1500, 2000, 2000]
+
+
+def test_a_reading_that_our_own_fast_clock_dated_stops_none_after_it(rig):
+    rig.now_seconds = T0 + 7200
+    rig.chargers(Charger("c1", meter_wh=1000))
+    rig.now_seconds = T0
+    rig.chargers(Charger("c1", meter_wh=1100))
+    assert rig.book().marks["meter_wh", "c1"] == 1100
 
 
 def test_what_the_api_states_is_held(rig):

@@ -222,6 +222,37 @@ def test_sessions_and_labels_of_earlier_versions_stay(tmp_path, monkeypatch):
             assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
 
 
+def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(tmp_path, monkeypatch):
+    sessions = [  # id, charger, start, end, final, tag, withdrawn
+        ("a", "c1", 1000.0, 1060.0, 1, "04:a1", 0), ("b", "c1", 2000.0, 2030.5, 0, "04 A1", 0),
+        ("c", "c1", 3000.0, 3010.0, 0, None, 0), ("d", "c1", 4000.0, None, 0, "04a1", 0),
+        ("e", "c1", 5000.0, 4990.0, 0, "04a1", 0), ("f", "c1", 6000.0, 6001.0, 0, "04a1", 1),
+        ("g", "c2", 7000.0, 7007.0, 0, "04-a1", 0),
+    ]  # fmt: skip
+    totals = [("c1", "04A1", 90_500), ("c1", "", 10_000), ("c2", "04A1", 7_000)]
+    with monkeypatch.context() as earlier:
+        for module in (migrations, database):
+            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:6])
+        held = Database(tmp_path)
+        with held.transaction() as connection:
+            connection.execute("INSERT INTO accounts VALUES (1, 'home')")
+            connection.executemany(
+                """INSERT INTO sessions (account, id, charger_id, started_at, ended_at, end_is_final, id_tag,
+                     withdrawn, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 1)""",
+                sessions,
+            )
+            connection.executemany("INSERT INTO totals VALUES (1, ?, ?, 0, 0, 0, ?, 1)", totals)
+            connection.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
+        held.close()
+    held = Database(tmp_path)
+    book = AccountLedger(held, "home", configured_labels={}, vehicles={}).book(name_unlinked=True, now_seconds=9e3)
+    assert book.meters["c1"].mean_power_watts() == 1000
+    with held.transaction() as connection:
+        rows = connection.execute("SELECT charger_id, tag, duration_ms FROM totals").fetchall()
+    held.close()
+    assert sorted(rows) == [("c1", "", 0), ("c1", "04A1", 60_000), ("c2", "04A1", 0)]
+
+
 def test_a_session_that_goes_on_is_not_written_to_any_index():
     """Each refresh does that for each charger in use; that a session has ended is another matter."""
     held = Database(None)

@@ -196,7 +196,9 @@ def test_after_one_response_with_another_id_all_is_as_before(rig):
     rig.chargers(Charger("?", nickname="old-id", session=LiveSession("s", kwh_hundredths=500)))
     assert rig.book().labels == {"?": "old-id"}
     rig.chargers(live("s", "old-id", kwh_hundredths=500))
-    assert rig.book() == before
+    after = rig.book()
+    assert after.meters["old-id"] == before.meters["old-id"]
+    assert msgspec.structs.replace(after, meters=before.meters) == before
 
 
 def test_a_response_with_an_unreadable_record_takes_no_charger_for_gone(rig):

@@ -192,7 +192,7 @@ CHARGER_FIELDS = [
     (("mid_certified",), NO_BOOLEAN, {"mid_certified": None}),
     (("is_charging",), NO_BOOLEAN, {}),  # the session in progress says it too
     (("latest_meter_wh",), [*NO_NUMBER, 1.1e12], {"meter_wh": None}),
-    (("meter_updated_at",), NO_MOMENT, {"meter_at_seconds": None}),
+    (("meter_updated_at",), NO_MOMENT[:-2], {"meter_at_seconds": None}),
     (("current_session", "started_at"), NO_MOMENT, {"session__started_at_seconds": None}),
     (("current_session", "kwh_so_far"), [*NO_NUMBER, 9334.8], {"session__kwh_hundredths": None}),
     (("current_session", "id_tag"), [12345, *NO_TEXT], {"session__id_tag": None}),
@@ -235,6 +235,20 @@ def check(response, content, malformed):
     assert response.content == content
     assert response.malformed == ()
     assert [fault.field for fault in response.malformed_fields] == ([malformed] if malformed else [])
+
+
+@pytest.mark.parametrize("moment", [*NO_MOMENT[-2:], "2026-06-18T18:57:42Z"])
+def test_a_meter_reading_that_is_dated_after_now_is_none(fixture_bytes, moment):
+    document = at(json.loads(fixture_bytes("chargers")), ("chargers", 0, "meter_updated_at"), moment)
+    ahead = replaced(OPRIT, meter_at_seconds=None, meter_wh=None, meter_ahead=True)
+    check(parse_chargers(json.dumps(document).encode(), NOW), (ahead, GARAGE), "meter_updated_at")
+
+
+def test_a_meter_reading_may_be_a_minute_ahead_since_clocks_differ(fixture_bytes):
+    document = at(
+        json.loads(fixture_bytes("chargers")), ("chargers", 0, "meter_updated_at"), "2026-06-18T18:57:40Z"
+    )
+    assert parse_chargers(json.dumps(document).encode(), NOW).content[0].meter_wh == OPRIT.meter_wh
 
 
 @pytest.mark.parametrize(("path", "value", "changes", "malformed"), cases(CHARGER_FIELDS))

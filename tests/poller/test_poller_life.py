@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
-from support.poller_rig import CHARGER, ENERGY_S, STALE_AFTER_S, Rig, charger, live
+from support.poller_rig import CHARGER, ENERGY_S, STALE_AFTER_S, Rig, charger, listed, live
 
 from joulo_exporter.errors import ApiServerError, ApiThrottledError
 from joulo_exporter.models import Charger
@@ -161,3 +163,76 @@ async def test_what_an_older_version_kept_in_another_form_is_waited_for(tmp_path
         assert rig.value("joulo_charging", charger="oprit") == 0.0
         [live_charger] = rig.snapshot.chargers
         assert live_charger.charger == Charger(id=CHARGER, slug="oprit", status="online", charging=False)
+
+
+async def minutes_with_a_message(rig: Rig, minutes: int) -> str:
+    """Return a letter for each minute: whether the end of a session is among the news."""
+    seen = ""
+    for _ in range(minutes):
+        await rig.clock.advance(60)
+        seen += "-" if rig.value("joulo_ended_session_kwh") is None else "N"
+    return seen
+
+
+@pytest.mark.parametrize(
+    "wrong_s", [-8 * 3600.0, -1800.0, 7200.0, 0.0], ids=["8 h slow", "30 min slow", "2 h fast", "right"]
+)
+@pytest.mark.parametrize("after_min", [5, 25])
+async def test_the_end_of_a_session_is_news_once_when_the_clock_is_set_right(wrong_s, after_min, tmp_path):
+    async with Rig(tmp_path) as rig:
+        rig.clock.step_wall(wrong_s)
+        rig.api.answers["chargers"] = {"chargers": [charger(live())]}
+        await rig.start()
+        await rig.clock.advance(120)
+        rig.api.answers |= {"chargers": {"chargers": [charger()]}, "sessions": {"sessions": [listed()]}}
+        seen = await minutes_with_a_message(rig, after_min)
+        rig.clock.step_wall(-wrong_s)
+        seen += await minutes_with_a_message(rig, 300)
+        assert seen.strip("-").strip("N") == "", seen
+        assert 58 <= seen.count("N") <= 61
+        assert rig.value("joulo_session_seconds_total", charger="oprit") == 3600
+        await rig.restart()
+        assert await minutes_with_a_message(rig, 10) == "-" * 10
+
+
+async def test_after_a_jump_of_the_clock_data_is_as_fresh_as_it_was_also_after_a_reload():
+    async with Rig() as rig:
+        rig.clock.step_wall(-8 * 3600.0)
+        await rig.start()
+        await rig.clock.advance(90)
+        await rig.reload()
+        rig.clock.step_wall(8 * 3600.0)
+        await rig.clock.advance(60)
+        now = rig.clock.now()
+        for endpoint, most_s in (("chargers", 60), ("sessions", 160), ("energy", 160)):
+            age_s = now - rig.value("joulo_last_refresh_timestamp_seconds", endpoint=endpoint)
+            assert 0 <= age_s <= most_s, endpoint
+        moments = rig.api.moments("chargers")
+        assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(moments))
+
+
+async def test_a_provisional_end_has_no_duration():
+    async with Rig() as rig:
+        rig.api.answers["chargers"] = {"chargers": [charger(live())]}
+        await rig.start()
+        rig.api.answers["chargers"] = {"chargers": [charger()]}
+        await rig.clock.advance(120)
+        assert rig.value("joulo_sessions_total", charger="oprit") == 1
+        assert rig.value("joulo_session_seconds_total", charger="oprit") == 0
+        rig.api.answers["sessions"] = {"sessions": [listed()]}
+        await rig.clock.advance(600)
+        assert rig.value("joulo_session_seconds_total", charger="oprit") == 3600
+
+
+async def test_after_a_suspension_live_values_are_absent_at_the_first_scrape_and_soon_back():
+    async with Rig() as rig:
+        await rig.start()
+        rig.clock.suspend(60.0)
+        rig.poller.drop_stale()
+        assert rig.value("joulo_charging", charger="oprit") == 0
+        rig.clock.suspend(8 * 3600.0)
+        rig.poller.drop_stale()
+        assert rig.value("joulo_charging", charger="oprit") is None
+        assert rig.value("joulo_up", endpoint="chargers") == 1
+        await rig.clock.advance(60)
+        assert rig.value("joulo_charging", charger="oprit") == 0

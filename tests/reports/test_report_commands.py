@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import time
 
 import pytest
 import yaml
@@ -40,6 +41,33 @@ def test_csv_is_exact_and_safe_for_a_spreadsheet(ledger, capsys):
     assert [row["in_progress"] for row in rows] == ["false", "false", "true"]
     assert [row["vehicle"] for row in rows] == ["tesla", "tesla", "unknown"]
     assert "the ledger is complete: 3 sessions" in err
+
+
+@pytest.mark.parametrize(
+    ("zone", "named", "warned"),
+    [
+        ("Europe/Amsterdam", "Europe/Amsterdam", False),
+        (":Europe/Amsterdam", "Europe/Amsterdam", False),
+        ("JLO-9:45", "JLO-9:45", False),
+        ("Europe/Amsterdamm", "UTC", True),
+        ("nowhere", "UTC", True),
+        ("UTC", "UTC", False),
+        (None, "/".join(dict.fromkeys(time.tzname)), False),
+    ],
+)
+def test_the_summary_names_the_time_zone_and_an_unknown_one_is_a_warning(
+    ledger, capsys, monkeypatch, zone, named, warned
+):
+    if zone is None:
+        monkeypatch.delenv("TZ", raising=False)
+    else:
+        monkeypatch.setenv("TZ", zone)
+    _, _, err = run(capsys, "sessions", f"--config.file={ledger}")
+    *before, summary = [line.removeprefix("joulo-exporter: ") for line in err.splitlines()]
+    assert summary.startswith("the ledger is complete: 3 sessions")
+    assert summary.endswith(f"; times in {named}")
+    warning = f"warning: this system does not know the time zone {zone!r} of TZ: dates and times are in UTC"
+    assert before == [warning] * warned
 
 
 @pytest.mark.parametrize(
