@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from joulo_exporter.ledger import Book, StoredSession
-    from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice
+    from joulo_exporter.models import Charger, Energy, EreEstimate, ErePosition, ErePrice
     from joulo_exporter.models.tag import Tags
 
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -101,6 +101,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """All whose end was news in the last hour."""
     energy: Energy | None = None
     """``None`` before the first API response, and once the last one is too old."""
+    ere_estimate: EreEstimate | None = None
+    """The same; also while ``/sessions`` does not give it."""
     ere_position: ErePosition | None = None
     """The same."""
     ere_price: ErePrice | None = None

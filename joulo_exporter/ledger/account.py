@@ -120,7 +120,7 @@ class AccountLedger:
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
         with self._database.transaction() as connection:
-            self._save_success(connection, "chargers", pause, response)
+            self._save_success(connection, "chargers", pause, response, response.content)
             meters = chargers.read_meters(connection, self._account)
             session_ended, changed = chargers.record_chargers(
                 connection, self._account, response.content, self._labels, meters, pause.requested_at_seconds
@@ -140,21 +140,21 @@ class AccountLedger:
         """Store a page of ``/sessions``."""
         self._book = None
         with self._database.transaction() as connection:
-            self._save_success(connection, "sessions", pause, response, keep=False)
+            self._save_success(connection, "sessions", pause, response, response.content.estimate)
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
         return Outcome(walk=walk)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and hold its totals."""
         with self._database.transaction() as connection:
-            self._save_success(connection, "energy", pause, response)
+            self._save_success(connection, "energy", pause, response, response.content)
             raise_marks(connection, self._account, _stated(response.content))
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
         """Store an API response that is shown as it is, and adds to no total."""
         with self._database.transaction() as connection:
-            self._save_success(connection, endpoint, pause, response)
+            self._save_success(connection, endpoint, pause, response, response.content)
         return Outcome()
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
@@ -188,12 +188,11 @@ class AccountLedger:
         endpoint: str,
         pause: Pause,
         response: ApiResponse[object],
-        *,
-        keep: bool = True,
+        kept: object,
     ) -> None:
         """Note, and count, a refresh that succeeded; its time is that of the request.
 
-        With ``keep`` the response is served again after a restart.
+        ``kept`` is the part of the response that is served again after a restart.
         """
         connection.execute(
             """INSERT INTO endpoints
@@ -218,13 +217,12 @@ class AccountLedger:
                ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
             [(self._account, endpoint, fault.field) for fault in response.malformed_fields],
         )
-        if keep:  # one that is as before is not written again
-            connection.execute(
-                """INSERT INTO last_answers VALUES (?, ?, ?)
-                   ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
-                   WHERE body != excluded.body""",
-                (self._account, endpoint, msgspec.json.encode(response.content)),
-            )
+        connection.execute(  # one that is as before is not written again
+            """INSERT INTO last_answers VALUES (?, ?, ?)
+               ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
+               WHERE body != excluded.body""",
+            (self._account, endpoint, msgspec.json.encode(kept)),
+        )
 
 
 def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
