@@ -81,11 +81,11 @@ def worth_so_far(t: Words, span: str, step: str, period: str) -> stat.Panel:
         .title(t(f"Worth about {period}", f"Ongeveer waard {period}"))
         .description(
             t(
-                f"An estimate, no payment: the credits of {period}, times the price that Joulo's own estimate takes,"
+                f"An estimate, no payment: the credits of {period}, times the price of Joulo's own estimate,"
                 " less its fee. Credits are sold later, for the price of that day; Joulo may give no price here.",
                 f"Een schatting, geen uitbetaling: de ERE's van {period}, maal de prijs waarmee Joulo zelf schat,"
-                " min de vergoeding van Joulo. ERE's worden later verkocht, voor de prijs van dan; soms geeft Joulo"
-                " hier geen prijs.",
+                " min de vergoeding van Joulo. ERE's worden later verkocht, voor de prijs van dan; soms geeft"
+                " Joulo hier geen prijs.",
             )
         )
         .unit("currencyEUR")

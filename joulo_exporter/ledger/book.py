@@ -48,6 +48,8 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
     """Finished ones."""
     duration_ms: int = 0
     """Of the finished ones."""
+    eligible_kwh_hundredths: int = 0
+    """Energy of sessions that count for ERE."""
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +79,8 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Start of the earliest of them."""
     persistent: bool
     """Whether the ledger outlives the process."""
+    eligibility_known: bool = False
+    """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
 
 
 _FIGURES = Totals.__struct_fields__
@@ -144,7 +148,18 @@ def _without_figures(
         sessions=sessions,
         back_to_seconds=back_to_seconds,
         persistent=persistent,
+        eligibility_known=_eligibility_known(connection, account),
     )
+
+
+def _eligibility_known(connection: sqlite3.Connection, account: int) -> bool:
+    known, unread = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0), "
+        "EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
+        "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)",
+        {"account": account},
+    ).fetchone()
+    return bool(known and not unread)
 
 
 def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, float | None]:

@@ -41,7 +41,7 @@ _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _SESSION_COLUMNS = (
     "s.id, s.charger_id, s.charger_nickname, s.started_at, s.ended_at, s.kwh_hundredths, "
-    "s.credits_hundredths, s.id_tag, s.live_at"
+    "s.credits_hundredths, s.id_tag, s.live_at, NULLIF(s.counts_for_ere, -1)"
 )
 
 
@@ -59,6 +59,8 @@ class RecordedSession(msgspec.Struct, frozen=True, gc=False):
     id_tag: str | None
     live_at_seconds: float | None
     """When ``/chargers`` showed it in progress last."""
+    counts_for_ere: int | None
+    """1 or 0."""
     next_start_seconds: float | None
     """Of a session in progress: when the charger's next one began, which shows that this one is over."""
 

@@ -28,14 +28,18 @@ UNDECIDED = "-"
 No true tag is spelled that way: ``normal_tag`` takes dashes out.
 """
 
+UNREAD = -1
+"""Eligibility of a session that was stored before the ledger kept it."""
+
 _COLUMNS = (
     "id, charger_id, charger_nickname, started_at, ended_at, end_is_final, kwh_hundredths, "
-    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn"
+    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn, counts_for_ere"
 )
 _NAMES = tuple(_COLUMNS.split(", "))
 
-_NOTHING = (0, 0, 0, 0, 0)
-"""Figures of no session: energy, credits, finished sessions, duration in ms, sessions."""
+_NOTHING = (0, 0, 0, 0, 0, 0, 0)
+"""Figures of no session: energy, credits, finished sessions, duration in ms, sessions, eligible energy, and
+sessions whose eligibility is known."""
 
 
 class StoredSession(msgspec.Struct, frozen=True, gc=False):
@@ -59,11 +63,19 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     generation: int = 0
     """The latest walk through the history that listed it; 0 if ``/sessions`` never did."""
     withdrawn: bool = False
+    counts_for_ere: int | None = None
+    """1 or 0; ``UNREAD`` until ``/sessions`` lists a session again that a ledger without this column had."""
 
     @property
     def last_known_end_seconds(self) -> float:
         """Return its end; of one that goes on after all, when ``/chargers`` showed it last."""
         return self.ended_at_seconds or self.live_at_seconds or 0.0
+
+    @property
+    def final_credits_hundredths(self) -> int | None:
+        """Return its ERE credits: 0 for one that never gets any, which the API gives as null as well."""
+        never = self.end_is_final and (self.kwh_hundredths == 0 or self.counts_for_ere == 0)
+        return 0 if self.credits_hundredths is None and never else self.credits_hundredths
 
 
 # Sightings ----------------------------------------------------------------------------------------
@@ -98,6 +110,7 @@ def listed(
         end_seen_at_seconds=learned_at_seconds if news else old.end_seen_at_seconds,
         generation=generation,
         withdrawn=False,
+        counts_for_ere=_eligibility(old, session),
     )
 
 
@@ -134,6 +147,11 @@ def goes_on(old: StoredSession | None, new: StoredSession) -> bool:
     return then == new
 
 
+def _eligibility(old: StoredSession, session: Session) -> int | None:
+    former = None if old.counts_for_ere == UNREAD else old.counts_for_ere
+    return former if session.counts_for_ere is None else int(session.counts_for_ere)
+
+
 def _latest(new: Value | None, old: Value | None) -> Value | None:
     return old if new is None else new
 
@@ -152,6 +170,8 @@ def contribution(session: StoredSession) -> dict[tuple[str, str], tuple[int, ...
         int(finished),
         _duration_ms(session),
         1,
+        (session.kwh_hundredths or 0) if session.counts_for_ere == 1 else 0,
+        int(session.counts_for_ere in {0, 1}),
     )
     tag = UNTAGGED if finished else UNDECIDED
     if session.id_tag:
@@ -210,7 +230,7 @@ def save_session(
     if old is None:
         connection.execute(
             f"INSERT INTO sessions (account, {_COLUMNS}) "  # noqa: S608 -- no value in it
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (account, *msgspec.structs.astuple(new)),
         )
     else:
@@ -241,13 +261,15 @@ def _change_totals(
         differences = [figure - former_figure for figure, former_figure in pairs]
         if any(differences):
             connection.execute(
-                """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                    ON CONFLICT (account, charger_id, tag) DO UPDATE SET
                      kwh_hundredths = kwh_hundredths + excluded.kwh_hundredths,
                      credits_hundredths = credits_hundredths + excluded.credits_hundredths,
                      sessions = sessions + excluded.sessions,
                      duration_ms = duration_ms + excluded.duration_ms,
-                     entries = entries + excluded.entries""",
+                     entries = entries + excluded.entries,
+                     eligible_kwh_hundredths = eligible_kwh_hundredths + excluded.eligible_kwh_hundredths,
+                     eligibility_known = eligibility_known + excluded.eligibility_known""",
                 (account, *key, *differences),
             )
 

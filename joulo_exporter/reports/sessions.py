@@ -44,6 +44,7 @@ _COLUMNS = (
     Column("TAG"),
     Column("KWH", right=True),
     Column("CREDITS", right=True),
+    Column("ELIGIBLE"),
 )
 
 
@@ -76,6 +77,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     in_progress: bool
     kwh_hundredths: int | None
     credits_hundredths: int | None
+    counts_for_ere: bool | None
 
     @property
     def duration_s(self) -> float | None:
@@ -125,6 +127,7 @@ def _row(session: RecordedSession, account: str, labels: dict[str, str], vehicle
         in_progress=session.ended_at_seconds is None and session.next_start_seconds is None,
         kwh_hundredths=session.kwh_hundredths,
         credits_hundredths=session.credits_hundredths,
+        counts_for_ere=None if session.counts_for_ere is None else bool(session.counts_for_ere),
     )
 
 
@@ -182,7 +185,7 @@ class _Total:
 
     def cells(self, name: str, *, named: bool) -> Cells:
         figures = (hundredths_text(self._kwh), hundredths_text(self._credits))
-        return (*(("",) if named else ()), name, count_text(self._sessions), "", "", "", "", "", *figures)
+        return (*(("",) if named else ()), name, count_text(self._sessions), "", "", "", "", "", *figures, "")
 
 
 def _cells(row: SessionRow, *, named: bool) -> Cells:
@@ -200,6 +203,7 @@ def _cells(row: SessionRow, *, named: bool) -> Cells:
         row.id_tag or UNKNOWN,
         UNKNOWN if row.kwh_hundredths is None else hundredths_text(row.kwh_hundredths),
         UNKNOWN if row.credits_hundredths is None else hundredths_text(row.credits_hundredths),
+        UNKNOWN if row.counts_for_ere is None else ("yes" if row.counts_for_ere else "no"),
     )
 
 
@@ -261,6 +265,7 @@ _FIELDS: dict[str, Callable[[SessionRow], object]] = {
     "duration_seconds": lambda row: None if row.duration_s is None else round(row.duration_s),
     "kwh": lambda row: _figure(row.kwh_hundredths),
     "ere_credits": lambda row: _figure(row.credits_hundredths),
+    "counts_for_ere": attrgetter("counts_for_ere"),
 }
 
 
