@@ -104,7 +104,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     energy: Energy | None = None
     """``None`` before the first API response, and once the last one is too old."""
     ere_estimate: EreEstimate | None = None
-    """The same; also while ``/sessions`` does not give it."""
+    """The same; ``None`` where ``/sessions`` does not give it, too."""
     ere_position: ErePosition | None = None
     """The same."""
     ere_price: ErePrice | None = None

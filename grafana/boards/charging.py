@@ -52,7 +52,7 @@ def charging(language: Language) -> model.Dashboard:
         board.with_panel(energy_so_far(t, span, step, t(english, dutch)))
     for span, step, english, dutch in _PERIODS:
         board.with_panel(credits_so_far(t, span, step, t(english, dutch)))
-    for span, step, english, dutch in _PERIODS[2:]:  # a day's is cents
+    for span, step, english, dutch in _PERIODS[2:]:  # credits of less may still be to come
         board.with_panel(worth_so_far(t, span, step, t(english, dutch)))
     return (
         board.with_row(dashboard.Row(t("History", "Verloop")))
