@@ -204,6 +204,7 @@ class Accounts:
             plan.key,
             configured_labels=plan.chargers,
             vehicles=plan.settings.tags.vehicles,
+            max_power_kw=plan.api.max_power_kw,
         )
 
     def _started(self, plan: Plan, settings: PollSettings, ledger: AccountLedger, token: AccountToken) -> _Running:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from joulo_exporter.accounts import account_settings
 from joulo_exporter.api import JouloClient, open_session
 from joulo_exporter.config import format_duration
-from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerLockedError
+from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
-from joulo_exporter.ledger.reader import open_for_command, recorded_endpoints
+from joulo_exporter.ledger.reader import open_for_command, read_ledger, recorded_endpoints
 from joulo_exporter.models import SessionPage
 from joulo_exporter.poller import account_tasks
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
@@ -53,6 +54,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         results = [
             _say_recorded(config, account, known.get(account.name or "", {}), say) for account in config.accounts
         ]
+        _say_excess(config, say)
         return all(results)
     if ledger.note is not None:
         say(f"Note: {ledger.note}.")
@@ -61,7 +63,17 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
             results = [await _Check(config, account, ledger, session, say).run() for account in config.accounts]
     finally:
         ledger.database.close()
+    _say_excess(config, say)
     return all(results)
+
+
+def _say_excess(config: Config, say: Callable[[str], None]) -> None:
+    """Say which counters are held above the truth: no fault, but nothing lowers them without a command."""
+    with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
+        for account in config.accounts:
+            for text in reader.excess(account.name or "", config.vehicles):
+                name = f"{account.name}, " if account.name else ""
+                say(f"Note: held above the truth, {name}{text}; joulo-exporter settle lets it fall.")
 
 
 def _say_recorded(
@@ -116,7 +128,11 @@ class _Check:
         self._say = say
         self._known = ledger.endpoints.get(account.name or "", {})
         self._ledger = AccountLedger(
-            ledger.database, account.name or "", configured_labels=config.chargers, vehicles=config.vehicles
+            ledger.database,
+            account.name or "",
+            configured_labels=config.chargers,
+            vehicles=config.vehicles,
+            max_power_kw=config.api.max_power_kw,
         )
 
     async def run(self) -> bool:

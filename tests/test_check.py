@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from aioresponses import CallbackResult
 from support.command_line import run
-from support.ledger_rig import LedgerRig
+from support.ledger_rig import LedgerRig, finished, live
 
 from joulo_exporter.ledger import AccountLedger, Database
 
@@ -235,6 +235,22 @@ def test_the_token_goes_out_in_the_header_alone(check):
     check.serve(chargers={"callback": respond})
     check()
     assert seen == [(f"{URL}/chargers", f"Bearer {TOKEN}")]
+
+
+def test_what_is_held_above_the_truth_is_named_and_no_fault(check):
+    rig = LedgerRig(check.folder, name="")
+    rig.chargers(live(None))
+    for kwh in (933_480, 730):
+        rig.whole_walk([finished("s", kwh_hundredths=kwh)], size=100)
+        rig.book()
+    note = "Note: held above the truth, {}: 9327.50 kWh; joulo-exporter settle lets it fall."
+    notes = [note.format("c1"), note.format("unknown")]
+    check.serve()
+    status, lines = check()
+    assert (status, lines[-2:]) == (0, notes)  # beside the exporter
+    rig.close()
+    status, lines = check()
+    assert (status, lines[-2:]) == (0, notes)
 
 
 # The ledger: another user's, none, or a damaged one -----------------------------------------------

@@ -45,9 +45,12 @@ def listed_keys() -> set[str]:
 
 def known_keys(folder: Path, section: str) -> set[str]:
     """Return the keys that the configuration knows in a section, as its own error lists them."""
-    sections = {"": {"zzzzzz": 1}, "accounts[]": {"accounts": [{"zzzzzz": 1}]}}
+    content = {"zzzzzz": 1}
+    if section:
+        name = section.removesuffix("[]")
+        content = {name: content if name == section else [content]}
     path = folder / "joulo.yml"
-    path.write_text(yaml.safe_dump(sections.get(section, {section: {"zzzzzz": 1}})), "utf-8")
+    path.write_text(yaml.safe_dump(content), "utf-8")
     with pytest.raises(ConfigError, match="unknown key; known here: ") as caught:
         load_config(path, {"JOULO_TOKEN": "joulo_abc"})
     names = str(caught.value).partition("known here: ")[2].split(", ")

@@ -150,8 +150,8 @@ class JouloClient:
 
     Args:
         session: the connection pool, as ``open_session`` makes it; it stays the caller's.
-        api: URL, proxy and trusted certificates of the API, and the timeout for all of a
-            request: waiting for a free connection, connecting, body and decoding.
+        api: URL, proxy and trusted certificates of the API, the timeout for all of a request (waiting for a free
+            connection, connecting, body and decoding), and the power that is believed.
         token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a
             client of public endpoints, to which no token is ever sent.
         clock: wall time in Unix seconds, for a date in ``Retry-After`` and the plausibility of moments.
@@ -194,7 +194,7 @@ class JouloClient:
         deadline_s = loop.time() + self._api.timeout_s
         # A byte order mark may be passed over instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
-        response = _parsed(endpoint, body, Plausibility(self._clock()))
+        response = _parsed(endpoint, body, Plausibility(self._clock(), self._api.max_power_kw))
         if self._unknown is not None:
             self._unknown.note(endpoint.name, response.unknown_fields)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -31,8 +32,9 @@ from joulo_exporter.config import (
     load_config,
     of_shard,
 )
-from joulo_exporter.errors import ConfigError, JouloExporterError
+from joulo_exporter.errors import ConfigError, JouloExporterError, LedgerError
 from joulo_exporter.models.tag import Tags
+from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.sharding import find_shard
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from joulo_exporter.ledger.reader import LedgerReader
+    from joulo_exporter.reports import Selection
     from joulo_exporter.service import Service, WebOptions
     from joulo_exporter.sharding import Shard
 
@@ -48,6 +51,28 @@ EXIT_USAGE = 2
 
 _LONGEST_STEP_S = 300.0
 """Prometheus takes a series for gone when it has no sample for so long."""
+
+_SETTLED = {
+    "charger_kwh_hundredths": ("joulo_total_kwh", 100),
+    "charger_credits_hundredths": ("joulo_ere_credits_total", 100),
+    "charger_sessions": ("joulo_sessions_total", 1),
+    "charger_duration_ms": ("joulo_session_seconds_total", 1000),
+    "charger_eligible_kwh_hundredths": ("joulo_eligible_kwh_total", 100),
+    "vehicle_kwh_hundredths": ("joulo_vehicle_kwh_total", 100),
+    "vehicle_credits_hundredths": ("joulo_vehicle_ere_credits_total", 100),
+    "vehicle_eligible_kwh_hundredths": ("joulo_vehicle_eligible_kwh_total", 100),
+    "vehicle_sessions": ("joulo_vehicle_sessions_total", 1),
+    "account_kwh": ("joulo_account_kwh_total", 100),
+    "account_credits": ("joulo_account_ere_credits_total", 100),
+    "account_sessions": ("joulo_account_sessions_total", 1),
+    "meter_wh": ("joulo_charger_meter_kwh_total", 1000),
+}
+"""The metric of each series of marks that has one, and units of a mark in one unit of the metric."""
+
+_RESET = """\
+Prometheus takes each fall for a reset of the counter: increase() and rate() over a range that has the fall in it
+count the whole value after it as new, next to the rise that was wrong. A range that begins after the next start of
+the exporter is right; others are once the samples from the wrong rise until now are deleted: docs/ledger.md."""
 
 _DEMO_VEHICLES = {"04A1B2C3D4E580": "tesla", "DEADBEEF12345678": "zoe"}
 
@@ -240,7 +265,7 @@ def _invite(scheme: str, prefix: str, addresses: list[str]) -> None:
     say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
 
 
-# sessions, tags and backfill: reports on the ledger, without a request, so that they need no token ----
+# sessions, statement, tags and backfill: reports on the ledger, without a request, so that they need no token ----
 
 
 def _print_sessions(options: argparse.Namespace) -> int:
@@ -251,18 +276,63 @@ def _print_sessions(options: argparse.Namespace) -> int:
     _refuse_reversed(options)
     config = _report_config(options)
     tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
-    selection = reports.Selection(
+    selection = _selection(options)
+    with read_ledger(config.storage_path) as reader:
+        reports.refuse_unknown(reader, tags, selection)
+        _say_completeness(reader, reader.accounts)
+        write(
+            reports.report(
+                lambda: reports.session_rows(reader, tags, config.tariffs, selection),
+                options.format,
+                by=options.by,
+                named=any(reader.accounts),
+                priced=bool(config.tariffs.entries),
+            )
+        )
+    return 0
+
+
+def _print_statement(options: argparse.Namespace) -> int:
+    """Print a statement of home charging as HTML, CSV or JSON."""
+    from joulo_exporter import reports  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
+
+    _refuse_reversed(options)
+    config = _report_config(options)
+    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
+    tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
+    selection = _selection(options)
+    with read_ledger(config.storage_path) as reader:
+        reports.refuse_unknown(reader, tags, selection)
+        configured = {account.name or "" for account in config.accounts}
+        accounts = [name for name in reader.accounts if name in configured] or reader.accounts
+        _say_completeness(reader, accounts)
+        statement = reports.make_statement(
+            reader,
+            accounts,
+            reports.session_rows(reader, tags, tariffs, selection),
+            tariffs,
+            selection,
+            agreed_price=options.price is not None,
+            now_seconds=time.time(),
+        )
+    for line in statement.summary():
+        complain(line)
+    write(
+        reports.STATEMENT_FORMATS[options.format](statement, options.language or reports.language_of(os.environ))
+    )
+    return 0
+
+
+def _selection(options: argparse.Namespace) -> Selection:
+    from joulo_exporter.reports import Selection  # noqa: PLC0415 -- see the module
+
+    return Selection(
         from_seconds=options.from_seconds,
         to_seconds=options.to_seconds,
         charger=options.charger,
         vehicle=options.vehicle,
     )
-    with read_ledger(config.storage_path) as reader:
-        reports.refuse_unknown(reader, tags, selection)
-        _say_completeness(reader, reader.accounts)
-        text_of = reports.FORMATS[options.format]
-        write(text_of(lambda: reports.session_rows(reader, tags, selection), named=any(reader.accounts)))
-    return 0
 
 
 def _print_tags(options: argparse.Namespace) -> int:
@@ -309,6 +379,40 @@ def _print_backfill(options: argparse.Namespace) -> int:
     return 0
 
 
+def _settle(options: argparse.Namespace) -> int:
+    """Let counters fall to the truth, and say what Prometheus makes of it."""
+    from joulo_exporter.ledger import AccountLedger, Database  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
+    from joulo_exporter.reports.text import completeness_text, ledger_of  # noqa: PLC0415 -- see the module
+
+    lines: list[str] = []
+    config = _report_config(options)
+    with read_ledger(config.storage_path) as reader:  # where there is no ledger, none is made
+        accounts = [account.name or "" for account in config.accounts if (account.name or "") in reader.accounts]
+        labels = {label for account in accounts for label in reader.labels(account).values()}
+        for account in accounts:
+            known = reader.completeness(account)
+            if not known.complete:
+                raise LedgerError(f"{ledger_of(account)} {completeness_text(known)}; nothing falls before")
+    if options.charger is not None and options.charger not in labels:
+        raise ConfigError(
+            f"--charger: {options.charger!r} is not in the ledger; "
+            f"it has {', '.join(sorted(labels)) or 'none yet'}"
+        )
+    with contextlib.closing(Database(config.storage_path)) as database:
+        for account in accounts:
+            ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=config.vehicles)
+            for fall in ledger.settle(options.charger):
+                if fall.series in _SETTLED:
+                    metric, unit = _SETTLED[fall.series]
+                    name = " ".join(filter(None, (account, fall.name)))
+                    lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
+    for line in lines:
+        say(line)
+    say(_RESET if lines else "No counter is held above the truth: nothing falls.")
+    return 0
+
+
 def _refuse_reversed(options: argparse.Namespace) -> None:
     start, end = options.from_seconds, options.to_seconds
     if start is not None and end is not None and end <= start:
@@ -344,6 +448,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
     "check": _check,
     "sessions": _print_sessions,
+    "statement": _print_statement,
     "tags": _print_tags,
     "backfill": _print_backfill,
+    "settle": _settle,
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from joulo_exporter import __version__, logs
 from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
 from joulo_exporter.errors import ConfigError
+from joulo_exporter.models.tariffs import parse_price
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +58,18 @@ examples:
   joulo-exporter sessions --from=2026-06 --to=2026-06
   joulo-exporter sessions --format=csv --from=2026 --to=2026 --charger=oprit > 2026.csv
   joulo-exporter sessions --format=json --vehicle=tesla | jq 'map(.kwh) | add'
+  joulo-exporter sessions --by=month --from=2026 --to=2026
+"""
+
+_STATEMENT_EPILOG = """\
+Sessions count by when they began; a session in progress is left out. Prices are those of tariffs: in the
+configuration file, or the one of --price. A browser prints the HTML, to paper or to a PDF. CSV has the sessions
+alone; JSON has energy in hundredths of a kWh and money in cents. Works while the exporter runs.
+
+examples:
+  joulo-exporter statement --from=2026-06 --to=2026-06 > statement.html
+  joulo-exporter statement --from=2026 --to=2026 --vehicle=tesla --price=0.27 --language=nl > 2026.html
+  joulo-exporter statement --format=json --from=2026-04 --to=2026-06 | jq .total.cost_cents
 """
 
 _TAGS_EPILOG = """\
@@ -65,6 +78,15 @@ Spellings that differ in case, blanks, colons and dashes are one tag. Works whil
 examples:
   joulo-exporter tags --config.file=/etc/joulo-exporter.yml
   joulo-exporter tags --evcc --config.file=/etc/joulo-exporter.yml
+"""
+
+_SETTLE_EPILOG = """\
+Stop the exporter first. Prometheus takes each fall for a counter reset; docs/ledger.md says what that means, and
+how queries over the past stay right.
+
+examples:
+  joulo-exporter settle --config.file=/etc/joulo-exporter.yml
+  joulo-exporter settle --config.file=/etc/joulo-exporter.yml --charger=oprit
 """
 
 _BACKFILL_EPILOG = """\
@@ -171,9 +193,15 @@ def _add_commands(parser: Parser) -> None:
     _add_sessions_flags(
         add("sessions", "print the sessions of the ledger as a table, CSV or JSON", _SESSIONS_EPILOG)
     )
+    _add_statement_flags(
+        add("statement", "print sessions and their cost for an employer or the tax office", _STATEMENT_EPILOG)
+    )
     tags = add("tags", "print the RFID tags seen, with vehicle, sessions, kWh and last use", _TAGS_EPILOG)
     tags.add_argument("--evcc", action="store_true", default=False,
         help="print the vehicles for EVCC's configuration, as YAML")  # fmt: skip
+    settle = add("settle", "let counters that are held above the truth fall to it, once", _SETTLE_EPILOG)
+    settle.add_argument("--charger", default=None, metavar="LABEL",
+        help="only the counters of this charger, by its label in the metrics")  # fmt: skip
     _add_backfill_flags(
         add("backfill", "print the history as OpenMetrics, to import into Prometheus", _BACKFILL_EPILOG)
     )
@@ -246,6 +274,23 @@ def _add_span_flags(parser: argparse.ArgumentParser, subject: str) -> None:
 def _add_sessions_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--format", choices=("table", "csv", "json"), default="table", help="form of the output (default: table)")
+    add("--by", choices=("month", "quarter", "year", "vehicle", "charger"), default=None,
+        help="totals of these alone")  # fmt: skip
+    _add_selection_flags(parser)
+
+
+def _add_statement_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--format", choices=("html", "csv", "json"), default="html", help="form of the output (default: html)")
+    add("--language", choices=("nl", "en"), default=None,
+        help="language of the HTML (default: that of the locale: nl for a Dutch one, else en)")  # fmt: skip
+    add("--price", type=_checked(parse_price), default=None, metavar="EUROS",
+        help="price of a kWh for all sessions, such as 0.27, in place of the configuration's tariffs")  # fmt: skip
+    _add_selection_flags(parser)
+
+
+def _add_selection_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     _add_span_flags(parser, "sessions that began")
     add("--charger", default=None, metavar="LABEL", help="only this charger, by its label in the metrics")
     add("--vehicle", default=None, metavar="NAME", help="only this vehicle of the configuration, or unknown")

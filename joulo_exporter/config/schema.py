@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,12 +13,16 @@ from msgspec import Meta, field
 from joulo_exporter.config import values
 from joulo_exporter.config.files import Authorities, Where, read_authorities
 from joulo_exporter.config.tokens import Secret, TokenSource
-from joulo_exporter.config.values import DEFAULT_API_URL, Duration, Switch, Text
-from joulo_exporter.models.tag import IdTagMode, normal_tag
+from joulo_exporter.config.values import DEFAULT_API_URL, Duration, Power, Switch, Text
+from joulo_exporter.models.tag import UNKNOWN_VEHICLE, IdTagMode, normal_tag
+from joulo_exporter.models.tariffs import Tariff, Tariffs, parse_day, parse_price
 from joulo_exporter.sharding import ALONE, Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from datetime import date
+
+Value = TypeVar("Value")
 
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
 DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")
@@ -100,11 +104,28 @@ class HistoryConfig(Section, frozen=True):
     """The time after which the whole history is fetched again, for corrections."""
 
 
+class PlausibilitySection(Section, frozen=True):
+    """Bounds of what is believed of the API."""
+
+    max_power: Power = Power("50")
+    """Mean power of a session that no charger exceeds."""
+
+
 class StorageSection(Section, frozen=True):
     """The ledger's place."""
 
     path: Annotated[Text, _like(str(DEFAULT_STORAGE_PATH), values.printed_fault)] = Text("/var/lib/joulo-exporter")
     """A folder, below the one of the configuration file if the path is relative."""
+
+
+class TariffSection(Section, frozen=True):
+    """A price of the electricity, by the day on which a session began, local time."""
+
+    from_day: Annotated[Text, _like("2026-01-01")] | None = field(name="from", default=None)
+    """The first day."""
+    euro_per_kwh: Annotated[Text, _like("0.2534")] | None = None
+    vehicle: Annotated[Text, _like("tesla")] | None = None
+    """A vehicle whose sessions have this price; by default all that have none of their own."""
 
 
 class ConfigFile(Section, frozen=True):
@@ -118,6 +139,7 @@ class ConfigFile(Section, frozen=True):
     stale_after: Duration = Duration(900)
     """Age at which values of an endpoint that fails disappear from the scrape."""
     history: HistoryConfig = HistoryConfig()
+    plausibility: PlausibilitySection = PlausibilitySection()
     vehicles: Annotated[dict[str, Text], _like("{DEADBEEF12345678: tesla}", values.vehicle_fault)] = field(
         default_factory=dict
     )
@@ -126,6 +148,8 @@ class ConfigFile(Section, frozen=True):
         dict[str, Text], _like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name_fault)
     ] = field(default_factory=dict)
     """The ``charger`` label of a charger id, in place of the slug that the API gives."""
+    tariffs: Annotated[tuple[TariffSection, ...], _like("`- {from: 2026-01-01, euro_per_kwh: 0.2534}`")] = ()
+    """Prices of the electricity, for the cost of sessions."""
     id_tags: IdTagMode = "show"
     """RFID tags in labels: as they are, as hashes, or not at all."""
     storage: StorageSection = StorageSection()
@@ -160,6 +184,8 @@ class ApiConfig(msgspec.Struct, frozen=True):
     """The public price feed in full, where no token is sent; next to an API on this machine, a simulator's."""
     authorities: Authorities | None = None
     """Certificates that sign for the API and a proxy; ``None`` for those that this machine trusts."""
+    max_power_kw: float = 50.0
+    """Mean power of a charger's session that is believed at most."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -179,6 +205,7 @@ class Config(msgspec.Struct, frozen=True):
     storage_path: Path
     collectors: frozenset[str] = frozenset()
     """The optional endpoints that are asked."""
+    tariffs: Tariffs = Tariffs()
     shard: Shard = ALONE
     """The shard whose accounts these are: with several shards ``accounts`` can be empty."""
 
@@ -228,6 +255,7 @@ def load_config(
 
         file = decode(where, read_yaml(path, "--config.file"), ConfigFile)
     api = _api(where.child("api"), file.api, folder, environ)
+    api = msgspec.structs.replace(api, max_power_kw=float(file.plausibility.max_power))
     if not values.is_loopback(api.url):
         _require_floors(where.child("intervals"), file.intervals)
         _require_floors(where.child("history"), file.history)
@@ -243,6 +271,7 @@ def load_config(
         stale_after_s=float(file.stale_after),
         history=file.history,
         vehicles=_names(where.child("vehicles"), file.vehicles, "tag", normal_tag),
+        tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
         chargers=_names(where.child("chargers"), file.chargers, "charger", str.strip),
         id_tags=file.id_tags,
         storage_path=storage_path or folder / file.storage.path,
@@ -352,3 +381,32 @@ def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable
             raise where.item(position).fault(f"is the same {kind} as an entry above; keep one")
         names[key] = str(name)
     return MappingProxyType(names)
+
+
+# Tariffs ------------------------------------------------------------------------------------
+
+
+def _tariffs(where: Where, sections: Iterable[TariffSection], vehicles: Collection[str]) -> Tariffs:
+    tariffs: dict[tuple[date, str | None], Tariff] = {}
+    for position, section in enumerate(sections):
+        here = where.item(position)
+        vehicle = None if section.vehicle is None else str(section.vehicle)
+        if vehicle not in {None, UNKNOWN_VEHICLE, *vehicles}:
+            raise here.child("vehicle").fault(
+                "is no vehicle of the configuration; write one of the names under vehicles, or unknown"
+            )
+        from_day = _parsed(here, "from", section.from_day, parse_day)
+        if (from_day, vehicle) in tariffs:
+            raise here.fault("begins on the same day as an entry above, for the same vehicle; keep one")
+        price = _parsed(here, "euro_per_kwh", section.euro_per_kwh, parse_price)
+        tariffs[from_day, vehicle] = Tariff(from_day, price, vehicle)
+    return Tariffs(tuple(tariffs.values()))
+
+
+def _parsed(where: Where, key: str, text: str | None, parse: Callable[[str], Value]) -> Value:
+    if text is None:
+        raise where.fault(f"has no {key}; write it as in {{from: 2026-01-01, euro_per_kwh: 0.2534}}")
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise where.child(key).fault(str(error)) from None

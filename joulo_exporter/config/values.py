@@ -33,6 +33,26 @@ class Switch(int):
         return super().__new__(cls, text.lower() == "true")
 
 
+_POWER = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?(?:kW)?", re.ASCII)
+
+
+class Power(float):
+    """Kilowatts that the file writes as a number, or with the unit: ``50``, ``50kW``."""
+
+    EXAMPLE = "50kW"
+
+    def __new__(cls, text: str) -> Self:
+        """Read the text.
+
+        Raises:
+            ValueError: it is no such power, or 0; the message is a predicate without the text.
+        """
+        match = _POWER.fullmatch(text)
+        if match is None or float(match[1]) == 0:
+            raise ValueError("is no power above 0; write kilowatts, such as 50 or 50kW")
+        return super().__new__(cls, match[1])
+
+
 # Durations ----------------------------------------------------------------------------------
 
 _DAY_MS = 24 * 60 * 60 * 1000

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.ledger import chargers, history
-from joulo_exporter.ledger.book import raise_marks, read_book
+from joulo_exporter.ledger.book import Limits, believe, raise_marks, read_book, settle
+from joulo_exporter.models import Energy
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from joulo_exporter.errors import ApiError
-    from joulo_exporter.ledger.book import Book
+    from joulo_exporter.ledger.book import Book, Fall
     from joulo_exporter.ledger.database import Database
     from joulo_exporter.ledger.history import PageRequest, Walk
-    from joulo_exporter.models import ApiResponse, Charger, Energy, SessionPage
+    from joulo_exporter.models import ApiResponse, Charger, SessionPage
 
 PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
@@ -64,6 +65,7 @@ class AccountLedger:
         name: the account's name; an empty one for the single account without a name.
         configured_labels: the configuration's labels, by charger id.
         vehicles: the configuration's vehicles, by tag as ``models.tag.normal_tag`` spells it.
+        max_power_kw: mean power that no charger exceeds; bounds the rise of the totals of ``/energy``.
     """
 
     def __init__(
@@ -73,10 +75,12 @@ class AccountLedger:
         *,
         configured_labels: Mapping[str, str],
         vehicles: Mapping[str, str],
+        max_power_kw: float = 50.0,
     ) -> None:
         self._database = database
         self._labels = configured_labels
         self._vehicles = vehicles
+        self._max_power_kw = max_power_kw
         self._book: Book | None = None
         """The last one, as long as only energy and readings have changed."""
         self._book_of = (0, False)
@@ -145,10 +149,18 @@ class AccountLedger:
         return Outcome(walk=walk)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
-        """Store an API response of ``/energy``, and hold its totals."""
+        """Store an API response of ``/energy``, and hold its totals as far as they are believed."""
+        stated = energy_figures(response.content)
         with self._database.transaction() as connection:
+            former = connection.execute(
+                "SELECT succeeded_at FROM endpoints WHERE account = ? AND endpoint = 'energy'", (self._account,)
+            ).fetchone()
+            limits = Limits(self._max_power_kw, len(chargers.pinned_labels(connection, self._account)))
             self._save_success(connection, "energy", pause, response, response.content)
-            raise_marks(connection, self._account, _stated(response.content))
+            now_seconds = pause.requested_at_seconds
+            former_seconds = former[0] if former and former[0] else now_seconds
+            believed = believe(connection, self._account, stated, limits, now_seconds, former_seconds)
+            raise_marks(connection, self._account, believed)
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
@@ -156,6 +168,19 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, endpoint, pause, response, response.content)
         return Outcome()
+
+    def settle(self, charger: str | None) -> list[Fall]:
+        """Let counters that are held above the truth fall to it, and return them.
+
+        Args:
+            charger: label of the only charger whose counters fall; ``None`` for all counters of the account,
+                whose history must be complete.
+        """
+        self._book = None
+        with self._database.transaction() as connection:
+            known = load_endpoints(connection, self._account).get("energy")
+            energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
+            return settle(connection, self._account, self._vehicles, energy_figures(energy), charger)
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
         """Return the account as it is to be served; the returned totals are held from now on.
@@ -225,7 +250,8 @@ class AccountLedger:
         )
 
 
-def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
+def energy_figures(energy: Energy) -> dict[tuple[str, str], int | None]:
+    """Return the totals of ``/energy`` by the series and key of their marks."""
     return {
         ("account_kwh", "ere"): energy.kwh_hundredths,
         ("account_kwh", "all"): energy.kwh_all_hundredths,

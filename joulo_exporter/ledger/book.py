@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from operator import add
+from operator import add, sub
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +16,9 @@ import msgspec
 from joulo_exporter.ledger.chargers import pinned_labels, read_meters
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
+from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE
+from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,6 +32,12 @@ NEWS_SHOWN_S = 3600.0
 
 _MOST_NEWS = 200
 """Bounds the series of an account that has been away for a day."""
+
+_SESSIONS_AN_HOUR = 12.0
+"""More sessions than a charger has in an hour."""
+
+_CONFIRMATIONS = 2
+"""API responses that have to go on from a total before it is believed, if the chargers cannot explain it."""
 
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
@@ -79,8 +87,18 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Start of the earliest of them."""
     persistent: bool
     """Whether the ledger outlives the process."""
+    unreadable: int = 0
+    """Sessions of the history that cannot be used: without an id, or finished without energy."""
+    charger_excess: Mapping[str, Totals] = {}
+    """Figures of ``chargers`` that are held above the truth, less the truth, by charger id."""
+    vehicle_excess: Mapping[str, Totals] = {}
+    """The same by vehicle."""
     eligibility_known: bool = False
     """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
+
+    def excess_texts(self) -> tuple[str, ...]:
+        """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
+        return excess_texts(self.labels, self.charger_excess, self.vehicle_excess)
 
 
 _FIGURES = Totals.__struct_fields__
@@ -114,14 +132,20 @@ def read_book(
     book = former or _without_figures(connection, account, now_seconds, persistent=persistent)
     by_charger_id: dict[str, Totals] = {}
     by_vehicle_name: dict[str, Totals] = {}
+    charger_excess: dict[str, Totals] = {}
+    vehicle_excess: dict[str, Totals] = {}
     if book.complete:
         rows = totals_by_tag(connection, account)
         by_charger_id, by_vehicle_name, risen = held_totals(rows, book.labels, vehicles, marks)
         raise_marks(connection, account, risen)
+        charger_excess = excess(by_charger_id, by_charger(rows))
+        vehicle_excess = excess(by_vehicle_name, by_vehicle(rows, vehicles))
     return msgspec.structs.replace(
         book,
         chargers=by_charger_id,
         vehicles=by_vehicle_name,
+        charger_excess=charger_excess,
+        vehicle_excess=vehicle_excess,
         meters=read_meters(connection, account),
         marks={key: value for key, value in marks.items() if key[0] in API_COUNTERS},
     )
@@ -130,7 +154,8 @@ def read_book(
 def _without_figures(
     connection: sqlite3.Connection, account: int, now_seconds: float, *, persistent: bool
 ) -> Book:
-    sessions, back_to_seconds = count_sessions(connection, account)
+    sessions, without_energy, back_to_seconds = count_sessions(connection, account)
+    walk = load_walk(connection, account)
     return Book(
         labels=pinned_labels(connection, account),
         chargers={},
@@ -144,9 +169,10 @@ def _without_figures(
         },
         meters={},
         marks={},
-        complete=load_walk(connection, account).complete,
+        complete=walk.complete,
         sessions=sessions,
         back_to_seconds=back_to_seconds,
+        unreadable=walk.unreadable + without_energy,
         persistent=persistent,
         eligibility_known=_eligibility_known(connection, account),
     )
@@ -162,14 +188,18 @@ def _eligibility_known(connection: sqlite3.Connection, account: int) -> bool:
     return bool(known and not unread)
 
 
-def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, float | None]:
-    """Return how many sessions the ledger has, without the withdrawn ones, and the start of the earliest."""
-    sessions, back_to_seconds = connection.execute(
-        "SELECT (SELECT SUM(entries) FROM totals WHERE account = :account), "
-        "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0)",
+def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, int, float | None]:
+    """Return how many sessions the ledger has, how many of them finished without energy, and the earliest start.
+
+    The withdrawn ones are left out.
+    """
+    sessions, without_energy, back_to_seconds = connection.execute(
+        "SELECT SUM(entries), SUM(without_energy), "
+        "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0) "
+        "FROM totals WHERE account = :account",
         {"account": account},
     ).fetchone()
-    return sessions or 0, back_to_seconds
+    return sessions or 0, without_energy or 0, back_to_seconds
 
 
 def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
@@ -241,6 +271,81 @@ def held_totals(
     )
 
 
+def excess(held: Mapping[str, Totals], truth: Mapping[str, Totals]) -> dict[str, Totals]:
+    """Return by how much each total is held above the truth; zeros where it is not."""
+    return {
+        key: Totals(*map(sub, msgspec.structs.astuple(totals), msgspec.structs.astuple(truth.get(key, Totals()))))
+        for key, totals in held.items()
+    }
+
+
+def excess_texts(
+    labels: Mapping[str, str], chargers: Mapping[str, Totals], vehicles: Mapping[str, Totals]
+) -> tuple[str, ...]:
+    """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
+    named = [(labels.get(charger_id, charger_id), totals) for charger_id, totals in chargers.items()]
+    return tuple(
+        f"{name}: {value / 100:.2f} {unit}"
+        for name, totals in (*named, *vehicles.items())
+        for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "ERE credits"))
+        if value
+    )
+
+
+class Fall(msgspec.Struct, frozen=True):
+    """A counter that falls to the truth."""
+
+    series: str
+    """As in the marks."""
+    name: str
+    """Label of the charger, name of the vehicle, or scope."""
+    held: float
+    truth: float
+
+
+def settle(
+    connection: sqlite3.Connection,
+    account: int,
+    vehicles: Mapping[str, str],
+    stated: Mapping[tuple[str, str], int | None],
+    charger: str | None,
+) -> list[Fall]:
+    """Lower the marks to the truth, and return those that have fallen.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        vehicles: the configuration's vehicles, by tag.
+        stated: the last totals of ``/energy``, by series and key of their marks.
+        charger: label of the only charger whose counters fall; ``None`` for all counters of the account.
+    """
+    rows = totals_by_tag(connection, account)
+    sums, meters = by_charger(rows), read_meters(connection, account)
+    truths: list[tuple[str, str, str, float | None]] = []  # series, key, name, value
+    for charger_id, label in pinned_labels(connection, account).items():
+        if charger in {None, label}:
+            figures = msgspec.structs.astuple(sums.get(charger_id, Totals()))
+            truths += ((s, charger_id, label, value) for s, value in zip(_CHARGER_SERIES, figures, strict=True))
+            meter = meters.get(charger_id)
+            truths.append(("meter_wh", charger_id, label, meter.wh if meter else None))
+    if charger is None:
+        for name, totals in by_vehicle(rows, vehicles).items():
+            definition, figures = vehicle_definition(name, vehicles), msgspec.structs.astuple(totals)
+            truths += ((s, definition, name, value) for s, value in zip(_VEHICLE_SERIES, figures, strict=True))
+        truths += ((series, scope, scope, value) for (series, scope), value in stated.items())
+    marks = read_marks(connection, account)
+    falls = []
+    for series, key, name, truth in truths:
+        mark = marks.get((series, key))
+        if truth is not None and mark is not None and mark > truth:
+            falls.append(Fall(series, name, mark, truth))
+            connection.execute(
+                "UPDATE marks SET value = ? WHERE account = ? AND series = ? AND key = ?",
+                (truth, account, series, key),
+            )
+    return falls
+
+
 def raise_marks(
     connection: sqlite3.Connection, account: int, values: Mapping[tuple[str, str], float | None]
 ) -> None:
@@ -256,6 +361,75 @@ def read_marks(connection: sqlite3.Connection, account: int) -> Marks:
     """Return the marks of an account."""
     rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
     return {(series, key): value for series, key, value in rows}
+
+
+# Totals that the API states -----------------------------------------------------------------------
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds of a rise that the chargers of an account can have brought about."""
+
+    max_power_kw: float
+    chargers: int
+
+    def rise(self, series: str, seconds: float) -> float:
+        """Return how much a total can rise in a time: hundredths of a kWh or of credits, or sessions."""
+        chargers, hours = max(1, self.chargers), seconds / 3600
+        if series == "account_sessions":
+            return chargers * (_SESSIONS_AN_HOUR * hours + 1)
+        kwh = chargers * (self.max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
+        return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
+
+
+def believe(
+    connection: sqlite3.Connection,
+    account: int,
+    stated: Mapping[tuple[str, str], int | None],
+    limits: Limits,
+    now_seconds: float,
+    former_seconds: float,
+) -> dict[tuple[str, str], int]:
+    """Return the totals of an API response that are believed.
+
+    A total that has risen by more than the chargers can have drawn waits as a candidate, until so many API
+    responses in a row as ``_CONFIRMATIONS`` go on from it. A session's energy can come all at once at its end, so
+    the time counts from the last rise, for as long as a session lasts. The first total has none before it.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        stated: the totals, by series and key of their marks.
+        limits: of a rise.
+        now_seconds: time of the API response.
+        former_seconds: time of the one before it, or of this one.
+    """
+    marks = read_marks(connection, account)
+    rows = connection.execute(
+        "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = ?", (account,)
+    )
+    known = {(series, key): rest for series, key, *rest in rows}
+    believed: dict[tuple[str, str], int] = {}
+    for key, value in stated.items():
+        if value is None:
+            continue
+        mark = marks.get(key, value)
+        risen_at, candidate, at, confirmations = known.get(key, (former_seconds, None, None, 0))
+        since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
+        since_s = max(0.0, since_rise_s, now_seconds - former_seconds)
+        goes_on = candidate is not None and 0 <= value - candidate <= limits.rise(
+            key[0], max(0.0, now_seconds - at)
+        )
+        confirmations = confirmations + 1 if goes_on else 0
+        if value <= mark + limits.rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
+            believed[key] = value
+            risen_at = now_seconds if value > mark or key not in known else risen_at
+            waiting: tuple[object, ...] = (None, None, 0)
+        else:
+            waiting = (value, now_seconds, confirmations)
+        connection.execute(
+            "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)", (account, *key, risen_at, *waiting)
+        )
+    return believed
 
 
 # Sums ---------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from joulo_exporter.ledger.sessions import (
     sessions_in_progress,
     vanished,
 )
+from joulo_exporter.models import UNKNOWN_CHARGER
 
 if TYPE_CHECKING:
     import sqlite3
@@ -134,7 +135,9 @@ def pin_unlinked(connection: sqlite3.Connection, account: int, configured_labels
             "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
             (account, charger_id),
         ).fetchone()
-        _pin_label(connection, account, labels, charger_id, configured_labels.get(charger_id) or _slug(nickname))
+        # Sessions whose charger is not known can have nicknames of several.
+        wanted = UNKNOWN_CHARGER if charger_id == UNKNOWN_CHARGER else _slug(nickname)
+        _pin_label(connection, account, labels, charger_id, configured_labels.get(charger_id) or wanted)
 
 
 def apply_configured_labels(connection: sqlite3.Connection, account: int, configured: Mapping[str, str]) -> None:

@@ -48,8 +48,8 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """Whether the walk goes to the very end (first import, resync), or only to what is known (an absence)."""
     complete: bool = False
     """Whether every session is in the ledger."""
-    clean: bool = True
-    """Whether every record of this walk could be read; otherwise a missing one proves nothing."""
+    lost: tuple[int, ...] = ()
+    """Checksums of the records of this walk that could not be read: each may be a session that seems to miss."""
     fruitless: int = 0
     """Pages in a row that brought this walk no further."""
     head_at_seconds: float = 0.0
@@ -61,6 +61,15 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """Number of that walk. One that was given up is none: what it has not listed may well exist."""
     doubtful: bool = False
     """Whether that walk has not listed so many sessions that it takes another one to believe it."""
+    finished_lost: tuple[int, ...] = ()
+    """Checksums of the records of that walk that could not be read."""
+    newest_lost: tuple[int, ...] = ()
+    """The same of the newest page."""
+
+    @property
+    def unreadable(self) -> int:
+        """Return how many records of the history could not be read, as far as is known now."""
+        return len({*self.finished_lost, *self.newest_lost})
 
 
 class PageRequest(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +86,7 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     offset: int
     size: int
     malformed: int
+    lost: tuple[int, ...]
     full_size: int
     """Records on a page that is not the last one."""
     in_this_walk: int
@@ -137,7 +147,14 @@ def after_newest_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     After a long absence it may not reach down to what is known. Until the sessions between are read, totals are
     not complete.
     """
-    known = msgspec.structs.replace(walk, complete=walk.complete and page.reaches_known)
+    mended = {*walk.newest_lost} - {*page.lost}
+    known = msgspec.structs.replace(
+        walk,
+        complete=walk.complete and page.reaches_known,
+        newest_lost=page.lost,
+        lost=tuple(checksum for checksum in walk.lost if checksum not in mended),
+        finished_lost=tuple(checksum for checksum in walk.finished_lost if checksum not in mended),
+    )
     if walk.offset is None:
         gap = not known.complete and not page.reaches_known
         return _new_walk(known, now_seconds, full=False, newest=page) if gap else known
@@ -148,13 +165,12 @@ def after_newest_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
         return _new_walk(known, now_seconds, full=True, newest=page)
     if walk.offset == 0:
         return after_page(known, page, now_seconds)
-    clean = walk.clean and not page.malformed
-    return msgspec.structs.replace(walk, offset=walk.offset + page.new, clean=clean)
+    return msgspec.structs.replace(known, offset=walk.offset + page.new, lost=_with_lost(known, page))
 
 
 def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
-    walk = msgspec.structs.replace(walk, clean=walk.clean and not page.malformed)
+    walk = msgspec.structs.replace(walk, lost=_with_lost(walk, page))
     if not page.connects:
         return _step_back(walk, page)
     if page.is_last or (not walk.full and page.in_earlier_walks):
@@ -173,10 +189,14 @@ def _new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None
         generation=walk.generation + 1,
         offset=0 if newest is None else newest.next_offset,
         full=full,
-        clean=newest is None or not newest.malformed,
+        lost=() if newest is None else newest.lost,
         fruitless=0,
         started_at_seconds=now_seconds,
     )
+
+
+def _with_lost(walk: Walk, page: Page) -> tuple[int, ...]:
+    return tuple(dict.fromkeys((*walk.lost, *page.lost)))
 
 
 def _step_back(walk: Walk, page: Page) -> Walk:
@@ -195,7 +215,9 @@ def _finished(walk: Walk, now_seconds: float) -> Walk:
     after = msgspec.structs.replace(walk, offset=None, complete=True, fruitless=0)
     if not walk.full:
         return after
-    return msgspec.structs.replace(after, finished_at_seconds=now_seconds, finished_generation=walk.generation)
+    return msgspec.structs.replace(
+        after, finished_at_seconds=now_seconds, finished_generation=walk.generation, finished_lost=walk.lost
+    )
 
 
 # Pages in the ledger ------------------------------------------------------------------------------
@@ -242,7 +264,7 @@ def record_page(
         new = listed(old, session, generation=generation, learned_at_seconds=now_seconds if news else None)
         save_session(connection, account, old, new)
     if after.finished_generation != walk.finished_generation:
-        doubtful = not _withdraw_missing(connection, account, after)
+        doubtful = not _withdraw_missing(connection, account, after, walk.finished_generation)
         after = msgspec.structs.replace(after, doubtful=doubtful)
     save_walk(connection, account, after)
     return after
@@ -254,6 +276,7 @@ def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapp
         offset=request.offset,
         size=len(response.content.sessions) + len(response.malformed),
         malformed=len(response.malformed),
+        lost=response.lost,
         full_size=min(PAGE_SIZE, response.content.limit or PAGE_SIZE),
         in_this_walk=sum(stored.generation == generation for stored in former.values()),
         in_earlier_walks=sum(0 < stored.generation < generation for stored in former.values()),
@@ -271,11 +294,18 @@ def _is_news(session: Session, old: StoredSession | None, walk: Walk, now_second
     return walk.finished_at_seconds is not None or old is not None
 
 
-def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) -> bool:
-    """Mark the sessions that a whole walk has not listed, if it was read without a fault.
+def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk, former_generation: int) -> bool:
+    """Mark the sessions that a whole walk has not listed.
 
     A walk that lists no session at all proves nothing about the many that were there. One that misses many may
-    have ended with a page that the API cut short: it is believed when the next one says so too.
+    have ended with a page that the API cut short: it is believed when the next one says so too. A record that
+    could not be read may be any of the missing sessions, so that each has to be missing from two walks then.
+
+    Args:
+        connection: within a transaction.
+        account: the account's number.
+        walk: the one that has come to its end.
+        former_generation: number of the whole walk before it; 0 if there was none.
 
     Returns:
         Whether the walk was believed.
@@ -283,12 +313,16 @@ def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk) 
     seen_any = connection.execute(
         "SELECT 1 FROM sessions WHERE account = ? AND generation = ? LIMIT 1", (account, walk.generation)
     ).fetchone()
-    if not walk.clean or seen_any is None:
+    if seen_any is None:
         return True
     missing = select_sessions(
         connection,
         "account = ? AND generation < ? AND withdrawn = 0 AND (live_at IS NULL OR live_at < ?)",
-        (account, walk.generation, walk.started_at_seconds - _LISTING_LAG_S),
+        (
+            account,
+            former_generation if walk.lost else walk.generation,
+            walk.started_at_seconds - _LISTING_LAG_S,
+        ),
     )
     (counted,) = connection.execute("SELECT SUM(entries) FROM totals WHERE account = ?", (account,)).fetchone()
     if not walk.doubtful and len(missing) > max(_FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0)):

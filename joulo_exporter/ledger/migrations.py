@@ -104,9 +104,23 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "0007_sessions_without_energy",
+        ("ALTER TABLE totals ADD COLUMN without_energy INTEGER NOT NULL DEFAULT 0",),
+    ),
+    (
+        # Of the totals that the API states: when the mark rose, and a higher value that waits to be confirmed.
+        "0008_candidates",
+        (
+            """CREATE TABLE candidates (
+                account INTEGER NOT NULL, series TEXT NOT NULL, key TEXT NOT NULL, risen_at REAL NOT NULL,
+                value NUMERIC, at REAL, confirmations INTEGER NOT NULL DEFAULT 0,
+                PRIMARY KEY (account, series, key)) WITHOUT ROWID""",
+        ),
+    ),
+    (
         # Eligible energy is not served until a resync has listed the older sessions again: its parts, one after
         # the other, would look like a rise.
-        "0007_energy_that_counts_for_ere",
+        "0009_energy_that_counts_for_ere",
         (
             "ALTER TABLE sessions ADD COLUMN counts_for_ere INTEGER DEFAULT -1",
             "CREATE INDEX sessions_unread_for_ere ON sessions (account) WHERE counts_for_ere = -1",

@@ -16,7 +16,16 @@ import msgspec
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.account import load_endpoints
-from joulo_exporter.ledger.book import by_charger, count_sessions, held_totals, read_marks, totals_by_tag
+from joulo_exporter.ledger.book import (
+    by_charger,
+    by_vehicle,
+    count_sessions,
+    excess,
+    excess_texts,
+    held_totals,
+    read_marks,
+    totals_by_tag,
+)
 from joulo_exporter.ledger.chargers import pinned_labels
 from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database, as_ledger_error
 from joulo_exporter.ledger.history import load_walk
@@ -81,6 +90,8 @@ class Completeness(msgspec.Struct, frozen=True, gc=False):
     """Start of the earliest of them."""
     read_in_full_at_seconds: float | None
     """When the whole history was read from end to end last."""
+    unreadable: int = 0
+    """Sessions of the history that cannot be used: without an id, or finished without energy."""
 
 
 class TagUse(msgspec.Struct, frozen=True, gc=False):
@@ -124,8 +135,9 @@ class LedgerReader:
         if number is None:
             return Completeness(complete=False, sessions=0, back_to_seconds=None, read_in_full_at_seconds=None)
         walk = load_walk(self._connection, number)
-        sessions, back_to_seconds = count_sessions(self._connection, number)
-        return Completeness(walk.complete, sessions, back_to_seconds, walk.finished_at_seconds)
+        sessions, without_energy, back_to_seconds = count_sessions(self._connection, number)
+        unreadable = walk.unreadable + without_energy
+        return Completeness(walk.complete, sessions, back_to_seconds, walk.finished_at_seconds, unreadable)
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
@@ -185,6 +197,18 @@ class LedgerReader:
         rows = totals_by_tag(self._connection, number)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(rows)))
         return held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))[:2]
+
+    def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
+        """Return each counter of an account that is held above the truth, as people read it."""
+        if not self.completeness(account).complete:
+            return ()
+        rows = totals_by_tag(self._connection, self._accounts[account])
+        by_charger_id, by_vehicle_name = self.held_totals(account, vehicles)
+        return excess_texts(
+            self.labels(account),
+            excess(by_charger_id, by_charger(rows)),
+            excess(by_vehicle_name, by_vehicle(rows, vehicles)),
+        )
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; nothing if there was none that can be read."""

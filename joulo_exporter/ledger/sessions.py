@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from joulo_exporter.models import UNKNOWN_CHARGER
 from joulo_exporter.models.tag import normal_tag
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ _COLUMNS = (
 )
 _NAMES = tuple(_COLUMNS.split(", "))
 
-_NOTHING = (0, 0, 0, 0, 0, 0, 0)
-"""Figures of no session: energy, credits, finished sessions, duration in ms, sessions, eligible energy, and
-sessions whose eligibility is known."""
+_NOTHING = (0, 0, 0, 0, 0, 0, 0, 0)
+"""Figures of no session: energy, credits, finished sessions, duration in ms, sessions, those without energy,
+eligible energy, and sessions whose eligibility is known."""
 
 
 class StoredSession(msgspec.Struct, frozen=True, gc=False):
@@ -99,9 +100,9 @@ def listed(
     news = final and not old.end_is_final and old.end_seen_at_seconds is None
     return msgspec.structs.replace(
         old,
-        charger_id=session.charger_id,
+        charger_id=old.charger_id if session.charger_id == UNKNOWN_CHARGER else session.charger_id,
         charger_nickname=session.charger_nickname or old.charger_nickname,
-        started_at_seconds=session.started_at_seconds,
+        started_at_seconds=_latest(session.started_at_seconds, old.started_at_seconds),
         ended_at_seconds=ended_at_seconds,
         end_is_final=final or old.end_is_final,
         kwh_hundredths=_latest(session.kwh_hundredths, old.kwh_hundredths),
@@ -170,6 +171,7 @@ def contribution(session: StoredSession) -> dict[tuple[str, str], tuple[int, ...
         int(finished),
         _duration_ms(session),
         1,
+        int(session.end_is_final and session.kwh_hundredths is None),
         (session.kwh_hundredths or 0) if session.counts_for_ere == 1 else 0,
         int(session.counts_for_ere in {0, 1}),
     )
@@ -261,13 +263,15 @@ def _change_totals(
         differences = [figure - former_figure for figure, former_figure in pairs]
         if any(differences):
             connection.execute(
-                """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                    ON CONFLICT (account, charger_id, tag) DO UPDATE SET
                      kwh_hundredths = kwh_hundredths + excluded.kwh_hundredths,
                      credits_hundredths = credits_hundredths + excluded.credits_hundredths,
                      sessions = sessions + excluded.sessions,
                      duration_ms = duration_ms + excluded.duration_ms,
                      entries = entries + excluded.entries,
+                     without_energy = without_energy + excluded.without_energy,
+
                      eligible_kwh_hundredths = eligible_kwh_hundredths + excluded.eligible_kwh_hundredths,
                      eligibility_known = eligibility_known + excluded.eligibility_known""",
                 (account, *key, *differences),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from joulo_exporter.metrics.family import ENERGY, LEDGER, Family, Samples, of_hundredths, present
 
@@ -14,19 +14,23 @@ if TYPE_CHECKING:
     from joulo_exporter.snapshot import Snapshot
 
 
-def _per_charger(value: Callable[[Totals], float]) -> Callable[[Snapshot], Samples]:
+def _per_charger(
+    value: Callable[[Totals], float], *, of: Literal["chargers", "charger_excess"] = "chargers"
+) -> Callable[[Snapshot], Samples]:
     def samples(snapshot: Snapshot) -> Samples:
         if snapshot.book is not None:
-            for charger_id, totals in snapshot.book.chargers.items():
+            for charger_id, totals in getattr(snapshot.book, of).items():
                 yield (snapshot.book.labels[charger_id],), value(totals)
 
     return samples
 
 
-def _per_vehicle(value: Callable[[Totals], float]) -> Callable[[Snapshot], Samples]:
+def _per_vehicle(
+    value: Callable[[Totals], float], *, of: Literal["vehicles", "vehicle_excess"] = "vehicles"
+) -> Callable[[Snapshot], Samples]:
     def samples(snapshot: Snapshot) -> Samples:
         if snapshot.book is not None:
-            for vehicle, totals in snapshot.book.vehicles.items():
+            for vehicle, totals in getattr(snapshot.book, of).items():
                 yield (vehicle,), value(totals)
 
     return samples
@@ -39,6 +43,11 @@ def _if_eligibility_is_known(samples: Callable[[Snapshot], Samples]) -> Callable
 def _history_complete(snapshot: Snapshot) -> Samples:
     if snapshot.book is not None:
         yield (), float(snapshot.book.complete)
+
+
+def _unreadable(snapshot: Snapshot) -> Samples:
+    if snapshot.book is not None:
+        yield (), float(snapshot.book.unreadable)
 
 
 def _stated(
@@ -114,6 +123,20 @@ CHARGER_TOTALS = (
         ("charger",),
         _per_charger(lambda totals: totals.duration_ms / 1000),
     ),
+    Family(
+        "joulo_total_excess_kwh",
+        "gauge",
+        "Energy in kWh by which joulo_total_kwh is held above the sum of all sessions; 0 where it is not.",
+        ("charger",),
+        _per_charger(lambda totals: totals.kwh_hundredths / 100, of="charger_excess"),
+    ),
+    Family(
+        "joulo_ere_credits_excess",
+        "gauge",
+        "Credits by which joulo_ere_credits_total is held above the sum of all sessions; 0 where it is not.",
+        ("charger",),
+        _per_charger(lambda totals: totals.credits_hundredths / 100, of="charger_excess"),
+    ),
 )
 
 VEHICLE_TOTALS = (
@@ -147,11 +170,26 @@ VEHICLE_TOTALS = (
         _per_vehicle(lambda totals: totals.sessions),
     ),
     Family(
+        "joulo_vehicle_excess_kwh",
+        "gauge",
+        "Energy in kWh by which joulo_vehicle_kwh_total is held above the sum of its sessions; 0 where it is not.",
+        ("vehicle",),
+        _per_vehicle(lambda totals: totals.kwh_hundredths / 100, of="vehicle_excess"),
+    ),
+    Family(
         "joulo_history_complete",
         "gauge",
-        "1 once the whole history is in the ledger; totals per charger and vehicle appear only then.",
+        "1 once the whole history is in the ledger, but for sessions that cannot be read; totals per charger and "
+        "vehicle appear only then.",
         (),
         _history_complete,
+    ),
+    Family(
+        "joulo_history_unreadable_sessions",
+        "gauge",
+        "Sessions of the history that cannot be used: without an id, or finished without energy.",
+        (),
+        _unreadable,
     ),
 )
 

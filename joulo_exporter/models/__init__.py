@@ -9,11 +9,12 @@ from joulo_exporter.models.ere import (
     parse_ere_position,
     parse_ere_price,
 )
-from joulo_exporter.models.session import EreEstimate, Session, SessionPage, parse_sessions
+from joulo_exporter.models.session import UNKNOWN_CHARGER, EreEstimate, Session, SessionPage, parse_sessions
 from joulo_exporter.models.wire import ApiResponse, MalformedField, Plausibility
 
 __all__ = [
     "KNOWN_STATUSES",
+    "UNKNOWN_CHARGER",
     "ApiResponse",
     "Charger",
     "Energy",

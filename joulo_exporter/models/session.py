@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_CREDITS_PER_KWH = 3.0
 """More ERE credits for a kilowatt-hour than any formula of the vendor has given (0.3327 in 2026)."""
 
+UNKNOWN_CHARGER = "unknown"
+"""Stands for the id of the charger where a session has no usable one, and becomes its label."""
+
 _MOST_CREDITS = 1e6
 _MOST_EUROS = 1e9
 
@@ -24,7 +27,8 @@ class Session(msgspec.Struct, frozen=True, gc=False):
 
     id: str
     charger_id: str
-    started_at_seconds: float
+    """``UNKNOWN_CHARGER`` where there is none."""
+    started_at_seconds: float | None
     charger_nickname: str | None = None
     ended_at_seconds: float | None = None
     """``None`` while the session is in progress."""
@@ -57,7 +61,7 @@ class SessionPage(msgspec.Struct, frozen=True):
 
 
 def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[SessionPage]:
-    """Read a page of ``/sessions``, newest first as the API sends it.
+    """Read a page of ``/sessions``, newest first as the API sends it; a session is lost only without its id.
 
     Raises:
         ApiResponseError: it is no such object, or no session in it can be used.
@@ -82,16 +86,14 @@ def _estimate(fields: Fields | None) -> EreEstimate | None:
 
 
 def _session(fields: Fields) -> Session:
-    session_id, charger_id = fields.identifier("id"), fields.identifier("charger_id")
+    session_id = fields.identifier("id")
+    if session_id is None:
+        raise MalformedRecordError("it has no usable id")
     started_at_seconds, ended_at_seconds = fields.moment("started_at"), fields.moment("ended_at")
     kwh_hundredths = fields.energy("kwh", started_at_seconds, ended_at_seconds)
-    if session_id is None or charger_id is None or started_at_seconds is None:
-        raise MalformedRecordError("it has no usable id, charger_id or started_at")
-    if ended_at_seconds is not None and kwh_hundredths is None:
-        raise MalformedRecordError("it has ended without a usable kwh")
     return Session(
         id=session_id,
-        charger_id=charger_id,
+        charger_id=fields.identifier("charger_id") or UNKNOWN_CHARGER,
         started_at_seconds=started_at_seconds,
         charger_nickname=fields.text("charger_nickname"),
         ended_at_seconds=ended_at_seconds,

@@ -10,6 +10,7 @@ import re
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -87,6 +88,8 @@ class ApiResponse(msgspec.Struct, Generic[Content_co], frozen=True):
     """Each field that was treated as not given, once for each record that has it."""
     unknown_fields: frozenset[str] = frozenset()
     """Paths of fields that this version does not read."""
+    lost: tuple[int, ...] = ()
+    """A checksum of each record that cannot be read, which tells it from others: it has no usable id."""
 
 
 class MalformedRecordError(ValueError):
@@ -99,6 +102,7 @@ class _Reading:
     def __init__(self, plausibility: Plausibility) -> None:
         self.plausibility = plausibility
         self.malformed: list[str] = []
+        self.lost: list[int] = []
         self.malformed_fields: list[MalformedField] = []
         self.unknown_fields: set[str] = set()
 
@@ -285,6 +289,7 @@ class Fields:
                     record = convert(fields)
                 except MalformedRecordError as error:
                     reading.malformed.append(f"record {position}: {error}")
+                    reading.lost.append(crc32(item))
                     continue
                 if position == 0:  # others have the same fields
                     reading.unknown_fields.update(fields.unknown())
@@ -322,6 +327,7 @@ class Fields:
             tuple(self._reading.malformed),
             tuple(self._reading.malformed_fields),
             frozenset((*self._reading.unknown_fields, *self.unknown())),
+            tuple(self._reading.lost),
         )
 
     def unknown(self) -> Iterator[str]:

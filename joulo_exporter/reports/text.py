@@ -67,20 +67,27 @@ def parse_to(text: str) -> float:
 
 def local_text(unix_seconds: float, *, separator: str = " ") -> str:
     """Return a moment, to the second, with the offset of its time zone."""
-    return _local(unix_seconds).isoformat(sep=separator, timespec="seconds")
+    return local_time(unix_seconds).isoformat(sep=separator, timespec="seconds")
 
 
 def local_month(unix_seconds: float) -> str:
     """Return the month of a moment, such as ``2026-06``."""
-    return _local(unix_seconds).strftime("%Y-%m")
+    return local_time(unix_seconds).strftime("%Y-%m")
+
+
+def local_quarter(unix_seconds: float) -> str:
+    """Return the quarter of a moment, such as ``2026-Q2``."""
+    moment = local_time(unix_seconds)
+    return f"{moment:%Y}-Q{(moment.month + 2) // 3}"
 
 
 def local_day(unix_seconds: float) -> str:
     """Return the day of a moment, such as ``2026-06-17``."""
-    return _local(unix_seconds).strftime("%Y-%m-%d")
+    return local_time(unix_seconds).strftime("%Y-%m-%d")
 
 
-def _local(unix_seconds: float) -> datetime:
+def local_time(unix_seconds: float) -> datetime:
+    """Return a moment in this machine's time zone."""
     return datetime.fromtimestamp(unix_seconds, UTC).astimezone()
 
 
@@ -139,7 +146,7 @@ def table(columns: tuple[Column, ...], lines: Callable[[], Iterable[Cells]]) -> 
     head = tuple(column.title for column in columns)
     widths = [_width(title) for title in head]
     for cells in lines():
-        widths = [max(width, _width(_printed(cell))) for width, cell in zip(widths, cells, strict=True)]
+        widths = [max(width, _width(printed(cell))) for width, cell in zip(widths, cells, strict=True)]
     yield _line(columns, widths, head)
     for cells in lines():
         yield _line(columns, widths, cells)
@@ -147,13 +154,13 @@ def table(columns: tuple[Column, ...], lines: Callable[[], Iterable[Cells]]) -> 
 
 def _line(columns: tuple[Column, ...], widths: list[int], cells: Cells) -> str:
     parts = (
-        _aligned(_printed(cell), width, right=column.right)
+        _aligned(printed(cell), width, right=column.right)
         for column, width, cell in zip(columns, widths, cells, strict=True)
     )
     return _GAP.join(parts).rstrip() + "\n"
 
 
-def _printed(text: str) -> str:
+def printed(text: str) -> str:
     """Return the text on one line, without characters that a terminal would obey."""
     return "".join(
         " " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character for character in text
@@ -197,4 +204,5 @@ def completeness_text(known: Completeness) -> str:
         return f"is not complete yet: {count_text(known.sessions)} so far{since}; sums over them are too low"
     read = known.read_in_full_at_seconds
     compared = "" if read is None else f", compared in full at {local_text(read)}"
-    return f"is complete: {count_text(known.sessions)}{since}{compared}"
+    unreadable = f" but for {count_text(known.unreadable)} that cannot be read" if known.unreadable else ""
+    return f"is complete{unreadable}: {count_text(known.sessions)}{since}{compared}"

@@ -60,9 +60,10 @@ def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
     pending = 0.0
     sums = [0.0] * 4
     for session in sessions:
-        if session.started_at_seconds < start_seconds or not session.counts_for_ere:
+        started_at_seconds = session.started_at_seconds or 0.0
+        if started_at_seconds < start_seconds or not session.counts_for_ere:
             continue
-        quarter = (datetime.fromtimestamp(session.started_at_seconds, UTC).month - 1) // _MONTHS_OF_QUARTER
+        quarter = (datetime.fromtimestamp(started_at_seconds, UTC).month - 1) // _MONTHS_OF_QUARTER
         sums[quarter] += (session.credits_hundredths or 0) / 100
         if session.credits_hundredths is None:
             pending += (session.kwh_hundredths or 0) / 100

@@ -189,7 +189,7 @@ def _energy_of(sessions: Iterable[Session]) -> Energy:
     months: defaultdict[str, _Sum] = defaultdict(_Sum)
     days: dict[int, str] = {}
     for session in sessions:
-        day = int(session.started_at_seconds // 86_400)
+        day = int((session.started_at_seconds or 0.0) // 86_400)
         if day not in days:
             days[day] = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m")
         months[days[day]].add(session)

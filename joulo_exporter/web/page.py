@@ -176,7 +176,10 @@ def _history(account: Snapshot) -> str:
     back = book.back_to_seconds if book else None
     count = f"{sessions} {_plural('session', sessions)}{'' if back is None else f' since {_time(back)}'}"
     if book and book.complete:
-        return f"Complete: {count}."
+        but = f" but for {book.unreadable} {_plural('session', book.unreadable)} that cannot be read"
+        excess = escape(", ".join(book.excess_texts()))
+        held = f" Counters are held above the truth: {excess}." if excess else ""
+        return f"Complete{but if book.unreadable else ''}: {count}.{held}"
     return f"Being read: {count} so far. The totals appear once it is complete."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from datetime import UTC, datetime
 from socket import gaierror
 from types import SimpleNamespace
 
@@ -14,7 +15,8 @@ from aiohttp.http_exceptions import TransferEncodingError
 from support.loopback import TOKEN
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api import CHARGERS, SESSIONS, Endpoint, UnknownFields
+from joulo_exporter.api import CHARGERS, SESSIONS, Endpoint, JouloClient, UnknownFields
+from joulo_exporter.config import ApiConfig
 from joulo_exporter.models import ApiResponse
 
 API = "https://api.joulo.nl/functions/v1/api"
@@ -26,6 +28,16 @@ async def test_the_query_is_sent_and_a_slash_too_many_does_no_harm(client_of, an
     answers.get(f"{API}/sessions?limit=100&offset=200", body=b'{"sessions": []}')
     response = await client_of(base_url).fetch(SESSIONS, {"limit": "100", "offset": "200"})
     assert response.content.sessions == ()
+
+
+@pytest.mark.parametrize(("max_power_kw", "hundredths"), [(50.0, 1300), (7.4, None)])
+async def test_energy_is_believed_up_to_the_configured_power(session, clock, answers, max_power_kw, hundredths):
+    start = datetime.fromtimestamp(clock.now() - 3600, UTC).isoformat()
+    live = {"id": "s", "started_at": start, "kwh_so_far": 13.0}
+    answers.get(f"{API}/chargers", payload={"chargers": [{"id": "c", "current_session": live}]})
+    client = JouloClient(session, ApiConfig(API, 5.0, max_power_kw=max_power_kw), token=None, clock=clock.now)
+    (charger,) = (await client.fetch(CHARGERS)).content
+    assert charger.session.kwh_hundredths == hundredths
 
 
 async def test_each_request_carries_its_own_token_and_follows_no_redirect(client_of, answers, session):

@@ -17,7 +17,7 @@ from support.command_line import refusal
         (["--config.fil=x"], "there is no flag --config.fil; the nearest is --config.file"),
         (["sessions", "--form=csv"], "there is no flag --form; the nearest is --format"),
         (["-v"], "there is no flag -v"),
-        (["--from=2026"], "--from is a flag of sessions and backfill, not of serve"),
+        (["--from=2026"], "--from is a flag of sessions and statement and backfill, not of serve"),
         (["sessions", "--web.listen-address=:1"],
          "--web.listen-address is a flag of serve and demo and check, not of sessions"),
         (["sessions", "--version"], "--version is a flag of joulo-exporter itself, not of sessions"),

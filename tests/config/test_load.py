@@ -29,6 +29,7 @@ intervals: {chargers: 90s, sessions: 1h30m, energy: 1d, ere_position: 2h, ere_pr
 collectors: {ere_position: false, ere_price: true}
 stale_after: 20m
 history: {page_interval: 1500ms, resync_interval: 30d}
+plausibility: {max_power: 22}
 vehicles: {DEADBEEF12345678: tesla, 04123456: zoe, 12E4567: true, "04:a1 b2-c3": zoe}
 chargers: {6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit, 123: oprit}
 id_tags: hash
@@ -58,6 +59,7 @@ def test_every_key_is_read(load, tmp_path):
     }
     assert config.collectors == {"ere_price"}
     assert config.stale_after_s == 1200
+    assert config.api.max_power_kw == 22
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (1.5, 30 * 86_400)
     assert config.vehicles == {
         "DEADBEEF12345678": "tesla",
@@ -84,9 +86,15 @@ def test_an_empty_file_is_the_defaults(load, text):
     assert config.intervals == DEFAULT_INTERVALS
     assert config.collectors == frozenset()
     assert config.stale_after_s == 900
+    assert config.api.max_power_kw == 50
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (10, 604_800)
     assert (config.vehicles, config.chargers, config.id_tags) == ({}, {}, "show")
     assert config.storage_path == Path("/var/lib/joulo-exporter")
+
+
+@pytest.mark.parametrize(("text", "kw"), [("22", 22), ("7.4", 7.4), ("50kW", 50), ("150 kW", 150)])
+def test_a_power_is_a_number_of_kilowatts_with_or_without_the_unit(load, text, kw):
+    assert load(f"plausibility: {{max_power: {text}}}").api.max_power_kw == kw
 
 
 def test_the_configuration_loads_neither_the_command_line_nor_the_network():

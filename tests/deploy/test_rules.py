@@ -62,19 +62,10 @@ def test_the_tests_of_the_session_alert_notice(generation, tmp_path, mutation):
     assert "FAILED" in tested.stdout + tested.stderr
 
 
-# Of the contract, for rules that are ready: whoever adds one of these metrics takes it out here.
-NOT_SERVED_YET = {
-    "joulo_ere_credits_excess",
-    "joulo_history_unreadable_sessions",
-    "joulo_total_excess_kwh",
-    "joulo_vehicle_excess_kwh",
-}
-
-
 def test_every_metric_in_deploy_is_served():
     texts = {path: path.read_text() for path in (ROOT / "deploy/prometheus").rglob("*.yml")}
     used = {name for text in texts.values() for name in NAME.findall(re.sub(r"\w*:\w*(:\w+)*", "", text))}
-    assert used - sample_labels().keys() == NOT_SERVED_YET
+    assert used <= sample_labels().keys()
     assert "joulo_ended_session_reported_timestamp_seconds" in used
 
 

@@ -165,6 +165,7 @@ class Exporter(World):
         assert self.rig.walk.complete
         charger_recount, vehicle_recount = self.recount()
         truth = self.ledger_truth()
+        assert self.rig.book().unreadable == 0
         assert flat(by_charger(truth)) == +charger_recount
         assert flat(by_vehicle(truth, VEHICLES)) == +vehicle_recount
         book = self.rig.book(name_unlinked=True)
@@ -177,6 +178,8 @@ class Exporter(World):
                 for name in FIGURES:
                     expected = max(held.get((kind, key, name), 0), recount[key, name])
                     assert getattr(shown, name) == expected, (kind, key, name)
+                    excess = getattr(book, f"{kind}_excess")[key]
+                    assert getattr(excess, name) == expected - recount[key, name], (kind, key, name)
 
 
 def flat(sums: dict[str, Totals]) -> Counter:
@@ -195,6 +198,7 @@ LIFE = [
     "list_all",
     "unlink",
     "garble",
+    "glitch",
     "mend",
     "days_pass",
     "clock_jumps",

@@ -170,6 +170,36 @@ def test_what_a_resync_proves(rig, answer, left):
     assert rig.book().sessions == left
 
 
+def test_a_session_that_two_walks_have_not_listed_is_withdrawn_whatever_cannot_be_read(rig):
+    rig.whole_walk(history_of(9), size=P)
+    answers = ([None, *history_of(8)], [None, *history_of(7)], [None, *history_of(7)])
+    for answer, left in zip(answers, (9, 8, 7), strict=True):
+        rig.now_seconds += RESYNC_S
+        rig.whole_walk(answer, size=P)
+        assert (rig.book().sessions, rig.book().unreadable) == (left, 1)
+
+
+@pytest.mark.parametrize("position", [0, 50, 98, 99, 100, 198, 249])
+def test_records_that_cannot_be_read_are_counted_until_they_can(rig, position):
+    history = history_of(250)
+    unreadable = [*history[:position], None, *history[position + 1 :]]
+    rig.whole_walk(unreadable, size=P)
+    rig.page(page_of(unreadable, 0, P), offset=0)
+    assert (rig.book().complete, rig.book().unreadable) == (True, 1)
+    rig.page(page_of(history, 0, P), offset=0)
+    assert rig.book().unreadable == (position >= P)  # further down it is looked for at the next resync
+    rig.now_seconds += RESYNC_S
+    rig.whole_walk(history, size=P)
+    assert (rig.book().sessions, rig.book().unreadable) == (250, 0)
+
+
+def test_a_record_that_can_no_longer_be_read_is_noticed_at_the_next_refresh(rig):
+    rig.whole_walk(history_of(3), size=P)
+    assert rig.book().unreadable == 0
+    rig.page(page_of([None, *history_of(2)], 0, P), offset=0)
+    assert (rig.book().sessions, rig.book().unreadable) == (3, 1)
+
+
 def test_a_walk_that_misses_many_is_believed_when_the_next_one_says_so_too(rig):
     """The API cut a page short in the middle: without a second look, half of the history would be gone."""
     history = history_of(40)

@@ -63,7 +63,7 @@ def each(**values) -> dict[str, float]:
 )  # fmt: skip
 def test_values(metric, values):
     page = fixture("sessions")
-    page["sessions"].append({"id": "no charger"})
+    page["sessions"].append({"id": None})
     assert series_of(metric, recorded().sessions(page).time_out("energy").snapshot()) == values
 
 

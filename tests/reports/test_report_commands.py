@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 from support.command_line import refusal, run
-from support.ledger_rig import LedgerRig, finished, live
+from support.ledger_rig import LedgerRig, finished, live, page_of
 
 JUNE, JULY = 1_780_300_000.0, 1_783_000_000.0
 
@@ -55,6 +55,14 @@ def test_csv_quotes_whatever_would_break_a_row(tmp_path, capsys, nickname):
     assert not out.endswith("\r\n")
     (row,) = csv.DictReader(io.StringIO(out, newline=""))
     assert row["nickname"] == nickname
+
+
+def test_what_cannot_be_read_is_said(ledger, tmp_path, capsys):
+    rig = LedgerRig(tmp_path, name="")
+    rig.page(page_of([None, finished("c", at_seconds=JULY, kwh_hundredths=None)], 0, 100), offset=0)
+    rig.close()
+    _, _, err = run(capsys, "sessions", f"--config.file={ledger}")
+    assert "the ledger is complete but for 2 sessions that cannot be read: 4 sessions since" in err
 
 
 def test_json_is_one_array(ledger, capsys):

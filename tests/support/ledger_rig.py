@@ -97,7 +97,8 @@ def page_of(history: list[Session], offset: int, size: int) -> ApiResponse[Sessi
     """Return a page; a ``None`` in the history is a record that cannot be read."""
     records = history[offset : offset + size]
     readable = tuple(record for record in records if record is not None)
-    return ApiResponse(SessionPage(readable, size), ("malformed",) * (len(records) - len(readable)))
+    lost = tuple(len(history) - offset - place for place, record in enumerate(records) if record is None)
+    return ApiResponse(SessionPage(readable, size), ("malformed",) * len(lost), lost=lost)
 
 
 def finished(session_id: str, *, at_seconds: float = 1_781_000_000.0, **fields) -> Session:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import history
-from joulo_exporter.models import ApiResponse, Session, SessionPage
+from joulo_exporter.models import UNKNOWN_CHARGER, ApiResponse, Session, SessionPage
 from joulo_exporter.models.tag import normal_tag
 
 TAGS = (None, "04A1", "04:b2", "FF")
@@ -30,14 +30,16 @@ class Truth:
     listed: bool = True
     readable: bool = True
     was_unreadable: bool = False
+    unusable: tuple[str, ...] = ()
+    """Fields that the API gives in a form that cannot be used."""
 
     def shown(self) -> Session:
         return Session(
             self.id,
-            self.charger_id,
-            float(self.started),
-            ended_at_seconds=None if self.ended is None else float(self.ended),
-            kwh_hundredths=self.kwh,
+            UNKNOWN_CHARGER if "charger" in self.unusable else self.charger_id,
+            None if "start" in self.unusable else float(self.started),
+            ended_at_seconds=None if self.ended is None or "end" in self.unusable else float(self.ended),
+            kwh_hundredths=None if "kwh" in self.unusable else self.kwh,
             credits_hundredths=self.credits,
             id_tag=self.tag,
             counts_for_ere=self.counts_for_ere,
@@ -133,17 +135,24 @@ class World:
         if session := self.pick(self.sessions):
             session.readable, session.was_unreadable = False, True
 
+    def glitch(self) -> None:
+        if session := self.pick(self.sessions):
+            session.unusable = tuple(
+                self.random.sample(("charger", "start", "end", "kwh"), self.random.randint(1, 4))
+            )
+
     def mend(self) -> None:
         for session in self.sessions:
-            session.readable = True
+            session.readable, session.unusable = True, ()
 
     def answer(self, offset: int) -> ApiResponse[SessionPage]:
         page = [s for s in self.sessions if s.listed][offset : offset + self.page_limit]
         readable = tuple(s.shown() for s in page if s.readable)
-        malformed = ("malformed",) * (len(page) - len(readable))
+        lost = tuple(int(s.id[1:]) for s in page if not s.readable)
+        malformed = ("malformed",) * len(lost)
         if malformed and not readable:
             raise ApiResponseError("every record of the answer is malformed")
-        return ApiResponse(SessionPage(readable, self.page_limit), malformed)
+        return ApiResponse(SessionPage(readable, self.page_limit), malformed, lost=lost)
 
     def recount(self) -> tuple[Counter, Counter]:
         by_charger, by_vehicle = Counter(), Counter()

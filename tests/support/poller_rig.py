@@ -15,6 +15,7 @@ from support.parsing import ANYTHING
 
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.models import Plausibility
 from joulo_exporter.models.tag import Tags
 from joulo_exporter.poller import Poller, PollSettings
 
@@ -60,6 +61,8 @@ class ScriptedApi:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.requests: list[Request] = []
+        self.max_power_kw: float | None = None
+        """Bounds what is believed, as in the exporter; ``None`` for tests whose figures are made up."""
         self.answers: dict[str, object] = {
             "chargers": {"chargers": [charger()]},
             "sessions": {"sessions": []},
@@ -78,7 +81,9 @@ class ScriptedApi:
         if isinstance(answer, BaseException):
             raise answer
         body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
-        return endpoint.parse(body, ANYTHING)
+        if self.max_power_kw is None:
+            return endpoint.parse(body, ANYTHING)
+        return endpoint.parse(body, Plausibility(self.clock.now(), self.max_power_kw))
 
     def moments(self, endpoint: str) -> list[float]:
         """Return when an endpoint was asked, on the monotonic clock."""

@@ -153,6 +153,20 @@ def test_before_anything_is_known():
     assert "Accounts0 Chargers0" in read().text
 
 
+def test_what_cannot_be_read_and_what_is_held_too_high_are_shown():
+    page = fixture("sessions")
+    page["sessions"][1] |= {"kwh": 41.08 - 10, "ere_credits": 3.67}
+    page["sessions"] += [{"id": None}, page["sessions"][1] | {"id": "without energy", "kwh": None}]
+    household = recorded()
+    household.snapshot()
+    text = read(household.sessions(page).snapshot()).text
+    assert "Complete but for 2 sessions that cannot be read: 5 sessions since" in text
+    assert (
+        "Counters are held above the truth: oprit: 10.00 kWh, oprit: 6.33 ERE credits, "
+        "unknown: 10.00 kWh, unknown: 6.33 ERE credits."
+    ) in text
+
+
 def test_summary_counts_all_accounts():
     troubled = replace(SNAPSHOT, endpoints=(replace(ENDPOINT, up=False), replace(ENDPOINT, up=None), ENDPOINT))
     text = read(*(SNAPSHOT, troubled) * 200, persistent=False).text

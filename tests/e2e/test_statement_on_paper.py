@@ -1,0 +1,70 @@
+"""A statement as a browser prints it: A4 pages with the table's head on each, and totals with their lines."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+
+import pytest
+import pytest_asyncio
+from support.browser import browser
+from support.command_line import run
+from support.statement_history import at_home, long_ledger
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page(tmp_path_factory):
+    async with browser(tmp_path_factory.mktemp("browser")) as opened, opened() as tab:
+        yield tab
+
+
+def text_from(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+async def printed(page, html, folder):
+    """Return the lines of each page that the browser prints, after it has opened the file."""
+    file = folder / "statement.html"
+    file.write_text(html, "utf-8")
+    await page.go(file.as_uri())
+    assert page.complaints() == []
+    assert [one for one in page.all("Network.requestWillBeSent") if one["request"]["url"] != file.as_uri()] == []
+    answer = await page.send("Page.printToPDF", preferCSSPageSize=True, printBackground=False)
+    pdf = folder / "statement.pdf"
+    pdf.write_bytes(base64.b64decode(answer["data"]))
+    assert "(A4)" in text_from("pdfinfo", pdf)
+    return [
+        [line for each in sheet.splitlines() if (line := " ".join(each.split()))]
+        for sheet in text_from("pdftotext", "-layout", pdf, "-").split("\f")
+        if sheet.strip()
+    ]
+
+
+# The totals' place on the page moves line by line: somewhere between it would fall on the edge.
+@pytest.mark.parametrize("sessions", [3, *range(85, 130, 3)])
+async def test_pages_have_the_head_and_no_total_stands_alone(page, tmp_path, capsys, monkeypatch, sessions):
+    with at_home(monkeypatch):
+        config = long_ledger(tmp_path, sessions)
+        arguments = ["--from=2026-01", "--to=2026-06", "--language=nl"]
+        status, html, err = run(capsys, "statement", f"--config.file={config}", *arguments)
+    assert status == 0, err
+    pages = await printed(page, html, tmp_path)
+
+    assert pages[0][0] == "Overzicht thuisladen"
+    assert "Periode 1 januari 2026 tot en met 30 juni 2026" in pages[0]
+    assert len(pages) == 1 if sessions == 3 else len(pages) > 1
+    lines = [line for sheet in pages for line in sheet]
+    assert sum(bool(re.match(r"\d\d-\d\d-2026 .* tesla 12,34 ", line)) for line in lines) == sessions
+
+    for number, sheet in enumerate(pages, 1):
+        assert sheet[-1].replace(" ", "") == f"{number}/{len(pages)}"
+        first = next((at for at, line in enumerate(sheet) if re.match(r"(\d\d-\d\d-2026|Totaal)", line)), None)
+        if first is not None:
+            assert sheet[first].startswith(("0", "1", "2", "3")), f"page {number} begins with a total"
+            head = " ".join(sheet[max(0, first - 2) : first])  # it can take two lines
+            assert "Begin Einde" in head
+            assert "Kosten €" in head
+    assert any(line.startswith(f"Totaal: {sessions} sessies") for line in lines)

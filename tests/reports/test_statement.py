@@ -1,0 +1,281 @@
+"""Statements of home charging: the golden ones, their sums, and what a reader may rely on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from html import unescape
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.command_line import refusal, run
+from support.ledger_rig import LedgerRig, finished, history_of, live, page_of
+from support.statement_history import NOW, at_home, known_ledger, local
+
+from joulo_exporter import __version__
+from joulo_exporter.models.tariffs import Tariff, Tariffs
+from joulo_exporter.reports.sessions import Selection, SessionRow
+from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+DASH = "\N{EN DASH}"
+YEAR = ("--from=2025-12", "--to=2026-11")
+
+
+def cells_of(page):
+    """Return the texts of the cells of all tables, row by row."""
+    rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
+    return [[unescape(cell) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row)] for row in rows]
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch):
+    with at_home(monkeypatch):
+        yield known_ledger(tmp_path)
+
+
+def statement(capsys, ledger, *arguments):
+    status, out, err = run(capsys, "statement", f"--config.file={ledger}", *arguments)
+    assert status == 0, err
+    return out
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("statement.nl.html", ["--language=nl"]),
+        ("statement.en.html", []),
+        ("statement.csv", ["--format=csv"]),
+        ("statement.json", ["--format=json"]),
+    ],
+)
+def test_known_history_gives_the_golden_statement(ledger, capsys, name, arguments):
+    out = statement(capsys, ledger, *YEAR, *arguments).replace(__version__, "VERSION")
+    golden = GOLDEN / name
+    if "RENEW_GOLDEN" in os.environ:
+        golden.write_bytes(out.encode())
+    assert out == golden.read_bytes().decode()
+
+
+def test_each_session_has_the_tariff_of_the_day_on_which_it_began(ledger, capsys):
+    rows = csv.DictReader(io.StringIO(statement(capsys, ledger, *YEAR, "--format=csv")))
+    assert [(row["session_id"], row["kwh"], row["euro_per_kwh"], row["cost_euros"]) for row in rows] == [
+        ("new-year", "44.00", "", ""),
+        ("spring", "7.25", "0.2534", "1.84"),
+        ("corrected", "18.50", "0.2534", "4.69"),
+        ("old-tariff", "20.00", "0.2534", "5.07"),
+        ("new-tariff", "20.00", "0.2210", "4.42"),
+        ("cents-half", "25.00", "0.2210", "5.53"),
+        ("no-energy", "", "0.2210", ""),
+        ("own-tariff", "19.99", "0.205", "4.10"),
+        ("autumn-1", "1.50", "0.2210", "0.33"),
+        ("autumn-2", "7.50", "0.205", "1.54"),
+    ]
+
+
+def test_totals_add_up_by_month_and_quarter(ledger, capsys):
+    made = json.loads(statement(capsys, ledger, *YEAR, "--format=json"))
+    assert made["total"] == {"sessions": 10, "kwh_hundredths": 16374, "cost_cents": 2752}
+    assert {each["quarter"]: each["cost_cents"] for each in made["quarters"]} == {
+        "2025-Q4": 0, "2026-Q1": 184, "2026-Q2": 1418, "2026-Q3": 553, "2026-Q4": 597,
+    }  # fmt: skip
+    assert [each["month"] for each in made["months"]] == [
+        "2025-12", "2026-03", "2026-06", "2026-07", "2026-08", "2026-10",
+    ]  # fmt: skip
+    assert [
+        (each["euro_per_kwh"], each["from"], each["through"], each["vehicle"]) for each in made["tariffs"]
+    ] == [
+        ("0.2534", "2026-01-01", "2026-06-14", None),
+        ("0.2210", "2026-06-15", None, None),
+        ("0.205", "2026-10-01", None, "tesla"),
+    ]
+    assert {each["charger"]: each["mid_certified"] for each in made["chargers"]} == {
+        "oprit": True, "schuur": False, "garage-oud": None,
+    }  # fmt: skip
+
+
+def test_what_is_not_priced_or_not_listed_is_said(ledger, capsys):
+    _, out, err = run(capsys, "statement", f"--config.file={ledger}", *YEAR, "--language=nl")
+    assert err.splitlines()[1:] == [
+        "joulo-exporter: statement: 10 sessions, 163.74 kWh, 27.52 euros",
+        "joulo-exporter: statement: 1 session still in progress: not on it",
+        "joulo-exporter: statement: 1 session without a known energy: no kWh and no cost",
+        "joulo-exporter: statement: 1 session without a tariff: no price and no cost",
+    ]
+    for said in (
+        "Zonder tarief, en daarom zonder prijs en kosten: 1 sessie.",
+        "Zonder bekende energie, en daarom zonder kosten: 1 sessie.",
+        "Nog bezig, en daarom niet op dit overzicht: 1 sessie.",
+    ):
+        assert f'<li class="missing">{said}</li>' in out
+
+
+def test_an_agreed_price_stands_in_for_every_tariff(ledger, capsys):
+    made = json.loads(statement(capsys, ledger, *YEAR, "--price=0.27", "--format=json"))
+    assert {each["euro_per_kwh"] for each in made["sessions"]} == {"0.27"}
+    assert made["sessions"][0]["cost_cents"] == 1188
+    assert made["sessions_without_tariff"] == 0
+    page = statement(capsys, ledger, *YEAR, "--price=0.27", "--language=nl")
+    assert ["afgesproken prijs", "alle", "0,27", "163,74", "44,23"] in cells_of(page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sessions"),
+    [
+        (("--from=2026-06-15", "--to=2026-06"), ["new-tariff"]),
+        ((*YEAR, "--charger=schuur"), ["cents-half", "no-energy"]),
+        (("--vehicle=zoe", "--from=2026-07"), ["cents-half", "autumn-1"]),
+    ],
+)
+def test_a_period_a_charger_or_a_vehicle_is_selected(ledger, capsys, arguments, sessions):
+    rows = csv.DictReader(io.StringIO(statement(capsys, ledger, "--format=csv", *arguments)))
+    assert [row["session_id"] for row in rows] == sessions
+
+
+@pytest.mark.parametrize(
+    ("locale", "title"),
+    [
+        ({"LANG": "nl_NL.UTF-8"}, "Overzicht thuisladen"),
+        ({"LANG": "nl_NL.UTF-8", "LC_ALL": "C"}, "Home charging statement"),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "nl_BE"}, "Overzicht thuisladen"),
+        ({}, "Home charging statement"),
+    ],
+)
+def test_the_language_is_that_of_the_locale(ledger, capsys, monkeypatch, locale, title):
+    for name, value in locale.items():
+        monkeypatch.setenv(name, value)
+    assert f"<h1>{title}</h1>" in statement(capsys, ledger, *YEAR)
+
+
+def test_a_nickname_adds_no_markup_and_no_control_character(ledger, capsys):
+    page = statement(capsys, ledger, *YEAR)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;Oprit&quot; [31m" in page
+    assert "<script" not in page
+    assert re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", page) is None
+
+
+def test_csv_is_that_of_rfc_4180(ledger, capsys):
+    text = statement(capsys, ledger, *YEAR, "--format=csv")
+    lines = text.split("\r\n")
+    assert lines.pop() == ""
+    assert len(lines) == 11
+    assert not any("\n" in line for line in lines)
+
+
+def test_no_session_leaves_a_whole_statement(ledger, capsys):
+    assert "No sessions in this period." in statement(capsys, ledger, "--to=2020")
+    assert len(statement(capsys, ledger, "--to=2020", "--format=csv").splitlines()) == 1
+    assert json.loads(statement(capsys, ledger, "--to=2020", "--format=json"))["total"]["sessions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("price", "says"),
+    [
+        ("0,27", "is not a price; write euros a kWh with a decimal point, such as 0.2534"),
+        ("27", "is more than 5 euros a kWh; write euros, not cents, such as 0.2534"),
+        ("-1", "is not a price; write euros a kWh with a decimal point, such as 0.2534"),
+    ],
+)
+def test_a_price_that_is_none_is_refused(ledger, capsys, price, says):
+    status, line = refusal(capsys, "statement", f"--config.file={ledger}", f"--price={price}")
+    assert (status, line.partition("; see ")[0]) == (2, f"argument --price: {says}")
+
+
+def test_an_account_that_was_renamed_is_not_counted_twice(tmp_path, capsys, monkeypatch):
+    for name in ("", "home"):
+        rig = LedgerRig(tmp_path, name=name)
+        rig.chargers(live(None))
+        rig.whole_walk([finished("one", kwh_hundredths=1000)], size=100)
+        rig.book()
+        rig.close()
+    config = tmp_path / "exporter.yml"
+    config.write_text(f"accounts: [{{name: home, token: joulo_abc}}]\nstorage: {{path: {tmp_path}}}\n")
+    with at_home(monkeypatch):
+        made = json.loads(statement(capsys, config, "--format=json"))
+    assert made["total"]["kwh_hundredths"] == 1000
+    assert [each["account"] for each in made["sessions"]] == ["home"]
+
+
+def test_a_ledger_that_is_not_complete_or_not_up_to_date_says_so(tmp_path, capsys, monkeypatch):
+    rig = LedgerRig(tmp_path, name="")
+    rig.now_seconds = local("2026-06-10T12:00")
+    rig.chargers(live(None))
+    rig.page(page_of(history_of(150), 0, 100), offset=0)
+    rig.book()
+    rig.close()
+    config = tmp_path / "exporter.yml"
+    config.write_text(f"storage: {{path: {tmp_path}}}\n")
+    with at_home(monkeypatch):
+        page = statement(capsys, config, "--from=2026-06", "--to=2026-06")
+    assert '<li class="missing">The ledger is not complete yet: 100 sessions so far.' in page
+    assert (
+        '<li class="missing">Joulo was last asked for sessions on 10 June 2026 12:00 CEST. '
+        "Later sessions of this period are not on this statement.</li>"
+    ) in page
+
+
+# The column and its total, over random histories ----------------------------------------------------
+
+TARIFF = st.builds(
+    Tariff,
+    st.dates(date(2025, 1, 1), date(2026, 12, 31)),
+    st.integers(0, 5_000_000).map(lambda millionths: Decimal(millionths) / 1_000_000),
+    st.sampled_from([None, "tesla", "zoe"]),
+)
+SESSION = st.tuples(
+    st.integers(int(datetime(2025, 1, 1, tzinfo=UTC).timestamp()), int(NOW)),
+    st.none() | st.integers(0, 20_000),
+    st.sampled_from(["tesla", "zoe", "unknown"]),
+)
+
+
+@settings(max_examples=1000)
+@given(
+    st.lists(SESSION, min_size=1, max_size=12),
+    st.lists(TARIFF, max_size=5, unique_by=lambda each: (each.from_day, each.vehicle)),
+)
+def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
+    tariffs = Tariffs(tuple(entries))
+    rows = tuple(
+        _row(number, *session, tariffs) for number, session in enumerate(sorted(sessions, key=lambda s: s[0]))
+    )
+    made = Statement(
+        rows=rows, in_progress=0, chargers=(), tariffs=tariffs, agreed_price=False, ledgers=(),
+        selection=Selection(), made_at_seconds=NOW,
+    )  # fmt: skip
+
+    column = [
+        row["cost_euros"] for row in csv.DictReader(io.StringIO("".join(STATEMENT_FORMATS["csv"](made, "en"))))
+    ]
+    exact = sum(Decimal(cost) for cost in column if cost)
+
+    total = json.loads("".join(STATEMENT_FORMATS["json"](made, "en")))
+    assert total["total"]["cost_cents"] == exact * 100
+    for groups in ("months", "quarters"):
+        assert sum(each["cost_cents"] for each in total[groups]) == exact * 100
+    assert sum(each["cost_cents"] for each in total["tariffs"]) == exact * 100
+
+    shown = cells_of("".join(STATEMENT_FORMATS["html"](made, "nl")))
+    costs = [row[-1].replace(",", ".") for row in shown if len(row) == 8 and row[0] != "Begin"]
+    assert [cost if cost != DASH else "" for cost in costs] == column
+    assert shown[-1][-1] in {f"{exact:.2f}".replace(".", ","), DASH}
+    for row, cost in zip(rows, column, strict=True):
+        if cost:
+            price = row.kwh_hundredths * row.tariff.euro_per_kwh / 100
+            assert Decimal(cost) == price.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def _row(number, began_seconds, kwh_hundredths, vehicle, tariffs):
+    return SessionRow(
+        account="", session_id=f"s{number}", charger="oprit", charger_id="c1", nickname="", vehicle=vehicle,
+        id_tag="", began_seconds=began_seconds, started_at_seconds=began_seconds,
+        ended_at_seconds=began_seconds + 3600, in_progress=False, kwh_hundredths=kwh_hundredths,
+        credits_hundredths=None, tariff=tariffs.of(vehicle, datetime.fromtimestamp(began_seconds, UTC).date()),
+    )  # fmt: skip
