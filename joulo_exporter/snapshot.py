@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from joulo_exporter.ledger import Book, StoredSession
-    from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice
+    from joulo_exporter.models import Charger, Energy, EreEstimate, ErePosition, ErePrice
     from joulo_exporter.models.tag import Tags
 
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -81,6 +82,7 @@ class EndedSession(msgspec.Struct, frozen=True, gc=False):
     ended_at_seconds: float
     kwh_hundredths: int | None
     credits_hundredths: int | None
+    """Of one whose end was news and that never gets any, 0."""
     id_tag: str
     """As labels may show it."""
     vehicle: str
@@ -103,6 +105,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """All whose end was news in the last hour."""
     energy: Energy | None = None
     """``None`` before the first API response, and once the last one is too old."""
+    ere_estimate: EreEstimate | None = None
+    """The same; ``None`` where ``/sessions`` does not give it, too."""
     ere_position: ErePosition | None = None
     """The same."""
     ere_price: ErePrice | None = None
@@ -133,15 +137,20 @@ def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[
 
 def last_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     """Return the last finished session of each charger that has a label."""
-    return _ended(book.last_sessions.values(), book, tags)
+    return _ended(book.last_sessions.values(), book, tags, attrgetter("credits_hundredths"))
 
 
 def ended_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     """Return the sessions whose end was news in the last hour."""
-    return _ended(book.ended, book, tags)
+    return _ended(book.ended, book, tags, attrgetter("final_credits_hundredths"))
 
 
-def _ended(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
+def _ended(
+    sessions: Iterable[StoredSession],
+    book: Book,
+    tags: Tags,
+    credits_hundredths: Callable[[StoredSession], int | None],
+) -> tuple[EndedSession, ...]:
     return tuple(
         EndedSession(
             label=book.labels[session.charger_id],
@@ -149,7 +158,7 @@ def _ended(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[E
             started_at_seconds=session.started_at_seconds,
             ended_at_seconds=session.last_known_end_seconds,
             kwh_hundredths=session.kwh_hundredths,
-            credits_hundredths=session.credits_hundredths,
+            credits_hundredths=credits_hundredths(session),
             id_tag=tags.shown(session.id_tag),
             vehicle=tags.vehicle(session.id_tag),
             reported_at_seconds=session.end_seen_at_seconds,

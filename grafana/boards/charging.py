@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import dashboard
 
-from boards.charging_energy import credits_so_far, energy_so_far
+from boards.charging_energy import credits_so_far, energy_so_far, worth_so_far
 from boards.charging_history import energy_per_day, meters, power, timeline, vehicles
 from boards.charging_now import last_sessions, sessions_in_progress, state
 from boards.frame import account_variable, charger_variable, frame
@@ -52,6 +52,8 @@ def charging(language: Language) -> model.Dashboard:
         board.with_panel(energy_so_far(t, span, step, t(english, dutch)))
     for span, step, english, dutch in _PERIODS:
         board.with_panel(credits_so_far(t, span, step, t(english, dutch)))
+    for span, step, english, dutch in _PERIODS[2:]:  # credits of less may still be to come
+        board.with_panel(worth_so_far(t, span, step, t(english, dutch)))
     return (
         board.with_row(dashboard.Row(t("History", "Verloop")))
         .with_panel(timeline(t))

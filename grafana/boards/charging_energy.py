@@ -71,3 +71,32 @@ def credits_so_far(t: Words, span: str, step: str, period: str) -> stat.Panel:
         )
         .color_scheme(parts.one_colour(CREDITS))
     )
+
+
+def worth_so_far(t: Words, span: str, step: str, period: str) -> stat.Panel:
+    """Return the estimated worth of the credits of a period of the calendar until now."""
+    return (
+        _so_far(t, span)
+        .span(12)
+        .title(t(f"Worth about {period}", f"Ongeveer waard {period}"))
+        .description(
+            t(
+                f"An estimate, no payment: the credits of {period}, times the price of Joulo's own estimate,"
+                " less its fee. Credits are sold later, for the price of that day; Joulo may give no price here.",
+                f"Een schatting, geen uitbetaling: de ERE's van {period}, maal de prijs waarmee Joulo zelf schat,"
+                " min de vergoeding van Joulo. ERE's worden later verkocht, voor de prijs van dan; soms geeft"
+                " Joulo hier geen prijs.",
+            )
+        )
+        .unit("currencyEUR")
+        .decimals(2)
+        .with_target(
+            parts.at_once(
+                queries.so_far(
+                    "joulo_ere_credits_total", "charger", queries.CHARGERS, step, queries.worth_of_a_credit()
+                ),
+                t("estimate", "schatting"),
+            )
+        )
+        .color_scheme(parts.one_colour(CREDITS))
+    )

@@ -71,7 +71,7 @@ def in_progress(metric: str) -> str:
     return f"{latest(metric)} and on (account, charger) {latest('joulo_session_start_timestamp_seconds')}"
 
 
-def so_far(counter: str, by: str, selector: str, step: str) -> str:
+def so_far(counter: str, by: str, selector: str, step: str, times: str = "") -> str:
     """Return how far a total has risen since the beginning of the panel's span, which must end now.
 
     The figure at the beginning is the last one of the hour before. Where Prometheus has none (the exporter is new,
@@ -86,6 +86,7 @@ def so_far(counter: str, by: str, selector: str, step: str) -> str:
         by: the labels that tell its series apart, besides the account.
         selector: which of them are wanted.
         step: how close to look where the beginning is missing; the longer the span, the coarser.
+        times: what a rise is worth, by account.
     """
     series = f"{counter}{{{selector}}}"
     each = f"max by (account, {by})"
@@ -96,7 +97,18 @@ def so_far(counter: str, by: str, selector: str, step: str) -> str:
     risen = (
         f"clamp_min({now} - ({begin} or {first}), 0)"  # less than before: of an exporter without the old ledger
     )
+    if times:
+        risen = f"({risen}) * on (account) group_left () ({times})"
     return f"sum({risen}) and on () {whole} unless on () ({_LATER})"
+
+
+def worth_of_a_credit() -> str:
+    """Return the euros that Joulo's own estimate takes for a credit, after its fee, by account."""
+    price, fee = (
+        f"max by (account) (last_over_time({metric}{{{ACCOUNTS}}}[1h]))"
+        for metric in ("joulo_ere_estimate_price_euros", "joulo_ere_estimate_fee_ratio")
+    )
+    return f"{price} * (1 - {fee})"
 
 
 def per_step(counter: str, by: str, selector: str, look: str) -> str:

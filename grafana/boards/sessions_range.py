@@ -68,14 +68,18 @@ def chargers(t: Words) -> table.Panel:
     shown |= {"size": f"{kwh} / ({count} > 0)", "length": f"{seconds} / 3600 / ({count} > 0)"}
     names = {"account": "Account", "charger": t("Charger", "Laadpunt")} | _columns(t)
     names["Value #length"] = t("Mean length", "Duur/beurt")
+    names["Value #share"] = t("For ERE, ever", "Voor ERE, ooit")  # not of the range: it may begin within it
+    shown["share"] = f"{queries.latest('joulo_eligible_kwh_total')} / ({queries.latest('joulo_total_kwh')} > 0)"
     return _table(t, shown, names).title(t("Chargers", "Laadpunten")).description(
         t(
             "What each charger did in the dashboard's range, and the mean of its sessions that ended in it. No"
             " credits per kWh: its meter is not"
-            " MID-certified, or Joulo has not calculated yet.",
+            " MID-certified, or Joulo has not calculated yet. For ERE, ever: the share of all its energy in"
+            " sessions that count for ERE.",
             "Wat elk laadpunt deed in het bereik van het dashboard, en het gemiddelde van de laadbeurten die"
             " erin eindigden. Geen ERE's per kWh: de meter"
-            " is niet MID-gekeurd, of Joulo heeft nog niet gerekend.",
+            " is niet MID-gekeurd, of Joulo heeft nog niet gerekend. Voor ERE, ooit: het deel van alle energie in"
+            " laadbeurten die voor ERE tellen.",
         )
     ).span(13)  # fmt: skip
 
@@ -134,6 +138,10 @@ def _table(t: Words, shown: dict[str, str], names: dict[str, str]) -> table.Pane
     ):
         panel.override_by_name(
             names[f"Value #{ref}"], parts.properties(unit=unit, decimals=decimals, custom_minWidth=width)
+        )
+    if "share" in shown:
+        panel.override_by_name(
+            names["Value #share"], parts.properties(unit="percentunit", decimals=0, custom_minWidth=NARROW)
         )
     if "length" in shown:
         panel.override_by_name(

@@ -153,7 +153,7 @@ class AccountLedger:
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
         with self._database.transaction() as connection:
-            self._save_success(connection, "chargers", pause, response)
+            self._save_success(connection, "chargers", pause, response, response.content)
             session_ended, changed = chargers.record_chargers(
                 connection, self._account, response, self._labels, pause.requested_at_seconds
             )
@@ -170,7 +170,7 @@ class AccountLedger:
         """Store a page of ``/sessions``."""
         self._book = None
         with self._database.transaction() as connection:
-            self._save_success(connection, "sessions", pause, response, keep=False)
+            self._save_success(connection, "sessions", pause, response, response.content.estimate)
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
             if request.offset == 0:
                 chargers.withdraw_moved(connection, self._account, response.content)
@@ -187,7 +187,7 @@ class AccountLedger:
                 "SELECT succeeded_at FROM endpoints WHERE account = ? AND endpoint = 'energy'", (self._account,)
             ).fetchone()
             limits = Limits(self._max_power_kw, len(chargers.served_labels(connection, self._account)))
-            self._save_success(connection, "energy", pause, response)
+            self._save_success(connection, "energy", pause, response, response.content)
             now_seconds = pause.requested_at_seconds
             former_seconds = former[0] if former and former[0] else now_seconds
             believed = believe(connection, self._account, stated, limits, now_seconds, former_seconds)
@@ -197,7 +197,7 @@ class AccountLedger:
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
         """Store an API response that is shown as it is, and adds to no total."""
         with self._database.transaction() as connection:
-            self._save_success(connection, endpoint, pause, response)
+            self._save_success(connection, endpoint, pause, response, response.content)
         return Outcome()
 
     def settle(self, charger: str | None) -> list[Fall]:
@@ -259,12 +259,11 @@ class AccountLedger:
         endpoint: str,
         pause: Pause,
         response: ApiResponse[object],
-        *,
-        keep: bool = True,
+        kept: object,
     ) -> None:
         """Note, and count, a refresh that succeeded; its time is that of the request.
 
-        With ``keep`` the response is served again after a restart.
+        ``kept`` is the part of the response that is served again after a restart.
         """
         connection.execute(
             """INSERT INTO endpoints
@@ -289,13 +288,12 @@ class AccountLedger:
                ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
             [(self._account, endpoint, fault.field) for fault in response.malformed_fields],
         )
-        if keep:  # one that is as before is not written again
-            connection.execute(
-                """INSERT INTO last_answers VALUES (?, ?, ?)
-                   ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
-                   WHERE body != excluded.body""",
-                (self._account, endpoint, msgspec.json.encode(response.content)),
-            )
+        connection.execute(  # one that is as before is not written again
+            """INSERT INTO last_answers VALUES (?, ?, ?)
+               ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
+               WHERE body != excluded.body""",
+            (self._account, endpoint, msgspec.json.encode(kept)),
+        )
 
 
 def energy_figures(energy: Energy) -> dict[tuple[str, str], int | None]:

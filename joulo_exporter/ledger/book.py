@@ -56,6 +56,8 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
     """Finished ones."""
     duration_ms: int = 0
     """Of the finished ones."""
+    eligible_kwh_hundredths: int = 0
+    """Energy of sessions that count for ERE."""
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -91,6 +93,8 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Figures of ``chargers`` that are held above the truth, less the truth, by charger id."""
     vehicle_excess: Mapping[str, Totals] = {}
     """The same by vehicle."""
+    eligibility_known: bool = False
+    """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
 
     def excess_texts(self) -> tuple[str, ...]:
         """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
@@ -170,7 +174,18 @@ def _without_figures(
         back_to_seconds=back_to_seconds,
         unreadable=walk.unreadable + without_energy,
         persistent=persistent,
+        eligibility_known=_eligibility_known(connection, account),
     )
+
+
+def _eligibility_known(connection: sqlite3.Connection, account: int) -> bool:
+    known, unread = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0), "
+        "EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
+        "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)",
+        {"account": account},
+    ).fetchone()
+    return bool(known and not unread)
 
 
 def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, int, float | None]:

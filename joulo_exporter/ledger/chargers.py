@@ -382,7 +382,7 @@ def _merge(
     connection.execute(
         """INSERT INTO totals
              SELECT account, :now, tag, kwh_hundredths, credits_hundredths, sessions, duration_ms, entries,
-               without_energy
+               without_energy, eligible_kwh_hundredths, eligibility_known
              FROM totals WHERE account = :account AND charger_id = :former
            ON CONFLICT (account, charger_id, tag) DO UPDATE SET
              kwh_hundredths = kwh_hundredths + excluded.kwh_hundredths,
@@ -390,7 +390,9 @@ def _merge(
              sessions = sessions + excluded.sessions,
              duration_ms = duration_ms + excluded.duration_ms,
              entries = entries + excluded.entries,
-             without_energy = without_energy + excluded.without_energy""",
+             without_energy = without_energy + excluded.without_energy,
+             eligible_kwh_hundredths = eligible_kwh_hundredths + excluded.eligible_kwh_hundredths,
+             eligibility_known = eligibility_known + excluded.eligibility_known""",
         ids,
     )
     connection.execute("DELETE FROM totals WHERE account = :account AND charger_id = :former", ids)

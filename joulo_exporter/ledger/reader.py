@@ -50,7 +50,7 @@ _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _SESSION_COLUMNS = (
     "s.id, s.charger_id, s.charger_nickname, s.started_at, s.ended_at, s.kwh_hundredths, "
-    "s.credits_hundredths, s.id_tag, s.live_at, s.awaits_tag, s.end_is_final"
+    "s.credits_hundredths, s.id_tag, s.live_at, s.awaits_tag, s.end_is_final, NULLIF(s.counts_for_ere, -1)"
 )
 
 
@@ -72,6 +72,8 @@ class RecordedSession(msgspec.Struct, frozen=True, gc=False):
     """Whether a tag may still come after its end, 1 or 0: no vehicle has its energy until then."""
     end_is_final: bool
     """Whether ``/sessions`` has listed the end."""
+    counts_for_ere: int | None
+    """1 or 0."""
     next_start_seconds: float | None
     """Of a session in progress: when the charger's next one began, which shows that this one is over."""
 

@@ -29,9 +29,12 @@ UNDECIDED = "-"
 No true tag is spelled that way: ``normal_tag`` takes dashes out.
 """
 
+UNREAD = -1
+"""Eligibility of a session that was stored before the ledger kept it."""
+
 _COLUMNS = (
     "id, charger_id, charger_nickname, started_at, ended_at, end_is_final, kwh_hundredths, "
-    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn, awaits_tag"
+    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn, awaits_tag, counts_for_ere"
 )
 _IN_PROGRESS = ("charging", "active")
 """``status`` of a session in progress in ``/sessions``."""
@@ -41,8 +44,9 @@ _NAMES = tuple(_COLUMNS.split(", "))
 _TAG_LAG_S = 86_400.0
 """No tag is still on its way to a session whose end was longer ago."""
 
-_NOTHING = (0, 0, 0, 0, 0, 0)
-"""Figures of no session: energy, credits, finished sessions, duration in ms, sessions, those without energy."""
+_NOTHING = (0, 0, 0, 0, 0, 0, 0, 0)
+"""Figures of no session: energy, credits, finished sessions, duration in ms, sessions, those without energy,
+eligible energy, and sessions whose eligibility is known."""
 
 
 class StoredSession(msgspec.Struct, frozen=True, gc=False):
@@ -68,11 +72,19 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     withdrawn: bool = False
     awaits_tag: bool = False
     """Whether it has ended and a tag may still come: ``/sessions`` has not listed the end without one twice."""
+    counts_for_ere: int | None = None
+    """1 or 0; ``UNREAD`` until ``/sessions`` lists a session again that a ledger without this column had."""
 
     @property
     def last_known_end_seconds(self) -> float:
         """Return its end; of one that goes on after all, when ``/chargers`` showed it last."""
         return self.ended_at_seconds or self.live_at_seconds or 0.0
+
+    @property
+    def final_credits_hundredths(self) -> int | None:
+        """Return its ERE credits: 0 for one that never gets any, which the API gives as null as well."""
+        never = self.end_is_final and (self.kwh_hundredths == 0 or self.counts_for_ere == 0)
+        return 0 if self.credits_hundredths is None and never else self.credits_hundredths
 
 
 # Sightings ----------------------------------------------------------------------------------------
@@ -118,6 +130,7 @@ def listed(
         generation=generation,
         withdrawn=False,
         awaits_tag=_awaits_tag(old, session, now_seconds),
+        counts_for_ere=_eligibility(old, session),
     )
 
 
@@ -165,6 +178,11 @@ def goes_on(old: StoredSession | None, new: StoredSession) -> bool:
     return then == new
 
 
+def _eligibility(old: StoredSession, session: Session) -> int | None:
+    former = None if old.counts_for_ere == UNREAD else old.counts_for_ere
+    return former if session.counts_for_ere is None else int(session.counts_for_ere)
+
+
 def _latest(new: Value | None, old: Value | None) -> Value | None:
     return old if new is None else new
 
@@ -184,6 +202,8 @@ def contribution(session: StoredSession) -> dict[tuple[str, str], tuple[int, ...
         _duration_ms(session),
         1,
         int(session.end_is_final and session.kwh_hundredths is None),
+        (session.kwh_hundredths or 0) if session.counts_for_ere == 1 else 0,
+        int(session.counts_for_ere in {0, 1}),
     )
     decided = finished and not session.awaits_tag
     tag = normal_tag(session.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
@@ -278,14 +298,17 @@ def _change_totals(
         differences = [figure - former_figure for figure, former_figure in pairs]
         if any(differences):
             connection.execute(
-                """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                    ON CONFLICT (account, charger_id, tag) DO UPDATE SET
                      kwh_hundredths = kwh_hundredths + excluded.kwh_hundredths,
                      credits_hundredths = credits_hundredths + excluded.credits_hundredths,
                      sessions = sessions + excluded.sessions,
                      duration_ms = duration_ms + excluded.duration_ms,
                      entries = entries + excluded.entries,
-                     without_energy = without_energy + excluded.without_energy""",
+                     without_energy = without_energy + excluded.without_energy,
+
+                     eligible_kwh_hundredths = eligible_kwh_hundredths + excluded.eligible_kwh_hundredths,
+                     eligibility_known = eligibility_known + excluded.eligibility_known""",
                 (account, *key, *differences),
             )
 

@@ -56,7 +56,7 @@ FAMILIES = (
     Family(
         "joulo_charging",
         "gauge",
-        f"1 while the charger is charging, else 0. {LIVE}",
+        f"1 while the charger has a charging session, connected and paused included, else 0. {LIVE}",
         ("charger",),
         _each(lambda live: live.charger.charging),
     ),

@@ -12,10 +12,11 @@ from joulo_exporter.metrics.family import Family, Samples, present
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from joulo_exporter.models import ErePosition, ErePositionQuarter, ErePrice
+    from joulo_exporter.models import EreEstimate, ErePosition, ErePositionQuarter, ErePrice
     from joulo_exporter.snapshot import Snapshot
 
 _POSITION = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
+_ESTIMATE = "From /sessions, cached for at most its refresh interval; absent where not given, or stale."
 _MARKET = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
@@ -56,6 +57,14 @@ def _quarterly_by_key(
     return samples
 
 
+def _estimate(value: Callable[[EreEstimate], float | None]) -> Callable[[Snapshot], Samples]:
+    def samples(snapshot: Snapshot) -> Samples:
+        if snapshot.ere_estimate is not None:
+            yield from present([((), value(snapshot.ere_estimate))])
+
+    return samples
+
+
 def _market(value: Callable[[ErePrice], float | None]) -> Callable[[Snapshot], Samples]:
     def samples(snapshot: Snapshot) -> Samples:
         if snapshot.ere_price is not None:
@@ -79,6 +88,20 @@ def _truth(value: bool | None) -> str:  # noqa: FBT001 -- it is data, not a swit
 
 
 FAMILIES = (
+    Family(
+        "joulo_ere_estimate_price_euros",
+        "gauge",
+        f"Price per ERE credit in Joulo's estimate of a session's worth, before its fee. {_ESTIMATE}",
+        (),
+        _estimate(lambda estimate: estimate.price_euros),
+    ),
+    Family(
+        "joulo_ere_estimate_fee_ratio",
+        "gauge",
+        f"Share that Joulo keeps in its estimate of a session's worth, 0-1. {_ESTIMATE}",
+        (),
+        _estimate(lambda estimate: estimate.fee_ratio),
+    ),
     Family(
         "joulo_ere_position_euros",
         "gauge",
@@ -106,6 +129,14 @@ FAMILIES = (
         f"Joulo's forecast of proceeds, after its fee. {_POSITION}",
         ("horizon",),
         _by_key(lambda position: position.forecast_euros),
+    ),
+    Family(
+        "joulo_ere_forecast_credits",
+        "gauge",
+        "ERE credits not sold yet: ytd_unsold of the year so far, rest_of_year those that Joulo still expects. "
+        f"{_POSITION}",
+        ("horizon",),
+        _by_key(lambda position: position.forecast_credits),
     ),
     Family(
         "joulo_ere_forecast_info",

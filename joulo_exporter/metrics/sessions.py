@@ -115,7 +115,7 @@ ENDED_SESSIONS = (
     Family(
         "joulo_ended_session_ere_credits",
         "gauge",
-        f"ERE credits of the session; absent until the API has calculated them. {_NEWS}",
+        f"ERE credits of the session; absent until the API has calculated them, 0 if it never gets any. {_NEWS}",
         ("charger", "session_id"),
         _ended(lambda ended: of_hundredths(ended.credits_hundredths)),
     ),

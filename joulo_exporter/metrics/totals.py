@@ -36,6 +36,10 @@ def _per_vehicle(
     return samples
 
 
+def _if_eligibility_is_known(samples: Callable[[Snapshot], Samples]) -> Callable[[Snapshot], Samples]:
+    return lambda snapshot: samples(snapshot) if snapshot.book and snapshot.book.eligibility_known else ()
+
+
 def _history_complete(snapshot: Snapshot) -> Samples:
     if snapshot.book is not None:
         yield (), float(snapshot.book.complete)
@@ -92,6 +96,13 @@ CHARGER_TOTALS = (
         _per_charger(lambda totals: totals.kwh_hundredths / 100),
     ),
     Family(
+        "joulo_eligible_kwh_total",
+        "counter",
+        f"Energy in kWh of sessions that count for ERE; absent while the API does not say it. {LEDGER}",
+        ("charger",),
+        _if_eligibility_is_known(_per_charger(lambda totals: totals.eligible_kwh_hundredths / 100)),
+    ),
+    Family(
         "joulo_ere_credits_total",
         "counter",
         f"All ERE credits earned. {LEDGER}",
@@ -135,6 +146,14 @@ VEHICLE_TOTALS = (
         f"All energy ever charged by the vehicle in kWh. {LEDGER}",
         ("vehicle",),
         _per_vehicle(lambda totals: totals.kwh_hundredths / 100),
+    ),
+    Family(
+        "joulo_vehicle_eligible_kwh_total",
+        "counter",
+        "Energy in kWh of the vehicle's sessions that count for ERE; absent while the API does not say it. "
+        f"{LEDGER}",
+        ("vehicle",),
+        _if_eligibility_is_known(_per_vehicle(lambda totals: totals.eligible_kwh_hundredths / 100)),
     ),
     Family(
         "joulo_vehicle_ere_credits_total",

@@ -9,7 +9,7 @@ from joulo_exporter.models.ere import (
     parse_ere_position,
     parse_ere_price,
 )
-from joulo_exporter.models.session import UNKNOWN_CHARGER, Session, SessionPage, parse_sessions
+from joulo_exporter.models.session import UNKNOWN_CHARGER, EreEstimate, Session, SessionPage, parse_sessions
 from joulo_exporter.models.wire import ApiResponse, MalformedField, Plausibility
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ApiResponse",
     "Charger",
     "Energy",
+    "EreEstimate",
     "ErePosition",
     "ErePositionQuarter",
     "ErePrice",

@@ -37,6 +37,7 @@ _FORECASTS = {
     "ytd_expected": ("", "ytd_expected_eur"),
     "total_expected": ("", "total_expected_eur"),
 }
+_CREDIT_FORECASTS = {"ytd_unsold": ("unsold", "ytd_ere"), "rest_of_year": ("unsold", "future_ere")}
 _QUARTER_CREDITS = {"total": ("", "ere"), "sold": ("", "sold_ere"), "unsold": ("", "unsold_ere")}
 _QUARTER_EUROS = {bucket: ("net_eur_by_status", bucket) for bucket in _SETTLED}
 
@@ -65,6 +66,8 @@ class ErePosition(msgspec.Struct, frozen=True, gc=False):
     """Per credit, by bucket."""
     forecast_euros: dict[str, float] = {}
     """Net, by horizon."""
+    forecast_credits: dict[str, float] = {}
+    """Not sold yet, by horizon."""
     forecast_confidence: str | None = None
     forecast_projected: bool | None = None
     forecast_history_days: float | None = None
@@ -99,6 +102,7 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
         credits=_figures(fields, _CREDITS),
         price_euros=_figures(fields, _PRICES),
         forecast_euros=_figures(fields, _FORECASTS),
+        forecast_credits=_figures(fields, _CREDIT_FORECASTS),
         forecast_confidence=fields.text("forecast_confidence"),
         forecast_projected=fields.boolean("forecast_is_projected"),
         forecast_history_days=fields.number("forecast_history_days", least=0, most=_MOST),

@@ -19,6 +19,7 @@ UNKNOWN_CHARGER = "unknown"
 """Stands for the id of the charger where a session has no usable one, and becomes its label."""
 
 _MOST_CREDITS = 1e6
+_MOST_EUROS = 1e9
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
@@ -41,12 +42,22 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     counts_for_ere: bool | None = None
 
 
+class EreEstimate(msgspec.Struct, frozen=True, gc=False):
+    """Basis of the vendor's own estimate of what a session is worth: credits, times price, less the fee."""
+
+    price_euros: float | None = None
+    """Per credit."""
+    fee_ratio: float | None = None
+    """0-1; the API gives a percentage."""
+
+
 class SessionPage(msgspec.Struct, frozen=True):
     """One page of the history, newest session first."""
 
     sessions: tuple[Session, ...]
     limit: int | None = None
     """Sessions on a full page, if the API response says so."""
+    estimate: EreEstimate | None = None
 
 
 def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[SessionPage]:
@@ -59,8 +70,19 @@ def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[Sessi
     if not fields.has_value("sessions"):
         raise ApiResponseError("not what the API documents: it has no list of sessions")
     sessions = fields.required_records("sessions", _session)
-    fields.ignore("offset", "estimate_basis")
-    return fields.response(SessionPage(sessions, fields.count("limit", most=10_000) or None))
+    fields.ignore("offset")
+    limit = fields.count("limit", most=10_000) or None
+    return fields.response(SessionPage(sessions, limit, _estimate(fields.section("estimate_basis"))))
+
+
+def _estimate(fields: Fields | None) -> EreEstimate | None:
+    if fields is None:
+        return None
+    fee_pct = fields.number("effective_fee_pct", least=0, most=100)
+    return EreEstimate(
+        price_euros=fields.number("price_per_ere", least=0, most=_MOST_EUROS),
+        fee_ratio=None if fee_pct is None else fee_pct / 100,
+    )
 
 
 def _session(fields: Fields) -> Session:

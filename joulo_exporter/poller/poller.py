@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.ledger import ClockJump
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.poller.endpoint import EndpointState, Handover
-from joulo_exporter.poller.tasks import RecordTask, account_tasks, public_tasks
+from joulo_exporter.poller.tasks import account_tasks, public_tasks
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
@@ -345,16 +345,18 @@ class Poller:
             last_sessions=last_sessions(book, settings.tags),
             ended_sessions=ended_sessions(book, settings.tags),
             energy=self._fresh(ENERGY),
+            ere_estimate=self._fresh_content(SESSIONS.name),
             ere_position=self._fresh(ERE_POSITION),
         )
 
     def _fresh(self, endpoint: Endpoint[Content]) -> Content | None:
         """Return the content of the last API response, if it may still be served as live."""
-        state = self._endpoints.get(endpoint.name)
-        content: Content | None = None
-        if state and isinstance(state.task, RecordTask) and state.fresh(self._clock.monotonic()):
-            content = state.task.content
+        content: Content | None = self._fresh_content(endpoint.name)
         return content
+
+    def _fresh_content(self, name: str) -> Any:  # noqa: ANN401 -- of the endpoint's task
+        state = self._endpoints.get(name)
+        return state.task.content if state and state.fresh(self._clock.monotonic()) else None
 
 
 class RequestSlots:

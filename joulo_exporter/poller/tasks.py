@@ -17,7 +17,7 @@ import msgspec
 
 from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
 from joulo_exporter.ledger import PAGE_SIZE, PageRequest, Walk, next_page
-from joulo_exporter.models import Charger, Energy, ErePosition, ErePrice, parse_chargers
+from joulo_exporter.models import Charger, Energy, EreEstimate, ErePosition, ErePrice, parse_chargers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,11 +68,8 @@ class RecordTask:
         self._kept = kept
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
-        """Take up the last API response; one that an earlier version kept in another form is waited for anew."""
-        try:
-            self.content = None if body is None else msgspec.json.decode(body, type=self._kept)
-        except msgspec.MsgspecError:
-            self.content = None
+        """Take up the last API response."""
+        self.content = _restored(body, self._kept)
 
     def follow(self, walk: Walk) -> None:
         """Follow a jump of the wall clock: nothing here is a moment."""
@@ -103,11 +100,14 @@ class PagesTask:
     def __init__(self) -> None:
         self.walk = Walk()
         """Progress of reading the history."""
+        self.content: EreEstimate | None = None
+        """Of the last API response; the sessions themselves are in the ledger."""
         self._request = PageRequest(self.walk)
 
-    def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
-        """Go on where the walk stopped."""
+    def restore(self, body: bytes | None, walk: Walk) -> None:
+        """Go on where the walk stopped, and take up the last estimate."""
         self.walk = walk
+        self.content = _restored(body, EreEstimate | None)
 
     def follow(self, walk: Walk) -> None:
         """Go on from the walk whose moments have moved along with the wall clock."""
@@ -137,9 +137,18 @@ class PagesTask:
         """Write the page down."""
         return ledger.record_page(response, pause, self._request)
 
-    def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:  # noqa: ARG002
-        """Go on from the walk after the page."""
+    def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
+        """Go on from the walk after the page, and serve its estimate from now on."""
         self.walk = outcome.walk or self.walk
+        self.content = response.content.estimate
+
+
+def _restored(body: bytes | None, kept: Any) -> Any:  # noqa: ANN401 -- a type, and a record of it
+    """Return the record; ``None`` for one that an earlier version kept in another form: it is waited for anew."""
+    try:
+        return None if body is None else msgspec.json.decode(body, type=kept)
+    except msgspec.MsgspecError:
+        return None
 
 
 Task: TypeAlias = RecordTask | PagesTask

@@ -48,6 +48,7 @@ _COLUMNS = (
     Column("NICKNAME"),
     Column("VEHICLE"),
     Column("TAG"),
+    Column("ELIGIBLE"),
     Column("KWH", right=True),
     Column("CREDITS", right=True),
 )
@@ -83,6 +84,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     in_progress: bool
     kwh_hundredths: int | None
     credits_hundredths: int | None
+    counts_for_ere: bool | None = None
     tariff: Tariff | None = None
     """The one of the day on which it began, local time."""
 
@@ -152,6 +154,7 @@ def _row(
         kwh_hundredths=session.kwh_hundredths,
         credits_hundredths=session.credits_hundredths,
         tariff=tariff,
+        counts_for_ere=None if session.counts_for_ere is None else bool(session.counts_for_ere),
     )
 
 
@@ -266,7 +269,7 @@ def _group_table(rows: Iterable[SessionRow], by: str, *, priced: bool) -> Iterat
 
 def _total_cells(total: Total, *, named: bool, priced: bool) -> Cells:
     names = (*(("",) if named else ()), total.name, count_text(total.sessions))
-    return (*names, "", "", "", "", "", *_figures(total, priced=priced))
+    return (*names, "", "", "", "", "", "", *_figures(total, priced=priced))
 
 
 def _figures(total: Total, *, priced: bool) -> Cells:
@@ -288,6 +291,7 @@ def _cells(row: SessionRow, *, named: bool, priced: bool) -> Cells:
         row.nickname or UNKNOWN,
         row.vehicle,
         row.id_tag or UNKNOWN,
+        UNKNOWN if row.counts_for_ere is None else ("yes" if row.counts_for_ere else "no"),
         *(UNKNOWN if figure is None else hundredths_text(figure) for figure in figures),
     )
 
@@ -351,6 +355,7 @@ _FIELDS: dict[str, Callable[[SessionRow], object]] = {
     "duration_seconds": lambda row: None if row.duration_s is None else round(row.duration_s),
     "kwh": lambda row: figure(row.kwh_hundredths),
     "ere_credits": lambda row: figure(row.credits_hundredths),
+    "counts_for_ere": attrgetter("counts_for_ere"),
     "cost_euros": lambda row: figure(row.cost_cents),
 }
 _TOTAL_FIELDS: dict[str, Callable[[Total], object]] = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_FEE_PCT = 10
+_FEE_PCT = 20
 _DAY_S = 86_400.0
 _QUARTER_DAYS = 91.0
 _WEEK_S = 7 * _DAY_S
@@ -83,8 +83,16 @@ def price_json(moment_seconds: float) -> Json:
     return {"ok": True, "current": current}
 
 
+def estimate_json(moment_seconds: float) -> Json:
+    """Return the basis of the estimates of ``/sessions``: the market price of the week, and the fee."""
+    return {
+        "price_per_ere": price_json(moment_seconds)["current"]["mid_eur"],
+        "effective_fee_pct": _FEE_PCT,
+    }
+
+
 def _market_price(moment_seconds: float) -> float:
-    return round(0.24 + 0.03 * math.sin(moment_seconds / (9 * _WEEK_S)), 3)
+    return round(0.49 + 0.03 * math.sin(moment_seconds / (9 * _WEEK_S)), 3)
 
 
 def _quarters(year: int, sums: list[float], moment_seconds: float) -> list[_Quarter]:

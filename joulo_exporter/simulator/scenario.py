@@ -25,10 +25,9 @@ _CREDITS_PER_KWH = 0.3327
 class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     """Pace of the sessions after the start.
 
-    The live part is a time-lapse: a real session takes a night, a person watches for five minutes.
-    Energy arrives ``time_lapse`` times as fast as the charger's power would bring it, so that with the
-    defaults a session of two minutes brings 1 to 2 kWh, and the power computed from the meter readings
-    looks like that of a fast charger (37 or 55 kW): about the most that is plausible. All timestamps are real.
+    A real session takes a night, a person watches for five minutes. Energy arrives ``time_lapse`` times as fast as
+    the car's power would bring it: with the defaults at 7.4 or 11 kW, so that the power computed from the meter
+    readings is a real one, and a session of two minutes brings a few tenths of a kWh. All timestamps are real.
     """
 
     session_s: tuple[float, float] = (100, 200)
@@ -39,7 +38,7 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     """Time from a session's end to its ERE credits."""
     sync_s: int = 5
     """Step in which meter readings and the energy of live sessions advance; the vendor's own is 900."""
-    time_lapse: float = 5
+    time_lapse: float = 1
 
     def __post_init__(self) -> None:
         """Refuse an impossible pace.

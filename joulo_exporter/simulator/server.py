@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from aiohttp import web
 
-from joulo_exporter.simulator.ere import position_json, price_json, timestamp
+from joulo_exporter.simulator.ere import estimate_json, position_json, price_json, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -162,7 +162,12 @@ def _sessions(household: Household, moment_seconds: float, parameters: Mapping[s
     limit = _number(parameters, "limit", _USUAL_SESSIONS, 1, _MOST_SESSIONS)
     offset = _number(parameters, "offset", 0, 0, 999_999_999)
     page = household.sessions_at(moment_seconds, slice(offset, offset + limit), _wanted(parameters))
-    return {"sessions": [_session_json(session) for session in page], "limit": limit, "offset": offset}
+    return {
+        "sessions": [_session_json(session) for session in page],
+        "limit": limit,
+        "offset": offset,
+        "estimate_basis": estimate_json(moment_seconds),
+    }
 
 
 def _energy(household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:

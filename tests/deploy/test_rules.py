@@ -65,7 +65,7 @@ def test_the_tests_of_the_session_alert_notice(generation, tmp_path, mutation):
 def test_every_metric_in_deploy_is_served():
     texts = {path: path.read_text() for path in (ROOT / "deploy/prometheus").rglob("*.yml")}
     used = {name for text in texts.values() for name in NAME.findall(re.sub(r"\w*:\w*(:\w+)*", "", text))}
-    assert used - sample_labels().keys() == set()
+    assert used <= sample_labels().keys()
     assert "joulo_ended_session_reported_timestamp_seconds" in used
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from support import grafana, known_history
 from support.grafana import Viewer
-from support.known_history import HOME
+from support.known_history import FEE_RATIO, HOME, PRICE_EUROS
 from support.processes import DATABASES
 
 pytestmark = pytest.mark.e2e
@@ -58,6 +58,9 @@ class TestSoFar:
             kwh, earned = (amount(begin, history.last, **labels) for amount in (history.kwh, history.credits))
             assert figure(server, f"Charged {period}", viewer) == pytest.approx(kwh, abs=0.01), labels
             assert figure(server, f"Credits {period}", viewer) == pytest.approx(earned, abs=0.01), labels
+            if period in {"this month", "this year"}:
+                worth = earned * PRICE_EUROS * (1 - FEE_RATIO)
+                assert figure(server, f"Worth about {period}", viewer) == pytest.approx(worth, abs=0.01), labels
 
     def test_not_of_the_past(self, servers, name, period):
         """Grafana ignores the panel's own range while the dashboard shows an absolute one."""

@@ -5,10 +5,19 @@ import json
 
 import pytest
 from support.parsing import parse_ere_position, parse_ere_price
-from support.snapshots import fixture, market_snapshot, recorded_snapshot, renamed, series, with_position
+from support.snapshots import (
+    Household,
+    fixture,
+    market_snapshot,
+    recorded_snapshot,
+    renamed,
+    series,
+    with_position,
+)
 
 from joulo_exporter.errors import ApiResponseError
 
+ESTIMATE = {"joulo_ere_estimate_price_euros": 0.49, "joulo_ere_estimate_fee_ratio": 0.2}
 GOLDEN = {
     "joulo_ere_position_euros{bucket='paid'}": 35.9,
     "joulo_ere_position_euros{bucket='payable'}": 12.4,
@@ -28,6 +37,8 @@ GOLDEN = {
     "joulo_ere_forecast_euros{horizon='pending'}": 3.05,
     "joulo_ere_forecast_euros{horizon='ytd_expected'}": 79.2,
     "joulo_ere_forecast_euros{horizon='total_expected'}": 132.5,
+    "joulo_ere_forecast_credits{horizon='ytd_unsold'}": 120.4,
+    "joulo_ere_forecast_credits{horizon='rest_of_year'}": 246.62,
     "joulo_ere_forecast_info{confidence='medium',projected='true',compliance_year='2026'}": 1,
     "joulo_ere_forecast_history_days": 120,
     "joulo_ere_fee_ratio": 0.1,
@@ -75,9 +86,12 @@ LOST = [
         {
             "joulo_ere_position_credits{bucket='unsold'}",
             *(f"joulo_ere_forecast_euros{{horizon='{h}'}}" for h in ("unsold", "ytd_unsold", "rest_of_year")),
+            *(f"joulo_ere_forecast_credits{{horizon='{h}'}}" for h in ("ytd_unsold", "rest_of_year")),
         },
     ),
     (("unsold", "ere"), {"joulo_ere_position_credits{bucket='unsold'}"}),
+    (("unsold", "ytd_ere"), {"joulo_ere_forecast_credits{horizon='ytd_unsold'}"}),
+    (("unsold", "future_ere"), {"joulo_ere_forecast_credits{horizon='rest_of_year'}"}),
     (("unsold", "forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='unsold'}"}),
     (("unsold", "ytd_forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='ytd_unsold'}"}),
     (("unsold", "future_forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='rest_of_year'}"}),
@@ -112,7 +126,7 @@ def ere(*snapshots):
     return {
         text: value
         for text, value in series(*snapshots).items()
-        if text.startswith("joulo_ere_") and not text.startswith("joulo_ere_credits")
+        if text.startswith("joulo_ere_") and not text.startswith(("joulo_ere_credits", "joulo_ere_estimate"))
     }
 
 
@@ -173,6 +187,27 @@ def test_only_what_is_wrong_is_malformed_and_its_value_is_not_told(path, lost): 
 def test_a_response_without_any_figure_is_a_failed_refresh(body):
     with pytest.raises(ApiResponseError):
         parse_ere_position(body)
+
+
+@pytest.mark.parametrize("value", [MISSING, None, "a lot", -1, 1e12])
+@pytest.mark.parametrize(
+    ("path", "lost"),
+    [
+        (("estimate_basis",), set(ESTIMATE)),
+        (("estimate_basis", "price_per_ere"), {"joulo_ere_estimate_price_euros"}),
+        (("estimate_basis", "effective_fee_pct"), {"joulo_ere_estimate_fee_ratio"}),
+    ],
+)
+def test_the_estimate_of_the_sessions(path, lost, value):
+    def estimate(answer):
+        served = series(Household().sessions(answer).snapshot())
+        return {text: figure for text, figure in served.items() if text.startswith("joulo_ere_estimate")}
+
+    answer = fixture("sessions")
+    assert estimate(answer) == ESTIMATE
+    assert estimate(with_fault(answer, path, value)) == {
+        text: figure for text, figure in ESTIMATE.items() if text not in lost
+    }
 
 
 def test_the_market():

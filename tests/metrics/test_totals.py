@@ -13,6 +13,8 @@ from support.snapshots import (
     series_of,
 )
 
+from joulo_exporter.metrics.family import of_hundredths
+
 OPRIT, GARAGE_LABEL = "{charger='oprit'}", "{charger='garage-achter'}"
 TOTALS = (
     "joulo_total_kwh",
@@ -104,6 +106,48 @@ def test_what_sessions_does_not_give_is_absent(changes, gone):
     after = series(Household().sessions(sessions(**changes)).snapshot())
     assert before.keys() - after.keys() == gone
     assert after.keys() <= before.keys()
+
+
+def test_energy_counts_for_ere_as_the_api_says_and_never_falls():
+    page, idle = fixture("sessions"), {"sessions": []}
+    household = recorded()
+    eligible = {"{charger='oprit'}": 48.39, "{charger='garage-achter'}": 0}
+    assert series_of("joulo_eligible_kwh_total", household.snapshot()) == eligible
+    vehicles = {"{vehicle='tesla'}": 0, "{vehicle='unknown'}": 48.39}
+    assert series_of("joulo_vehicle_eligible_kwh_total", household.snapshot()) == vehicles
+    page["sessions"][1]["counts_for_ere"] = False  # 41.08 kWh count no longer
+    assert series_of("joulo_eligible_kwh_total", household.sessions(page).snapshot()) == eligible
+    assert (
+        series_of("joulo_eligible_kwh_total", Household().sessions(page).snapshot())["{charger='oprit'}"] == 7.31
+    )
+    assert series_of("joulo_eligible_kwh_total", Household().sessions(idle).snapshot()) == {}
+
+
+def test_energy_that_counts_for_ere_is_absent_while_the_api_does_not_say_it():
+    page = fixture("sessions")
+    for session in page["sessions"]:
+        del session["counts_for_ere"]
+    served = series(Household().chargers(fixture("chargers")).sessions(page).snapshot())
+    assert f"joulo_total_kwh{OPRIT}" in served
+    assert not [text for text in served if "eligible" in text]
+
+
+@pytest.mark.parametrize(
+    ("changes", "earned"),
+    [
+        ({"ere_credits": 13.5}, 13.5),
+        ({"ere_credits": None}, None),
+        ({"ere_credits": None, "counts_for_ere": None}, None),
+        ({"ere_credits": None, "counts_for_ere": False}, 0),
+        ({"ere_credits": None, "kwh": 0}, 0),
+    ],
+)
+def test_a_session_that_has_just_ended_has_no_credits_or_none_yet(changes, earned):
+    household = Household().sessions(sessions(ended_at=None, ere_credits=None))
+    household.now_seconds += 60
+    snapshot = household.sessions(sessions(ended_at="2026-06-18T19:10:00Z", **changes)).snapshot()
+    (ended,) = snapshot.ended_sessions
+    assert of_hundredths(ended.credits_hundredths) == earned
 
 
 def test_a_last_session_without_a_tag():

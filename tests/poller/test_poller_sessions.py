@@ -191,3 +191,31 @@ async def test_a_resync_reads_the_whole_history_again():
         await rig.clock.advance(1200)
         assert {0, 99, 198} <= {request.offset for request in rig.api.requests[-200:]}
         assert rig.value("joulo_total_kwh", charger="oprit") == 500.0
+
+
+async def test_the_estimate_of_the_last_page_outlives_the_process_and_goes_with_it(tmp_path):
+    basis = {"estimate_basis": {"price_per_ere": 0.49, "effective_fee_pct": 20}}
+    async with Rig(tmp_path) as rig:
+        rig.api.answers["sessions"] |= basis
+        await rig.start()
+        for again in (rig.reload(), rig.restart(away_s=60)):
+            await again
+            assert rig.value("joulo_ere_estimate_price_euros") == 0.49
+            assert rig.value("joulo_ere_estimate_fee_ratio") == 0.2
+        assert len(rig.api.moments("sessions")) == 1
+        rig.api.answers["sessions"] = ApiServerError("500", status=500)
+        await rig.clock.advance(600 + rig.settings.stale_after_s - 62)
+        assert rig.value("joulo_ere_estimate_price_euros") == 0.49
+        await rig.clock.advance(4)
+        assert rig.value("joulo_ere_estimate_price_euros") is None
+
+
+async def test_an_estimate_that_is_no_longer_given_disappears():
+    async with Rig() as rig:
+        rig.api.answers["sessions"] |= {"estimate_basis": {"price_per_ere": 0.49}}
+        await rig.start()
+        assert rig.value("joulo_ere_estimate_price_euros") == 0.49
+        assert rig.value("joulo_ere_estimate_fee_ratio") is None
+        del rig.api.answers["sessions"]["estimate_basis"]
+        await rig.clock.advance(601)
+        assert rig.value("joulo_ere_estimate_price_euros") is None

@@ -22,7 +22,7 @@ def ledger(tmp_path, monkeypatch):
         [
             finished("b", at_seconds=JULY, kwh_hundredths=1999, id_tag="de:ad be", charger_nickname="=1+1"),
             finished("a", at_seconds=JUNE, kwh_hundredths=10, credits_hundredths=7, id_tag="DEADBE",
-                     charger_nickname="車庫"),
+                     counts_for_ere=True, charger_nickname="車庫"),
         ],
         size=100,
     )  # fmt: skip
@@ -101,10 +101,9 @@ def test_what_cannot_be_read_is_said(ledger, tmp_path, capsys):
 
 def test_json_is_one_array(ledger, capsys):
     _, out, _ = run(capsys, "sessions", "--format=json", f"--config.file={ledger}", "--vehicle=tesla")
-    assert [(row["session_id"], row["kwh"], row["ere_credits"]) for row in json.loads(out)] == [
-        ("a", 0.1, 0.07),
-        ("b", 19.99, None),
-    ]
+    assert [
+        (row["session_id"], row["kwh"], row["ere_credits"], row["counts_for_ere"]) for row in json.loads(out)
+    ] == [("a", 0.1, 0.07, True), ("b", 19.99, None, None)]
 
 
 def test_table_is_aligned_and_sums_months(ledger, capsys):
@@ -132,7 +131,7 @@ def test_no_session_leaves_the_form_whole(ledger, capsys):
     (head,) = run(capsys, *none, "--format=csv")[1].splitlines()
     assert head == (
         "session_id,charger,charger_id,nickname,vehicle,id_tag,started_at,ended_at,in_progress,duration_seconds,"
-        "kwh,ere_credits"
+        "kwh,ere_credits,counts_for_ere"
     )
     assert run(capsys, *none)[1].splitlines()[-1].split() == ["total", "0", "sessions", "0.00", "0.00"]
 

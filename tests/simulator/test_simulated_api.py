@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
-from joulo_exporter.models import Session
+from joulo_exporter.models import EreEstimate, Session
 from joulo_exporter.simulator import ALL_SCOPES, BASE_PATH, Household, Scenario, serve
 from joulo_exporter.simulator.ere import position_json, price_json
 
@@ -227,7 +227,7 @@ def position(moment: float):
 @pytest.mark.parametrize("month", range(1, 13))
 def test_every_month_has_a_position_that_adds_up(month):
     read = position(at(month, 20))
-    assert (read.compliance_year, read.fee_ratio) == (2026, 0.1)
+    assert (read.compliance_year, read.fee_ratio) == (2026, 0.2)
     assert read.quarters[0].credits["total"] == 30.0 * min(month, 3)
     sold = sum(quarter.credits["sold"] for quarter in read.quarters)
     assert sum(read.credits[bucket] for bucket in ("paid", "payable", "reserved")) == pytest.approx(sold, abs=0.02)
@@ -249,7 +249,13 @@ def test_the_price_changes_once_a_week():
     assert [price["updated_at"] for price in prices[:7]] == ["2026-06-15T09:00:00Z"] * 7
     assert prices[7]["updated_at"] == "2026-06-22T09:00:00Z"
     assert [price["week_number"] for price in prices] == [25] * 7 + [26]
+    assert all(0.45 < price["mid_eur"] < 0.53 for price in prices)
     assert parse_ere_price(json.dumps(price_json(at(6))).encode()).malformed_fields == ()
+
+
+async def test_sessions_come_with_the_price_of_the_week_and_the_fee(client, clock):
+    estimate = parse_sessions(await body_of(client, "sessions")).content.estimate
+    assert estimate == EreEstimate(price_json(clock.now())["current"]["mid_eur"], 0.2)
 
 
 # A process of its own ---------------------------------------------------------------------------

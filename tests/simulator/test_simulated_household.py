@@ -131,7 +131,7 @@ def test_the_default_household_has_one_session_in_progress():
     assert (driveway.slug, driveway.nickname, driveway.connection_type) == ("oprit", "Oprit", "easee")
     assert (driveway.mid_certified, driveway.charging, driveway.status) == (True, True, "online")
     assert driveway.session.started_at_seconds < START
-    assert driveway.session.kwh_hundredths > 50
+    assert driveway.session.kwh_hundredths > 10
     assert driveway.session.id_tag == "04A1B2C3D4E580"
     assert (garage.slug, garage.nickname, garage.connection_type) == (None, "Garage achter", "ocpp")
     assert (garage.mid_certified, garage.charging, garage.session) == (False, False, None)
@@ -155,7 +155,7 @@ def test_sessions_obey_the_cadence():
     assert {s.ended_at_seconds - s.started_at_seconds for s in live} == {4, 5, 6, 7, 8, 9}
     usual = [s for s in household(history_days=0).sessions_at(START + 3600) if s.ended_at_seconds]
     assert len(usual) > 20
-    assert all(100 <= s.kwh_hundredths <= 310 for s in usual)
+    assert all(20 <= s.kwh_hundredths <= 62 for s in usual)  # of 100 to 200 s at 7.4 or 11 kW
 
 
 @pytest.mark.parametrize("seed", range(10))

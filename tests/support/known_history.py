@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HOME = ZoneInfo("Europe/Amsterdam")
 _STEP_S = 300  # as of a backfill
 _CREDITS_AFTER_S = 1200
+PRICE_EUROS, FEE_RATIO = 0.49, 0.2
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,15 @@ def exposition(history: History) -> Iterator[str]:
         if stretch.live:
             for at in _ticks(stretch):
                 yield f'joulo_up{{endpoint="chargers",instance="{stretch.instance}",job="joulo"}} 1 {at:.3f}\n'
+    for name, value in (
+        ("joulo_ere_estimate_price_euros", PRICE_EUROS),
+        ("joulo_ere_estimate_fee_ratio", FEE_RATIO),
+    ):
+        yield f"# TYPE {name} gauge\n"
+        for stretch in history.scraped:
+            if stretch.live:
+                for at in _ticks(stretch):
+                    yield f'{name}{{instance="{stretch.instance}",job="joulo"}} {value} {at:.3f}\n'
     yield "# EOF\n"
 
 

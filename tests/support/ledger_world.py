@@ -26,6 +26,7 @@ class Truth:
     kwh: int
     tag: str | None
     credits: int | None = None
+    counts_for_ere: bool = True
     listed: bool = True
     readable: bool = True
     was_unreadable: bool = False
@@ -42,6 +43,7 @@ class Truth:
             credits_hundredths=self.credits,
             id_tag=self.tag,
             status="charging" if self.ended is None else "completed",
+            counts_for_ere=self.counts_for_ere,
         )
 
 
@@ -72,7 +74,11 @@ class World:
         end = self.seconds + 500 if ended else None
         kwh = self.random.randint(0, 900)
         tag = self.random.choice(TAGS)
-        self.sessions.insert(0, Truth(f"s{self.count}", charger_id, self.seconds, end, kwh, tag, listed=listed))
+        counts = self.random.random() < 0.7
+        self.sessions.insert(
+            0,
+            Truth(f"s{self.count}", charger_id, self.seconds, end, kwh, tag, counts_for_ere=counts, listed=listed),
+        )
 
     def start_many(self, count: int) -> None:
         for _ in range(count):
@@ -109,6 +115,7 @@ class World:
         if session := self.pick([s for s in self.sessions if s.ended is not None]):
             session.kwh = max(0, session.kwh + self.random.randint(-400, 400))
             session.credits = self.random.randint(0, 300)
+            session.counts_for_ere = not session.counts_for_ere
 
     def withdraw(self) -> None:
         if len(self.sessions) < 2:
@@ -176,6 +183,7 @@ class World:
                 "kwh_hundredths": session.kwh,
                 "credits_hundredths": session.credits or 0,
                 "sessions": int(is_over),
+                "eligible_kwh_hundredths": session.kwh if session.counts_for_ere else 0,
                 "duration_ms": max(0, session.ended - session.started) * 1000 if is_over else 0,
             }
             by_charger.update({(session.charger_id, name): value for name, value in figures.items()})

@@ -65,6 +65,7 @@ class Household:
         self.now_seconds = NOW
         self.charger_records = ()
         self.energy_record = None
+        self.estimate = None
         self.malformed_fields: dict[str, Counter[str]] = defaultdict(Counter)
 
     def chargers(self, answer: dict) -> Household:
@@ -83,6 +84,7 @@ class Household:
         request = next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=7 * 86_400.0)
         self.ledger.begin_request("sessions", self._pause("sessions"), request)
         self.ledger.record_page(parsed, self._pause("sessions"), request)
+        self.estimate = parsed.content.estimate
         return self
 
     def energy(self, answer: dict) -> Household:
@@ -109,6 +111,7 @@ class Household:
             last_sessions=last_sessions(book, self.tags),
             ended_sessions=ended_sessions(book, self.tags),
             energy=None if "energy" in stale else self.energy_record,
+            ere_estimate=None if "sessions" in stale else self.estimate,
         )
 
     def _pause(self, endpoint: str, failures: int = 0) -> Pause:
