@@ -265,7 +265,12 @@ FIELDS = [
     ("sessions", ("charger_nickname",), TEXT, set()),
     ("sessions", ("id_tag",), TEXT, {"joulo_last_session_info"}),
     ("sessions", ("status",), TEXT, set()),
-    ("sessions", ("counts_for_ere",), BOOLEAN, set()),
+    (
+        "sessions",
+        ("counts_for_ere",),
+        BOOLEAN,
+        {"joulo_eligible_kwh_total", "joulo_vehicle_eligible_kwh_total"},
+    ),
     (
         "sessions",
         ("ere_credits",),
