@@ -34,6 +34,9 @@ _WALKS_TO_WITHDRAW = 2
 """A walk that misses many sessions is believed when the next one misses them too."""
 
 
+_MOST_NAMESAKES = 50
+"""Chargers of one name that are remembered for each of them."""
+
 _MEAN_OF_S = 60.0
 """Shortest time between two readings whose mean power is shown: over seconds it is noise."""
 
@@ -236,7 +239,7 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     moved_to: str | None = None
     """The charger under which one of its sessions was listed again."""
     seen_with: str = ""
-    """The ids of chargers that were linked together with it, one a line."""
+    """The ids of chargers of its name that were linked together with it, one a line."""
 
 
 def _pinned_chargers(connection: sqlite3.Connection, account: int) -> dict[str, _PinnedCharger]:
@@ -434,6 +437,7 @@ def _link(
     pinned = _pinned_chargers(connection, account)
     before = dict(pinned)
     shown = {charger.id for charger in response.content}
+    namesakes = _namesakes(response.content, pinned)
     for charger in response.content:
         known = pinned.get(charger.id)
         if known is None:
@@ -442,7 +446,7 @@ def _link(
                 "",
                 slug=charger.slug,
                 nickname=charger.nickname,
-                seen_with="\n".join(sorted(shown - {charger.id})),
+                seen_with="\n".join(sorted(namesakes[charger.id])),
             )
             _pin_label(connection, account, pinned, named, configured_labels)
             continue
@@ -453,7 +457,7 @@ def _link(
             nickname=charger.nickname or known.nickname,
             # With both of them linked it was the session alone that moved.
             moved_to=None if known.moved_to in shown else known.moved_to,
-            seen_with="\n".join(sorted({*known.seen_with.split("\n"), *shown} - {"", charger.id})),
+            seen_with="\n".join(sorted({*known.seen_with.split("\n"), *namesakes[charger.id]} - {""})),
         )
     if not response.malformed:  # a record that cannot be read may be any charger's
         for charger_id in pinned.keys() - shown:
@@ -466,6 +470,27 @@ def _link(
                 (now.linked, now.slug, now.nickname, now.moved_to, now.seen_with, account, now.id),
             )
     return pinned != before
+
+
+def _namesakes(chargers: Iterable[Charger], pinned: Mapping[str, _PinnedCharger]) -> Mapping[str, set[str]]:
+    """Return, by charger id, the other chargers with the same slug, nickname or label.
+
+    Of very many with one name a few are enough: what is asked is whether the name tells two chargers apart.
+    """
+    by_name: dict[str, list[str]] = {}
+    names = {
+        charger.id: {charger.slug, charger.nickname, pinned[charger.id].label if charger.id in pinned else None}
+        for charger in chargers
+    }
+    for charger_id, own in names.items():
+        for name in own - {None}:
+            by_name.setdefault(str(name), []).append(charger_id)
+    return {
+        charger_id: {
+            other for name in own - {None} for other in by_name[str(name)][:_MOST_NAMESAKES] if other != charger_id
+        }
+        for charger_id, own in names.items()
+    }
 
 
 def _wanted_label(charger: _PinnedCharger, configured_labels: Mapping[str, str]) -> str:

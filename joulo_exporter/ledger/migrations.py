@@ -124,8 +124,8 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         # linked: whether the last /chargers shows the charger, with which slug and nickname. moved_to: the charger
-        # under which one of its sessions was listed again. seen_with: the chargers that were linked together with
-        # it, one a line. walks_due: whole walks to begin at once; null before.
+        # under which one of its sessions was listed again. seen_with: the chargers of its name that were linked
+        # together with it, one a line. walks_due: whole walks to begin at once; null before.
         "0010_chargers_linked_anew",
         (
             "ALTER TABLE chargers ADD COLUMN linked INTEGER NOT NULL DEFAULT 1",
