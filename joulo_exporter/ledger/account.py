@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.ledger import chargers, history
+from joulo_exporter.ledger import chargers, history, meters
 from joulo_exporter.ledger.book import Limits, believe, drop_marks, raise_marks, read_book, settle
 from joulo_exporter.models import Energy
 from joulo_exporter.schedule import Pause
@@ -157,7 +157,7 @@ class AccountLedger:
             session_ended, changed = chargers.record_chargers(
                 connection, self._account, response, self._labels, pause.requested_at_seconds
             )
-            believed, replaced = chargers.record_meters(
+            believed, replaced = meters.record_meters(
                 connection, self._account, response.content, pause.requested_at_seconds, self._max_power_kw
             )
             drop_marks(connection, self._account, [("meter_wh", charger_id) for charger_id in replaced])

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.ledger.chargers import read_meters, served_labels
+from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.history import load_walk
+from joulo_exporter.ledger.meters import read_meters
 from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from joulo_exporter.ledger.chargers import Meter
+    from joulo_exporter.ledger.meters import Meter
     from joulo_exporter.ledger.sessions import StoredSession
 
 NEWS_SHOWN_S = 3600.0
