@@ -249,7 +249,7 @@ async def test_the_market_price_is_asked_once_for_the_process_and_without_a_toke
             _, page = await running.get("/")
         prices = series(text, "joulo_ere_market_price_euros")
         assert list(prices) == [""]
-        assert 0.2 < prices[""] < 0.3
+        assert 0.4 < prices[""] < 0.6
         assert len(series(text, "joulo_ere_fee_ratio")) == 2
         up = series(text, "joulo_up")
         assert len(up) == 9
