@@ -28,16 +28,19 @@ SHOWN = 100
 _UNFOLDED_ACCOUNTS = 3
 """Up to so many accounts are unfolded; of more, only those with an endpoint that is down."""
 
-_TEMPLATE = (resources.files("joulo_exporter.web") / "page.html").read_text("utf-8")
-_STYLE = _TEMPLATE.partition("<style>")[2].partition("</style>")[0]
-"""Inline, because the page fetches nothing."""
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
+
+
+@cache
+def _template() -> str:
+    return (resources.files("joulo_exporter.web") / "page.html").read_text("utf-8")
 
 
 @cache
 def content_security_policy() -> str:
     """Return a policy under which the page's own style and icon load, and nothing else."""
-    style_hash = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    style = _template().partition("<style>")[2].partition("</style>")[0]  # inline: the page fetches nothing
+    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{style_hash}'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -63,7 +66,7 @@ def render_landing_page(
         else:
             accounts.append(snapshot)
     unfolded = len(accounts) <= _UNFOLDED_ACCOUNTS
-    return Template(_TEMPLATE).substitute(
+    return Template(_template()).substitute(
         version=escape(__version__),
         links="".join(f'<li><a href="{escape(url)}">{text}</a></li>' for text, url in links.items()),
         summary=_summary(accounts, public, ledger_persistent=ledger_persistent),
