@@ -1,4 +1,7 @@
-"""Pollers of the accounts: planned by the configuration, started, stopped and replaced by a reload."""
+"""Pollers of the accounts: planned by the configuration, and replaced by a reload or a new token.
+
+Token files rotate: each is read again when it changes, and when the API refuses the token.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ import msgspec
 
 from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
 from joulo_exporter.config import PUBLIC_COLLECTORS, ApiConfig, Secret, TokenSource
+from joulo_exporter.config.files import Fingerprint, fingerprint
+from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
 from joulo_exporter.models.tag import Tags
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
-from joulo_exporter.token_files import AccountToken, TokenFiles
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
     from joulo_exporter.poller import Clock, Handover, Offload
 
 _logger = logging.getLogger(__name__)
+
+LOOK_INTERVAL_S = 15.0
+"""Time between two looks at the token files: well within the shortest interval of an endpoint."""
 
 _OPENED_TOGETHER = 500
 """Accounts whose ledgers are opened at the same time."""
@@ -86,12 +93,19 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
     )
 
 
-class _Running(msgspec.Struct):
+class _Running(msgspec.Struct, eq=False):
+    """The poller of one account, and the state of the account's token file."""
+
     plan: Plan
+    """With the token in use."""
     ledger: AccountLedger
-    token: AccountToken
     poller: Poller
     task: asyncio.Task[None]
+    former_token: Secret | None = None
+    """The token before the one in use, which no line of the log may show either."""
+    file_seen: Fingerprint | None = None
+    """The token file as it was read last; ``None`` to read it at the next look."""
+    file_unreadable: bool = False
 
 
 class Accounts:
@@ -104,7 +118,7 @@ class Accounts:
         offload: runs the ledger's transactions.
         clock: time and sleep.
         request_slots: bounds how many ask at the same time; ``None`` for one after the other.
-        in_thread: runs the reads of token files.
+        in_thread: runs the reads of token files, which may be slow, outside of the event loop.
     """
 
     def __init__(
@@ -129,15 +143,15 @@ class Accounts:
         self._suspended_s = clock.suspended_s()
         self._unknown: dict[str, UnknownFields] = {}
         self._former: dict[str, dict[str, Handover]] = {}
-        self._token_files = TokenFiles(self._tokens, self._rotate, clock=clock, in_thread=in_thread)
+        self._in_thread = in_thread
+        self._looking = asyncio.Lock()
+        self._looks: list[asyncio.Task[None]] = []
 
     @property
     def secrets(self) -> Iterable[Secret]:
         """Return the tokens in use, and those that they have replaced."""
-        return [token for each in self._tokens() for token in (each.token, each.former) if token is not None]
-
-    def _tokens(self) -> Iterable[AccountToken]:
-        return [running.token for running in self._running.values()]
+        running = self._running.values()
+        return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
 
     def drop_stale(self) -> None:
         """After a suspension of the machine, before anything is served: its timers have not counted the time."""
@@ -174,11 +188,11 @@ class Accounts:
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self._exposition.keep_only(plans_by_key)
-            self._token_files.start()
+            if not self._looks:
+                self._looks.append(asyncio.create_task(self._watch_files(), name="token files"))
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
-                token = AccountToken(plan.key, plan.source, plan.token)
                 settings = spread_settings(plan.settings, position, len(starting))
-                self._running[plan.key] = self._started(plan, settings, ledger, token)
+                self._running[plan.key] = _Running(plan, ledger, *self._started(plan, settings, ledger))
                 await asyncio.sleep(0)  # a thousand of them would hold the loop
 
     async def restored(self, within_s: float) -> None:
@@ -194,21 +208,11 @@ class Accounts:
 
     async def close(self) -> None:
         """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
-        await self._token_files.stop()  # the first, because it starts a poller when a token has changed
+        for look in self._looks:  # the first, because it starts a poller when a token has changed
+            look.cancel()
+        await asyncio.gather(*self._looks, return_exceptions=True)
         for key in list(self._running):
             await self._stop(key, gently=False)
-
-    async def _rotate(self, token: AccountToken, new: Secret) -> None:
-        """Go on with a new token: a new poller takes over, with the throttle of the one before it."""
-        async with self._changing:
-            key = token.key
-            running = self._running.get(key)
-            if running is None or running.token is not token:  # a reload has ended or replaced it
-                return
-            plan = msgspec.structs.replace(running.plan, token=new)
-            await self._stop(key, gently=True)
-            self._former[key] = running.poller.handover(new_token=True)
-            self._running[key] = self._started(plan, plan.settings, running.ledger, token)
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
         return await self._offload(
@@ -220,7 +224,9 @@ class Accounts:
             max_power_kw=plan.api.max_power_kw,
         )
 
-    def _started(self, plan: Plan, settings: PollSettings, ledger: AccountLedger, token: AccountToken) -> _Running:
+    def _started(
+        self, plan: Plan, settings: PollSettings, ledger: AccountLedger
+    ) -> tuple[Poller, asyncio.Task[None]]:
         client = JouloClient(
             self._session,
             plan.api,
@@ -237,12 +243,12 @@ class Accounts:
             clock=self._clock,
             request_slots=self._request_slots,
             former=self._former.get(plan.key),
-            token_refused=lambda: self._token_files.refused(token),
+            token_refused=lambda: self._read_now(plan.key),
             unknown_fields=self._unknown[plan.key].count,
         )
         task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)
-        return _Running(plan, ledger, token, poller, task)
+        return poller, task
 
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
@@ -254,6 +260,66 @@ class Accounts:
         await asyncio.wait([running.task])
         self._former[key] = running.poller.handover()
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
+
+    # Token files ------------------------------------------------------------------------------------
+
+    def _read_now(self, key: str) -> None:
+        """Read the token file of an account now: the API has refused the token."""
+        if key in self._running:
+            self._running[key].file_seen = None
+        self._looks = [look for look in self._looks if not look.done()]
+        if len(self._looks) == 1:  # else a look is under way, or looking has ended
+            self._looks.append(asyncio.create_task(self._look()))
+
+    async def _watch_files(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_INTERVAL_S)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Look at the token files of all accounts, with one call in a thread for all of them."""
+        async with self._looking:
+            for running, read in await self._in_thread(_read_changed, list(self._running.values())):
+                named = {"account": running.plan.key} if running.plan.key else {}
+                was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
+                if running.file_unreadable and not was_unreadable:
+                    event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
+                elif was_unreadable and not running.file_unreadable:
+                    event(_logger, "info", "the token can be read again", **named)
+                if isinstance(read, Secret) and read != running.plan.token:
+                    event(_logger, "info", "the token has changed and the new one is used", **named)
+                    await self._rotate(running, read)
+
+    async def _rotate(self, running: _Running, token: Secret) -> None:
+        """Go on with a new token: a new poller takes over, with the throttle of the one before it."""
+        async with self._changing:
+            key, plan = running.plan.key, msgspec.structs.replace(running.plan, token=token)
+            if self._running.get(key) is not running:  # a reload has ended or replaced it
+                return
+            await self._stop(key, gently=True)
+            self._former[key] = running.poller.handover(new_token=True)
+            running.plan, running.former_token = plan, running.plan.token
+            running.poller, running.task = self._started(plan, plan.settings, running.ledger)
+            self._running[key] = running
+
+
+def _read_changed(accounts: Iterable[_Running]) -> list[tuple[_Running, Secret | ConfigError]]:
+    """Return the content of each token file that has changed, or why it cannot be read."""
+    found: list[tuple[_Running, Secret | ConfigError]] = []
+    for running in accounts:
+        source = running.plan.source
+        if source is None or source.path is None:
+            continue
+        # Before the file is read: a change in between shows at the next look.
+        seen = fingerprint(source.path)
+        # The cause of a fault need not be in the file: a folder's permissions, or a full table of files.
+        if seen != running.file_seen or seen is None or running.file_unreadable:
+            running.file_seen = seen
+            try:
+                found.append((running, source.read()))
+            except ConfigError as error:
+                found.append((running, error))
+    return found
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

@@ -203,7 +203,7 @@ def test_a_process_reloads_on_a_hangup_and_ends_on_a_term_signal(tmp_path):
 
 
 async def test_a_token_that_rotates_is_picked_up_without_a_reload(tmp_path, monkeypatch):
-    monkeypatch.setattr("joulo_exporter.token_files.LOOK_INTERVAL_S", 0.05)
+    monkeypatch.setattr("joulo_exporter.accounts.LOOK_INTERVAL_S", 0.05)
     async with serve(Household(Scenario()), tokens={"joulo_second": DEMO_TOKENS[DEMO_TOKEN]}) as api:
         running = Running(tmp_path, api.url)
         token = tmp_path / "token"

@@ -56,7 +56,7 @@ async def test_a_changed_file_is_used_at_the_next_refresh_and_no_earlier(house):
 
 
 async def test_a_refused_token_is_read_again_at_once(house, monkeypatch):
-    monkeypatch.setattr("joulo_exporter.token_files.LOOK_INTERVAL_S", 86_400.0)
+    monkeypatch.setattr("joulo_exporter.accounts.LOOK_INTERVAL_S", 86_400.0)
     await house.start()
     await house.clock.advance(54)
     house.rotate()
