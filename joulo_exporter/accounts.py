@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from joulo_exporter.api import ERE_PRICE, JouloClient, UnknownFields
+from joulo_exporter.api import ERE_PRICE, JouloClient
 from joulo_exporter.config import PUBLIC_COLLECTORS, ApiConfig, Secret, TokenSource
 from joulo_exporter.config.files import Fingerprint, fingerprint
 from joulo_exporter.errors import ConfigError
@@ -141,7 +141,6 @@ class Accounts:
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
         self._suspended_s = clock.suspended_s()
-        self._unknown: dict[str, UnknownFields] = {}
         self._former: dict[str, dict[str, Handover]] = {}
         self._in_thread = in_thread
         self._looking = asyncio.Lock()
@@ -227,15 +226,8 @@ class Accounts:
     def _started(
         self, plan: Plan, settings: PollSettings, ledger: AccountLedger
     ) -> tuple[Poller, asyncio.Task[None]]:
-        client = JouloClient(
-            self._session,
-            plan.api,
-            token=plan.token,
-            clock=self._clock.now,
-            unknown=self._unknown.setdefault(plan.key, UnknownFields()),
-        )
         poller = Poller(
-            client,
+            JouloClient(self._session, plan.api, token=plan.token, clock=self._clock.now),
             ledger,
             settings,
             lambda snapshot: self._exposition.publish(plan.key, snapshot),
@@ -244,7 +236,6 @@ class Accounts:
             request_slots=self._request_slots,
             former=self._former.get(plan.key),
             token_refused=lambda: self._read_now(plan.key),
-            unknown_fields=self._unknown[plan.key].count,
         )
         task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)

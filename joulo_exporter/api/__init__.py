@@ -9,7 +9,6 @@ from joulo_exporter.api.client import (
     SESSIONS,
     Endpoint,
     JouloClient,
-    UnknownFields,
     open_session,
 )
 
@@ -22,6 +21,5 @@ __all__ = [
     "SESSIONS",
     "Endpoint",
     "JouloClient",
-    "UnknownFields",
     "open_session",
 ]

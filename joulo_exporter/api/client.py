@@ -6,7 +6,6 @@ The paths are those of the vendor's developer pages. Every failure comes back as
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import time
 from codecs import BOM_UTF8
@@ -27,7 +26,6 @@ from joulo_exporter.api.failures import (
     transport_failure,
 )
 from joulo_exporter.errors import ApiError, ApiResponseError
-from joulo_exporter.logs import event
 from joulo_exporter.models import (
     ApiResponse,
     Charger,
@@ -44,12 +42,10 @@ from joulo_exporter.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from joulo_exporter.config.schema import ApiConfig
     from joulo_exporter.config.tokens import Secret
-
-_logger = logging.getLogger(__name__)
 
 Content = TypeVar("Content")
 Content_co = TypeVar("Content_co", covariant=True)
@@ -81,8 +77,6 @@ ERE_PRICE: Endpoint[ErePrice] = Endpoint("ere_price", "/ere-price", parse_ere_pr
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 """Decompressed; a full page of 100 sessions has about 40 KiB."""
 
-_MOST_NAMES = 64
-_LONGEST_NAME = 64
 _HEADERS = {"Accept": "application/json", "User-Agent": f"joulo-exporter/{__version__}"}
 _ERROR_BODY_LIMIT_BYTES = 64 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -90,26 +84,6 @@ _CHUNK_BYTES = 64 * 1024
 # is not used again: what is lost on it is not sent once more. Enough for the endpoints of one account at the
 # start, and for many accounts at any time.
 _KEEPALIVE_S = 3.0
-
-
-class UnknownFields:
-    """Names of fields that this version does not read, by endpoint, since the process began; never a value."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, set[str]] = {}
-
-    def count(self, endpoint: str) -> int:
-        """Return the number of distinct names, at most 64."""
-        return len(self._names.get(endpoint, ()))
-
-    def note(self, endpoint: str, paths: Iterable[str]) -> None:
-        """Add the names of an API response; a new one is logged once."""
-        names = self._names.setdefault(endpoint, set())
-        for path in paths:
-            if path not in names and len(names) < _MOST_NAMES:
-                names.add(path)
-                event(_logger, "debug", "a field that this version does not know", endpoint=endpoint,
-                      field=path[:_LONGEST_NAME])  # fmt: skip
 
 
 async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -159,7 +133,6 @@ class JouloClient:
         token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a
             client of public endpoints, to which no token is ever sent.
         clock: wall time in Unix seconds, for a date in ``Retry-After`` and the plausibility of moments.
-        unknown: names of fields that this version does not read.
     """
 
     def __init__(
@@ -169,7 +142,6 @@ class JouloClient:
         *,
         token: Secret | None,
         clock: Callable[[], float] = time.time,
-        unknown: UnknownFields | None = None,
     ) -> None:
         self._session = session
         self._api = api
@@ -177,7 +149,6 @@ class JouloClient:
         self._host = urlsplit(api.url).hostname or "the API"
         self._token = token
         self._clock = clock
-        self._unknown = unknown
 
     async def fetch(
         self, endpoint: Endpoint[Content], params: Mapping[str, str] | None = None
@@ -200,8 +171,6 @@ class JouloClient:
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         plausibility = Plausibility(self._clock(), self._api.max_power_kw)
         response = _parsed(endpoint, self._without_token(body), plausibility)
-        if self._unknown is not None:
-            self._unknown.note(endpoint.name, response.unknown_fields)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self._host, self._api.timeout_s)
         return response

@@ -43,6 +43,11 @@ _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
 
 
+_MOST_UNKNOWN = 64
+_LONGEST_UNKNOWN = 64
+"""Names of unknown fields are counted, and logged, up to these bounds: they come from the network."""
+
+
 class PollSettings(msgspec.Struct, frozen=True):
     """The part of the configuration that a poller follows."""
 
@@ -89,6 +94,7 @@ class Handover(msgspec.Struct, frozen=True):
     token_refused_at_seconds: float | None = None
     noted_since_seconds: float | None = None
     """Start of the process by the wall clock, as ``ClockJump`` has it."""
+    unknown_fields: frozenset[str] = frozenset()
 
 
 class EndpointState:
@@ -128,6 +134,7 @@ class EndpointState:
         self._malformed = 0
         self._malformed_fields: Counter[str] = Counter()
         self._token_refused_at_seconds = former.token_refused_at_seconds
+        self._unknown_fields = set(former.unknown_fields)
 
     def handover(self, *, new_token: bool, noted_since_seconds: float | None) -> Handover:
         """Return the state for the poller that takes over.
@@ -141,7 +148,12 @@ class EndpointState:
         if new_token and refused and pause is not None:
             pause = msgspec.structs.replace(pause, failures=0)
         return Handover(
-            self._durations, pause, self._succeeded_mono_s, self._token_refused_at_seconds, noted_since_seconds
+            durations=self._durations,
+            pause=pause,
+            succeeded_mono_s=self._succeeded_mono_s,
+            token_refused_at_seconds=self._token_refused_at_seconds,
+            noted_since_seconds=noted_since_seconds,
+            unknown_fields=frozenset(self._unknown_fields),
         )
 
     def follow(self, jump: ClockJump) -> None:
@@ -214,6 +226,11 @@ class EndpointState:
         self._expected_mono_s = self.due_mono_s
         self._log("info", "refresh works again", self._failure_log.succeeded(mono_s))
         self._log_malformed(response)
+        for path in response.unknown_fields - self._unknown_fields:
+            if len(self._unknown_fields) < _MOST_UNKNOWN:
+                self._unknown_fields.add(path)
+                event(_logger, "debug", "a field that this version does not know", **self._log_fields,
+                      field=path[:_LONGEST_UNKNOWN])  # fmt: skip
 
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
@@ -284,7 +301,7 @@ class EndpointState:
         """Return whether the last API response, if there is one, may still be served as live."""
         return self._succeeded_mono_s is not None and mono_s < self.expires_mono_s
 
-    def health(self, unknown_fields: int = 0) -> EndpointHealth:
+    def health(self) -> EndpointHealth:
         """Return the state as a snapshot shows it."""
         return EndpointHealth(
             endpoint=self.task.name,
@@ -297,7 +314,7 @@ class EndpointState:
             malformed=self._malformed,
             malformed_fields=dict(sorted(self._malformed_fields.items())),
             durations=self._durations,
-            unknown_fields=unknown_fields,
+            unknown_fields=len(self._unknown_fields),
         )
 
     # The log --------------------------------------------------------------------------------------

@@ -67,7 +67,6 @@ class Poller:
         former: state of the poller before this one, by endpoint, when this one takes over from it.
         fraction: random numbers in [0, 1) for jitter.
         token_refused: called each time when the API refuses the token.
-        unknown_fields: returns how many fields of an endpoint's API responses this version does not know.
     """
 
     def __init__(  # noqa: PLR0913 -- everything that it touches is passed in
@@ -83,7 +82,6 @@ class Poller:
         former: Mapping[str, Handover] | None = None,
         fraction: Callable[[], float] = random.random,
         token_refused: Callable[[], None] = lambda: None,
-        unknown_fields: Callable[[str], int] = lambda _endpoint: 0,
     ) -> None:
         self._client = client
         self._ledger = ledger
@@ -94,7 +92,6 @@ class Poller:
         self._request_slots = request_slots or RequestSlots(1)
         self._fraction = fraction
         self._token_refused = token_refused
-        self._unknown_fields = unknown_fields
         tasks = public_tasks() if settings.public else account_tasks(settings.collectors)
         self._endpoints = {
             task.name: EndpointState(task, settings, (former or {}).get(task.name, Handover())) for task in tasks
@@ -322,7 +319,7 @@ class Poller:
 
     def _snapshot(self) -> Snapshot:
         settings, book = self._settings, self._book
-        health = tuple(state.health(self._unknown_fields(name)) for name, state in self._endpoints.items())
+        health = tuple(state.health() for state in self._endpoints.values())
         if book is not None and book.persistent:
             self._durable_health = health
         elif self._durable_health:  # these counters stand still too

@@ -24,12 +24,12 @@ async def session():
 def client_of(session, clock):
     """Make a client of an API at some URL."""
 
-    def make(base_url=DEFAULT_API_URL, *, token=TOKEN, timeout_s=5.0, proxy=None, ca_file=None, unknown=None):
+    def make(base_url=DEFAULT_API_URL, *, token=TOKEN, timeout_s=5.0, proxy=None, ca_file=None):
         proxy_url = None if proxy is None else Secret(proxy)
         authorities = None if ca_file is None else read_authorities(Where("joulo.yml", "api.ca_file"), ca_file)
         api = ApiConfig(base_url, timeout_s, proxy_url, authorities=authorities)
         secret = None if token is None else Secret(token)
-        return JouloClient(session, api, token=secret, clock=clock.now, unknown=unknown)
+        return JouloClient(session, api, token=secret, clock=clock.now)
 
     return make
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from datetime import UTC, datetime
 from socket import gaierror
@@ -15,7 +14,7 @@ from aiohttp.http_exceptions import TransferEncodingError
 from support.loopback import TOKEN
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api import CHARGERS, SESSIONS, Endpoint, JouloClient, UnknownFields
+from joulo_exporter.api import CHARGERS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.config import ApiConfig
 from joulo_exporter.models import ApiResponse
 
@@ -87,11 +86,8 @@ async def test_the_body_decides_and_not_its_content_type(client_of, answers, fix
 
 
 async def test_a_byte_order_mark_is_passed_over(client_of, answers, fixture_bytes):
-    unknown = UnknownFields()
-    body = fixture_bytes("chargers").replace(b'"chargers"', b'"next": 1, "chargers"', 1)
-    answers.get(f"{API}/chargers", body=b"\xef\xbb\xbf" + body)
-    assert len((await client_of(unknown=unknown).fetch(CHARGERS)).content) == 2
-    assert unknown.count("chargers") == 1
+    answers.get(f"{API}/chargers", body=b"\xef\xbb\xbf" + fixture_bytes("chargers"))
+    assert len((await client_of().fetch(CHARGERS)).content) == 2
 
 
 KEY = SimpleNamespace(host="api.joulo.nl", port=443, is_ssl=True, ssl=True, proxy=f"http://{TOKEN}@proxy")
@@ -164,17 +160,6 @@ async def test_the_timeout_covers_decoding_which_no_timer_can_interrupt(
     monkeypatch.undo()
     assert type(failure) is errors.ApiTimeoutError
     assert failure.code == "timeout"
-
-
-def test_unknown_fields_are_counted_and_logged_once_by_name(caplog):
-    caplog.set_level(logging.DEBUG)
-    unknown = UnknownFields()
-    for _ in range(2):
-        unknown.note("chargers", {"colour", "page.next"})
-    assert (unknown.count("chargers"), unknown.count("energy")) == (2, 0)
-    assert len(caplog.records) == 2
-    unknown.note("energy", {f"new{number}" for number in range(1000)})
-    assert unknown.count("energy") == 64
 
 
 async def test_a_nickname_that_is_the_token_is_treated_as_not_given(client_of, answers):

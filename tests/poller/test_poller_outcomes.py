@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,22 @@ async def test_a_field_that_cannot_be_used_costs_only_itself_and_is_counted_at_e
         await rig.reload()
         assert rig.value("joulo_api_malformed_fields_total", field="nickname") == 4
         assert rig.value("joulo_api_malformed_records_total", endpoint="chargers") == 0
+
+
+async def test_unknown_fields_are_counted_and_logged_once_by_name_also_after_a_reload(caplog):
+    caplog.set_level(logging.DEBUG)
+    async with Rig(account="home") as rig:
+        rig.api.answers["chargers"] = {"chargers": [charger(colour=1, **{"x" * 99: 2})]}
+        rig.api.answers["energy"] = {"total_kwh": 1} | {f"new{number}": 0 for number in range(1000)}
+        await rig.start()
+        await rig.clock.advance(60)
+        await rig.reload()
+        await rig.clock.advance(60)
+        assert rig.value("joulo_api_unknown_fields", endpoint="chargers") == 2
+        assert rig.value("joulo_api_unknown_fields", endpoint="energy") == 64
+    logged = [record.fields for record in caplog.records if "does not know" in record.getMessage()]
+    assert len(logged) == 66
+    assert {"account": "home", "endpoint": "chargers", "field": "x" * 64} in logged
 
 
 @pytest.mark.parametrize("spelling", ["Faulted", "FAULTED", " faulted "])
