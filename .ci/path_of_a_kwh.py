@@ -14,7 +14,7 @@ from aiohttp import web
 
 import joulo_exporter
 from joulo_exporter.accounts import account_settings
-from joulo_exporter.api import JouloClient, open_session
+from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config import Secret, load_config
 from joulo_exporter.exposition import Exposition

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from joulo_exporter.api import ERE_PRICE, JouloClient
+from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.config import PUBLIC_COLLECTORS, ApiConfig, Secret, TokenSource
 from joulo_exporter.config.files import Fingerprint, fingerprint
 from joulo_exporter.errors import ConfigError

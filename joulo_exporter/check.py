@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from joulo_exporter.accounts import account_settings
-from joulo_exporter.api import JouloClient, open_session
+from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.config import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger

@@ -15,7 +15,7 @@ import msgspec
 
 from joulo_exporter import __version__, web
 from joulo_exporter.accounts import Accounts, plans
-from joulo_exporter.api import open_session
+from joulo_exporter.api.client import open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
+from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.ledger import ClockJump
 from joulo_exporter.logs import FailureLog, event
@@ -21,7 +21,7 @@ from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, la
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from joulo_exporter.api import Endpoint, JouloClient
+    from joulo_exporter.api.client import Endpoint, JouloClient
     from joulo_exporter.ledger import AccountLedger, Book
     from joulo_exporter.poller.endpoint import PollSettings
     from joulo_exporter.poller.tasks import Offload, Result

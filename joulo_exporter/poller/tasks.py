@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from joulo_exporter.api import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
+from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
 from joulo_exporter.ledger import PAGE_SIZE, PageRequest, Walk, next_page
 from joulo_exporter.models import Charger, Energy, EreEstimate, ErePosition, ErePrice, parse_chargers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from joulo_exporter.api import Endpoint, JouloClient
+    from joulo_exporter.api.client import Endpoint, JouloClient
     from joulo_exporter.ledger import AccountLedger, Outcome
     from joulo_exporter.models import ApiResponse, SessionPage
     from joulo_exporter.poller.endpoint import PollSettings

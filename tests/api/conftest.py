@@ -7,7 +7,7 @@ import traceback
 import pytest
 from support.loopback import PROXY_PASSWORD, TOKEN
 
-from joulo_exporter.api import CHARGERS, JouloClient, open_session
+from joulo_exporter.api.client import CHARGERS, JouloClient, open_session
 from joulo_exporter.config import DEFAULT_API_URL, ApiConfig, Secret
 from joulo_exporter.config.files import Where, read_authorities
 from joulo_exporter.errors import ApiError

@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import TransferEncodingError
 from support.loopback import TOKEN
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api import CHARGERS, SESSIONS, Endpoint, JouloClient
+from joulo_exporter.api.client import CHARGERS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.config import ApiConfig
 from joulo_exporter.models import ApiResponse
 

@@ -13,7 +13,7 @@ from support.fake_clock import START_S
 from support.loopback import TOKEN
 
 from joulo_exporter import errors
-from joulo_exporter.api import SESSIONS
+from joulo_exporter.api.client import SESSIONS
 from joulo_exporter.api.failures import retry_after_seconds, safe_hint
 from joulo_exporter.config.tokens import Secret
 

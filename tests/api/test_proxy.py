@@ -9,7 +9,7 @@ from support.processes import free_port
 from support.relay import relay
 
 from joulo_exporter import errors
-from joulo_exporter.api import CHARGERS
+from joulo_exporter.api.client import CHARGERS
 
 BODY = b'{"chargers": [{"id": "a"}]}'
 USER = f"joulo:{PROXY_PASSWORD}"

@@ -18,7 +18,7 @@ from support.loopback import (
 )
 
 from joulo_exporter import errors
-from joulo_exporter.api import BODY_LIMIT_BYTES, CHARGERS
+from joulo_exporter.api.client import BODY_LIMIT_BYTES, CHARGERS
 
 BODY = b'{"chargers": [{"id": "a"}]}'
 GZIPPED = gzip.compress(BODY)

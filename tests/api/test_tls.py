@@ -10,7 +10,7 @@ from support.api_certificates import KEY_IDENTIFIERS, make_ca, make_self_signed,
 from support.loopback import answer, loopback, saying
 
 from joulo_exporter import errors
-from joulo_exporter.api import CHARGERS
+from joulo_exporter.api.client import CHARGERS
 
 BODY = b'{"chargers": [{"id": "a"}]}'
 

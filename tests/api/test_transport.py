@@ -11,7 +11,7 @@ from support.loopback import TOKEN, answer, loopback, reset, saying
 from support.processes import free_port
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api import CHARGERS, ERE_PRICE
+from joulo_exporter.api.client import CHARGERS, ERE_PRICE
 
 BODY = b'{"chargers": [{"id": "a"}]}'
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans
-from joulo_exporter.api import CHARGERS, SESSIONS, JouloClient, open_session
+from joulo_exporter.api.client import CHARGERS, SESSIONS, JouloClient, open_session
 from joulo_exporter.cli.commands import simulated_household
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.exposition import Exposition
