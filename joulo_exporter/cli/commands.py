@@ -13,25 +13,16 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from joulo_exporter import logs
 from joulo_exporter.cli.console import Progress, complain, say, write
 from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, make_parser, parse_arguments
-from joulo_exporter.config import (
-    COLLECTORS,
-    AccountConfig,
-    ApiConfig,
-    Config,
-    Duration,
-    HistoryConfig,
-    load_config,
-    of_shard,
-)
+from joulo_exporter.config import COLLECTORS, Config, Duration, HistoryConfig, load_config, of_shard
 from joulo_exporter.errors import ConfigError, JouloExporterError, LedgerError
 from joulo_exporter.models.tag import Tags
 from joulo_exporter.models.tariffs import Tariff, Tariffs
@@ -39,7 +30,7 @@ from joulo_exporter.sharding import find_shard
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from joulo_exporter.ledger.reader import LedgerReader
     from joulo_exporter.reports import Selection
@@ -199,18 +190,17 @@ def _demo(options: argparse.Namespace) -> int:
     """Run the exporter against a simulated household: no token, no network."""
     if options.config_file is not None or options.config_check:
         raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
-    with _temporary_folder() if options.storage_path is None else nullcontext(options.storage_path) as folder:
+    with contextlib.ExitStack() as stack:
+        folder = options.storage_path
+        if folder is None:
+            try:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-"))
+            except OSError as error:
+                raise JouloExporterError(
+                    f"no temporary folder for the ledger ({error.strerror}); name one with --storage.path"
+                ) from error
         asyncio.run(_run_demo(options, Path(folder)))
     return 0
-
-
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    try:
-        return tempfile.TemporaryDirectory(prefix="joulo-demo-")
-    except OSError as error:
-        raise JouloExporterError(
-            f"no temporary folder for the ledger ({error.strerror}); name one with --storage.path"
-        ) from error
 
 
 async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
@@ -225,7 +215,7 @@ async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def simulated_household(
-    storage_path: Path, switches: Mapping[str, bool] = MappingProxyType({})
+    storage_path: Path, switches: dict[str, bool] | None = None
 ) -> AsyncIterator[Config]:
     """Run a household that behaves like the API on a free port; yield the configuration that polls it.
 
@@ -238,22 +228,17 @@ async def simulated_household(
     from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve  # noqa: PLC0415 -- see the module
 
     async with serve(Household(Scenario())) as running:
-        environment = load_config(
-            None, {"JOULO_TOKEN": DEMO_TOKEN, "JOULO_API_URL": running.url}, storage_path=storage_path
+        config = load_config(
+            None,
+            {"JOULO_TOKEN": DEMO_TOKEN, "JOULO_API_URL": running.url},
+            storage_path=storage_path,
+            collectors=dict.fromkeys(COLLECTORS, True) | (switches or {}),
         )
-        yield Config(
-            accounts=(AccountConfig(None, environment.accounts[0].token),),
-            api=ApiConfig(
-                url=running.url, timeout_s=environment.api.timeout_s, ere_price_url=environment.api.ere_price_url
-            ),
+        yield msgspec.structs.replace(
+            config,
             intervals={"chargers": 5.0, "sessions": 15.0, "energy": 30.0, "ere_position": 60.0, "ere_price": 60.0},
-            stale_after_s=environment.stale_after_s,
             history=HistoryConfig(page_interval_s=Duration(0.1), resync_interval_s=Duration(600)),
             vehicles=_DEMO_VEHICLES,
-            chargers={},
-            id_tags="show",
-            storage_path=storage_path,
-            collectors=frozenset(name for name in COLLECTORS if switches.get(name, True)),
         )
 
 
@@ -265,20 +250,28 @@ def _invite(scheme: str, prefix: str, addresses: list[str]) -> None:
     say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
 
 
-# sessions, statement, tags and backfill: reports on the ledger, without a request, so that they need no token ----
+# Reports on the ledger, without a request, so that they need no token -------------------------------
+
+
+@contextlib.contextmanager
+def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerReader]]:
+    """Open the ledger of the configuration; where a token is in the environment of the exporter, none is needed."""
+    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
+
+    environ: Mapping[str, str] = os.environ
+    if not environ.get("JOULO_TOKEN") and not environ.get("JOULO_TOKEN_FILE"):
+        environ = {**environ, "JOULO_TOKEN": "not-needed"}
+    config = load_config(options.config_file, environ, storage_path=options.storage_path)
+    with read_ledger(config.storage_path) as reader:
+        yield config, Tags(vehicles=config.vehicles, mode=config.id_tags), reader
 
 
 def _print_sessions(options: argparse.Namespace) -> int:
     """Print the sessions as a table, CSV or JSON."""
     from joulo_exporter import reports  # noqa: PLC0415 -- see the module
-    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
 
-    _refuse_reversed(options)
-    config = _report_config(options)
-    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
-    selection = _selection(options)
-    with read_ledger(config.storage_path) as reader:
-        reports.refuse_unknown(reader, tags, selection)
+    with _ledger(options) as (config, tags, reader):
+        selection = _selection(options, reader, tags)
         _say_completeness(reader, reader.accounts)
         write(
             reports.report(
@@ -295,15 +288,10 @@ def _print_sessions(options: argparse.Namespace) -> int:
 def _print_statement(options: argparse.Namespace) -> int:
     """Print a statement of home charging as HTML, CSV or JSON."""
     from joulo_exporter import reports  # noqa: PLC0415 -- see the module
-    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
 
-    _refuse_reversed(options)
-    config = _report_config(options)
-    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
-    tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
-    selection = _selection(options)
-    with read_ledger(config.storage_path) as reader:
-        reports.refuse_unknown(reader, tags, selection)
+    with _ledger(options) as (config, tags, reader):
+        tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
+        selection = _selection(options, reader, tags)
         configured = {account.name or "" for account in config.accounts}
         accounts = [name for name in reader.accounts if name in configured] or reader.accounts
         _say_completeness(reader, accounts)
@@ -324,25 +312,31 @@ def _print_statement(options: argparse.Namespace) -> int:
     return 0
 
 
-def _selection(options: argparse.Namespace) -> Selection:
-    from joulo_exporter.reports import Selection  # noqa: PLC0415 -- see the module
+def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) -> Selection:
+    from joulo_exporter import reports  # noqa: PLC0415 -- see the module
 
-    return Selection(
+    selection = reports.Selection(
         from_seconds=options.from_seconds,
         to_seconds=options.to_seconds,
         charger=options.charger,
         vehicle=options.vehicle,
     )
+    reports.refuse_unknown(reader, tags, selection)
+    return selection
+
+
+def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
+    from joulo_exporter import reports  # noqa: PLC0415 -- see the module
+
+    for line in reports.completeness_lines(reader, accounts):
+        complain(line)
 
 
 def _print_tags(options: argparse.Namespace) -> int:
     """Print the RFID tags, as a table or as EVCC's YAML."""
     from joulo_exporter import reports  # noqa: PLC0415 -- see the module
-    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
 
-    config = _report_config(options)
-    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
-    with read_ledger(config.storage_path) as reader:
+    with _ledger(options) as (_, tags, reader):
         found = reports.tags_of(reader, tags)
         if options.evcc:
             lines: Iterable[str] = list(reports.evcc_yaml(found, tags))  # a refusal comes before any other line
@@ -356,21 +350,17 @@ def _print_tags(options: argparse.Namespace) -> int:
 def _print_backfill(options: argparse.Namespace) -> int:
     """Print the history as OpenMetrics."""
     from joulo_exporter import reports  # noqa: PLC0415 -- see the module
-    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
 
-    _refuse_reversed(options)
-    config = of_shard(_report_config(options), given_shard(options, os.environ))
+    shard = given_shard(options, os.environ)
     wanted = reports.Backfill(
         now_seconds=time.time(),
         step_s=options.step_s,
-        labels=_labels(options.labels),
+        labels=dict(options.labels or ()),
         from_seconds=options.from_seconds,
         to_seconds=options.to_seconds,
     )
-    accounts = [account.name or "" for account in config.accounts]
-    tags = Tags(vehicles=config.vehicles, mode=config.id_tags)
-    progress = Progress("backfill")
-    with read_ledger(config.storage_path) as reader, contextlib.closing(progress):
+    with _ledger(options) as (config, tags, reader), contextlib.closing(Progress("backfill")) as progress:
+        accounts = [account.name or "" for account in of_shard(config, shard).accounts]
         lines = reports.backfill(reader, accounts, tags, wanted, progress)
         _say_completeness(reader, accounts)
         if options.step_s > _LONGEST_STEP_S:
@@ -382,12 +372,10 @@ def _print_backfill(options: argparse.Namespace) -> int:
 def _settle(options: argparse.Namespace) -> int:
     """Let counters fall to the truth, and say what Prometheus makes of it."""
     from joulo_exporter.ledger import AccountLedger, Database  # noqa: PLC0415 -- see the module
-    from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
     from joulo_exporter.reports.text import completeness_text, ledger_of  # noqa: PLC0415 -- see the module
 
     lines: list[str] = []
-    config = _report_config(options)
-    with read_ledger(config.storage_path) as reader:  # where there is no ledger, none is made
+    with _ledger(options) as (config, _, reader):  # where there is no ledger, none is made
         accounts = [account.name or "" for account in config.accounts if (account.name or "") in reader.accounts]
         labels = {label for account in accounts for label in reader.labels(account).values()}
         for account in accounts:
@@ -411,36 +399,6 @@ def _settle(options: argparse.Namespace) -> int:
         say(line)
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
     return 0
-
-
-def _refuse_reversed(options: argparse.Namespace) -> None:
-    start, end = options.from_seconds, options.to_seconds
-    if start is not None and end is not None and end <= start:
-        raise ConfigError("--to: is not after --from, so that nothing lies between them; exchange them")
-
-
-def _report_config(options: argparse.Namespace) -> Config:
-    """Return the configuration; where the exporter's token is in the environment, its absence is no fault here."""
-    environ: Mapping[str, str] = os.environ
-    if not environ.get("JOULO_TOKEN") and not environ.get("JOULO_TOKEN_FILE"):
-        environ = {**environ, "JOULO_TOKEN": "not-needed"}
-    return load_config(options.config_file, environ, storage_path=options.storage_path)
-
-
-def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
-    from joulo_exporter.reports import completeness_lines  # noqa: PLC0415 -- see the module
-
-    for line in completeness_lines(reader, accounts):
-        complain(line)
-
-
-def _labels(pairs: list[tuple[str, str]] | None) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for name, value in pairs or ():
-        if name in labels:
-            raise ConfigError(f"--label: {name} is given twice; keep one")
-        labels[name] = value
-    return labels
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

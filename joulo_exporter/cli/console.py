@@ -26,9 +26,16 @@ def write(pieces: Iterable[str]) -> None:
         BrokenPipeError: the reader has left.
         JouloExporterError: it cannot be written, as on a full disk.
     """
-    for piece in pieces:
-        _guarded(piece)
-    _guarded(None)
+    if sys.stdout is None:  # as after `>&-`, whatever its type says
+        raise JouloExporterError("standard output is closed; open it, or send it to /dev/null")
+    try:
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise JouloExporterError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def complain(message: str) -> None:
@@ -60,17 +67,3 @@ class Progress:
         if self._shown is not None:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-
-
-def _guarded(piece: str | None) -> None:
-    if sys.stdout is None:  # as after `>&-`, whatever its type says
-        raise JouloExporterError("standard output is closed; open it, or send it to /dev/null")
-    try:
-        if piece is None:
-            sys.stdout.flush()
-        else:
-            sys.stdout.write(piece)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise JouloExporterError(f"standard output cannot be written: {error.strerror}") from error

@@ -362,13 +362,13 @@ def _label(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _number_from(least: int) -> Callable[[str], int]:
+def _number_from(least: int) -> Callable[[str], object]:
     def number(text: str) -> int:
         if not _NUMBER.fullmatch(text) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+            raise ValueError(f"{text!r} is not a whole number from {least} up")
         return int(text)
 
-    return number
+    return _checked(number)
 
 
 # Bad usage ----------------------------------------------------------------------------------------
@@ -389,6 +389,13 @@ def parse_arguments(parser: Parser, arguments: Sequence[str]) -> argparse.Namesp
     _refuse_unknown(parser, left)
     for argument in left:
         _refuse(parser, argument, options.command)
+    start, end = getattr(options, "from_seconds", None), getattr(options, "to_seconds", None)
+    if start is not None and end is not None and end <= start:
+        raise UsageError("--to: is not after --from, so that nothing lies between them; exchange them")
+    labels = [name for name, _ in getattr(options, "labels", None) or ()]
+    for name in labels:
+        if labels.count(name) > 1:
+            raise UsageError(f"--label: {name} is given twice; keep one")
     return options
 
 
