@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.ledger.reader import CommandLedger
     from joulo_exporter.models import ApiResponse
-    from joulo_exporter.poller import Task
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -60,7 +59,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         say(f"Note: {ledger.note}.")
     try:
         async with open_session(connection_limit=1) as session:
-            results = [await _Check(config, account, ledger, session, say).run() for account in config.accounts]
+            results = [await _check_account(config, account, ledger, session, say) for account in config.accounts]
     finally:
         ledger.database.close()
     _say_excess(config, say)
@@ -110,72 +109,63 @@ async def _inline(work: Callable[Params, Result], *args: Params.args, **kwargs: 
     return work(*args, **kwargs)
 
 
-class _Check:
-    """One account's check."""
-
-    def __init__(
-        self,
-        config: Config,
-        account: AccountConfig,
-        ledger: CommandLedger,
-        session: aiohttp.ClientSession,
-        say: Callable[[str], None],
-    ) -> None:
-        self._account = account
-        self._settings = account_settings(config, account.name)
-        self._api = config.api
-        self._session = session
-        self._say = say
-        self._known = ledger.endpoints.get(account.name or "", {})
-        self._ledger = AccountLedger(
-            ledger.database,
-            account.name or "",
-            configured_labels=config.chargers,
-            vehicles=config.vehicles,
-            max_power_kw=config.api.max_power_kw,
-        )
-
-    async def run(self) -> bool:
-        """Say the outcome of each endpoint; return whether all are well."""
-        token = _read_token(self._account, self._say)
-        if token is None:
-            return False
-        client = JouloClient(self._session, self._api, token=token)
-        return all([await self._endpoint(task, client) for task in account_tasks(self._settings.collectors)])
-
-    async def _endpoint(self, task: Task, client: JouloClient) -> bool:
-        records, walk = self._ledger.load()
-        record = records.get(task.name) or self._known.get(task.name)
+async def _check_account(
+    config: Config,
+    account: AccountConfig,
+    known: CommandLedger,
+    session: aiohttp.ClientSession,
+    say: Callable[[str], None],
+) -> bool:
+    """Say the outcome of each endpoint; return whether all are well."""
+    token = _read_token(account, say)
+    if token is None:
+        return False
+    ledger = AccountLedger(
+        known.database,
+        account.name or "",
+        configured_labels=config.chargers,
+        vehicles=config.vehicles,
+        max_power_kw=config.api.max_power_kw,
+    )
+    client = JouloClient(session, config.api, token=token)
+    settings = account_settings(config, account.name)
+    is_well = True
+    for task in account_tasks(settings.collectors):
+        records, walk = ledger.load()
+        record = records.get(task.name) or known.endpoints.get(account.name or "", {}).get(task.name)
         task.restore(record.body if record else None, walk)
-        pause = Pause(time.time(), task.interval_s(self._settings))
+        pause = Pause(time.time(), task.interval_s(settings))
         left_s = remaining_s(record.pause if record else None, pause.length_s, pause.requested_at_seconds)
         if left_s > 0:
-            return self._later(task.name, record, left_s)
-        await task.begin(_inline, self._ledger, pause, self._settings)
-        try:
-            response = await task.fetch(client)
-        except ApiError as error:
-            self._stay_away(task.name, pause, error)
-            self._say(f"  {task.name:<9} FAULT  {error}{_hint(error)}")
-            return False
-        task.record(self._ledger, response, pause)
-        self._say(f"  {task.name:<9} ok     {_summary(response)}")
-        return True
+            outcome = _later(record, left_s)
+        else:
+            await task.begin(_inline, ledger, pause, settings)
+            try:
+                response = await task.fetch(client)
+            except ApiError as error:
+                _stay_away(ledger, task.name, pause, error)
+                outcome = f"FAULT  {error}{_hint(error)}"
+            else:
+                task.record(ledger, response, pause)
+                outcome = f"ok     {_summary(response)}"
+        say(f"  {task.name:<9} {outcome}")
+        is_well = is_well and not outcome.startswith("FAULT")
+    return is_well
 
-    def _later(self, endpoint: str, record: EndpointRecord | None, left_s: float) -> bool:
-        """Say that the endpoint must be left alone now, and its last outcome; return whether that was well."""
-        again = f"may be asked again in {format_duration(max(1, round(left_s)))}"
-        if record is not None and record.up is False:
-            self._say(f"  {endpoint:<9} FAULT  a short time ago: {record.error}; {again}")
-            return False
-        self._say(f"  {endpoint:<9} later  was asked a short time ago; {again}")
-        return True
 
-    def _stay_away(self, endpoint: str, pause: Pause, error: ApiError) -> None:
-        """Keep the fault for the next check, and the time of ``Retry-After``: no request comes early."""
-        asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
-        length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
-        self._ledger.record_failure(endpoint, error, Pause(pause.requested_at_seconds, length_s, failures=1))
+def _later(record: EndpointRecord | None, left_s: float) -> str:
+    """Return the last outcome of an endpoint that must be left alone now."""
+    again = f"may be asked again in {format_duration(max(1, round(left_s)))}"
+    if record is not None and record.up is False:
+        return f"FAULT  a short time ago: {record.error}; {again}"
+    return f"later  was asked a short time ago; {again}"
+
+
+def _stay_away(ledger: AccountLedger, endpoint: str, pause: Pause, error: ApiError) -> None:
+    """Keep the fault for the next check, and the time of ``Retry-After``: no request comes early."""
+    asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
+    length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
+    ledger.record_failure(endpoint, error, Pause(pause.requested_at_seconds, length_s, failures=1))
 
 
 def _hint(error: ApiError) -> str:

@@ -79,24 +79,3 @@ def remaining_s(pause: Pause | None, interval_s: float, now_seconds: float) -> f
     length_s = interval_s if pause.failures == 0 else max(pause.length_s, interval_s)
     since_s = min(max(now_seconds - pause.requested_at_seconds, 0.0), length_s)
     return length_s - since_s
-
-
-def first_request_delay_s(position: int, accounts: int, spread_s: float) -> float:
-    """Return the seconds from the start to an account's first request, so that many do not begin at once."""
-    return spread_s * position / max(accounts, 1)
-
-
-def later_spread_s(accounts: int) -> float:
-    """Return the seconds over which first requests to endpoints with long intervals are spread: ten a second.
-
-    Were all of them due at once, as after a long stop, they would double the load of the first minute.
-    """
-    return accounts * 0.1
-
-
-def tick_s(accounts: int) -> float:
-    """Return the tick within which accounts are served together, in seconds: 1 for a thousand, 0.001 for one.
-
-    It lengthens the pauses, never shortens them, and is far less than their jitter.
-    """
-    return min(1.0, accounts * 0.001)

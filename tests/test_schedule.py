@@ -1,5 +1,3 @@
-from itertools import pairwise
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +8,9 @@ from joulo_exporter.schedule import (
     LONGEST_BACK_OFF_S,
     LONGEST_RETRY_AFTER_S,
     Pause,
-    first_request_delay_s,
     pause_after_failure,
     pause_after_success,
     remaining_s,
-    tick_s,
 )
 
 intervals = st.floats(0.01, 1e6)
@@ -86,17 +82,3 @@ def test_what_remains_is_within_the_pause_whatever_the_clock_does(requested, now
 )
 def test_what_remains_after_a_restart(pause, now, expected):
     assert remaining_s(pause, 60.0, now) == expected
-
-
-@given(accounts=st.integers(1, 5000), spread_s=st.floats(1, 3600))
-def test_first_requests_are_spread_evenly(accounts, spread_s):
-    delays = [first_request_delay_s(position, accounts, spread_s) for position in range(min(accounts, 50))]
-    assert delays[0] == 0
-    assert all(0 <= delay_s < spread_s for delay_s in delays)
-    assert all(
-        later - earlier == pytest.approx(spread_s / accounts, abs=1e-9) for earlier, later in pairwise(delays)
-    )
-
-
-def test_few_accounts_wait_for_nobody():
-    assert [tick_s(accounts) for accounts in (0, 1, 100, 1000, 5000)] == [0.0, 0.001, 0.1, 1.0, 1.0]

@@ -170,7 +170,15 @@ class JouloClient:
         # A byte order mark may be passed over instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         plausibility = Plausibility(self._clock(), self._api.max_power_kw)
-        response = _parsed(endpoint, self._without_token(body), plausibility)
+        try:
+            response = endpoint.parse(self._without_token(body), plausibility)
+        except ApiResponseError:
+            if is_web_page(body):
+                raise ApiResponseError(
+                    "a web page came instead of the API response, from a proxy or gateway in between; "
+                    "check api.url and the network"
+                ) from None
+            raise
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self._host, self._api.timeout_s)
         return response
@@ -241,12 +249,3 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
                 f"the API response is larger than {limit_bytes // 2**20} MiB, far more than an account has"
             )
     return bytes(body)
-
-
-def _parsed(endpoint: Endpoint[Content], body: bytes, plausibility: Plausibility) -> ApiResponse[Content]:
-    if is_web_page(body):
-        raise ApiResponseError(
-            "a web page came instead of the API response, from a proxy or gateway in between; "
-            "check api.url and the network"
-        )
-    return endpoint.parse(body, plausibility)

@@ -255,7 +255,7 @@ def _invite(scheme: str, prefix: str, addresses: list[str]) -> None:
 
 @contextlib.contextmanager
 def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerReader]]:
-    """Open the ledger of the configuration; where a token is in the environment of the exporter, none is needed."""
+    """Open the ledger of the configuration, which needs no token here: the exporter may have it elsewhere."""
     from joulo_exporter.ledger.reader import read_ledger  # noqa: PLC0415 -- see the module
 
     environ: Mapping[str, str] = os.environ

@@ -17,26 +17,26 @@ _MONTH = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:-01)?", re.ASCII)
 _MOST = 1e9
 
 
-class Month(msgspec.Struct, frozen=True, gc=False):
-    """A month of the whole account; ``_all`` figures count what is not eligible for ERE too."""
+class Figures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Sums over sessions, each if the API gave it; those in ``_all`` count what is not eligible for ERE too."""
+
+    kwh_hundredths: int | None = None
+    kwh_all_hundredths: int | None = None
+    credits_hundredths: int | None = None
+    sessions: int | None = None
+    sessions_all: int | None = None
+
+
+class Month(Figures, frozen=True, gc=False, kw_only=True):
+    """A month of the whole account."""
 
     month: str
     """``2026-06``."""
-    kwh_hundredths: int | None = None
-    kwh_all_hundredths: int | None = None
-    credits_hundredths: int | None = None
-    sessions: int | None = None
-    sessions_all: int | None = None
 
 
-class Energy(msgspec.Struct, frozen=True, gc=False):
-    """Totals of the whole account; ``None`` is a value that the API did not give."""
+class Energy(Figures, frozen=True, gc=False, kw_only=True):
+    """Totals of the whole account."""
 
-    kwh_hundredths: int | None = None
-    kwh_all_hundredths: int | None = None
-    credits_hundredths: int | None = None
-    sessions: int | None = None
-    sessions_all: int | None = None
     months: tuple[Month, ...] = ()
 
 
@@ -47,14 +47,7 @@ def parse_energy(body: bytes, plausibility: Plausibility) -> ApiResponse[Energy]
         ApiResponseError: it is no such object, or none of the figures that the API documents can be used.
     """
     fields = read_object(body, plausibility)
-    energy = Energy(
-        kwh_hundredths=fields.hundredths("total_kwh", most=_MOST),
-        kwh_all_hundredths=fields.hundredths("total_kwh_all", most=_MOST),
-        credits_hundredths=fields.hundredths("total_ere_credits", most=_MOST),
-        sessions=fields.count("total_sessions"),
-        sessions_all=fields.count("total_sessions_all"),
-        months=fields.records("months", _month, "month"),
-    )
+    energy = Energy(months=fields.records("months", _month, "month"), **_figures(fields, "total_"))
     if energy == Energy() and (fields.flawed or not fields.has_value("months")):
         raise ApiResponseError("the API response gives none of the totals that the API documents")
     return fields.response(energy)
@@ -64,11 +57,14 @@ def _month(fields: Fields) -> Month:
     match = _MONTH.fullmatch(fields.text("month") or "")
     if match is None:
         raise MalformedRecordError("its month is not YYYY-MM")
-    return Month(
-        month=match[1],
-        kwh_hundredths=fields.hundredths("kwh", most=_MOST),
-        kwh_all_hundredths=fields.hundredths("kwh_all", most=_MOST),
-        credits_hundredths=fields.hundredths("ere_credits", most=_MOST),
-        sessions=fields.count("sessions"),
-        sessions_all=fields.count("sessions_all"),
-    )
+    return Month(month=match[1], **_figures(fields))
+
+
+def _figures(fields: Fields, prefix: str = "") -> dict[str, int | None]:
+    return {
+        "kwh_hundredths": fields.hundredths(f"{prefix}kwh", most=_MOST),
+        "kwh_all_hundredths": fields.hundredths(f"{prefix}kwh_all", most=_MOST),
+        "credits_hundredths": fields.hundredths(f"{prefix}ere_credits", most=_MOST),
+        "sessions": fields.count(f"{prefix}sessions"),
+        "sessions_all": fields.count(f"{prefix}sessions_all"),
+    }

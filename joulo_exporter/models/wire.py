@@ -171,12 +171,10 @@ class Fields:
     def identifier(self, name: str) -> str | None:
         """Return a text of 1 to 128 characters."""
         value = self._value(name)
-        if value is None:
-            return None
-        if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_ID:
-            self.refuse(name, f"is no text of 1 to {_LONGEST_ID} characters")
-            return None
-        return value
+        if value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST_ID):
+            return value
+        self.refuse(name, f"is no text of 1 to {_LONGEST_ID} characters")
+        return None
 
     def number(self, name: str, *, least: float, most: float) -> float | None:
         """Return a number within the bounds; one that is written as text is read, too."""

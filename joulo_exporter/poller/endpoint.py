@@ -17,14 +17,7 @@ from joulo_exporter.errors import (
     LedgerError,
 )
 from joulo_exporter.logs import FailureLog, event
-from joulo_exporter.schedule import (
-    Pause,
-    first_request_delay_s,
-    later_spread_s,
-    pause_after_failure,
-    pause_after_success,
-    remaining_s,
-)
+from joulo_exporter.schedule import Pause, pause_after_failure, pause_after_success, remaining_s
 from joulo_exporter.snapshot import Durations, EndpointHealth
 
 if TYPE_CHECKING:
@@ -42,6 +35,8 @@ _logger = logging.getLogger(__name__)
 _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
 
+
+_LATER_FIRST_REQUESTS_PER_S = 10
 
 _MOST_UNKNOWN = 64
 _LONGEST_UNKNOWN = 64
@@ -75,11 +70,15 @@ class PollSettings(msgspec.Struct, frozen=True):
 
 
 def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
-    """Return an account's settings with delays of its own among the accounts that begin along with it."""
+    """Return an account's settings with delays of its own among the accounts that begin along with it.
+
+    First requests to endpoints that are asked seldom go out at ten a second: all at once, as after a long stop,
+    they would double the load of the first minute.
+    """
     return msgspec.structs.replace(
         settings,
-        first_delay_s=first_request_delay_s(position, accounts, settings.intervals["chargers"]),
-        later_delay_s=first_request_delay_s(position, accounts, later_spread_s(accounts)),
+        first_delay_s=settings.intervals["chargers"] * position / accounts,
+        later_delay_s=position / _LATER_FIRST_REQUESTS_PER_S,
     )
 
 
