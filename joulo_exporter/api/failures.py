@@ -53,6 +53,7 @@ _CLASSES: dict[int, type[ApiStatusError]] = {
 _MEANINGS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "the API refuses the token: it is wrong, revoked or rotated, or quotes or "
     "blanks were copied with it; make a new one on joulo.nl",
+    HTTPStatus.FORBIDDEN: "the token may not read this; give it the permission, or use another token",
     HTTPStatus.NOT_FOUND: "there is no such endpoint; check api.url",
     HTTPStatus.METHOD_NOT_ALLOWED: "there is no such endpoint for reading; check api.url",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "the proxy wants a user and password in api.proxy_url",
@@ -97,15 +98,25 @@ def status_failure(
         )
         return ApiStatusError(message, status=status, retry_after_s=retry_after_s)
     said = _said(body)
+    kind, meaning = _CLASSES.get(status, ApiStatusError), _MEANINGS.get(status)
+    if status == HTTPStatus.FORBIDDEN and (scope := safe_scope(said.get("required_scope"), token)):
+        meaning = f"the token may not read this; give it the scope {scope}, or use another token"
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        kind = ApiServerError
+        meaning = "the API, or a gateway in front of it, is out of order; it will be asked again"
+    elif HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        host = _safe_host(headers.get("Location"), token)
+        target = f" to {host}" if host else ""
+        meaning = (
+            f"a redirect{target}, which is not followed because the token would travel with it; check api.url"
+        )
+    elif meaning is None and status < HTTPStatus.MULTIPLE_CHOICES:
+        meaning = "where 200 with a body was expected; check api.url"
+    elif meaning is None:
+        meaning = "the API refuses the request; check api.url, and whether there is a newer exporter"
     hint = safe_hint(said, token)
     suffix = f"; it says: {hint}" if hint else ""
-    if status == HTTPStatus.FORBIDDEN:
-        scope = safe_scope(said.get("required_scope"), token)
-        message = f"{path}: {status}, {_missing_scope(scope)}{suffix}"
-        return ApiScopeError(message, status=status, retry_after_s=retry_after_s)
-    meaning = _redirect(headers.get("Location"), token) if _is_redirect(status) else _meaning(status)
-    message = f"{path}: {status}, {meaning}{suffix}"
-    return _class(status)(message, status=status, retry_after_s=retry_after_s)
+    return kind(f"{path}: {status}, {meaning}{suffix}", status=status, retry_after_s=retry_after_s)
 
 
 def timeout_failure(host: str, timeout_s: float) -> ApiTimeoutError:
@@ -135,7 +146,10 @@ def transport_failure(error: Exception, host: str, api: ApiConfig) -> ApiError:
     if isinstance(error, LostConnectionError):
         error = error.lost
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return _proxy_refusal(error.status)
+        return ApiConnectionError(
+            f"the proxy refuses the connection ({error.status}); "
+            "check api.proxy_url, and the user and password in it"
+        )
     if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
         return ApiResponseError(f"the response of {host} is no valid HTTP; check api.url")
     if isinstance(error, aiohttp.ClientPayloadError):
@@ -165,38 +179,6 @@ def retry_after_seconds(header: str | None, now_s: float) -> float | None:
     return None if moment is None else max(0.0, moment.timestamp() - now_s)
 
 
-def _class(status: int) -> type[ApiStatusError]:
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ApiServerError
-    return _CLASSES.get(status, ApiStatusError)
-
-
-def _meaning(status: int) -> str:
-    if status in _MEANINGS:
-        return _MEANINGS[status]
-    if status < HTTPStatus.MULTIPLE_CHOICES:
-        return "where 200 with a body was expected; check api.url"
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return "the API refuses the request; check api.url, and whether there is a newer exporter"
-    return "the API, or a gateway in front of it, is out of order; it will be asked again"
-
-
-def _is_redirect(status: int) -> bool:
-    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
-
-
-def _redirect(location: str | None, token: Secret | None) -> str:
-    host = _safe_host(location, token)
-    target = f" to {host}" if host else ""
-    return f"a redirect{target}, which is not followed because the token would travel with it; check api.url"
-
-
-def _missing_scope(scope: str | None) -> str:
-    if scope is None:
-        return "the token may not read this; give it the permission, or use another token"
-    return f"the token may not read this; give it the scope {scope}, or use another token"
-
-
 def _said(body: bytes) -> dict[str, object]:
     """Return the JSON object of an error's body; an empty one where there is none."""
     try:
@@ -204,12 +186,6 @@ def _said(body: bytes) -> dict[str, object]:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _proxy_refusal(status: int) -> ApiConnectionError:
-    return ApiConnectionError(
-        f"the proxy refuses the connection ({status}); check api.proxy_url, and the user and password in it"
-    )
 
 
 def _connection_message(error: Exception, host: str, api: ApiConfig) -> str:
