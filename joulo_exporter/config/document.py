@@ -205,11 +205,7 @@ def _value(where: Where, text: str, expected: Any, example: str, fault: _Fault) 
     text = text.strip()
     if not text:
         raise where.fault(f"is empty; write a value, such as {example}, or remove the key")
-    try:
-        where.require(fault(text))
-        return expected.cls(text)
-    except ValueError as error:
-        raise where.fault(str(error)) from None
+    return where.read(expected.cls, text, fault(text))
 
 
 def _bare(described: inspect.Type, example: str = "", fault: _Fault = lambda _: None) -> _Bare:

@@ -7,17 +7,18 @@ import hashlib
 import ssl
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from joulo_exporter.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 Fingerprint = tuple[int, ...]
+Value = TypeVar("Value")
 
 _LARGEST_BUNDLE_BYTES = 4 * 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
@@ -43,10 +44,14 @@ class Where(msgspec.Struct, frozen=True):
             one_line(f"{self.source}: {self.key}: {text}" if self.key else f"{self.source}: {text}")
         )
 
-    def require(self, fault: str | None) -> None:
-        """Raise the error of a fault, if there is one."""
-        if fault is not None:
-            raise self.fault(fault)
+    def read(self, parse: Callable[[str], Value], text: str, fault: str | None = None) -> Value:
+        """Return a text as a value; its fault, or the one that ``parse`` raises as ``ValueError``, is one here."""
+        try:
+            if fault is None:
+                return parse(text)
+        except ValueError as error:
+            fault = str(error)
+        raise self.fault(fault)
 
 
 def one_line(text: str) -> str:

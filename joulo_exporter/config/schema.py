@@ -265,8 +265,11 @@ def load_config(
     ]
     _require_names(where.child("accounts"), [account.name for account in accounts])
     chargers = _names(where.child("chargers"), file.chargers, "charger", str.strip)
-    if len(accounts) <= 1:  # chargers of different accounts may have the same label
-        _require_different_labels(where.child("chargers"), list(chargers.values()))
+    for position, label in enumerate(labels := list(chargers.values())):
+        first = labels.index(label)
+        if first < position and len(accounts) <= 1:  # chargers of different accounts may have the same label
+            fault = f"has the same label as chargers[{first}]; give each charger its own"
+            raise where.child("chargers").item(position).fault(fault)
     return Config(
         accounts=tuple(accounts) or (AccountConfig(None, _environment_token(where, environ)),),
         api=api,
@@ -284,19 +287,11 @@ def load_config(
     )
 
 
-def _require_different_labels(where: Where, labels: list[str]) -> None:
-    for position, label in enumerate(labels):
-        first = labels.index(label)
-        if first < position:
-            fault = f"has the same label as {where.item(first).key}; give each charger its own"
-            raise where.item(position).fault(fault)
-
-
 def _api(where: Where, section: ApiSection, folder: Path, environ: Mapping[str, str]) -> ApiConfig:
     url = section.url
     if environ.get("JOULO_API_URL"):
-        url = Text(environ["JOULO_API_URL"].strip())
-        Where("environment", "JOULO_API_URL").require(values.api_url_fault(url))
+        text = environ["JOULO_API_URL"].strip()
+        url = Where("environment", "JOULO_API_URL").read(Text, text, values.api_url_fault(text))
     ca_file, price_url = section.ca_file, urlsplit(DEFAULT_ERE_PRICE_URL)
     if values.is_loopback(url):
         price_url = urlsplit(url)._replace(path=price_url.path)
@@ -347,19 +342,13 @@ def _require_names(where: Where, names: Iterable[str | None]) -> None:
     positions: dict[str | None, int] = {}
     for position, name in enumerate(names):
         if positions and None in (name, *positions):
-            raise (
-                where.item(position if name is None else 0)
-                .child("name")
-                .fault(
-                    "is missing; with several accounts each needs a name, the account label that tells them apart"
-                )
+            nameless = where.item(position if name is None else 0).child("name")
+            raise nameless.fault(
+                "is missing; with several accounts each needs a name, the account label that tells them apart"
             )
         if positions.setdefault(name, position) != position:
-            raise (
-                where.item(position)
-                .child("name")
-                .fault(f"is the name of accounts[{positions[name]}] too; choose another account label")
-            )
+            fault = f"is the name of accounts[{positions[name]}] too; choose another account label"
+            raise where.item(position).child("name").fault(fault)
 
 
 def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
@@ -371,8 +360,8 @@ def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
     if token:
         return _variable(environment.child("JOULO_TOKEN"), "JOULO_TOKEN", environ)
     if file:
-        environment.child("JOULO_TOKEN_FILE").require(values.path_fault(file))
-        return TokenSource(environment.child("JOULO_TOKEN_FILE"), path=Path(file))
+        variable = environment.child("JOULO_TOKEN_FILE")
+        return TokenSource(variable, path=variable.read(Path, file, values.path_fault(file)))
     raise where.child("accounts").fault(
         "there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, or write "
         "accounts: with `- token_file: /run/secrets/joulo` into the configuration file"
@@ -417,7 +406,4 @@ def _tariffs(where: Where, sections: Iterable[TariffSection], vehicles: Collecti
 def _parsed(where: Where, key: str, text: str | None, parse: Callable[[str], Value]) -> Value:
     if text is None:
         raise where.fault(f"has no {key}; write it as in {{from: 2026-01-01, euro_per_kwh: 0.2534}}")
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise where.child(key).fault(str(error)) from None
+    return where.child(key).read(parse, text)
