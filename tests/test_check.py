@@ -8,7 +8,6 @@ import sqlite3
 from types import SimpleNamespace
 
 import pytest
-from aioresponses import CallbackResult
 from support.command_line import run
 from support.ledger_rig import LedgerRig, finished, live
 
@@ -84,35 +83,13 @@ def test_all_well(check):
     assert check() == (0, [*first, *WELL])
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (
-            '"joulo_t0k3n"',
-            "has quotes, the word Bearer or the name of a variable around it; write the token alone",
-        ),
-        (
-            "Bearer joulo_t0k3n",
-            "has quotes, the word Bearer or the name of a variable around it; write the token alone",
-        ),
-        (
-            " joulo_t0k3n",
-            "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line",
-        ),
-        (
-            "joulo_t0k3n\n\n",
-            "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line",
-        ),
-        ("", "is empty; put the API token there"),
-    ],
-)
-def test_a_token_that_cannot_be_one(check, text, says):
-    check.token_file.write_text(text)
+def test_a_token_that_cannot_be_one(check):
+    check.token_file.write_text('"joulo_t0k3n"')
     status, lines = check()
-    assert status == 1
+    says = "has quotes, the word Bearer or the name of a variable around it; write the token alone"
+    assert (status, check.asked) == (1, 0)
     assert lines[-1].startswith("  token     FAULT  ")
     assert lines[-1].endswith(f"the token in file {check.token_file} {says}")
-    assert check.asked == 0
 
 
 @pytest.mark.parametrize(
@@ -223,18 +200,6 @@ def test_the_outcomes_of_a_running_exporter_are_shown_and_nothing_is_asked(check
     assert lines[5].startswith("  energy    FAULT  /energy: 503, ")
     assert without_token[2].startswith("  token     FAULT  ")
     assert check.asked == 3
-
-
-def test_the_token_goes_out_in_the_header_alone(check):
-    seen = []
-
-    def respond(url, **options):
-        seen.append((str(url), options["headers"]["Authorization"]))
-        return CallbackResult(status=200, payload={"chargers": []})
-
-    check.serve(chargers={"callback": respond})
-    check()
-    assert seen == [(f"{URL}/chargers", f"Bearer {TOKEN}")]
 
 
 def test_what_is_held_above_the_truth_is_named_and_no_fault(check):

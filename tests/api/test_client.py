@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from datetime import UTC, datetime
 from socket import gaierror
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import pytest
 from aiohttp.http_exceptions import TransferEncodingError
 from support.loopback import TOKEN
 
-from joulo_exporter import __version__, errors
+from joulo_exporter import errors
 from joulo_exporter.api.client import CHARGERS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.config import ApiConfig
 from joulo_exporter.models import ApiResponse
@@ -39,34 +38,16 @@ async def test_energy_is_believed_up_to_the_configured_power(session, clock, ans
     assert charger.session.kwh_hundredths == hundredths
 
 
-async def test_each_request_carries_its_own_token_and_follows_no_redirect(client_of, answers, session):
-    answers.get(f"{API}/chargers", body=b"{}", repeat=True)
-    await client_of().fetch(CHARGERS)
-    await client_of(token="joulo_of_the_neighbour").fetch(CHARGERS)
-    (calls,) = answers.requests.values()
-    assert [call.kwargs["headers"]["Authorization"] for call in calls] == [
-        f"Bearer {TOKEN}",
-        "Bearer joulo_of_the_neighbour",
-    ]
-    assert calls[0].kwargs["headers"]["User-Agent"] == f"joulo-exporter/{__version__}"
-    assert calls[0].kwargs["headers"]["Accept"] == "application/json"
-    assert calls[0].kwargs["allow_redirects"] is False
-    assert "Authorization" not in session.headers
-
-
 @pytest.mark.parametrize(
     ("body", "content_type", "words"),
     [
         (HTML, "text/html", "a web page came instead"),
         (HTML, "application/json", "a web page came instead"),
         (b"\xef\xbb\xbf \r\n<html>", "text/html", "a web page came instead"),
-        (b"", "application/json", "truncated"),
         (b"OK", "text/plain", "malformed"),
-        (b'{"chargers": [', "application/json", "truncated"),
         (b'{"chargers": [{"id": "a", "latest_meter_wh": NaN}]}', "application/json", "malformed"),
         (b'{"chargers": [{"id": "a", "latest_meter_wh": 1e999}]}', "application/json", "out of range"),
         (b'{"chargers": [{"id": "\xff\xfe"}]}', "application/json", "record 0: no JSON object"),
-        (b'{"error": "Missing or invalid API token"}', "application/json", "error message with status 200"),
         (f'{{"chargers": [{{"id": ["{TOKEN}"]}}]}}', "application/json", "no usable id"),
         (f'{{"chargers": "{TOKEN}"}}', "application/json", "chargers is no list"),
         (b'{"chargers": [{"id": "' + TOKEN.encode() + b'\xff"}]}', "application/json", "record 0"),
@@ -80,13 +61,10 @@ async def test_a_body_that_is_no_answer_is_invalid(client_of, answers, failure_o
     assert words in str(failure)
 
 
-async def test_the_body_decides_and_not_its_content_type(client_of, answers, fixture_bytes):
-    answers.get(f"{API}/chargers", body=fixture_bytes("chargers"), content_type="text/html")
-    assert len((await client_of().fetch(CHARGERS)).content) == 2
-
-
-async def test_a_byte_order_mark_is_passed_over(client_of, answers, fixture_bytes):
-    answers.get(f"{API}/chargers", body=b"\xef\xbb\xbf" + fixture_bytes("chargers"))
+async def test_the_body_decides_and_not_its_content_type_and_a_byte_order_mark_is_passed_over(
+    client_of, answers, fixture_bytes
+):
+    answers.get(f"{API}/chargers", body=b"\xef\xbb\xbf" + fixture_bytes("chargers"), content_type="text/html")
     assert len((await client_of().fetch(CHARGERS)).content) == 2
 
 
@@ -104,18 +82,11 @@ PROXY_KEY = SimpleNamespace(host="proxy.example", port=3128, is_ssl=False, ssl=T
             "the name api.joulo.nl cannot be looked up (Name or service not known)",
         ),
         (
-            aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong")),
-            errors.ApiConnectionError,
-            "connection",
-            "no TLS with api.joulo.nl",
-        ),
-        (
             aiohttp.ClientConnectorError(KEY, OSError(113, "Connect call failed ('10.0.0.1', 443)")),
             errors.ApiConnectionError,
             "connection",
             "no connection to api.joulo.nl (No route to host)",
         ),
-        (aiohttp.ServerDisconnectedError(), errors.ApiConnectionError, "connection", "broke the connection"),
         (aiohttp.ClientOSError(104, "reset"), errors.ApiConnectionError, "connection", "reset by peer"),
         (
             aiohttp.NonHttpUrlClientError(TOKEN),

@@ -136,19 +136,6 @@ async def test_an_address_of_the_api_that_does_not_answer_gives_way_to_the_next(
     assert answered.content[0].id == "a"
 
 
-async def _echo(request_head, writer):
-    """Repeat the whole request in the error, as careless gateways do when debugging."""
-    text = request_head.decode().replace("\r\n", " ")
-    writer.write(answer(f'{{"error": "bad request: {text}"}}'.encode(), status="401 x"))
-
-
-async def test_an_echo_of_the_request_shows_no_token(client_of, failure_of):
-    async with loopback(_echo) as api:
-        failure = await failure_of(client_of(api.url))
-    assert type(failure) is errors.ApiAuthenticationError
-    assert TOKEN[6:] not in str(failure)
-
-
 @pytest.mark.parametrize("say", [reset, saying(b"")], ids=["reset", "closed"])
 async def test_a_connection_lost_before_the_answer(client_of, failure_of, say):
     async with loopback(say) as api:
@@ -157,11 +144,3 @@ async def test_a_connection_lost_before_the_answer(client_of, failure_of, say):
     assert failure.code == "connection"
     assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
     assert len(api.heads) == 1  # it is not asked again
-
-
-async def test_nobody_listens(client_of, failure_of):
-    failure = await failure_of(client_of(f"http://127.0.0.1:{free_port()}"))
-    assert type(failure) is errors.ApiConnectionError
-    assert str(failure) == (
-        "no connection to 127.0.0.1 (Connection refused); check the network, a firewall and api.url"
-    )

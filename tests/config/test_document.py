@@ -1,27 +1,15 @@
-"""YAML files as trees of texts, and trees as records: any text is a configuration or one line."""
+"""YAML files: any text is a configuration or one line; ``bad/`` has the lines of common mistakes."""
 
 from pathlib import Path
-from typing import Annotated
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from msgspec import Meta, field
 
 from joulo_exporter.config import load_config
-from joulo_exporter.config.document import decode
-from joulo_exporter.config.files import Where
-from joulo_exporter.config.schema import Section
-from joulo_exporter.config.values import Duration, Switch, Text
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
-NO_INNER = "must be a mapping, such as {every: …, names: …, on: …, labels: …, text: …}"
-UNKNOWN = "has an unknown key, not shown since it may be a token; known here"
-NO_DURATION = (
-    "f: inner.every: is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
-    "whole numbers with units y w d h m s ms, in that order"
-)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
@@ -67,73 +55,6 @@ def test_a_file_of_one_mebibyte_and_no_more(load, refused):
 )
 def test_a_text_that_grows_without_end_is_refused_at_once(refused, text, fault):
     assert refused(text).startswith(f"line 1: {fault}")
-
-
-# Records
-
-
-class Inner(Section, frozen=True):
-    every: Duration = Duration(60)
-    names: Annotated[tuple[Annotated[Text, Meta(examples=["home"])], ...], Meta(examples=["[home]"])] = ()
-    on: Switch = Switch("false")
-    labels: Annotated[dict[str, str], Meta(examples=["{a: b}"])] = field(default_factory=dict)
-    text: Annotated[Text, Meta(examples=["some text"])] | None = None
-
-
-class Outer(Section, frozen=True):
-    inner: Inner = Inner()
-    inners: Annotated[tuple[Inner, ...], Meta(examples=["- {every: 10m}"])] = ()
-
-
-@pytest.mark.parametrize(
-    ("node", "record"),
-    [
-        ("", Outer()),
-        ({"inner": "~", "inners": "null"}, Outer()),
-        ({"inner": {"names": "", "labels": "~"}}, Outer()),
-        ({"inner": {"names": [" a "], "on": "TRUE"}}, Outer(inner=Inner(names=("a",), on=Switch("true")))),
-        ({"inners": [{"every": "1m30s", "text": "null"}]}, Outer(inners=(Inner(every=90.0, text="null"),))),
-    ],
-)
-def test_a_tree_of_texts_becomes_records(node, record):
-    assert decode(Where("f"), node, Outer) == record
-
-
-@pytest.mark.parametrize(
-    ("node", "fault"),
-    [
-        ([], "f: must be a mapping, such as {inner: …, inners: …}"),
-        ({"inner": []}, f"f: inner: {NO_INNER}"),
-        ({"iner": ""}, "f: iner: unknown key; did you mean inner?"),
-        ({"inner": {"colour": ""}}, "f: inner.colour: unknown key; known here: every, names, on, labels, text"),
-        (
-            {"inner": {"joulo_LEAK": ""}},
-            f"f: inner: {UNKNOWN}: every, names, on, labels, text",
-        ),
-        (
-            {"x` - at `$.inner": ""},
-            f"f: {UNKNOWN}: inner, inners",
-        ),
-        ({"inner": {"names": "a"}}, "f: inner.names: must be a list, such as [home]"),
-        (
-            {"inners": [{}, {"names": ["a", " "]}]},
-            "f: inners[1].names[1]: is empty; write a value, such as home, or remove the key",
-        ),
-        ({"inners": [{}, "LEAK"]}, f"f: inners[1]: {NO_INNER}"),
-        ({"inner": {"every": "LEAK"}}, NO_DURATION),
-        ({"inner": {"every": []}}, "f: inner.every: must be a single value, such as 10m"),
-        ({"inner": {"on": "tru"}}, "f: inner.on: must be true or false; write one of them"),
-        (
-            {"inner": {"labels": {"LEAK": "b", "c": []}}},
-            "f: inner.labels[1]: must be a single value, such as {a: b}",
-        ),
-        ({"inner": {"text": {"LEAK": ""}}}, "f: inner.text: must be a single value, such as some text"),
-    ],
-)
-def test_the_place_and_the_remedy_of_a_fault_are_named(node, fault):
-    with pytest.raises(ConfigError) as caught:
-        decode(Where("f"), node, Outer)
-    assert str(caught.value) == fault
 
 
 # Anything at all

@@ -242,9 +242,9 @@ def test_no_duration_is_nothing(refused, key, url):
 # Names, paths, switches, URLs ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["x" * 128, "null", "12", "a b", "家"])
-def test_a_name_is_any_text_that_can_be_printed(load, name):
-    assert load(f"accounts: [{{name: {name}, token: a}}]").accounts[0].name == name
+@pytest.mark.parametrize("name", ["x" * 128, "null", "12", "a b", "家", "' a '", "x` - at `$.token"])
+def test_a_name_is_any_text_that_can_be_printed_without_blanks_around_it(load, name):
+    assert load(f"accounts: [{{name: {name}, token: a}}]").accounts[0].name == name.strip("' ")
 
 
 def test_paths_start_at_the_folder_of_the_file(load, tmp_path):
