@@ -97,18 +97,16 @@ def test_another_server_is_not_alive(fault_of, response):
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_behind_tls_is_found_whatever_its_certificate(fault_of, certificate, scheme, version):
-    with server(b"HTTP/1.1 401 Unauthorized\r\n\r\n", tls(certificate, version)) as address:
-        assert fault_of(f"{scheme}://{address}/-/healthy") == ""
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_that_asks_for_a_client_certificate_is_alive(fault_of, certificate, version):
+@pytest.mark.parametrize("asks_for_a_certificate", [False, True])
+def test_a_server_behind_tls_is_alive_whatever_its_certificate_and_whoever_it_lets_in(
+    fault_of, certificate, scheme, version, asks_for_a_certificate
+):
     context = tls(certificate, version)
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(certificate / "cert.pem")
-    with server(b"HTTP/1.1 200 OK\r\n\r\n", context) as address:
-        assert fault_of(f"http://{address}") == ""
+    if asks_for_a_certificate:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate / "cert.pem")
+    with server(b"HTTP/1.1 401 Unauthorized\r\n\r\n", context) as address:
+        assert fault_of(f"{scheme}://{address}/-/healthy") == ""
 
 
 def test_a_port_without_a_server_and_a_silent_server_do_not_respond(fault_of, monkeypatch):

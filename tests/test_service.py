@@ -6,8 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -38,16 +36,6 @@ def fetch(url: str, method: str = "GET") -> tuple[int, str]:
 def series(text: str, name: str) -> dict[str, float]:
     found = re.findall(rf"^{name}(\{{.*\}})? (\S+)$", text, re.MULTILINE)
     return {labels: float(value) for labels, value in found}
-
-
-def wait_for(condition, *, seconds: float = 30.0):
-    """Return what a condition gives once it gives something; processes of others have no clock of ours."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if (found := condition()) is not None:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"nothing within {seconds} s")
 
 
 class Running:
@@ -84,6 +72,11 @@ class Running:
     async def get(self, path: str, method: str = "GET") -> tuple[int, str]:
         return await asyncio.to_thread(fetch, f"http://{self.address}{path}", method)
 
+    async def ready(self) -> None:
+        async with asyncio.timeout(10):
+            while (await self.get("/-/ready"))[0] != 200:
+                pass
+
 
 @pytest.fixture
 async def running(tmp_path):
@@ -93,11 +86,7 @@ async def running(tmp_path):
 
 
 async def test_it_serves_the_household_and_becomes_ready(running):
-    for _ in range(200):
-        status, _ = await running.get("/-/ready")
-        if status == 200:
-            break
-    assert status == 200
+    await running.ready()
     _, text = await running.get("/metrics")
     assert set(series(text, "joulo_up").values()) == {1.0}
     assert len(series(text, "joulo_charging")) == len(running.api.household.chargers_at(time.time()))
@@ -158,50 +147,6 @@ async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_t
     Database(running.storage).close()  # nobody holds it any longer
 
 
-@pytest.mark.e2e
-def test_a_process_reloads_on_a_hangup_and_ends_on_a_term_signal(tmp_path):
-    simulator = subprocess.Popen(
-        [sys.executable, "-m", "joulo_exporter.simulator"], stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
-    log = tmp_path / "log"
-    file = tmp_path / "config.yml"
-    token = tmp_path / "token"
-    exporter = None
-    try:
-        url = simulator.stdout.readline().strip()
-        token.write_text(DEMO_TOKEN)
-        file.write_text(f"accounts: [{{name: home, token_file: {token}}}]\napi: {{url: '{url}'}}\n")
-        with log.open("w") as stderr:
-            exporter = subprocess.Popen(
-                [sys.executable, "-m", "joulo_exporter", f"--config.file={file}", "--web.enable-lifecycle",
-                 f"--storage.path={tmp_path / 'ledger'}", "--web.listen-address=127.0.0.1:0", "--log.level=info"],
-                stderr=stderr,
-            )  # fmt: skip
-        listening = wait_for(lambda: re.search(r'listening.* address="?([\d.:]+)', log.read_text()))
-        base = f"http://{listening[1]}"
-        wait_for(lambda: fetch(f"{base}/-/ready")[0] == 200 or None)
-        assert set(series(fetch(f"{base}/metrics")[1], "joulo_up").values()) == {1.0}
-        token.write_text('"joulo_quoted"')
-        status, reason = fetch(f"{base}/-/reload", "POST")
-        assert status == 500
-        assert "has quotes, the word Bearer or the name of a variable around it" in reason
-        assert series(fetch(f"{base}/metrics")[1], RELOADED) == {"": 0.0}
-        token.write_text(DEMO_TOKEN)
-        exporter.send_signal(signal.SIGHUP)
-        wait_for(lambda: series(fetch(f"{base}/metrics")[1], RELOADED) == {"": 1.0} or None)
-        exporter.send_signal(signal.SIGTERM)
-        assert exporter.wait(5) == 0
-        assert "Traceback" not in log.read_text()
-        assert DEMO_TOKEN not in log.read_text()
-        assert "joulo_quoted" not in log.read_text()
-    finally:
-        for process in (exporter, simulator):
-            if process is not None:
-                process.terminate()
-                process.wait(5)
-        simulator.stdout.close()
-
-
 async def test_a_token_that_rotates_is_picked_up_without_a_reload(tmp_path, monkeypatch):
     monkeypatch.setattr("joulo_exporter.accounts.LOOK_INTERVAL_S", 0.05)
     async with serve(Household(Scenario()), tokens={"joulo_second": DEMO_TOKENS[DEMO_TOKEN]}) as api:
@@ -240,11 +185,7 @@ async def test_the_market_price_is_asked_once_for_the_process_and_without_a_toke
         )
         running.service = running.started_anew()
         async with running:
-            for _ in range(500):
-                status, _ = await running.get("/-/ready")
-                if status == 200:
-                    break
-            assert status == 200
+            await running.ready()
             _, text = await running.get("/metrics")
             _, page = await running.get("/")
         prices = series(text, "joulo_ere_market_price_euros")

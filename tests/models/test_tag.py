@@ -21,11 +21,6 @@ def test_spellings_of_one_tag_are_equal(spelling):
     assert normal_tag(spelling) == TAG
 
 
-@pytest.mark.parametrize("other", ["04A1B2C3D4E581", "4A1B2C3D4E580", "04A1B2C3D4E58", "O4A1B2C3D4E580"])
-def test_another_tag_is_another_tag(other):
-    assert normal_tag(other) != TAG
-
-
 @given(st.text())
 def test_the_compared_spelling_is_compared_as_itself(tag):
     assert normal_tag(normal_tag(tag)) == normal_tag(tag)
@@ -34,12 +29,7 @@ def test_the_compared_spelling_is_compared_as_itself(tag):
 @pytest.mark.parametrize(("mode", "shown"), [("show", "04:a1:b2:c3:d4:e5:80"), ("hash", DIGEST), ("hide", "")])
 def test_what_is_shown(mode, shown):
     assert shown_tag("04:a1:b2:c3:d4:e5:80", mode) == shown
-
-
-@pytest.mark.parametrize("mode", ["show", "hash", "hide"])
-@pytest.mark.parametrize("tag", [None, ""])
-def test_no_tag_shows_nothing(tag, mode):
-    assert shown_tag(tag, mode) == ""
+    assert [shown_tag(tag, mode) for tag in (None, "")] == ["", ""]
 
 
 @given(st.text(alphabet="0123456789ABCDEF", min_size=8, max_size=20))
