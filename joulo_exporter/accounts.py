@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
-from joulo_exporter.config import PUBLIC_COLLECTORS, ApiConfig, Secret, TokenSource
 from joulo_exporter.config.files import Fingerprint, fingerprint
+from joulo_exporter.config.schema import PUBLIC_COLLECTORS, ApiConfig
+from joulo_exporter.config.tokens import Secret, TokenSource
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from joulo_exporter.config import Config
+    from joulo_exporter.config.schema import Config
     from joulo_exporter.exposition import Exposition
     from joulo_exporter.ledger import Database
     from joulo_exporter.poller import Clock, Handover, Offload

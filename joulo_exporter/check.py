@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from joulo_exporter.accounts import account_settings
 from joulo_exporter.api.client import JouloClient, open_session
-from joulo_exporter.config import format_duration
+from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.ledger.reader import open_for_command, read_ledger, recorded_endpoints
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from joulo_exporter.config import AccountConfig, Config, Secret
+    from joulo_exporter.config.schema import AccountConfig, Config
+    from joulo_exporter.config.tokens import Secret
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.ledger.reader import CommandLedger
     from joulo_exporter.models import ApiResponse

@@ -23,7 +23,7 @@ from joulo_exporter.errors import JouloExporterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from joulo_exporter.config import Secret
+    from joulo_exporter.config.tokens import Secret
 
 Level = Literal["debug", "info", "warn", "error"]
 Format = Literal["logfmt", "json"]

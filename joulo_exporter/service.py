@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from joulo_exporter.config import Config, Secret
+    from joulo_exporter.config.schema import Config
+    from joulo_exporter.config.tokens import Secret
     from joulo_exporter.ledger import Database
 
 _logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from support.accounts_rig import AccountsRig
 
 from joulo_exporter.accounts import plans
 from joulo_exporter.api.client import open_session
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import LedgerError
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from joulo_exporter.cli.parser import make_parser
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from joulo_exporter import __version__
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import LedgerLockedError
 from joulo_exporter.ledger import Database
 from joulo_exporter.service import Service, WebOptions

@@ -9,7 +9,7 @@ import pytest
 from support.accounts_rig import AccountsRig
 
 from joulo_exporter.api.client import open_session
-from joulo_exporter.config import TokenSource
+from joulo_exporter.config.tokens import TokenSource
 
 LATEST_JITTER_S = 3.0  # of the chargers' interval
 

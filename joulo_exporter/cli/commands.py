@@ -22,7 +22,8 @@ import msgspec
 from joulo_exporter import logs
 from joulo_exporter.cli.console import Progress, complain, say, write
 from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, make_parser, parse_arguments
-from joulo_exporter.config import COLLECTORS, Config, Duration, HistoryConfig, load_config, of_shard
+from joulo_exporter.config.schema import COLLECTORS, Config, HistoryConfig, load_config, of_shard
+from joulo_exporter.config.values import Duration
 from joulo_exporter.errors import ConfigError, JouloExporterError, LedgerError
 from joulo_exporter.models.tag import Tags
 from joulo_exporter.models.tariffs import Tariff, Tariffs

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from joulo_exporter import __version__, logs
-from joulo_exporter.config import COLLECTORS, DEFAULT_STORAGE_PATH, parse_duration
+from joulo_exporter.config.schema import COLLECTORS, DEFAULT_STORAGE_PATH
+from joulo_exporter.config.values import parse_duration
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.tariffs import parse_price
 
@@ -148,15 +149,9 @@ def make_parser() -> Parser:
     # A flag may stand before its command or after it: a default after it must not hide the flag before it.
     parser.set_defaults(
         command="serve",
-        config_file=None,
         config_check=False,
-        storage_path=None,
-        listen_addresses=None,
         systemd_socket=False,
         telemetry_path="/metrics",
-        external_url=None,
-        route_prefix=None,
-        web_config_file=None,
         lifecycle=False,
         log_level="info",
         log_format="logfmt",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from joulo_exporter import logs
 from joulo_exporter.cli import commands  # noqa: F401 -- the measurement is of all that the command loads
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.service import Service, WebOptions
 
 

@@ -160,7 +160,7 @@ sys.exit(main(["--version"]))
 """
 
 
-@pytest.mark.parametrize("module", ["joulo_exporter.cli.commands", "joulo_exporter.config", "argparse"])
+@pytest.mark.parametrize("module", ["joulo_exporter.cli.commands", "joulo_exporter.config.schema", "argparse"])
 def test_ctrl_c_while_it_loads_leaves_no_traceback(module):
     command = [sys.executable, "-c", PRESSED_WHILE_IT_LOADS.format(module=module)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -6,7 +6,7 @@ import pytest
 from support.command_line import refusal, run
 
 from joulo_exporter.accounts import plans
-from joulo_exporter.config import load_config, of_shard
+from joulo_exporter.config.schema import load_config, of_shard
 from joulo_exporter.sharding import Shard, shard_of
 
 NAMES = ("home", "office", "huis", "zoë")

@@ -1,6 +1,6 @@
 import pytest
 
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError
 
 

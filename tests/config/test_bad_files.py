@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError
 
 CANARY = "joulo_0LEAK4242canary"

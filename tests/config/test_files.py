@@ -7,7 +7,7 @@ import os
 import pytest
 from support.api_certificates import make_ca
 
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_t0k3n"}

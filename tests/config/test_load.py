@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from joulo_exporter.config import Secret, format_duration, load_config
+from joulo_exporter.config.schema import load_config
+from joulo_exporter.config.tokens import Secret
+from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
@@ -99,7 +101,7 @@ def test_a_power_is_a_number_of_kilowatts_with_or_without_the_unit(load, text, k
 
 def test_the_configuration_loads_neither_the_command_line_nor_the_network():
     code = (  # ssl, which reads certificates, brings in socket
-        "import sys, joulo_exporter.config\n"
+        "import sys, joulo_exporter.config.schema\n"
         "print(sorted({'argparse', 'aiohttp', 'asyncio', 'sqlite3', 'yaml'} & set(sys.modules)))"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -4,8 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config import DEFAULT_API_URL, format_duration, is_loopback, parse_duration
-from joulo_exporter.config.values import api_url_fault
+from joulo_exporter.config.values import (
+    DEFAULT_API_URL,
+    api_url_fault,
+    format_duration,
+    is_loopback,
+    parse_duration,
+)
 
 _LONGEST_MS = (2**63 - 1) // 1_000_000
 NO_DURATION = (

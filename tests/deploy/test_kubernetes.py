@@ -10,7 +10,7 @@ from support.kustomize import FOLDER, OVERLAYS, RENDERERS, container_of, one, re
 from joulo_exporter import __version__
 from joulo_exporter.cli.commands import given_shard
 from joulo_exporter.cli.parser import make_parser
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 
 # The oldest that the vendor of Kubernetes may still be found on, and the newest whose schemas there are.
 VERSIONS = ["1.27", kubernetes_validate.latest_version()]

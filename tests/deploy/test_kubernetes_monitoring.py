@@ -12,7 +12,7 @@ import yaml
 from support.kustomize import FOLDER, OVERLAYS, RENDERERS, ROOT, container_of, one, rendered
 
 from joulo_exporter import __version__
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.metrics import FAMILIES
 
 PAGE = (ROOT / "docs/install/kubernetes.md").read_text()

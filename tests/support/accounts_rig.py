@@ -12,7 +12,7 @@ from support.fake_clock import FakeClock
 from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans
-from joulo_exporter.config import load_config
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
 
