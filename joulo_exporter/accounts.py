@@ -19,7 +19,7 @@ from joulo_exporter.config.tokens import Secret, TokenSource
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
 from joulo_exporter.logs import event
-from joulo_exporter.models.tag import Tags
+from joulo_exporter.models.charger import Tags
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
 
 if TYPE_CHECKING:

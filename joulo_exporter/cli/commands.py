@@ -25,7 +25,7 @@ from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, make_parser, parse
 from joulo_exporter.config.schema import COLLECTORS, Config, HistoryConfig, load_config, of_shard
 from joulo_exporter.config.values import Duration
 from joulo_exporter.errors import ConfigError, JouloExporterError, LedgerError
-from joulo_exporter.models.tag import Tags
+from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.sharding import find_shard
 

@@ -14,7 +14,7 @@ from joulo_exporter.config import values
 from joulo_exporter.config.files import Authorities, Where, read_authorities
 from joulo_exporter.config.tokens import Secret, TokenSource
 from joulo_exporter.config.values import DEFAULT_API_URL, Duration, Power, Switch, Text
-from joulo_exporter.models.tag import UNKNOWN_VEHICLE, IdTagMode, normal_tag
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 from joulo_exporter.models.tariffs import Tariff, Tariffs, parse_day, parse_price
 from joulo_exporter.sharding import ALONE, Shard
 
@@ -198,7 +198,7 @@ class Config(msgspec.Struct, frozen=True):
     stale_after_s: float
     history: HistoryConfig
     vehicles: Mapping[str, str]
-    """The vehicle of each RFID tag; the tags as ``models.tag.normal_tag`` spells them."""
+    """The vehicle of each RFID tag; the tags as ``models.charger.normal_tag`` spells them."""
     chargers: Mapping[str, str]
     """The ``charger`` label of each charger id that has one of its own."""
     id_tags: IdTagMode

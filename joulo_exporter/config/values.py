@@ -12,7 +12,7 @@ import unicodedata
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
-from joulo_exporter.models.tag import UNKNOWN_VEHICLE
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 
 class Text(str):

@@ -90,7 +90,7 @@ class AccountLedger:
         database: the ledger's file.
         name: the account's name; an empty one for the single account without a name.
         configured_labels: the configuration's labels, by charger id.
-        vehicles: the configuration's vehicles, by tag as ``models.tag.normal_tag`` spells it.
+        vehicles: the configuration's vehicles, by tag as ``models.charger.normal_tag`` spells it.
         max_power_kw: mean power that no charger exceeds; bounds the rise of meter readings and of the totals of
             ``/energy``.
     """

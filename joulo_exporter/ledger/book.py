@@ -17,8 +17,8 @@ from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.meters import read_meters
 from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
-from joulo_exporter.models.tag import UNKNOWN_VEHICLE
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from joulo_exporter.models import UNKNOWN_CHARGER
-from joulo_exporter.models.tag import normal_tag
+from joulo_exporter.models.charger import normal_tag
 
 if TYPE_CHECKING:
     import sqlite3

@@ -1,8 +1,9 @@
-"""Chargers and the sessions in progress on them, from ``GET /chargers``."""
+"""Chargers and the sessions in progress on them, from ``GET /chargers``, and the RFID tags that begin sessions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -10,6 +11,8 @@ from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.wire import MalformedRecordError, read_object
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
 
 KNOWN_STATUSES = ("online", "offline", "charging", "active", "unavailable", "unknown")
@@ -17,6 +20,13 @@ KNOWN_STATUSES = ("online", "offline", "charging", "active", "unavailable", "unk
 
 _MAX_METER_WH = 1e12
 _METER_AHEAD_S = 60.0  # the clock of this machine may be behind by seconds
+
+IdTagMode = Literal["show", "hash", "hide"]
+
+UNKNOWN_VEHICLE = "unknown"
+"""The ``vehicle`` of sessions whose tag is absent or not in the configuration."""
+
+_IGNORED = str.maketrans("", "", " :\t-")
 
 
 class LiveSession(msgspec.Struct, frozen=True, gc=False):
@@ -119,3 +129,40 @@ def _live_session(fields: Fields) -> tuple[LiveSession | None, bool]:
         id_tag=session.text("id_tag"),
     )
     return (live, False) if session_id else (None, True)
+
+
+# RFID tags ---------------------------------------------------------------------------------
+
+
+def normal_tag(tag: str) -> str:
+    """Return the tag as it is compared: upper case, without blanks, colons and dashes."""
+    return tag.translate(_IGNORED).upper()
+
+
+def shown_tag(tag: str | None, mode: IdTagMode) -> str:
+    """Return the text that a label may show of a tag; an empty one for no tag.
+
+    ``hash`` gives the first 16 hexadecimal digits of the SHA-256 of the compared spelling: equal tags
+    stay equal, and the digits open no charger.
+    """
+    if not tag or mode == "hide":
+        return ""
+    if mode == "hash":
+        return hashlib.sha256(normal_tag(tag).encode()).hexdigest()[:16]
+    return tag
+
+
+class Tags(msgspec.Struct, frozen=True):
+    """RFID tags as the configuration names and shows them."""
+
+    vehicles: Mapping[str, str]
+    """Vehicle by tag in the compared spelling."""
+    mode: IdTagMode
+
+    def vehicle(self, tag: str | None) -> str:
+        """Return the vehicle of a tag; ``unknown`` for none, or one that is not in the configuration."""
+        return self.vehicles.get(normal_tag(tag), UNKNOWN_VEHICLE) if tag else UNKNOWN_VEHICLE
+
+    def shown(self, tag: str | None) -> str:
+        """Return the text that a label may show of a tag."""
+        return shown_tag(tag, self.mode)

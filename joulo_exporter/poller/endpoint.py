@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger import ClockJump, EndpointRecord
     from joulo_exporter.logs import Notice
     from joulo_exporter.models import ApiResponse
-    from joulo_exporter.models.tag import Tags
+    from joulo_exporter.models.charger import Tags
     from joulo_exporter.poller.tasks import Task
 
 _logger = logging.getLogger(__name__)

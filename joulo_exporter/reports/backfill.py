@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from joulo_exporter.ledger.reader import LedgerReader
     from joulo_exporter.metrics import Family
-    from joulo_exporter.models.tag import Tags
+    from joulo_exporter.models.charger import Tags
 
 _SAMPLES_PER_REPORT = 1_000
 _HOUR_MS = 3_600_000

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.metrics import FAMILIES
-from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, normal_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger import Totals
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.metrics import Family
-    from joulo_exporter.models.tag import Tags
+    from joulo_exporter.models.charger import Tags
 
 
 class Finish(msgspec.Struct, frozen=True):

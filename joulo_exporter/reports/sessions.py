@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.models.tag import UNKNOWN_VEHICLE
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.reports.text import (
     UNKNOWN,
     Cells,
@@ -30,7 +30,7 @@ from joulo_exporter.reports.text import (
 
 if TYPE_CHECKING:
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
-    from joulo_exporter.models.tag import Tags
+    from joulo_exporter.models.charger import Tags
     from joulo_exporter.models.tariffs import Tariff, Tariffs
 
 Record = TypeVar("Record")

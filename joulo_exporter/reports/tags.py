@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, normal_tag
 from joulo_exporter.reports.text import (
     UNKNOWN,
     Cells,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from joulo_exporter.ledger.reader import LedgerReader, TagUse
-    from joulo_exporter.models.tag import Tags
+    from joulo_exporter.models.charger import Tags
 
 _NO_TAG = "(none)"
 _HIDDEN = "(hidden)"

@@ -5,7 +5,7 @@ from support.ledger_rig import finished, history_of, live
 
 from joulo_exporter.ledger import Totals
 from joulo_exporter.ledger.sessions import UNDECIDED
-from joulo_exporter.models.tag import normal_tag
+from joulo_exporter.models.charger import normal_tag
 
 START = 1_781_809_000.0  # not long before the time of the rig
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.models.tag import normal_tag, shown_tag
+from joulo_exporter.models.charger import normal_tag, shown_tag
 
 TAG = "04A1B2C3D4E580"
 DIGEST = hashlib.sha256(TAG.encode()).hexdigest()[:16]

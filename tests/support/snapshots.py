@@ -15,7 +15,7 @@ from support.parsing import parse_chargers, parse_energy, parse_ere_position, pa
 from joulo_exporter.errors import ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Database, next_page
 from joulo_exporter.metrics import JouloCollector
-from joulo_exporter.models.tag import Tags
+from joulo_exporter.models.charger import Tags
 from joulo_exporter.schedule import Pause
 from joulo_exporter.snapshot import (
     Durations,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from joulo_exporter.ledger import Book
-    from joulo_exporter.models.tag import IdTagMode
+    from joulo_exporter.models.charger import IdTagMode
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = 1_781_810_000.0  # 2026-06-18T19:13:20Z, half an hour after the meter of the fixture was read
