@@ -38,10 +38,6 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     time ago, as far as the ledger knows, is not asked again. API responses go into the ledger, so that an
     exporter that is started next shows them and need not ask first. While an exporter runs on the same storage
     path nothing is asked at all: the last outcomes of that exporter are shown.
-
-    Args:
-        config: the accounts, and the API.
-        say: takes each line for the person.
     """
     if not config.accounts:
         say(f"No account belongs to {config.shard}: there is nothing to check.")

@@ -66,13 +66,9 @@ def pause_after_failure(
 def remaining_s(pause: Pause | None, interval_s: float, now_seconds: float) -> float:
     """Return the rest of the pause at a start or reload of the exporter, in seconds.
 
-    The wall clock may have jumped since the request. After a jump backwards the whole pause is waited for again,
-    never longer; a jump forwards cannot be seen, and the pause counts as over.
-
-    Args:
-        pause: the last request, or ``None`` if there was none.
-        interval_s: the interval in force now, which may differ from the one of that request.
-        now_seconds: wall-clock time.
+    The interval in force now may differ from the one of that request, and the wall clock may have jumped since.
+    After a jump backwards the whole pause is waited for again, never longer; a jump forwards cannot be seen, and
+    the pause counts as over.
     """
     if pause is None:
         return 0.0

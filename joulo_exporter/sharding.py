@@ -28,11 +28,7 @@ class Shard(msgspec.Struct, frozen=True):
     total: int = 1
 
     def holds(self, account: str | None) -> bool:
-        """Return whether an account belongs to this shard.
-
-        Args:
-            account: its name; the one account that has none belongs to the first shard.
-        """
+        """Return whether an account belongs to this shard; the one without a name belongs to the first."""
         return self.ordinal == (0 if account is None else shard_of(account, self.total))
 
     @property
@@ -49,23 +45,15 @@ ALONE = Shard()
 
 
 def shard_of(account: str, total: int) -> int:
-    """Return the ordinal of an account's shard: the same on every machine, in every version.
-
-    Args:
-        account: its name.
-        total: the number of shards, at least 1.
-    """
+    """Return the ordinal of an account's shard: the same on every machine, in every version."""
     return jump_hash(int.from_bytes(hashlib.sha256(account.encode()).digest()[:8]), total)
 
 
 def jump_hash(key: int, buckets: int) -> int:
     """Return the bucket of a key by jump consistent hashing: one bucket more takes its share, no other changes.
 
-    From "A Fast, Minimal Memory, Consistent Hash Algorithm" (Lamping and Veach, 2014, arXiv 1406.2294).
-
-    Args:
-        key: 64 evenly distributed bits.
-        buckets: how many, at least 1.
+    From "A Fast, Minimal Memory, Consistent Hash Algorithm" (Lamping and Veach, 2014, arXiv 1406.2294). The key
+    has 64 evenly distributed bits.
     """
     bucket, following = -1, 0
     while following < buckets:
@@ -76,12 +64,7 @@ def jump_hash(key: int, buckets: int) -> int:
 
 
 def find_shard(ordinal: int | None, total: int | None, pod_name: str | None) -> Shard:
-    """Return the shard of this exporter, from the flags or from the name of its pod.
-
-    Args:
-        ordinal: ``--shard``, if it is given.
-        total: ``--total-shards``, if it is given.
-        pod_name: the pod's name, if it is known; it counts where ``total`` is given and ``ordinal`` is not.
+    """Return the shard of this exporter, from the flags, or with a total alone from the name of its pod.
 
     Raises:
         ConfigError: the ordinal is missing, or there is no such shard.

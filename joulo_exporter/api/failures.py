@@ -83,13 +83,8 @@ def status_failure(
 ) -> ApiStatusError:
     """Return the error for an API response with another status than 200.
 
-    Args:
-        status: the HTTP status.
-        path: of the request.
-        body: of the API response, as far as it could be read; need not be JSON.
-        headers: of the API response; ``Retry-After`` and ``Location`` count.
-        now_s: wall time in Unix seconds.
-        token: must not get into the message, even if the API repeats it.
+    The body, as far as it could be read, need not be JSON; of the headers ``Retry-After`` and ``Location`` count.
+    The token must not get into the message, even if the API repeats it. ``now_s`` is wall time in Unix seconds.
     """
     retry_after_s = retry_after_seconds(headers.get("Retry-After"), now_s)
     if status in _CLASSES and is_web_page(body):
@@ -136,13 +131,7 @@ class LostConnectionError(aiohttp.ClientConnectionError):
 
 
 def transport_failure(error: Exception, host: str, api: ApiConfig) -> ApiError:
-    """Return our error for one of ``TRANSPORT_ERRORS``; nothing of the request itself gets into it.
-
-    Args:
-        error: exception of aiohttp or the operating system.
-        host: the API's.
-        api: its configuration.
-    """
+    """Return our error for one of ``TRANSPORT_ERRORS``; nothing of the request itself gets into it."""
     if isinstance(error, LostConnectionError):
         error = error.lost
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -163,14 +152,9 @@ def is_web_page(body: bytes) -> bool:
 
 
 def retry_after_seconds(header: str | None, now_s: float) -> float | None:
-    """Return for how many seconds to stay away; 0 for a date that has passed.
+    """Return for how many seconds from now, in Unix seconds, to stay away; 0 for a date that has passed.
 
-    Args:
-        header: the value; ``None`` when there is none.
-        now_s: wall time in Unix seconds.
-
-    Returns:
-        A finite number that is not negative, however large; ``None`` where the header says nothing usable.
+    However large, the number is finite; ``None`` where the header is missing or says nothing usable.
     """
     text = (header or "").strip()
     if _SECONDS.fullmatch(text):
@@ -252,11 +236,7 @@ def _detail(error: Exception) -> str:
 
 
 def safe_hint(said: Mapping[str, object], token: Secret | None) -> str | None:
-    """Return the beginning of what the API says about an error.
-
-    Returns:
-        At most 80 printable characters; ``None`` when it says nothing, or repeats any part of the token.
-    """
+    """Return at most 80 characters of what the API says; ``None`` when it repeats any part of the token."""
     texts = (said.get(key) for key in _TEXT_KEYS)
     text = next((text for text in texts if isinstance(text, str) and text.strip()), "")[:_READ_LENGTH]
     if _gives_away(text, token):

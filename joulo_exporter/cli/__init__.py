@@ -14,11 +14,7 @@ _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status. Ctrl-C ends it without a traceback, while it loads too.
-
-    Args:
-        arguments: those of the process if ``None``.
-    """
+    """Run the command line; return the exit status. Ctrl-C ends it without a traceback, while it loads too."""
     try:
         from joulo_exporter.cli.commands import run  # noqa: PLC0415 -- inside the try, for a Ctrl-C while it loads
 

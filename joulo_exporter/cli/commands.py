@@ -70,11 +70,7 @@ _DEMO_VEHICLES = {"04A1B2C3D4E580": "tesla", "DEADBEEF12345678": "zoe"}
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0, 1 for a fault at run time, 2 for bad usage.
-
-    Args:
-        arguments: those of the process if ``None``.
-    """
+    """Run the command line, of the process if ``None``; return 0, 1 for a fault at run time, 2 for bad usage."""
     try:
         options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
         return _COMMANDS[options.command](options)
@@ -138,11 +134,7 @@ def collectors(options: argparse.Namespace) -> dict[str, bool]:
 
 
 def given_shard(options: argparse.Namespace, environ: Mapping[str, str]) -> Shard:
-    """Return this exporter's place among the shards.
-
-    Args:
-        options: of the command line.
-        environ: the environment; ``POD_NAME`` is the name of a StatefulSet's pod.
+    """Return this exporter's place among the shards; ``POD_NAME`` is the name of a StatefulSet's pod.
 
     Raises:
         ConfigError: there is no such place, or it is not said.

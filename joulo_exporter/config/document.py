@@ -44,11 +44,7 @@ _NOTHING = ("", "~", "null")
 
 
 def read_yaml(path: Path, flag: str) -> Node:
-    """Return the content of a YAML file, all scalars as texts; an empty text for an empty file.
-
-    Args:
-        path: the file.
-        flag: the option of the command line that names the file, for the remedy.
+    """Return the content of a YAML file that a flag names, all scalars as texts; an empty text for an empty file.
 
     Raises:
         ConfigError: the file cannot be read, is no YAML, has a key twice, or uses anchors, tags or several

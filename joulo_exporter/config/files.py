@@ -74,13 +74,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
 
 
 def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
-    """Return the first bytes of a regular file that a key names.
-
-    Args:
-        where: the key.
-        path: the file.
-        most_bytes: how many bytes to read at most.
-        content: what the file should hold, for the remedy: ``the token``.
+    """Return the first bytes of a regular file that a key names; it should hold ``content``: ``the token``.
 
     Raises:
         ConfigError: there is no such file, or it cannot be read.

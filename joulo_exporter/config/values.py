@@ -102,12 +102,9 @@ def timeout_fault(text: str) -> str | None:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration, to the millisecond, as Prometheus prints it.
+    """Return a duration of 0 or more, to the millisecond, as Prometheus prints it.
 
     Years and weeks are used only where nothing remains below them: ``90d`` reads easier than ``12w6d``.
-
-    Args:
-        seconds: not negative.
     """
     rest = round(seconds * 1000)
     parts = []

@@ -63,10 +63,7 @@ def parse_chargers(
 ) -> ApiResponse[tuple[Charger, ...]]:
     """Read an API response of ``/chargers``; no ``chargers`` in it means that there are none yet.
 
-    Args:
-        body: of the API response.
-        plausibility: bounds of what is believed.
-        memory: as for ``Fields.records``: most chargers stand still most of the time.
+    ``memory`` is as for ``Fields.records``: most chargers stand still most of the time.
 
     Raises:
         ApiResponseError: it is no such object, or no charger in it can be used.

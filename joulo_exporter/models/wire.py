@@ -111,12 +111,8 @@ class Fields:
     """The fields of one JSON object.
 
     Each method reads one field and returns ``None`` where it is absent, null or unusable; an unusable one is
-    noted. Names that no method has read are the object's unknown fields.
-
-    Args:
-        values: the object, decoded.
-        reading: of the whole API response.
-        path: names that lead to the object, each with a dot behind it.
+    noted. Names that no method has read are the object's unknown fields. ``path`` has the names that lead to the
+    object, each with a dot behind it.
     """
 
     def __init__(self, values: Mapping[str, Any], reading: _Reading, path: str = "") -> None:
@@ -198,10 +194,7 @@ class Fields:
     ) -> int | None:
         """Return a session's energy as integer hundredths of a kWh; more than fits its duration is unusable.
 
-        Args:
-            name: of the field.
-            started_at_seconds: Unix time of the start; ``None`` if it is not known.
-            ended_at_seconds: Unix time of the end; ``None`` while the session goes on.
+        ``None`` is a start that is not known, and the end of a session that goes on.
         """
         value = self.hundredths(name, most=_MOST_KWH)
         if value is not None and value / 100 > self.plausibility.max_kwh(started_at_seconds, ended_at_seconds):
