@@ -141,7 +141,8 @@ async def _check_account(
                 response = await task.fetch(client)
             except ApiError as error:
                 _stay_away(ledger, task.name, pause, error)
-                outcome = f"FAULT  {error}{_hint(error)}"
+                hint = "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
+                outcome = f"FAULT  {error}{hint}"
             else:
                 task.record(ledger, response, pause)
                 outcome = f"ok     {_summary(response)}"
@@ -163,10 +164,6 @@ def _stay_away(ledger: AccountLedger, endpoint: str, pause: Pause, error: ApiErr
     asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
     length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
     ledger.record_failure(endpoint, error, Pause(pause.requested_at_seconds, length_s, failures=1))
-
-
-def _hint(error: ApiError) -> str:
-    return "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
 
 
 def _summary(response: ApiResponse[object]) -> str:

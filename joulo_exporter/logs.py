@@ -67,14 +67,6 @@ def event(logger: logging.Logger, level: Level, message: str, /, **fields: objec
     logger.log(_LEVEL_NUMBERS[level.upper()], message, extra={"fields": fields}, stacklevel=2)
 
 
-def error_text(error: BaseException) -> str:
-    """Return an error as one text: our own explain themselves, others need the name of their type."""
-    message, name = str(error), type(error).__name__
-    if not message:
-        return name
-    return message if isinstance(error, JouloExporterError) else f"{name}: {message}"
-
-
 # Failures that go on ------------------------------------------------------------------------
 
 
@@ -207,10 +199,17 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _shown(value: object) -> str:
+    """Return a value as text: errors of ours explain themselves, others need the name of their type."""
+    name = type(value).__name__
     try:
-        return error_text(value) if isinstance(value, BaseException) else str(value)
+        text = str(value)
     except Exception:  # noqa: BLE001 - logging must not fail because of what is logged
-        return f"<{type(value).__name__}>"
+        return f"<{name}>"
+    if not isinstance(value, BaseException):
+        return text
+    if not text:
+        return name
+    return text if isinstance(value, JouloExporterError) else f"{name}: {text}"
 
 
 def _logfmt_value(value: Scalar) -> str:

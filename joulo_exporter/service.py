@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -63,35 +64,16 @@ class WebOptions(msgspec.Struct, frozen=True):
     paths: web.WebPaths = web.WebPaths()
 
 
-@contextlib.contextmanager
-def _collections_put_off() -> Iterator[None]:
-    """Keep the garbage collector from the objects that the block makes, all of which stay.
-
-    With thousands of accounts it would stop the loop for a quarter of a second each time.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def _exception_handler() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """Return a handler for the event loop that logs seldom that there are no descriptors for new connections.
+def _log_exception(failures: FailureLog, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log seldom that there are no descriptors for new connections, in place of the event loop's own handler.
 
     asyncio itself logs that as often as it accepts connections at once, each second, with a traceback.
     """
-    failures = FailureLog()
-
-    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if context["message"] != _NOT_ACCEPTED:
-            loop.default_exception_handler(context)
-        elif failures.failed("accept", loop.time()) is not None:
-            message = "connections wait, since the process has no descriptors left; raise its limit (ulimit -n)"
-            event(_logger, "error", message, err=context.get("exception"))
-
-    return handle
+    if context["message"] != _NOT_ACCEPTED:
+        loop.default_exception_handler(context)
+    elif failures.failed("accept", loop.time()) is not None:
+        message = "connections wait, since the process has no descriptors left; raise its limit (ulimit -n)"
+        event(_logger, "error", message, err=context.get("exception"))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -148,7 +130,7 @@ class Service:
         event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts))
         # The stack is left from its end: first the web server, then reloads, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
-            asyncio.get_running_loop().set_exception_handler(_exception_handler())
+            asyncio.get_running_loop().set_exception_handler(functools.partial(_log_exception, FailureLog()))
             stack.enter_context(self._signals())
             await stack.enter_async_context(watchdog(self._notifier, self._healthy))
             async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
@@ -174,15 +156,24 @@ class Service:
         )
         stack.push_async_callback(self._accounts.close)
         stack.push_async_callback(self._end_reloads)
-        self._say_shard()
+        shard, accounts = self._config.shard, len(self._config.accounts)
+        if shard.total > 1:  # a shard without accounts is no fault
+            message = "serving a shard of the accounts" if accounts else "this shard has no accounts"
+            event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=accounts)
         self._batches = batches
         self._keep_time()
-        with _collections_put_off():
+        # The objects of all accounts stay: to look through them for garbage would, with thousands of accounts,
+        # stop the loop for a quarter of a second each time.
+        gc.disable()
+        try:
             await self._accounts.follow(self._plans)
             await self._accounts.restored(_LONGEST_RESTORE_S)
+        finally:
+            gc.freeze()
+            gc.enable()
         tending = asyncio.create_task(self._tend_ledger(database, batches, self._accounts), name="ledger")
         stack.push_async_callback(_ended, tending)
-        await self._listen(stack, exposition, persistent=lambda: database.persistent, started=started)
+        await self._listen(stack, exposition, self._accounts, database, started)
 
     @staticmethod
     async def _tend_ledger(database: Database, batches: Batches, accounts: Accounts) -> None:
@@ -202,13 +193,6 @@ class Service:
         self._clock.tick_s = min(1.0, len(self._plans) * 0.001)
         if self._batches is not None:
             self._batches.interval_s = self._clock.tick_s
-
-    def _say_shard(self) -> None:
-        """Log the shard, if the accounts are shared; a shard without accounts is no fault."""
-        shard, accounts = self._config.shard, len(self._config.accounts)
-        if shard.total > 1:
-            message = "serving a shard of the accounts" if accounts else "this shard has no accounts"
-            event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=accounts)
 
     async def reload(self) -> str | None:
         """Read the configuration and the tokens again; a fault changes nothing.
@@ -246,15 +230,12 @@ class Service:
         self,
         stack: contextlib.AsyncExitStack,
         exposition: Exposition,
-        *,
-        persistent: Callable[[], bool],
+        accounts: Accounts,
+        database: Database,
         started: Callable[[list[str]], None] | None,
     ) -> None:
-        accounts = self._accounts
-
         def served() -> Exposition:
-            if accounts is not None:
-                accounts.drop_stale()
+            accounts.drop_stale()
             return exposition
 
         services = web.WebServices(
@@ -262,8 +243,8 @@ class Service:
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
             snapshots=lambda: served().snapshots(),
-            ledger_persistent=persistent,
-            ready=lambda: accounts is not None and accounts.ready,
+            ledger_persistent=lambda: database.persistent,
+            ready=lambda: accounts.ready,
             reload=self.reload,
             lifecycle_enabled=self._options.lifecycle_enabled,
             telemetry_path=self._options.telemetry_path,

@@ -157,12 +157,11 @@ class Fields:
     def text(self, name: str) -> str | None:
         """Return a text of at most 1,024 characters without blanks around it; ``None`` for an empty one."""
         value = self._value(name)
-        if value is None:
-            return None
-        if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
+            return value.strip() or None
+        if value is not None:
             self.refuse(name, f"is no text of at most {_LONGEST_TEXT} characters")
-            return None
-        return value.strip() or None
+        return None
 
     def identifier(self, name: str) -> str | None:
         """Return a text of 1 to 128 characters."""
