@@ -54,23 +54,20 @@ async def test_a_password_is_percent_encoded_in_the_url(client_of):
         assert (await client_of(api.url, proxy=url).fetch(CHARGERS)).content[0].id == "a"
 
 
-async def test_a_proxy_with_another_password(client_of, failure_of):
-    async with relay(user="somebody:else") as proxy:
+@pytest.mark.parametrize(
+    ("status", "headers"), [("407 No", ()), ("302 Found", ("Location: https://terms.example/",))],
+    ids=["another password", "a page of terms"],
+)  # fmt: skip
+async def test_a_proxy_that_lets_nobody_through(client_of, failure_of, status, headers):
+    async with loopback(saying(answer(b"", *headers, status=status))) as proxy:
         failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port)))
     assert type(failure) is errors.ApiConnectionError
     assert (failure.code, failure.status) == ("connection", None)
     assert str(failure) == (
-        "the proxy refuses the connection (407); check api.proxy_url, and the user and password in it"
+        f"the proxy refuses the connection ({status[:3]}); check api.proxy_url, and the user and password in it"
     )
     assert proxy.heads[0].startswith(b"CONNECT api.invalid:443 ")
-    assert b"Bearer" not in proxy.heads[0]
-
-
-async def test_a_proxy_that_redirects_to_its_page_of_terms(client_of, failure_of):
-    terms = answer(b"", "Location: https://terms.example/", status="302 Found")
-    async with loopback(saying(terms)) as proxy:
-        failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port)))
-    assert str(failure).startswith("the proxy refuses the connection (302); check api.proxy_url")
+    assert b"Bearer" not in b"".join(proxy.heads)
     assert len(proxy.heads) == 1
 
 

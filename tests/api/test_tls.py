@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 
 import pytest
 from support.api_certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
@@ -90,15 +89,6 @@ async def test_an_ipv6_address_in_the_url(client_of, ca):
     assert answered.content[0].id == "a"
     assert api.heads[0].startswith(b"GET /base/chargers HTTP/1.1\r\n")
     assert api.headers()["host"] == f"[::1]:{api.port}"
-
-
-async def test_a_ca_file_takes_the_place_of_the_systems(client_of, ca):
-    authorities = client_of(ca_file=ca)._api.authorities
-    assert [dict(part[0] for part in each["subject"]) for each in authorities.context.get_ca_certs()] == [
-        {"commonName": "ca"}
-    ]
-    assert authorities.context.verify_mode is ssl.CERT_REQUIRED
-    assert authorities.context.check_hostname
 
 
 async def test_https_to_a_server_without_tls(client_of, failure_of):

@@ -37,12 +37,6 @@ def test_help_names_the_commands_and_flags(capsys):
         assert word in out
 
 
-def test_no_token_at_all(capsys, tmp_path):
-    status, line = refusal(capsys, f"--storage.path={tmp_path}")
-    assert status == 2
-    assert "JOULO_TOKEN" in line
-
-
 @pytest.mark.parametrize("command", SERVING)
 def test_a_bad_configuration_is_one_line_with_file_key_and_remedy(capsys, tmp_path, command):
     file = tmp_path / "bad.yml"
@@ -52,12 +46,6 @@ def test_a_bad_configuration_is_one_line_with_file_key_and_remedy(capsys, tmp_pa
     for word in (str(file), "intervals.chargers", "write 1m or more"):
         assert word in line
     assert "joulo_secret" not in line
-
-
-def test_a_file_that_is_not_there(capsys, tmp_path):
-    status, line = refusal(capsys, f"--config.file={tmp_path / 'none.yml'}")
-    assert status == 2
-    assert "none.yml" in line
 
 
 def test_a_good_file_is_said_to_be_valid(capsys, tmp_path):

@@ -17,7 +17,6 @@ from joulo_exporter.models import (
     Month,
     Plausibility,
     Session,
-    SessionPage,
     parse_chargers,
     parse_energy,
     parse_ere_position,
@@ -65,42 +64,6 @@ LAST = Session(
     status="completed",
     counts_for_ere=True,
 )
-SESSIONS = (
-    Session(
-        id="0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3",
-        charger_id=OPRIT_ID,
-        started_at_seconds=1781804530.0,
-        charger_nickname="Oprit",
-        kwh_hundredths=731,
-        credits_hundredths=243,
-        id_tag="04A1B2C3D4E580",
-        status="charging",
-        counts_for_ere=True,
-    ),
-    LAST,
-    Session(
-        id="2f3e4d5c-3333-4c7d-8e8f-90a1b2c3d4e5",
-        charger_id="a0b1c2d3-e4f5-4678-9abc-def012345678",
-        started_at_seconds=1781510400.0,
-        charger_nickname="Garage achter",
-        ended_at_seconds=1781521950.0,
-        kwh_hundredths=1840,
-        status="completed",
-        counts_for_ere=False,
-    ),
-    Session(
-        id="3a4f5e6d-4444-4d8e-9f90-a1b2c3d4e5f6",
-        charger_id=OPRIT_ID,
-        started_at_seconds=1781294400.0,
-        charger_nickname="Oprit",
-        ended_at_seconds=1781294440.0,
-        kwh_hundredths=0,
-        id_tag="DEADBEEF12345678",
-        status="completed",
-        counts_for_ere=True,
-    ),
-)
-PAGE = SessionPage(SESSIONS, limit=100, estimate=EreEstimate(price_euros=0.49, fee_ratio=0.2))
 JUNE = Month(
     month="2026-06",
     kwh_hundredths=14325,
@@ -109,21 +72,12 @@ JUNE = Month(
     sessions=7,
     sessions_all=8,
 )
-MAY = Month(
-    month="2026-05",
-    kwh_hundredths=30140,
-    kwh_all_hundredths=35010,
-    credits_hundredths=10029,
-    sessions=15,
-    sessions_all=18,
-)
 ENERGY = Energy(
     kwh_hundredths=189361,
     kwh_all_hundredths=221090,
     credits_hundredths=63002,
     sessions=97,
     sessions_all=118,
-    months=(JUNE, MAY),
 )
 OLDER = Energy(
     kwh_hundredths=51230,
@@ -166,19 +120,19 @@ def replaced(record, **changes):
     return msgspec.structs.replace(record, **changes)
 
 
-@pytest.mark.parametrize(
-    ("name", "parse", "content"),
-    [
-        ("chargers", parse_chargers, (OPRIT, GARAGE)),
-        ("sessions", parse_sessions, PAGE),
-        ("energy", parse_energy, ENERGY),
-        ("energy-older", parse_energy, OLDER),
-    ],
-)
-def test_the_recorded_payloads(fixture_bytes, name, parse, content):
-    response = parse(fixture_bytes(name), NOW)
-    assert response.content == content
-    assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
+def test_the_recorded_payloads(fixture_bytes):
+    chargers = parse_chargers(fixture_bytes("chargers"), NOW)
+    page = parse_sessions(fixture_bytes("sessions"), NOW)
+    energy = parse_energy(fixture_bytes("energy"), NOW)
+    older = parse_energy(fixture_bytes("energy-older"), NOW)
+    assert chargers.content == (OPRIT, GARAGE)
+    assert (page.content.sessions[1], len(page.content.sessions), page.content.limit) == (LAST, 4, 100)
+    assert page.content.estimate == EreEstimate(price_euros=0.49, fee_ratio=0.2)
+    assert replaced(energy.content, months=()) == ENERGY
+    assert (energy.content.months[0], len(energy.content.months)) == (JUNE, 2)
+    assert older.content == OLDER
+    for response in (chargers, page, energy, older):
+        assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
 
 
 # Optional fields: where they stand, what cannot be used there, and what of the record changes without them.
@@ -214,28 +168,22 @@ ENERGY_FIELDS = [
     *(((f"total_{name}",), values, changes) for (name,), values, changes in MONTH_FIELDS),
     (("months",), [5, "x", True, {}], {"months": ()}),
 ]
-# payload -> parser, place of the record, its fields, and the content with another record there
+# record -> payload, parser, where the record stands in it, its fields, and the content with another record there
 PLACES = {
-    "chargers": (parse_chargers, ("chargers", 0), CHARGER_FIELDS, lambda new: (replaced(OPRIT, **new), GARAGE)),
-    "sessions": (
-        parse_sessions,
-        ("sessions", 1),
-        SESSION_FIELDS,
-        lambda new: replaced(PAGE, sessions=(SESSIONS[0], replaced(LAST, **new), *SESSIONS[2:])),
-    ),
-    "energy": (parse_energy, (), ENERGY_FIELDS, lambda new: replaced(ENERGY, **new)),
-    "months": (
-        parse_energy,
-        ("months", 0),
-        MONTH_FIELDS,
-        lambda new: replaced(ENERGY, months=(replaced(JUNE, **new), MAY)),
-    ),
-}
+    "a charger": ("chargers", parse_chargers, ("chargers", 0), CHARGER_FIELDS,
+                  lambda all_, new: (replaced(OPRIT, **new), *all_[1:])),
+    "a session": ("sessions", parse_sessions, ("sessions", 1), SESSION_FIELDS,
+                  lambda all_, new: replaced(all_, sessions=(all_.sessions[0], replaced(LAST, **new),
+                                                             *all_.sessions[2:]))),
+    "the totals": ("energy", parse_energy, (), ENERGY_FIELDS, lambda all_, new: replaced(all_, **new)),
+    "a month": ("energy", parse_energy, ("months", 0), MONTH_FIELDS,
+                lambda all_, new: replaced(all_, months=(replaced(JUNE, **new), *all_.months[1:]))),
+}  # fmt: skip
 
 
 CASES = [
     (name, path, value, changes, None if value in (None, MISSING) else ".".join(path))
-    for name, (_, _, fields, _) in PLACES.items()
+    for name, (_, _, _, fields, _) in PLACES.items()
     for path, values, changes in fields
     for value in (*values, None, MISSING)
 ]
@@ -263,10 +211,11 @@ def test_a_meter_reading_may_be_a_minute_ahead_since_clocks_differ(fixture_bytes
 
 @pytest.mark.parametrize(("name", "path", "value", "changes", "malformed"), CASES)
 def test_a_field_costs_only_itself(fixture_bytes, name, path, value, changes, malformed):
-    parse, place, _, content = PLACES[name]
-    document = at(json.loads(fixture_bytes("energy" if name == "months" else name)), (*place, *path), value)
-    lost = f"months.{malformed}" if name == "months" and malformed else malformed
-    check(parse(json.dumps(document).encode(), NOW), content(changes), lost)
+    payload, parse, place, _, content = PLACES[name]
+    body = fixture_bytes(payload)
+    document = at(json.loads(body), (*place, *path), value)
+    lost = f"months.{malformed}" if name == "a month" and malformed else malformed
+    check(parse(json.dumps(document).encode(), NOW), content(parse(body, NOW).content, changes), lost)
 
 
 # Records --------------------------------------------------------------------------------------
@@ -301,7 +250,8 @@ def test_a_record_that_is_no_object_costs_only_itself(record):
 def test_a_month_is_lost_only_without_its_name(fixture_bytes, month):
     document = at(json.loads(fixture_bytes("energy")), ("months", 0, "month"), month)
     response = parse_energy(json.dumps(document).encode(), NOW)
-    assert response.content == replaced(ENERGY, months=(MAY,))
+    assert [month.month for month in response.content.months] == ["2026-05"]
+    assert replaced(response.content, months=()) == ENERGY
     assert response.malformed == ("record 0: its month is not YYYY-MM",)
 
 
