@@ -5,15 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.snapshots import (
-    DRIVEWAY,
-    GARAGE,
-    LAST_SESSION,
     NOW,
     TAG,
     Household,
     fixture,
     recorded,
-    recorded_snapshot,
 )
 
 from joulo_exporter.ledger import Book, Meter, StoredSession
@@ -49,31 +45,6 @@ def book(**changes) -> Book:
     return Book(**(values | changes))
 
 
-def test_the_recorded_chargers():
-    driveway, garage = recorded_snapshot().chargers
-    assert (driveway.label, driveway.charger.id, driveway.id_tag, driveway.vehicle) == (
-        "oprit",
-        DRIVEWAY,
-        TAG,
-        "unknown",
-    )
-    assert (driveway.meter_wh, driveway.power_watts) == (8_123_450, None)
-    assert (garage.label, garage.charger.id, garage.id_tag, garage.vehicle) == (
-        "garage-achter",
-        GARAGE,
-        "",
-        "unknown",
-    )
-    assert (garage.meter_wh, garage.power_watts) == (None, 0.0)
-
-
-def test_the_recorded_last_sessions():
-    (last,) = [last for last in recorded_snapshot().last_sessions if last.label == "oprit"]
-    assert (last.session_id, last.kwh_hundredths, last.credits_hundredths) == (LAST_SESSION, 4108, 1367)
-    assert (last.started_at_seconds, last.ended_at_seconds) == (1_781_636_700, 1_781_674_200)
-    assert (last.id_tag, last.vehicle) == (TAG, "unknown")
-
-
 def test_a_charger_without_a_label_waits_for_the_ledger():
     assert live_chargers([Charger("c1"), Charger("c2")], book(), TAGS)[0].charger.id == "c1"
     assert live_chargers([Charger("c2")], book(), TAGS) == ()
@@ -96,21 +67,6 @@ def test_the_vehicle_follows_from_the_tag_shown_else_from_the_one_known(shown, k
     charger = Charger("c1", session=LiveSession("s1", id_tag=shown))
     (live,) = live_chargers([charger], book(id_tags=known), TAGS)
     assert live.vehicle == vehicle
-
-
-@pytest.mark.parametrize("tag", [None, ""])
-@pytest.mark.parametrize("mode", ["show", "hash", "hide"])
-def test_no_tag_is_shown_as_none(tag, mode):
-    assert Tags({}, mode).shown(tag) == ""
-    assert Tags({"": "ghost"}, mode).vehicle(tag) == "unknown"
-
-
-@given(st.text(min_size=1))
-def test_a_hashed_tag_is_the_same_in_every_spelling_and_shows_nothing(tag):
-    hashed = Tags({}, "hash").shown(tag)
-    assert hashed == Tags({}, "hash").shown(f" {tag.upper()}:-")
-    assert len(hashed) == 16
-    assert set(hashed) <= set("0123456789abcdef")
 
 
 @pytest.mark.parametrize(

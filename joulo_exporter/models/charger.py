@@ -136,19 +136,6 @@ def normal_tag(tag: str) -> str:
     return tag.translate(_IGNORED).upper()
 
 
-def shown_tag(tag: str | None, mode: IdTagMode) -> str:
-    """Return the text that a label may show of a tag; an empty one for no tag.
-
-    ``hash`` gives the first 16 hexadecimal digits of the SHA-256 of the compared spelling: equal tags
-    stay equal, and the digits open no charger.
-    """
-    if not tag or mode == "hide":
-        return ""
-    if mode == "hash":
-        return hashlib.sha256(normal_tag(tag).encode()).hexdigest()[:16]
-    return tag
-
-
 class Tags(msgspec.Struct, frozen=True):
     """RFID tags as the configuration names and shows them."""
 
@@ -161,5 +148,13 @@ class Tags(msgspec.Struct, frozen=True):
         return self.vehicles.get(normal_tag(tag), UNKNOWN_VEHICLE) if tag else UNKNOWN_VEHICLE
 
     def shown(self, tag: str | None) -> str:
-        """Return the text that a label may show of a tag."""
-        return shown_tag(tag, self.mode)
+        """Return the text that a label may show of a tag; an empty one for no tag.
+
+        ``hash`` gives the first 16 hexadecimal digits of the SHA-256 of the compared spelling: equal tags
+        stay equal, and the digits open no charger.
+        """
+        if not tag or self.mode == "hide":
+            return ""
+        if self.mode == "hash":
+            return hashlib.sha256(normal_tag(tag).encode()).hexdigest()[:16]
+        return tag

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.models.charger import normal_tag, shown_tag
+from joulo_exporter.models.charger import Tags, normal_tag
 
 TAG = "04A1B2C3D4E580"
 DIGEST = hashlib.sha256(TAG.encode()).hexdigest()[:16]
@@ -28,13 +28,15 @@ def test_the_compared_spelling_is_compared_as_itself(tag):
 
 @pytest.mark.parametrize(("mode", "shown"), [("show", "04:a1:b2:c3:d4:e5:80"), ("hash", DIGEST), ("hide", "")])
 def test_what_is_shown(mode, shown):
-    assert shown_tag("04:a1:b2:c3:d4:e5:80", mode) == shown
-    assert [shown_tag(tag, mode) for tag in (None, "")] == ["", ""]
+    tags = Tags({"": "ghost"}, mode)
+    assert tags.shown("04:a1:b2:c3:d4:e5:80") == shown
+    assert [(tags.shown(tag), tags.vehicle(tag)) for tag in (None, "")] == [("", "unknown")] * 2
 
 
 @given(st.text(alphabet="0123456789ABCDEF", min_size=8, max_size=20))
 def test_a_hash_shows_nothing_of_the_tag_and_is_the_same_for_each_spelling(tag):
-    shown = shown_tag(tag, "hash")
+    tags = Tags({}, "hash")
+    shown = tags.shown(tag)
     assert len(shown) == 16
     assert tag[:8] not in shown.upper()
-    assert shown_tag(tag.lower(), "hash") == shown
+    assert tags.shown(tag.lower()) == shown
