@@ -12,7 +12,7 @@ from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import AccountLedger
 from joulo_exporter.ledger.reader import open_for_command, read_ledger, recorded_endpoints
-from joulo_exporter.models import SessionPage
+from joulo_exporter.models.session import SessionPage
 from joulo_exporter.poller import account_tasks
 from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from joulo_exporter.config.tokens import Secret
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.ledger.reader import CommandLedger
-    from joulo_exporter.models import ApiResponse
+    from joulo_exporter.models.wire import ApiResponse
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")

@@ -13,8 +13,7 @@ from support.snapshots import (
 )
 
 from joulo_exporter.ledger import Book, Meter, StoredSession
-from joulo_exporter.models import Charger, LiveSession
-from joulo_exporter.models.charger import Tags
+from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.snapshot import (
     DURATION_BOUNDS_S,
     Durations,

@@ -26,20 +26,11 @@ from joulo_exporter.api.failures import (
     transport_failure,
 )
 from joulo_exporter.errors import ApiError, ApiResponseError
-from joulo_exporter.models import (
-    ApiResponse,
-    Charger,
-    Energy,
-    ErePosition,
-    ErePrice,
-    Plausibility,
-    SessionPage,
-    parse_chargers,
-    parse_energy,
-    parse_ere_position,
-    parse_ere_price,
-    parse_sessions,
-)
+from joulo_exporter.models.charger import Charger, parse_chargers
+from joulo_exporter.models.energy import Energy, parse_energy
+from joulo_exporter.models.ere import ErePosition, ErePrice, parse_ere_position, parse_ere_price
+from joulo_exporter.models.session import SessionPage, parse_sessions
+from joulo_exporter.models.wire import ApiResponse, Plausibility
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ import msgspec
 
 from joulo_exporter.ledger import chargers, history, meters
 from joulo_exporter.ledger.book import Limits, believe, drop_marks, raise_marks, read_book, settle
-from joulo_exporter.models import Energy
+from joulo_exporter.models.energy import Energy
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.book import Book, Fall
     from joulo_exporter.ledger.database import Database
     from joulo_exporter.ledger.history import PageRequest, Walk
-    from joulo_exporter.models import ApiResponse, Charger, SessionPage
+    from joulo_exporter.models.charger import Charger
+    from joulo_exporter.models.session import SessionPage
+    from joulo_exporter.models.wire import ApiResponse
 
 PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""

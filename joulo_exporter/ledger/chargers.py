@@ -17,13 +17,15 @@ from joulo_exporter.ledger.sessions import (
     vanished,
 )
 from joulo_exporter.logs import event
-from joulo_exporter.models import UNKNOWN_CHARGER
+from joulo_exporter.models.session import UNKNOWN_CHARGER
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-    from joulo_exporter.models import ApiResponse, Charger, SessionPage
+    from joulo_exporter.models.charger import Charger
+    from joulo_exporter.models.session import SessionPage
+    from joulo_exporter.models.wire import ApiResponse
 
 _logger = logging.getLogger(__name__)
 

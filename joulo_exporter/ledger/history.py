@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
 
-    from joulo_exporter.models import ApiResponse, Session, SessionPage
+    from joulo_exporter.models.session import Session, SessionPage
+    from joulo_exporter.models.wire import ApiResponse
 
 PAGE_SIZE = 100
 """Sessions a page; the most that the API gives at once."""

@@ -30,7 +30,7 @@ from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database, as_ledger_error
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
-from joulo_exporter.models import Charger
+from joulo_exporter.models.charger import Charger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from joulo_exporter.models import UNKNOWN_CHARGER
 from joulo_exporter.models.charger import normal_tag
+from joulo_exporter.models.session import UNKNOWN_CHARGER
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from joulo_exporter.models import LiveSession, Session
+    from joulo_exporter.models.charger import LiveSession
+    from joulo_exporter.models.session import Session
 
 Value = TypeVar("Value")
 

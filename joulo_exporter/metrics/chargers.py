@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from joulo_exporter.metrics.family import LIVE, Family, Samples, of_hundredths
-from joulo_exporter.models import KNOWN_STATUSES
+from joulo_exporter.models.charger import KNOWN_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ from joulo_exporter.metrics.family import Family, Samples, present
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from joulo_exporter.models import EreEstimate, ErePosition, ErePositionQuarter, ErePrice
+    from joulo_exporter.models.ere import ErePosition, ErePositionQuarter, ErePrice
+    from joulo_exporter.models.session import EreEstimate
     from joulo_exporter.snapshot import Snapshot
 
 _POSITION = "From /ere-position, cached for at most its refresh interval; absent once it is stale."

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from joulo_exporter.ledger import Totals
-    from joulo_exporter.models import Energy, Month
+    from joulo_exporter.models.energy import Energy, Month
     from joulo_exporter.snapshot import Snapshot
 
 

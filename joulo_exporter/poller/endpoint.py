@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from joulo_exporter.errors import ApiError
     from joulo_exporter.ledger import ClockJump, EndpointRecord
     from joulo_exporter.logs import Notice
-    from joulo_exporter.models import ApiResponse
     from joulo_exporter.models.charger import Tags
+    from joulo_exporter.models.wire import ApiResponse
     from joulo_exporter.poller.tasks import Task
 
 _logger = logging.getLogger(__name__)

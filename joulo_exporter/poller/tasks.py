@@ -17,14 +17,18 @@ import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
 from joulo_exporter.ledger import PAGE_SIZE, PageRequest, Walk, next_page
-from joulo_exporter.models import Charger, Energy, EreEstimate, ErePosition, ErePrice, parse_chargers
+from joulo_exporter.models.charger import Charger, parse_chargers
+from joulo_exporter.models.energy import Energy
+from joulo_exporter.models.ere import ErePosition, ErePrice
+from joulo_exporter.models.session import EreEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from joulo_exporter.api.client import Endpoint, JouloClient
     from joulo_exporter.ledger import AccountLedger, Outcome
-    from joulo_exporter.models import ApiResponse, SessionPage
+    from joulo_exporter.models.session import SessionPage
+    from joulo_exporter.models.wire import ApiResponse
     from joulo_exporter.poller.endpoint import PollSettings
     from joulo_exporter.schedule import Pause
 

@@ -15,7 +15,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from joulo_exporter.models import Session
+    from joulo_exporter.models.session import Session
 
 Json = dict[str, Any]
 

@@ -14,7 +14,9 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from joulo_exporter.models import Charger, Energy, LiveSession, Month, Session
+from joulo_exporter.models.charger import Charger, LiveSession
+from joulo_exporter.models.energy import Energy, Month
+from joulo_exporter.models.session import Session
 from joulo_exporter.simulator.scenario import Scenario, chargers_of, credits_hundredths
 from joulo_exporter.simulator.sessions import Timeline, history_of
 

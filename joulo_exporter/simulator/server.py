@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from joulo_exporter.models import Charger, Energy, LiveSession, Month, Session
+    from joulo_exporter.models.charger import Charger, LiveSession
+    from joulo_exporter.models.energy import Energy, Month
+    from joulo_exporter.models.session import Session
     from joulo_exporter.simulator.household import Household
     from joulo_exporter.simulator.scenario import PlannedSession
 

@@ -26,7 +26,7 @@ from support.restarts import Counters, started
 from joulo_exporter.simulator import Cadence, Household, Scenario, serve
 
 if TYPE_CHECKING:
-    from joulo_exporter.models import Session
+    from joulo_exporter.models.session import Session
 
 LOOKED_AFTER_S = 11.0
 """Within this time the exporter notices a missing file, or a disk that has space again."""

@@ -15,7 +15,7 @@ from support.loopback import TOKEN
 from joulo_exporter import errors
 from joulo_exporter.api.client import CHARGERS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.config.schema import ApiConfig
-from joulo_exporter.models import ApiResponse
+from joulo_exporter.models.wire import ApiResponse
 
 API = "https://api.joulo.nl/functions/v1/api"
 HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"

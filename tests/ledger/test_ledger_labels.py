@@ -3,7 +3,8 @@ import pytest
 from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
 
 from joulo_exporter.ledger import AccountLedger, PageRequest, Totals, Walk
-from joulo_exporter.models import ApiResponse, Charger, LiveSession
+from joulo_exporter.models.charger import Charger, LiveSession
+from joulo_exporter.models.wire import ApiResponse
 
 ID = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
 TWIN = "6f1d2c0a-ffff-4c55-9d0e-1a2b3c4d5e6f"

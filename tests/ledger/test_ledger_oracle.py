@@ -16,7 +16,7 @@ from support.ledger_world import VEHICLES, Truth, World
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
 from joulo_exporter.ledger.book import by_charger, by_vehicle, read_book, totals_by_tag
-from joulo_exporter.models import Charger, LiveSession
+from joulo_exporter.models.charger import Charger, LiveSession
 
 FIGURES = Totals.__struct_fields__
 

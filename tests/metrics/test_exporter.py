@@ -21,7 +21,7 @@ from support.snapshots import (
 )
 
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
-from joulo_exporter.models import KNOWN_STATUSES
+from joulo_exporter.models.charger import KNOWN_STATUSES
 from joulo_exporter.sharding import ALONE, Shard
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, EndpointHealth, Snapshot
 

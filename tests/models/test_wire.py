@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models import Plausibility, parse_chargers, parse_energy, parse_sessions
-from joulo_exporter.models.wire import unix_seconds
+from joulo_exporter.models.charger import parse_chargers
+from joulo_exporter.models.energy import parse_energy
+from joulo_exporter.models.session import parse_sessions
+from joulo_exporter.models.wire import Plausibility, unix_seconds
 
 NOW = Plausibility(1781809000.0)
 

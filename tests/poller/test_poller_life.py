@@ -8,7 +8,7 @@ import pytest
 from support.poller_rig import CHARGER, ENERGY_S, STALE_AFTER_S, Rig, charger, listed, live
 
 from joulo_exporter.errors import ApiServerError, ApiThrottledError
-from joulo_exporter.models import Charger
+from joulo_exporter.models.charger import Charger
 
 OUTAGE = ApiServerError("502", status=502)
 LIVE = {"joulo_charging", "joulo_session_kwh", "joulo_charger_info", "joulo_charger_status", "joulo_session_info"}

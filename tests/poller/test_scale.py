@@ -11,7 +11,7 @@ import pytest
 from support.poller_rig import SETTINGS
 
 from joulo_exporter.ledger import EndpointRecord
-from joulo_exporter.models import ApiResponse
+from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller import EndpointState, Handover, account_tasks, spread_settings
 from joulo_exporter.schedule import JITTER_SHARE, Pause
 

@@ -8,7 +8,7 @@ from support.ledger_rig import LedgerRig, history_of, live
 from support.processes import DATABASES, query
 
 from joulo_exporter.cli import main
-from joulo_exporter.models import Session
+from joulo_exporter.models.session import Session
 
 MONTH_START = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
 MONTH_END = datetime(2026, 6, 1, tzinfo=UTC).timestamp()

@@ -7,7 +7,7 @@ import pytest
 from support.ledger_rig import LedgerRig, live
 
 from joulo_exporter.cli import main
-from joulo_exporter.models import Session
+from joulo_exporter.models.session import Session
 
 HOUR_S = 3600
 BEGIN = 1_780_272_000  # 2026-06-01, a full hour

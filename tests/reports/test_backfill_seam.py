@@ -7,8 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.ledger_rig import LedgerRig, finished
 
 from joulo_exporter.cli import main
-from joulo_exporter.models import Charger
-from joulo_exporter.models.charger import Tags, normal_tag
+from joulo_exporter.models.charger import Charger, Tags, normal_tag
 from joulo_exporter.reports.history import HISTORIES
 from joulo_exporter.simulator import Household, Scenario
 from joulo_exporter.snapshot import Snapshot, last_sessions, live_chargers

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
-from joulo_exporter.models import EreEstimate, Session
+from joulo_exporter.models.session import EreEstimate, Session
 from joulo_exporter.simulator import ALL_SCOPES, BASE_PATH, Household, Scenario, serve
 from joulo_exporter.simulator.ere import position_json, price_json
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
-from joulo_exporter.models import Plausibility
+from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.simulator import Cadence, Household, Scenario
 from joulo_exporter.simulator.scenario import CARS, credits_hundredths
 

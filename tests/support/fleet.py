@@ -6,7 +6,8 @@ import random
 import uuid
 
 from joulo_exporter.ledger import Book, Totals
-from joulo_exporter.models import KNOWN_STATUSES, Charger, Energy, LiveSession, Month
+from joulo_exporter.models.charger import KNOWN_STATUSES, Charger, LiveSession
+from joulo_exporter.models.energy import Energy, Month
 from joulo_exporter.snapshot import Durations, EndedSession, EndpointHealth, LiveCharger, Snapshot
 
 START_S = 1_780_000_000.0

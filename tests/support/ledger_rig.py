@@ -6,7 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from joulo_exporter.ledger import AccountLedger, Database, PageRequest, next_page
-from joulo_exporter.models import ApiResponse, Charger, LiveSession, Session, SessionPage
+from joulo_exporter.models.charger import Charger, LiveSession
+from joulo_exporter.models.session import Session, SessionPage
+from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:

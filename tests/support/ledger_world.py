@@ -8,8 +8,9 @@ from collections import Counter
 
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import history
-from joulo_exporter.models import UNKNOWN_CHARGER, ApiResponse, Session, SessionPage
 from joulo_exporter.models.charger import normal_tag
+from joulo_exporter.models.session import UNKNOWN_CHARGER, Session, SessionPage
+from joulo_exporter.models.wire import ApiResponse
 
 TAGS = (None, "04A1", "04:b2", "FF")
 VEHICLES = {"04A1": "tesla", "04B2": "zoe"}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from joulo_exporter import models
-from joulo_exporter.models import ApiResponse, Plausibility, SessionPage
+from joulo_exporter.models import charger, energy, ere, session
+from joulo_exporter.models.session import SessionPage
+from joulo_exporter.models.wire import ApiResponse, Plausibility
 
 ANYTHING = Plausibility(now_seconds=4e9, max_power_kw=1e9)
 
-parse_chargers = partial(models.parse_chargers, plausibility=ANYTHING)
-parse_sessions = partial(models.parse_sessions, plausibility=ANYTHING)
-parse_energy = partial(models.parse_energy, plausibility=ANYTHING)
-parse_ere_position = partial(models.parse_ere_position, plausibility=ANYTHING)
-parse_ere_price = partial(models.parse_ere_price, plausibility=ANYTHING)
+parse_chargers = partial(charger.parse_chargers, plausibility=ANYTHING)
+parse_sessions = partial(session.parse_sessions, plausibility=ANYTHING)
+parse_energy = partial(energy.parse_energy, plausibility=ANYTHING)
+parse_ere_position = partial(ere.parse_ere_position, plausibility=ANYTHING)
+parse_ere_price = partial(ere.parse_ere_price, plausibility=ANYTHING)
 
 
 def page_of(sessions, malformed=(), limit=None):

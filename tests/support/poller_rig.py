@@ -15,8 +15,8 @@ from support.parsing import ANYTHING
 
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Database
-from joulo_exporter.models import Plausibility
 from joulo_exporter.models.charger import Tags
+from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.poller import Poller, PollSettings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from support.ledger_rig import LedgerRig, finished, live
 
 from joulo_exporter.cli import commands
-from joulo_exporter.models import Charger
+from joulo_exporter.models.charger import Charger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
