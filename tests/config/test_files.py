@@ -30,19 +30,16 @@ def load(tmp_path):
     return loaded
 
 
-def test_the_file_is_looked_up_next_to_the_configuration(load, tmp_path, pem):
+def test_the_file_is_looked_up_next_to_the_configuration_and_its_content_tells_it_from_another(
+    load, tmp_path, pem
+):
     (tmp_path / "ca.pem").write_bytes(pem)
     authorities = load()
     assert len(authorities.context.get_ca_certs()) == 1
     assert load() == authorities
     assert "BEGIN" not in repr(authorities)
-
-
-def test_other_certificates_make_another_configuration(load, tmp_path, pem):
-    (tmp_path / "ca.pem").write_bytes(pem)
-    former = load()
     (tmp_path / "ca.pem").write_bytes(make_ca(tmp_path, "next").read_bytes())
-    assert load() != former
+    assert load() != authorities
 
 
 def test_only_the_certificates_of_a_file_are_kept(load, tmp_path, pem):
