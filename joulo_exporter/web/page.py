@@ -231,13 +231,13 @@ class _Page:
         """Return a charger; of one whose state is not known, or too old to be shown, only what the ledger has."""
         words = self._words
         charger = live.charger if live else None
-        facts = []
+        facts: list[tuple[str, tuple[str, ...]]] = []
         if live and charger and charger.charging:
             power = None if live.power_watts is None else f"{words.figure(live.power_watts / 1000, 1)} kW"
-            facts.append((words("Power"), power or words("unknown")))
+            facts.append((words("Power"), (power or words("unknown"),)))
         if live and charger and (charger.session or charger.charging):
             facts.append((words("Session"), self._session(live)))
-            facts.append((words("Vehicle"), self._vehicle(live.vehicle, "unknown")))
+            facts.append((words("Vehicle"), (self._vehicle(live.vehicle, "unknown"),)))
         if last:
             facts.append((words("Last session"), self._last_session(last)))
         if account.book and account.book.complete:
@@ -249,7 +249,9 @@ class _Page:
             )
             facts.append((words.month(month).capitalize(), figures))
         nickname = f'<p class="nickname">{_name(charger.nickname)}</p>' if charger and charger.nickname else ""
-        lines = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
+        lines = "".join(
+            f"<div><dt>{name}</dt><dd>{'</dd> <dd>'.join(values)}</dd></div>" for name, values in facts
+        )
         return (
             f"<li><p><strong>{_name(label)}</strong> {self._charger_state(live)}</p>{nickname}"
             f"{f'<dl>{lines}</dl>' if lines else ''}</li>\n"
@@ -266,27 +268,27 @@ class _Page:
             return _state("idle", "○", self._words("idle"))
         return _state("idle", "?", self._words.status(status or "unknown"))
 
-    def _session(self, live: LiveCharger) -> str:
+    def _session(self, live: LiveCharger) -> tuple[str, ...]:
         session = live.charger.session
         if session is None or session.kwh_hundredths is None:
-            return self._words("unknown")
+            return (self._words("unknown"),)
         since = session.started_at_seconds
-        note = "" if since is None else _note(self._words("since {}", self._words.moment(since)))
-        return f"{self._words.hundredths(session.kwh_hundredths)} kWh{note}"
+        note = () if since is None else (self._words("since {}", self._words.moment(since)),)
+        return (f"{self._words.hundredths(session.kwh_hundredths)} kWh", *note)
 
-    def _last_session(self, last: EndedSession) -> str:
+    def _last_session(self, last: EndedSession) -> tuple[str, ...]:
         words = self._words
-        kwh = words("unknown")
+        figures: tuple[str, ...] = (words("unknown"),)
         if last.kwh_hundredths is not None:
-            kwh = self._figures(last.kwh_hundredths, last.credits_hundredths)
+            figures = self._figures(last.kwh_hundredths, last.credits_hundredths)
         span = words.span(last.started_at_seconds, last.ended_at_seconds)
-        return kwh + _note(span) + _note(self._vehicle(last.vehicle, "unknown vehicle"))
+        return (*figures, span, self._vehicle(last.vehicle, "unknown vehicle"))
 
-    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> str:
+    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> tuple[str, ...]:
         words, pending = self._words, credits_hundredths is None
         ere_credits = "credits not known yet" if pending else "{} ERE credits"
         text = words(ere_credits, words.hundredths(credits_hundredths or 0))
-        return f"{words.hundredths(kwh_hundredths)} kWh{_note(text)}"
+        return (f"{words.hundredths(kwh_hundredths)} kWh", text)
 
     def _vehicle(self, vehicle: str, unknown: str) -> str:
         return self._words(unknown) if vehicle == UNKNOWN_VEHICLE else _name(vehicle)
@@ -329,7 +331,7 @@ class _Page:
         rows = []
         for month in _months_back(max(now, book.months[-1].month), book.months[0].month):
             kwh, ere_credits = sums.get(month, (0, 0))
-            name = words.month(month).capitalize() + (_note(words("so far")) if month == now else "")
+            name = words.month(month).capitalize() + (f" <small>{words('so far')}</small>" if month == now else "")
             width = f"{100 * kwh / most if most else 0:.1f}%"
             bar = f'<svg aria-hidden="true"><rect width="{width}" height="100%"/></svg>'
             rows.append(
@@ -426,10 +428,6 @@ def _months_back(last: str, first: str) -> list[str]:
 
 def _name(text: str) -> str:
     return f"<bdi>{escape(text)}</bdi>"
-
-
-def _note(html: str) -> str:
-    return f" <small>{html}</small>"
 
 
 def _state(kind: str, sign: str, html: str) -> str:

@@ -126,9 +126,9 @@ async def test_the_page_shows_the_values_of_the_metrics(page, served):
     assert await page.evaluate("document.title") == "joulo-exporter"
     assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
     assert await texts(page, ".chargers .state") == ["⚡ charging", "○ idle"]
-    power, session, vehicle, *_ = await texts(page, ".chargers dd")
+    power, session, vehicle, *_ = await texts(page, ".chargers dt + dd")
     assert re.fullmatch(r"unknown|\d+\.\d kW", power)
-    assert before <= float(session.split(" kWh")[0]) <= after
+    assert before <= float(session.removesuffix(" kWh")) <= after
     assert f'vehicle="{vehicle}"' in get(f"{served}/metrics").decode()
     assert (await texts(page, ".summary dd"))[:3] == ["1", "2\n1 charging", "3 of 3 up"]
     assert await texts(page, ".endpoints tbody th") == ["chargers", "sessions", "energy"]
@@ -230,7 +230,7 @@ async def test_the_months_are_those_of_the_ledger(page, served):
     assert len(figures) == 13
     assert full > 100
     assert widths == pytest.approx([full * figure / max(figures) for figure in figures], abs=0.6)
-    this_month = [text.split(" kWh")[0] for text in await texts(page, ".chargers dl div:last-child dd")]
+    this_month = [text.removesuffix(" kWh") for text in await texts(page, ".chargers dl div:last-child dt + dd")]
     assert figures[0] == pytest.approx(sum(map(float, this_month)), abs=0.001)
 
 

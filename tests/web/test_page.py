@@ -634,3 +634,9 @@ LIGHT, DARK = (
 def test_colours_have_the_contrast_of_wcag_aa(colours, name):
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast(colours[name], colours[f"{name}-ground"]) >= 4.5
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_bars_have_the_contrast_of_wcag_graphics(colours):
+    assert ".bar rect { fill: var(--busy); }" in STYLE
+    assert contrast(colours["busy"], colours["card-ground"]) >= 3
