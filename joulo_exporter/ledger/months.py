@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,17 +47,20 @@ def recent_months(now_seconds: float) -> tuple[str, ...]:
 
 def finished_sums(connection: sqlite3.Connection, account: int, months: tuple[str, ...]) -> Sums:
     """Return the sums over the sessions that have ended."""
+    # The index is named: the primary key would lead through every session that there ever was.
+    first_moments = [*map(_first_moment, months), _first_moment(months[-1], after=1)]
     sums: Sums = {}
-    for month in months:
+    for month, span in zip(months, pairwise(first_moments), strict=True):
         rows = connection.execute(
-            "SELECT charger_id, SUM(kwh_hundredths), SUM(credits_hundredths) FROM sessions WHERE account = ? "
+            "SELECT charger_id, SUM(kwh_hundredths), SUM(credits_hundredths) "
+            "FROM sessions INDEXED BY sessions_by_start WHERE account = ? "
             "AND started_at >= ? AND started_at < ? AND ended_at IS NOT NULL AND withdrawn = 0 "
             "GROUP BY charger_id",
-            (account, _first_moment(month), _first_moment(month, after=1)),
+            (account, *span),
         )
         sums.update({(charger_id, month): (kwh or 0, ere_credits or 0) for charger_id, kwh, ere_credits in rows})
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM sessions "  # noqa: S608 -- constants of ours
+        f"SELECT {_COLUMNS} FROM sessions INDEXED BY sessions_by_start "  # noqa: S608 -- constants of ours
         "WHERE account = ? AND started_at IS NULL AND ended_at IS NOT NULL AND withdrawn = 0",
         (account,),
     )
