@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,3 +67,16 @@ class SystemClock:
             asyncio.get_running_loop().call_soon(self._wake, due_s)
         else:
             del self._sleepers[due_s]
+
+
+# Dates, in this machine's time zone ----------------------------------------------------------------
+
+
+def local_time(unix_seconds: float) -> datetime:
+    """Return a moment in this machine's time zone."""
+    return datetime.fromtimestamp(unix_seconds, UTC).astimezone()
+
+
+def local_month(unix_seconds: float) -> str:
+    """Return the month of a moment, such as ``2026-06``."""
+    return local_time(unix_seconds).strftime("%Y-%m")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.ledger import chargers, history, meters
+from joulo_exporter.ledger import chargers, history, meters, months
 from joulo_exporter.ledger.book import Limits, believe, drop_marks, raise_marks, read_book, settle
 from joulo_exporter.models.energy import Energy
 from joulo_exporter.schedule import Pause
@@ -114,6 +114,10 @@ class AccountLedger:
         """The last one, as long as only energy and readings have changed."""
         self._book_of = (0, False)
         """Rollbacks of the database, which count changes of its place too, and ``name_unlinked`` at that time."""
+        self._finished: months.Sums | None = None
+        """Sums of the last months over the sessions that have ended, as long as none of these has changed."""
+        self._finished_of: tuple[int, tuple[str, ...]] = (0, ())
+        """Rollbacks at that time, and the months."""
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
@@ -165,7 +169,7 @@ class AccountLedger:
             drop_marks(connection, self._account, [("meter_wh", charger_id) for charger_id in replaced])
             raise_marks(connection, self._account, {("meter_wh", key): wh for key, wh in believed.items()})
         if changed:
-            self._book = None
+            self._book = self._finished = None
         return Outcome(session_ended=session_ended)
 
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, request: PageRequest) -> Outcome:
@@ -173,10 +177,14 @@ class AccountLedger:
         self._book = None
         with self._database.transaction() as connection:
             self._save_success(connection, "sessions", pause, response, response.content.estimate)
+            rows_written = connection.total_changes
             walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
             if request.offset == 0:
                 chargers.withdraw_moved(connection, self._account, response.content)
             chargers.take_over(connection, self._account, self._labels)
+            if connection.total_changes != rows_written:  # most pages bring nothing new
+                self._finished = None
+            history.save_walk(connection, self._account, walk)
             if walk.offset is None and chargers.take_due_walk(connection, self._account):
                 walk = history.begin_walk(connection, self._account, walk, pause.requested_at_seconds)
         return Outcome(walk=walk)
@@ -217,7 +225,7 @@ class AccountLedger:
 
     def move_moments(self, jump: ClockJump) -> Walk:
         """Move all that was noted by the wall clock since the start along with the jump; return the walk."""
-        self._book = None
+        self._book = self._finished = None
         span = {"account": self._account, **msgspec.structs.asdict(jump)}
         with self._database.transaction() as connection:
             for table, column, condition in _NOTED_MOMENTS:
@@ -252,8 +260,21 @@ class AccountLedger:
                 persistent=self._database.persistent,
                 former=former,
             )
+            if book.complete:
+                book = self._with_months(connection, book, now_seconds)
         self._book, self._book_of = book, book_of
         return book
+
+    def _with_months(self, connection: sqlite3.Connection, book: Book, now_seconds: float) -> Book:
+        finished_of = (self._database.rollbacks, months.recent_months(now_seconds))
+        recent = finished_of[1]
+        if self._finished is None or self._finished_of != finished_of:
+            self._finished = months.finished_sums(connection, self._account, recent)
+            self._finished_of = finished_of
+        sums = months.with_sessions_in_progress(connection, self._account, self._finished, recent)
+        return msgspec.structs.replace(
+            book, months=months.of_account(sums), charger_months=months.of_chargers(sums, recent[-1])
+        )
 
     def _save_success(
         self,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from joulo_exporter.ledger.meters import Meter
+    from joulo_exporter.ledger.months import Month
     from joulo_exporter.ledger.sessions import StoredSession
 
 NEWS_SHOWN_S = 3600.0
@@ -96,6 +97,10 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """The same by vehicle."""
     eligibility_known: bool = False
     """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
+    months: tuple[Month, ...] = ()
+    """The last months that have sessions, the earliest first; none until the history is complete."""
+    charger_months: Mapping[str, Month] = {}
+    """This month, by charger id, of the chargers with sessions in it."""
 
     def excess_texts(self) -> tuple[str, ...]:
         """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""

@@ -260,7 +260,7 @@ def record_page(
     request: PageRequest,
     now_seconds: float,
 ) -> Walk:
-    """Store a page of ``/sessions``; return the walk after it.
+    """Store a page of ``/sessions``; return the walk after it, which is still to be kept.
 
     Args:
         connection: within a transaction.
@@ -291,7 +291,6 @@ def record_page(
     if after.finished_generation != walk.finished_generation:
         doubtful = not _withdraw_missing(connection, account, after, walk.finished_generation)
         after = msgspec.structs.replace(after, doubtful=doubtful)
-    save_walk(connection, account, after)
     return after
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.reports.text import (
@@ -20,10 +21,8 @@ from joulo_exporter.reports.text import (
     count_text,
     duration_text,
     hundredths_text,
-    local_month,
     local_quarter,
     local_text,
-    local_time,
     printable,
     table,
 )

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter import __version__
+from joulo_exporter.clock import local_time
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
 from joulo_exporter.reports.sessions import GROUPS, SessionRow, Total, csv_text, figure, moment, totals_by
-from joulo_exporter.reports.text import count_text, hundredths_text, local_time, printable
+from joulo_exporter.reports.text import count_text, hundredths_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

@@ -7,11 +7,13 @@ import re
 import time
 import unicodedata
 import zoneinfo
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from joulo_exporter.clock import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,11 +79,6 @@ def local_text(unix_seconds: float, *, separator: str = " ") -> str:
     return local_time(unix_seconds).isoformat(sep=separator, timespec="seconds")
 
 
-def local_month(unix_seconds: float) -> str:
-    """Return the month of a moment, such as ``2026-06``."""
-    return local_time(unix_seconds).strftime("%Y-%m")
-
-
 def local_quarter(unix_seconds: float) -> str:
     """Return the quarter of a moment, such as ``2026-Q2``."""
     moment = local_time(unix_seconds)
@@ -100,11 +97,6 @@ def _zone() -> tuple[str, bool]:
         return "/".join(dict.fromkeys(time.tzname)), True
     files = (Path(folder) / name for folder in zoneinfo.TZPATH)
     return name, name == "UTC" or _POSIX_ZONE.match(name) is not None or any(file.is_file() for file in files)
-
-
-def local_time(unix_seconds: float) -> datetime:
-    """Return a moment in this machine's time zone."""
-    return datetime.fromtimestamp(unix_seconds, UTC).astimezone()
 
 
 def _parsed(text: str, edge: int) -> float:

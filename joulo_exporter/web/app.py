@@ -14,8 +14,9 @@ from aiohttp import hdrs, web
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
-from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format
-from joulo_exporter.web.page import content_security_policy, render_landing_page
+from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format, choose_language
+from joulo_exporter.web.page import content_security_policy, render_landing_page, view_of
+from joulo_exporter.web.page_texts import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -154,17 +155,22 @@ async def _write(response: web.StreamResponse, parts: Iterable[bytes]) -> None:
 
 async def _page(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
+    language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
+    query = {name: request.query.getall(name) for name in request.query}
     paths = {"Metrics": services.telemetry_path, "Health": "/-/healthy", "Readiness": "/-/ready"}
     html = render_landing_page(
         services.snapshots(),
         time.time(),
         {text: services.paths.links + path for text, path in paths.items()},
         ledger_persistent=services.ledger_persistent(),
+        view=view_of(language, query),
     )
     return web.Response(
         body=html.encode(errors="replace"),
         headers={
             hdrs.CONTENT_TYPE: "text/html; charset=utf-8",
+            hdrs.CONTENT_LANGUAGE: language,
+            hdrs.VARY: hdrs.ACCEPT_LANGUAGE,
             hdrs.CACHE_CONTROL: "no-store",
             "Content-Security-Policy": content_security_policy(),
             "Referrer-Policy": "no-referrer",

@@ -1,7 +1,8 @@
-"""Format and compression of a response, from ``Accept`` and ``Accept-Encoding``; pure functions of their text.
+"""Format, compression and language of a response, from the headers of its request; pure functions of their text.
 
-Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``) and 12.5.3 (``Accept-Encoding``). Read
-leniently, because a scrape must succeed: a malformed piece is ignored, and there is no 406.
+Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``), 12.5.3 (``Accept-Encoding``) and 12.5.4
+(``Accept-Language``). Read leniently, because a scrape must succeed: a malformed piece is ignored, and there is no
+406.
 """
 
 from __future__ import annotations
@@ -80,6 +81,21 @@ def accepts_gzip(accept_encoding: str | None) -> bool:
         weights.setdefault(element.name, element.weight)
     gzip = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0.0)
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
+
+
+@lru_cache(maxsize=_KEPT)
+def choose_language(accept_language: str | None, languages: tuple[str, ...]) -> str:
+    """Return the language for an ``Accept-Language`` header, ``None`` being no header.
+
+    A language range such as ``nl-BE`` wants its language, ``nl``. The greater weight wins, then the earlier range;
+    where nothing decides, or none is wanted, it is the first of the languages.
+    """
+    best, weight = languages[0], 0.0
+    for element in _elements(accept_language or ""):
+        language = element.name.partition("-")[0]
+        if language in languages and element.weight > weight:
+            best, weight = language, element.weight
+    return best
 
 
 def _best_match(format_: Format, elements: Sequence[_Element]) -> tuple[float, int, int] | None:

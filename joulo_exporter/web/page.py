@@ -2,33 +2,72 @@
 
 The HTML has no script, fetches nothing, and every value in it is escaped. Names that people give stand in
 ``<bdi>`` as well, so that a right-to-left one does not turn the text around it. A state is a word with a sign,
-never a colour alone.
+never a colour alone. The page refreshes itself; which accounts are unfolded stands in its URL, and so outlives it.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from joulo_exporter import __version__
+from joulo_exporter.clock import local_month
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
+from joulo_exporter.web.page_texts import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from joulo_exporter.snapshot import EndpointHealth, LiveCharger, Snapshot
+    from joulo_exporter.snapshot import EndedSession, EndpointHealth, LiveCharger, Snapshot
 
 SHOWN = 100
 """Accounts on the page, and chargers of each; more are counted, not shown."""
 _UNFOLDED_ACCOUNTS = 3
-"""Up to so many accounts are unfolded; of more, only those with an endpoint that is down."""
+"""Up to so many accounts are all unfolded; of more, those with an endpoint that is down, and those in the URL."""
+_MOST_UNFOLDED = 10
+"""Of each of the two."""
 
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60))
+_REFRESH_S = (5.0, 60.0)
+"""Bounds of the time after which the page refreshes itself; between them it is the shortest interval."""
+
+_OUT_OF_ORDER = ("offline", "unavailable", "faulted")
+_NO_NEWS = (None, "unknown", "online", "available", "active", "charging")
+"""Statuses that say no more of a charger than that it charges or does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The page as its reader wants it."""
+
+    language: str = "en"
+    """One of ``page_texts.LANGUAGES``."""
+    unfolded: tuple[str, ...] = ()
+    """Names of accounts, the one that was unfolded last at the end."""
+    refreshing: bool = True
+
+    @property
+    def query(self) -> str:
+        """Return the view as the query of a URL."""
+        pairs = [("open", name) for name in self.unfolded] + [("refresh", "off")] * (not self.refreshing)
+        return f"?{urlencode(pairs, errors='replace')}" if pairs else "?"
+
+    def toggled(self, name: str) -> View:
+        """Return the view with an account folded that is unfolded, or the other way round."""
+        others = tuple(each for each in self.unfolded if each != name)
+        return replace(self, unfolded=others if name in self.unfolded else (*others, name)[-_MOST_UNFOLDED:])
+
+
+def view_of(language: str, query: Mapping[str, Sequence[str]]) -> View:
+    """Return the view that the query of a URL asks for, by the values of each of its names."""
+    names = tuple(dict.fromkeys(query.get("open", ())))
+    return View(language, names[-_MOST_UNFOLDED:], refreshing="off" not in query.get("refresh", ()))
 
 
 @cache
@@ -48,57 +87,327 @@ def content_security_policy() -> str:
 
 
 def render_landing_page(
-    snapshots: Iterable[Snapshot], now_seconds: float, links: Mapping[str, str], *, ledger_persistent: bool
+    snapshots: Iterable[Snapshot],
+    now_seconds: float,
+    links: Mapping[str, str],
+    *,
+    ledger_persistent: bool,
+    view: View,
 ) -> str:
     """Return the HTML of a moment.
 
     Args:
         snapshots: of the accounts, and of the public price feed.
         now_seconds: the moment, in Unix time.
-        links: URLs by their text.
+        links: URLs by their text, which is one of ``page_texts.DUTCH``.
         ledger_persistent: whether the ledger is on disk.
+        view: the page as its reader wants it.
     """
-    accounts: list[Snapshot] = []
-    public: list[EndpointHealth] = []
-    for snapshot in snapshots:
-        if snapshot.public:
-            public += snapshot.endpoints
+    return _Page(list(snapshots), now_seconds, view).html(links, ledger_persistent=ledger_persistent)
+
+
+class _Page:
+    def __init__(self, snapshots: Sequence[Snapshot], now_seconds: float, view: View) -> None:
+        self._now_seconds = now_seconds
+        self._view = view
+        self._words = Words(view.language)
+        self._accounts = [each for each in snapshots if not each.public]
+        self._public = [health for each in snapshots if each.public for health in each.endpoints]
+
+    def html(self, links: Mapping[str, str], *, ledger_persistent: bool) -> str:
+        words, view = self._words, self._view
+        intervals_s = [health.interval_s for account in self._accounts for health in account.endpoints]
+        refresh_s = round(min(max(min(intervals_s, default=_REFRESH_S[1]), _REFRESH_S[0]), _REFRESH_S[1]))
+        # The URL leaves a fragment out, which would make a mere jump of the refresh.
+        url = f"; url={escape(view.query)}" if view.unfolded else ""
+        refresh = f'<meta http-equiv="refresh" content="{refresh_s}{url}">\n'
+        toggle = (
+            words("Stop refreshing" if view.refreshing else "Refresh by itself"),
+            self._refresh_toggled().query,
+        )
+        items = [*((words(text), url) for text, url in links.items()), toggle]
+        return Template(_template()).substitute(
+            language=view.language,
+            refresh=refresh if view.refreshing else "",
+            version=escape(__version__),
+            navigation=words("Exporter"),
+            links="".join(f'<li><a href="{escape(url)}">{text}</a></li>' for text, url in items),
+            summary=self._summary(ledger_persistent=ledger_persistent),
+            accounts=self._account_sections(),
+            public=self._public_section(),
+            now=words("As of {}.", words.time(self._now_seconds)),
+            refreshes=words("This page refreshes each {}.", words.duration(refresh_s)) if view.refreshing else "",
+            no_request=words("Opening this page, or a scrape, sends no request to the API."),
+        )
+
+    def _refresh_toggled(self) -> View:
+        return replace(self._view, refreshing=not self._view.refreshing)
+
+    def _summary(self, *, ledger_persistent: bool) -> str:
+        words = self._words
+        live = [charger for account in self._accounts for charger in account.chargers or ()]
+        states = [health.up for account in self._accounts for health in account.endpoints]
+        states += [health.up for health in self._public]
+        down, untried = states.count(False), states.count(None)
+        others = [words("{} down", down)] * bool(down) + [words("{} not tried yet", untried)] * bool(untried)
+        charging = sum(each.charger.charging is True for each in live)
+        facts = (
+            ("Accounts", len(self._accounts), ""),
+            (
+                "Chargers",
+                sum(len(_labels(account)) for account in self._accounts),
+                words("{} charging", charging),
+            ),
+            ("API endpoints", words("{} of {} up", states.count(True), len(states)), ", ".join(others)),
+            ("Ledger", words("On disk"), words("survives a restart"))
+            if ledger_persistent
+            else ("Ledger", words("In memory only"), words("a restart reads all history again")),
+        )
+        cards = (
+            f"<div><dt>{words(name)}</dt><dd>{value} <small>{note}</small></dd></div>"
+            for name, value, note in facts
+        )
+        return f'<dl class="summary">{"".join(cards)}</dl>'
+
+    # Accounts -------------------------------------------------------------------------------------
+
+    def _account_sections(self) -> str:
+        shown = self._accounts[:SHOWN]
+        shown += [each for each in self._accounts[SHOWN:] if each.account in self._view.unfolded]
+        foldable = len(self._accounts) > _UNFOLDED_ACCOUNTS
+        in_trouble = [position for position, account in enumerate(shown) if _down(account)][:_MOST_UNFOLDED]
+        sections = (
+            self._account(account, position, foldable=foldable and position not in in_trouble)
+            for position, account in enumerate(shown)
+        )
+        return "".join(sections) + self._more(len(self._accounts) - len(shown), "account")
+
+    def _account(self, account: Snapshot, position: int, *, foldable: bool) -> str:
+        words, name = self._words, account.account
+        down = _down(account)
+        if down:
+            state = _state("bad", "✕", words("{} down", escape(", ".join(down))))
+        elif account.tried:
+            state = _state("good", "✓", words("all endpoints up"))
         else:
-            accounts.append(snapshot)
-    unfolded = len(accounts) <= _UNFOLDED_ACCOUNTS
-    return Template(_template()).substitute(
-        version=escape(__version__),
-        links="".join(f'<li><a href="{escape(url)}">{text}</a></li>' for text, url in links.items()),
-        summary=_summary(accounts, public, ledger_persistent=ledger_persistent),
-        accounts="".join(_account(each, now_seconds, unfolded=unfolded) for each in accounts[:SHOWN]),
-        more=_more(len(accounts), "account"),
-        public=f"<details open>\n<summary><h2>Public endpoints</h2></summary>\n{_endpoints(public, now_seconds)}"
-        "</details>\n"
-        if public
-        else "",
-        now=_time(now_seconds),
-    )
+            state = _state("idle", "…", words("starting"))
+        heading = words("Account") if name is None else _name(name)
+        unfolded = not foldable
+        if foldable and name is not None:
+            unfolded = name in self._view.unfolded
+            url = escape(f"{self._view.toggled(name).query}#account-{position}")
+            heading = f'<a href="{url}" aria-expanded="{str(unfolded).lower()}">{heading}</a>'
+        content = self._content(account) if unfolded else ""
+        return (
+            f'<section id="account-{position}">\n<div class="head"><h2>{heading}</h2> {state}</div>\n'
+            f"{content}</section>\n"
+        )
+
+    def _content(self, account: Snapshot) -> str:
+        words, labels = self._words, _labels(account)
+        ids = {label: charger_id for charger_id, label in account.book.labels.items()} if account.book else {}
+        live = {each.label: each for each in account.chargers or ()}
+        last = {each.label: each for each in account.last_sessions}
+        chargers = "".join(
+            self._charger(account, label, ids.get(label), live.get(label), last.get(label))
+            for label in labels[:SHOWN]
+        )
+        chargers = chargers or f"<li>{words('No charger is known yet.')}</li>"
+        return (
+            f'<h3>{words("Chargers")}</h3>\n<ul class="chargers">{chargers}</ul>\n'
+            f"{self._more(len(labels) - SHOWN, 'charger')}{self._notices(account)}{self._months(account)}"
+            f"<h3>{words('API endpoints')}</h3>\n{self._endpoints(account.endpoints)}"
+            f"<h3>{words('History')}</h3>\n<p>{self._history(account)}</p>\n"
+        )
+
+    def _charger(
+        self,
+        account: Snapshot,
+        label: str,
+        charger_id: str | None,
+        live: LiveCharger | None,
+        last: EndedSession | None,
+    ) -> str:
+        """Return a charger; of one whose state is not known, or too old to be shown, only what the ledger has."""
+        words = self._words
+        charger = live.charger if live else None
+        facts: list[tuple[str, tuple[str, ...]]] = []
+        if live and charger and charger.charging:
+            power = None if live.power_watts is None else f"{words.figure(live.power_watts / 1000, 1)} kW"
+            facts.append((words("Power"), (power or words("unknown"),)))
+        if live and charger and (charger.session or charger.charging):
+            facts.append((words("Session"), self._session(live)))
+            facts.append((words("Vehicle"), (self._vehicle(live.vehicle, "unknown"),)))
+        if last:
+            facts.append((words("Last session"), self._last_session(last)))
+        if account.book and account.book.complete:
+            month = local_month(self._now_seconds)
+            sums = account.book.charger_months.get(charger_id or "")
+            known = sums if sums and sums.month == month else None
+            figures = (
+                self._figures(known.kwh_hundredths, known.credits_hundredths) if known else self._figures(0, 0)
+            )
+            facts.append((words.month(month).capitalize(), figures))
+        nickname = f'<p class="nickname">{_name(charger.nickname)}</p>' if charger and charger.nickname else ""
+        lines = "".join(
+            f"<div><dt>{name}</dt><dd>{'</dd> <dd>'.join(values)}</dd></div>" for name, values in facts
+        )
+        return (
+            f"<li><p><strong>{_name(label)}</strong> {self._charger_state(live)}</p>{nickname}"
+            f"{f'<dl>{lines}</dl>' if lines else ''}</li>\n"
+        )
+
+    def _charger_state(self, live: LiveCharger | None) -> str:
+        """Return one word: trouble goes first, then whether it charges, then whatever else the API says."""
+        status, charging = (live.charger.status, live.charger.charging) if live else (None, None)
+        if status in _OUT_OF_ORDER:
+            return _state("bad", "✕", self._words.status(status))
+        if charging:
+            return _state("busy", "⚡", self._words("charging"))
+        if status in _NO_NEWS and charging is not None:
+            return _state("idle", "○", self._words("idle"))
+        return _state("idle", "?", self._words.status(status or "unknown"))
+
+    def _session(self, live: LiveCharger) -> tuple[str, ...]:
+        session = live.charger.session
+        if session is None or session.kwh_hundredths is None:
+            return (self._words("unknown"),)
+        since = session.started_at_seconds
+        note = () if since is None else (self._words("since {}", self._words.moment(since)),)
+        return (f"{self._words.hundredths(session.kwh_hundredths)} kWh", *note)
+
+    def _last_session(self, last: EndedSession) -> tuple[str, ...]:
+        words = self._words
+        figures: tuple[str, ...] = (words("unknown"),)
+        if last.kwh_hundredths is not None:
+            figures = self._figures(last.kwh_hundredths, last.credits_hundredths)
+        span = words.span(last.started_at_seconds, last.ended_at_seconds)
+        return (*figures, span, self._vehicle(last.vehicle, "unknown vehicle"))
+
+    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> tuple[str, ...]:
+        words, pending = self._words, credits_hundredths is None
+        ere_credits = "credits not known yet" if pending else "{} ERE credits"
+        text = words(ere_credits, words.hundredths(credits_hundredths or 0))
+        return (f"{words.hundredths(kwh_hundredths)} kWh", text)
+
+    def _vehicle(self, vehicle: str, unknown: str) -> str:
+        return self._words(unknown) if vehicle == UNKNOWN_VEHICLE else _name(vehicle)
+
+    # Months and history ---------------------------------------------------------------------------
+
+    def _notices(self, account: Snapshot) -> str:
+        """Return what is wrong with the account's figures."""
+        words, book = self._words, account.book
+        if not book or not book.complete:
+            return ""
+        notices = []
+        if book.unreadable:
+            verb = "is" if book.unreadable == 1 else "are"
+            sessions = words.count(book.unreadable, "session")
+            notices.append(words("{} cannot be read, and {} missing from these figures.", sessions, verb))
+        named = [(book.labels.get(key, key), totals) for key, totals in book.charger_excess.items()]
+        excess = ", ".join(
+            f"{_name(name)}: {words.hundredths(value)} {unit}"
+            for name, totals in (*named, *book.vehicle_excess.items())
+            for value, unit in (
+                (totals.kwh_hundredths, "kWh"),
+                (totals.credits_hundredths, words("ERE credits")),
+            )
+            if value
+        )
+        if excess:
+            text = "Counters are held above the truth: {}. The command {} lets them fall."
+            notices.append(words(text, excess, "<code>joulo-exporter settle</code>"))
+        return "".join(f'<p class="notice">{notice}</p>\n' for notice in notices)
+
+    def _months(self, account: Snapshot) -> str:
+        """Return the figures of each month with a bar, the latest first: a chart that is a table, too."""
+        words, book = self._words, account.book
+        if not book or not book.months:
+            return ""
+        sums = {each.month: (each.kwh_hundredths, each.credits_hundredths) for each in book.months}
+        now = local_month(self._now_seconds)
+        most = max((kwh for kwh, _ in sums.values()), default=0)
+        rows = []
+        for month in _months_back(max(now, book.months[-1].month), book.months[0].month):
+            kwh, ere_credits = sums.get(month, (0, 0))
+            name = words.month(month).capitalize() + (f" <small>{words('so far')}</small>" if month == now else "")
+            width = f"{100 * kwh / most if most else 0:.1f}%"
+            bar = f'<svg aria-hidden="true"><rect width="{width}" height="100%"/></svg>'
+            rows.append(
+                f'<tr><th scope="row">{name}</th>'
+                f'<td><div class="bar">{bar}<span>{words.hundredths(kwh)}</span></div></td>'
+                f"<td>{words.hundredths(ere_credits)}</td></tr>\n"
+            )
+        heads = "".join(f'<th scope="col">{head}</th>' for head in (words("Month"), "kWh", words("ERE credits")))
+        note = words(
+            "A session counts in the month in which it began ({}). Credits follow once Joulo has them.",
+            words.zone(self._now_seconds),
+        )
+        return (
+            f'<h3>{words("Months")}</h3>\n<table class="months"><thead><tr>{heads}</tr></thead>\n'
+            f'<tbody>{"".join(rows)}</tbody></table>\n<p class="more">{note}</p>\n'
+        )
+
+    def _history(self, account: Snapshot) -> str:
+        words, book = self._words, account.book
+        count = words.count(book.sessions if book else 0, "session")
+        if book and book.back_to_seconds is not None:
+            count = words("{} since {}", count, words.time(book.back_to_seconds))
+        if not book or not book.complete:
+            return words("Being read: {} so far. The totals appear once it is complete.", count)
+        if not book.unreadable:
+            return words("Complete: {}.", count)
+        unreadable = words.count(book.unreadable, "session")
+        return words("Complete but for {} that cannot be read: {}.", unreadable, count)
+
+    # Endpoints ------------------------------------------------------------------------------------
+
+    def _public_section(self) -> str:
+        if not self._public:
+            return ""
+        heading = self._words("Public endpoints")
+        return (
+            f'<section>\n<div class="head"><h2>{heading}</h2></div>\n{self._endpoints(self._public)}</section>\n'
+        )
+
+    def _endpoints(self, endpoints: Iterable[EndpointHealth]) -> str:
+        # The roles keep it a table for screen readers where a narrow screen makes blocks of its rows.
+        columns = ("Endpoint", "State", "Last success", "Interval")
+        heads = "".join(f'<th scope="col" role="columnheader">{self._words(column)}</th>' for column in columns)
+        body = "".join(self._endpoint(health) for health in endpoints)
+        return (
+            f'<table class="endpoints" role="table"><thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
+            f'<tbody role="rowgroup">{body}</tbody></table>\n'
+        )
+
+    def _endpoint(self, health: EndpointHealth) -> str:
+        words = self._words
+        state, success = _state("idle", "…", words("not tried yet")), words("never")
+        if health.up is not None:
+            state = _state("good", "✓", words("up")) if health.up else _state("bad", "✕", words("down"))
+        if health.up is False and health.error:
+            state += f'<span class="error" lang="en">{escape(health.error)}</span>'
+        if health.succeeded_at_seconds is not None:
+            # 0 s for one that a corrected clock has put into the future.
+            age_s = int(max(0.0, self._now_seconds - health.succeeded_at_seconds))
+            age = words("{} ago", " ".join(words.duration(age_s).split()[:2]))
+            success = f'{words.time(health.succeeded_at_seconds)} <span class="age">{age}</span>'
+        cells = (("State", state), ("Last success", success), ("Interval", words.duration(health.interval_s)))
+        # One element in each cell: it is a grid of two columns on a narrow screen.
+        columns = "".join(
+            f'<td role="cell" data-column="{words(name)}"><div>{value}</div></td>' for name, value in cells
+        )
+        return f'<tr role="row"><th scope="row" role="rowheader">{escape(health.endpoint)}</th>{columns}</tr>\n'
+
+    def _more(self, count: int, noun: str) -> str:
+        noun = self._words(noun if count == 1 else f"{noun}s")
+        text = self._words("and {} more {}; the metrics have all.", count, noun)
+        return f'<p class="more">{text}</p>\n' if count > 0 else ""
 
 
-def _summary(accounts: Sequence[Snapshot], public: Sequence[EndpointHealth], *, ledger_persistent: bool) -> str:
-    live = [charger for account in accounts for charger in account.chargers or ()]
-    states = [health.up for account in accounts for health in account.endpoints] + [each.up for each in public]
-    down, untried = states.count(False), states.count(None)
-    others = [f"{down} down"] * bool(down) + [f"{untried} not tried yet"] * bool(untried)
-    facts = (
-        ("Accounts", len(accounts), ""),
-        (
-            "Chargers",
-            sum(len(_labels(account)) for account in accounts),
-            f"{sum(each.charger.charging is True for each in live)} charging",
-        ),
-        ("API endpoints", f"{states.count(True)} of {len(states)} up", ", ".join(others)),
-        ("Ledger", "On disk", "survives a restart")
-        if ledger_persistent
-        else ("Ledger", "In memory only", "a restart reads all history again"),
-    )
-    cards = (f"<div><dt>{name}</dt><dd>{value} <small>{note}</small></dd></div>" for name, value, note in facts)
-    return f'<dl class="summary">{"".join(cards)}</dl>'
+def _down(account: Snapshot) -> list[str]:
+    return [health.endpoint for health in account.endpoints if health.up is False]
 
 
 def _labels(account: Snapshot) -> Sequence[str]:
@@ -108,112 +417,18 @@ def _labels(account: Snapshot) -> Sequence[str]:
     return list(account.book.labels.values()) if account.book else ()
 
 
-def _account(account: Snapshot, now_seconds: float, *, unfolded: bool) -> str:
-    down = [health.endpoint for health in account.endpoints if health.up is False]
-    if down:
-        state = _state("bad", "✕", f"{', '.join(down)} down")
-    else:
-        state = _state("good", "✓", "all endpoints up") if account.tried else _state("idle", "…", "starting")
-    labels = _labels(account)
-    live = {each.label: each for each in account.chargers or ()}
-    chargers = "".join(_charger(label, live.get(label)) for label in labels[:SHOWN])
-    return (
-        f"<details{' open' if unfolded or down else ''}>\n"
-        f"<summary><h2>{_name(account.account or 'Account')}</h2> {state}</summary>\n"
-        f'<h3>Chargers</h3>\n<ul class="chargers">{chargers or "<li>No charger is known yet.</li>"}</ul>\n'
-        f"{_more(len(labels), 'charger')}"
-        f"<h3>API endpoints</h3>\n{_endpoints(account.endpoints, now_seconds)}"
-        f"<h3>History</h3>\n<p>{_history(account)}</p>\n</details>\n"
-    )
-
-
-def _charger(label: str, live: LiveCharger | None) -> str:
-    """Return a charger; of one whose state is not known, or too old to be shown, only the label."""
-    charger = live.charger if live else None
-    charging = charger.charging if charger else None
-    if charging is None:
-        state = _state("idle", "?", "unknown")
-    else:
-        state = _state("busy", "⚡", "charging") if charging else _state("idle", "○", "idle")
-    session = "none" if charging is False else "unknown"
-    if charger and charger.session and charger.session.kwh_hundredths is not None:
-        session = f"{charger.session.kwh_hundredths / 100:.2f} kWh"
-    nickname = f'<p class="nickname">{_name(charger.nickname)}</p>' if charger and charger.nickname else ""
-    status = (charger.status if charger else None) or "unknown"
-    return (
-        f"<li><p><strong>{_name(label)}</strong> {state}</p>{nickname}"
-        f"<dl><dt>Status</dt><dd>{escape(status)}</dd><dt>Session</dt><dd>{session}</dd></dl></li>\n"
-    )
-
-
-def _endpoints(endpoints: Iterable[EndpointHealth], now_seconds: float) -> str:
-    # The roles keep it a table for screen readers where a narrow screen makes blocks of its rows.
-    columns = ("Endpoint", "State", "Last success", "Interval")
-    heads = "".join(f'<th scope="col" role="columnheader">{column}</th>' for column in columns)
-    body = "".join(_endpoint(health, now_seconds) for health in endpoints)
-    return (
-        f'<table role="table"><thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
-        f'<tbody role="rowgroup">{body}</tbody></table>\n'
-    )
-
-
-def _endpoint(health: EndpointHealth, now_seconds: float) -> str:
-    state, success = _state("idle", "…", "not tried yet"), "never"
-    if health.up is not None:
-        state = _state("good", "✓", "up") if health.up else _state("bad", "✕", "down")
-    if health.up is False and health.error:
-        state += f'<span class="error">{escape(health.error)}</span>'
-    if health.succeeded_at_seconds is not None:
-        # 0 s for one that a corrected clock has put into the future.
-        age = " ".join(_duration(int(max(0.0, now_seconds - health.succeeded_at_seconds))).split()[:2])
-        success = f'{_time(health.succeeded_at_seconds)} <span class="age">{age} ago</span>'
-    cells = (("State", state), ("Last success", success), ("Interval", _duration(health.interval_s)))
-    # One element in each cell: it is a grid of two columns on a narrow screen.
-    columns = "".join(f'<td role="cell" data-column="{name}"><div>{value}</div></td>' for name, value in cells)
-    return f'<tr role="row"><th scope="row" role="rowheader">{escape(health.endpoint)}</th>{columns}</tr>\n'
-
-
-def _history(account: Snapshot) -> str:
-    book = account.book
-    sessions = book.sessions if book else 0
-    back = book.back_to_seconds if book else None
-    count = f"{sessions} {_plural('session', sessions)}{'' if back is None else f' since {_time(back)}'}"
-    if book and book.complete:
-        but = f" but for {book.unreadable} {_plural('session', book.unreadable)} that cannot be read"
-        excess = escape(", ".join(book.excess_texts()))
-        held = f" Counters are held above the truth: {excess}." if excess else ""
-        return f"Complete{but if book.unreadable else ''}: {count}.{held}"
-    return f"Being read: {count} so far. The totals appear once it is complete."
-
-
-def _more(total: int, noun: str) -> str:
-    count = total - SHOWN
-    return f'<p class="more">and {count} more {_plural(noun, count)}; the metrics have all.</p>\n' * (count > 0)
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
+def _months_back(last: str, first: str) -> list[str]:
+    """Return the months from the last back to the first, both such as ``2026-06``."""
+    months = [last]
+    while months[-1] > first:
+        year, number = map(int, months[-1].split("-"))
+        months.append(f"{year:04}-{number - 1:02}" if number > 1 else f"{year - 1:04}-12")
+    return months
 
 
 def _name(text: str) -> str:
     return f"<bdi>{escape(text)}</bdi>"
 
 
-def _state(kind: str, sign: str, words: str) -> str:
-    return f'<span class="state {kind}"><span aria-hidden="true">{sign}</span> {escape(words)}</span>'
-
-
-def _time(seconds: float) -> str:
-    """Return a Unix time in seconds as a ``<time>`` element in UTC."""
-    at = datetime.fromtimestamp(int(seconds), UTC)
-    return f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%Y-%m-%d %H:%M:%S} UTC</time>'
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration exactly, such as ``1 h 30 min`` or ``90.5 s`` below its smallest whole unit."""
-    words, rest = [], seconds
-    for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
-        if count:
-            words.append(f"{count:.0f} {unit}")
-    return " ".join([*words, f"{rest:g} s"] if rest or not words else words)
+def _state(kind: str, sign: str, html: str) -> str:
+    return f'<span class="state {kind}"><span aria-hidden="true">{sign}</span> {html}</span>'

@@ -18,9 +18,11 @@ from support.certificates import HASH, PASSWORD
 from support.processes import TOKEN, exporter, free_port, get, wait_for
 
 from joulo_exporter.simulator import Household, Scenario, serve
+from joulo_exporter.simulator.server import DEMO_TOKENS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
+FLEET = {f"customer {number}": f"joulo_{number}" for number in range(1, 31)}
 NICKNAME = '<img src=x onerror=alert(1)> & "Oprit"'
 SHORT_TEXTS = "[...document.querySelectorAll({!r})].map(element => element.innerText)"
 # Of each text the contrast with what is behind it, as WCAG 2.2 defines it; the page has plain colours only.
@@ -62,7 +64,8 @@ def household():
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = serve(MarkupHousehold(Scenario()))
+    tokens = dict.fromkeys((TOKEN, *FLEET.values()), DEMO_TOKENS[TOKEN])
+    server = serve(MarkupHousehold(Scenario()), tokens=tokens)
     yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result().url
     asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
     loop.call_soon_threadsafe(loop.stop)
@@ -78,6 +81,19 @@ def served(household, tmp_path_factory):
         url = f"http://127.0.0.1:{port}"
         wait_for("the history", lambda: b"\njoulo_history_complete 1.0\n" in get(f"{url}/metrics"))
         yield url
+
+
+@pytest.fixture(scope="module")
+def fleet(household, tmp_path_factory):
+    """The URL of an exporter of so many accounts that they are folded."""
+    folder, port = tmp_path_factory.mktemp("fleet"), free_port()
+    config = {
+        "accounts": [{"name": name, "token": token} for name, token in FLEET.items()],
+        "intervals": {"chargers": "1s", "sessions": "60s", "energy": "60s"},
+    }
+    (folder / "fleet.yml").write_text(json.dumps(config))
+    with exporter(folder, household, port, f"--config.file={folder / 'fleet.yml'}"):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -110,13 +126,14 @@ async def test_the_page_shows_the_values_of_the_metrics(page, served):
     assert await page.evaluate("document.title") == "joulo-exporter"
     assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
     assert await texts(page, ".chargers .state") == ["⚡ charging", "○ idle"]
-    status, session, *other = await texts(page, ".chargers dd")
-    assert (status, other) == ("online", ["online", "none"])
+    power, session, vehicle, *_ = await texts(page, ".chargers dt + dd")
+    assert re.fullmatch(r"unknown|\d+\.\d kW", power)
     assert before <= float(session.removesuffix(" kWh")) <= after
+    assert f'vehicle="{vehicle}"' in get(f"{served}/metrics").decode()
     assert (await texts(page, ".summary dd"))[:3] == ["1", "2\n1 charging", "3 of 3 up"]
-    assert await texts(page, "tbody th") == ["chargers", "sessions", "energy"]
-    assert await texts(page, "tbody .state") == ["✓ up"] * 3
-    assert (await texts(page, "details p"))[-1].startswith("Complete: ")
+    assert await texts(page, ".endpoints tbody th") == ["chargers", "sessions", "energy"]
+    assert await texts(page, ".endpoints .state") == ["✓ up"] * 3
+    assert (await texts(page, "section p"))[-1].startswith("Complete: ")
 
 
 async def test_the_freshness_is_that_of_the_moment(page, served):
@@ -181,7 +198,10 @@ async def test_links_lead_where_they_say(page, served, text, path, begins):
 async def test_nothing_is_wider_than_the_window(page, served, width):
     await page.look_like(width)
     await page.go(f"{served}/")
-    assert await page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
+    window, inside, content = await page.evaluate(
+        "[innerWidth, document.documentElement.clientWidth, document.documentElement.scrollWidth]"
+    )
+    assert (window, content) == (width, inside)  # a scroll bar takes some of the window
 
 
 @pytest.mark.parametrize("width", [400, 1280])
@@ -196,18 +216,92 @@ async def test_every_text_stands_out_from_what_is_behind_it(page, served, width,
     assert (max(map(int, re.findall(r"\d+", ground))) < 64) == (scheme == "dark")
 
 
-async def test_the_keyboard_reaches_every_link_and_folds_an_account(page, served):
-    await page.go(f"{served}/")
-    reached = []
-    for _ in range(4):
-        await page.send("Input.dispatchKeyEvent", type="keyDown", key="Tab", windowsVirtualKeyCode=9)
-        reached.append(await page.evaluate("document.activeElement.innerText.split('\\n')[0]"))
-    assert reached[:3] == ["Metrics", "Health", "Readiness"]
-    active = "[document.activeElement.tagName, document.activeElement.matches(':focus-visible')]"
-    assert await page.evaluate(active) == ["SUMMARY", True]
+async def press(page, key, code, text=""):
     for kind in ("keyDown", "keyUp"):
-        await page.send("Input.dispatchKeyEvent", type=kind, key="Enter", text="\r", windowsVirtualKeyCode=13)
-    assert await page.evaluate("document.querySelector('details').open") is False
+        await page.send("Input.dispatchKeyEvent", type=kind, key=key, text=text, windowsVirtualKeyCode=code)
+
+
+async def test_the_months_are_those_of_the_ledger(page, served):
+    """The bars' lengths are in proportion to the figures, and the sum is that of the chargers' months."""
+    await page.go(f"{served}/")
+    figures = [float(text) for text in await texts(page, ".months .bar span")]
+    widths = await page.evaluate("[...document.querySelectorAll('.bar rect')].map(bar => bar.getBBox().width)")
+    full = await page.evaluate("document.querySelector('.bar svg').clientWidth")
+    assert len(figures) == 13
+    assert full > 100
+    assert widths == pytest.approx([full * figure / max(figures) for figure in figures], abs=0.6)
+    this_month = [text.removesuffix(" kWh") for text in await texts(page, ".chargers dl div:last-child dt + dd")]
+    assert figures[0] == pytest.approx(sum(map(float, this_month)), abs=0.001)
+
+
+async def test_a_screen_reader_finds_the_figures_of_the_months_as_a_table(page, served):
+    await page.go(f"{served}/")
+    tree = (await page.send("Accessibility.getFullAXTree"))["nodes"]
+    roles = [node["role"]["value"] for node in tree if not node["ignored"]]
+    names = [node["name"]["value"] for node in tree if not node["ignored"] and "name" in node]
+    assert roles.count("table") == 2
+    assert {"Months", "kWh", "ERE credits", (await texts(page, ".months .bar span"))[-1]} <= {*names}
+    assert roles.count("rowheader") == 13 + 3
+
+
+async def test_in_dutch_for_a_browser_that_prefers_it(page, served):
+    await page.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": "nl-NL,nl;q=0.9,en;q=0.8"})
+    await page.go(f"{served}/")
+    assert await page.evaluate("document.documentElement.lang") == "nl"
+    assert await texts(page, ".chargers .state") == ["⚡ laadt", "○ in rust"]
+    assert (await texts(page, "h3"))[:2] == ["Laadpunten", "Maanden"]
+
+
+async def test_the_page_refreshes_itself_where_its_reader_is(page, served):
+    await page.look_like(400)
+    await page.go(f"{served}/")
+    before = await page.evaluate("document.querySelector('footer time').dateTime")
+    await page.evaluate("scrollTo(0, 600)")
+    page.forget()
+    await page.happened("Page.loadEventFired")
+    assert await page.evaluate("document.querySelector('footer time').dateTime") > before
+    assert await page.evaluate("scrollY") == 600
+    assert page.complaints() == []
+
+
+async def test_what_is_unfolded_outlives_a_refresh(page, fleet):
+    await page.go(f"{fleet}/")
+    assert await page.evaluate("document.querySelectorAll('h3').length") == 0
+    await page.click("customer 29")
+    await page.click("customer 30")
+    unfolded = "[...document.querySelectorAll('[aria-expanded=true]')].map(link => link.innerText)"
+    assert await page.evaluate(unfolded) == ["customer 29", "customer 30"]
+    seen = await page.evaluate("scrollY")
+    assert seen > 0  # the account that was clicked is in the window
+    page.forget()
+    await page.happened("Page.loadEventFired")
+    assert await page.evaluate(unfolded) == ["customer 29", "customer 30"]
+    assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"] * 2
+    assert await page.evaluate("scrollY") == seen
+    await page.click("customer 29")
+    assert await page.evaluate(unfolded) == ["customer 30"]
+
+
+async def test_a_page_whose_refresh_was_stopped_stands_still(page, served):
+    await page.go(f"{served}/")
+    await page.click("Stop refreshing")
+    assert await page.evaluate("document.querySelector('meta[http-equiv]')") is None
+    await page.click("Refresh by itself")
+    assert await page.evaluate("document.querySelector('meta[http-equiv]').content") == "5"
+
+
+async def test_the_keyboard_reaches_every_link_and_unfolds_an_account(page, fleet):
+    await page.go(f"{fleet}/")
+    reached = []
+    for _ in range(5):
+        await press(page, "Tab", 9)
+        reached.append(await page.evaluate("document.activeElement.innerText"))
+    assert reached == ["Metrics", "Health", "Readiness", "Stop refreshing", "customer 1"]
+    assert await page.evaluate("document.activeElement.matches(':focus-visible')") is True
+    page.forget()
+    await press(page, "Enter", 13, "\r")
+    await page.happened("Page.loadEventFired")
+    assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
 
 
 async def test_behind_tls_a_password_and_a_prefix(page, household, certificates, tmp_path):
@@ -224,7 +318,7 @@ async def test_behind_tls_a_password_and_a_prefix(page, household, certificates,
         await page.send("Security.setIgnoreCertificateErrors", ignore=True)
         await page.go(f"https://prometheus:{PASSWORD}@localhost:{port}/")
         assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
-        assert await page.evaluate("document.querySelectorAll('nav a').length") == 3
+        assert await page.evaluate("document.querySelectorAll('nav a').length") == 4
         assert page.complaints() == []
         await page.click("Metrics")
         there = urlsplit(await page.evaluate("location.href"))

@@ -16,7 +16,11 @@ from support.ledger_world import VEHICLES, Truth, World
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
 from joulo_exporter.ledger.book import by_charger, by_vehicle, read_book, totals_by_tag
-from joulo_exporter.models.charger import Charger, LiveSession
+from joulo_exporter.ledger.months import Month, recent_months
+from joulo_exporter.ledger.reader import LedgerReader
+from joulo_exporter.models.charger import Charger, LiveSession, Tags
+from joulo_exporter.models.tariffs import Tariffs
+from joulo_exporter.reports.sessions import GROUPS, Selection, Total, session_rows, totals_by
 
 FIGURES = Totals.__struct_fields__
 
@@ -142,10 +146,11 @@ class Exporter(World):
         self.check_each_session_counts_once(book)
         self.check_equals_a_new_reading(book)
         if book.complete:
+            self.check_months_are_those_of_the_report(book)
             self.check_nothing_is_missing()
             self.check_vehicles_within_chargers(book)
         else:
-            assert (book.chargers, book.vehicles) == ({}, {})
+            assert (book.chargers, book.vehicles, book.months, book.charger_months) == ({}, {}, (), {})
 
     def check_never_falls(self, book) -> None:
         by_label = {book.labels[charger_id]: shown for charger_id, shown in book.chargers.items()}
@@ -186,7 +191,19 @@ class Exporter(World):
             anew = read_book(connection, 1, VEHICLES, now_seconds, persistent=database.persistent)
         if now_seconds < self.latest_now_seconds:  # old news would be news again
             anew = msgspec.structs.replace(anew, ended=book.ended)
-        assert book == anew
+        assert msgspec.structs.replace(book, months=(), charger_months={}) == anew
+
+    def check_months_are_those_of_the_report(self, book) -> None:
+        """Sums that are kept while no ended session changes equal those of ``sessions --by=month``."""
+        recent = recent_months(self.rig.now_seconds)
+        with self.rig.database.transaction() as connection:
+            rows = list(session_rows(LedgerReader(connection), Tags({}, "show"), Tariffs(), Selection()))
+        totals = [total for total in totals_by(rows, "month") if total.name in recent]
+        assert book.months == tuple(month_of(total.name, total) for total in totals)
+        of_now = [row for row in rows if GROUPS["month"](row) == recent[-1]]
+        assert {book.labels.get(key, key): month for key, month in book.charger_months.items()} == {
+            total.name.removeprefix("home/"): month_of(recent[-1], total) for total in totals_by(of_now, "charger")
+        }
 
     def check_nothing_is_missing(self) -> None:
         counted = {session_id for session_id, withdrawn in self.stored("id, withdrawn") if not withdrawn}
@@ -223,6 +240,10 @@ class Exporter(World):
                     assert getattr(shown, name) == expected, (kind, key, name)
                     excess = getattr(book, f"{kind}_excess")[key]
                     assert getattr(excess, name) == expected - recount[key, name], (kind, key, name)
+
+
+def month_of(name: str, total: Total) -> Month:
+    return Month(name, total.kwh_hundredths, total.credits_hundredths)
 
 
 def flat(sums: dict[str, Totals]) -> Counter:

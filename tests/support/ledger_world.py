@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import zlib
 from collections import Counter
 
 from joulo_exporter.errors import ApiResponseError
@@ -170,7 +171,7 @@ class World:
     def answer(self, offset: int, sessions: list[Truth]) -> ApiResponse[SessionPage]:
         page = [s for s in sessions if s.listed][offset : offset + self.page_limit]
         readable = tuple(s.shown() for s in page if s.readable)
-        lost = tuple(int(s.id[1:]) for s in page if not s.readable)
+        lost = tuple(zlib.crc32(s.id.encode()) for s in page if not s.readable)
         malformed = ("malformed",) * len(lost)
         if malformed and not readable:
             raise ApiResponseError("every record of the answer is malformed")

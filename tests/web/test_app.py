@@ -2,6 +2,7 @@ import asyncio
 import dataclasses
 import gzip
 import logging
+import re
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -210,6 +211,32 @@ async def test_page(connect):
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
     assert f"<small>{__version__}</small>" in body
+
+
+@pytest.mark.parametrize(
+    ("accept_language", "language", "words"),
+    [(None, "en", "Stop refreshing"), ("nl-NL,nl;q=0.9,en;q=0.8", "nl", "Niet meer verversen")],
+)
+async def test_the_page_is_in_the_language_of_its_reader_and_no_cache_mixes_them(
+    connect, accept_language, language, words
+):
+    client = await connect()
+    headers = {"Accept-Language": accept_language} if accept_language else {}
+    async with client.get("/", headers=headers) as response:
+        assert response.headers["Content-Language"] == language
+        assert (response.headers["Vary"], response.headers["Cache-Control"]) == ("Accept-Language", "no-store")
+        body = await response.text()
+    assert f'<html lang="{language}">' in body
+    assert words in body
+
+
+async def test_the_url_says_which_accounts_are_unfolded_and_whether_the_page_refreshes(connect):
+    accounts = [Snapshot(name, ()) for name in ("a", "b&c", "d", "e")]
+    client = await connect(snapshots=lambda: accounts)
+    async with client.get("/?open=b%26c&open=nobody&refresh=off&open=e") as response:
+        body = await response.text()
+    assert re.findall('" aria-expanded="(true|false)"', body) == ["false", "true", "false", "true"]
+    assert "http-equiv" not in body
 
 
 async def test_page_with_text_that_no_encoding_has(connect):
@@ -473,7 +500,12 @@ async def links(client, path):
 
 async def test_links_are_those_that_people_see_behind_a_proxy_that_strips_its_path(connect):
     client = await connect(paths=web_paths("https://example.org/joulo", "/"))
-    assert await links(client, "/") == ["/joulo/metrics", "/joulo/-/healthy", "/joulo/-/ready"]
+    assert await links(client, "/") == [
+        "/joulo/metrics",
+        "/joulo/-/healthy",
+        "/joulo/-/ready",
+        "?refresh=off",
+    ]
     assert await status(client, "/metrics") == (200, None)
 
 

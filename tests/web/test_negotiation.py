@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format
+from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format, choose_language
 
 TEXT = Format.TEXT
 OPENMETRICS = Format.OPENMETRICS
@@ -247,3 +247,27 @@ def test_the_greater_weight_wins_wherever_it_stands(text_q, openmetrics_q):
     answers = {choose_format(",".join(pieces)), choose_format(",".join(reversed(pieces)))}
     if float(text_q) != float(openmetrics_q):
         assert answers == {TEXT if float(text_q) > float(openmetrics_q) else OPENMETRICS}
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("nl", "nl"),
+        ("NL-be", "nl"),
+        ("nl-NL,nl;q=0.9,en-US;q=0.8,en;q=0.7", "nl"),
+        ("en-US,en;q=0.9,nl;q=0.8", "en"),
+        ("de,nl;q=0.3,en;q=0.2", "nl"),
+        ("nl,en", "nl"),
+        ("en,nl", "en"),
+        ("nl;q=0", "en"),
+        ("en;q=0.1, nl;q=0", "en"),
+        ("de, *", "en"),
+        ("nlx", "en"),
+        ("nl_NL", "en"),
+        (";;q=,nl;q=x,,", "en"),
+    ],
+)
+def test_the_language_that_is_wanted_most(header, language):
+    assert choose_language(header, ("en", "nl")) == language

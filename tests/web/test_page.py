@@ -3,23 +3,42 @@
 import base64
 import hashlib
 import re
+import string
+import time
+from datetime import datetime
 from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.snapshots import TAG, Household, fixture, recorded, recorded_snapshot
+from support.command_line import run
+from support.ledger_rig import LedgerRig, finished, live
+from support.snapshots import DRIVEWAY, TAG, Household, fixture, recorded, recorded_snapshot
 
 from joulo_exporter import __version__
-from joulo_exporter.snapshot import EndpointHealth, Snapshot
-from joulo_exporter.web.page import content_security_policy, render_landing_page
+from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger.months import Month
+from joulo_exporter.models.charger import Tags
+from joulo_exporter.snapshot import EndpointHealth, Snapshot, last_sessions, live_chargers
+from joulo_exporter.web import page_texts
+from joulo_exporter.web.page import View, content_security_policy, render_landing_page, view_of
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
 SNAPSHOT = recorded_snapshot(account="home")
 ENDPOINT = SNAPSHOT.endpoints[0]
-LINKS = {"Metrics": "./metrics", "Docs": "https://docs.example/?a=1&b=2"}
+LINKS = {"Metrics": "./metrics", "Health": "https://docs.example/?a=1&b=2"}
 VOID = {"meta", "link"}
+
+
+@pytest.fixture(autouse=True)
+def amsterdam(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Amsterdam")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 class Reading(HTMLParser):
@@ -51,8 +70,8 @@ class Reading(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def html_of(*snapshots, links=LINKS, persistent=True):
-    return render_landing_page(snapshots, NOW, links, ledger_persistent=persistent)
+def html_of(*snapshots, links=LINKS, persistent=True, now_seconds=NOW, **view):
+    return render_landing_page(snapshots, now_seconds, links, ledger_persistent=persistent, view=View(**view))
 
 
 def read(*snapshots, **options):
@@ -68,49 +87,204 @@ def with_endpoint(**changes):
     return replace(SNAPSHOT, endpoints=(replace(ENDPOINT, **changes),))
 
 
-def with_charger(**changes):
+def with_charger(*, power_watts=None, vehicle="unknown", **changes):
     live = SNAPSHOT.chargers[0]
-    return replace(SNAPSHOT, chargers=(replace(live, charger=replace(live.charger, **changes)),))
+    live = replace(live, power_watts=power_watts, vehicle=vehicle, charger=replace(live.charger, **changes))
+    return replace(SNAPSHOT, chargers=(live,))
 
 
 def test_the_recorded_answers_in_words():
-    row = "✓ up2026-06-18 19:13:20 UTC 42 s ago"
+    row = "✓ up2026-06-18 21:13:20 CEST 19:13:20 UTC 42 s ago"
     assert read(SNAPSHOT).text == (
-        f"joulo-exporter joulo-exporter {__version__} MetricsDocs "
+        f"joulo-exporter joulo-exporter {__version__} MetricsHealthStop refreshing "
         "Accounts1 Chargers2 1 chargingAPI endpoints3 of 3 up LedgerOn disk survives a restart "
         "home ✓ all endpoints up "
-        "Chargers oprit ⚡ chargingOpritStatusonlineSession7.31 kWh "
-        "garage-achter ○ idleGarage achterStatusonlineSessionnone "
+        "Chargers oprit ⚡ chargingOpritPowerunknownSession7.31 kWh since 18 Jun 19:42Vehicleunknown"
+        "Last session41.08 kWh 13.67 ERE credits 16 Jun 21:05 \u2013 17 Jun 07:30 unknown vehicle"
+        "Jun 202648.39 kWh 16.10 ERE credits "
+        "garage-achter ○ idleGarage achterLast session18.40 kWh credits not known yet 15 Jun 10:00 \u2013 13:12 "
+        "unknown vehicleJun 202618.40 kWh 0.00 ERE credits "
+        "Months MonthkWhERE credits Jun 2026 so far66.7916.10 "
+        "A session counts in the month in which it began (CEST). Credits follow once Joulo has them. "
         f"API endpoints EndpointStateLast successIntervalchargers{row}1 min sessions{row}10 min energy{row}1 h "
-        "History Complete: 4 sessions since 2026-06-12 20:00:00 UTC. "
-        "As of 2026-06-18 19:14:02 UTC. Opening this page, or a scrape, sends no request to the API."
+        "History Complete: 4 sessions since 2026-06-12 22:00:00 CEST 20:00:00 UTC. "
+        "As of 2026-06-18 21:14:02 CEST 19:14:02 UTC. This page refreshes each 1 min. "
+        "Opening this page, or a scrape, sends no request to the API."
     )
+
+
+@pytest.mark.parametrize(
+    ("charging", "status", "word"),
+    [
+        (True, "online", "⚡ charging"),
+        (True, "charging", "⚡ charging"),
+        (True, None, "⚡ charging"),
+        (True, "offline", "✕ offline"),
+        (False, "online", "○ idle"),
+        (False, "charging", "○ idle"),
+        (False, None, "○ idle"),
+        (False, "unavailable", "✕ unavailable"),
+        (False, "finishing", "? finishing"),
+        (None, "online", "? online"),
+        (None, None, "? unknown"),
+    ],
+)
+def test_one_word_for_the_state_of_a_charger(charging, status, word):
+    text = read(with_charger(charging=charging, status=status, session=None)).text
+    assert f"Chargers oprit {word}Oprit" in text
+    assert "Status" not in text
+
+
+@pytest.mark.parametrize(
+    ("charging", "power_watts", "words"),
+    [
+        (True, 7360.0, "Power7.4 kWSession7.31 kWh"),
+        (True, 0.0, "Power0.0 kWSession7.31 kWh"),
+        (True, None, "PowerunknownSession7.31 kWh"),
+        (False, 0.0, "idleOpritSession7.31 kWh"),
+    ],
+)
+def test_power_is_that_of_a_charger_that_charges(charging, power_watts, words):
+    assert words in read(with_charger(charging=charging, power_watts=power_watts)).text
 
 
 @pytest.mark.parametrize(
     ("charging", "kwh_hundredths", "words"),
     [
-        (True, 742, "⚡ chargingOpritStatusonlineSession7.42 kWh"),
+        (True, 742, "Session7.42 kWh since 18 Jun 19:42"),
         (True, 0, "Session0.00 kWh"),
-        (True, None, "Sessionunknown"),
-        (False, 1205, "○ idleOpritStatusonlineSession12.05 kWh"),
-        (None, None, "? unknownOpritStatusonlineSessionunknown"),
+        (True, None, "SessionunknownVehicle"),
+        (False, 1205, "Session12.05 kWh"),
+        (None, None, "SessionunknownVehicle"),
     ],
 )
-def test_charging_and_the_energy_of_a_session(charging, kwh_hundredths, words):
+def test_energy_of_the_session_in_progress(charging, kwh_hundredths, words):
     session = replace(SNAPSHOT.chargers[0].charger.session, kwh_hundredths=kwh_hundredths)
     assert words in read(with_charger(charging=charging, session=session)).text
 
 
-def test_without_a_session_there_is_no_energy():
-    assert "Sessionnone" in read(with_charger(charging=False, session=None)).text
-    assert "Sessionunknown" in read(with_charger(charging=None, session=None)).text
+def test_without_a_session_there_is_none():
+    assert "Session" not in read(with_charger(charging=False, session=None)).text.replace("Last session", "")
+    assert "Sessionunknown" in read(with_charger(charging=True, session=None)).text
+
+
+def test_vehicles_are_those_of_the_configuration():
+    assert "Vehicle<b>kona</b>" in read(with_charger(vehicle="<b>kona</b>")).text
+    assert "Vehiclekona" in read(recorded_snapshot(vehicles={TAG: "kona"})).text
+    assert "17 Jun 07:30 kona" in read(recorded_snapshot(vehicles={TAG: "kona"})).text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kwh_hundredths": None}, "Last sessionunknown 16 Jun 21:05"),
+        ({"credits_hundredths": 0}, "41.08 kWh 0.00 ERE credits"),
+        ({"credits_hundredths": None}, "41.08 kWh credits not known yet"),
+        ({"started_at_seconds": None}, "13.67 ERE credits ended 17 Jun 07:30"),
+    ],
+)
+def test_the_last_session(changes, words):
+    last = [replace(last, **changes) for last in SNAPSHOT.last_sessions if last.label == "oprit"]
+    assert words in read(replace(SNAPSHOT, last_sessions=tuple(last))).text
 
 
 def test_chargers_whose_state_is_too_old_are_named_without_it():
     text = read(recorded().snapshot(stale=["chargers"])).text
     assert "Chargers2 0 charging" in text
-    assert "oprit ? unknownStatusunknownSessionunknown garage-achter ? unknown" in text
+    assert "oprit ? unknownLast session41.08 kWh" in text
+    assert "garage-achter ? unknownLast session18.40 kWh" in text
+
+
+# Months -------------------------------------------------------------------------------------------
+
+
+def at(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
+def with_months(*months, **of_chargers):
+    book = replace(SNAPSHOT.book, months=months, charger_months=of_chargers)
+    return replace(SNAPSHOT, book=book)
+
+
+def months_shown(html):
+    """Return width of the bar, energy and credits by month, as a screen reader comes to them."""
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', html, re.DOTALL)
+    return {
+        Reading(f"<p>{name}</p>").text: (
+            *re.findall(r'<rect width="([^"]*)"', cells),
+            *re.findall(r">([\d.,]+)<", cells),
+        )
+        for name, cells in rows
+    }
+
+
+def test_months_are_bars_with_figures_the_latest_first():
+    months = (Month("2025-12", 1000, 301), Month("2026-03", 4000, 0), Month("2026-05", 500, 167))
+    html = html_of(with_months(*months))
+    assert months_shown(html) == {
+        "Jun 2026 so far": ("0.0%", "0.00", "0.00"),
+        "May 2026": ("12.5%", "5.00", "1.67"),
+        "Apr 2026": ("0.0%", "0.00", "0.00"),
+        "Mar 2026": ("100.0%", "40.00", "0.00"),
+        "Feb 2026": ("0.0%", "0.00", "0.00"),
+        "Jan 2026": ("0.0%", "0.00", "0.00"),
+        "Dec 2025": ("25.0%", "10.00", "3.01"),
+    }
+    assert next(iter(months_shown(html))) == "Jun 2026 so far"
+    assert all(svg == {"aria-hidden": "true"} for svg in Reading(html).all("svg"))
+
+
+def test_months_without_energy_have_no_bar():
+    assert months_shown(html_of(with_months(Month("2026-06", 0, 0)))) == {
+        "Jun 2026 so far": ("0.0%", "0.00", "0.00")
+    }
+
+
+def test_there_are_no_months_without_a_session_nor_before_the_history_is_complete():
+    assert "Months" not in read(with_months()).text
+    text = read(Household().sessions(fixture("sessions") | {"limit": 4}).snapshot()).text
+    assert "Months" not in text
+    assert "Jun 2026" not in text
+
+
+def test_this_month_of_a_charger_is_local_and_begins_with_nothing():
+    june = with_months(Month("2026-06", 700, 0), **{DRIVEWAY: Month("2026-06", 700, 233)})
+    last_second, first_second = at("2026-06-30T23:59:59+02:00"), at("2026-07-01T00:00:00+02:00")
+    assert "Jun 20267.00 kWh 2.33 ERE credits garage" in read(june, now_seconds=last_second).text
+    assert "Jul 20260.00 kWh 0.00 ERE credits garage" in read(june, now_seconds=first_second).text
+    assert list(months_shown(html_of(june, now_seconds=first_second))) == ["Jul 2026 so far", "Jun 2026"]
+
+
+def test_figures_of_the_months_are_those_of_the_report(tmp_path, capsys, monkeypatch):
+    """One session over midnight at the end of a month, and one in each zone of the clock change."""
+    for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    rig = LedgerRig(tmp_path, name="")
+    rig.now_seconds = at("2026-04-01T00:10:00+02:00")
+    rig.chargers(live("now", "c1", started_at_seconds=at("2026-03-31T23:50:00+02:00"), kwh_hundredths=123))
+    rig.whole_walk(
+        [
+            finished("b", at_seconds=at("2026-03-29T03:00:00+02:00"), kwh_hundredths=2, credits_hundredths=1),
+            finished("a", at_seconds=at("2026-03-29T01:59:00+01:00"), kwh_hundredths=30),
+            finished("over", at_seconds=at("2026-02-28T23:00:00+01:00"), kwh_hundredths=4108,
+                     ended_at_seconds=at("2026-03-01T07:00:00+01:00"), credits_hundredths=1367),
+        ],
+        size=100,
+    )  # fmt: skip
+    book, tags = rig.book(), Tags({}, "show")
+    snapshot = Snapshot(None, (), book, live_chargers((), book, tags), last_sessions(book, tags))
+    rig.close()
+    status, out, _ = run(capsys, "sessions", "--by=month", "--format=csv", f"--storage.path={tmp_path}")
+    assert (status, out.splitlines()[1:]) == (0, ["2026-02,1,41.08,13.67", "2026-03,3,1.55,0.01"])
+    assert months_shown(html_of(snapshot, now_seconds=rig.now_seconds)) == {
+        "Apr 2026 so far": ("0.0%", "0.00", "0.00"),
+        "Mar 2026": ("3.8%", "1.55", "0.01"),
+        "Feb 2026": ("100.0%", "41.08", "13.67"),
+    }
+
+
+# Freshness ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -119,11 +293,11 @@ def test_chargers_whose_state_is_too_old_are_named_without_it():
         ({"up": None, "succeeded_at_seconds": None}, "chargers… not tried yetnever1 min"),
         (
             {"up": False, "error": "asked too often", "succeeded_at_seconds": NOW - 7300},
-            "chargers✕ downasked too often2026-06-18 17:12:22 UTC 2 h ago1 min",
+            "chargers✕ downasked too often2026-06-18 19:12:22 CEST 17:12:22 UTC 2 h ago1 min",
         ),
         ({"up": False, "succeeded_at_seconds": None}, "chargers✕ downnever1 min"),
-        ({"error": "an old failure"}, "chargers✓ up2026-06-18 19:13:20 UTC 42 s ago1 min"),
-        ({"succeeded_at_seconds": NOW + 5}, "chargers✓ up2026-06-18 19:14:07 UTC 0 s ago1 min"),
+        ({"error": "an old failure"}, "chargers✓ up2026-06-18 21:13:20 CEST 19:13:20 UTC 42 s ago1 min"),
+        ({"succeeded_at_seconds": NOW + 5}, "chargers✓ up2026-06-18 21:14:07 CEST 19:14:07 UTC 0 s ago1 min"),
         ({"succeeded_at_seconds": NOW - 59.9}, "59 s ago"),
         ({"succeeded_at_seconds": NOW - 60}, "1 min ago"),
         ({"succeeded_at_seconds": NOW - 3 * 86400 - 5}, "3 d ago"),
@@ -161,10 +335,19 @@ def test_what_cannot_be_read_and_what_is_held_too_high_are_shown():
     household.snapshot()
     text = read(household.sessions(page).snapshot()).text
     assert "Complete but for 2 sessions that cannot be read: 5 sessions since" in text
+    assert "2 sessions cannot be read, and are missing from these figures." in text
     assert (
         "Counters are held above the truth: oprit: 10.00 kWh, oprit: 6.33 ERE credits, "
-        "unknown: 10.00 kWh, unknown: 6.33 ERE credits."
+        "unknown: 10.00 kWh, unknown: 6.33 ERE credits. The command joulo-exporter settle lets them fall."
     ) in text
+
+
+def test_figures_without_a_fault_have_no_notice():
+    assert "notice" not in [attributes.get("class") for _, attributes in read(SNAPSHOT).tags]
+    assert (
+        "1 session cannot be read, and is missing"
+        in read(replace(SNAPSHOT, book=replace(SNAPSHOT.book, unreadable=1))).text
+    )
 
 
 def test_summary_counts_all_accounts():
@@ -190,14 +373,38 @@ def test_endpoints_of_no_account_stand_apart_and_are_counted():
     assert "Public endpoints" not in read(SNAPSHOT).text
 
 
+def fleet(count, **changes):
+    return [replace(SNAPSHOT, account=f"customer-{number}", **changes) for number in range(count)]
+
+
+def unfolded(reading):
+    """Return the names of the accounts that are unfolded, by their text."""
+    return re.findall(r"(customer-\d+) \S+ [\w, ]+? Chargers", reading.text)
+
+
 @pytest.mark.parametrize(("count", "shown", "more"), [(100, 100, ""), (101, 100, "and 1 more account;")])
 def test_of_many_accounts_the_first_hundred_are_shown(count, shown, more):
-    reading = read(*(replace(SNAPSHOT, account=f"customer-{number}") for number in range(count)))
-    assert len(reading.all("details")) == shown
+    reading = read(*fleet(count))
+    assert len(reading.all("section")) == shown
     assert "customer-99 " in reading.text
     assert "customer-100" not in reading.text
     assert more in reading.text
     assert (" more " in reading.text) == bool(more)
+
+
+def test_an_unfolded_account_is_shown_wherever_it_stands():
+    reading = read(*fleet(5000), unfolded=("customer-4711",))
+    assert len(reading.all("section")) == 101
+    assert unfolded(reading) == ["customer-4711"]
+    assert "and 4899 more accounts;" in reading.text
+
+
+def test_a_page_of_thousands_of_accounts_in_trouble_stays_small():
+    chargers = tuple(replace(SNAPSHOT.chargers[0], label=f"charger-{number}") for number in range(5))
+    down = fleet(5000, chargers=chargers, endpoints=(replace(ENDPOINT, up=False, error="timed out"),))
+    html = html_of(*down, unfolded=tuple(f"customer-{number}" for number in range(50, 60)))
+    assert len(unfolded(Reading(html))) == 20
+    assert len(html) < 250_000
 
 
 def test_of_many_chargers_the_first_hundred_are_shown():
@@ -209,13 +416,136 @@ def test_of_many_chargers_the_first_hundred_are_shown():
 
 
 def test_of_many_accounts_only_those_in_trouble_are_unfolded():
-    few, many = read(*[SNAPSHOT] * 3), read(SNAPSHOT, with_endpoint(up=False), SNAPSHOT, SNAPSHOT)
-    assert ["open" in attributes for attributes in few.all("details")] == [True, True, True]
-    assert ["open" in attributes for attributes in many.all("details")] == [False, True, False, False]
+    assert len(unfolded(read(*fleet(3)))) == 3
+    accounts = fleet(5)
+    accounts[1] = replace(accounts[1], endpoints=(replace(ENDPOINT, up=False),))
+    assert unfolded(read(*accounts)) == ["customer-1"]
+
+
+def folding_links(reading):
+    return {
+        attributes["href"]: attributes["aria-expanded"]
+        for attributes in reading.all("a")
+        if "aria-expanded" in attributes
+    }
+
+
+def test_links_unfold_and_fold_accounts_and_the_url_keeps_the_others():
+    reading = read(*fleet(4), unfolded=("customer-2", "customer-0"))
+    assert unfolded(reading) == ["customer-0", "customer-2"]
+    assert folding_links(reading) == {
+        "?open=customer-2#account-0": "true",
+        "?open=customer-2&open=customer-0&open=customer-1#account-1": "false",
+        "?open=customer-0#account-2": "true",
+        "?open=customer-2&open=customer-0&open=customer-3#account-3": "false",
+    }
+    assert folding_links(read(*fleet(3))) == {}
+
+
+def test_so_many_accounts_are_unfolded_and_then_the_first_ones_fold():
+    view = View(unfolded=tuple(f"customer-{number}" for number in range(10)))
+    assert view.toggled("customer-10").unfolded == tuple(f"customer-{number}" for number in range(1, 11))
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=12, unique=True),
+    st.booleans(),
+)
+def test_a_view_goes_through_its_url(names, refreshing):
+    view = view_of("nl", {"open": names, "refresh": [] if refreshing else ["off"]})
+    assert view == View("nl", tuple(names[-10:]), refreshing)
+    assert view_of("nl", parse_qs(view.query.removeprefix("?"), keep_blank_values=True)) == view
+
+
+@pytest.mark.parametrize(
+    ("intervals_s", "refresh_s"),
+    [((60, 600), "60"), ((600, 3600), "60"), ((0.5, 60), "5"), ((20, 60), "20"), ((), "60")],
+)
+def test_the_page_refreshes_itself_as_often_as_there_can_be_news(intervals_s, refresh_s):
+    health = tuple(EndpointHealth("chargers", interval_s) for interval_s in intervals_s)
+    reading = read(replace(SNAPSHOT, endpoints=health))
+    assert {"http-equiv": "refresh", "content": refresh_s} in reading.all("meta")
+
+
+def test_a_refresh_keeps_the_accounts_unfolded_and_can_be_stopped():
+    reading = read(*fleet(4), unfolded=("customer-2",))
+    assert {"http-equiv": "refresh", "content": "60; url=?open=customer-2"} in reading.all("meta")
+    assert reading.all("a")[2]["href"] == "?open=customer-2&refresh=off"
+    stopped = read(*fleet(4), unfolded=("customer-2",), refreshing=False)
+    assert "http-equiv" not in {name for attributes in stopped.all("meta") for name in attributes}
+    assert stopped.all("a")[2]["href"] == "?open=customer-2"
+    assert "Refresh by itself" in stopped.text
+    assert "refreshes each" not in stopped.text
+    assert all(parse_qs(urlsplit(url).query)["refresh"] == ["off"] for url in folding_links(stopped))
 
 
 def test_links():
-    assert [attributes["href"] for attributes in read(SNAPSHOT).all("a")] == list(LINKS.values())
+    assert [attributes["href"] for attributes in read(SNAPSHOT).all("a")] == [*LINKS.values(), "?refresh=off"]
+
+
+# Languages and zones ------------------------------------------------------------------------------
+
+
+def test_in_dutch():
+    excess = {DRIVEWAY: Totals(kwh_hundredths=1000)}
+    book = replace(SNAPSHOT.book, charger_excess=excess, unreadable=1, months=(Month("2026-03", 12345, 4115),))
+    reading = read(replace(SNAPSHOT, book=book), language="nl", links={"Metrics": "./metrics"})
+    text = reading.text
+    assert reading.all("html") == [{"lang": "nl"}]
+    for words in (
+        "MetricsNiet meer verversen Accounts1 Laadpunten2 1 aan het ladenAPI-endpoints3 van 3 werken",
+        "RegisterOp schijf overleeft een herstart home ✓ alle endpoints werken Laadpunten oprit ⚡ laadt",
+        "VermogenonbekendLaadbeurt7,31 kWh sinds 18 jun 19:42AutoonbekendVorige laadbeurt41,08 kWh 13,67 ERE's",
+        "1 laadbeurt niet te lezen: deze cijfers zijn zonder.",
+        "Tellers staan boven de waarheid: oprit: 10,00 kWh. De opdracht joulo-exporter settle laat ze zakken.",
+        "Mrt 2026123,4541,15",
+        "Geschiedenis Volledig, op 1 laadbeurt na die niet te lezen zijn: 4 laadbeurten sinds 2026-06-12 22:00:00",
+        "energy✓ werkt2026-06-18 21:13:20 CEST 19:13:20 UTC 42 s geleden1 u",
+        "Stand van 2026-06-18 21:14:02 CEST 19:14:02 UTC. Deze pagina ververst elke 1 min.",
+    ):
+        assert words in text
+
+
+def test_both_languages_have_a_place_for_the_same_values():
+    for english, dutch in page_texts.DUTCH.items():
+        places = [
+            [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+            for text in (english, dutch)
+        ]
+        assert len(places[1]) <= len(places[0]), english
+
+
+@pytest.mark.parametrize(
+    ("zone", "local"),
+    [
+        ("UTC", "As of 2026-06-18 19:14:02 UTC. This"),
+        ("Nowhere/AtAll", "As of 2026-06-18 19:14:02 UTC. This"),
+        ("Europe/London", "As of 2026-06-18 20:14:02 BST 19:14:02 UTC. This"),
+        ("JLO-9:45", "As of 2026-06-19 04:59:02 JLO 2026-06-18 19:14:02 UTC. This"),
+        ("<+03>-3", "As of 2026-06-18 22:14:02 +03 19:14:02 UTC. This"),
+    ],
+)
+def test_times_are_local_with_their_zone_and_in_utc(monkeypatch, zone, local):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    assert local in read(SNAPSHOT).text
+    assert {"datetime": "2026-06-18T19:14:02Z"} in read(SNAPSHOT).all("time")
+
+
+def test_a_session_over_the_clock_change():
+    last = replace(
+        SNAPSHOT.last_sessions[0],
+        label="oprit",
+        started_at_seconds=at("2026-10-25T02:30:00+02:00"),
+        ended_at_seconds=at("2026-10-25T02:45:00+01:00"),
+    )
+    reading = read(replace(SNAPSHOT, last_sessions=(last,)))
+    assert "25 Oct 02:30 \u2013 02:45" in reading.text
+    assert {"datetime": "2026-10-25T02:30:00+02:00"} in reading.all("time")
+    assert {"datetime": "2026-10-25T02:45:00+01:00"} in reading.all("time")
+
+
+# Safety and accessibility -------------------------------------------------------------------------
 
 
 def test_no_tag_is_on_it():
@@ -225,7 +555,7 @@ def test_no_tag_is_on_it():
 def test_nothing_is_fetched_and_nothing_runs():
     reading = read(SNAPSHOT)
     tags = {tag for tag, _ in reading.tags}
-    assert tags.isdisjoint({"script", "img", "iframe", "form", "object", "base", "svg"})
+    assert tags.isdisjoint({"script", "img", "iframe", "form", "object", "base"})
     assert [attributes["href"].split(",")[0] for attributes in reading.all("link")] == ["data:image/svg+xml"]
     for _, attributes in reading.tags:
         assert "style" not in attributes
@@ -244,7 +574,7 @@ def test_accessibility_basics():
     assert reading.all("html") == [{"lang": "en"}]
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in reading.all("meta")
     headings = [tag for tag, _ in reading.tags if re.fullmatch(r"h\d", tag)]
-    assert headings == ["h1", "h2", "h3", "h3", "h3"]
+    assert headings == ["h1", "h2", "h3", "h3", "h3", "h3"]
     assert all(attributes["scope"] in {"col", "row"} for attributes in reading.all("th"))
     assert {"header", "main", "footer", "nav"} <= {tag for tag, _ in reading.tags}
 
@@ -254,7 +584,8 @@ def read_with(text):
     charger = replace(live.charger, nickname=text, status=text)
     health = EndpointHealth(text, 60.0, up=False, error=text)
     snapshot = Snapshot(text, (health,), chargers=(replace(live, label=text, charger=charger),))
-    return read(snapshot, links={"Link": f"https://docs.example/{text}"})
+    snapshots = [snapshot, *fleet(3)]  # which fold, and so have a link with the name
+    return read(*snapshots, links={"Metrics": f"https://docs.example/{text}"}, unfolded=(text,))
 
 
 # A carriage return and NUL are changed by HTML itself, and an empty name has its own words.
@@ -278,7 +609,7 @@ def test_any_text_stays_text(text):
     assert [tag for tag, _ in reading.tags] == [tag for tag, _ in harmless.tags]
     assert [set(attributes) for _, attributes in reading.tags] == [set(a) for _, a in harmless.tags]
     assert "".join(reading.texts) == "".join(harmless.texts).replace("harmless", text)
-    assert reading.all("a")[-1]["href"] == f"https://docs.example/{text}"
+    assert reading.all("a")[0]["href"] == f"https://docs.example/{text}"
 
 
 def luminance(colour):
@@ -303,3 +634,9 @@ LIGHT, DARK = (
 def test_colours_have_the_contrast_of_wcag_aa(colours, name):
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast(colours[name], colours[f"{name}-ground"]) >= 4.5
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_bars_have_the_contrast_of_wcag_graphics(colours):
+    assert ".bar rect { fill: var(--busy); }" in STYLE
+    assert contrast(colours["busy"], colours["card-ground"]) >= 3
