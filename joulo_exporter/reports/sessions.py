@@ -87,6 +87,10 @@ class SessionRow(msgspec.Struct, frozen=True):
     counts_for_ere: bool | None = None
     tariff: Tariff | None = None
     """The one of the day on which it began, local time."""
+    corrected_at_seconds: float | None = None
+    """When the exporter learnt last that figures which were final had changed; ``None`` where it never did."""
+    first_kwh_hundredths: int | None = None
+    """Of a corrected session: the energy that was final first."""
 
     @property
     def cost_cents(self) -> int | None:
@@ -155,6 +159,8 @@ def _row(
         credits_hundredths=session.credits_hundredths,
         tariff=tariff,
         counts_for_ere=None if session.counts_for_ere is None else bool(session.counts_for_ere),
+        corrected_at_seconds=session.corrected_at_seconds,
+        first_kwh_hundredths=None if session.corrected_at_seconds is None else session.first_kwh_hundredths,
     )
 
 
@@ -357,6 +363,8 @@ _FIELDS: dict[str, Callable[[SessionRow], object]] = {
     "ere_credits": lambda row: figure(row.credits_hundredths),
     "counts_for_ere": attrgetter("counts_for_ere"),
     "cost_euros": lambda row: figure(row.cost_cents),
+    "corrected_at": lambda row: moment(row.corrected_at_seconds),
+    "first_kwh": lambda row: figure(row.first_kwh_hundredths),
 }
 _TOTAL_FIELDS: dict[str, Callable[[Total], object]] = {
     "sessions": attrgetter("sessions"),

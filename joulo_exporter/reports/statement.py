@@ -100,6 +100,11 @@ class Statement(msgspec.Struct, frozen=True):
                 totals.setdefault(row.tariff, Total("tariff")).add(row)
         return sorted(totals.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
 
+    @property
+    def corrected(self) -> list[SessionRow]:
+        """Return the sessions that were corrected after they were final."""
+        return [row for row in self.rows if row.corrected_at_seconds is not None]
+
     def mid_certified(self, row: SessionRow) -> bool | None:
         """Return whether the meter of a session's charger has an MID certificate."""
         mine = (row.account, row.charger_id)
@@ -108,7 +113,7 @@ class Statement(msgspec.Struct, frozen=True):
         )
 
     def summary(self) -> Iterator[str]:
-        """Yield a line with the totals, and one for each kind of session that is not in them."""
+        """Yield a line with the totals, and one for each kind of session to look at."""
         total = self.total
         kwh, euros = hundredths_text(total.kwh_hundredths), hundredths_text(total.cost_cents)
         yield f"statement: {count_text(total.sessions)}, {kwh} kWh, {euros} euros"
@@ -116,6 +121,7 @@ class Statement(msgspec.Struct, frozen=True):
             (self.in_progress, "still in progress: not on it"),
             (_without_energy(self), "without a known energy: no kWh and no cost"),
             (_without_tariff(self), "without a tariff: no price and no cost"),
+            (len(self.corrected), "corrected by Joulo after the end: marked"),
         ):
             if count:
                 yield f"statement: {count_text(count)} {why}"
@@ -213,6 +219,8 @@ def _as_csv(statement: Statement, _language: str) -> Iterator[str]:
         "kwh": lambda row: figure(row.kwh_hundredths),
         "euro_per_kwh": lambda row: _price(row.tariff),
         "cost_euros": lambda row: figure(row.cost_cents),
+        "corrected_at": lambda row: moment(row.corrected_at_seconds),
+        "first_kwh": lambda row: figure(row.first_kwh_hundredths),
     }
     return csv_text(fields, statement.rows, line_end="\r\n")
 
@@ -224,6 +232,8 @@ def _as_json(statement: Statement, _language: str) -> Iterator[str]:
         "kwh_hundredths": attrgetter("kwh_hundredths"),
         "euro_per_kwh": lambda row: _price(row.tariff),
         "cost_cents": attrgetter("cost_cents"),
+        "corrected_at": lambda row: moment(row.corrected_at_seconds),
+        "first_kwh_hundredths": attrgetter("first_kwh_hundredths"),
     }
     content = {
         "made_at": moment(statement.made_at_seconds),
@@ -241,6 +251,7 @@ def _as_json(statement: Statement, _language: str) -> Iterator[str]:
         "sessions_in_progress": statement.in_progress,
         "sessions_without_energy": _without_energy(statement),
         "sessions_without_tariff": _without_tariff(statement),
+        "sessions_corrected": len(statement.corrected),
         "ledger": [_ledger_record(ledger) for ledger in statement.ledgers],
     }
     yield msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
@@ -270,10 +281,12 @@ def _ledger_record(ledger: LedgerState) -> dict[str, object]:
         "account": ledger.account,
         "complete": known.complete,
         "sessions": known.sessions,
+        "unreadable": known.unreadable,
         "since": moment(known.back_to_seconds),
         "compared_in_full_at": moment(known.read_in_full_at_seconds),
         "sessions_asked_at": moment(ledger.sessions_at_seconds),
         "chargers_asked_at": moment(ledger.chargers_at_seconds),
+        "corrections_since": moment(known.corrections_since_seconds),
     }
 
 
@@ -315,12 +328,25 @@ _WORDS = {
     "kwh": ("kWh", "kWh"),
     "cost": ("Cost €", "Kosten €"),
     "total": ("Total", "Totaal"),
+    "corrections": ("Corrected sessions", "Gecorrigeerde sessies"),
+    "noticed": ("Correction seen", "Correctie gezien"),
+    "first_kwh": ("kWh at first", "kWh eerst"),
+    "corrected": (
+        "* Changed by Joulo after the end of the session: {}.",
+        "* Door Joulo gewijzigd na het einde van de sessie: {}.",
+    ),
+    "uncorrected": (
+        "No session is known to have been changed by Joulo after its end.",
+        "Van geen sessie is bekend dat Joulo die na het einde heeft gewijzigd.",
+    ),
+    "since": (" Changes are noted since {}.", " Wijzigingen worden bijgehouden sinds {}."),
     "none": ("No sessions in this period.", "Geen sessies in deze periode."),
     "notes": ("About this statement", "Over dit overzicht"),
     "complete": (
-        "The ledger has the whole history of Joulo: {} since {}{}.",
-        "De administratie bevat de hele historie van Joulo: {} sinds {}{}.",
+        "The ledger has the whole history of Joulo{}: {} since {}{}.",
+        "De administratie bevat de hele historie van Joulo{}: {} sinds {}{}.",
     ),
+    "unreadable": (" but for {} without an id or energy", ", op {} zonder id of energie na"),
     "compared": (", compared in full on {}", ", volledig vergeleken op {}"),
     "incomplete": (
         "The ledger is not complete yet: {} so far. Sums on this statement can be too low.",
@@ -403,9 +429,11 @@ class _Page:
             yield from self._tariffs()
         yield f"<h2>{words['list']}</h2>\n"
         yield from self._sessions() if self._statement.rows else (f"<p>{words['none']}</p>\n",)
+        yield from self._corrections()
         yield f"<h2>{words['notes']}</h2>\n<ul>\n"
         for note, missing in self._notes():
-            yield f'<li class="{"missing" if missing else ""}">{_escaped(note)}</li>\n'
+            css = ' class="missing"' if missing else ""
+            yield f"<li{css}>{_escaped(note)}</li>\n"
         yield "</ul>\n</body>\n</html>\n"
 
     def _head(self) -> Iterator[tuple[str, str]]:
@@ -464,9 +492,24 @@ class _Page:
         yield self._sum("", self._statement.total, "sum whole")
         yield "</table>\n"
 
+    def _corrections(self) -> Iterator[str]:
+        if not self._statement.corrected:
+            return
+        yield f"<h2>{self._words['corrections']}</h2>\n<table>\n"
+        yield self._table_head("start", "charger", "noticed", "first_kwh", "kwh")
+        for row in self._statement.corrected:
+            yield _row(
+                _cell(self._time(row.started_at_seconds), "time"),
+                _cell(self._label(row.account, row.charger)),
+                _cell(self._time(row.corrected_at_seconds), "time"),
+                _cell(self._figure(row.first_kwh_hundredths), "figure"),
+                _cell(self._figure(row.kwh_hundredths), "figure"),
+            )
+        yield "</table>\n"
+
     def _line(self, row: SessionRow) -> str:
         return _row(
-            _cell(self._time(row.started_at_seconds), "time"),
+            _cell(self._time(row.started_at_seconds) + (" *" if row.corrected_at_seconds else ""), "time"),
             _cell(self._end(row), "time"),
             _cell(self._label(row.account, row.charger)),
             _cell(self._mid(self._statement.mid_certified(row)), "word"),
@@ -486,7 +529,10 @@ class _Page:
         statement, words = self._statement, self._words
         for ledger in statement.ledgers:
             account = f"{ledger.account}: " if statement.named else ""
-            yield account + self._completeness(ledger.completeness), not ledger.completeness.complete
+            yield (
+                account + self._completeness(ledger.completeness),
+                bool(not ledger.completeness.complete or ledger.completeness.unreadable),
+            )
             asked = ledger.sessions_at_seconds
             late = asked is None or asked < statement.to_seconds
             sentence = words["never"] if asked is None else words["asked"].format(self._moment(asked))
@@ -500,8 +546,17 @@ class _Page:
         ):
             if count:
                 yield words[name].format(self._count(count)), True
+        yield self._correction_note(), bool(statement.corrected)
         yield words["rounding"], False
         yield words["began"], False
+
+    def _correction_note(self) -> str:
+        """Return how many sessions were corrected, and from when on that is known of every account."""
+        corrected, words = self._statement.corrected, self._words
+        note = words["corrected"].format(self._count(len(corrected))) if corrected else words["uncorrected"]
+        since = [ledger.completeness.corrections_since_seconds for ledger in self._statement.ledgers]
+        known = [moment for moment in since if moment is not None]
+        return note + (words["since"].format(self._moment(max(known))) if known else "")
 
     def _completeness(self, known: Completeness) -> str:
         if not known.complete:
@@ -509,12 +564,13 @@ class _Page:
         since = _DASH if known.back_to_seconds is None else self._day(local_time(known.back_to_seconds).date())
         read = known.read_in_full_at_seconds
         compared = "" if read is None else self._words["compared"].format(self._moment(read))
-        return self._words["complete"].format(self._count(known.sessions), since, compared)
+        unreadable = self._words["unreadable"].format(self._count(known.unreadable)) if known.unreadable else ""
+        return self._words["complete"].format(unreadable, self._count(known.sessions), since, compared)
 
     # Words and figures
 
     def _table_head(self, *columns: str) -> str:
-        figures = {"kwh", "price", "cost"}
+        figures = {"kwh", "first_kwh", "price", "cost"}
         cells = (f'<th class="{"figure" if name in figures else ""}">{self._words[name]}</th>' for name in columns)
         return f"<thead><tr>{''.join(cells)}</tr></thead>\n"
 

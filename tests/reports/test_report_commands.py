@@ -131,7 +131,7 @@ def test_no_session_leaves_the_form_whole(ledger, capsys):
     (head,) = run(capsys, *none, "--format=csv")[1].splitlines()
     assert head == (
         "session_id,charger,charger_id,nickname,vehicle,id_tag,started_at,ended_at,in_progress,duration_seconds,"
-        "kwh,ere_credits,counts_for_ere"
+        "kwh,ere_credits,counts_for_ere,corrected_at,first_kwh"
     )
     assert run(capsys, *none)[1].splitlines()[-1].split() == ["total", "0", "sessions", "0.00", "0.00"]
 

@@ -108,13 +108,34 @@ def test_what_is_not_priced_or_not_listed_is_said(ledger, capsys):
         "joulo-exporter: statement: 1 session still in progress: not on it",
         "joulo-exporter: statement: 1 session without a known energy: no kWh and no cost",
         "joulo-exporter: statement: 1 session without a tariff: no price and no cost",
+        "joulo-exporter: statement: 1 session corrected by Joulo after the end: marked",
     ]
     for said in (
         "Zonder tarief, en daarom zonder prijs en kosten: 1 sessie.",
         "Zonder bekende energie, en daarom zonder kosten: 1 sessie.",
         "Nog bezig, en daarom niet op dit overzicht: 1 sessie.",
+        (
+            "* Door Joulo gewijzigd na het einde van de sessie: 1 sessie. "
+            "Wijzigingen worden bijgehouden sinds 20 november 2026 23:00 CET."
+        ),
+        (
+            "De administratie bevat de hele historie van Joulo, op 1 sessie zonder id of energie na: "
+            "11 sessies sinds 31 december 2025, volledig vergeleken op 1 december 2026 09:00 CET."
+        ),
     ):
         assert f'<li class="missing">{said}</li>' in out
+
+
+def test_a_corrected_session_is_marked_with_its_first_energy(ledger, capsys):
+    cells = cells_of(statement(capsys, ledger, *YEAR))
+    assert [row[0] for row in cells if row[0].endswith("*")] == ["2026-06-02 18:00 CEST *"]
+    assert ["2026-06-02 18:00 CEST", "oprit", "2026-12-01 09:00 CET", "20.00", "18.50"] in cells
+    made = json.loads(statement(capsys, ledger, *YEAR, "--format=json"))
+    assert made["sessions_corrected"] == 1
+    assert made["ledger"][0]["corrections_since"] == "2026-11-20T23:00:00+01:00"
+    page = statement(capsys, ledger, "--from=2026-07")
+    assert "<li>No session is known to have been changed by Joulo after its end. Changes are noted since" in page
+    assert "Corrected sessions" not in page
 
 
 def test_an_agreed_price_stands_in_for_every_tariff(ledger, capsys):
