@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.reports.history import CHARGING, HISTORIES, AccountHistory, Quantity, Series, values_at
+from joulo_exporter.reports.history import (
+    CHARGING,
+    HISTORIES,
+    POWER,
+    POWER_HISTORY,
+    AccountHistory,
+    Quantity,
+    Series,
+    values_at,
+)
 from joulo_exporter.reports.text import completeness_text, hundredths_text, ledger_of
 
 if TYPE_CHECKING:
@@ -42,6 +51,8 @@ class Backfill(msgspec.Struct, frozen=True):
     from_seconds: float | None = None
     to_seconds: float | None = None
     """The first moment that is too late. The values of the present are left out then."""
+    constant_power: bool = False
+    """Whether the power of each session is known to be constant, as only that of a simulator is."""
 
 
 def backfill(
@@ -85,7 +96,8 @@ def _history(reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -
 def _exposition(
     histories: list[AccountHistory], wanted: Backfill, progress: Callable[[float], None]
 ) -> Iterator[str]:
-    plan = [(family, quantity, list(_each(histories, family, quantity))) for family, quantity in HISTORIES]
+    metrics = (*HISTORIES, POWER_HISTORY) if wanted.constant_power else HISTORIES
+    plan = [(family, quantity, list(_each(histories, family, quantity))) for family, quantity in metrics]
     count = sum(len(series) for _, _, series in plan)
     done = 0
     for family, quantity, all_series in plan:
@@ -111,7 +123,7 @@ def _lines(
 ) -> Iterator[str]:
     start = f"{family.name}{_label_text(series.labels | dict(wanted.labels))} "
     samples = _samples(quantity, series, wanted)
-    if quantity is not CHARGING:  # its timeline on the dashboard shows a gap where there is no sample
+    if quantity not in {CHARGING, POWER}:  # their panels show a gap where there is no sample
         samples = _needed(samples, round(wanted.step_s * 1000))
     first_ms = None
     end_ms = round(wanted.now_seconds * 1000)

@@ -51,6 +51,12 @@ class Charge(msgspec.Struct, frozen=True):
         return self.kwh_hundredths * (moment_ms - self.start_ms) // (self.end_ms - self.start_ms)
 
     @property
+    def mean_watts(self) -> int:
+        """Return the mean power from start to end."""
+        duration_ms = self.end_ms - self.start_ms
+        return self.kwh_hundredths * 36_000_000 // duration_ms if duration_ms else 0
+
+    @property
     def rank(self) -> tuple[int, int]:
         """Return the order of finished sessions: by their end, then by their start."""
         if self.finish is None:
@@ -100,6 +106,7 @@ FINISHED_SECONDS = Quantity(
 )
 CHARGING = Quantity(Kind.MOMENT, 0, during=lambda _charge, _moment: 1)
 SESSION_KWH = Quantity(Kind.MOMENT, 2, during=Charge.kwh_hundredths_at)
+POWER = Quantity(Kind.MOMENT, 0, during=lambda charge, _moment: charge.mean_watts)
 LAST_KWH = Quantity(Kind.LAST, 2, _of_finish(lambda finish: finish.kwh_hundredths))
 LAST_CREDITS = Quantity(Kind.LAST, 2, _of_finish(lambda finish: finish.credits_hundredths))
 LAST_START = Quantity(Kind.LAST, 9, _of_finish(lambda finish: finish.started_ns))
@@ -125,6 +132,9 @@ HISTORIES: tuple[tuple[Family, Quantity], ...] = tuple(
     (family, _QUANTITIES[family.name]) for family in FAMILIES if family.name in _QUANTITIES
 )
 """The metrics that have a history, in the order in which they are served."""
+
+POWER_HISTORY = next((family, POWER) for family in FAMILIES if family.name == "joulo_charger_power_watts")
+"""The ledger keeps no power: it has a history only where every session is known to have a constant one."""
 
 
 def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -267,7 +277,7 @@ class AccountHistory:
             last = self._last[charger_id]
             return None if last is None else quantity.after(last)
         charger = self._live.get(charger_id)
-        if charger is None:
+        if charger is None or quantity is POWER:
             return None
         if quantity is CHARGING:
             return None if charger.charging is None else int(charger.charging)

@@ -29,16 +29,22 @@ _NEWEST_FIRST = attrgetter("started_at_seconds", "id")
 class Household:
     """Chargers, their past and their present."""
 
-    def __init__(self, scenario: Scenario | None = None, clock: Callable[[], float] = time.time) -> None:
-        """Start the household now.
+    def __init__(
+        self,
+        scenario: Scenario | None = None,
+        clock: Callable[[], float] = time.time,
+        start_seconds: int | None = None,
+    ) -> None:
+        """Start the household.
 
         Args:
             scenario: size, history, cadence and seed; the default is two chargers with 18 months of history.
             clock: gives Unix seconds. It is read here once, for the start; later only by the server.
+            start_seconds: the start of a household that goes on, Unix seconds; now if ``None``.
         """
         self.scenario = scenario or Scenario()
         self.clock = clock
-        self.start_seconds = math.floor(clock())
+        self.start_seconds = math.floor(clock()) if start_seconds is None else start_seconds
         self._chargers = chargers_of(self.scenario)
         self._nicknames = {charger.id: charger.nickname for charger in self._chargers}
         self._timelines = {
