@@ -51,7 +51,7 @@ _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _SESSION_COLUMNS = (
     "s.id, s.charger_id, s.charger_nickname, s.started_at, s.ended_at, s.kwh_hundredths, "
     "s.credits_hundredths, s.id_tag, s.live_at, s.awaits_tag, s.end_is_final, NULLIF(s.counts_for_ere, -1), "
-    "s.corrected_at, s.first_kwh_hundredths"
+    "s.corrected_at, CASE WHEN s.corrected_at IS NOT NULL THEN s.first_kwh_hundredths END"
 )
 
 

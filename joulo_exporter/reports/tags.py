@@ -17,7 +17,6 @@ from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag
 from joulo_exporter.reports.text import (
     UNKNOWN,
     Cells,
-    Column,
     count_text,
     hundredths_text,
     local_day,
@@ -34,13 +33,7 @@ if TYPE_CHECKING:
 _NO_TAG = "(none)"
 _HIDDEN = "(hidden)"
 
-_COLUMNS = (
-    Column("TAG"),
-    Column("VEHICLE"),
-    Column("SESSIONS", right=True),
-    Column("KWH", right=True),
-    Column("LAST USE"),
-)
+_COLUMNS = ("TAG", "VEHICLE", "SESSIONS", "KWH", "LAST USE")
 
 _EVCC_HEAD = """\
 # For evcc.yaml. To be completed: `template`, where it says offline, is a car without an online account;
@@ -107,7 +100,7 @@ def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[
         tags: how tags are shown.
         named: whether accounts have names, which are shown then.
     """
-    columns = (Column("ACCOUNT"), *_COLUMNS) if named else _COLUMNS
+    columns = ("ACCOUNT", *_COLUMNS) if named else _COLUMNS
     return table(columns, lambda: (_cells(report, tags, named=named) for report in reports))
 
 

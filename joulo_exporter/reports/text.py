@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
@@ -10,8 +11,6 @@ import zoneinfo
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,17 +76,6 @@ def local_text(unix_seconds: float, *, separator: str = " ") -> str:
     return local_time(unix_seconds).isoformat(sep=separator, timespec="seconds")
 
 
-def local_month(unix_seconds: float) -> str:
-    """Return the month of a moment, such as ``2026-06``."""
-    return local_time(unix_seconds).strftime("%Y-%m")
-
-
-def local_quarter(unix_seconds: float) -> str:
-    """Return the quarter of a moment, such as ``2026-Q2``."""
-    moment = local_time(unix_seconds)
-    return f"{moment:%Y}-Q{(moment.month + 2) // 3}"
-
-
 def local_day(unix_seconds: float) -> str:
     """Return the day of a moment, such as ``2026-06-17``."""
     return local_time(unix_seconds).strftime("%Y-%m-%d")
@@ -140,40 +128,29 @@ def _moment(text: str) -> datetime:
 # Tables -------------------------------------------------------------------------------------------
 
 _GAP = "  "
+_FIGURES = {"DURATION", "SESSIONS", "KWH", "CREDITS", "COST"}
+"""Columns whose cells stand at their right edge."""
 
 Cells = tuple[str, ...]
 
 
-class Column(msgspec.Struct, frozen=True):
-    """One column of a table."""
-
-    title: str
-    right: bool = False
-    """Whether its figures stand at its right edge."""
-
-
-def table(columns: tuple[Column, ...], lines: Callable[[], Iterable[Cells]]) -> Iterator[str]:
+def table(columns: Iterable[str], lines: Callable[[], Iterable[Cells]]) -> Iterator[str]:
     """Yield the lines of a table, its head first, with columns aligned over all of them.
 
     Args:
-        columns: from left to right.
+        columns: their titles, from left to right.
         lines: gives the lines, the same each time: they are read twice, so that none has to be kept.
     """
-    head = tuple(column.title for column in columns)
+    head = tuple(columns)
     widths = [_width(title) for title in head]
     for cells in lines():
         widths = [max(width, _width(printable(cell))) for width, cell in zip(widths, cells, strict=True)]
-    yield _line(columns, widths, head)
-    for cells in lines():
-        yield _line(columns, widths, cells)
-
-
-def _line(columns: tuple[Column, ...], widths: list[int], cells: Cells) -> str:
-    parts = (
-        _aligned(printable(cell), width, right=column.right)
-        for column, width, cell in zip(columns, widths, cells, strict=True)
-    )
-    return _GAP.join(parts).rstrip() + "\n"
+    for cells in itertools.chain([head], lines()):
+        parts = (
+            _aligned(printable(cell), width, right=title in _FIGURES)
+            for title, width, cell in zip(head, widths, cells, strict=True)
+        )
+        yield _GAP.join(parts).rstrip() + "\n"
 
 
 def printable(text: str) -> str:
@@ -190,13 +167,8 @@ def _aligned(text: str, width: int, *, right: bool) -> str:
 
 def _width(text: str) -> int:
     """Return the number of columns of a terminal that the text takes: wide characters take two, marks none."""
-    return sum(_character_width(character) for character in text)
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+    visible = [each for each in text if unicodedata.category(each) not in {"Mn", "Me", "Cf"}]
+    return len(visible) + sum(unicodedata.east_asian_width(each) in {"W", "F"} for each in visible)
 
 
 # Completeness of the ledger -----------------------------------------------------------------------

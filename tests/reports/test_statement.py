@@ -7,9 +7,11 @@ import io
 import json
 import os
 import re
+import tomllib
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from html import unescape
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,11 @@ from support.ledger_rig import LedgerRig, finished, history_of, live, page_of
 from support.statement_history import NOW, at_home, known_ledger, local
 
 from joulo_exporter import __version__
+from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.models.tariffs import Tariff, Tariffs
+from joulo_exporter.reports import STATEMENT_FORMATS
 from joulo_exporter.reports.sessions import Selection, SessionRow
-from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement
+from joulo_exporter.reports.statement import Statement
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 DASH = "\N{EN DASH}"
@@ -62,6 +66,15 @@ def test_known_history_gives_the_golden_statement(ledger, capsys, name, argument
     if "RENEW_GOLDEN" in os.environ:
         golden.write_bytes(out.encode())
     assert out == golden.read_bytes().decode()
+
+
+def test_both_languages_have_the_same_words():
+    text = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
+    english, dutch = tomllib.loads(text).values()
+    assert english.keys() == dutch.keys()
+    assert {name: words.count("{}") for name, words in english.items()} == {
+        name: words.count("{}") for name, words in dutch.items()
+    }
 
 
 def test_each_session_has_the_tariff_of_the_day_on_which_it_began(ledger, capsys):
@@ -289,14 +302,16 @@ def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
     assert shown[-1][-1] in {f"{exact:.2f}".replace(".", ","), DASH}
     for row, cost in zip(rows, column, strict=True):
         if cost:
-            price = row.kwh_hundredths * row.tariff.euro_per_kwh / 100
+            price = row.session.kwh_hundredths * row.tariff.euro_per_kwh / 100
             assert Decimal(cost) == price.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def _row(number, began_seconds, kwh_hundredths, vehicle, tariffs):
-    return SessionRow(
-        account="", session_id=f"s{number}", charger="oprit", charger_id="c1", nickname="", vehicle=vehicle,
-        id_tag="", began_seconds=began_seconds, started_at_seconds=began_seconds,
-        ended_at_seconds=began_seconds + 3600, in_progress=False, kwh_hundredths=kwh_hundredths,
-        credits_hundredths=None, tariff=tariffs.of(vehicle, datetime.fromtimestamp(began_seconds, UTC).date()),
+    session = RecordedSession(
+        id=f"s{number}", charger_id="c1", charger_nickname=None, started_at_seconds=began_seconds,
+        ended_at_seconds=began_seconds + 3600, kwh_hundredths=kwh_hundredths, credits_hundredths=None, id_tag=None,
+        live_at_seconds=None, awaits_tag=0, end_is_final=True, counts_for_ere=None, corrected_at_seconds=None,
+        first_kwh_hundredths=None, next_start_seconds=None,
     )  # fmt: skip
+    tariff = tariffs.of(vehicle, datetime.fromtimestamp(began_seconds, UTC).date())
+    return SessionRow("", session, "oprit", vehicle, "", tariff)
