@@ -102,27 +102,6 @@ def test_a_hundred_thousand_sessions_in_less_than_two_seconds_of_work():
     assert time.process_time() - before < 2
 
 
-@pytest.mark.parametrize(
-    ("make", "named", "wrong"),
-    [
-        (Scenario, "chargers", {"chargers": 0}),
-        (Scenario, "chargers", {"chargers": 51}),
-        (Scenario, "history_days", {"history_days": -1}),
-        (Scenario, "history_sessions", {"history_sessions": -1}),
-        (Scenario, "history_sessions", {"history_days": 1, "history_sessions": 2000}),
-        (Cadence, "session_s", {"session_s": (0, 5)}),
-        (Cadence, "session_s", {"session_s": (9, 5)}),
-        (Cadence, "pause_s", {"pause_s": (-1, 5)}),
-        (Cadence, "sync_s", {"sync_s": 0}),
-        (Cadence, "credits_delay_s", {"credits_delay_s": -1}),
-        (Cadence, "time_lapse", {"time_lapse": 0}),
-    ],
-)
-def test_an_impossible_scenario_is_refused(make, named, wrong):
-    with pytest.raises(ValueError, match=named):
-        make(**wrong)
-
-
 # Live -------------------------------------------------------------------------------------------
 
 
