@@ -27,6 +27,8 @@ from joulo_exporter.reports.text import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.models.tag import Tags
     from joulo_exporter.models.tariffs import Tariff, Tariffs
@@ -65,6 +67,11 @@ class SessionRow(msgspec.Struct, frozen=True):
     """As the configuration lets it be shown."""
     tariff: Tariff | None
     """The one of the day on which it began, local time."""
+
+    @property
+    def began(self) -> datetime:
+        """Return when it began, or the known time that is nearest to that, in this machine's time zone."""
+        return local_time(self.session.began_seconds)
 
     @property
     def in_progress(self) -> bool:
@@ -169,19 +176,10 @@ def total_of(rows: Iterable[SessionRow], name: str = "total") -> Total:
     return total
 
 
-def _began(row: SessionRow, form: str) -> str:
-    return local_time(row.session.began_seconds).strftime(form)
-
-
-def _quarter(row: SessionRow) -> str:
-    began = local_time(row.session.began_seconds)
-    return f"{began:%Y}-Q{(began.month + 2) // 3}"
-
-
 GROUPS: dict[str, Callable[[SessionRow], str]] = {
-    "month": lambda row: _began(row, "%Y-%m"),
-    "quarter": _quarter,
-    "year": lambda row: _began(row, "%Y"),
+    "month": lambda row: f"{row.began:%Y-%m}",
+    "quarter": lambda row: f"{row.began:%Y}-Q{(row.began.month + 2) // 3}",
+    "year": lambda row: f"{row.began:%Y}",
     "vehicle": attrgetter("vehicle"),
     "charger": lambda row: f"{row.account}/{row.charger}" if row.account else row.charger,
 }
@@ -210,10 +208,6 @@ def figure(hundredths: int | None) -> msgspec.Raw | None:
     return None if hundredths is None else msgspec.Raw(hundredths_text(hundredths).encode())
 
 
-def _counts_for_ere(row: SessionRow) -> bool | None:
-    return None if row.session.counts_for_ere is None else bool(row.session.counts_for_ere)
-
-
 FIELDS: Fields[SessionRow] = {
     "account": attrgetter("account"),
     "session_id": attrgetter("session.id"),
@@ -228,11 +222,12 @@ FIELDS: Fields[SessionRow] = {
     "duration_seconds": lambda row: None if row.duration_s is None else round(row.duration_s),
     "kwh": lambda row: figure(row.session.kwh_hundredths),
     "ere_credits": lambda row: figure(row.session.credits_hundredths),
-    "counts_for_ere": _counts_for_ere,
+    "counts_for_ere": lambda row: {0: False, 1: True, None: None}[row.session.counts_for_ere],
     "cost_euros": lambda row: figure(row.cost_cents),
     "corrected_at": lambda row: moment(row.session.corrected_at_seconds),
     "first_kwh": lambda row: figure(row.session.first_kwh_hundredths),
 }
+_TOTAL_TITLES = ("SESSIONS", "KWH", "CREDITS", "COST")
 _TOTAL_FIELDS: Fields[Total] = {
     "sessions": attrgetter("sessions"),
     "kwh": lambda total: figure(total.kwh_hundredths),
@@ -241,20 +236,14 @@ _TOTAL_FIELDS: Fields[Total] = {
 }
 
 
-def _start(row: SessionRow) -> str | None:
-    start = row.session.started_at_seconds
-    return None if start is None else local_text(start)
-
-
-def _end(row: SessionRow) -> str | None:
-    end = row.session.ended_at_seconds
-    return ("in progress" if row.in_progress else None) if end is None else local_text(end)
+def _local(seconds: float | None) -> str | None:
+    return None if seconds is None else local_text(seconds)
 
 
 _COLUMNS: Fields[SessionRow] = {
     "ACCOUNT": attrgetter("account"),
-    "START": _start,
-    "END": _end,
+    "START": lambda row: _local(row.session.started_at_seconds),
+    "END": lambda row: "in progress" if row.in_progress else _local(row.session.ended_at_seconds),
     "DURATION": lambda row: None if row.duration_s is None else duration_text(row.duration_s),
     "CHARGER": FIELDS["charger"],
     "NICKNAME": FIELDS["nickname"],
@@ -268,10 +257,7 @@ _COLUMNS: Fields[SessionRow] = {
 _TOTAL_COLUMNS: Fields[Total] = {
     "START": attrgetter("name"),
     "END": lambda total: count_text(total.sessions),
-    "SESSIONS": _TOTAL_FIELDS["sessions"],
-    "KWH": _TOTAL_FIELDS["kwh"],
-    "CREDITS": _TOTAL_FIELDS["ere_credits"],
-    "COST": _TOTAL_FIELDS["cost_euros"],
+    **dict(zip(_TOTAL_TITLES, _TOTAL_FIELDS.values(), strict=True)),
 }
 
 
@@ -288,8 +274,7 @@ def report(rows: Rows, form: str, *, by: str | None, named: bool, priced: bool) 
         named: whether accounts have names, which are shown then.
         priced: whether there are tariffs, and so a column of costs.
     """
-    hidden = {"account", "ACCOUNT"} if not named else set()
-    hidden |= {"cost_euros", "COST"} if not priced else set()
+    hidden = {*(() if named else ("account", "ACCOUNT")), *(() if priced else ("cost_euros", "COST"))}
     if form == "table":
         return _group_table(rows(), by, hidden) if by else _table(rows, hidden)
     text_of = csv_text if form == "csv" else _json_text
@@ -327,7 +312,7 @@ def _total_cells(total: Total, columns: Iterable[str]) -> Cells:
 
 def _group_table(rows: Iterable[SessionRow], by: str, hidden: set[str]) -> Iterator[str]:
     rows = list(rows)
-    columns = [name for name in ("SESSIONS", "KWH", "CREDITS", "COST") if name not in hidden]
+    columns = [name for name in _TOTAL_TITLES if name not in hidden]
     lines = [(each.name, *_total_cells(each, columns)) for each in (*totals_by(rows, by), total_of(rows))]
     return table((by.upper(), *columns), lambda: lines)
 

@@ -59,7 +59,7 @@ def parse_from(text: str) -> float:
     Raises:
         ValueError: it is none of these.
     """
-    return _parsed(text, 0)
+    return _parsed(text)[0]
 
 
 def parse_to(text: str) -> float:
@@ -68,7 +68,31 @@ def parse_to(text: str) -> float:
     Raises:
         ValueError: it is none of these.
     """
-    return _parsed(text, 1)
+    return _parsed(text)[1]
+
+
+def _parsed(text: str) -> tuple[float, float]:
+    """Return the two edges of a span; of a moment they are the same."""
+    try:
+        begin, end = (edge if edge.tzinfo else edge.astimezone() for edge in _edges(text))
+        return begin.timestamp(), end.timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}") from None
+
+
+def _edges(text: str) -> tuple[datetime, datetime]:
+    match = _DATE.fullmatch(text)
+    if match is None:
+        if not _MOMENT.fullmatch(text):
+            raise ValueError(text)
+        return (moment := datetime.fromisoformat(text)), moment
+    year, month, day = (None if part is None else int(part) for part in match.groups())
+    first = datetime(year or 0, month or 1, day or 1)  # noqa: DTZ001 -- local time, which astimezone() adds
+    if day is not None:
+        return first, first + timedelta(days=1)
+    if month is not None:
+        return first, (first + timedelta(days=31)).replace(day=1)
+    return first, first.replace(year=first.year + 1)
 
 
 def local_text(unix_seconds: float, *, separator: str = " ") -> str:
@@ -93,36 +117,6 @@ def _zone() -> tuple[str, bool]:
 def local_time(unix_seconds: float) -> datetime:
     """Return a moment in this machine's time zone."""
     return datetime.fromtimestamp(unix_seconds, UTC).astimezone()
-
-
-def _parsed(text: str, edge: int) -> float:
-    """Return the first (0) or second (1) edge of a span, or the moment."""
-    try:
-        span = _span(text)
-        moment = span[edge] if span else _moment(text)
-        return (moment.astimezone() if moment.tzinfo is None else moment).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}") from None
-
-
-def _span(text: str) -> tuple[datetime, datetime] | None:
-    """Return the beginnings of a year, month or day and of the next one; ``None`` for other texts."""
-    match = _DATE.fullmatch(text)
-    if match is None:
-        return None
-    year, month, day = (None if part is None else int(part) for part in match.groups())
-    first = datetime(year or 0, month or 1, day or 1)  # noqa: DTZ001 -- local time, which astimezone() adds
-    if day is not None:
-        return first, first + timedelta(days=1)
-    if month is not None:
-        return first, (first + timedelta(days=31)).replace(day=1)
-    return first, first.replace(year=first.year + 1)
-
-
-def _moment(text: str) -> datetime:
-    if not _MOMENT.fullmatch(text):
-        raise ValueError(text)
-    return datetime.fromisoformat(text)
 
 
 # Tables -------------------------------------------------------------------------------------------
