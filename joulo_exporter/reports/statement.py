@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from joulo_exporter.reports.sessions import Selection
 
 
+_REMARKS = {
+    "in_progress": "still in progress: not on it",
+    "without_energy": "without a known energy: no kWh and no cost",
+    "without_tariff": "without a tariff: no price and no cost",
+    "corrected": "corrected by Joulo after the end: marked",
+}
+
+
 class StatementCharger(msgspec.Struct, frozen=True):
     """A charger of the statement, as ``/chargers`` described it last."""
 
@@ -95,16 +103,6 @@ class Statement(msgspec.Struct, frozen=True):
         return sorted(totals.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
 
     @property
-    def without_energy(self) -> int:
-        """Return the number of sessions whose energy is not known."""
-        return sum(row.session.kwh_hundredths is None for row in self.rows)
-
-    @property
-    def without_tariff(self) -> int:
-        """Return the number of sessions that began before any tariff."""
-        return sum(row.tariff is None for row in self.rows)
-
-    @property
     def corrected(self) -> list[SessionRow]:
         """Return the sessions that were corrected after they were final."""
         return [row for row in self.rows if row.session.corrected_at_seconds is not None]
@@ -116,19 +114,24 @@ class Statement(msgspec.Struct, frozen=True):
             (each.mid_certified for each in self.chargers if mine == (each.account, each.charger_id)), None
         )
 
+    @property
+    def remarkable(self) -> dict[str, int]:
+        """Return the number of sessions to look at, by the reason."""
+        return {
+            "in_progress": self.in_progress,
+            "without_energy": sum(row.session.kwh_hundredths is None for row in self.rows),
+            "without_tariff": sum(row.tariff is None for row in self.rows),
+            "corrected": len(self.corrected),
+        }
+
     def summary(self) -> Iterator[str]:
         """Yield a line with the totals, and one for each kind of session to look at."""
         total = total_of(self.rows)
         kwh, euros = hundredths_text(total.kwh_hundredths), hundredths_text(total.cost_cents)
         yield f"statement: {count_text(total.sessions)}, {kwh} kWh, {euros} euros"
-        for count, why in (
-            (self.in_progress, "still in progress: not on it"),
-            (self.without_energy, "without a known energy: no kWh and no cost"),
-            (self.without_tariff, "without a tariff: no price and no cost"),
-            (len(self.corrected), "corrected by Joulo after the end: marked"),
-        ):
+        for reason, count in self.remarkable.items():
             if count:
-                yield f"statement: {count_text(count)} {why}"
+                yield f"statement: {count_text(count)} {_REMARKS[reason]}"
 
 
 def make_statement(
@@ -242,10 +245,7 @@ def as_json(statement: Statement) -> Iterator[str]:
         "months": [{"month": each.name, **_sums(each)} for each in totals_by(statement.rows, "month")],
         "quarters": [{"quarter": each.name, **_sums(each)} for each in totals_by(statement.rows, "quarter")],
         "total": _sums(total_of(statement.rows)),
-        "sessions_in_progress": statement.in_progress,
-        "sessions_without_energy": statement.without_energy,
-        "sessions_without_tariff": statement.without_tariff,
-        "sessions_corrected": len(statement.corrected),
+        **{f"sessions_{reason}": count for reason, count in statement.remarkable.items()},
         "ledger": [
             {
                 "account": ledger.account,

@@ -141,18 +141,14 @@ class _Page:
             account = f"{ledger.account}: " if statement.named else ""
             for fact, missing in self._ledger_facts(ledger):
                 yield account + fact, missing
-        for name, count in (
-            ("in_progress", statement.in_progress),
-            ("no_energy", statement.without_energy),
-            ("no_tariff", statement.without_tariff),
-        ):
-            if count:
-                yield words[name].format(self._count(count)), True
-        corrected = len(statement.corrected)
         since = [ledger.completeness.corrections_since_seconds for ledger in statement.ledgers]
         noted = words["since"].format(self._moment(max(known))) if (known := list(filter(None, since))) else ""
-        name = "corrected" if corrected else "uncorrected"
-        yield words[name].format(self._count(corrected)) + noted, corrected > 0
+        remarkable = statement.remarkable
+        for reason, count in remarkable.items():
+            if count:
+                yield words[reason].format(self._count(count)) + noted * (reason == "corrected"), True
+        if not remarkable["corrected"]:
+            yield words["uncorrected"] + noted, False
         yield words["rounding"], False
         yield words["began"], False
 
