@@ -4,9 +4,9 @@ import time
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.command_line import printed
 from support.ledger_rig import LedgerRig, finished
 
-from joulo_exporter.cli import main
 from joulo_exporter.models import Charger
 from joulo_exporter.models.tag import Tags, normal_tag
 from joulo_exporter.reports.history import HISTORIES, POWER
@@ -17,8 +17,7 @@ VEHICLES = {normal_tag("04A1B2C3D4E580"): "tesla"}
 
 
 @pytest.mark.parametrize("account", [None, "home"])
-def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, monkeypatch, account):
-    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, account):
     household = Household(Scenario(history_days=60))
     now = time.time()
     rig = LedgerRig(tmp_path, name=account or "", vehicles=VEHICLES)
@@ -32,10 +31,10 @@ def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, monkeypatch, 
     (tmp_path / "exporter.yml").write_text(f"{accounts}vehicles: {{04A1B2C3D4E580: tesla}}\n")
 
     flags = [f"--config.file={tmp_path / 'exporter.yml'}", f"--storage.path={tmp_path}", "--step=6h"]
-    assert main(["backfill", *flags]) == 0
+    out = printed(capsys, "backfill", *flags)
 
     last = {}
-    for family in text_string_to_metric_families(capsys.readouterr().out):
+    for family in text_string_to_metric_families(out):
         for sample in family.samples:
             last[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
     tags = Tags(VEHICLES, "show")
@@ -55,17 +54,16 @@ def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, monkeypatch, 
     assert len(served) == 2 * 9 + with_credits + 2 * 3
 
 
-def test_a_session_that_cannot_be_read_is_no_zero_at_the_end(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+def test_a_session_that_cannot_be_read_is_no_zero_at_the_end(tmp_path, capsys):
     rig = LedgerRig(tmp_path, name="")
     rig.now_seconds = time.time()
     rig.chargers(Charger("c1", slug="c1", charging=True, session_unreadable=True))
     rig.whole_walk([finished("a", at_seconds=rig.now_seconds - 86_400, kwh_hundredths=100)], size=100)
     rig.book()
     rig.close()
-    assert main(["backfill", f"--storage.path={tmp_path}", "--step=1h"]) == 0
+    out = printed(capsys, "backfill", f"--storage.path={tmp_path}", "--step=1h")
     ends = {}
-    for line in capsys.readouterr().out.splitlines():
+    for line in out.splitlines():
         if not line.startswith("#"):
             series, _, moment = line.split()
             ends[series.partition("{")[0]] = float(moment)
@@ -73,8 +71,7 @@ def test_a_session_that_cannot_be_read_is_no_zero_at_the_end(tmp_path, capsys, m
 
 
 @pytest.mark.parametrize(("refreshes", "kwh"), [(1, 0.0), (2, 1.0)])
-def test_a_session_whose_tag_may_still_come_is_in_no_vehicle(tmp_path, capsys, monkeypatch, refreshes, kwh):
-    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+def test_a_session_whose_tag_may_still_come_is_in_no_vehicle(tmp_path, capsys, refreshes, kwh):
     rig = LedgerRig(tmp_path, name="")
     rig.now_seconds = time.time()
     rig.chargers(Charger("c1", slug="c1"))
@@ -82,7 +79,7 @@ def test_a_session_whose_tag_may_still_come_is_in_no_vehicle(tmp_path, capsys, m
         rig.whole_walk([finished("a", at_seconds=rig.now_seconds - 7200, kwh_hundredths=100)], size=100)
     rig.book()
     rig.close()
-    assert main(["backfill", f"--storage.path={tmp_path}", "--step=1h"]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    out = printed(capsys, "backfill", f"--storage.path={tmp_path}", "--step=1h")
+    lines = [line.split() for line in out.splitlines()]
     highest = max(float(value) for series, value, *_ in lines if series.startswith("joulo_vehicle_kwh_total{"))
     assert highest == kwh
