@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from joulo_exporter.config import load_config
-from joulo_exporter.errors import JouloExporterError
+from joulo_exporter.errors import ConfigError, JouloExporterError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -51,6 +51,7 @@ async def simulated_household(
         switches: collectors to switch on or off; the others are on.
 
     Raises:
+        ConfigError: the folder has a ledger that is no demo's.
         JouloExporterError: the folder cannot be written.
     """
     from joulo_exporter.simulator import DEMO_TOKEN, Household, serve  # noqa: PLC0415 -- only the demo needs it
@@ -71,10 +72,14 @@ def is_demo(folder: Path) -> bool:
 
 
 def _kept_start(folder: Path) -> int:
+    from joulo_exporter.ledger import FILE_NAME  # noqa: PLC0415 -- the same
+
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / _START_NAME
     with contextlib.suppress(FileNotFoundError, ValueError):
         return int(file.read_text("utf-8"))
+    if (folder / FILE_NAME).exists():
+        raise ConfigError(f"{folder} has a ledger that is no demo's; name another folder with --storage.path")
     start_seconds = math.floor(time.time())
     file.write_text(f"{start_seconds}\n", "utf-8")
     return start_seconds

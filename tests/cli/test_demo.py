@@ -16,7 +16,7 @@ from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api import CHARGERS, ENERGY, SESSIONS, JouloClient, open_session
 from joulo_exporter.cli.demo import simulated_household
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.errors import JouloExporterError
+from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
 from joulo_exporter.simulator import Household
@@ -45,6 +45,14 @@ async def test_a_restart_on_the_same_folder_goes_on_with_the_same_household(tmp_
             listed.append([month.kwh_hundredths for month in energy.content.months if month.month < "2025-11"])
     assert len(listed[0]) > 17
     assert listed[0] == listed[1]
+
+
+async def test_no_simulated_session_gets_into_the_ledger_of_an_account(tmp_path):
+    LedgerRig(tmp_path).close()
+    with pytest.raises(ConfigError, match="has a ledger that is no demo's; name another folder"):
+        async with simulated_household(tmp_path):
+            pass
+    assert not (tmp_path / "demo-start").exists()
 
 
 async def test_a_folder_that_cannot_be_written_is_named(tmp_path):
