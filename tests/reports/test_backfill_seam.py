@@ -54,32 +54,27 @@ def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, account):
     assert len(served) == 2 * 9 + with_credits + 2 * 3
 
 
-def test_a_session_that_cannot_be_read_is_no_zero_at_the_end(tmp_path, capsys):
-    rig = LedgerRig(tmp_path, name="")
+def backfilled(folder, capsys, charger, *, ended_s, refreshes=1):
+    """Return (name, value, moment) of each sample of a charger with one session of 1 kWh."""
+    rig = LedgerRig(folder, name="")
     rig.now_seconds = time.time()
-    rig.chargers(Charger("c1", slug="c1", charging=True, session_unreadable=True))
-    rig.whole_walk([finished("a", at_seconds=rig.now_seconds - 86_400, kwh_hundredths=100)], size=100)
+    rig.chargers(charger)
+    for _ in range(refreshes):
+        rig.whole_walk([finished("a", at_seconds=rig.now_seconds - ended_s, kwh_hundredths=100)], size=100)
     rig.book()
     rig.close()
-    out = printed(capsys, "backfill", f"--storage.path={tmp_path}", "--step=1h")
-    ends = {}
-    for line in out.splitlines():
-        if not line.startswith("#"):
-            series, _, moment = line.split()
-            ends[series.partition("{")[0]] = float(moment)
+    lines = printed(capsys, "backfill", f"--storage.path={folder}", "--step=1h").splitlines()
+    samples = [line.split() for line in lines if line[0] != "#"]
+    return [(series.partition("{")[0], float(value), float(moment)) for series, value, moment in samples]
+
+
+def test_a_session_that_cannot_be_read_is_no_zero_at_the_end(tmp_path, capsys):
+    charger = Charger("c1", slug="c1", charging=True, session_unreadable=True)
+    ends = {name: moment for name, _, moment in backfilled(tmp_path, capsys, charger, ended_s=86_400)}
     assert ends["joulo_session_kwh"] < ends["joulo_charging"] == ends["joulo_total_kwh"]
 
 
 @pytest.mark.parametrize(("refreshes", "kwh"), [(1, 0.0), (2, 1.0)])
 def test_a_session_whose_tag_may_still_come_is_in_no_vehicle(tmp_path, capsys, refreshes, kwh):
-    rig = LedgerRig(tmp_path, name="")
-    rig.now_seconds = time.time()
-    rig.chargers(Charger("c1", slug="c1"))
-    for _ in range(refreshes):
-        rig.whole_walk([finished("a", at_seconds=rig.now_seconds - 7200, kwh_hundredths=100)], size=100)
-    rig.book()
-    rig.close()
-    out = printed(capsys, "backfill", f"--storage.path={tmp_path}", "--step=1h")
-    lines = [line.split() for line in out.splitlines()]
-    highest = max(float(value) for series, value, *_ in lines if series.startswith("joulo_vehicle_kwh_total{"))
-    assert highest == kwh
+    samples = backfilled(tmp_path, capsys, Charger("c1", slug="c1"), ended_s=7200, refreshes=refreshes)
+    assert max(value for name, value, _ in samples if name == "joulo_vehicle_kwh_total") == kwh

@@ -17,9 +17,12 @@ def charge(start_ms, length_ms, kwh=0, ere=0, **finish):
 
 
 def values(charges, metric, ticks):
-    return [value for _, value in values_at(charges, QUANTITIES[metric], ticks)]
+    """Return the value at each tick; ``None`` where there is none."""
+    found = dict(values_at(charges, QUANTITIES[metric], ticks))
+    return [found.get(tick) for tick in ticks]
 
 
+LAST = "joulo_last_session"
 CHARGES = st.lists(
     st.builds(charge, st.integers(0, 1000), st.integers(0, 500), st.integers(0, 9000), st.integers(0, 3000))
 ).map(lambda charges: sorted(charges, key=lambda charge: charge.start_ms))
@@ -57,45 +60,28 @@ def test_a_session_in_progress_is_neither_counted_nor_the_last():
 def test_the_last_session_is_there_from_its_end_on():
     charges = [charge(100, 100, 50, 7), charge(300, 50, 80, 9)]
     ticks = [0, 150, 199, 200, 320, 349, 350, 900]
-    assert list(values_at(charges, QUANTITIES["joulo_last_session_kwh"], ticks)) == [
-        (200, 50),
-        (320, 50),
-        (349, 50),
-        (350, 80),
-        (900, 80),
-    ]
-    assert values(charges, "joulo_last_session_ere_credits", ticks) == [7, 7, 7, 9, 9]
-    assert (
-        values(charges, "joulo_last_session_start_timestamp_seconds", ticks)
-        == [100 * 10**6] * 3 + [300 * 10**6] * 2
-    )
-    assert (
-        values(charges, "joulo_last_session_end_timestamp_seconds", ticks) == [200 * 10**6] * 3 + [350 * 10**6] * 2
-    )
+    before, ms = [None] * 3, 10**6
+    assert values(charges, f"{LAST}_kwh", ticks) == [*before, 50, 50, 50, 80, 80]
+    assert values(charges, f"{LAST}_ere_credits", ticks) == [*before, 7, 7, 7, 9, 9]
+    assert values(charges, f"{LAST}_start_timestamp_seconds", ticks) == [*before, *[100 * ms] * 3, *[300 * ms] * 2]
+    assert values(charges, f"{LAST}_end_timestamp_seconds", ticks) == [*before, *[200 * ms] * 3, *[350 * ms] * 2]
 
 
 def test_credits_that_were_never_calculated_are_a_gap_and_not_those_of_the_session_before():
     charges = [charge(0, 10, 50, 7), charge(20, 10, 60, credits_hundredths=None), charge(40, 10, 70, 0)]
-    assert list(values_at(charges, QUANTITIES["joulo_last_session_ere_credits"], [10, 20, 30, 40, 50])) == [
-        (10, 7),
-        (20, 7),
-        (50, 0),
-    ]
+    assert values(charges, f"{LAST}_ere_credits", [10, 20, 30, 40, 50]) == [7, 7, None, None, 0]
 
 
-def test_the_last_session_is_the_one_that_ended_last_whichever_began_last():
+def test_the_last_session_is_the_one_that_ended_last_then_began_last_then_the_first():
     long, short = charge(0, 500, 900), charge(100, 50, 30)
-    assert values([long, short], "joulo_last_session_kwh", [150, 499, 500]) == [30, 30, 900]
-
-
-def test_of_sessions_that_end_together_the_one_that_began_last_counts_then_the_first():
+    assert values([long, short], f"{LAST}_kwh", [150, 499, 500]) == [30, 30, 900]
     ended = {"ended_ns": 100}
     late, early = charge(50, 50, 30, **ended), charge(0, 100, 20, **ended)
     unknown = charge(60, 40, 40, started_ns=None, **ended)
-    assert values([early, late, unknown], "joulo_last_session_kwh", [100]) == [30]
-    assert values([early, unknown], "joulo_last_session_kwh", [100]) == [20]
-    assert values([late, charge(50, 50, 31, **ended)], "joulo_last_session_kwh", [100]) == [30]
-    assert values([charge(0, 50, 1, ended_ns=200), early], "joulo_last_session_kwh", [50, 100]) == [1, 1]
+    assert values([early, late, unknown], f"{LAST}_kwh", [100]) == [30]
+    assert values([early, unknown], f"{LAST}_kwh", [100]) == [20]
+    assert values([late, charge(50, 50, 31, **ended)], f"{LAST}_kwh", [100]) == [30]
+    assert values([charge(0, 50, 1, ended_ns=200), early], f"{LAST}_kwh", [50, 100]) == [1, 1]
 
 
 @given(CHARGES, st.integers(1, 100))
