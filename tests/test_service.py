@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from support.simulator import recorded
 
 from joulo_exporter import __version__
 from joulo_exporter.config.schema import load_config
@@ -177,6 +178,7 @@ async def _up(running, value: float) -> None:
 async def test_the_market_price_is_asked_once_for_the_process_and_without_a_token(tmp_path):
     tokens = {f"joulo_{name}": DEMO_TOKENS[DEMO_TOKEN] for name in "ab"}
     async with serve(Household(Scenario()), tokens=tokens) as api:
+        requests = recorded(api)
         running = Running(tmp_path, api.url)
         running.file.write_text(
             "accounts: [{name: a, token: joulo_a}, {name: b, token: joulo_b}]\n"
@@ -195,6 +197,6 @@ async def test_the_market_price_is_asked_once_for_the_process_and_without_a_toke
         up = series(text, "joulo_up")
         assert len(up) == 9
         assert set(up.values()) == {1.0}
-        (request,) = api.requests_to("/api/ere-price")
+        (request,) = [request for request in requests if request.path == "/api/ere-price"]
         assert not request.has_authorization
         assert "\tpublic" not in page
