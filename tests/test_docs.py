@@ -75,6 +75,10 @@ def test_the_readme_has_ten_metrics_that_exist():
     assert set(listed) <= {family.name for family in FAMILIES}
 
 
+def test_the_changelog_can_be_read_in_one_go():
+    assert (ROOT / "CHANGELOG.md").read_text("utf-8").count("\n- ") <= 30
+
+
 def test_every_page_is_looked_at():
     assert len(PAGES) > 30
 
