@@ -11,10 +11,12 @@ import yaml
 from joulo_exporter.cli.parser import make_parser
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError
+from joulo_exporter.metrics import FAMILIES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
+CONFIGURATION = (ROOT / "docs/configuration.md").read_text("utf-8")
 CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
 PATH = re.compile(r"`((?:docs|deploy|grafana|tests|joulo_exporter)/[\w./-]+)`")
@@ -29,13 +31,13 @@ def anchors(page: Path) -> set[str]:
 
 
 def rows(heading: str) -> list[list[str]]:
-    """Return the cells of a table of the README."""
-    table = README.split(f"\n{heading}\n|---")[1].split("\n\n")[0]
+    """Return the cells of a table of the page on configuration."""
+    table = CONFIGURATION.split(f"\n{heading}\n|---")[1].split("\n\n")[0]
     return [line.strip("| ").split(" | ") for line in table.splitlines()[1:]]
 
 
 def listed_keys() -> set[str]:
-    """Return the keys of the README's table in full: of several in a row all but the first begin with a dot."""
+    """Return the keys of the page's table in full: of several in a row all but the first begin with a dot."""
     found = set()
     for cell, *_ in rows("| key | default | meaning |"):
         first, *others = KEY.findall(cell)
@@ -55,6 +57,26 @@ def known_keys(folder: Path, section: str) -> set[str]:
         load_config(path, {"JOULO_TOKEN": "joulo_abc"})
     names = str(caught.value).partition("known here: ")[2].split(", ")
     return {f"{section}.{name}".lstrip(".") for name in names}
+
+
+def test_the_readme_is_short():
+    assert len(README.split()) <= 1000
+
+
+def test_the_two_commands_stand_before_the_first_heading_of_the_readme():
+    opening = README.split("\n## ")[0]
+    assert re.findall(r"^make (\w+) ", opening, re.MULTILINE) == ["demo", "test"]
+    assert "](docs/images/" in opening
+
+
+def test_the_readme_has_ten_metrics_that_exist():
+    listed = re.findall(r"^\| `(joulo_\w+)`", README, re.MULTILINE)
+    assert len(set(listed)) == 10
+    assert set(listed) <= {family.name for family in FAMILIES}
+
+
+def test_the_changelog_can_be_read_in_one_go():
+    assert (ROOT / "CHANGELOG.md").read_text("utf-8").count("\n- ") <= 30
 
 
 def test_every_page_is_looked_at():
@@ -83,20 +105,20 @@ def test_every_page_is_linked_from_another(page):
     assert page in linked
 
 
-def test_the_readme_lists_every_flag_and_none_that_is_gone():
+def test_the_page_lists_every_flag_and_none_that_is_gone():
     usage = {flag for flag in FLAG.findall(make_parser().format_usage()) if not flag.startswith("--no-")}
     listed = {flag for flags, *_ in rows("| flag | default | meaning |") for flag in FLAG.findall(flags)}
     collectors = {"--collector.ere-position", "--collector.ere-price"}
     assert {*listed, *collectors, "--config.check"} == {*usage, "--help"}
-    assert [flag for flag in collectors | {"--config.check"} if f"`{flag}`" not in README] == []
+    assert [flag for flag in collectors | {"--config.check"} if f"`{flag}`" not in CONFIGURATION] == []
 
 
-def test_the_readme_names_every_command():
-    commands = README.split("lists the commands: ")[1].split("\n\n")[0]
+def test_the_page_names_every_command():
+    commands = CONFIGURATION.split("lists the commands: ")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", commands)) == set(make_parser().commands)
 
 
-def test_the_readme_lists_every_key_and_none_that_is_gone(tmp_path):
+def test_the_page_lists_every_key_and_none_that_is_gone(tmp_path):
     listed = listed_keys()
     sections = {key.rpartition(".")[0] for key in listed} - {""}
     top = {key for key in listed if "." not in key} | {section.removesuffix("[]") for section in sections}
@@ -105,9 +127,9 @@ def test_the_readme_lists_every_key_and_none_that_is_gone(tmp_path):
     assert {key for key in listed if "." in key} == known
 
 
-def test_the_readmes_example_of_a_configuration_is_one(tmp_path):
+def test_the_example_of_a_configuration_is_one(tmp_path):
     path = tmp_path / "joulo.yml"
-    path.write_text(re.search(r"```yaml\n(accounts:.*?)```", README, re.DOTALL)[1], "utf-8")
+    path.write_text(re.search(r"```yaml\n(accounts:.*?)```", CONFIGURATION, re.DOTALL)[1], "utf-8")
     config = load_config(path, {})
     assert [account.name for account in config.accounts] == ["home"]
     assert config.vehicles == {"DEADBEEF12345678": "tesla"}
