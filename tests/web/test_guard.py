@@ -6,13 +6,12 @@ import dataclasses
 
 import pytest
 from support.tls import client as tls_client
-from support.tls import settings
+from support.tls import server as tls_server
 from support.web import SERVICES, always
 
 from joulo_exporter.web import (
     make_application,
     make_runner,
-    make_tls_context,
     parse_listen_address,
     start_listening,
 )
@@ -46,7 +45,7 @@ async def serve():
 
 
 def tls_of(certificates):
-    context = make_tls_context(settings(certificates))
+    context = tls_server(certificates)
     return lambda: context
 
 

@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tls import client, pem, settings
+from support.tls import client
+from support.tls import server as tls_server
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web import (
@@ -24,7 +25,6 @@ from joulo_exporter.web import (
     UnixAddress,
     activated_sockets,
     guard,
-    make_tls_context,
     parse_listen_address,
     server,
     start_listening,
@@ -419,9 +419,8 @@ def test_a_socket_that_takes_no_connections(passed, kind):
 
 
 def verified(certificates):
-    return make_tls_context(
-        settings(certificates, client_auth=ssl.CERT_REQUIRED, client_ca=pem(certificates.text("ca.crt")))
-    )
+    required = {"client_auth_type": "RequireAndVerifyClientCert", "client_ca": certificates.text("ca.crt")}
+    return tls_server(certificates, **required)
 
 
 async def first_line(address, context):
