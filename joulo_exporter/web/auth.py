@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
+
+    from aiohttp.typedefs import Handler
 
     Compare = Callable[[bytes, bytes], bool]
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REMEMBERED = 100
 """Correct passwords remembered, as many as the exporter-toolkit remembers (its ``web/cache.go``)."""
