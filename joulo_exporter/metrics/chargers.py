@@ -1,4 +1,8 @@
-"""Metric families of chargers and their sessions in progress, from ``/chargers``."""
+"""Metric families of chargers and their sessions.
+
+What is in progress is from ``/chargers``. Finished sessions are from the ledger: the last one of each charger, and
+all of the last hour.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from joulo_exporter.metrics.family import Labels
-    from joulo_exporter.snapshot import LiveCharger, Snapshot
+    from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
+
+_LAST = "From the ledger; final once /sessions lists the end."
+_NEWS = "For an hour after /sessions first listed the end; not for sessions of the first import."
+_SESSION_LABELS = ("charger", "session_id", "id_tag", "vehicle")
 
 
 def _chargers(snapshot: Snapshot) -> Iterable[tuple[Labels, LiveCharger]]:
@@ -48,7 +56,27 @@ def _session_start(live: LiveCharger) -> float | None:
     return live.charger.session.started_at_seconds if live.charger.session else None
 
 
+def _info(session: EndedSession) -> tuple[Labels, EndedSession]:
+    return (session.label, session.session_id, session.id_tag, session.vehicle), session
+
+
+def _last(snapshot: Snapshot) -> Iterable[tuple[Labels, EndedSession]]:
+    return [((session.label,), session) for session in snapshot.last_sessions]
+
+
+def _ended(snapshot: Snapshot) -> Iterable[tuple[Labels, EndedSession]]:
+    return [((session.label, session.session_id), session) for session in snapshot.ended_sessions]
+
+
+def _duration_s(ended: EndedSession) -> float | None:
+    if ended.started_at_seconds is None:
+        return None
+    return max(0.0, ended.ended_at_seconds - ended.started_at_seconds)
+
+
 _CHARGER = Per(("charger",), _chargers)
+_LAST_OF_CHARGER = Per(("charger",), _last)
+_ENDED_SESSION = Per(("charger", "session_id"), _ended)
 
 FAMILIES = (
     _CHARGER.gauge(
@@ -66,7 +94,7 @@ FAMILIES = (
         f"Start of the session in progress, Unix time. {LIVE}",
         _session_start,
     ),
-    Per(("charger", "session_id", "id_tag", "vehicle"), _sessions).info(
+    Per(_SESSION_LABELS, _sessions).info(
         "joulo_session_info",
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
     ),
@@ -98,5 +126,64 @@ FAMILIES = (
         "joulo_charger_power_watts",
         f"Mean power between two meter readings, else of the session's energy, while charging; 0 when not. {LIVE}",
         lambda live: live.power_watts,
+    ),
+)
+
+LAST_SESSION = (
+    _LAST_OF_CHARGER.gauge(
+        "joulo_last_session_kwh",
+        f"Energy of the last finished session in kWh. {_LAST}",
+        lambda last: of_hundredths(last.kwh_hundredths),
+    ),
+    _LAST_OF_CHARGER.gauge(
+        "joulo_last_session_ere_credits",
+        f"ERE credits of the last finished session; absent until the API has calculated them. {_LAST}",
+        lambda last: of_hundredths(last.credits_hundredths),
+    ),
+    _LAST_OF_CHARGER.gauge(
+        "joulo_last_session_start_timestamp_seconds",
+        f"Start of the last finished session, Unix time. {_LAST}",
+        lambda last: last.started_at_seconds,
+    ),
+    _LAST_OF_CHARGER.gauge(
+        "joulo_last_session_end_timestamp_seconds",
+        f"End of the last finished session, Unix time. {_LAST}",
+        lambda last: last.ended_at_seconds,
+    ),
+    Per(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.last_sessions)).info(
+        "joulo_last_session_info",
+        f"The last finished session, always 1; id_tag is the RFID tag. {_LAST}",
+    ),
+)
+
+ENDED_SESSIONS = (
+    Per(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.ended_sessions)).info(
+        "joulo_ended_session_info",
+        f"A session that has ended, always 1; id_tag is the RFID tag. {_NEWS}",
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_reported_timestamp_seconds",
+        f"Time when /sessions first listed the session's end, Unix time; the same after a restart. {_NEWS}",
+        lambda ended: ended.reported_at_seconds,
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_end_timestamp_seconds",
+        f"End of the session, Unix time. {_NEWS}",
+        lambda ended: ended.ended_at_seconds,
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_kwh",
+        f"Energy of the session in kWh. {_NEWS}",
+        lambda ended: of_hundredths(ended.kwh_hundredths),
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_ere_credits",
+        f"ERE credits of the session; absent until the API has calculated them, 0 if it never gets any. {_NEWS}",
+        lambda ended: of_hundredths(ended.credits_hundredths),
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_duration_seconds",
+        f"Duration of the session. {_NEWS}",
+        _duration_s,
     ),
 )
