@@ -26,7 +26,7 @@ from joulo_exporter.web.tls import Section, Switch, Tls, TlsSection, read_tls
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from joulo_exporter.config.document import Node
@@ -180,10 +180,6 @@ LOOK_INTERVAL_S = 1.0
 """Time between two looks at the files: a change holds within a second or two."""
 
 
-def _fingerprints(files: Iterable[Path]) -> tuple[Fingerprint | None, ...]:
-    return tuple(map(fingerprint, files))
-
-
 class WebConfigWatcher:
     """The gate and the TLS context of the web configuration in force.
 
@@ -205,7 +201,7 @@ class WebConfigWatcher:
         self.config = WebConfig() if path is None else load_web_config(path)
         self._context = self.config.tls and self.config.tls.context
         self.gate = Gate(self.config.protection)
-        self._seen: tuple[Fingerprint | None, ...] | None = None
+        self._seen: list[Fingerprint | None] | None = None
         self._in_trouble = False
         self._task: asyncio.Task[None] | None = None
 
@@ -259,21 +255,21 @@ class WebConfigWatcher:
             await self._sleep(LOOK_INTERVAL_S)
             files = (path, *(self.config.tls.files if self.config.tls else ()))
             # Before the files are read: a change in between shows at the next look.
-            seen = await asyncio.to_thread(_fingerprints, files)
+            seen = await asyncio.to_thread(list, map(fingerprint, files))
             # In trouble the cause may be elsewhere: in a file that only the faulty configuration names.
             if seen != self._seen or self._in_trouble:
                 self._seen = seen
                 await self._read_again()
 
     async def _read_again(self) -> None:
-        fault: ConfigError | None = None
         try:
             self._follow(await self.read())
         except ConfigError as error:
-            fault = error
-        if fault is not None and not self._in_trouble:
-            text = f"{FLAG} not read again; the former web configuration stays in force"
-            event(_logger, "error", text, err=fault)
-        elif fault is None and self._in_trouble:
-            event(_logger, "info", "the web configuration can be read again")
-        self._in_trouble = fault is not None
+            if not self._in_trouble:
+                text = f"{FLAG} not read again; the former web configuration stays in force"
+                event(_logger, "error", text, err=error)
+            self._in_trouble = True
+        else:
+            if self._in_trouble:
+                event(_logger, "info", "the web configuration can be read again")
+            self._in_trouble = False

@@ -267,19 +267,12 @@ class _NamedClient(ssl.SSLObject):
 def _names(connection: ssl.SSLObject) -> frozenset[str]:
     """Return the names of the client's certificate: DNS, e-mail, IP and URI, as Go writes them."""
     names = cast("tuple[tuple[str, str], ...]", (connection.getpeercert() or {}).get("subjectAltName", ()))
-    return frozenset(_plain(kind, name) for kind, name in names if kind in _KINDS)
-
-
-_KINDS = ("DNS", "email", "IP Address", "URI")
-
-
-def _plain(kind: str, name: str) -> str:
-    """Return an IP address in its short form; OpenSSL writes IPv6 in full."""
-    if kind != "IP Address":
-        return name
-    with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(name.strip()))
-    return name
+    found = {name for kind, name in names if kind in ("DNS", "email", "URI")}
+    for kind, name in names:
+        if kind == "IP Address":
+            with contextlib.suppress(ValueError):
+                found.add(str(ipaddress.ip_address(name.strip())))  # in short: OpenSSL writes IPv6 in full
+    return frozenset(found)
 
 
 def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: Sequence[str]) -> None:
