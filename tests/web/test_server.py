@@ -380,19 +380,11 @@ def test_no_socket_is_a_fault_with_its_remedy(environment):
     assert str(caught.value) == f"--web.systemd-socket: systemd has passed no socket; {REMEDY}"
 
 
-def test_a_descriptor_that_is_no_socket(passed):
-    with Path(os.devnull).open() as file, pytest.raises(ListenError) as caught:
-        activated_sockets(passed(file))
-    assert str(caught.value) == (
-        "--web.systemd-socket: descriptor 200 takes no connections; use ListenStream= and Accept=no in its unit"
-    )
-
-
-@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
-def test_a_socket_that_takes_no_connections(passed, kind):
+@pytest.mark.parametrize("kind", [None, socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_descriptor_that_takes_no_connections(passed, kind):
     with (
         socket.create_server(("127.0.0.1", 0)) as good,
-        socket.socket(socket.AF_INET, kind) as bad,
+        Path(os.devnull).open() if kind is None else socket.socket(socket.AF_INET, kind) as bad,
         pytest.raises(ListenError) as caught,
     ):
         activated_sockets(passed(good, bad))
