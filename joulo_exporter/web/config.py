@@ -11,7 +11,6 @@ import contextlib
 import logging
 import re
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 
 import msgspec
@@ -151,7 +150,7 @@ def _users(where: Where, users: Mapping[str, str]) -> Mapping[str, str]:
             )
         if not _BCRYPT.fullmatch(hashed):
             raise where.item(position).fault(f"is no bcrypt hash, such as $2y$10$ and 53 characters; {_MAKE_ONE}")
-    return MappingProxyType(dict(users))
+    return users
 
 
 def _headers(where: Where, headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -163,7 +162,7 @@ def _headers(where: Where, headers: Mapping[str, str]) -> Mapping[str, str]:
             raise where.child(name).fault(f"must be {' or '.join(allowed)}; write it so, in small letters")
         if not is_printed(value):
             raise where.child(name).fault("has a line end or another control character in it; remove it")
-    return MappingProxyType({name: value for name, value in headers.items() if value not in _NOTHING})
+    return {name: value for name, value in headers.items() if value not in _NOTHING}
 
 
 def _rate_limit(where: Where, section: _RateLimitSection) -> RateLimit | None:
