@@ -25,7 +25,7 @@ from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.poller import RequestSlots
 from joulo_exporter.systemd import Notifier, watchdog
-from joulo_exporter.web.config_watcher import WebConfigWatcher
+from joulo_exporter.web.config import WebConfigWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

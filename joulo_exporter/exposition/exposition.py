@@ -1,29 +1,46 @@
-"""Exposition of all accounts: a scrape renders what has changed since the last one, and joins it with the rest."""
+"""Exposition of all accounts: a scrape renders what has changed since the last one, and joins it with the rest.
+
+The lines of all accounts are kept deflated, as a table: rows are blocks of accounts, columns are metric families.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from itertools import chain
+from array import array
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.exposition.deflate import gzip_end
-from joulo_exporter.exposition.lines import FamilyLines, process_lines
-from joulo_exporter.exposition.table import Table
+from joulo_exporter.exposition.deflate import EMPTY, GZIP_HEADER, Piece, Sum, gzip_end, joined, piece_of
+from joulo_exporter.exposition.lines import FamilyLines, only, process_lines
+from joulo_exporter.logs import event
 from joulo_exporter.metrics import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
 
     from joulo_exporter.metrics import Family
     from joulo_exporter.snapshot import Snapshot
 
+_logger = logging.getLogger(__name__)
+
 _STEP_S = 0.003
 """Seconds that a scrape works until the event loop goes on."""
+
+BLOCK = 64
+"""Accounts in a row; measured: half as many take 7 % more bytes, twice as many 3 % less, and a change is twice as
+dear."""
+
+_TOGETHER_BYTES = 1 << 18
+"""Lines up to this length are deflated as one, in 2 ms: those of one account then take half of the bytes."""
+
+_GZIP_PART_BYTES = 1 << 19
+_PLAIN_PART_BYTES = 1 << 16
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -136,3 +153,194 @@ class Exposition:
                     break
             else:
                 return table
+
+
+class Selection(msgspec.Struct):
+    """HELP, TYPE and lines of metric families, as they were at one moment.
+
+    Attributes:
+        pieces: the text, in order.
+        sum: of the text.
+    """
+
+    pieces: Sequence[Piece]
+    sum: Sum
+    _gzip_parts: list[bytes] | None = None
+
+    def gzip_parts(self) -> Generator[None, None, Sequence[bytes]]:
+        """Return the beginning of a gzip member in parts of 512 KiB, made in steps by the first call."""
+        if self._gzip_parts is None:
+            parts = []
+            for part in _gathered((GZIP_HEADER, *(piece.deflated for piece in self.pieces)), _GZIP_PART_BYTES):
+                parts.append(part)
+                yield
+            self._gzip_parts = parts
+        return self._gzip_parts
+
+    def plain_parts(self) -> Iterator[bytes]:
+        """Yield the text in parts of 64 KiB, which are inflated one by one."""
+        return _gathered((part for piece in self.pieces for part in piece.parts()), _PLAIN_PART_BYTES)
+
+
+class Table:
+    """Lines of all accounts, in the order in which they were first noted; in a new table all are noted.
+
+    Args:
+        families: renderers of the metric families, in the order in which they are served.
+        snapshots: the latest of each account, which the caller keeps up to date.
+    """
+
+    def __init__(self, families: Sequence[FamilyLines], snapshots: Mapping[str, Snapshot]) -> None:
+        self._families = families
+        self._snapshots = snapshots
+        self._noted = dict.fromkeys(snapshots)
+        self._positions: dict[str, int] = {}
+        self._blocks: list[_Block] = []
+        self._sums: dict[int, Sum] = {}
+        self._header_pieces: dict[bool, Sequence[Piece]] = {}
+        self._everything: dict[bool, Selection] = {}
+
+    def note(self, account: str) -> None:
+        """Note that an account has a new snapshot."""
+        self._noted[account] = None
+
+    def settle(self) -> Iterator[None]:
+        """Render the accounts noted so far and exchange their lines, in steps of a few milliseconds."""
+        rows: dict[int, list[str]] = {}
+        for account in self._noted:
+            row = self._positions.setdefault(account, len(self._positions)) // BLOCK
+            if row == len(self._blocks):
+                self._blocks.append(_Block(len(self._families)))
+            rows.setdefault(row, []).append(account)
+        for row, accounts in rows.items():
+            yield from self._settle_block(self._blocks[row], accounts)
+
+    def _settle_block(self, block: _Block, accounts: Sequence[str]) -> Iterator[None]:
+        snapshots: dict[str, Snapshot] = {}
+        rendered: dict[int, list[bytes]] = {}
+        for account in accounts:
+            snapshot = snapshots[account] = self._snapshots[account]
+            try:
+                rendered[self._positions[account] % BLOCK] = [family.render(snapshot) for family in self._families]
+            except Exception as error:  # noqa: BLE001 -- a fault of ours, whatever it is; the others are scraped on
+                event(
+                    _logger,
+                    "error",
+                    "an account cannot be shown as it is now",
+                    account=snapshot.account,
+                    err=error,
+                )
+            yield
+        for family in range(len(self._families)):
+            if block.exchange(family, {slot: lines[family] for slot, lines in rendered.items()}):
+                self._sums.pop(family, None)
+                self._everything.clear()
+            yield
+        for account, snapshot in snapshots.items():
+            if self._snapshots[account] is snapshot:  # else there is a newer one already
+                del self._noted[account]
+
+    def select(self, *, openmetrics: bool, names: frozenset[str]) -> Generator[None, None, Selection]:
+        """Return the families with samples of these names, in steps; without names all, kept until lines change.
+
+        Args:
+            openmetrics: HELP and TYPE of OpenMetrics 1.0 instead of the text format 0.0.4.
+            names: of samples; a histogram has three.
+        """
+        if not names and openmetrics in self._everything:
+            return self._everything[openmetrics]
+        pieces: list[Piece] = []
+        sums: list[Sum] = []
+        for index, family in enumerate(self._families):
+            asked = family.sample_names & names if names else family.sample_names
+            if not asked:
+                continue
+            column = [block.cells[index] for block in self._blocks if block.cells[index] is not EMPTY]
+            if asked == family.sample_names:
+                total = self._sums.get(index) or joined(piece.sum for piece in column)
+                self._sums[index] = total
+            else:
+                column = yield from _filtered(column, asked)
+                total = joined(piece.sum for piece in column)
+            if total.length:
+                header = self._headers(openmetrics=openmetrics)[index]
+                pieces += (header, *column)
+                sums += (header.sum, total)
+            yield
+        selection = Selection(pieces, joined(sums))
+        if selection.sum.length <= _TOGETHER_BYTES:
+            selection = Selection([piece_of(b"".join(selection.plain_parts()))], selection.sum)
+            yield
+        if not names:
+            self._everything[openmetrics] = selection
+        return selection
+
+    def _headers(self, *, openmetrics: bool) -> Sequence[Piece]:
+        if openmetrics not in self._header_pieces:
+            self._header_pieces[openmetrics] = [
+                piece_of(family.header(openmetrics=openmetrics)) for family in self._families
+            ]
+        return self._header_pieces[openmetrics]
+
+
+class _Block:
+    """Up to ``BLOCK`` neighbouring accounts: a deflated piece of lines for each metric family.
+
+    Args:
+        families: their number.
+    """
+
+    __slots__ = ("_digests", "_lengths", "cells")
+
+    def __init__(self, families: int) -> None:
+        self.cells = [EMPTY] * families
+        self._lengths = array("I", bytes(4 * BLOCK * families))
+        self._digests = array("q", bytes(8 * BLOCK * families))  # the hash of no lines is 0
+
+    def exchange(self, family: int, lines: Mapping[int, bytes]) -> bool:
+        """Replace the lines of some accounts, in one step; return whether any of them differ.
+
+        Digests of 64 bits are compared: to keep the lines themselves would double the memory.
+
+        Args:
+            family: the column.
+            lines: by the account's place in the block.
+        """
+        first = family * BLOCK
+        changed = {slot: new for slot, new in lines.items() if self._digests[first + slot] != hash(new)}
+        if not changed:
+            return False
+        lengths = self._lengths[first : first + BLOCK]
+        ends = list(accumulate(lengths))
+        text, copied = self.cells[family].text(), 0
+        parts: list[bytes] = []
+        for slot in sorted(changed):
+            parts += (text[copied : ends[slot] - lengths[slot]], changed[slot])
+            copied = ends[slot]
+        self.cells[family] = piece_of(b"".join((*parts, text[copied:])))
+        for slot, new in changed.items():
+            self._lengths[first + slot], self._digests[first + slot] = len(new), hash(new)
+        return True
+
+
+def _filtered(column: Iterable[Piece], names: frozenset[str]) -> Generator[None, None, list[Piece]]:
+    """Return the samples of these names, in steps."""
+    kept = []
+    for piece in column:
+        kept.append(piece_of(only(piece.text(), names)))
+        yield
+    return kept
+
+
+def _gathered(texts: Iterable[bytes], least_bytes: int) -> Iterator[bytes]:
+    """Join neighbours to parts of at least so many bytes."""
+    waiting: list[bytes] = []
+    size = 0
+    for text in texts:
+        waiting.append(text)
+        size += len(text)
+        if size >= least_bytes:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)

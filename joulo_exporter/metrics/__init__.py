@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.registry import Collector
 
-from joulo_exporter.metrics import chargers, ere, exporter, sessions, totals
+from joulo_exporter.metrics import chargers, ere, exporter, totals
 from joulo_exporter.metrics.exporter import ConfigReloads, process_registry
 from joulo_exporter.metrics.family import Family
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 FAMILIES: tuple[Family, ...] = (
     *chargers.FAMILIES,
     *totals.CHARGER_TOTALS,
-    *sessions.LAST_SESSION,
+    *chargers.LAST_SESSION,
     *totals.VEHICLE_TOTALS,
     *totals.ACCOUNT_TOTALS,
-    *sessions.ENDED_SESSIONS,
+    *chargers.ENDED_SESSIONS,
     *ere.FAMILIES,
     *exporter.FAMILIES,
 )

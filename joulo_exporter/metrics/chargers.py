@@ -1,25 +1,49 @@
-"""Metric families of chargers and their sessions in progress, from ``/chargers``."""
+"""Metric families of chargers and their sessions.
+
+What is in progress is from ``/chargers``. Finished sessions are from the ledger: the last one of each charger, and
+all of the last hour.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import LIVE, Family, Samples, of_hundredths
+from joulo_exporter.metrics.family import LIVE, Per, of_hundredths
 from joulo_exporter.models.charger import KNOWN_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
-    from joulo_exporter.snapshot import LiveCharger, Snapshot
+    from joulo_exporter.metrics.family import Labels
+    from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
+
+_LAST = "From the ledger; final once /sessions lists the end."
+_NEWS = "For an hour after /sessions first listed the end; not for sessions of the first import."
+_SESSION_LABELS = ("charger", "session_id", "id_tag", "vehicle")
 
 
-def _each(value: Callable[[LiveCharger], float | None]) -> Callable[[Snapshot], Samples]:
-    """Return samples of one value a charger; ``None`` is no sample."""
+def _chargers(snapshot: Snapshot) -> Iterable[tuple[Labels, LiveCharger]]:
+    return [((live.label,), live) for live in snapshot.chargers or ()]
 
-    def samples(snapshot: Snapshot) -> Samples:
-        return [((live.label,), given) for live in snapshot.chargers or () if (given := value(live)) is not None]
 
-    return samples
+def _statuses(snapshot: Snapshot) -> Iterable[tuple[Labels, bool]]:
+    for live in snapshot.chargers or ():
+        current = live.charger.status
+        if current is not None:
+            for status in dict.fromkeys((*KNOWN_STATUSES, current)):
+                yield (live.label, status), status == current
+
+
+def _sessions(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
+    for live in snapshot.chargers or ():
+        if live.charger.session is not None:
+            yield (live.label, live.charger.session.id, live.id_tag, live.vehicle), None
+
+
+def _descriptions(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
+    for live in snapshot.chargers or ():
+        charger = live.charger
+        yield (live.label, charger.id, charger.nickname or "", charger.connection_type or ""), None
 
 
 def _session_kwh(live: LiveCharger) -> float | None:
@@ -32,95 +56,134 @@ def _session_start(live: LiveCharger) -> float | None:
     return live.charger.session.started_at_seconds if live.charger.session else None
 
 
-def _session_info(snapshot: Snapshot) -> Samples:
-    for live in snapshot.chargers or ():
-        if live.charger.session is not None:
-            yield (live.label, live.charger.session.id, live.id_tag, live.vehicle), 1.0
+def _info(session: EndedSession) -> tuple[Labels, EndedSession]:
+    return (session.label, session.session_id, session.id_tag, session.vehicle), session
 
 
-def _status(snapshot: Snapshot) -> Samples:
-    for live in snapshot.chargers or ():
-        current = live.charger.status
-        if current is not None:
-            for status in dict.fromkeys((*KNOWN_STATUSES, current)):
-                yield (live.label, status), float(status == current)
+def _last(snapshot: Snapshot) -> Iterable[tuple[Labels, EndedSession]]:
+    return [((session.label,), session) for session in snapshot.last_sessions]
 
 
-def _charger_info(snapshot: Snapshot) -> Samples:
-    for live in snapshot.chargers or ():
-        charger = live.charger
-        yield (live.label, charger.id, charger.nickname or "", charger.connection_type or ""), 1.0
+def _ended(snapshot: Snapshot) -> Iterable[tuple[Labels, EndedSession]]:
+    return [((session.label, session.session_id), session) for session in snapshot.ended_sessions]
 
+
+def _duration_s(ended: EndedSession) -> float | None:
+    if ended.started_at_seconds is None:
+        return None
+    return max(0.0, ended.ended_at_seconds - ended.started_at_seconds)
+
+
+_CHARGER = Per(("charger",), _chargers)
+_LAST_OF_CHARGER = Per(("charger",), _last)
+_ENDED_SESSION = Per(("charger", "session_id"), _ended)
 
 FAMILIES = (
-    Family(
+    _CHARGER.gauge(
         "joulo_charging",
-        "gauge",
         f"1 while the charger has a charging session, connected and paused included, else 0. {LIVE}",
-        ("charger",),
-        _each(lambda live: live.charger.charging),
+        lambda live: live.charger.charging,
     ),
-    Family(
+    _CHARGER.gauge(
         "joulo_session_kwh",
-        "gauge",
         f"Energy of the session in progress in kWh; 0 when there is none. {LIVE}",
-        ("charger",),
-        _each(_session_kwh),
+        _session_kwh,
     ),
-    Family(
+    _CHARGER.gauge(
         "joulo_session_start_timestamp_seconds",
-        "gauge",
         f"Start of the session in progress, Unix time. {LIVE}",
-        ("charger",),
-        _each(_session_start),
+        _session_start,
     ),
-    Family(
+    Per(_SESSION_LABELS, _sessions).info(
         "joulo_session_info",
-        "gauge",
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
-        ("charger", "session_id", "id_tag", "vehicle"),
-        _session_info,
     ),
-    Family(
+    Per(("charger", "status"), _statuses).gauge(
         "joulo_charger_status",
-        "gauge",
         f"1 for the charger's current status, 0 for the other known ones. {LIVE}",
-        ("charger", "status"),
-        _status,
+        float,
     ),
-    Family(
+    Per(("charger", "charger_id", "nickname", "connection_type"), _descriptions).info(
         "joulo_charger_info",
-        "gauge",
         f"The charger, always 1. {LIVE}",
-        ("charger", "charger_id", "nickname", "connection_type"),
-        _charger_info,
     ),
-    Family(
+    _CHARGER.gauge(
         "joulo_charger_mid_certified",
-        "gauge",
         f"1 if the charger's meter is MID-certified: only its energy earns ERE credits. {LIVE}",
-        ("charger",),
-        _each(lambda live: live.charger.mid_certified),
+        lambda live: live.charger.mid_certified,
     ),
-    Family(
+    _CHARGER.counter(
         "joulo_charger_meter_kwh_total",
-        "counter",
         f"Reading of the charger's meter in kWh. {LIVE}",
-        ("charger",),
-        _each(lambda live: None if live.meter_wh is None else live.meter_wh / 1000),
+        lambda live: None if live.meter_wh is None else live.meter_wh / 1000,
     ),
-    Family(
+    _CHARGER.gauge(
         "joulo_charger_meter_timestamp_seconds",
-        "gauge",
         f"Time of the charger's meter reading, Unix time. {LIVE}",
-        ("charger",),
-        _each(lambda live: live.meter_at_seconds),
+        lambda live: live.meter_at_seconds,
     ),
-    Family(
+    _CHARGER.gauge(
         "joulo_charger_power_watts",
-        "gauge",
         f"Mean power between two meter readings, else of the session's energy, while charging; 0 when not. {LIVE}",
-        ("charger",),
-        _each(lambda live: live.power_watts),
+        lambda live: live.power_watts,
+    ),
+)
+
+LAST_SESSION = (
+    _LAST_OF_CHARGER.gauge(
+        "joulo_last_session_kwh",
+        f"Energy of the last finished session in kWh. {_LAST}",
+        lambda last: of_hundredths(last.kwh_hundredths),
+    ),
+    _LAST_OF_CHARGER.gauge(
+        "joulo_last_session_ere_credits",
+        f"ERE credits of the last finished session; absent until the API has calculated them. {_LAST}",
+        lambda last: of_hundredths(last.credits_hundredths),
+    ),
+    _LAST_OF_CHARGER.gauge(
+        "joulo_last_session_start_timestamp_seconds",
+        f"Start of the last finished session, Unix time. {_LAST}",
+        lambda last: last.started_at_seconds,
+    ),
+    _LAST_OF_CHARGER.gauge(
+        "joulo_last_session_end_timestamp_seconds",
+        f"End of the last finished session, Unix time. {_LAST}",
+        lambda last: last.ended_at_seconds,
+    ),
+    Per(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.last_sessions)).info(
+        "joulo_last_session_info",
+        f"The last finished session, always 1; id_tag is the RFID tag. {_LAST}",
+    ),
+)
+
+ENDED_SESSIONS = (
+    Per(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.ended_sessions)).info(
+        "joulo_ended_session_info",
+        f"A session that has ended, always 1; id_tag is the RFID tag. {_NEWS}",
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_reported_timestamp_seconds",
+        f"Time when /sessions first listed the session's end, Unix time; the same after a restart. {_NEWS}",
+        lambda ended: ended.reported_at_seconds,
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_end_timestamp_seconds",
+        f"End of the session, Unix time. {_NEWS}",
+        lambda ended: ended.ended_at_seconds,
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_kwh",
+        f"Energy of the session in kWh. {_NEWS}",
+        lambda ended: of_hundredths(ended.kwh_hundredths),
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_ere_credits",
+        f"ERE credits of the session; absent until the API has calculated them, 0 if it never gets any. {_NEWS}",
+        lambda ended: of_hundredths(ended.credits_hundredths),
+    ),
+    _ENDED_SESSION.gauge(
+        "joulo_ended_session_duration_seconds",
+        f"Duration of the session. {_NEWS}",
+        _duration_s,
     ),
 )

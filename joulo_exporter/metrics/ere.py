@@ -7,213 +7,159 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import Family, Samples, present
+from joulo_exporter.metrics.family import Per
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from joulo_exporter.metrics.family import Labels
     from joulo_exporter.models.ere import ErePosition, ErePositionQuarter, ErePrice
     from joulo_exporter.models.session import EreEstimate
     from joulo_exporter.snapshot import Snapshot
 
-_POSITION = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
-_ESTIMATE = "From /sessions, cached for at most its refresh interval; absent where not given, or stale."
-_MARKET = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
+    Figures = Callable[[Snapshot], Iterable[tuple[Labels, float]]]
+
+_POSITION_HELP = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
+_ESTIMATE_HELP = "From /sessions, cached for at most its refresh interval; absent where not given, or stale."
+_MARKET_HELP = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
-def _by_key(figures: Callable[[ErePosition], Mapping[str, float]]) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
-        if snapshot.ere_position is not None:
-            for key, value in figures(snapshot.ere_position).items():
-                yield (key,), value
-
-    return samples
+def _positions(snapshot: Snapshot) -> Iterable[tuple[Labels, ErePosition]]:
+    return () if snapshot.ere_position is None else (((), snapshot.ere_position),)
 
 
-def _single(value: Callable[[ErePosition], float | None]) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
-        if snapshot.ere_position is not None:
-            yield from present([((), value(snapshot.ere_position))])
-
-    return samples
+def _estimates(snapshot: Snapshot) -> Iterable[tuple[Labels, EreEstimate]]:
+    return () if snapshot.ere_estimate is None else (((), snapshot.ere_estimate),)
 
 
-def _quarterly(value: Callable[[ErePositionQuarter], float | None]) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
-        if snapshot.ere_position is not None:
-            quarters = snapshot.ere_position.quarters
-            yield from present(((quarter.quarter,), value(quarter)) for quarter in quarters)
-
-    return samples
+def _prices(snapshot: Snapshot) -> Iterable[tuple[Labels, ErePrice]]:
+    return () if snapshot.ere_price is None else (((), snapshot.ere_price),)
 
 
-def _quarterly_by_key(
-    figures: Callable[[ErePositionQuarter], Mapping[str, float]],
-) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
-        for quarter in snapshot.ere_position.quarters if snapshot.ere_position is not None else ():
-            for key, value in figures(quarter).items():
-                yield (quarter.quarter, key), value
-
-    return samples
+def _quarters(snapshot: Snapshot) -> Iterable[tuple[Labels, ErePositionQuarter]]:
+    quarters = snapshot.ere_position.quarters if snapshot.ere_position is not None else ()
+    return [((quarter.quarter,), quarter) for quarter in quarters]
 
 
-def _estimate(value: Callable[[EreEstimate], float | None]) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
-        if snapshot.ere_estimate is not None:
-            yield from present([((), value(snapshot.ere_estimate))])
-
-    return samples
-
-
-def _market(value: Callable[[ErePrice], float | None]) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
-        if snapshot.ere_price is not None:
-            yield from present([((), value(snapshot.ere_price))])
-
-    return samples
+def _figures(figures: Callable[[ErePosition], Mapping[str, float]]) -> Figures:
+    """Return each figure of a mapping of the position, by its key."""
+    return lambda snapshot: [
+        ((key,), figure) for _, position in _positions(snapshot) for key, figure in figures(position).items()
+    ]
 
 
-def _forecast_info(snapshot: Snapshot) -> Samples:
-    position = snapshot.ere_position
-    if position is None:
-        return
-    given = (position.forecast_confidence, position.forecast_projected, position.compliance_year)
-    if given != (None, None, None):
-        confidence, projected, year = given
-        yield (confidence or "", _truth(projected), "" if year is None else str(year)), 1.0
+def _quarter_figures(figures: Callable[[ErePositionQuarter], Mapping[str, float]]) -> Figures:
+    """Return each figure of a mapping of the quarters, by quarter and key."""
+    return lambda snapshot: [
+        ((*labels, key), figure)
+        for labels, quarter in _quarters(snapshot)
+        for key, figure in figures(quarter).items()
+    ]
 
 
-def _truth(value: bool | None) -> str:  # noqa: FBT001 -- it is data, not a switch
-    return "" if value is None else str(value).lower()
+def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
+    for _, position in _positions(snapshot):
+        given = (position.forecast_confidence, position.forecast_projected, position.compliance_year)
+        if given != (None, None, None):
+            confidence, projected, year = given
+            projected_text = "" if projected is None else str(projected).lower()
+            yield (confidence or "", projected_text, "" if year is None else str(year)), None
 
+
+_POSITION = Per((), _positions)
+_ESTIMATE = Per((), _estimates)
+_MARKET = Per((), _prices)
+_QUARTER = Per(("quarter",), _quarters)
 
 FAMILIES = (
-    Family(
+    _ESTIMATE.gauge(
         "joulo_ere_estimate_price_euros",
-        "gauge",
-        f"Price per ERE credit in Joulo's estimate of a session's worth, before its fee. {_ESTIMATE}",
-        (),
-        _estimate(lambda estimate: estimate.price_euros),
+        f"Price per ERE credit in Joulo's estimate of a session's worth, before its fee. {_ESTIMATE_HELP}",
+        lambda estimate: estimate.price_euros,
     ),
-    Family(
+    _ESTIMATE.gauge(
         "joulo_ere_estimate_fee_ratio",
-        "gauge",
-        f"Share that Joulo keeps in its estimate of a session's worth, 0-1. {_ESTIMATE}",
-        (),
-        _estimate(lambda estimate: estimate.fee_ratio),
+        f"Share that Joulo keeps in its estimate of a session's worth, 0-1. {_ESTIMATE_HELP}",
+        lambda estimate: estimate.fee_ratio,
     ),
-    Family(
+    Per(("bucket",), _figures(lambda position: position.euros)).gauge(
         "joulo_ere_position_euros",
-        "gauge",
-        f"Proceeds of sold ERE credits, after Joulo's fee. {_POSITION}",
-        ("bucket",),
-        _by_key(lambda position: position.euros),
+        f"Proceeds of sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
+        float,
     ),
-    Family(
+    Per(("bucket",), _figures(lambda position: position.credits)).gauge(
         "joulo_ere_position_credits",
-        "gauge",
-        f"ERE credits by the state of their sale. {_POSITION}",
-        ("bucket",),
-        _by_key(lambda position: position.credits),
+        f"ERE credits by the state of their sale. {_POSITION_HELP}",
+        float,
     ),
-    Family(
+    Per(("bucket",), _figures(lambda position: position.price_euros)).gauge(
         "joulo_ere_position_price_euros",
-        "gauge",
-        f"Price per ERE credit that was sold. {_POSITION}",
-        ("bucket",),
-        _by_key(lambda position: position.price_euros),
+        f"Price per ERE credit that was sold. {_POSITION_HELP}",
+        float,
     ),
-    Family(
+    Per(("horizon",), _figures(lambda position: position.forecast_euros)).gauge(
         "joulo_ere_forecast_euros",
-        "gauge",
-        f"Joulo's forecast of proceeds, after its fee. {_POSITION}",
-        ("horizon",),
-        _by_key(lambda position: position.forecast_euros),
+        f"Joulo's forecast of proceeds, after its fee. {_POSITION_HELP}",
+        float,
     ),
-    Family(
+    Per(("horizon",), _figures(lambda position: position.forecast_credits)).gauge(
         "joulo_ere_forecast_credits",
-        "gauge",
         "ERE credits not sold yet: ytd_unsold of the year so far, rest_of_year those that Joulo still expects. "
-        f"{_POSITION}",
-        ("horizon",),
-        _by_key(lambda position: position.forecast_credits),
+        f"{_POSITION_HELP}",
+        float,
     ),
-    Family(
+    Per(("confidence", "projected", "compliance_year"), _forecasts).info(
         "joulo_ere_forecast_info",
-        "gauge",
-        f"The forecast's confidence, whether it is projected, and its year; always 1. {_POSITION}",
-        ("confidence", "projected", "compliance_year"),
-        _forecast_info,
+        f"The forecast's confidence, whether it is projected, and its year; always 1. {_POSITION_HELP}",
     ),
-    Family(
+    _POSITION.gauge(
         "joulo_ere_forecast_history_days",
-        "gauge",
-        f"Days of history on which the forecast rests. {_POSITION}",
-        (),
-        _single(lambda position: position.forecast_history_days),
+        f"Days of history on which the forecast rests. {_POSITION_HELP}",
+        lambda position: position.forecast_history_days,
     ),
-    Family(
+    _POSITION.gauge(
         "joulo_ere_fee_ratio",
-        "gauge",
-        f"Share of the proceeds that Joulo keeps, 0-1. {_POSITION}",
-        (),
-        _single(lambda position: position.fee_ratio),
+        f"Share of the proceeds that Joulo keeps, 0-1. {_POSITION_HELP}",
+        lambda position: position.fee_ratio,
     ),
-    Family(
+    _POSITION.gauge(
         "joulo_ere_realized_price_euros",
-        "gauge",
-        f"Mean price per ERE credit that has been sold. {_POSITION}",
-        (),
-        _single(lambda position: position.realized_price_euros),
+        f"Mean price per ERE credit that has been sold. {_POSITION_HELP}",
+        lambda position: position.realized_price_euros,
     ),
-    Family(
+    _POSITION.gauge(
         "joulo_ere_indicative_price_euros",
-        "gauge",
-        f"Price per unsold ERE credit in the forecast. {_POSITION}",
-        (),
-        _single(lambda position: position.indicative_price_euros),
+        f"Price per unsold ERE credit in the forecast. {_POSITION_HELP}",
+        lambda position: position.indicative_price_euros,
     ),
-    Family(
+    Per(("quarter", "state"), _quarter_figures(lambda quarter: quarter.credits)).gauge(
         "joulo_ere_quarter_credits",
-        "gauge",
-        f"ERE credits of a quarter. {_POSITION}",
-        ("quarter", "state"),
-        _quarterly_by_key(lambda quarter: quarter.credits),
+        f"ERE credits of a quarter. {_POSITION_HELP}",
+        float,
     ),
-    Family(
+    _QUARTER.gauge(
         "joulo_ere_quarter_price_euros",
-        "gauge",
-        f"Price per ERE credit of a quarter. {_POSITION}",
-        ("quarter",),
-        _quarterly(lambda quarter: quarter.price_euros),
+        f"Price per ERE credit of a quarter. {_POSITION_HELP}",
+        lambda quarter: quarter.price_euros,
     ),
-    Family(
+    Per(("quarter", "status"), _quarter_figures(lambda quarter: quarter.realized_euros)).gauge(
         "joulo_ere_quarter_realized_euros",
-        "gauge",
-        f"Proceeds of a quarter's sold ERE credits, after Joulo's fee. {_POSITION}",
-        ("quarter", "status"),
-        _quarterly_by_key(lambda quarter: quarter.realized_euros),
+        f"Proceeds of a quarter's sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
+        float,
     ),
-    Family(
+    _QUARTER.gauge(
         "joulo_ere_quarter_final",
-        "gauge",
-        f"1 if the quarter is settled, else 0. {_POSITION}",
-        ("quarter",),
-        _quarterly(lambda quarter: quarter.final),
+        f"1 if the quarter is settled, else 0. {_POSITION_HELP}",
+        lambda quarter: quarter.final,
     ),
-    Family(
+    _MARKET.gauge(
         "joulo_ere_market_price_euros",
-        "gauge",
-        f"Market price of one ERE credit. {_MARKET}",
-        (),
-        _market(lambda price: price.euros),
+        f"Market price of one ERE credit. {_MARKET_HELP}",
+        lambda price: price.euros,
     ),
-    Family(
+    _MARKET.gauge(
         "joulo_ere_market_price_timestamp_seconds",
-        "gauge",
-        f"Time of the market price's update, Unix time. {_MARKET}",
-        (),
-        _market(lambda price: price.at_seconds),
+        f"Time of the market price's update, Unix time. {_MARKET_HELP}",
+        lambda price: price.at_seconds,
     ),
 )

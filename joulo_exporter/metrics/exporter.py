@@ -11,117 +11,93 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.registry import Collector
 
-from joulo_exporter.metrics.family import Family, Samples, present
+from joulo_exporter.metrics.family import Family, Per
 from joulo_exporter.sharding import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from prometheus_client.metrics_core import Metric
 
+    from joulo_exporter.metrics.family import Labels
     from joulo_exporter.sharding import Shard
     from joulo_exporter.snapshot import EndpointHealth, Snapshot
 
 
-def _each(value: Callable[[EndpointHealth], float | None]) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
-        return present([((health.endpoint,), value(health)) for health in snapshot.endpoints])
-
-    return samples
+def _endpoints(snapshot: Snapshot) -> Iterable[tuple[Labels, EndpointHealth]]:
+    return [((health.endpoint,), health) for health in snapshot.endpoints]
 
 
-def _requests(snapshot: Snapshot) -> Samples:
+def _requests(snapshot: Snapshot) -> Iterable[tuple[Labels, int]]:
     for health in snapshot.endpoints:
         for code, count in health.requests.items():
-            yield (health.endpoint, code), float(count)
+            yield (health.endpoint, code), count
 
 
-def _malformed_fields(snapshot: Snapshot) -> Samples:
+def _malformed_fields(snapshot: Snapshot) -> Iterable[tuple[Labels, int]]:
     for health in snapshot.endpoints:
         for field, count in health.malformed_fields.items():
-            yield (health.endpoint, field), float(count)
+            yield (health.endpoint, field), count
 
 
-def _durations(snapshot: Snapshot) -> Samples:
-    for health in snapshot.endpoints:
-        yield (health.endpoint,), health.durations
+def _persistent(snapshot: Snapshot) -> Iterable[tuple[Labels, bool]]:
+    return () if snapshot.book is None else (((), snapshot.book.persistent),)
 
 
-def _persistent(snapshot: Snapshot) -> Samples:
-    if snapshot.book is not None:
-        yield (), float(snapshot.book.persistent)
-
+_ENDPOINT = Per(("endpoint",), _endpoints)
 
 FAMILIES = (
-    Family(
+    _ENDPOINT.gauge(
         "joulo_up",
-        "gauge",
         "1 if the last refresh of the endpoint succeeded, else 0; absent before the first one.",
-        ("endpoint",),
-        _each(lambda health: health.up),
+        lambda health: health.up,
     ),
-    Family(
+    _ENDPOINT.gauge(
         "joulo_last_refresh_timestamp_seconds",
-        "gauge",
         "Time of the last successful refresh of the endpoint, Unix time.",
-        ("endpoint",),
-        _each(lambda health: health.succeeded_at_seconds),
+        lambda health: health.succeeded_at_seconds,
     ),
-    Family(
+    _ENDPOINT.gauge(
         "joulo_token_refused_timestamp_seconds",
-        "gauge",
         "When the API refused the token last at the endpoint (401 or 403), Unix time; absent if it never did.",
-        ("endpoint",),
-        _each(lambda health: health.token_refused_at_seconds),
+        lambda health: health.token_refused_at_seconds,
     ),
-    Family(
+    _ENDPOINT.gauge(
         "joulo_refresh_interval_seconds",
-        "gauge",
         "The least time between two refreshes of the endpoint.",
-        ("endpoint",),
-        _each(lambda health: health.interval_s),
+        lambda health: health.interval_s,
     ),
-    Family(
+    Per(("endpoint", "code"), _requests).counter(
         "joulo_api_requests_total",
-        "counter",
         "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
-        ("endpoint", "code"),
-        _requests,
+        float,
     ),
-    Family(
+    _ENDPOINT.counter(
         "joulo_api_malformed_records_total",
-        "counter",
         "Records of API responses that could not be read and were left out.",
-        ("endpoint",),
-        _each(lambda health: health.malformed),
+        lambda health: health.malformed,
     ),
-    Family(
+    Per(("endpoint", "field"), _malformed_fields).counter(
         "joulo_api_malformed_fields_total",
-        "counter",
         "Fields of API responses that could not be used and were treated as not given.",
-        ("endpoint", "field"),
-        _malformed_fields,
+        float,
     ),
-    Family(
+    _ENDPOINT.gauge(
         "joulo_api_unknown_fields",
-        "gauge",
         "Fields of API responses that this version does not know, by name, at most 64; the debug log has them.",
-        ("endpoint",),
-        _each(lambda health: health.unknown_fields),
+        lambda health: health.unknown_fields,
     ),
     Family(
         "joulo_api_request_duration_seconds",
         "histogram",
         "Duration of requests to the API, body and decoding included.",
         ("endpoint",),
-        _durations,
+        lambda snapshot: [((health.endpoint,), health.durations) for health in snapshot.endpoints],
     ),
-    Family(
+    Per((), _persistent).gauge(
         "joulo_ledger_persistent",
-        "gauge",
         "1 if the ledger is on disk, 0 if it is in memory and lost with the process.",
-        (),
-        _persistent,
+        float,
     ),
 )
 

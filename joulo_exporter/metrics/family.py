@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Labels = tuple[str, ...]
 Value = float | Durations
+Item = TypeVar("Item")
 
 Samples = Iterable[tuple[Labels, Value]]
 """Pairs of the values of a family's labels and a value."""
@@ -67,14 +68,36 @@ class Family:
         yield f"{self.name}_sum", labels, value.sum_s
 
 
+@dataclass(frozen=True, slots=True)
+class Per(Generic[Item]):
+    """Maker of the families that have one sample for each item of a kind, such as a charger."""
+
+    labels: Labels
+    items: Callable[[Snapshot], Iterable[tuple[Labels, Item]]]
+    """Returns the items of a snapshot, each after the values of its labels."""
+
+    def gauge(self, name: str, text: str, value: Callable[[Item], float | None]) -> Family:
+        """Return a gauge; ``None`` is no sample."""
+        return Family(name, "gauge", text, self.labels, self._samples(value))
+
+    def counter(self, name: str, text: str, value: Callable[[Item], float | None]) -> Family:
+        """Return a counter; ``None`` is no sample."""
+        return Family(name, "counter", text, self.labels, self._samples(value))
+
+    def info(self, name: str, text: str) -> Family:
+        """Return a gauge that is always 1: its labels say it all."""
+        return self.gauge(name, text, lambda _: 1.0)
+
+    def _samples(self, value: Callable[[Item], float | None]) -> Callable[[Snapshot], Samples]:
+        items = self.items
+        return lambda snapshot: [
+            (labels, given) for labels, item in items(snapshot) if (given := value(item)) is not None
+        ]
+
+
 def number(value: float) -> str:
     """Return a value as both exposition formats write it."""
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]  # of the library
-
-
-def present(pairs: Iterable[tuple[Labels, float | None]]) -> Iterable[tuple[Labels, float]]:
-    """Return the pairs that have a value."""
-    return [(labels, value) for labels, value in pairs if value is not None]
 
 
 def of_hundredths(value: float | None) -> float | None:

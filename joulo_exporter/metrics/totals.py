@@ -2,248 +2,213 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import ENERGY, LEDGER, Family, Samples, of_hundredths, present
+from joulo_exporter.metrics.family import ENERGY, LEDGER, Per, of_hundredths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from joulo_exporter.ledger import Totals
+    from joulo_exporter.ledger import Book, Totals
+    from joulo_exporter.metrics.family import Labels
     from joulo_exporter.models.energy import Energy, Month
     from joulo_exporter.snapshot import Snapshot
 
+    TotalsOf = Callable[[Snapshot], Iterable[tuple[Labels, Totals]]]
 
-def _per_charger(
-    value: Callable[[Totals], float], *, of: Literal["chargers", "charger_excess"] = "chargers"
-) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
+
+def _by_charger(totals_of: Callable[[Book], Mapping[str, Totals]]) -> TotalsOf:
+    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Totals]]:
         if snapshot.book is not None:
-            for charger_id, totals in getattr(snapshot.book, of).items():
-                yield (snapshot.book.labels[charger_id],), value(totals)
+            for charger_id, totals in totals_of(snapshot.book).items():
+                yield (snapshot.book.labels[charger_id],), totals
 
-    return samples
+    return items
 
 
-def _per_vehicle(
-    value: Callable[[Totals], float], *, of: Literal["vehicles", "vehicle_excess"] = "vehicles"
-) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
+def _by_vehicle(totals_of: Callable[[Book], Mapping[str, Totals]]) -> TotalsOf:
+    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Totals]]:
         if snapshot.book is not None:
-            for vehicle, totals in getattr(snapshot.book, of).items():
-                yield (vehicle,), value(totals)
+            for vehicle, totals in totals_of(snapshot.book).items():
+                yield (vehicle,), totals
 
-    return samples
-
-
-def _if_eligibility_is_known(samples: Callable[[Snapshot], Samples]) -> Callable[[Snapshot], Samples]:
-    return lambda snapshot: samples(snapshot) if snapshot.book and snapshot.book.eligibility_known else ()
+    return items
 
 
-def _history_complete(snapshot: Snapshot) -> Samples:
-    if snapshot.book is not None:
-        yield (), float(snapshot.book.complete)
+def _if_eligibility_is_known(items: TotalsOf) -> TotalsOf:
+    return lambda snapshot: items(snapshot) if snapshot.book and snapshot.book.eligibility_known else ()
 
 
-def _unreadable(snapshot: Snapshot) -> Samples:
-    if snapshot.book is not None:
-        yield (), float(snapshot.book.unreadable)
+def _book(snapshot: Snapshot) -> Iterable[tuple[Labels, Book]]:
+    return () if snapshot.book is None else (((), snapshot.book),)
 
 
 def _stated(
-    series: str, given: Mapping[str, Callable[[Energy], int | None]], *, divisor: int = 1
-) -> Callable[[Snapshot], Samples]:
-    """Return the samples of a counter that ``/energy`` gives, held at its high-water mark in the ledger.
+    series: str, given: Mapping[Labels, Callable[[Energy], int | None]]
+) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
+    """Return the values of a counter that ``/energy`` gives, held at its high-water mark in the ledger.
 
     Args:
-        series: name of the high-water marks in the ledger.
-        given: the value in the API response by scope; an empty scope is no label.
-        divisor: units of the value and its mark in one unit of the metric.
+        series: name of the high-water marks in the ledger, which are kept by scope.
+        given: the value in the API response by labels: a scope, or none.
     """
 
-    def samples(snapshot: Snapshot) -> Samples:
+    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
         if snapshot.book is None or snapshot.energy is None:
             return
-        for scope, value in given.items():
+        for labels, value in given.items():
             stated = value(snapshot.energy)
             if stated is not None:  # without this an old mark would outlive the field in the API response
-                yield ((scope,) if scope else ()), snapshot.book.marks.get((series, scope), stated) / divisor
+                yield labels, snapshot.book.marks.get((series, "".join(labels)), stated)
 
-    return samples
+    return items
 
 
 def _months(
-    **values: Callable[[Month], float | None],
-) -> Callable[[Snapshot], Samples]:
-    def samples(snapshot: Snapshot) -> Samples:
+    values: Mapping[Labels, Callable[[Month], int | None]],
+) -> Callable[[Snapshot], Iterable[tuple[Labels, int | None]]]:
+    """Return the values of each month of ``/energy`` by labels: a scope, or none."""
+
+    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, int | None]]:
         for month in snapshot.energy.months if snapshot.energy else ():
-            yield from present(((month.month, scope), value(month)) for scope, value in values.items())
+            for labels, value in values.items():
+                yield (month.month, *labels), value(month)
 
-    return samples
+    return items
 
 
-def _month_credits(snapshot: Snapshot) -> Samples:
-    months = snapshot.energy.months if snapshot.energy else ()
-    return present(((month.month,), of_hundredths(month.credits_hundredths)) for month in months)
-
+_CHARGERS = _by_charger(lambda book: book.chargers)
+_VEHICLES = _by_vehicle(lambda book: book.vehicles)
+_CHARGER, _VEHICLE = Per(("charger",), _CHARGERS), Per(("vehicle",), _VEHICLES)
+_CHARGER_EXCESS = Per(("charger",), _by_charger(lambda book: book.charger_excess))
+_VEHICLE_EXCESS = Per(("vehicle",), _by_vehicle(lambda book: book.vehicle_excess))
+_ACCOUNT = Per((), _book)
 
 CHARGER_TOTALS = (
-    Family(
+    _CHARGER.gauge(
         "joulo_total_kwh",
-        "gauge",
         f"All energy ever charged in kWh, the session in progress included. {LEDGER}",
-        ("charger",),
-        _per_charger(lambda totals: totals.kwh_hundredths / 100),
+        lambda totals: totals.kwh_hundredths / 100,
     ),
-    Family(
+    Per(("charger",), _if_eligibility_is_known(_CHARGERS)).counter(
         "joulo_eligible_kwh_total",
-        "counter",
         f"Energy in kWh of sessions that count for ERE; absent while the API does not say it. {LEDGER}",
-        ("charger",),
-        _if_eligibility_is_known(_per_charger(lambda totals: totals.eligible_kwh_hundredths / 100)),
+        lambda totals: totals.eligible_kwh_hundredths / 100,
     ),
-    Family(
+    _CHARGER.counter(
         "joulo_ere_credits_total",
-        "counter",
         f"All ERE credits earned. {LEDGER}",
-        ("charger",),
-        _per_charger(lambda totals: totals.credits_hundredths / 100),
+        lambda totals: totals.credits_hundredths / 100,
     ),
-    Family(
+    _CHARGER.counter(
         "joulo_sessions_total",
-        "counter",
         f"Finished sessions. {LEDGER}",
-        ("charger",),
-        _per_charger(lambda totals: totals.sessions),
+        lambda totals: totals.sessions,
     ),
-    Family(
+    _CHARGER.counter(
         "joulo_session_seconds_total",
-        "counter",
         f"Duration of all finished sessions. {LEDGER}",
-        ("charger",),
-        _per_charger(lambda totals: totals.duration_ms / 1000),
+        lambda totals: totals.duration_ms / 1000,
     ),
-    Family(
+    _CHARGER_EXCESS.gauge(
         "joulo_total_excess_kwh",
-        "gauge",
         "Energy in kWh by which joulo_total_kwh is held above the sum of all sessions; 0 where it is not.",
-        ("charger",),
-        _per_charger(lambda totals: totals.kwh_hundredths / 100, of="charger_excess"),
+        lambda totals: totals.kwh_hundredths / 100,
     ),
-    Family(
+    _CHARGER_EXCESS.gauge(
         "joulo_ere_credits_excess",
-        "gauge",
         "Credits by which joulo_ere_credits_total is held above the sum of all sessions; 0 where it is not.",
-        ("charger",),
-        _per_charger(lambda totals: totals.credits_hundredths / 100, of="charger_excess"),
+        lambda totals: totals.credits_hundredths / 100,
     ),
 )
 
 VEHICLE_TOTALS = (
-    Family(
+    _VEHICLE.counter(
         "joulo_vehicle_kwh_total",
-        "counter",
         f"All energy ever charged by the vehicle in kWh. {LEDGER}",
-        ("vehicle",),
-        _per_vehicle(lambda totals: totals.kwh_hundredths / 100),
+        lambda totals: totals.kwh_hundredths / 100,
     ),
-    Family(
+    Per(("vehicle",), _if_eligibility_is_known(_VEHICLES)).counter(
         "joulo_vehicle_eligible_kwh_total",
-        "counter",
         "Energy in kWh of the vehicle's sessions that count for ERE; absent while the API does not say it. "
         f"{LEDGER}",
-        ("vehicle",),
-        _if_eligibility_is_known(_per_vehicle(lambda totals: totals.eligible_kwh_hundredths / 100)),
+        lambda totals: totals.eligible_kwh_hundredths / 100,
     ),
-    Family(
+    _VEHICLE.counter(
         "joulo_vehicle_ere_credits_total",
-        "counter",
         f"All ERE credits earned with the vehicle. {LEDGER}",
-        ("vehicle",),
-        _per_vehicle(lambda totals: totals.credits_hundredths / 100),
+        lambda totals: totals.credits_hundredths / 100,
     ),
-    Family(
+    _VEHICLE.counter(
         "joulo_vehicle_sessions_total",
-        "counter",
         f"Finished sessions of the vehicle. {LEDGER}",
-        ("vehicle",),
-        _per_vehicle(lambda totals: totals.sessions),
+        lambda totals: totals.sessions,
     ),
-    Family(
+    _VEHICLE_EXCESS.gauge(
         "joulo_vehicle_excess_kwh",
-        "gauge",
         "Energy in kWh by which joulo_vehicle_kwh_total is held above the sum of its sessions; 0 where it is not.",
-        ("vehicle",),
-        _per_vehicle(lambda totals: totals.kwh_hundredths / 100, of="vehicle_excess"),
+        lambda totals: totals.kwh_hundredths / 100,
     ),
-    Family(
+    _ACCOUNT.gauge(
         "joulo_history_complete",
-        "gauge",
         "1 once the whole history is in the ledger, but for sessions that cannot be read; totals per charger and "
         "vehicle appear only then.",
-        (),
-        _history_complete,
+        lambda book: book.complete,
     ),
-    Family(
+    _ACCOUNT.gauge(
         "joulo_history_unreadable_sessions",
-        "gauge",
         "Sessions of the history that cannot be used: without an id, or finished without energy.",
-        (),
-        _unreadable,
+        lambda book: book.unreadable,
     ),
 )
 
 ACCOUNT_TOTALS = (
-    Family(
-        "joulo_account_kwh_total",
-        "counter",
-        f"Energy of the whole account in kWh; scope ere counts what is eligible for ERE. {ENERGY}",
+    Per(
         ("scope",),
         _stated(
             "account_kwh",
-            {"ere": lambda energy: energy.kwh_hundredths, "all": lambda energy: energy.kwh_all_hundredths},
-            divisor=100,
+            {("ere",): lambda energy: energy.kwh_hundredths, ("all",): lambda energy: energy.kwh_all_hundredths},
         ),
+    ).counter(
+        "joulo_account_kwh_total",
+        f"Energy of the whole account in kWh; scope ere counts what is eligible for ERE. {ENERGY}",
+        of_hundredths,
     ),
-    Family(
+    Per((), _stated("account_credits", {(): lambda energy: energy.credits_hundredths})).counter(
         "joulo_account_ere_credits_total",
-        "counter",
         f"ERE credits of the whole account. {ENERGY}",
-        (),
-        _stated("account_credits", {"": lambda energy: energy.credits_hundredths}, divisor=100),
+        of_hundredths,
     ),
-    Family(
-        "joulo_account_sessions_total",
-        "counter",
-        f"Sessions of the whole account; scope ere counts what is eligible for ERE. {ENERGY}",
+    Per(
         ("scope",),
         _stated(
             "account_sessions",
-            {"ere": lambda energy: energy.sessions, "all": lambda energy: energy.sessions_all},
+            {("ere",): lambda energy: energy.sessions, ("all",): lambda energy: energy.sessions_all},
         ),
+    ).counter(
+        "joulo_account_sessions_total",
+        f"Sessions of the whole account; scope ere counts what is eligible for ERE. {ENERGY}",
+        float,
     ),
-    Family(
+    Per(
+        ("month", "scope"),
+        _months({("ere",): lambda month: month.kwh_hundredths, ("all",): lambda month: month.kwh_all_hundredths}),
+    ).gauge(
         "joulo_month_kwh",
-        "gauge",
         f"Energy of a month of the whole account in kWh. {ENERGY}",
-        ("month", "scope"),
-        _months(
-            ere=lambda month: of_hundredths(month.kwh_hundredths),
-            all=lambda month: of_hundredths(month.kwh_all_hundredths),
-        ),
+        of_hundredths,
     ),
-    Family(
+    Per(
+        ("month", "scope"),
+        _months({("ere",): lambda month: month.sessions, ("all",): lambda month: month.sessions_all}),
+    ).gauge(
         "joulo_month_sessions",
-        "gauge",
         f"Sessions of a month of the whole account. {ENERGY}",
-        ("month", "scope"),
-        _months(ere=lambda month: month.sessions, all=lambda month: month.sessions_all),
+        lambda sessions: sessions,
     ),
-    Family(
+    Per(("month",), _months({(): lambda month: month.credits_hundredths})).gauge(
         "joulo_month_ere_credits",
-        "gauge",
         f"ERE credits of a month of the whole account. {ENERGY}",
-        ("month",),
-        _month_credits,
+        of_hundredths,
     ),
 )

@@ -12,7 +12,6 @@ from joulo_exporter.web.server import (
     parse_listen_address,
     start_listening,
 )
-from joulo_exporter.web.tls import TlsSettings, make_tls_context
 
 __all__ = [
     "SERVICES",
@@ -22,14 +21,12 @@ __all__ = [
     "ListenError",
     "Protection",
     "RateLimit",
-    "TlsSettings",
     "UnixAddress",
     "WebPaths",
     "WebServices",
     "activated_sockets",
     "make_application",
     "make_runner",
-    "make_tls_context",
     "parse_listen_address",
     "start_listening",
     "web_paths",

@@ -21,10 +21,10 @@ from joulo_exporter.web.page_texts import LANGUAGES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+    from aiohttp.typedefs import Handler
+
     from joulo_exporter.snapshot import Snapshot
     from joulo_exporter.web.auth import Gate
-
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _logger = logging.getLogger(__name__)
 

@@ -9,16 +9,16 @@ import secrets
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
+
+    from aiohttp.typedefs import Handler
 
     Compare = Callable[[bytes, bytes], bool]
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REMEMBERED = 100
 """Correct passwords remembered, as many as the exporter-toolkit remembers (its ``web/cache.go``)."""
@@ -42,9 +42,9 @@ class RateLimit:
 class Protection:
     """Conditions for every request, and headers of every response; none where none is configured."""
 
-    users: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The bcrypt hash of each user; without users nobody is asked for a password."""
-    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    headers: Mapping[str, str] = field(default_factory=dict)
     """Added to every response, in place of our own of the same name."""
     rate_limit: RateLimit | None = None
 

@@ -19,9 +19,9 @@ from aiohttp import hdrs, web
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from aiohttp.typedefs import Handler
 
 _logger = logging.getLogger(__name__)
 

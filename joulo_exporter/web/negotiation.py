@@ -64,10 +64,8 @@ def choose_format(accept: str | None) -> Format:
     (``escaping``, ``charset`` and whatever comes).
     """
     elements = list(_elements(accept or ""))
-    text, openmetrics = (_best_match(each, elements) for each in (Format.TEXT, Format.OPENMETRICS))
-    if openmetrics is None or openmetrics[0] == 0:
-        return Format.TEXT
-    return Format.OPENMETRICS if text is None or openmetrics > text else Format.TEXT
+    text, openmetrics = _rank(Format.TEXT, elements), _rank(Format.OPENMETRICS, elements)
+    return Format.OPENMETRICS if openmetrics[0] > 0 and openmetrics > text else Format.TEXT
 
 
 @lru_cache(maxsize=_KEPT)
@@ -98,17 +96,20 @@ def choose_language(accept_language: str | None, languages: tuple[str, ...]) -> 
     return best
 
 
-def _best_match(format_: Format, elements: Sequence[_Element]) -> tuple[float, int, int] | None:
+def _rank(format_: Format, elements: Sequence[_Element]) -> tuple[float, int, int]:
     """Return weight, specificity and minus the position of the element that covers the format most specifically.
 
-    Of several equally specific ones it is the heaviest; ``None`` where no element covers it.
+    Of several equally specific ones it is the heaviest; the weight is 0 where no element covers it.
     """
-    matches = [
-        (specificity, (element.weight, specificity, -position))
-        for position, element in enumerate(elements)
-        if (specificity := _specificity(element, format_)) is not None
-    ]
-    return max(matches)[1] if matches else None
+    specificity, weight, place = max(
+        (
+            (specificity, element.weight, -position)
+            for position, element in enumerate(elements)
+            if (specificity := _specificity(element, format_)) is not None
+        ),
+        default=(0, 0.0, 0),
+    )
+    return weight, specificity, place
 
 
 def _specificity(element: _Element, format_: Format) -> int | None:

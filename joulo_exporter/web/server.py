@@ -93,15 +93,12 @@ def parse_listen_address(text: str) -> ListenAddress | UnixAddress:
     host, colon, port = text.strip().rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"{_FLAG}: {text!r} needs a port from 0 to {_LAST_PORT} after a colon; {_EXAMPLES}")
-    if host and not (_is_ip(host[1:-1], 6) if host[0] + host[-1] == "[]" else _is_ipv4_or_name(host)):
+    bracketed = host.startswith("[") and host.endswith("]")
+    if host and not (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or _HOST_NAME.fullmatch(host)):
         raise ConfigError(
             f"{_FLAG}: {text!r} has neither an IP address nor a host name before the port; {_EXAMPLES}"
         )
     return ListenAddress(host.strip("[]") or None, int(port))
-
-
-def _is_ipv4_or_name(text: str) -> bool:
-    return _is_ip(text, 4) or _HOST_NAME.fullmatch(text) is not None
 
 
 def _is_ip(text: str, version: int) -> bool:

@@ -1,4 +1,4 @@
-"""TLS: settings become an ``ssl.SSLContext``."""
+"""TLS: the section ``tls_server_config`` of the web configuration becomes an ``ssl.SSLContext``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
+
+import msgspec
+from msgspec import Meta
+
+from joulo_exporter.config.files import nearest, read_file
+from joulo_exporter.config.values import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from joulo_exporter.config.files import Where
 
@@ -53,56 +60,190 @@ CURVES: Mapping[str, str] = MappingProxyType(
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
 _TLS13_PREFIXES = ("TLS_AES_", "TLS_CHACHA20_")
+_LARGEST_BYTES = 1024 * 1024
+
+
+class Word(str):
+    """A word that stands for a value."""
+
+    __slots__ = ()
+    values: ClassVar[Mapping[str, Any]]
+
+    def __new__(cls, text: str) -> Self:
+        """Read the word; one that is not known is a ``ValueError`` with the remedy."""
+        if text not in cls.values:
+            by_small_letters = {word.lower(): word for word in cls.values}
+            meant = nearest(text, by_small_letters)
+            known = (
+                f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(cls.values)}"
+            )
+            raise ValueError(f"is not known here; {known}")
+        return super().__new__(cls, text)
+
+    @property
+    def value(self) -> Any:  # noqa: ANN401 -- of the kind that its class says
+        """Return what the word stands for."""
+        return self.values[self]
+
+
+class _Cipher(Word):
+    values = CIPHERS
+
+
+class _Curve(Word):
+    values = CURVES
+
+
+class _Version(Word):
+    values: ClassVar = {"TLS13": ssl.TLSVersion.TLSv1_3, "TLS12": ssl.TLSVersion.TLSv1_2}
+
+
+class _ClientAuth(Word):
+    values: ClassVar = {
+        "NoClientCert": ssl.CERT_NONE,
+        "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+        "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+    }
+
+
+class Switch(Word):
+    """A boolean of YAML 1.1, as Go's yaml.v2 reads it."""
+
+    values: ClassVar = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(
+        ("false", "no", "off", "n"), False
+    )
+
+    def __new__(cls, text: str) -> Self:
+        """Read the word."""
+        if text.lower() not in cls.values:
+            raise ValueError("must be true or false; write one of them")
+        return super().__new__(cls, text.lower())
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A mapping of the file; a key without a value is a key that is not given."""
+
+    EXAMPLE: ClassVar[str]
+
+
+_Name = Annotated[Text, Meta(examples=["prometheus.example.org"])]
+_File = Annotated[Text, Meta(examples=["server.pem"])]
+_Inline = Annotated[Text, Meta(examples=["the content of a PEM file"])]
+
+
+class TlsSection(Section, frozen=True):
+    """The section ``tls_server_config``."""
+
+    EXAMPLE = "{cert_file: server.crt, key_file: server.key}"
+
+    cert_file: _File | None = None
+    key_file: _File | None = None
+    client_auth_type: Annotated[_ClientAuth, Meta(examples=["NoClientCert"])] | None = None
+    client_ca_file: _File | None = None
+    client_allowed_sans: Annotated[tuple[_Name, ...], Meta(examples=["[prometheus.example.org]"])] | None = None
+    min_version: Annotated[_Version, Meta(examples=["TLS12"])] | None = None
+    max_version: Annotated[_Version, Meta(examples=["TLS13"])] | None = None
+    cipher_suites: Annotated[tuple[_Cipher, ...], Meta(examples=[f"[{next(iter(CIPHERS))}]"])] | None = None
+    curve_preferences: Annotated[tuple[_Curve, ...], Meta(examples=["[CurveP256]"])] | None = None
+    prefer_server_cipher_suites: Annotated[Switch, Meta(examples=["true"])] | None = None
+    cert: _Inline | None = None
+    key: _Inline | None = None
+    client_ca: _Inline | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Pem:
+class _Pem:
     """Certificates or a key in PEM, and the key of the configuration that they come from."""
 
     where: Where
-    content: bytes = field(repr=False)
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """Settings of TLS for the server."""
+class Tls:
+    """TLS of the server; equal to another one of the same settings and the same content of all files."""
 
-    where: Where
-    """The section of the configuration."""
-    certificate: Pem
-    """The server's certificate, and the chain up to the authority."""
-    key: Pem
-    """Not encrypted."""
-    client_ca: Pem | None = None
-    """Authorities that sign the certificates of clients; ``None`` for the authorities that this machine trusts."""
-    client_auth: ssl.VerifyMode = ssl.CERT_NONE
-    client_allowed_sans: frozenset[str] | None = None
-    """Names, one of which a client's certificate must have; ``None`` for any."""
-    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
-    maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
-    ciphers: tuple[str, ...] = ()
-    """OpenSSL's names, for TLS 1.2; none for OpenSSL's choice."""
-    curve: str | None = None
-    """OpenSSL's name of the only curve for the key exchange; ``None`` for OpenSSL's choice."""
-    prefer_server_ciphers: bool = True
+    section: TlsSection = field(repr=False)
+    pems: tuple[_Pem | None, ...] = field(repr=False)
+    context: ssl.SSLContext = field(compare=False)
+    files: tuple[Path, ...] = field(compare=False)
+    """Certificates and keys; a change in one of them changes the context."""
 
 
-def make_tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Return the context for settings.
+def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
+    """Return the TLS that the section describes; ``None`` where it is empty.
+
+    Args:
+        where: the section.
+        section: its content.
+        folder: relative paths begin there.
 
     Raises:
-        ConfigError: OpenSSL does not take them.
+        ConfigError: a file cannot be read, keys contradict each other, or OpenSSL does not take them.
     """
+    given = [key for key in section.__struct_fields__ if getattr(section, key) is not None]
+    if not given:
+        return None
+    files: list[Path] = []
+    certificate, key, client_ca = (
+        _pem(where, section, part, folder, files) for part in ("cert", "key", "client_ca")
+    )
+    if certificate is None or key is None:
+        missing = "cert_file" if certificate is None else "key_file"
+        raise where.child(missing).fault(
+            f"is missing: with {given[0]} but no {missing} there would be no TLS; write {missing}, "
+            "or remove tls_server_config"
+        )
+    minimum = (section.min_version or _Version("TLS12")).value
+    maximum = (section.max_version or _Version("TLS13")).value
+    if minimum > maximum:
+        raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
+    if len(section.curve_preferences or ()) > 1:
+        raise where.child("curve_preferences").fault(
+            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
+            "all that OpenSSL has"
+        )
+    _require_consistent_clients(where, section)
     context = _ServerContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = settings.minimum, settings.maximum
-    if not settings.prefer_server_ciphers:
+    context.minimum_version, context.maximum_version = minimum, maximum
+    if section.prefer_server_cipher_suites and not section.prefer_server_cipher_suites.value:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    _set_ciphers(context, settings)
-    _set_curve(context, settings)
-    _load_certificate(context, settings.certificate, settings.key)
-    if settings.client_auth is not ssl.CERT_NONE:
-        _expect_clients(context, settings)
-    return context
+    _set_ciphers(context, where.child("cipher_suites"), [cipher.value for cipher in section.cipher_suites or ()])
+    for curve in section.curve_preferences or ():
+        _set_curve(context, where.child("curve_preferences"), curve.value)
+    _load_certificate(context, certificate, key)
+    if section.client_auth_type and section.client_auth_type.value is not ssl.CERT_NONE:
+        context.verify_mode = section.client_auth_type.value
+        _expect_clients(context, section, client_ca)
+    return Tls(section, (certificate, key, client_ca), context, tuple(files))
+
+
+def _pem(where: Where, section: TlsSection, part: str, folder: Path, files: list[Path]) -> _Pem | None:
+    """Return the PEM of a part, from its file or from the configuration itself."""
+    inline, name = getattr(section, part), getattr(section, f"{part}_file")
+    if inline is not None and name is not None:
+        raise where.child(part).fault(f"stands beside {part}_file; keep one of the two")
+    if inline is not None:
+        return _Pem(where.child(part), str(inline).encode())
+    if name is None:
+        return None
+    files.append(folder / name)
+    where = where.child(f"{part}_file")
+    return _Pem(where, read_file(where, folder / name, _LARGEST_BYTES, "PEM"))
+
+
+def _require_consistent_clients(where: Where, section: TlsSection) -> None:
+    """Raise the fault of keys that contradict whether clients need a certificate."""
+    asked = section.client_auth_type or "NoClientCert"
+    names = where.child("client_allowed_sans")
+    if asked == "NoClientCert" and (section.client_ca_file or section.client_ca):
+        raise where.child("client_auth_type").fault(
+            "asks for no certificate, but an authority is given; write RequireAndVerifyClientCert, or remove it"
+        )
+    if section.client_allowed_sans == ():
+        raise names.fault("is empty, so that nobody could connect; list a name, or remove the key")
+    if section.client_allowed_sans and asked != "RequireAndVerifyClientCert":
+        raise names.fault("needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate")
 
 
 class _ServerContext(ssl.SSLContext):
@@ -126,50 +267,40 @@ class _NamedClient(ssl.SSLObject):
 def _names(connection: ssl.SSLObject) -> frozenset[str]:
     """Return the names of the client's certificate: DNS, e-mail, IP and URI, as Go writes them."""
     names = cast("tuple[tuple[str, str], ...]", (connection.getpeercert() or {}).get("subjectAltName", ()))
-    return frozenset(_plain(kind, name) for kind, name in names if kind in _KINDS)
+    found = {name for kind, name in names if kind in ("DNS", "email", "URI")}
+    for kind, name in names:
+        if kind == "IP Address":
+            with contextlib.suppress(ValueError):
+                found.add(str(ipaddress.ip_address(name.strip())))  # in short: OpenSSL writes IPv6 in full
+    return frozenset(found)
 
 
-_KINDS = ("DNS", "email", "IP Address", "URI")
-
-
-def _plain(kind: str, name: str) -> str:
-    """Return an IP address in its short form; OpenSSL writes IPv6 in full."""
-    if kind != "IP Address":
-        return name
-    with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(name.strip()))
-    return name
-
-
-def _set_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
+def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: Sequence[str]) -> None:
     """Hold TLS 1.2 to the ciphers; those of TLS 1.3 are all good, and fixed, as in Go."""
-    older = [name for name in settings.ciphers if not name.startswith(_TLS13_PREFIXES)]
-    where = settings.where.child("cipher_suites")
+    older = [name for name in ciphers if not name.startswith(_TLS13_PREFIXES)]
     if older:
         try:
             context.set_ciphers(":".join(older))
         except ssl.SSLError:
             raise where.fault("lists no cipher that OpenSSL offers here; remove the key") from None
-    elif settings.ciphers:
-        if settings.maximum < ssl.TLSVersion.TLSv1_3:
+    elif ciphers:
+        if context.maximum_version < ssl.TLSVersion.TLSv1_3:
             raise where.fault("lists no cipher of TLS 1.2, the most that max_version allows; add one")
         context.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
-def _set_curve(context: ssl.SSLContext, settings: TlsSettings) -> None:
-    if settings.curve is None:
-        return
+def _set_curve(context: ssl.SSLContext, where: Where, curve: str) -> None:
     try:
-        context.set_ecdh_curve(settings.curve)
+        context.set_ecdh_curve(curve)
     except (ssl.SSLError, ValueError):
         # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
-        raise settings.where.child("curve_preferences").fault(
+        raise where.fault(
             f"lists a curve that Python {platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; "
             "list another, remove the key to allow all that OpenSSL has, or use a newer Python",
         ) from None
 
 
-def _load_certificate(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
+def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> None:
     # By itself first: of a pair OpenSSL does not say which of the two it cannot read.
     _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
     if not _KEY.search(key.content):
@@ -192,19 +323,19 @@ def _load_certificate(context: ssl.SSLContext, certificate: Pem, key: Pem) -> No
     raise key.where.fault(f"cannot be used ({reason}); look at it with openssl pkey")
 
 
-def _expect_clients(context: _ServerContext, settings: TlsSettings) -> None:
-    context.verify_mode = settings.client_auth
+def _expect_clients(context: _ServerContext, section: TlsSection, client_ca: _Pem | None) -> None:
     # Go trusts whatever certificate is listed, also one that another authority has signed.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if settings.client_ca is None:
+    if client_ca is None:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     else:
-        _trust(context, settings.client_ca)
-    context.allowed_sans = settings.client_allowed_sans
+        _trust(context, client_ca)
+    if section.client_allowed_sans:
+        context.allowed_sans = frozenset(section.client_allowed_sans)
     context.sslobject_class = _NamedClient
 
 
-def _trust(context: ssl.SSLContext, pem: Pem) -> None:
+def _trust(context: ssl.SSLContext, pem: _Pem) -> None:
     found = _CERTIFICATE.findall(pem.content)
     if not found:
         swapped = "; it has a private key: are the two swapped?" if _KEY.search(pem.content) else ""

@@ -8,6 +8,7 @@ python scrape_servers.py naive ACCOUNTS CHARGERS   prints the CPU of rendering e
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from prometheus_client import start_http_server
 from support.fleet import fleet_snapshot
+from support.web import SERVICES
 
 from joulo_exporter import web
 from joulo_exporter.exposition import Exposition
@@ -84,19 +86,11 @@ class Ours:
             await asyncio.sleep(0.001)
 
     async def _listen(self) -> int:
-        async def nothing() -> None:
-            return None
-
-        services = web.WebServices(
+        services = dataclasses.replace(
+            SERVICES,
             metrics=lambda format_, gzip, names: self._exposition.scrape(
                 openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
             ),
-            snapshots=lambda: (),
-            ledger_persistent=lambda: True,
-            ready=lambda: True,
-            reload=nothing,
-            lifecycle_enabled=False,
-            telemetry_path="/metrics",
         )
         runner = web.make_runner(web.make_application(services))
         await runner.setup()

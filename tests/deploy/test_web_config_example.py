@@ -42,8 +42,8 @@ def test_the_exporter_accepts_it(example):
 def test_what_is_commented_out_works(example):
     text = re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE)
     example.write_text(text)
-    settings = load_web_config(example).tls
-    assert settings.client_allowed_sans == {"prometheus.example.org"}
+    section = load_web_config(example).tls.section
+    assert set(section.client_allowed_sans) == {"prometheus.example.org"}
 
 
 def test_the_page_shows_configurations_that_work(certificates, tmp_path):

@@ -223,16 +223,7 @@ def sessions(api_url):
 def evening(generation, tmp_path_factory):
     """Messages while twenty sessions ended, and the sessions: (messages, before, due, all ended, folder)."""
     folder = tmp_path_factory.mktemp("messages")
-    pace = (
-        "--session-seconds",
-        "3",
-        "--pause-seconds",
-        "1",
-        "--sync-seconds",
-        "1",
-        "--credits-delay-seconds",
-        "1",
-    )
+    pace = ("--session-seconds=3", "--pause-seconds=1", "--sync-seconds=1", "--credits-delay-seconds=1")
     with (
         simulator(folder, *pace, "--time-lapse", "40", "--history-sessions", "40") as api_url,
         Phone().listening() as phone,

@@ -11,7 +11,8 @@ import time
 import aiohttp
 import pytest
 from aiohttp import web
-from support.processes import exporter, free_port, get, samples_of, simulator
+from support.exposition import samples_of
+from support.processes import exporter, free_port, get, simulator
 
 from joulo_exporter.sharding import shard_of
 from joulo_exporter.simulator import Cadence, Household, Scenario

@@ -81,30 +81,6 @@ def deflated(monkeypatch):
 # What is served
 
 
-@pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
-@pytest.mark.parametrize("count", [1, 3, 70])
-def test_a_new_snapshot_is_served_at_the_next_scrape(count, openmetrics):
-    snapshots = fleet(count)
-    exposition = exposition_of(snapshots)
-    render(exposition, openmetrics=openmetrics)
-    snapshots["0"] = msgspec.structs.replace(snapshots["0"], chargers=None)
-    exposition.publish("0", snapshots["0"])
-    lines = render(exposition, openmetrics=openmetrics)
-    assert lines == generated(*snapshots.values(), openmetrics=openmetrics)
-    assert lines.count(b"joulo_charging{") == count - 1
-
-
-def test_keep_only_forgets_the_others_and_orders_the_rest():
-    snapshots = fleet(3)
-    exposition = exposition_of(snapshots)
-    render(exposition)
-    exposition.keep_only(["2", "new", "0"])
-    assert list(exposition.snapshots()) == [snapshots["2"], snapshots["0"]]
-    assert render(exposition) == generated(snapshots["2"], snapshots["0"], openmetrics=False)
-    exposition.keep_only([])
-    assert render(exposition) == generated(openmetrics=False)
-
-
 class AnyOrder(RuleBasedStateMachine):
     """Accounts come, change and go between scrapes, in any order."""
 
@@ -284,12 +260,18 @@ def test_only_accounts_with_a_new_snapshot_are_rendered_and_only_when_scraped(co
         assert renderings.count == count + 7
 
 
-def test_a_scrape_at_rest_deflates_the_process_only(deflated):
-    exposition = exposition_of(fleet(200))
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_scrape_at_rest_deflates_the_process_only(deflated, count):
+    exposition = exposition_of(fleet(count))
     render(exposition)
     del deflated[:]
     render(exposition)
     assert len(deflated) == 1
+    exposition.publish("0", fleet_snapshot("account-0", 1))  # with nothing new
+    render(exposition)
+    assert len(deflated) == 2
+    render(exposition, compressed=False)
+    assert len(deflated) == 2
 
 
 def test_the_other_format_deflates_its_headers_only(deflated):
@@ -315,25 +297,6 @@ def test_a_change_of_one_account_deflates_the_families_that_show_it(deflated):
     assert 3 <= len(deflated) <= len(changed) + 1
 
 
-def test_a_snapshot_that_shows_nothing_new_deflates_nothing(deflated):
-    exposition = exposition_of(fleet(200))
-    render(exposition)
-    del deflated[:]
-    exposition.publish("7", fleet_snapshot("account-7", 1))
-    render(exposition)
-    assert len(deflated) == 1  # the process
-
-
-def test_a_single_account_is_deflated_once_for_all_its_scrapes(deflated):
-    exposition = exposition_of({"": fleet_snapshot(None, 1)})
-    render(exposition)
-    del deflated[:]
-    render(exposition)
-    assert len(deflated) == 1
-    render(exposition, compressed=False)
-    assert len(deflated) == 1
-
-
 async def test_the_event_loop_goes_on_after_each_account_and_each_deflated_piece(every_step, renderings, deflated):
     exposition = exposition_of(fleet(130), families=(*FAMILIES, renderings.family), clock=every_step)
     scraping = asyncio.create_task(scrape(exposition))
@@ -349,16 +312,11 @@ async def test_the_event_loop_goes_on_after_each_account_and_each_deflated_piece
     assert 130 < iterations < 130 + 3 * (len(FAMILIES) + 1) + len(FAMILIES) + 40
 
 
-async def test_a_scrape_at_rest_ends_within_one_iteration_of_the_event_loop(every_step):
-    exposition = exposition_of(fleet(130), clock=every_step)
-    await scrape(exposition)
-    scraping = asyncio.create_task(scrape(exposition))
-    await asyncio.sleep(0)
-    assert scraping.done()
-
-
-async def test_within_3_ms_the_event_loop_is_not_troubled():
-    exposition = exposition_of(fleet(130), clock=lambda: 0.0)
+@pytest.mark.parametrize("at_rest", [True, False], ids=["at rest", "within 3 ms"])
+async def test_a_short_scrape_ends_within_one_iteration_of_the_event_loop(every_step, at_rest):
+    exposition = exposition_of(fleet(130), clock=every_step if at_rest else lambda: 0.0)
+    if at_rest:
+        await scrape(exposition)
     scraping = asyncio.create_task(scrape(exposition))
     await asyncio.sleep(0)
     assert scraping.done()

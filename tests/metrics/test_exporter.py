@@ -21,7 +21,6 @@ from support.snapshots import (
 )
 
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
-from joulo_exporter.models.charger import KNOWN_STATUSES
 from joulo_exporter.sharding import ALONE, Shard
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, EndpointHealth, Snapshot
 
@@ -188,7 +187,3 @@ def test_help_says_that_live_values_are_cached():
     assert len(live) == 8
     assert all("Cached: at most a refresh interval old" in family.help for family in live)
     assert all(family.help.endswith(".") and not set(family.help) & set('"\\\n') for family in FAMILIES)
-
-
-def test_the_statuses_are_the_documented_ones():
-    assert KNOWN_STATUSES == ("online", "offline", "charging", "active", "unavailable", "unknown")

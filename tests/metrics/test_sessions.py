@@ -55,11 +55,6 @@ def test_an_end_is_news_for_an_hour_from_when_it_was_listed():
     assert series_of("joulo_ended_session_kwh", home.snapshot()) == {}
 
 
-def test_the_first_import_is_no_news():
-    home = Household().chargers({"chargers": []}).sessions(fixture("sessions"))
-    assert series_of("joulo_ended_session_kwh", home.snapshot()) == {}
-
-
 def test_an_end_that_only_the_charger_shows_waits_for_its_final_figures():
     home = Household().chargers(fixture("chargers")).sessions(fixture("sessions"))
     idle = fixture("chargers")
@@ -80,10 +75,3 @@ def test_a_session_that_goes_on_after_all_is_not_announced_again():
     snapshot = home.snapshot()
     assert list(series_of(reported, snapshot).values()) == [reported_s]
     assert list(series_of("joulo_ended_session_kwh", snapshot).values()) == [9.5]
-
-
-def test_an_end_of_more_than_a_day_ago_is_history():
-    home = Household().chargers({"chargers": []}).sessions({"sessions": []})
-    home.now_seconds += 600
-    news = series_of("joulo_ended_session_kwh", home.sessions(fixture("sessions")).snapshot())
-    assert news == {}  # the latest of the recorded sessions ended a day and a half ago

@@ -234,12 +234,3 @@ def test_a_stale_answer_of_energy_vanishes():
     fresh, stale = series(household.snapshot()), series(household.snapshot(stale=["energy"]))
     account = ("joulo_account", "joulo_month")
     assert stale == {name: value for name, value in fresh.items() if not name.startswith(account)}
-
-
-def test_totals_do_not_fall_when_a_session_is_corrected():
-    household = recorded()
-    household.snapshot()
-    served = series(household.sessions(sessions(kwh=1, ere_credits=0.5)).snapshot())
-    assert served[f"joulo_total_kwh{OPRIT}"] == 48.39
-    assert served[f"joulo_ere_credits_total{OPRIT}"] == 16.1
-    assert served[f"joulo_last_session_kwh{OPRIT}"] == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import ClientError
 from aioresponses import CallbackResult
 from prometheus_client import CollectorRegistry
-from prometheus_client.parser import text_string_to_metric_families
+from support.exposition import samples_of
 from support.fake_clock import FakeClock
 from support.poller_rig import inline
 
@@ -81,12 +81,8 @@ class AccountsRig:
     def values(self, name: str, endpoint: str | None = None) -> dict[str, float]:
         """Return the samples of a metric by account."""
         text = self.exposition.render(openmetrics=False, compressed=False, names=frozenset()).decode()
-        return {
-            sample.labels["account"]: sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == name and sample.labels.get("endpoint") == endpoint
-        }
+        found = [(dict(labels), value) for (sample, labels), value in samples_of(text).items() if sample == name]
+        return {labels["account"]: value for labels, value in found if labels.get("endpoint") == endpoint}
 
     async def close(self) -> None:
         await self.accounts.close()

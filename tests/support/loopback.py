@@ -33,33 +33,43 @@ class Loopback:
 
 
 @asynccontextmanager
-async def loopback(say, *, context=None, host="127.0.0.1"):
-    """Serve each request with ``say(head, writer)``, a coroutine function; then close the connection."""
-    heard = Loopback("https" if context else "http")
+async def talking(talk, *, host="127.0.0.1", context=None):
+    """Let ``talk(reader, writer)`` have each connection, then close it; yield the port."""
     talks = set()
 
-    async def talk(reader, writer):
+    async def have(reader, writer):
         talks.add(asyncio.current_task())
         try:
-            heard.heads.append(await reader.readuntil(b"\r\n\r\n"))
-            heard.asked.set()
-            await say(heard.heads[-1], writer)
-            await writer.drain()
+            await talk(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # the client left, or the test is over
         finally:
             writer.close()
 
-    server = await asyncio.start_server(talk, host, 0, ssl=context)
-    heard.port = server.sockets[0].getsockname()[1]
+    server = await asyncio.start_server(have, host, 0, ssl=context)
     try:
-        yield heard
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
         for each in talks:  # since 3.12 wait_closed waits for them
             each.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def loopback(say, *, context=None, host="127.0.0.1"):
+    """Serve each request with ``say(head, writer)``, a coroutine function; then close the connection."""
+    heard = Loopback("https" if context else "http")
+
+    async def talk(reader, writer):
+        heard.heads.append(await reader.readuntil(b"\r\n\r\n"))
+        heard.asked.set()
+        await say(heard.heads[-1], writer)
+        await writer.drain()
+
+    async with talking(talk, host=host, context=context) as heard.port:
+        yield heard
 
 
 def saying(*parts):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry
-from prometheus_client.parser import text_string_to_metric_families
+from support.exposition import Samples, samples_of
 from support.fake_clock import FakeClock
 from support.parsing import ANYTHING
 
@@ -170,13 +170,9 @@ class Rig:
     def text(self) -> str:
         return self.exposition.render(openmetrics=False, compressed=False, names=frozenset()).decode()
 
-    def series(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-        """Return every series of the exposition, as a parser of the format reads it."""
-        return {
-            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in text_string_to_metric_families(self.text)
-            for sample in family.samples
-        }
+    def series(self) -> Samples:
+        """Return every series of the exposition."""
+        return samples_of(self.text)
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return the value of the one series of this name that has these labels; ``None`` if there is none."""

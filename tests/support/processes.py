@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from support.exposition import samples_of
 from support.programs import CURRENT, GENERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from support.exposition import Samples
     from support.programs import Generation
 
 Found = TypeVar("Found")
 
 TOKEN = "joulo_demo"
 EXPORTER = (sys.executable, "-m", "joulo_exporter")
-Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 PATIENCE_S = 30.0
 LEDGER_PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
@@ -48,15 +48,6 @@ def get(url: str, headers: dict[str, str] | None = None) -> bytes:
 def scrape(port: int) -> Samples:
     """Return every sample of an exporter by (name, labels)."""
     return samples_of(get(f"http://127.0.0.1:{port}/metrics").decode())
-
-
-def samples_of(text: str) -> Samples:
-    """Return every sample of an exposition by (name, labels)."""
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
 
 
 def wait_for(what: str, look: Callable[[], Found | None]) -> Found:

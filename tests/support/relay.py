@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
+
+from support.loopback import talking
 
 
 class Relay:
@@ -21,29 +23,17 @@ async def relay(*, user=None, context=None):
     """Run a proxy; ``user`` is the ``name:password`` that it wants, ``context`` its own TLS."""
     heard = Relay()
     wanted = None if user is None else b"Basic " + base64.b64encode(user.encode())
-    talks = set()
 
     async def talk(reader, writer):
-        talks.add(asyncio.current_task())
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            heard.heads.append(head)
-            if wanted is not None and wanted not in head:
-                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-            else:
-                await _pass_on(head, reader, writer)
-        writer.close()
+        head = await reader.readuntil(b"\r\n\r\n")
+        heard.heads.append(head)
+        if wanted is not None and wanted not in head:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        else:
+            await _pass_on(head, reader, writer)
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
-    heard.port = server.sockets[0].getsockname()[1]
-    try:
+    async with talking(talk, context=context) as heard.port:
         yield heard
-    finally:
-        server.close()
-        for each in talks:
-            each.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-        await server.wait_closed()
 
 
 async def _pass_on(head, reader, writer):

@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import aiohttp
-from support.processes import Samples, environment, samples_of
+from support.exposition import Samples, samples_of
+from support.processes import environment
 
 if TYPE_CHECKING:
     from pathlib import Path

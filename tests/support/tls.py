@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import ssl
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from joulo_exporter.config.files import Where
-from joulo_exporter.web.tls import Pem, TlsSettings
+from joulo_exporter.web.config import load_web_config
 
 if TYPE_CHECKING:
     from support.certificates import Certificates
 
 
-WHERE = Where("web.yml")
-
-
-def pem(text: str, key: str = "pem") -> Pem:
-    return Pem(WHERE.child(key), text.encode())
-
-
-def settings(certificates: Certificates, pair: str = "server", **more) -> TlsSettings:
-    certificate, key = (pem(certificates.text(f"{pair}.{kind}"), kind) for kind in ("crt", "key"))
-    return TlsSettings(where=WHERE, certificate=certificate, key=key, **more)
+def server(certificates: Certificates, **keys) -> ssl.SSLContext:
+    """Return the context of a web configuration with the server's pair, and these keys of its TLS section."""
+    section = {"cert": certificates.text("server.crt"), "key": certificates.text("server.key")} | keys
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        json.dump({"tls_server_config": section}, file)
+        file.flush()
+        return load_web_config(Path(file.name)).tls.context
 
 
 def client(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:

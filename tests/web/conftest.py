@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from joulo_exporter.web import make_runner
 
@@ -19,3 +20,19 @@ async def runner():
     await runner.setup()
     yield runner
     await runner.cleanup()
+
+
+@pytest.fixture
+async def connect_to():
+    """Start an application; give a client that decompresses nothing by itself."""
+    clients = []
+
+    async def start(application):
+        client = TestClient(TestServer(application), auto_decompress=False, skip_auto_headers=["Accept-Encoding"])
+        clients.append(client)
+        await client.start_server()
+        return client
+
+    yield start
+    for client in clients:
+        await client.close()

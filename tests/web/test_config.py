@@ -1,3 +1,4 @@
+import json
 import platform
 import ssl
 
@@ -7,7 +8,8 @@ from support.tls import takes_x25519
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web import Protection, RateLimit
-from joulo_exporter.web.config import CIPHERS, load_web_config
+from joulo_exporter.web.config import load_web_config
+from joulo_exporter.web.tls import CIPHERS
 
 
 @pytest.fixture
@@ -26,67 +28,40 @@ def test_nothing_is_protected_by_nothing(load, text):
     assert config.tls is None
 
 
-def test_everything(load, certificates):
-    config = load(f"""
-tls_server_config:
-  cert_file: {certificates.path("server.crt")}
-  key_file: {certificates.path("server.key")}
-  client_auth_type: RequireAndVerifyClientCert
-  client_ca_file: {certificates.path("ca.crt")}
-  client_allowed_sans: [prometheus.test, 192.0.2.7]
-  min_version: TLS12
-  max_version: TLS12
-  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]
-  curve_preferences: [CurveP256]
-  prefer_server_cipher_suites: false
+def test_everything_but_tls(load):
+    protection = load(f"""
 http_server_config:
   http2: false
   headers: {{X-Frame-Options: deny, Strict-Transport-Security: max-age=1, X-XSS-Protection: ""}}
 basic_auth_users: {{prometheus: {HASH}, "": {HASH}}}
 rate_limit: {{interval: 1m1.5s, burst: 7}}
-""")
-    settings = config.tls
-    assert settings.certificate.content == certificates.text("server.crt").encode()
-    assert settings.client_auth is ssl.CERT_REQUIRED
-    assert settings.client_ca.content == certificates.text("ca.crt").encode()
-    assert settings.client_allowed_sans == {"prometheus.test", "192.0.2.7"}
-    assert settings.minimum is settings.maximum is ssl.TLSVersion.TLSv1_2
-    assert settings.ciphers == ("ECDHE-ECDSA-AES128-GCM-SHA256",)
-    assert settings.curve == "prime256v1"
-    assert not settings.prefer_server_ciphers
-    assert [str(file) for file in config.files] == [
-        certificates.path(name) for name in ("server.crt", "server.key", "ca.crt")
-    ]
-    assert config.protection.users == {"prometheus": HASH, "": HASH}
-    assert config.protection.headers == {"X-Frame-Options": "deny", "Strict-Transport-Security": "max-age=1"}
-    assert config.protection.rate_limit == RateLimit(interval_s=61.5, burst=7)
+""").protection
+    assert protection.users == {"prometheus": HASH, "": HASH}
+    assert protection.headers == {"X-Frame-Options": "deny", "Strict-Transport-Security": "max-age=1"}
+    assert protection.rate_limit == RateLimit(interval_s=61.5, burst=7)
 
 
-def test_defaults_of_tls(load, certificates):
-    pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
-    settings = load(f"tls_server_config: {{{pair}}}").tls
-    assert (settings.minimum, settings.maximum) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-    assert settings.client_auth is ssl.CERT_NONE
-    assert settings.client_allowed_sans is settings.client_ca is settings.curve is None
-    assert (settings.ciphers, settings.prefer_server_ciphers) == ((), True)
-
-
-def x25519(load, certificates):
-    """Load a file that asks for this curve alone."""
-    pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
-    return load(f"tls_server_config: {{{pair}, curve_preferences: [X25519]}}")
-
-
-@pytest.mark.skipif(not takes_x25519(), reason="this Python's ssl cannot be held to X25519: see the next test")
-def test_x25519(load, certificates):
-    assert x25519(load, certificates).tls.curve == "X25519"
+@pytest.mark.parametrize("inline", [False, True])
+def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
+    """What the keys do is in ``test_tls``."""
+    names = {"cert_file": "server.crt", "key_file": "server.key", "client_ca_file": "ca.crt"}
+    section = {key: certificates.path(name) for key, name in names.items()}
+    if inline:
+        section = {key.removesuffix("_file"): certificates.text(name) for key, name in names.items()}
+    section["client_auth_type"] = "VerifyClientCertIfGiven"
+    config = load(json.dumps({"tls_server_config": section}))
+    looked_at = [] if inline else [certificates.path(name) for name in names.values()]
+    assert [str(file) for file in config.tls.files] == looked_at
+    assert "PRIVATE KEY" not in repr(config)
+    assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
 def test_a_curve_that_this_python_cannot_be_held_to_is_one_line(load, certificates, tmp_path, monkeypatch):
     if takes_x25519():
         monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse_curve, raising=False)
+    pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
     with pytest.raises(ConfigError) as caught:
-        x25519(load, certificates)
+        load(f"tls_server_config: {{{pair}, curve_preferences: [X25519]}}")
     assert str(caught.value) == (
         f"{tmp_path}/web.yml: tls_server_config.curve_preferences: lists a curve that Python "
         f"{platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; list another, remove the key "

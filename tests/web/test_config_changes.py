@@ -12,7 +12,7 @@ from support.certificates import HASH
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web import Protection, make_runner, parse_listen_address, start_listening
-from joulo_exporter.web.config_watcher import WebConfigWatcher
+from joulo_exporter.web.config import WebConfigWatcher
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
 USERS = f"basic_auth_users: {{prometheus: '{HASH}'}}\n"
@@ -62,7 +62,7 @@ async def watcher(folder, looks):
 
 @pytest.fixture
 def logged(caplog):
-    caplog.set_level(logging.INFO, "joulo_exporter.web.config_watcher")
+    caplog.set_level(logging.INFO, "joulo_exporter.web.config")
 
     def lines():
         found = [(record.levelname, record.getMessage()) for record in caplog.records if "config" in record.name]
@@ -83,7 +83,7 @@ async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkey
     await looks.look()
     former = watcher.tls()
     logged()
-    monkeypatch.setattr("joulo_exporter.web.config_watcher.load_web_config", None)
+    monkeypatch.setattr("joulo_exporter.web.config.load_web_config", None)
     for _ in range(3):
         await looks.look()
     assert watcher.tls() is former

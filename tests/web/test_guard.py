@@ -6,16 +6,10 @@ import dataclasses
 
 import pytest
 from support.tls import client as tls_client
-from support.tls import settings
+from support.tls import server as tls_server
 from support.web import SERVICES, always
 
-from joulo_exporter.web import (
-    make_application,
-    make_runner,
-    make_tls_context,
-    parse_listen_address,
-    start_listening,
-)
+from joulo_exporter.web import make_application, make_runner, parse_listen_address, start_listening
 from joulo_exporter.web.guard import Limits
 
 SOON = Limits(request_s=0.05, idle_s=0.05, write_s=0.1, grace_s=0.0)
@@ -46,7 +40,7 @@ async def serve():
 
 
 def tls_of(certificates):
-    context = make_tls_context(settings(certificates))
+    context = tls_server(certificates)
     return lambda: context
 
 
@@ -163,13 +157,19 @@ async def test_within_its_time_of_grace_a_newcomer_stays_before_an_idle_scraper(
         assert not silent.is_closing()
 
 
-async def test_a_slow_reader_gives_its_place_and_a_request_at_work_does_not(serve):
+def held_reload():
+    """Return events for a reload that has begun and that may end, and the reload."""
     asked, released = asyncio.Event(), asyncio.Event()
 
     async def reload():
         asked.set()
         await released.wait()
 
+    return asked, released, reload
+
+
+async def test_a_slow_reader_gives_its_place_and_a_request_at_work_does_not(serve):
+    asked, released, reload = held_reload()
     address = await serve(Limits(connections=2, grace_s=0.0), metrics=always(*parts_of(BIG)), reload=reload)
     async with connected(address, limit=1) as (slow, reading), connected(address) as (busy, writer):
         reading.write(LAST)
@@ -184,12 +184,7 @@ async def test_a_slow_reader_gives_its_place_and_a_request_at_work_does_not(serv
 
 
 async def test_a_newcomer_is_closed_where_every_connection_is_at_work(serve):
-    asked, released = asyncio.Event(), asyncio.Event()
-
-    async def reload():
-        asked.set()
-        await released.wait()
-
+    asked, released, reload = held_reload()
     address = await serve(Limits(connections=1, grace_s=0.0), reload=reload)
     async with connected(address) as (busy, writer):
         writer.write(b"POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -153,11 +153,6 @@ def test_rules(accept, expected):
     assert choose_format(accept) is expected
 
 
-def test_content_types_are_spelled_exactly():
-    assert TEXT.content_type == "text/plain; version=0.0.4; charset=utf-8"
-    assert OPENMETRICS.content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-
 @pytest.mark.parametrize(
     ("accept_encoding", "expected"),
     [
