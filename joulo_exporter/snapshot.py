@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from joulo_exporter.ledger import Book, StoredSession
     from joulo_exporter.models.charger import Charger, Tags
@@ -84,12 +83,14 @@ class EndedSession(msgspec.Struct, frozen=True, gc=False):
     ended_at_seconds: float
     kwh_hundredths: int | None
     credits_hundredths: int | None
-    """Of one whose end was news and that never gets any, 0."""
+    """As the API calculated them."""
     id_tag: str
     """As labels may show it."""
     vehicle: str
     reported_at_seconds: float | None = None
     """When ``/sessions`` first listed the end, if that was news."""
+    final_credits_hundredths: int | None = None
+    """The same, but 0 of a session that never gets any."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
@@ -139,20 +140,15 @@ def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[
 
 def last_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     """Return the last finished session of each charger that has a label."""
-    return _ended(book.last_sessions.values(), book, tags, attrgetter("credits_hundredths"))
+    return _ended(book.last_sessions.values(), book, tags)
 
 
 def ended_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     """Return the sessions whose end was news in the last hour."""
-    return _ended(book.ended, book, tags, attrgetter("final_credits_hundredths"))
+    return _ended(book.ended, book, tags)
 
 
-def _ended(
-    sessions: Iterable[StoredSession],
-    book: Book,
-    tags: Tags,
-    credits_hundredths: Callable[[StoredSession], int | None],
-) -> tuple[EndedSession, ...]:
+def _ended(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
     return tuple(
         EndedSession(
             label=book.labels[session.charger_id],
@@ -160,10 +156,11 @@ def _ended(
             started_at_seconds=session.started_at_seconds,
             ended_at_seconds=session.last_known_end_seconds,
             kwh_hundredths=session.kwh_hundredths,
-            credits_hundredths=credits_hundredths(session),
+            credits_hundredths=session.credits_hundredths,
             id_tag=tags.shown(session.id_tag),
             vehicle=tags.vehicle(session.id_tag),
             reported_at_seconds=session.end_seen_at_seconds,
+            final_credits_hundredths=session.final_credits_hundredths,
         )
         for session in sessions
         if session.charger_id in book.labels

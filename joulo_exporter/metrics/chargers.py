@@ -179,7 +179,7 @@ ENDED_SESSIONS = (
     _ENDED_SESSION.gauge(
         "joulo_ended_session_ere_credits",
         f"ERE credits of the session; absent until the API has calculated them, 0 if it never gets any. {_NEWS}",
-        lambda ended: of_hundredths(ended.credits_hundredths),
+        lambda ended: of_hundredths(ended.final_credits_hundredths),
     ),
     _ENDED_SESSION.gauge(
         "joulo_ended_session_duration_seconds",

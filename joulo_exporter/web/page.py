@@ -280,7 +280,7 @@ class _Page:
         words = self._words
         figures: tuple[str, ...] = (words("unknown"),)
         if last.kwh_hundredths is not None:
-            figures = self._figures(last.kwh_hundredths, last.credits_hundredths)
+            figures = self._figures(last.kwh_hundredths, last.final_credits_hundredths)
         span = words.span(last.started_at_seconds, last.ended_at_seconds)
         return (*figures, span, self._vehicle(last.vehicle, "unknown vehicle"))
 

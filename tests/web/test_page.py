@@ -102,7 +102,7 @@ def test_the_recorded_answers_in_words():
         "Chargers oprit ⚡ chargingOpritPowerunknownSession7.31 kWh since 18 Jun 19:42Vehicleunknown"
         "Last session41.08 kWh 13.67 ERE credits 16 Jun 21:05 \u2013 17 Jun 07:30 unknown vehicle"
         "Jun 202648.39 kWh 16.10 ERE credits "
-        "garage-achter ○ idleGarage achterLast session18.40 kWh credits not known yet 15 Jun 10:00 \u2013 13:12 "
+        "garage-achter ○ idleGarage achterLast session18.40 kWh 0.00 ERE credits 15 Jun 10:00 \u2013 13:12 "
         "unknown vehicleJun 202618.40 kWh 0.00 ERE credits "
         "Months MonthkWhERE credits Jun 2026 so far66.7916.10 "
         "A session counts in the month in which it began (CEST). Credits follow once Joulo has them. "
@@ -178,8 +178,8 @@ def test_vehicles_are_those_of_the_configuration():
     ("changes", "words"),
     [
         ({"kwh_hundredths": None}, "Last sessionunknown 16 Jun 21:05"),
-        ({"credits_hundredths": 0}, "41.08 kWh 0.00 ERE credits"),
-        ({"credits_hundredths": None}, "41.08 kWh credits not known yet"),
+        ({"final_credits_hundredths": 0}, "41.08 kWh 0.00 ERE credits"),
+        ({"final_credits_hundredths": None}, "41.08 kWh credits not known yet"),
         ({"started_at_seconds": None}, "13.67 ERE credits ended 17 Jun 07:30"),
     ],
 )
