@@ -14,12 +14,10 @@ from grafana_foundation_sdk.models.common import (
 
 from boards import parts, queries
 from boards.colours import ATTENTION, CHARGING, CREDITS, IDLE
-from boards.sessions_months import NARROW
 
 if TYPE_CHECKING:
     from boards.words import Words
 
-_EURO = "currencyEUR"
 _FIRST_ID = 101  # panels in a collapsed row are not numbered with the others
 
 
@@ -47,7 +45,7 @@ def _euros(t: Words, metric: str, label: str, words: dict[str, tuple[str, str]])
     panel = (
         stat.Panel()
         .datasource(parts.DATASOURCE)
-        .unit(_EURO)
+        .unit(parts.EURO)
         .decimals(2)
         .span(12)
         .height(4)
@@ -125,7 +123,7 @@ def _prices(t: Words) -> timeseries.Panel:
             )
         )
         .datasource(parts.DATASOURCE)
-        .unit(_EURO)
+        .unit(parts.EURO)
         .decimals(3)
         .span(12)
         .height(8)
@@ -193,8 +191,8 @@ def _quarters(t: Words) -> table.Panel:
         .with_target(parts.column("euros", f"sum by (quarter) ({by_quarter})"))
         .with_target(parts.column("final", final))
         .transformations([*parts.columns(names), parts.ordered(names["quarter"], descending=True)])
-        .override_by_name(names["Value #price"], parts.properties(unit=_EURO, decimals=3))
-        .override_by_name(names["Value #euros"], parts.properties(unit=_EURO, decimals=2))
+        .override_by_name(names["Value #price"], parts.properties(unit=parts.EURO, decimals=3))
+        .override_by_name(names["Value #euros"], parts.properties(unit=parts.EURO, decimals=2))
         .override_by_name(
             names["Value #final"],
             parts.properties(
@@ -202,6 +200,6 @@ def _quarters(t: Words) -> table.Panel:
                 custom_cellOptions={"type": "color-text"},
             ),
         )
-        .min_width(NARROW)
+        .min_width(parts.NARROW)
         .no_value(_switch_on(t))
     )
