@@ -127,6 +127,17 @@ def test_the_first_second_of_a_day(servers, milliseconds):
     assert charged(servers("autumn"), "now/d", Viewer(HOME, midnight)) == pytest.approx(0, abs=0.5)
 
 
+@pytest.mark.parametrize("since", ["now-1h", "now-1d", "now-90d", "now-550d"])
+@pytest.mark.parametrize("name", ["nine_minutes", "an_hour", "a_day", "eighteen_months"])
+def test_no_query_is_refused(servers, name, since):
+    viewer = Viewer(HOME, HISTORIES[name].now, since)
+    for path in grafana.ENGLISH:
+        dashboard = grafana.load(path)
+        for shown in grafana.panels(dashboard):
+            for target in shown["targets"]:
+                servers(name).answer(dashboard, shown, target, viewer)
+
+
 # --- Bars
 
 

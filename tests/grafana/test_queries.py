@@ -48,11 +48,14 @@ EMPTY_WHILE_ALL_IS_WELL = {  # (dashboard, panel, reference of the query): why
 
 
 class House:
-    """The simulated household: its exporter, and a Prometheus that scrapes it twice, under two names."""
+    """The simulated household: its exporter, and a Prometheus that scrapes it twice, under two names.
 
-    def __init__(self, folder, api_url, port, url):
+    Another Prometheus, ``new``, has no history: it does the same since its start.
+    """
+
+    def __init__(self, folder, api_url, port, url, new):
         self.port, self.url = port, url
-        self.prometheus = Prometheus(url)
+        self.prometheus, self.new = Prometheus(url), Prometheus(new)
         command = [*EXPORTER, "sessions", "--format=json", *files(folder)]
         listed = subprocess.run(command, check=True, capture_output=True, env=environment(api_url)).stdout
         self.sessions = list(sessions(json.loads(listed)))
@@ -94,9 +97,31 @@ def house(request, tmp_path_factory):
         complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
         wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
         history = backfill(folder, api_url, port)
-        with request.param(folder, [f"127.0.0.1:{port}", f"localhost:{port}"], history) as url:
-            wait_for("scrapes", lambda: query(url, "count(count_over_time(joulo_up[1m]) > 2) >= 6"))
-            yield House(folder, api_url, port, url)
+        targets = [f"127.0.0.1:{port}", f"localhost:{port}"]
+        with (
+            request.param(tmp_path_factory.mktemp("new"), targets) as new,
+            request.param(folder, targets, history) as url,
+        ):
+            for one in (new, url):
+                wait_for("scrapes", lambda one=one: query(one, "count(count_over_time(joulo_up[1m]) > 1) >= 6"))
+            yield House(folder, api_url, port, url, new)
+
+
+def test_after_two_scrapes_the_home_is_right(house):
+    (home,) = (grafana.load(path) for path in grafana.ENGLISH if path.stem == "joulo-charging")
+    empty = {
+        (shown["title"], target["refId"])
+        for shown in grafana.panels(home)
+        for target in shown["targets"]
+        if not house.new.answer(home, shown, target, house.viewer_of(shown, target))
+    }
+    late = {("Power", "A"), ("Session in progress", "power")}  # of readings a minute apart
+    assert empty <= late | {("Vehicles", "sessions")}  # none has ended since
+    grown = "sum(max by (charger) (joulo_total_kwh) - min by (charger) (min_over_time(joulo_total_kwh[5m])))"
+    (expected,) = query(house.new.url, grown).values()
+    for period in ("now/d", "now/w", "now/M", "now/y"):
+        ((_, found),) = house.new.panel("joulo-charging", "Charged", house.viewer, "kwh", period)
+        assert found == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize(("path", "shown", "target"), QUERIES)
@@ -113,7 +138,7 @@ def test_every_query_gives_something(house, path, shown, target):
     if (path.stem, shown["title"], target["refId"]) == ("joulo-sessions", "Price of a credit", "B"):
         expected_empty = not house.served("joulo_ere_realized_price_euros")  # nothing may have been sold yet
     if target["refId"] == "vehicle" and shown["title"] == "Sessions":
-        return  # there is something at the next full five minutes
+        return  # there is something at the next full ten minutes
     if "joulo_charger_power_watts" in target["expr"]:  # of readings a minute apart, longer than the house is there
         assert bool(numbers) in {had_power, house.has_power()}
         return

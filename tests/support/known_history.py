@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -156,12 +157,12 @@ def _last_session(history, name, figure) -> Iterator[str]:
     yield f"# TYPE {name} gauge\n"
     for stretch in history.scraped:
         for charger in sorted({one.charger for one in history.sessions}):
-            sessions = history.of(charger=charger)
-            lines = {}
-            for at in _ticks(stretch, sessions):
-                ended = [one for one in sessions if one.end.timestamp() <= at]
-                if ended and (figure or stretch.live):
-                    last = max(ended, key=lambda one: one.end)
+            ahead = sorted(history.of(charger=charger), key=lambda one: one.end)
+            last, lines = None, {}
+            for at in _ticks(stretch, history.of(charger=charger)):
+                while ahead and ahead[0].end.timestamp() <= at:
+                    last = ahead.pop(0)
+                if last and (figure or stretch.live):
                     more, value = ("", figure(last)) if figure else (f',vehicle="{last.vehicle}"', 1)
                     series = f'{name}{{charger="{charger}",instance="{stretch.instance}",job="joulo"{more}}}'
                     lines.setdefault(series, []).append(f"{series} {value} {at:.3f}\n")
@@ -169,14 +170,20 @@ def _last_session(history, name, figure) -> Iterator[str]:
                 yield from found
 
 
-def _ticks(stretch: Scraped, sessions: Iterable[Session]) -> Iterator[float]:
-    at, end = stretch.since.timestamp(), stretch.until.timestamp()
-    busy = [(one.start.timestamp() - _STEP_S, one.end.timestamp() + 3 * 3600) for one in sessions]
-    while at < end:
-        if stretch.live or at % 3600 == 0 or any(since <= at <= until for since, until in busy):
-            yield at
-        at = (at // _STEP_S + 1) * _STEP_S
-    yield end
+def _ticks(stretch: Scraped, sessions: Iterable[Session]) -> list[float]:
+    """Return the moments of the samples: each step, or around sessions each step and else each hour."""
+    since, until = stretch.since.timestamp(), stretch.until.timestamp()
+
+    def each(step: int, begin: float, end: float) -> Iterable[int]:
+        return range(int(max(begin, since) // step + 1) * step, math.ceil(min(end, until)), step)
+
+    if stretch.live:
+        ticks = {*each(_STEP_S, since, until)}
+    else:
+        ticks = {*each(3600, since, until)}
+        for one in sessions:
+            ticks.update(each(_STEP_S, one.start.timestamp() - 2 * _STEP_S, one.end.timestamp() + 3 * 3600))
+    return [since, *sorted(ticks), until]
 
 
 def prometheus_of(
