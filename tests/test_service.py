@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 
 import pytest
+from support.processes import SIMULATOR
+from support.simulator import recorded
 
 from joulo_exporter import __version__
 from joulo_exporter.config import load_config
@@ -161,7 +163,7 @@ async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_t
 @pytest.mark.e2e
 def test_a_process_reloads_on_a_hangup_and_ends_on_a_term_signal(tmp_path):
     simulator = subprocess.Popen(
-        [sys.executable, "-m", "joulo_exporter.simulator"], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(SIMULATOR)], stdout=subprocess.PIPE, text=True
     )  # fmt: skip
     log = tmp_path / "log"
     file = tmp_path / "config.yml"
@@ -232,6 +234,7 @@ async def _up(running, value: float) -> None:
 async def test_the_market_price_is_asked_once_for_the_process_and_without_a_token(tmp_path):
     tokens = {f"joulo_{name}": DEMO_TOKENS[DEMO_TOKEN] for name in "ab"}
     async with serve(Household(Scenario()), tokens=tokens) as api:
+        requests = recorded(api)
         running = Running(tmp_path, api.url)
         running.file.write_text(
             "accounts: [{name: a, token: joulo_a}, {name: b, token: joulo_b}]\n"
@@ -254,6 +257,6 @@ async def test_the_market_price_is_asked_once_for_the_process_and_without_a_toke
         up = series(text, "joulo_up")
         assert len(up) == 9
         assert set(up.values()) == {1.0}
-        (request,) = api.requests_to("/api/ere-price")
+        (request,) = [request for request in requests if request.path == "/api/ere-price"]
         assert not request.has_authorization
         assert "\tpublic" not in page

@@ -16,19 +16,15 @@ import time
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
 from joulo_exporter.cli.console import Progress, complain, say, write
+from joulo_exporter.cli.demo import CONFIG_NAME, is_demo, simulated_household
 from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, make_parser, parse_arguments
 from joulo_exporter.config import (
     COLLECTORS,
-    AccountConfig,
-    ApiConfig,
     Config,
-    Duration,
-    HistoryConfig,
     load_config,
     of_shard,
 )
@@ -39,7 +35,7 @@ from joulo_exporter.sharding import find_shard
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from joulo_exporter.ledger.reader import LedgerReader
     from joulo_exporter.reports import Selection
@@ -73,8 +69,6 @@ _RESET = """\
 Prometheus takes each fall for a reset of the counter: increase() and rate() over a range that has the fall in it
 count the whole value after it as new, next to the rise that was wrong. A range that begins after the next start of
 the exporter is right; others are once the samples from the wrong rise until now are deleted: docs/ledger.md."""
-
-_DEMO_VEHICLES = {"04A1B2C3D4E580": "tesla", "DEADBEEF12345678": "zoe"}
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -220,49 +214,20 @@ async def _run_demo(options: argparse.Namespace, storage_path: Path) -> None:
     async with simulated_household(storage_path, collectors(options)) as config:
         web = _web_options(options)
         service = Service(lambda: of_shard(config, shard), web)
-        await _run_service(service, options, functools.partial(_invite, service.scheme, web.paths.prefix))
-
-
-@contextlib.asynccontextmanager
-async def simulated_household(
-    storage_path: Path, switches: Mapping[str, bool] = MappingProxyType({})
-) -> AsyncIterator[Config]:
-    """Run a household that behaves like the API on a free port; yield the configuration that polls it.
-
-    Its sessions last two or three minutes, so the intervals are shorter than an account's may be.
-
-    Args:
-        storage_path: folder of the ledger.
-        switches: collectors to switch on or off; the others are on.
-    """
-    from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve  # noqa: PLC0415 -- see the module
-
-    async with serve(Household(Scenario())) as running:
-        environment = load_config(
-            None, {"JOULO_TOKEN": DEMO_TOKEN, "JOULO_API_URL": running.url}, storage_path=storage_path
-        )
-        yield Config(
-            accounts=(AccountConfig(None, environment.accounts[0].token),),
-            api=ApiConfig(
-                url=running.url, timeout_s=environment.api.timeout_s, ere_price_url=environment.api.ere_price_url
-            ),
-            intervals={"chargers": 5.0, "sessions": 15.0, "energy": 30.0, "ere_position": 60.0, "ere_price": 60.0},
-            stale_after_s=environment.stale_after_s,
-            history=HistoryConfig(page_interval_s=Duration(0.1), resync_interval_s=Duration(600)),
-            vehicles=_DEMO_VEHICLES,
-            chargers={},
-            id_tags="show",
-            storage_path=storage_path,
-            collectors=frozenset(name for name in COLLECTORS if switches.get(name, True)),
+        await _run_service(
+            service, options, functools.partial(_invite, service.scheme, web.paths.prefix, storage_path)
         )
 
 
-def _invite(scheme: str, prefix: str, addresses: list[str]) -> None:
+def _invite(scheme: str, prefix: str, folder: Path, addresses: list[str]) -> None:
     address = addresses[0]
     url = f"{scheme}://localhost:{address.rpartition(':')[2]}{prefix}"
     where = f"listens on {address}" if address.startswith("unix:") else f"open {url}/ or curl {url}/metrics"
     say(f"A simulated household is served: {where}")
     say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
+    say(
+        f"Its history: joulo-exporter sessions --config.file={folder / CONFIG_NAME} (or statement, tags, backfill)"
+    )
 
 
 # sessions, statement, tags and backfill: reports on the ledger, without a request, so that they need no token ----
@@ -366,6 +331,7 @@ def _print_backfill(options: argparse.Namespace) -> int:
         labels=_labels(options.labels),
         from_seconds=options.from_seconds,
         to_seconds=options.to_seconds,
+        constant_power=is_demo(config.storage_path),
     )
     accounts = [account.name or "" for account in config.accounts]
     tags = Tags(vehicles=config.vehicles, mode=config.id_tags)

@@ -32,6 +32,7 @@ _NOTED_MOMENTS = (
     ("sessions", "live_at", ""),
     ("sessions", "ended_at", " AND end_is_final = 0"),
     ("sessions", "end_seen_at", ""),
+    ("sessions", "corrected_at", ""),
     ("meters", "at", " AND session_id IS NOT NULL"),
     ("meters", "former_at", " AND session_id IS NOT NULL"),
 )

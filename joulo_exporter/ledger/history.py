@@ -65,6 +65,8 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """Checksums of the records of that walk that could not be read."""
     newest_lost: tuple[int, ...] = ()
     """The same of the newest page."""
+    corrections_since_seconds: float | None = None
+    """When the first page came of which the ledger notes later corrections."""
 
     @property
     def unreadable(self) -> int:
@@ -243,12 +245,13 @@ def begin_walk(connection: sqlite3.Connection, account: int, walk: Walk, now_sec
 
 def moved_walk(walk: Walk, moved: Callable[[float], float]) -> Walk:
     """Return the walk with its moments moved along with the wall clock."""
-    finished = walk.finished_at_seconds
+    finished, since = walk.finished_at_seconds, walk.corrections_since_seconds
     return msgspec.structs.replace(
         walk,
         head_at_seconds=moved(walk.head_at_seconds),
         started_at_seconds=moved(walk.started_at_seconds),
         finished_at_seconds=None if finished is None else moved(finished),
+        corrections_since_seconds=None if since is None else moved(since),
     )
 
 
@@ -287,6 +290,8 @@ def record_page(
             learned_at_seconds=now_seconds if news else None,
         )
         save_session(connection, account, old, new)
+    if after.corrections_since_seconds is None:
+        after = msgspec.structs.replace(after, corrections_since_seconds=now_seconds)
     if after.finished_generation != walk.finished_generation:
         doubtful = not _withdraw_missing(connection, account, after, walk.finished_generation)
         after = msgspec.structs.replace(after, doubtful=doubtful)

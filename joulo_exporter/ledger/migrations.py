@@ -170,6 +170,14 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "ALTER TABLE totals ADD COLUMN eligibility_known INTEGER NOT NULL DEFAULT 0",
         ),
     ),
+    (
+        # Both null for a session that was never corrected, and for what happened before the ledger noted it.
+        "0014_corrections",
+        (
+            "ALTER TABLE sessions ADD COLUMN corrected_at REAL",
+            "ALTER TABLE sessions ADD COLUMN first_kwh_hundredths INTEGER",
+        ),
+    ),
 )
 
 

@@ -50,7 +50,8 @@ _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _SESSION_COLUMNS = (
     "s.id, s.charger_id, s.charger_nickname, s.started_at, s.ended_at, s.kwh_hundredths, "
-    "s.credits_hundredths, s.id_tag, s.live_at, s.awaits_tag, s.end_is_final, NULLIF(s.counts_for_ere, -1)"
+    "s.credits_hundredths, s.id_tag, s.live_at, s.awaits_tag, s.end_is_final, NULLIF(s.counts_for_ere, -1), "
+    "s.corrected_at, CASE WHEN s.corrected_at IS NOT NULL THEN s.first_kwh_hundredths END"
 )
 
 
@@ -74,6 +75,10 @@ class RecordedSession(msgspec.Struct, frozen=True, gc=False):
     """Whether ``/sessions`` has listed the end."""
     counts_for_ere: int | None
     """1 or 0."""
+    corrected_at_seconds: float | None
+    """When ``/sessions`` last listed other figures than those that were final; ``None`` where it is not known."""
+    first_kwh_hundredths: int | None
+    """Of a session that was corrected: the energy that was final first."""
     next_start_seconds: float | None
     """Of a session in progress: when the charger's next one began, which shows that this one is over."""
 
@@ -96,6 +101,8 @@ class Completeness(msgspec.Struct, frozen=True, gc=False):
     """When the whole history was read from end to end last."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
+    corrections_since_seconds: float | None = None
+    """From when on corrections are noted."""
 
 
 class TagUse(msgspec.Struct, frozen=True, gc=False):
@@ -141,7 +148,14 @@ class LedgerReader:
         walk = load_walk(self._connection, number)
         sessions, without_energy, back_to_seconds = count_sessions(self._connection, number)
         unreadable = walk.unreadable + without_energy
-        return Completeness(walk.complete, sessions, back_to_seconds, walk.finished_at_seconds, unreadable)
+        return Completeness(
+            complete=walk.complete,
+            sessions=sessions,
+            back_to_seconds=back_to_seconds,
+            read_in_full_at_seconds=walk.finished_at_seconds,
+            unreadable=unreadable,
+            corrections_since_seconds=walk.corrections_since_seconds,
+        )
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""

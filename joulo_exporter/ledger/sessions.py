@@ -34,7 +34,8 @@ UNREAD = -1
 
 _COLUMNS = (
     "id, charger_id, charger_nickname, started_at, ended_at, end_is_final, kwh_hundredths, "
-    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn, awaits_tag, counts_for_ere"
+    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn, awaits_tag, counts_for_ere, "
+    "corrected_at, first_kwh_hundredths"
 )
 _IN_PROGRESS = ("charging", "active")
 """``status`` of a session in progress in ``/sessions``."""
@@ -74,6 +75,10 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     """Whether it has ended and a tag may still come: ``/sessions`` has not listed the end without one twice."""
     counts_for_ere: int | None = None
     """1 or 0; ``UNREAD`` until ``/sessions`` lists a session again that a ledger without this column had."""
+    corrected_at_seconds: float | None = None
+    """When ``/sessions`` last listed another start, end or energy than those that were final."""
+    first_kwh_hundredths: int | None = None
+    """Energy that was final first, of a session that was corrected or went on after that."""
 
     @property
     def last_known_end_seconds(self) -> float:
@@ -116,7 +121,7 @@ def listed(
     resumed = old.end_is_final and not final and session.status in _IN_PROGRESS
     ended_at_seconds = session.ended_at_seconds if final or resumed else old.ended_at_seconds
     news = final and not old.end_is_final and old.end_seen_at_seconds is None
-    return msgspec.structs.replace(
+    new = msgspec.structs.replace(
         old,
         charger_id=old.charger_id if session.charger_id == UNKNOWN_CHARGER else session.charger_id,
         charger_nickname=session.charger_nickname or old.charger_nickname,
@@ -132,6 +137,7 @@ def listed(
         awaits_tag=_awaits_tag(old, session, now_seconds),
         counts_for_ere=_eligibility(old, session),
     )
+    return _with_correction(old, new, now_seconds)
 
 
 def _awaits_tag(old: StoredSession, session: Session, now_seconds: float) -> bool:
@@ -149,7 +155,7 @@ def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now
     old = old or StoredSession(live.id, charger_id)
     if old.end_is_final and not old.withdrawn and (live.kwh_hundredths or 0) <= (old.kwh_hundredths or 0):
         return msgspec.structs.replace(old, id_tag=old.id_tag or live.id_tag)
-    return msgspec.structs.replace(
+    new = msgspec.structs.replace(
         old,
         charger_id=charger_id,
         started_at_seconds=_latest(live.started_at_seconds, old.started_at_seconds),
@@ -160,6 +166,7 @@ def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now
         live_at_seconds=now_seconds,
         withdrawn=False,
     )
+    return _with_correction(old, new, now_seconds)
 
 
 def vanished(old: StoredSession) -> StoredSession:
@@ -176,6 +183,30 @@ def goes_on(old: StoredSession | None, new: StoredSession) -> bool:
         return old == new
     then = msgspec.structs.replace(old, kwh_hundredths=new.kwh_hundredths, live_at_seconds=new.live_at_seconds)
     return then == new
+
+
+def _with_correction(old: StoredSession, new: StoredSession, now_seconds: float) -> StoredSession:
+    """Return the new state with the moment at which figures that were final have changed.
+
+    A session that goes on after its end is corrected only if it ends with other energy, for it may go on by
+    mistake: ``/chargers`` lags behind.
+    """
+    if old.end_is_final and old.kwh_hundredths is not None:
+        if new.end_is_final and not _differs(old, new):
+            return new
+        first = old.kwh_hundredths if old.first_kwh_hundredths is None else old.first_kwh_hundredths
+        new = msgspec.structs.replace(new, first_kwh_hundredths=first)
+    elif old.first_kwh_hundredths in {None, new.kwh_hundredths}:
+        return new
+    return msgspec.structs.replace(new, corrected_at_seconds=now_seconds) if new.end_is_final else new
+
+
+def _differs(old: StoredSession, new: StoredSession) -> bool:
+    """Return whether the energy, or the start or end by a second or more, is another one."""
+    moments = ((old.started_at_seconds, new.started_at_seconds), (old.ended_at_seconds, new.ended_at_seconds))
+    return old.kwh_hundredths != new.kwh_hundredths or any(
+        former is not None and now is not None and abs(now - former) >= 1 for former, now in moments
+    )
 
 
 def _eligibility(old: StoredSession, session: Session) -> int | None:

@@ -2,7 +2,8 @@
 
 from joulo_exporter.reports.backfill import Backfill, backfill
 from joulo_exporter.reports.sessions import FORMATS, Selection, refuse_unknown, report, session_rows
-from joulo_exporter.reports.statement import STATEMENT_FORMATS, language_of, make_statement
+from joulo_exporter.reports.statement import make_statement
+from joulo_exporter.reports.statement_page import STATEMENT_FORMATS, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
 from joulo_exporter.reports.text import completeness_lines, parse_from, parse_to
 

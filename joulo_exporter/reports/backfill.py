@@ -9,13 +9,20 @@ samples that no query of the dashboards looks for.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.reports.history import CHARGING, HISTORIES, AccountHistory, Quantity, Series, values_at
+from joulo_exporter.reports.history import (
+    CHARGING,
+    HISTORIES,
+    POWER,
+    AccountHistory,
+    Quantity,
+    Series,
+    values_at,
+)
 from joulo_exporter.reports.text import completeness_text, hundredths_text, ledger_of
 
 if TYPE_CHECKING:
@@ -42,6 +49,8 @@ class Backfill(msgspec.Struct, frozen=True):
     from_seconds: float | None = None
     to_seconds: float | None = None
     """The first moment that is too late. The values of the present are left out then."""
+    constant_power: bool = False
+    """Whether the power of each session is known to be constant, as only that of a simulator is."""
 
 
 def backfill(
@@ -85,41 +94,45 @@ def _history(reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -
 def _exposition(
     histories: list[AccountHistory], wanted: Backfill, progress: Callable[[float], None]
 ) -> Iterator[str]:
-    plan = [(family, quantity, list(_each(histories, family, quantity))) for family, quantity in HISTORIES]
+    plan = [
+        (family, quantity, [series for history in histories for series in history.series(family, quantity)])
+        for family, quantity in HISTORIES
+        if quantity is not POWER or wanted.constant_power
+    ]
     count = sum(len(series) for _, _, series in plan)
     done = 0
     for family, quantity, all_series in plan:
-        yield _header(family)
+        name = family.empty().name
+        yield f"# HELP {name} {_escaped(family.help)}\n# TYPE {name} {family.type}\n"
         for series in all_series:
-            share_done = done / count
-
-            def within(share: float, share_done: float = share_done) -> None:
-                progress(share_done + share / count)
-
-            yield from _lines(family, quantity, series, wanted, within)
+            for share, line in _lines(family, quantity, series, wanted):
+                if share is not None:
+                    progress((done + share) / count)
+                yield line
             done += 1
     progress(1.0)
     yield "# EOF\n"
 
 
-def _each(histories: list[AccountHistory], family: Family, quantity: Quantity) -> Iterator[Series]:
-    return itertools.chain.from_iterable(history.series(family, quantity) for history in histories)
-
-
 def _lines(
-    family: Family, quantity: Quantity, series: Series, wanted: Backfill, progress: Callable[[float], None]
-) -> Iterator[str]:
-    start = f"{family.name}{_label_text(series.labels | dict(wanted.labels))} "
+    family: Family, quantity: Quantity, series: Series, wanted: Backfill
+) -> Iterator[tuple[float | None, str]]:
+    """Yield the lines of a series, now and then with the share of it that is done."""
+    labels = ",".join(
+        f'{name}="{_escaped(value)}"' for name, value in sorted((series.labels | dict(wanted.labels)).items())
+    )
+    start = f"{family.name}{{{labels}}} "
     samples = _samples(quantity, series, wanted)
-    if quantity is not CHARGING:  # its timeline on the dashboard shows a gap where there is no sample
+    if quantity not in {CHARGING, POWER}:  # their panels show a gap where there is no sample
         samples = _needed(samples, round(wanted.step_s * 1000))
     first_ms = None
     end_ms = round(wanted.now_seconds * 1000)
     for number, (moment_ms, value) in enumerate(samples):
         first_ms = moment_ms if first_ms is None else first_ms
-        if number % _SAMPLES_PER_REPORT == 0 and end_ms > first_ms:
-            progress((moment_ms - first_ms) / (end_ms - first_ms))
-        yield f"{start}{_value_text(value, quantity)} {_moment_text(moment_ms)}\n"
+        noted = number % _SAMPLES_PER_REPORT == 0 and end_ms > first_ms
+        share = (moment_ms - first_ms) / (end_ms - first_ms) if noted else None
+        figure = hundredths_text(value) if quantity.decimals == _HUNDREDTHS else _text(value, quantity.decimals)
+        yield share, f"{start}{figure} {_text(moment_ms, 3)}\n"
 
 
 def _samples(quantity: Quantity, series: Series, wanted: Backfill) -> Iterator[tuple[int, int]]:
@@ -178,29 +191,11 @@ def _ticks(first_ms: int, end_ms: int, wanted: Backfill) -> range:
     return range(first_ms, end_ms, step_ms)
 
 
-def _header(family: Family) -> str:
-    name = family.empty().name
-    help_text = family.help.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-    return f"# HELP {name} {help_text}\n# TYPE {name} {family.type}\n"
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def _label_text(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items())) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _value_text(value: int, quantity: Quantity) -> str:
-    return hundredths_text(value) if quantity.decimals == _HUNDREDTHS else _decimal_text(value, quantity.decimals)
-
-
-def _moment_text(moment_ms: int) -> str:
-    return _decimal_text(moment_ms, 3)
-
-
-def _decimal_text(value: int, decimals: int) -> str:
+def _text(value: int, decimals: int) -> str:
     """Return an integer whose last digits are decimals, exactly, without zeros at the end."""
     whole, rest = divmod(value, 10**decimals)
     return f"{whole}.{rest:0{decimals}d}".rstrip("0") if rest else str(whole)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import heapq
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,38 +25,32 @@ if TYPE_CHECKING:
     from joulo_exporter.models.tag import Tags
 
 
-class Finish(msgspec.Struct, frozen=True):
-    """A finished session as the metrics of the last session show it; ``None`` is a value that is not known."""
-
-    ended_ns: int
-    """To the nanosecond, which is finer than the ledger's floats: nothing is lost between them and a sample."""
-    started_ns: int | None
-    duration_ms: int
-    kwh_hundredths: int | None
-    credits_hundredths: int | None
-
-
 class Charge(msgspec.Struct, frozen=True):
-    """A session with the figures that its series need."""
+    """A session with the figures that its series need; ``None`` is a value that is not known."""
 
     start_ms: int
     end_ms: int
     """Not before the start; of a session in progress, the present."""
-    kwh_hundredths: int
-    credits_hundredths: int
-    finish: Finish | None
-    """``None`` while it is in progress."""
+    kwh_hundredths: int | None
+    credits_hundredths: int | None
+    finished: bool = False
+    ended_ns: int | None = None
+    """Of a finished one; to the nanosecond, which is finer than the ledger's floats."""
+    started_ns: int | None = None
+    duration_ms: int = 0
 
     def kwh_hundredths_at(self, moment_ms: int) -> int:
         """Return the energy until a moment between start and end."""
-        return self.kwh_hundredths * (moment_ms - self.start_ms) // (self.end_ms - self.start_ms)
+        return (self.kwh_hundredths or 0) * (moment_ms - self.start_ms) // (self.end_ms - self.start_ms)
+
+    def mean_watts(self, _moment_ms: int) -> int:
+        """Return the mean power from start to end."""
+        return (self.kwh_hundredths or 0) * 36_000_000 // (self.end_ms - self.start_ms)
 
     @property
     def rank(self) -> tuple[int, int]:
         """Return the order of finished sessions: by their end, then by their start."""
-        if self.finish is None:
-            return -1, -1
-        return self.finish.ended_ns, -1 if self.finish.started_ns is None else self.finish.started_ns
+        return self.ended_ns or -1, -1 if self.started_ns is None else self.started_ns
 
 
 class Kind(enum.Enum):
@@ -80,49 +75,37 @@ class Quantity(msgspec.Struct, frozen=True):
     """The total that the exporter serves of it, of a sum."""
 
 
-def _of_finish(value: Callable[[Finish], int | None]) -> Callable[[Charge], int | None]:
-    return lambda charge: None if charge.finish is None else value(charge.finish)
+_KWH = attrgetter("kwh_hundredths")
+_CREDITS = attrgetter("credits_hundredths")
+_TOTAL_KWH = Quantity(Kind.SUM, 2, _KWH, Charge.kwh_hundredths_at, _KWH)
+_TOTAL_CREDITS = Quantity(Kind.SUM, 2, _CREDITS, served=_CREDITS)
+_FINISHED = Quantity(Kind.SUM, 0, attrgetter("finished"), served=attrgetter("sessions"))
+_DURATION = attrgetter("duration_ms")
 
-
-TOTAL_KWH = Quantity(
-    Kind.SUM,
-    2,
-    lambda charge: charge.kwh_hundredths,
-    Charge.kwh_hundredths_at,
-    lambda totals: totals.kwh_hundredths,
-)
-TOTAL_CREDITS = Quantity(
-    Kind.SUM, 2, lambda charge: charge.credits_hundredths, served=lambda totals: totals.credits_hundredths
-)
-FINISHED_SESSIONS = Quantity(Kind.SUM, 0, _of_finish(lambda _finish: 1), served=lambda totals: totals.sessions)
-FINISHED_SECONDS = Quantity(
-    Kind.SUM, 3, _of_finish(lambda finish: finish.duration_ms), served=lambda totals: totals.duration_ms
-)
-CHARGING = Quantity(Kind.MOMENT, 0, during=lambda _charge, _moment: 1)
-SESSION_KWH = Quantity(Kind.MOMENT, 2, during=Charge.kwh_hundredths_at)
-LAST_KWH = Quantity(Kind.LAST, 2, _of_finish(lambda finish: finish.kwh_hundredths))
-LAST_CREDITS = Quantity(Kind.LAST, 2, _of_finish(lambda finish: finish.credits_hundredths))
-LAST_START = Quantity(Kind.LAST, 9, _of_finish(lambda finish: finish.started_ns))
-LAST_END = Quantity(Kind.LAST, 9, _of_finish(lambda finish: finish.ended_ns))
-
-_QUANTITIES: dict[str, Quantity] = {
-    "joulo_charging": CHARGING,
-    "joulo_session_kwh": SESSION_KWH,
-    "joulo_total_kwh": TOTAL_KWH,
-    "joulo_ere_credits_total": TOTAL_CREDITS,
-    "joulo_sessions_total": FINISHED_SESSIONS,
-    "joulo_session_seconds_total": FINISHED_SECONDS,
-    "joulo_last_session_kwh": LAST_KWH,
-    "joulo_last_session_ere_credits": LAST_CREDITS,
-    "joulo_last_session_start_timestamp_seconds": LAST_START,
-    "joulo_last_session_end_timestamp_seconds": LAST_END,
-    "joulo_vehicle_kwh_total": TOTAL_KWH,
-    "joulo_vehicle_ere_credits_total": TOTAL_CREDITS,
-    "joulo_vehicle_sessions_total": FINISHED_SESSIONS,
+QUANTITIES: dict[str, Quantity] = {
+    "joulo_charging": Quantity(Kind.MOMENT, 0, during=lambda _charge, _moment: 1),
+    "joulo_session_kwh": Quantity(Kind.MOMENT, 2, during=Charge.kwh_hundredths_at),
+    "joulo_charger_power_watts": Quantity(Kind.MOMENT, 0, during=Charge.mean_watts),
+    "joulo_total_kwh": _TOTAL_KWH,
+    "joulo_ere_credits_total": _TOTAL_CREDITS,
+    "joulo_sessions_total": _FINISHED,
+    "joulo_session_seconds_total": Quantity(Kind.SUM, 3, _DURATION, served=_DURATION),
+    "joulo_last_session_kwh": Quantity(Kind.LAST, 2, _KWH),
+    "joulo_last_session_ere_credits": Quantity(Kind.LAST, 2, _CREDITS),
+    "joulo_last_session_start_timestamp_seconds": Quantity(Kind.LAST, 9, attrgetter("started_ns")),
+    "joulo_last_session_end_timestamp_seconds": Quantity(Kind.LAST, 9, attrgetter("ended_ns")),
+    "joulo_vehicle_kwh_total": _TOTAL_KWH,
+    "joulo_vehicle_ere_credits_total": _TOTAL_CREDITS,
+    "joulo_vehicle_sessions_total": _FINISHED,
 }
+"""By metric."""
+
+CHARGING = QUANTITIES["joulo_charging"]
+POWER = QUANTITIES["joulo_charger_power_watts"]
+"""The ledger keeps no power: it has a history only where the power of each session is known to be constant."""
 
 HISTORIES: tuple[tuple[Family, Quantity], ...] = tuple(
-    (family, _QUANTITIES[family.name]) for family in FAMILIES if family.name in _QUANTITIES
+    (family, QUANTITIES[family.name]) for family in FAMILIES if family.name in QUANTITIES
 )
 """The metrics that have a history, in the order in which they are served."""
 
@@ -155,22 +138,17 @@ def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int
                 last = last_of((ended,) if last is None else (last, ended))
                 last_value = None if last is None else quantity.after(last)
         if kind is Kind.SUM:
-            part = sum(quantity.during(charge, tick) for _, _, charge in active) if active else 0
-            yield tick, total + part
+            yield tick, total + sum(quantity.during(charge, tick) for _, _, charge in active)
         elif kind is Kind.MOMENT:
-            yield tick, quantity.during(max(active, key=_number)[2], tick) if active else 0
+            yield tick, quantity.during(max(active, key=lambda entry: entry[1])[2], tick) if active else 0
         elif last_value is not None:
             yield tick, last_value
 
 
 def last_of(charges: Iterable[Charge]) -> Charge | None:
     """Return the finished session that ended last; of equal ones the first is meant, as in the ledger."""
-    finished = (charge for charge in charges if charge.finish is not None)
+    finished = (charge for charge in charges if charge.finished)
     return max(finished, key=lambda charge: charge.rank, default=None)
-
-
-def _number(entry: tuple[int, int, Charge]) -> int:
-    return entry[1]
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -247,17 +225,19 @@ class AccountHistory:
         return None if session.ended_at_seconds is None or session.awaits_tag else UNKNOWN_VEHICLE
 
     def _charge(self, session: RecordedSession) -> Charge:
+        started, ended = session.started_at_seconds, session.ended_at_seconds
         start_ms = min(_milliseconds(session.began_seconds), self._now_ms)
-        end_ms = self._now_ms
-        for end_seconds in (session.ended_at_seconds, session.next_start_seconds):
-            if end_seconds is not None:
-                end_ms = min(end_ms, _milliseconds(end_seconds))
+        ends = [_milliseconds(end) for end in (ended, session.next_start_seconds) if end is not None]
+        final = started is not None and ended is not None and session.end_is_final
         return Charge(
             start_ms=start_ms,
-            end_ms=max(start_ms, end_ms),
-            kwh_hundredths=session.kwh_hundredths or 0,
-            credits_hundredths=session.credits_hundredths or 0,
-            finish=_finish(session),
+            end_ms=max(start_ms, min([self._now_ms, *ends])),
+            kwh_hundredths=session.kwh_hundredths,
+            credits_hundredths=session.credits_hundredths,
+            finished=ended is not None,
+            ended_ns=_nanoseconds(ended),
+            started_ns=_nanoseconds(started),
+            duration_ms=max(0, _milliseconds((ended or 0.0) - (started or 0.0))) if final else 0,
         )
 
     def _served_now(self, charger_id: str, quantity: Quantity) -> int | None:
@@ -267,7 +247,7 @@ class AccountHistory:
             last = self._last[charger_id]
             return None if last is None else quantity.after(last)
         charger = self._live.get(charger_id)
-        if charger is None:
+        if charger is None or quantity is POWER:
             return None
         if quantity is CHARGING:
             return None if charger.charging is None else int(charger.charging)
@@ -276,26 +256,10 @@ class AccountHistory:
         return charger.session.kwh_hundredths
 
 
-def _finish(session: RecordedSession) -> Finish | None:
-    started_seconds, ended_seconds = session.started_at_seconds, session.ended_at_seconds
-    if ended_seconds is None:
-        return None
-    duration_seconds = 0.0
-    if started_seconds is not None and session.end_is_final:
-        duration_seconds = ended_seconds - started_seconds
-    return Finish(
-        ended_ns=_nanoseconds(ended_seconds),
-        started_ns=None if started_seconds is None else _nanoseconds(started_seconds),
-        duration_ms=max(0, _milliseconds(duration_seconds)),
-        kwh_hundredths=session.kwh_hundredths,
-        credits_hundredths=session.credits_hundredths,
-    )
-
-
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _nanoseconds(seconds: float) -> int:
+def _nanoseconds(seconds: float | None) -> int | None:
     # Times 10**9 at once, a float of today would lose digits.
-    return int(seconds) * 10**9 + round(seconds % 1 * 10**9)
+    return None if seconds is None else int(seconds) * 10**9 + round(seconds % 1 * 10**9)

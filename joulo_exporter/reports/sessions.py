@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import heapq
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,12 +17,9 @@ from joulo_exporter.models.tag import UNKNOWN_VEHICLE
 from joulo_exporter.reports.text import (
     UNKNOWN,
     Cells,
-    Column,
     count_text,
     duration_text,
     hundredths_text,
-    local_month,
-    local_quarter,
     local_text,
     local_time,
     printable,
@@ -29,30 +27,21 @@ from joulo_exporter.reports.text import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.models.tag import Tags
     from joulo_exporter.models.tariffs import Tariff, Tariffs
 
 Record = TypeVar("Record")
+Fields = Mapping[str, Callable[[Record], object]]
+"""Value of each column or key of a record, by its name."""
 
+FORMATS = ("table", "csv", "json")
 _ID_START = 8
 """Characters of a charger's id that stand for a label until it has one."""
 _CSV_LINE_END = "\r\n"
 _FORMULA_STARTS = ("=", "+", "-", "@")
-
-_COLUMNS = (
-    Column("START"),
-    Column("END"),
-    Column("DURATION", right=True),
-    Column("CHARGER"),
-    Column("NICKNAME"),
-    Column("VEHICLE"),
-    Column("TAG"),
-    Column("ELIGIBLE"),
-    Column("KWH", right=True),
-    Column("CREDITS", right=True),
-)
-_COST = Column("COST", right=True)
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -67,40 +56,40 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 class SessionRow(msgspec.Struct, frozen=True):
-    """One session; ``None`` is a value that the API has not given."""
+    """A session with its labels and its price."""
 
     account: str
-    session_id: str
+    session: RecordedSession
     charger: str
-    charger_id: str
-    nickname: str
+    """Its label."""
     vehicle: str
     id_tag: str
     """As the configuration lets it be shown."""
-    began_seconds: float
-    """For the order and the month, when ``started_at_seconds`` is not known."""
-    started_at_seconds: float | None
-    ended_at_seconds: float | None
-    in_progress: bool
-    kwh_hundredths: int | None
-    credits_hundredths: int | None
-    counts_for_ere: bool | None = None
-    tariff: Tariff | None = None
+    tariff: Tariff | None
     """The one of the day on which it began, local time."""
+
+    @property
+    def began(self) -> datetime:
+        """Return when it began, or the known time that is nearest to that, in this machine's time zone."""
+        return local_time(self.session.began_seconds)
+
+    @property
+    def in_progress(self) -> bool:
+        """Return whether it has not ended, as far as is known."""
+        return self.session.ended_at_seconds is None and self.session.next_start_seconds is None
 
     @property
     def cost_cents(self) -> int | None:
         """Return the cost of its energy; ``None`` where there is no tariff, or no energy is known."""
-        if self.tariff is None or self.kwh_hundredths is None:
+        if self.tariff is None or self.session.kwh_hundredths is None:
             return None
-        return self.tariff.cost_cents(self.kwh_hundredths)
+        return self.tariff.cost_cents(self.session.kwh_hundredths)
 
     @property
     def duration_s(self) -> float | None:
         """Return the time from start to end; ``None`` while it is in progress."""
-        if self.started_at_seconds is None or self.ended_at_seconds is None:
-            return None
-        return max(0.0, self.ended_at_seconds - self.started_at_seconds)
+        start, end = self.session.started_at_seconds, self.session.ended_at_seconds
+        return None if start is None or end is None else max(0.0, end - start)
 
 
 Rows = Callable[[], Iterator[SessionRow]]
@@ -111,7 +100,7 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
     """Return the sessions of all accounts, by their beginning; they are read as they are used."""
     return heapq.merge(
         *(_account_rows(reader, account, tags, tariffs, selection) for account in reader.accounts),
-        key=attrgetter("began_seconds"),
+        key=attrgetter("session.began_seconds"),
     )
 
 
@@ -127,35 +116,14 @@ def _account_rows(
     ):
         vehicle = tags.vehicle(session.id_tag)
         if selection.vehicle in {None, vehicle}:
-            tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
-            yield _row(session, account, labels, vehicle, tags, tariff)
-
-
-def _row(
-    session: RecordedSession,
-    account: str,
-    labels: dict[str, str],
-    vehicle: str,
-    tags: Tags,
-    tariff: Tariff | None,
-) -> SessionRow:
-    return SessionRow(
-        account=account,
-        session_id=session.id,
-        charger=labels.get(session.charger_id, session.charger_id[:_ID_START]),
-        charger_id=session.charger_id,
-        nickname=session.charger_nickname or "",
-        vehicle=vehicle,
-        id_tag=tags.shown(session.id_tag),
-        began_seconds=session.began_seconds,
-        started_at_seconds=session.started_at_seconds,
-        ended_at_seconds=session.ended_at_seconds,
-        in_progress=session.ended_at_seconds is None and session.next_start_seconds is None,
-        kwh_hundredths=session.kwh_hundredths,
-        credits_hundredths=session.credits_hundredths,
-        tariff=tariff,
-        counts_for_ere=None if session.counts_for_ere is None else bool(session.counts_for_ere),
-    )
+            yield SessionRow(
+                account=account,
+                session=session,
+                charger=labels.get(session.charger_id, session.charger_id[:_ID_START]),
+                vehicle=vehicle,
+                id_tag=tags.shown(session.id_tag),
+                tariff=tariffs.of(vehicle, local_time(session.began_seconds).date()),
+            )
 
 
 def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> None:
@@ -176,31 +144,42 @@ def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> No
             )
 
 
-# The table ----------------------------------------------------------------------------------------
+# Totals -------------------------------------------------------------------------------------------
 
 
-class Total:
-    """Totals over rows."""
+class Total(msgspec.Struct):
+    """Totals over sessions."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.kwh_hundredths = self.credits_hundredths = self.cost_cents = self.sessions = 0
-        self.unpriced = 0
-        """Number of sessions without a cost."""
+    name: str
+    sessions: int = 0
+    kwh_hundredths: int = 0
+    credits_hundredths: int = 0
+    cost_cents: int = 0
+    unpriced: int = 0
+    """Number of sessions without a cost."""
 
     def add(self, row: SessionRow) -> None:
-        """Add a row."""
+        """Add a session."""
+        cost_cents = row.cost_cents
         self.sessions += 1
-        self.kwh_hundredths += row.kwh_hundredths or 0
-        self.credits_hundredths += row.credits_hundredths or 0
-        self.cost_cents += row.cost_cents or 0
-        self.unpriced += row.cost_cents is None
+        self.kwh_hundredths += row.session.kwh_hundredths or 0
+        self.credits_hundredths += row.session.credits_hundredths or 0
+        self.cost_cents += cost_cents or 0
+        self.unpriced += cost_cents is None
+
+
+def total_of(rows: Iterable[SessionRow], name: str = "total") -> Total:
+    """Return the totals of all sessions."""
+    total = Total(name)
+    for row in rows:
+        total.add(row)
+    return total
 
 
 GROUPS: dict[str, Callable[[SessionRow], str]] = {
-    "month": lambda row: local_month(row.began_seconds),
-    "quarter": lambda row: local_quarter(row.began_seconds),
-    "year": lambda row: local_month(row.began_seconds)[:4],
+    "month": lambda row: f"{row.began:%Y-%m}",
+    "quarter": lambda row: f"{row.began:%Y}-Q{(row.began.month + 2) // 3}",
+    "year": lambda row: f"{row.began:%Y}",
     "vehicle": attrgetter("vehicle"),
     "charger": lambda row: f"{row.account}/{row.charger}" if row.account else row.charger,
 }
@@ -216,119 +195,7 @@ def totals_by(rows: Iterable[SessionRow], by: str) -> list[Total]:
     return [totals[name] for name in sorted(totals)]
 
 
-def report(rows: Rows, form: str, *, by: str | None, named: bool, priced: bool) -> Iterator[str]:
-    """Return the sessions, or totals over them, as text.
-
-    Args:
-        rows: the sessions.
-        form: one of ``FORMATS``.
-        by: one of ``GROUPS``, for their totals alone.
-        named: whether accounts have names, which are shown then.
-        priced: whether there are tariffs, and so a column of costs.
-    """
-    hidden = {name for name, shown in (("account", named), ("cost_euros", priced)) if not shown}
-    if form == "table":
-        return _group_table(rows(), by, priced=priced) if by else _table(rows, named=named, priced=priced)
-    text_of = csv_text if form == "csv" else _json_text
-    if by is None:
-        return text_of({name: value for name, value in _FIELDS.items() if name not in hidden}, rows())
-    fields: dict[str, Callable[[Total], object]] = {by: attrgetter("name"), **_TOTAL_FIELDS}
-    return text_of({name: value for name, value in fields.items() if name not in hidden}, totals_by(rows(), by))
-
-
-def _table(rows: Rows, *, named: bool, priced: bool) -> Iterator[str]:
-    """Yield a table with a line of totals after each month, and one at the end."""
-    columns = (*((Column("ACCOUNT"),) if named else ()), *_COLUMNS, *((_COST,) if priced else ()))
-    return table(columns, lambda: _table_lines(rows(), named=named, priced=priced))
-
-
-def _table_lines(rows: Iterator[SessionRow], *, named: bool, priced: bool) -> Iterator[Cells]:
-    total = Total("total")
-    for month, of_month in groupby(rows, key=GROUPS["month"]):
-        subtotal = Total(f"total {month}")
-        for row in of_month:
-            subtotal.add(row)
-            total.add(row)
-            yield _cells(row, named=named, priced=priced)
-        yield _total_cells(subtotal, named=named, priced=priced)
-        yield ("",) * (named + len(_COLUMNS) + priced)
-    yield _total_cells(total, named=named, priced=priced)
-
-
-def _group_table(rows: Iterable[SessionRow], by: str, *, priced: bool) -> Iterator[str]:
-    rows = list(rows)
-    total = Total("total")
-    for row in rows:
-        total.add(row)
-    heads = ("SESSIONS", "KWH", "CREDITS", *(("COST",) if priced else ()))
-    lines = [
-        (each.name, str(each.sessions), *_figures(each, priced=priced)) for each in (*totals_by(rows, by), total)
-    ]
-    return table((Column(by.upper()), *(Column(head, right=True) for head in heads)), lambda: lines)
-
-
-def _total_cells(total: Total, *, named: bool, priced: bool) -> Cells:
-    names = (*(("",) if named else ()), total.name, count_text(total.sessions))
-    return (*names, "", "", "", "", "", "", *_figures(total, priced=priced))
-
-
-def _figures(total: Total, *, priced: bool) -> Cells:
-    figures = (total.kwh_hundredths, total.credits_hundredths, *((total.cost_cents,) if priced else ()))
-    return tuple(map(hundredths_text, figures))
-
-
-def _cells(row: SessionRow, *, named: bool, priced: bool) -> Cells:
-    start = None if row.started_at_seconds is None else local_text(row.started_at_seconds)
-    end = None if row.ended_at_seconds is None else local_text(row.ended_at_seconds)
-    duration_s = row.duration_s
-    figures = (row.kwh_hundredths, row.credits_hundredths, *((row.cost_cents,) if priced else ()))
-    return (
-        *((row.account,) if named else ()),
-        start or UNKNOWN,
-        end or ("in progress" if row.in_progress else UNKNOWN),
-        UNKNOWN if duration_s is None else duration_text(duration_s),
-        row.charger,
-        row.nickname or UNKNOWN,
-        row.vehicle,
-        row.id_tag or UNKNOWN,
-        UNKNOWN if row.counts_for_ere is None else ("yes" if row.counts_for_ere else "no"),
-        *(UNKNOWN if figure is None else hundredths_text(figure) for figure in figures),
-    )
-
-
-# CSV and JSON -------------------------------------------------------------------------------------
-
-FORMATS = ("table", "csv", "json")
-
-
-def csv_text(
-    fields: Mapping[str, Callable[[Record], object]], records: Iterable[Record], *, line_end: str = "\n"
-) -> Iterator[str]:
-    """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
-    # Before Python 3.13 the writer quotes a carriage return only where line ends have one, as RFC 4180's do.
-    writer = csv.writer(_Echo(line_end), lineterminator=_CSV_LINE_END)
-    yield writer.writerow(fields)
-    for record in records:
-        yield writer.writerow([_csv_cell(value(record)) for value in fields.values()])
-
-
-def _json_text(fields: Mapping[str, Callable[[Record], object]], records: Iterable[Record]) -> Iterator[str]:
-    """Yield a JSON array, one record a line; a value that the API has not given is ``null``."""
-    separator = "[\n"
-    for record in records:
-        yield separator + msgspec.json.encode({name: value(record) for name, value in fields.items()}).decode()
-        separator = ",\n"
-    yield "[]\n" if separator == "[\n" else "\n]\n"
-
-
-class _Echo:
-    """A file whose ``write`` returns the line, as the CSV writer's ``writerow`` does then."""
-
-    def __init__(self, line_end: str) -> None:
-        self._line_end = line_end
-
-    def write(self, text: str) -> str:
-        return text.removesuffix(_CSV_LINE_END) + self._line_end
+# Fields -------------------------------------------------------------------------------------------
 
 
 def moment(seconds: float | None) -> str | None:
@@ -341,29 +208,134 @@ def figure(hundredths: int | None) -> msgspec.Raw | None:
     return None if hundredths is None else msgspec.Raw(hundredths_text(hundredths).encode())
 
 
-_FIELDS: dict[str, Callable[[SessionRow], object]] = {
+FIELDS: Fields[SessionRow] = {
     "account": attrgetter("account"),
-    "session_id": attrgetter("session_id"),
+    "session_id": attrgetter("session.id"),
     "charger": attrgetter("charger"),
-    "charger_id": attrgetter("charger_id"),
-    "nickname": attrgetter("nickname"),
+    "charger_id": attrgetter("session.charger_id"),
+    "nickname": lambda row: row.session.charger_nickname or "",
     "vehicle": attrgetter("vehicle"),
     "id_tag": attrgetter("id_tag"),
-    "started_at": lambda row: moment(row.started_at_seconds),
-    "ended_at": lambda row: moment(row.ended_at_seconds),
+    "started_at": lambda row: moment(row.session.started_at_seconds),
+    "ended_at": lambda row: moment(row.session.ended_at_seconds),
     "in_progress": attrgetter("in_progress"),
     "duration_seconds": lambda row: None if row.duration_s is None else round(row.duration_s),
-    "kwh": lambda row: figure(row.kwh_hundredths),
-    "ere_credits": lambda row: figure(row.credits_hundredths),
-    "counts_for_ere": attrgetter("counts_for_ere"),
+    "kwh": lambda row: figure(row.session.kwh_hundredths),
+    "ere_credits": lambda row: figure(row.session.credits_hundredths),
+    "counts_for_ere": lambda row: {0: False, 1: True, None: None}[row.session.counts_for_ere],
     "cost_euros": lambda row: figure(row.cost_cents),
+    "corrected_at": lambda row: moment(row.session.corrected_at_seconds),
+    "first_kwh": lambda row: figure(row.session.first_kwh_hundredths),
 }
-_TOTAL_FIELDS: dict[str, Callable[[Total], object]] = {
+_TOTAL_TITLES = ("SESSIONS", "KWH", "CREDITS", "COST")
+_TOTAL_FIELDS: Fields[Total] = {
     "sessions": attrgetter("sessions"),
     "kwh": lambda total: figure(total.kwh_hundredths),
     "ere_credits": lambda total: figure(total.credits_hundredths),
     "cost_euros": lambda total: figure(total.cost_cents),
 }
+
+
+def _local(seconds: float | None) -> str | None:
+    return None if seconds is None else local_text(seconds)
+
+
+_COLUMNS: Fields[SessionRow] = {
+    "ACCOUNT": attrgetter("account"),
+    "START": lambda row: _local(row.session.started_at_seconds),
+    "END": lambda row: "in progress" if row.in_progress else _local(row.session.ended_at_seconds),
+    "DURATION": lambda row: None if row.duration_s is None else duration_text(row.duration_s),
+    "CHARGER": FIELDS["charger"],
+    "NICKNAME": FIELDS["nickname"],
+    "VEHICLE": FIELDS["vehicle"],
+    "TAG": FIELDS["id_tag"],
+    "ELIGIBLE": FIELDS["counts_for_ere"],
+    "KWH": FIELDS["kwh"],
+    "CREDITS": FIELDS["ere_credits"],
+    "COST": FIELDS["cost_euros"],
+}
+_TOTAL_COLUMNS: Fields[Total] = {
+    "START": attrgetter("name"),
+    "END": lambda total: count_text(total.sessions),
+    **dict(zip(_TOTAL_TITLES, _TOTAL_FIELDS.values(), strict=True)),
+}
+
+
+# Reports ------------------------------------------------------------------------------------------
+
+
+def report(rows: Rows, form: str, *, by: str | None, named: bool, priced: bool) -> Iterator[str]:
+    """Return the sessions, or totals over them, as text.
+
+    Args:
+        rows: the sessions.
+        form: one of ``FORMATS``.
+        by: one of ``GROUPS``, for their totals alone.
+        named: whether accounts have names, which are shown then.
+        priced: whether there are tariffs, and so a column of costs.
+    """
+    hidden = {*(() if named else ("account", "ACCOUNT")), *(() if priced else ("cost_euros", "COST"))}
+    if form == "table":
+        return _group_table(rows(), by, hidden) if by else _table(rows, hidden)
+    text_of = csv_text if form == "csv" else _json_text
+    if by is None:
+        return text_of(_without(FIELDS, hidden), rows())
+    return text_of({by: attrgetter("name"), **_without(_TOTAL_FIELDS, hidden)}, totals_by(rows(), by))
+
+
+def _without(fields: Fields[Record], hidden: set[str]) -> Fields[Record]:
+    return {name: value for name, value in fields.items() if name not in hidden}
+
+
+def _table(rows: Rows, hidden: set[str]) -> Iterator[str]:
+    """Yield a table with a line of totals after each month, and one at the end."""
+    columns = _without(_COLUMNS, hidden)
+
+    def lines() -> Iterator[Cells]:
+        total = Total("total")
+        for month, of_month in groupby(rows(), key=GROUPS["month"]):
+            subtotal = Total(f"total {month}")
+            for row in of_month:
+                subtotal.add(row)
+                total.add(row)
+                yield tuple(_cell(value(row)) for value in columns.values())
+            yield _total_cells(subtotal, columns)
+            yield ("",) * len(columns)
+        yield _total_cells(total, columns)
+
+    return table(columns, lines)
+
+
+def _total_cells(total: Total, columns: Iterable[str]) -> Cells:
+    return tuple(_cell(_TOTAL_COLUMNS[name](total)) if name in _TOTAL_COLUMNS else "" for name in columns)
+
+
+def _group_table(rows: Iterable[SessionRow], by: str, hidden: set[str]) -> Iterator[str]:
+    rows = list(rows)
+    columns = [name for name in _TOTAL_TITLES if name not in hidden]
+    lines = [(each.name, *_total_cells(each, columns)) for each in (*totals_by(rows, by), total_of(rows))]
+    return table((by.upper(), *columns), lambda: lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, msgspec.Raw):
+        return bytes(value).decode()
+    return UNKNOWN if value in {None, ""} else str(value)
+
+
+def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str = "\n") -> Iterator[str]:
+    """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
+    line = io.StringIO()
+    # Before Python 3.13 the writer quotes a carriage return only where line ends have one, as RFC 4180's do.
+    writer = csv.writer(line, lineterminator=_CSV_LINE_END)
+    values = ([_csv_cell(value(record)) for value in fields.values()] for record in records)
+    for cells in chain([list(fields)], values):
+        writer.writerow(cells)
+        yield line.getvalue().removesuffix(_CSV_LINE_END) + line_end
+        line.seek(0)
+        line.truncate()
 
 
 def _csv_cell(value: object) -> str:
@@ -375,3 +347,12 @@ def _csv_cell(value: object) -> str:
         return bytes(value).decode()
     text = printable(str(value))
     return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
+
+
+def _json_text(fields: Fields[Record], records: Iterable[Record]) -> Iterator[str]:
+    """Yield a JSON array, one record a line; a value that the API has not given is ``null``."""
+    separator = "[\n"
+    for record in records:
+        yield separator + msgspec.json.encode({name: value(record) for name, value in fields.items()}).decode()
+        separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "\n]\n"

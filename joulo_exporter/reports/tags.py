@@ -16,8 +16,6 @@ from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.tag import UNKNOWN_VEHICLE, normal_tag
 from joulo_exporter.reports.text import (
     UNKNOWN,
-    Cells,
-    Column,
     count_text,
     hundredths_text,
     local_day,
@@ -26,7 +24,7 @@ from joulo_exporter.reports.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from joulo_exporter.ledger.reader import LedgerReader, TagUse
     from joulo_exporter.models.tag import Tags
@@ -34,19 +32,21 @@ if TYPE_CHECKING:
 _NO_TAG = "(none)"
 _HIDDEN = "(hidden)"
 
-_COLUMNS = (
-    Column("TAG"),
-    Column("VEHICLE"),
-    Column("SESSIONS", right=True),
-    Column("KWH", right=True),
-    Column("LAST USE"),
-)
+_COLUMNS = ("ACCOUNT", "TAG", "VEHICLE", "SESSIONS", "KWH", "LAST USE")
 
 _EVCC_HEAD = """\
 # For evcc.yaml. To be completed: `template`, where it says offline, is a car without an online account;
 # others are on https://docs.evcc.io/en/vehicles, with what they need. `title` is free.
 vehicles:
 """
+_EVCC_ENTRY = """\
+  - name: {name}
+    title: {name}
+    type: template
+    template: offline # to be completed
+    identifiers:
+"""
+_NAMELESS = "  # No vehicle of the exporter's configuration has this tag: give it a name of its own.\n"
 
 
 class TagReport(msgspec.Struct, frozen=True):
@@ -64,39 +64,30 @@ class TagReport(msgspec.Struct, frozen=True):
 
 def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
     """Return the tags of each account, the latest used first; the sessions without a tag come last."""
-    return [report for account in reader.accounts for report in _account_tags(reader, account, tags)]
-
-
-def _account_tags(reader: LedgerReader, account: str, tags: Tags) -> list[TagReport]:
-    groups: dict[str, list[TagUse]] = {}
-    for use in sorted(reader.tag_uses(account), key=_last_use, reverse=True):
-        groups.setdefault(normal_tag(use.tag or ""), []).append(use)
-    without = groups.pop("", [])
-    reports = [_report(account, tags.vehicle(uses[0].tag), uses) for uses in groups.values()]
-    return reports + ([_report(account, UNKNOWN_VEHICLE, without)] if without else [])
+    reports = []
+    for account in reader.accounts:
+        groups: dict[str, list[TagUse]] = {}
+        for use in sorted(reader.tag_uses(account), key=lambda use: use.last_use_seconds or 0.0, reverse=True):
+            groups.setdefault(normal_tag(use.tag or ""), []).append(use)
+        without = groups.pop("", [])
+        reports += [_report(account, tags.vehicle(uses[0].tag), uses) for uses in groups.values()]
+        reports += [_report(account, UNKNOWN_VEHICLE, without)] if without else []
+    return reports
 
 
 def _report(account: str, vehicle: str, uses: list[TagUse]) -> TagReport:
+    spellings: dict[str, str] = {}  # one of each, whatever their case
+    for use in uses:
+        if use.tag:
+            spellings.setdefault(use.tag.casefold(), use.tag)
     return TagReport(
         account=account,
-        spellings=tuple(_distinct(use.tag for use in uses if use.tag)),
+        spellings=tuple(spellings.values()),
         vehicle=vehicle,
         sessions=sum(use.sessions for use in uses),
         kwh_hundredths=sum(use.kwh_hundredths for use in uses),
         last_use_seconds=uses[0].last_use_seconds,
     )
-
-
-def _distinct(spellings: Iterable[str]) -> Iterable[str]:
-    """Return one of each, whatever their case."""
-    found: dict[str, str] = {}
-    for spelling in spellings:
-        found.setdefault(spelling.casefold(), spelling)
-    return found.values()
-
-
-def _last_use(use: TagUse) -> float:
-    return use.last_use_seconds or 0.0
 
 
 def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[str]:
@@ -107,20 +98,18 @@ def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[
         tags: how tags are shown.
         named: whether accounts have names, which are shown then.
     """
-    columns = (Column("ACCOUNT"), *_COLUMNS) if named else _COLUMNS
-    return table(columns, lambda: (_cells(report, tags, named=named) for report in reports))
-
-
-def _cells(report: TagReport, tags: Tags, *, named: bool) -> Cells:
-    shown = (tags.shown(report.spellings[0]) or _HIDDEN) if report.spellings else _NO_TAG
-    return (
-        *((report.account,) if named else ()),
-        shown,
-        report.vehicle,
-        str(report.sessions),
-        hundredths_text(report.kwh_hundredths),
-        UNKNOWN if report.last_use_seconds is None else local_text(report.last_use_seconds),
-    )
+    lines = [
+        (
+            report.account,
+            (tags.shown(report.spellings[0]) or _HIDDEN) if report.spellings else _NO_TAG,
+            report.vehicle,
+            str(report.sessions),
+            hundredths_text(report.kwh_hundredths),
+            UNKNOWN if report.last_use_seconds is None else local_text(report.last_use_seconds),
+        )
+        for report in reports
+    ]
+    return table(_COLUMNS, lambda: lines) if named else table(_COLUMNS[1:], lambda: [line[1:] for line in lines])
 
 
 def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
@@ -152,25 +141,14 @@ def _evcc_name(report: TagReport) -> str:
 
 
 def _evcc_entry(name: str, reports: list[TagReport]) -> str:
-    lines = [
-        f"  - name: {_quoted(name)}",
-        f"    title: {_quoted(name)}",
-        "    type: template",
-        "    template: offline # to be completed",
-        "    identifiers:",
-    ]
-    if reports[0].vehicle == UNKNOWN_VEHICLE:
-        lines.insert(0, "  # No vehicle of the exporter's configuration has this tag: give it a name of its own.")
+    known = reports[0].vehicle != UNKNOWN_VEHICLE
     spellings: dict[str, str] = {}
     for report in reports:
+        day = "" if report.last_use_seconds is None else f", last used {local_day(report.last_use_seconds)}"
         for spelling in report.spellings:
-            spellings.setdefault(spelling.casefold(), f"      - {_quoted(spelling)} # {_use(report)}")
-    return "\n".join((*lines, *spellings.values())) + "\n"
-
-
-def _use(report: TagReport) -> str:
-    last = "" if report.last_use_seconds is None else f", last used {local_day(report.last_use_seconds)}"
-    return f"{count_text(report.sessions)}{last}"
+            line = f"      - {_quoted(spelling)} # {count_text(report.sessions)}{day}\n"
+            spellings.setdefault(spelling.casefold(), line)
+    return ("" if known else _NAMELESS) + _EVCC_ENTRY.format(name=_quoted(name)) + "".join(spellings.values())
 
 
 def _quoted(text: str) -> str:

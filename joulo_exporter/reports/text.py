@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
@@ -10,8 +11,6 @@ import zoneinfo
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +59,7 @@ def parse_from(text: str) -> float:
     Raises:
         ValueError: it is none of these.
     """
-    return _parsed(text, 0)
+    return _parsed(text)[0]
 
 
 def parse_to(text: str) -> float:
@@ -69,23 +68,36 @@ def parse_to(text: str) -> float:
     Raises:
         ValueError: it is none of these.
     """
-    return _parsed(text, 1)
+    return _parsed(text)[1]
+
+
+def _parsed(text: str) -> tuple[float, float]:
+    """Return the two edges of a span; of a moment they are the same."""
+    try:
+        begin, end = (edge if edge.tzinfo else edge.astimezone() for edge in _edges(text))
+        return begin.timestamp(), end.timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}") from None
+
+
+def _edges(text: str) -> tuple[datetime, datetime]:
+    match = _DATE.fullmatch(text)
+    if match is None:
+        if not _MOMENT.fullmatch(text):
+            raise ValueError(text)
+        return (moment := datetime.fromisoformat(text)), moment
+    year, month, day = (None if part is None else int(part) for part in match.groups())
+    first = datetime(year or 0, month or 1, day or 1)  # noqa: DTZ001 -- local time, which astimezone() adds
+    if day is not None:
+        return first, first + timedelta(days=1)
+    if month is not None:
+        return first, (first + timedelta(days=31)).replace(day=1)
+    return first, first.replace(year=first.year + 1)
 
 
 def local_text(unix_seconds: float, *, separator: str = " ") -> str:
     """Return a moment, to the second, with the offset of its time zone."""
     return local_time(unix_seconds).isoformat(sep=separator, timespec="seconds")
-
-
-def local_month(unix_seconds: float) -> str:
-    """Return the month of a moment, such as ``2026-06``."""
-    return local_time(unix_seconds).strftime("%Y-%m")
-
-
-def local_quarter(unix_seconds: float) -> str:
-    """Return the quarter of a moment, such as ``2026-Q2``."""
-    moment = local_time(unix_seconds)
-    return f"{moment:%Y}-Q{(moment.month + 2) // 3}"
 
 
 def local_day(unix_seconds: float) -> str:
@@ -107,73 +119,32 @@ def local_time(unix_seconds: float) -> datetime:
     return datetime.fromtimestamp(unix_seconds, UTC).astimezone()
 
 
-def _parsed(text: str, edge: int) -> float:
-    """Return the first (0) or second (1) edge of a span, or the moment."""
-    try:
-        span = _span(text)
-        moment = span[edge] if span else _moment(text)
-        return (moment.astimezone() if moment.tzinfo is None else moment).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}") from None
-
-
-def _span(text: str) -> tuple[datetime, datetime] | None:
-    """Return the beginnings of a year, month or day and of the next one; ``None`` for other texts."""
-    match = _DATE.fullmatch(text)
-    if match is None:
-        return None
-    year, month, day = (None if part is None else int(part) for part in match.groups())
-    first = datetime(year or 0, month or 1, day or 1)  # noqa: DTZ001 -- local time, which astimezone() adds
-    if day is not None:
-        return first, first + timedelta(days=1)
-    if month is not None:
-        return first, (first + timedelta(days=31)).replace(day=1)
-    return first, first.replace(year=first.year + 1)
-
-
-def _moment(text: str) -> datetime:
-    if not _MOMENT.fullmatch(text):
-        raise ValueError(text)
-    return datetime.fromisoformat(text)
-
-
 # Tables -------------------------------------------------------------------------------------------
 
 _GAP = "  "
+_FIGURES = {"DURATION", "SESSIONS", "KWH", "CREDITS", "COST"}
+"""Columns whose cells stand at their right edge."""
 
 Cells = tuple[str, ...]
 
 
-class Column(msgspec.Struct, frozen=True):
-    """One column of a table."""
-
-    title: str
-    right: bool = False
-    """Whether its figures stand at its right edge."""
-
-
-def table(columns: tuple[Column, ...], lines: Callable[[], Iterable[Cells]]) -> Iterator[str]:
+def table(columns: Iterable[str], lines: Callable[[], Iterable[Cells]]) -> Iterator[str]:
     """Yield the lines of a table, its head first, with columns aligned over all of them.
 
     Args:
-        columns: from left to right.
+        columns: their titles, from left to right.
         lines: gives the lines, the same each time: they are read twice, so that none has to be kept.
     """
-    head = tuple(column.title for column in columns)
+    head = tuple(columns)
     widths = [_width(title) for title in head]
     for cells in lines():
         widths = [max(width, _width(printable(cell))) for width, cell in zip(widths, cells, strict=True)]
-    yield _line(columns, widths, head)
-    for cells in lines():
-        yield _line(columns, widths, cells)
-
-
-def _line(columns: tuple[Column, ...], widths: list[int], cells: Cells) -> str:
-    parts = (
-        _aligned(printable(cell), width, right=column.right)
-        for column, width, cell in zip(columns, widths, cells, strict=True)
-    )
-    return _GAP.join(parts).rstrip() + "\n"
+    for cells in itertools.chain([head], lines()):
+        parts = (
+            _aligned(printable(cell), width, right=title in _FIGURES)
+            for title, width, cell in zip(head, widths, cells, strict=True)
+        )
+        yield _GAP.join(parts).rstrip() + "\n"
 
 
 def printable(text: str) -> str:
@@ -190,13 +161,8 @@ def _aligned(text: str, width: int, *, right: bool) -> str:
 
 def _width(text: str) -> int:
     """Return the number of columns of a terminal that the text takes: wide characters take two, marks none."""
-    return sum(_character_width(character) for character in text)
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+    visible = [each for each in text if unicodedata.category(each) not in {"Mn", "Me", "Cf"}]
+    return len(visible) + sum(unicodedata.east_asian_width(each) in {"W", "F"} for each in visible)
 
 
 # Completeness of the ledger -----------------------------------------------------------------------

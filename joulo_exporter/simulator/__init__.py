@@ -6,7 +6,7 @@ responses every time.
 
 from joulo_exporter.simulator.household import Household
 from joulo_exporter.simulator.scenario import Cadence, PlannedSession, Scenario
-from joulo_exporter.simulator.server import ALL_SCOPES, BASE_PATH, DEMO_TOKEN, Running, SeenRequest, serve
+from joulo_exporter.simulator.server import ALL_SCOPES, BASE_PATH, DEMO_TOKEN, Running, serve
 
 __all__ = [
     "ALL_SCOPES",
@@ -17,6 +17,5 @@ __all__ = [
     "PlannedSession",
     "Running",
     "Scenario",
-    "SeenRequest",
     "serve",
 ]

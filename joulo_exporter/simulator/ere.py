@@ -121,7 +121,7 @@ def _position(year: int, quarters: list[_Quarter], pending: float, days: float) 
         "compliance_year": year,
         "effective_fee_pct": _FEE_PCT,
         "indicative_price_per_ere": price,
-        "realized_avg_price": _mean_price(quarters),
+        "realized_avg_price": round(sum(each.sold * each.price for each in quarters) / sold, 3) if sold else None,
         **settled,
         "unsold": {
             "ere": round(unsold + future, 2),
@@ -151,11 +151,6 @@ def _settled(quarters: list[_Quarter], status: str) -> Json:
         "net_eur": round(sum(quarter.net_euros(quarter.by_status[status]) for quarter in quarters), 2),
         "price_per_ere": round(gross / credits_settled, 3) if credits_settled else None,
     }
-
-
-def _mean_price(quarters: list[_Quarter]) -> float | None:
-    sold = sum(quarter.sold for quarter in quarters)
-    return round(sum(quarter.sold * quarter.price for quarter in quarters) / sold, 3) if sold else None
 
 
 def _quarter_json(quarter: _Quarter) -> Json:

@@ -14,12 +14,14 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from joulo_exporter.models import Charger, Energy, LiveSession, Month, Session
 from joulo_exporter.simulator.scenario import Scenario, chargers_of, credits_hundredths
 from joulo_exporter.simulator.sessions import Timeline, history_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from joulo_exporter.simulator.scenario import PlannedSession, SimulatedCharger
 
@@ -29,16 +31,22 @@ _NEWEST_FIRST = attrgetter("started_at_seconds", "id")
 class Household:
     """Chargers, their past and their present."""
 
-    def __init__(self, scenario: Scenario | None = None, clock: Callable[[], float] = time.time) -> None:
-        """Start the household now.
+    def __init__(
+        self,
+        scenario: Scenario | None = None,
+        clock: Callable[[], float] = time.time,
+        start_seconds: int | None = None,
+    ) -> None:
+        """Start the household.
 
         Args:
             scenario: size, history, cadence and seed; the default is two chargers with 18 months of history.
             clock: gives Unix seconds. It is read here once, for the start; later only by the server.
+            start_seconds: the start of a household that goes on, Unix seconds; now if ``None``.
         """
         self.scenario = scenario or Scenario()
         self.clock = clock
-        self.start_seconds = math.floor(clock())
+        self.start_seconds = math.floor(clock()) if start_seconds is None else start_seconds
         self._chargers = chargers_of(self.scenario)
         self._nicknames = {charger.id: charger.nickname for charger in self._chargers}
         self._timelines = {
@@ -46,32 +54,13 @@ class Household:
             for index, charger in enumerate(self._chargers)
         }
 
-    @property
-    def charger_ids(self) -> tuple[str, ...]:
-        """Return the ids of all chargers; the driveway's comes first."""
-        return tuple(charger.id for charger in self._chargers)
-
     def chargers_at(self, moment_seconds: float) -> list[Charger]:
         """Return the chargers at a moment, with their sessions in progress."""
         return [self._charger(charger, moment_seconds) for charger in self._chargers]
 
-    def sessions_at(
-        self,
-        moment_seconds: float,
-        page: slice = slice(None),
-        wanted: Callable[[PlannedSession], bool] | None = None,
-    ) -> list[Session]:
-        """Return sessions at a moment, newest first.
-
-        Args:
-            moment_seconds: Unix seconds.
-            page: positions among those that are wanted.
-            wanted: chooses sessions; all if ``None``.
-        """
-        sessions = self._started(moment_seconds)
-        if wanted is not None:
-            sessions = list(filter(wanted, sessions))
-        return [self._seen(session, moment_seconds) for session in sessions[page]]
+    def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Session]:
+        """Return sessions at a moment, newest first; all, or those at some positions."""
+        return [self._seen(session, moment_seconds) for session in self._started(moment_seconds)[page]]
 
     def energy_at(self, moment_seconds: float) -> Energy:
         """Return the totals at a moment: of all sessions, those in progress with their energy so far."""
@@ -96,13 +85,9 @@ class Household:
 
     def _started(self, moment_seconds: float) -> list[PlannedSession]:
         """Return the sessions that have started by a moment, newest first."""
-        live = [session for id_ in self._timelines for session in self._live(id_, moment_seconds)]
+        live = [session for each in self._timelines.values() for session in each.started_until(moment_seconds)]
         live.sort(key=_NEWEST_FIRST, reverse=True)
         return live + self._history
-
-    def _live(self, charger_id: str, moment_seconds: float) -> Sequence[PlannedSession]:
-        """Return the sessions of a charger since the start, oldest first."""
-        return self._timelines[charger_id].started_until(moment_seconds)
 
     def _seen(self, session: PlannedSession, moment_seconds: float) -> Session:
         """Return a session as the API shows it at a moment."""
@@ -135,12 +120,12 @@ class Household:
             mid_certified=charger.mid_certified,
             charging=session is not None,
             session=session,
-            meter_wh=self._meter_wh(charger.id, synced),
+            meter_wh=self._wh_at_start[charger.id] + self._timelines[charger.id].wh_until(synced),
             meter_at_seconds=synced,
         )
 
     def _in_progress(self, charger_id: str, moment_seconds: float) -> LiveSession | None:
-        for planned in self._live(charger_id, moment_seconds)[-1:]:
+        for planned in self._timelines[charger_id].started_until(moment_seconds)[-1:]:
             seen = self._seen(planned, moment_seconds)
             if seen.ended_at_seconds is None:
                 return LiveSession(
@@ -151,42 +136,30 @@ class Household:
                 )
         return None
 
-    def _meter_wh(self, charger_id: str, synced_seconds: int) -> int:
-        return self._wh_at_start[charger_id] + self._timelines[charger_id].wh_until(synced_seconds)
 
+class _Sums(msgspec.Struct):
+    """Running totals, as ``Energy`` and ``Month`` name them; those without ``all`` are of eligible sessions."""
 
-class _Sum:
-    """Running totals of some sessions; what is not eligible for ERE counts in the ``_all`` figures only."""
-
-    __slots__ = ("credits", "kwh", "kwh_all", "sessions", "sessions_all")
-
-    def __init__(self) -> None:
-        self.kwh = self.kwh_all = self.credits = self.sessions = self.sessions_all = 0
+    kwh_hundredths: int = 0
+    kwh_all_hundredths: int = 0
+    credits_hundredths: int = 0
+    sessions: int = 0
+    sessions_all: int = 0
 
     def add(self, session: Session) -> None:
         kwh = session.kwh_hundredths or 0
-        self.kwh_all += kwh
+        self.kwh_all_hundredths += kwh
         self.sessions_all += 1
         if session.counts_for_ere:
-            self.kwh += kwh
+            self.kwh_hundredths += kwh
             self.sessions += 1
-            self.credits += session.credits_hundredths or 0
-
-    def month(self, name: str) -> Month:
-        return Month(
-            month=name,
-            kwh_hundredths=self.kwh,
-            kwh_all_hundredths=self.kwh_all,
-            credits_hundredths=self.credits,
-            sessions=self.sessions,
-            sessions_all=self.sessions_all,
-        )
+            self.credits_hundredths += session.credits_hundredths or 0
 
 
 def _energy_of(sessions: Iterable[Session]) -> Energy:
     """Return totals and months, newest month first; a session belongs to the month in which it started."""
-    total = _Sum()
-    months: defaultdict[str, _Sum] = defaultdict(_Sum)
+    total = _Sums()
+    months: defaultdict[str, _Sums] = defaultdict(_Sums)
     days: dict[int, str] = {}
     for session in sessions:
         day = int((session.started_at_seconds or 0.0) // 86_400)
@@ -194,11 +167,5 @@ def _energy_of(sessions: Iterable[Session]) -> Energy:
             days[day] = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m")
         months[days[day]].add(session)
         total.add(session)
-    return Energy(
-        kwh_hundredths=total.kwh,
-        kwh_all_hundredths=total.kwh_all,
-        credits_hundredths=total.credits,
-        sessions=total.sessions,
-        sessions_all=total.sessions_all,
-        months=tuple(months[name].month(name) for name in sorted(months, reverse=True)),
-    )
+    by_month = tuple(Month(name, **msgspec.structs.asdict(months[name])) for name in sorted(months, reverse=True))
+    return Energy(**msgspec.structs.asdict(total), months=by_month)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
     from joulo_exporter.models import Charger, Energy, LiveSession, Month, Session
     from joulo_exporter.simulator.household import Household
-    from joulo_exporter.simulator.scenario import PlannedSession
 
 Json = dict[str, Any]
 
@@ -33,7 +30,6 @@ ALL_SCOPES: Final[AbstractSet[str]] = {"chargers:read", "sessions:read", "energy
 
 DEMO_TOKEN: Final = "joulo_demo"  # noqa: S105 (opens the simulator only)
 DEMO_TOKENS: Final[Mapping[str, AbstractSet[str]]] = {DEMO_TOKEN: ALL_SCOPES}
-_REMEMBERED_REQUESTS = 100_000
 _DIGITS = re.compile(r"\d{1,9}", re.ASCII)
 _MOST_SESSIONS = 100
 _USUAL_SESSIONS = 20
@@ -41,18 +37,6 @@ _USUAL_SESSIONS = 20
 
 class InvalidQueryError(ValueError):
     """A parameter that gets 400; the message is for the body."""
-
-
-class SeenRequest(msgspec.Struct, frozen=True):
-    """One request as it arrived; the token itself is not kept."""
-
-    at_seconds: float
-    """By the household's clock, Unix seconds."""
-    method: str
-    path: str
-    """In full, with the base path."""
-    query: Mapping[str, str]
-    has_authorization: bool
 
 
 class Running:
@@ -63,35 +47,15 @@ class Running:
         self.origin = ""
         """Scheme, host and port, such as ``http://127.0.0.1:40123``."""
         self._tokens = tokens
-        self._seen: deque[SeenRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
 
     @property
     def url(self) -> str:
         """The API's base URL, as the exporter's configuration wants it."""
         return self.origin + BASE_PATH
 
-    @property
-    def requests(self) -> list[SeenRequest]:
-        """All requests so far, oldest first."""
-        return list(self._seen)
-
-    def requests_to(self, path: str) -> list[SeenRequest]:
-        """Return the requests to one path, in full or below the base path, oldest first."""
-        wanted = (path, BASE_PATH + path)
-        return [request for request in self._seen if request.path in wanted]
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Record a request, then respond."""
+        """Respond to a request."""
         moment_seconds = self.household.clock()
-        self._seen.append(
-            SeenRequest(
-                at_seconds=moment_seconds,
-                method=request.method,
-                path=request.path,
-                query=dict(request.query),
-                has_authorization="Authorization" in request.headers,
-            )
-        )
         endpoint = _ENDPOINTS.get(request.path)
         if endpoint is None:
             return _json({"error": "Not found"}, HTTPStatus.NOT_FOUND)
@@ -120,7 +84,6 @@ class Running:
 async def serve(
     household: Household,
     *,
-    host: str = "127.0.0.1",
     port: int = 0,
     tokens: Mapping[str, AbstractSet[str]] = DEMO_TOKENS,
 ) -> AsyncIterator[Running]:
@@ -128,7 +91,6 @@ async def serve(
 
     Args:
         household: source of all responses.
-        host: the address to listen on.
         port: 0 for any free one; the URL tells which.
         tokens: the scopes of each token that is let in.
 
@@ -136,13 +98,17 @@ async def serve(
         OSError: the port is taken.
     """
     running = Running(household, tokens)
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        return await running.handle(request)  # looked up anew: tests wrap it
+
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", running.handle)
+    app.router.add_route("*", "/{path:.*}", respond)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
-        running.origin = f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        running.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield running
     finally:
         await runner.cleanup()
@@ -154,14 +120,10 @@ def _json(body: object, status: HTTPStatus = HTTPStatus.OK, **headers: str) -> w
     )
 
 
-def _chargers(household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
-    return {"chargers": [_charger_json(charger) for charger in household.chargers_at(moment_seconds)]}
-
-
 def _sessions(household: Household, moment_seconds: float, parameters: Mapping[str, str]) -> Json:
     limit = _number(parameters, "limit", _USUAL_SESSIONS, 1, _MOST_SESSIONS)
     offset = _number(parameters, "offset", 0, 0, 999_999_999)
-    page = household.sessions_at(moment_seconds, slice(offset, offset + limit), _wanted(parameters))
+    page = household.sessions_at(moment_seconds, slice(offset, offset + limit))
     return {
         "sessions": [_session_json(session) for session in page],
         "limit": limit,
@@ -170,38 +132,20 @@ def _sessions(household: Household, moment_seconds: float, parameters: Mapping[s
     }
 
 
-def _energy(household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
-    return _energy_json(household.energy_at(moment_seconds))
-
-
-def _ere_position(household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
-    return position_json(household.sessions_at(moment_seconds), moment_seconds)
-
-
-def _ere_price(_household: Household, moment_seconds: float, _: Mapping[str, str]) -> Json:
-    return price_json(moment_seconds)
-
-
 _ENDPOINTS: Final[Mapping[str, tuple[str | None, Callable[[Household, float, Mapping[str, str]], Json]]]] = {
-    f"{BASE_PATH}/chargers": ("chargers:read", _chargers),
+    f"{BASE_PATH}/chargers": (
+        "chargers:read",
+        lambda household, at, _: {"chargers": [_charger_json(charger) for charger in household.chargers_at(at)]},
+    ),
     f"{BASE_PATH}/sessions": ("sessions:read", _sessions),
-    f"{BASE_PATH}/energy": ("energy:read", _energy),
-    f"{BASE_PATH}/ere-position": ("ere:read", _ere_position),
-    PRICE_PATH: (None, _ere_price),
+    f"{BASE_PATH}/energy": ("energy:read", lambda household, at, _: _energy_json(household.energy_at(at))),
+    f"{BASE_PATH}/ere-position": (
+        "ere:read",
+        lambda household, at, _: position_json(household.sessions_at(at), at),
+    ),
+    PRICE_PATH: (None, lambda _household, at, _: price_json(at)),
 }
 # By full path: the scope that a token needs, ``None`` for a public path, and the JSON body of the response.
-
-
-def _wanted(parameters: Mapping[str, str]) -> Callable[[PlannedSession], bool] | None:
-    """Return the filter of ``charger_id``, ``from`` and ``to``; both bounds belong to the page."""
-    charger_id = parameters.get("charger_id")
-    from_seconds = _moment(parameters, "from", float("-inf"))
-    to_seconds = _moment(parameters, "to", float("inf"))
-    if charger_id is None and to_seconds - from_seconds == float("inf"):
-        return None
-    return lambda session: (
-        charger_id in (None, session.charger_id) and from_seconds <= session.started_at_seconds <= to_seconds
-    )
 
 
 def _number(parameters: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
@@ -211,17 +155,6 @@ def _number(parameters: Mapping[str, str], name: str, usual: int, least: int, mo
     if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
         raise InvalidQueryError(f"{name} must be a whole number from {least} to {most}")
     return int(text)
-
-
-def _moment(parameters: Mapping[str, str], name: str, usual: float) -> float:
-    text = parameters.get(name)
-    if text is None:
-        return usual
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise InvalidQueryError(f"{name} must be an ISO 8601 timestamp") from None
 
 
 def _charger_json(charger: Charger) -> Json:

@@ -116,8 +116,7 @@ def _session(charger: SimulatedCharger, start: int, room_s: int, numbers: random
         kwh, duration_s = 0.0, 20 + 40 * numbers.random()
     else:
         kwh = min(_kwh(start, numbers), car.power_kw * longest_s / _HOUR_S)
-        # Most cars stay plugged in after they are full.
-        duration_s = kwh / car.power_kw * _HOUR_S * (1.02 + numbers.random())
+        duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # at the end it draws less
     return PlannedSession(
         id=uuid_from(numbers),
         charger_id=charger.id,

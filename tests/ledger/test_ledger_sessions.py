@@ -4,6 +4,7 @@ import pytest
 from support.ledger_rig import finished, history_of, live
 
 from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger.reader import read_ledger
 from joulo_exporter.ledger.sessions import UNDECIDED
 from joulo_exporter.models.tag import normal_tag
 
@@ -152,3 +153,39 @@ def test_vehicle_of_a_session(make_rig, sightings, vehicle):
 
 def test_no_true_tag_is_taken_for_an_undecided_one():
     assert normal_tag(UNDECIDED) == ""
+
+
+MORE = ("listed", {"kwh_hundredths": 750})
+
+
+@pytest.mark.parametrize(
+    ("sightings", "corrected", "first_kwh"),
+    [
+        pytest.param([LISTED, MORE], 1, 731, id="its energy"),
+        pytest.param([LISTED, MORE, ("listed", {"kwh_hundredths": 740}), ("listed", {"kwh_hundredths": 740})],
+                     2, 731, id="twice: the last time, and the first energy"),
+        pytest.param([LISTED, MORE, LISTED], 2, 731, id="and back"),
+        pytest.param([LISTED, ("listed", {"kwh_hundredths": 731, "ended_at_seconds": START + 61})], 1, 731,
+                     id="its end"),
+        pytest.param([LISTED, ("listed", {"kwh_hundredths": 731, "at_seconds": START - 60,
+                                          "ended_at_seconds": START + 60})], 1, 731, id="its start"),
+        pytest.param([LISTED, AGAIN, GONE, ("listed", {"kwh_hundredths": 732})], 3, 731, id="it went on"),
+        pytest.param([LISTED, RESUMED, MORE], 2, 731, id="it was listed as in progress again"),
+        pytest.param([LISTED, AGAIN, GONE, LISTED], None, None, id="no: it ends as it did"),
+        pytest.param([LIVE, GONE, MORE], None, None, id="no: a provisional end became final"),
+        pytest.param([("listed", {"kwh_hundredths": None}), LISTED], None, None, id="no: its energy became known"),
+        pytest.param([("listed", {"kwh_hundredths": 731}), LISTED], None, None, id="no: credits and a tag came"),
+        pytest.param([LISTED, ("listed", {"kwh_hundredths": None})], None, None, id="no: energy that is unusable"),
+        pytest.param([LISTED, ("listed", {"kwh_hundredths": 731, "ended_at_seconds": START + 60.25})], None, None,
+                     id="no: a fraction of a second"),
+    ],
+)  # fmt: skip
+def test_a_session_that_was_final_is_corrected(rig, sightings, corrected, first_kwh):
+    moments = see(rig, *sightings)
+    rig.book()
+    with read_ledger(rig.folder) as reader:
+        [session] = reader.sessions("home")
+        since = reader.completeness("home").corrections_since_seconds
+    assert session.corrected_at_seconds == (None if corrected is None else moments[corrected])
+    assert session.first_kwh_hundredths == first_kwh
+    assert since == moments[0] - 60

@@ -4,10 +4,10 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from support.command_line import printed
 from support.ledger_rig import LedgerRig, history_of, live
 from support.processes import DATABASES, query
 
-from joulo_exporter.cli import main
 from joulo_exporter.models import Session
 
 MONTH_START = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
@@ -31,8 +31,7 @@ def sessions():
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("database", DATABASES)
-def test_import_counts_as_the_ledger_does(database, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+def test_import_counts_as_the_ledger_does(database, tmp_path, capsys):
     history = sessions()
     rig = LedgerRig(tmp_path, name="")
     rig.chargers(live(None))
@@ -40,10 +39,10 @@ def test_import_counts_as_the_ledger_does(database, tmp_path, capsys, monkeypatc
     served = rig.book().chargers["c1"]
     rig.close()
     flags = ["--label=job=joulo", "--label=instance=localhost:9973"]
-    assert main(["backfill", f"--storage.path={tmp_path}", *flags]) == 0
+    out = printed(capsys, "backfill", f"--storage.path={tmp_path}", *flags)
     now = time.time()
     history_file = tmp_path / "history.om"
-    history_file.write_text(capsys.readouterr().out)
+    history_file.write_text(out)
     with database(tmp_path, [], history_file) as url:
         of_charger = (("charger", "c1"),)
         in_may = [s for s in history if MONTH_START <= s.started_at_seconds < MONTH_END]
@@ -64,8 +63,7 @@ def test_import_counts_as_the_ledger_does(database, tmp_path, capsys, monkeypatc
             assert query(url, f"resets({name}[365d])", now)[of_charger] == 0
 
 
-def test_the_last_values_are_what_is_served_even_when_held(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
+def test_the_last_values_are_what_is_served_even_when_held(tmp_path, capsys):
     history = history_of(5)
     rig = LedgerRig(tmp_path, name="")
     rig.chargers(live(None))
@@ -76,8 +74,8 @@ def test_the_last_values_are_what_is_served_even_when_held(tmp_path, capsys, mon
     rig.whole_walk(corrected, size=100)
     assert rig.book().chargers["c1"].kwh_hundredths == 500
     rig.close()
-    assert main(["backfill", f"--storage.path={tmp_path}", "--step=1d"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    out = printed(capsys, "backfill", f"--storage.path={tmp_path}", "--step=1d")
+    lines = out.splitlines()
     totals = [line.split()[1] for line in lines if line.startswith("joulo_total_kwh{")]
     assert totals[0] == "0.00"
     assert totals[-2:] == ["3.00", "5.00"]

@@ -4,9 +4,9 @@ import itertools
 from collections import defaultdict
 
 import pytest
+from support.command_line import printed
 from support.ledger_rig import LedgerRig, live
 
-from joulo_exporter.cli import main
 from joulo_exporter.models import Session
 
 HOUR_S = 3600
@@ -19,9 +19,8 @@ SESSIONS = [  # (start and end in seconds after the beginning, kWh and credits i
 
 
 @pytest.fixture
-def samples(tmp_path, capsys, monkeypatch):
+def samples(tmp_path, capsys):
     """Return the samples that backfill prints for a step: name to a list of (moment, value)."""
-    monkeypatch.setenv("JOULO_TOKEN", "joulo_of_a_test")
     rig = LedgerRig(tmp_path, name="")
     rig.now_seconds = BEGIN + 900_000
     rig.chargers(live(None))
@@ -35,9 +34,9 @@ def samples(tmp_path, capsys, monkeypatch):
 
     def printable(step):
         flags = [f"--storage.path={tmp_path}", f"--step={step}s", "--from=2026-06-01", f"--to={END}"]
-        assert main(["backfill", *flags]) == 0
+        out = printed(capsys, "backfill", *flags)
         found = defaultdict(list)
-        for line in capsys.readouterr().out.splitlines():
+        for line in out.splitlines():
             if line[0] != "#":
                 series, value, moment = line.split()
                 found[series.partition("{")[0]].append((float(moment), float(value)))

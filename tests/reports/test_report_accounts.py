@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import pty
 import subprocess
 import sys
 
 import pytest
+from support.command_line import printed
 from support.ledger_rig import LedgerRig, finished, live
-
-from joulo_exporter.cli import main
 
 JUNE = 1_780_300_000.0
 
@@ -36,9 +36,13 @@ def ledger(tmp_path):
     return config
 
 
-def test_sessions_say_whose_they_are(ledger, capsys):
-    assert main(["sessions", "--format=csv", f"--config.file={ledger}"]) == 0
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+def test_sessions_and_groups_say_whose_they_are(ledger, capsys):
+    records = json.loads(printed(capsys, "sessions", "--by=charger", "--format=json", f"--config.file={ledger}"))
+    assert [each["charger"] for each in records] == ["home/c1", "office/c1"]
+    assert "cost_euros" not in records[0]
+    rows = list(
+        csv.DictReader(io.StringIO(printed(capsys, "sessions", "--format=csv", f"--config.file={ledger}")))
+    )
     assert [(row["account"], row["charger"], row["kwh"]) for row in rows] == [
         ("home", "c1", "10.00"),
         ("office", "c1", "2.50"),
@@ -46,14 +50,9 @@ def test_sessions_say_whose_they_are(ledger, capsys):
 
 
 def test_backfill_keeps_the_same_charger_of_two_accounts_apart(ledger, capsys):
-    assert main(["backfill", "--step=1d", f"--config.file={ledger}"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    totals = {}
-    for line in lines:
-        if line.startswith("joulo_total_kwh{"):
-            series, value, _ = line.rsplit(" ", 2)
-            totals[series] = value
-    assert totals == {
+    lines = printed(capsys, "backfill", "--step=1d", f"--config.file={ledger}").splitlines()
+    totals = (line.split()[:2] for line in lines if line.startswith("joulo_total_kwh{"))
+    assert dict(totals) == {
         'joulo_total_kwh{account="home",charger="c1"}': "10.00",
         'joulo_total_kwh{account="office",charger="c1"}': "2.50",
     }

@@ -7,8 +7,7 @@ import io
 import json
 
 import pytest
-from support.command_line import refusal, run
-from support.ledger_rig import LedgerRig, finished, live
+from support.command_line import printed
 from support.statement_history import at_home, known_ledger
 
 
@@ -19,9 +18,7 @@ def ledger(tmp_path, monkeypatch):
 
 
 def sessions(capsys, ledger, *arguments):
-    status, out, err = run(capsys, "sessions", f"--config.file={ledger}", *arguments)
-    assert status == 0, err
-    return out
+    return printed(capsys, "sessions", f"--config.file={ledger}", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -61,23 +58,3 @@ def test_each_session_has_its_cost(ledger, capsys):
         "0.00",
         "28.63",
     ]
-
-
-def test_an_unknown_group_is_refused(ledger, capsys):
-    status, line = refusal(capsys, "sessions", f"--config.file={ledger}", "--by=day")
-    assert status == 2
-    assert line.startswith("argument --by: invalid choice: 'day'")
-
-
-def test_the_same_charger_of_two_accounts_is_two_groups(tmp_path, capsys):
-    for name in ("home", "office"):
-        rig = LedgerRig(tmp_path, name=name)
-        rig.chargers(live(None))
-        rig.whole_walk([finished(name)], size=100)
-        rig.book()
-        rig.close()
-    config = tmp_path / "exporter.yml"
-    config.write_text(f"storage: {{path: {tmp_path}}}\n")
-    records = json.loads(sessions(capsys, config, "--by=charger", "--format=json"))
-    assert [each["charger"] for each in records] == ["home/c1", "office/c1"]
-    assert "cost_euros" not in records[0]

@@ -7,22 +7,26 @@ import io
 import json
 import os
 import re
+import tomllib
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from html import unescape
+from importlib import resources
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.command_line import refusal, run
+from support.command_line import printed, refusal, run
 from support.ledger_rig import LedgerRig, finished, history_of, live, page_of
 from support.statement_history import NOW, at_home, known_ledger, local
 
 from joulo_exporter import __version__
+from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.models.tariffs import Tariff, Tariffs
+from joulo_exporter.reports import STATEMENT_FORMATS
 from joulo_exporter.reports.sessions import Selection, SessionRow
-from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement
+from joulo_exporter.reports.statement import Statement
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 DASH = "\N{EN DASH}"
@@ -42,9 +46,7 @@ def ledger(tmp_path, monkeypatch):
 
 
 def statement(capsys, ledger, *arguments):
-    status, out, err = run(capsys, "statement", f"--config.file={ledger}", *arguments)
-    assert status == 0, err
-    return out
+    return printed(capsys, "statement", f"--config.file={ledger}", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -64,31 +66,37 @@ def test_known_history_gives_the_golden_statement(ledger, capsys, name, argument
     assert out == golden.read_bytes().decode()
 
 
-def test_each_session_has_the_tariff_of_the_day_on_which_it_began(ledger, capsys):
-    rows = csv.DictReader(io.StringIO(statement(capsys, ledger, *YEAR, "--format=csv")))
-    assert [(row["session_id"], row["kwh"], row["euro_per_kwh"], row["cost_euros"]) for row in rows] == [
-        ("new-year", "44.00", "", ""),
-        ("spring", "7.25", "0.2534", "1.84"),
-        ("corrected", "18.50", "0.2534", "4.69"),
-        ("old-tariff", "20.00", "0.2534", "5.07"),
-        ("new-tariff", "20.00", "0.2210", "4.42"),
-        ("cents-half", "25.00", "0.2210", "5.53"),
-        ("no-energy", "", "0.2210", ""),
-        ("own-tariff", "19.99", "0.205", "4.10"),
-        ("autumn-1", "1.50", "0.2210", "0.33"),
-        ("autumn-2", "7.50", "0.205", "1.54"),
-    ]
+def test_both_languages_have_the_same_words():
+    text = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
+    english, dutch = tomllib.loads(text).values()
+    assert english.keys() == dutch.keys()
+    assert {name: words.count("{}") for name, words in english.items()} == {
+        name: words.count("{}") for name, words in dutch.items()
+    }
 
 
-def test_totals_add_up_by_month_and_quarter(ledger, capsys):
+def test_each_session_has_the_tariff_of_the_day_on_which_it_began_and_totals_add_up(ledger, capsys):
     made = json.loads(statement(capsys, ledger, *YEAR, "--format=json"))
+    assert [
+        (each["session_id"], each["kwh_hundredths"], each["euro_per_kwh"], each["cost_cents"])
+        for each in made["sessions"]
+    ] == [
+        ("new-year", 4400, None, None),
+        ("spring", 725, "0.2534", 184),
+        ("corrected", 1850, "0.2534", 469),
+        ("old-tariff", 2000, "0.2534", 507),
+        ("new-tariff", 2000, "0.2210", 442),
+        ("cents-half", 2500, "0.2210", 553),
+        ("no-energy", None, "0.2210", None),
+        ("own-tariff", 1999, "0.205", 410),
+        ("autumn-1", 150, "0.2210", 33),
+        ("autumn-2", 750, "0.205", 154),
+    ]
     assert made["total"] == {"sessions": 10, "kwh_hundredths": 16374, "cost_cents": 2752}
     assert {each["quarter"]: each["cost_cents"] for each in made["quarters"]} == {
         "2025-Q4": 0, "2026-Q1": 184, "2026-Q2": 1418, "2026-Q3": 553, "2026-Q4": 597,
     }  # fmt: skip
-    assert [each["month"] for each in made["months"]] == [
-        "2025-12", "2026-03", "2026-06", "2026-07", "2026-08", "2026-10",
-    ]  # fmt: skip
+    assert " ".join(each["month"] for each in made["months"]) == "2025-12 2026-03 2026-06 2026-07 2026-08 2026-10"
     assert [
         (each["euro_per_kwh"], each["from"], each["through"], each["vehicle"]) for each in made["tariffs"]
     ] == [
@@ -101,20 +109,43 @@ def test_totals_add_up_by_month_and_quarter(ledger, capsys):
     }  # fmt: skip
 
 
-def test_what_is_not_priced_or_not_listed_is_said(ledger, capsys):
+def test_what_is_not_priced_or_not_listed_is_said_and_a_nickname_adds_no_markup(ledger, capsys):
     _, out, err = run(capsys, "statement", f"--config.file={ledger}", *YEAR, "--language=nl")
     assert err.splitlines()[1:] == [
         "joulo-exporter: statement: 10 sessions, 163.74 kWh, 27.52 euros",
         "joulo-exporter: statement: 1 session still in progress: not on it",
         "joulo-exporter: statement: 1 session without a known energy: no kWh and no cost",
         "joulo-exporter: statement: 1 session without a tariff: no price and no cost",
+        "joulo-exporter: statement: 1 session corrected by Joulo after the end: marked",
     ]
     for said in (
         "Zonder tarief, en daarom zonder prijs en kosten: 1 sessie.",
         "Zonder bekende energie, en daarom zonder kosten: 1 sessie.",
         "Nog bezig, en daarom niet op dit overzicht: 1 sessie.",
+        (
+            "* Door Joulo gewijzigd na het einde van de sessie: 1 sessie. "
+            "Wijzigingen worden bijgehouden sinds 20 november 2026 23:00 CET."
+        ),
+        (
+            "De administratie bevat de hele historie van Joulo, op 1 sessie zonder id of energie na: "
+            "11 sessies sinds 31 december 2025, volledig vergeleken op 1 december 2026 09:00 CET."
+        ),
     ):
         assert f'<li class="missing">{said}</li>' in out
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;Oprit&quot; [31m" in out
+    assert re.search(r"<script|[\x00-\x09\x0b-\x1f\x7f-\x9f]", out) is None
+
+
+def test_a_corrected_session_is_marked_with_its_first_energy(ledger, capsys):
+    cells = cells_of(statement(capsys, ledger, *YEAR))
+    assert [row[0] for row in cells if row[0].endswith("*")] == ["2026-06-02 18:00 CEST *"]
+    assert ["2026-06-02 18:00 CEST", "oprit", "2026-12-01 09:00 CET", "20.00", "18.50"] in cells
+    made = json.loads(statement(capsys, ledger, *YEAR, "--format=json"))
+    assert made["sessions_corrected"] == 1
+    assert made["ledger"][0]["corrections_since"] == "2026-11-20T23:00:00+01:00"
+    page = statement(capsys, ledger, "--from=2026-07")
+    assert "<li>No session is known to have been changed by Joulo after its end. Changes are noted since" in page
+    assert "Corrected sessions" not in page
 
 
 def test_an_agreed_price_stands_in_for_every_tariff(ledger, capsys):
@@ -152,21 +183,6 @@ def test_the_language_is_that_of_the_locale(ledger, capsys, monkeypatch, locale,
     for name, value in locale.items():
         monkeypatch.setenv(name, value)
     assert f"<h1>{title}</h1>" in statement(capsys, ledger, *YEAR)
-
-
-def test_a_nickname_adds_no_markup_and_no_control_character(ledger, capsys):
-    page = statement(capsys, ledger, *YEAR)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;Oprit&quot; [31m" in page
-    assert "<script" not in page
-    assert re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", page) is None
-
-
-def test_csv_is_that_of_rfc_4180(ledger, capsys):
-    text = statement(capsys, ledger, *YEAR, "--format=csv")
-    lines = text.split("\r\n")
-    assert lines.pop() == ""
-    assert len(lines) == 11
-    assert not any("\n" in line for line in lines)
 
 
 def test_no_session_leaves_a_whole_statement(ledger, capsys):
@@ -268,14 +284,16 @@ def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
     assert shown[-1][-1] in {f"{exact:.2f}".replace(".", ","), DASH}
     for row, cost in zip(rows, column, strict=True):
         if cost:
-            price = row.kwh_hundredths * row.tariff.euro_per_kwh / 100
+            price = row.session.kwh_hundredths * row.tariff.euro_per_kwh / 100
             assert Decimal(cost) == price.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def _row(number, began_seconds, kwh_hundredths, vehicle, tariffs):
-    return SessionRow(
-        account="", session_id=f"s{number}", charger="oprit", charger_id="c1", nickname="", vehicle=vehicle,
-        id_tag="", began_seconds=began_seconds, started_at_seconds=began_seconds,
-        ended_at_seconds=began_seconds + 3600, in_progress=False, kwh_hundredths=kwh_hundredths,
-        credits_hundredths=None, tariff=tariffs.of(vehicle, datetime.fromtimestamp(began_seconds, UTC).date()),
+    session = RecordedSession(
+        id=f"s{number}", charger_id="c1", charger_nickname=None, started_at_seconds=began_seconds,
+        ended_at_seconds=began_seconds + 3600, kwh_hundredths=kwh_hundredths, credits_hundredths=None, id_tag=None,
+        live_at_seconds=None, awaits_tag=0, end_is_final=True, counts_for_ere=None, corrected_at_seconds=None,
+        first_kwh_hundredths=None, next_start_seconds=None,
     )  # fmt: skip
+    tariff = tariffs.of(vehicle, datetime.fromtimestamp(began_seconds, UTC).date())
+    return SessionRow("", session, "oprit", vehicle, "", tariff)

@@ -16,6 +16,13 @@ def run(capsys, *arguments: object) -> tuple[int, str, str]:
     return status, out, err
 
 
+def printed(capsys, *arguments: object) -> str:
+    """Return what a command that succeeds prints."""
+    status, out, err = run(capsys, *arguments)
+    assert status == 0, err
+    return out
+
+
 def refusal(capsys, *arguments: object) -> tuple[int, str]:
     """Return the exit status and the only line of a command that prints nothing but its fault."""
     status, out, err = run(capsys, *arguments)

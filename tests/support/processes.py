@@ -90,11 +90,14 @@ def running(
                 process.kill()
 
 
+SIMULATOR = Path(__file__).parent / "simulator.py"
+
+
 @contextlib.contextmanager
 def simulator(folder: Path, *options: str) -> Iterator[str]:
     """Run the simulated household; yield the API's URL."""
     log = folder / "simulator.log"
-    with running([sys.executable, "-m", "joulo_exporter.simulator", *options], log):
+    with running([sys.executable, str(SIMULATOR), *options], log):
         yield wait_for("the simulator's URL", lambda: log.read_text().strip())
 
 

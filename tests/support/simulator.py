@@ -1,6 +1,6 @@
-"""Run a simulated household as a process of its own, for end-to-end tests and load tests.
+"""A simulated household as a process of its own, and a record of the requests that one gets.
 
-It writes one line, the API's base URL, and serves until SIGTERM or SIGINT.
+The process writes one line, the API's base URL, and serves until SIGTERM or SIGINT.
 """
 
 from __future__ import annotations
@@ -9,14 +9,41 @@ import argparse
 import asyncio
 import signal
 import sys
+from typing import TYPE_CHECKING, NamedTuple
 
-from joulo_exporter.simulator.household import Household
-from joulo_exporter.simulator.scenario import Cadence, Scenario
-from joulo_exporter.simulator.server import serve
+from joulo_exporter.simulator import BASE_PATH, Cadence, Household, Scenario, serve
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from joulo_exporter.simulator import Running
+
+
+class SeenRequest(NamedTuple):
+    """A request as it arrived; the token itself is not kept."""
+
+    at_seconds: float
+    path: str
+    """Below the base path, if it is there."""
+    has_authorization: bool
+
+
+def recorded(running: Running) -> list[SeenRequest]:
+    """Return a list to which each request is added from now on."""
+    seen: list[SeenRequest] = []
+    handle = running.handle
+
+    async def handle_recorded(request: web.Request) -> web.StreamResponse:
+        path = request.path.removeprefix(BASE_PATH)
+        seen.append(SeenRequest(running.household.clock(), path, "Authorization" in request.headers))
+        return await handle(request)
+
+    running.handle = handle_recorded
+    return seen
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m joulo_exporter.simulator", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     usual, pace = Scenario(), Cadence()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=usual.seed)
