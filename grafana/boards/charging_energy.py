@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.builders import stat
+from grafana_foundation_sdk.builders import common, stat
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
@@ -74,5 +74,6 @@ def charged(t: Words, since: str) -> stat.Panel:
         .color_mode(BigValueColorMode.VALUE)
         .graph_mode(BigValueGraphMode.NONE)
         .text_mode(BigValueTextMode.VALUE_AND_NAME)
+        .text(common.VizTextDisplayOptions().title_size(14).value_size(20))  # else as small as fits all three
         .no_value(parts.NOTHING)
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from grafana_foundation_sdk.builders import table
 
 from boards import parts, queries
-from boards.colours import CHARGING
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models import dashboard as model
@@ -128,17 +127,10 @@ def _table(
     )
     for ref, expression in asked.items():
         panel.with_target(parts.column(ref, expression))
-    bar = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
     return (
-        panel.override_by_name(
-            names["Value #kwh"],
-            parts.properties(
-                unit=parts.KWH, decimals=1, min=0, color=parts.fixed(CHARGING), custom_cellOptions=bar,
-                custom_minWidth=parts.TIME_COLUMN,
-            ),
-        )
+        panel.override_by_name(names["Value #kwh"], parts.figures(parts.KWH, 1, parts.NARROWEST_COLUMN))
         .override_by_name(names["Value #credits"], parts.figures("none", 1))
         .override_by_name(names["Value #sessions"], parts.figures("none", 0))
         .override_by_name(names["Value #yield"], parts.figures("none", 2))
         .override_by_name(names["Value #size"], parts.figures(parts.KWH, 1))
-    )  # fmt: skip
+    )

@@ -83,6 +83,7 @@ def _rhythm(t: Words, form: str) -> barchart.Panel:
         )
         .x_field("Time")
         .override_by_name("Time", parts.properties(unit="string"))
+        .x_tick_label_spacing(60)
         .show_value(VisibilityMode.NEVER)
         .bar_width(0.9)
         .fill_opacity(85)

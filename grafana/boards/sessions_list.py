@@ -37,7 +37,7 @@ def sessions(t: Words) -> table.Panel:
     }
     asked = {
         "chosen": queries.of_sessions(
-            f"max by (account, charger) (joulo_last_session_info{of_vehicle} or joulo_total_kwh{of_vehicle})"
+            f"group by (account, charger) (joulo_last_session_info{of_vehicle} or joulo_total_kwh{of_vehicle})"
         ),
         "start": f"1000 * {queries.of_sessions(_each(_START))}",
         "end": f"1000 * {queries.of_sessions(_each(_START.replace('start', 'end')))}",
@@ -82,7 +82,7 @@ def sessions(t: Words) -> table.Panel:
         )
         .override_by_name(names["vehicle"], parts.vehicle_names(t))
         .override_by_name(names["Value #kwh"], parts.figures(parts.KWH, 2, parts.NARROWEST_COLUMN))
-        .override_by_name(names["Value #length"], parts.properties(unit="dtdurationms"))
+        .override_by_name(names["Value #length"], parts.properties(unit="clockms", decimals=1))
         .override_by_name(names["Value #credits"], parts.figures("none", 2))
         .override_by_name(names["Value #worth"], parts.figures(parts.EURO, 2, parts.NARROWEST_COLUMN))
         .override_by_name(names["Value #cost"], parts.figures(parts.EURO, 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.builders import barchart, table
+from grafana_foundation_sdk.builders import barchart, common, table
 from grafana_foundation_sdk.models.common import VisibilityMode
 
 from boards import parts, queries
@@ -74,9 +74,11 @@ def by_year(t: Words) -> barchart.Panel:
     kwh = _month("joulo_month_kwh", 'scope="all", ')
     year = f'label_replace({kwh}, "year", "$1", "month", "(.+)-.+")'
     month = t("Month", "Maand")
+    names = t("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", "jan feb mrt apr mei jun jul aug sep okt nov dec")
+    words = {f"{number:02}": {"text": name} for number, name in enumerate(names.split(), start=1)}
     return (
         barchart.Panel()
-        .title(t("Months of this year and the last", "Maanden van dit jaar en vorig jaar"))
+        .title(t("Months of this year and the last, in kWh", "Maanden van dit jaar en vorig jaar, in kWh"))
         .description(
             t(
                 "Energy of each month beside that of the same month of other years, as Joulo counts it for the"
@@ -86,7 +88,7 @@ def by_year(t: Words) -> barchart.Panel:
             )
         )
         .datasource(parts.DATASOURCE)
-        .unit(parts.KWH)
+        .unit("none")
         .decimals(0)
         .min(0)
         .span(24)
@@ -94,13 +96,16 @@ def by_year(t: Words) -> barchart.Panel:
         .with_target(parts.column("kwh", f'label_replace({year}, "month", "$1", "month", ".+-(.+)")'))
         .transformations(
             [
+                parts.ordered("year"),
                 parts.transformation("groupingToMatrix", columnField="year", rowField="month", valueField="Value"),
                 parts.renamed({"month\\year": month}),
                 parts.ordered(month),
             ]
         )
         .x_field(month)
-        .show_value(VisibilityMode.AUTO)
+        .override_by_name(month, parts.properties(unit="string", mappings=[{"type": "value", "options": words}]))
+        .show_value(VisibilityMode.ALWAYS)
+        .text(common.VizTextDisplayOptions().value_size(11))
         .group_width(0.75)
         .bar_width(0.95)
         .fill_opacity(85)

@@ -135,7 +135,7 @@ def _prices(t: Words) -> timeseries.Panel:
         .no_value(_switch_on(t, "ere_price"))
         .with_target(
             parts.over_time(
-                "max(last_over_time(joulo_ere_market_price_euros[1h] offset -$__interval))", market, "A"
+                "max(last_over_time(joulo_ere_market_price_euros[$__interval] offset -$__interval))", market, "A"
             )
         )
         .override_by_name(market, parts.properties(color=parts.fixed(ATTENTION)))
@@ -144,12 +144,9 @@ def _prices(t: Words) -> timeseries.Panel:
         ("B", realized, "joulo_ere_realized_price_euros", CHARGING),
         ("C", indicative, "joulo_ere_indicative_price_euros", CREDITS),
     ):
+        within = f"{metric}{{{queries.ACCOUNTS}}}[$__interval] offset -$__interval"
         panel.with_target(
-            parts.over_time(
-                f"max by (account) (last_over_time({metric}{{{queries.ACCOUNTS}}}[1h] offset -$__interval))",
-                f"{name} {{{{account}}}}",
-                ref,
-            )
+            parts.over_time(f"max by (account) (last_over_time({within}))", f"{name} {{{{account}}}}", ref)
         )
         panel.override_by_regexp(f"/^{name}/", parts.properties(color=parts.fixed(colour)))
     return panel

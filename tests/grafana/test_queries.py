@@ -277,7 +277,7 @@ MONTHS = {  # (panel, reference of the query): metric, scope
     ("Months side by side", "credits"): ("joulo_month_ere_credits", set()),
     ("Figures of the months", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
     ("Figures of the months", "credits"): ("joulo_month_ere_credits", set()),
-    ("Months of this year and the last", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
+    ("Months of this year and the last, in kWh", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
     ("Figures of the months", "sessions"): ("joulo_month_sessions", {("scope", "all")}),
 }
 

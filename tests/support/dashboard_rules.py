@@ -28,8 +28,8 @@ UNITS = {  # those of Grafana's packages/grafana-data/src/valueFormats/categorie
     "none", "string", "short", "percent", "percentunit", "locale", "watt", "kwatt", "watth", "kwatth",
     "currencyEUR",
     "bytes", "decbytes", "dateTimeAsIso", "dateTimeAsLocal", "dateTimeAsLocalNoDateIfToday", "dateTimeFromNow",
-    "dateTimeAsSystem", "ms", "s", "m", "h", "d", "dtdurationms", "dtdurations", "dthms", "dtdhms", "reqps", "cps",
-    "ops",
+    "dateTimeAsSystem", "ms", "s", "m", "h", "d", "clockms", "dtdurationms", "dtdurations", "dthms", "dtdhms",
+    "reqps", "cps", "ops",
     "cpm", "opm", "rpm", "bool", "bool_yes_no", "bool_on_off",
 }  # fmt: skip
 OWN_UNITS = {"suffix:kWh", "suffix:h"}
