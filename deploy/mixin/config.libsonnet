@@ -12,5 +12,8 @@
 
     // Alerts to leave out, by name.
     without: [],
+
+    // Whether the alerts about credits are there too.
+    optional: false,
   },
 }

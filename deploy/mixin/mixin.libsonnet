@@ -2,6 +2,7 @@
 local alertGroups =
   std.parseYaml(importstr '../prometheus/rules/joulo-sessions.yml').groups
   + std.parseYaml(importstr '../prometheus/rules/joulo-health.yml').groups;
+local optionalGroups = std.parseYaml(importstr '../prometheus/rules/optional/joulo-credits.yml').groups;
 local recordingGroups = std.parseYaml(importstr '../prometheus/rules/joulo-recording.yml').groups;
 
 (import 'config.libsonnet') + {
@@ -17,7 +18,7 @@ local recordingGroups = std.parseYaml(importstr '../prometheus/rules/joulo-recor
   prometheusAlerts+:: {
     groups+: [
       group { rules: [alert(rule) for rule in group.rules if !std.member(config.without, rule.alert)] }
-      for group in alertGroups
+      for group in alertGroups + (if config.optional then optionalGroups else [])
     ],
   },
   prometheusRules+:: {

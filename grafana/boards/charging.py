@@ -6,28 +6,24 @@ from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import dashboard
 
-from boards.charging_energy import credits_so_far, energy_so_far, worth_so_far
-from boards.charging_history import energy_per_day, meters, power, timeline, vehicles
+from boards.charging_energy import charged
+from boards.charging_history import energy_per_day, meters, power, timeline
 from boards.charging_now import last_sessions, sessions_in_progress, state
+from boards.compared import vehicles
 from boards.frame import account_variable, charger_variable, frame
+from boards.sessions_months import by_year
 from boards.words import Language, words_in
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models import dashboard as model
 
 UID = "joulo-charging"
-_PERIODS = (  # of Grafana's calendar, and how close to look where the beginning is missing
-    ("now/d", "5m", "today", "vandaag"),
-    ("now/w", "5m", "this week", "deze week"),
-    ("now/M", "15m", "this month", "deze maand"),
-    ("now/y", "1h", "this year", "dit jaar"),
-)
 
 
 def charging(language: Language) -> model.Dashboard:
     """Return the dashboard in a language."""
     t = words_in(language)
-    board = (
+    return (
         frame(
             language,
             t,
@@ -44,22 +40,19 @@ def charging(language: Language) -> model.Dashboard:
         .with_variable(charger_variable(t))
         .with_row(dashboard.Row(t("Now", "Nu")))
         .with_panel(state(t))
+        .with_panel(charged(t, "now/d"))
+        .with_panel(charged(t, "now/M"))
         .with_panel(sessions_in_progress(t))
         .with_panel(last_sessions(t))
-        .with_row(dashboard.Row(t("Energy and ERE credits", "Energie en ERE's")))
-    )
-    for span, step, english, dutch in _PERIODS:
-        board.with_panel(energy_so_far(t, span, step, t(english, dutch)))
-    for span, step, english, dutch in _PERIODS:
-        board.with_panel(credits_so_far(t, span, step, t(english, dutch)))
-    for span, step, english, dutch in _PERIODS[2:]:  # credits of less may still be to come
-        board.with_panel(worth_so_far(t, span, step, t(english, dutch)))
-    return (
-        board.with_row(dashboard.Row(t("History", "Verloop")))
+        .with_row(dashboard.Row(t("History", "Verloop")))
         .with_panel(timeline(t))
         .with_panel(energy_per_day(t))
-        .with_panel(vehicles(t))
+        .with_panel(vehicles(t).span(10).height(9))
         .with_panel(power(t))
         .with_panel(meters(t))
+        .with_row(dashboard.Row(t("Longer spans", "Langere perioden")))
+        .with_panel(charged(t, "now/w"))
+        .with_panel(charged(t, "now/y"))
+        .with_panel(by_year(t))
         .build()
     )

@@ -55,24 +55,55 @@ def timeline(t: Words) -> statetimeline.Panel:
 def energy_per_day(t: Words) -> timeseries.Panel:
     """Return the energy of each day."""
     return (
-        timeseries.Panel()
+        _per_day(t, "joulo_total_kwh")
         .title(t("Energy per day", "Energie per dag"))
         .description(
-            t(
-                "Energy of each day in your time zone; the bar stands at the beginning of its day. Today's is"
-                " as far as it has come. Days before a change of the clock begin and end an hour off.",
-                "Energie van elke dag in je eigen tijdzone; de staaf staat aan het begin van de dag. Die van"
-                " vandaag is tot nu toe. Dagen voor het verzetten van de klok zijn een uur verschoven.",
-            )
+            t("Energy of each day in your time zone.", "Energie van elke dag in je eigen tijdzone.")
+            + _about_days(t)
         )
-        .datasource(parts.DATASOURCE)
         .unit(parts.KWH)
-        .decimals(1)
-        .min(0)
         .span(14)
         .height(9)
+    )
+
+
+def credits_per_day(t: Words) -> timeseries.Panel:
+    """Return the credits of each day."""
+    return (
+        _per_day(t, "joulo_ere_credits_total")
+        .title(t("Credits per day", "ERE's per dag"))
+        .description(
+            t(
+                "ERE credits that came on each day in your time zone: Joulo calculates them some time after the"
+                " end of a session.",
+                "ERE's die op elke dag in je eigen tijdzone binnenkwamen: Joulo berekent ze enige tijd na het"
+                " einde van een laadbeurt.",
+            )
+            + _about_days(t)
+        )
+        .unit("none")
+        .span(12)
+        .height(9)
+    )
+
+
+def _about_days(t: Words) -> str:
+    return t(
+        " The bar stands at the beginning of its day. Today's is as far as it has come. Days before a change of"
+        " the clock begin and end an hour off.",
+        " De staaf staat aan het begin van de dag. Die van vandaag is tot nu toe. Dagen voor het verzetten van de"
+        " klok zijn een uur verschoven.",
+    )
+
+
+def _per_day(t: Words, counter: str) -> timeseries.Panel:
+    return (
+        timeseries.Panel()
+        .datasource(parts.DATASOURCE)
+        .decimals(1)
+        .min(0)
         .interval("1d")
-        .with_target(parts.over_time(queries.per_step("joulo_total_kwh", "charger", queries.CHARGERS, "5m")))
+        .with_target(parts.over_time(queries.per_step(counter)))
         .draw_style(GraphDrawStyle.BARS)
         .bar_alignment(BarAlignment.AFTER)
         .bar_width_factor(0.9)
@@ -81,67 +112,7 @@ def energy_per_day(t: Words) -> timeseries.Panel:
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
         .legend(parts.legend("sum"))
         .tooltip(parts.all_in_tooltip())
-    )
-
-
-def vehicles(t: Words) -> table.Panel:
-    """Return what each vehicle charged."""
-
-    def counted(metric: str) -> str:
-        return queries.over_range(metric, "vehicle", queries.ACCOUNTS)
-
-    energy = f"sum by (vehicle) ({counted('joulo_vehicle_kwh_total')})"
-    names = {
-        "vehicle": t("Vehicle", "Auto"),
-        "Value #share": t("Share", "Aandeel"),
-        "Value #kwh": t("Energy", "Energie"),
-        "Value #credits": t("Credits", "ERE's"),
-        "Value #sessions": t("Sessions", "Laadbeurten"),
-    }
-    return (
-        table.Panel()
-        .title(t("Vehicles", "Auto's"))
-        .description(
-            t(
-                "What each vehicle charged in the dashboard's range, at all chargers of the accounts."
-                ' "unknown": a tag that the configuration gives to no'
-                " vehicle, or none.",
-                "Wat elke auto laadde in het bereik van het dashboard, aan alle laadpunten van de accounts."
-                ' "onbekend": een laadpas die de configuratie aan geen'
-                " auto geeft, of geen laadpas.",
-            )
-        )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
-        .span(10)
-        .height(9)
-        .with_target(parts.column("share", f"{energy} / on () group_left () (sum({energy}) > 0)"))
-        .with_target(parts.column("kwh", energy))
-        .with_target(parts.column("credits", f"sum by (vehicle) ({counted('joulo_vehicle_ere_credits_total')})"))
-        .with_target(parts.column("sessions", f"sum by (vehicle) ({counted('joulo_vehicle_sessions_total')})"))
-        .transformations(
-            [
-                *parts.columns(names),
-                parts.transformation("sortBy", sort=[{"field": names["Value #kwh"], "desc": True}]),
-            ]
-        )
-        .override_by_name(names["vehicle"], parts.vehicle_names(t))
-        .override_by_name(
-            names["Value #share"],
-            parts.properties(
-                unit="percentunit",
-                decimals=0,
-                min=0,
-                max=1,
-                color=parts.fixed(CHARGING),
-                custom_cellOptions={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
-            ),
-        )
-        .override_by_name(names["Value #kwh"], parts.properties(unit=parts.KWH, decimals=1))
-        .override_by_name(names["Value #credits"], parts.properties(unit="none", decimals=1))
-        .override_by_name(names["Value #sessions"], parts.properties(unit="none", decimals=0))
-        .min_width(parts.NARROWEST_COLUMN)
-        .no_value(parts.NOTHING)
+        .no_value(t("No data in this range", "Geen gegevens in dit bereik"))
     )
 
 

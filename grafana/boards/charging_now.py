@@ -33,7 +33,7 @@ def state(t: Words) -> stat.Panel:
         .unit("none")
         .span(24)
         .height(5)
-        .with_target(parts.at_once(queries.state_in_place()))
+        .with_target(parts.at_once(queries.state()))
         .mappings([parts.states(t)])
         .thresholds(parts.steps(IDLE))
         .color_mode(BigValueColorMode.BACKGROUND_SOLID)
@@ -92,9 +92,7 @@ def sessions_in_progress(t: Words) -> table.Panel:
 def last_sessions(t: Words) -> table.Panel:
     """Return the session of each charger that ended last."""
     vehicle = "max by (account, charger, vehicle) (joulo_last_session_info{" + queries.CHARGERS + "})"
-    start, end = (
-        queries.last_session(f"joulo_last_session_{edge}_timestamp_seconds") for edge in ("start", "end")
-    )
+    start, end = (queries.latest(f"joulo_last_session_{edge}_timestamp_seconds") for edge in ("start", "end"))
     names = {
         "account": t("Account", "Account"),
         "charger": t("Charger", "Laadpunt"),
@@ -119,8 +117,8 @@ def last_sessions(t: Words) -> table.Panel:
         .unit("none")
         .span(12)
         .height(6)
-        .with_target(parts.column("kwh", queries.last_session("joulo_last_session_kwh")))
-        .with_target(parts.column("credits", queries.last_session("joulo_last_session_ere_credits")))
+        .with_target(parts.column("kwh", queries.latest("joulo_last_session_kwh")))
+        .with_target(parts.column("credits", queries.latest("joulo_last_session_ere_credits")))
         .with_target(parts.column("duration", f"{end} - {start}"))
         .with_target(parts.column("end", f"{end} * 1000"))
         .with_target(parts.column("vehicle", vehicle))

@@ -131,17 +131,18 @@ def latency_spread(t: Words) -> heatmap.Panel:
         .title(t("Spread of durations", "Spreiding van de duur"))
         .description(
             t(
-                "How many requests took how long, all endpoints together; darker is more.",
-                "Hoeveel verzoeken hoe lang duurden, alle eindpunten samen; donkerder is meer.",
+                "How many requests took how long, all endpoints together; the scale tells the colours.",
+                "Hoeveel verzoeken hoe lang duurden, alle eindpunten samen; de schaal verklaart de kleuren.",
             )
         )
         .datasource(parts.DATASOURCE)
         .unit("none")
         .span(12)
         .height(8)
-        .interval("15m")
+        .interval("5m")
         .with_target(parts.over_time(expression, "{{le}}").format(PromQueryFormat.HEATMAP))
         .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Blues").steps(32))
+        .show_legend()
         .y_axis(heatmap.YAxisConfig().unit("s"))
     )
 

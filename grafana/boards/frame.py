@@ -59,6 +59,19 @@ def charger_variable(t: Words) -> dashboard.QueryVariable:
     return _choice("charger", t("Charger", "Laadpunt"), f"label_values({series}, charger)")
 
 
+def vehicle_variable(t: Words) -> dashboard.QueryVariable:
+    """Return the choice of vehicles."""
+    query = f"label_values(joulo_vehicle_kwh_total{{{ACCOUNTS}}}, vehicle)"
+    return _choice("vehicle", t("Vehicle", "Auto"), query)
+
+
+def price_variable(t: Words) -> dashboard.TextBoxVariable:
+    """Return the box for the price that the viewer pays."""
+    label = t("Price of a kWh, such as 0.25", "Prijs van een kWh, zoals 0.25")
+    price = model.VariableOption(selected=True, text="0.25", value="0.25")
+    return dashboard.TextBoxVariable("price").label(label).default_value("0.25").current(price).options([price])
+
+
 def _choice(name: str, label: str, query: str) -> dashboard.QueryVariable:
     return (
         dashboard.QueryVariable(name)

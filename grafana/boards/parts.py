@@ -21,10 +21,13 @@ KWH = "suffix:kWh"
 """kWh whatever the size: Grafana's own unit would show Wh and MWh, which nobody finds on a bill."""
 NARROWEST_COLUMN = 90
 """Width of a table's columns in pixels, at least: the first four fit on a phone."""
+NARROW = 72
+"""Pixels that a figure needs in a column; Grafana's own least width would hide columns."""
 TIME_COLUMN = 135
 """Width that "a few seconds ago" takes."""
 HOURS = "suffix:h"
 """Hours in any language: Grafana's own unit would write them out in English."""
+EURO = "currencyEUR"
 NOTHING = "–"  # noqa: RUF001  (a dash is what stands for nothing in a table)
 CHARGER_LEGEND = "{{account}} {{charger}}"
 
@@ -71,6 +74,7 @@ def states(t: Words) -> model.ValueMap:
     """Return the words for what ``queries.state`` gives."""
     return values(
         {
+            "2": (t("Charging", "Laadt"), CHARGING),
             "1": (t("Charging", "Laadt"), CHARGING),
             "0": (t("Idle", "Vrij"), IDLE),
             "-1": (t("Offline", "Offline"), ATTENTION),
@@ -125,12 +129,33 @@ def transformation(identity: str, **options: Any) -> model.DataTransformerConfig
 
 def columns(names: Mapping[str, str], hidden: Sequence[str] = ()) -> list[model.DataTransformerConfig]:
     """Return what joins rows of queries with the same labels; the columns get these names and this order."""
+    return [transformation("merge"), renamed(names, ("Time", *hidden))]
+
+
+def renamed(names: Mapping[str, str], hidden: Sequence[str] = ()) -> model.DataTransformerConfig:
+    """Return what gives columns these names and this order, and leaves out the hidden ones."""
     order = {name: index for index, name in enumerate(names)}
-    excluded = dict.fromkeys(("Time", *hidden), True)
-    return [
-        transformation("merge"),
-        transformation("organize", excludeByName=excluded, indexByName=order, renameByName=dict(names)),
-    ]
+    excluded = dict.fromkeys(hidden, True)
+    return transformation("organize", excludeByName=excluded, indexByName=order, renameByName=dict(names))
+
+
+def calculated(ref: str, left: str, operator: str, right: str) -> model.DataTransformerConfig:
+    """Return what adds a column that is calculated from those of two queries, as if it were of a query itself."""
+    terms = {"left": f"Value #{left}", "operator": operator, "right": f"Value #{right}"}
+    return transformation(
+        "calculateField", mode="binary", alias=f"Value #{ref}", binary=terms, replaceFields=False
+    )
+
+
+def kept(how: str, **conditions: dict[str, Any]) -> model.DataTransformerConfig:
+    """Return what keeps rows, or with ``exclude`` leaves out those, of which all conditions hold.
+
+    Args:
+        how: ``include`` or ``exclude``.
+        conditions: a matcher of values, by the column.
+    """
+    filters = [{"fieldName": name, "config": config} for name, config in conditions.items()]
+    return transformation("filterByValue", type=how, match="all", filters=filters)
 
 
 def properties(**options: Any) -> list[model.DynamicConfigValue]:  # noqa: ANN401  (JSON)
@@ -139,6 +164,12 @@ def properties(**options: Any) -> list[model.DynamicConfigValue]:  # noqa: ANN40
         model.DynamicConfigValue(id_val=name.replace("custom_", "custom."), value=value)
         for name, value in options.items()
     ]
+
+
+def figures(unit: str, decimals: int, least_width: int = NARROW) -> list[model.DynamicConfigValue]:
+    """Return the properties of a column of figures; no number, such as a mean of nothing, is a dash."""
+    nothing = {"type": "special", "options": {"match": "null+nan", "result": {"text": NOTHING, "index": 0}}}
+    return properties(unit=unit, decimals=decimals, custom_minWidth=least_width, mappings=[nothing])
 
 
 def ordered(field: str, *, descending: bool = False) -> model.DataTransformerConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.builders import barchart, table
+from grafana_foundation_sdk.builders import barchart, common, table
 from grafana_foundation_sdk.models.common import VisibilityMode
 
 from boards import parts, queries
@@ -12,9 +12,6 @@ from boards.colours import CHARGING, CREDITS
 
 if TYPE_CHECKING:
     from boards.words import Words
-
-NARROW = 72
-"""Pixels that a figure needs in a column; Grafana's own least width would hide columns."""
 
 
 def _month(metric: str, scope: str = "") -> str:
@@ -72,19 +69,65 @@ def bars(t: Words) -> barchart.Panel:
     )
 
 
+def by_year(t: Words) -> barchart.Panel:
+    """Return the panel that has each month beside the same one of other years."""
+    kwh = _month("joulo_month_kwh", 'scope="all", ')
+    year = f'label_replace({kwh}, "year", "$1", "month", "(.+)-.+")'
+    month = t("Month", "Maand")
+    names = t("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", "jan feb mrt apr mei jun jul aug sep okt nov dec")
+    words = {f"{number:02}": {"text": name} for number, name in enumerate(names.split(), start=1)}
+    return (
+        barchart.Panel()
+        .title(t("Months of this year and the last, in kWh", "Maanden van dit jaar en vorig jaar, in kWh"))
+        .description(
+            t(
+                "Energy of each month beside that of the same month of other years, as Joulo counts it for the"
+                " whole account, also from before Prometheus was there. The latest month is not over.",
+                "Energie van elke maand naast die van dezelfde maand in andere jaren, zoals Joulo ze telt voor het"
+                " hele account, ook van voordat Prometheus er was. De laatste maand is nog niet om.",
+            )
+        )
+        .datasource(parts.DATASOURCE)
+        .unit("none")
+        .decimals(0)
+        .min(0)
+        .span(24)
+        .height(9)
+        .with_target(parts.column("kwh", f'label_replace({year}, "month", "$1", "month", ".+-(.+)")'))
+        .transformations(
+            [
+                parts.ordered("year"),
+                parts.transformation("groupingToMatrix", columnField="year", rowField="month", valueField="Value"),
+                parts.renamed({"month\\year": month}),
+                parts.ordered(month),
+            ]
+        )
+        .x_field(month)
+        .override_by_name(month, parts.properties(unit="string", mappings=[{"type": "value", "options": words}]))
+        .show_value(VisibilityMode.ALWAYS)
+        .text(common.VizTextDisplayOptions().value_size(11))
+        .group_width(0.75)
+        .bar_width(0.95)
+        .fill_opacity(85)
+        .line_width(0)
+        .legend(parts.legend())
+        .tooltip(parts.all_in_tooltip())
+        .no_value(t("No fresh data", "Geen verse gegevens"))
+    )
+
+
 def figures(t: Words) -> table.Panel:
     """Return the table."""
-    energy, credits_earned = _month("joulo_month_kwh", 'scope="all", '), _month("joulo_month_ere_credits")
+    month, energy, size = t("Month", "Maand"), t("Energy", "Energie"), t("kWh/session", "kWh/beurt")
+    earned, count, share = t("ERE credits", "ERE's"), t("Sessions", "Laadbeurten"), t("For ERE", "Voor ERE")
     names = {
-        "month": t("Month", "Maand"),
-        "Value #kwh": t("Energy", "Energie"),
-        "Value #share": t("For ERE", "Voor ERE"),
-        "Value #credits": t("ERE credits", "ERE's"),
-        "Value #sessions": t("Sessions", "Laadbeurten"),
-        "Value #size": t("kWh/session", "kWh/beurt"),
+        "month": month,
+        "Value #kwh": energy,
+        "Value #share": share,
+        "Value #credits": earned,
+        "Value #sessions": count,
+        "Value #size": size,
     }
-    count = _month("joulo_month_sessions", 'scope="all", ')
-    eligible = _month("joulo_month_kwh", 'scope="ere", ')
     return (
         table.Panel()
         .title(t("Figures of the months", "Cijfers van de maanden"))
@@ -99,28 +142,24 @@ def figures(t: Words) -> table.Panel:
         .unit("none")
         .span(10)
         .height(10)
-        .with_target(parts.column("kwh", energy))
-        .with_target(parts.column("share", f"{eligible} / ({energy} > 0)"))
-        .with_target(parts.column("credits", credits_earned))
-        .with_target(parts.column("sessions", count))
-        .with_target(parts.column("size", f"{energy} / ({count} > 0)"))
-        .transformations([*parts.columns(names), parts.ordered(names["month"], descending=True)])
-        .override_by_name(names["month"], parts.properties(custom_minWidth=NARROW))
-        .override_by_name(
-            names["Value #kwh"],
-            parts.properties(unit=parts.KWH, decimals=1, custom_minWidth=parts.NARROWEST_COLUMN),
+        .with_target(parts.column("kwh", _month("joulo_month_kwh", 'scope="all", ')))
+        .with_target(parts.column("eligible", _month("joulo_month_kwh", 'scope="ere", ')))
+        .with_target(parts.column("credits", _month("joulo_month_ere_credits")))
+        .with_target(parts.column("sessions", _month("joulo_month_sessions", 'scope="all", ')))
+        .transformations(
+            [
+                parts.transformation("merge"),
+                parts.calculated("share", "eligible", "/", "kwh"),
+                parts.calculated("size", "kwh", "/", "sessions"),
+                parts.renamed(names, ["Time", "Value #eligible"]),
+                parts.ordered(month, descending=True),
+            ]
         )
-        .override_by_name(
-            names["Value #share"], parts.properties(unit="percentunit", decimals=0, custom_minWidth=NARROW)
-        )
-        .override_by_name(
-            names["Value #credits"], parts.properties(unit="none", decimals=1, custom_minWidth=NARROW)
-        )
-        .override_by_name(
-            names["Value #sessions"], parts.properties(unit="none", decimals=0, custom_minWidth=NARROW)
-        )
-        .override_by_name(
-            names["Value #size"], parts.properties(unit=parts.KWH, decimals=1, custom_minWidth=NARROW)
-        )
+        .override_by_name(month, parts.properties(custom_minWidth=parts.NARROW))
+        .override_by_name(energy, parts.figures(parts.KWH, 1, parts.NARROWEST_COLUMN))
+        .override_by_name(share, parts.figures("percentunit", 0))
+        .override_by_name(earned, parts.figures("none", 1))
+        .override_by_name(count, parts.figures("none", 0))
+        .override_by_name(size, parts.figures(parts.KWH, 1))
         .no_value(t("No fresh data", "Geen verse gegevens"))
     )

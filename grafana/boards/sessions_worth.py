@@ -14,12 +14,10 @@ from grafana_foundation_sdk.models.common import (
 
 from boards import parts, queries
 from boards.colours import ATTENTION, CHARGING, CREDITS, IDLE
-from boards.sessions_months import NARROW
 
 if TYPE_CHECKING:
     from boards.words import Words
 
-_EURO = "currencyEUR"
 _FIRST_ID = 101  # panels in a collapsed row are not numbered with the others
 
 
@@ -47,7 +45,7 @@ def _euros(t: Words, metric: str, label: str, words: dict[str, tuple[str, str]])
     panel = (
         stat.Panel()
         .datasource(parts.DATASOURCE)
-        .unit(_EURO)
+        .unit(parts.EURO)
         .decimals(2)
         .span(12)
         .height(4)
@@ -125,7 +123,7 @@ def _prices(t: Words) -> timeseries.Panel:
             )
         )
         .datasource(parts.DATASOURCE)
-        .unit(_EURO)
+        .unit(parts.EURO)
         .decimals(3)
         .span(12)
         .height(8)
@@ -137,7 +135,7 @@ def _prices(t: Words) -> timeseries.Panel:
         .no_value(_switch_on(t, "ere_price"))
         .with_target(
             parts.over_time(
-                "max(last_over_time(joulo_ere_market_price_euros[1h] offset -$__interval))", market, "A"
+                "max(last_over_time(joulo_ere_market_price_euros[$__interval] offset -$__interval))", market, "A"
             )
         )
         .override_by_name(market, parts.properties(color=parts.fixed(ATTENTION)))
@@ -146,12 +144,9 @@ def _prices(t: Words) -> timeseries.Panel:
         ("B", realized, "joulo_ere_realized_price_euros", CHARGING),
         ("C", indicative, "joulo_ere_indicative_price_euros", CREDITS),
     ):
+        within = f"{metric}{{{queries.ACCOUNTS}}}[$__interval] offset -$__interval"
         panel.with_target(
-            parts.over_time(
-                f"max by (account) (last_over_time({metric}{{{queries.ACCOUNTS}}}[1h] offset -$__interval))",
-                f"{name} {{{{account}}}}",
-                ref,
-            )
+            parts.over_time(f"max by (account) (last_over_time({within}))", f"{name} {{{{account}}}}", ref)
         )
         panel.override_by_regexp(f"/^{name}/", parts.properties(color=parts.fixed(colour)))
     return panel
@@ -193,8 +188,8 @@ def _quarters(t: Words) -> table.Panel:
         .with_target(parts.column("euros", f"sum by (quarter) ({by_quarter})"))
         .with_target(parts.column("final", final))
         .transformations([*parts.columns(names), parts.ordered(names["quarter"], descending=True)])
-        .override_by_name(names["Value #price"], parts.properties(unit=_EURO, decimals=3))
-        .override_by_name(names["Value #euros"], parts.properties(unit=_EURO, decimals=2))
+        .override_by_name(names["Value #price"], parts.properties(unit=parts.EURO, decimals=3))
+        .override_by_name(names["Value #euros"], parts.properties(unit=parts.EURO, decimals=2))
         .override_by_name(
             names["Value #final"],
             parts.properties(
@@ -202,6 +197,6 @@ def _quarters(t: Words) -> table.Panel:
                 custom_cellOptions={"type": "color-text"},
             ),
         )
-        .min_width(NARROW)
+        .min_width(parts.NARROW)
         .no_value(_switch_on(t))
     )

@@ -59,8 +59,8 @@ def test_both_route_alike():
 def test_session_messages_are_apart_and_once(name):
     route = config(name)["route"]
     session = route["routes"][0]
-    assert session["matchers"] == ['alertname="JouloSessionEnded"']
-    assert session["group_by"] == ["account", "session_id"]
+    assert session["matchers"] == ['alertname=~"JouloSessionEnded|JouloCredits.+"']
+    assert session["group_by"] == ["alertname", "account", "session_id"]
     assert seconds(session["group_interval"]) > WINDOW_S
     assert seconds(session["repeat_interval"]) > WINDOW_S
     assert session["receiver"].endswith("-session")
@@ -72,6 +72,7 @@ def test_session_messages_are_apart_and_once(name):
     ("labels", "receiver"),
     [
         (["alertname=JouloSessionEnded", "session_id=s-1", "charger=oprit", "severity=info"], "ntfy-session"),
+        (["alertname=JouloCreditsAdded", "account=home", "severity=info"], "ntfy-session"),
         (["alertname=JouloSessionVeryLong", "charger=oprit", "severity=info"], "ntfy-health"),
         (["alertname=JouloExporterDown", "severity=critical"], "ntfy-health"),
     ],
@@ -104,6 +105,7 @@ def test_secrets_are_in_files(name):
     assert re.findall(in_place, text) == []
     paths = re.findall(r"_file: ([^\s}]+)", text)
     assert paths
+    assert [line for line in text.splitlines() if "ntfy-token" in line and "# http_config:" not in line] == []
     assert all(path.startswith("/etc/alertmanager/secrets/") for path in paths)
 
 
@@ -112,7 +114,7 @@ ENDED = {
     "labels": {"alertname": "JouloSessionEnded", "session_id": "s-1"},
     "annotations": {
         "summary": "Charging session ended: 12.3 kWh charged",
-        "summary_nl": "Laadsessie klaar: 12,3 kWh geladen",
+        "summary_nl": "Laadbeurt klaar: 12,3 kWh geladen",
         "description": "zoë <3> at oprit, in 2h 13m.",
         "description_nl": "zoë <3> aan oprit, in 2u 13m.",
         "runbook_url": "docs/runbooks/JouloSessionEnded.md",
@@ -123,7 +125,7 @@ OFFLINE = {
     "labels": {"alertname": "JouloChargerOffline"},
     "annotations": {
         "summary": "Charger oprit is offline",
-        "summary_nl": "Lader oprit is offline",
+        "summary_nl": "Laadpunt oprit is offline",
         "description": "Not reached.",
         "description_nl": "Niet bereikt.",
     },
@@ -147,11 +149,11 @@ TWO, OTHER = data("firing", OFFLINE, BACK, FOREIGN), data("firing", FOREIGN)
 @pytest.mark.parametrize(
     ("template", "alerts", "text"),
     [
-        ("nl.title", ONE, "Laadsessie klaar: 12,3 kWh geladen"),
+        ("nl.title", ONE, "Laadbeurt klaar: 12,3 kWh geladen"),
         ("en.title", ONE, "Charging session ended: 12.3 kWh charged"),
         ("nl.text", ONE, "zoë <3> aan oprit, in 2u 13m."),
         ("en.text", ONE, "zoë <3> at oprit, in 2h 13m."),
-        ("nl.title", RESOLVED, "Opgelost: Lader oprit is offline"),
+        ("nl.title", RESOLVED, "Opgelost: Laadpunt oprit is offline"),
         ("en.title", RESOLVED, "Resolved: Charger oprit is offline"),
         ("nl.title", TWO, "3 meldingen van Joulo"),
         ("en.title", TWO, "3 alerts from Joulo"),
@@ -159,7 +161,7 @@ TWO, OTHER = data("firing", OFFLINE, BACK, FOREIGN), data("firing", FOREIGN)
             "nl.text",
             TWO,
             (
-                "Lader oprit is offline. Niet bereikt.\nOpgelost: Lader oprit is offline. Niet bereikt.\n"
+                "Laadpunt oprit is offline. Niet bereikt.\nOpgelost: Laadpunt oprit is offline. Niet bereikt.\n"
                 "Disk full. It is."
             ),
         ),
@@ -177,7 +179,7 @@ TWO, OTHER = data("firing", OFFLINE, BACK, FOREIGN), data("firing", FOREIGN)
             "nl.html",
             ONE,
             (
-                "<h3>Laadsessie klaar: 12,3 kWh geladen</h3>\n<p>zoë &lt;3&gt; aan oprit, in 2u 13m.</p>\n"
+                "<h3>Laadbeurt klaar: 12,3 kWh geladen</h3>\n<p>zoë &lt;3&gt; aan oprit, in 2u 13m.</p>\n"
                 "<p>Wat te doen: docs/runbooks/JouloSessionEnded.md</p>\n"
             ),
         ),

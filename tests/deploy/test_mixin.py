@@ -57,6 +57,12 @@ def test_selector_prefix_patch_and_omission():
     assert changed["JouloChargerOffline"]["expr"] == usual["JouloChargerOffline"]["expr"]
 
 
+def test_the_optional_alerts_are_asked_for():
+    both = shipped("joulo-sessions", "joulo-health", "optional/joulo-credits")
+    with_them = rendered("prometheusAlerts", "{ optional: true }")
+    assert with_them == both
+
+
 @pytest.mark.e2e
 def test_prometheus_takes_what_the_example_renders(generation, tmp_path):
     files = json.loads(_jsonnet.evaluate_file(str(ROOT / "deploy/mixin/example.jsonnet")))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.programs import CURRENT, GENERATIONS
 from support.served_metrics import sample_labels
 
 ROOT = Path(__file__).parents[2]
-RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
+RULES = sorted((ROOT / "deploy/prometheus/rules").rglob("*.yml"))
+"""All that are shipped; those in the folder ``optional`` are not loaded as shipped."""
 TESTS = Path(__file__).parent / "rules"
 
 NAME = re.compile(r"\b(?:joulo|process|python)_[a-z0-9_]+")
@@ -26,7 +28,25 @@ def rules(*kinds):
 def test_prometheus_takes_configuration_and_rules(generation):
     checked = generation.run("promtool", "check", "config", ROOT / "deploy/prometheus/prometheus.yml")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert f"SUCCESS: {len(RULES)} rule files found" in checked.stdout
+    loaded = [path for path in RULES if path.parent.name != "optional"]
+    assert f"SUCCESS: {len(loaded)} rule files found" in checked.stdout
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(CURRENT not in GENERATIONS, reason="vmalert is one of today's programs, which are not there")
+def test_vmalert_takes_them():
+    """As docs/alerts.md says; it parses expressions and annotations too."""
+    checked = CURRENT.run("vmalert", "-dryRun", *(f"-rule={path}" for path in RULES))
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(CURRENT not in GENERATIONS, reason="vmalert is one of today's programs, which are not there")
+@pytest.mark.parametrize("broken", ["expr: sum by (account", "expr: up\n        for: never"])
+def test_vmalert_refuses_a_broken_one(tmp_path, broken):
+    path = tmp_path / "broken.yml"
+    path.write_text(f"groups:\n  - name: broken\n    rules:\n      - alert: Broken\n        {broken}\n")
+    assert CURRENT.run("vmalert", "-dryRun", f"-rule={path}").returncode != 0
 
 
 @pytest.mark.e2e

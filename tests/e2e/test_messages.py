@@ -281,12 +281,12 @@ def test_each_says_it_in_dutch_and_english(evening, generation):
         labels, notes = body["commonLabels"], body["commonAnnotations"]
         kwh = f"{float(notes['kwh']):.1f}"
         assert notes["summary"] == f"Charging session ended: {kwh} kWh charged"
-        assert notes["summary_nl"] == f"Laadsessie klaar: {kwh.replace('.', ',')} kWh geladen"
+        assert notes["summary_nl"] == f"Laadbeurt klaar: {kwh.replace('.', ',')} kWh geladen"
         assert f"{labels['charger']}, in 3s. ERE" in notes["description"]
         assert notes["duration_seconds"] == "3"
         total = f"{float(notes['total_kwh']):.1f}"
         assert notes["description"].endswith(f" Total of this charger: {total} kWh.")
-        assert notes["description_nl"].endswith(f" Totaal van deze lader: {total.replace('.', ',')} kWh.")
+        assert notes["description_nl"].endswith(f" Totaal van dit laadpunt: {total.replace('.', ',')} kWh.")
     # As Telegram, Pushover and e-mail show it: the templates, with what Alertmanager really sent.
     (folder / "data.json").write_text(json.dumps(body))
     rendered = generation.run(
@@ -320,7 +320,7 @@ def test_the_message_says_what_sessions_lists_while_chargers_lag_behind(generati
                  body["commonAnnotations"]["duration_seconds"], body["commonAnnotations"]["summary_nl"])
                 for _, body in phone.messages
             )  # fmt: skip
-            assert told == [(f"s{n}", "8.40", "4000", "Laadsessie klaar: 8,4 kWh geladen") for n in range(10)]
+            assert told == [(f"s{n}", "8.40", "4000", "Laadbeurt klaar: 8,4 kWh geladen") for n in range(10)]
             for expression, value in (
                 ("min_over_time(joulo_ended_session_kwh[5m])", 8.4),
                 ("min_over_time(joulo_ended_session_duration_seconds[5m])", 4000),

@@ -67,4 +67,4 @@ async def test_pages_have_the_head_and_no_total_stands_alone(page, tmp_path, cap
             head = " ".join(sheet[max(0, first - 2) : first])  # it can take two lines
             assert "Begin Einde" in head
             assert "Kosten €" in head
-    assert any(line.startswith(f"Totaal: {sessions} sessies") for line in lines)
+    assert any(line.startswith(f"Totaal: {sessions} laadbeurten") for line in lines)

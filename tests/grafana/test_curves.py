@@ -47,22 +47,12 @@ def test_the_power_is_there_in_each_step_of_a_session(server):
     assert today == {at: pytest.approx(7000 * float(at + step_s > begin), abs=0.01) for at in today}
 
 
-def test_the_growth_ends_with_the_credits_of_the_table(server):
-    """The steps of a long range are hours: what came in the last of them counts."""
-    viewer = Viewer(HOME, local("2026-10-25T05:30"), "2026-10-12 00:00:00", "2026-10-25 05:30:00", points=50)
-    curves = answer(server, "joulo-sessions", "Growth of the credits", viewer)
-    ends = {charger: curve[max(curve)] for charger, curve in curves.items()}
-    assert ends == pytest.approx(answer(server, "joulo-sessions", "Chargers", viewer, "credits"))
-    begin, end = local("2026-10-12").timestamp(), local("2026-10-25T05:30").timestamp()
-    assert ends["front"] == pytest.approx(HISTORY.credits(begin, end, charger="front"), abs=0.01)
-
-
 @pytest.mark.parametrize("now", ["2026-10-25T03:30", "2026-10-25T12:00", "2026-10-25T19:07:13"])
 def test_a_tile_stays_where_it_is(server, now):
     """Whichever of the chargers charges: the front one, none, the back one."""
     tiles = answer(server, "joulo-charging", "Chargers", Viewer(HOME, local(now)))
     charging = {one.charger for one in HISTORY.sessions if one.charging_at(local(now).timestamp())}
-    assert tiles == {charger: float(charger in charging) for charger in ("back", "front")}
+    assert tiles == {charger: 2.0 * (charger in charging) for charger in ("back", "front")}
     assert list(tiles) == ["back", "front"]
 
 

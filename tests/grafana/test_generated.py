@@ -157,6 +157,14 @@ def columns_numbered(dashboard):
     return {"panels": panels, "rest": rest}
 
 
+@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
+def test_a_query_can_be_read(path):
+    dashboard = grafana.load(path)
+    asked = [target["expr"] for shown in grafana.panels(dashboard) for target in shown.get("targets", ())]
+    asked += [mark["expr"] for mark in grafana.annotations(dashboard)]
+    assert [expression for expression in asked if len(expression) > 400] == []
+
+
 @pytest.mark.parametrize("days", [1, 30, 300, 400, 456, 548, 730, 1095, 2000])
 @pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 def test_no_panel_asks_for_more_points_than_prometheus_gives(path, days):

@@ -119,16 +119,16 @@ def test_what_is_not_priced_or_not_listed_is_said_and_a_nickname_adds_no_markup(
         "joulo-exporter: statement: 1 session corrected by Joulo after the end: marked",
     ]
     for said in (
-        "Zonder tarief, en daarom zonder prijs en kosten: 1 sessie.",
-        "Zonder bekende energie, en daarom zonder kosten: 1 sessie.",
-        "Nog bezig, en daarom niet op dit overzicht: 1 sessie.",
+        "Zonder tarief, en daarom zonder prijs en kosten: 1 laadbeurt.",
+        "Zonder bekende energie, en daarom zonder kosten: 1 laadbeurt.",
+        "Nog bezig, en daarom niet op dit overzicht: 1 laadbeurt.",
         (
-            "* Door Joulo gewijzigd na het einde van de sessie: 1 sessie. "
+            "* Door Joulo gewijzigd na het einde van de laadbeurt: 1 laadbeurt. "
             "Wijzigingen worden bijgehouden sinds 20 november 2026 23:00 CET."
         ),
         (
-            "De administratie bevat de hele historie van Joulo, op 1 sessie zonder id of energie na: "
-            "11 sessies sinds 31 december 2025, volledig vergeleken op 1 december 2026 09:00 CET."
+            "De administratie bevat de hele historie van Joulo, op 1 laadbeurt zonder id of energie na: "
+            "11 laadbeurten sinds 31 december 2025, volledig vergeleken op 1 december 2026 09:00 CET."
         ),
     ):
         assert f'<li class="missing">{said}</li>' in out

@@ -28,8 +28,8 @@ UNITS = {  # those of Grafana's packages/grafana-data/src/valueFormats/categorie
     "none", "string", "short", "percent", "percentunit", "locale", "watt", "kwatt", "watth", "kwatth",
     "currencyEUR",
     "bytes", "decbytes", "dateTimeAsIso", "dateTimeAsLocal", "dateTimeAsLocalNoDateIfToday", "dateTimeFromNow",
-    "dateTimeAsSystem", "ms", "s", "m", "h", "d", "dtdurationms", "dtdurations", "dthms", "dtdhms", "reqps", "cps",
-    "ops",
+    "dateTimeAsSystem", "ms", "s", "m", "h", "d", "clockms", "dtdurationms", "dtdurations", "dthms", "dtdhms",
+    "reqps", "cps", "ops",
     "cpm", "opm", "rpm", "bool", "bool_yes_no", "bool_on_off",
 }  # fmt: skip
 OWN_UNITS = {"suffix:kWh", "suffix:h"}
@@ -48,7 +48,7 @@ def selectors(expression: str) -> Iterator[tuple[str, str, str, list[str]]]:
     blank = re.sub(r'"[^"]*"', lambda text: '"' + "_" * (len(text[0]) - 2) + '"', expression)
     for match in SELECTOR.finditer(blank):
         around = functions(blank[: match.start()])
-        if match[1] not in LABELS_OF and not (around and around[-1] in LABELS_OF):
+        if match[1] not in LABELS_OF | {"count_values"} and not (around and around[-1] in LABELS_OF):
             braces = expression[match.start(2) : match.end(2)] if match[2] else ""
             yield match[1], braces, match[3] or "", around
 

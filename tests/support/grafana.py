@@ -8,6 +8,7 @@ Whatever is not understood here is an error, so that no query passes a test by a
 from __future__ import annotations
 
 import json
+import operator
 import re
 import urllib.parse
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, 
 _SCRAPE_S = 15.0  # of a data source that does not say otherwise
 _SAFE_POINTS = 11_000  # Prometheus refuses more
 _MACROS = ("interval_ms", "interval", "range_ms", "range_s", "range", "rate_interval_ms", "rate_interval")
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::(\w+))?\})")
+_VARIABLE = re.compile(r"\$(?:([a-z_]\w*)|\{(\w+)(?::(\w+))?\})")
 _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|]")
 _ALL = "$__all"
 
@@ -50,6 +51,8 @@ class Viewer:
     until: str = "now"
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Values of variables; All for those that are not here."""
+    typed: Mapping[str, str] = field(default_factory=dict)
+    """Texts in variables that are boxes; as they are shipped for those that are not here."""
     points: int = 1000
     """The width of a panel in pixels, which is the most points of a curve."""
 
@@ -100,7 +103,6 @@ def moment(text: str, now: datetime, zone: ZoneInfo, *, up: bool = False) -> flo
     Args:
         text: the time; a week begins on Monday, as in Europe.
         now: the present.
-        zone: where the viewer is.
         up: whether rounding goes to the end of the unit, as it does at the end of a range.
     """
     if not text.startswith("now"):
@@ -223,7 +225,7 @@ def interpolated(expression: str, over: Span, step: float, chosen: Mapping[str, 
         return known[name]
 
     done = _VARIABLE.sub(value, expression)
-    if "$" in done or "[[" in done:
+    if re.search(r"\$(?!\d)|\[\[", done):  # $1 is of label_replace
         raise NotUnderstoodError(f"a rest of a variable in {done}")
     return done
 
@@ -247,6 +249,8 @@ def choices(dashboard: Mapping[str, Any], viewer: Viewer) -> dict[str, str]:
     for variable in variables(dashboard):
         if variable["type"] == "query":
             standing[variable["name"]] = matcher(variable, viewer.chosen.get(variable["name"], (_ALL,)))
+        elif variable["type"] == "textbox":
+            standing[variable["name"]] = viewer.typed.get(variable["name"], variable["query"])
         elif variable["type"] != "datasource":
             raise NotUnderstoodError(f"a variable of type {variable['type']}")
     return standing
@@ -302,12 +306,36 @@ class Prometheus:
             return self.vector(expression, over.end)
         return self.curves(expression, aligned(over, step, viewer), step)
 
-    def panel(self, uid: str, title: str, viewer: Viewer, ref: str = "A"):
-        """Return what a query of the panel with this title gives, in the English dashboard of this uid."""
+    def panel(self, uid: str, title: str, viewer: Viewer, ref: str = "A", own: str | None = None):
+        """Return what a query of a panel gives, or a column that is calculated from queries.
+
+        Args:
+            uid: of the English dashboard.
+            title: of the panel.
+            viewer: who looks.
+            ref: of the query or the column.
+            own: the panel's own time, where several have the title.
+        """
         (dashboard,) = (load(path) for path in ENGLISH if path.stem == uid)
-        (shown,) = (one for one in panels(dashboard) if one["title"] == title)
-        (target,) = (one for one in shown["targets"] if one["refId"] == ref)
-        return self.answer(dashboard, shown, target, viewer)
+        (shown,) = (
+            one
+            for one in panels(dashboard)
+            if one["title"] == title and (own is None or one.get("timeFrom") == own)
+        )
+        for target in shown["targets"]:
+            if target["refId"] == ref:
+                return self.answer(dashboard, shown, target, viewer)
+        (terms,) = (
+            one["options"]["binary"]
+            for one in shown["transformations"]
+            if one["id"] == "calculateField" and one["options"]["alias"] == f"Value #{ref}"
+        )
+        left, right = (
+            {frozenset(labels.items()): value for labels, value in self.panel(uid, title, viewer, name, own)}
+            for name in (terms[side].removeprefix("Value #") for side in ("left", "right"))
+        )
+        calculate = {"*": operator.mul, "/": operator.truediv, "-": operator.sub}[terms["operator"]]
+        return [(dict(row), calculate(left[row], right[row])) for row in left.keys() & right.keys()]
 
     def marks(self, dashboard: Mapping[str, Any], annotation: Mapping[str, Any], viewer: Viewer):
         """Return the curves of an annotation, in steps of a minute unless it says otherwise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ class Scraped:
     since: datetime
     until: datetime
     live: bool = True
-    """Without it there is only what a backfill writes."""
+    """Without it there is only what a backfill writes, and that each hour where nothing changes."""
     lacking: float = 0
     """Shortfall of each total: its ledger does not know the corrections before it began."""
 
@@ -103,25 +104,27 @@ def session(charger: str, vehicle: str, start: str, hours: float, kwh: float) ->
 
 def exposition(history: History) -> Iterator[str]:
     """Yield OpenMetrics, metric by metric."""
-    chargers = sorted({one.charger for one in history.sessions})
-    vehicles = sorted({one.vehicle for one in history.sessions})
-    yield from _metric(history, "joulo_total_kwh", "gauge", "charger", chargers, Session.kwh_until)
-    yield from _metric(history, "joulo_ere_credits_total", "counter", "charger", chargers, Session.credits_until)
-    yield from _metric(history, "joulo_sessions_total", "counter", "charger", chargers, Session.ended_until)
-    yield from _metric(history, "joulo_charging", "gauge", "charger", chargers, Session.charging_at)
-    yield from _metric(history, "joulo_charger_power_watts", "gauge", "charger", chargers, Session.watts_at)
-    yield from _metric(history, "joulo_vehicle_kwh_total", "counter", "vehicle", vehicles, Session.kwh_until)
-    yield from _metric(
-        history, "joulo_vehicle_ere_credits_total", "counter", "vehicle", vehicles, Session.credits_until
-    )
-    yield from _metric(
-        history, "joulo_vehicle_sessions_total", "counter", "vehicle", vehicles, Session.ended_until
-    )
-    yield "# TYPE joulo_up gauge\n"
-    for stretch in history.scraped:
-        if stretch.live:
-            for at in _ticks(stretch):
-                yield f'joulo_up{{endpoint="chargers",instance="{stretch.instance}",job="joulo"}} 1 {at:.3f}\n'
+    for label in ("charger", "vehicle"):
+        more = "" if label == "charger" else "vehicle_"
+        kind = "gauge" if label == "charger" else "counter"
+        yield from _metric(
+            history,
+            f"joulo_{more}{'total_kwh' if label == 'charger' else 'kwh_total'}",
+            kind,
+            label,
+            Session.kwh_until,
+        )
+        yield from _metric(history, f"joulo_{more}ere_credits_total", "counter", label, Session.credits_until)
+        yield from _metric(history, f"joulo_{more}sessions_total", "counter", label, Session.ended_until)
+    yield from _metric(history, "joulo_charging", "gauge", "charger", Session.charging_at)
+    yield from _metric(history, "joulo_charger_power_watts", "gauge", "charger", Session.watts_at)
+    for name, figure in (
+        ("kwh", lambda one: one.kwh),
+        ("start_timestamp_seconds", lambda one: one.start.timestamp()),
+        ("end_timestamp_seconds", lambda one: one.end.timestamp()),
+    ):
+        yield from _last_session(history, f"joulo_last_session_{name}", figure)
+    yield from _last_session(history, "joulo_last_session_info", None)
     for name, value in (
         ("joulo_ere_estimate_price_euros", PRICE_EUROS),
         ("joulo_ere_estimate_fee_ratio", FEE_RATIO),
@@ -129,19 +132,19 @@ def exposition(history: History) -> Iterator[str]:
         yield f"# TYPE {name} gauge\n"
         for stretch in history.scraped:
             if stretch.live:
-                for at in _ticks(stretch):
+                for at in _ticks(stretch, history.sessions):
                     yield f'{name}{{instance="{stretch.instance}",job="joulo"}} {value} {at:.3f}\n'
     yield "# EOF\n"
 
 
-def _metric(history, name, kind, label, values, amount) -> Iterator[str]:
+def _metric(history, name, kind, label, amount) -> Iterator[str]:
     yield f"# TYPE {name.removesuffix('_total') if kind == 'counter' else name} {kind}\n"
-    for value in values:
+    for value in sorted({getattr(one, label) for one in history.sessions}):
         sessions = history.of(**{label: value})
         for stretch in history.scraped:
             series = f'{name}{{{label}="{value}",instance="{stretch.instance}",job="joulo"}}'
             done, ahead = 0.0, sorted(sessions, key=lambda one: one.end)
-            for at in _ticks(stretch):
+            for at in _ticks(stretch, sessions):
                 while ahead and ahead[0].end.timestamp() + _CREDITS_AFTER_S < at:
                     done += amount(ahead.pop(0), at)
                 total = done + sum(amount(one, at) for one in ahead[:3])
@@ -149,12 +152,38 @@ def _metric(history, name, kind, label, values, amount) -> Iterator[str]:
                 yield f"{series} {round(total - lacking, 6)} {at:.3f}\n"
 
 
-def _ticks(stretch: Scraped) -> Iterator[float]:
-    at, end = stretch.since.timestamp(), stretch.until.timestamp()
-    while at < end:
-        yield at
-        at = (at // _STEP_S + 1) * _STEP_S
-    yield end
+def _last_session(history, name, figure) -> Iterator[str]:
+    """Yield a figure of each charger's last session; without one its vehicle, which no backfill knows."""
+    yield f"# TYPE {name} gauge\n"
+    for stretch in history.scraped:
+        for charger in sorted({one.charger for one in history.sessions}):
+            ahead = sorted(history.of(charger=charger), key=lambda one: one.end)
+            last, lines = None, {}
+            for at in _ticks(stretch, history.of(charger=charger)):
+                while ahead and ahead[0].end.timestamp() <= at:
+                    last = ahead.pop(0)
+                if last and (figure or stretch.live):
+                    more, value = ("", figure(last)) if figure else (f',vehicle="{last.vehicle}"', 1)
+                    series = f'{name}{{charger="{charger}",instance="{stretch.instance}",job="joulo"{more}}}'
+                    lines.setdefault(series, []).append(f"{series} {value} {at:.3f}\n")
+            for found in lines.values():
+                yield from found
+
+
+def _ticks(stretch: Scraped, sessions: Iterable[Session]) -> list[float]:
+    """Return the moments of the samples: each step, or around sessions each step and else each hour."""
+    since, until = stretch.since.timestamp(), stretch.until.timestamp()
+
+    def each(step: int, begin: float, end: float) -> Iterable[int]:
+        return range(int(max(begin, since) // step + 1) * step, math.ceil(min(end, until)), step)
+
+    if stretch.live:
+        ticks = {*each(_STEP_S, since, until)}
+    else:
+        ticks = {*each(3600, since, until)}
+        for one in sessions:
+            ticks.update(each(_STEP_S, one.start.timestamp() - 2 * _STEP_S, one.end.timestamp() + 3 * 3600))
+    return [since, *sorted(ticks), until]
 
 
 def prometheus_of(
@@ -269,14 +298,42 @@ def without_ledger() -> History:
     )
 
 
-def fresh() -> History:
-    """Return what is seen where Prometheus began this morning, during a session."""
-    now = local("2026-06-11T12:00")
+def young(since: str) -> History:
+    """Return what is seen at noon where Prometheus began at a moment, with sessions long before and ever since."""
     return History(
-        now=now,
+        now=local("2026-06-11T12:00"),
         sessions=(
-            session("front", "tesla", "2026-06-10T22:00", 6, 30.0),
-            session("back", "zoe", "2026-06-11T08:00", 2, 7.0),
+            session("front", "tesla", "2026-05-31T22:00", 6, 30.0),
+            session("back", "zoe", "2026-06-10T16:50", 5, 20.0),
+            session("front", "tesla", "2026-06-11T07:00", 8, 64.0),  # in progress
         ),
-        scraped=(Scraped("a:9973", local("2026-06-11T09:00"), local("2026-06-11T11:59:45")),),
+        scraped=(Scraped("a:9973", local(since), local("2026-06-11T11:59:45")),),
+    )
+
+
+def nine_minutes() -> History:
+    return young("2026-06-11T11:51:20")
+
+
+def an_hour() -> History:
+    return young("2026-06-11T10:47:31")
+
+
+def a_day() -> History:
+    return young("2026-06-10T17:23:05")
+
+
+def eighteen_months() -> History:
+    """Return what is seen 20 minutes after the beginning of a month, a week after a change of the clock."""
+    return History(
+        now=local("2026-11-01T00:20"),
+        sessions=(
+            *_nights("2025-05-04", "2026-10-26", "front", "tesla", "23:30", 2, 14.0)[::7],
+            *_nights("2025-05-31", "2026-10-30", "back", "zoe", "12:00", 2, 9.0)[::13],
+            session("front", "tesla", "2026-10-31T22:00", 4, 32.0),  # across the 1st, and in progress
+        ),
+        scraped=(
+            Scraped("a:9973", local("2025-05-01T00:00"), local("2026-10-20T12:00"), live=False),
+            Scraped("a:9973", local("2026-10-20T12:05"), local("2026-11-01T00:19:50")),
+        ),
     )

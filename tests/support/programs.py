@@ -50,7 +50,8 @@ def _version(path: str) -> str:
     version = re.search(r"version (\d+(?:\.\d+)+)", said.stdout + said.stderr)
     if version is None:
         packages = (_TODAYS / "versions").read_text()
-        version = re.search(rf"^{Path(path).name} (\d+(?:\.\d+)+)", packages, re.MULTILINE)
+        package = Path(path).name.replace("vmalert", "victoria-metrics")
+        version = re.search(rf"^{package} (\d+(?:\.\d+)+)", packages, re.MULTILINE)
     return version[1]
 
 
