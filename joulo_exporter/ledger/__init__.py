@@ -6,8 +6,10 @@ from joulo_exporter.ledger.database import FILE_NAME, Batches, Database, open_le
 from joulo_exporter.ledger.history import PAGE_SIZE, PageRequest, Walk, next_page
 from joulo_exporter.ledger.meters import Meter
 from joulo_exporter.ledger.sessions import StoredSession
+from joulo_exporter.ledger.withdrawal import FEW_MISSING
 
 __all__ = [
+    "FEW_MISSING",
     "FILE_NAME",
     "PAGE_SIZE",
     "PUBLIC_ACCOUNT",

@@ -82,6 +82,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Whether it shows that a session has ended."""
     walk: Walk | None = None
     """After a page of ``/sessions``, how far the history has been read."""
+    missing: int = 0
+    """Sessions that the walk which has ended has not listed: withdrawn, unless ``walk.doubtful``."""
 
 
 class AccountLedger:
@@ -179,7 +181,9 @@ class AccountLedger:
         with self._database.transaction() as connection:
             self._save_success(connection, "sessions", pause, response, response.content.estimate)
             rows_written = connection.total_changes
-            walk = history.record_page(connection, self._account, response, request, pause.requested_at_seconds)
+            walk, missing = history.record_page(
+                connection, self._account, response, request, pause.requested_at_seconds
+            )
             if request.offset == 0:
                 chargers.withdraw_moved(connection, self._account, response.content)
             chargers.take_over(connection, self._account, self._labels)
@@ -188,7 +192,7 @@ class AccountLedger:
             history.save_walk(connection, self._account, walk)
             if walk.offset is None and chargers.take_due_walk(connection, self._account):
                 walk = history.begin_walk(connection, self._account, walk, pause.requested_at_seconds)
-        return Outcome(walk=walk)
+        return Outcome(walk=walk, missing=missing)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and hold its totals as far as they are believed."""

@@ -4,15 +4,20 @@ A *walk* is one pass through the pages, from the newest session to the oldest. P
 new session pushes the others down, a withdrawn one pulls them up. Consecutive pages therefore overlap by a record
 that could be read, and a page that does not connect with what this walk has seen is asked for again further up.
 Each walk has a number, its generation, which marks every session that it lists.
+
+The API's pages may be smaller than asked for, whatever ``limit`` it states: the history ends with a page that
+shows nothing new.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.ledger.sessions import StoredSession, listed, save_session, select_sessions, sessions_by_id
+from joulo_exporter.ledger.withdrawal import withdraw_missing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,15 +33,15 @@ _OVERLAP = 1
 _MOST_FRUITLESS = 3
 """Pages in a row without a new session: one that does not connect, the one above it, and that one again."""
 
-_FEW_MISSING = 10
-_FEW_MISSING_SHARE = 0.1
-"""A walk that has not listed more than so many sessions, and this share of all, is not believed at once."""
+_SOUGHT_S = 28 * 86_400.0
+"""A session that has not become final for so long is left to the resync."""
+
+_SOUGHT_GROWTH = 1.02
+"""A session that is not final is looked for again each time that its wait has grown by 2 %: at each refresh for
+the first eight hours, every half hour after a day. One that never becomes final costs a walk ever more seldom."""
 
 _NEWS_S = 86_400.0
 """An end that was longer ago is history."""
-
-_LISTING_LAG_S = 86_400.0
-"""A session that ``/chargers`` showed in the last day may still be on its way into ``/sessions``."""
 
 
 class Walk(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +52,12 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """Where the next page begins; ``None`` when there is nothing to walk."""
     full: bool = False
     """Whether the walk goes to the very end (first import, resync), or only to what is known (an absence)."""
+    down_to_seconds: float | None = None
+    """For a walk that looks for sessions which are not final, the earliest of their starts."""
+    page_size: int = 0
+    """Records on the largest page of this walk."""
+    empty_at: int | None = None
+    """Offset at which this walk found nothing."""
     complete: bool = False
     """Whether every session is in the ledger."""
     lost: tuple[int, ...] = ()
@@ -55,6 +66,10 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """Pages in a row that brought this walk no further."""
     head_at_seconds: float = 0.0
     """When the newest page was asked for last."""
+    newest_was_last: bool = False
+    """Whether no other page was asked for since."""
+    sought_at_seconds: float = 0.0
+    """When it was last decided whether to look for sessions that are not final."""
     started_at_seconds: float = 0.0
     finished_at_seconds: float | None = None
     """When a full walk reached the end last."""
@@ -90,15 +105,10 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     size: int
     malformed: int
     lost: tuple[int, ...]
-    full_size: int
-    """Records on a page that is not the last one."""
+    earliest_start_seconds: float
+    """Of the sessions on it; infinite if none is known."""
     in_this_walk: int
     in_earlier_walks: int
-
-    @property
-    def is_last(self) -> bool:
-        """Return whether the history ends on this page."""
-        return self.size < self.full_size
 
     @property
     def connects(self) -> bool:
@@ -108,7 +118,7 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     @property
     def reaches_known(self) -> bool:
         """Return whether nothing can lie unseen between this page and what is known, of whichever walk."""
-        return self.in_this_walk > 0 or self.in_earlier_walks > 0 or self.is_last
+        return self.in_this_walk > 0 or self.in_earlier_walks > 0 or self.size == 0
 
     @property
     def new(self) -> int:
@@ -117,8 +127,17 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def next_offset(self) -> int:
-        """Return where the next page begins: of the overlap, at least one record could be read on this page."""
-        return self.offset + max(1, self.size - self.malformed - _OVERLAP)
+        """Return where the next page begins: of the overlap, at least one record could be read on this page.
+
+        A page with a single such record is read again once an empty page has shown the end below it.
+        """
+        readable = self.size - self.malformed
+        return self.offset + (readable - _OVERLAP if readable > _OVERLAP else max(1, self.size))
+
+    def ends_history(self, walk: Walk) -> bool:
+        """Return whether no session is below this page, which connects with the walk."""
+        below_is_nothing = walk.empty_at is not None and self.offset + self.size >= walk.empty_at
+        return self.new == 0 and (self.size == 0 or self.size < walk.page_size or below_is_nothing)
 
 
 # Which page comes next: pure ----------------------------------------------------------------------
@@ -127,6 +146,9 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_interval_s: float) -> PageRequest:
     """Return the page to ask for now: the newest each interval, and older ones in between during a walk.
 
+    A walk gets on even if each API response takes longer than the interval: the newest page is not asked for twice
+    in a row then.
+
     Args:
         walk: how far the history has been read.
         now_seconds: wall-clock time.
@@ -134,9 +156,9 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
         resync_interval_s: seconds from the end of one full walk to the begin of the next.
     """
     since_newest_s = now_seconds - walk.head_at_seconds
-    if walk.offset and 0 <= since_newest_s < interval_s:
-        return PageRequest(walk, walk.offset)
-    walk = msgspec.structs.replace(walk, head_at_seconds=now_seconds)
+    if walk.offset and (walk.newest_was_last or 0 <= since_newest_s < interval_s):
+        return PageRequest(msgspec.structs.replace(walk, newest_was_last=False), walk.offset)
+    walk = msgspec.structs.replace(walk, head_at_seconds=now_seconds, newest_was_last=True)
     since_walk_s = -1.0 if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
     is_fresh = walk.generation > 0 and walk.complete and 0 <= since_walk_s < resync_interval_s
     if walk.offset is None and not is_fresh:  # nor is one that has ended in the future: the clock went back
@@ -144,25 +166,38 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
     return PageRequest(walk)
 
 
-def after_newest_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
+def after_newest_page(
+    walk: Walk, page: Page, now_seconds: float, *, first_ever: bool = False, sought_seconds: float | None = None
+) -> Walk:
     """Return the walk after the newest page has come.
 
     After a long absence it may not reach down to what is known. Until the sessions between are read, totals are
     not complete.
+
+    Args:
+        walk: before it.
+        page: the newest page.
+        now_seconds: wall-clock time.
+        first_ever: whether the page has the first session of an account that had none, which is no absence.
+        sought_seconds: the earliest start of the sessions below the page that are to be looked for.
     """
     mended = {*walk.newest_lost} - {*page.lost}
     known = msgspec.structs.replace(
         walk,
-        complete=walk.complete and page.reaches_known,
+        complete=walk.complete and (page.reaches_known or first_ever),
         newest_lost=page.lost,
         lost=tuple(checksum for checksum in walk.lost if checksum not in mended),
         finished_lost=tuple(checksum for checksum in walk.finished_lost if checksum not in mended),
     )
     if walk.offset is None:
-        gap = not known.complete and not page.reaches_known
-        return _new_walk(known, now_seconds, full=False, newest=page) if gap else known
+        if page.reaches_known:
+            known = msgspec.structs.replace(known, sought_at_seconds=now_seconds)
+            if sought_seconds is None or not known.complete:
+                return known
+        begun = _new_walk(known, now_seconds, full=False, newest=page)
+        return msgspec.structs.replace(begun, down_to_seconds=sought_seconds)
     has_begun = walk.offset > 0 or walk.fruitless > 0
-    if has_begun and not page.in_this_walk and not page.is_last:
+    if has_begun and not page.in_this_walk and page.size > 0:
         # Too many new sessions to connect with this walk. The next one is full: it must not end at the sessions of
         # this one, which may not reach down to what is known.
         return _new_walk(known, now_seconds, full=True, newest=page)
@@ -174,15 +209,25 @@ def after_newest_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
 def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
     walk = msgspec.structs.replace(walk, lost=_with_lost(walk, page))
+    is_below_the_only_session = page.size == 0 and page.offset == walk.page_size == 1
+    if is_below_the_only_session:
+        return _finished(walk, now_seconds)
     if not page.connects:
         return _step_back(walk, page)
-    if page.is_last or (not walk.full and page.in_earlier_walks):
+    if page.ends_history(walk):
+        return _finished(walk, now_seconds)
+    is_deep_enough = page.earliest_start_seconds < (
+        math.inf if walk.down_to_seconds is None else walk.down_to_seconds
+    )
+    if not walk.full and page.in_earlier_walks and is_deep_enough:
         return _finished(walk, now_seconds)
     fruitless = 0 if page.new > 0 else walk.fruitless + 1
-    same_page_again = page.offset > 0 and fruitless == 1 and page.malformed == 0
-    if same_page_again or fruitless >= _MOST_FRUITLESS:
-        return _give_up(walk)  # no walk comes to an end that way
-    return msgspec.structs.replace(walk, offset=page.next_offset, fruitless=fruitless)
+    if fruitless >= _MOST_FRUITLESS:
+        # The API ignores the offset. Fewer sessions than a full page are all that it has to say; that others are
+        # no longer there is not proven.
+        return _give_up(walk) if page.size >= PAGE_SIZE else _finished(walk, now_seconds, proves_missing=False)
+    page_size = max(walk.page_size, page.size)
+    return msgspec.structs.replace(walk, offset=page.next_offset, fruitless=fruitless, page_size=page_size)
 
 
 def _new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None = None) -> Walk:
@@ -192,6 +237,9 @@ def _new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None
         generation=walk.generation + 1,
         offset=0 if newest is None else newest.next_offset,
         full=full,
+        down_to_seconds=None,
+        page_size=0 if newest is None else newest.size,
+        empty_at=None,
         lost=() if newest is None else newest.lost,
         fruitless=0,
         started_at_seconds=now_seconds,
@@ -205,8 +253,12 @@ def _with_lost(walk: Walk, page: Page) -> tuple[int, ...]:
 def _step_back(walk: Walk, page: Page) -> Walk:
     if walk.fruitless + 1 >= _MOST_FRUITLESS:
         return _give_up(walk)
-    offset = max(0, page.offset - page.full_size + _OVERLAP)
-    return msgspec.structs.replace(walk, offset=offset, fruitless=walk.fruitless + 1)
+    return msgspec.structs.replace(
+        walk,
+        offset=max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP)),
+        fruitless=walk.fruitless + 1,
+        empty_at=walk.empty_at if page.size else page.offset,
+    )
 
 
 def _give_up(walk: Walk) -> Walk:
@@ -214,12 +266,15 @@ def _give_up(walk: Walk) -> Walk:
     return msgspec.structs.replace(walk, offset=None, fruitless=0)
 
 
-def _finished(walk: Walk, now_seconds: float) -> Walk:
+def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) -> Walk:
     after = msgspec.structs.replace(walk, offset=None, complete=True, fruitless=0)
     if not walk.full:
         return after
     return msgspec.structs.replace(
-        after, finished_at_seconds=now_seconds, finished_generation=walk.generation, finished_lost=walk.lost
+        after,
+        finished_at_seconds=now_seconds,
+        finished_generation=walk.generation if proves_missing else walk.finished_generation,
+        finished_lost=walk.lost,
     )
 
 
@@ -250,6 +305,7 @@ def moved_walk(walk: Walk, moved: Callable[[float], float]) -> Walk:
     return msgspec.structs.replace(
         walk,
         head_at_seconds=moved(walk.head_at_seconds),
+        sought_at_seconds=moved(walk.sought_at_seconds),
         started_at_seconds=moved(walk.started_at_seconds),
         finished_at_seconds=None if finished is None else moved(finished),
         corrections_since_seconds=None if since is None else moved(since),
@@ -262,8 +318,8 @@ def record_page(
     response: ApiResponse[SessionPage],
     request: PageRequest,
     now_seconds: float,
-) -> Walk:
-    """Store a page of ``/sessions``; return the walk after it, which is still to be kept.
+) -> tuple[Walk, int]:
+    """Store a page of ``/sessions``.
 
     Args:
         connection: within a transaction.
@@ -271,12 +327,22 @@ def record_page(
         response: the page.
         request: its request.
         now_seconds: wall-clock time.
+
+    Returns:
+        The walk after it, which is still to be kept; how many sessions a whole walk that ends with it has missed:
+        they are withdrawn, unless it is doubtful.
     """
     walk = request.walk
     former = sessions_by_id(connection, account, [session.id for session in response.content.sessions])
     page = _page(response, request, former)
-    advance = after_newest_page if request.offset == 0 else after_page
-    after = advance(walk, page, now_seconds)
+    if request.offset == 0:
+        sought_seconds = (
+            None if walk.offset is not None else _sought(connection, account, walk, page, former, now_seconds)
+        )
+        first_ever = not page.reaches_known and page.size == 1 and not _listed_any(connection, account)
+        after = after_newest_page(walk, page, now_seconds, first_ever=first_ever, sought_seconds=sought_seconds)
+    else:
+        after = after_page(walk, page, now_seconds)
     for session in response.content.sessions:
         old = former.get(session.id)
         # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
@@ -293,10 +359,11 @@ def record_page(
         save_session(connection, account, old, new)
     if after.corrections_since_seconds is None:
         after = msgspec.structs.replace(after, corrections_since_seconds=now_seconds)
+    missing = 0
     if after.finished_generation != walk.finished_generation:
-        doubtful = not _withdraw_missing(connection, account, after, walk.finished_generation)
-        after = msgspec.structs.replace(after, doubtful=doubtful)
-    return after
+        missing, believed = withdraw_missing(connection, account, after, walk.finished_generation)
+        after = msgspec.structs.replace(after, doubtful=not believed)
+    return after, missing
 
 
 def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapping[str, StoredSession]) -> Page:
@@ -306,10 +373,56 @@ def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapp
         size=len(response.content.sessions) + len(response.malformed),
         malformed=len(response.malformed),
         lost=response.lost,
-        full_size=min(PAGE_SIZE, response.content.limit or PAGE_SIZE),
+        earliest_start_seconds=min(
+            (each.started_at_seconds for each in response.content.sessions if each.started_at_seconds is not None),
+            default=math.inf,
+        ),
         in_this_walk=sum(stored.generation == generation for stored in former.values()),
         in_earlier_walks=sum(0 < stored.generation < generation for stored in former.values()),
     )
+
+
+def _listed_any(connection: sqlite3.Connection, account: int) -> bool:
+    query = "SELECT 1 FROM sessions WHERE account = ? AND generation > 0 LIMIT 1"
+    return connection.execute(query, (account,)).fetchone() is not None
+
+
+def _sought(
+    connection: sqlite3.Connection,
+    account: int,
+    walk: Walk,
+    page: Page,
+    on_page: Mapping[str, StoredSession],
+    now_seconds: float,
+) -> float | None:
+    """Return the earliest start of the sessions below the newest page that are to be looked for now.
+
+    They are those in progress, and those whose end only ``/chargers`` has shown.
+    """
+    horizon_seconds = now_seconds - _SOUGHT_S
+    not_final = select_sessions(
+        connection,
+        "account = ? AND end_is_final = 0 AND withdrawn = 0 AND (started_at IS NULL OR started_at <= ?)",
+        (account, page.earliest_start_seconds),
+        index="sessions_not_final",
+    )
+    starts = [
+        # One whose start is not known may be anywhere.
+        horizon_seconds if stored.started_at_seconds is None else stored.started_at_seconds
+        for stored in not_final.values()
+        if stored.id not in on_page
+        and stored.waits_since_seconds >= horizon_seconds
+        and _wait_has_grown(stored.waits_since_seconds, walk.sought_at_seconds, now_seconds)
+    ]
+    return min(starts, default=None)
+
+
+def _wait_has_grown(since_seconds: float, former_seconds: float, now_seconds: float) -> bool:
+    former_step, step = (
+        math.floor(math.log(max(1.0, seconds - since_seconds), _SOUGHT_GROWTH))
+        for seconds in (former_seconds, now_seconds)
+    )
+    return step > former_step
 
 
 def _is_news(session: Session, old: StoredSession | None, walk: Walk, now_seconds: float) -> bool:
@@ -321,52 +434,3 @@ def _is_news(session: Session, old: StoredSession | None, walk: Walk, now_second
     if session.ended_at_seconds is None or now_seconds - session.ended_at_seconds > _NEWS_S:
         return False
     return walk.finished_at_seconds is not None or old is not None
-
-
-def _withdraw_missing(connection: sqlite3.Connection, account: int, walk: Walk, former_generation: int) -> bool:
-    """Mark the sessions that a whole walk has not listed.
-
-    A walk that lists no session at all proves nothing about the many that were there. One that misses many may
-    have ended with a page that the API cut short: it is believed when the next one says so too. A record that
-    could not be read may be any of the missing sessions, so that each has to be missing from two walks then.
-    Sessions that another account has by now are no doubt: their charger has moved there.
-
-    Args:
-        connection: within a transaction.
-        account: the account's number.
-        walk: the one that has come to its end.
-        former_generation: number of the whole walk before it; 0 if there was none.
-
-    Returns:
-        Whether the walk was believed.
-    """
-    seen_any = connection.execute(
-        "SELECT 1 FROM sessions WHERE account = ? AND generation = ? LIMIT 1", (account, walk.generation)
-    ).fetchone()
-    missing = select_sessions(
-        connection,
-        "account = ? AND generation < ? AND withdrawn = 0 AND (live_at IS NULL OR live_at < ?)",
-        (
-            account,
-            former_generation if walk.lost else walk.generation,
-            walk.started_at_seconds - _LISTING_LAG_S,
-        ),
-    )
-    moved = {session_id for session_id in missing if _has_moved(connection, account, session_id)}
-    (counted,) = connection.execute("SELECT SUM(entries) FROM totals WHERE account = ?", (account,)).fetchone()
-    too_many = len(missing) - len(moved) > max(_FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
-    believed = walk.doubtful or seen_any is None or not too_many
-    for stored in missing.values():
-        if stored.id in moved or (believed and seen_any):
-            save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
-    return believed
-
-
-def _has_moved(connection: sqlite3.Connection, account: int, session_id: str) -> bool:
-    """Return whether another account of the ledger has the session."""
-    row = connection.execute(
-        "SELECT 1 FROM sessions WHERE account IN (SELECT id FROM accounts WHERE id != ?) AND id = ? "
-        "AND withdrawn = 0 LIMIT 1",
-        (account, session_id),
-    ).fetchone()
-    return row is not None

@@ -178,6 +178,10 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "ALTER TABLE sessions ADD COLUMN first_kwh_hundredths INTEGER",
         ),
     ),
+    (
+        "0015_sessions_that_are_not_final",
+        ("CREATE INDEX sessions_not_final ON sessions (account, started_at) WHERE end_is_final = 0",),
+    ),
 )
 
 

@@ -87,6 +87,11 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
         return self.ended_at_seconds or self.live_at_seconds or 0.0
 
     @property
+    def waits_since_seconds(self) -> float:
+        """Return since when one that is not final is waited for: its end by ``/chargers``, else its start."""
+        return self.ended_at_seconds or self.started_at_seconds or self.live_at_seconds or 0.0
+
+    @property
     def final_credits_hundredths(self) -> int | None:
         """Return its ERE credits: 0 for one that never gets any, which the API gives as null as well."""
         never = self.end_is_final and (self.kwh_hundredths == 0 or self.counts_for_ere == 0)

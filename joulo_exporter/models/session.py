@@ -55,8 +55,6 @@ class SessionPage(msgspec.Struct, frozen=True):
     """One page of the history, newest session first."""
 
     sessions: tuple[Session, ...]
-    limit: int | None = None
-    """Sessions on a full page, if the API response says so."""
     estimate: EreEstimate | None = None
 
 
@@ -70,9 +68,8 @@ def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[Sessi
     if not fields.has_value("sessions"):
         raise ApiResponseError("not what the API documents: it has no list of sessions")
     sessions = fields.required_records("sessions", _session)
-    fields.ignore("offset")
-    limit = fields.count("limit", most=10_000) or None
-    return fields.response(SessionPage(sessions, limit, _estimate(fields.section("estimate_basis"))))
+    fields.ignore("limit", "offset")
+    return fields.response(SessionPage(sessions, _estimate(fields.section("estimate_basis"))))
 
 
 def _estimate(fields: Fields | None) -> EreEstimate | None:

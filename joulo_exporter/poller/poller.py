@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
-from joulo_exporter.ledger import ClockJump
+from joulo_exporter.ledger import FEW_MISSING, ClockJump
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.poller.endpoint import EndpointState, Handover
 from joulo_exporter.poller.tasks import account_tasks, public_tasks
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from joulo_exporter.api.client import Endpoint, JouloClient
-    from joulo_exporter.ledger import AccountLedger, Book
+    from joulo_exporter.ledger import AccountLedger, Book, Outcome
     from joulo_exporter.poller.endpoint import PollSettings
     from joulo_exporter.poller.tasks import Offload, Result
 
@@ -231,6 +231,19 @@ class Poller:
         state.succeeded(response, self._fraction(), self._clock.monotonic())
         if outcome.session_ended:
             self._endpoints[SESSIONS.name].bring_forward()
+        if outcome.missing:
+            self._log_missing(outcome)
+
+    def _log_missing(self, outcome: Outcome) -> None:
+        """Log sessions that the history no longer lists; many at once are a warning."""
+        doubtful = outcome.walk is not None and outcome.walk.doubtful
+        message = (
+            "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
+            if doubtful
+            else "sessions withdrawn that the history no longer lists"
+        )
+        level: Literal["info", "warn"] = "warn" if outcome.missing > FEW_MISSING else "info"
+        event(_logger, level, message, **self._settings.log_fields, sessions=outcome.missing)
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
         state.failed(error, self._fraction(), self._clock.monotonic())

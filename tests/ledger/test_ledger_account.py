@@ -20,7 +20,7 @@ OPRIT, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc
 def test_the_payloads_of_the_documentation(make_rig, fixture_bytes):
     rig = make_rig(vehicles={"DEADBEEF12345678": "tesla"})
     rig.chargers(*parse_chargers(fixture_bytes("chargers")).content)
-    rig.page(parse_sessions(fixture_bytes("sessions")), offset=0)
+    rig.whole_walk(parse_sessions(fixture_bytes("sessions")).content.sessions, size=100)
     rig.ledger.record_energy(parse_energy(fixture_bytes("energy")), rig.pause)
     book = rig.book()
     assert book.labels == {OPRIT: "oprit", GARAGE: "garage-achter"}

@@ -147,9 +147,9 @@ def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_o
     rig.book()
     rig.chargers(twins[1])
     rig.now_seconds += RESYNC_S
-    assert rig.whole_walk([finished("t", charger_id="twin")], size=100) == [0]
-    assert rig.book().labels == {"twin": "p2"}
-    assert rig.book().chargers == {"twin": Totals(100, 0, 1, 60_000)}
+    assert rig.whole_walk([finished("t", charger_id="twin")], size=100) == [0, 1]
+    assert rig.book().labels == {"old-id": "p1", "twin": "p2"}
+    assert rig.book().chargers == dict.fromkeys(("old-id", "twin"), Totals(100, 0, 1, 60_000))
 
 
 def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
@@ -160,10 +160,22 @@ def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resy
     rig.chargers(ANEW)
     rig.book()
     anew = [msgspec.structs.replace(s, charger_id="new-id") for s in history_of(30, prefix="anew")]
-    assert rig.whole_walk(anew, size=100) == [0, 0, 0]  # two walks, since so many sessions are missing
+    assert rig.whole_walk(anew, size=100) == [0, 29, 0, 29, 0, 29]  # two walks, since so many sessions are missing
     assert (rig.book().labels, rig.book().sessions) == ({"new-id": "oprit"}, 30)
     assert rig.book().chargers == {"new-id": Totals(3000, 0, 30, 1_800_000)}
     assert rig.whole_walk(anew, size=100) == [0]
+
+
+def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(rig):
+    """A charger was replaced, and its history has left the API along with it."""
+    rig.chargers(OPRIT)
+    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)], size=100)
+    rig.chargers(ANEW)
+    own = [finished(f"n{n}", at_seconds=1_781_000_000.0 - 200 * n, charger_id="new-id") for n in range(5)]
+    for _ in range(3):
+        rig.whole_walk(own, size=100)
+        rig.now_seconds += RESYNC_S
+    assert sum(totals.kwh_hundredths for totals in rig.book().chargers.values()) == 3500
 
 
 def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
@@ -215,7 +227,9 @@ def test_a_charger_that_moves_to_another_account_leaves_no_series_behind(rig):
     rig.whole_walk(history, size=100)
     rig.book()
     rig.chargers()
-    other.record_page(page_of(history, 0, 100), rig.pause, PageRequest(Walk(generation=1, offset=0, full=True)))
+    walk = Walk(generation=1, offset=0, full=True)
+    for offset in (0, 29):
+        walk = other.record_page(page_of(history, offset, 100), rig.pause, PageRequest(walk, offset)).walk
     rig.now_seconds += RESYNC_S
     rig.whole_walk([], size=100)  # no session at all: believed, since the other account has them
     assert (rig.book().labels, rig.book().chargers, rig.book().sessions) == ({}, {}, 0)

@@ -130,12 +130,23 @@ class Exporter(World):
         for _ in range(3):
             self.days_pass()
             self.refresh()
-            for _ in range(2 * len(self.sessions) + 10):
+            for _ in range(4 * len(self.sessions) + 20):
                 self.page()
             assert self.rig.walk.offset is None, "a walk over a world that holds still must end"
         self.poll()
         for session in self.sessions:
             session.was_unreadable = False
+        self.withdrawn_from.clear()
+        self.linked_anew.clear()
+
+    def leave(self) -> None:
+        self.settle()  # what the ledger has not seen of a session, it cannot keep
+        if any(session.listed and session.charger_id == self.linked[0] for session in self.sessions):
+            for session in self.sessions:
+                session.ended = session.ended or self.seconds
+            self.settle()
+            super().leave()
+            self.poll()
 
     # What must hold
 
@@ -261,6 +272,7 @@ LIFE = [
     "withdraw",
     "list_all",
     "unlink",
+    "leave",
     "relink",
     "tag_late",
     "garble",

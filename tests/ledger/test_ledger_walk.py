@@ -11,9 +11,18 @@ P = 100
 
 @pytest.mark.parametrize(
     ("count", "asked"),
-    [(0, [0]), (1, [0]), (99, [0]), (100, [0, 99]), (101, [0, 99]), (199, [0, 99, 198]), (250, [0, 99, 198])],
+    [
+        (0, [0]),
+        (1, [0, 1]),
+        (2, [0, 1]),
+        (99, [0, 98]),
+        (100, [0, 99]),
+        (101, [0, 99, 100]),
+        (199, [0, 99, 198]),
+        (250, [0, 99, 198, 249]),
+    ],
 )
-def test_the_first_import_reads_everything_once(rig, count, asked):
+def test_the_first_import_reads_to_a_page_without_anything_new(rig, count, asked):
     assert rig.whole_walk(history_of(count), size=P) == asked
     book = rig.book()
     assert (book.complete, book.sessions) == (True, count)
@@ -28,12 +37,36 @@ def test_nothing_is_served_before_the_history_is_complete(rig):
     rig.reopen()
     assert rig.walk.offset == 99
     rig.page(page_of(history, 99, P), offset=99)
+    assert not rig.book().complete
+    rig.page(page_of(history, 149, P), offset=149)
     assert rig.book().chargers["c1"].sessions == 150
 
 
-def test_an_api_that_gives_fewer_than_asked_is_read_to_the_end(rig):
-    assert rig.whole_walk(history_of(120), size=50) == [0, 49, 98]
-    assert (rig.book().complete, rig.book().sessions) == (True, 120)
+@pytest.mark.parametrize("size", [2, 7, 50, 99])
+def test_an_api_that_gives_fewer_than_asked_is_read_to_the_end(rig, size):
+    history = history_of(5 * size + 1)
+    for _ in range(2):  # the first import, and a resync
+        asked = rig.whole_walk(history, size=size)
+        assert asked == [*range(0, 5 * size, size - 1), 5 * size][: len(asked)]
+        assert (rig.book().complete, rig.book().sessions) == (True, 5 * size + 1)
+        rig.now_seconds += RESYNC_S
+
+
+def test_a_page_of_one_session_proves_no_end(rig):
+    """Pages cannot overlap then; a session could slip through between two of them."""
+    rig.whole_walk(history_of(5), size=1)
+    assert not rig.book().complete
+
+
+@pytest.mark.parametrize("left", [[0, 1, 2], [2, 3, 4], [0, 4]])
+def test_an_empty_page_is_the_end_only_where_the_walk_has_seen_all_above(rig, left):
+    """Sessions that are withdrawn meanwhile pull the others up, above the page that is asked for."""
+    history = history_of(5)
+    rig.page(page_of(history, 0, 3), offset=0)
+    history = [history[position] for position in left]
+    rig.walk_on(history, size=3)
+    assert rig.book().complete
+    assert {session.id for session in history} <= rig.stored_ids()
 
 
 def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(rig):
@@ -41,17 +74,23 @@ def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(ri
     rig.whole_walk(history, size=P)
     rig.now_seconds += RESYNC_S
     for _ in range(2):
-        rig.page(page_of(history, 0, P), offset=0)
-        assert rig.page(page_of(history, 0, P), offset=99).offset is None
+        assert rig.whole_walk(history, size=P, same_page=True) == [0, 99, 198, 297]
     assert rig.book().sessions == 150
     assert rig.newest_page().walk.offset == 0  # with the next regular refresh it is tried again
 
 
-@pytest.mark.parametrize("size", [P, 50])
-def test_the_same_page_again_with_a_malformed_record_ends_too(rig, size):
+@pytest.mark.parametrize(("size", "complete"), [(P, False), (50, True)])
+def test_the_same_page_again_with_a_malformed_record_ends_too(rig, size, complete):
     same = [*history_of(size - 1), None]
     assert len(rig.whole_walk(same, size=size, same_page=True)) <= 4
-    assert not rig.book().complete
+    assert rig.book().complete is complete  # of fewer than 100 it is all that the API has to say
+
+
+def test_a_small_page_again_and_again_withdraws_nothing(rig):
+    rig.whole_walk(history_of(58), size=P)
+    rig.now_seconds += RESYNC_S
+    rig.whole_walk(history_of(50), size=50, same_page=True)
+    assert (rig.book().complete, rig.book().sessions) == (True, 58)
 
 
 @pytest.mark.parametrize("malformed", [[99], [98, 99], [0], list(range(60, 100)), [99, 100, 198, 199]])
@@ -233,4 +272,14 @@ def test_when_a_resync_begins(now_seconds, begins):
 def test_a_walk_under_way_goes_on_whatever_the_clock_says():
     under_way = Walk(generation=3, offset=198, full=True, finished_at_seconds=1000.0)
     request = next_page(under_way, 1e12, interval_s=600.0, resync_interval_s=RESYNC_S)
-    assert request == PageRequest(msgspec.structs.replace(under_way, head_at_seconds=1e12))
+    newest = msgspec.structs.replace(under_way, head_at_seconds=1e12, newest_was_last=True)
+    assert request == PageRequest(newest)
+
+
+def test_a_walk_gets_on_when_each_api_response_takes_longer_than_the_interval():
+    walk, asked = Walk(generation=3, offset=99, full=True), []
+    for refresh in range(5):
+        request = next_page(walk, 700.0 * refresh, interval_s=600.0, resync_interval_s=RESYNC_S)
+        walk = request.walk
+        asked.append(request.offset)
+    assert asked == [99, 0, 99, 0, 99]

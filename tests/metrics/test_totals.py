@@ -73,7 +73,8 @@ def test_energy_of_a_session_without_a_tag_is_in_no_vehicle_until_sessions_has_l
 
 
 def test_totals_only_once_the_history_is_complete():
-    page = fixture("sessions") | {"limit": 4}  # a full page: older sessions may follow
+    page = fixture("sessions")  # and older sessions may follow, up to a hundred of them on the page
+    page["sessions"] += [page["sessions"][-1] | {"id": f"older-{number}"} for number in range(96)]
     served = series(Household().chargers(fixture("chargers")).sessions(page).snapshot())
     assert served["joulo_history_complete"] == 0
     assert not [name for name in served if name.split("{")[0] in TOTALS]

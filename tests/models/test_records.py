@@ -117,7 +117,7 @@ def test_the_recorded_payloads(fixture_bytes):
     energy = parse_energy(fixture_bytes("energy"), NOW)
     older = parse_energy(fixture_bytes("energy-older"), NOW)
     assert chargers.content == (OPRIT, GARAGE)
-    assert (page.content.sessions[1], len(page.content.sessions), page.content.limit) == (LAST, 4, 100)
+    assert (page.content.sessions[1], len(page.content.sessions)) == (LAST, 4)
     assert page.content.estimate == EreEstimate(price_euros=0.49, fee_ratio=0.2)
     assert replaced(energy.content, months=()) == ENERGY
     assert (energy.content.months[0], len(energy.content.months)) == (JUNE, 2)
@@ -411,14 +411,6 @@ def test_energy_is_exact_in_hundredths_and_fits_two_hours_at_50_kw(kwh, hundredt
     assert session(kwh=kwh, ended_at=None, started_at="2026-06-18T16:56:40Z").kwh_hundredths == hundredths
     if hundredths is not None:
         assert session(kwh=kwh, ended_at="2026-06-18T12:00:00Z").kwh_hundredths == hundredths
-
-
-@pytest.mark.parametrize(
-    ("limit", "size"),
-    [("100", 100), ("100.0", 100), ("1e2", 100), ("99.5", None), ("0", None), ("true", None), ('"a"', None)],
-)
-def test_the_size_of_a_full_page(limit, size):
-    assert parse_sessions(f'{{"sessions": [], "limit": {limit}}}'.encode(), NOW).content.limit == size
 
 
 def test_a_count_may_be_written_as_any_json_number():

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from support.poller_rig import CHARGER, Rig, charger, listed
+from support.poller_rig import CHARGER, PAGE_S, Rig, charger, listed
 
 from joulo_exporter import errors
 from joulo_exporter.api.failures import status_failure
@@ -321,6 +321,7 @@ async def series_of(answers):
     async with Rig() as rig:
         rig.api.answers |= answers
         await rig.start()
+        await rig.clock.advance(PAGE_S)
         return rig.series()
 
 

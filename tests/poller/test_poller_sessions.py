@@ -14,12 +14,12 @@ def showing(*chargers: dict) -> dict:
     return {"chargers": list(chargers)}
 
 
-def history(*sessions: dict):
-    """Return an answer of /sessions that keeps to limit and offset."""
+def history(*sessions: dict, size: int = 100):
+    """Return an answer of /sessions that keeps to the offset; it gives so many a page, and says 100."""
 
     def page(params):
         begin = int(params["offset"])
-        return {"sessions": list(sessions[begin : begin + int(params["limit"])]), "limit": 100, "offset": begin}
+        return {"sessions": list(sessions[begin : begin + size]), "limit": 100, "offset": begin}
 
     return page
 
@@ -152,15 +152,17 @@ async def test_the_first_import_pages_apart_and_totals_appear_at_its_end():
         assert rig.value("joulo_total_kwh", charger="oprit") is None
         assert rig.value("joulo_sessions_total", charger="oprit") is None
         await rig.clock.advance(PAGE_S)
+        assert rig.value("joulo_history_complete") == 0.0  # only a page without anything new shows the end
+        await rig.clock.advance(PAGE_S)
         assert rig.value("joulo_history_complete") == 1.0
         assert rig.value("joulo_total_kwh", charger="oprit") == 250.0
         assert rig.value("joulo_sessions_total", charger="oprit") == 250.0
         asked = [
             (request.mono_s, request.offset) for request in rig.api.requests if request.endpoint == "sessions"
         ]
-        assert asked == [(1000.0, 0), (1010.0, 99), (1020.0, 198)]
+        assert asked == [(1000.0, 0), (1010.0, 99), (1020.0, 198), (1030.0, 249)]
         await rig.clock.advance(SESSIONS_S - 1)
-        assert len(rig.api.moments("sessions")) == 3
+        assert len(rig.api.moments("sessions")) == 4
         await rig.clock.advance(1)
         assert rig.api.requests[-1].offset == 0
 
@@ -172,11 +174,11 @@ async def test_the_import_resumes_after_a_restart(tmp_path):
         await rig.clock.advance(PAGE_S + 4)
         await rig.restart()
         assert rig.value("joulo_history_complete") == 0.0
-        await rig.clock.advance(PAGE_S - 4)
+        await rig.clock.advance(2 * PAGE_S - 4)
         asked = [
             (request.mono_s, request.offset) for request in rig.api.requests if request.endpoint == "sessions"
         ]
-        assert asked == [(1000.0, 0), (1010.0, 99), (1020.0, 198)]
+        assert asked == [(1000.0, 0), (1010.0, 99), (1020.0, 198), (1030.0, 249)]
         assert rig.value("joulo_total_kwh", charger="oprit") == 250.0
 
 
@@ -191,6 +193,145 @@ async def test_a_resync_reads_the_whole_history_again():
         await rig.clock.advance(1200)
         assert {0, 99, 198} <= {request.offset for request in rig.api.requests[-200:]}
         assert rig.value("joulo_total_kwh", charger="oprit") == 500.0
+
+
+# Ends of sessions that are not on the newest page ---------------------------------------------------
+
+
+def others(count: int) -> list[dict]:
+    """Return sessions of another charger, newest first, that began after ``s1``."""
+    return [
+        listed(f"o{number}", 1.0, charger_id="other",
+               started_at=f"2026-06-18T18:{number // 60:02}:{number % 60:02}.5Z",
+               ended_at="2026-06-18T18:50:00Z")
+        for number in reversed(range(count))
+    ]  # fmt: skip
+
+
+def offsets(rig: Rig) -> list[int | None]:
+    return [request.offset for request in rig.api.requests if request.endpoint == "sessions"]
+
+
+async def test_the_end_of_a_session_below_the_newest_page_is_found(tmp_path):
+    """It was in progress while 150 others began; its charger stops showing it, or never did."""
+    async with Rig(tmp_path) as rig:
+        in_progress = listed("plugged", kwh=5.0, ended_at=None)
+        rig.api.answers["sessions"] = history(in_progress, *LONG)
+        await rig.start()
+        await rig.clock.advance(60)
+        assert rig.value("joulo_history_complete") == 1.0
+        ended = listed("plugged", kwh=9.0, ended_at="2026-06-18T19:14:30Z", ere_credits=3.0)
+        rig.api.answers["sessions"] = history(*others(60), in_progress, *LONG)
+        await rig.clock.advance(SESSIONS_S)
+        rig.api.answers["sessions"] = history(*others(150), ended, *LONG)
+        before = len(offsets(rig))
+        await rig.clock.advance(SESSIONS_S - PAGE_S)
+        await rig.restart()  # in the middle of it, or before: it resumes
+        await rig.clock.advance(3 * PAGE_S)
+        assert offsets(rig)[before:] == [0, 99]
+        assert rig.value("joulo_last_session_kwh", charger="oprit") == 9.0
+        assert rig.value("joulo_last_session_info", session_id="plugged") == 1.0
+        assert rig.value("joulo_last_session_ere_credits", charger="oprit") == 3.0
+        assert rig.value("joulo_history_complete") == 1.0
+        await rig.clock.advance(3 * SESSIONS_S)
+        assert set(offsets(rig)[before + 2 :]) == {0}  # nothing is left to look for
+
+
+async def test_a_session_that_never_becomes_final_costs_ever_fewer_requests():
+    async with Rig() as rig:
+        zombie = listed(kwh=5.0, ended_at=None)
+        rig.api.answers["sessions"] = history(zombie)
+        await rig.start()
+        await rig.clock.advance(60)
+        rig.api.answers["sessions"] = history(*others(60), zombie)
+        await rig.clock.advance(SESSIONS_S)
+        rig.api.answers["sessions"] = history(*others(150), zombie)
+        walks = []
+        for _ in range(4):
+            before = len(offsets(rig))
+            await rig.clock.advance(86_400)
+            walks.append(offsets(rig)[before:].count(99))
+        assert 60 < walks[0] < 140
+        assert walks == sorted(walks, reverse=True)
+        assert 0 < walks[3] < 20
+
+
+# The end of the history, and withdrawals ------------------------------------------------------------
+
+
+async def test_an_api_that_gives_fifty_a_page_is_read_to_the_end():
+    async with Rig(resync_interval_s=4 * 3600.0) as rig:
+        rig.api.answers["sessions"] = history(*others(300), size=50)
+        await rig.start()
+        await rig.clock.advance(6 * PAGE_S)
+        assert rig.value("joulo_history_complete") == 0.0
+        await rig.clock.advance(PAGE_S)
+        assert rig.value("joulo_history_complete") == 1.0
+        assert rig.value("joulo_sessions_total", charger="other") == 300.0
+        await rig.clock.advance(5 * 3600)
+        assert offsets(rig).count(294) == 2
+        assert rig.value("joulo_sessions_total", charger="other") == 300.0
+        assert rig.snapshot.book.sessions == 300
+
+
+@pytest.mark.parametrize(
+    ("count", "lines"),
+    [
+        (0, []),
+        (2, [(2, "sessions withdrawn that the history no longer lists")]),
+        (150, [
+            (150, "the history lacks many sessions; they are withdrawn if the next comparison misses them too"),
+            (150, "sessions withdrawn that the history no longer lists"),
+        ]),
+    ],
+)  # fmt: skip
+async def test_withdrawals_are_logged_with_their_number(caplog, count, lines):
+    caplog.set_level("INFO")
+    async with Rig(resync_interval_s=4 * 3600.0) as rig:
+        rig.api.answers["sessions"] = history(*LONG)
+        await rig.start()
+        await rig.clock.advance(60)
+        rig.api.answers["sessions"] = history(*LONG[count:])
+        await rig.clock.advance(9 * 3600)
+        assert rig.snapshot.book.sessions == 250 - count
+        records = [record for record in caplog.records if "sessions" in getattr(record, "fields", {})]
+        assert [(record.fields["sessions"], record.getMessage()) for record in records] == lines
+        assert {record.levelname for record in records} <= {"WARNING" if count > 10 else "INFO"}
+
+
+async def test_the_history_of_a_charger_that_has_left_stays():
+    async with Rig(resync_interval_s=4 * 3600.0) as rig:
+        rig.api.answers["chargers"] = showing(charger(), charger(id="other", slug="other"))
+        rig.api.answers["sessions"] = history(*others(40), *LONG)
+        await rig.start()
+        await rig.clock.advance(SESSIONS_S + 60)  # listed twice: no tag is waited for
+        rig.api.answers["chargers"] = showing(charger())
+        rig.api.answers["sessions"] = history(*LONG)
+        await rig.clock.advance(13 * 3600)  # three resyncs
+        assert rig.snapshot.book.sessions == 290
+        rig.api.answers["sessions"] = history(listed("new", 2.0, charger_id="other"), *LONG)
+        await rig.clock.advance(2 * SESSIONS_S)
+        assert rig.value("joulo_total_kwh", charger="other") == 42.0
+        assert rig.value("joulo_vehicle_kwh_total", vehicle="unknown") == 292.0
+
+
+async def test_the_import_gets_on_when_each_api_response_takes_longer_than_the_interval():
+    async with Rig() as rig:
+        page = history(*LONG)
+
+        async def slow(params):
+            await rig.clock.sleep(SESSIONS_S + 100)
+            return page(params)
+
+        rig.api.answers["sessions"] = slow
+        await rig.start()
+        await rig.clock.advance(8 * (SESSIONS_S + 200))
+        assert {0, 99, 198, 249} == set(offsets(rig))
+        assert rig.value("joulo_history_complete") == 1.0
+        assert rig.snapshot.book.sessions == 250
+
+
+# The estimate -----------------------------------------------------------------------------------
 
 
 async def test_the_estimate_of_the_last_page_outlives_the_process_and_goes_with_it(tmp_path):

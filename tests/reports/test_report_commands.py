@@ -91,7 +91,7 @@ def test_csv_quotes_whatever_would_break_a_row_and_has_no_control_characters(tmp
 
 def test_what_cannot_be_read_is_said(ledger, tmp_path, capsys):
     rig = LedgerRig(tmp_path, name="")
-    rig.page(page_of([None, finished("c", at_seconds=JULY, kwh_hundredths=None)], 0, 100), offset=0)
+    rig.page(page_of([None, finished("c", at_seconds=JULY, kwh_hundredths=None), finished("b")], 0, 100), offset=0)
     rig.close()
     _, _, err = run(capsys, "sessions", f"--config.file={ledger}")
     assert "the ledger is complete but for 2 sessions that cannot be read: 4 sessions since" in err

@@ -99,7 +99,7 @@ def page_of(history: list[Session], offset: int, size: int) -> ApiResponse[Sessi
     records = history[offset : offset + size]
     readable = tuple(record for record in records if record is not None)
     lost = tuple(len(history) - offset - place for place, record in enumerate(records) if record is None)
-    return ApiResponse(SessionPage(readable, size), ("malformed",) * len(lost), lost=lost)
+    return ApiResponse(SessionPage(readable), ("malformed",) * len(lost), lost=lost)
 
 
 def finished(session_id: str, *, at_seconds: float = 1_781_000_000.0, **fields) -> Session:

@@ -32,6 +32,8 @@ class Truth:
     listed: bool = True
     readable: bool = True
     was_unreadable: bool = False
+    has_left: bool = False
+    """Whether it has left the API along with its charger: the ledger keeps it."""
     unusable: tuple[str, ...] = ()
     """Fields that the API gives in a form that cannot be used."""
 
@@ -59,7 +61,9 @@ class World:
         self.nicknames = {"c1": "c1", "c2": "c2", "c3": "c3"}
         self.seconds = 1_781_000_000
         self.count = 0
-        self.page_limit = self.random.randint(3, history.PAGE_SIZE)
+        self.withdrawn_from: set[str] = set()  # chargers, since the last whole resync
+        self.linked_anew: set[str] = set()  # the same
+        self.page_limit = self.random.randint(2, history.PAGE_SIZE)
         self.start_many(self.random.choice((0, 1, 4, 5, 6, 13, 30)))
 
     def active(self, charger_id: str) -> Truth | None:
@@ -69,8 +73,7 @@ class World:
         return self.random.choice(candidates) if candidates else None
 
     def new_session(self, charger_id: str, *, ended: bool, listed: bool) -> None:
-        for former in self.sessions:
-            former.listed = True
+        self.list_all()
         self.count += 1
         self.seconds += 1000
         end = self.seconds + 500 if ended else None
@@ -105,7 +108,7 @@ class World:
     def resume(self) -> None:
         charger_id = self.random.choice(self.linked)
         latest = next((s for s in self.sessions if s.charger_id == charger_id), None)
-        if latest and not self.active(charger_id):
+        if latest and not latest.has_left and not self.active(charger_id):
             latest.ended = None
 
     def charge(self) -> None:
@@ -114,7 +117,7 @@ class World:
                 session.kwh += self.random.randint(0, 300)
 
     def correct(self) -> None:
-        if session := self.pick([s for s in self.sessions if s.ended is not None]):
+        if session := self.pick([s for s in self.sessions if s.ended is not None and not s.has_left]):
             session.kwh = max(0, session.kwh + self.random.randint(-400, 400))
             session.credits = self.random.randint(0, 300)
             session.counts_for_ere = not session.counts_for_ere
@@ -122,27 +125,44 @@ class World:
     def withdraw(self) -> None:
         if len(self.sessions) < 2:
             return  # a history that is empty all at once proves nothing: no session counts as withdrawn then
-        if session := self.pick([s for s in self.sessions if s.ended is not None and s.listed]):
+        # A copy under a new id that the ledger has never seen tells nothing of the session that it has.
+        there = set(self.linked) - self.linked_anew
+        ended = [s for s in self.sessions if s.ended is not None and s.listed and s.charger_id in there]
+        if session := self.pick(ended):
             self.sessions.remove(session)
+            self.withdrawn_from.add(session.charger_id)
 
     def list_all(self) -> None:
         for session in self.sessions:
-            session.listed = True
+            session.listed = not session.has_left
 
     def unlink(self) -> None:
-        if len(self.linked) > 1:
+        # Of a charger that is not shown nothing is withdrawn: what was, but has not been noticed, would stay.
+        if len(self.linked) > 1 and self.linked[-1] not in self.withdrawn_from:
             charger_id = self.linked.pop()
             if session := self.active(charger_id):
                 session.ended = self.seconds
+
+    def leave(self) -> None:
+        """Take a charger and its history out of the API."""
+        charger_id = self.random.choice((*self.linked[1:], "gone"))
+        if charger_id in self.linked:
+            self.linked.remove(charger_id)
+        for session in self.sessions:
+            if session.charger_id == charger_id:
+                session.ended, session.listed, session.has_left = session.ended or self.seconds, False, True
 
     def relink(self) -> None:
         """Let a charger come back under another id, with its nickname and its sessions, or copies of them."""
         position = self.random.randrange(len(self.linked))
         former = self.linked[position]
+        if former in self.withdrawn_from:
+            return  # as in unlink
         self.count += 1
         suffix = self.random.choice(("", "", "+"))
         self.linked[position] = f"{self.nicknames[former]}-{self.count}"
         self.nicknames[self.linked[position]] = self.nicknames[former]
+        self.linked_anew.add(self.linked[position])
         for session in self.sessions:
             if session.charger_id == former:
                 session.charger_id = self.linked[position]
@@ -151,15 +171,17 @@ class World:
                 session.was_unreadable |= bool(suffix)
 
     def tag_late(self) -> None:
-        if session := self.pick([s for s in self.sessions if s.ended is not None and not s.tag]):
+        if session := self.pick(
+            [s for s in self.sessions if s.ended is not None and not s.tag and not s.has_left]
+        ):
             session.tag = self.random.choice(TAGS)
 
     def garble(self) -> None:
-        if session := self.pick(self.sessions):
+        if session := self.pick([s for s in self.sessions if not s.has_left]):
             session.readable, session.was_unreadable = False, True
 
     def glitch(self) -> None:
-        if session := self.pick(self.sessions):
+        if session := self.pick([s for s in self.sessions if not s.has_left]):
             session.unusable = tuple(
                 self.random.sample(("charger", "start", "end", "kwh"), self.random.randint(1, 4))
             )
@@ -175,7 +197,7 @@ class World:
         malformed = ("malformed",) * len(lost)
         if malformed and not readable:
             raise ApiResponseError("every record of the answer is malformed")
-        return ApiResponse(SessionPage(readable, self.page_limit), malformed, lost=lost)
+        return ApiResponse(SessionPage(readable), malformed, lost=lost)
 
     def recount(self) -> tuple[Counter, Counter]:
         by_charger, by_vehicle = Counter(), Counter()

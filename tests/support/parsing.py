@@ -17,6 +17,6 @@ parse_ere_position = partial(ere.parse_ere_position, plausibility=ANYTHING)
 parse_ere_price = partial(ere.parse_ere_price, plausibility=ANYTHING)
 
 
-def page_of(sessions, malformed=(), limit=None):
+def page_of(sessions, malformed=()):
     """Return the API response of ``/sessions`` with these records."""
-    return ApiResponse(SessionPage(tuple(sessions), limit), tuple(malformed))
+    return ApiResponse(SessionPage(tuple(sessions)), tuple(malformed))

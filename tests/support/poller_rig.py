@@ -74,6 +74,8 @@ class ScriptedApi:
         offset = int(params["offset"]) if params else None
         self.requests.append(Request(endpoint.name, self.clock.monotonic(), self.clock.now(), offset))
         answer = self.answers[endpoint.name]
+        if offset and isinstance(answer, dict) and isinstance(answer.get("sessions"), list):
+            answer = answer | {"sessions": answer["sessions"][offset:]}
         if callable(answer):
             answer = answer(params)
         if asyncio.iscoroutine(answer):

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import AccountLedger, Database, next_page
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, next_page
 from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.schedule import Pause
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from joulo_exporter.ledger import Book
     from joulo_exporter.models.charger import IdTagMode
+    from joulo_exporter.models.session import SessionPage
+    from joulo_exporter.models.wire import ApiResponse
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = 1_781_810_000.0  # 2026-06-18T19:13:20Z, half an hour after the meter of the fixture was read
@@ -78,14 +80,21 @@ class Household:
         return self
 
     def sessions(self, answer: dict) -> Household:
-        """Take the newest page of ``/sessions``."""
-        parsed = parse_sessions(json.dumps(answer).encode())
-        walk = self.ledger.load()[1]
-        request = next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=7 * 86_400.0)
-        self.ledger.begin_request("sessions", self._pause("sessions"), request)
-        self.ledger.record_page(parsed, self._pause("sessions"), request)
+        """Take the newest page of ``/sessions``; fewer than 100 sessions are all that the account has."""
+        parsed = self._page(answer, 0)
+        while len(answer["sessions"]) < PAGE_SIZE and (offset := self.ledger.load()[1].offset) is not None:
+            self._page(answer | {"sessions": answer["sessions"][offset:]}, offset)
         self.estimate = parsed.content.estimate
         return self
+
+    def _page(self, answer: dict, offset: int) -> ApiResponse[SessionPage]:
+        parsed = parse_sessions(json.dumps(answer).encode())
+        walk = self.ledger.load()[1]
+        newest = next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=7 * 86_400.0)
+        request = PageRequest(walk, offset) if offset else newest
+        self.ledger.begin_request("sessions", self._pause("sessions"), request)
+        self.ledger.record_page(parsed, self._pause("sessions"), request)
+        return parsed
 
     def energy(self, answer: dict) -> Household:
         """Take an answer of ``/energy``."""

@@ -243,7 +243,9 @@ def test_months_without_energy_have_no_bar():
 
 def test_there_are_no_months_without_a_session_nor_before_the_history_is_complete():
     assert "Months" not in read(with_months()).text
-    text = read(Household().sessions(fixture("sessions") | {"limit": 4}).snapshot()).text
+    page = fixture("sessions")
+    page["sessions"] += [page["sessions"][-1] | {"id": f"older-{number}"} for number in range(96)]
+    text = read(Household().sessions(page).snapshot()).text
     assert "Months" not in text
     assert "Jun 2026" not in text
 
@@ -316,8 +318,10 @@ def test_times_are_readable_by_machines():
 
 
 def test_a_history_that_is_being_read():
-    partial = Household().sessions(fixture("sessions") | {"limit": 4}).snapshot()
-    assert re.search(r"Being read: 4 sessions since .* so far. The totals appear once", read(partial).text)
+    page = fixture("sessions")
+    page["sessions"] += [page["sessions"][-1] | {"id": f"older-{number}"} for number in range(96)]
+    partial = Household().sessions(page).snapshot()
+    assert re.search(r"Being read: 100 sessions since .* so far. The totals appear once", read(partial).text)
 
 
 def test_before_anything_is_known():
