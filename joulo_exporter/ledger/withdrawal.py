@@ -42,7 +42,7 @@ def withdraw_missing(
         former_generation: number of the whole walk before it; 0 if there was none.
 
     Returns:
-        How many it has not listed; whether it was believed.
+        How many it has not listed, but for a walk that lists none at all; whether it was believed.
     """
     seen_any = connection.execute(
         "SELECT 1 FROM sessions WHERE account = ? AND generation = ? LIMIT 1", (account, walk.generation)
@@ -65,7 +65,7 @@ def withdraw_missing(
     for stored in missing.values():
         if stored.id in moved or (believed and seen_any):
             save_session(connection, account, stored, msgspec.structs.replace(stored, withdrawn=True))
-    return len(missing), believed
+    return len(missing if seen_any else moved), believed
 
 
 def _sessions_that_stay(connection: sqlite3.Connection, account: int, generation: int) -> set[str]:
