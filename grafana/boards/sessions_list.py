@@ -124,7 +124,3 @@ def sizes(t: Words) -> timeseries.Panel:
         .tooltip(parts.all_in_tooltip())
         .no_value(t("No session in this range", "Geen laadbeurt in dit bereik"))
     )
-
-
-def _each(metric: str) -> str:
-    return f"max by (account, charger) ({metric}{{{queries.ACCOUNTS}}})"
