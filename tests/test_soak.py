@@ -29,7 +29,9 @@ async def test_an_hour_of_refreshes_and_a_thousand_scrapes_leave_nothing_behind(
             "chargers": [charger(live(kwh=float(next(kwh))), latest_meter_wh=1000 * next(kwh),
                                  meter_updated_at="2026-06-18T18:45:00Z")]
         }  # fmt: skip
-        rig.api.answers["sessions"] = {"sessions": [listed(f"old{n}") for n in range(50)]}
+        rig.api.answers["sessions"] = {
+            "sessions": [listed(ended_at=None, status="charging"), *(listed(f"old{n}") for n in range(50))]
+        }
         await rig.start()
         await lived(rig, 3600.0, 20)  # what grows once, has
         tracemalloc.start()

@@ -64,6 +64,10 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """Checksums of the records of this walk that could not be read: each may be a session that seems to miss."""
     fruitless: int = 0
     """Pages in a row that brought this walk no further."""
+    repeats: int = 0
+    """How many of them, the last ones, were the same page, whatever the offset."""
+    first_id: str | None = None
+    """The first session of this walk's last page."""
     head_at_seconds: float = 0.0
     """When the newest page was asked for last."""
     newest_was_last: bool = False
@@ -105,6 +109,8 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     size: int
     malformed: int
     lost: tuple[int, ...]
+    first_id: str | None
+    """Of the first session that could be read."""
     earliest_start_seconds: float
     """Of the sessions on it; infinite if none is known."""
     in_this_walk: int
@@ -222,12 +228,20 @@ def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     if not walk.full and page.in_earlier_walks and is_deep_enough:
         return _finished(walk, now_seconds)
     fruitless = 0 if page.new > 0 else walk.fruitless + 1
+    repeats = walk.repeats + 1 if page.new == 0 and page.first_id == walk.first_id else 0
     if fruitless >= _MOST_FRUITLESS:
         # The API ignores the offset. Fewer sessions than a full page are all that it has to say; that others are
         # no longer there is not proven.
-        return _give_up(walk) if page.size >= PAGE_SIZE else _finished(walk, now_seconds, proves_missing=False)
-    page_size = max(walk.page_size, page.size)
-    return msgspec.structs.replace(walk, offset=page.next_offset, fruitless=fruitless, page_size=page_size)
+        ignored = repeats >= _MOST_FRUITLESS and page.size < PAGE_SIZE
+        return _finished(walk, now_seconds, proves_missing=False) if ignored else _give_up(walk)
+    return msgspec.structs.replace(
+        walk,
+        offset=page.next_offset,
+        fruitless=fruitless,
+        repeats=repeats,
+        first_id=page.first_id,
+        page_size=max(walk.page_size, page.size),
+    )
 
 
 def _new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None = None) -> Walk:
@@ -242,6 +256,8 @@ def _new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None
         empty_at=None,
         lost=() if newest is None else newest.lost,
         fruitless=0,
+        repeats=0,
+        first_id=None if newest is None else newest.first_id,
         started_at_seconds=now_seconds,
     )
 
@@ -257,6 +273,7 @@ def _step_back(walk: Walk, page: Page) -> Walk:
         walk,
         offset=max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP)),
         fruitless=walk.fruitless + 1,
+        repeats=0,
         empty_at=walk.empty_at if page.size else page.offset,
     )
 
@@ -373,6 +390,7 @@ def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapp
         size=len(response.content.sessions) + len(response.malformed),
         malformed=len(response.malformed),
         lost=response.lost,
+        first_id=response.content.sessions[0].id if response.content.sessions else None,
         earliest_start_seconds=min(
             (each.started_at_seconds for each in response.content.sessions if each.started_at_seconds is not None),
             default=math.inf,

@@ -27,8 +27,9 @@ def withdraw_missing(
 ) -> tuple[int, bool]:
     """Mark the sessions that a whole walk has not listed.
 
-    Those of a charger that ``/chargers`` no longer shows stay: its history may have left the API along with it. If
-    another charger has its name by now, those stay that are not listed under the new one.
+    Those of a charger that ``/chargers`` no longer shows stay: its history may have left the API along with it.
+    Where a listed session has the same start, and the same end or energy, it is that one under another id, and
+    does not count twice. If another charger has the name by now, or the end is not final, the start is enough.
 
     A walk that lists no session at all proves nothing about the many that were there. One that misses many may
     have ended with a page that the API cut short: it is believed when the next one says so too. A record that
@@ -76,12 +77,14 @@ def _sessions_that_stay(connection: sqlite3.Connection, account: int, generation
              AND s.generation BETWEEN 1 AND :generation - 1
              AND EXISTS (SELECT 1 FROM endpoints
                          WHERE account = :account AND endpoint = 'chargers' AND succeeded_at IS NOT NULL)
-             AND NOT (c.walks_due IS NOT NULL AND (
-               EXISTS (SELECT 1 FROM sessions copy WHERE copy.account = :account
-                       AND copy.started_at = s.started_at AND copy.generation = :generation)
-               OR (s.started_at IS NULL AND EXISTS (
-                   SELECT 1 FROM sessions copy WHERE copy.account = :account
-                   AND copy.ended_at = s.ended_at AND copy.generation = :generation))))""",
+             AND NOT EXISTS (SELECT 1 FROM sessions copy
+                             WHERE copy.account = :account AND copy.started_at = s.started_at
+                               AND copy.generation = :generation
+                               AND (c.walks_due IS NOT NULL OR NOT s.end_is_final OR copy.ended_at = s.ended_at
+                                 OR copy.kwh_hundredths = s.kwh_hundredths))
+             AND NOT (c.walks_due IS NOT NULL AND s.started_at IS NULL AND EXISTS (
+                        SELECT 1 FROM sessions copy WHERE copy.account = :account
+                        AND copy.ended_at = s.ended_at AND copy.generation = :generation))""",
         {"account": account, "generation": generation, "unknown": UNKNOWN_CHARGER},
     )
     return {session_id for (session_id,) in rows}

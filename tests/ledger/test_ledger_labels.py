@@ -143,7 +143,10 @@ def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig
 def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_over(rig):
     twins = (Charger("old-id", slug="p1", nickname="Paal"), Charger("twin", slug="p2", nickname="Paal"))
     rig.chargers(*twins)
-    rig.whole_walk([finished("s", charger_id="old-id"), finished("t", charger_id="twin")], size=100)
+    rig.whole_walk(
+        [finished("t", charger_id="twin"), finished("s", at_seconds=1_780_000_000.0, charger_id="old-id")],
+        size=100,
+    )
     rig.book()
     rig.chargers(twins[1])
     rig.now_seconds += RESYNC_S

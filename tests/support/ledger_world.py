@@ -107,6 +107,8 @@ class World:
 
     def resume(self) -> None:
         charger_id = self.random.choice(self.linked)
+        if charger_id in self.linked_anew:
+            return
         latest = next((s for s in self.sessions if s.charger_id == charger_id), None)
         if latest and not latest.has_left and not self.active(charger_id):
             latest.ended = None
@@ -123,7 +125,7 @@ class World:
             session.counts_for_ere = not session.counts_for_ere
 
     def withdraw(self) -> None:
-        if len(self.sessions) < 2:
+        if sum(session.listed for session in self.sessions) < 2:
             return  # a history that is empty all at once proves nothing: no session counts as withdrawn then
         # A copy under a new id that the ledger has never seen tells nothing of the session that it has.
         there = set(self.linked) - self.linked_anew
