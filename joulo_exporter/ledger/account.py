@@ -271,8 +271,8 @@ class AccountLedger:
         return book
 
     def _with_months(self, connection: sqlite3.Connection, book: Book, now_seconds: float) -> Book:
-        finished_of = (self._database.rollbacks, months.recent_months(now_seconds))
-        recent = finished_of[1]
+        recent = months.recent_months(now_seconds)
+        finished_of = (self._database.rollbacks, recent)
         if self._finished is None or self._finished_of != finished_of:
             self._finished = months.finished_sums(connection, self._account, recent)
             self._finished_of = finished_of

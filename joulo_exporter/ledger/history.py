@@ -65,7 +65,7 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     fruitless: int = 0
     """Pages in a row that brought this walk no further."""
     repeats: int = 0
-    """How many of them, the last ones, were the same page, whatever the offset."""
+    """Pages in a row, the last of those, that were one and the same page, whatever the offset."""
     first_id: str | None = None
     """The first session of this walk's last page."""
     head_at_seconds: float = 0.0

@@ -35,8 +35,8 @@ _logger = logging.getLogger(__name__)
 _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
 
-
 _LATER_FIRST_REQUESTS_PER_S = 10
+"""First requests to an endpoint that is asked seldom, all accounts together."""
 
 _MOST_UNKNOWN = 64
 _LONGEST_UNKNOWN = 64

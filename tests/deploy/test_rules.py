@@ -18,6 +18,11 @@ TESTS = Path(__file__).parent / "rules"
 NAME = re.compile(r"\b(?:joulo|process|python)_[a-z0-9_]+")
 
 
+WITH_VMALERT = pytest.mark.skipif(
+    CURRENT not in GENERATIONS, reason="vmalert is no Debian package; .ci/current-stack fetches it, as CI does"
+)
+
+
 def rules(*kinds):
     for path in RULES:
         for group in yaml.safe_load(path.read_text())["groups"]:
@@ -33,7 +38,7 @@ def test_prometheus_takes_configuration_and_rules(generation):
 
 
 @pytest.mark.e2e
-@pytest.mark.skipif(CURRENT not in GENERATIONS, reason="vmalert is one of today's programs, which are not there")
+@WITH_VMALERT
 def test_vmalert_takes_them():
     """As docs/alerts.md says; it parses expressions and annotations too."""
     checked = CURRENT.run("vmalert", "-dryRun", *(f"-rule={path}" for path in RULES))
@@ -41,7 +46,7 @@ def test_vmalert_takes_them():
 
 
 @pytest.mark.e2e
-@pytest.mark.skipif(CURRENT not in GENERATIONS, reason="vmalert is one of today's programs, which are not there")
+@WITH_VMALERT
 @pytest.mark.parametrize("broken", ["expr: sum by (account", "expr: up\n        for: never"])
 def test_vmalert_refuses_a_broken_one(tmp_path, broken):
     path = tmp_path / "broken.yml"

@@ -88,6 +88,8 @@ class Household:
         self.rig = rig
         self.source = source
         self.sessions: list[dict] = []
+        self.page_size = source.choice([100, 40])
+        """Some give smaller pages than the limit that they state."""
         self.energy_kwh = 100.0
         self.jumped_s = 0.0
         self.until: dict[str, float] = {}
@@ -146,7 +148,7 @@ class Household:
 
     def page(self, params) -> dict:
         begin = int(params["offset"])
-        page = [dict(session) for session in self.sessions[begin : begin + 100]]
+        page = [dict(session) for session in self.sessions[begin : begin + self.page_size]]
         if page and self.source.random() < 0.2:
             page[-1] = {"id": None}
         return {"sessions": page, "limit": 100, "offset": begin}
