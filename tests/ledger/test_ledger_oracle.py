@@ -315,7 +315,8 @@ def test_the_ledger_agrees_with_a_recount_of_any_world(tmp_path_factory):
     any_world()
 
 
-@pytest.mark.parametrize("seed", range(6))
+# In 12, 13 and 19 a session that is listed under another id was once counted twice.
+@pytest.mark.parametrize("seed", [*range(6), 12, 13, 19])
 @pytest.mark.usefixtures("page_size")
 def test_the_ledger_agrees_with_a_recount_after_a_long_life(tmp_path, seed):
     dice = random.Random(seed)
