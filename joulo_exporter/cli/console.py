@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from joulo_exporter.errors import JouloExporterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _LEAST_STEP = 0.01
 
@@ -28,10 +28,18 @@ def write(pieces: Iterable[str]) -> None:
     """
     if sys.stdout is None:  # as after `>&-`, whatever its type says
         raise JouloExporterError("standard output is closed; open it, or send it to /dev/null")
-    try:
-        for piece in pieces:
+    for piece in pieces:
+        with _faults_of_stdout():
             sys.stdout.write(piece)
+    with _faults_of_stdout():
         sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _faults_of_stdout() -> Iterator[None]:
+    """Tell them from those of what is written, which the caller makes piece by piece."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from joulo_exporter.clock import local_time
+from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.reports.text import (
@@ -177,7 +177,7 @@ def total_of(rows: Iterable[SessionRow], name: str = "total") -> Total:
 
 
 GROUPS: dict[str, Callable[[SessionRow], str]] = {
-    "month": lambda row: f"{row.began:%Y-%m}",
+    "month": lambda row: local_month(row.session.began_seconds),
     "quarter": lambda row: f"{row.began:%Y}-Q{(row.began.month + 2) // 3}",
     "year": lambda row: f"{row.began:%Y}",
     "vehicle": attrgetter("vehicle"),

@@ -7,6 +7,7 @@ import io
 import pytest
 
 from joulo_exporter.cli import main
+from joulo_exporter.cli.console import write
 
 
 class _Full(io.StringIO):
@@ -30,6 +31,16 @@ def test_a_report_that_nobody_gets_is_a_fault(monkeypatch, capsys, output, says)
     monkeypatch.setattr("sys.stdout", output)
     assert main(["--config.check"]) == 1
     assert capsys.readouterr().err == f"joulo-exporter: {says}\n"
+
+
+def test_a_fault_of_what_is_written_is_not_one_of_the_output(capsys):
+    def pieces():
+        yield "the first line\n"
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        write(pieces())
+    assert capsys.readouterr().out == "the first line\n"
 
 
 @pytest.mark.parametrize("output", [None, _Full()])
