@@ -321,7 +321,7 @@ async def series_of(answers):
     async with Rig() as rig:
         rig.api.answers |= answers
         await rig.start()
-        await rig.clock.advance(PAGE_S)
+        await rig.clock.advance(2 * PAGE_S)
         return rig.series()
 
 
