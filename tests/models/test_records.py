@@ -229,12 +229,20 @@ def test_a_record_is_lost_only_without_its_id(fixture_bytes, charger_id):
     assert response.malformed == ("record 0: it has no usable id",)
 
 
-@pytest.mark.parametrize("record", [5, "x", None, [], b"broken"])
-def test_a_record_that_is_no_object_costs_only_itself(record):
-    item = b'{"id": "\xff"}' if record == b"broken" else json.dumps(record).encode()
-    response = parse_chargers(b'{"chargers": [%s, {"id": "b"}]}' % item, NOW)
+@pytest.mark.parametrize(
+    "record", [b"5", b'"x"', b"null", b"[]", b'{"id": "\xff"}', b'{"id": 1e999}', b'{"id\xff": 1}']
+)
+def test_a_record_that_cannot_be_read_costs_only_itself(record):
+    response = parse_chargers(b'{"chargers": [%s, {"id": "b"}]}' % record, NOW)
     assert response.content == (Charger("b"),)
     assert len(response.malformed) == 1
+
+
+@pytest.mark.parametrize("value", [b"1e999", b'"\xff"', b"-" + b"9" * 5000])
+def test_a_value_that_cannot_be_read_costs_only_its_field(value):
+    response = parse_chargers(b'{"chargers": [{"id": "a", "slug": "b", "latest_meter_wh": %s}]}' % value, NOW)
+    assert response.content == (Charger("a", slug="b"),)
+    assert [fault.field for fault in response.malformed_fields] == ["latest_meter_wh"]
 
 
 @pytest.mark.parametrize("month", [5, None, "", "2026", "2026-13", "2026-00", "2026-6", "2026-06-02", "juni 2026"])
