@@ -133,10 +133,6 @@ class ExporterCollector(Collector):
             value=shard.total,
         )
 
-    def describe(self) -> Iterable[Metric]:
-        """Return the families."""
-        return self.collect()
-
     def collect(self) -> Iterable[Metric]:
         """Return the families with their values."""
         return (
