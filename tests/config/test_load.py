@@ -234,13 +234,6 @@ def test_only_a_simulator_may_be_asked_faster_and_the_url_in_force_decides(load,
     )
 
 
-@pytest.mark.parametrize("key", [*FLOORS, "stale_after", "api.timeout"])
-@pytest.mark.parametrize("url", ["https://api.joulo.nl", "http://localhost:1"])
-def test_no_duration_is_nothing(refused, key, url):
-    line = refused(at(key, "0"), TOKEN | {"JOULO_API_URL": url})
-    assert line.startswith(f"{key}: must be longer than 0; write a duration such as ")
-
-
 # Names, paths, switches, URLs ---------------------------------------------------------------
 
 

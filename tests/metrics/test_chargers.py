@@ -109,21 +109,6 @@ def test_stale_live_series_vanish_and_totals_stay():
     assert stale["joulo_total_kwh{charger='oprit'}"] == 48.39
 
 
-@pytest.mark.parametrize(
-    ("changes", "value"),
-    [
-        ({"is_charging": None, "status": "online", "current_session": None}, 0),
-        ({"is_charging": None, "status": "charging", "current_session": None}, 1),
-        ({"is_charging": None, "status": None, "current_session": None}, None),
-        ({"is_charging": None, "status": "offline"}, 1),
-        ({"is_charging": False}, 0),
-    ],
-)
-def test_charging_when_the_api_leaves_it_open(changes, value):
-    snapshot = Household().chargers(driveway(**changes)).snapshot()
-    assert series(snapshot).get("joulo_charging{charger='oprit'}") == value
-
-
 def test_an_unknown_status_comes_on_top_of_the_known_ones():
     served = series_of("joulo_charger_status", Household().chargers(driveway(status="laadt zo")).snapshot())
     assert len(served) == 7
