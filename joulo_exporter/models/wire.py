@@ -6,6 +6,7 @@ clients handle disagree, both forms are accepted.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -41,8 +42,7 @@ _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
-_LEAP_SECOND = re.compile(r"(:\d\d):60")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 # Reading each record on its own costs more than skipping it: a limit while decoding keeps the event loop free.
 _RawRecords = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MOST_RECORDS)]
@@ -334,21 +334,16 @@ def read_object(body: bytes, plausibility: Plausibility) -> Fields:
 def unix_seconds(text: str) -> float:
     """Return the Unix time of an ISO 8601 timestamp with seconds, fraction and offset as given.
 
-    A timestamp without offset is UTC, as all of the API's times are. RFC 3339 allows ``t``, ``z`` and second 60.
+    A timestamp without offset is UTC, as all of the API's times are. RFC 3339 allows ``t`` and ``z``.
 
     Raises:
         ValueError: it is no timestamp.
     """
-    text = text.upper()
-    if not _TIMESTAMP.fullmatch(text):
-        raise ValueError("no ISO 8601 timestamp")
-    leap = ":60" in text
-    try:
-        moment = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59", text) if leap else text)
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError("no ISO 8601 timestamp") from None
-    return seconds + 1 if leap else seconds
+    if _TIMESTAMP.fullmatch(text):
+        with contextlib.suppress(ValueError, OverflowError):
+            moment = datetime.fromisoformat(text.upper())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    raise ValueError("no ISO 8601 timestamp")
 
 
 def _object(item: msgspec.Raw) -> dict[str, msgspec.Raw]:
