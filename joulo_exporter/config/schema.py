@@ -68,8 +68,8 @@ class ApiSection(Section, frozen=True):
     """Access to the API."""
 
     url: Annotated[str, _like(DEFAULT_API_URL, values.api_url)] = DEFAULT_API_URL
-    """The base URL; ``https``, but for a loopback address."""
-    timeout: Annotated[float, _like("10s", values.timeout)] = 10.0
+    """The base URL, without a slash at its end; ``https``, but for a loopback address."""
+    timeout_s: Annotated[float, _like("10s", values.timeout)] = field(name="timeout", default=10.0)
     """Time for one request as a whole."""
     proxy_url: Annotated[Secret, _like("http://proxy.example:3128", values.proxy_url)] | None = None
     ca_file: Annotated[str, _like("/etc/ssl/our-ca.pem", values.path)] | None = None
@@ -164,13 +164,9 @@ class AccountConfig(msgspec.Struct, frozen=True):
     token: TokenSource
 
 
-class ApiConfig(msgspec.Struct, frozen=True):
-    """Access to the API."""
+class ApiConfig(ApiSection, frozen=True):
+    """Access to the API, with what follows from other settings."""
 
-    url: str
-    """The base, without a slash at its end."""
-    timeout_s: float
-    proxy_url: Secret | None = None
     ere_price_url: str = DEFAULT_ERE_PRICE_URL
     """The public price feed in full, where no token is sent; next to an API on this machine, a simulator's."""
     authorities: Authorities | None = None
@@ -279,9 +275,7 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
     if file.api.ca_file is not None:
         authorities = read_authorities(where.child("ca_file"), folder / file.api.ca_file)
     return ApiConfig(
-        url=url,
-        timeout_s=file.api.timeout,
-        proxy_url=file.api.proxy_url,
+        **msgspec.structs.asdict(file.api) | {"url": url},
         ere_price_url=price_url.geturl(),
         authorities=authorities,
         max_power_kw=file.plausibility.max_power,
