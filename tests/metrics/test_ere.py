@@ -1,10 +1,9 @@
 """Value of ERE credits: of the recorded API responses, and of those with a fault in each place in turn."""
 
-import copy
 import json
 
 import pytest
-from support.parsing import parse_ere_position, parse_ere_price
+from support.parsing import MISSING, changed, parse_ere_position, parse_ere_price
 from support.snapshots import (
     FIXTURES,
     Household,
@@ -29,7 +28,6 @@ GOLDEN = {INFO: 1.0} | {
 """Every series of the recorded position as the golden exposition has it."""
 POSITION = fixture("ere-position")
 WRONG = "a value of a wrong type" * 50
-MISSING = object()
 
 
 def leaves(node, path=()):
@@ -51,18 +49,6 @@ def ere(*snapshots):
     }
 
 
-def with_fault(answer, path, value):
-    answer = copy.deepcopy(answer)
-    place = answer
-    for step in path[:-1]:
-        place = place[step]
-    if value is MISSING:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
-    return answer
-
-
 def test_a_forecast_is_described_in_the_words_of_the_api():
     answer = POSITION | {"forecast_confidence": "Very High", "forecast_is_projected": False}
     assert ere(with_position(recorded_snapshot(), answer)) == {
@@ -73,7 +59,7 @@ def test_a_forecast_is_described_in_the_words_of_the_api():
 
 def lost_with(path, value):
     """Return the series that a fault costs; the others are as they were."""
-    served = ere(with_position(recorded_snapshot(), with_fault(POSITION, path, value)))
+    served = ere(with_position(recorded_snapshot(), changed(POSITION, path, value)))
     lost = GOLDEN.keys() - served.keys()
     new = served.keys() - GOLDEN.keys()
     assert len(new) == (lost == {INFO})  # with an empty label for what is not given
@@ -110,7 +96,7 @@ def test_a_section_that_is_missing_null_or_wrong_costs_what_is_in_it(section, fa
 
 @pytest.mark.parametrize("path", [path for path in LEAVES if path[-1] != "realized_net_eur"])
 def test_what_is_wrong_is_malformed_and_its_value_is_not_told(path):
-    response = parse_ere_position(json.dumps(with_fault(POSITION, path, WRONG)).encode())
+    response = parse_ere_position(json.dumps(changed(POSITION, path, WRONG)).encode())
     line = str(response.malformed_fields)
     assert str(path[-1]) in line
     assert WRONG not in line
@@ -140,7 +126,7 @@ def test_the_estimate_of_the_sessions(path, lost, value):
 
     answer = fixture("sessions")
     assert estimate(answer) == ESTIMATE
-    assert estimate(with_fault(answer, path, value)) == {
+    assert estimate(changed(answer, path, value)) == {
         text: figure for text, figure in ESTIMATE.items() if text not in lost
     }
 
@@ -162,7 +148,7 @@ def test_the_market():
     ],
 )
 def test_a_market_without_one_figure_has_the_other(field, left, value):
-    answer = with_fault(fixture("ere-price"), ("current", field), value)
+    answer = changed(fixture("ere-price"), ("current", field), value)
     assert set(ere(market_snapshot(answer))) == left
 
 
