@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+import msgspec
 import yaml
 from msgspec import inspect
 from yaml import events
@@ -24,7 +25,7 @@ Node: TypeAlias = "str | list[Node] | dict[str, Node]"
 """A scalar, a list or a mapping; ``04123456`` and ``12E4567`` are texts, as are ``yes`` and ``null``."""
 
 Record = TypeVar("Record")
-_Read: TypeAlias = "Callable[[str], object] | None"
+_Reader: TypeAlias = "Callable[[str], object] | None"
 
 _LARGEST_BYTES = 1024 * 1024
 _DEEPEST = 16
@@ -83,8 +84,7 @@ def decode(where: Where, node: Node, kind: type[Record]) -> Record:
     Raises:
         ConfigError: the first fault: an unknown key, with the nearest known one, or a wrong shape or value.
     """
-    record: Record = _record(where, {} if node in _NOTHING else node, *_bare(inspect.type_info(kind)))
-    return record
+    return msgspec.convert(_read(where, {} if node in _NOTHING else node, *_bare(inspect.type_info(kind))), kind)
 
 
 # YAML ---------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ _SECTIONS = (inspect.StructType, inspect.CollectionType, inspect.DictType)
 _SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
 
 
-def _record(where: Where, node: Any, expected: Any, example: str, read: _Read) -> Any:  # noqa: ANN401
+def _read(where: Where, node: Any, expected: Any, example: str, read: _Reader) -> Any:  # noqa: ANN401
     noun = "mapping" if isinstance(expected, _SECTIONS) else "single value"
     noun = "list" if isinstance(expected, inspect.CollectionType) else noun
     if not isinstance(node, _SHAPES[noun]):
@@ -176,10 +176,10 @@ def _record(where: Where, node: Any, expected: Any, example: str, read: _Read) -
         return _struct(where, node, expected, example)
     if isinstance(expected, inspect.CollectionType):
         item = _bare(expected.item_type, example, read)
-        return tuple(_record(where.item(position), each, *item) for position, each in enumerate(node))
+        return tuple(_read(where.item(position), each, *item) for position, each in enumerate(node))
     if isinstance(expected, inspect.DictType):
         value = _bare(expected.value_type, example, read)  # numbered, since a key can be an RFID tag
-        return {key: _record(where.item(position), node[key], *value) for position, key in enumerate(node)}
+        return {key: _read(where.item(position), node[key], *value) for position, key in enumerate(node)}
     if isinstance(expected, inspect.LiteralType):
         return _word(where, node, [str(value) for value in expected.values])
     if read is None:
@@ -190,18 +190,18 @@ def _record(where: Where, node: Any, expected: Any, example: str, read: _Read) -
     return where.read(read, text)
 
 
-def _struct(where: Where, node: dict[str, Node], expected: inspect.StructType, example: str) -> object:
+def _struct(where: Where, node: dict[str, Node], expected: inspect.StructType, example: str) -> dict[str, object]:
     known = {field.encode_name: field for field in expected.fields}
     _require_known(where, node, known)
     given = {}
     for key, value in node.items():
         bare = _bare(known[key].type)
         if value not in _NOTHING or not isinstance(bare[0], _SECTIONS):
-            given[known[key].name] = _record(where.child(key), value, *bare)
+            given[key] = _read(where.child(key), value, *bare)
     for key, field in known.items():
-        if field.required and field.name not in given:
+        if field.required and key not in given:
             raise where.fault(f"has no {key}; write it as in {example}")
-    return expected.cls(**given)
+    return given
 
 
 def _word(where: Where, text: str, words: list[str]) -> str:
@@ -212,7 +212,7 @@ def _word(where: Where, text: str, words: list[str]) -> str:
     return text
 
 
-def _bare(described: inspect.Type, example: str = "", read: _Read = None) -> tuple[inspect.Type, str, _Read]:
+def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> tuple[inspect.Type, str, _Reader]:
     """Return a type without ``| None`` and ``Annotated``, an example, and the function that reads its texts."""
     while isinstance(described, inspect.Metadata | inspect.UnionType):
         if isinstance(described, inspect.UnionType):
