@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from joulo_exporter.clock import SystemClock
     from joulo_exporter.config.schema import Config
     from joulo_exporter.exposition import Exposition
-    from joulo_exporter.ledger import Database
-    from joulo_exporter.poller import Clock, Handover, Offload
+    from joulo_exporter.ledger import Batches, Database
+    from joulo_exporter.poller import Handover
 
 _logger = logging.getLogger(__name__)
 
@@ -94,19 +95,29 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
     )
 
 
-class _Running(msgspec.Struct, eq=False):
+class _Running:
     """The poller of one account, and the state of the account's token file."""
 
-    plan: Plan
-    """With the token in use."""
-    ledger: AccountLedger
-    poller: Poller
-    task: asyncio.Task[None]
-    former_token: Secret | None = None
-    """The token before the one in use, which no line of the log may show either."""
-    file_seen: Fingerprint | None = None
-    """The token file as it was read last; ``None`` to read it at the next look."""
-    file_unreadable: bool = False
+    def __init__(self, plan: Plan, poller: Poller) -> None:
+        self.plan = plan
+        """With the token in use."""
+        self.poller = poller
+        self.former_token: Secret | None = None
+        """The token before the one in use, which no line of the log may show either."""
+        self.file_seen: Fingerprint | None = None
+        """The token file as it was read last; ``None`` to read it at the next look."""
+        self.file_unreadable = False
+        self.start()
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.poller.run(), name=f"poller {self.plan.key}")
+        self.task.add_done_callback(_log_end)
+
+    async def stopped(self, *, gently: bool) -> None:
+        """End the refreshes; gently, a request under way is finished and written down first."""
+        async with self.poller.refreshing if gently else contextlib.nullcontext():
+            self.task.cancel()
+        await asyncio.wait([self.task])
 
 
 class Accounts:
@@ -128,8 +139,8 @@ class Accounts:
         database: Database,
         exposition: Exposition,
         *,
-        offload: Offload,
-        clock: Clock,
+        offload: Batches,
+        clock: SystemClock,
         request_slots: RequestSlots | None = None,
         in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> None:
@@ -142,7 +153,7 @@ class Accounts:
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
         self._suspended_s = clock.suspended_s()
-        self._former: dict[str, dict[str, Handover]] = {}
+        self._former: dict[str, Handover] = {}
         self._in_thread = in_thread
         self._looking = asyncio.Lock()
         self._looks: list[asyncio.Task[None]] = []
@@ -192,7 +203,7 @@ class Accounts:
                 self._looks.append(asyncio.create_task(self._watch_files(), name="token files"))
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 settings = spread_settings(plan.settings, position, len(starting))
-                self._running[plan.key] = _Running(plan, ledger, *self._started(plan, settings, ledger))
+                self._running[plan.key] = _Running(plan, self._poller(plan, settings, ledger))
                 await asyncio.sleep(0)  # a thousand of them would hold the loop
 
     async def restored(self, within_s: float) -> None:
@@ -224,11 +235,12 @@ class Accounts:
             max_power_kw=plan.api.max_power_kw,
         )
 
-    def _started(
-        self, plan: Plan, settings: PollSettings, ledger: AccountLedger
-    ) -> tuple[Poller, asyncio.Task[None]]:
-        poller = Poller(
-            JouloClient(self._session, plan.api, token=plan.token, clock=self._clock.now),
+    def _client(self, plan: Plan) -> JouloClient:
+        return JouloClient(self._session, plan.api, token=plan.token, clock=self._clock.now)
+
+    def _poller(self, plan: Plan, settings: PollSettings, ledger: AccountLedger) -> Poller:
+        return Poller(
+            self._client(plan),
             ledger,
             settings,
             lambda snapshot: self._exposition.publish(plan.key, snapshot),
@@ -238,18 +250,10 @@ class Accounts:
             former=self._former.get(plan.key),
             token_refused=lambda: self._read_now(plan.key),
         )
-        task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
-        task.add_done_callback(_log_end)
-        return poller, task
 
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
-        if gently:
-            async with running.poller.refreshing:  # a request under way is finished and written down first
-                running.task.cancel()
-        else:
-            running.task.cancel()
-        await asyncio.wait([running.task])
+        await running.stopped(gently=gently)
         self._former[key] = running.poller.handover()
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
@@ -283,16 +287,15 @@ class Accounts:
                     await self._rotate(running, read)
 
     async def _rotate(self, running: _Running, token: Secret) -> None:
-        """Go on with a new token: a new poller takes over, with the throttle of the one before it."""
+        """Go on with a new token, and with the throttle of the one before it."""
         async with self._changing:
-            key, plan = running.plan.key, msgspec.structs.replace(running.plan, token=token)
-            if self._running.get(key) is not running:  # a reload has ended or replaced it
+            plan = msgspec.structs.replace(running.plan, token=token)
+            if self._running.get(plan.key) is not running:  # a reload has ended or replaced it
                 return
-            await self._stop(key, gently=True)
-            self._former[key] = running.poller.handover(new_token=True)
+            await running.stopped(gently=True)
+            running.poller.use_token_of(self._client(plan))
             running.plan, running.former_token = plan, running.plan.token
-            running.poller, running.task = self._started(plan, plan.settings, running.ledger)
-            self._running[key] = running
+            running.start()
 
 
 def _read_changed(accounts: Iterable[_Running]) -> list[tuple[_Running, Secret | ConfigError]]:

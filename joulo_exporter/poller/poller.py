@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -14,21 +14,22 @@ from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE,
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, ClockJump
 from joulo_exporter.logs import FailureLog, event
-from joulo_exporter.poller.endpoint import EndpointState, Handover
+from joulo_exporter.poller.endpoint import Course, EndpointState
 from joulo_exporter.poller.tasks import account_tasks, public_tasks
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
     from joulo_exporter.api.client import Endpoint, JouloClient
-    from joulo_exporter.ledger import AccountLedger, Book, Outcome
+    from joulo_exporter.clock import SystemClock
+    from joulo_exporter.ledger import AccountLedger, Batches, Book, Outcome
+    from joulo_exporter.logs import Level
     from joulo_exporter.poller.endpoint import PollSettings
-    from joulo_exporter.poller.tasks import Offload, Result
 
 _logger = logging.getLogger(__name__)
 
-Content = TypeVar("Content")
+Result = TypeVar("Result")
 
 _TIMED_OUT_SHARE = 4
 """At most a quarter of the request slots is for accounts that timed out."""
@@ -37,20 +38,13 @@ _LEAST_JUMP_S = 10.0
 """Less is the wall clock being slewed; nothing hangs on it."""
 
 
-class Clock(Protocol):
-    """Time, so that a test can move it by hand."""
+class Handover(msgspec.Struct, frozen=True):
+    """State that a poller leaves to the one that takes over from it within the process, after a reload."""
 
-    def now(self) -> float:
-        """Return wall-clock time, Unix seconds."""
-
-    def monotonic(self) -> float:
-        """Return seconds of a clock that never jumps, suspension included."""
-
-    def suspended_s(self) -> float:
-        """Return for how long the machine has been suspended."""
-
-    def sleep(self, duration_s: float) -> Awaitable[None]:
-        """Wait."""
+    courses: dict[str, Course] = {}
+    """By endpoint."""
+    noted_since_seconds: float = 0.0
+    """Start of the process by the wall clock, as ``ClockJump`` has it; 0 for a process that begins."""
 
 
 class Poller:
@@ -64,7 +58,7 @@ class Poller:
         offload: runs the ledger's transactions outside of the event loop.
         clock: time and sleep.
         request_slots: bounds how many accounts ask at the same time; ``None`` for an account that is alone.
-        former: state of the poller before this one, by endpoint, when this one takes over from it.
+        former: state of the poller before this one, when this one takes over from it.
         fraction: random numbers in [0, 1) for jitter.
         token_refused: called each time when the API refuses the token.
     """
@@ -76,10 +70,10 @@ class Poller:
         settings: PollSettings,
         publish: Callable[[Snapshot], None],
         *,
-        offload: Offload,
-        clock: Clock,
+        offload: Batches,
+        clock: SystemClock,
         request_slots: RequestSlots | None = None,
-        former: Mapping[str, Handover] | None = None,
+        former: Handover | None = None,
         fraction: Callable[[], float] = random.random,
         token_refused: Callable[[], None] = lambda: None,
     ) -> None:
@@ -92,37 +86,39 @@ class Poller:
         self._request_slots = request_slots or RequestSlots(1)
         self._fraction = fraction
         self._token_refused = token_refused
+        former = former or Handover()
         tasks = public_tasks() if settings.public else account_tasks(settings.collectors)
         self._endpoints = {
-            task.name: EndpointState(task, settings, (former or {}).get(task.name, Handover())) for task in tasks
+            task.name: EndpointState(task, settings, former.courses.get(task.name)) for task in tasks
         }
-        self._noted_since_seconds = next((each.noted_since_seconds for each in (former or {}).values()), None)
+        self._noted_since_seconds = former.noted_since_seconds
         self._wall_ahead_s = 0.0
         """Wall clock minus monotonic clock."""
         self._ledger_log = FailureLog()
         self._book: Book | None = None
-        self._durable_book: Book | None = None
-        """The last one that is on disk."""
-        self._durable_health: tuple[EndpointHealth, ...] = ()
-        """Published along with it."""
+        self._durable: tuple[Book, tuple[EndpointHealth, ...]] | None = None
+        """The book that was on disk last, and the health that was published along with it."""
         self.refreshing = asyncio.Lock()
         """Held during a refresh: its holder can cancel the loop and lose nothing."""
         self.restored = asyncio.Event()
         """Set once the ledger's knowledge has been published."""
 
-    def handover(self, *, new_token: bool = False) -> dict[str, Handover]:
-        """Return the state for the poller that takes over, by endpoint; a new token ends back-offs of refusals."""
-        since = self._noted_since_seconds
-        return {
-            name: state.handover(new_token=new_token, noted_since_seconds=since)
-            for name, state in self._endpoints.items()
-        }
+    def handover(self) -> Handover:
+        """Return the state for the poller that takes over."""
+        return Handover({name: state.course for name, state in self._endpoints.items()}, self._noted_since_seconds)
+
+    def use_token_of(self, client: JouloClient) -> None:
+        """Ask with another token while the loop does not run: the back-offs that the former one earned end."""
+        self._client = client
+        for state in self._endpoints.values():
+            state.forgive_refusal()
 
     async def run(self) -> None:
-        """Publish the ledger's knowledge, then refresh for ever."""
-        await self._restore()
-        self._publish_snapshot()
-        self.restored.set()
+        """Publish the ledger's knowledge, then refresh for ever; once cancelled, it can be run again."""
+        if not self.restored.is_set():
+            await self._restore()
+            self._publish_snapshot()
+            self.restored.set()
         while True:
             await self._follow_wall_clock()
             if not await self._refresh_due():
@@ -152,8 +148,7 @@ class Poller:
         wall_ahead_s = now_seconds - self._clock.monotonic()
         jump_s = wall_ahead_s - self._wall_ahead_s
         if abs(jump_s) >= _LEAST_JUMP_S:
-            since_seconds = now_seconds if self._noted_since_seconds is None else self._noted_since_seconds
-            jump = ClockJump(since_seconds, now_seconds - jump_s, jump_s)
+            jump = ClockJump(self._noted_since_seconds, now_seconds - jump_s, jump_s)
             try:
                 walk = await self._offload(self._ledger.move_moments, jump)
             except Exception as error:  # noqa: BLE001 -- the next time, then
@@ -162,7 +157,7 @@ class Poller:
             for state in self._endpoints.values():
                 state.follow(jump)
                 state.task.follow(walk)
-            self._noted_since_seconds = since_seconds + jump_s
+            self._noted_since_seconds += jump_s
             await self._read_book()
         self._wall_ahead_s = wall_ahead_s
 
@@ -176,7 +171,7 @@ class Poller:
         mono_s = self._clock.monotonic()
         states = self._endpoints.values()
         moments = [state.due_mono_s for state in states]
-        moments += [state.expires_mono_s for state in states if state.fresh(mono_s)]
+        moments += [state.expires_mono_s for state in states if state.expires_mono_s > mono_s]
         return max(0.0, min(moments) - mono_s)
 
     async def _restore(self) -> None:
@@ -216,8 +211,9 @@ class Poller:
         timed_out = any(endpoint.timed_out for endpoint in self._endpoints.values())
         # Before the request is written down: it must go out at once then.
         async with self._request_slots.acquire(timed_out=timed_out):
-            provisional_pause = state.provisional_pause(self._clock.now())
-            await task.begin(self._offload, self._ledger, provisional_pause, self._settings)
+            pause = state.provisional_pause(self._clock.now())
+            page = task.page(pause.requested_at_seconds, self._settings)
+            await self._offload(self._ledger.begin_request, task.name, pause, page)
             # The ledger may have taken its time, and the pause counts from the request.
             state.requested(now_seconds=self._clock.now(), mono_s=self._clock.monotonic())
             try:
@@ -225,8 +221,9 @@ class Poller:
             finally:
                 state.observe_duration(self._clock.monotonic())
         pause = state.recorded_pause(failures=0)
-        name_unlinked = task.name == CHARGERS.name or self._may_name_unlinked()
-        outcome = await self._write(task.record, self._ledger, response, pause, name_unlinked=name_unlinked)
+        outcome = await self._write(
+            task.record, self._ledger, response, pause, name_unlinked=task.name == CHARGERS.name
+        )
         task.keep(response, outcome)
         state.succeeded(response, self._fraction(), self._clock.monotonic())
         if outcome.session_ended:
@@ -236,24 +233,19 @@ class Poller:
 
     def _log_missing(self, outcome: Outcome) -> None:
         """Log sessions that the history no longer lists; many at once are a warning."""
-        doubtful = outcome.walk is not None and outcome.walk.doubtful
-        message = (
-            "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
-            if doubtful
-            else "sessions withdrawn that the history no longer lists"
-        )
-        level: Literal["info", "warn"] = "warn" if outcome.missing > FEW_MISSING else "info"
+        message = "sessions withdrawn that the history no longer lists"
+        if outcome.walk is not None and outcome.walk.doubtful:
+            message = "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
+        level: Level = "warn" if outcome.missing > FEW_MISSING else "info"
         event(_logger, level, message, **self._settings.log_fields, sessions=outcome.missing)
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
         state.failed(error, self._fraction(), self._clock.monotonic())
         if isinstance(error, ApiAuthenticationError):
             self._token_refused()
-        pause = state.recorded_pause(failures=state.failures)
+        pause = state.recorded_pause(failures=state.course.pause.failures)
         try:
-            await self._write(
-                self._ledger.record_failure, state.task.name, error, pause, name_unlinked=self._may_name_unlinked()
-            )
+            await self._write(self._ledger.record_failure, state.task.name, error, pause)
         except LedgerError as ledger_error:  # the pause that the API asked for holds all the same, in memory
             self._log_ledger_failure(ledger_error)
         else:  # only what is written down is counted: a counter must not fall with a restart
@@ -261,32 +253,31 @@ class Poller:
 
     # The ledger -----------------------------------------------------------------------------------
 
-    async def _write(self, write: Callable[..., Result], *args: object, name_unlinked: bool) -> Result:
+    async def _write(self, write: Callable[..., Result], *args: object, name_unlinked: bool = False) -> Result:
         """Write to the ledger, and read the book as it is then, both with one commit.
 
         When the book cannot be read, the outcome that was written along with it stands, and the former book stays.
 
+        Args:
+            write: a method of the ledger.
+            args: its arguments.
+            name_unlinked: name chargers that ``/chargers`` does not show, although it has not succeeded before.
+
         Raises:
             LedgerError: it could not be written.
         """
+        chargers = self._endpoints.get(CHARGERS.name)
+        if chargers is not None and (chargers.succeeded_at_seconds is not None or chargers.refused):
+            name_unlinked = True
         result, book = await self._offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
         if isinstance(book, Exception):
             self._log_ledger_failure(book)
         elif book is not None:
-            self._book = self._held(book)
-            if self._ledger_log.succeeded(self._clock.monotonic()) is not None:
+            self._book = book
+            if self._ledger_log.failures:
+                self._ledger_log.succeeded(self._clock.monotonic())
                 event(_logger, "info", "the ledger works again", **self._settings.log_fields)
         return result
-
-    def _held(self, book: Book) -> Book:
-        """Return the book with counters that stand still while it is not on disk: a crash would make them fall."""
-        if book.persistent:
-            self._durable_book = book
-        elif (durable := self._durable_book) is not None:
-            return msgspec.structs.replace(
-                book, chargers=durable.chargers, vehicles=durable.vehicles, marks=durable.marks
-            )
-        return book
 
     def _write_and_read(
         self, write: Callable[..., Result], args: tuple[object, ...], *, name_unlinked: bool
@@ -302,14 +293,9 @@ class Poller:
     async def _read_book(self) -> None:
         """Read the book; when that fails the former one stays."""
         try:
-            await self._write(bool, name_unlinked=self._may_name_unlinked())  # nothing to write
+            await self._write(bool)  # nothing to write
         except Exception as error:  # noqa: BLE001 -- the former book is still true
             self._log_ledger_failure(error)
-
-    def _may_name_unlinked(self) -> bool:
-        """Return whether chargers that ``/chargers`` does not show can be named: it succeeded, or never will."""
-        state = self._endpoints.get(CHARGERS.name)
-        return state is not None and (state.succeeded_at_seconds is not None or state.refused)
 
     def _log_ledger_failure(self, error: Exception) -> None:
         reason = error.reason if isinstance(error, LedgerError) else "internal"
@@ -322,30 +308,18 @@ class Poller:
         try:
             self._publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
-            event(
-                _logger,
-                "error",
-                "internal error; the former values are served",
-                **self._settings.log_fields,
-                err=error,
-            )
+            message = "internal error; the former values are served"
+            event(_logger, "error", message, **self._settings.log_fields, err=error)
 
     def _snapshot(self) -> Snapshot:
         settings, book = self._settings, self._book
         health = tuple(state.health() for state in self._endpoints.values())
-        if book is not None and book.persistent:
-            self._durable_health = health
-        elif self._durable_health:  # these counters stand still too
-            health = tuple(
-                msgspec.structs.replace(
-                    now, requests=then.requests, malformed=then.malformed, malformed_fields=then.malformed_fields
-                )
-                for now, then in zip(health, self._durable_health, strict=True)
-            )
-        if settings.public:
-            return Snapshot(None, health, ere_price=self._fresh(ERE_PRICE), public=True)
         if book is None:
-            return Snapshot(settings.account, health)
+            return Snapshot(settings.account, health, ere_price=self._fresh(ERE_PRICE), public=settings.public)
+        if book.persistent:
+            self._durable = book, health
+        elif self._durable is not None:
+            book, health = _held(book, health, *self._durable)
         chargers = self._fresh(CHARGERS)
         return Snapshot(
             account=settings.account,
@@ -355,18 +329,29 @@ class Poller:
             last_sessions=last_sessions(book, settings.tags),
             ended_sessions=ended_sessions(book, settings.tags),
             energy=self._fresh(ENERGY),
-            ere_estimate=self._fresh_content(SESSIONS.name),
+            ere_estimate=self._fresh(SESSIONS),
             ere_position=self._fresh(ERE_POSITION),
         )
 
-    def _fresh(self, endpoint: Endpoint[Content]) -> Content | None:
+    def _fresh(self, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN401 -- of the endpoint's task
         """Return the content of the last API response, if it may still be served as live."""
-        content: Content | None = self._fresh_content(endpoint.name)
-        return content
+        state = self._endpoints.get(endpoint.name)
+        return state.task.content if state and self._clock.monotonic() < state.expires_mono_s else None
 
-    def _fresh_content(self, name: str) -> Any:  # noqa: ANN401 -- of the endpoint's task
-        state = self._endpoints.get(name)
-        return state.task.content if state and state.fresh(self._clock.monotonic()) else None
+
+def _held(
+    book: Book, health: tuple[EndpointHealth, ...], durable: Book, durable_health: tuple[EndpointHealth, ...]
+) -> tuple[Book, tuple[EndpointHealth, ...]]:
+    """Return both with counters that stand still while the book is not on disk: a crash would make them fall."""
+    return (
+        msgspec.structs.replace(book, chargers=durable.chargers, vehicles=durable.vehicles, marks=durable.marks),
+        tuple(
+            msgspec.structs.replace(
+                now, requests=then.requests, malformed=then.malformed, malformed_fields=then.malformed_fields
+            )
+            for now, then in zip(health, durable_health, strict=True)
+        ),
+    )
 
 
 class RequestSlots:

@@ -1,8 +1,8 @@
 """Refresh of an endpoint: its request, and its API response in the ledger and in memory.
 
-A task for an endpoint that has one record is a ``RecordTask``, one for pages a ``PagesTask``. Both
-have the same methods: at the start ``restore``; at each refresh ``begin`` writes down that a request goes out,
-``fetch`` sends it, ``record`` writes the API response down, and ``keep`` takes it into memory once it is durable.
+A task for an endpoint that has one record is a ``RecordTask``, one for pages a ``PagesTask``. Both have the same
+methods: at the start ``restore``; at each refresh ``page`` chooses what to ask for, ``fetch`` asks once that is
+written down, ``record`` writes the API response down, and ``keep`` takes it into memory once it is durable.
 
 To add an endpoint, add its task to ``account_tasks``, and its content to the poller's snapshot.
 """
@@ -11,38 +11,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
-from joulo_exporter.ledger import PAGE_SIZE, PageRequest, Walk, next_page
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, PageRequest, Walk, next_page
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.ere import ErePosition, ErePrice
 from joulo_exporter.models.session import EreEstimate
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from joulo_exporter.api.client import Endpoint, JouloClient
-    from joulo_exporter.ledger import AccountLedger, Outcome
+    from joulo_exporter.ledger import Outcome, Pause
     from joulo_exporter.models.session import SessionPage
     from joulo_exporter.models.wire import ApiResponse
     from joulo_exporter.poller.endpoint import PollSettings
-    from joulo_exporter.schedule import Pause
-
-Params = ParamSpec("Params")
-Result = TypeVar("Result")
-
-
-class Offload(Protocol):
-    """Runs what blocks, such as a transaction, outside of the event loop."""
-
-    def __call__(
-        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
-    ) -> Awaitable[Result]:
-        """Return the result of ``work(*args, **kwargs)``, or raise its error."""
 
 
 class RecordTask:
@@ -82,9 +69,8 @@ class RecordTask:
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, _: PollSettings) -> None:
-        """Write down that a request goes out now."""
-        await offload(ledger.begin_request, self.name, pause)
+    def page(self, now_seconds: float, settings: PollSettings) -> None:
+        """Choose no page: there is one record."""
 
     async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
         """Ask for the record."""
@@ -106,7 +92,7 @@ class PagesTask:
         """Progress of reading the history."""
         self.content: EreEstimate | None = None
         """Of the last API response; the sessions themselves are in the ledger."""
-        self._request = PageRequest(self.walk)
+        self._page = PageRequest(self.walk)
 
     def restore(self, body: bytes | None, walk: Walk) -> None:
         """Go on where the walk stopped, and take up the last estimate."""
@@ -121,25 +107,24 @@ class PagesTask:
         """Return the pause between two pages while there are pages to read, else the configured interval."""
         return settings.intervals[self.name] if self.walk.offset is None else settings.page_interval_s
 
-    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:
-        """Choose the page, and write down that it is asked for now."""
-        request = next_page(
+    def page(self, now_seconds: float, settings: PollSettings) -> PageRequest:
+        """Choose the page to ask for now."""
+        self._page = next_page(
             self.walk,
-            pause.requested_at_seconds,
+            now_seconds,
             interval_s=settings.intervals[self.name],
             resync_interval_s=settings.resync_interval_s,
         )
-        await offload(ledger.begin_request, self.name, pause, request)
-        self.walk, self._request = request.walk, request
+        return self._page
 
     async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
-        """Ask for the page."""
-        query = {"limit": str(PAGE_SIZE), "offset": str(self._request.offset)}
-        return await client.fetch(SESSIONS, query)
+        """Ask for the page that was chosen, and is written down."""
+        self.walk = self._page.walk
+        return await client.fetch(SESSIONS, {"limit": str(PAGE_SIZE), "offset": str(self._page.offset)})
 
     def record(self, ledger: AccountLedger, response: ApiResponse[SessionPage], pause: Pause) -> Outcome:
         """Write the page down."""
-        return ledger.record_page(response, pause, self._request)
+        return ledger.record_page(response, pause, self._page)
 
     def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
         """Go on from the walk after the page, and serve its estimate from now on."""
@@ -163,15 +148,12 @@ def account_tasks(collectors: frozenset[str]) -> list[Task]:
 
     In order when several are due: a charger's slug comes before a nickname.
     """
-    chargers = replace(
-        CHARGERS, parse=partial(parse_chargers, memory={})
-    )  # one that is as before is not read again
+    # With a memory of its own: a charger that is as before is not read again.
+    chargers = replace(CHARGERS, parse=partial(parse_chargers, memory={}))
     return [
-        RecordTask(
-            chargers, tuple[Charger, ...], lambda ledger, response, pause: ledger.record_chargers(response, pause)
-        ),
+        RecordTask(chargers, tuple[Charger, ...], AccountLedger.record_chargers),
         PagesTask(),
-        RecordTask(ENERGY, Energy, lambda ledger, response, pause: ledger.record_energy(response, pause)),
+        RecordTask(ENERGY, Energy, AccountLedger.record_energy),
         *([_shown_as_it_is(ERE_POSITION, ErePosition)] if ERE_POSITION.name in collectors else ()),
     ]
 
@@ -182,9 +164,5 @@ def public_tasks() -> list[Task]:
 
 
 def _shown_as_it_is(endpoint: Endpoint[Any], kept: type[Any]) -> RecordTask:
-    return RecordTask(
-        endpoint,
-        kept,
-        lambda ledger, response, pause: ledger.record_response(response, pause, endpoint.name),
-        optional=True,
-    )
+    record = partial(AccountLedger.record_response, endpoint=endpoint.name)
+    return RecordTask(endpoint, kept, record, optional=True)

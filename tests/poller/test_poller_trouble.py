@@ -41,8 +41,9 @@ async def test_a_ledger_that_cannot_note_the_outcome_ends_nothing(monkeypatch, t
         await rig.start()
         if method == "record_failure":
             rig.api.answers["chargers"] = OUTAGE
+        task = rig.poller._endpoints["chargers"].task
         with monkeypatch.context() as broken:
-            broken.setattr(rig.ledger, method, fail)
+            broken.setattr(*((task, "record") if method == "record_chargers" else (rig.ledger, method)), fail)
             await rig.clock.advance(400)
             assert rig.value("joulo_charging", charger="oprit") == 0.0
             before = rig.counters()
