@@ -155,8 +155,8 @@ class Accounts:
         self._suspended_s = clock.suspended_s()
         self._former: dict[str, Handover] = {}
         self._in_thread = in_thread
-        self._looking = asyncio.Lock()
-        self._looks: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
+        self._until_look: asyncio.Future[None] | None = None
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -199,8 +199,8 @@ class Accounts:
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self._exposition.keep_only(plans_by_key)
-            if not self._looks:
-                self._looks.append(asyncio.create_task(self._watch_files(), name="token files"))
+            if self._watching is None:
+                self._watching = asyncio.create_task(self._watch_files(), name="token files")
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 settings = spread_settings(plan.settings, position, len(starting))
                 self._running[plan.key] = _Running(plan, self._poller(plan, settings, ledger))
@@ -219,9 +219,9 @@ class Accounts:
 
     async def close(self) -> None:
         """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
-        for look in self._looks:  # the first, because it starts a poller when a token has changed
-            look.cancel()
-        await asyncio.gather(*self._looks, return_exceptions=True)
+        if self._watching is not None:  # the first, because it starts a poller when a token has changed
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         for key in list(self._running):
             await self._stop(key, gently=False)
 
@@ -263,28 +263,30 @@ class Accounts:
         """Read the token file of an account now: the API has refused the token."""
         if key in self._running:
             self._running[key].file_seen = None
-        self._looks = [look for look in self._looks if not look.done()]
-        if len(self._looks) == 1:  # else a look is under way, or looking has ended
-            self._looks.append(asyncio.create_task(self._look()))
+        if self._until_look is not None:
+            self._until_look.cancel()
 
     async def _watch_files(self) -> None:
         while True:
-            await self._clock.sleep(LOOK_INTERVAL_S)
+            self._until_look = asyncio.ensure_future(self._clock.sleep(LOOK_INTERVAL_S))
+            try:
+                await asyncio.wait([self._until_look])
+            finally:
+                self._until_look.cancel()
             await self._look()
 
     async def _look(self) -> None:
         """Look at the token files of all accounts, with one call in a thread for all of them."""
-        async with self._looking:
-            for running, read in await self._in_thread(_read_changed, list(self._running.values())):
-                named = {"account": running.plan.key} if running.plan.key else {}
-                was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
-                if running.file_unreadable and not was_unreadable:
-                    event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
-                elif was_unreadable and not running.file_unreadable:
-                    event(_logger, "info", "the token can be read again", **named)
-                if isinstance(read, Secret) and read != running.plan.token:
-                    event(_logger, "info", "the token has changed and the new one is used", **named)
-                    await self._rotate(running, read)
+        for running, read in await self._in_thread(_read_changed, list(self._running.values())):
+            named = running.plan.settings.log_fields
+            was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
+            if running.file_unreadable and not was_unreadable:
+                event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
+            elif was_unreadable and not running.file_unreadable:
+                event(_logger, "info", "the token can be read again", **named)
+            if isinstance(read, Secret) and read != running.plan.token:
+                event(_logger, "info", "the token has changed and the new one is used", **named)
+                await self._rotate(running, read)
 
     async def _rotate(self, running: _Running, token: Secret) -> None:
         """Go on with a new token, and with the throttle of the one before it."""
