@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -120,41 +121,29 @@ class _Running:
         await asyncio.wait([self.task])
 
 
+@dataclass(eq=False)
 class Accounts:
-    """Runs one poller an account.
+    """Runs one poller an account."""
 
-    Args:
-        session: the connection pool.
-        database: the ledger's file.
-        exposition: takes the snapshots.
-        offload: runs the ledger's transactions.
-        clock: time and sleep.
-        request_slots: bounds how many ask at the same time; ``None`` for one after the other.
-        in_thread: runs the reads of token files, which may be slow, outside of the event loop.
-    """
+    session: aiohttp.ClientSession
+    """The connection pool."""
+    database: Database
+    exposition: Exposition
+    """Takes the snapshots."""
+    _: KW_ONLY
+    offload: Batches
+    """Runs the ledger's transactions."""
+    clock: SystemClock
+    request_slots: RequestSlots
+    """Bounds how many ask at the same time."""
+    in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread
+    """Runs the reads of token files, which may be slow, outside of the event loop."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        database: Database,
-        exposition: Exposition,
-        *,
-        offload: Batches,
-        clock: SystemClock,
-        request_slots: RequestSlots | None = None,
-        in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._exposition = exposition
-        self._offload = offload
-        self._clock = clock
-        self._request_slots = request_slots or RequestSlots(1)
+    def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
-        self._suspended_s = clock.suspended_s()
+        self._suspended_s = self.clock.suspended_s()
         self._former: dict[str, Handover] = {}
-        self._in_thread = in_thread
         self._watching: asyncio.Task[None] | None = None
         self._until_look: asyncio.Future[None] | None = None
 
@@ -166,7 +155,7 @@ class Accounts:
 
     def drop_stale(self) -> None:
         """After a suspension of the machine, before anything is served: its timers have not counted the time."""
-        suspended_s = self._clock.suspended_s()
+        suspended_s = self.clock.suspended_s()
         if suspended_s - self._suspended_s > 1:
             for running in self._running.values():
                 running.poller.drop_stale()
@@ -175,7 +164,7 @@ class Accounts:
     @property
     def ready(self) -> bool:
         """Return whether each endpoint of each account has been asked."""
-        snapshots = list(self._exposition.snapshots())
+        snapshots = list(self.exposition.snapshots())
         return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
 
     @property
@@ -198,7 +187,7 @@ class Accounts:
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
-            self._exposition.keep_only(plans_by_key)
+            self.exposition.keep_only(plans_by_key)
             if self._watching is None:
                 self._watching = asyncio.create_task(self._watch_files(), name="token files")
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
@@ -226,9 +215,9 @@ class Accounts:
             await self._stop(key, gently=False)
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
-        return await self._offload(
+        return await self.offload(
             AccountLedger,
-            self._database,
+            self.database,
             plan.key,
             configured_labels=plan.chargers,
             vehicles=plan.settings.tags.vehicles,
@@ -236,17 +225,17 @@ class Accounts:
         )
 
     def _client(self, plan: Plan) -> JouloClient:
-        return JouloClient(self._session, plan.api, token=plan.token, clock=self._clock.now)
+        return JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
 
     def _poller(self, plan: Plan, settings: PollSettings, ledger: AccountLedger) -> Poller:
         return Poller(
             self._client(plan),
             ledger,
             settings,
-            lambda snapshot: self._exposition.publish(plan.key, snapshot),
-            offload=self._offload,
-            clock=self._clock,
-            request_slots=self._request_slots,
+            lambda snapshot: self.exposition.publish(plan.key, snapshot),
+            offload=self.offload,
+            clock=self.clock,
+            request_slots=self.request_slots,
             former=self._former.get(plan.key),
             token_refused=lambda: self._read_now(plan.key),
         )
@@ -268,7 +257,7 @@ class Accounts:
 
     async def _watch_files(self) -> None:
         while True:
-            self._until_look = asyncio.ensure_future(self._clock.sleep(LOOK_INTERVAL_S))
+            self._until_look = asyncio.ensure_future(self.clock.sleep(LOOK_INTERVAL_S))
             try:
                 await asyncio.wait([self._until_look])
             finally:
@@ -277,7 +266,7 @@ class Accounts:
 
     async def _look(self) -> None:
         """Look at the token files of all accounts, with one call in a thread for all of them."""
-        for running, read in await self._in_thread(_read_changed, list(self._running.values())):
+        for running, read in await self.in_thread(_read_changed, list(self._running.values())):
             named = running.plan.settings.log_fields
             was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
             if running.file_unreadable and not was_unreadable:

@@ -21,6 +21,7 @@ from joulo_exporter.config.tokens import TokenSource
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
+from joulo_exporter.poller import RequestSlots
 
 URL = "http://127.0.0.1:9/api"
 BODIES = {
@@ -58,7 +59,13 @@ class House:
         self.exposition = Exposition(CollectorRegistry())
         self.database = Database(None)
         self.accounts = Accounts(
-            session, self.database, self.exposition, offload=inline, clock=self.clock, in_thread=inline
+            session,
+            self.database,
+            self.exposition,
+            offload=inline,
+            clock=self.clock,
+            request_slots=RequestSlots(1),
+            in_thread=inline,
         )
         for path, body in BODIES.items():
             answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path.partition("?")[0], body))

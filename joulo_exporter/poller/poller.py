@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -47,49 +48,33 @@ class Handover(msgspec.Struct, frozen=True):
     """Start of the process by the wall clock, as ``ClockJump`` has it; 0 for a process that begins."""
 
 
+@dataclass(eq=False)
 class Poller:
-    """Keeps one account up to date.
+    """Keeps one account up to date."""
 
-    Args:
-        client: asks the API.
-        ledger: the account's ledger.
-        settings: intervals and the like.
-        publish: takes each new snapshot.
-        offload: runs the ledger's transactions outside of the event loop.
-        clock: time and sleep.
-        request_slots: bounds how many accounts ask at the same time; ``None`` for an account that is alone.
-        former: state of the poller before this one, when this one takes over from it.
-        fraction: random numbers in [0, 1) for jitter.
-        token_refused: called each time when the API refuses the token.
-    """
+    client: JouloClient
+    ledger: AccountLedger
+    settings: PollSettings
+    publish: Callable[[Snapshot], None]
+    """Takes each new snapshot."""
+    _: KW_ONLY
+    offload: Batches
+    """Runs the ledger's transactions outside of the event loop."""
+    clock: SystemClock
+    request_slots: RequestSlots
+    """Bounds how many accounts ask at the same time."""
+    former: InitVar[Handover | None] = None
+    """State of the poller before this one, when this one takes over from it."""
+    fraction: Callable[[], float] = random.random
+    """Gives random numbers in [0, 1) for jitter."""
+    token_refused: Callable[[], None] = lambda: None
+    """Called each time when the API refuses the token."""
 
-    def __init__(  # noqa: PLR0913 -- everything that it touches is passed in
-        self,
-        client: JouloClient,
-        ledger: AccountLedger,
-        settings: PollSettings,
-        publish: Callable[[Snapshot], None],
-        *,
-        offload: Batches,
-        clock: SystemClock,
-        request_slots: RequestSlots | None = None,
-        former: Handover | None = None,
-        fraction: Callable[[], float] = random.random,
-        token_refused: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._client = client
-        self._ledger = ledger
-        self._settings = settings
-        self._publish = publish
-        self._offload = offload
-        self._clock = clock
-        self._request_slots = request_slots or RequestSlots(1)
-        self._fraction = fraction
-        self._token_refused = token_refused
+    def __post_init__(self, former: Handover | None) -> None:
         former = former or Handover()
-        tasks = public_tasks() if settings.public else account_tasks(settings.collectors)
+        tasks = public_tasks() if self.settings.public else account_tasks(self.settings.collectors)
         self._endpoints = {
-            task.name: EndpointState(task, settings, former.courses.get(task.name)) for task in tasks
+            task.name: EndpointState(task, self.settings, former.courses.get(task.name)) for task in tasks
         }
         self._noted_since_seconds = former.noted_since_seconds
         self._wall_ahead_s = 0.0
@@ -109,7 +94,7 @@ class Poller:
 
     def use_token_of(self, client: JouloClient) -> None:
         """Ask with another token while the loop does not run: the back-offs that the former one earned end."""
-        self._client = client
+        self.client = client
         for state in self._endpoints.values():
             state.forgive_refusal()
 
@@ -123,7 +108,7 @@ class Poller:
             await self._follow_wall_clock()
             if not await self._refresh_due():
                 self._publish_snapshot()
-            await self._clock.sleep(self._idle_s())
+            await self.clock.sleep(self._idle_s())
 
     async def reread(self) -> None:
         """Publish the ledger's knowledge as it is now, when the ledger has left the disk or returned to it."""
@@ -133,7 +118,7 @@ class Poller:
 
     async def _refresh_due(self) -> bool:
         """Refresh the endpoints that are due; return whether there were any. No list of them outlives the call."""
-        mono_s = self._clock.monotonic()
+        mono_s = self.clock.monotonic()
         due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
         for state in due:
             async with self.refreshing:
@@ -144,13 +129,13 @@ class Poller:
 
     async def _follow_wall_clock(self) -> None:
         """Move all that was noted since the start by a wall clock that was wrong, and has been set right."""
-        now_seconds = self._clock.now()
-        wall_ahead_s = now_seconds - self._clock.monotonic()
+        now_seconds = self.clock.now()
+        wall_ahead_s = now_seconds - self.clock.monotonic()
         jump_s = wall_ahead_s - self._wall_ahead_s
         if abs(jump_s) >= _LEAST_JUMP_S:
             jump = ClockJump(self._noted_since_seconds, now_seconds - jump_s, jump_s)
             try:
-                walk = await self._offload(self._ledger.move_moments, jump)
+                walk = await self.offload(self.ledger.move_moments, jump)
             except Exception as error:  # noqa: BLE001 -- the next time, then
                 self._log_ledger_failure(error)
                 return
@@ -168,7 +153,7 @@ class Poller:
 
     def _idle_s(self) -> float:
         """Return the time until an endpoint is due, or an API response becomes too old to be shown."""
-        mono_s = self._clock.monotonic()
+        mono_s = self.clock.monotonic()
         states = self._endpoints.values()
         moments = [state.due_mono_s for state in states]
         moments += [state.expires_mono_s for state in states if state.expires_mono_s > mono_s]
@@ -178,12 +163,12 @@ class Poller:
         """Take up the ledger's knowledge; while it cannot be read, wait: the throttle is in it."""
         while True:
             try:
-                records, walk = await self._offload(self._ledger.load)
+                records, walk = await self.offload(self.ledger.load)
                 break
             except Exception as error:  # noqa: BLE001 -- asking without the throttle is no way out
                 self._log_ledger_failure(error)
-                await self._clock.sleep(self._settings.intervals[CHARGERS.name])
-        now_seconds, mono_s = self._clock.now(), self._clock.monotonic()
+                await self.clock.sleep(self.settings.intervals[CHARGERS.name])
+        now_seconds, mono_s = self.clock.now(), self.clock.monotonic()
         self._wall_ahead_s = now_seconds - mono_s
         self._noted_since_seconds = self._noted_since_seconds or now_seconds
         for name, state in self._endpoints.items():
@@ -202,7 +187,7 @@ class Poller:
             except ApiError as error:
                 await self._record_failure(state, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the refreshes of the account
-            state.failed_internally(error, self._fraction(), self._clock.monotonic())
+            state.failed_internally(error, self.fraction(), self.clock.monotonic())
             await self._read_book()
 
     async def _ask(self, state: EndpointState) -> None:
@@ -210,22 +195,22 @@ class Poller:
         task = state.task
         timed_out = any(endpoint.timed_out for endpoint in self._endpoints.values())
         # Before the request is written down: it must go out at once then.
-        async with self._request_slots.acquire(timed_out=timed_out):
-            pause = state.provisional_pause(self._clock.now())
-            page = task.page(pause.requested_at_seconds, self._settings)
-            await self._offload(self._ledger.begin_request, task.name, pause, page)
+        async with self.request_slots.acquire(timed_out=timed_out):
+            pause = state.provisional_pause(self.clock.now())
+            page = task.page(pause.requested_at_seconds, self.settings)
+            await self.offload(self.ledger.begin_request, task.name, pause, page)
             # The ledger may have taken its time, and the pause counts from the request.
-            state.requested(now_seconds=self._clock.now(), mono_s=self._clock.monotonic())
+            state.requested(now_seconds=self.clock.now(), mono_s=self.clock.monotonic())
             try:
-                response = await task.fetch(self._client)
+                response = await task.fetch(self.client)
             finally:
-                state.observe_duration(self._clock.monotonic())
+                state.observe_duration(self.clock.monotonic())
         pause = state.recorded_pause(failures=0)
         outcome = await self._write(
-            task.record, self._ledger, response, pause, name_unlinked=task.name == CHARGERS.name
+            task.record, self.ledger, response, pause, name_unlinked=task.name == CHARGERS.name
         )
         task.keep(response, outcome)
-        state.succeeded(response, self._fraction(), self._clock.monotonic())
+        state.succeeded(response, self.fraction(), self.clock.monotonic())
         if outcome.session_ended:
             self._endpoints[SESSIONS.name].bring_forward()
         if outcome.missing:
@@ -237,15 +222,15 @@ class Poller:
         if outcome.walk is not None and outcome.walk.doubtful:
             message = "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
         level: Level = "warn" if outcome.missing > FEW_MISSING else "info"
-        event(_logger, level, message, **self._settings.log_fields, sessions=outcome.missing)
+        event(_logger, level, message, **self.settings.log_fields, sessions=outcome.missing)
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
-        state.failed(error, self._fraction(), self._clock.monotonic())
+        state.failed(error, self.fraction(), self.clock.monotonic())
         if isinstance(error, ApiAuthenticationError):
-            self._token_refused()
+            self.token_refused()
         pause = state.recorded_pause(failures=state.course.pause.failures)
         try:
-            await self._write(self._ledger.record_failure, state.task.name, error, pause)
+            await self._write(self.ledger.record_failure, state.task.name, error, pause)
         except LedgerError as ledger_error:  # the pause that the API asked for holds all the same, in memory
             self._log_ledger_failure(ledger_error)
         else:  # only what is written down is counted: a counter must not fall with a restart
@@ -269,24 +254,24 @@ class Poller:
         chargers = self._endpoints.get(CHARGERS.name)
         if chargers is not None and (chargers.succeeded_at_seconds is not None or chargers.refused):
             name_unlinked = True
-        result, book = await self._offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
+        result, book = await self.offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
         if isinstance(book, Exception):
             self._log_ledger_failure(book)
         elif book is not None:
             self._book = book
             if self._ledger_log.failures:
-                self._ledger_log.succeeded(self._clock.monotonic())
-                event(_logger, "info", "the ledger works again", **self._settings.log_fields)
+                self._ledger_log.succeeded(self.clock.monotonic())
+                event(_logger, "info", "the ledger works again", **self.settings.log_fields)
         return result
 
     def _write_and_read(
         self, write: Callable[..., Result], args: tuple[object, ...], *, name_unlinked: bool
     ) -> tuple[Result, Book | Exception | None]:
         result = write(*args)
-        if self._settings.public:
+        if self.settings.public:
             return result, None
         try:
-            return result, self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
+            return result, self.ledger.book(name_unlinked=name_unlinked, now_seconds=self.clock.now())
         except Exception as error:  # noqa: BLE001 -- logged by _write
             return result, error
 
@@ -299,20 +284,20 @@ class Poller:
 
     def _log_ledger_failure(self, error: Exception) -> None:
         reason = error.reason if isinstance(error, LedgerError) else "internal"
-        if self._ledger_log.failed(reason, self._clock.monotonic()) is not None:
-            event(_logger, "error", "cannot use the ledger", **self._settings.log_fields, err=error)
+        if self._ledger_log.failed(reason, self.clock.monotonic()) is not None:
+            event(_logger, "error", "cannot use the ledger", **self.settings.log_fields, err=error)
 
     # The snapshot ---------------------------------------------------------------------------------
 
     def _publish_snapshot(self) -> None:
         try:
-            self._publish(self._snapshot())
+            self.publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
             message = "internal error; the former values are served"
-            event(_logger, "error", message, **self._settings.log_fields, err=error)
+            event(_logger, "error", message, **self.settings.log_fields, err=error)
 
     def _snapshot(self) -> Snapshot:
-        settings, book = self._settings, self._book
+        settings, book = self.settings, self._book
         health = tuple(state.health() for state in self._endpoints.values())
         if book is None:
             return Snapshot(settings.account, health, ere_price=self._fresh(ERE_PRICE), public=settings.public)
@@ -336,7 +321,7 @@ class Poller:
     def _fresh(self, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN401 -- of the endpoint's task
         """Return the content of the last API response, if it may still be served as live."""
         state = self._endpoints.get(endpoint.name)
-        return state.task.content if state and self._clock.monotonic() < state.expires_mono_s else None
+        return state.task.content if state and self.clock.monotonic() < state.expires_mono_s else None
 
 
 def _held(

@@ -17,7 +17,7 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.wire import Plausibility
-from joulo_exporter.poller import Poller, PollSettings
+from joulo_exporter.poller import Poller, PollSettings, RequestSlots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,8 @@ class Rig:
         """Start a poller, and let it do what it does at once."""
         self.poller = Poller(
             self.api, self.ledger, self.settings, self.publish,
-            offload=self.offload, clock=self.clock, fraction=lambda: self.fraction, **former,
+            offload=self.offload, clock=self.clock, request_slots=RequestSlots(1),
+            fraction=lambda: self.fraction, **former,
         )  # fmt: skip
         self.task = asyncio.create_task(self.poller.run())
         await self.clock.settle()
