@@ -10,6 +10,7 @@ import logging
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -143,41 +144,39 @@ class Course(msgspec.Struct):
     unknown_fields: set[str] = msgspec.field(default_factory=set)
 
 
+@dataclass(eq=False)
 class EndpointState:
     """One endpoint: when it is due, how it went, and for how long its API response is fresh.
 
     Moments on the monotonic clock end in ``_mono_s``: only they decide, so that a jump of the wall clock
     neither brings a request forward nor keeps an old value alive.
-
-    Args:
-        task: the refresh of the endpoint.
-        settings: of the account.
-        course: as the poller before this one has left it.
     """
 
-    def __init__(self, task: Task, settings: PollSettings, course: Course | None = None) -> None:
-        self.task = task
-        self.course = course or Course()
+    task: Task
+    settings: PollSettings
+    course: Course = field(default_factory=Course)
+    """As the poller before this one has left it."""
+
+    def __post_init__(self) -> None:
         self.due_mono_s = 0.0
         self.requested_at_seconds = 0.0
         """The last request of this process, by the wall clock."""
         self.succeeded_at_seconds: float | None = None
         self.requests: Counter[str] = Counter()
-        self._settings = settings
-        self._interval_s = settings.intervals[task.name]
+        self._interval_s = self.settings.intervals[self.task.name]
         self._expected_mono_s = -math.inf  # when the refresh after the last success should come
         self._up: bool | None = None
         self._error: str | None = None
         self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
         self._malformed = 0
         self._malformed_fields: Counter[str] = Counter()
-        self._log_fields = settings.log_fields | {"endpoint": task.name}
+        self._log_fields = self.settings.log_fields | {"endpoint": self.task.name}
         self._failure_log = FailureLog()
         self._malformed_logged: set[str] = set()
 
     def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
         """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
-        course, settings = self.course, self._settings
+        course, settings = self.course, self.settings
         if record is not None:
             self._up, self._error, self._malformed = record.up, record.error, record.malformed
             self._malformed_fields.update(dict(record.malformed_fields))
@@ -210,7 +209,7 @@ class EndpointState:
 
     def provisional_pause(self, now_seconds: float) -> Pause:
         """Return the pause of a request that goes out now, which holds if its outcome is never noted."""
-        return Pause(now_seconds, self.task.interval_s(self._settings), self.course.pause.failures)
+        return Pause(now_seconds, self.task.interval_s(self.settings), self.course.pause.failures)
 
     def requested(self, *, now_seconds: float, mono_s: float) -> None:
         """Note that a request goes out now."""
@@ -240,7 +239,7 @@ class EndpointState:
         self._malformed_fields.update(fault.field for fault in response.malformed_fields)
         self.succeeded_at_seconds, self.course.succeeded_mono_s = self.requested_at_seconds, requested_mono_s
         # A page may have begun or ended a walk through the history, which changes the interval.
-        length_s = self.task.interval_s(self._settings) * (1 + JITTER_SHARE * fraction)
+        length_s = self.task.interval_s(self.settings) * (1 + JITTER_SHARE * fraction)
         self._wait_for(Pause(requested_mono_s, length_s))
         self._expected_mono_s = self.due_mono_s
         if self._failure_log.failures:
@@ -293,7 +292,7 @@ class EndpointState:
         """Ask as soon as the interval allows: without the jitter, but not in the middle of a back-off."""
         pause = self.course.pause
         if pause.failures == 0 and pause is not _NEVER:
-            allowed_mono_s = pause.requested_at_seconds + self.task.interval_s(self._settings)
+            allowed_mono_s = pause.requested_at_seconds + self.task.interval_s(self.settings)
             self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
 
     def forgive_refusal(self) -> None:
@@ -318,7 +317,7 @@ class EndpointState:
     @property
     def expires_mono_s(self) -> float:
         """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
-        return self._expected_mono_s + self._settings.stale_after_s
+        return self._expected_mono_s + self.settings.stale_after_s
 
     def health(self) -> EndpointHealth:
         """Return the state as a snapshot shows it."""

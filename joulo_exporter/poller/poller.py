@@ -74,7 +74,8 @@ class Poller:
         former = former or Handover()
         tasks = public_tasks() if self.settings.public else account_tasks(self.settings.collectors)
         self._endpoints = {
-            task.name: EndpointState(task, self.settings, former.courses.get(task.name)) for task in tasks
+            task.name: EndpointState(task, self.settings, former.courses.get(task.name, Course()))
+            for task in tasks
         }
         self._noted_since_seconds = former.noted_since_seconds
         self._wall_ahead_s = 0.0

@@ -9,7 +9,7 @@ To add an endpoint, add its task to ``account_tasks``, and its content to the po
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,35 +32,29 @@ if TYPE_CHECKING:
     from joulo_exporter.poller.endpoint import PollSettings
 
 
+@dataclass(eq=False)
 class RecordTask:
-    """Refreshes an endpoint that has one record, which stays until the next one.
+    """Refreshes an endpoint that has one record, which stays until the next one."""
 
-    Args:
-        endpoint: what to ask for.
-        kept: type of the record, as the ledger keeps it.
-        record: writes the API response down; of the ledger, the response, and the pause since its request.
-        optional: whether the API may well not have the endpoint, or not for this token.
-    """
+    endpoint: Endpoint[Any]
+    """What to ask for."""
+    kept: type[Any]
+    """Type of the record, as the ledger keeps it."""
+    record: Callable[[AccountLedger, ApiResponse[Any], Pause], Outcome]
+    """Writes the API response down; takes the ledger, the response, and the pause since its request."""
+    optional: bool = False
+    """Whether the API may well not have the endpoint, or not for this token."""
+    content: Any = None
+    """Of the last API response; ``None`` before the first one."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint[Any],
-        kept: type[Any],
-        record: Callable[[AccountLedger, ApiResponse[Any], Pause], Outcome],
-        *,
-        optional: bool = False,
-    ) -> None:
-        self.name = endpoint.name
-        self.optional = optional
-        self.content: Any = None
-        """Of the last API response; ``None`` before the first one."""
-        self.record = record
-        self._endpoint = endpoint
-        self._kept = kept
+    @property
+    def name(self) -> str:
+        """Return the name of the endpoint."""
+        return self.endpoint.name
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Take up the last API response."""
-        self.content = _restored(body, self._kept)
+        self.content = _restored(body, self.kept)
 
     def follow(self, walk: Walk) -> None:
         """Follow a jump of the wall clock: nothing here is a moment."""
@@ -74,7 +68,7 @@ class RecordTask:
 
     async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
         """Ask for the record."""
-        return await client.fetch(self._endpoint)
+        return await client.fetch(self.endpoint)
 
     def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
         """Serve the API response from now on."""
