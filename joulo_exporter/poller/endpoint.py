@@ -172,7 +172,7 @@ class EndpointState:
         self._malformed_fields: Counter[str] = Counter()
         self._log_fields = self.settings.log_fields | {"endpoint": self.task.name}
         self._failure_log = FailureLog()
-        self._malformed_logged: set[str] = set()
+        self._faults_logged: set[str] = set()
 
     def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
         """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
@@ -244,8 +244,7 @@ class EndpointState:
         self._expected_mono_s = self.due_mono_s
         if self._failure_log.failures:
             self._log("info", "refresh works again", self._failure_log.succeeded(mono_s))
-        self._log_malformed(response)
-        self._log_unknown(response.unknown_fields)
+        self._log_faults(response)
 
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
@@ -343,26 +342,21 @@ class EndpointState:
             event(_logger, level, message, **self._log_fields, reason=notice.reason, failures=notice.failures,
                   lasted_s=round(notice.lasted_s), **fields)  # fmt: skip
 
-    def _log_malformed(self, response: ApiResponse[object]) -> None:
-        """Log each kind of malformed record or field once: not at every refresh, nor at every place."""
-        records = {line.partition(": ")[2]: line for line in response.malformed}
-        if news := self._not_logged(records):
-            event(_logger, "warn", "records left out that cannot be read", **self._log_fields,
-                  records=len(response.malformed), err=news[0])  # fmt: skip
-        unusable = "a field cannot be used, and is treated as not given"
-        for text in self._not_logged({str(fault): str(fault) for fault in response.malformed_fields}):
-            event(_logger, "warn", unusable, **self._log_fields, err=text)
-
-    def _not_logged(self, kinds: Mapping[str, str]) -> list[str]:
-        """Return the texts of kinds that were not logged yet; kinds are few: no value of a response is in them."""
-        news = [text for kind, text in kinds.items() if kind not in self._malformed_logged]
-        self._malformed_logged |= kinds.keys()
-        return news
-
-    def _log_unknown(self, paths: frozenset[str]) -> None:
+    def _log_faults(self, response: ApiResponse[object]) -> None:
+        """Log each kind of fault once: not at every refresh, nor at every place; no value is in a kind."""
+        for line in response.malformed:
+            self._log_once(line.partition(": ")[2], "records left out that cannot be read",
+                           records=len(response.malformed), err=line)  # fmt: skip
+        for fault in response.malformed_fields:
+            self._log_once(str(fault), "a field cannot be used, and is treated as not given", err=str(fault))
         known = self.course.unknown_fields
-        for path in paths - known:
+        for path in response.unknown_fields - known:
             if len(known) < _MOST_UNKNOWN:
                 known.add(path)
                 event(_logger, "debug", "a field that this version does not know", **self._log_fields,
                       field=path[:_LONGEST_UNKNOWN])  # fmt: skip
+
+    def _log_once(self, kind: str, message: str, **fields: object) -> None:
+        if kind not in self._faults_logged:
+            self._faults_logged.add(kind)
+            event(_logger, "warn", message, **self._log_fields, **fields)
