@@ -6,7 +6,7 @@ import itertools
 import logging
 
 import pytest
-from support.poller_rig import ENERGY_S, Rig, charger
+from support.poller_rig import ENERGY_S, Rig, at_work, charger
 
 from joulo_exporter.errors import ApiServerError, LedgerError
 
@@ -24,8 +24,7 @@ failing = raising(LedgerError("disk full"))
 
 
 async def test_without_a_recorded_throttle_nothing_is_asked(monkeypatch):
-    async with Rig() as rig:
-        await rig.start()
+    async with at_work() as rig:
         asked = len(rig.api.requests)
         with monkeypatch.context() as broken:
             broken.setattr(rig.ledger, "begin_request", failing)
@@ -40,8 +39,7 @@ async def test_without_a_recorded_throttle_nothing_is_asked(monkeypatch):
 @pytest.mark.parametrize("method", ["record_chargers", "book", "record_failure"])
 @pytest.mark.parametrize("error", [LedgerError("disk full"), ZeroDivisionError()])
 async def test_a_ledger_that_cannot_note_the_outcome_ends_nothing(monkeypatch, tmp_path, method, error):
-    async with Rig(tmp_path) as rig:
-        await rig.start()
+    async with at_work(tmp_path) as rig:
         if method == "record_failure":
             rig.api.answers["chargers"] = OUTAGE
         task = rig.poller._endpoints["chargers"].task
@@ -82,9 +80,7 @@ async def test_while_the_ledger_cannot_be_read_nothing_is_asked(error):
 
 
 async def test_an_internal_fault_ends_neither_the_loop_nor_the_other_endpoints(caplog):
-    async with Rig() as rig:
-        rig.api.answers["chargers"] = RuntimeError("bug")
-        await rig.start()
+    async with at_work(chargers=RuntimeError("bug")) as rig:
         assert rig.value("joulo_up", endpoint="chargers") == 0.0
         assert rig.value("joulo_up", endpoint="sessions") == 1.0
         assert [record.message for record in caplog.records] == ["internal error"]
@@ -94,8 +90,7 @@ async def test_an_internal_fault_ends_neither_the_loop_nor_the_other_endpoints(c
 
 
 async def test_a_response_that_memory_has_no_room_for_fails_only_that_refresh(caplog, monkeypatch):
-    async with Rig() as rig:
-        await rig.start()
+    async with at_work() as rig:
         with monkeypatch.context() as little:
             little.setattr("joulo_exporter.models.energy.read_object", raising(MemoryError()))
             await rig.clock.advance(ENERGY_S + 60)
@@ -154,8 +149,7 @@ async def test_a_malformed_record_or_field_is_logged_once_wherever_it_stands(cap
 
 async def test_a_ledger_in_trouble_is_logged_once_and_at_its_end(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    async with Rig() as rig:
-        await rig.start()
+    async with at_work() as rig:
         with monkeypatch.context() as broken:
             broken.setattr(rig.ledger, "book", failing)
             await rig.clock.advance(600)

@@ -20,7 +20,7 @@ from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 CHARGERS_S, SESSIONS_S, ENERGY_S, PAGE_S = 60.0, 600.0, 3600.0, 10.0
@@ -197,6 +197,18 @@ class Rig:
             for key, value in self.series().items()
             if (key[0].endswith("_total") or key[0] == "joulo_total_kwh") and not math.isnan(value)
         }
+
+
+@contextlib.asynccontextmanager
+async def at_work(folder: Path | None = None, **given) -> AsyncIterator[Rig]:
+    """Give an account whose poller has started, with API responses by endpoint, and settings."""
+    answers = {
+        name: given.pop(name) for name in ("chargers", "sessions", "energy", "ere_position") if name in given
+    }
+    async with Rig(folder, **given) as rig:
+        rig.api.answers |= answers
+        await rig.start()
+        yield rig
 
 
 def charger(session: dict | None = None, **fields) -> dict:
