@@ -37,7 +37,7 @@ class RecordTask:
     """Refreshes an endpoint that has one record, which stays until the next one."""
 
     endpoint: Endpoint[Any]
-    """What to ask for."""
+    """Path and name of the endpoint, and how its API responses are read."""
     kept: type[Any]
     """Type of the record, as the ledger keeps it."""
     record: Callable[[AccountLedger, ApiResponse[Any], Pause], Outcome]

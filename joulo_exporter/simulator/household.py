@@ -140,23 +140,21 @@ class Household:
 
 def _energy_of(sessions: Iterable[Session]) -> Energy:
     """Return totals and months, newest month first; a session belongs to the month in which it started."""
-    total: Counter[str] = Counter()
     months: defaultdict[str, Counter[str]] = defaultdict(Counter)
     days: dict[int, str] = {}
     for session in sessions:
         day = int((session.started_at_seconds or 0.0) // DAY_S)
         if day not in days:
             days[day] = datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m")
-        kwh = session.kwh_hundredths or 0
-        for sums in (total, months[days[day]]):
-            sums["kwh_all_hundredths"] += kwh
-            sums["sessions_all"] += 1
-            if session.counts_for_ere:
-                sums["kwh_hundredths"] += kwh
-                sums["sessions"] += 1
-                sums["credits_hundredths"] += session.credits_hundredths or 0
+        kwh, sums = session.kwh_hundredths or 0, months[days[day]]
+        sums["kwh_all_hundredths"] += kwh
+        sums["sessions_all"] += 1
+        if session.counts_for_ere:
+            sums["kwh_hundredths"] += kwh
+            sums["sessions"] += 1
+            sums["credits_hundredths"] += session.credits_hundredths or 0
     by_month = tuple(
         Month(month=month, **{name: sums[name] for name in _SUMS})
         for month, sums in sorted(months.items(), reverse=True)
     )
-    return Energy(**{name: total[name] for name in _SUMS}, months=by_month)
+    return Energy(**{name: sum(sums[name] for sums in months.values()) for name in _SUMS}, months=by_month)
