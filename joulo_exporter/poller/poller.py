@@ -85,7 +85,7 @@ class Poller:
         self._durable: tuple[Book, tuple[EndpointHealth, ...]] | None = None
         """The book that was on disk last, and the health that was published along with it."""
         self.refreshing = asyncio.Lock()
-        """Held during a refresh: its holder can cancel the loop and lose nothing."""
+        """Held during a refresh, or a jump of the wall clock: its holder can cancel the loop and lose nothing."""
         self.restored = asyncio.Event()
         """Set once the ledger's knowledge has been published."""
 
@@ -106,7 +106,8 @@ class Poller:
             self._publish_snapshot()
             self.restored.set()
         while True:
-            await self._follow_wall_clock()
+            async with self.refreshing:
+                await self._follow_wall_clock()
             if not await self._refresh_due():
                 self._publish_snapshot()
             await self.clock.sleep(self._idle_s())
