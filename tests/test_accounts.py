@@ -289,6 +289,27 @@ async def test_a_refused_token_is_read_again_at_once(house, monkeypatch):
     assert house.moments("second")[0] == pytest.approx(refused_at + 60.0)
 
 
+async def test_a_token_that_rotates_while_the_ledger_is_read_counts_nothing_twice(house):
+    await house.start()
+    await house.clock.advance(130)
+    before = house.values("joulo_api_requests_total", "chargers")
+    await house.follow(())
+    offload, hold = house.accounts.offload, asyncio.Event()
+
+    async def slow(work, *args, **kwargs):
+        if work.__name__ == "_write_and_read":
+            await hold.wait()
+        return await offload(work, *args, **kwargs)
+
+    house.accounts.offload = slow
+    await house.start()
+    house.rotate()
+    await house.clock.advance(20)
+    hold.set()
+    await house.clock.settle()
+    assert house.values("joulo_api_requests_total", "chargers") == before == {"home": 3.0}
+
+
 async def test_a_token_that_comes_late_ends_the_back_off(house):
     house.valid = "second"
     await house.start()

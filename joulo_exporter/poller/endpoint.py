@@ -179,8 +179,8 @@ class EndpointState:
         course, settings = self.course, self.settings
         if record is not None:
             self._up, self._error, self._malformed = record.up, record.error, record.malformed
-            self._malformed_fields.update(dict(record.malformed_fields))
-            self.requests.update(dict(record.requests))
+            self._malformed_fields = Counter(dict(record.malformed_fields))
+            self.requests = Counter(dict(record.requests))
             self.succeeded_at_seconds = record.succeeded_at_seconds
             offset_s = mono_s - now_seconds
             if record.pause is not None and _REFUSAL.match(record.error or ""):
