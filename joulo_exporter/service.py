@@ -112,11 +112,9 @@ class Service:
 
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
-        proxy = [self._config.api.proxy_url] if self._config.api.proxy_url else []
-        rotated = list(self._accounts.secrets) if self._accounts is not None else []
-        return list(
-            dict.fromkeys([*(plan.token for plan in self._plans if plan.token is not None), *rotated, *proxy])
-        )
+        known = [self._config.api.proxy_url, *(plan.token for plan in self._plans)]
+        known += self._accounts.secrets if self._accounts is not None else ()
+        return list(dict.fromkeys(secret for secret in known if secret is not None))
 
     async def run(self, started: Callable[[list[str]], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -132,7 +130,9 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             asyncio.get_running_loop().set_exception_handler(functools.partial(_log_exception, FailureLog()))
             stack.enter_context(self._signals())
-            await stack.enter_async_context(watchdog(self._notifier, self._healthy))
+            await stack.enter_async_context(
+                watchdog(self._notifier, lambda: self._accounts is None or self._accounts.alive)
+            )
             async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
                 await self._start(stack, started)
                 self._notifier.ready(self._status())
@@ -270,9 +270,6 @@ class Service:
         """Return the line that ``systemctl status`` shows."""
         accounts = sum(plan.token is not None for plan in self._plans)
         return f"serving {accounts} {'account' if accounts == 1 else 'accounts'} on {', '.join(self._bound)}"
-
-    def _healthy(self) -> bool:
-        return self._accounts is None or self._accounts.alive
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

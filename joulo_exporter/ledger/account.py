@@ -9,7 +9,6 @@ import msgspec
 from joulo_exporter.ledger import chargers, history, meters, months
 from joulo_exporter.ledger.book import Limits, believe, drop_marks, raise_marks, read_book, settle
 from joulo_exporter.models.energy import Energy
-from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
     import sqlite3
@@ -54,6 +53,17 @@ class ClockJump(msgspec.Struct, frozen=True):
         """Return the moment by the wall clock as it is now."""
         noted_since = self.since_seconds <= moment_seconds <= self.until_seconds
         return moment_seconds + self.jump_s if noted_since else moment_seconds
+
+
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
+
+    requested_at_seconds: float
+    """Wall-clock time at which the request went out."""
+    length_s: float
+    """Seconds from then to the next request, at least."""
+    failures: int = 0
+    """Failures in a row, this request's included; 0 after a success."""
 
 
 class EndpointRecord(msgspec.Struct, frozen=True, gc=False):

@@ -14,10 +14,18 @@ import pytest
 from support.ledger_rig import LedgerRig, finished, full_disk, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, Totals, database, migrations, open_ledger
+from joulo_exporter.ledger import (
+    FILE_NAME,
+    AccountLedger,
+    Database,
+    Pause,
+    Totals,
+    database,
+    migrations,
+    open_ledger,
+)
 from joulo_exporter.ledger.database import put_aside
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.schedule import Pause
 
 NOBODY = 65534
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from joulo_exporter.ledger import AccountLedger, Database, PageRequest, next_page
+from joulo_exporter.ledger import AccountLedger, Database, PageRequest, Pause, next_page
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
