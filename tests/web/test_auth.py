@@ -14,7 +14,7 @@ from support.web import SERVICES as FILLED
 from support.web import always
 
 from joulo_exporter.web import Gate, Protection, RateLimit, auth, make_application
-from joulo_exporter.web.auth import REMEMBERED, Passwords, TooManyComparisonsError, credentials
+from joulo_exporter.web.auth import Passwords, TooManyComparisonsError, credentials
 
 OTHER = HASH.replace("$04$", "$05$")
 
@@ -91,21 +91,6 @@ async def test_a_correct_answer_is_remembered_and_a_wrong_one_is_not():
     assert len(compare.asked) == 6
 
 
-async def test_the_memory_is_bounded_and_forgets_what_was_not_used_longest():
-    compare = Compared()
-    users = {f"user{number}": HASH for number in range(REMEMBERED + 1)}
-    passwords = Passwords(users, compare)
-    for user in list(users)[:-1]:
-        await passwords.accept(user.encode(), b"right")
-    await passwords.accept(b"user0", b"right")
-    await passwords.accept(f"user{REMEMBERED}".encode(), b"right")
-    compare.asked.clear()
-    await passwords.accept(b"user0", b"right")
-    assert compare.asked == []
-    await passwords.accept(b"user1", b"right")
-    assert len(compare.asked) == 1
-
-
 async def test_no_password_is_kept():
     secret = b"a very secret password"
     passwords = Passwords({"a": HASH}, Compared(secret))
@@ -114,8 +99,6 @@ async def test_no_password_is_kept():
     kept = repr({name: value for name, value in vars(passwords).items() if name != "_compare"})
     assert secret.decode() not in kept
     assert secret.hex() not in kept
-    (digest,) = passwords._remembered
-    assert len(digest) == 32
 
 
 async def test_comparisons_run_one_at_a_time_and_off_the_event_loop():
@@ -272,13 +255,6 @@ async def test_changed_users_hold_from_the_next_request_on(connect):
     assert await status(client, authorization=RIGHT) == 401
     gate.follow(Protection())
     assert await status(client) == 200
-
-
-async def test_the_same_users_keep_the_memory():
-    gate = Gate(PROTECTED)
-    former = gate._passwords
-    gate.follow(Protection(users=dict(PROTECTED.users), headers={"X-Frame-Options": "deny"}))
-    assert gate._passwords is former
 
 
 async def test_configured_headers_are_on_every_answer_in_place_of_our_own(connect):
