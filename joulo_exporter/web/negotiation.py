@@ -15,18 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MAX_CHARACTERS = 8192
-"""Read of a header; no scraper comes near, and the work for a hostile one stays bounded."""
 _KEPT = 16
 """Headers whose meaning is remembered: a scraper sends the same one each time."""
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_QUOTED = r'"(?:\\.|[^"\\])*"'
-_NAME = re.compile(f"{_WORD}(?:/{_WORD})?")  # a coding, or a media range
-_PARAMETER = re.compile(rf"({_WORD})[ \t]*=[ \t]*({_WORD}|{_QUOTED})")
-_ELEMENTS = re.compile(rf'(?:{_QUOTED}?|[^",])+')  # a quoted text that never ends goes up to the end
-_PARTS = re.compile(rf'(?:{_QUOTED}?|[^";])+')
-_ESCAPED = re.compile(r"\\(.)")
+_NAME = re.compile(f"{_WORD}(?:/{_WORD})?")  # a coding, a language, or a media range
+_PARAMETER = re.compile(rf"({_WORD})[ \t]*=[ \t]*({_WORD}|\"{_WORD}\")")
 # Wider than the RFC's grammar: old Java clients send "q=.2".
 _WEIGHT = re.compile(r"0?\.[0-9]+|0\.?|1(?:\.0*)?")
 
@@ -45,12 +39,10 @@ class Format(Enum):
 
 
 class _Element(NamedTuple):
-    """One element of a header's list, such as ``text/plain;version=0.0.4;q=0.5``."""
+    """One element of a header's list, such as ``text/plain;version=0.0.4;q=0.5``, in small letters."""
 
     name: str
-    """In lower case."""
-    parameters: dict[str, str]
-    """Without ``q``; names in lower case."""
+    version: str | None
     weight: float
 
 
@@ -101,43 +93,29 @@ def _rank(format_: Format, elements: Sequence[_Element]) -> tuple[float, int, in
 
     Of several equally specific ones it is the heaviest; the weight is 0 where no element covers it.
     """
+    media_type, version = format_.value
+    any_subtype = media_type.split("/")[0] + "/*"
+    ranges = [("*/*", None), (any_subtype, None), (media_type, None), (media_type, version)]
     specificity, weight, place = max(
         (
-            (specificity, element.weight, -position)
+            (ranges.index((element.name, element.version)), element.weight, -position)
             for position, element in enumerate(elements)
-            if (specificity := _specificity(element, format_)) is not None
+            if (element.name, element.version) in ranges
         ),
         default=(0, 0.0, 0),
     )
     return weight, specificity, place
 
 
-def _specificity(element: _Element, format_: Format) -> int | None:
-    """Return how narrowly the element names the format; ``None`` when it does not cover it."""
-    media_type, our_version = format_.value
-    version = element.parameters.get("version")
-    if element.name == media_type:
-        if version is None:
-            return 2
-        return 3 if version == our_version else None
-    if element.name == media_type.split("/")[0] + "/*":
-        return 1
-    return 0 if element.name == "*/*" else None
-
-
 def _elements(header: str) -> Iterator[_Element]:
-    """Yield the well-formed elements of a header's list."""
-    if len(header) > _MAX_CHARACTERS:  # the element that the cut goes through goes too
-        header = header[:_MAX_CHARACTERS].rpartition(",")[0]
-    for text in _ELEMENTS.findall(header):
-        name, *parts = [part.strip(" \t") for part in _PARTS.findall(text)] or [""]
+    """Yield the well-formed elements of a header's list; no client sends a comma or a semicolon in quotes."""
+    for text in header.lower().split(","):
+        name, *parts = [part.strip(" \t") for part in text.split(";")]
         read = [_PARAMETER.fullmatch(part) for part in parts if part]
         parameters: dict[str, str] = {}
         for parameter in read:
             if parameter is not None:  # the first of a name counts
-                value = parameter[2]
-                value = _ESCAPED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
-                parameters.setdefault(parameter[1].lower(), value)
-        weight = parameters.pop("q", "1")
+                parameters.setdefault(parameter[1], parameter[2].strip('"'))
+        weight = parameters.get("q", "1")
         if None not in read and _NAME.fullmatch(name) and _WEIGHT.fullmatch(weight):
-            yield _Element(name.lower(), parameters, float(weight))
+            yield _Element(name, parameters.get("version"), float(weight))

@@ -1,7 +1,5 @@
 """The header strings that clients send, as their sources and captures show them."""
 
-import sys
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,10 +125,7 @@ def test_real_clients(accept, expected):
         # spelling
         ("APPLICATION/OpenMetrics-Text;VERSION=1.0.0;Q=0.9, text/plain;q=0.8", OPENMETRICS),
         ('application/openmetrics-text;version="1.0.0"', OPENMETRICS),
-        ('application/openmetrics-text;version="1\\.0.0"', OPENMETRICS),
         ('application/openmetrics-text;version="2.0.0"', TEXT),
-        ('application/openmetrics-text;x="a,b;q=0";q=0.9, text/plain;q=0.5', OPENMETRICS),
-        ('application/openmetrics-text;x="a\\",b;q=0";q=0.9, text/plain;q=0.5', OPENMETRICS),
         ("\tapplication/openmetrics-text ; version=1.0.0 ; charset=utf-8 ;, ", OPENMETRICS),
         ("application/openmetrics-text;version=1.0.0;escaping=underscores", OPENMETRICS),
         ("application/openmetrics-text;version=1.0.0;validation-scheme=utf8", OPENMETRICS),
@@ -145,6 +140,7 @@ def test_real_clients(accept, expected):
         ("application/openmetrics-text;=1", TEXT),
         ("application / openmetrics-text", TEXT),
         ('application/openmetrics-text;x="open', TEXT),
+        ('application/openmetrics-text;x="a,b;q=0";q=0.9', TEXT),
         (";;q=1,,application/openmetrics-text", OPENMETRICS),
         ("text/plain;q=oops, application/openmetrics-text;q=0.1", OPENMETRICS),
     ],
@@ -188,35 +184,6 @@ def test_rules(accept, expected):
 )
 def test_gzip(accept_encoding, expected):
     assert accepts_gzip(accept_encoding) is expected
-
-
-def test_a_piece_past_the_limit_is_not_read_and_one_that_is_cut_neither():
-    filler = "a/b," * 2048  # 8192 characters
-    assert choose_format(filler + "application/openmetrics-text") is TEXT
-    assert choose_format(filler[:-36] + "application/openmetrics-text,a/b,a/b,a/b") is OPENMETRICS
-    cut_to_another_weight = filler[:-36] + "  application/openmetrics-text;q=0.123"
-    assert cut_to_another_weight[:8192].endswith(";q=0.1")
-    assert choose_format(cut_to_another_weight) is TEXT
-
-
-@pytest.mark.parametrize("unit", ['"\\', '"', "\\", ",", ";", "=", " ", "a/b;q=0.1,", "*/*,", "q=0.", "0"])
-def test_the_work_for_a_huge_header_is_bounded(unit):
-    header = unit * (2_000_000 // len(unit))
-    lines = 0
-
-    def count(*_):
-        nonlocal lines
-        lines += 1
-        return count
-
-    former = sys.gettrace()
-    sys.settrace(count)
-    try:
-        choose_format(header)
-        accepts_gzip(header)
-    finally:
-        sys.settrace(former)
-    assert 0 < lines < 1_000_000  # of Python, run for 8,192 characters; all of the header would take 100 million
 
 
 WORDS = ("text/plain", "application/openmetrics-text", "*/*", "gzip", ";q=", ".5", ";version=", "1.0.0")
