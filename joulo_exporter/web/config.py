@@ -78,7 +78,7 @@ class _GoDuration(float):
 class _HttpSection(Section, frozen=True):
     EXAMPLE = "{headers: {X-Frame-Options: deny}}"
 
-    http2: Annotated[Switch, Meta(examples=["true"])] | None = None
+    http2: Switch | None = None
     """Checked, and of no consequence: HTTP/1.1 is spoken in any case."""
     headers: Annotated[dict[str, str], Meta(examples=["{X-Frame-Options: deny}"])] = msgspec.field(
         default_factory=dict

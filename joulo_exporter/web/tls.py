@@ -13,7 +13,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 
 import msgspec
 from msgspec import Meta
@@ -22,7 +22,7 @@ from joulo_exporter.config.files import nearest, read_file
 from joulo_exporter.config.values import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from joulo_exporter.config.files import Where
@@ -57,67 +57,47 @@ CURVES: Mapping[str, str] = MappingProxyType(
 )
 """OpenSSL's names of curves by Go's."""
 
+_VERSIONS = {"TLS13": ssl.TLSVersion.TLSv1_3, "TLS12": ssl.TLSVersion.TLSv1_2}
+_CLIENT_AUTH = {
+    "NoClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
+
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
 _TLS13_PREFIXES = ("TLS_AES_", "TLS_CHACHA20_")
 _LARGEST_BYTES = 1024 * 1024
 
 
-class Word(str):
-    """A word that stands for a value."""
-
-    __slots__ = ()
-    values: ClassVar[Mapping[str, Any]]
-
-    def __new__(cls, text: str) -> Self:
-        """Read the word; one that is not known is a ``ValueError`` with the remedy."""
-        if text not in cls.values:
-            by_small_letters = {word.lower(): word for word in cls.values}
-            meant = nearest(text, by_small_letters)
-            known = (
-                f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(cls.values)}"
-            )
-            raise ValueError(f"is not known here; {known}")
-        return super().__new__(cls, text)
-
-    @property
-    def value(self) -> Any:  # noqa: ANN401 -- of the kind that its class says
-        """Return what the word stands for."""
-        return self.values[self]
+# The section --------------------------------------------------------------------------------
 
 
-class _Cipher(Word):
-    values = CIPHERS
-
-
-class _Curve(Word):
-    values = CURVES
-
-
-class _Version(Word):
-    values: ClassVar = {"TLS13": ssl.TLSVersion.TLSv1_3, "TLS12": ssl.TLSVersion.TLSv1_2}
-
-
-class _ClientAuth(Word):
-    values: ClassVar = {
-        "NoClientCert": ssl.CERT_NONE,
-        "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
-        "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
-    }
-
-
-class Switch(Word):
+class Switch(int):
     """A boolean of YAML 1.1, as Go's yaml.v2 reads it."""
 
-    values: ClassVar = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(
-        ("false", "no", "off", "n"), False
-    )
+    EXAMPLE = "true"
 
     def __new__(cls, text: str) -> Self:
         """Read the word."""
-        if text.lower() not in cls.values:
+        true = text.lower() in ("true", "yes", "on", "y")
+        if not true and text.lower() not in ("false", "no", "off", "n"):
             raise ValueError("must be true or false; write one of them")
-        return super().__new__(cls, text.lower())
+        return super().__new__(cls, true)
+
+
+def _word_of(words: Iterable[str], example: str) -> Meta:
+    """Return an example for messages, and the function that checks that a text is one of the words."""
+    by_small_letters = {word.lower(): word for word in words}
+
+    def fault(text: str) -> str | None:
+        if text in by_small_letters.values():
+            return None
+        meant = nearest(text, by_small_letters)
+        remedy = f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(words)}"
+        return f"is not known here; {remedy}"
+
+    return Meta(examples=[example], extra={"fault": fault})
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,6 +109,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _Name = Annotated[Text, Meta(examples=["prometheus.example.org"])]
 _File = Annotated[Text, Meta(examples=["server.pem"])]
 _Inline = Annotated[Text, Meta(examples=["the content of a PEM file"])]
+_Version = Annotated[Text, _word_of(_VERSIONS, "TLS12")]
 
 
 class TlsSection(Section, frozen=True):
@@ -138,17 +119,20 @@ class TlsSection(Section, frozen=True):
 
     cert_file: _File | None = None
     key_file: _File | None = None
-    client_auth_type: Annotated[_ClientAuth, Meta(examples=["NoClientCert"])] | None = None
+    client_auth_type: Annotated[Text, _word_of(_CLIENT_AUTH, "NoClientCert")] | None = None
     client_ca_file: _File | None = None
     client_allowed_sans: Annotated[tuple[_Name, ...], Meta(examples=["[prometheus.example.org]"])] | None = None
-    min_version: Annotated[_Version, Meta(examples=["TLS12"])] | None = None
-    max_version: Annotated[_Version, Meta(examples=["TLS13"])] | None = None
-    cipher_suites: Annotated[tuple[_Cipher, ...], Meta(examples=[f"[{next(iter(CIPHERS))}]"])] | None = None
-    curve_preferences: Annotated[tuple[_Curve, ...], Meta(examples=["[CurveP256]"])] | None = None
-    prefer_server_cipher_suites: Annotated[Switch, Meta(examples=["true"])] | None = None
+    min_version: _Version | None = None
+    max_version: _Version | None = None
+    cipher_suites: Annotated[tuple[Text, ...], _word_of(CIPHERS, f"[{next(iter(CIPHERS))}]")] | None = None
+    curve_preferences: Annotated[tuple[Text, ...], _word_of(CURVES, "[CurveP256]")] | None = None
+    prefer_server_cipher_suites: Switch | None = None
     cert: _Inline | None = None
     key: _Inline | None = None
     client_ca: _Inline | None = None
+
+
+# The context --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +155,7 @@ class Tls:
 
 
 def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
-    """Return the TLS that the section describes; ``None`` where it is empty.
-
-    Args:
-        where: the section.
-        section: its content.
-        folder: relative paths begin there.
+    """Return the TLS that the section describes, relative paths from the folder; ``None`` where it is empty.
 
     Raises:
         ConfigError: a file cannot be read, keys contradict each other, or OpenSSL does not take them.
@@ -184,50 +163,41 @@ def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
     given = [key for key in section.__struct_fields__ if getattr(section, key) is not None]
     if not given:
         return None
-    files: list[Path] = []
-    certificate, key, client_ca = (
-        _pem(where, section, part, folder, files) for part in ("cert", "key", "client_ca")
-    )
+    certificate, key, client_ca = (_pem(where, section, part, folder) for part in ("cert", "key", "client_ca"))
     if certificate is None or key is None:
         missing = "cert_file" if certificate is None else "key_file"
         raise where.child(missing).fault(
             f"is missing: with {given[0]} but no {missing} there would be no TLS; write {missing}, "
             "or remove tls_server_config"
         )
-    minimum = (section.min_version or _Version("TLS12")).value
-    maximum = (section.max_version or _Version("TLS13")).value
-    if minimum > maximum:
-        raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
-    if len(section.curve_preferences or ()) > 1:
-        raise where.child("curve_preferences").fault(
-            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
-            "all that OpenSSL has"
-        )
     _require_consistent_clients(where, section)
     context = _ServerContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = minimum, maximum
-    if section.prefer_server_cipher_suites and not section.prefer_server_cipher_suites.value:
+    context.minimum_version = _VERSIONS[section.min_version or "TLS12"]
+    context.maximum_version = _VERSIONS[section.max_version or "TLS13"]
+    if context.minimum_version > context.maximum_version:
+        raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
+    if section.prefer_server_cipher_suites == 0:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    _set_ciphers(context, where.child("cipher_suites"), [cipher.value for cipher in section.cipher_suites or ()])
-    for curve in section.curve_preferences or ():
-        _set_curve(context, where.child("curve_preferences"), curve.value)
+    _set_ciphers(context, where.child("cipher_suites"), [CIPHERS[name] for name in section.cipher_suites or ()])
+    _set_curve(context, where.child("curve_preferences"), section.curve_preferences or ())
     _load_certificate(context, certificate, key)
-    if section.client_auth_type and section.client_auth_type.value is not ssl.CERT_NONE:
-        context.verify_mode = section.client_auth_type.value
+    context.verify_mode = _CLIENT_AUTH[section.client_auth_type or "NoClientCert"]
+    if context.verify_mode is not ssl.CERT_NONE:
         _expect_clients(context, section, client_ca)
-    return Tls(section, (certificate, key, client_ca), context, tuple(files))
+    names = (section.cert_file, section.key_file, section.client_ca_file)
+    files = tuple(folder / name for name in names if name is not None)
+    return Tls(section, (certificate, key, client_ca), context, files)
 
 
-def _pem(where: Where, section: TlsSection, part: str, folder: Path, files: list[Path]) -> _Pem | None:
+def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:
     """Return the PEM of a part, from its file or from the configuration itself."""
     inline, name = getattr(section, part), getattr(section, f"{part}_file")
     if inline is not None and name is not None:
         raise where.child(part).fault(f"stands beside {part}_file; keep one of the two")
     if inline is not None:
-        return _Pem(where.child(part), str(inline).encode())
+        return _Pem(where.child(part), inline.encode())
     if name is None:
         return None
-    files.append(folder / name)
     where = where.child(f"{part}_file")
     return _Pem(where, read_file(where, folder / name, _LARGEST_BYTES, "PEM"))
 
@@ -289,9 +259,15 @@ def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: Sequence[str]) 
         context.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
-def _set_curve(context: ssl.SSLContext, where: Where, curve: str) -> None:
+def _set_curve(context: ssl.SSLContext, where: Where, curves: Sequence[str]) -> None:
+    if len(curves) > 1:
+        raise where.fault(
+            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
+            "all that OpenSSL has"
+        )
     try:
-        context.set_ecdh_curve(curve)
+        for curve in curves:
+            context.set_ecdh_curve(CURVES[curve])
     except (ssl.SSLError, ValueError):
         # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
         raise where.fault(
