@@ -146,6 +146,12 @@ class Guard:
         if self._failed_handshakes % FAILED_BEFORE_COLLECTION == 0:
             gc.collect()
 
+    async def give_up_handshakes(self) -> None:
+        """End the handshakes that are not complete."""
+        for handshake in self.handshakes:
+            handshake.cancel()
+        await asyncio.gather(*self.handshakes, return_exceptions=True)
+
     def _drop(self, connection: GuardedConnection) -> None:
         self.leave(connection)  # its end comes in a moment; its place is free at once
         connection.drop()

@@ -11,7 +11,8 @@ import re
 import socket
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -19,7 +20,7 @@ from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.web.guard import Guard, GuardedConnection, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping, Sequence
+    from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
     from ssl import SSLContext
 
 _FLAG = "--web.listen-address"
@@ -62,7 +63,8 @@ class ListenAddress:
     port: int
 
     def __str__(self) -> str:
-        return _address_text(self.host or "", self.port)
+        host = self.host or ""
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,100 +110,54 @@ def _is_ip(text: str, version: int) -> bool:
         return False
 
 
-def _address_text(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def make_runner(application: web.Application) -> web.AppRunner:
-    """Return the runner for ``start_listening``, quick to stop."""
-    return web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
-
-
-async def start_listening(
-    runner: web.AppRunner,
-    addresses: Sequence[ListenAddress | UnixAddress],
+@contextlib.asynccontextmanager
+async def listening(
+    application: web.Application,
+    addresses: Sequence[str],
     *,
     tls: Callable[[], SSLContext] | None = None,
     activated: Sequence[socket.socket] = (),
     limits: Limits | None = None,
-) -> list[str]:
-    """Listen on all addresses, or on none of them.
+) -> AsyncIterator[list[str]]:
+    """Serve an application on all addresses, or on none; yield those in fact bound, such as ``[::]:9973``.
 
     Args:
-        runner: as set up; its ``cleanup`` ends the listening.
-        addresses: where to listen.
+        application: its handlers have a few seconds for their responses at the end.
+        addresses: as ``parse_listen_address`` reads them.
         tls: returns the context in force for a new connection, on a Unix socket too; ``None`` for plain HTTP.
         activated: sockets that systemd has opened; see ``activated_sockets``.
         limits: of all connections together.
 
-    Returns:
-        The addresses in fact bound, such as ``[::]:9973``, in the order asked for.
-
     Raises:
+        ConfigError: an address is none.
         ListenError: a port is in use, not permitted, or the address is not one of this machine.
     """
+    wanted = [parse_listen_address(address) for address in addresses]
     guard = Guard(limits or Limits.of_this_process(tls=tls is not None), tls)
-    sites = [_Site(runner, passed, guard) for passed in activated]
-    try:
-        for address in addresses:
-            bound = await _bound_socket(address)
-            # The file of a socket that systemd has made is systemd's.
-            sites.append(_Site(runner, bound, guard, made_by_us=True))
-    except ListenError:
-        for site in sites:
-            site.close()
-        raise
-    for site in sites:
-        await site.start()
-    return [site.name for site in sites]
+    runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+    at_once = min(_ACCEPTED_AT_ONCE, max(1, guard.limits.connections // 8))
+    # The stack is left from its end: nothing new is accepted, then handshakes and responses come to their end.
+    async with contextlib.AsyncExitStack() as stack:
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(guard.give_up_handshakes)
+        sockets = [stack.enter_context(passed) for passed in activated]
+        for address in wanted:
+            sockets.append(stack.enter_context(await _bound_socket(address)))
+            if isinstance(address, UnixAddress):  # the file of a socket that systemd has made is systemd's
+                stack.callback(Path(address.path).unlink, missing_ok=True)
+        for bound in sockets:
+            accepting = await asyncio.get_running_loop().create_server(
+                lambda: GuardedConnection(cast("web.Server", runner.server), guard), sock=bound, backlog=at_once
+            )
+            stack.callback(accepting.close)
+            bound.listen(_BACKLOG)  # asyncio takes one number for both
+        yield [_name(bound.getsockname()) for bound in sockets]
 
 
-class _Site(web.BaseSite):
-    """One bound socket, from which asyncio's server accepts connections for the guard."""
-
-    def __init__(
-        self, runner: web.AppRunner, bound: socket.socket, guard: Guard, *, made_by_us: bool = False
-    ) -> None:
-        super().__init__(runner)
-        self._app_runner = runner
-        self._bound = bound
-        self._guard = guard
-        self._accepting: asyncio.Server | None = None
-        self._path = bound.getsockname() if made_by_us and bound.family == socket.AF_UNIX else None
-
-    @property
-    def name(self) -> str:
-        """Return the address, as it is logged."""
-        name = self._bound.getsockname()
-        return str(UnixAddress(name)) if isinstance(name, str) else _address_text(*name[:2])
-
-    async def start(self) -> None:
-        """Accept connections."""
-        await super().start()
-        server = self._app_runner.server
-        at_once = min(_ACCEPTED_AT_ONCE, max(1, self._guard.limits.connections // 8))
-        assert server is not None  # noqa: S101  the base class has looked
-        self._accepting = await asyncio.get_running_loop().create_server(
-            lambda: GuardedConnection(server, self._guard), sock=self._bound, backlog=at_once
-        )
-        self._bound.listen(_BACKLOG)  # asyncio takes one number for both
-
-    async def stop(self) -> None:
-        """Accept no more; handshakes that are not complete are given up."""
-        self.close()
-        for handshake in self._guard.handshakes:
-            handshake.cancel()
-        await asyncio.gather(*self._guard.handshakes, return_exceptions=True)
-        await super().stop()
-
-    def close(self) -> None:
-        """Close the socket, and remove its file."""
-        if self._accepting is not None:
-            self._accepting.close()
-        self._bound.close()
-        if self._path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)  # noqa: PTH108  a text, as the kernel keeps it
+def _name(address: str | tuple[str, int]) -> str:
+    """Return the address of a socket, as it is logged."""
+    return f"{_UNIX}{address}" if isinstance(address, str) else str(ListenAddress(*address[:2]))
 
 
 async def _bound_socket(address: ListenAddress | UnixAddress) -> socket.socket:

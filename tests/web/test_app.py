@@ -1,24 +1,16 @@
-import asyncio
 import dataclasses
+import functools
 import gzip
 import logging
 import re
 
 import pytest
-from support.web import SERVICES as FILLED
-from support.web import Body
+from support.web import SERVICES, Body, exchange, serving
 
 from joulo_exporter import __version__
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.snapshot import Snapshot
-from joulo_exporter.web import (
-    WebPaths,
-    make_application,
-    make_runner,
-    parse_listen_address,
-    start_listening,
-    web_paths,
-)
+from joulo_exporter.web.app import WebPaths, make_application, web_paths
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -30,29 +22,14 @@ async def metrics(format_, gzipped, names):
     return Body(gzip.compress(body) if gzipped else body)
 
 
-SERVICES = dataclasses.replace(FILLED, metrics=metrics)
-
-
 @pytest.fixture
-def connect(connect_to):
-    """Start an application with some services replaced."""
-    return lambda **replaced: connect_to(make_application(dataclasses.replace(SERVICES, **replaced)))
+def connect(connect):
+    return functools.partial(connect, metrics=metrics)
 
 
 async def answer(client, method, path, **headers):
     async with client.request(method, path, headers=headers) as response:
         return response.status, response.headers.get("Content-Type"), await response.read()
-
-
-async def raw(client, request):
-    """Send bytes, and give all that comes back until the server closes."""
-    reader, writer = await asyncio.open_connection(client.host, client.port)
-    writer.write(request)
-    try:
-        return await reader.read()
-    finally:
-        writer.close()
-        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
@@ -104,15 +81,17 @@ async def test_filter_by_name(connect, query, names):
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
-async def test_head_has_the_length_of_the_body_and_no_body(connect, path):
-    client = await connect()
-    _, content_type, body = await answer(client, "GET", path)
-    request = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    head, _, rest = (await raw(client, request.encode())).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 ")
-    assert f"Content-Length: {len(body)}".encode() in head
-    assert f"Content-Type: {content_type}".encode() in head
-    assert rest == b""
+async def test_head_has_the_headers_of_get_and_no_body(path):
+    async with serving() as address:
+        got, head = [
+            await exchange(address, f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            for method in ("GET", "HEAD")
+        ]
+    headers, _, body = got.partition(b"\r\n\r\n")
+    assert headers.startswith(b"HTTP/1.1 200 ")
+    assert f"Content-Length: {len(body)}".encode() in headers
+    undated = [re.sub(rb"Date: [^\r]*", b"", each) for each in (headers + b"\r\n\r\n", head)]
+    assert undated[0] == undated[1]
 
 
 async def test_metrics_on_the_root_leave_no_page(connect):
@@ -129,26 +108,33 @@ async def test_another_telemetry_path(connect, path):
     assert f'href=".{path}"'.encode() in (await answer(client, "GET", "/"))[2]
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["", "metrics", "//evil.example", "/a//b", "/{name}", "/a/../b", "/.", "/a b", '/"', "/?x", "/é", "/a\n"],
-)
-def test_a_telemetry_path_that_is_none(path):
-    with pytest.raises(ConfigError) as caught:
-        make_application(dataclasses.replace(SERVICES, telemetry_path=path))
-    assert str(caught.value) == (
-        f"--web.telemetry-path: {path!r} is not a plain path; write one such as /metrics, of "
-        "letters, digits and -._~"
-    )
+NO_PATH = "is not a plain path; write one such as"
+PLAIN_TEXT = "of letters, digits and -._~"
+FAULTS = {
+    f"telemetry-path: {{}} {NO_PATH} /metrics, {PLAIN_TEXT}": [
+        "", "metrics", "//evil.example", "/a//b", "/{name}", "/a/../b", "/.", "/a b", '/"', "/?x", "/é", "/a\n",
+    ],
+    "telemetry-path: {} is taken by health and reload; choose another than /-/…": ["/-/ready", "/-/new", "/-"],
+    f"route-prefix: {{}} {NO_PATH} /joulo, {PLAIN_TEXT}": ["/a b", "/..", "/a//b", "/{x}", "/%41", "/a?b"],
+    "external-url: {} is not a URL to link to; write one such as https://example.org/joulo, with a path "
+    + PLAIN_TEXT: [
+        '"https://example.org/"', "'/joulo'", "ftp://example.org/", "https://", "//example.org/joulo",
+        "https://example.org/a?b", "https://example.org/a#b", "https://example.org/a b", "https://example.org/../a",
+        "https://[::1/", "javascript:alert(1)", "https://example.org/%2e%2e",
+    ],
+}  # fmt: skip
+MAKERS = {
+    "telemetry-path": lambda path: make_application(dataclasses.replace(SERVICES, telemetry_path=path)),
+    "route-prefix": lambda prefix: web_paths(None, prefix),
+    "external-url": lambda url: web_paths(url, None),
+}
 
 
-@pytest.mark.parametrize("path", ["/-/ready", "/-/new", "/-"])
-def test_a_telemetry_path_that_is_taken(path):
+@pytest.mark.parametrize(("fault", "text"), [(fault, text) for fault in FAULTS for text in FAULTS[fault]])
+def test_a_path_that_is_none(fault, text):
     with pytest.raises(ConfigError) as caught:
-        make_application(dataclasses.replace(SERVICES, telemetry_path=path))
-    assert str(caught.value) == (
-        f"--web.telemetry-path: {path!r} is taken by health and reload; choose another than /-/…"
-    )
+        MAKERS[fault.partition(":")[0]](text)
+    assert str(caught.value) == "--web." + fault.replace("{}", repr(text))
 
 
 async def test_page(connect):
@@ -332,25 +318,11 @@ async def test_a_fault_of_ours_tells_the_client_nothing(connect, caplog, request
     assert (await answer(client, "GET", "/-/healthy"))[0] == 200
 
 
-async def test_runner_keeps_no_access_log_and_no_tracebacks_of_other_peoples_nonsense(caplog):
+async def test_no_access_log_and_no_tracebacks_of_other_peoples_nonsense(caplog):
     caplog.set_level(logging.INFO)
-    runner = make_runner(make_application(SERVICES))
-    await runner.setup()
-    try:
-        (address,) = await start_listening(runner, [parse_listen_address("127.0.0.1:0")])
-        host, port = address.split(":")
-        for request in (
-            b"GET /metrics HTTP/1.0\r\n\r\n",
-            b"\x16\x03\x01\0\r\n\r\n",
-            b"GET / HTTP/9.9.9\r\n\r\n",
-        ):
-            reader, writer = await asyncio.open_connection(host, int(port))
-            writer.write(request)
-            assert await reader.read()
-            writer.close()
-            await writer.wait_closed()
-    finally:
-        await runner.cleanup()
+    async with serving() as address:
+        for request in (b"GET /metrics HTTP/1.0", b"\x16\x03\x01\0", b"GET / HTTP/9.9.9"):
+            assert await exchange(address, request + b"\r\n\r\n")
     assert caplog.records == []
 
 
@@ -379,38 +351,11 @@ def test_the_prefix_is_the_path_of_the_external_url_unless_it_is_given(external_
     assert web_paths(external_url, route_prefix) == WebPaths(prefix, links)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        '"https://example.org/"', "'/joulo'", "ftp://example.org/", "https://", "//example.org/joulo",
-        "https://example.org/a?b", "https://example.org/a#b", "https://example.org/a b", "https://example.org/../a",
-        "https://[::1/", "javascript:alert(1)", "https://example.org/%2e%2e",
-    ],
-)  # fmt: skip
-def test_an_external_url_that_is_none(url):
-    with pytest.raises(ConfigError) as caught:
-        web_paths(url, None)
-    assert str(caught.value) == (
-        f"--web.external-url: {url!r} is not a URL to link to; write one such as https://example.org/joulo, "
-        "with a path of letters, digits and -._~"
-    )
-
-
 def test_a_password_in_the_external_url_is_not_repeated():
     with pytest.raises(ConfigError) as caught:
         web_paths("https://user:secret@example.org/", None)
     assert "secret" not in str(caught.value)
     assert str(caught.value).startswith("--web.external-url: the value is not a URL to link to; ")
-
-
-@pytest.mark.parametrize("prefix", ["/a b", "/..", "/a//b", "/{x}", "/%41", "/a?b"])
-def test_a_route_prefix_that_is_none(prefix):
-    with pytest.raises(ConfigError) as caught:
-        web_paths(None, prefix)
-    assert str(caught.value) == (
-        f"--web.route-prefix: {prefix!r} is not a plain path; write one such as /joulo, of "
-        "letters, digits and -._~"
-    )
 
 
 async def status(client, path, method="GET"):

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import dataclasses
 import gc
 import subprocess
 import sys
@@ -10,11 +9,9 @@ import threading
 
 import pytest
 from support.certificates import HASH, PASSWORD
-from support.web import SERVICES as FILLED
-from support.web import always
 
-from joulo_exporter.web import Gate, Protection, RateLimit, auth, make_application
-from joulo_exporter.web.auth import Passwords, TooManyComparisonsError, credentials
+from joulo_exporter.web import auth
+from joulo_exporter.web.auth import Gate, Passwords, Protection, RateLimit, TooManyComparisonsError, credentials
 
 OTHER = HASH.replace("$04$", "$05$")
 
@@ -169,7 +166,6 @@ def test_bcrypt_is_not_imported_before_there_are_users():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-SERVICES = dataclasses.replace(FILLED, metrics=always(b""))
 PROTECTED = Protection(users={"prometheus": HASH})
 
 
@@ -185,11 +181,6 @@ class Clock:
 
     def __call__(self):
         return self.now_s
-
-
-@pytest.fixture
-def connect(connect_to):
-    return lambda gate, **replaced: connect_to(make_application(dataclasses.replace(SERVICES, **replaced), gate))
 
 
 def authorized(authorization):
@@ -218,7 +209,7 @@ async def status(client, path="/metrics", method="GET", authorization=None):
     ],
 )
 async def test_every_path_asks_for_the_password(connect, method, path, behind):
-    client = await connect(Gate(PROTECTED))
+    client = await connect(gate=Gate(PROTECTED))
     async with client.request(method, path) as response:
         assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Basic")
         assert response.headers["Server"] == "joulo-exporter"
@@ -236,7 +227,7 @@ async def test_a_reload_without_the_password_reloads_nothing(connect):
     async def reload():
         asked.append(1)
 
-    client = await connect(Gate(PROTECTED), reload=reload)
+    client = await connect(gate=Gate(PROTECTED), reload=reload)
     assert await status(client, "/-/reload", "POST") == 401
     assert asked == []
     assert await status(client, "/-/reload", "POST", RIGHT) == 200
@@ -245,7 +236,7 @@ async def test_a_reload_without_the_password_reloads_nothing(connect):
 
 async def test_changed_users_hold_from_the_next_request_on(connect):
     gate = Gate(Protection())
-    client = await connect(gate)
+    client = await connect(gate=gate)
     assert await status(client) == 200
     gate.follow(PROTECTED)
     assert await status(client) == 401
@@ -259,7 +250,7 @@ async def test_changed_users_hold_from_the_next_request_on(connect):
 
 async def test_configured_headers_are_on_every_answer_in_place_of_our_own(connect):
     headers = {"X-Frame-Options": "sameorigin", "Strict-Transport-Security": "max-age=1"}
-    client = await connect(Gate(Protection(users=PROTECTED.users, headers=headers)))
+    client = await connect(gate=Gate(Protection(users=PROTECTED.users, headers=headers)))
     for path, authorization in (("/", RIGHT), ("/metrics", RIGHT), ("/nothing", RIGHT), ("/metrics", None)):
         async with client.get(path, headers=authorized(authorization)) as response:
             assert response.headers.getall("X-Frame-Options") == ["sameorigin"]
@@ -269,7 +260,7 @@ async def test_configured_headers_are_on_every_answer_in_place_of_our_own(connec
 
 async def test_a_burst_passes_and_then_a_request_an_interval(connect):
     clock = Clock()
-    client = await connect(Gate(Protection(rate_limit=RateLimit(interval_s=2.0, burst=3)), monotonic=clock))
+    client = await connect(gate=Gate(Protection(rate_limit=RateLimit(interval_s=2.0, burst=3)), monotonic=clock))
     assert [await status(client) for _ in range(5)] == [200, 200, 200, 429, 429]
     clock.now_s += 1.9
     assert await status(client) == 429
@@ -281,14 +272,14 @@ async def test_a_burst_passes_and_then_a_request_an_interval(connect):
 
 async def test_the_limit_comes_before_the_password(connect):
     client = await connect(
-        Gate(Protection(users=PROTECTED.users, rate_limit=RateLimit(60.0, 1)), monotonic=Clock())
+        gate=Gate(Protection(users=PROTECTED.users, rate_limit=RateLimit(60.0, 1)), monotonic=Clock())
     )
     assert [await status(client) for _ in range(2)] == [401, 429]
 
 
 async def test_too_many_passwords_to_compare(connect, monkeypatch):
     monkeypatch.setattr("joulo_exporter.web.auth.WAITING", 0)
-    client = await connect(Gate(PROTECTED))
+    client = await connect(gate=Gate(PROTECTED))
     assert await status(client, authorization=RIGHT) == 503
     assert await status(client) == 401
 

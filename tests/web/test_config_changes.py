@@ -7,11 +7,11 @@ import shutil
 import ssl
 
 import pytest
-from aiohttp import web
 from support.certificates import HASH
+from support.web import connected, serving
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web import Protection, make_runner, parse_listen_address, start_listening
+from joulo_exporter.web.auth import Protection
 from joulo_exporter.web.config import WebConfigWatcher
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
@@ -206,52 +206,30 @@ def test_a_faulty_file_at_the_start(folder):
 
 async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, folder, certificates):
     """Scrapes on new connections, in four loops, while the pair is exchanged file by file, back and forth."""
-    application = web.Application(middlewares=[watcher.gate.admit])
-    application.router.add_get("/metrics", _text)
-    runner = make_runner(application)
-    await runner.setup()
-    anywhere = parse_listen_address("127.0.0.1:0")
-    (address,) = await start_listening(runner, [anywhere], tls=watcher.tls)
     trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))
     scraped: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-    stop = asyncio.Event()
 
-    async def scrapes():
-        while not stop.is_set():
-            await scraped.put(await _scrape(int(address.rpartition(":")[2]), trusting))
+    async def scrapes(address):
+        while True:
+            async with connected(address, ssl=trusting) as (reader, writer):
+                writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                await scraped.put((writer.get_extra_info("peercert")["serialNumber"], await reader.read()))
 
     async def next_scrapes(number):
         return [await scraped.get() for _ in range(number)]
 
-    loops = [asyncio.create_task(scrapes()) for _ in range(4)]
     answers = []
-    try:
+    async with serving(tls=watcher.tls) as address:
+        loops = [asyncio.create_task(scrapes(address)) for _ in range(4)]
         for source in ("renewed", "former", "renewed"):
             for kind in ("crt", "key"):
                 exchange(folder, f"server.{kind}", f"{source}.{kind}")
                 await looks.look()
                 answers += await next_scrapes(10)
         latest = (await next_scrapes(10 + scraped.qsize()))[-5:]
-    finally:
-        stop.set()
-        await asyncio.gather(*loops)
-        await runner.cleanup()
-    assert {status for _, status in answers} == {b"HTTP/1.1 200 OK"}
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+    assert all(body.startswith(b"HTTP/1.1 200 OK") and body.endswith(b"up 1\n") for _, body in answers + latest)
     assert {serial for serial, _ in answers} == {certificates.serial("server"), certificates.serial("renewed")}
-    assert set(latest) == {(certificates.serial("renewed"), b"HTTP/1.1 200 OK")}
-
-
-async def _scrape(port, trusting):
-    """Return the certificate's serial number and the first line of the answer, of a connection of its own."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
-    writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    status = (await reader.readline()).strip()
-    assert (await reader.read()).endswith(b"up 1\n")
-    serial = writer.get_extra_info("peercert")["serialNumber"]
-    writer.close()
-    await writer.wait_closed()
-    return serial, status
-
-
-async def _text(_request):
-    return web.Response(text="up 1\n")
+    assert {serial for serial, _ in latest} == {certificates.serial("renewed")}
