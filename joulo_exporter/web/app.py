@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format, choose_language
-from joulo_exporter.web.page import content_security_policy, render_landing_page, view_of
+from joulo_exporter.web.page import LandingPage, content_security_policy, view_of
 from joulo_exporter.web.page_texts import LANGUAGES
 
 if TYPE_CHECKING:
@@ -158,13 +158,9 @@ async def _page(request: web.Request) -> web.Response:
     language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
     query = {name: request.query.getall(name) for name in request.query}
     paths = {"Metrics": services.telemetry_path, "Health": "/-/healthy", "Readiness": "/-/ready"}
-    html = render_landing_page(
-        services.snapshots(),
-        time.time(),
-        {text: services.paths.links + path for text, path in paths.items()},
-        ledger_persistent=services.ledger_persistent(),
-        view=view_of(language, query),
-    )
+    page = LandingPage(services.snapshots(), time.time(), view_of(language, query))
+    links = {text: services.paths.links + path for text, path in paths.items()}
+    html = page.html(links, ledger_persistent=services.ledger_persistent())
     return web.Response(
         body=html.encode(errors="replace"),
         headers={

@@ -23,7 +23,7 @@ from joulo_exporter.ledger.months import Month
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, last_sessions, live_chargers
 from joulo_exporter.web import page_texts
-from joulo_exporter.web.page import View, content_security_policy, render_landing_page, view_of
+from joulo_exporter.web.page import LandingPage, View, content_security_policy, view_of
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
 SNAPSHOT = recorded_snapshot(account="home")
@@ -71,7 +71,7 @@ class Reading(HTMLParser):
 
 
 def html_of(*snapshots, links=LINKS, persistent=True, now_seconds=NOW, **view):
-    return render_landing_page(snapshots, now_seconds, links, ledger_persistent=persistent, view=View(**view))
+    return LandingPage(snapshots, now_seconds, View(**view)).html(links, ledger_persistent=persistent)
 
 
 def read(*snapshots, **options):
