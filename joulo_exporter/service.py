@@ -258,8 +258,7 @@ class Service:
         addresses = () if self._options.systemd_socket else self._options.listen_addresses
         serving = listening(application, addresses, tls=self._web_config.tls, activated=activated)
         bound = await stack.enter_async_context(serving)
-        self._web_config.start()
-        stack.push_async_callback(self._web_config.stop)
+        await stack.enter_async_context(self._web_config.watching())
         telemetry_path = self._options.paths.prefix + self._options.telemetry_path
         for address in bound:
             event(_logger, "info", "listening", address=address, telemetry_path=telemetry_path)

@@ -120,7 +120,7 @@ class Guard:
     def leave(self, connection: GuardedConnection) -> None:
         """Forget a connection."""
         self._connections.pop(connection, None)
-        self._stalled.pop(connection, None)
+        self.resume(connection)
 
     def wait_again(self, connection: GuardedConnection) -> None:
         """Let a connection be the last of those that wait, unless it has left."""

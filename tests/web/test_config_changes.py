@@ -55,9 +55,8 @@ def looks():
 @pytest.fixture
 async def watcher(folder, looks):
     watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
-    watcher.start()
-    yield watcher
-    await watcher.stop()
+    async with watcher.watching():
+        yield watcher
 
 
 @pytest.fixture
@@ -161,13 +160,12 @@ async def test_tls_is_not_switched_off(watcher, looks, folder, logged):
 async def test_tls_is_not_switched_on(folder, looks, logged):
     (folder / "web.yml").write_text("")
     watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
-    watcher.start()
-    logged()
-    (folder / "web.yml").write_text(TLS)
-    await looks.look()
+    async with watcher.watching():
+        logged()
+        (folder / "web.yml").write_text(TLS)
+        await looks.look()
     assert watcher.tls is None
     assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in logged()
-    await watcher.stop()
 
 
 async def test_a_reload_reads_without_a_look(watcher, folder):
@@ -192,10 +190,9 @@ async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher
 
 async def test_without_a_file_there_is_nothing_to_look_at():
     watcher = WebConfigWatcher(None)
-    watcher.start()
-    assert watcher.tls is None
-    watcher.take(await watcher.read())
-    await watcher.stop()
+    async with watcher.watching():
+        assert watcher.tls is None
+        watcher.take(await watcher.read())
 
 
 def test_a_faulty_file_at_the_start(folder):

@@ -16,14 +16,7 @@ from support.web import SERVICES, exchange, serving
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web import server
 from joulo_exporter.web.app import make_application
-from joulo_exporter.web.server import (
-    ListenAddress,
-    ListenError,
-    UnixAddress,
-    activated_sockets,
-    listening,
-    parse_listen_address,
-)
+from joulo_exporter.web.server import ListenError, activated_sockets, listening, parse_listen_address
 
 EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
 NO_PORT = f"needs a port from 0 to 65535 after a colon; {EXAMPLES}"
@@ -36,24 +29,23 @@ NO_SOCKET = (
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        (":9973", ListenAddress(None, 9973)),
-        ("127.0.0.1:9973", ListenAddress("127.0.0.1", 9973)),
-        ("0.0.0.0:1", ListenAddress("0.0.0.0", 1)),  # noqa: S104
-        ("[::1]:9973", ListenAddress("::1", 9973)),
-        ("[::]:9973", ListenAddress("::", 9973)),
-        ("[fe80::1%eth0]:9973", ListenAddress("fe80::1%eth0", 9973)),
-        ("localhost:9973", ListenAddress("localhost", 9973)),
-        ("my_host-1.example.org.:80", ListenAddress("my_host-1.example.org.", 80)),
-        ("127.0.0.1:0", ListenAddress("127.0.0.1", 0)),
-        (":65535", ListenAddress(None, 65535)),
-        (" :9973\n", ListenAddress(None, 9973)),
-        (" unix:/run/web.sock\n", UnixAddress("/run/web.sock")),
-        ("unix:/" + "x" * 106, UnixAddress("/" + "x" * 106)),
+        (":9973", ("", 9973)),
+        ("127.0.0.1:9973", ("127.0.0.1", 9973)),
+        ("0.0.0.0:1", ("0.0.0.0", 1)),  # noqa: S104
+        ("[::1]:9973", ("::1", 9973)),
+        ("[::]:9973", ("::", 9973)),
+        ("[fe80::1%eth0]:9973", ("fe80::1%eth0", 9973)),
+        ("localhost:9973", ("localhost", 9973)),
+        ("my_host-1.example.org.:80", ("my_host-1.example.org.", 80)),
+        ("127.0.0.1:0", ("127.0.0.1", 0)),
+        (":65535", ("", 65535)),
+        (" :9973\n", ("", 9973)),
+        (" unix:/run/web.sock\n", "/run/web.sock"),
+        ("unix:/" + "x" * 106, "/" + "x" * 106),
     ],
 )
 def test_addresses(text, address):
     assert parse_listen_address(text) == address
-    assert str(address) == text.strip()
 
 
 @pytest.mark.parametrize(
@@ -77,11 +69,9 @@ def test_no_addresses(fault, texts):
 @given(st.text() | st.text("[]:.0123456789abcdef%", max_size=24))
 def test_any_text_is_an_address_or_a_configuration_error(text):
     try:
-        address = parse_listen_address(text)
+        parse_listen_address(text)
     except ConfigError as error:
         assert len(str(error).splitlines()) == 1  # noqa: PT017
-    else:
-        assert parse_listen_address(str(address)) == address
 
 
 async def status(url, connector=None):
