@@ -10,6 +10,7 @@ TEXT = Format.TEXT
 OPENMETRICS = Format.OPENMETRICS
 
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+OM, UTF8 = "application/openmetrics-text", "escaping=allow-utf-8"
 
 # Grafana Agent and Alloy, and OpenTelemetry's Prometheus receiver, scrape with Prometheus' own package:
 # they send what the Prometheus that they are built with sends.
@@ -17,67 +18,37 @@ CLIENTS = {
     "no header": (None, TEXT),
     "empty header": ("", TEXT),
     "curl": ("*/*", TEXT),
-    "Prometheus 1 to 2.4": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", TEXT),
-    "Prometheus 2 before OpenMetrics": ("text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT),
-    "Prometheus 2.5": (
-        "application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-        TEXT,
-    ),
+    "Prometheus 1 to 2.4, Telegraf": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", TEXT),
+    "Prometheus 2 before OpenMetrics, VictoriaMetrics, netdata": ("text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT),
+    "Prometheus 2.5": (f"{OM}; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", TEXT),
     "Prometheus 2.38, Datadog": (
-        (
-            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
-            "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
-        ),
-        OPENMETRICS,
+        f"{OM};version=1.0.0,{OM};version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", OPENMETRICS,
     ),
     "Prometheus 2.49, Agent": (
-        (
-            "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
-            "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        ),
-        OPENMETRICS,
+        f"{OM};version=1.0.0;q=0.5,{OM};version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2", OPENMETRICS,
     ),
     "Prometheus 2.55 with UTF-8 names": (
-        (
-            "application/openmetrics-text;version=1.0.0;validation-scheme=utf8;q=0.5,"
-            "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        ),
-        OPENMETRICS,
+        (f"{OM};version=1.0.0;validation-scheme=utf8;q=0.5,{OM};version=0.0.1;q=0.4,"
+         "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"), OPENMETRICS,
     ),
     "Prometheus 3, Alloy, OpenTelemetry": (
-        (
-            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
-            "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
-            "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        ),
-        OPENMETRICS,
+        (f"{OM};version=1.0.0;{UTF8};q=0.6,{OM};version=0.0.1;q=0.5,text/plain;version=1.0.0;{UTF8};q=0.4,"
+         "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"), OPENMETRICS,
     ),
     "Prometheus 3 with native histograms": (
-        (
-            f"{PROTOBUF};q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
-            "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
-            "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
-        ),
-        OPENMETRICS,
+        (f"{PROTOBUF};q=0.6,{OM};version=1.0.0;{UTF8};q=0.5,{OM};version=0.0.1;q=0.4,"
+         f"text/plain;version=1.0.0;{UTF8};q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"), OPENMETRICS,
     ),
-    "Prometheus 3, scrape_protocols: [PrometheusText0.0.4]": (
-        "text/plain;version=0.0.4;q=0.5,*/*;q=0.4",
-        TEXT,
-    ),
-    "VictoriaMetrics, netdata": ("text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT),
-    "Telegraf": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", TEXT),
+    "Prometheus 3, scrape_protocols: [PrometheusText0.0.4]": ("text/plain;version=0.0.4;q=0.5,*/*;q=0.4", TEXT),
     "prom2json": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3", TEXT),
     "Vector": ("text/plain", TEXT),
     "Firefox": ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", TEXT),
     "Chrome": (
-        (
-            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
-            "application/signed-exchange;v=b3;q=0.7"
-        ),
-        TEXT,
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+         "application/signed-exchange;v=b3;q=0.7"), TEXT,
     ),
     "old Java": ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", TEXT),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("accept", "expected"), CLIENTS.values(), ids=CLIENTS)
