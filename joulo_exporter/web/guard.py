@@ -312,9 +312,7 @@ class GuardedConnection(web.RequestHandler):
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Read the body, which no handler does, so that a next request can come; mark the request as complete."""
-    connection = request.protocol
-    if not isinstance(connection, GuardedConnection):
-        return await handler(request)
+    connection = cast("GuardedConnection", request.protocol)
     connection.head_received()
     fault = 413 if (request.content_length or 0) > MAX_BODY else None
     try:
