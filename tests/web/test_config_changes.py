@@ -60,6 +60,17 @@ async def watcher(folder, looks):
 
 
 @pytest.fixture
+def change(folder, looks):
+    """Write the file, and let the watcher look at it."""
+
+    async def write(text):
+        (folder / "web.yml").write_text(text)
+        await looks.look()
+
+    return write
+
+
+@pytest.fixture
 def logged(caplog):
     caplog.set_level(logging.INFO, "joulo_exporter.web.config")
 
@@ -89,28 +100,19 @@ async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkey
     assert logged() == []
 
 
-async def test_users_change_with_the_file(watcher, looks, folder, logged):
+async def test_users_change_and_a_faulty_file_is_logged_once(watcher, looks, change, logged, caplog):
     logged()
-    (folder / "web.yml").write_text(TLS + USERS)
-    await looks.look()
+    await change(TLS + USERS)
     assert watcher.config.protection.users == {"prometheus": HASH}
     assert logged() == [("INFO", "web configuration read again")]
-
-
-async def test_a_faulty_file_changes_nothing_and_is_logged_once(watcher, looks, folder, logged, caplog):
-    (folder / "web.yml").write_text(TLS + USERS)
-    await looks.look()
-    logged()
-    (folder / "web.yml").write_text("basic_auth_users: {prometheus: plain-password}")
-    await looks.look()
+    await change("basic_auth_users: {prometheus: plain-password}")
     assert "basic_auth_users[0]: is no bcrypt hash" in str(caplog.records[-1].fields["err"])
     assert "plain-password" not in caplog.text
     for _ in range(3):
         await looks.look()
     assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
     assert watcher.config.protection.users == {"prometheus": HASH}
-    (folder / "web.yml").write_text(TLS)
-    await looks.look()
+    await change(TLS)
     assert watcher.config.protection == Protection()
     assert logged() == [
         ("INFO", "web configuration read again"),
@@ -143,29 +145,28 @@ async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
     assert [level for level, _ in logged()] == ["ERROR", "INFO"]
 
 
-async def test_tls_is_not_switched_off(watcher, looks, folder, logged):
+SWITCHED = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
+
+
+async def test_tls_is_not_switched_off(watcher, change, logged):
     former = watcher.tls()
     logged()
-    (folder / "web.yml").write_text(USERS)
-    await looks.look()
+    await change(USERS)
     assert watcher.tls() is former
     assert watcher.config.protection.users == {"prometheus": HASH}
-    warning = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
-    assert warning in logged()
-    (folder / "web.yml").write_text("")
-    await looks.look()
-    assert warning not in logged()
+    assert SWITCHED in logged()
+    await change("")
+    assert SWITCHED not in logged()
 
 
-async def test_tls_is_not_switched_on(folder, looks, logged):
+async def test_tls_is_not_switched_on(folder, looks, change, logged):
     (folder / "web.yml").write_text("")
     watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
     async with watcher.watching():
         logged()
-        (folder / "web.yml").write_text(TLS)
-        await looks.look()
+        await change(TLS)
     assert watcher.tls is None
-    assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in logged()
+    assert SWITCHED in logged()
 
 
 async def test_a_reload_reads_without_a_look(watcher, folder):
@@ -177,11 +178,10 @@ async def test_a_reload_reads_without_a_look(watcher, folder):
         await watcher.read()
 
 
-async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, looks, folder):
+async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, looks, change):
     await looks.look()
     old = await watcher.read()
-    (folder / "web.yml").write_text(TLS + USERS)
-    await looks.look()
+    await change(TLS + USERS)
     watcher.take(old)
     assert watcher.config.protection.users == {}
     await looks.look()
