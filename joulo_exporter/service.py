@@ -27,7 +27,6 @@ from joulo_exporter.poller import RequestSlots
 from joulo_exporter.systemd import Notifier, watchdog
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.config import WebConfigWatcher
-from joulo_exporter.web.negotiation import Format
 from joulo_exporter.web.server import activated_sockets, listening
 
 if TYPE_CHECKING:
@@ -242,8 +241,8 @@ class Service:
             return exposition
 
         services = WebServices(
-            metrics=lambda format_, gzip, names: served().scrape(
-                openmetrics=format_ is Format.OPENMETRICS, compressed=gzip, names=names
+            metrics=lambda openmetrics, gzip, names: served().scrape(
+                openmetrics=openmetrics, compressed=gzip, names=names
             ),
             snapshots=lambda: served().snapshots(),
             ledger_persistent=lambda: database.persistent,

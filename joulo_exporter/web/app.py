@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
-from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format, choose_language
+from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
 from joulo_exporter.web.page import LandingPage, content_security_policy, view_of
 from joulo_exporter.web.page_texts import LANGUAGES
 
@@ -62,8 +62,8 @@ class Body(Protocol):
 class WebServices:
     """Services of the rest of the exporter that the application needs."""
 
-    metrics: Callable[[Format, bool, frozenset[str]], Awaitable[Body]]
-    """The exposition in a format, gzipped or not, of the named metrics or, with no names, of all."""
+    metrics: Callable[[bool, bool, frozenset[str]], Awaitable[Body]]
+    """The exposition, as OpenMetrics or not, gzipped or not, of the named metrics or, with no names, of all."""
     snapshots: Callable[[], Iterable[Snapshot]]
     """Of the accounts, and of the public price feed, for the page."""
     ledger_persistent: Callable[[], bool]
@@ -110,14 +110,15 @@ def make_application(services: WebServices, gate: Gate | None = None) -> web.App
 
 
 async def _metrics(request: web.Request) -> web.StreamResponse:
-    format_ = choose_format(_header(request, hdrs.ACCEPT))
+    openmetrics = prefers_openmetrics(_header(request, hdrs.ACCEPT))
     gzip = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
     # An empty ?name[]= filters nothing, as in Prometheus' Python library.
     names = frozenset(name for name in request.query.getall("name[]", ()) if name)
-    headers: dict[str, str] = {hdrs.CONTENT_TYPE: format_.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: content_type(openmetrics=openmetrics)}
+    headers[hdrs.VARY] = "Accept, Accept-Encoding"
     if gzip:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return await send(request, await request.app[SERVICES].metrics(format_, gzip, names), headers)
+    return await send(request, await request.app[SERVICES].metrics(openmetrics, gzip, names), headers)
 
 
 def _header(request: web.Request, name: str) -> str | None:

@@ -8,7 +8,6 @@ Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``), 12.5.3 (``Accep
 from __future__ import annotations
 
 import re
-from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,17 +24,9 @@ _PARAMETER = re.compile(rf"({_WORD})[ \t]*=[ \t]*({_WORD}|\"{_WORD}\")")
 _WEIGHT = re.compile(r"0?\.[0-9]+|0\.?|1(?:\.0*)?")
 
 
-class Format(Enum):
-    """An exposition format: its media type, and the one version of it that exists here."""
-
-    TEXT = ("text/plain", "0.0.4")
-    OPENMETRICS = ("application/openmetrics-text", "1.0.0")
-
-    @property
-    def content_type(self) -> str:
-        """Return the whole ``Content-Type``, spelled as Prometheus' own libraries spell it."""
-        media_type, version = self.value
-        return f"{media_type}; version={version}; charset=utf-8"
+_TEXT = ("text/plain", "0.0.4")
+_OPENMETRICS = ("application/openmetrics-text", "1.0.0")
+"""Media type of an exposition format, and the one version of it that exists here."""
 
 
 class _Element(NamedTuple):
@@ -46,9 +37,15 @@ class _Element(NamedTuple):
     weight: float
 
 
+def content_type(*, openmetrics: bool) -> str:
+    """Return the whole ``Content-Type`` of a format, spelled as Prometheus' own libraries spell it."""
+    media_type, version = _OPENMETRICS if openmetrics else _TEXT
+    return f"{media_type}; version={version}; charset=utf-8"
+
+
 @lru_cache(maxsize=_KEPT)
-def choose_format(accept: str | None) -> Format:
-    """Return the format for an ``Accept`` header, ``None`` being no header.
+def prefers_openmetrics(accept: str | None) -> bool:
+    """Return whether an ``Accept`` header, ``None`` being no header, wants OpenMetrics 1.0 rather than text 0.0.4.
 
     Each format has the weight of the most specific media range that covers it. The greater weight wins,
     then the more specific range, then the earlier one. Where nothing decides, or nothing is acceptable,
@@ -56,8 +53,8 @@ def choose_format(accept: str | None) -> Format:
     (``escaping``, ``charset`` and whatever comes).
     """
     elements = list(_elements(accept or ""))
-    text, openmetrics = _rank(Format.TEXT, elements), _rank(Format.OPENMETRICS, elements)
-    return Format.OPENMETRICS if openmetrics[0] > 0 and openmetrics > text else Format.TEXT
+    openmetrics = _rank(*_OPENMETRICS, elements)
+    return openmetrics[0] > 0 and openmetrics > _rank(*_TEXT, elements)
 
 
 @lru_cache(maxsize=_KEPT)
@@ -88,13 +85,12 @@ def choose_language(accept_language: str | None, languages: tuple[str, ...]) -> 
     return best
 
 
-def _rank(format_: Format, elements: Sequence[_Element]) -> tuple[float, int, int]:
+def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[float, int, int]:
     """Return weight, specificity and minus the position of the element that covers the format most specifically.
 
     Of several equally specific ones it is the heaviest; the weight is 0 where no element covers it.
     """
-    media_type, version = format_.value
-    any_subtype = media_type.split("/")[0] + "/*"
+    any_subtype = media_type.partition("/")[0] + "/*"
     ranges = [("*/*", None), (any_subtype, None), (media_type, None), (media_type, version)]
     specificity, weight, place = max(
         (

@@ -23,7 +23,6 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.exposition.lines import FamilyLines
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
 from joulo_exporter.web.app import make_application
-from joulo_exporter.web.negotiation import Format
 from joulo_exporter.web.server import listening
 
 
@@ -57,8 +56,8 @@ class Ours:
         gc.collect()
         services = dataclasses.replace(
             SERVICES,
-            metrics=lambda format_, gzip, names: self._exposition.scrape(
-                openmetrics=format_ is Format.OPENMETRICS, compressed=gzip, names=names
+            metrics=lambda openmetrics, gzip, names: self._exposition.scrape(
+                openmetrics=openmetrics, compressed=gzip, names=names
             ),
         )
         async with listening(make_application(services), ["127.0.0.1:0"]) as (address,):

@@ -17,8 +17,8 @@ OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
 
 
-async def metrics(format_, gzipped, names):
-    body = f"{format_.name} {sorted(names)}\n".encode()
+async def metrics(openmetrics, gzipped, names):
+    body = f"{'OPENMETRICS' if openmetrics else 'TEXT'} {sorted(names)}\n".encode()
     return Body(gzip.compress(body) if gzipped else body)
 
 

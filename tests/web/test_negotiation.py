@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format, choose_language
+from joulo_exporter.web.negotiation import accepts_gzip, choose_language, prefers_openmetrics
 
-TEXT = Format.TEXT
-OPENMETRICS = Format.OPENMETRICS
+TEXT, OPENMETRICS = False, True
 
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 OM, UTF8 = "application/openmetrics-text", "escaping=allow-utf-8"
@@ -53,7 +52,7 @@ CLIENTS = {
 
 @pytest.mark.parametrize(("accept", "expected"), CLIENTS.values(), ids=CLIENTS)
 def test_real_clients(accept, expected):
-    assert choose_format(accept) is expected
+    assert prefers_openmetrics(accept) is expected
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_real_clients(accept, expected):
     ],
 )
 def test_rules(accept, expected):
-    assert choose_format(accept) is expected
+    assert prefers_openmetrics(accept) is expected
 
 
 @pytest.mark.parametrize(
@@ -165,7 +164,7 @@ HEADERS = st.text() | st.lists(HEADER_PIECES, max_size=40).map("".join)
 
 @given(HEADERS)
 def test_any_header_gets_an_answer(header):
-    assert isinstance(choose_format(header), Format)
+    assert isinstance(prefers_openmetrics(header), bool)
     assert isinstance(accepts_gzip(header), bool)
 
 
@@ -177,7 +176,7 @@ def test_an_excluded_coding_is_never_used(header):
 @given(st.floats(0.001, 1).map(lambda q: f"{q:.3f}"), st.floats(0.001, 1).map(lambda q: f"{q:.3f}"))
 def test_the_greater_weight_wins_wherever_it_stands(text_q, openmetrics_q):
     pieces = [f"text/plain;q={text_q}", f"application/openmetrics-text;q={openmetrics_q}"]
-    answers = {choose_format(",".join(pieces)), choose_format(",".join(reversed(pieces)))}
+    answers = {prefers_openmetrics(",".join(pieces)), prefers_openmetrics(",".join(reversed(pieces)))}
     if float(text_q) != float(openmetrics_q):
         assert answers == {TEXT if float(text_q) > float(openmetrics_q) else OPENMETRICS}
 

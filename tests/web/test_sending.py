@@ -151,7 +151,7 @@ async def test_curl_takes_a_long_response(tmp_path, compressed):
     for number, each in enumerate(snapshots):
         exposition.publish(f"{number}", each)
 
-    async def metrics(_format, gzip, _names):
+    async def metrics(_openmetrics, gzip, _names):
         body = await exposition.scrape(openmetrics=False, compressed=gzip, names=EVERYTHING)
         assert body.length > 1 << 16
         return body
