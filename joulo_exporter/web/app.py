@@ -79,7 +79,7 @@ class WebServices:
 SERVICES = web.AppKey("services", WebServices)
 
 
-def make_application(services: WebServices, gate: Gate | None = None) -> web.Application:
+def make_application(services: WebServices, gate: Gate) -> web.Application:
     """Return the application with all its paths; with the metrics on ``/`` there is no page.
 
     Args:
@@ -89,12 +89,10 @@ def make_application(services: WebServices, gate: Gate | None = None) -> web.App
     Raises:
         ConfigError: the telemetry path cannot be one.
     """
-    middlewares = [guarded, *((gate.admit,) if gate else ()), _one_line_errors]
+    middlewares = [guarded, gate.admit, _one_line_errors]
     application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     application[SERVICES] = services
-    application.on_response_prepare.append(_set_common_headers)
-    if gate is not None:
-        application.on_response_prepare.append(gate.add_headers)
+    application.on_response_prepare.extend([_set_common_headers, gate.add_headers])
     router, prefix = application.router, services.paths.prefix
     router.add_get(prefix + _checked_telemetry_path(services.telemetry_path), _metrics)
     if services.telemetry_path != "/":
@@ -121,9 +119,9 @@ async def _metrics(request: web.Request) -> web.StreamResponse:
     return await send(request, await request.app[SERVICES].metrics(openmetrics, gzip, names), headers)
 
 
-def _header(request: web.Request, name: str) -> str | None:
+def _header(request: web.Request, name: str) -> str:
     """Return the header's value; one that stands on several lines is one list (RFC 9110, section 5.3)."""
-    return ", ".join(request.headers.getall(name, ())) or None
+    return ", ".join(request.headers.getall(name, ()))
 
 
 async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> web.StreamResponse:

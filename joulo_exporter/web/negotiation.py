@@ -2,7 +2,7 @@
 
 Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``), 12.5.3 (``Accept-Encoding``) and 12.5.4
 (``Accept-Language``). Read leniently, because a scrape must succeed: a malformed piece is ignored, and there is no
-406.
+406. An empty text is no header.
 """
 
 from __future__ import annotations
@@ -44,41 +44,41 @@ def content_type(*, openmetrics: bool) -> str:
 
 
 @lru_cache(maxsize=_KEPT)
-def prefers_openmetrics(accept: str | None) -> bool:
-    """Return whether an ``Accept`` header, ``None`` being no header, wants OpenMetrics 1.0 rather than text 0.0.4.
+def prefers_openmetrics(accept: str) -> bool:
+    """Return whether an ``Accept`` header wants OpenMetrics 1.0 rather than text 0.0.4.
 
     Each format has the weight of the most specific media range that covers it. The greater weight wins,
     then the more specific range, then the earlier one. Where nothing decides, or nothing is acceptable,
     it is 0.0.4. A ``version`` other than ours is another format; all other parameters are ignored
     (``escaping``, ``charset`` and whatever comes).
     """
-    elements = list(_elements(accept or ""))
+    elements = list(_elements(accept))
     openmetrics = _rank(*_OPENMETRICS, elements)
     return openmetrics[0] > 0 and openmetrics > _rank(*_TEXT, elements)
 
 
 @lru_cache(maxsize=_KEPT)
-def accepts_gzip(accept_encoding: str | None) -> bool:
+def accepts_gzip(accept_encoding: str) -> bool:
     """Return whether gzip is acceptable and not less wanted than plain bytes.
 
     No header means plain bytes: the RFC would allow gzip then, but such a client may not know it.
     """
     weights: dict[str, float] = {}
-    for element in _elements(accept_encoding or ""):
+    for element in _elements(accept_encoding):
         weights.setdefault(element.name, element.weight)
     gzip = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0.0)
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
 
 
 @lru_cache(maxsize=_KEPT)
-def choose_language(accept_language: str | None, languages: tuple[str, ...]) -> str:
-    """Return the language for an ``Accept-Language`` header, ``None`` being no header.
+def choose_language(accept_language: str, languages: tuple[str, ...]) -> str:
+    """Return the language for an ``Accept-Language`` header.
 
     A language range such as ``nl-BE`` wants its language, ``nl``. The greater weight wins, then the earlier range;
     where nothing decides, or none is wanted, it is the first of the languages.
     """
     best, weight = languages[0], 0.0
-    for element in _elements(accept_language or ""):
+    for element in _elements(accept_language):
         language = element.name.partition("-")[0]
         if language in languages and element.weight > weight:
             best, weight = language, element.weight

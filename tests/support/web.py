@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 
 from joulo_exporter.web.app import WebServices, make_application
+from joulo_exporter.web.auth import Gate, Protection
 from joulo_exporter.web.server import listening
 
 
@@ -58,7 +59,7 @@ async def serving(*addresses, gate=None, tls=None, limits=None, **services):
         limits: of the guard.
         services: in the place of those of ``SERVICES``.
     """
-    application = make_application(dataclasses.replace(SERVICES, **services), gate)
+    application = make_application(dataclasses.replace(SERVICES, **services), gate or Gate(Protection()))
     async with listening(application, addresses or ["127.0.0.1:0"], tls=tls, limits=limits) as bound:
         yield bound if len(bound) > 1 else bound[0]
 

@@ -11,7 +11,9 @@ from joulo_exporter import __version__
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.snapshot import Snapshot
 from joulo_exporter.web.app import WebPaths, make_application, web_paths
+from joulo_exporter.web.auth import Gate, Protection
 
+GATE = Gate(Protection())
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
@@ -115,7 +117,7 @@ FAULTS = {
     ],
 }  # fmt: skip
 MAKERS = {
-    "telemetry-path": lambda path: make_application(dataclasses.replace(SERVICES, telemetry_path=path)),
+    "telemetry-path": lambda path: make_application(dataclasses.replace(SERVICES, telemetry_path=path), GATE),
     "route-prefix": lambda prefix: web_paths(None, prefix),
     "external-url": lambda url: web_paths(url, None),
 }
