@@ -140,7 +140,7 @@ class Guard:
 
     def note_failed_handshake(self, fault: BaseException | None) -> None:
         """Log why a handshake failed, and collect what some of them have left behind."""
-        reason = getattr(fault, "reason", None) or (type(fault).__name__ if fault else "closed")
+        reason = getattr(fault, "reason", None) or str(fault or "closed") or type(fault).__name__
         _logger.debug("a connection did not come about: %s", reason.lower().replace("_", " "))
         self._failed_handshakes += 1
         if self._failed_handshakes % FAILED_BEFORE_COLLECTION == 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import logging
 import os
 import platform
 import re
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from joulo_exporter.config.files import Where
-
-_logger = logging.getLogger(__name__)
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -171,7 +168,7 @@ def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
             "or remove tls_server_config"
         )
     _require_consistent_clients(where, section)
-    context = _ServerContext(ssl.PROTOCOL_TLS_SERVER)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[section.min_version or "TLS12"]
     context.maximum_version = _VERSIONS[section.max_version or "TLS13"]
     if context.minimum_version > context.maximum_version:
@@ -216,22 +213,18 @@ def _require_consistent_clients(where: Where, section: TlsSection) -> None:
         raise names.fault("needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate")
 
 
-class _ServerContext(ssl.SSLContext):
-    """A context that knows which names the certificates of clients must have."""
+def _client_with_one_of(allowed: frozenset[str]) -> type[ssl.SSLObject]:
+    """Return a connection that ends in its handshake when the client's certificate has none of the names."""
 
-    allowed_sans: frozenset[str] | None = None
+    class NamedClient(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            if not allowed & _names(self):
+                raise ssl.SSLCertVerificationError(
+                    ssl.SSL_ERROR_SSL, "the client's certificate has none of the allowed names"
+                )
 
-
-class _NamedClient(ssl.SSLObject):
-    """A connection that ends in its handshake when the client's certificate has none of the allowed names."""
-
-    def do_handshake(self) -> None:
-        super().do_handshake()
-        context = self.context
-        allowed = context.allowed_sans if isinstance(context, _ServerContext) else None
-        if allowed is not None and not allowed & _names(self):
-            _logger.debug("a client's certificate has none of client_allowed_sans")
-            raise ssl.SSLCertVerificationError("the client's certificate has none of the allowed names")
+    return NamedClient
 
 
 def _names(connection: ssl.SSLObject) -> frozenset[str]:
@@ -299,7 +292,7 @@ def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> 
     raise key.where.fault(f"cannot be used ({reason}); look at it with openssl pkey")
 
 
-def _expect_clients(context: _ServerContext, section: TlsSection, client_ca: _Pem | None) -> None:
+def _expect_clients(context: ssl.SSLContext, section: TlsSection, client_ca: _Pem | None) -> None:
     # Go trusts whatever certificate is listed, also one that another authority has signed.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if client_ca is None:
@@ -307,8 +300,7 @@ def _expect_clients(context: _ServerContext, section: TlsSection, client_ca: _Pe
     else:
         _trust(context, client_ca)
     if section.client_allowed_sans:
-        context.allowed_sans = frozenset(section.client_allowed_sans)
-    context.sslobject_class = _NamedClient
+        context.sslobject_class = _client_with_one_of(frozenset(section.client_allowed_sans))
 
 
 def _trust(context: ssl.SSLContext, pem: _Pem) -> None:

@@ -181,9 +181,11 @@ async def test_a_handshake_that_fails_is_logged_at_debug_level_only(certificates
     async with serving(tls=named(certificates, "prometheus.test")) as address:
         assert await gets_through(address, client(certificates, "client"))
         assert not await gets_through(address, client(certificates))
+        assert not await gets_through(address, client(certificates, "nameless"))
         assert await exchange(address, GET) == b""  # plain HTTP
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("DEBUG", "a connection did not come about: peer did not return a certificate"),
+        ("DEBUG", "a connection did not come about: the client's certificate has none of the allowed names"),
         ("DEBUG", "a connection did not come about: http request"),
     ]
 
