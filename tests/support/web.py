@@ -66,15 +66,16 @@ async def serving(*addresses, gate=None, tls=None, limits=None, **services):
 
 @contextlib.asynccontextmanager
 async def connected(address, **options):
-    """Connect to an address of TCP; yield a reader and a writer."""
+    """Connect to an address of TCP; yield a reader and a writer, for half a minute at most."""
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port), **options)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+    async with asyncio.timeout(30):  # a limit of the server that does not work must not hold up the suite
+        reader, writer = await asyncio.open_connection(host, int(port), **options)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 async def to_the_end(reader):

@@ -145,6 +145,16 @@ async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
     assert [level for level, _ in logged()] == ["ERROR", "INFO"]
 
 
+async def test_a_file_that_only_the_faulty_configuration_names_is_waited_for(watcher, looks, change, folder):
+    former = watcher.tls()
+    await change(TLS.replace("server.", "new."))
+    assert watcher.tls() is former
+    for kind in ("key", "crt"):
+        exchange(folder, f"new.{kind}", f"renewed.{kind}")
+        await looks.look()
+    assert watcher.tls() is not former
+
+
 SWITCHED = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
 
 

@@ -29,12 +29,6 @@ BIG = [bytes([number]) * 100_000 for number in range(200)]
 BIG_BYTES = 20_000_000
 
 
-@pytest.fixture(autouse=True)
-async def in_time():
-    async with asyncio.timeout(20):  # a limit that does not work must not hold up the suite
-        yield
-
-
 @pytest.fixture(params=[False, True], ids=["plain", "TLS"])
 def encryption(request, certificates):
     """Return the TLS of a server, and the options of its clients, who read little by little."""
@@ -136,6 +130,20 @@ async def test_an_idle_scraper_stays_before_a_connection_that_has_said_nothing_f
         if stays is scraper:
             writer.write(REQUEST)
             assert await scraper.readline() == OK
+
+
+async def test_of_two_idle_scrapers_the_one_that_asked_last_stays():
+    async with (
+        serving(limits=Limits(connections=2)) as address,
+        connected(address) as first,
+        connected(address) as second,
+    ):
+        for reader, writer in (first, second, first):
+            writer.write(REQUEST)
+            await reader.readuntil(b"joulo_up 1\n")
+        assert (await exchange(address, LAST)).startswith(OK)
+        assert await to_the_end(second[0]) == b""
+        assert not first[0].at_eof()
 
 
 def held_reload():
