@@ -20,7 +20,7 @@ from joulo_exporter.config.files import nearest, read_file
 from joulo_exporter.config.values import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from joulo_exporter.config.files import Where
@@ -83,18 +83,36 @@ class Switch(int):
         return super().__new__(cls, true)
 
 
-def _word_of(words: Iterable[str], example: str) -> Meta:
-    """Return an example for messages, and the function that checks that a text is one of the words."""
-    by_small_letters = {word.lower(): word for word in words}
+class _Word(Text):
+    """A word of a table."""
 
-    def fault(text: str) -> str | None:
-        if text in by_small_letters.values():
-            return None
-        meant = nearest(text, by_small_letters)
-        remedy = f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(words)}"
-        return f"is not known here; {remedy}"
+    words: ClassVar[Mapping[str, object]]
 
-    return Meta(examples=[example], extra={"fault": fault})
+    def __new__(cls, text: str) -> Self:
+        if text not in cls.words:
+            by_small_letters = {word.lower(): word for word in cls.words}
+            meant = nearest(text, by_small_letters)
+            remedy = (
+                f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(cls.words)}"
+            )
+            raise ValueError(f"is not known here; {remedy}")
+        return super().__new__(cls, text)
+
+
+class _Version(_Word):
+    words = _VERSIONS
+
+
+class _ClientAuth(_Word):
+    words = _CLIENT_AUTH
+
+
+class _Cipher(_Word):
+    words = CIPHERS
+
+
+class _Curve(_Word):
+    words = CURVES
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,7 +124,6 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _Name = Annotated[Text, Meta(examples=["prometheus.example.org"])]
 _File = Annotated[Text, Meta(examples=["server.pem"])]
 _Inline = Annotated[Text, Meta(examples=["the content of a PEM file"])]
-_Version = Annotated[Text, _word_of(_VERSIONS, "TLS12")]
 
 
 class TlsSection(Section, frozen=True):
@@ -116,13 +133,13 @@ class TlsSection(Section, frozen=True):
 
     cert_file: _File | None = None
     key_file: _File | None = None
-    client_auth_type: Annotated[Text, _word_of(_CLIENT_AUTH, "NoClientCert")] | None = None
+    client_auth_type: Annotated[_ClientAuth, Meta(examples=["NoClientCert"])] | None = None
     client_ca_file: _File | None = None
     client_allowed_sans: Annotated[tuple[_Name, ...], Meta(examples=["[prometheus.example.org]"])] | None = None
-    min_version: _Version | None = None
-    max_version: _Version | None = None
-    cipher_suites: Annotated[tuple[Text, ...], _word_of(CIPHERS, f"[{next(iter(CIPHERS))}]")] | None = None
-    curve_preferences: Annotated[tuple[Text, ...], _word_of(CURVES, "[CurveP256]")] | None = None
+    min_version: Annotated[_Version, Meta(examples=["TLS12"])] | None = None
+    max_version: Annotated[_Version, Meta(examples=["TLS13"])] | None = None
+    cipher_suites: Annotated[tuple[_Cipher, ...], Meta(examples=[f"[{next(iter(CIPHERS))}]"])] | None = None
+    curve_preferences: Annotated[tuple[_Curve, ...], Meta(examples=["[CurveP256]"])] | None = None
     prefer_server_cipher_suites: Switch | None = None
     cert: _Inline | None = None
     key: _Inline | None = None
