@@ -104,7 +104,12 @@ class LandingPage:
         self._public = [health for each in everything if each.public for health in each.endpoints]
 
     def html(self, links: Mapping[str, str], *, ledger_persistent: bool) -> str:
-        """Return the HTML, with links by their text, a text of the page; ``ledger_persistent``: it is on disk."""
+        """Return the HTML.
+
+        Args:
+            links: URLs by their text, which is one of ``page_texts.DUTCH``.
+            ledger_persistent: whether the ledger is on disk.
+        """
         words, view = self._words, self._view
         intervals_s = [health.interval_s for account in self._accounts for health in account.endpoints]
         refresh_s = round(min(max(min(intervals_s, default=_REFRESH_S[1]), _REFRESH_S[0]), _REFRESH_S[1]))
