@@ -26,10 +26,10 @@ def sessions(t: Words) -> table.Panel:
     price = "avg by (account) (joulo_ere_estimate_price_euros * (1 - joulo_ere_estimate_fee_ratio))"
     names = {
         "Value #start": t("Start", "Begin"),
+        "Value #kwh": t("Energy", "Energie"),
         "account": "Account",
         "charger": t("Charger", "Laadpunt"),
         "vehicle": t("Vehicle", "Auto"),
-        "Value #kwh": t("Energy", "Energie"),
         "Value #length": t("Duration", "Duur"),
         "Value #credits": t("Credits", "ERE's"),
         "Value #worth": t("Worth about", "Waard, ongeveer"),
@@ -77,7 +77,8 @@ def sessions(t: Words) -> table.Panel:
             ]
         )
         .override_by_name(
-            names["Value #start"], parts.properties(unit="dateTimeAsLocal", custom_minWidth=parts.TIME_COLUMN)
+            names["Value #start"],
+            parts.properties(unit="time:YYYY-MM-DD HH:mm", custom_minWidth=parts.TIME_COLUMN),
         )
         .override_by_name(names["vehicle"], parts.vehicle_names(t))
         .override_by_name(names["Value #kwh"], parts.figures(parts.KWH, 2, parts.NARROWEST_COLUMN))
