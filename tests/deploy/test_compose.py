@@ -103,7 +103,7 @@ def test_secrets_are_files_that_git_passes_over():
 
 def test_the_demo_differs_only_in_data_and_secrets():
     ours, demo = (compose(name)["services"] for name in EVERY)
-    assert demo["exporter"].pop("command") == ["demo"]
+    assert demo["exporter"].pop("command") == ["demo", "--storage.path=/data"]
     for service in ONCE:
         del demo[service]
     assert demo["prometheus"]["depends_on"].pop("import") == {"condition": "service_completed_successfully"}

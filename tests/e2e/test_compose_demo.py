@@ -41,7 +41,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     data, tsdb, port = folder / "data", folder / "tsdb", free_port()
     data.mkdir(mode=0o700)  # as in the image
-    command = [*EXPORTER, *SERVICES["exporter"]["command"], f"--storage.path={data}"]
+    command = [*EXPORTER, *(part.replace("/data", str(data)) for part in SERVICES["exporter"]["command"])]
     with running([*command, f"--web.listen-address=127.0.0.1:{port}"], folder / "demo.log"):
         wait_for("the exporter", lambda: get(f"http://127.0.0.1:{port}/-/healthy"))
         ended("history", data, tsdb)
