@@ -39,7 +39,7 @@ def each(**values) -> dict[str, float]:
             "joulo_api_requests_total",
             {
                 "{endpoint='chargers',code='200'}": 1,
-                "{endpoint='sessions',code='200'}": 3,
+                "{endpoint='sessions',code='200'}": 4,
                 "{endpoint='energy',code='200'}": 1,
                 "{endpoint='energy',code='timeout'}": 1,
             },
