@@ -6,18 +6,23 @@ import argparse
 import difflib
 import platform
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from joulo_exporter import __version__, logs
+from joulo_exporter.clock import parse_span
 from joulo_exporter.config.schema import COLLECTORS, DEFAULT_STORAGE_PATH
 from joulo_exporter.config.values import parse_duration
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.tariffs import parse_price
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+Add = Callable[..., object]
+"""``add_argument`` of a parser."""
 
 DEFAULT_LISTEN_ADDRESS = ":9973"
 
@@ -141,11 +146,38 @@ def make_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_file_flags(parser)
-    _add_serving_flags(parser)
+    _file_flags(parser.add_argument)
+    _serving_flags(parser.add_argument)
     parser.add_argument("--version", action="version", help="print the version and exit",
         version=f"joulo-exporter, version {__version__} (python {platform.python_version()})")  # fmt: skip
-    _add_commands(parser)
+    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=Parser)
+    parser.commands = commands.choices
+    for name, add_flags, epilog, summary in (
+        ("serve", _serving_flags, _SERVE_EPILOG, "run the exporter (the default)"),
+        ("demo", _serving_flags, _DEMO_EPILOG, "run it against a built-in simulated household"),
+        ("check", _serving_flags, _CHECK_EPILOG,
+         "check the configuration and every token against the API, and say what to do about each fault"),
+        ("sessions", _sessions_flags, _SESSIONS_EPILOG,
+         "print the sessions of the ledger as a table, CSV or JSON"),
+        ("statement", _statement_flags, _STATEMENT_EPILOG,
+         "print sessions and their cost for an employer or the tax office"),
+        ("tags", _tags_flags, _TAGS_EPILOG, "print the RFID tags seen, with vehicle, sessions, kWh and last use"),
+        ("settle", _settle_flags, _SETTLE_EPILOG,
+         "let counters that are held above the truth fall to it, once"),
+        ("backfill", _backfill_flags, _BACKFILL_EPILOG,
+         "print the history as OpenMetrics, to import into Prometheus"),
+    ):  # fmt: skip
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,
+        )
+        _file_flags(command.add_argument)
+        add_flags(command.add_argument)
     # A flag may stand before its command or after it: a default after it must not hide the flag before it.
     parser.set_defaults(
         command="serve",
@@ -159,82 +191,21 @@ def make_parser() -> Parser:
     return parser
 
 
-def _add_commands(parser: Parser) -> None:
-    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=Parser)
-    parser.commands = commands.choices
-
-    def add(name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-            argument_default=argparse.SUPPRESS,
-        )
-        _add_file_flags(command)
-        return command
-
-    _add_serving_flags(add("serve", "run the exporter (the default)", _SERVE_EPILOG))
-    _add_serving_flags(add("demo", "run it against a built-in simulated household", _DEMO_EPILOG))
-    _add_serving_flags(
-        add(
-            "check",
-            "check the configuration and every token against the API, and say what to do about each fault",
-            _CHECK_EPILOG,
-        )
-    )
-    _add_sessions_flags(
-        add("sessions", "print the sessions of the ledger as a table, CSV or JSON", _SESSIONS_EPILOG)
-    )
-    _add_statement_flags(
-        add("statement", "print sessions and their cost for an employer or the tax office", _STATEMENT_EPILOG)
-    )
-    tags = add("tags", "print the RFID tags seen, with vehicle, sessions, kWh and last use", _TAGS_EPILOG)
-    tags.add_argument("--evcc", action="store_true", default=False,
-        help="print the vehicles for EVCC's configuration, as YAML")  # fmt: skip
-    settle = add("settle", "let counters that are held above the truth fall to it, once", _SETTLE_EPILOG)
-    settle.add_argument("--charger", default=None, metavar="LABEL",
-        help="only the counters of this charger, by its label in the metrics")  # fmt: skip
-    _add_backfill_flags(
-        add("backfill", "print the history as OpenMetrics, to import into Prometheus", _BACKFILL_EPILOG)
-    )
+# The flags of each command ------------------------------------------------------------------------
 
 
-def _add_file_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--config.file", dest="config_file", type=_checked(_path), metavar="FILE",
-        help="configuration file (YAML)")  # fmt: skip
-    add("--storage.path", dest="storage_path", type=_checked(_path), metavar="DIR",
+def _file_flags(add: Add) -> None:
+    add("--config.file", dest="config_file", type=_path, metavar="FILE", help="configuration file (YAML)")
+    add("--storage.path", dest="storage_path", type=_path, metavar="DIR",
         help=f"folder of the ledger (default: {DEFAULT_STORAGE_PATH}; demo: a temporary one)")  # fmt: skip
 
 
-def _add_serving_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+def _serving_flags(add: Add) -> None:
     add("--config.check", dest="config_check", action="store_true", default=argparse.SUPPRESS,
         help="check the configuration file and exit")  # fmt: skip
-    _add_web_flags(parser)
-    for name in COLLECTORS:
-        flag, dest = f"collector.{name.replace('_', '-')}", f"collector_{name}"
-        add(f"--{flag}", dest=dest, action="store_true", default=argparse.SUPPRESS,
-            help=f"ask for {_COLLECTED[name]} (default: off)")  # fmt: skip
-        add(f"--no-{flag}", dest=dest, action="store_false", default=argparse.SUPPRESS,
-            help="leave it, whatever the configuration file says")  # fmt: skip
-    _add_shard_flags(parser)
-    add("--log.level", dest="log_level", choices=logs.LEVELS, help="least level of what is logged (default: info)")
-    add("--log.format", dest="log_format", choices=logs.FORMATS, help="form of the log (default: logfmt)")
-
-
-def _add_web_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--web.listen-address",
-        dest="listen_addresses",
-        action="append",
-        metavar="ADDRESS",
+    add("--web.listen-address", dest="listen_addresses", action="append", metavar="ADDRESS",
         help=f"address to serve on, or unix:/path, can be repeated (default: {DEFAULT_LISTEN_ADDRESS})",
-    )
+    )  # fmt: skip
     add("--web.systemd-socket", dest="systemd_socket", action="store_true", default=argparse.SUPPRESS,
         help="serve on the sockets that systemd passes, not on addresses")  # fmt: skip
     add("--web.telemetry-path", dest="telemetry_path", metavar="PATH",
@@ -247,59 +218,72 @@ def _add_web_flags(parser: argparse.ArgumentParser) -> None:
         help="TLS, basic authentication and headers, in the format of all Prometheus exporters")  # fmt: skip
     add("--web.enable-lifecycle", dest="lifecycle", action="store_true", default=argparse.SUPPRESS,
         help="allow a reload by POST /-/reload")  # fmt: skip
+    for name in COLLECTORS:
+        flag, dest = f"collector.{name.replace('_', '-')}", f"collector_{name}"
+        add(f"--{flag}", dest=dest, action="store_true", default=argparse.SUPPRESS,
+            help=f"ask for {_COLLECTED[name]} (default: off)")  # fmt: skip
+        add(f"--no-{flag}", dest=dest, action="store_false", default=argparse.SUPPRESS,
+            help="leave it, whatever the configuration file says")  # fmt: skip
+    _shard_flags(add)
+    add("--log.level", dest="log_level", choices=logs.LEVELS, help="least level of what is logged (default: info)")
+    add("--log.format", dest="log_format", choices=logs.FORMATS, help="form of the log (default: logfmt)")
 
 
-def _add_shard_flags(parser: argparse.ArgumentParser) -> None:
+def _shard_flags(add: Add) -> None:
     # As kube-state-metrics has them.
-    add = parser.add_argument
     add("--shard", dest="shard", type=_number_from(0), default=argparse.SUPPRESS, metavar="N",
         help="which shard of the accounts to serve, from 0 (default: 0, or what POD_NAME ends in)")  # fmt: skip
     add("--total-shards", dest="total_shards", type=_number_from(1), default=argparse.SUPPRESS, metavar="N",
         help="number of exporters that share the accounts (default: 1)")  # fmt: skip
 
 
-def _add_span_flags(parser: argparse.ArgumentParser, subject: str) -> None:
-    add = parser.add_argument
-    add("--from", dest="from_seconds", type=_checked(_from_seconds), default=None, metavar="TIME",
+def _span_flags(add: Add, subject: str) -> None:
+    add("--from", dest="from_seconds", type=_begin, default=None, metavar="TIME",
         help=f"{subject} from here on: 2026, 2026-06, 2026-06-17 or 2026-06-17T18:30, local time")  # fmt: skip
-    add("--to", dest="to_seconds", type=_checked(_to_seconds), default=None, metavar="TIME",
+    add("--to", dest="to_seconds", type=_end, default=None, metavar="TIME",
         help="up to here: a year, month or day is included, a time is not")  # fmt: skip
 
 
-def _add_sessions_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+def _selection_flags(add: Add) -> None:
+    _span_flags(add, "sessions that began")
+    add("--charger", default=None, metavar="LABEL", help="only this charger, by its label in the metrics")
+    add("--vehicle", default=None, metavar="NAME", help="only this vehicle of the configuration, or unknown")
+
+
+def _sessions_flags(add: Add) -> None:
     add("--format", choices=("table", "csv", "json"), default="table", help="form of the output (default: table)")
     add("--by", choices=("month", "quarter", "year", "vehicle", "charger"), default=None,
         help="totals of these alone")  # fmt: skip
-    _add_selection_flags(parser)
+    _selection_flags(add)
 
 
-def _add_statement_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+def _statement_flags(add: Add) -> None:
     add("--format", choices=("html", "csv", "json"), default="html", help="form of the output (default: html)")
     add("--language", choices=("nl", "en"), default=None,
         help="language of the HTML (default: that of the locale: nl for a Dutch one, else en)")  # fmt: skip
     add("--price", type=_checked(parse_price), default=None, metavar="EUROS",
         help="price of a kWh for all sessions, such as 0.27, in place of the configuration's tariffs")  # fmt: skip
-    _add_selection_flags(parser)
+    _selection_flags(add)
 
 
-def _add_selection_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    _add_span_flags(parser, "sessions that began")
-    add("--charger", default=None, metavar="LABEL", help="only this charger, by its label in the metrics")
-    add("--vehicle", default=None, metavar="NAME", help="only this vehicle of the configuration, or unknown")
+def _tags_flags(add: Add) -> None:
+    add("--evcc", action="store_true", default=False,
+        help="print the vehicles for EVCC's configuration, as YAML")  # fmt: skip
 
 
-def _add_backfill_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--step", dest="step_s", type=_checked(_step), default=300.0, metavar="DURATION",
+def _settle_flags(add: Add) -> None:
+    add("--charger", default=None, metavar="LABEL",
+        help="only the counters of this charger, by its label in the metrics")  # fmt: skip
+
+
+def _backfill_flags(add: Add) -> None:
+    add("--step", dest="step_s", type=_step, default=300.0, metavar="DURATION",
         help="from one sample to the next (default: 5m, the most for queries without gaps); where nothing changes,"
         " an hour")  # fmt: skip
-    add("--label", dest="labels", type=_checked(_label), action="append", default=None, metavar="NAME=VALUE",
+    add("--label", dest="labels", type=_label, action="append", default=None, metavar="NAME=VALUE",
         help="a label for every series, such as job=joulo; can be repeated")  # fmt: skip
-    _add_span_flags(parser, "samples")
-    _add_shard_flags(parser)
+    _span_flags(add, "samples")
+    _shard_flags(add)
 
 
 # The values of flags ------------------------------------------------------------------------------
@@ -317,6 +301,7 @@ def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
     return checked
 
 
+@_checked
 def _path(text: str) -> Path:
     """Return a path; an empty text would be the folder in which the exporter happens to run."""
     if not text:
@@ -329,18 +314,17 @@ def _file(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def _from_seconds(text: str) -> float:
-    from joulo_exporter.reports import parse_from  # noqa: PLC0415 -- loaded for those who give the flag alone
-
-    return parse_from(text)
-
-
-def _to_seconds(text: str) -> float:
-    from joulo_exporter.reports import parse_to  # noqa: PLC0415 -- the same
-
-    return parse_to(text)
+@_checked
+def _begin(text: str) -> float:
+    return parse_span(text)[0]
 
 
+@_checked
+def _end(text: str) -> float:
+    return parse_span(text)[1]
+
+
+@_checked
 def _step(text: str) -> float:
     seconds = parse_duration(text)
     if seconds < _SHORTEST_STEP_S:
@@ -348,6 +332,7 @@ def _step(text: str) -> float:
     return seconds
 
 
+@_checked
 def _label(text: str) -> tuple[str, str]:
     match = _LABEL.fullmatch(text)
     if match is None or not match[2]:
@@ -358,12 +343,13 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _number_from(least: int) -> Callable[[str], object]:
+    @_checked
     def number(text: str) -> int:
         if not _NUMBER.fullmatch(text) or int(text) < least:
             raise ValueError(f"{text!r} is not a whole number from {least} up")
         return int(text)
 
-    return _checked(number)
+    return number
 
 
 # Bad usage ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.reports.sessions import GROUPS, Total, total_of
+from joulo_exporter.reports.sessions import GROUPS, total_of
 from joulo_exporter.reports.statement import as_csv, as_json, price_text
 from joulo_exporter.reports.text import hundredths_text, printable
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from joulo_exporter.ledger.reader import Completeness
     from joulo_exporter.models.tariffs import Tariff
-    from joulo_exporter.reports.sessions import SessionRow
+    from joulo_exporter.reports.sessions import SessionRow, Total
     from joulo_exporter.reports.statement import LedgerState, Statement
 
 _DASH = "\N{EN DASH}"
@@ -45,22 +45,19 @@ class _Page:
 
     def html(self) -> str:
         """Return the whole document."""
-        sessions = self._sessions() if self._statement.rows else f"<p>{self._words['none']}</p>\n"
         return Template(_file("statement.html")).substitute(
+            self._words,
             language=self._language,
-            title=self._words["title"],
             period=_escaped(self._period()),
             head="".join(
                 f"<dt>{self._words[name]}</dt><dd>{_escaped(text)}</dd>\n" for name, text in self._head()
             ),
             chargers=self._section("chargers", ("charger", "nickname", "id", "mid"), self._chargers()),
             tariffs=self._section("tariffs", ("valid", "vehicle", "price", "kwh", "cost"), self._tariffs()),
-            list=self._words["list"],
-            sessions=sessions,
+            sessions=self._sessions(),
             corrections=self._section(
                 "corrections", ("start", "charger", "noticed", "first_kwh", "kwh"), self._corrections()
             ),
-            notes=self._words["notes"],
             facts="".join(f"<li{_MISSING * missing}>{_escaped(fact)}</li>\n" for fact, missing in self._facts()),
         )
 
@@ -78,7 +75,7 @@ class _Page:
         yield "made", f"{self._moment(statement.made_at_seconds)}, joulo-exporter {__version__}"
 
     def _chargers(self) -> Iterator[Sequence[str]]:
-        for each in self._statement.chargers:
+        for each in self._statement.chargers.values():
             label = self._label(each.account, each.charger)
             yield label, each.nickname or _DASH, each.charger_id, self._mid(each.mid_certified)
 
@@ -99,25 +96,22 @@ class _Page:
             )
 
     def _sessions(self) -> str:
-        columns = ("start", "end", "charger", "mid", "vehicle", "kwh", "price", "cost")
         rows = self._statement.rows
+        if not rows:
+            return f"<p>{self._words['none']}</p>\n"
+        columns = ("start", "end", "charger", "mid", "vehicle", "kwh", "price", "cost")
         several = GROUPS["month"](rows[0]) != GROUPS["month"](rows[-1])
         lines: list[str] = []
-        for quarter, of_quarter in groupby(rows, key=GROUPS["quarter"]):
-            quarter_total = Total(quarter)
-            for month, of_month in groupby(of_quarter, key=GROUPS["month"]):
-                month_total = Total(month)
-                for row in of_month:
-                    month_total.add(row)
-                    quarter_total.add(row)
-                    lines.append(_line(columns, self._session(row)))
+        for quarter, of_quarter in _groups(rows, "quarter"):
+            for month, of_month in _groups(of_quarter, "month"):
+                lines += [_line(columns, self._session(row)) for row in of_month]
                 lines[-1] = lines[-1].replace("<tr>", '<tr class="last">', 1)
                 year, number = month.split("-")
-                lines.append(self._sum(f"{self._month(int(number))} {year}", month_total))
+                lines.append(self._sum(f"{self._month(int(number))} {year}", of_month))
             if several:
                 year, number = quarter.split("-Q")
-                lines.append(self._sum(self._words["quarter"].format(number, year), quarter_total))
-        return self._table(columns, (*lines, self._sum("", total_of(rows), "sum whole")))
+                lines.append(self._sum(self._words["quarter"].format(number, year), of_quarter))
+        return self._table(columns, (*lines, self._sum("", rows, "sum whole")))
 
     def _session(self, row: SessionRow) -> Sequence[str]:
         session = row.session
@@ -183,7 +177,8 @@ class _Page:
         head = "".join(f'<th class="{_STYLES.get(name, "name")}">{self._words[name]}</th>' for name in columns)
         return f"<table>\n<thead><tr>{head}</tr></thead>\n{''.join(lines)}</table>\n"
 
-    def _sum(self, name: str, total: Total, css: str = "sum") -> str:
+    def _sum(self, name: str, rows: Iterable[SessionRow], css: str = "sum") -> str:
+        total = total_of(rows)
         title = f"{self._words['total']} {name}".strip() + f": {self._count(total.sessions)}"
         kwh, cost = self._figures(total)
         return (
@@ -244,6 +239,10 @@ class _Page:
         last_day = self._statement.tariffs.last_day(tariff)
         until = "" if last_day is None else f" {self._words['to']} {self._day(last_day)}"
         return f"{self._words['from']} {self._day(tariff.from_day)}{until}"
+
+
+def _groups(rows: Iterable[SessionRow], by: str) -> Iterator[tuple[str, list[SessionRow]]]:
+    return ((name, list(group)) for name, group in groupby(rows, key=GROUPS[by]))
 
 
 def _line(columns: Sequence[str], cells: Sequence[str]) -> str:

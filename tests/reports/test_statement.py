@@ -24,9 +24,9 @@ from support.statement_history import NOW, at_home, known_ledger, local
 from joulo_exporter import __version__
 from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.models.tariffs import Tariff, Tariffs
-from joulo_exporter.reports import STATEMENT_FORMATS
 from joulo_exporter.reports.sessions import Selection, SessionRow
-from joulo_exporter.reports.statement import Statement
+from joulo_exporter.reports.statement import Statement, StatementCharger
+from joulo_exporter.reports.statement_page import STATEMENT_FORMATS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 DASH = "\N{EN DASH}"
@@ -251,6 +251,8 @@ SESSION = st.tuples(
     st.sampled_from(["tesla", "zoe", "unknown"]),
 )
 
+CHARGERS = {("", "c1"): StatementCharger("", "oprit", "c1", "", mid_certified=None)}
+
 
 @settings(max_examples=1000)
 @given(
@@ -263,7 +265,7 @@ def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
         _row(number, *session, tariffs) for number, session in enumerate(sorted(sessions, key=lambda s: s[0]))
     )
     made = Statement(
-        rows=rows, in_progress=0, chargers=(), tariffs=tariffs, agreed_price=False, ledgers=(),
+        rows=rows, in_progress=0, chargers=CHARGERS, tariffs=tariffs, agreed_price=False, ledgers=(),
         selection=Selection(), made_at_seconds=NOW,
     )  # fmt: skip
 
