@@ -7,7 +7,6 @@ it loads. So each command imports its own rooms when it runs.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import os
 import sys
@@ -113,15 +112,16 @@ def _demo(options: argparse.Namespace) -> None:
     """Run the exporter against a simulated household: no token, no network."""
     if options.config_file is not None or options.config_check:
         raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
-    with contextlib.ExitStack() as stack:
-        folder = options.storage_path
-        if folder is None:
-            try:
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-"))
-            except OSError as error:
-                raise JouloExporterError(
-                    f"no temporary folder for the ledger ({error.strerror}); name one with --storage.path"
-                ) from error
+    if options.storage_path is not None:
+        asyncio.run(_run_demo(options, options.storage_path))
+        return
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="joulo-demo-")
+    except OSError as error:
+        raise JouloExporterError(
+            f"no temporary folder for the ledger ({error.strerror}); name one with --storage.path"
+        ) from error
+    with temporary as folder:
         asyncio.run(_run_demo(options, Path(folder)))
 
 
@@ -159,7 +159,7 @@ def _loader(options: argparse.Namespace) -> Callable[[], Config]:
 
 def collectors(options: argparse.Namespace) -> dict[str, bool]:
     """Return the collectors that the flags switch on or off."""
-    switches = {name: getattr(options, f"collector_{name}", None) for name in COLLECTORS}
+    switches = {name: getattr(options, f"collector_{name}") for name in COLLECTORS}
     return {name: switch for name, switch in switches.items() if switch is not None}
 
 
@@ -169,9 +169,7 @@ def given_shard(options: argparse.Namespace, environ: Mapping[str, str]) -> Shar
     Raises:
         ConfigError: there is no such place, or it is not said.
     """
-    return find_shard(
-        getattr(options, "shard", None), getattr(options, "total_shards", None), environ.get("POD_NAME")
-    )
+    return find_shard(options.shard, options.total_shards, environ.get("POD_NAME"))
 
 
 def _web_options(options: argparse.Namespace) -> WebOptions:

@@ -8,7 +8,6 @@ import platform
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from joulo_exporter import __version__, logs
@@ -125,8 +124,8 @@ class UsageError(ConfigError):
 class Parser(argparse.ArgumentParser):
     """Raises a fault, where argparse prints the usage and ends the process."""
 
-    commands: Mapping[str, argparse.ArgumentParser] = MappingProxyType({})
-    """The parsers of the commands, by their names."""
+    commands: Mapping[str, argparse.ArgumentParser]
+    """The parsers of the commands, by their names; of the parser of all commands."""
 
     def error(self, message: str) -> NoReturn:
         """Raise the fault, with a hint to the help.
@@ -179,6 +178,8 @@ def make_parser() -> Parser:
         _file_flags(command.add_argument)
         add_flags(command.add_argument)
     # A flag may stand before its command or after it: a default after it must not hide the flag before it.
+    absent = ["shard", "total_shards", "from_seconds", "to_seconds", "labels"]
+    absent += [f"collector_{name}" for name in COLLECTORS]
     parser.set_defaults(
         command="serve",
         config_check=False,
@@ -187,6 +188,7 @@ def make_parser() -> Parser:
         lifecycle=False,
         log_level="info",
         log_format="logfmt",
+        **dict.fromkeys(absent),
     )
     return parser
 
@@ -231,16 +233,16 @@ def _serving_flags(add: Add) -> None:
 
 def _shard_flags(add: Add) -> None:
     # As kube-state-metrics has them.
-    add("--shard", dest="shard", type=_number_from(0), default=argparse.SUPPRESS, metavar="N",
+    add("--shard", dest="shard", type=_number_from(0), metavar="N",
         help="which shard of the accounts to serve, from 0 (default: 0, or what POD_NAME ends in)")  # fmt: skip
-    add("--total-shards", dest="total_shards", type=_number_from(1), default=argparse.SUPPRESS, metavar="N",
+    add("--total-shards", dest="total_shards", type=_number_from(1), metavar="N",
         help="number of exporters that share the accounts (default: 1)")  # fmt: skip
 
 
 def _span_flags(add: Add, subject: str) -> None:
-    add("--from", dest="from_seconds", type=_begin, default=None, metavar="TIME",
+    add("--from", dest="from_seconds", type=_begin, metavar="TIME",
         help=f"{subject} from here on: 2026, 2026-06, 2026-06-17 or 2026-06-17T18:30, local time")  # fmt: skip
-    add("--to", dest="to_seconds", type=_end, default=None, metavar="TIME",
+    add("--to", dest="to_seconds", type=_end, metavar="TIME",
         help="up to here: a year, month or day is included, a time is not")  # fmt: skip
 
 
@@ -280,7 +282,7 @@ def _backfill_flags(add: Add) -> None:
     add("--step", dest="step_s", type=_step, default=300.0, metavar="DURATION",
         help="from one sample to the next (default: 5m, the most for queries without gaps); where nothing changes,"
         " an hour")  # fmt: skip
-    add("--label", dest="labels", type=_label, action="append", default=None, metavar="NAME=VALUE",
+    add("--label", dest="labels", type=_label, action="append", metavar="NAME=VALUE",
         help="a label for every series, such as job=joulo; can be repeated")  # fmt: skip
     _span_flags(add, "samples")
     _shard_flags(add)
@@ -368,12 +370,11 @@ def parse_arguments(parser: Parser, arguments: Sequence[str]) -> argparse.Namesp
         _refuse_unknown(parser, arguments)
         raise
     _refuse_unknown(parser, left)
-    for argument in left:
-        _refuse(parser, argument, options.command)
-    start, end = getattr(options, "from_seconds", None), getattr(options, "to_seconds", None)
-    if start is not None and end is not None and end <= start:
+    if left:
+        _refuse_misplaced(parser, left[0], options.command)
+    if None not in (options.from_seconds, options.to_seconds) and options.to_seconds <= options.from_seconds:
         raise UsageError("--to: is not after --from, so that nothing lies between them; exchange them")
-    labels = [name for name, _ in getattr(options, "labels", None) or ()]
+    labels = [name for name, _ in options.labels or ()]
     for name in labels:
         if labels.count(name) > 1:
             raise UsageError(f"--label: {name} is given twice; keep one")
@@ -391,7 +392,7 @@ def _refuse_unknown(parser: Parser, arguments: Sequence[str]) -> None:
             parser.error(f"there is no flag {flag}" + (f"; the nearest is {names[near[0]]}" if near else ""))
 
 
-def _refuse(parser: Parser, argument: str, command: str) -> NoReturn:
+def _refuse_misplaced(parser: Parser, argument: str, command: str) -> NoReturn:
     flag = _flag(argument)
     if flag is None:
         parser.error(f"{argument!r} is one argument too many")

@@ -76,13 +76,7 @@ def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
 
 
 def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[str]:
-    """Yield a table; tags are shown as the configuration lets them be.
-
-    Args:
-        reports: a line each.
-        tags: how tags are shown.
-        named: whether accounts have names, which are shown then.
-    """
+    """Yield a table, with the accounts if they are named; tags are shown as the configuration lets them be."""
     lines = [
         (
             report.account or EMPTY,
