@@ -18,10 +18,11 @@ from joulo_exporter.clock import local_time
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.reports.sessions import GROUPS, total_of
 from joulo_exporter.reports.statement import as_csv, as_json, price_text
-from joulo_exporter.reports.text import hundredths_text, printable
+from joulo_exporter.reports.text import figure, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
 
     from joulo_exporter.ledger.reader import Completeness
     from joulo_exporter.models.tariffs import Tariff
@@ -40,14 +41,12 @@ class _Page:
 
     def __init__(self, statement: Statement, language: str) -> None:
         self._statement = statement
-        self._language = language
         self._words: dict[str, str] = tomllib.loads(_file("statement.toml"))[language]
 
     def html(self) -> str:
         """Return the whole document."""
         return Template(_file("statement.html")).substitute(
             self._words,
-            language=self._language,
             period=_escaped(self._period()),
             head="".join(
                 f"<dt>{self._words[name]}</dt><dd>{_escaped(text)}</dd>\n" for name, text in self._head()
@@ -82,7 +81,7 @@ class _Page:
     def _tariffs(self) -> Iterator[Sequence[str]]:
         for tariff, total in self._statement.used_tariffs:
             vehicle = self._words["every"] if tariff.vehicle is None else self._vehicle(tariff.vehicle)
-            yield self._validity(tariff), vehicle, self._price(tariff), *self._figures(total)
+            yield self._validity(tariff), vehicle, self._number(price_text(tariff)), *self._figures(total)
 
     def _corrections(self) -> Iterator[Sequence[str]]:
         for row in self._statement.corrected:
@@ -91,8 +90,8 @@ class _Page:
                 self._time(session.started_at_seconds),
                 self._label(row.account, row.charger),
                 self._time(session.corrected_at_seconds),
-                self._figure(session.first_kwh_hundredths),
-                self._figure(session.kwh_hundredths),
+                self._number(figure(session.first_kwh_hundredths)),
+                self._number(figure(session.kwh_hundredths)),
             )
 
     def _sessions(self) -> str:
@@ -124,9 +123,9 @@ class _Page:
             self._label(row.account, row.charger),
             self._mid(self._statement.mid_certified(row)),
             self._vehicle(row.vehicle),
-            self._figure(session.kwh_hundredths),
-            self._price(row.tariff),
-            self._figure(row.cost_cents),
+            self._number(figure(session.kwh_hundredths)),
+            self._number(price_text(row.tariff)),
+            self._number(figure(row.cost_cents)),
         )
 
     def _facts(self) -> Iterator[tuple[str, bool]]:
@@ -190,17 +189,11 @@ class _Page:
 
     def _figures(self, total: Total) -> tuple[str, str]:
         """Return energy and cost; a cost of which nothing is known is none."""
-        cost = None if total.unpriced == total.sessions else total.cost_cents
-        return self._figure(total.kwh_hundredths), self._figure(cost)
+        cost_cents = None if total.unpriced == total.sessions else total.cost_cents
+        return self._number(figure(total.kwh_hundredths)), self._number(figure(cost_cents))
 
-    def _figure(self, hundredths: int | None) -> str:
-        return _DASH if hundredths is None else self._decimal(hundredths_text(hundredths))
-
-    def _price(self, tariff: Tariff | None) -> str:
-        return self._decimal(price_text(tariff) or _DASH)
-
-    def _decimal(self, text: str) -> str:
-        return text.replace(".", ",") if self._language == "nl" else text
+    def _number(self, number: Decimal | str | None) -> str:
+        return _DASH if number is None else str(number).replace(".", self._words["decimal"])
 
     def _count(self, sessions: int) -> str:
         return self._words["one"] if sessions == 1 else self._words["several"].format(sessions)
