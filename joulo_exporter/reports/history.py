@@ -121,12 +121,10 @@ HISTORIES: tuple[tuple[Family, Quantity], ...] = tuple(
 
 
 def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Yield (tick, value) for each tick that has a value.
+    """Yield (tick, value) for each tick, in rising milliseconds, that has a value.
 
-    Args:
-        charges: by their start; of several in progress, a quantity of the moment shows the one that began last.
-        quantity: the figure.
-        ticks: moments in milliseconds, rising.
+    The sessions are given by their start. Of several in progress a quantity of the moment shows the one that began
+    last.
     """
     upcoming = iter(charges)
     following = next(upcoming, None)
@@ -170,14 +168,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class AccountHistory:
-    """The series of one account.
-
-    Args:
-        reader: the ledger.
-        account: its name.
-        tags: the configuration's vehicles.
-        now_ms: the present; nothing is later.
-    """
+    """The series of one account until the present, after which nothing is."""
 
     def __init__(self, reader: LedgerReader, account: str, tags: Tags, now_ms: int) -> None:
         self._reader = reader

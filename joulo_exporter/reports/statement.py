@@ -133,17 +133,10 @@ def make_statement(
     agreed_price: bool,
     now_seconds: float,
 ) -> Statement:
-    """Return the statement of the sessions of accounts.
+    """Return the statement of the sessions of some of the ledger's accounts, by the tariffs that have priced them.
 
-    Args:
-        reader: the ledger.
-        accounts: names of accounts in it. It keeps those that have left the configuration too: an account that
-            got another name is there twice, with the same sessions.
-        rows: the sessions, as ``session_rows`` gives them.
-        tariffs: those by which the sessions are priced.
-        selection: the sessions that were asked for.
-        agreed_price: whether the only tariff is a price of the command line.
-        now_seconds: the present.
+    The ledger keeps accounts that have left the configuration too: an account that got another name is there
+    twice, with the same sessions.
     """
     all_rows = [row for row in rows if row.account in accounts]
     over = tuple(row for row in all_rows if not row.in_progress)
