@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import enum
 import heapq
-from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,9 +19,10 @@ from joulo_exporter.models.charger import UNKNOWN_VEHICLE, normal_tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from joulo_exporter.ledger import Totals
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.metrics import Family
-    from joulo_exporter.models.charger import Charger, Tags
+    from joulo_exporter.models.charger import Tags
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -71,18 +71,8 @@ class Quantity(msgspec.Struct, frozen=True):
     """A session's part of it from its end on."""
     during: Callable[[Charge, int], int] = lambda _charge, _moment: 0
     """A session's part of it while it lasts."""
-    served: Callable[[Any], int | None] = lambda _source: None
-    """The value that the exporter serves now: of a sum from ``Totals``, of the moment from a ``Charger``."""
-
-
-def _charging(charger: Charger) -> int | None:
-    return None if charger.charging is None else int(charger.charging)
-
-
-def _session_kwh(charger: Charger) -> int | None:
-    if charger.session is None:
-        return None if charger.session_unreadable else 0
-    return charger.session.kwh_hundredths
+    served: Callable[[Totals], int] = lambda _totals: 0
+    """The total that the exporter serves of it, of a sum."""
 
 
 _KWH = attrgetter("kwh_hundredths")
@@ -93,8 +83,8 @@ _FINISHED = Quantity(Kind.SUM, 0, attrgetter("finished"), served=attrgetter("ses
 _DURATION = attrgetter("duration_ms")
 
 QUANTITIES: dict[str, Quantity] = {
-    "joulo_charging": Quantity(Kind.MOMENT, 0, during=lambda _charge, _moment: 1, served=_charging),
-    "joulo_session_kwh": Quantity(Kind.MOMENT, 2, during=Charge.kwh_hundredths_at, served=_session_kwh),
+    "joulo_charging": Quantity(Kind.MOMENT, 0, during=lambda _charge, _moment: 1),
+    "joulo_session_kwh": Quantity(Kind.MOMENT, 2, during=Charge.kwh_hundredths_at),
     "joulo_charger_power_watts": Quantity(Kind.MOMENT, 0, during=Charge.mean_watts),
     "joulo_total_kwh": _TOTAL_KWH,
     "joulo_ere_credits_total": _TOTAL_CREDITS,
@@ -121,16 +111,19 @@ HISTORIES: tuple[tuple[Family, Quantity], ...] = tuple(
 
 
 def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Yield (tick, value) for each tick, in rising milliseconds, that has a value.
+    """Yield (tick, value) for each tick that has a value.
 
-    The sessions are given by their start. Of several in progress a quantity of the moment shows the one that began
-    last.
+    Args:
+        charges: by their start; of several in progress, a quantity of the moment shows the one that began last.
+        quantity: the figure.
+        ticks: moments in milliseconds, rising.
     """
     upcoming = iter(charges)
     following = next(upcoming, None)
     active: list[tuple[int, int, Charge]] = []  # a heap by the end; the number keeps the order of the start
     number = total = 0
     last: Charge | None = None
+    last_value: int | None = None
     kind = quantity.kind
     for tick in ticks:
         while following is not None and following.start_ms <= tick:
@@ -139,20 +132,23 @@ def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int
             following = next(upcoming, None)
         while active and active[0][0] <= tick:
             ended = heapq.heappop(active)[2]
-            total += quantity.after(ended) or 0
-            if ended.finished and (
-                last is None or ended.rank > last.rank
-            ):  # of equal ones the first, as in the ledger
-                last = ended
-        value: int | None
+            if kind is Kind.SUM:
+                total += quantity.after(ended) or 0
+            elif kind is Kind.LAST:
+                last = last_of((ended,) if last is None else (last, ended))
+                last_value = None if last is None else quantity.after(last)
         if kind is Kind.SUM:
-            value = total + sum(quantity.during(charge, tick) for _, _, charge in active)
+            yield tick, total + sum(quantity.during(charge, tick) for _, _, charge in active)
         elif kind is Kind.MOMENT:
-            value = quantity.during(max(active, key=lambda entry: entry[1])[2], tick) if active else 0
-        else:
-            value = None if last is None else quantity.after(last)
-        if value is not None:
-            yield tick, value
+            yield tick, quantity.during(max(active, key=lambda entry: entry[1])[2], tick) if active else 0
+        elif last_value is not None:
+            yield tick, last_value
+
+
+def last_of(charges: Iterable[Charge]) -> Charge | None:
+    """Return the finished session that ended last; of equal ones the first is meant, as in the ledger."""
+    finished = (charge for charge in charges if charge.finished)
+    return max(finished, key=lambda charge: charge.rank, default=None)
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -168,7 +164,14 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class AccountHistory:
-    """The series of one account until the present, after which nothing is."""
+    """The series of one account.
+
+    Args:
+        reader: the ledger.
+        account: its name.
+        tags: the configuration's vehicles.
+        now_ms: the present; nothing is later.
+    """
 
     def __init__(self, reader: LedgerReader, account: str, tags: Tags, now_ms: int) -> None:
         self._reader = reader
@@ -178,6 +181,9 @@ class AccountHistory:
         self._chargers, self._vehicles = reader.held_totals(account, tags.vehicles)
         self._charger_labels = reader.labels(account)
         self._live = {charger.id: charger for charger in reader.last_chargers(account)}
+        self._last = {
+            charger_id: last_of(self._charger_charges(charger_id)) for charger_id in self._charger_labels
+        }
 
     @property
     def unlabelled(self) -> list[str]:
@@ -191,7 +197,7 @@ class AccountHistory:
             for vehicle, totals in sorted(self._vehicles.items()):
                 yield Series(
                     labels={"vehicle": vehicle} | account,
-                    charges=partial(self._charges, vehicle=vehicle),
+                    charges=lambda vehicle=vehicle: self._vehicle_charges(vehicle),  # type: ignore[misc]
                     served=quantity.served(totals),
                     ends=False,
                 )
@@ -199,23 +205,17 @@ class AccountHistory:
         for charger_id, label in sorted(self._charger_labels.items(), key=lambda item: item[1]):
             yield Series(
                 labels={"charger": label} | account,
-                charges=partial(self._charges, charger_id=charger_id),
-                served=self._served(charger_id, quantity),
+                charges=lambda charger_id=charger_id: self._charger_charges(charger_id),  # type: ignore[misc]
+                served=self._served_now(charger_id, quantity),
                 ends=quantity.kind is Kind.MOMENT and charger_id not in self._live,
             )
 
-    def _served(self, charger_id: str, quantity: Quantity) -> int | None:
-        if quantity.kind is Kind.SUM:
-            return quantity.served(self._chargers[charger_id])
-        if quantity.kind is Kind.MOMENT:
-            charger = self._live.get(charger_id)
-            return None if charger is None else quantity.served(charger)
-        charges = self._charges(charger_id=charger_id)
-        return dict(values_at(charges, quantity, (self._now_ms,))).get(self._now_ms)
+    def _charger_charges(self, charger_id: str) -> Iterator[Charge]:
+        return map(self._charge, self._reader.sessions(self._account, charger_id=charger_id))
 
-    def _charges(self, *, charger_id: str | None = None, vehicle: str | None = None) -> Iterator[Charge]:
-        for session in self._reader.sessions(self._account, charger_id=charger_id):
-            if vehicle in {None, self._vehicle(session)}:
+    def _vehicle_charges(self, vehicle: str) -> Iterator[Charge]:
+        for session in self._reader.sessions(self._account):
+            if self._vehicle(session) == vehicle:
                 yield self._charge(session)
 
     def _vehicle(self, session: RecordedSession) -> str | None:
@@ -239,6 +239,21 @@ class AccountHistory:
             started_ns=_nanoseconds(started),
             duration_ms=max(0, _milliseconds((ended or 0.0) - (started or 0.0))) if final else 0,
         )
+
+    def _served_now(self, charger_id: str, quantity: Quantity) -> int | None:
+        if quantity.kind is Kind.SUM:
+            return quantity.served(self._chargers[charger_id])
+        if quantity.kind is Kind.LAST:
+            last = self._last[charger_id]
+            return None if last is None else quantity.after(last)
+        charger = self._live.get(charger_id)
+        if charger is None or quantity is POWER:
+            return None
+        if quantity is CHARGING:
+            return None if charger.charging is None else int(charger.charging)
+        if charger.session is None:
+            return None if charger.session_unreadable else 0
+        return charger.session.kwh_hundredths
 
 
 def _milliseconds(seconds: float) -> int:
