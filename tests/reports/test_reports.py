@@ -27,6 +27,8 @@ def odd_ledger(folder):
     rig.whole_walk(
         [
             finished("b", at_seconds=JULY, kwh_hundredths=1999, id_tag="de:ad be", charger_nickname="=1+1"),
+            finished("c", at_seconds=JULY - 3600, ended_at_seconds=JULY - 3660, kwh_hundredths=0, id_tag="deadbe",
+                     counts_for_ere=False),
             finished("a", at_seconds=JUNE, kwh_hundredths=10, credits_hundredths=7, id_tag="DEADBE",
                      counts_for_ere=True, charger_nickname="車庫"),
         ],
@@ -117,7 +119,7 @@ def test_the_summary_names_the_time_zone_and_an_unknown_one_is_a_warning(
         monkeypatch.setenv("TZ", zone)
     _, _, err = run(capsys, "sessions", f"--config.file={ledger}")
     *before, summary = [line.removeprefix("joulo-exporter: ") for line in err.splitlines()]
-    assert summary.startswith("the ledger is complete: 3 sessions")
+    assert summary.startswith("the ledger is complete: 4 sessions")
     assert summary.endswith(f"; times in {named}")
     warning = f"warning: this system does not know the time zone {zone!r} of TZ: dates and times are in UTC"
     assert before == [warning] * warned
