@@ -38,72 +38,6 @@ examples:
   joulo-exporter sessions --from=2026-06 --to=2026-06
 """
 
-_SERVE_EPILOG = """\
-example:
-  joulo-exporter serve --config.file=/etc/joulo-exporter.yml --web.listen-address=127.0.0.1:9973
-"""
-
-_DEMO_EPILOG = """\
-example:
-  joulo-exporter demo --web.listen-address=127.0.0.1:9973
-"""
-
-_CHECK_EPILOG = """\
-Requests keep to the API's intervals: what was asked a short time ago is not asked again.
-
-example:
-  joulo-exporter check --config.file=/etc/joulo-exporter.yml
-"""
-
-_SESSIONS_EPILOG = """\
-Sessions count by when they began. The table has totals for each month; CSV and JSON have none. Withdrawn
-sessions are left out. How complete the ledger is goes to standard error. Works while the exporter runs.
-
-examples:
-  joulo-exporter sessions --from=2026-06 --to=2026-06
-  joulo-exporter sessions --format=csv --from=2026 --to=2026 --charger=oprit > 2026.csv
-  joulo-exporter sessions --format=json --vehicle=tesla | jq 'map(.kwh) | add'
-  joulo-exporter sessions --by=month --from=2026 --to=2026
-"""
-
-_STATEMENT_EPILOG = """\
-Sessions count by when they began; a session in progress is left out. Prices are those of tariffs: in the
-configuration file, or the one of --price. A browser prints the HTML, to paper or to a PDF. CSV has the sessions
-alone; JSON has energy in hundredths of a kWh and money in cents. Works while the exporter runs.
-
-examples:
-  joulo-exporter statement --from=2026-06 --to=2026-06 > statement.html
-  joulo-exporter statement --from=2026 --to=2026 --vehicle=tesla --price=0.27 --language=nl > 2026.html
-  joulo-exporter statement --format=json --from=2026-04 --to=2026-06 | jq .total.cost_cents
-"""
-
-_TAGS_EPILOG = """\
-Spellings that differ in case, blanks, colons and dashes are one tag. Works while the exporter runs.
-
-examples:
-  joulo-exporter tags --config.file=/etc/joulo-exporter.yml
-  joulo-exporter tags --evcc --config.file=/etc/joulo-exporter.yml
-"""
-
-_SETTLE_EPILOG = """\
-Stop the exporter first. Prometheus takes each fall for a counter reset; docs/ledger.md says what that means, and
-how queries over the past stay right.
-
-examples:
-  joulo-exporter settle --config.file=/etc/joulo-exporter.yml
-  joulo-exporter settle --config.file=/etc/joulo-exporter.yml --charger=oprit
-"""
-
-_BACKFILL_EPILOG = """\
-The configuration file must be the exporter's own, so that vehicles and accounts are the same; --label gives what
-Prometheus adds when it scrapes. If Prometheus has scraped the exporter before, --to must be the time of its
-first scrape. Works while the exporter runs, once its history is complete.
-
-example:
-  joulo-exporter backfill --label job=joulo --label instance=localhost:9973 > joulo.om
-  promtool tsdb create-blocks-from --max-block-duration=720h openmetrics joulo.om /var/lib/prometheus
-"""
-
 _COLLECTED = {
     "ere_position": "what each account's ERE credits are worth",
     "ere_price": "the public market price of ERE credits",
@@ -151,21 +85,7 @@ def make_parser() -> Parser:
         version=f"joulo-exporter, version {__version__} (python {platform.python_version()})")  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=Parser)
     parser.commands = commands.choices
-    for name, add_flags, epilog, summary in (
-        ("serve", _serving_flags, _SERVE_EPILOG, "run the exporter (the default)"),
-        ("demo", _serving_flags, _DEMO_EPILOG, "run it against a built-in simulated household"),
-        ("check", _serving_flags, _CHECK_EPILOG,
-         "check the configuration and every token against the API, and say what to do about each fault"),
-        ("sessions", _sessions_flags, _SESSIONS_EPILOG,
-         "print the sessions of the ledger as a table, CSV or JSON"),
-        ("statement", _statement_flags, _STATEMENT_EPILOG,
-         "print sessions and their cost for an employer or the tax office"),
-        ("tags", _tags_flags, _TAGS_EPILOG, "print the RFID tags seen, with vehicle, sessions, kWh and last use"),
-        ("settle", _settle_flags, _SETTLE_EPILOG,
-         "let counters that are held above the truth fall to it, once"),
-        ("backfill", _backfill_flags, _BACKFILL_EPILOG,
-         "print the history as OpenMetrics, to import into Prometheus"),
-    ):  # fmt: skip
+    for name, add_flags, summary, epilog in _COMMANDS:
         command = commands.add_parser(
             name,
             help=summary,
@@ -286,6 +206,70 @@ def _backfill_flags(add: Add) -> None:
         help="a label for every series, such as job=joulo; can be repeated")  # fmt: skip
     _span_flags(add, "samples")
     _shard_flags(add)
+
+
+_COMMANDS = (
+    ("serve", _serving_flags, "run the exporter (the default)", """\
+example:
+  joulo-exporter serve --config.file=/etc/joulo-exporter.yml --web.listen-address=127.0.0.1:9973
+"""),
+    ("demo", _serving_flags, "run it against a built-in simulated household", """\
+example:
+  joulo-exporter demo --web.listen-address=127.0.0.1:9973
+"""),
+    ("check", _serving_flags,
+     "check the configuration and every token against the API, and say what to do about each fault", """\
+Requests keep to the API's intervals: what was asked a short time ago is not asked again.
+
+example:
+  joulo-exporter check --config.file=/etc/joulo-exporter.yml
+"""),
+    ("sessions", _sessions_flags, "print the sessions of the ledger as a table, CSV or JSON", """\
+Sessions count by when they began. The table has totals for each month; CSV and JSON have none. Withdrawn
+sessions are left out. How complete the ledger is goes to standard error. Works while the exporter runs.
+
+examples:
+  joulo-exporter sessions --from=2026-06 --to=2026-06
+  joulo-exporter sessions --format=csv --from=2026 --to=2026 --charger=oprit > 2026.csv
+  joulo-exporter sessions --format=json --vehicle=tesla | jq 'map(.kwh) | add'
+  joulo-exporter sessions --by=month --from=2026 --to=2026
+"""),
+    ("statement", _statement_flags, "print sessions and their cost for an employer or the tax office", """\
+Sessions count by when they began; a session in progress is left out. Prices are those of tariffs: in the
+configuration file, or the one of --price. A browser prints the HTML, to paper or to a PDF. CSV has the sessions
+alone; JSON has energy in hundredths of a kWh and money in cents. Works while the exporter runs.
+
+examples:
+  joulo-exporter statement --from=2026-06 --to=2026-06 > statement.html
+  joulo-exporter statement --from=2026 --to=2026 --vehicle=tesla --price=0.27 --language=nl > 2026.html
+  joulo-exporter statement --format=json --from=2026-04 --to=2026-06 | jq .total.cost_cents
+"""),
+    ("tags", _tags_flags, "print the RFID tags seen, with vehicle, sessions, kWh and last use", """\
+Spellings that differ in case, blanks, colons and dashes are one tag. Works while the exporter runs.
+
+examples:
+  joulo-exporter tags --config.file=/etc/joulo-exporter.yml
+  joulo-exporter tags --evcc --config.file=/etc/joulo-exporter.yml
+"""),
+    ("settle", _settle_flags, "let counters that are held above the truth fall to it, once", """\
+Stop the exporter first. Prometheus takes each fall for a counter reset; docs/ledger.md says what that means, and
+how queries over the past stay right.
+
+examples:
+  joulo-exporter settle --config.file=/etc/joulo-exporter.yml
+  joulo-exporter settle --config.file=/etc/joulo-exporter.yml --charger=oprit
+"""),
+    ("backfill", _backfill_flags, "print the history as OpenMetrics, to import into Prometheus", """\
+The configuration file must be the exporter's own, so that vehicles and accounts are the same; --label gives what
+Prometheus adds when it scrapes. If Prometheus has scraped the exporter before, --to must be the time of its
+first scrape. Works while the exporter runs, once its history is complete.
+
+example:
+  joulo-exporter backfill --label job=joulo --label instance=localhost:9973 > joulo.om
+  promtool tsdb create-blocks-from --max-block-duration=720h openmetrics joulo.om /var/lib/prometheus
+"""),
+)  # fmt: skip
+"""Name, flags, summary and epilog of each command."""
 
 
 # The values of flags ------------------------------------------------------------------------------
