@@ -213,11 +213,12 @@ _TOTAL_FIELDS: Fields[Total] = {
 }
 
 _READABLE: Fields[SessionRow] = {
+    **FIELDS,
     "started_at": lambda row: moment(row.session.started_at_seconds, " "),
     "ended_at": lambda row: "in progress" if row.in_progress else moment(row.session.ended_at_seconds, " "),
     "duration_seconds": lambda row: None if row.duration_s is None else duration_text(row.duration_s),
 }
-"""Fields that the table has in another form."""
+"""The fields as the table has them."""
 _READABLE_TOTAL: Fields[Total] = {
     "started_at": attrgetter("name"),
     "ended_at": lambda total: count_text(total.sessions),
@@ -274,14 +275,13 @@ def _without(fields: Fields[Record], hidden: set[str]) -> Fields[Record]:
 
 def _lines(rows: Iterable[SessionRow], columns: list[str]) -> Iterator[list[object]]:
     """Yield the cells of each session, with a line of totals after each month, and one at the end."""
-    fields = {**FIELDS, **_READABLE}
     total = Total("total")
     for month, of_month in groupby(rows, key=GROUPS["month"]):
         subtotal = Total(f"total {month}")
         for row in of_month:
             subtotal.add(row)
             total.add(row)
-            yield [fields[name](row) for name in columns]
+            yield [_READABLE[name](row) for name in columns]
         yield _total_line(subtotal, columns)
         yield [EMPTY for _ in columns]
     yield _total_line(total, columns)
