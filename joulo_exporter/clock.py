@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -80,3 +81,40 @@ def local_time(unix_seconds: float) -> datetime:
 def local_month(unix_seconds: float) -> str:
     """Return the month of a moment, such as ``2026-06``."""
     return local_time(unix_seconds).strftime("%Y-%m")
+
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+# A day in another spelling (20260617, 2026-W25) is refused: taken for its first moment, --to would omit the day.
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ].+", re.ASCII)
+
+_EXAMPLES = "2026, 2026-06, 2026-06-17 or 2026-06-17T18:30 (an offset such as +02:00 can follow)"
+
+
+def parse_span(text: str) -> tuple[float, float]:
+    """Return the Unix seconds at which a year, month or day begins and is over; of a moment both are the same.
+
+    It is one of this machine's time zone, unless it names an offset.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    try:
+        begin, end = (edge if edge.tzinfo else edge.astimezone() for edge in _edges(text))
+        return begin.timestamp(), end.timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}") from None
+
+
+def _edges(text: str) -> tuple[datetime, datetime]:
+    match = _DATE.fullmatch(text)
+    if match is None:
+        if not _MOMENT.fullmatch(text):
+            raise ValueError(text)
+        return (moment := datetime.fromisoformat(text)), moment
+    year, month, day = (None if part is None else int(part) for part in match.groups())
+    first = datetime(year or 0, month or 1, day or 1)  # noqa: DTZ001 -- local time, which astimezone() adds
+    if day is not None:
+        return first, first + timedelta(days=1)
+    if month is not None:
+        return first, (first + timedelta(days=31)).replace(day=1)
+    return first, first.replace(year=first.year + 1)

@@ -11,8 +11,6 @@ from joulo_exporter.errors import JouloExporterError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_LEAST_STEP = 0.01
-
 
 def say(line: str) -> None:
     """Write a line to standard output, at once."""
@@ -59,19 +57,21 @@ class Progress:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._shown: float | None = None
+        self._shown = ""
         self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def __call__(self, share: float) -> None:
         """Show the share, from 0 to 1, if it has moved enough to be seen."""
-        if not self._is_terminal or (self._shown is not None and share - self._shown < _LEAST_STEP):
-            return
-        self._shown = share
-        sys.stderr.write(f"\r{self._name}: {share:.0%} ")
-        sys.stderr.flush()
+        line = f"\r{self._name}: {share:.0%} "
+        if self._is_terminal and line != self._shown:
+            self._show(line)
 
     def close(self) -> None:
         """Remove the line, for whatever comes next."""
-        if self._shown is not None:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        if self._shown:
+            self._show("\r\x1b[K")
+
+    def _show(self, line: str) -> None:
+        self._shown = line
+        sys.stderr.write(line)
+        sys.stderr.flush()

@@ -44,11 +44,8 @@ async def simulated_household(
 ) -> AsyncIterator[Config]:
     """Run a household that behaves like the API on a free port; yield the configuration that polls it.
 
-    Its sessions last two or three minutes, so the intervals are shorter than an account's may be.
-
-    Args:
-        folder: of the ledger; the configuration file is written there.
-        switches: collectors to switch on or off; the others are on.
+    Its sessions last two or three minutes, so the intervals are shorter than an account's may be. Collectors are
+    on unless they are switched off. The configuration file is written to the ledger's folder.
 
     Raises:
         ConfigError: the folder has a ledger that is no demo's.

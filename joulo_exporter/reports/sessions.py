@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, groupby
+from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,32 +13,28 @@ from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.reports.text import (
-    UNKNOWN,
-    Cells,
+    EMPTY,
+    Fields,
     count_text,
+    csv_text,
     duration_text,
-    hundredths_text,
-    local_text,
-    printable,
+    figure,
+    json_text,
+    moment,
     table,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
     from joulo_exporter.models.charger import Tags
     from joulo_exporter.models.tariffs import Tariff, Tariffs
+    from joulo_exporter.reports.text import Record
 
-Record = TypeVar("Record")
-Fields = Mapping[str, Callable[[Record], object]]
-"""Value of each column or key of a record, by its name."""
-
-FORMATS = ("table", "csv", "json")
 _ID_START = 8
 """Characters of a charger's id that stand for a label until it has one."""
-_CSV_LINE_END = "\r\n"
-_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -92,10 +85,6 @@ class SessionRow(msgspec.Struct, frozen=True):
         return None if start is None or end is None else max(0.0, end - start)
 
 
-Rows = Callable[[], Iterator[SessionRow]]
-"""Gives the rows anew each time, by their beginning."""
-
-
 def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: Selection) -> Iterator[SessionRow]:
     """Return the sessions of all accounts, by their beginning; they are read as they are used."""
     return heapq.merge(
@@ -126,13 +115,13 @@ def _account_rows(
             )
 
 
-def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> None:
+def refuse_unknown(reader: LedgerReader, accounts: Iterable[str], tags: Tags, selection: Selection) -> None:
     """Refuse a charger or vehicle that does not exist; the message lists those that do.
 
     Raises:
         ConfigError: no charger has that label, or there is no such vehicle.
     """
-    labels = {label for account in reader.accounts for label in reader.labels(account).values()}
+    labels = {label for account in accounts for label in reader.labels(account).values()}
     vehicles = {UNKNOWN_VEHICLE, *tags.vehicles.values()}
     for flag, wanted, known, where in (
         ("--charger", selection.charger, labels, "the ledger"),
@@ -176,7 +165,7 @@ def total_of(rows: Iterable[SessionRow], name: str = "total") -> Total:
     return total
 
 
-GROUPS: dict[str, Callable[[SessionRow], str]] = {
+GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
     "month": lambda row: local_month(row.session.began_seconds),
     "quarter": lambda row: f"{row.began:%Y}-Q{(row.began.month + 2) // 3}",
     "year": lambda row: f"{row.began:%Y}",
@@ -195,18 +184,7 @@ def totals_by(rows: Iterable[SessionRow], by: str) -> list[Total]:
     return [totals[name] for name in sorted(totals)]
 
 
-# Fields -------------------------------------------------------------------------------------------
-
-
-def moment(seconds: float | None) -> str | None:
-    """Return a moment as JSON and CSV write it."""
-    return None if seconds is None else local_text(seconds, separator="T")
-
-
-def figure(hundredths: int | None) -> msgspec.Raw | None:
-    """Return a number as JSON and CSV write it, digit by digit: no float rounds it."""
-    return None if hundredths is None else msgspec.Raw(hundredths_text(hundredths).encode())
-
+# Reports ------------------------------------------------------------------------------------------
 
 FIELDS: Fields[SessionRow] = {
     "account": attrgetter("account"),
@@ -227,7 +205,6 @@ FIELDS: Fields[SessionRow] = {
     "corrected_at": lambda row: moment(row.session.corrected_at_seconds),
     "first_kwh": lambda row: figure(row.session.first_kwh_hundredths),
 }
-_TOTAL_TITLES = ("SESSIONS", "KWH", "CREDITS", "COST")
 _TOTAL_FIELDS: Fields[Total] = {
     "sessions": attrgetter("sessions"),
     "kwh": lambda total: figure(total.kwh_hundredths),
@@ -235,124 +212,80 @@ _TOTAL_FIELDS: Fields[Total] = {
     "cost_euros": lambda total: figure(total.cost_cents),
 }
 
-
-def _local(seconds: float | None) -> str | None:
-    return None if seconds is None else local_text(seconds)
-
-
-_COLUMNS: Fields[SessionRow] = {
-    "ACCOUNT": attrgetter("account"),
-    "START": lambda row: _local(row.session.started_at_seconds),
-    "END": lambda row: "in progress" if row.in_progress else _local(row.session.ended_at_seconds),
-    "DURATION": lambda row: None if row.duration_s is None else duration_text(row.duration_s),
-    "CHARGER": FIELDS["charger"],
-    "NICKNAME": FIELDS["nickname"],
-    "VEHICLE": FIELDS["vehicle"],
-    "TAG": FIELDS["id_tag"],
-    "ELIGIBLE": FIELDS["counts_for_ere"],
-    "KWH": FIELDS["kwh"],
-    "CREDITS": FIELDS["ere_credits"],
-    "COST": FIELDS["cost_euros"],
+_READABLE: Fields[SessionRow] = {
+    **FIELDS,
+    "started_at": lambda row: moment(row.session.started_at_seconds, " "),
+    "ended_at": lambda row: "in progress" if row.in_progress else moment(row.session.ended_at_seconds, " "),
+    "duration_seconds": lambda row: None if row.duration_s is None else duration_text(row.duration_s),
 }
-_TOTAL_COLUMNS: Fields[Total] = {
-    "START": attrgetter("name"),
-    "END": lambda total: count_text(total.sessions),
-    **dict(zip(_TOTAL_TITLES, _TOTAL_FIELDS.values(), strict=True)),
+"""The fields as the table has them."""
+_READABLE_TOTAL: Fields[Total] = {
+    "started_at": attrgetter("name"),
+    "ended_at": lambda total: count_text(total.sessions),
+    **_TOTAL_FIELDS,
 }
+_COLUMNS = {
+    "account": "ACCOUNT",
+    "started_at": "START",
+    "ended_at": "END",
+    "duration_seconds": "DURATION",
+    "charger": "CHARGER",
+    "nickname": "NICKNAME",
+    "vehicle": "VEHICLE",
+    "id_tag": "TAG",
+    "counts_for_ere": "ELIGIBLE",
+    "kwh": "KWH",
+    "ere_credits": "CREDITS",
+    "cost_euros": "COST",
+}
+"""Titles of the table's columns, by field."""
 
 
-# Reports ------------------------------------------------------------------------------------------
-
-
-def report(rows: Rows, form: str, *, by: str | None, named: bool, priced: bool) -> Iterator[str]:
+def report(
+    rows: Callable[[], Iterator[SessionRow]], form: str, *, by: str | None, named: bool, priced: bool
+) -> Iterator[str]:
     """Return the sessions, or totals over them, as text.
 
     Args:
-        rows: the sessions.
-        form: one of ``FORMATS``.
+        rows: gives the sessions anew each time, by their beginning.
+        form: ``table``, ``csv`` or ``json``.
         by: one of ``GROUPS``, for their totals alone.
         named: whether accounts have names, which are shown then.
         priced: whether there are tariffs, and so a column of costs.
     """
-    hidden = {*(() if named else ("account", "ACCOUNT")), *(() if priced else ("cost_euros", "COST"))}
-    if form == "table":
-        return _group_table(rows(), by, hidden) if by else _table(rows, hidden)
-    text_of = csv_text if form == "csv" else _json_text
+    hidden = {*(() if named else ("account",)), *(() if priced else ("cost_euros",))}
+    text_of = csv_text if form == "csv" else json_text
     if by is None:
-        return text_of(_without(FIELDS, hidden), rows())
-    return text_of({by: attrgetter("name"), **_without(_TOTAL_FIELDS, hidden)}, totals_by(rows(), by))
+        if form != "table":
+            return text_of(_without(FIELDS, hidden), rows())
+        columns = [name for name in _COLUMNS if name not in hidden]
+        return table([_COLUMNS[name] for name in columns], lambda: _lines(rows(), columns))
+    fields: Fields[Total] = {by: attrgetter("name"), **_without(_TOTAL_FIELDS, hidden)}
+    totals = totals_by(rows(), by)
+    if form != "table":
+        return text_of(fields, totals)
+    totals.append(total_of(rows()))
+    titles = [_COLUMNS.get(name, name.upper()) for name in fields]
+    return table(titles, lambda: ([value(total) for value in fields.values()] for total in totals))
 
 
 def _without(fields: Fields[Record], hidden: set[str]) -> Fields[Record]:
     return {name: value for name, value in fields.items() if name not in hidden}
 
 
-def _table(rows: Rows, hidden: set[str]) -> Iterator[str]:
-    """Yield a table with a line of totals after each month, and one at the end."""
-    columns = _without(_COLUMNS, hidden)
-
-    def lines() -> Iterator[Cells]:
-        total = Total("total")
-        for month, of_month in groupby(rows(), key=GROUPS["month"]):
-            subtotal = Total(f"total {month}")
-            for row in of_month:
-                subtotal.add(row)
-                total.add(row)
-                yield tuple(_cell(value(row)) for value in columns.values())
-            yield _total_cells(subtotal, columns)
-            yield ("",) * len(columns)
-        yield _total_cells(total, columns)
-
-    return table(columns, lines)
+def _lines(rows: Iterable[SessionRow], columns: list[str]) -> Iterator[list[object]]:
+    """Yield the cells of each session, with a line of totals after each month, and one at the end."""
+    total = Total("total")
+    for month, of_month in groupby(rows, key=GROUPS["month"]):
+        subtotal = Total(f"total {month}")
+        for row in of_month:
+            subtotal.add(row)
+            total.add(row)
+            yield [_READABLE[name](row) for name in columns]
+        yield _total_line(subtotal, columns)
+        yield [EMPTY for _ in columns]
+    yield _total_line(total, columns)
 
 
-def _total_cells(total: Total, columns: Iterable[str]) -> Cells:
-    return tuple(_cell(_TOTAL_COLUMNS[name](total)) if name in _TOTAL_COLUMNS else "" for name in columns)
-
-
-def _group_table(rows: Iterable[SessionRow], by: str, hidden: set[str]) -> Iterator[str]:
-    rows = list(rows)
-    columns = [name for name in _TOTAL_TITLES if name not in hidden]
-    lines = [(each.name, *_total_cells(each, columns)) for each in (*totals_by(rows, by), total_of(rows))]
-    return table((by.upper(), *columns), lambda: lines)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, msgspec.Raw):
-        return bytes(value).decode()
-    return UNKNOWN if value in {None, ""} else str(value)
-
-
-def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str = "\n") -> Iterator[str]:
-    """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
-    line = io.StringIO()
-    # Before Python 3.13 the writer quotes a carriage return only where line ends have one, as RFC 4180's do.
-    writer = csv.writer(line, lineterminator=_CSV_LINE_END)
-    values = ([_csv_cell(value(record)) for value in fields.values()] for record in records)
-    for cells in chain([list(fields)], values):
-        writer.writerow(cells)
-        yield line.getvalue().removesuffix(_CSV_LINE_END) + line_end
-        line.seek(0)
-        line.truncate()
-
-
-def _csv_cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, msgspec.Raw):
-        return bytes(value).decode()
-    text = printable(str(value))
-    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
-
-
-def _json_text(fields: Fields[Record], records: Iterable[Record]) -> Iterator[str]:
-    """Yield a JSON array, one record a line; a value that the API has not given is ``null``."""
-    separator = "[\n"
-    for record in records:
-        yield separator + msgspec.json.encode({name: value(record) for name, value in fields.items()}).decode()
-        separator = ",\n"
-    yield "[]\n" if separator == "[\n" else "\n]\n"
+def _total_line(total: Total, columns: list[str]) -> list[object]:
+    return [_READABLE_TOTAL[name](total) if name in _READABLE_TOTAL else EMPTY for name in columns]

@@ -7,30 +7,21 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.models.charger import Charger
-from joulo_exporter.reports.sessions import (
-    FIELDS,
-    Fields,
-    SessionRow,
-    Total,
-    csv_text,
-    moment,
-    total_of,
-    totals_by,
-)
-from joulo_exporter.reports.text import count_text, hundredths_text
+from joulo_exporter.reports.sessions import FIELDS, SessionRow, Total, total_of, totals_by
+from joulo_exporter.reports.text import Fields, count_text, csv_text, hundredths_text, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from joulo_exporter.ledger.reader import Completeness, LedgerReader
     from joulo_exporter.models.tariffs import Tariff, Tariffs
     from joulo_exporter.reports.sessions import Selection
-
 
 _REMARKS = {
     "in_progress": "still in progress: not on it",
@@ -68,7 +59,8 @@ class Statement(msgspec.Struct, frozen=True):
     """Sessions that are over, by their beginning."""
     in_progress: int
     """Number of sessions that are left out, since they are not over."""
-    chargers: tuple[StatementCharger, ...]
+    chargers: Mapping[tuple[str, str], StatementCharger]
+    """Those of the sessions, by account and id, in the order of their labels."""
     tariffs: Tariffs
     agreed_price: bool
     """Whether the only tariff is a price of the command line."""
@@ -109,10 +101,7 @@ class Statement(msgspec.Struct, frozen=True):
 
     def mid_certified(self, row: SessionRow) -> bool | None:
         """Return whether the meter of a session's charger has an MID certificate."""
-        mine = (row.account, row.session.charger_id)
-        return next(
-            (each.mid_certified for each in self.chargers if mine == (each.account, each.charger_id)), None
-        )
+        return self.chargers[row.account, row.session.charger_id].mid_certified
 
     @property
     def remarkable(self) -> dict[str, int]:
@@ -144,24 +133,17 @@ def make_statement(
     agreed_price: bool,
     now_seconds: float,
 ) -> Statement:
-    """Return the statement of the sessions of accounts.
+    """Return the statement of the sessions of some of the ledger's accounts, by the tariffs that have priced them.
 
-    Args:
-        reader: the ledger.
-        accounts: names of accounts in it. It keeps those that have left the configuration too: an account that
-            got another name is there twice, with the same sessions.
-        rows: the sessions, as ``session_rows`` gives them.
-        tariffs: those by which the sessions are priced.
-        selection: the sessions that were asked for.
-        agreed_price: whether the only tariff is a price of the command line.
-        now_seconds: the present.
+    The ledger keeps accounts that have left the configuration too: an account that got another name is there
+    twice, with the same sessions.
     """
     all_rows = [row for row in rows if row.account in accounts]
     over = tuple(row for row in all_rows if not row.in_progress)
     return Statement(
         rows=over,
         in_progress=len(all_rows) - len(over),
-        chargers=tuple(_chargers(reader, over)),
+        chargers=_chargers(reader, over),
         tariffs=tariffs,
         agreed_price=agreed_price,
         ledgers=tuple(_ledger(reader, account) for account in accounts),
@@ -170,21 +152,22 @@ def make_statement(
     )
 
 
-def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> Iterator[StatementCharger]:
-    last = {account: {each.id: each for each in reader.last_chargers(account)} for account in reader.accounts}
+def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> dict[tuple[str, str], StatementCharger]:
+    live = {(account, each.id): each for account in reader.accounts for each in reader.last_chargers(account)}
     latest = {(row.account, row.charger, row.session.charger_id): row.session for row in rows}
-    for (account, label, charger_id), session in sorted(latest.items(), key=lambda item: item[0]):
-        charger = last[account].get(charger_id, Charger(charger_id))
+    chargers = {}
+    for (account, label, charger_id), session in sorted(latest.items(), key=itemgetter(0)):
+        charger = live.get((account, charger_id), Charger(charger_id))
         nickname = charger.nickname or session.charger_nickname or ""
-        yield StatementCharger(account, label, charger_id, nickname, charger.mid_certified)
+        chargers[account, charger_id] = StatementCharger(
+            account, label, charger_id, nickname, charger.mid_certified
+        )
+    return chargers
 
 
 def _ledger(reader: LedgerReader, account: str) -> LedgerState:
-    endpoints = reader.endpoints(account)
-    sessions, chargers = (
-        endpoints[name].succeeded_at_seconds if name in endpoints else None for name in ("sessions", "chargers")
-    )
-    return LedgerState(account, reader.completeness(account), sessions, chargers)
+    succeeded = {name: record.succeeded_at_seconds for name, record in reader.endpoints(account).items()}
+    return LedgerState(account, reader.completeness(account), succeeded.get("sessions"), succeeded.get("chargers"))
 
 
 def price_text(tariff: Tariff | None) -> str | None:
@@ -230,7 +213,7 @@ def as_json(statement: Statement) -> Iterator[str]:
         "charger": statement.selection.charger,
         "vehicle": statement.selection.vehicle,
         "agreed_price": statement.agreed_price,
-        "chargers": statement.chargers,
+        "chargers": list(statement.chargers.values()),
         "tariffs": [
             {
                 "euro_per_kwh": price_text(tariff),
@@ -265,8 +248,4 @@ def as_json(statement: Statement) -> Iterator[str]:
 
 
 def _sums(total: Total) -> dict[str, int]:
-    return {
-        "sessions": total.sessions,
-        "kwh_hundredths": total.kwh_hundredths,
-        "cost_cents": total.cost_cents,
-    }
+    return {name: getattr(total, name) for name in ("sessions", "kwh_hundredths", "cost_cents")}

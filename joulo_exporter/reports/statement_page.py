@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.reports.sessions import GROUPS, Total, total_of
+from joulo_exporter.reports.sessions import GROUPS, total_of
 from joulo_exporter.reports.statement import as_csv, as_json, price_text
-from joulo_exporter.reports.text import hundredths_text, printable
+from joulo_exporter.reports.text import figure, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
 
     from joulo_exporter.ledger.reader import Completeness
     from joulo_exporter.models.tariffs import Tariff
-    from joulo_exporter.reports.sessions import SessionRow
+    from joulo_exporter.reports.sessions import SessionRow, Total
     from joulo_exporter.reports.statement import LedgerState, Statement
 
 _DASH = "\N{EN DASH}"
@@ -40,27 +41,22 @@ class _Page:
 
     def __init__(self, statement: Statement, language: str) -> None:
         self._statement = statement
-        self._language = language
         self._words: dict[str, str] = tomllib.loads(_file("statement.toml"))[language]
 
     def html(self) -> str:
         """Return the whole document."""
-        sessions = self._sessions() if self._statement.rows else f"<p>{self._words['none']}</p>\n"
         return Template(_file("statement.html")).substitute(
-            language=self._language,
-            title=self._words["title"],
+            self._words,
             period=_escaped(self._period()),
             head="".join(
                 f"<dt>{self._words[name]}</dt><dd>{_escaped(text)}</dd>\n" for name, text in self._head()
             ),
             chargers=self._section("chargers", ("charger", "nickname", "id", "mid"), self._chargers()),
             tariffs=self._section("tariffs", ("valid", "vehicle", "price", "kwh", "cost"), self._tariffs()),
-            list=self._words["list"],
-            sessions=sessions,
+            sessions=self._sessions(),
             corrections=self._section(
                 "corrections", ("start", "charger", "noticed", "first_kwh", "kwh"), self._corrections()
             ),
-            notes=self._words["notes"],
             facts="".join(f"<li{_MISSING * missing}>{_escaped(fact)}</li>\n" for fact, missing in self._facts()),
         )
 
@@ -78,14 +74,14 @@ class _Page:
         yield "made", f"{self._moment(statement.made_at_seconds)}, joulo-exporter {__version__}"
 
     def _chargers(self) -> Iterator[Sequence[str]]:
-        for each in self._statement.chargers:
+        for each in self._statement.chargers.values():
             label = self._label(each.account, each.charger)
             yield label, each.nickname or _DASH, each.charger_id, self._mid(each.mid_certified)
 
     def _tariffs(self) -> Iterator[Sequence[str]]:
         for tariff, total in self._statement.used_tariffs:
             vehicle = self._words["every"] if tariff.vehicle is None else self._vehicle(tariff.vehicle)
-            yield self._validity(tariff), vehicle, self._price(tariff), *self._figures(total)
+            yield self._validity(tariff), vehicle, self._number(price_text(tariff)), *self._figures(total)
 
     def _corrections(self) -> Iterator[Sequence[str]]:
         for row in self._statement.corrected:
@@ -94,30 +90,27 @@ class _Page:
                 self._time(session.started_at_seconds),
                 self._label(row.account, row.charger),
                 self._time(session.corrected_at_seconds),
-                self._figure(session.first_kwh_hundredths),
-                self._figure(session.kwh_hundredths),
+                self._number(figure(session.first_kwh_hundredths)),
+                self._number(figure(session.kwh_hundredths)),
             )
 
     def _sessions(self) -> str:
-        columns = ("start", "end", "charger", "mid", "vehicle", "kwh", "price", "cost")
         rows = self._statement.rows
+        if not rows:
+            return f"<p>{self._words['none']}</p>\n"
+        columns = ("start", "end", "charger", "mid", "vehicle", "kwh", "price", "cost")
         several = GROUPS["month"](rows[0]) != GROUPS["month"](rows[-1])
         lines: list[str] = []
-        for quarter, of_quarter in groupby(rows, key=GROUPS["quarter"]):
-            quarter_total = Total(quarter)
-            for month, of_month in groupby(of_quarter, key=GROUPS["month"]):
-                month_total = Total(month)
-                for row in of_month:
-                    month_total.add(row)
-                    quarter_total.add(row)
-                    lines.append(_line(columns, self._session(row)))
+        for quarter, of_quarter in _groups(rows, "quarter"):
+            for month, of_month in _groups(of_quarter, "month"):
+                lines += [_line(columns, self._session(row)) for row in of_month]
                 lines[-1] = lines[-1].replace("<tr>", '<tr class="last">', 1)
                 year, number = month.split("-")
-                lines.append(self._sum(f"{self._month(int(number))} {year}", month_total))
+                lines.append(self._sum(f"{self._month(int(number))} {year}", of_month))
             if several:
                 year, number = quarter.split("-Q")
-                lines.append(self._sum(self._words["quarter"].format(number, year), quarter_total))
-        return self._table(columns, (*lines, self._sum("", total_of(rows), "sum whole")))
+                lines.append(self._sum(self._words["quarter"].format(number, year), of_quarter))
+        return self._table(columns, (*lines, self._sum("", rows, "sum whole")))
 
     def _session(self, row: SessionRow) -> Sequence[str]:
         session = row.session
@@ -130,9 +123,9 @@ class _Page:
             self._label(row.account, row.charger),
             self._mid(self._statement.mid_certified(row)),
             self._vehicle(row.vehicle),
-            self._figure(session.kwh_hundredths),
-            self._price(row.tariff),
-            self._figure(row.cost_cents),
+            self._number(figure(session.kwh_hundredths)),
+            self._number(price_text(row.tariff)),
+            self._number(figure(row.cost_cents)),
         )
 
     def _facts(self) -> Iterator[tuple[str, bool]]:
@@ -183,7 +176,8 @@ class _Page:
         head = "".join(f'<th class="{_STYLES.get(name, "name")}">{self._words[name]}</th>' for name in columns)
         return f"<table>\n<thead><tr>{head}</tr></thead>\n{''.join(lines)}</table>\n"
 
-    def _sum(self, name: str, total: Total, css: str = "sum") -> str:
+    def _sum(self, name: str, rows: Iterable[SessionRow], css: str = "sum") -> str:
+        total = total_of(rows)
         title = f"{self._words['total']} {name}".strip() + f": {self._count(total.sessions)}"
         kwh, cost = self._figures(total)
         return (
@@ -195,17 +189,11 @@ class _Page:
 
     def _figures(self, total: Total) -> tuple[str, str]:
         """Return energy and cost; a cost of which nothing is known is none."""
-        cost = None if total.unpriced == total.sessions else total.cost_cents
-        return self._figure(total.kwh_hundredths), self._figure(cost)
+        cost_cents = None if total.unpriced == total.sessions else total.cost_cents
+        return self._number(figure(total.kwh_hundredths)), self._number(figure(cost_cents))
 
-    def _figure(self, hundredths: int | None) -> str:
-        return _DASH if hundredths is None else self._decimal(hundredths_text(hundredths))
-
-    def _price(self, tariff: Tariff | None) -> str:
-        return self._decimal(price_text(tariff) or _DASH)
-
-    def _decimal(self, text: str) -> str:
-        return text.replace(".", ",") if self._language == "nl" else text
+    def _number(self, number: Decimal | str | None) -> str:
+        return _DASH if number is None else str(number).replace(".", self._words["decimal"])
 
     def _count(self, sessions: int) -> str:
         return self._words["one"] if sessions == 1 else self._words["several"].format(sessions)
@@ -244,6 +232,10 @@ class _Page:
         last_day = self._statement.tariffs.last_day(tariff)
         until = "" if last_day is None else f" {self._words['to']} {self._day(last_day)}"
         return f"{self._words['from']} {self._day(tariff.from_day)}{until}"
+
+
+def _groups(rows: Iterable[SessionRow], by: str) -> Iterator[tuple[str, list[SessionRow]]]:
+    return ((name, list(group)) for name, group in groupby(rows, key=GROUPS[by]))
 
 
 def _line(columns: Sequence[str], cells: Sequence[str]) -> str:

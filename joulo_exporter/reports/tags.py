@@ -14,14 +14,7 @@ import msgspec
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, normal_tag
-from joulo_exporter.reports.text import (
-    UNKNOWN,
-    count_text,
-    hundredths_text,
-    local_day,
-    local_text,
-    table,
-)
+from joulo_exporter.reports.text import EMPTY, count_text, figure, local_day, moment, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,47 +62,34 @@ def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
         groups: dict[str, list[TagUse]] = {}
         for use in sorted(reader.tag_uses(account), key=lambda use: use.last_use_seconds or 0.0, reverse=True):
             groups.setdefault(normal_tag(use.tag or ""), []).append(use)
-        without = groups.pop("", [])
-        reports += [_report(account, tags.vehicle(uses[0].tag), uses) for uses in groups.values()]
-        reports += [_report(account, UNKNOWN_VEHICLE, without)] if without else []
+        for _, uses in sorted(groups.items(), key=lambda group: group[0] == ""):
+            report = TagReport(
+                account=account,
+                spellings=tuple(use.tag for use in uses if use.tag),
+                vehicle=tags.vehicle(uses[0].tag),
+                sessions=sum(use.sessions for use in uses),
+                kwh_hundredths=sum(use.kwh_hundredths for use in uses),
+                last_use_seconds=uses[0].last_use_seconds,
+            )
+            reports.append(report)
     return reports
 
 
-def _report(account: str, vehicle: str, uses: list[TagUse]) -> TagReport:
-    spellings: dict[str, str] = {}  # one of each, whatever their case
-    for use in uses:
-        if use.tag:
-            spellings.setdefault(use.tag.casefold(), use.tag)
-    return TagReport(
-        account=account,
-        spellings=tuple(spellings.values()),
-        vehicle=vehicle,
-        sessions=sum(use.sessions for use in uses),
-        kwh_hundredths=sum(use.kwh_hundredths for use in uses),
-        last_use_seconds=uses[0].last_use_seconds,
-    )
-
-
 def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[str]:
-    """Yield a table; tags are shown as the configuration lets them be.
-
-    Args:
-        reports: a line each.
-        tags: how tags are shown.
-        named: whether accounts have names, which are shown then.
-    """
+    """Yield a table, with the accounts if they are named; tags are shown as the configuration lets them be."""
     lines = [
         (
-            report.account,
+            report.account or EMPTY,
             (tags.shown(report.spellings[0]) or _HIDDEN) if report.spellings else _NO_TAG,
             report.vehicle,
-            str(report.sessions),
-            hundredths_text(report.kwh_hundredths),
-            UNKNOWN if report.last_use_seconds is None else local_text(report.last_use_seconds),
+            report.sessions,
+            figure(report.kwh_hundredths),
+            moment(report.last_use_seconds, " "),
         )
         for report in reports
     ]
-    return table(_COLUMNS, lambda: lines) if named else table(_COLUMNS[1:], lambda: [line[1:] for line in lines])
+    first = 0 if named else 1
+    return table(_COLUMNS[first:], lambda: (line[first:] for line in lines))
 
 
 def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
@@ -125,30 +105,29 @@ def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
     vehicles: dict[str, list[TagReport]] = {}
     for report in reports:
         if report.spellings:
-            vehicles.setdefault(_evcc_name(report), []).append(report)
+            known = report.vehicle != UNKNOWN_VEHICLE
+            name = report.vehicle if known else f"tag-{normal_tag(report.spellings[0]).lower()}"
+            vehicles.setdefault(name, []).append(report)
     if not vehicles:
         yield "# No session in the ledger has an RFID tag yet.\nvehicles: []\n"
         return
     yield _EVCC_HEAD
     for name, of_vehicle in vehicles.items():
-        yield _evcc_entry(name, of_vehicle)
+        if of_vehicle[0].vehicle == UNKNOWN_VEHICLE:
+            yield _NAMELESS
+        yield _EVCC_ENTRY.format(name=_quoted(name))
+        yield from _identifiers(of_vehicle).values()
 
 
-def _evcc_name(report: TagReport) -> str:
-    if report.vehicle != UNKNOWN_VEHICLE:
-        return report.vehicle
-    return f"tag-{normal_tag(report.spellings[0]).lower()}"
-
-
-def _evcc_entry(name: str, reports: list[TagReport]) -> str:
-    known = reports[0].vehicle != UNKNOWN_VEHICLE
-    spellings: dict[str, str] = {}
+def _identifiers(reports: list[TagReport]) -> dict[str, str]:
+    """Return the line of each spelling of a vehicle's tags, whatever its case."""
+    lines: dict[str, str] = {}
     for report in reports:
         day = "" if report.last_use_seconds is None else f", last used {local_day(report.last_use_seconds)}"
         for spelling in report.spellings:
             line = f"      - {_quoted(spelling)} # {count_text(report.sessions)}{day}\n"
-            spellings.setdefault(spelling.casefold(), line)
-    return ("" if known else _NAMELESS) + _EVCC_ENTRY.format(name=_quoted(name)) + "".join(spellings.values())
+            lines.setdefault(spelling.casefold(), line)
+    return lines
 
 
 def _quoted(text: str) -> str:

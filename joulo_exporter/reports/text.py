@@ -1,35 +1,42 @@
-"""Text of reports: exact figures, local dates and times, aligned tables, and how complete the ledger is."""
+"""Text of reports: exact figures, local times, records as a table, CSV or JSON, how complete the ledger is."""
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import os
 import re
 import time
 import unicodedata
 import zoneinfo
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from joulo_exporter.clock import local_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from joulo_exporter.ledger.reader import Completeness, LedgerReader
 
-UNKNOWN = "-"
-"""Stands in a table for a value that the API has not given."""
+Record = TypeVar("Record")
+Fields = Mapping[str, Callable[[Record], object]]
+"""Value of each column or key of a record, by its name; ``None`` is a value that the API has not given."""
 
-# Figures: a float never comes between the ledger and the reader ------------------------------------
+# Figures and times: a float never comes between the ledger and the reader ---------------------------
+
+
+def figure(hundredths: int | None) -> Decimal | None:
+    """Return integer hundredths with two decimals: ``1234`` is ``12.34``."""
+    return None if hundredths is None else Decimal(hundredths).scaleb(-2)
 
 
 def hundredths_text(value: int) -> str:
-    """Return integer hundredths with two decimals: ``1234`` is ``12.34``."""
-    sign = "-" if value < 0 else ""
-    whole, rest = divmod(abs(value), 100)
-    return f"{sign}{whole}.{rest:02d}"
+    """Return integer hundredths with two decimals as text."""
+    return str(figure(value))
 
 
 def duration_text(seconds: float) -> str:
@@ -43,63 +50,9 @@ def count_text(sessions: int) -> str:
     return f"{sessions} session{'' if sessions == 1 else 's'}"
 
 
-# Dates and times, in this machine's time zone ------------------------------------------------------
-
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
-# A day in another spelling (20260617, 2026-W25) is refused: taken for its first moment, --to would omit the day.
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ].+", re.ASCII)
-
-_POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d", re.ASCII)
-"""Beginning of a zone that ``TZ`` itself describes, such as ``CET-1CEST``."""
-
-_EXAMPLES = "2026, 2026-06, 2026-06-17 or 2026-06-17T18:30 (an offset such as +02:00 can follow)"
-
-
-def parse_from(text: str) -> float:
-    """Return the Unix seconds at which a year, month, day or moment begins, here if it names no offset.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    return _parsed(text)[0]
-
-
-def parse_to(text: str) -> float:
-    """Return the Unix seconds at which a year, month or day is over, or of the moment itself.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    return _parsed(text)[1]
-
-
-def _parsed(text: str) -> tuple[float, float]:
-    """Return the two edges of a span; of a moment they are the same."""
-    try:
-        begin, end = (edge if edge.tzinfo else edge.astimezone() for edge in _edges(text))
-        return begin.timestamp(), end.timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}") from None
-
-
-def _edges(text: str) -> tuple[datetime, datetime]:
-    match = _DATE.fullmatch(text)
-    if match is None:
-        if not _MOMENT.fullmatch(text):
-            raise ValueError(text)
-        return (moment := datetime.fromisoformat(text)), moment
-    year, month, day = (None if part is None else int(part) for part in match.groups())
-    first = datetime(year or 0, month or 1, day or 1)  # noqa: DTZ001 -- local time, which astimezone() adds
-    if day is not None:
-        return first, first + timedelta(days=1)
-    if month is not None:
-        return first, (first + timedelta(days=31)).replace(day=1)
-    return first, first.replace(year=first.year + 1)
-
-
-def local_text(unix_seconds: float, *, separator: str = " ") -> str:
-    """Return a moment, to the second, with the offset of its time zone."""
-    return local_time(unix_seconds).isoformat(sep=separator, timespec="seconds")
+def moment(unix_seconds: float | None, separator: str = "T") -> str | None:
+    """Return a moment, to the second, with the offset of this machine's time zone."""
+    return None if unix_seconds is None else local_time(unix_seconds).isoformat(separator, "seconds")
 
 
 def local_day(unix_seconds: float) -> str:
@@ -107,41 +60,46 @@ def local_day(unix_seconds: float) -> str:
     return local_time(unix_seconds).strftime("%Y-%m-%d")
 
 
-def _zone() -> tuple[str, bool]:
-    """Return the name of the time zone, and whether this system knows it; one that it does not know is UTC."""
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if not name:
-        return "/".join(dict.fromkeys(time.tzname)), True
-    files = (Path(folder) / name for folder in zoneinfo.TZPATH)
-    return name, name == "UTC" or _POSIX_ZONE.match(name) is not None or any(file.is_file() for file in files)
+# Forms of a report ----------------------------------------------------------------------------------
 
-
-# Tables -------------------------------------------------------------------------------------------
-
+EMPTY = " "
+"""A cell without a value; where the API has not given one, a dash stands."""
 _GAP = "  "
 _FIGURES = {"DURATION", "SESSIONS", "KWH", "CREDITS", "COST"}
 """Columns whose cells stand at their right edge."""
+_CSV_LINE_END = "\r\n"
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
-Cells = tuple[str, ...]
 
-
-def table(columns: Iterable[str], lines: Callable[[], Iterable[Cells]]) -> Iterator[str]:
+def table(titles: Sequence[str], lines: Callable[[], Iterable[Iterable[object]]]) -> Iterator[str]:
     """Yield the lines of a table, its head first, with columns aligned over all of them.
 
     Args:
-        columns: their titles, from left to right.
-        lines: gives the lines, the same each time: they are read twice, so that none has to be kept.
+        titles: of the columns, from left to right.
+        lines: gives the values of the lines, the same each time: they are read twice, so that none has to be kept.
     """
-    head = tuple(columns)
-    widths = [_width(title) for title in head]
-    for cells in lines():
-        widths = [max(width, _width(printable(cell))) for width, cell in zip(widths, cells, strict=True)]
-    for cells in itertools.chain([head], lines()):
-        parts = (
-            _aligned(printable(cell), width, right=title in _FIGURES)
-            for title, width, cell in zip(head, widths, cells, strict=True)
-        )
+    widths = [_width(title) for title in titles]
+    for values in lines():
+        widths = [max(width, _width(_cell(value))) for width, value in zip(widths, values, strict=True)]
+    for values in itertools.chain([titles], lines()):
+        parts = []
+        for title, width, value in zip(titles, widths, values, strict=True):
+            cell = _cell(value)
+            blanks = " " * (width - _width(cell))
+            parts.append(blanks + cell if title in _FIGURES else cell + blanks)
         yield _GAP.join(parts).rstrip() + "\n"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None or value == "" else printable(str(value))
+
+
+def _width(text: str) -> int:
+    """Return the number of columns of a terminal that the text takes: wide characters take two, marks none."""
+    visible = [each for each in text if unicodedata.category(each) not in {"Mn", "Me", "Cf"}]
+    return len(visible) + sum(unicodedata.east_asian_width(each) in {"W", "F"} for each in visible)
 
 
 def printable(text: str) -> str:
@@ -151,18 +109,48 @@ def printable(text: str) -> str:
     )
 
 
-def _aligned(text: str, width: int, *, right: bool) -> str:
-    blanks = " " * (width - _width(text))
-    return blanks + text if right else text + blanks
+def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str = "\n") -> Iterator[str]:
+    """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
+    lines = ([_csv_cell(value(record)) for value in fields.values()] for record in records)
+    for cells in itertools.chain([fields], lines):
+        line = io.StringIO()
+        # Before Python 3.13 the writer quotes a carriage return only where line ends have one, as RFC 4180's do.
+        csv.writer(line, lineterminator=_CSV_LINE_END).writerow(cells)
+        yield line.getvalue().removesuffix(_CSV_LINE_END) + line_end
 
 
-def _width(text: str) -> int:
-    """Return the number of columns of a terminal that the text takes: wide characters take two, marks none."""
-    visible = [each for each in text if unicodedata.category(each) not in {"Mn", "Me", "Cf"}]
-    return len(visible) + sum(unicodedata.east_asian_width(each) in {"W", "F"} for each in visible)
+def _csv_cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        text = printable(value)
+        return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
+    return value
+
+
+def json_text(fields: Fields[Record], records: Iterable[Record]) -> Iterator[str]:
+    """Yield a JSON array, one record a line; figures are numbers, digit by digit."""
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    separator = "[\n"
+    for record in records:
+        yield separator + encoder.encode({name: value(record) for name, value in fields.items()}).decode()
+        separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "\n]\n"
 
 
 # Completeness of the ledger -----------------------------------------------------------------------
+
+_POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d", re.ASCII)
+"""Beginning of a zone that ``TZ`` itself describes, such as ``CET-1CEST``."""
+
+
+def _zone() -> tuple[str, bool]:
+    """Return the name of the time zone, and whether this system knows it; one that it does not know is UTC."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if not name:
+        return "/".join(dict.fromkeys(time.tzname)), True
+    files = (Path(folder) / name for folder in zoneinfo.TZPATH)
+    return name, name == "UTC" or _POSIX_ZONE.match(name) is not None or any(file.is_file() for file in files)
 
 
 def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterator[str]:
@@ -188,7 +176,7 @@ def completeness_text(known: Completeness) -> str:
     since = "" if known.back_to_seconds is None else f" since {local_day(known.back_to_seconds)}"
     if not known.complete:
         return f"is not complete yet: {count_text(known.sessions)} so far{since}; sums over them are too low"
-    read = known.read_in_full_at_seconds
-    compared = "" if read is None else f", compared in full at {local_text(read)}"
+    read = moment(known.read_in_full_at_seconds, " ")
+    compared = "" if read is None else f", compared in full at {read}"
     unreadable = f" but for {count_text(known.unreadable)} that cannot be read" if known.unreadable else ""
     return f"is complete{unreadable}: {count_text(known.sessions)}{since}{compared}"

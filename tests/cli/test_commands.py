@@ -12,7 +12,6 @@ from support.command_line import refusal, run
 from joulo_exporter import __version__
 from joulo_exporter.cli.commands import collectors
 from joulo_exporter.cli.parser import make_parser
-from joulo_exporter.reports import FORMATS
 
 SERVING = [[], ["serve"], ["check"], ["--config.check"], ["check", "--config.check"]]
 
@@ -111,11 +110,6 @@ def test_sockets_of_systemd_without_systemd(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize("flag", ["--web.external-url=ftp://x/", "--web.route-prefix=/a b"])
 def test_a_path_that_is_none_is_bad_usage(capsys, flag):
     assert refusal(capsys, flag)[0] == 2
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_the_sessions_command_offers_every_format(name):
-    assert make_parser().parse_args(["sessions", f"--format={name}"]).format == name
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("command", ["sessions", "backfill"])
-def test_a_span_that_ends_before_it_begins_is_refused(capsys, command):
+@pytest.mark.parametrize("span", [("2026-06", "2026-01"), ("2026-06-01T12:00", "2026-06-01T12:00")])
+def test_a_span_with_nothing_in_it_is_refused(capsys, command, span):
     says = "--to: is not after --from, so that nothing lies between them; exchange them"
-    assert refusal(capsys, command, "--from=2026-06", "--to=2026-01") == (2, says)
+    assert refusal(capsys, command, f"--from={span[0]}", f"--to={span[1]}") == (2, says)

@@ -8,7 +8,7 @@ import pytest
 from support.poller_rig import CHARGERS_S, ENERGY_S, PAGE_S, RESYNC_S, SESSIONS_S, Rig, charger, listed, live
 
 from joulo_exporter.ledger.reader import LedgerReader
-from joulo_exporter.reports import Backfill, backfill
+from joulo_exporter.reports.backfill import Backfill, backfill
 
 
 class ReadRig(Rig):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from support.ledger_rig import LedgerRig, finished, live
 
-from joulo_exporter.cli import commands
+from joulo_exporter.cli import ledger_commands
 from joulo_exporter.models.charger import Charger
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def at_home(monkeypatch) -> Iterator[None]:
     for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TZ", "Europe/Amsterdam")
-    monkeypatch.setattr(commands, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr(ledger_commands, "time", SimpleNamespace(time=lambda: NOW))
     time.tzset()
     yield
     monkeypatch.undo()

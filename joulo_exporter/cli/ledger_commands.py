@@ -1,0 +1,177 @@
+"""The commands on the ledger, which ask the API nothing: reports, and settle."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from datetime import date
+from typing import TYPE_CHECKING
+
+from joulo_exporter.cli.commands import given_shard
+from joulo_exporter.cli.console import Progress, complain, say, write
+from joulo_exporter.cli.demo import is_demo
+from joulo_exporter.config.schema import Config, load_config, of_shard
+from joulo_exporter.errors import LedgerError
+from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.ledger.reader import LedgerReader, read_ledger
+from joulo_exporter.models.charger import Tags
+from joulo_exporter.models.tariffs import Tariff, Tariffs
+from joulo_exporter.reports.backfill import Backfill, backfill
+from joulo_exporter.reports.sessions import Selection, refuse_unknown, report, session_rows
+from joulo_exporter.reports.statement import make_statement
+from joulo_exporter.reports.statement_page import STATEMENT_FORMATS, language_of
+from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
+from joulo_exporter.reports.text import completeness_lines, completeness_text, ledger_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+_LONGEST_STEP_S = 300.0
+"""Prometheus takes a series for gone when it has no sample for so long."""
+
+_SETTLED = {
+    "charger_kwh_hundredths": ("joulo_total_kwh", 100),
+    "charger_credits_hundredths": ("joulo_ere_credits_total", 100),
+    "charger_sessions": ("joulo_sessions_total", 1),
+    "charger_duration_ms": ("joulo_session_seconds_total", 1000),
+    "charger_eligible_kwh_hundredths": ("joulo_eligible_kwh_total", 100),
+    "vehicle_kwh_hundredths": ("joulo_vehicle_kwh_total", 100),
+    "vehicle_credits_hundredths": ("joulo_vehicle_ere_credits_total", 100),
+    "vehicle_eligible_kwh_hundredths": ("joulo_vehicle_eligible_kwh_total", 100),
+    "vehicle_sessions": ("joulo_vehicle_sessions_total", 1),
+    "account_kwh": ("joulo_account_kwh_total", 100),
+    "account_credits": ("joulo_account_ere_credits_total", 100),
+    "account_sessions": ("joulo_account_sessions_total", 1),
+    "meter_wh": ("joulo_charger_meter_kwh_total", 1000),
+}
+"""The metric of each series of marks that has one, and units of a mark in one unit of the metric."""
+
+_RESET = """\
+Prometheus takes each fall for a reset of the counter: increase() and rate() over a range that has the fall in it
+count the whole value after it as new, next to the rise that was wrong. A range that begins after the next start of
+the exporter is right; others are once the samples from the wrong rise until now are deleted: docs/ledger.md."""
+
+
+@contextlib.contextmanager
+def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerReader]]:
+    """Open the ledger of the configuration, which needs no token here: the exporter may have it elsewhere."""
+    environ: Mapping[str, str] = os.environ
+    if not environ.get("JOULO_TOKEN") and not environ.get("JOULO_TOKEN_FILE"):
+        environ = {**environ, "JOULO_TOKEN": "not-needed"}
+    config = load_config(options.config_file, environ, storage_path=options.storage_path)
+    with read_ledger(config.storage_path) as reader:
+        yield config, Tags(vehicles=config.vehicles, mode=config.id_tags), reader
+
+
+def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) -> Selection:
+    selection = Selection(options.from_seconds, options.to_seconds, options.charger, options.vehicle)
+    refuse_unknown(reader, reader.accounts, tags, selection)
+    return selection
+
+
+def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
+    for line in completeness_lines(reader, accounts):
+        complain(line)
+
+
+def _sessions(options: argparse.Namespace) -> None:
+    """Print the sessions as a table, CSV or JSON."""
+    with _ledger(options) as (config, tags, reader):
+        selection = _selection(options, reader, tags)
+        _say_completeness(reader, reader.accounts)
+        lines = report(
+            lambda: session_rows(reader, tags, config.tariffs, selection),
+            options.format,
+            by=options.by,
+            named=any(reader.accounts),
+            priced=bool(config.tariffs.entries),
+        )
+        write(lines)
+
+
+def _statement(options: argparse.Namespace) -> None:
+    """Print a statement of home charging as HTML, CSV or JSON."""
+    with _ledger(options) as (config, tags, reader):
+        tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
+        selection = _selection(options, reader, tags)
+        configured = {account.name or "" for account in config.accounts}
+        accounts = [name for name in reader.accounts if name in configured] or reader.accounts
+        _say_completeness(reader, accounts)
+        statement = make_statement(
+            reader,
+            accounts,
+            session_rows(reader, tags, tariffs, selection),
+            tariffs,
+            selection,
+            agreed_price=options.price is not None,
+            now_seconds=time.time(),
+        )
+    for line in statement.summary():
+        complain(line)
+    write(STATEMENT_FORMATS[options.format](statement, options.language or language_of(os.environ)))
+
+
+def _tags(options: argparse.Namespace) -> None:
+    """Print the RFID tags, as a table or as EVCC's YAML."""
+    with _ledger(options) as (_, tags, reader):
+        found = tags_of(reader, tags)
+        if options.evcc:
+            lines: Iterable[str] = list(evcc_yaml(found, tags))  # a refusal comes before any other line
+        else:
+            lines = tag_table(found, tags, named=any(reader.accounts))
+        _say_completeness(reader, reader.accounts)
+        write(lines)
+
+
+def _backfill(options: argparse.Namespace) -> None:
+    """Print the history as OpenMetrics."""
+    shard = given_shard(options, os.environ)
+    with _ledger(options) as (config, tags, reader), contextlib.closing(Progress("backfill")) as progress:
+        wanted = Backfill(
+            now_seconds=time.time(),
+            step_s=options.step_s,
+            labels=dict(options.labels or ()),
+            from_seconds=options.from_seconds,
+            to_seconds=options.to_seconds,
+            constant_power=is_demo(config.storage_path),
+        )
+        accounts = [account.name or "" for account in of_shard(config, shard).accounts]
+        lines = backfill(reader, accounts, tags, wanted, progress)
+        _say_completeness(reader, accounts)
+        if options.step_s > _LONGEST_STEP_S:
+            complain("note: with a --step above 5m Prometheus shows gaps between the samples")
+        write(lines)
+
+
+def _settle(options: argparse.Namespace) -> None:
+    """Let counters fall to the truth, and say what Prometheus makes of it."""
+    with _ledger(options) as (config, tags, reader):  # where there is no ledger, none is made
+        accounts = [account.name or "" for account in config.accounts if (account.name or "") in reader.accounts]
+        for account in accounts:
+            known = reader.completeness(account)
+            if not known.complete:
+                raise LedgerError(f"{ledger_of(account)} {completeness_text(known)}; nothing falls before")
+        refuse_unknown(reader, accounts, tags, Selection(charger=options.charger))
+    lines: list[str] = []
+    with contextlib.closing(Database(config.storage_path)) as database:
+        for account in accounts:
+            ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=config.vehicles)
+            for fall in ledger.settle(options.charger):
+                if fall.series in _SETTLED:
+                    metric, unit = _SETTLED[fall.series]
+                    name = " ".join(filter(None, (account, fall.name)))
+                    lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
+    for line in lines:
+        say(line)
+    say(_RESET if lines else "No counter is held above the truth: nothing falls.")
+
+
+LEDGER_COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "sessions": _sessions,
+    "statement": _statement,
+    "tags": _tags,
+    "backfill": _backfill,
+    "settle": _settle,
+}
