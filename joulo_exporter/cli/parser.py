@@ -43,7 +43,7 @@ _COLLECTED = {
     "ere_price": "the public market price of ERE credits",
 }
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
-_OWN_LABELS = frozenset({"account", "charger", "vehicle"})
+_OWN_LABELS = frozenset({"account", "charger", "vehicle", "session_id", "id_tag"})
 _SHORTEST_STEP_S = 1.0
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _FLAG = re.compile(r"--?[a-z][a-z.-]*")
