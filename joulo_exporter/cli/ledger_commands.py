@@ -62,7 +62,13 @@ def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerR
         environ = {**environ, "JOULO_TOKEN": "not-needed"}
     config = load_config(options.config_file, environ, storage_path=options.storage_path)
     with read_ledger(config.storage_path) as reader:
+        for account in reader.keep_to({account.name or "" for account in config.accounts}):
+            complain(f"note: {_account_text(account)} of the ledger is not in the configuration, and left out")
         yield config, Tags(vehicles=config.vehicles, mode=config.id_tags), reader
+
+
+def _account_text(name: str) -> str:
+    return f"account {name}" if name else "the account without a name"
 
 
 def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) -> Selection:
@@ -96,12 +102,9 @@ def _statement(options: argparse.Namespace) -> None:
     with _ledger(options) as (config, tags, reader):
         tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
         selection = _selection(options, reader, tags)
-        configured = {account.name or "" for account in config.accounts}
-        accounts = [name for name in reader.accounts if name in configured] or reader.accounts
-        _say_completeness(reader, accounts)
+        _say_completeness(reader, reader.accounts)
         statement = make_statement(
             reader,
-            accounts,
             session_rows(reader, tags, tariffs, selection),
             tariffs,
             selection,

@@ -33,7 +33,7 @@ from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
 from joulo_exporter.models.charger import Charger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from joulo_exporter.ledger.account import EndpointRecord
@@ -139,6 +139,16 @@ class LedgerReader:
     def accounts(self) -> tuple[str, ...]:
         """Return the names of the accounts; an empty one is the single account without a name."""
         return tuple(self._accounts)
+
+    def keep_to(self, accounts: Collection[str]) -> list[str]:
+        """Leave out the other accounts, and return their names; with none of them in the ledger, all stay.
+
+        An account that got another name is in the ledger twice, with the same sessions: sums must not have both.
+        """
+        kept = {name: number for name, number in self._accounts.items() if name in accounts}
+        left_out = [name for name in self._accounts if kept and name not in kept]
+        self._accounts = kept or self._accounts
+        return left_out
 
     def completeness(self, account: str) -> Completeness:
         """Return how much of the account's history is there; nothing of an account that is not in the ledger."""

@@ -17,7 +17,7 @@ from joulo_exporter.reports.sessions import FIELDS, SessionRow, Total, total_of,
 from joulo_exporter.reports.text import Fields, count_text, csv_text, hundredths_text, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from joulo_exporter.ledger.reader import Completeness, LedgerReader
     from joulo_exporter.models.tariffs import Tariff, Tariffs
@@ -125,7 +125,6 @@ class Statement(msgspec.Struct, frozen=True):
 
 def make_statement(
     reader: LedgerReader,
-    accounts: Collection[str],
     rows: Iterable[SessionRow],
     tariffs: Tariffs,
     selection: Selection,
@@ -133,12 +132,8 @@ def make_statement(
     agreed_price: bool,
     now_seconds: float,
 ) -> Statement:
-    """Return the statement of the sessions of some of the ledger's accounts, by the tariffs that have priced them.
-
-    The ledger keeps accounts that have left the configuration too: an account that got another name is there
-    twice, with the same sessions.
-    """
-    all_rows = [row for row in rows if row.account in accounts]
+    """Return the statement of sessions, by the tariffs that have priced them."""
+    all_rows = list(rows)
     over = tuple(row for row in all_rows if not row.in_progress)
     return Statement(
         rows=over,
@@ -146,7 +141,7 @@ def make_statement(
         chargers=_chargers(reader, over),
         tariffs=tariffs,
         agreed_price=agreed_price,
-        ledgers=tuple(_ledger(reader, account) for account in accounts),
+        ledgers=tuple(_ledger(reader, account) for account in reader.accounts),
         selection=selection,
         made_at_seconds=now_seconds,
     )

@@ -157,6 +157,10 @@ def test_an_account_that_was_renamed_is_not_counted_twice(tmp_path, capsys, monk
         made = json.loads(statement(capsys, config, "--format=json"))
     assert made["total"]["kwh_hundredths"] == 1000
     assert [each["account"] for each in made["sessions"]] == ["home"]
+    for command in (("sessions", "--by=year"), ("tags",)):
+        status, table, notes = run(capsys, *command, f"--config.file={config}")
+        assert (status, "10.00" in table, "20.00" in table) == (0, True, False)
+        assert "note: the account without a name of the ledger is not in the configuration, and left out" in notes
 
 
 def test_a_ledger_that_is_not_complete_or_not_up_to_date_says_so(tmp_path, capsys, monkeypatch):
