@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,29 +15,25 @@ from support.processes import DATABASES, filled_victoria_metrics
 
 pytestmark = pytest.mark.e2e
 
-HISTORIES = {build.__name__: build() for build in (
+BUILDERS = (
     known_history.autumn, known_history.spring, known_history.down, known_history.without_ledger,
     known_history.nine_minutes, known_history.an_hour, known_history.a_day, known_history.eighteen_months,
-)}  # fmt: skip
+)  # fmt: skip
+HISTORIES = {build.__name__: build() for build in BUILDERS}
 
 
 @pytest.fixture(scope="module", params=DATABASES)
 def servers(request, tmp_path_factory):
-    """Prometheus of each history, started when it is first asked for."""
-    started = {}
-    contexts = []
+    """A database of each history, started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
 
-    def server(name):
-        if name not in started:
-            context = known_history.prometheus_of(request.param, HISTORIES[name], tmp_path_factory.mktemp(name))
-            started[name] = context.__enter__()
-            contexts.append(context)
-        return started[name]
+        @functools.cache
+        def server(name):
+            lines, folder = known_history.exposition(HISTORIES[name]), tmp_path_factory.mktemp(name)
+            return stack.enter_context(known_history.prometheus_with(request.param, lines, folder))
 
-    server.is_victoria_metrics = request.param.func is filled_victoria_metrics
-    yield server
-    for context in contexts:
-        context.__exit__(None, None, None)
+        server.is_victoria_metrics = request.param.func is filled_victoria_metrics
+        yield server
 
 
 PERIODS = {"today": "now/d", "this week": "now/w", "this month": "now/M", "this year": "now/y"}
@@ -52,7 +50,7 @@ def charged(server, own, viewer, ref="kwh"):
 def test_what_was_charged(servers, name, period):
     """Of all chargers and of one, since the beginning of the period or, if that was later, the first sample."""
     history, server = HISTORIES[name], servers(name)
-    first = min(stretch.since.timestamp() for stretch in history.scraped)
+    first = min(stretch.since for stretch in history.scraped)
     begin = max(first, grafana.moment(period, history.now, HOME))
     for labels in ({}, {"charger": "back"}):
         viewer = Viewer(HOME, history.now, chosen={key: (value,) for key, value in labels.items()})
@@ -169,7 +167,7 @@ def known_hours(history, begin, end, *, a_day_back):
 
     VictoriaMetrics looks back a whole step: to the evening before, where there is a gap at midnight.
     """
-    looked = [(one.since.timestamp(), one.until.timestamp()) for one in history.scraped]
+    looked = [(one.since, one.until) for one in history.scraped]
     if any(since <= begin <= until for since, until in looked):
         last = max(min(until, end) for since, until in looked if since <= end)
         yield begin, last
@@ -231,15 +229,11 @@ def test_every_session_has_its_row(servers, name, vehicle):
     now, begin = history.last, history.last - 30 * 86_400
     chosen = {"vehicle": (vehicle,)} if vehicle else {}
     viewer = Viewer(HOME, history.now, f"now-{30 * 24}h", chosen=chosen, typed={"price": "0.5"})
-    live_since = min(stretch.since.timestamp() for stretch in history.scraped if stretch.live)
+    live_since = min(stretch.since for stretch in history.scraped if stretch.live)
     rows = column(servers(name), viewer, "chosen")
-    ended = [
-        one for one in history.of(**({"vehicle": vehicle} if vehicle else {})) if one.end.timestamp() < now - 600
-    ]
-    keys = {(one.charger, one.start.timestamp()): one for one in ended}
-    known = [
-        key for key, one in keys.items() if one.end.timestamp() > (max(begin, live_since) if vehicle else begin)
-    ]
+    ended = [one for one in history.of(**({"vehicle": vehicle} if vehicle else {})) if one.end < now - 600]
+    keys = {(one.charger, one.start): one for one in ended}
+    known = [key for key, one in keys.items() if one.end > (max(begin, live_since) if vehicle else begin)]
     assert set(known) <= rows.keys() <= keys.keys()  # the last one before the beginning is still there then
     figures = {ref: column(servers(name), viewer, ref) for ref in ("kwh", "length", "start", "cost")}
     for key in known:
@@ -247,7 +241,7 @@ def test_every_session_has_its_row(servers, name, vehicle):
         assert figures["kwh"][key] == one.kwh
         assert figures["cost"][key] == one.kwh * 0.5
         assert figures["start"][key] == key[1] * 1000
-        assert figures["length"][key] == (one.end.timestamp() - key[1]) * 1000
+        assert figures["length"][key] == (one.end - key[1]) * 1000
 
 
 def column(server, viewer, ref):

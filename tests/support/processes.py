@@ -168,11 +168,14 @@ def prometheus(generation: Generation, folder: Path, targets: list[str], **scrap
 
 @contextlib.contextmanager
 def filled_prometheus(
-    generation: Generation, folder: Path, targets: list[str], history: Path | None = None
+    generation: Generation, folder: Path, targets: list[str], history: Path | None = None, *, block: str = "720h"
 ) -> Iterator[str]:
-    """Run Prometheus with what a backfill wrote, imported as documented; yield its URL."""
+    """Run Prometheus with what a backfill wrote, imported as documented; yield its URL.
+
+    promtool reads the history once for each ``block`` of it; a test of queries takes longer ones.
+    """
     if history:
-        build = ("tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics")
+        build = ("tsdb", "create-blocks-from", f"--max-block-duration={block}", "openmetrics")
         generation.run("promtool", *build, history, folder / "tsdb", check=True)
     with prometheus(generation, folder, targets) as url:
         yield url
@@ -180,7 +183,7 @@ def filled_prometheus(
 
 @contextlib.contextmanager
 def filled_victoria_metrics(
-    generation: Generation, folder: Path, targets: list[str], history: Path | None = None
+    generation: Generation, folder: Path, targets: list[str], history: Path | None = None, **_of_prometheus: str
 ) -> Iterator[str]:
     """Run VictoriaMetrics with what a backfill wrote, imported as documented; yield its URL."""
     config, port = _each_second(folder, targets), free_port()
