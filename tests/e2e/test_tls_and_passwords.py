@@ -66,30 +66,29 @@ def protected(certificates, tmp_path_factory):
         yield running
 
 
-def test_prometheus_scrapes_with_the_password_over_tls(generation, protected, tmp_path):
-    login = {"username": "prometheus", "password": PASSWORD}
-    trust = {"ca_file": str(protected.folder / "ca.crt"), "server_name": "localhost"}
-    targets = [f"127.0.0.1:{protected.port}"]
-    with prometheus(generation, tmp_path, targets, scheme="https", basic_auth=login, tls_config=trust) as url:
-        wait_for("a sample", lambda: query(url, "joulo_charging"))
-        assert query(url, "up") == {(): 1.0}
-        (target,) = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
-        assert (target["scrapeUrl"], target["lastError"]) == (f"https://{targets[0]}/metrics", "")
-
-
-def test_the_log_says_why_a_certificate_of_prometheus_is_refused(generation, protected, tmp_path):
-    trust = {
-        "ca_file": str(protected.folder / "ca.crt"), "server_name": "localhost",
-        "cert_file": str(protected.folder / "stranger.crt"), "key_file": str(protected.folder / "stranger.key"),
-    }  # fmt: skip
-    targets = [f"127.0.0.1:{protected.port}"]
-    with prometheus(generation, tmp_path, targets, scheme="https", tls_config=trust) as url:
-
-        def error():
-            targets = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
-            return targets and targets[0]["lastError"]
-
-        wait_for("an error", error)
+def test_prometheus_scrapes_with_the_password_and_no_certificate_of_a_stranger(generation, protected, tmp_path):
+    target = f"127.0.0.1:{protected.port}"
+    stranger = {
+        f"{key}_file": f"{protected.folder}/stranger.{end}" for key, end in (("cert", "crt"), ("key", "key"))
+    }
+    jobs = (
+        {
+            "job_name": name,
+            "scheme": "https",
+            "static_configs": [{"targets": [target]}],
+            "basic_auth": {"username": "prometheus", "password": PASSWORD},
+            "tls_config": {"ca_file": f"{protected.folder}/ca.crt", "server_name": "localhost"} | pair,
+        }
+        for name, pair in (("right", {}), ("stranger", stranger))
+    )
+    with prometheus(generation, tmp_path, *jobs) as url:
+        wait_for("both scrapes", lambda: query(url, "count(up) == 2"))
+        assert query(url, 'up{job="stranger"}') == {(): 0.0}
+        assert query(url, 'up{job="right"}') == {(): 1.0}
+        assert query(url, "joulo_charging")
+        targets = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
+        (right,) = [each for each in targets if each["labels"]["job"] == "right"]
+        assert (right["scrapeUrl"], right["lastError"]) == (f"https://{target}/metrics", "")
     assert "a connection did not come about: certificate verify failed" in protected.log()
 
 

@@ -138,24 +138,22 @@ def exporter(
         yield process
 
 
-def _each_second(folder: Path, targets: list[str], **scrape: object) -> Path:
+def _each_second(folder: Path, *jobs: dict[str, object]) -> Path:
     """Write the configuration of scrapes that Prometheus and VictoriaMetrics both read."""
+    every = {"scrape_interval": "1s", "scrape_timeout": "1s"}
     config = folder / "prometheus.yml"
-    config.write_text(
-        json.dumps(
-            {
-                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": [{"job_name": "joulo", "static_configs": [{"targets": targets}], **scrape}],
-            }
-        )
-    )
+    config.write_text(json.dumps({"global": every, "scrape_configs": jobs}))
     return config
 
 
+def _job(targets: list[str]) -> dict[str, object]:
+    return {"job_name": "joulo", "static_configs": [{"targets": targets}]}
+
+
 @contextlib.contextmanager
-def prometheus(generation: Generation, folder: Path, targets: list[str], **scrape: object) -> Iterator[str]:
-    """Run Prometheus, which scrapes the targets each second, as ``scrape`` says; yield its URL."""
-    config, port = _each_second(folder, targets, **scrape), free_port()
+def prometheus(generation: Generation, folder: Path, *jobs: dict[str, object]) -> Iterator[str]:
+    """Run Prometheus, which scrapes the jobs each second; yield its URL."""
+    config, port = _each_second(folder, *jobs), free_port()
     command = [
         generation.path("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
         "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
@@ -177,7 +175,7 @@ def filled_prometheus(
     if history:
         build = ("tsdb", "create-blocks-from", f"--max-block-duration={block}", "openmetrics")
         generation.run("promtool", *build, history, folder / "tsdb", check=True)
-    with prometheus(generation, folder, targets) as url:
+    with prometheus(generation, folder, _job(targets)) as url:
         yield url
 
 
@@ -186,7 +184,7 @@ def filled_victoria_metrics(
     generation: Generation, folder: Path, targets: list[str], history: Path | None = None, **_of_prometheus: str
 ) -> Iterator[str]:
     """Run VictoriaMetrics with what a backfill wrote, imported as documented; yield its URL."""
-    config, port = _each_second(folder, targets), free_port()
+    config, port = _each_second(folder, _job(targets)), free_port()
     url = f"http://127.0.0.1:{port}"
     command = [
         generation.path("victoria-metrics"), f"-promscrape.config={config}",
