@@ -1,8 +1,7 @@
-"""Write the dashboards as JSON, or with ``--check`` say whether the files are what this code makes."""
+"""Write the dashboards as JSON."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,19 +32,12 @@ def dashboards() -> Mapping[Path, str]:
     return made
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check the files; return the exit status."""
-    wrong = 0
+def main() -> None:
+    """Write the files."""
     for path, text in dashboards().items():
-        if arguments == ["--check"]:
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                sys.stderr.write(f"{path.name}: is not what the code makes; run make dashboards\n")
-                wrong = 1
-        else:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    return wrong
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
