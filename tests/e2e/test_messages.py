@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.json_server import JsonServer
-from support.processes import exporter, free_port, get, query, running, simulator, wait_for
+from support.processes import exporter, free_port, get, query, running, scenario, simulator, wait_for
 from support.programs import GENERATIONS
 
 pytestmark = pytest.mark.e2e
@@ -206,9 +206,8 @@ def evening_of(generation, folder):
     Return the messages, ids of sessions that had ended before the exporter came, of those that are due, and all
     that have ended.
     """
-    pace = ("--session-seconds=3", "--pause-seconds=1", "--sync-seconds=1", "--credits-delay-seconds=1")
-    household = (*pace, "--time-lapse", "40", "--history-sessions", "40")
-    with simulator(folder, *household) as api_url, Phone() as phone:
+    household = scenario(session_s=3, pause_s=1, sync_s=1, credits_delay_s=1, history_sessions=40)
+    with simulator(folder, household) as api_url, Phone() as phone:
         before = set(sessions(api_url))
         with Programs(generation, folder, api_url, phone) as programs:
             programs.wait_for_metrics(COMPLETE)

@@ -15,6 +15,7 @@ from support.processes import (
     free_port,
     get,
     query,
+    scenario,
     scrape,
     simulator,
     wait_for,
@@ -23,7 +24,7 @@ from support.programs import GENERATIONS
 
 pytestmark = pytest.mark.e2e
 
-HOUSEHOLD = ("--history-days", "30", "--session-seconds", "8", "--pause-seconds", "4", "--time-lapse", "40")
+HOUSEHOLD = scenario(session_s=8, pause_s=4, history_days=30)
 COUNTERS = (
     "joulo_total_kwh",
     "joulo_ere_credits_total",
@@ -50,7 +51,7 @@ def scraped(request, tmp_path_factory):
     """(URL of a Prometheus that scrapes the exporter and got its history first, port, URL of the API, folder)."""
     folder = tmp_path_factory.mktemp("scraped")
     port = free_port()
-    with simulator(folder, *HOUSEHOLD) as api_url, exporter(folder, api_url, port):
+    with simulator(folder, HOUSEHOLD) as api_url, exporter(folder, api_url, port):
         history = wait_for("the history", lambda: backfill(folder, api_url, port))
         with request.param(folder, [f"127.0.0.1:{port}"], history) as url:
             wait_for("a scrape", lambda: query(url, "up == 1"))

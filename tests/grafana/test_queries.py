@@ -22,6 +22,7 @@ from support.processes import (
     free_port,
     get,
     query,
+    scenario,
     scrape,
     simulator,
     wait_for,
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.e2e
 HOME = ZoneInfo("Europe/Amsterdam")
 SHORT_STEP_S = 900
 ORGANIZED = ("excludeByName", "indexByName", "renameByName")
-HOUSEHOLD = ("--history-days", "45", "--session-seconds", "7200", "--pause-seconds", "1", "--time-lapse", "0.01")
+HOUSEHOLD = scenario(session_s=7200, pause_s=1, time_lapse=0.01, history_days=45)
 COLLECTORS = ("--collector.ere-position", "--collector.ere-price")
 QUERIES = [
     pytest.param(path, shown, target, id=f"{path.stem}-{shown['id']}-{target['refId']}")
@@ -93,7 +94,7 @@ def sessions(listed):
 def house(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
-    with simulator(folder, *HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
+    with simulator(folder, HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
         complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
         wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
         history = backfill(folder, api_url, port)
