@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from support import grafana, known_history
 from support.grafana import Viewer
-from support.known_history import FEE_RATIO, HOME, PRICE_EUROS
+from support.known_history import FEE_RATIO, HOME, PRICE_EUROS, at, local
 from support.processes import DATABASES, filled_victoria_metrics
 
 pytestmark = pytest.mark.e2e
@@ -139,9 +139,9 @@ def test_no_query_is_refused(servers, name, since):
 # --- Bars
 
 
-def bars(server, viewer):
-    """Return the bars of days, by charger and the beginning of the day in Unix seconds."""
-    return {labels["charger"]: curve for labels, curve in server.panel("joulo-charging", "Energy per day", viewer)}
+def by_charger(server, uid, title, viewer, ref="A"):
+    """Return what a query of a panel gives, by charger, in the order in which it comes."""
+    return {labels["charger"]: found for labels, found in server.panel(uid, title, viewer, ref)}
 
 
 @pytest.mark.parametrize(("name", "since"), [("autumn", "now-7d"), ("spring", "now-10d"), ("down", "now-3d")])
@@ -149,7 +149,7 @@ def test_bars_are_the_energy_of_each_day(servers, name, since):
     """Grafana cuts all days by the viewer's offset from UTC at the end: an hour off before a clock change."""
     history = HISTORIES[name]
     viewer = Viewer(HOME, history.now, since)
-    found = bars(servers(name), viewer)
+    found = by_charger(servers(name), "joulo-charging", "Energy per day", viewer)
     assert found.keys() == {"front", "back"}
     today = history.now.replace(hour=12)
     offset = today.utcoffset()
@@ -180,7 +180,7 @@ def known_hours(history, begin, end, *, a_day_back):
 def test_bars_without_a_change_of_the_clock_are_days_of_the_calendar(servers):
     history = HISTORIES["autumn"]
     viewer = Viewer(HOME, history.now, "2026-10-18 00:00:00", "2026-10-24 23:59:59")
-    found = bars(servers("autumn"), viewer)
+    found = by_charger(servers("autumn"), "joulo-charging", "Energy per day", viewer)
     days = {f"{datetime.fromtimestamp(begin, HOME):%d %H:%M}": kwh for begin, kwh in found["front"].items()}
     assert days == {
         "18 00:00": pytest.approx(7), "19 00:00": pytest.approx(14), "20 00:00": pytest.approx(10),
@@ -248,3 +248,51 @@ def column(server, viewer, ref):
     """Return a column of the table of sessions, by charger and start."""
     found = server.panel("joulo-sessions", "Sessions", viewer, ref)
     return {(labels["charger"], float(labels["start"])): value for labels, value in found}
+
+
+# --- Curves and tiles, up to this moment
+
+
+@pytest.mark.parametrize(("title", "charging"), [("When each charger charged", 1), ("Power", 7000)])
+def test_each_step_of_a_session_shows_it(servers, title, charging):
+    """A step shows what follows its beginning, the last one too; on a phone, in steps of half an hour."""
+    history = HISTORIES["autumn"]
+    viewer = Viewer(HOME, history.now, "now-2d", points=100)
+    curve = by_charger(servers("autumn"), "joulo-charging", title, viewer)["back"]
+    begin, noon = at("2026-10-25T18:07:13"), at("2026-10-25T12:00")
+    today = {tick: value for tick, value in curve.items() if tick >= noon}
+    assert max(today) + 1800 > history.last
+    assert today == {tick: pytest.approx(charging * (tick + 1800 > begin), abs=0.01) for tick in today}
+
+
+@pytest.mark.parametrize("now", ["2026-10-25T03:30", "2026-10-25T12:00", "2026-10-25T19:07:13"])
+def test_a_tile_stays_where_it_is(servers, now):
+    """Whichever of the chargers charges: the front one, none, the back one."""
+    tiles = by_charger(servers("autumn"), "joulo-charging", "Chargers", Viewer(HOME, local(now)))
+    charging = {one.charger for one in HISTORIES["autumn"].sessions if one.charging_at(at(now))}
+    assert tiles == {charger: 2.0 * (charger in charging) for charger in ("back", "front")}
+    assert list(tiles) == ["back", "front"]
+
+
+@pytest.mark.parametrize("since", ["2026-10-21 00:00:00", "2026-01-01 12:00:00"])
+def test_chargers_over_the_range(servers, since):
+    """Energy from before the range counts not at all, and energy that was scraped twice counts once."""
+    history = HISTORIES["autumn"]
+    viewer = Viewer(HOME, history.now, since, "2026-10-25 19:07:13")
+    for ref, amount in (("kwh", history.kwh), ("credits", history.credits), ("sessions", history.ended)):
+        found = by_charger(servers("autumn"), "joulo-sessions", "Chargers", viewer, ref)
+        assert found == {
+            name: pytest.approx(amount(at(since), history.last, charger=name), abs=0.01)
+            for name in ("back", "front")
+        }, ref
+
+
+@pytest.mark.parametrize("title", ["Hours of the day", "Days of the week"])
+def test_each_hour_has_its_energy(servers, title):
+    """Both are sums of these: by the hour of the day, and by the day of the week."""
+    history = HISTORIES["autumn"]
+    viewer = Viewer(HOME, history.now, "2026-10-21 00:00:00", "2026-10-25 19:00:00")
+    ((_, curve),) = servers("autumn").panel("joulo-sessions", title, viewer)
+    assert len(curve) == (5 * 24 + 1) - 5 + 1  # to 19:00 of a Sunday of 25 hours, and the hour that begins then
+    for hour, kwh in curve.items():
+        assert kwh == pytest.approx(history.kwh(hour, min(hour + 3600, history.last)), abs=0.01)

@@ -20,8 +20,9 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {  # those of Grafana's packages/grafana-data/src/valueFormats/categories.ts that ours are about
     "none", "string", "percentunit", "watt", "currencyEUR", "bytes", "s", "clockms", "dthms", "dateTimeAsLocal",
     "dateTimeFromNow",
-    # Custom ones, as Grafana documents them: its own kwatth would write a year's energy in MWh, its h "hours".
-    "suffix:kWh", "suffix:h",
+    # Custom ones, as Grafana documents them: its own kwatth would write a year's energy in MWh, its h "hours", its
+    # times with seconds, which a phone has no room for.
+    "suffix:kWh", "suffix:h", "time:YYYY-MM-DD HH:mm",
 }  # fmt: skip
 ABOUT_THE_PROCESS = "joulo-exporter"
 
