@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import shutil
-import threading
 import time
 from urllib.parse import urlsplit
 
@@ -16,6 +14,7 @@ import pytest_asyncio
 from support.browser import browser
 from support.certificates import HASH, PASSWORD
 from support.processes import TOKEN, exporter, free_port, get, wait_for
+from support.simulator import in_thread
 
 from joulo_exporter.simulator import Household, Scenario, serve
 from joulo_exporter.simulator.server import DEMO_TOKENS
@@ -60,17 +59,10 @@ class MarkupHousehold(Household):
 
 @pytest.fixture(scope="module")
 def household():
-    """The URL of the API, which a thread serves: to wait for the exporter holds this one."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    """The URL of the API."""
     tokens = dict.fromkeys((TOKEN, *FLEET.values()), DEMO_TOKENS[TOKEN])
-    server = serve(MarkupHousehold(Scenario()), tokens=tokens)
-    yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result().url
-    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with in_thread(serve(MarkupHousehold(Scenario()), tokens=tokens)) as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A simulated household as a process of its own, and a record of the requests that one gets.
+"""A simulated household as a process or a thread of its own, and a record of the requests that one gets.
 
 The process takes its scenario as JSON, writes one line, the API's base URL, and serves until it is ended.
 """
@@ -6,17 +6,24 @@ The process takes its scenario as JSON, writes one line, the API's base URL, and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+import threading
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from joulo_exporter.simulator import BASE_PATH, Household, Scenario, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiohttp import web
 
     from joulo_exporter.simulator import Running
+
+
+Served = TypeVar("Served")
 
 
 class SeenRequest(NamedTuple):
@@ -40,6 +47,21 @@ def recorded(running: Running) -> list[SeenRequest]:
 
     running.handle = handle_recorded
     return seen
+
+
+@contextlib.contextmanager
+def in_thread(server: contextlib.AbstractAsyncContextManager[Served]) -> Iterator[Served]:
+    """Enter a server in a thread with an event loop of its own, so that a test can wait; yield what it yields."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 async def _serve(scenario: Scenario) -> None:
