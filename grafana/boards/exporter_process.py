@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def _course(expression: str, unit: str) -> timeseries.Panel:
     return (
         timeseries.Panel()
-        .datasource(parts.DATASOURCE)
         .unit(unit)
         .min(0)
         .span(6)

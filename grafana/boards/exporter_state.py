@@ -19,8 +19,6 @@ def _verdict(t: Words, fine: str, faulty: str) -> stat.Panel:
     """Return a panel that says a word for 1, and another for 0."""
     return (
         stat.Panel()
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(5)
         .height(4)
         .mappings([parts.yes_no(fine, faulty)])
@@ -110,8 +108,6 @@ def versions(t: Words) -> stat.Panel:
                 "Versies die draaien, en op hoeveel exporters.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(4)
         .height(4)
         .with_target(parts.at_once("count by (version) (joulo_exporter_build_info)", "{{version}}"))
@@ -158,8 +154,6 @@ def endpoints(t: Words) -> table.Panel:
                 " wacht de exporter langer dan het interval, en hij doet wat de API vraagt.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(24)
         .height(8)
         .with_target(parts.column("up", endpoint_value("joulo_up")))

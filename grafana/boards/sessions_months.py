@@ -37,7 +37,6 @@ def bars(t: Words) -> barchart.Panel:
                 " nog niet om.",
             )
         )
-        .datasource(parts.DATASOURCE)
         .unit(parts.KWH)
         .decimals(0)
         .min(0)
@@ -87,8 +86,6 @@ def by_year(t: Words) -> barchart.Panel:
                 " hele account, ook van voordat Prometheus er was. De laatste maand is nog niet om.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .decimals(0)
         .min(0)
         .span(24)
@@ -138,8 +135,6 @@ def figures(t: Words) -> table.Panel:
                 " komt.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(10)
         .height(10)
         .with_target(parts.column("kwh", _month("joulo_month_kwh", 'scope="all", ')))
