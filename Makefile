@@ -89,7 +89,6 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/scrape.py
 	$(BIN)/python tests/bench/polling.py
 	$(BIN)/python tests/bench/startup.py
-	$(BIN)/python tests/bench/memory.py
 
 abuse: $(VENV)/.test-installed
 	$(BIN)/python tests/abuse/abuse.py
