@@ -10,7 +10,7 @@ import signal
 import sys
 
 import pytest
-from support.api_certificates import make_ca, make_server, server_context
+from support.certificates import make_ca, make_server, server_context
 from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback
 from support.processes import free_port, get, running, wait_for
 from support.relay import relay
