@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_FLAGS ?=
-# In the order of the folders, not by tests per file: the slow files hold few tests, and would be started last.
+# In the order of tests/conftest.py, not by tests per file: the slow files hold few tests, and would be started last.
 PYTEST_FLAGS ?= --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-says test-unit test-stable test-newest lint format dashboards bench abuse soak lock audit release image-test size clean
@@ -89,7 +89,6 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/scrape.py
 	$(BIN)/python tests/bench/polling.py
 	$(BIN)/python tests/bench/startup.py
-	$(BIN)/python tests/bench/memory.py
 
 abuse: $(VENV)/.test-installed
 	$(BIN)/python tests/abuse/abuse.py

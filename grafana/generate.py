@@ -1,16 +1,17 @@
-"""Write the dashboards as JSON, or with ``--check`` say whether the files are what this code makes."""
+"""Write the dashboards as JSON."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boards.charging import charging
 from boards.exporter import exporter
+from boards.parts import DATASOURCE
 from boards.sessions import sessions
 from boards.words import Language
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard, FieldConfigSource, RowPanel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,27 +26,29 @@ def dashboards() -> Mapping[Path, str]:
     for language in Language:
         for build in _BOARDS:
             board = build(language)
-            for number, panel in enumerate(board.panels or [], start=1):
-                panel.id_val = number  # stable for as long as the order is: links to a panel hold
+            _complete(board)
             made[_FOLDER / language.value / f"{board.uid}.json"] = (
                 JSONEncoder(sort_keys=True, indent=2).encode(board) + "\n"
             )
     return made
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check the files; return the exit status."""
-    wrong = 0
+def _complete(board: Dashboard) -> None:
+    """Give each panel its number, the data source, and no unit where it has none of its own."""
+    for number, panel in enumerate(board.panels or [], start=1):
+        panel.id_val = number  # stable for as long as the order is: links to a panel hold
+        for each in panel.panels if isinstance(panel, RowPanel) else [panel]:
+            each.datasource = DATASOURCE
+            each.field_config = each.field_config or FieldConfigSource()
+            each.field_config.defaults.unit = each.field_config.defaults.unit or "none"
+
+
+def main() -> None:
+    """Write the files."""
     for path, text in dashboards().items():
-        if arguments == ["--check"]:
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                sys.stderr.write(f"{path.name}: is not what the code makes; run make dashboards\n")
-                wrong = 1
-        else:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    return wrong
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

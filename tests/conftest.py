@@ -27,6 +27,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 FIXTURES = Path(__file__).parent / "fixtures"
+WAITING = {"e2e", "grafana"}
 
 
 class _MockedResponse(aiohttp.ClientResponse):
@@ -95,6 +96,17 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def generation(request: pytest.FixtureRequest) -> programs.Generation:
     """The machine's own Prometheus, promtool, Alertmanager and amtool; then, where they are, today's."""
     return request.param
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files that wait for real programs among those that compute, so that workers do both at a time."""
+    files = list(dict.fromkeys(item.path for item in items))
+    waiting = [path for path in files if path.parent.name in WAITING]
+    computing = [path for path in files if path not in waiting]
+    place = {path: number / len(computing) for number, path in enumerate(computing)}
+    place |= {path: 0.75 * number / len(waiting) for number, path in enumerate(waiting)}  # none of them ends last
+    items.sort(key=lambda item: place[item.path])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

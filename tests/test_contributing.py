@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import textwrap
-import threading
 from pathlib import Path
 
 import pytest
+from support.json_server import JsonServer
 from support.processes import free_port, get, running, wait_for
 from support.snapshots import fixture
 
@@ -79,33 +77,19 @@ def copy(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def api_url():
-    class Api(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = json.dumps(API[self.path.removeprefix("/api").partition("?")[0]]).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/api"
-        server.shutdown()
+class Api(JsonServer):
+    def respond(self, path, _):
+        return 200, API[path]
 
 
-def test_a_scrape_shows_the_new_gauges_with_their_values(copy, api_url, tmp_path):
+def test_a_scrape_shows_the_new_gauges_with_their_values(copy, tmp_path):
     port = free_port()
     command = [
         sys.executable, "-P", "-m", "joulo_exporter", "--collector.tariff",
         f"--storage.path={tmp_path / 'ledger'}", f"--web.listen-address=127.0.0.1:{port}",
     ]  # fmt: skip
-    environment = {"JOULO_TOKEN": "joulo_abc", "JOULO_API_URL": api_url, "PYTHONPATH": str(copy)}
-    with running(command, tmp_path / "log", environment):
+    environment = {"JOULO_TOKEN": "joulo_abc", "PYTHONPATH": str(copy)}
+    with Api() as api, running(command, tmp_path / "log", environment | {"JOULO_API_URL": api.url}):
         wait_for("the exporter to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
         scraped = get(f"http://127.0.0.1:{port}/metrics").decode().splitlines()
     assert 'joulo_charger_max_current_amperes{charger="oprit"} 25.0' in scraped

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.served_metrics import RELOADS, SUFFIXES, sample_labels
+from support.served_metrics import RELOADS, SELECTOR, SUFFIXES, sample_labels, strangers
 
 from joulo_exporter.metrics import FAMILIES, process_registry
 from joulo_exporter.metrics.exporter import ExporterCollector
@@ -15,7 +15,6 @@ PAGE = (DOCS / "metrics.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(joulo_\w+)` \| (\w+) \|([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 LABEL = re.compile(r"`(\w+)`")
 PROMQL = re.compile(r"```promql\n(.*?)```", re.DOTALL)
-SELECTOR = re.compile(r"\b((?:joulo|process|python)_\w+)(?:\{([^}]*)\})?")
 
 
 def written() -> list[tuple[str, str, set[str]]]:
@@ -57,11 +56,8 @@ def test_every_metric_has_a_query(metric):
 
 @pytest.mark.parametrize("query", queries())
 def test_queries_ask_for_what_exists(query):
-    known = sample_labels()
     assert SELECTOR.search(query)
-    for name, matchers in SELECTOR.findall(query):
-        assert name in known
-        assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= known[name]
+    assert strangers(query) == set()
 
 
 @pytest.mark.e2e
@@ -87,13 +83,13 @@ JOINS = [
 def test_joins_work_with_two_instances(generation, query, tmp_path):
     """While one exporter takes over from another, both state the same things."""
     samples = [
-        {"series": f'{name}{{{given}, instance="{instance}"}}', "values": "1x50000"}
+        {"series": f'{name}{{{given}, instance="{instance}"}}', "values": "1x5000"}
         for name in sorted({name for name, _ in SELECTOR.findall(query)})
         for given in [", ".join(f'{label}="x"' for label in sorted(sample_labels()[name] - {"instance"}))]
         for instance in ("new", "old")
     ]
     expected = {"expr": f"count({query})", "eval_time": "31d", "exp_samples": [{"labels": "{}", "value": 1}]}
-    test = {"interval": "1m", "input_series": samples, "promql_expr_test": [expected]}
+    test = {"interval": "10m", "input_series": samples, "promql_expr_test": [expected]}
     (tmp_path / "tests.yml").write_text(yaml.safe_dump({"tests": [test]}), encoding="utf-8")
     tested = generation.run("promtool", "test", "rules", tmp_path / "tests.yml")
     assert tested.returncode == 0, tested.stdout + tested.stderr
@@ -110,8 +106,3 @@ def test_metrics_of_the_client_library_are_mentioned():
 def test_every_metric_that_is_mentioned_exists():
     known = {name for name, *_ in served()} | sample_labels().keys()
     assert {name for name in re.findall(r"\bjoulo_\w+", PAGE) if name not in known} == set()
-
-
-def test_links_within_the_page_lead_somewhere():
-    headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)}
-    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings

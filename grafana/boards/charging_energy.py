@@ -49,11 +49,9 @@ def charged(t: Words, since: str) -> stat.Panel:
                 " geen prijs.",
             )
         )
-        .datasource(parts.DATASOURCE)
         .time_from(since)
         .span(12)
         .height(4)
-        .unit("none")
         .with_target(parts.column("kwh", energy))
         .with_target(parts.column("credits", earned))
         .with_target(parts.column("price", queries.worth_of_a_credit()))

@@ -33,8 +33,6 @@ def timeline(t: Words) -> statetimeline.Panel:
                 "Laden of niet, in de tijd. Een gat: de exporter draaide niet, of Joulo gaf lang geen antwoord.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(24)
         .height(8)
         .interval("1m")
@@ -81,7 +79,6 @@ def credits_per_day(t: Words) -> timeseries.Panel:
             )
             + _about_days(t)
         )
-        .unit("none")
         .span(12)
         .height(9)
     )
@@ -99,7 +96,6 @@ def _about_days(t: Words) -> str:
 def _per_day(t: Words, counter: str) -> timeseries.Panel:
     return (
         timeseries.Panel()
-        .datasource(parts.DATASOURCE)
         .decimals(1)
         .min(0)
         .interval("1d")
@@ -129,7 +125,6 @@ def power(t: Words) -> timeseries.Panel:
                 " kwartier, dus het loopt achter. In een lang bereik: het hoogste van elke stap.",
             )
         )
-        .datasource(parts.DATASOURCE)
         .unit("watt")
         .min(0)
         .span(12)
@@ -165,8 +160,6 @@ def meters(t: Words) -> table.Panel:
                 "De meterstand van elk laadpunt. Alleen energie van een MID-gekeurde meter levert ERE's op.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(12)
         .height(8)
         .with_target(parts.column("reading", queries.latest("joulo_charger_meter_kwh_total")))

@@ -29,8 +29,6 @@ def state(t: Words) -> stat.Panel:
                 " exporter zegt waarom.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(24)
         .height(5)
         .with_target(parts.at_once(queries.state()))
@@ -68,8 +66,6 @@ def sessions_in_progress(t: Words) -> table.Panel:
                 " ophaalt.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(12)
         .height(6)
         .with_target(parts.column("state", queries.state()))  # a row for each charger, whether it charges or not
@@ -113,8 +109,6 @@ def last_sessions(t: Words) -> table.Panel:
                 " als Joulo ze berekend heeft.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(12)
         .height(6)
         .with_target(parts.column("kwh", queries.latest("joulo_last_session_kwh")))

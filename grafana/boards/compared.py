@@ -109,8 +109,6 @@ def _table(
     hidden = ["Time", *(f"Value #{ref}" for ref in asked if f"Value #{ref}" not in names)]
     panel = (
         table.Panel()
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .height(8)
         .min_width(parts.NARROWEST_COLUMN)
         .no_value(t("Nothing charged", "Niets geladen"))

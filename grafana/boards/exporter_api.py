@@ -41,7 +41,6 @@ def freshness(t: Words) -> timeseries.Panel:
                 " hoog als het interval horen zo.",
             )
         )
-        .datasource(parts.DATASOURCE)
         .unit("dthms")
         .min(0)
         .span(12)
@@ -73,8 +72,6 @@ def requests(t: Words) -> timeseries.Panel:
                 " onleesbaar antwoord. Gemiddeld over een half uur.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .decimals(0)
         .min(0)
         .span(12)
@@ -102,7 +99,6 @@ def latency(t: Words) -> timeseries.Panel:
                 "Mediaan en 95e percentiel van elk eindpunt over twee uur, inclusief inhoud en ontleden.",
             )
         )
-        .datasource(parts.DATASOURCE)
         .unit("s")
         .min(0)
         .span(12)
@@ -135,8 +131,6 @@ def latency_spread(t: Words) -> heatmap.Panel:
                 "Hoeveel verzoeken hoe lang duurden, alle eindpunten samen; de schaal verklaart de kleuren.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(12)
         .height(8)
         .interval("5m")
@@ -163,8 +157,6 @@ def failing_records(t: Words) -> timeseries.Panel:
                 " noemt de velden.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .decimals(0)
         .min(0)
         .span(24)

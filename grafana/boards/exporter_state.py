@@ -12,63 +12,46 @@ from boards.colours import CHARGING, IDLE, WRONG
 from boards.queries import ACCOUNTS, endpoint_value
 
 if TYPE_CHECKING:
+    from grafana_foundation_sdk.builders import prometheus
+
     from boards.words import Words
 
 
-def _verdict(t: Words, fine: str, faulty: str) -> stat.Panel:
-    """Return a panel that says a word for 1, and another for 0."""
-    return (
-        stat.Panel()
-        .datasource(parts.DATASOURCE)
-        .unit("none")
-        .span(5)
-        .height(4)
-        .mappings([parts.yes_no(fine, faulty)])
-        .thresholds(parts.steps(IDLE))
-        .color_mode(BigValueColorMode.BACKGROUND_SOLID)
-        .graph_mode(BigValueGraphMode.NONE)
-        .text_mode(BigValueTextMode.VALUE)
-        .reduce_options(parts.reduced())
-        .no_value(t("No data", "Geen gegevens"))
-    )
-
-
-def exporters(t: Words) -> stat.Panel:
-    """Return whether Prometheus reaches the exporters."""
-    return (
-        _verdict(t, t("Reached", "Bereikt"), t("Down", "Onbereikbaar"))
+def verdicts(t: Words) -> list[stat.Panel]:
+    """Return panels that say whether all is well: with scrapes, the configuration, the ledger, the history."""
+    return [
+        _verdict(
+            t,
+            t("Reached", "Bereikt"),
+            t("Down", "Onbereikbaar"),
+            parts.at_once("min(up and on (job, instance) last_over_time(joulo_exporter_build_info[1h]))", "up"),
+        )
         .title(t("Scraped by Prometheus", "Opgehaald door Prometheus"))
         .description(
             t(
                 "Whether Prometheus reached every exporter that it reached within the last hour.",
                 "Of Prometheus elke exporter bereikt die het in het laatste uur bereikte.",
             )
+        ),
+        _verdict(
+            t,
+            t("In force", "Van kracht"),
+            t("Faulty file", "Fout bestand"),
+            parts.at_once("min(joulo_exporter_config_last_reload_successful)", "reload"),
         )
-        .with_target(
-            parts.at_once("min(up and on (job, instance) last_over_time(joulo_exporter_build_info[1h]))", "up")
-        )
-    )
-
-
-def configuration(t: Words) -> stat.Panel:
-    """Return whether the configuration in force is that of the file."""
-    return (
-        _verdict(t, t("In force", "Van kracht"), t("Faulty file", "Fout bestand"))
         .title(t("Configuration", "Configuratie"))
         .description(
             t(
                 "Whether the last reload succeeded. A faulty file changes nothing; the log says what is wrong.",
                 "Of de laatste herlading slaagde. Een fout bestand verandert niets; het log zegt wat er mis is.",
             )
+        ),
+        _verdict(
+            t,
+            t("On disk", "Op schijf"),
+            t("In memory only", "Alleen in geheugen"),
+            parts.at_once(f"min(joulo_ledger_persistent{{{ACCOUNTS}}})", "ledger"),
         )
-        .with_target(parts.at_once("min(joulo_exporter_config_last_reload_successful)", "reload"))
-    )
-
-
-def ledger(t: Words) -> stat.Panel:
-    """Return whether the ledger survives the process."""
-    return (
-        _verdict(t, t("On disk", "Op schijf"), t("In memory only", "Alleen in geheugen"))
         .title(t("Ledger", "Register"))
         .description(
             t(
@@ -77,15 +60,13 @@ def ledger(t: Words) -> stat.Panel:
                 "Alleen in geheugen: in de map van het register kan niet worden geschreven. Een herstart leest"
                 " de hele geschiedenis opnieuw.",
             )
+        ),
+        _verdict(
+            t,
+            t("Complete", "Compleet"),
+            t("Still reading", "Nog aan het lezen"),
+            parts.at_once(f"min(joulo_history_complete{{{ACCOUNTS}}})", "history"),
         )
-        .with_target(parts.at_once(f"min(joulo_ledger_persistent{{{ACCOUNTS}}})", "ledger"))
-    )
-
-
-def history(t: Words) -> stat.Panel:
-    """Return whether the totals are there for all accounts."""
-    return (
-        _verdict(t, t("Complete", "Compleet"), t("Still reading", "Nog aan het lezen"))
         .title(t("History of sessions", "Geschiedenis van laadbeurten"))
         .description(
             t(
@@ -94,8 +75,24 @@ def history(t: Words) -> stat.Panel:
                 "Of alle laadbeurten van alle accounts in het register staan. De totalen van een account"
                 " verschijnen als de geschiedenis compleet is.",
             )
-        )
-        .with_target(parts.at_once(f"min(joulo_history_complete{{{ACCOUNTS}}})", "history"))
+        ),
+    ]
+
+
+def _verdict(t: Words, fine: str, faulty: str, query: prometheus.Dataquery) -> stat.Panel:
+    """Return a panel that says a word for 1, and another for 0."""
+    return (
+        stat.Panel()
+        .span(5)
+        .height(4)
+        .with_target(query)
+        .mappings([parts.yes_no(fine, faulty)])
+        .thresholds(parts.steps(IDLE))
+        .color_mode(BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(BigValueGraphMode.NONE)
+        .text_mode(BigValueTextMode.VALUE)
+        .reduce_options(parts.reduced())
+        .no_value(t("No data", "Geen gegevens"))
     )
 
 
@@ -110,8 +107,6 @@ def versions(t: Words) -> stat.Panel:
                 "Versies die draaien, en op hoeveel exporters.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(4)
         .height(4)
         .with_target(parts.at_once("count by (version) (joulo_exporter_build_info)", "{{version}}"))
@@ -158,8 +153,6 @@ def endpoints(t: Words) -> table.Panel:
                 " wacht de exporter langer dan het interval, en hij doet wat de API vraagt.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(24)
         .height(8)
         .with_target(parts.column("up", endpoint_value("joulo_up")))

@@ -63,7 +63,6 @@ def _rhythm(t: Words, form: str) -> barchart.Panel:
     }
     return (
         barchart.Panel()
-        .datasource(parts.DATASOURCE)
         .unit(parts.KWH)
         .decimals(0)
         .min(0)

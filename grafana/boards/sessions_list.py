@@ -62,8 +62,6 @@ def sessions(t: Words) -> table.Panel:
                 " Voor de boekhouding is er joulo-exporter statement.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(24)
         .height(11)
         .min_width(parts.NARROWEST_COLUMN)
@@ -110,7 +108,6 @@ def sizes(t: Words) -> timeseries.Panel:
                 " de grafiek eindigen de laatste.",
             )
         )
-        .datasource(parts.DATASOURCE)
         .unit(parts.KWH)
         .min(0)
         .decimals(1)

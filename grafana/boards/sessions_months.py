@@ -37,7 +37,6 @@ def bars(t: Words) -> barchart.Panel:
                 " nog niet om.",
             )
         )
-        .datasource(parts.DATASOURCE)
         .unit(parts.KWH)
         .decimals(0)
         .min(0)
@@ -89,8 +88,6 @@ def by_year(t: Words) -> barchart.Panel:
                 " staan op het dashboard van de laadbeurten.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .decimals(0)
         .min(0)
         .span(24)
@@ -139,8 +136,6 @@ def figures(t: Words) -> table.Panel:
                 " komt.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .span(10)
         .height(10)
         .with_target(parts.column("kwh", _month("joulo_month_kwh", 'scope="all", ')))

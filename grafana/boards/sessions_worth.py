@@ -44,7 +44,6 @@ def _by_quarter(metric: str, more: str = "") -> str:
 def _euros(t: Words, metric: str, label: str, words: dict[str, tuple[str, str]]) -> stat.Panel:
     panel = (
         stat.Panel()
-        .datasource(parts.DATASOURCE)
         .unit(parts.EURO)
         .decimals(2)
         .span(12)
@@ -122,7 +121,6 @@ def _prices(t: Words) -> timeseries.Panel:
                 " marktprijs is niet wat je krijgt.",
             )
         )
-        .datasource(parts.DATASOURCE)
         .unit(parts.EURO)
         .decimals(3)
         .span(12)
@@ -177,8 +175,6 @@ def _quarters(t: Words) -> table.Panel:
                 " De prijs is een gemiddelde over de accounts.",
             )
         )
-        .datasource(parts.DATASOURCE)
-        .unit("none")
         .decimals(1)
         .span(12)
         .height(8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.api_certificates import make_ca, make_server, server_context
+from support.certificates import make_ca, make_server, server_context
 from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, reset, saying
 from support.processes import free_port
 from support.relay import relay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.api_certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
+from support.certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
 from support.loopback import answer, loopback, saying
 
 from joulo_exporter import errors

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import socket
 import statistics
 import subprocess
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 SIZES = ((1, 1), (100, 1), (1_000, 1), (10_000, 1), (1_000, 10))
 QUICK_SIZES = ((1, 1), (100, 1))
 SERVERS = Path(__file__).with_name("scrape_servers.py")
-OPENMETRICS = "Accept: application/openmetrics-text; version=1.0.0\r\n"
+OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 STOCK_ONCE_FROM = 1_000  # chargers: a scrape of so many takes the library seconds
-GZIP = "Accept-Encoding: gzip\r\n"
+GZIP = {"Accept-Encoding": "gzip"}
 NGINX = """
 daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
 http {{
@@ -44,31 +45,16 @@ class Server:
     """A process that serves, and a connection to it."""
 
     def __init__(self, process: subprocess.Popen, port: int) -> None:
-        self.process, self.port = process, port
+        self.process = process
         self.resident_mib = 0.0
-        self._socket: socket.socket | None = None
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
 
-    def get(self, headers: str = "", *, keep: bool = False) -> bytes:
-        """Ask for the metrics; return the body, if it is to be kept."""
-        if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self.port))
-        self._socket.sendall(f"GET /metrics HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
-        received = b""
-        while b"\r\n\r\n" not in received:
-            received += self._socket.recv(1 << 16)
-        head, _, body = received.partition(b"\r\n\r\n")
-        assert head.split(b" ")[1] == b"200", head
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-        remaining, pieces, buffer = int(fields[b"content-length"]) - len(body), [body], bytearray(1 << 20)
-        while remaining:
-            count = self._socket.recv_into(buffer)
-            remaining -= count
-            if keep:
-                pieces.append(bytes(buffer[:count]))
-        if fields.get(b"connection") == b"close" or head.startswith(b"HTTP/1.0"):
-            self._socket.close()
-            self._socket = None
-        return b"".join(pieces)
+    def get(self, headers: dict[str, str]) -> bytes:
+        """Ask for the metrics; return the body."""
+        self._connection.request("GET", "/metrics", headers=headers)
+        with self._connection.getresponse() as response:
+            assert response.status == 200, response.status
+            return response.read()
 
     def cpu_s(self) -> float:
         """Return the CPU that the process has used; to the nanosecond, if no thread of it has ended."""
@@ -85,8 +71,7 @@ class Server:
         return float(self.process.stdout.readline())
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        self._connection.close()
 
 
 @contextlib.contextmanager
@@ -118,8 +103,9 @@ def nginx(files: dict[str, bytes]) -> Iterator[Server]:
             server = Server(process, port)
             for _ in range(100):
                 with contextlib.suppress(ConnectionRefusedError):
-                    server.get()
+                    server.get({})
                     break
+                server.close()  # with the request that it could not send
                 time.sleep(0.05)
             yield server
             server.close()
@@ -142,7 +128,7 @@ class Cost(NamedTuple):
         return f"{self.median:.3g} ({self.least:.3g} to {self.most:.3g})"
 
 
-def cpu_of(server: Server, headers: str, requests: int, change: int = 0) -> float:
+def cpu_of(server: Server, headers: dict[str, str], requests: int, change: int = 0) -> float:
     """Return the CPU of one request, in seconds; before each of them so many accounts change."""
     spent_s, together = 0.0, 1 if change else requests
     for _ in range(0, requests, together):
@@ -164,16 +150,16 @@ def rows(accounts: int, chargers: int, rounds: int) -> Iterator[str]:
         ours = stack.enter_context(serving("ours", accounts, chargers))
         ours.command("watch")
         began_s = time.perf_counter()
-        packed = ours.get(GZIP, keep=True)
+        packed = ours.get(GZIP)
         cold_s = time.perf_counter() - began_s
         cold_iteration_ms, memory_mib = ours.command("longest"), ours.command("memory")
-        plain = ours.get(keep=True)
+        plain = ours.get({})
         if zlib.decompress(packed, zlib.MAX_WBITS | 16).count(b"\n") != plain.count(b"\n"):
             raise SystemExit("the two encodings are not the same lines")
         stock = stack.enter_context(serving("stock", accounts, chargers))
         still = stack.enter_context(nginx({"metrics": plain, "metrics.gz": packed}))
         size = f"{accounts:,} of {chargers}"
-        for name, headers in (("gzip", GZIP), ("plain", ""), ("OpenMetrics, gzip", OPENMETRICS + GZIP)):
+        for name, headers in (("gzip", GZIP), ("plain", {}), ("OpenMetrics, gzip", OPENMETRICS | GZIP)):
             costs: dict[Server, list[float]] = {ours: [], still: [], stock: []}
             for number in range(rounds):
                 costs[ours].append(cpu_of(ours, headers, requests))

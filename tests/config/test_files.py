@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.api_certificates import make_ca
+from support.certificates import make_ca
 
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError

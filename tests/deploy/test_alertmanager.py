@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -109,6 +110,7 @@ def test_secrets_are_in_files(name):
     assert all(path.startswith("/etc/alertmanager/secrets/") for path in paths)
 
 
+RUNBOOK = "docs/runbooks/JouloSessionEnded.md"
 ENDED = {
     "status": "firing",
     "labels": {"alertname": "JouloSessionEnded", "session_id": "s-1"},
@@ -117,7 +119,7 @@ ENDED = {
         "summary_nl": "Laadbeurt klaar: 12,3 kWh geladen",
         "description": "zoë <3> at oprit, in 2h 13m.",
         "description_nl": "zoë <3> aan oprit, in 2u 13m.",
-        "runbook_url": "docs/runbooks/JouloSessionEnded.md",
+        "runbook_url": RUNBOOK,
     },
 }
 OFFLINE = {
@@ -132,73 +134,42 @@ OFFLINE = {
 }
 BACK = OFFLINE | {"status": "resolved"}
 FOREIGN = {"status": "firing", "labels": {}, "annotations": {"summary": "Disk full", "description": "It is."}}
-
-
-def data(status, *alerts):
-    return {
-        "receiver": "r", "status": status, "alerts": list(alerts), "groupLabels": {}, "commonLabels": {},
-        "commonAnnotations": {}, "externalURL": "",
-    }  # fmt: skip
-
-
-ONE, RESOLVED = data("firing", ENDED), data("resolved", BACK)
-TWO, OTHER = data("firing", OFFLINE, BACK, FOREIGN), data("firing", FOREIGN)
+WORDS = {
+    "en": ("Resolved", "3 alerts from Joulo", "What to do"),
+    "nl": ("Opgelost", "3 meldingen van Joulo", "Wat te doen"),
+}
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize(
-    ("template", "alerts", "text"),
-    [
-        ("nl.title", ONE, "Laadbeurt klaar: 12,3 kWh geladen"),
-        ("en.title", ONE, "Charging session ended: 12.3 kWh charged"),
-        ("nl.text", ONE, "zoë <3> aan oprit, in 2u 13m."),
-        ("en.text", ONE, "zoë <3> at oprit, in 2h 13m."),
-        ("nl.title", RESOLVED, "Opgelost: Laadpunt oprit is offline"),
-        ("en.title", RESOLVED, "Resolved: Charger oprit is offline"),
-        ("nl.title", TWO, "3 meldingen van Joulo"),
-        ("en.title", TWO, "3 alerts from Joulo"),
-        (
-            "nl.text",
-            TWO,
-            (
-                "Laadpunt oprit is offline. Niet bereikt.\nOpgelost: Laadpunt oprit is offline. Niet bereikt.\n"
-                "Disk full. It is."
-            ),
-        ),
-        (
-            "en.text",
-            TWO,
-            (
-                "Charger oprit is offline. Not reached.\nResolved: Charger oprit is offline. Not reached.\n"
-                "Disk full. It is."
-            ),
-        ),
-        ("nl.title", OTHER, "Disk full"),
-        ("nl.text", OTHER, "It is."),
-        (
-            "nl.html",
-            ONE,
-            (
-                "<h3>Laadbeurt klaar: 12,3 kWh geladen</h3>\n<p>zoë &lt;3&gt; aan oprit, in 2u 13m.</p>\n"
-                "<p>Wat te doen: docs/runbooks/JouloSessionEnded.md</p>\n"
-            ),
-        ),
-        (
-            "en.html",
-            ONE,
-            (
-                "<h3>Charging session ended: 12.3 kWh charged</h3>\n<p>zoë &lt;3&gt; at oprit, in 2h 13m.</p>\n"
-                "<p>What to do: docs/runbooks/JouloSessionEnded.md</p>\n"
-            ),
-        ),
-    ],
-)
-def test_texts(generation, tmp_path, template, alerts, text):
-    (tmp_path / "data.json").write_text(json.dumps(alerts))
-    rendered = generation.run(
-        "amtool", "template", "render", f"--template.glob={DEPLOY}/templates/*.tmpl",
-        f"--template.data={tmp_path}/data.json",
-        f"--template.type={'html' if template.endswith('html') else 'text'}",
-        f'--template.text={{{{ template "joulo.{template}" . }}}}',
-    )  # fmt: skip
-    assert rendered.stdout.rstrip("\n") == text.rstrip("\n"), rendered.stderr
+@pytest.mark.parametrize("language", WORDS)
+def test_texts(generation, tmp_path, language):
+    resolved, three, what_to_do = WORDS[language]
+    suffix = "" if language == "en" else f"_{language}"
+    (ended, in_short), (offline, why) = (
+        [alert["annotations"][f"{key}{suffix}"] for key in ("summary", "description")]
+        for alert in (ENDED, OFFLINE)
+    )
+    several = (OFFLINE, BACK, FOREIGN)
+    page = f"<h3>{ended}</h3>\n<p>{html.escape(in_short)}</p>\n<p>{what_to_do}: {RUNBOOK}</p>"
+    for template, alerts, text in (
+        ("title", (ENDED,), ended),
+        ("text", (ENDED,), in_short),
+        ("html", (ENDED,), page),
+        ("title", (BACK,), f"{resolved}: {offline}"),
+        ("title", several, three),
+        ("text", several, f"{offline}. {why}\n{resolved}: {offline}. {why}\nDisk full. It is."),
+        ("title", (FOREIGN,), "Disk full"),
+        ("text", (FOREIGN,), "It is."),
+    ):
+        data = {
+            "receiver": "r", "status": alerts[0]["status"], "alerts": alerts, "groupLabels": {},
+            "commonLabels": {}, "commonAnnotations": {}, "externalURL": "",
+        }  # fmt: skip
+        (tmp_path / "data.json").write_text(json.dumps(data))
+        rendered = generation.run(
+            "amtool", "template", "render", f"--template.glob={DEPLOY}/templates/*.tmpl",
+            f"--template.data={tmp_path}/data.json",
+            f"--template.type={'html' if template == 'html' else 'text'}",
+            f'--template.text={{{{ template "joulo.{language}.{template}" . }}}}',
+        )  # fmt: skip
+        assert rendered.stdout.rstrip("\n") == text, rendered.stderr

@@ -76,14 +76,14 @@ MUTATIONS = {
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_the_tests_of_the_session_alert_notice(generation, tmp_path, mutation):
+def test_the_tests_of_the_session_alert_notice(tmp_path, mutation):
     shipped, changed = MUTATIONS[mutation]
     text = (ROOT / "deploy/prometheus/rules/joulo-sessions.yml").read_text()
     assert shipped in text
     (tmp_path / "rules.yml").write_text(text.replace(shipped, changed))
     tests = (TESTS / "sessions.yml").read_text()
     (tmp_path / "tests.yml").write_text(re.sub(r"rule_files: .*", "rule_files: [rules.yml]", tests))
-    tested = generation.run("promtool", "test", "rules", "tests.yml", cwd=tmp_path)
+    tested = GENERATIONS[-1].run("promtool", "test", "rules", "tests.yml", cwd=tmp_path)  # of any generation
     assert "FAILED" in tested.stdout + tested.stderr
 
 

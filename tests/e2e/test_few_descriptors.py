@@ -48,12 +48,10 @@ def test_scrapes_succeed_with_64_descriptors_and_the_log_stays_short(tmp_path, c
         for client in silent:
             client.setblocking(False)  # noqa: FBT003  takes no keyword
             client.connect_ex(("127.0.0.1", port))
-        until = time.monotonic() + 5
-        scrapes = 0
-        while time.monotonic() < until:
+        began = time.monotonic()
+        for _ in range(3):
             assert b"joulo_up" in scraped(port, trusting)
-            scrapes += 1
-        assert scrapes > 3
+        assert time.monotonic() - began < 5
     log = (tmp_path / "exporter.log").read_text()
     assert "Traceback" not in log
     assert len(log.splitlines()) < 20

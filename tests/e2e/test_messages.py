@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
-from support.processes import exporter, free_port, get, query, running, simulator, wait_for
+from support.json_server import JsonServer
+from support.processes import exporter, free_port, get, query, running, scenario, simulator, wait_for
+from support.programs import GENERATIONS
 
 pytestmark = pytest.mark.e2e
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SESSIONS = 20
+COMPLETE = b"\njoulo_history_complete 1"
+AFTER_THE_LAG = {
+    "min_over_time(joulo_ended_session_kwh[5m])": 8.4,
+    "min_over_time(joulo_ended_session_duration_seconds[5m])": 4000,
+    "changes(joulo_total_kwh[5m])": 1,
+    "changes(joulo_sessions_total[5m])": 1,
+    "joulo_session_seconds_total": 4000,
+}
 
 # After how many messages which programs are killed, and how long they stay away.
 KILLS = (
@@ -36,49 +45,22 @@ KILLS = (
 )
 
 
-@contextlib.contextmanager
-def listening(handler):
-    """Serve HTTP by a handler, and yield the URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class Phone:
+class Phone(JsonServer):
     """A webhook that keeps what it gets, and can be out of reach."""
 
     def __init__(self):
         self.messages = []
         self.reachable = True
-        phone = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if phone.reachable:
-                    phone.messages.append((self.path, body))
-                self.send_response(200 if phone.reachable else 503)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._handler = Handler
-        self.url = None
-
-    @contextlib.contextmanager
-    def listening(self):
-        with listening(self._handler) as self.url:
-            yield self
+    def respond(self, path, body):
+        if not self.reachable:
+            return 503, None
+        self.messages.append((path, json.loads(body)))
+        return 200, None
 
 
-class LaggingApi:
+class LaggingApi(JsonServer):
     """Ten chargers, whose sessions end half a second apart; ``/chargers`` is seconds behind ``/sessions``."""
 
     LAG_S = 4.0
@@ -86,21 +68,10 @@ class LaggingApi:
     def __init__(self):
         self.ending_at = None
         self._began = int(time.time()) - 4010
-        api = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                path = self.path.split("?")[0].rpartition("/")[2]
-                body = json.dumps(getattr(api, path)()).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.handler = Handler
+    def respond(self, path, _):
+        return 200, getattr(self, path.removeprefix("/"))()
 
     def _ended(self, number, lag_s=0.0):
         return self.ending_at is not None and time.time() >= self.ending_at + number / 2 + lag_s
@@ -175,19 +146,30 @@ def alertmanager(generation, folder, port, phone_url):
 
 
 class Programs:
-    """The programs between a household and a phone; each can be killed and started anew."""
+    """The programs between an API and a phone; each can be killed and started anew."""
 
     def __init__(self, generation, folder, api_url, phone):
         self._folder, self._phone = folder, phone
-        self.port = {name: free_port() for name in ("exporter", "prometheus", "alertmanager")}
+        port = {name: free_port() for name in ("exporter", "prometheus", "alertmanager")}
+        self.metrics_url = f"http://127.0.0.1:{port['exporter']}/metrics"
+        self.prometheus_url = f"http://127.0.0.1:{port['prometheus']}"
         self._start = {
-            "exporter": lambda: exporter(folder, api_url, self.port["exporter"]),
+            "alertmanager": lambda: alertmanager(generation, folder, port["alertmanager"], phone.url),
+            "exporter": lambda: exporter(folder, api_url, port["exporter"]),
             "prometheus": lambda: prometheus(
-                generation, folder, self.port["prometheus"], self.port["exporter"], self.port["alertmanager"]
+                generation, folder, port["prometheus"], port["exporter"], port["alertmanager"]
             ),
-            "alertmanager": lambda: alertmanager(generation, folder, self.port["alertmanager"], phone.url),
         }
         self._running = {}
+
+    def __enter__(self):
+        for name in self._start:
+            self.start(name)
+        return self
+
+    def __exit__(self, *_):
+        for stack, _ in self._running.values():
+            stack.close()
 
     def start(self, name):
         stack = ExitStack()
@@ -201,10 +183,9 @@ class Programs:
         stack.close()
         self._phone.reachable = True
 
-    def stop(self):
-        for name in list(self._running):
-            stack, _ = self._running.pop(name)
-            stack.close()
+    def wait_for_metrics(self, *lines):
+        for line in lines:
+            wait_for(repr(line), lambda line=line: line in get(self.metrics_url))
 
     def _let_it_write_down_what_it_sent(self):
         """Wait for the notification log: what is sent and not yet in it is sent again, as documented."""
@@ -219,22 +200,17 @@ def sessions(api_url):
     return {session["id"]: session for session in answer["sessions"] if session["ended_at"]}
 
 
-@pytest.fixture(scope="module")
-def evening(generation, tmp_path_factory):
-    """Messages while twenty sessions ended, and the sessions: (messages, before, due, all ended, folder)."""
-    folder = tmp_path_factory.mktemp("messages")
-    pace = ("--session-seconds=3", "--pause-seconds=1", "--sync-seconds=1", "--credits-delay-seconds=1")
-    with (
-        simulator(folder, *pace, "--time-lapse", "40", "--history-sessions", "40") as api_url,
-        Phone().listening() as phone,
-    ):
-        programs = Programs(generation, folder, api_url, phone)
-        try:
-            before = set(sessions(api_url))
-            for name in ("alertmanager", "exporter", "prometheus"):
-                programs.start(name)
-            metrics = f"http://127.0.0.1:{programs.port['exporter']}/metrics"
-            wait_for("the history", lambda: b"\njoulo_history_complete 1" in get(metrics))
+def evening_of(generation, folder):
+    """Let twenty sessions end while programs are killed.
+
+    Return the messages, ids of sessions that had ended before the exporter came, of those that are due, and all
+    that have ended.
+    """
+    household = scenario(session_s=3, pause_s=1, sync_s=1, credits_delay_s=1, history_sessions=40)
+    with simulator(folder, household) as api_url, Phone() as phone:
+        before = set(sessions(api_url))
+        with Programs(generation, folder, api_url, phone) as programs:
+            programs.wait_for_metrics(COMPLETE)
             imported = set(sessions(api_url))
             for count, names, pause_s in KILLS:
                 wait_for(f"message {count}", lambda count=count: len(phone.messages) >= count)
@@ -248,14 +224,42 @@ def evening(generation, tmp_path_factory):
             told = lambda: {body["groupLabels"]["session_id"] for _, body in phone.messages}  # noqa: E731
             wait_for("all messages", lambda: due <= told())
             time.sleep(3)  # for what should not come
-            messages = list(phone.messages)
-            yield messages, before, due, sessions(api_url), folder
-        finally:
-            programs.stop()
+            return list(phone.messages), before, due, sessions(api_url)
+
+
+def lag_of(generation, folder):
+    """Let ten sessions end of which ``/chargers`` learns late; return the messages, and values of queries."""
+    with LaggingApi() as api, Phone() as phone, Programs(generation, folder, api.url, phone) as programs:
+        live = b'joulo_session_kwh{charger="c9"} 7'
+        programs.wait_for_metrics(live, COMPLETE)
+        wait_for("a scrape", lambda: len(query(programs.prometheus_url, "joulo_total_kwh == 7")) == 10)
+        api.ending_at = time.time()
+        wait_for("ten messages", lambda: len(phone.messages) >= 10)
+        wait_for("/chargers to catch up", lambda: live not in get(programs.metrics_url))
+        time.sleep(2)  # for what should not come
+        values = {asked: set(query(programs.prometheus_url, asked).values()) for asked in AFTER_THE_LAG}
+        return phone.messages, values
+
+
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory):
+    """What came of both with each generation; all at the same time, since they mostly wait."""
+    asked = [(live, generation) for live in (evening_of, lag_of) for generation in GENERATIONS]
+    with ThreadPoolExecutor() as pool:
+        running = {
+            each: pool.submit(*each, tmp_path_factory.mktemp(f"{each[0].__name__}_{each[1].name}"))
+            for each in asked
+        }
+    return {each: life.result() for each, life in running.items()}
+
+
+@pytest.fixture
+def evening(lives, generation):
+    return lives[evening_of, generation]
 
 
 def test_one_message_a_session_none_false_none_lost(evening):
-    messages, before, due, ended, _ = evening
+    messages, before, due, ended = evening
     told = Counter(body["groupLabels"]["session_id"] for _, body in messages)
     assert {session: count for session, count in told.items() if count != 1} == {}
     assert due - told.keys() == set()
@@ -269,14 +273,14 @@ def test_one_message_a_session_none_false_none_lost(evening):
 
 
 def test_each_has_the_final_energy(evening):
-    messages, _, _, ended, _ = evening
+    messages, _, _, ended = evening
     said = {body["groupLabels"]["session_id"]: body["commonAnnotations"]["kwh"] for _, body in messages}
     assert said == {session: f"{ended[session]['kwh']:.2f}" for session in said}
     assert all(float(kwh) > 0 for kwh in said.values())
 
 
-def test_each_says_it_in_dutch_and_english(evening, generation):
-    messages, _, _, ended, folder = evening
+def test_each_says_it_in_dutch_and_english(evening, generation, tmp_path):
+    messages, _, _, ended = evening
     for _, body in messages:
         labels, notes = body["commonLabels"], body["commonAnnotations"]
         kwh = f"{float(notes['kwh']):.1f}"
@@ -288,10 +292,10 @@ def test_each_says_it_in_dutch_and_english(evening, generation):
         assert notes["description"].endswith(f" Total of this charger: {total} kWh.")
         assert notes["description_nl"].endswith(f" Totaal van dit laadpunt: {total.replace('.', ',')} kWh.")
     # As Telegram, Pushover and e-mail show it: the templates, with what Alertmanager really sent.
-    (folder / "data.json").write_text(json.dumps(body))
+    (tmp_path / "data.json").write_text(json.dumps(body))
     rendered = generation.run(
         "amtool", "template", "render", f"--template.glob={DEPLOY}/alertmanager/templates/*.tmpl",
-        f"--template.data={folder / 'data.json'}",
+        f"--template.data={tmp_path / 'data.json'}",
         '--template.text={{ template "joulo.nl.title" . }}: {{ template "joulo.nl.text" . }}',
         check=True,
     )  # fmt: skip
@@ -299,35 +303,12 @@ def test_each_says_it_in_dutch_and_english(evening, generation):
     assert labels["session_id"] in ended
 
 
-def test_the_message_says_what_sessions_lists_while_chargers_lag_behind(generation, tmp_path):
-    api = LaggingApi()
-    with listening(api.handler) as api_url, Phone().listening() as phone:
-        programs = Programs(generation, tmp_path, api_url, phone)
-        try:
-            for name in ("alertmanager", "exporter", "prometheus"):
-                programs.start(name)
-            metrics = f"http://127.0.0.1:{programs.port['exporter']}/metrics"
-            wait_for("the sessions", lambda: b'joulo_session_kwh{charger="c9"} 7' in get(metrics))
-            wait_for("the history", lambda: b"\njoulo_history_complete 1" in get(metrics))
-            url = f"http://127.0.0.1:{programs.port['prometheus']}"
-            wait_for("a scrape", lambda: len(query(url, "joulo_total_kwh == 7")) == 10)
-            api.ending_at = time.time()
-            wait_for("ten messages", lambda: len(phone.messages) >= 10)
-            wait_for("/chargers to catch up", lambda: b'joulo_session_kwh{charger="c9"} 7' not in get(metrics))
-            time.sleep(2)  # for what should not come
-            told = sorted(
-                (body["groupLabels"]["session_id"], body["commonAnnotations"]["kwh"],
-                 body["commonAnnotations"]["duration_seconds"], body["commonAnnotations"]["summary_nl"])
-                for _, body in phone.messages
-            )  # fmt: skip
-            assert told == [(f"s{n}", "8.40", "4000", "Laadbeurt klaar: 8,4 kWh geladen") for n in range(10)]
-            for expression, value in (
-                ("min_over_time(joulo_ended_session_kwh[5m])", 8.4),
-                ("min_over_time(joulo_ended_session_duration_seconds[5m])", 4000),
-                ("changes(joulo_total_kwh[5m])", 1),
-                ("changes(joulo_sessions_total[5m])", 1),
-                ("joulo_session_seconds_total", 4000),
-            ):
-                assert set(query(url, expression).values()) == {value}, expression
-        finally:
-            programs.stop()
+def test_the_message_says_what_sessions_lists_while_chargers_lag_behind(lives, generation):
+    messages, values = lives[lag_of, generation]
+    told = sorted(
+        (body["groupLabels"]["session_id"], body["commonAnnotations"]["kwh"],
+         body["commonAnnotations"]["duration_seconds"], body["commonAnnotations"]["summary_nl"])
+        for _, body in messages
+    )  # fmt: skip
+    assert told == [(f"s{n}", "8.40", "4000", "Laadbeurt klaar: 8,4 kWh geladen") for n in range(10)]
+    assert values == {asked: {value} for asked, value in AFTER_THE_LAG.items()}

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
 
 import pytest
-from support.api_certificates import make_ca, make_server, server_context
+from support.certificates import make_ca, make_server, server_context
 from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback
 from support.processes import free_port, get, running, wait_for
 from support.relay import relay
 
 pytestmark = pytest.mark.e2e
 
-UNTRUSTED = "the certificate of 127.0.0.1 is not trusted (unable to get local issuer certificate)"
+UNTRUSTED = (
+    "FAULT  the certificate of 127.0.0.1 is not trusted (unable to get local issuer certificate); if a CA of your "
+    "own has made it, name that CA's file in api.ca_file; else check api.url, and this machine's CA certificates"
+)
+REFUSED = "FAULT  the proxy refuses the connection (407); check api.proxy_url, and the user and password in it"
 
 
 async def _account(head, writer):
@@ -34,16 +39,16 @@ def ca(tmp_path):
 
 @pytest.fixture
 async def api(ca):
-    """An account's API whose certificate only the CA vouches for."""
+    """An account's API whose certificate only the CA has signed."""
     async with loopback(_account, context=server_context(ca.with_name("server.pem"))) as api:
         yield api
 
 
-def _command(folder, api, *arguments, settings=""):
+def _command(folder, api, *arguments, **settings):
+    """Return a command of the exporter with these keys of its section ``api``."""
     config = folder / "joulo.yml"
-    config.write_text(
-        f"api: {{url: '{api.url}'{settings}}}\nintervals: {{chargers: 200ms, sessions: 200ms, energy: 200ms}}\n"
-    )
+    intervals = dict.fromkeys(("chargers", "sessions", "energy"), "200ms")
+    config.write_text(json.dumps({"api": {"url": api.url, **settings}, "intervals": intervals}))
     (folder / "ledger").mkdir(exist_ok=True)
     return [
         sys.executable, "-m", "joulo_exporter", *arguments, f"--config.file={config}",
@@ -51,52 +56,35 @@ def _command(folder, api, *arguments, settings=""):
     ]  # fmt: skip
 
 
-async def _check(command):
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env={"JOULO_TOKEN": TOKEN},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, logged = await process.communicate()
-    for secret in (TOKEN, PROXY_PASSWORD, "Traceback"):
-        assert secret.encode() not in said + logged
-    return process.returncode, said.decode().splitlines()
-
-
-async def test_check_names_the_remedy_for_a_certificate_that_is_not_trusted(tmp_path, api):
-    status, said = await _check(_command(tmp_path, api, "check"))
-    assert status == 1
-    assert said[2] == (
-        f"  chargers  FAULT  {UNTRUSTED}; if a CA of your own has made it, name that CA's file in api.ca_file; "
-        "else check api.url, and this machine's CA certificates"
-    )
-    assert api.heads == []
-
-
-async def test_check_is_content_with_the_right_ca_and_proxy(tmp_path, api, ca):
-    async with relay(user=f"joulo:{PROXY_PASSWORD}") as proxy:
-        url = f"http://joulo:{PROXY_PASSWORD}@127.0.0.1:{proxy.port}"
-        command = _command(tmp_path, api, "check", settings=f", ca_file: {ca.name}, proxy_url: '{url}'")
-        status, said = await _check(command)
-    assert status == 0
-    assert [line.split()[:2] for line in said[1:]] == [
-        [name, "ok"] for name in ("token", "chargers", "sessions", "energy")
-    ]
-    assert len(api.heads) == 3
-    assert len(proxy.heads) == 3
+@pytest.mark.parametrize(
+    ("through", "settings", "status", "says"),
+    [
+        (None, {}, 1, UNTRUSTED),
+        (f"joulo:{PROXY_PASSWORD}", {"ca_file": "ca.pem"}, 0, "ok"),
+        ("joulo:another", {}, 1, REFUSED),
+    ],
+    ids=["a CA that nobody knows", "the right CA and proxy", "a proxy that refuses the password"],
+)
+async def test_check_names_the_remedy_and_shows_no_secret(tmp_path, api, through, settings, status, says):
+    async with relay(user=through) as proxy:
+        if through:
+            settings = settings | {"proxy_url": f"http://joulo:{PROXY_PASSWORD}@127.0.0.1:{proxy.port}"}
+        process = await asyncio.create_subprocess_exec(
+            *_command(tmp_path, api, "check", **settings),
+            env={"JOULO_TOKEN": TOKEN},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, logged = await process.communicate()
+    assert process.returncode == status
+    lines = [line.split(maxsplit=1) for line in said.decode().splitlines()[2:]]
+    assert [name for name, _ in lines] == ["chargers", "sessions", "energy"]
+    assert {text.split()[0] for _, text in lines} == {says.split()[0]}
+    assert lines[0][1].startswith(says)
+    assert len(api.heads) == (0 if status else 3)
+    assert len(proxy.heads) == (3 if through else 0)
     assert TOKEN.encode() not in b"".join(proxy.heads)
-
-
-async def test_check_shows_no_password_of_a_proxy_that_refuses_it(tmp_path, api):
-    async with relay(user="joulo:another") as proxy:
-        url = f"http://joulo:{PROXY_PASSWORD}@127.0.0.1:{proxy.port}"
-        status, said = await _check(_command(tmp_path, api, "check", settings=f", proxy_url: '{url}'"))
-    assert status == 1
-    assert said[2] == (
-        "  chargers  FAULT  the proxy refuses the connection (407); check api.proxy_url, "
-        "and the user and password in it"
-    )
+    assert [secret for secret in (TOKEN, PROXY_PASSWORD, "Traceback") if secret.encode() in said + logged] == []
 
 
 async def test_a_ca_file_is_read_again_at_a_reload(tmp_path, api, ca):
@@ -104,7 +92,7 @@ async def test_a_ca_file_is_read_again_at_a_reload(tmp_path, api, ca):
     trusted.write_bytes(make_ca(tmp_path, "other").read_bytes())
     port, log = free_port(), tmp_path / "exporter.log"
     command = [
-        *_command(tmp_path, api, settings=f", ca_file: {trusted.name}"), f"--web.listen-address=127.0.0.1:{port}"
+        *_command(tmp_path, api, ca_file=trusted.name), f"--web.listen-address=127.0.0.1:{port}"
     ]  # fmt: skip
 
     async def shows(what):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import shutil
-import threading
 import time
 from urllib.parse import urlsplit
 
@@ -16,6 +14,7 @@ import pytest_asyncio
 from support.browser import browser
 from support.certificates import HASH, PASSWORD
 from support.processes import TOKEN, exporter, free_port, get, wait_for
+from support.simulator import in_thread
 
 from joulo_exporter.simulator import Household, Scenario, serve
 from joulo_exporter.simulator.server import DEMO_TOKENS
@@ -60,17 +59,10 @@ class MarkupHousehold(Household):
 
 @pytest.fixture(scope="module")
 def household():
-    """The URL of the API, which a thread serves: to wait for the exporter holds this one."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    """The URL of the API."""
     tokens = dict.fromkeys((TOKEN, *FLEET.values()), DEMO_TOKENS[TOKEN])
-    server = serve(MarkupHousehold(Scenario()), tokens=tokens)
-    yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result().url
-    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with in_thread(serve(MarkupHousehold(Scenario()), tokens=tokens)) as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")
@@ -252,19 +244,7 @@ async def test_in_dutch_for_a_browser_that_prefers_it(page, served):
     assert (await texts(page, "h3"))[:2] == ["Laadpunten", "Maanden"]
 
 
-async def test_the_page_refreshes_itself_where_its_reader_is(page, served):
-    await page.look_like(400)
-    await page.go(f"{served}/")
-    before = await page.evaluate("document.querySelector('footer time').dateTime")
-    await page.evaluate("scrollTo(0, 600)")
-    page.forget()
-    await page.happened("Page.loadEventFired")
-    assert await page.evaluate("document.querySelector('footer time').dateTime") > before
-    assert await page.evaluate("scrollY") == 600
-    assert page.complaints() == []
-
-
-async def test_what_is_unfolded_outlives_a_refresh(page, fleet):
+async def test_the_page_refreshes_itself_where_its_reader_is_and_keeps_what_is_unfolded(page, fleet):
     await page.go(f"{fleet}/")
     assert await page.evaluate("document.querySelectorAll('h3').length") == 0
     await page.click("customer 29")
@@ -273,11 +253,15 @@ async def test_what_is_unfolded_outlives_a_refresh(page, fleet):
     assert await page.evaluate(unfolded) == ["customer 29", "customer 30"]
     seen = await page.evaluate("scrollY")
     assert seen > 0  # the account that was clicked is in the window
+    moment = "document.querySelector('footer time').dateTime"
+    before = await page.evaluate(moment)
     page.forget()
     await page.happened("Page.loadEventFired")
+    assert await page.evaluate(moment) > before
+    assert await page.evaluate("scrollY") == seen
+    assert page.complaints() == []
     assert await page.evaluate(unfolded) == ["customer 29", "customer 30"]
     assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"] * 2
-    assert await page.evaluate("scrollY") == seen
     await page.click("customer 29")
     assert await page.evaluate(unfolded) == ["customer 30"]
 

@@ -1,37 +1,88 @@
-"""The real exporter, scraped by a real Prometheus or VictoriaMetrics, against the simulated household."""
+"""The running exporter in a real Prometheus or VictoriaMetrics that got its ledger's history first: one graph."""
 
 from __future__ import annotations
 
 import json
+import urllib.parse
+from itertools import pairwise
 
 import pytest
-from support.processes import DATABASES, exporter, free_port, get, query, scrape, simulator, wait_for
+from support.processes import (
+    DATABASES,
+    TOKEN,
+    backfill,
+    exporter,
+    free_port,
+    get,
+    query,
+    scenario,
+    scrape,
+    simulator,
+    wait_for,
+)
 from support.programs import GENERATIONS
 
 pytestmark = pytest.mark.e2e
 
+HOUSEHOLD = scenario(session_s=8, pause_s=4, history_days=30)
+COUNTERS = (
+    "joulo_total_kwh",
+    "joulo_ere_credits_total",
+    "joulo_sessions_total",
+    "joulo_session_seconds_total",
+    "joulo_vehicle_kwh_total",
+    "joulo_vehicle_ere_credits_total",
+    "joulo_vehicle_sessions_total",
+)
+GAUGES = (
+    "joulo_last_session_kwh",
+    "joulo_last_session_start_timestamp_seconds",
+    "joulo_last_session_end_timestamp_seconds",
+    "joulo_charging",
+    "joulo_session_kwh",
+)
+LAST_END = "joulo_last_session_end_timestamp_seconds"
+CORRECTED_BY_S = 4
+"""More than the final end of a session differs from the first one, less than two ends are apart."""
+
 
 @pytest.fixture(scope="module", params=DATABASES)
 def scraped(request, tmp_path_factory):
-    """A household, an exporter and a Prometheus that has its totals."""
-    folder = tmp_path_factory.mktemp("e2e")
+    """(URL of a Prometheus that scrapes the exporter and got its history first, port, URL of the API, folder)."""
+    folder = tmp_path_factory.mktemp("scraped")
     port = free_port()
-    with (
-        simulator(folder, "--session-seconds", "6", "--pause-seconds", "3", "--time-lapse", "40") as api_url,
-        exporter(folder, api_url, port),
-        request.param(folder, [f"127.0.0.1:{port}"]) as prometheus_url,
-    ):
-        wait_for("totals in Prometheus", lambda: query(prometheus_url, "joulo_total_kwh"))
-        yield prometheus_url, port, api_url, folder
+    with simulator(folder, HOUSEHOLD) as api_url, exporter(folder, api_url, port):
+        history = wait_for("the history", lambda: backfill(folder, api_url, port))
+        with request.param(folder, [f"127.0.0.1:{port}"], history) as url:
+            wait_for("a scrape", lambda: query(url, "up == 1"))
+            ends = "delta(joulo_sessions_total[20s]) > 0"
+            wait_for("a session that ends while it scrapes", lambda: query(url, ends))
+            yield url, port, api_url, folder
 
 
-def test_prometheus_scrapes_without_a_fault(scraped):
-    prometheus_url, _, _, _ = scraped
+@pytest.fixture
+def prometheus_url(scraped):
+    return scraped[0]
+
+
+def steps(prometheus_url, name, span):
+    """Return by how much each sample of a span differs from the one before it, by charger."""
+    asked = urllib.parse.urlencode({"query": f"{name}[{span}]"})
+    found = json.loads(get(f"{prometheus_url}/api/v1/query?{asked}"))["data"]["result"]
+    differences = {
+        series["metric"]["charger"]: [
+            float(after) - float(before) for (_, before), (_, after) in pairwise(series["values"])
+        ]
+        for series in found
+    }
+    assert len(differences) == len(found)
+    return differences
+
+
+def test_prometheus_scrapes_without_a_fault(prometheus_url):
     assert query(prometheus_url, "up") == {(): 1.0}
     assert query(prometheus_url, "joulo_up") == {
-        (("endpoint", "chargers"),): 1.0,
-        (("endpoint", "energy"),): 1.0,
-        (("endpoint", "sessions"),): 1.0,
+        (("endpoint", endpoint),): 1.0 for endpoint in ("chargers", "sessions", "energy")
     }
     assert query(prometheus_url, "joulo_history_complete") == {(): 1.0}
     assert query(prometheus_url, "scrape_samples_scraped")[()] > 100
@@ -41,29 +92,17 @@ def test_prometheus_scrapes_without_a_fault(scraped):
 
 def test_the_totals_are_those_of_the_api(scraped):
     _, port, api_url, _ = scraped
-    energy = json.loads(get(f"{api_url}/energy", {"Authorization": "Bearer joulo_demo"}))
+
+    def energy():
+        return json.loads(get(f"{api_url}/energy", {"Authorization": f"Bearer {TOKEN}"}))["total_kwh_all"]
 
     def caught_up():
         total = sum(value for (name, _), value in scrape(port).items() if name == "joulo_total_kwh")
-        return total if total >= energy["total_kwh_all"] else None
+        return total if total >= known else None
 
+    known = energy()
     total = wait_for("the exporter to know what the API knew", caught_up)
-    later = json.loads(get(f"{api_url}/energy", {"Authorization": "Bearer joulo_demo"}))
-    assert energy["total_kwh_all"] <= round(total, 2) <= later["total_kwh_all"]
-
-
-def test_a_session_that_ends_is_counted_once(scraped):
-    prometheus_url, _, _, _ = scraped
-    before = query(prometheus_url, "joulo_sessions_total")[("charger", "oprit"),]
-
-    def ended():
-        now = query(prometheus_url, "joulo_sessions_total")[("charger", "oprit"),]
-        return now if now > before else None
-
-    assert wait_for("a session to end", ended) == before + 1
-    assert wait_for(
-        "its end", lambda: query(prometheus_url, "time() - joulo_last_session_end_timestamp_seconds < 30")
-    )
+    assert known <= round(total, 2) <= energy()
 
 
 def test_promtool_finds_nothing_to_mend(scraped):
@@ -76,7 +115,59 @@ def test_promtool_finds_nothing_to_mend(scraped):
 
 
 def test_no_log_shows_the_token(scraped):
-    _, _, _, folder = scraped
-    log = (folder / "exporter.log").read_text()
+    log = (scraped[3] / "exporter.log").read_text()
     assert "msg=listening" in log
-    assert "joulo_demo" not in log
+    assert TOKEN not in log
+
+
+@pytest.mark.parametrize("name", COUNTERS + GAUGES)
+def test_history_and_scrapes_are_the_same_series(prometheus_url, name):
+    ever = query(prometheus_url, f"count(count_over_time({name}[40d]))")[()]
+    now = query(prometheus_url, f"count({name})")[()]
+    assert ever == now >= 2
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_no_counter_steps_back_at_the_seam(prometheus_url, name):
+    assert set(query(prometheus_url, f"resets({name}[40d])").values()) == {0.0}
+
+
+def test_the_seam_adds_only_what_was_charged(prometheus_url):
+    """From the first sample of history, 0 kWh, to the scrapes of now the increase is the total itself."""
+    total = query(prometheus_url, "joulo_total_kwh")
+    spread = "max_over_time(joulo_total_kwh[40d]) - min_over_time(joulo_total_kwh[40d])"
+    since_the_beginning = query(prometheus_url, spread)
+    assert since_the_beginning.keys() == total.keys()
+    for charger, kwh in since_the_beginning.items():
+        assert kwh == pytest.approx(total[charger], rel=0.05)
+
+
+def test_a_session_that_ends_is_counted_once(prometheus_url):
+    """While it is scraped, a session of each charger takes 12 seconds."""
+    counted = steps(prometheus_url, "joulo_sessions_total", "40s")
+    assert {step for differences in counted.values() for step in differences} == {0.0, 1.0}
+    assert query(prometheus_url, f"time() - {LAST_END} < 30")
+
+
+def test_every_session_of_the_history_was_the_last_one_once(prometheus_url):
+    """The moments of the ends rise from the history on into the scrapes, and none is twice there.
+
+    ``changes()`` would count the seconds by which the final end of a session differs from the one that
+    ``/chargers`` gave; in VictoriaMetrics it counts the first value too.
+    """
+    assert set(query(prometheus_url, f"resets({LAST_END}[40d])").values()) == {0.0}
+    assert set(query(prometheus_url, f"{LAST_END} > bool time()").values()) == {0.0}
+
+    def counted():
+        """The count of a session comes a refresh after its end."""
+        sessions = {
+            charger: value for ((_, charger),), value in query(prometheus_url, "joulo_sessions_total").items()
+        }
+        later = {
+            charger: sum(step > CORRECTED_BY_S for step in differences)
+            for charger, differences in steps(prometheus_url, LAST_END, "40d").items()
+        }
+        assert later.keys() == sessions.keys()
+        return all(2 < later[charger] < sessions[charger] for charger in later)
+
+    wait_for("every end once", counted)

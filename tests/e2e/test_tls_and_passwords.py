@@ -34,11 +34,11 @@ class Protected:
         self.folder = folder
         self.port = port
 
-    def curl(self, path, *options, scheme="https"):
-        """Return the HTTP status, 000 for a connection that does not come about, and what curl prints."""
+    def curl(self, path, *options):
+        """Return the HTTP status, and what curl prints."""
         done = subprocess.run(
             ["curl", "--silent", "--cacert", self.folder / "ca.crt", "--write-out", "%{stderr}%{http_code}",
-             *options, f"{scheme}://localhost:{self.port}{path}"],
+             *options, f"https://localhost:{self.port}{path}"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done.stderr[-3:], done.stdout
@@ -66,30 +66,29 @@ def protected(certificates, tmp_path_factory):
         yield running
 
 
-def test_prometheus_scrapes_with_the_password_over_tls(generation, protected, tmp_path):
-    login = {"username": "prometheus", "password": PASSWORD}
-    trust = {"ca_file": str(protected.folder / "ca.crt"), "server_name": "localhost"}
-    targets = [f"127.0.0.1:{protected.port}"]
-    with prometheus(generation, tmp_path, targets, scheme="https", basic_auth=login, tls_config=trust) as url:
-        wait_for("a sample", lambda: query(url, "joulo_charging"))
-        assert query(url, "up") == {(): 1.0}
-        (target,) = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
-        assert (target["scrapeUrl"], target["lastError"]) == (f"https://{targets[0]}/metrics", "")
-
-
-def test_the_log_says_why_a_certificate_of_prometheus_is_refused(generation, protected, tmp_path):
-    trust = {
-        "ca_file": str(protected.folder / "ca.crt"), "server_name": "localhost",
-        "cert_file": str(protected.folder / "stranger.crt"), "key_file": str(protected.folder / "stranger.key"),
-    }  # fmt: skip
-    targets = [f"127.0.0.1:{protected.port}"]
-    with prometheus(generation, tmp_path, targets, scheme="https", tls_config=trust) as url:
-
-        def error():
-            targets = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
-            return targets and targets[0]["lastError"]
-
-        wait_for("an error", error)
+def test_prometheus_scrapes_with_the_password_and_no_certificate_of_a_stranger(generation, protected, tmp_path):
+    target = f"127.0.0.1:{protected.port}"
+    stranger = {
+        f"{key}_file": f"{protected.folder}/stranger.{end}" for key, end in (("cert", "crt"), ("key", "key"))
+    }
+    jobs = (
+        {
+            "job_name": name,
+            "scheme": "https",
+            "static_configs": [{"targets": [target]}],
+            "basic_auth": {"username": "prometheus", "password": PASSWORD},
+            "tls_config": {"ca_file": f"{protected.folder}/ca.crt", "server_name": "localhost"} | pair,
+        }
+        for name, pair in (("right", {}), ("stranger", stranger))
+    )
+    with prometheus(generation, tmp_path, *jobs) as url:
+        wait_for("both scrapes", lambda: query(url, "count(up) == 2"))
+        assert query(url, 'up{job="stranger"}') == {(): 0.0}
+        assert query(url, 'up{job="right"}') == {(): 1.0}
+        assert query(url, "joulo_charging")
+        targets = json.loads(get(f"{url}/api/v1/targets"))["data"]["activeTargets"]
+        (right,) = [each for each in targets if each["labels"]["job"] == "right"]
+        assert (right["scrapeUrl"], right["lastError"]) == (f"https://{target}/metrics", "")
     assert "a connection did not come about: certificate verify failed" in protected.log()
 
 
@@ -101,20 +100,6 @@ def test_curl_is_asked_for_the_password_everywhere(protected, path):
     status, shown = protected.curl(path, *LOGIN, "--include")
     assert status == ("404" if path == "/nothing" else "200")
     assert "Strict-Transport-Security: max-age=31536000" in shown
-
-
-def test_plain_http_is_closed(protected):
-    assert protected.curl("/-/healthy", scheme="http")[0] == "000"
-
-
-def test_a_client_that_does_not_trust_the_authority(protected):
-    assert protected.curl("/-/healthy", *LOGIN, "--cacert", protected.folder / "stranger-ca.crt")[0] == "000"
-
-
-def test_a_certificate_of_a_client_is_verified(protected):
-    for pair, status in (("client", "200"), ("stranger", "000")):
-        files = ("--cert", protected.folder / f"{pair}.crt", "--key", protected.folder / f"{pair}.key")
-        assert protected.curl("/-/healthy", *LOGIN, *files)[0] == status
 
 
 def test_a_changed_web_configuration_holds_without_a_restart(protected):

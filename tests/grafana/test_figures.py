@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from support import grafana, known_history
 from support.grafana import Viewer
-from support.known_history import FEE_RATIO, HOME, PRICE_EUROS
+from support.known_history import FEE_RATIO, HOME, PRICE_EUROS, at, local
 from support.processes import DATABASES, filled_victoria_metrics
 
 pytestmark = pytest.mark.e2e
 
-HISTORIES = {build.__name__: build() for build in (
+BUILDERS = (
     known_history.autumn, known_history.spring, known_history.down, known_history.without_ledger,
     known_history.nine_minutes, known_history.an_hour, known_history.a_day, known_history.eighteen_months,
-)}  # fmt: skip
+)  # fmt: skip
+HISTORIES = {build.__name__: build() for build in BUILDERS}
 
 
 @pytest.fixture(scope="module", params=DATABASES)
 def servers(request, tmp_path_factory):
-    """Prometheus of each history, started when it is first asked for."""
-    started = {}
-    contexts = []
+    """A database of each history, started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
 
-    def server(name):
-        if name not in started:
-            context = known_history.prometheus_of(request.param, HISTORIES[name], tmp_path_factory.mktemp(name))
-            started[name] = context.__enter__()
-            contexts.append(context)
-        return started[name]
+        @functools.cache
+        def server(name):
+            lines, folder = known_history.exposition(HISTORIES[name]), tmp_path_factory.mktemp(name)
+            return stack.enter_context(known_history.prometheus_with(request.param, lines, folder))
 
-    server.is_victoria_metrics = request.param.func is filled_victoria_metrics
-    yield server
-    for context in contexts:
-        context.__exit__(None, None, None)
+        server.is_victoria_metrics = request.param.func is filled_victoria_metrics
+        yield server
 
 
 PERIODS = {"today": "now/d", "this week": "now/w", "this month": "now/M", "this year": "now/y"}
@@ -52,7 +50,7 @@ def charged(server, own, viewer, ref="kwh"):
 def test_what_was_charged(servers, name, period):
     """Of all chargers and of one, since the beginning of the period or, if that was later, the first sample."""
     history, server = HISTORIES[name], servers(name)
-    first = min(stretch.since.timestamp() for stretch in history.scraped)
+    first = min(stretch.since for stretch in history.scraped)
     begin = max(first, grafana.moment(period, history.now, HOME))
     for labels in ({}, {"charger": "back"}):
         viewer = Viewer(HOME, history.now, chosen={key: (value,) for key, value in labels.items()})
@@ -141,9 +139,9 @@ def test_no_query_is_refused(servers, name, since):
 # --- Bars
 
 
-def bars(server, viewer):
-    """Return the bars of days, by charger and the beginning of the day in Unix seconds."""
-    return {labels["charger"]: curve for labels, curve in server.panel("joulo-charging", "Energy per day", viewer)}
+def by_charger(server, uid, title, viewer, ref="A"):
+    """Return what a query of a panel gives, by charger, in the order in which it comes."""
+    return {labels["charger"]: found for labels, found in server.panel(uid, title, viewer, ref)}
 
 
 @pytest.mark.parametrize(("name", "since"), [("autumn", "now-7d"), ("spring", "now-10d"), ("down", "now-3d")])
@@ -151,7 +149,7 @@ def test_bars_are_the_energy_of_each_day(servers, name, since):
     """Grafana cuts all days by the viewer's offset from UTC at the end: an hour off before a clock change."""
     history = HISTORIES[name]
     viewer = Viewer(HOME, history.now, since)
-    found = bars(servers(name), viewer)
+    found = by_charger(servers(name), "joulo-charging", "Energy per day", viewer)
     assert found.keys() == {"front", "back"}
     today = history.now.replace(hour=12)
     offset = today.utcoffset()
@@ -169,7 +167,7 @@ def known_hours(history, begin, end, *, a_day_back):
 
     VictoriaMetrics looks back a whole step: to the evening before, where there is a gap at midnight.
     """
-    looked = [(one.since.timestamp(), one.until.timestamp()) for one in history.scraped]
+    looked = [(one.since, one.until) for one in history.scraped]
     if any(since <= begin <= until for since, until in looked):
         last = max(min(until, end) for since, until in looked if since <= end)
         yield begin, last
@@ -182,7 +180,7 @@ def known_hours(history, begin, end, *, a_day_back):
 def test_bars_without_a_change_of_the_clock_are_days_of_the_calendar(servers):
     history = HISTORIES["autumn"]
     viewer = Viewer(HOME, history.now, "2026-10-18 00:00:00", "2026-10-24 23:59:59")
-    found = bars(servers("autumn"), viewer)
+    found = by_charger(servers("autumn"), "joulo-charging", "Energy per day", viewer)
     days = {f"{datetime.fromtimestamp(begin, HOME):%d %H:%M}": kwh for begin, kwh in found["front"].items()}
     assert days == {
         "18 00:00": pytest.approx(7), "19 00:00": pytest.approx(14), "20 00:00": pytest.approx(10),
@@ -232,11 +230,9 @@ def test_every_session_has_its_row(servers, name, vehicle):
     chosen = {"vehicle": (vehicle,)} if vehicle else {}
     viewer = Viewer(HOME, history.now, f"now-{30 * 24}h", chosen=chosen, typed={"price": "0.5"})
     rows = column(servers(name), viewer, "chosen")
-    ended = [
-        one for one in history.of(**({"vehicle": vehicle} if vehicle else {})) if one.end.timestamp() < now - 600
-    ]
-    keys = {(one.charger, one.start.timestamp()): one for one in ended}
-    known = [key for key, one in keys.items() if one.end.timestamp() > begin]
+    ended = [one for one in history.of(**({"vehicle": vehicle} if vehicle else {})) if one.end < now - 600]
+    keys = {(one.charger, one.start): one for one in ended}
+    known = [key for key, one in keys.items() if one.end > begin]
     assert set(known) <= rows.keys() <= keys.keys()  # the last one before the beginning is still there then
     figures = {ref: column(servers(name), viewer, ref) for ref in ("kwh", "length", "start", "cost")}
     for key in known:
@@ -244,7 +240,7 @@ def test_every_session_has_its_row(servers, name, vehicle):
         assert figures["kwh"][key] == one.kwh
         assert figures["cost"][key] == one.kwh * 0.5
         assert figures["start"][key] == key[1] * 1000
-        assert figures["length"][key] == (one.end.timestamp() - key[1]) * 1000
+        assert figures["length"][key] == (one.end - key[1]) * 1000
     vehicles = servers(name).panel("joulo-sessions", "Sessions", viewer, "vehicle")
     shown = sorted((labels["charger"], float(labels["start"]), labels["vehicle"]) for labels, _ in vehicles)
     assert [row for row in shown if row[:2] in known] == sorted((*key, keys[key].vehicle) for key in known)
@@ -254,3 +250,51 @@ def column(server, viewer, ref):
     """Return a column of the table of sessions, by charger and start."""
     found = server.panel("joulo-sessions", "Sessions", viewer, ref)
     return {(labels["charger"], float(labels["start"])): value for labels, value in found}
+
+
+# --- Curves and tiles, up to this moment
+
+
+@pytest.mark.parametrize(("title", "charging"), [("When each charger charged", 1), ("Power", 7000)])
+def test_each_step_of_a_session_shows_it(servers, title, charging):
+    """A step shows what follows its beginning, the last one too; on a phone, in steps of half an hour."""
+    history = HISTORIES["autumn"]
+    viewer = Viewer(HOME, history.now, "now-2d", points=100)
+    curve = by_charger(servers("autumn"), "joulo-charging", title, viewer)["back"]
+    begin, noon = at("2026-10-25T18:07:13"), at("2026-10-25T12:00")
+    today = {tick: value for tick, value in curve.items() if tick >= noon}
+    assert max(today) + 1800 > history.last
+    assert today == {tick: pytest.approx(charging * (tick + 1800 > begin), abs=0.01) for tick in today}
+
+
+@pytest.mark.parametrize("now", ["2026-10-25T03:30", "2026-10-25T12:00", "2026-10-25T19:07:13"])
+def test_a_tile_stays_where_it_is(servers, now):
+    """Whichever of the chargers charges: the front one, none, the back one."""
+    tiles = by_charger(servers("autumn"), "joulo-charging", "Chargers", Viewer(HOME, local(now)))
+    charging = {one.charger for one in HISTORIES["autumn"].sessions if one.charging_at(at(now))}
+    assert tiles == {charger: 2.0 * (charger in charging) for charger in ("back", "front")}
+    assert list(tiles) == ["back", "front"]
+
+
+@pytest.mark.parametrize("since", ["2026-10-21 00:00:00", "2026-01-01 12:00:00"])
+def test_chargers_over_the_range(servers, since):
+    """Energy from before the range counts not at all, and energy that was scraped twice counts once."""
+    history = HISTORIES["autumn"]
+    viewer = Viewer(HOME, history.now, since, "2026-10-25 19:07:13")
+    for ref, amount in (("kwh", history.kwh), ("credits", history.credits), ("sessions", history.ended)):
+        found = by_charger(servers("autumn"), "joulo-sessions", "Chargers", viewer, ref)
+        assert found == {
+            name: pytest.approx(amount(at(since), history.last, charger=name), abs=0.01)
+            for name in ("back", "front")
+        }, ref
+
+
+@pytest.mark.parametrize("title", ["Hours of the day", "Days of the week"])
+def test_each_hour_has_its_energy(servers, title):
+    """Both are sums of these: by the hour of the day, and by the day of the week."""
+    history = HISTORIES["autumn"]
+    viewer = Viewer(HOME, history.now, "2026-10-21 00:00:00", "2026-10-25 19:00:00")
+    ((_, curve),) = servers("autumn").panel("joulo-sessions", title, viewer)
+    assert len(curve) == (5 * 24 + 1) - 5 + 1  # to 19:00 of a Sunday of 25 hours, and the hour that begins then
+    for hour, kwh in curve.items():
+        assert kwh == pytest.approx(history.kwh(hour, min(hour + 3600, history.last)), abs=0.01)

@@ -22,6 +22,7 @@ from support.processes import (
     free_port,
     get,
     query,
+    scenario,
     scrape,
     simulator,
     wait_for,
@@ -32,13 +33,18 @@ pytestmark = pytest.mark.e2e
 HOME = ZoneInfo("Europe/Amsterdam")
 SHORT_STEP_S = 900
 ORGANIZED = ("excludeByName", "indexByName", "renameByName")
-HOUSEHOLD = ("--history-days", "45", "--session-seconds", "7200", "--pause-seconds", "1", "--time-lapse", "0.01")
+HOUSEHOLD = scenario(session_s=7200, pause_s=1, time_lapse=0.01, history_days=45)
 COLLECTORS = ("--collector.ere-position", "--collector.ere-price")
+
+
+def targets(dashboard):
+    return [(shown, target) for shown in grafana.panels(dashboard) for target in shown["targets"]]
+
+
 QUERIES = [
     pytest.param(path, shown, target, id=f"{path.stem}-{shown['id']}-{target['refId']}")
     for path in grafana.ENGLISH
-    for shown in grafana.panels(grafana.load(path))
-    for target in shown.get("targets", ())
+    for shown, target in targets(grafana.load(path))
 ]
 _NO_END = "No session ends while the test runs, and joulo_last_session_* has no history."
 EMPTY_WHILE_ALL_IS_WELL = {  # (dashboard, panel, reference of the query): why
@@ -93,14 +99,14 @@ def sessions(listed):
 def house(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
-    with simulator(folder, *HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
+    with simulator(folder, HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
         complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
         wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
         history = backfill(folder, api_url, port)
-        targets = [f"127.0.0.1:{port}", f"localhost:{port}"]
+        addresses = [f"127.0.0.1:{port}", f"localhost:{port}"]
         with (
-            request.param(tmp_path_factory.mktemp("new"), targets) as new,
-            request.param(folder, targets, history) as url,
+            request.param(tmp_path_factory.mktemp("new"), addresses) as new,
+            request.param(folder, addresses, history) as url,
         ):
             for one in (new, url):
                 wait_for("scrapes", lambda one=one: query(one, "count(count_over_time(joulo_up[1m]) > 1) >= 6"))
@@ -111,8 +117,7 @@ def test_after_two_scrapes_the_home_is_right(house):
     (home,) = (grafana.load(path) for path in grafana.ENGLISH if path.stem == "joulo-charging")
     empty = {
         (shown["title"], target["refId"])
-        for shown in grafana.panels(home)
-        for target in shown["targets"]
+        for shown, target in targets(home)
         if not house.new.answer(home, shown, target, house.viewer_of(shown, target))
     }
     late = {("Power", "A"), ("Session in progress", "power")}  # of readings a minute apart
@@ -178,22 +183,20 @@ def test_a_chosen_charger_is_the_only_one(house, path):
     one, *others = sorted(dict(labels)["charger"] for labels in house.served("joulo_charging"))
     assert others
     viewer = Viewer(HOME, house.viewer.now, chosen={"charger": (one,)})
-    for shown in grafana.panels(dashboard):
-        for target in shown.get("targets", ()):
-            if "$charger" in target["expr"]:
-                answer = house.prometheus.answer(dashboard, shown, target, viewer)
-                assert {labels.get("charger", one) for labels, _ in answer} <= {one}, shown["title"]
+    for shown, target in targets(dashboard):
+        if "$charger" in target["expr"]:
+            answer = house.prometheus.answer(dashboard, shown, target, viewer)
+            assert {labels.get("charger", one) for labels, _ in answer} <= {one}, shown["title"]
 
 
 @pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 def test_the_second_name_of_the_exporter_shows_nowhere(house, path):
     """No panel tells instances apart, or has the same row twice, but those that are about the instances."""
     dashboard = grafana.load(path)
-    for shown in grafana.panels(dashboard):
-        for target in shown.get("targets", ()):
-            answer = house.prometheus.answer(dashboard, shown, target, house.viewer)
-            if "{{instance}}" not in target.get("legendFormat", "") and "instance" not in target["expr"]:
-                assert not [labels for labels, _ in answer if "instance" in labels], shown["title"]
+    for shown, target in targets(dashboard):
+        answer = house.prometheus.answer(dashboard, shown, target, house.viewer)
+        if "{{instance}}" not in target.get("legendFormat", "") and "instance" not in target["expr"]:
+            assert not [labels for labels, _ in answer if "instance" in labels], shown["title"]
 
 
 @pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
@@ -237,32 +240,23 @@ def shown_as(house, uid, title, ref="A"):
     return {frozenset(labels.items()): value for labels, value in found}
 
 
-def test_the_state_of_each_charger(house):
-    charging = {labels: 2 * value for labels, value in house.served("joulo_charging").items()}
-    assert shown_as(house, "joulo-charging", "Chargers") == charging
-
-
 @pytest.mark.parametrize(
-    ("title", "ref", "metric", "factor"),
+    ("uid", "title", "ref", "metric", "factor"),
     [
-        ("Session in progress", "start", "joulo_session_start_timestamp_seconds", 1000),
-        ("Last session", "kwh", "joulo_last_session_kwh", 1),
-        ("Last session", "credits", "joulo_last_session_ere_credits", 1),
-        ("Last session", "end", "joulo_last_session_end_timestamp_seconds", 1000),
-        ("Meters", "mid", "joulo_charger_mid_certified", 1),
+        ("joulo-charging", "Chargers", "A", "joulo_charging", 2),
+        ("joulo-charging", "Session in progress", "start", "joulo_session_start_timestamp_seconds", 1000),
+        ("joulo-charging", "Last session", "kwh", "joulo_last_session_kwh", 1),
+        ("joulo-charging", "Last session", "credits", "joulo_last_session_ere_credits", 1),
+        ("joulo-charging", "Last session", "end", "joulo_last_session_end_timestamp_seconds", 1000),
+        ("joulo-charging", "Meters", "mid", "joulo_charger_mid_certified", 1),
+        ("joulo-exporter", "Endpoints", "up", "joulo_up", 1),
+        ("joulo-exporter", "Endpoints", "interval", "joulo_refresh_interval_seconds", 1),
     ],
 )
-def test_a_column_is_the_metric(house, title, ref, metric, factor):
+def test_a_column_is_the_metric(house, uid, title, ref, metric, factor):
     expected = {labels: value * factor for labels, value in house.served(metric).items()}
     assert expected
-    assert shown_as(house, "joulo-charging", title, ref) == expected
-
-
-@pytest.mark.parametrize(("ref", "metric"), [("up", "joulo_up"), ("interval", "joulo_refresh_interval_seconds")])
-def test_the_endpoints_are_as_the_exporter_says(house, ref, metric):
-    expected = house.served(metric)
-    assert expected
-    assert shown_as(house, "joulo-exporter", "Endpoints", ref) == expected
+    assert shown_as(house, uid, title, ref) == expected
 
 
 def test_the_next_refresh_is_an_interval_after_the_last(house):

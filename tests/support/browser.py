@@ -113,12 +113,10 @@ class Page:
 
 
 @contextlib.asynccontextmanager
-async def browser(
-    folder: Path, *flags: str
-) -> AsyncIterator[Callable[[], contextlib.AbstractAsyncContextManager[Page]]]:
+async def browser(folder: Path) -> AsyncIterator[Callable[[], contextlib.AbstractAsyncContextManager[Page]]]:
     """Run a browser with nothing remembered; yield what opens a tab."""
     profile = folder / "profile"
-    command = ["chromium", *_FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"]
+    command = ["chromium", *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
     with running(command, folder / "chromium.log"):
         port_file = profile / "DevToolsActivePort"
         port = wait_for("the browser", lambda: port_file.is_file() and port_file.read_text().split())[0]

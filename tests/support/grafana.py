@@ -349,9 +349,3 @@ class Prometheus:
     def _data(self, what: str, **asked: str) -> Any:
         asked["nocache"] = "1"  # as docs/grafana.md says for VictoriaMetrics; Prometheus does not know it
         return json.loads(get(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(asked)}"))["data"]
-
-
-def only(vector: list[tuple[dict[str, str], float]]) -> float | None:
-    """Return the value of a vector of one series; nothing of an empty one."""
-    assert len(vector) <= 1, vector
-    return vector[0][1] if vector else None

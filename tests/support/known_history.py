@@ -6,6 +6,8 @@ import contextlib
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -28,27 +30,26 @@ class Session:
 
     charger: str
     vehicle: str
-    start: datetime
-    end: datetime
+    start: float
+    """In Unix seconds, as is the end."""
+    end: float
     kwh: float
     credits: float
 
     def kwh_until(self, at: float) -> float:
-        start, end = self.start.timestamp(), self.end.timestamp()
-        return self.kwh * min(1.0, max(0.0, (at - start) / (end - start)))
+        return self.kwh * min(1.0, max(0.0, (at - self.start) / (self.end - self.start)))
 
     def credits_until(self, at: float) -> float:
-        return self.credits if at >= self.end.timestamp() + _CREDITS_AFTER_S else 0.0
+        return self.credits if at >= self.end + _CREDITS_AFTER_S else 0.0
 
     def charging_at(self, at: float) -> float:
-        return float(self.start.timestamp() <= at < self.end.timestamp())
+        return float(self.start <= at < self.end)
 
     def watts_at(self, at: float) -> float:
-        hours = (self.end.timestamp() - self.start.timestamp()) / 3600
-        return self.charging_at(at) * self.kwh / hours * 1000
+        return self.charging_at(at) * self.kwh / (self.end - self.start) * 3_600_000
 
     def ended_until(self, at: float) -> float:
-        return float(at >= self.end.timestamp())
+        return float(at >= self.end)
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class Scraped:
     """A stretch of time in which an instance was scraped."""
 
     instance: str
-    since: datetime
-    until: datetime
+    since: float
+    """In Unix seconds, as is its end."""
+    until: float
     live: bool = True
     """Without it there is only what a backfill writes, and that each hour where nothing changes."""
     lacking: float = 0
@@ -75,7 +77,7 @@ class History:
     @property
     def last(self) -> float:
         """The time of the last scrape, in Unix seconds."""
-        return max(stretch.until.timestamp() for stretch in self.scraped)
+        return max(stretch.until for stretch in self.scraped)
 
     def kwh(self, since: float, until: float, **labels: str) -> float:
         return sum(one.kwh_until(until) - one.kwh_until(since) for one in self.of(**labels))
@@ -86,8 +88,15 @@ class History:
     def ended(self, since: float, until: float, **labels: str) -> float:
         return sum(one.ended_until(until) - one.ended_until(since) for one in self.of(**labels))
 
-    def of(self, **labels: str) -> list[Session]:
-        return [one for one in self.sessions if all(getattr(one, name) == value for name, value in labels.items())]
+    def of(self, **labels: str) -> tuple[Session, ...]:
+        """Return the sessions of a charger or a vehicle, in the order of their ends."""
+        wanted = labels.items()
+        found = (one for one in self.sessions if all(getattr(one, name) == value for name, value in wanted))
+        return tuple(sorted(found, key=lambda one: one.end))
+
+    def names(self, label: str) -> list[str]:
+        """Return the chargers or the vehicles."""
+        return sorted({getattr(one, label) for one in self.sessions})
 
 
 def local(text: str) -> datetime:
@@ -95,64 +104,59 @@ def local(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=HOME)
 
 
+def at(text: str) -> float:
+    """Return the Unix seconds of a moment in Amsterdam."""
+    return local(text).timestamp()
+
+
 def session(charger: str, vehicle: str, start: str, hours: float, kwh: float) -> Session:
     """Return a session that lasts some real hours; it earns a credit for 3 kWh."""
-    begin = local(start)
-    end = datetime.fromtimestamp(begin.timestamp() + hours * 3600, HOME)
-    return Session(charger, vehicle, begin, end, kwh, kwh / 3)
+    return Session(charger, vehicle, at(start), at(start) + hours * 3600, kwh, kwh / 3)
 
 
 def exposition(history: History) -> Iterator[str]:
     """Yield OpenMetrics, metric by metric."""
-    for label in ("charger", "vehicle"):
-        more = "" if label == "charger" else "vehicle_"
-        kind = "gauge" if label == "charger" else "counter"
-        yield from _metric(
-            history,
-            f"joulo_{more}{'total_kwh' if label == 'charger' else 'kwh_total'}",
-            kind,
-            label,
-            Session.kwh_until,
-        )
-        yield from _metric(history, f"joulo_{more}ere_credits_total", "counter", label, Session.credits_until)
-        yield from _metric(history, f"joulo_{more}sessions_total", "counter", label, Session.ended_until)
-    yield from _metric(history, "joulo_charging", "gauge", "charger", Session.charging_at)
-    yield from _metric(history, "joulo_charger_power_watts", "gauge", "charger", Session.watts_at)
+    for label, kwh, others in (
+        ("charger", "joulo_total_kwh", "joulo"),
+        ("vehicle", "joulo_vehicle_kwh_total", "joulo_vehicle"),
+    ):
+        yield from _metric(history, kwh, label, Session.kwh_until)
+        yield from _metric(history, f"{others}_ere_credits_total", label, Session.credits_until)
+        yield from _metric(history, f"{others}_sessions_total", label, Session.ended_until)
+    yield from _metric(history, "joulo_charging", "charger", Session.charging_at)
+    yield from _metric(history, "joulo_charger_power_watts", "charger", Session.watts_at)
     for name, figure in (
-        ("kwh", lambda one: one.kwh),
-        ("start_timestamp_seconds", lambda one: one.start.timestamp()),
-        ("end_timestamp_seconds", lambda one: one.end.timestamp()),
+        ("kwh", attrgetter("kwh")),
+        ("start_timestamp_seconds", attrgetter("start")),
+        ("end_timestamp_seconds", attrgetter("end")),
+        ("info", None),
     ):
         yield from _last_session(history, f"joulo_last_session_{name}", figure)
-    yield from _last_session(history, "joulo_last_session_info", None)
-    for name, value in (
-        ("joulo_ere_estimate_price_euros", PRICE_EUROS),
-        ("joulo_ere_estimate_fee_ratio", FEE_RATIO),
-    ):
-        yield f"# TYPE {name} gauge\n"
-        for stretch in history.scraped:
-            if stretch.live:
-                for at in _ticks(stretch, history.sessions):
-                    yield f'{name}{{instance="{stretch.instance}",job="joulo"}} {value} {at:.3f}\n'
+    for name, value in (("price_euros", PRICE_EUROS), ("fee_ratio", FEE_RATIO)):
+        yield f"# TYPE joulo_ere_estimate_{name} gauge\n"
+        for stretch in (one for one in history.scraped if one.live):
+            series = f'joulo_ere_estimate_{name}{{instance="{stretch.instance}",job="joulo"}}'
+            yield from (f"{series} {value} {tick:.3f}\n" for tick in _ticks(stretch, history.sessions))
     yield "# EOF\n"
 
 
-def _metric(history, name, kind, label, amount) -> Iterator[str]:
-    yield f"# TYPE {name.removesuffix('_total') if kind == 'counter' else name} {kind}\n"
-    for value in sorted({getattr(one, label) for one in history.sessions}):
+def _metric(history: History, name: str, label: str, amount: Callable[[Session, float], float]) -> Iterator[str]:
+    family = name.removesuffix("_total")
+    yield f"# TYPE {family} {'gauge' if name == family else 'counter'}\n"
+    for value in history.names(label):
         sessions = history.of(**{label: value})
         for stretch in history.scraped:
             series = f'{name}{{{label}="{value}",instance="{stretch.instance}",job="joulo"}}'
-            done, ahead = 0.0, sorted(sessions, key=lambda one: one.end)
-            for at in _ticks(stretch, sessions):
-                while ahead and ahead[0].end.timestamp() + _CREDITS_AFTER_S < at:
-                    done += amount(ahead.pop(0), at)
-                total = done + sum(amount(one, at) for one in ahead[:3])
-                lacking = stretch.lacking if name.endswith(("_kwh", "_total")) else 0
-                yield f"{series} {round(total - lacking, 6)} {at:.3f}\n"
+            done, ahead = 0.0, list(sessions)
+            lacking = stretch.lacking if name.endswith(("_kwh", "_total")) else 0
+            for tick in _ticks(stretch, sessions):
+                while ahead and ahead[0].end + _CREDITS_AFTER_S < tick:
+                    done += amount(ahead.pop(0), tick)
+                total = done + sum(amount(one, tick) for one in ahead[:3])
+                yield f"{series} {round(total - lacking, 6)} {tick:.3f}\n"
 
 
-def _last_session(history, name, figure) -> Iterator[str]:
+def _last_session(history: History, name: str, figure: Callable[[Session], float] | None) -> Iterator[str]:
     """Yield a figure of each charger's last session; without one its vehicle.
 
     Of that a backfill has the first hour, and nothing in the ten minutes before the next end. Neither has a scrape
@@ -160,53 +164,44 @@ def _last_session(history, name, figure) -> Iterator[str]:
     """
     yield f"# TYPE {name} gauge\n"
     for stretch in history.scraped:
-        for charger in sorted({one.charger for one in history.sessions}):
-            ahead = sorted(history.of(charger=charger), key=lambda one: one.end)
-            last, lines = None, {}
-            for at in _ticks(stretch, history.of(charger=charger)):
-                while ahead and ahead[0].end.timestamp() <= at:
+        for charger in history.names("charger"):
+            sessions = history.of(charger=charger)
+            ahead, last, lines = list(sessions), None, {}
+            for tick in _ticks(stretch, sessions):
+                while ahead and ahead[0].end <= tick:
                     last = ahead.pop(0)
-                alone = not ahead or ahead[0].end.timestamp() - at >= 600
-                if last and (figure or (alone and (stretch.live or at - last.end.timestamp() <= 3600))):
+                alone = not ahead or ahead[0].end - tick >= 600
+                if last and (figure or (alone and (stretch.live or tick - last.end <= 3600))):
                     more, value = ("", figure(last)) if figure else (f',vehicle="{last.vehicle}"', 1)
                     series = f'{name}{{charger="{charger}",instance="{stretch.instance}",job="joulo"{more}}}'
-                    lines.setdefault(series, []).append(f"{series} {value} {at:.3f}\n")
+                    lines.setdefault(series, []).append(f"{series} {value} {tick:.3f}\n")
             for found in lines.values():
                 yield from found
 
 
-def _ticks(stretch: Scraped, sessions: Iterable[Session]) -> list[float]:
+@cache
+def _ticks(stretch: Scraped, sessions: tuple[Session, ...]) -> list[float]:
     """Return the moments of the samples: each step, or around sessions each step and else each hour."""
-    since, until = stretch.since.timestamp(), stretch.until.timestamp()
 
     def each(step: int, begin: float, end: float) -> Iterable[int]:
-        return range(int(max(begin, since) // step + 1) * step, math.ceil(min(end, until)), step)
+        return range(int(max(begin, stretch.since) // step + 1) * step, math.ceil(min(end, stretch.until)), step)
 
-    if stretch.live:
-        ticks = {*each(_STEP_S, since, until)}
-    else:
-        ticks = {*each(3600, since, until)}
+    ticks = {*each(_STEP_S if stretch.live else 3600, stretch.since, stretch.until)}
+    if not stretch.live:
         for one in sessions:
-            ticks.update(each(_STEP_S, one.start.timestamp() - 2 * _STEP_S, one.end.timestamp() + 3 * 3600))
-    return [since, *sorted(ticks), until]
-
-
-def prometheus_of(
-    database: Callable[[Path, list[str], Path], AbstractContextManager[str]], history: History, folder: Path
-) -> AbstractContextManager[Prometheus]:
-    """Run a database of ``processes.DATABASES`` that holds a history, and scrapes nothing."""
-    return prometheus_with(database, exposition(history), folder)
+            ticks.update(each(_STEP_S, one.start - 2 * _STEP_S, one.end + 3 * 3600))
+    return [stretch.since, *sorted(ticks), stretch.until]
 
 
 @contextlib.contextmanager
 def prometheus_with(
-    database: Callable[[Path, list[str], Path], AbstractContextManager[str]], lines: Iterable[str], folder: Path
+    database: Callable[..., AbstractContextManager[str]], lines: Iterable[str], folder: Path
 ) -> Iterator[Prometheus]:
-    """Run a database that holds the samples of an OpenMetrics text, and scrapes nothing."""
+    """Run a database of ``processes.DATABASES`` that holds an OpenMetrics text, and scrapes nothing."""
     openmetrics = folder / "history.om"
     with openmetrics.open("w") as output:
         output.writelines(lines)
-    with database(folder, [], openmetrics) as url:
+    with database(folder, [], openmetrics, block="8760h") as url:
         yield Prometheus(url)
 
 
@@ -244,11 +239,11 @@ def autumn() -> History:
             session("back", "zoe", "2026-10-25T18:07:13", 2, 14.0),  # in progress: half of it
         ),
         scraped=(
-            Scraped("a:9973", local("2025-12-31T12:00"), local("2026-01-01T12:00"), live=False),
-            Scraped("a:9973", local("2026-09-30T12:00"), local("2026-10-20T12:00"), live=False),
-            Scraped("a:9973", local("2026-10-20T12:05"), local("2026-10-24T23:58")),
-            Scraped("b:9973", local("2026-10-24T15:00"), local("2026-10-25T19:07:13")),
-            Scraped("c:9973", local("2026-10-25T12:00"), local("2026-10-25T19:07:13")),
+            Scraped("a:9973", at("2025-12-31T12:00"), at("2026-01-01T12:00"), live=False),
+            Scraped("a:9973", at("2026-09-30T12:00"), at("2026-10-20T12:00"), live=False),
+            Scraped("a:9973", at("2026-10-20T12:05"), at("2026-10-24T23:58")),
+            Scraped("b:9973", at("2026-10-24T15:00"), at("2026-10-25T19:07:13")),
+            Scraped("c:9973", at("2026-10-25T12:00"), at("2026-10-25T19:07:13")),
         ),
     )
 
@@ -263,8 +258,8 @@ def spring() -> History:
             session("back", "zoe", "2026-03-29T12:00", 2, 9.0),
         ),
         scraped=(
-            Scraped("a:9973", local("2026-02-28T00:00"), local("2026-03-24T23:40")),
-            Scraped("a:9973", local("2026-03-24T23:55"), local("2026-03-29T22:14:50")),
+            Scraped("a:9973", at("2026-02-28T00:00"), at("2026-03-24T23:40")),
+            Scraped("a:9973", at("2026-03-24T23:55"), at("2026-03-29T22:14:50")),
         ),
     )
 
@@ -280,8 +275,8 @@ def down() -> History:
             session("back", "zoe", "2026-06-11T10:00", 1, 7.0),
         ),
         scraped=(
-            Scraped("a:9973", local("2026-05-25T00:00"), local("2026-06-10T20:00")),
-            Scraped("a:9973", local("2026-06-11T09:00"), local("2026-06-11T11:59:45")),
+            Scraped("a:9973", at("2026-05-25T00:00"), at("2026-06-10T20:00")),
+            Scraped("a:9973", at("2026-06-11T09:00"), at("2026-06-11T11:59:45")),
         ),
     )
 
@@ -297,8 +292,8 @@ def without_ledger() -> History:
             session("back", "zoe", "2026-06-11T10:00", 1, 7.0),
         ),
         scraped=(
-            Scraped("a:9973", local("2026-06-01T00:00"), local("2026-06-11T08:00")),
-            Scraped("b:9973", local("2026-06-11T08:00"), local("2026-06-11T11:59:45"), lacking=3),
+            Scraped("a:9973", at("2026-06-01T00:00"), at("2026-06-11T08:00")),
+            Scraped("b:9973", at("2026-06-11T08:00"), at("2026-06-11T11:59:45"), lacking=3),
         ),
     )
 
@@ -312,7 +307,7 @@ def young(since: str) -> History:
             session("back", "zoe", "2026-06-10T16:50", 5, 20.0),
             session("front", "tesla", "2026-06-11T07:00", 8, 64.0),  # in progress
         ),
-        scraped=(Scraped("a:9973", local(since), local("2026-06-11T11:59:45")),),
+        scraped=(Scraped("a:9973", at(since), at("2026-06-11T11:59:45")),),
     )
 
 
@@ -338,7 +333,7 @@ def eighteen_months() -> History:
             session("front", "tesla", "2026-10-31T22:00", 4, 32.0),  # across the 1st, and in progress
         ),
         scraped=(
-            Scraped("a:9973", local("2025-05-01T00:00"), local("2026-10-20T12:00"), live=False),
-            Scraped("a:9973", local("2026-10-20T12:05"), local("2026-11-01T00:19:50")),
+            Scraped("a:9973", at("2025-05-01T00:00"), at("2026-10-20T12:00"), live=False),
+            Scraped("a:9973", at("2026-10-20T12:05"), at("2026-11-01T00:19:50")),
         ),
     )

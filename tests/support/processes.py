@@ -17,9 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 import pytest
 from support.exposition import samples_of
 from support.programs import CURRENT, GENERATIONS
+
+from joulo_exporter.simulator import Cadence, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,11 +87,18 @@ def running(
 SIMULATOR = Path(__file__).parent / "simulator.py"
 
 
+def scenario(session_s: float, pause_s: float, *, time_lapse: float = 40, **more) -> Scenario:
+    """Return a household whose sessions and pauses are all as long."""
+    pace = {name: more.pop(name) for name in ("credits_delay_s", "sync_s") if name in more}
+    cadence = Cadence(session_s=(session_s, session_s), pause_s=(pause_s, pause_s), time_lapse=time_lapse, **pace)
+    return Scenario(cadence=cadence, **more)
+
+
 @contextlib.contextmanager
-def simulator(folder: Path, *options: str) -> Iterator[str]:
+def simulator(folder: Path, scenario: Scenario = Scenario()) -> Iterator[str]:  # noqa: B008 -- it does not change
     """Run the simulated household; yield the API's URL."""
     log = folder / "simulator.log"
-    with running([sys.executable, str(SIMULATOR), *options], log):
+    with running([sys.executable, str(SIMULATOR), msgspec.json.encode(scenario).decode()], log):
         yield wait_for("the simulator's URL", lambda: log.read_text().strip())
 
 
@@ -138,24 +148,22 @@ def exporter(
         yield process
 
 
-def _each_second(folder: Path, targets: list[str], **scrape: object) -> Path:
+def _each_second(folder: Path, *jobs: dict[str, object]) -> Path:
     """Write the configuration of scrapes that Prometheus and VictoriaMetrics both read."""
+    every = {"scrape_interval": "1s", "scrape_timeout": "1s"}
     config = folder / "prometheus.yml"
-    config.write_text(
-        json.dumps(
-            {
-                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": [{"job_name": "joulo", "static_configs": [{"targets": targets}], **scrape}],
-            }
-        )
-    )
+    config.write_text(json.dumps({"global": every, "scrape_configs": jobs}))
     return config
 
 
+def _job(targets: list[str]) -> dict[str, object]:
+    return {"job_name": "joulo", "static_configs": [{"targets": targets}]}
+
+
 @contextlib.contextmanager
-def prometheus(generation: Generation, folder: Path, targets: list[str], **scrape: object) -> Iterator[str]:
-    """Run Prometheus, which scrapes the targets each second, as ``scrape`` says; yield its URL."""
-    config, port = _each_second(folder, targets, **scrape), free_port()
+def prometheus(generation: Generation, folder: Path, *jobs: dict[str, object]) -> Iterator[str]:
+    """Run Prometheus, which scrapes the jobs each second; yield its URL."""
+    config, port = _each_second(folder, *jobs), free_port()
     command = [
         generation.path("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
         "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
@@ -168,22 +176,25 @@ def prometheus(generation: Generation, folder: Path, targets: list[str], **scrap
 
 @contextlib.contextmanager
 def filled_prometheus(
-    generation: Generation, folder: Path, targets: list[str], history: Path | None = None
+    generation: Generation, folder: Path, targets: list[str], history: Path | None = None, *, block: str = "720h"
 ) -> Iterator[str]:
-    """Run Prometheus with what a backfill wrote, imported as documented; yield its URL."""
+    """Run Prometheus with what a backfill wrote, imported as documented; yield its URL.
+
+    promtool reads the history once for each ``block`` of it; a test of queries takes longer ones.
+    """
     if history:
-        build = ("tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics")
+        build = ("tsdb", "create-blocks-from", f"--max-block-duration={block}", "openmetrics")
         generation.run("promtool", *build, history, folder / "tsdb", check=True)
-    with prometheus(generation, folder, targets) as url:
+    with prometheus(generation, folder, _job(targets)) as url:
         yield url
 
 
 @contextlib.contextmanager
 def filled_victoria_metrics(
-    generation: Generation, folder: Path, targets: list[str], history: Path | None = None
+    generation: Generation, folder: Path, targets: list[str], history: Path | None = None, **_of_prometheus: str
 ) -> Iterator[str]:
     """Run VictoriaMetrics with what a backfill wrote, imported as documented; yield its URL."""
-    config, port = _each_second(folder, targets), free_port()
+    config, port = _each_second(folder, _job(targets)), free_port()
     url = f"http://127.0.0.1:{port}"
     command = [
         generation.path("victoria-metrics"), f"-promscrape.config={config}",

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
 RELOADS = ConfigReloads(successful=True, succeeded_at_seconds=0.0)
 SUFFIXES = ("_bucket", "_count", "_sum")
 ADDED = {"account", "instance", "job"}
 """Labels that the configuration and Prometheus add."""
+OF_PROMETHEUS = {
+    name: {"instance", "job"} for name in ("up", "scrape_duration_seconds", "scrape_samples_scraped")
+} | {"ALERTS": {"alertname", "alertstate", "severity", "instance", "job"}}
+SELECTOR = re.compile(r"\b((?:joulo|process|python|scrape)_\w+|up|ALERTS)\b(?:\{([^}]*)\})?")
+"""The name of a metric in PromQL, and its matchers."""
 
 
+@cache
 def sample_labels() -> dict[str, set[str]]:
     """Return the labels of every sample, by its name."""
     labels = {}
@@ -21,3 +30,16 @@ def sample_labels() -> dict[str, set[str]]:
         for sample in metric.samples:
             labels.setdefault(sample.name, {"instance", "job"}).update(sample.labels)
     return labels
+
+
+def strangers(promql: str) -> set[str]:
+    """Return each ``name`` of a metric and ``name{label}`` of a matcher in a query that nobody serves."""
+    known = sample_labels() | OF_PROMETHEUS
+    found = set()
+    for name, matchers in SELECTOR.findall(promql):
+        if name not in known:
+            found.add(name)
+            continue
+        unknown = set(re.findall(r"(\w+)\s*[=!]", matchers)) - known[name]
+        found |= {f"{name}{{{label}}}" for label in unknown}
+    return found
