@@ -3,11 +3,10 @@
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, ClockJump, EndpointRecord, Outcome
 from joulo_exporter.ledger.batches import Batches
 from joulo_exporter.ledger.book import Book, Totals
+from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import FILE_NAME, Database, open_ledger
-from joulo_exporter.ledger.history import PAGE_SIZE, PageRequest, Walk, next_page
-from joulo_exporter.ledger.meters import Meter
+from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, PageRequest, Walk, next_page
 from joulo_exporter.ledger.sessions import StoredSession
-from joulo_exporter.ledger.withdrawal import FEW_MISSING
 
 __all__ = [
     "FEW_MISSING",

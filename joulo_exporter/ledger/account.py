@@ -5,10 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import asdict, astuple
 
-from joulo_exporter.ledger import chargers, history, meters, months
-from joulo_exporter.ledger.book import Limits, believe, drop_marks, raise_marks, read_book, settle
+from joulo_exporter.clock import local_month
+from joulo_exporter.ledger import history
+from joulo_exporter.ledger.book import (
+    CHARGER_SERIES,
+    VEHICLE_SERIES,
+    Totals,
+    by_charger,
+    by_vehicle,
+    drop_marks,
+    finished_months,
+    raise_marks,
+    read_book,
+    read_marks,
+    totals_by_tag,
+    vehicle_definition,
+    with_months,
+)
+from joulo_exporter.ledger.chargers import Chargers, read_meters, record_meters, served_labels
 from joulo_exporter.models.energy import Energy
+from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
+from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
@@ -16,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from joulo_exporter.errors import ApiError
-    from joulo_exporter.ledger.book import Book, Fall
+    from joulo_exporter.ledger.book import Book, MonthSum
     from joulo_exporter.ledger.database import Database
     from joulo_exporter.ledger.history import PageRequest, Walk
     from joulo_exporter.models.charger import Charger
@@ -27,6 +46,12 @@ PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
 
 _LONGEST_ERROR = 300
+
+_SESSIONS_AN_HOUR = 12.0
+"""More sessions than a charger has in an hour."""
+
+_CONFIRMATIONS = 2
+"""API responses that have to go on from a total before it is believed, if the chargers cannot explain it."""
 
 _NOTED_MOMENTS = (
     ("endpoints", "requested_at", ""),
@@ -86,6 +111,17 @@ class Outcome(msgspec.Struct, frozen=True):
     """Sessions that the walk which has ended has not listed: withdrawn, unless ``walk.doubtful``."""
 
 
+class Fall(msgspec.Struct, frozen=True):
+    """A counter that falls to the truth."""
+
+    series: str
+    """As in the marks."""
+    name: str
+    """Label of the charger, name of the vehicle, or scope."""
+    held: float
+    truth: float
+
+
 class AccountLedger:
     """Everything that is kept of one account.
 
@@ -115,17 +151,16 @@ class AccountLedger:
         self._vehicles = vehicles
         self._book: Book | None = None
         """The last one, as long as only energy and readings have changed."""
-        self._book_of = (0, False)
-        """Rollbacks of the database, which count changes of its place too, and ``name_unlinked`` at that time."""
-        self._finished: months.Sums | None = None
+        self._finished: list[MonthSum] | None = None
         """Sums of the last months over the sessions that have ended, as long as none of these has changed."""
-        self._finished_of: tuple[int, tuple[str, ...]] = (0, ())
-        """Rollbacks at that time, and the months."""
+        self._read_for: tuple[object, ...] = ()
+        """What both were read for."""
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
-            chargers.apply_configured_labels(connection, self._account, configured_labels)
-            chargers.take_over(connection, self._account, configured_labels)
+            chargers = self._chargers(connection)
+            chargers.apply_configured_labels()
+            chargers.take_over()
 
     def load(self) -> tuple[dict[str, EndpointRecord], Walk]:
         """Return the record of each endpoint that was ever asked, and how far the history has been read."""
@@ -161,13 +196,12 @@ class AccountLedger:
 
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
+        now_seconds = pause.requested_at_seconds
         with self._database.transaction() as connection:
             self._save_success(connection, "chargers", pause, response, response.content)
-            session_ended, changed = chargers.record_chargers(
-                connection, self._account, response, self._labels, pause.requested_at_seconds
-            )
-            believed, replaced = meters.record_meters(
-                connection, self._account, response.content, pause.requested_at_seconds, self._max_power_kw
+            session_ended, changed = self._chargers(connection).record(response, now_seconds)
+            believed, replaced = record_meters(
+                connection, self._account, response.content, now_seconds, self._max_power_kw
             )
             drop_marks(connection, self._account, [("meter_wh", charger_id) for charger_id in replaced])
             raise_marks(connection, self._account, {("meter_wh", key): wh for key, wh in believed.items()})
@@ -177,36 +211,28 @@ class AccountLedger:
 
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, request: PageRequest) -> Outcome:
         """Store a page of ``/sessions``."""
+        now_seconds = pause.requested_at_seconds
         self._book = None
         with self._database.transaction() as connection:
             self._save_success(connection, "sessions", pause, response, response.content.estimate)
             rows_written = connection.total_changes
-            walk, missing = history.record_page(
-                connection, self._account, response, request, pause.requested_at_seconds
-            )
+            walk, missing = history.record_page(connection, self._account, response, request, now_seconds)
+            chargers = self._chargers(connection)
             if request.offset == 0:
-                chargers.withdraw_moved(connection, self._account, response.content)
-            chargers.take_over(connection, self._account, self._labels)
+                chargers.withdraw_moved(response.content)
+            chargers.take_over()
             if connection.total_changes != rows_written:  # most pages bring nothing new
                 self._finished = None
+            if walk.offset is None and chargers.take_due_walk():
+                walk = history.new_walk(walk, now_seconds, full=True)
             history.save_walk(connection, self._account, walk)
-            if walk.offset is None and chargers.take_due_walk(connection, self._account):
-                walk = history.begin_walk(connection, self._account, walk, pause.requested_at_seconds)
         return Outcome(walk=walk, missing=missing)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and hold its totals as far as they are believed."""
-        stated = energy_figures(response.content)
         with self._database.transaction() as connection:
-            former = connection.execute(
-                "SELECT succeeded_at FROM endpoints WHERE account = ? AND endpoint = 'energy'", (self._account,)
-            ).fetchone()
-            limits = Limits(self._max_power_kw, len(chargers.served_labels(connection, self._account)))
+            self._believe(connection, response.content, pause.requested_at_seconds)
             self._save_success(connection, "energy", pause, response, response.content)
-            now_seconds = pause.requested_at_seconds
-            former_seconds = former[0] if former and former[0] else now_seconds
-            believed = believe(connection, self._account, stated, limits, now_seconds, former_seconds)
-            raise_marks(connection, self._account, believed)
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
@@ -223,15 +249,46 @@ class AccountLedger:
                 whose history must be complete.
         """
         self._book = None
+        falls = []
         with self._database.transaction() as connection:
-            known = load_endpoints(connection, self._account).get("energy")
-            energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
-            return settle(connection, self._account, self._vehicles, energy_figures(energy), charger)
+            marks = read_marks(connection, self._account)
+            for (series, key), (name, truth) in self._truths(connection, charger).items():
+                mark = marks.get((series, key))
+                if truth is not None and mark is not None and mark > truth:
+                    falls.append(Fall(series, name, mark, truth))
+                    connection.execute(
+                        "UPDATE marks SET value = ? WHERE account = ? AND series = ? AND key = ?",
+                        (truth, self._account, series, key),
+                    )
+        return falls
+
+    def _truths(
+        self, connection: sqlite3.Connection, charger: str | None
+    ) -> dict[tuple[str, str], tuple[str, float | None]]:
+        """Return name and value of each counter by the series and key of its mark, as it is without marks."""
+        rows = totals_by_tag(connection, self._account)
+        sums, meters = by_charger(rows), read_meters(connection, self._account)
+        truths: dict[tuple[str, str], tuple[str, float | None]] = {}
+        for charger_id, label in served_labels(connection, self._account).items():
+            if charger in {None, label}:
+                figures = astuple(sums.get(charger_id, Totals()))
+                for series, value in zip(CHARGER_SERIES, figures, strict=True):
+                    truths[series, charger_id] = (label, value)
+                if charger_id in meters:
+                    truths["meter_wh", charger_id] = (label, meters[charger_id].wh)
+        if charger is not None:
+            return truths
+        for vehicle, totals in by_vehicle(rows, self._vehicles).items():
+            for series, value in zip(VEHICLE_SERIES, astuple(totals), strict=True):
+                truths[series, vehicle_definition(vehicle, self._vehicles)] = (vehicle, value)
+        known = load_endpoints(connection, self._account).get("energy")
+        energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
+        return truths | {(series, scope): (scope, value) for (series, scope), value in _stated(energy).items()}
 
     def move_moments(self, jump: ClockJump) -> Walk:
         """Move all that was noted by the wall clock since the start along with the jump; return the walk."""
         self._book = self._finished = None
-        span = {"account": self._account, **msgspec.structs.asdict(jump)}
+        span = {"account": self._account, **asdict(jump)}
         with self._database.transaction() as connection:
             for table, column, condition in _NOTED_MOMENTS:
                 connection.execute(
@@ -239,7 +296,7 @@ class AccountLedger:
                     f"WHERE account = :account AND {column} BETWEEN :since_seconds AND :until_seconds{condition}",
                     span,
                 )
-            walk = history.moved_walk(history.load_walk(connection, self._account), jump.moved)
+            walk = history.load_walk(connection, self._account).moved(jump.moved)
             history.save_walk(connection, self._account, walk)
         return walk
 
@@ -251,12 +308,14 @@ class AccountLedger:
                 its first API response, since its slug would come first.
             now_seconds: wall-clock time.
         """
-        # A book that was read before a rollback may never have been true; one with recent ends changes with time.
-        book_of = (self._database.rollbacks, name_unlinked)
-        former = self._book if self._book_of == book_of and self._book and not self._book.ended else None
+        # What was read before a rollback may never have been true.
+        read_for = (self._database.rollbacks, name_unlinked, local_month(now_seconds))
+        if self._read_for != read_for:
+            self._book = self._finished = None
+        former = self._book if self._book and not self._book.ended else None  # recent ends change with time
         with self._database.transaction() as connection:
             if name_unlinked and former is None:
-                chargers.pin_unlinked(connection, self._account, self._labels)
+                self._chargers(connection).pin_unlinked()
             book = read_book(
                 connection,
                 self._account,
@@ -266,20 +325,64 @@ class AccountLedger:
                 former=former,
             )
             if book.complete:
-                book = self._with_months(connection, book, now_seconds)
-        self._book, self._book_of = book, book_of
+                if self._finished is None:
+                    self._finished = finished_months(connection, self._account, now_seconds)
+                book = with_months(connection, self._account, book, self._finished, now_seconds)
+        self._book, self._read_for = book, read_for
         return book
 
-    def _with_months(self, connection: sqlite3.Connection, book: Book, now_seconds: float) -> Book:
-        recent = months.recent_months(now_seconds)
-        finished_of = (self._database.rollbacks, recent)
-        if self._finished is None or self._finished_of != finished_of:
-            self._finished = months.finished_sums(connection, self._account, recent)
-            self._finished_of = finished_of
-        sums = months.with_sessions_in_progress(connection, self._account, self._finished, recent)
-        return msgspec.structs.replace(
-            book, months=months.of_account(sums), charger_months=months.of_chargers(sums, recent[-1])
+    def _chargers(self, connection: sqlite3.Connection) -> Chargers:
+        return Chargers(connection, self._account, self._labels)
+
+    def _believe(self, connection: sqlite3.Connection, energy: Energy, now_seconds: float) -> None:
+        """Raise the marks to the totals of an API response, which is not noted yet, that are believed.
+
+        A total that has risen by more than the chargers can have drawn waits as a candidate, until so many API
+        responses in a row as ``_CONFIRMATIONS`` go on from it. A session's energy can come all at once at its end,
+        so the time counts from the last rise, for as long as a session lasts. The first total has none before it.
+        """
+        chargers = max(1, len(served_labels(connection, self._account)))
+
+        def most_rise(series: str, seconds: float) -> float:
+            """Return how much the chargers can raise a total: hundredths of a kWh or of credits, or sessions."""
+            hours = seconds / 3600
+            if series == "account_sessions":
+                return chargers * (_SESSIONS_AN_HOUR * hours + 1)
+            kwh = chargers * (self._max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
+            return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
+
+        former = connection.execute(
+            "SELECT succeeded_at FROM endpoints WHERE account = ? AND endpoint = 'energy'", (self._account,)
+        ).fetchone()
+        former_seconds = former[0] if former and former[0] else now_seconds
+        marks = read_marks(connection, self._account)
+        rows = connection.execute(
+            "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = ?",
+            (self._account,),
         )
+        known = {(series, key): rest for series, key, *rest in rows}
+        believed: dict[tuple[str, str], float] = {}
+        for key, value in _stated(energy).items():
+            if value is None:
+                continue
+            mark = marks.get(key, value)
+            risen_at, candidate, at, confirmations = known.get(key, (former_seconds, None, None, 0))
+            since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
+            since_s = max(0.0, since_rise_s, now_seconds - former_seconds)
+            goes_on = candidate is not None and (
+                0 <= value - candidate <= most_rise(key[0], max(0.0, now_seconds - at))
+            )
+            confirmations = confirmations + 1 if goes_on else 0
+            waiting: tuple[object, ...] = (value, now_seconds, confirmations)
+            if value <= mark + most_rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
+                believed[key] = value
+                risen_at = now_seconds if value > mark or key not in known else risen_at
+                waiting = (None, None, 0)
+            connection.execute(
+                "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._account, *key, risen_at, *waiting),
+            )
+        raise_marks(connection, self._account, believed)
 
     def _save_success(
         self,
@@ -324,7 +427,7 @@ class AccountLedger:
         )
 
 
-def energy_figures(energy: Energy) -> dict[tuple[str, str], int | None]:
+def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
     """Return the totals of ``/energy`` by the series and key of their marks."""
     return {
         ("account_kwh", "ere"): energy.kwh_hundredths,
@@ -340,16 +443,13 @@ def energy_figures(energy: Energy) -> dict[tuple[str, str], int | None]:
 
 def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked, by name."""
-    failed: dict[str, list[tuple[str, int]]] = {}
-    for endpoint, code, count in connection.execute(
-        "SELECT endpoint, code, count FROM requests WHERE account = ? ORDER BY endpoint, code", (account,)
-    ):
-        failed.setdefault(endpoint, []).append((code, count))
-    fields: dict[str, list[tuple[str, int]]] = {}
-    for endpoint, field, count in connection.execute(
-        "SELECT endpoint, field, count FROM malformed_fields WHERE account = ? ORDER BY field", (account,)
-    ):
-        fields.setdefault(endpoint, []).append((field, count))
+
+    def counts(query: str) -> dict[str, tuple[tuple[str, int], ...]]:
+        rows = connection.execute(query, (account,)).fetchall()
+        return {key: tuple((name, count) for at, name, count in rows if at == key) for key, _, _ in rows}
+
+    failed = counts("SELECT endpoint, code, count FROM requests WHERE account = ?")
+    fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = ? ORDER BY field")
     rows = connection.execute(
         "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
         "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = ?",
@@ -363,8 +463,8 @@ def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, En
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            malformed_fields=tuple(fields.get(endpoint, ())),
-            requests=tuple(sorted(([("200", succeeded)] if succeeded else []) + failed.get(endpoint, []))),
+            malformed_fields=fields.get(endpoint, ()),
+            requests=tuple(sorted((*([("200", succeeded)] if succeeded else ()), *failed.get(endpoint, ())))),
         )
         for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows
     }

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from operator import add, sub
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import astuple, replace
 
-from joulo_exporter.ledger.chargers import served_labels
+from joulo_exporter.clock import local_month, local_time
+from joulo_exporter.ledger.chargers import read_meters, served_labels
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.meters import read_meters
 from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
-from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from joulo_exporter.ledger.meters import Meter
-    from joulo_exporter.ledger.months import Month
+    from joulo_exporter.ledger.chargers import Meter
     from joulo_exporter.ledger.sessions import StoredSession
 
 NEWS_SHOWN_S = 3600.0
@@ -35,15 +34,8 @@ NEWS_SHOWN_S = 3600.0
 _MOST_NEWS = 200
 """Bounds the series of an account that has been away for a day."""
 
-_SESSIONS_AN_HOUR = 12.0
-"""More sessions than a charger has in an hour."""
-
-_CONFIRMATIONS = 2
-"""API responses that have to go on from a total before it is believed, if the chargers cannot explain it."""
-
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
-
 
 Marks = Mapping[tuple[str, str], float]
 """High-water marks: the highest value that each counter has shown, by series and key."""
@@ -60,6 +52,27 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
     """Of the finished ones."""
     eligible_kwh_hundredths: int = 0
     """Energy of sessions that count for ERE."""
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(*map(add, astuple(self), astuple(other)))
+
+    def __sub__(self, other: Totals) -> Totals:
+        return Totals(*map(sub, astuple(self), astuple(other)))
+
+
+class Month(msgspec.Struct, frozen=True, gc=False):
+    """Sums over the sessions that began in one month, those in progress included."""
+
+    month: str
+    """Such as ``2026-06``, in this machine's time zone."""
+    kwh_hundredths: int = 0
+    credits_hundredths: int = 0
+
+    def plus(self, kwh_hundredths: int, credits_hundredths: int) -> Month:
+        """Return the month with more energy and credits."""
+        return Month(
+            self.month, self.kwh_hundredths + kwh_hundredths, self.credits_hundredths + credits_hundredths
+        )
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -108,8 +121,8 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
 
 _FIGURES = Totals.__struct_fields__
-_CHARGER_SERIES = tuple(f"charger_{figure}" for figure in _FIGURES)
-_VEHICLE_SERIES = tuple(f"vehicle_{figure}" for figure in _FIGURES)
+CHARGER_SERIES = tuple(f"charger_{figure}" for figure in _FIGURES)
+VEHICLE_SERIES = tuple(f"vehicle_{figure}" for figure in _FIGURES)
 
 
 # Reading the book ---------------------------------------------------------------------------------
@@ -124,7 +137,7 @@ def read_book(
     persistent: bool,
     former: Book | None = None,
 ) -> Book:
-    """Return the account as it is to be served; the returned totals are held from now on.
+    """Return the account as it is to be served, but for its months; the totals are held from now on.
 
     Args:
         connection: within a transaction.
@@ -136,20 +149,22 @@ def read_book(
     """
     marks = read_marks(connection, account)
     book = former or _without_figures(connection, account, now_seconds, persistent=persistent)
-    by_charger_id: dict[str, Totals] = {}
-    by_vehicle_name: dict[str, Totals] = {}
+    chargers: dict[str, Totals] = {}
+    by_name: dict[str, Totals] = {}
     charger_excess: dict[str, Totals] = {}
     vehicle_excess: dict[str, Totals] = {}
     if book.complete:
         rows = totals_by_tag(connection, account)
-        by_charger_id, by_vehicle_name, risen = held_totals(rows, book.labels, vehicles, marks)
+        chargers, by_name, risen = held_totals(rows, book.labels, vehicles, marks)
         raise_marks(connection, account, risen)
-        charger_excess = excess(by_charger_id, by_charger(rows))
-        vehicle_excess = excess(by_vehicle_name, by_vehicle(rows, vehicles))
-    return msgspec.structs.replace(
+        charger_excess, vehicle_excess = (
+            excess(chargers, by_charger(rows)),
+            excess(by_name, by_vehicle(rows, vehicles)),
+        )
+    return replace(
         book,
-        chargers=by_charger_id,
-        vehicles=by_vehicle_name,
+        chargers=chargers,
+        vehicles=by_name,
         charger_excess=charger_excess,
         vehicle_excess=vehicle_excess,
         meters=read_meters(connection, account),
@@ -162,17 +177,14 @@ def _without_figures(
 ) -> Book:
     sessions, without_energy, back_to_seconds = count_sessions(connection, account)
     walk = load_walk(connection, account)
+    in_progress = sessions_in_progress(connection, account).values()
     return Book(
         labels=served_labels(connection, account),
         chargers={},
         vehicles={},
         last_sessions=_last_sessions(connection, account),
         ended=_recently_ended(connection, account, now_seconds),
-        id_tags={
-            session.id: session.id_tag
-            for session in sessions_in_progress(connection, account).values()
-            if session.id_tag is not None
-        },
+        id_tags={session.id: session.id_tag for session in in_progress if session.id_tag is not None},
         meters={},
         marks={},
         complete=walk.complete,
@@ -238,6 +250,55 @@ def _recently_ended(connection: sqlite3.Connection, account: int, now_seconds: f
     return tuple(sessions.values())
 
 
+# Months: what the sessions say now, never held as counters are ------------------------------------
+
+MonthSum = tuple[str, str, int, int]
+"""Charger id, month, energy and credits in hundredths."""
+
+
+def finished_months(connection: sqlite3.Connection, account: int, now_seconds: float) -> list[MonthSum]:
+    """Return the sums over the sessions that have ended, since the same month of last year."""
+    now = local_time(now_seconds)
+    first_seconds = datetime(now.year - 1, now.month, 1).astimezone().timestamp()
+    values: dict[str, object] = {"account": account, "first": first_seconds}
+    return [
+        *_month_sums(connection, "sessions_by_start", "ended_at IS NOT NULL AND started_at >= :first", values),
+        *_month_sums(connection, "sessions_by_start", "ended_at IS NOT NULL AND started_at IS NULL", values),
+    ]
+
+
+def with_months(
+    connection: sqlite3.Connection, account: int, book: Book, finished: list[MonthSum], now_seconds: float
+) -> Book:
+    """Return the book with the sums over the sessions that have ended, and over those in progress."""
+    in_progress = _month_sums(connection, "sessions_open", "ended_at IS NULL", {"account": account})
+    this_month = local_month(now_seconds)
+    first_month = f"{int(this_month[:4]) - 1:04}{this_month[4:]}"
+    months: dict[str, Month] = {}
+    charger_months: dict[str, Month] = {}
+    for charger_id, month, kwh, ere_credits in (*finished, *in_progress):
+        if first_month <= month <= this_month:
+            months[month] = months.get(month, Month(month)).plus(kwh, ere_credits)
+        if month == this_month:
+            charger_months[charger_id] = charger_months.get(charger_id, Month(month)).plus(kwh, ere_credits)
+    return replace(book, months=tuple(months[month] for month in sorted(months)), charger_months=charger_months)
+
+
+def _month_sums(
+    connection: sqlite3.Connection, index: str, condition: str, values: Mapping[str, object]
+) -> list[MonthSum]:
+    # The index is named: the primary key would lead through every session that there ever was.
+    return connection.execute(
+        f"""SELECT charger_id,
+              strftime('%Y-%m', CAST(COALESCE(started_at, live_at, ended_at, 0) AS INTEGER),
+                'unixepoch', 'localtime'),
+              COALESCE(SUM(kwh_hundredths), 0), COALESCE(SUM(credits_hundredths), 0)
+            FROM sessions INDEXED BY {index}
+            WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
+        values,
+    ).fetchall()
+
+
 # High-water marks ---------------------------------------------------------------------------------
 
 
@@ -256,7 +317,7 @@ def held_totals(
 
     def held(series: tuple[str, ...], key: str, truth: Totals) -> Totals:
         figures = []
-        for name, value in zip(series, msgspec.structs.astuple(truth), strict=True):
+        for name, value in zip(series, astuple(truth), strict=True):
             mark = marks.get((name, key))
             if mark is None or value > mark:
                 risen[name, key] = value
@@ -264,25 +325,17 @@ def held_totals(
         return Totals(*figures)
 
     sums = by_charger(rows)
-    return (
-        {
-            charger_id: held(_CHARGER_SERIES, charger_id, sums.get(charger_id, Totals()))
-            for charger_id in charger_ids
-        },
-        {
-            vehicle: held(_VEHICLE_SERIES, vehicle_definition(vehicle, vehicles), truth)
-            for vehicle, truth in by_vehicle(rows, vehicles).items()
-        },
-        risen,
-    )
+    chargers = {key: held(CHARGER_SERIES, key, sums.get(key, Totals())) for key in charger_ids}
+    by_name = {
+        name: held(VEHICLE_SERIES, vehicle_definition(name, vehicles), truth)
+        for name, truth in by_vehicle(rows, vehicles).items()
+    }
+    return chargers, by_name, risen
 
 
 def excess(held: Mapping[str, Totals], truth: Mapping[str, Totals]) -> dict[str, Totals]:
     """Return by how much each total is held above the truth; zeros where it is not."""
-    return {
-        key: Totals(*map(sub, msgspec.structs.astuple(totals), msgspec.structs.astuple(truth.get(key, Totals()))))
-        for key, totals in held.items()
-    }
+    return {key: totals - truth.get(key, Totals()) for key, totals in held.items()}
 
 
 def excess_texts(
@@ -298,68 +351,12 @@ def excess_texts(
     )
 
 
-class Fall(msgspec.Struct, frozen=True):
-    """A counter that falls to the truth."""
-
-    series: str
-    """As in the marks."""
-    name: str
-    """Label of the charger, name of the vehicle, or scope."""
-    held: float
-    truth: float
-
-
-def settle(
-    connection: sqlite3.Connection,
-    account: int,
-    vehicles: Mapping[str, str],
-    stated: Mapping[tuple[str, str], int | None],
-    charger: str | None,
-) -> list[Fall]:
-    """Lower the marks to the truth, and return those that have fallen.
-
-    Args:
-        connection: within a transaction.
-        account: the account's number.
-        vehicles: the configuration's vehicles, by tag.
-        stated: the last totals of ``/energy``, by series and key of their marks.
-        charger: label of the only charger whose counters fall; ``None`` for all counters of the account.
-    """
-    rows = totals_by_tag(connection, account)
-    sums, meters = by_charger(rows), read_meters(connection, account)
-    truths: list[tuple[str, str, str, float | None]] = []  # series, key, name, value
-    for charger_id, label in served_labels(connection, account).items():
-        if charger in {None, label}:
-            figures = msgspec.structs.astuple(sums.get(charger_id, Totals()))
-            truths += ((s, charger_id, label, value) for s, value in zip(_CHARGER_SERIES, figures, strict=True))
-            meter = meters.get(charger_id)
-            truths.append(("meter_wh", charger_id, label, meter.wh if meter else None))
-    if charger is None:
-        for name, totals in by_vehicle(rows, vehicles).items():
-            definition, figures = vehicle_definition(name, vehicles), msgspec.structs.astuple(totals)
-            truths += ((s, definition, name, value) for s, value in zip(_VEHICLE_SERIES, figures, strict=True))
-        truths += ((series, scope, scope, value) for (series, scope), value in stated.items())
-    marks = read_marks(connection, account)
-    falls = []
-    for series, key, name, truth in truths:
-        mark = marks.get((series, key))
-        if truth is not None and mark is not None and mark > truth:
-            falls.append(Fall(series, name, mark, truth))
-            connection.execute(
-                "UPDATE marks SET value = ? WHERE account = ? AND series = ? AND key = ?",
-                (truth, account, series, key),
-            )
-    return falls
-
-
-def raise_marks(
-    connection: sqlite3.Connection, account: int, values: Mapping[tuple[str, str], float | None]
-) -> None:
-    """Raise each mark to its value, if there is one, unless it is as high or higher."""
+def raise_marks(connection: sqlite3.Connection, account: int, values: Marks) -> None:
+    """Raise each mark to its value, unless it is as high or higher."""
     connection.executemany(
         "INSERT INTO marks VALUES (?, ?, ?, ?) ON CONFLICT (account, series, key) DO UPDATE SET "
         "value = excluded.value WHERE excluded.value > value",
-        [(account, *key, value) for key, value in values.items() if value is not None],
+        [(account, *key, value) for key, value in values.items()],
     )
 
 
@@ -374,75 +371,6 @@ def read_marks(connection: sqlite3.Connection, account: int) -> Marks:
     """Return the marks of an account."""
     rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
     return {(series, key): value for series, key, value in rows}
-
-
-# Totals that the API states -----------------------------------------------------------------------
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds of a rise that the chargers of an account can have brought about."""
-
-    max_power_kw: float
-    chargers: int
-
-    def rise(self, series: str, seconds: float) -> float:
-        """Return how much a total can rise in a time: hundredths of a kWh or of credits, or sessions."""
-        chargers, hours = max(1, self.chargers), seconds / 3600
-        if series == "account_sessions":
-            return chargers * (_SESSIONS_AN_HOUR * hours + 1)
-        kwh = chargers * (self.max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
-        return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
-
-
-def believe(
-    connection: sqlite3.Connection,
-    account: int,
-    stated: Mapping[tuple[str, str], int | None],
-    limits: Limits,
-    now_seconds: float,
-    former_seconds: float,
-) -> dict[tuple[str, str], int]:
-    """Return the totals of an API response that are believed.
-
-    A total that has risen by more than the chargers can have drawn waits as a candidate, until so many API
-    responses in a row as ``_CONFIRMATIONS`` go on from it. A session's energy can come all at once at its end, so
-    the time counts from the last rise, for as long as a session lasts. The first total has none before it.
-
-    Args:
-        connection: within a transaction.
-        account: the account's number.
-        stated: the totals, by series and key of their marks.
-        limits: of a rise.
-        now_seconds: time of the API response.
-        former_seconds: time of the one before it, or of this one.
-    """
-    marks = read_marks(connection, account)
-    rows = connection.execute(
-        "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = ?", (account,)
-    )
-    known = {(series, key): rest for series, key, *rest in rows}
-    believed: dict[tuple[str, str], int] = {}
-    for key, value in stated.items():
-        if value is None:
-            continue
-        mark = marks.get(key, value)
-        risen_at, candidate, at, confirmations = known.get(key, (former_seconds, None, None, 0))
-        since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
-        since_s = max(0.0, since_rise_s, now_seconds - former_seconds)
-        goes_on = candidate is not None and 0 <= value - candidate <= limits.rise(
-            key[0], max(0.0, now_seconds - at)
-        )
-        confirmations = confirmations + 1 if goes_on else 0
-        if value <= mark + limits.rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
-            believed[key] = value
-            risen_at = now_seconds if value > mark or key not in known else risen_at
-            waiting: tuple[object, ...] = (None, None, 0)
-        else:
-            waiting = (value, now_seconds, confirmations)
-        connection.execute(
-            "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)", (account, *key, risen_at, *waiting)
-        )
-    return believed
 
 
 # Sums ---------------------------------------------------------------------------------------------
@@ -490,6 +418,5 @@ def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
 def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
     sums: dict[str, Totals] = {}
     for key, totals in pairs:
-        so_far = sums.get(key, Totals())
-        sums[key] = Totals(*map(add, msgspec.structs.astuple(so_far), msgspec.structs.astuple(totals)))
+        sums[key] = sums[key] + totals if key in sums else totals
     return sums

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from support.ledger_rig import RESYNC_S, LedgerRig
 from support.ledger_world import VEHICLES, Truth, World
 
+from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
-from joulo_exporter.ledger.book import by_charger, by_vehicle, read_book, totals_by_tag
-from joulo_exporter.ledger.months import Month, recent_months
+from joulo_exporter.ledger.book import Month, by_charger, by_vehicle, read_book, totals_by_tag
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.models.tariffs import Tariffs
@@ -206,14 +206,15 @@ class Exporter(World):
 
     def check_months_are_those_of_the_report(self, book) -> None:
         """Sums that are kept while no ended session changes equal those of ``sessions --by=month``."""
-        recent = recent_months(self.rig.now_seconds)
+        now = local_month(self.rig.now_seconds)
+        first = f"{int(now[:4]) - 1}{now[4:]}"
         with self.rig.database.transaction() as connection:
             rows = list(session_rows(LedgerReader(connection), Tags({}, "show"), Tariffs(), Selection()))
-        totals = [total for total in totals_by(rows, "month") if total.name in recent]
+        totals = [total for total in totals_by(rows, "month") if first <= total.name <= now]
         assert book.months == tuple(month_of(total.name, total) for total in totals)
-        of_now = [row for row in rows if GROUPS["month"](row) == recent[-1]]
+        of_now = [row for row in rows if GROUPS["month"](row) == now]
         assert {book.labels.get(key, key): month for key, month in book.charger_months.items()} == {
-            total.name.removeprefix("home/"): month_of(recent[-1], total) for total in totals_by(of_now, "charger")
+            total.name.removeprefix("home/"): month_of(now, total) for total in totals_by(of_now, "charger")
         }
 
     def check_nothing_is_missing(self) -> None:
