@@ -84,8 +84,8 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
         return 0 if self.credits_hundredths is None and never else self.credits_hundredths
 
 
-_NAMES = tuple(name.removesuffix("_seconds") for name in StoredSession.__struct_fields__)
-COLUMNS = ", ".join(_NAMES)
+COLUMN_NAMES = tuple(name.removesuffix("_seconds") for name in StoredSession.__struct_fields__)
+COLUMNS = ", ".join(COLUMN_NAMES)
 
 FIGURES = (
     "kwh_hundredths",
@@ -257,12 +257,12 @@ def save_session(
     if old is None:
         connection.execute(
             f"INSERT INTO sessions (account, {COLUMNS}) "  # noqa: S608 -- no value in it
-            f"VALUES ({', '.join('?' * (1 + len(_NAMES)))})",
+            f"VALUES ({', '.join('?' * (1 + len(COLUMN_NAMES)))})",
             (account, *astuple(new)),
         )
     else:
         # Only the columns that differ: what an index holds is costly to write again.
-        pairs = zip(_NAMES, astuple(old), astuple(new), strict=True)
+        pairs = zip(COLUMN_NAMES, astuple(old), astuple(new), strict=True)
         changed = {name: value for name, former, value in pairs if value != former}
         connection.execute(
             f"UPDATE sessions SET {', '.join(f'{name} = ?' for name in changed)} "  # noqa: S608 -- names of ours

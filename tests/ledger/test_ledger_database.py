@@ -14,8 +14,17 @@ import pytest
 from support.ledger_rig import LedgerRig, finished, full_disk, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, Totals, database, migrations, open_ledger
-from joulo_exporter.ledger.database import put_aside
+from joulo_exporter.ledger import (
+    FILE_NAME,
+    AccountLedger,
+    Database,
+    Totals,
+    database,
+    migrations,
+    open_ledger,
+    storage,
+)
+from joulo_exporter.ledger.storage import put_aside
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.schedule import Pause
 
@@ -369,14 +378,14 @@ def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(folder, caplog):
     ],
 )
 def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, caplog, mounted, warned):
-    storage = folder / "the ledger" / "joulo"
+    ledger = folder / "the ledger" / "joulo"
     table = folder / "mounts"
     if mounted is not None:
-        places = [str(path).replace(" ", "\\040") for path in (storage, storage.parent)]
+        places = [str(path).replace(" ", "\\040") for path in (ledger, ledger.parent)]
         lines = filter(None, mounted.format(*places).split("\n"))
         table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines), encoding="utf-8")
-    monkeypatch.setattr(database, "MOUNTS", table)
-    opened = open_ledger(storage, 0.0)
+    monkeypatch.setattr(storage, "MOUNTS", table)
+    opened = open_ledger(ledger, 0.0)
     assert opened.persistent
     opened.close()
     assert [record.fields["type"] for record in caplog.records] == ([warned] if warned else [])
