@@ -115,10 +115,6 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     charger_months: Mapping[str, Month] = {}
     """This month, by charger id, of the chargers with sessions in it."""
 
-    def excess_texts(self) -> tuple[str, ...]:
-        """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
-        return excess_texts(self.labels, self.charger_excess, self.vehicle_excess)
-
 
 _FIGURES = Totals.__struct_fields__
 CHARGER_SERIES = tuple(f"charger_{figure}" for figure in _FIGURES)
@@ -139,13 +135,7 @@ def read_book(
 ) -> Book:
     """Return the account as it is to be served, but for its months; the totals are held from now on.
 
-    Args:
-        connection: within a transaction.
-        account: the account's number.
-        vehicles: the configuration's vehicles, by tag.
-        now_seconds: wall-clock time.
-        persistent: whether the ledger outlives the process.
-        former: a book of the same chargers and sessions, of which only energy and readings may have changed.
+    ``former`` is a book of the same chargers and sessions, of which only energy and readings may have changed.
     """
     marks = read_marks(connection, account)
     book = former or _without_figures(connection, account, now_seconds, persistent=persistent)
@@ -307,11 +297,7 @@ def held_totals(
 ) -> tuple[dict[str, Totals], dict[str, Totals], Marks]:
     """Return the totals by charger id and by vehicle, each figure held at its mark, and the marks that have risen.
 
-    Args:
-        rows: the present sums, as ``totals_by_tag`` returns them.
-        charger_ids: the chargers to serve.
-        vehicles: the configuration's vehicles, by tag.
-        marks: of the account.
+    ``rows`` are the present sums, as ``totals_by_tag`` returns them.
     """
     risen: dict[tuple[str, str], float] = {}
 
@@ -336,19 +322,6 @@ def held_totals(
 def excess(held: Mapping[str, Totals], truth: Mapping[str, Totals]) -> dict[str, Totals]:
     """Return by how much each total is held above the truth; zeros where it is not."""
     return {key: totals - truth.get(key, Totals()) for key, totals in held.items()}
-
-
-def excess_texts(
-    labels: Mapping[str, str], chargers: Mapping[str, Totals], vehicles: Mapping[str, Totals]
-) -> tuple[str, ...]:
-    """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
-    named = [(labels.get(charger_id, charger_id), totals) for charger_id, totals in chargers.items()]
-    return tuple(
-        f"{name}: {value / 100:.2f} {unit}"
-        for name, totals in (*named, *vehicles.items())
-        for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "ERE credits"))
-        if value
-    )
 
 
 def raise_marks(connection: sqlite3.Connection, account: int, values: Marks) -> None:

@@ -21,7 +21,6 @@ from joulo_exporter.ledger.book import (
     by_vehicle,
     count_sessions,
     excess,
-    excess_texts,
     held_totals,
     read_marks,
     totals_by_tag,
@@ -203,15 +202,17 @@ class LedgerReader:
         return held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))[:2]
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
-        """Return each counter of an account that is held above the truth, as people read it."""
+        """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
         if not self.completeness(account).complete:
             return ()
-        rows = totals_by_tag(self._connection, self._number(account))
-        by_charger_id, by_vehicle_name = self.held_totals(account, vehicles)
-        return excess_texts(
-            self.labels(account),
-            excess(by_charger_id, by_charger(rows)),
-            excess(by_vehicle_name, by_vehicle(rows, vehicles)),
+        rows, labels = totals_by_tag(self._connection, self._number(account)), self.labels(account)
+        chargers, by_name = self.held_totals(account, vehicles)
+        named = [(labels.get(key, key), totals) for key, totals in excess(chargers, by_charger(rows)).items()]
+        return tuple(
+            f"{name}: {value / 100:.2f} {unit}"
+            for name, totals in (*named, *excess(by_name, by_vehicle(rows, vehicles)).items())
+            for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "ERE credits"))
+            if value
         )
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.ledger_rig import LedgerRig, finished, full_disk, live, page_of
+from support.ledger_rig import earlier_ledger, finished, full_disk, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import (
@@ -25,8 +25,6 @@ from joulo_exporter.ledger import (
     storage,
 )
 from joulo_exporter.ledger.storage import put_aside
-from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.schedule import Pause
 
 NOBODY = 65534
 
@@ -185,53 +183,38 @@ def test_migrations_are_applied_once_each(tmp_path, monkeypatch):
         held.close()
 
 
-def test_what_earlier_versions_kept_of_endpoints_stays(tmp_path, monkeypatch):
-    with monkeypatch.context() as earlier:
-        for module in (migrations, database):
-            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:3])
-        held = Database(tmp_path)
-        with held.transaction() as connection:
-            connection.execute("INSERT INTO accounts VALUES (1, 'home')")
-            for endpoint in ("chargers", "energy"):
-                connection.execute("INSERT INTO endpoints (account, endpoint) VALUES (1, ?)", (endpoint,))
-            connection.execute("INSERT INTO answers VALUES (1, 'chargers', ?)", (b"[]",))
-            counts = (("chargers", "200", 41), ("chargers", "timeout", 2), ("energy", "503", 3))
-            connection.executemany("INSERT INTO requests VALUES (1, ?, ?, ?)", counts)
-        held.close()
-    held = Database(tmp_path)
-    ledger = AccountLedger(held, "home", configured_labels={}, vehicles={})
-    records, _ = ledger.load()
+def test_what_earlier_versions_kept_of_endpoints_stays(make_rig, tmp_path):
+    with earlier_ledger(tmp_path, 3) as ledger:
+        ledger.execute("INSERT INTO endpoints (account, endpoint) VALUES (1, 'chargers'), (1, 'energy')")
+        ledger.execute("INSERT INTO answers VALUES (1, 'chargers', ?)", (b"[]",))
+        counts = (("chargers", "200", 41), ("chargers", "timeout", 2), ("energy", "503", 3))
+        ledger.executemany("INSERT INTO requests VALUES (1, ?, ?, ?)", counts)
+    rig = make_rig()
+    records, _ = rig.ledger.load()
     assert (records["chargers"].body, records["energy"].body) == (b"[]", None)
     assert records["chargers"].requests == (("200", 41), ("timeout", 2))
     assert records["energy"].requests == (("503", 3),)
-    ledger.record_chargers(ApiResponse((), ()), Pause(60.0, 60.0))
-    assert ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
-    held.close()
+    rig.chargers()
+    assert rig.ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
 
 
-def test_sessions_and_labels_of_earlier_versions_stay(tmp_path, monkeypatch):
-    with monkeypatch.context() as earlier:
-        for module in (migrations, database):
-            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:6])
-        held = Database(tmp_path)
-        with held.transaction() as connection:
-            for statement in (
-                "INSERT INTO accounts VALUES (1, 'home')",
-                "INSERT INTO chargers VALUES (1, 'c1', 'oprit')",
-                "INSERT INTO sessions VALUES (1, 's', 'c1', NULL, 940, 999, 0, 100, NULL, NULL, 999, NULL, 0, 0)",
-                "INSERT INTO totals VALUES (1, 'c1', '', 100, 0, 1, 59000, 1)",
-            ):
-                connection.execute(statement)
-        held.close()
-    with contextlib.closing(LedgerRig(tmp_path, vehicles={"04A1": "tesla"})) as rig:
-        for tag, vehicle in ((None, "unknown"), ("04A1", "tesla")):
-            rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)], size=100)
-            book = rig.book()
-            assert book.labels == {"c1": "oprit"}
-            assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
+def test_sessions_and_labels_of_earlier_versions_stay(make_rig, tmp_path):
+    with earlier_ledger(tmp_path, 6) as ledger:
+        for statement in (
+            "INSERT INTO chargers VALUES (1, 'c1', 'oprit')",
+            "INSERT INTO sessions VALUES (1, 's', 'c1', NULL, 940, 999, 0, 100, NULL, NULL, 999, NULL, 0, 0)",
+            "INSERT INTO totals VALUES (1, 'c1', '', 100, 0, 1, 59000, 1)",
+        ):
+            ledger.execute(statement)
+    rig = make_rig(vehicles={"04A1": "tesla"})
+    for tag, vehicle in ((None, "unknown"), ("04A1", "tesla")):
+        rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)], size=100)
+        book = rig.book()
+        assert book.labels == {"c1": "oprit"}
+        assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
 
 
-def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(tmp_path, monkeypatch):
+def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(make_rig, tmp_path):
     sessions = [  # id, charger, start, end, final, tag, withdrawn
         ("a", "c1", 1000.0, 1060.0, 1, "04:a1", 0), ("b", "c1", 2000.0, 2030.5, 0, "04 A1", 0),
         ("c", "c1", 3000.0, 3010.0, 0, None, 0), ("d", "c1", 4000.0, None, 0, "04a1", 0),
@@ -239,26 +222,18 @@ def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(t
         ("g", "c2", 7000.0, 7007.0, 0, "04-a1", 0),
     ]  # fmt: skip
     totals = [("c1", "04A1", 90_500), ("c1", "", 10_000), ("c2", "04A1", 7_000)]
-    with monkeypatch.context() as earlier:
-        for module in (migrations, database):
-            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:6])
-        held = Database(tmp_path)
-        with held.transaction() as connection:
-            connection.execute("INSERT INTO accounts VALUES (1, 'home')")
-            connection.executemany(
-                """INSERT INTO sessions (account, id, charger_id, started_at, ended_at, end_is_final, id_tag,
-                     withdrawn, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 1)""",
-                sessions,
-            )
-            connection.executemany("INSERT INTO totals VALUES (1, ?, ?, 0, 0, 0, ?, 1)", totals)
-            connection.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
-        held.close()
-    held = Database(tmp_path)
-    book = AccountLedger(held, "home", configured_labels={}, vehicles={}).book(name_unlinked=True, now_seconds=9e3)
-    assert book.meters["c1"].mean_power_watts() == 1000
-    with held.transaction() as connection:
+    with earlier_ledger(tmp_path, 6) as ledger:
+        ledger.executemany(
+            """INSERT INTO sessions (account, id, charger_id, started_at, ended_at, end_is_final, id_tag,
+                 withdrawn, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 1)""",
+            sessions,
+        )
+        ledger.executemany("INSERT INTO totals VALUES (1, ?, ?, 0, 0, 0, ?, 1)", totals)
+        ledger.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
+    rig = make_rig()
+    assert rig.book().meters["c1"].mean_power_watts() == 1000
+    with rig.database.transaction() as connection:
         rows = connection.execute("SELECT charger_id, tag, duration_ms FROM totals").fetchall()
-    held.close()
     assert sorted(rows) == [("c1", "", 0), ("c1", "04A1", 60_000), ("c2", "04A1", 0)]
 
 
