@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,6 @@ from joulo_exporter.ledger.book import (
     Totals,
     by_charger,
     by_vehicle,
-    drop_marks,
     finished_months,
     raise_marks,
     read_book,
@@ -25,14 +25,14 @@ from joulo_exporter.ledger.book import (
     with_months,
 )
 from joulo_exporter.ledger.chargers import Chargers, read_meters, record_meters, served_labels
+from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
 from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from joulo_exporter.errors import ApiError
     from joulo_exporter.ledger.book import Book, MonthSum
@@ -46,6 +46,9 @@ PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
 
 _LONGEST_ERROR = 300
+
+_REPLACE_PAUSE = """ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
+    pause_s = excluded.pause_s, failures = excluded.failures"""
 
 _SESSIONS_AN_HOUR = 12.0
 """More sessions than a charger has in an hour."""
@@ -158,14 +161,14 @@ class AccountLedger:
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
-            chargers = self._chargers(connection)
+            chargers = self._chargers(AccountTables(connection, self._account))
             chargers.apply_configured_labels()
             chargers.take_over()
 
     def load(self) -> tuple[dict[str, EndpointRecord], Walk]:
         """Return the record of each endpoint that was ever asked, and how far the history has been read."""
-        with self._database.transaction() as connection:
-            return load_endpoints(connection, self._account), history.load_walk(connection, self._account)
+        with self._tables() as tables:
+            return load_endpoints(tables), history.load_walk(tables)
 
     def begin_request(self, endpoint: str, pause: Pause, page: PageRequest | None = None) -> None:
         """Note a request before it goes out: a crash right after must not repeat it.
@@ -175,36 +178,40 @@ class AccountLedger:
             pause: holds if the outcome is never noted.
             page: the page that is asked for, if it is one of ``/sessions``.
         """
-        with self._database.transaction() as connection:
-            _save_request(connection, self._account, endpoint, pause)
+        with self._tables() as tables:
+            _save_request(tables, endpoint, pause)
             if page is not None:
-                history.save_walk(connection, self._account, page.walk)
+                history.save_walk(tables, page.walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
         """Note a request that failed, and why, and count it by its code; the last good API response stays."""
-        with self._database.transaction() as connection:
-            _save_request(connection, self._account, endpoint, pause)
-            connection.execute(
-                """INSERT INTO requests VALUES (?, ?, ?, 1)
+        with self._tables() as tables:
+            _save_request(tables, endpoint, pause)
+            tables.execute(
+                """INSERT INTO requests VALUES (:account, :endpoint, :code, 1)
                    ON CONFLICT (account, endpoint, code) DO UPDATE SET count = count + 1""",
-                (self._account, endpoint, error.code),
+                endpoint=endpoint,
+                code=error.code,
             )
-            connection.execute(
-                "UPDATE endpoints SET up = 0, error = ? WHERE account = ? AND endpoint = ?",
-                (str(error)[:_LONGEST_ERROR], self._account, endpoint),
+            tables.execute(
+                "UPDATE endpoints SET up = 0, error = :error WHERE account = :account AND endpoint = :endpoint",
+                endpoint=endpoint,
+                error=str(error)[:_LONGEST_ERROR],
             )
 
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
         now_seconds = pause.requested_at_seconds
-        with self._database.transaction() as connection:
-            self._save_success(connection, "chargers", pause, response, response.content)
-            session_ended, changed = self._chargers(connection).record(response, now_seconds)
-            believed, replaced = record_meters(
-                connection, self._account, response.content, now_seconds, self._max_power_kw
-            )
-            drop_marks(connection, self._account, [("meter_wh", charger_id) for charger_id in replaced])
-            raise_marks(connection, self._account, {("meter_wh", key): wh for key, wh in believed.items()})
+        with self._tables() as tables:
+            self._save_success(tables, "chargers", pause, response, response.content)
+            session_ended, changed = self._chargers(tables).record(response, now_seconds)
+            believed, replaced = record_meters(tables, response.content, now_seconds, self._max_power_kw)
+            for charger_id in replaced:  # the counter of another meter may begin again lower
+                tables.execute(
+                    "DELETE FROM marks WHERE account = :account AND series = 'meter_wh' AND key = :id",
+                    id=charger_id,
+                )
+            raise_marks(tables, {("meter_wh", key): wh for key, wh in believed.items()})
         if changed:
             self._book = self._finished = None
         return Outcome(session_ended=session_ended)
@@ -213,32 +220,32 @@ class AccountLedger:
         """Store a page of ``/sessions``."""
         now_seconds = pause.requested_at_seconds
         self._book = None
-        with self._database.transaction() as connection:
-            self._save_success(connection, "sessions", pause, response, response.content.estimate)
-            rows_written = connection.total_changes
-            walk, missing = history.record_page(connection, self._account, response, request, now_seconds)
-            chargers = self._chargers(connection)
+        with self._tables() as tables:
+            self._save_success(tables, "sessions", pause, response, response.content.estimate)
+            rows_written = tables.rows_written
+            walk, missing = history.record_page(tables, response, request, now_seconds)
+            chargers = self._chargers(tables)
             if request.offset == 0:
                 chargers.withdraw_moved(response.content)
             chargers.take_over()
-            if connection.total_changes != rows_written:  # most pages bring nothing new
+            if tables.rows_written != rows_written:  # most pages bring nothing new
                 self._finished = None
             if walk.offset is None and chargers.take_due_walk():
                 walk = history.new_walk(walk, now_seconds, full=True)
-            history.save_walk(connection, self._account, walk)
+            history.save_walk(tables, walk)
         return Outcome(walk=walk, missing=missing)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and hold its totals as far as they are believed."""
-        with self._database.transaction() as connection:
-            self._believe(connection, response.content, pause.requested_at_seconds)
-            self._save_success(connection, "energy", pause, response, response.content)
+        with self._tables() as tables:
+            self._believe(tables, response.content, pause.requested_at_seconds)
+            self._save_success(tables, "energy", pause, response, response.content)
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
         """Store an API response that is shown as it is, and adds to no total."""
-        with self._database.transaction() as connection:
-            self._save_success(connection, endpoint, pause, response, response.content)
+        with self._tables() as tables:
+            self._save_success(tables, endpoint, pause, response, response.content)
         return Outcome()
 
     def settle(self, charger: str | None) -> list[Fall]:
@@ -250,26 +257,29 @@ class AccountLedger:
         """
         self._book = None
         falls = []
-        with self._database.transaction() as connection:
-            marks = read_marks(connection, self._account)
-            for (series, key), (name, truth) in self._truths(connection, charger).items():
+        with self._tables() as tables:
+            marks = read_marks(tables)
+            for (series, key), (name, truth) in self._truths(tables, charger).items():
                 mark = marks.get((series, key))
                 if truth is not None and mark is not None and mark > truth:
                     falls.append(Fall(series, name, mark, truth))
-                    connection.execute(
-                        "UPDATE marks SET value = ? WHERE account = ? AND series = ? AND key = ?",
-                        (truth, self._account, series, key),
+                    tables.execute(
+                        "UPDATE marks SET value = :truth "
+                        "WHERE account = :account AND series = :series AND key = :key",
+                        series=series,
+                        key=key,
+                        truth=truth,
                     )
         return falls
 
     def _truths(
-        self, connection: sqlite3.Connection, charger: str | None
+        self, tables: AccountTables, charger: str | None
     ) -> dict[tuple[str, str], tuple[str, float | None]]:
         """Return name and value of each counter by the series and key of its mark, as it is without marks."""
-        rows = totals_by_tag(connection, self._account)
-        sums, meters = by_charger(rows), read_meters(connection, self._account)
+        rows = totals_by_tag(tables)
+        sums, meters = by_charger(rows), read_meters(tables)
         truths: dict[tuple[str, str], tuple[str, float | None]] = {}
-        for charger_id, label in served_labels(connection, self._account).items():
+        for charger_id, label in served_labels(tables).items():
             if charger in {None, label}:
                 figures = astuple(sums.get(charger_id, Totals()))
                 for series, value in zip(CHARGER_SERIES, figures, strict=True):
@@ -281,23 +291,22 @@ class AccountLedger:
         for vehicle, totals in by_vehicle(rows, self._vehicles).items():
             for series, value in zip(VEHICLE_SERIES, astuple(totals), strict=True):
                 truths[series, vehicle_definition(vehicle, self._vehicles)] = (vehicle, value)
-        known = load_endpoints(connection, self._account).get("energy")
+        known = load_endpoints(tables).get("energy")
         energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
         return truths | {(series, scope): (scope, value) for (series, scope), value in _stated(energy).items()}
 
     def move_moments(self, jump: ClockJump) -> Walk:
         """Move all that was noted by the wall clock since the start along with the jump; return the walk."""
         self._book = self._finished = None
-        span = {"account": self._account, **asdict(jump)}
-        with self._database.transaction() as connection:
+        with self._tables() as tables:
             for table, column, condition in _NOTED_MOMENTS:
-                connection.execute(
+                tables.execute(
                     f"UPDATE {table} SET {column} = {column} + :jump_s "  # noqa: S608 -- names of ours
                     f"WHERE account = :account AND {column} BETWEEN :since_seconds AND :until_seconds{condition}",
-                    span,
+                    **asdict(jump),
                 )
-            walk = history.load_walk(connection, self._account).moved(jump.moved)
-            history.save_walk(connection, self._account, walk)
+            walk = history.load_walk(tables).moved(jump.moved)
+            history.save_walk(tables, walk)
         return walk
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
@@ -313,12 +322,11 @@ class AccountLedger:
         if self._read_for != read_for:
             self._book = self._finished = None
         former = self._book if self._book and not self._book.ended else None  # recent ends change with time
-        with self._database.transaction() as connection:
+        with self._tables() as tables:
             if name_unlinked and former is None:
-                self._chargers(connection).pin_unlinked()
+                self._chargers(tables).pin_unlinked()
             book = read_book(
-                connection,
-                self._account,
+                tables,
                 self._vehicles,
                 now_seconds,
                 persistent=self._database.persistent,
@@ -326,22 +334,27 @@ class AccountLedger:
             )
             if book.complete:
                 if self._finished is None:
-                    self._finished = finished_months(connection, self._account, now_seconds)
-                book = with_months(connection, self._account, book, self._finished, now_seconds)
+                    self._finished = finished_months(tables, now_seconds)
+                book = with_months(tables, book, self._finished, now_seconds)
         self._book, self._read_for = book, read_for
         return book
 
-    def _chargers(self, connection: sqlite3.Connection) -> Chargers:
-        return Chargers(connection, self._account, self._labels)
+    @contextlib.contextmanager
+    def _tables(self) -> Iterator[AccountTables]:
+        with self._database.transaction() as connection:
+            yield AccountTables(connection, self._account)
 
-    def _believe(self, connection: sqlite3.Connection, energy: Energy, now_seconds: float) -> None:
+    def _chargers(self, tables: AccountTables) -> Chargers:
+        return Chargers(tables, self._labels)
+
+    def _believe(self, tables: AccountTables, energy: Energy, now_seconds: float) -> None:
         """Raise the marks to the totals of an API response, which is not noted yet, that are believed.
 
         A total that has risen by more than the chargers can have drawn waits as a candidate, until so many API
         responses in a row as ``_CONFIRMATIONS`` go on from it. A session's energy can come all at once at its end,
         so the time counts from the last rise, for as long as a session lasts. The first total has none before it.
         """
-        chargers = max(1, len(served_labels(connection, self._account)))
+        chargers = max(1, len(served_labels(tables)))
 
         def most_rise(series: str, seconds: float) -> float:
             """Return how much the chargers can raise a total: hundredths of a kWh or of credits, or sessions."""
@@ -351,14 +364,13 @@ class AccountLedger:
             kwh = chargers * (self._max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
             return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
 
-        former = connection.execute(
-            "SELECT succeeded_at FROM endpoints WHERE account = ? AND endpoint = 'energy'", (self._account,)
+        former = tables.execute(
+            "SELECT succeeded_at FROM endpoints WHERE account = :account AND endpoint = 'energy'"
         ).fetchone()
         former_seconds = former[0] if former and former[0] else now_seconds
-        marks = read_marks(connection, self._account)
-        rows = connection.execute(
-            "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = ?",
-            (self._account,),
+        marks = read_marks(tables)
+        rows = tables.execute(
+            "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = :account"
         )
         known = {(series, key): rest for series, key, *rest in rows}
         believed: dict[tuple[str, str], float] = {}
@@ -373,57 +385,53 @@ class AccountLedger:
                 0 <= value - candidate <= most_rise(key[0], max(0.0, now_seconds - at))
             )
             confirmations = confirmations + 1 if goes_on else 0
-            waiting: tuple[object, ...] = (value, now_seconds, confirmations)
+            waiting: dict[str, float | None] = {"value": value, "at": now_seconds, "confirmations": confirmations}
             if value <= mark + most_rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
                 believed[key] = value
                 risen_at = now_seconds if value > mark or key not in known else risen_at
-                waiting = (None, None, 0)
-            connection.execute(
-                "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._account, *key, risen_at, *waiting),
+                waiting = {"value": None, "at": None, "confirmations": 0}
+            tables.execute(
+                "INSERT OR REPLACE INTO candidates "
+                "VALUES (:account, :series, :key, :risen_at, :value, :at, :confirmations)",
+                series=key[0],
+                key=key[1],
+                risen_at=risen_at,
+                **waiting,
             )
-        raise_marks(connection, self._account, believed)
+        raise_marks(tables, believed)
 
     def _save_success(
-        self,
-        connection: sqlite3.Connection,
-        endpoint: str,
-        pause: Pause,
-        response: ApiResponse[object],
-        kept: object,
+        self, tables: AccountTables, endpoint: str, pause: Pause, response: ApiResponse[object], kept: object
     ) -> None:
         """Note, and count, a refresh that succeeded; its time is that of the request.
 
         ``kept`` is the part of the response that is served again after a restart.
         """
-        connection.execute(
-            """INSERT INTO endpoints
+        tables.execute(
+            f"""INSERT INTO endpoints
                  (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
-               VALUES (?, ?, ?, ?, ?, 1, ?, ?, 1)
-               ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
-                 pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
-                 succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed,
-                 succeeded = succeeded + 1""",
-            (
-                self._account,
-                endpoint,
-                pause.requested_at_seconds,
-                pause.length_s,
-                pause.failures,
-                pause.requested_at_seconds,
-                len(response.malformed),
-            ),
+               VALUES (:account, :endpoint, :requested_at, :pause_s, :failures, 1, :requested_at, :malformed, 1)
+               {_REPLACE_PAUSE}, up = 1, error = NULL, succeeded_at = excluded.succeeded_at,
+                 malformed = malformed + excluded.malformed, succeeded = succeeded + 1""",  # noqa: S608
+            endpoint=endpoint,
+            requested_at=pause.requested_at_seconds,
+            pause_s=pause.length_s,
+            failures=pause.failures,
+            malformed=len(response.malformed),
         )
-        connection.executemany(
-            """INSERT INTO malformed_fields VALUES (?, ?, ?, 1)
-               ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
-            [(self._account, endpoint, fault.field) for fault in response.malformed_fields],
-        )
-        connection.execute(  # one that is as before is not written again
-            """INSERT INTO last_answers VALUES (?, ?, ?)
+        for fault in response.malformed_fields:
+            tables.execute(
+                """INSERT INTO malformed_fields VALUES (:account, :endpoint, :field, 1)
+                   ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
+                endpoint=endpoint,
+                field=fault.field,
+            )
+        tables.execute(  # one that is as before is not written again
+            """INSERT INTO last_answers VALUES (:account, :endpoint, :body)
                ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
                WHERE body != excluded.body""",
-            (self._account, endpoint, msgspec.json.encode(kept)),
+            endpoint=endpoint,
+            body=msgspec.json.encode(kept),
         )
 
 
@@ -441,19 +449,18 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
 # Endpoints ----------------------------------------------------------------------------------------
 
 
-def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, EndpointRecord]:
+def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked, by name."""
 
     def counts(query: str) -> dict[str, tuple[tuple[str, int], ...]]:
-        rows = connection.execute(query, (account,)).fetchall()
+        rows = tables.execute(query).fetchall()
         return {key: tuple((name, count) for at, name, count in rows if at == key) for key, _, _ in rows}
 
-    failed = counts("SELECT endpoint, code, count FROM requests WHERE account = ?")
-    fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = ? ORDER BY field")
-    rows = connection.execute(
+    failed = counts("SELECT endpoint, code, count FROM requests WHERE account = :account")
+    fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = :account ORDER BY field")
+    rows = tables.execute(
         "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
-        "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = ?",
-        (account,),
+        "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
     )
     return {
         endpoint: EndpointRecord(
@@ -470,10 +477,12 @@ def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, En
     }
 
 
-def _save_request(connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause) -> None:
-    connection.execute(
-        """INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
-             pause_s = excluded.pause_s, failures = excluded.failures""",
-        (account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures),
+def _save_request(tables: AccountTables, endpoint: str, pause: Pause) -> None:
+    tables.execute(
+        "INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures) "  # noqa: S608
+        f"VALUES (:account, :endpoint, :requested_at, :pause_s, :failures) {_REPLACE_PAUSE}",
+        endpoint=endpoint,
+        requested_at=pause.requested_at_seconds,
+        pause_s=pause.length_s,
+        failures=pause.failures,
     )

@@ -22,10 +22,10 @@ from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions,
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
 
     from joulo_exporter.ledger.chargers import Meter
+    from joulo_exporter.ledger.database import AccountTables
     from joulo_exporter.ledger.sessions import StoredSession
 
 NEWS_SHOWN_S = 3600.0
@@ -125,8 +125,7 @@ VEHICLE_SERIES = tuple(f"vehicle_{figure}" for figure in _FIGURES)
 
 
 def read_book(
-    connection: sqlite3.Connection,
-    account: int,
+    tables: AccountTables,
     vehicles: Mapping[str, str],
     now_seconds: float,
     *,
@@ -137,43 +136,39 @@ def read_book(
 
     ``former`` is a book of the same chargers and sessions, of which only energy and readings may have changed.
     """
-    marks = read_marks(connection, account)
-    book = former or _without_figures(connection, account, now_seconds, persistent=persistent)
+    marks = read_marks(tables)
+    book = former or _without_figures(tables, now_seconds, persistent=persistent)
     chargers: dict[str, Totals] = {}
     by_name: dict[str, Totals] = {}
     charger_excess: dict[str, Totals] = {}
     vehicle_excess: dict[str, Totals] = {}
     if book.complete:
-        rows = totals_by_tag(connection, account)
+        rows = totals_by_tag(tables)
         chargers, by_name, risen = held_totals(rows, book.labels, vehicles, marks)
-        raise_marks(connection, account, risen)
-        charger_excess, vehicle_excess = (
-            excess(chargers, by_charger(rows)),
-            excess(by_name, by_vehicle(rows, vehicles)),
-        )
+        raise_marks(tables, risen)
+        charger_excess = excess(chargers, by_charger(rows))
+        vehicle_excess = excess(by_name, by_vehicle(rows, vehicles))
     return replace(
         book,
         chargers=chargers,
         vehicles=by_name,
         charger_excess=charger_excess,
         vehicle_excess=vehicle_excess,
-        meters=read_meters(connection, account),
+        meters=read_meters(tables),
         marks={key: value for key, value in marks.items() if key[0] in API_COUNTERS},
     )
 
 
-def _without_figures(
-    connection: sqlite3.Connection, account: int, now_seconds: float, *, persistent: bool
-) -> Book:
-    sessions, without_energy, back_to_seconds = count_sessions(connection, account)
-    walk = load_walk(connection, account)
-    in_progress = sessions_in_progress(connection, account).values()
+def _without_figures(tables: AccountTables, now_seconds: float, *, persistent: bool) -> Book:
+    sessions, without_energy, back_to_seconds = count_sessions(tables)
+    walk = load_walk(tables)
+    in_progress = sessions_in_progress(tables).values()
     return Book(
-        labels=served_labels(connection, account),
+        labels=served_labels(tables),
         chargers={},
         vehicles={},
-        last_sessions=_last_sessions(connection, account),
-        ended=_recently_ended(connection, account, now_seconds),
+        last_sessions=_last_sessions(tables),
+        ended=_recently_ended(tables, now_seconds),
         id_tags={session.id: session.id_tag for session in in_progress if session.id_tag is not None},
         meters={},
         marks={},
@@ -182,60 +177,59 @@ def _without_figures(
         back_to_seconds=back_to_seconds,
         unreadable=walk.unreadable + without_energy,
         persistent=persistent,
-        eligibility_known=_eligibility_known(connection, account),
+        eligibility_known=_eligibility_known(tables),
     )
 
 
-def _eligibility_known(connection: sqlite3.Connection, account: int) -> bool:
-    known, unread = connection.execute(
+def _eligibility_known(tables: AccountTables) -> bool:
+    known, unread = tables.execute(
         "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0), "
         "EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
-        "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)",
-        {"account": account},
+        "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)"
     ).fetchone()
     return bool(known and not unread)
 
 
-def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, int, float | None]:
+def count_sessions(tables: AccountTables) -> tuple[int, int, float | None]:
     """Return how many sessions the ledger has, how many of them finished without energy, and the earliest start.
 
     The withdrawn ones are left out.
     """
-    sessions, without_energy, back_to_seconds = connection.execute(
+    sessions, without_energy, back_to_seconds = tables.execute(
         "SELECT SUM(entries), SUM(without_energy), "
         "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0) "
-        "FROM totals WHERE account = :account",
-        {"account": account},
+        "FROM totals WHERE account = :account"
     ).fetchone()
     return sessions or 0, without_energy or 0, back_to_seconds
 
 
-def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
+def _last_sessions(tables: AccountTables) -> dict[str, StoredSession]:
     sessions = select_sessions(
-        connection,
-        """account = :account AND id IN (
+        tables,
+        """id IN (
              SELECT (SELECT id FROM sessions
                      WHERE account = :account AND charger_id = c.charger_id
                        AND ended_at IS NOT NULL AND withdrawn = 0
                      ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)
              FROM (SELECT DISTINCT charger_id FROM totals WHERE account = :account AND entries > 0) c)""",
-        {"account": account},
     )
     return {session.charger_id: session for session in sessions.values()}
 
 
-def _recently_ended(connection: sqlite3.Connection, account: int, now_seconds: float) -> tuple[StoredSession, ...]:
+def _recently_ended(tables: AccountTables, now_seconds: float) -> tuple[StoredSession, ...]:
     """Return the sessions whose end was news in the last hour; one that goes on after all stays among them.
 
     An end that a fast clock has dated ahead is none of them: it would be news, and messages, until that time has
     come.
     """
     sessions = select_sessions(
-        connection,
-        """account = ? AND end_seen_at > ? AND end_seen_at <= ? AND withdrawn = 0
-           ORDER BY end_seen_at DESC, id LIMIT ?""",
-        (account, now_seconds - NEWS_SHOWN_S, now_seconds, _MOST_NEWS),
+        tables,
+        """end_seen_at > :since AND end_seen_at <= :now AND withdrawn = 0
+           ORDER BY end_seen_at DESC, id LIMIT :most""",
         index="sessions_by_news",
+        since=now_seconds - NEWS_SHOWN_S,
+        now=now_seconds,
+        most=_MOST_NEWS,
     )
     return tuple(sessions.values())
 
@@ -246,22 +240,21 @@ MonthSum = tuple[str, str, int, int]
 """Charger id, month, energy and credits in hundredths."""
 
 
-def finished_months(connection: sqlite3.Connection, account: int, now_seconds: float) -> list[MonthSum]:
+def finished_months(tables: AccountTables, now_seconds: float) -> list[MonthSum]:
     """Return the sums over the sessions that have ended, since the same month of last year."""
     now = local_time(now_seconds)
     first_seconds = datetime(now.year - 1, now.month, 1).astimezone().timestamp()
-    values: dict[str, object] = {"account": account, "first": first_seconds}
     return [
-        *_month_sums(connection, "sessions_by_start", "ended_at IS NOT NULL AND started_at >= :first", values),
-        *_month_sums(connection, "sessions_by_start", "ended_at IS NOT NULL AND started_at IS NULL", values),
+        *_month_sums(
+            tables, "sessions_by_start", "ended_at IS NOT NULL AND started_at >= :first", first=first_seconds
+        ),
+        *_month_sums(tables, "sessions_by_start", "ended_at IS NOT NULL AND started_at IS NULL"),
     ]
 
 
-def with_months(
-    connection: sqlite3.Connection, account: int, book: Book, finished: list[MonthSum], now_seconds: float
-) -> Book:
+def with_months(tables: AccountTables, book: Book, finished: list[MonthSum], now_seconds: float) -> Book:
     """Return the book with the sums over the sessions that have ended, and over those in progress."""
-    in_progress = _month_sums(connection, "sessions_open", "ended_at IS NULL", {"account": account})
+    in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
     this_month = local_month(now_seconds)
     first_month = f"{int(this_month[:4]) - 1:04}{this_month[4:]}"
     months: dict[str, Month] = {}
@@ -274,18 +267,16 @@ def with_months(
     return replace(book, months=tuple(months[month] for month in sorted(months)), charger_months=charger_months)
 
 
-def _month_sums(
-    connection: sqlite3.Connection, index: str, condition: str, values: Mapping[str, object]
-) -> list[MonthSum]:
+def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> list[MonthSum]:
     # The index is named: the primary key would lead through every session that there ever was.
-    return connection.execute(
+    return tables.execute(
         f"""SELECT charger_id,
               strftime('%Y-%m', CAST(COALESCE(started_at, live_at, ended_at, 0) AS INTEGER),
                 'unixepoch', 'localtime'),
               COALESCE(SUM(kwh_hundredths), 0), COALESCE(SUM(credits_hundredths), 0)
             FROM sessions INDEXED BY {index}
             WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
-        values,
+        **values,
     ).fetchall()
 
 
@@ -324,37 +315,32 @@ def excess(held: Mapping[str, Totals], truth: Mapping[str, Totals]) -> dict[str,
     return {key: totals - truth.get(key, Totals()) for key, totals in held.items()}
 
 
-def raise_marks(connection: sqlite3.Connection, account: int, values: Marks) -> None:
+def raise_marks(tables: AccountTables, values: Marks) -> None:
     """Raise each mark to its value, unless it is as high or higher."""
-    connection.executemany(
-        "INSERT INTO marks VALUES (?, ?, ?, ?) ON CONFLICT (account, series, key) DO UPDATE SET "
-        "value = excluded.value WHERE excluded.value > value",
-        [(account, *key, value) for key, value in values.items()],
-    )
+    for (series, key), value in values.items():
+        tables.execute(
+            "INSERT INTO marks VALUES (:account, :series, :key, :value) ON CONFLICT (account, series, key) "
+            "DO UPDATE SET value = excluded.value WHERE excluded.value > value",
+            series=series,
+            key=key,
+            value=value,
+        )
 
 
-def drop_marks(connection: sqlite3.Connection, account: int, keys: Iterable[tuple[str, str]]) -> None:
-    """Forget marks, so that a counter may begin again lower: that of a meter that was replaced."""
-    connection.executemany(
-        "DELETE FROM marks WHERE account = ? AND series = ? AND key = ?", [(account, *key) for key in keys]
-    )
-
-
-def read_marks(connection: sqlite3.Connection, account: int) -> Marks:
+def read_marks(tables: AccountTables) -> Marks:
     """Return the marks of an account."""
-    rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
+    rows = tables.execute("SELECT series, key, value FROM marks WHERE account = :account")
     return {(series, key): value for series, key, value in rows}
 
 
 # Sums ---------------------------------------------------------------------------------------------
 
 
-def totals_by_tag(connection: sqlite3.Connection, account: int) -> list[tuple[str, str, Totals]]:
+def totals_by_tag(tables: AccountTables) -> list[tuple[str, str, Totals]]:
     """Return (charger id, tag, totals) for every pair that has sessions; nothing is held here."""
-    rows = connection.execute(
-        f"SELECT charger_id, tag, {', '.join(_FIGURES)} FROM totals "  # noqa: S608 -- names of ours
-        "WHERE account = ? AND entries > 0",
-        (account,),
+    columns = ", ".join(_FIGURES)
+    rows = tables.execute(
+        f"SELECT charger_id, tag, {columns} FROM totals WHERE account = :account AND entries > 0"  # noqa: S608
     )
     return [(charger_id, tag, Totals(*figures)) for charger_id, tag, *figures in rows]
 

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import astuple, replace
+from msgspec.structs import asdict, replace
 
 from joulo_exporter.ledger.sessions import (
     ADD_FIGURES,
@@ -24,9 +24,9 @@ from joulo_exporter.models.session import UNKNOWN_CHARGER
 from joulo_exporter.models.wire import Plausibility
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Mapping
 
+    from joulo_exporter.ledger.database import AccountTables
     from joulo_exporter.models.charger import Charger
     from joulo_exporter.models.session import SessionPage
     from joulo_exporter.models.wire import ApiResponse
@@ -63,20 +63,19 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
 
 _COLUMNS = "charger_id, label, linked, slug, nickname, moved_to, seen_with"
 
-_IN_ANOTHER_ACCOUNT = """account = ? AND EXISTS (
+_IN_ANOTHER_ACCOUNT = """EXISTS (
     SELECT 1 FROM sessions there JOIN chargers c USING (account, charger_id)
-    WHERE there.account IN (SELECT id FROM accounts WHERE id != ?)
+    WHERE there.account IN (SELECT id FROM accounts WHERE id != :account)
       AND there.id = sessions.id AND there.withdrawn = 0 AND c.linked)"""
-"""Condition for sessions of an account, given twice, that a linked charger of another one has too."""
+"""Condition for sessions of an account that a linked charger of another one has too."""
 
 
-def served_labels(connection: sqlite3.Connection, account: int) -> dict[str, str]:
+def served_labels(tables: AccountTables) -> dict[str, str]:
     """Return the labels, by charger id, of the chargers that are linked or have a session left."""
-    rows = connection.execute(
-        """SELECT charger_id, label FROM chargers c WHERE account = ? AND (linked OR EXISTS (
+    rows = tables.execute(
+        """SELECT charger_id, label FROM chargers c WHERE account = :account AND (linked OR EXISTS (
              SELECT 1 FROM totals t
-             WHERE t.account = c.account AND t.charger_id = c.charger_id AND entries > 0))""",
-        (account,),
+             WHERE t.account = c.account AND t.charger_id = c.charger_id AND entries > 0))"""
     )
     return dict(rows.fetchall())
 
@@ -87,14 +86,12 @@ class Chargers:
     A label is chosen once, kept for ever, and taken by no two chargers of an account.
 
     Args:
-        connection: within the transaction.
-        account: the account's number.
+        tables: of the account.
         configured_labels: the configuration's labels, by charger id.
     """
 
-    def __init__(self, connection: sqlite3.Connection, account: int, configured_labels: Mapping[str, str]) -> None:
-        self._connection = connection
-        self._account = account
+    def __init__(self, tables: AccountTables, configured_labels: Mapping[str, str]) -> None:
+        self._tables = tables
         self._configured_labels = configured_labels
 
     def record(self, response: ApiResponse[tuple[Charger, ...]], now_seconds: float) -> tuple[bool, bool]:
@@ -105,23 +102,21 @@ class Chargers:
         Returns:
             Whether a session has ended; whether anything but energy and readings has changed.
         """
-        connection, account = self._connection, self._account
+        tables = self._tables
         session_ended = False
-        in_progress = sessions_in_progress(connection, account)
+        in_progress = sessions_in_progress(tables)
         changed = self._link(response)
         for charger in response.content:
             session = charger.session
             for stored in [stored for stored in in_progress.values() if stored.charger_id == charger.id]:
                 if not charger.session_unreadable and (session is None or stored.id != session.id):
                     del in_progress[stored.id]
-                    save_session(connection, account, stored, vanished(stored))
+                    save_session(tables, stored, vanished(stored))
                     session_ended = changed = True
             if session is not None:
-                old = in_progress.get(session.id) or sessions_by_id(connection, account, [session.id]).get(
-                    session.id
-                )
+                old = in_progress.get(session.id) or sessions_by_id(tables, [session.id]).get(session.id)
                 in_progress[session.id] = seen_live(old, charger.id, session, now_seconds)
-                save_session(connection, account, old, in_progress[session.id])
+                save_session(tables, old, in_progress[session.id])
                 changed = changed or not goes_on(old, in_progress[session.id])
         if changed:
             self.take_over()
@@ -131,18 +126,17 @@ class Chargers:
 
     def pin_unlinked(self) -> None:
         """Give a label to chargers that only sessions name: they are no longer linked to the account."""
-        rows = self._connection.execute(
-            """SELECT DISTINCT charger_id FROM totals t WHERE account = ? AND entries > 0 AND NOT EXISTS
+        rows = self._tables.execute(
+            """SELECT DISTINCT charger_id FROM totals t WHERE account = :account AND entries > 0 AND NOT EXISTS
                  (SELECT 1 FROM chargers c WHERE c.account = t.account AND c.charger_id = t.charger_id)
-               ORDER BY charger_id""",
-            (self._account,),
+               ORDER BY charger_id"""
         ).fetchall()
         pinned = self._pinned() if rows else {}
         for (charger_id,) in rows:
-            (nickname,) = self._connection.execute(
-                "SELECT charger_nickname FROM sessions WHERE account = ? AND charger_id = ? "
+            (nickname,) = self._tables.execute(
+                "SELECT charger_nickname FROM sessions WHERE account = :account AND charger_id = :id "
                 "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
-                (self._account, charger_id),
+                id=charger_id,
             ).fetchone()
             # Sessions whose charger is not known can have nicknames of several.
             nickname = None if charger_id == UNKNOWN_CHARGER else nickname
@@ -159,8 +153,8 @@ class Chargers:
         ]
         # Together: two chargers may swap their labels, and neither is to get another one at the next start.
         for charger in changing:
-            self._connection.execute(
-                "DELETE FROM chargers WHERE account = ? AND charger_id = ?", (self._account, charger.id)
+            self._tables.execute(
+                "DELETE FROM chargers WHERE account = :account AND charger_id = :id", id=charger.id
             )
             del pinned[charger.id]
         for charger in changing:
@@ -176,7 +170,7 @@ class Chargers:
         """
         pinned = self._pinned()
         former_ones = [charger for charger in pinned.values() if not charger.linked]
-        with_sessions = served_labels(self._connection, self._account) if former_ones else {}
+        with_sessions = served_labels(self._tables) if former_ones else {}
         for former in former_ones:
             for charger in pinned.values():
                 if not charger.linked or not self._has_name_of(former, charger):
@@ -185,10 +179,11 @@ class Chargers:
                     continue  # two chargers of one name
                 if former.moved_to != charger.id and former.id in with_sessions:
                     # Sessions may have come back under other ids: whole walks show whether they are withdrawn.
-                    self._connection.execute(
-                        "UPDATE chargers SET walks_due = ? "
-                        "WHERE account = ? AND charger_id = ? AND walks_due IS NULL",
-                        (_WALKS_TO_WITHDRAW, self._account, former.id),
+                    self._tables.execute(
+                        "UPDATE chargers SET walks_due = :walks "
+                        "WHERE account = :account AND charger_id = :id AND walks_due IS NULL",
+                        walks=_WALKS_TO_WITHDRAW,
+                        id=former.id,
                     )
                 else:
                     if self._merge(former, charger):
@@ -201,32 +196,28 @@ class Chargers:
         Whether a charger has moved is asked of its last session alone: the history of one that is gone may be
         long. While the newest page of this account lists it, both have the charger.
         """
-        account, accounts = self._account, (self._account, self._account)
         for charger in [charger for charger in self._pinned().values() if not charger.linked]:
-            last = self._connection.execute(
-                "SELECT id FROM sessions WHERE account = ? AND charger_id = ? AND withdrawn = 0 "
+            last = self._tables.execute(
+                "SELECT id FROM sessions WHERE account = :account AND charger_id = :id AND withdrawn = 0 "
                 "ORDER BY ended_at DESC LIMIT 1",
-                (account, charger.id),
+                id=charger.id,
             ).fetchone()
             if last is None or any(session.id == last[0] for session in newest.sessions):
                 continue
-            if select_sessions(self._connection, _IN_ANOTHER_ACCOUNT + " AND id = ?", (*accounts, *last)):
-                of_charger = _IN_ANOTHER_ACCOUNT + " AND charger_id = ? AND withdrawn = 0"
-                moved = select_sessions(self._connection, of_charger, (*accounts, charger.id))
-                for stored in moved.values():
-                    save_session(self._connection, account, stored, replace(stored, withdrawn=True))
+            if select_sessions(self._tables, f"id = :id AND {_IN_ANOTHER_ACCOUNT}", id=last[0]):
+                of_charger = f"charger_id = :id AND withdrawn = 0 AND {_IN_ANOTHER_ACCOUNT}"
+                for stored in select_sessions(self._tables, of_charger, id=charger.id).values():
+                    save_session(self._tables, stored, replace(stored, withdrawn=True))
 
     def take_due_walk(self) -> bool:
         """Return whether a whole walk is to begin at once, and count it as begun."""
-        due = self._connection.execute(
-            "UPDATE chargers SET walks_due = walks_due - 1 WHERE account = ? AND walks_due > 0", (self._account,)
-        )
-        return due.rowcount > 0
+        count_down = "UPDATE chargers SET walks_due = walks_due - 1 WHERE account = :account AND walks_due > 0"
+        return self._tables.execute(count_down).rowcount > 0
 
     def _pinned(self) -> dict[str, _PinnedCharger]:
         """Return the chargers with a label, by id."""
-        query = f"SELECT {_COLUMNS} FROM chargers WHERE account = ?"  # noqa: S608 -- names of ours
-        return {row[0]: _PinnedCharger(*row) for row in self._connection.execute(query, (self._account,))}
+        query = f"SELECT {_COLUMNS} FROM chargers WHERE account = :account"  # noqa: S608 -- names of ours
+        return {row[0]: _PinnedCharger(*row) for row in self._tables.execute(query)}
 
     def _has_name_of(self, former: _PinnedCharger, charger: _PinnedCharger) -> bool:
         return (
@@ -244,38 +235,38 @@ class Chargers:
         Returns:
             Whether the labels were exchanged.
         """
-        ids = {"account": self._account, "former": former.id, "now": charger.id}
-        figures = ", ".join(FIGURES)
-        of_former = "WHERE account = :account AND charger_id = :former"
+        ids = {"former": former.id, "now": charger.id}
+        figures, of_former = ", ".join(FIGURES), "WHERE account = :account AND charger_id = :former"
         totals = f"INSERT INTO totals SELECT account, :now, tag, {figures} FROM totals"  # noqa: S608 -- names of ours
-        self._connection.execute(f"UPDATE sessions SET charger_id = :now {of_former}", ids)  # noqa: S608
-        self._connection.execute(f"{totals} {of_former} {ADD_FIGURES}", ids)
-        self._connection.execute(f"DELETE FROM totals {of_former}", ids)  # noqa: S608
+        self._tables.execute(f"UPDATE sessions SET charger_id = :now {of_former}", **ids)  # noqa: S608
+        self._tables.execute(f"{totals} {of_former} {ADD_FIGURES}", **ids)
+        self._tables.execute(f"DELETE FROM totals {of_former}", former=former.id)  # noqa: S608
         wanted = self._wanted_label(charger)
         if charger.id in self._configured_labels:
             exchanged = former.label == wanted
         else:
-            rows = self._connection.execute(
+            rows = self._tables.execute(
                 "SELECT key, value FROM marks WHERE account = :account AND series = 'charger_kwh_hundredths' "
                 "AND key IN (:former, :now)",
-                ids,
+                **ids,
             )
             shown = dict(rows.fetchall())
-            exchanged = (shown.get(former.id, 0), former.label == wanted) > (
-                shown.get(charger.id, 0),
-                charger.label == wanted,
-            )
+            of_now = (shown.get(charger.id, 0), charger.label == wanted)
+            exchanged = (shown.get(former.id, 0), former.label == wanted) > of_now
         if exchanged:
             aside = "\t"  # no id and no label has a tab
             for key, becomes in ((former.id, aside), (charger.id, former.id), (aside, charger.id)):
-                self._connection.execute(
-                    "UPDATE marks SET key = ? WHERE account = ? AND key = ? AND substr(series, 1, 8) = 'charger_'",
-                    (becomes, self._account, key),
+                self._tables.execute(
+                    "UPDATE marks SET key = :becomes "
+                    "WHERE account = :account AND key = :key AND substr(series, 1, 8) = 'charger_'",
+                    key=key,
+                    becomes=becomes,
                 )
             for charger_id, label in ((former.id, aside), (charger.id, former.label), (former.id, charger.label)):
-                self._connection.execute(
-                    "UPDATE chargers SET label = ? WHERE account = ? AND charger_id = ?",
-                    (label, self._account, charger_id),
+                self._tables.execute(
+                    "UPDATE chargers SET label = :label WHERE account = :account AND charger_id = :id",
+                    id=charger_id,
+                    label=label,
                 )
             event(_logger, "info", "a charger was linked anew", charger=former.label, id=charger.id, was=former.id)
         return exchanged
@@ -306,10 +297,10 @@ class Chargers:
                 pinned[charger_id] = replace(pinned[charger_id], linked=False)
         for now in pinned.values():
             if now.id in before and now != before[now.id]:
-                self._connection.execute(
-                    "UPDATE chargers SET linked = ?, slug = ?, nickname = ?, moved_to = ?, seen_with = ? "
-                    "WHERE account = ? AND charger_id = ?",
-                    (*astuple(now)[2:], self._account, now.id),
+                self._tables.execute(
+                    "UPDATE chargers SET linked = :linked, slug = :slug, nickname = :nickname, "
+                    "moved_to = :moved_to, seen_with = :seen_with WHERE account = :account AND charger_id = :id",
+                    **asdict(now),
                 )
         return pinned != before
 
@@ -334,9 +325,10 @@ class Chargers:
                 label=label,
             )
         pinned[charger.id] = replace(charger, label=label)
-        self._connection.execute(
-            f"INSERT INTO chargers (account, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (self._account, *astuple(pinned[charger.id])),
+        self._tables.execute(
+            f"INSERT INTO chargers (account, {_COLUMNS}) "  # noqa: S608 -- names of ours
+            "VALUES (:account, :id, :label, :linked, :slug, :nickname, :moved_to, :seen_with)",
+            **asdict(pinned[charger.id]),
         )
 
 
@@ -424,15 +416,14 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
 _METER_COLUMNS = "charger_id, wh, at, former_wh, former_at, doubted_wh, doubted_at, session_id"
 
 
-def read_meters(connection: sqlite3.Connection, account: int) -> dict[str, Meter]:
+def read_meters(tables: AccountTables) -> dict[str, Meter]:
     """Return the readings, by charger id."""
-    query = f"SELECT {_METER_COLUMNS} FROM meters WHERE account = ?"  # noqa: S608 -- names of ours
-    return {charger_id: Meter(*readings) for charger_id, *readings in connection.execute(query, (account,))}
+    query = f"SELECT {_METER_COLUMNS} FROM meters WHERE account = :account"  # noqa: S608 -- names of ours
+    return {charger_id: Meter(*readings) for charger_id, *readings in tables.execute(query)}
 
 
 def record_meters(
-    connection: sqlite3.Connection,
-    account: int,
+    tables: AccountTables,
     chargers: Iterable[Charger],
     now_seconds: float,
     max_power_kw: float,
@@ -442,7 +433,7 @@ def record_meters(
     Returns:
         The readings that are news and believed, by charger id; the charger ids whose meter is another one.
     """
-    meters = read_meters(connection, account)
+    meters = read_meters(tables)
     believed: dict[str, float] = {}
     replaced: list[str] = []
     for charger in chargers:
@@ -457,10 +448,12 @@ def record_meters(
             if known is not None and meter is not None and known.is_replaced_by(meter, max_power_kw):
                 replaced.append(charger.id)
         if meter is not None and meter != known:
-            connection.execute(
+            tables.execute(
                 f"INSERT OR REPLACE INTO meters (account, {_METER_COLUMNS}) "  # noqa: S608 -- names of ours
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (account, charger.id, *astuple(meter)),
+                "VALUES (:account, :id, :wh, :at_seconds, :former_wh, :former_at_seconds, :doubted_wh, "
+                ":doubted_at_seconds, :session_id)",
+                id=charger.id,
+                **asdict(meter),
             )
     return believed, replaced
 

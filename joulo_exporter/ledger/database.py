@@ -256,6 +256,23 @@ class Database:
             self._lock_fd = None
 
 
+class AccountTables:
+    """The rows of one account in the ledger's tables, within a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, account: int) -> None:
+        self._connection = connection
+        self._account = account
+
+    def execute(self, statement: str, **values: object) -> sqlite3.Cursor:
+        """Run a statement, in which ``:account`` is the number of the account, and each value has its name."""
+        return self._connection.execute(statement, {"account": self._account, **values})
+
+    @property
+    def rows_written(self) -> int:
+        """Return how many rows the connection has written, ever."""
+        return self._connection.total_changes
+
+
 def _run(work: Work) -> Done:
     try:
         return work(), None

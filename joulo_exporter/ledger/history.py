@@ -12,7 +12,7 @@ shows nothing new.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,9 +21,9 @@ from joulo_exporter.ledger.sessions import listed, save_session, select_sessions
 from joulo_exporter.models.session import UNKNOWN_CHARGER
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Mapping
 
+    from joulo_exporter.ledger.database import AccountTables
     from joulo_exporter.ledger.sessions import StoredSession
     from joulo_exporter.models.session import SessionPage
     from joulo_exporter.models.wire import ApiResponse
@@ -311,20 +311,19 @@ def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) ->
 # Pages in the ledger ------------------------------------------------------------------------------
 
 
-def load_walk(connection: sqlite3.Connection, account: int) -> Walk:
+def load_walk(tables: AccountTables) -> Walk:
     """Return how far the history has been read."""
-    row = connection.execute("SELECT walk FROM walks WHERE account = ?", (account,)).fetchone()
+    row = tables.execute("SELECT walk FROM walks WHERE account = :account").fetchone()
     return Walk() if row is None else msgspec.json.decode(row[0], type=Walk)
 
 
-def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
+def save_walk(tables: AccountTables, walk: Walk) -> None:
     """Keep how far the history has been read."""
-    connection.execute("INSERT OR REPLACE INTO walks VALUES (?, ?)", (account, msgspec.json.encode(walk)))
+    tables.execute("INSERT OR REPLACE INTO walks VALUES (:account, :walk)", walk=msgspec.json.encode(walk))
 
 
 def record_page(
-    connection: sqlite3.Connection,
-    account: int,
+    tables: AccountTables,
     response: ApiResponse[SessionPage],
     request: PageRequest,
     now_seconds: float,
@@ -336,13 +335,13 @@ def record_page(
         they are withdrawn, unless it is doubtful.
     """
     walk = request.walk
-    former = sessions_by_id(connection, account, [session.id for session in response.content.sessions])
+    former = sessions_by_id(tables, [session.id for session in response.content.sessions])
     page = _page(response, request, former)
     if request.offset == 0:
         sought_seconds = None
         if walk.offset is None:
-            sought_seconds = _sought(connection, account, walk, page, former, now_seconds)
-        first_ever = not page.reaches_known and page.size == 1 and not _listed_any(connection, account)
+            sought_seconds = _sought(tables, walk, page, former, now_seconds)
+        first_ever = not page.reaches_known and page.size == 1 and not _listed_any(tables)
         after = after_newest_page(walk, page, now_seconds, first_ever=first_ever, sought_seconds=sought_seconds)
     else:
         after = after_page(walk, page, now_seconds)
@@ -356,12 +355,12 @@ def record_page(
         is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S
         is_news = is_recent and (walk.finished_at_seconds is not None or old is not None)
         new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
-        save_session(connection, account, old, new)
+        save_session(tables, old, new)
     if after.corrections_since_seconds is None:
         after = replace(after, corrections_since_seconds=now_seconds)
     missing = 0
     if after.finished_generation != walk.finished_generation:
-        missing, believed = _withdraw_missing(connection, account, after, walk.finished_generation)
+        missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
         after = replace(after, doubtful=not believed)
     return after, missing
 
@@ -382,14 +381,13 @@ def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapp
     )
 
 
-def _listed_any(connection: sqlite3.Connection, account: int) -> bool:
-    query = "SELECT 1 FROM sessions WHERE account = ? AND generation > 0 LIMIT 1"
-    return connection.execute(query, (account,)).fetchone() is not None
+def _listed_any(tables: AccountTables) -> bool:
+    query = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
+    return tables.execute(query).fetchone() is not None
 
 
 def _sought(
-    connection: sqlite3.Connection,
-    account: int,
+    tables: AccountTables,
     walk: Walk,
     page: Page,
     on_page: Mapping[str, StoredSession],
@@ -402,10 +400,10 @@ def _sought(
     """
     horizon_seconds = now_seconds - _SOUGHT_S
     not_final = select_sessions(
-        connection,
-        "account = ? AND end_is_final = 0 AND withdrawn = 0 AND (started_at IS NULL OR started_at <= ?)",
-        (account, page.earliest_start_seconds),
+        tables,
+        "end_is_final = 0 AND withdrawn = 0 AND (started_at IS NULL OR started_at <= :earliest_start)",
         index="sessions_not_final",
+        earliest_start=page.earliest_start_seconds,
     )
     starts = []
     for stored in not_final.values():
@@ -431,9 +429,7 @@ def _wait_has_grown(since_seconds: float, former_seconds: float, now_seconds: fl
 # Sessions that a whole walk has not listed --------------------------------------------------------
 
 
-def _withdraw_missing(
-    connection: sqlite3.Connection, account: int, walk: Walk, former_generation: int
-) -> tuple[int, bool]:
+def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int) -> tuple[int, bool]:
     """Mark the sessions that a whole walk has not listed.
 
     A walk that lists no session at all proves nothing about the many that were there. One that misses many may
@@ -444,15 +440,11 @@ def _withdraw_missing(
     Returns:
         How many it has not listed, but for a walk that lists none at all; whether it was believed.
     """
-    seen_any = connection.execute(
-        "SELECT 1 FROM sessions WHERE account = ? AND generation = ? LIMIT 1", (account, walk.generation)
+    seen_any = tables.execute(
+        "SELECT 1 FROM sessions WHERE account = :account AND generation = :now LIMIT 1", now=walk.generation
     ).fetchone()
-    is_missing = (
-        "account = :account AND generation < :generation AND withdrawn = 0 "
-        "AND (live_at IS NULL OR live_at < :listed_by)"
-    )
-    values = {
-        "account": account,
+    is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
+    values: dict[str, Any] = {
         "generation": former_generation if walk.lost else walk.generation,
         "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
     }
@@ -460,26 +452,26 @@ def _withdraw_missing(
         "EXISTS (SELECT 1 FROM sessions there WHERE there.id = sessions.id AND there.withdrawn = 0 "
         "AND there.account IN (SELECT id FROM accounts WHERE id != :account))"
     )
-    moved = select_sessions(connection, f"{is_missing} AND {has_moved}", values)
-    missing = select_sessions(connection, is_missing, values)
-    for session_id in _sessions_that_stay(connection, account, walk.generation) - moved.keys():
+    moved = select_sessions(tables, f"{is_missing} AND {has_moved}", **values)
+    missing = select_sessions(tables, is_missing, **values)
+    for session_id in _sessions_that_stay(tables, walk.generation) - moved.keys():
         missing.pop(session_id, None)
-    (counted,) = connection.execute("SELECT SUM(entries) FROM totals WHERE account = ?", (account,)).fetchone()
+    (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
     too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
     believed = walk.doubtful or seen_any is None or not too_many
     for stored in (missing if believed and seen_any else moved).values():
-        save_session(connection, account, stored, replace(stored, withdrawn=True))
+        save_session(tables, stored, replace(stored, withdrawn=True))
     return len(missing if seen_any else moved), believed
 
 
-def _sessions_that_stay(connection: sqlite3.Connection, account: int, generation: int) -> set[str]:
+def _sessions_that_stay(tables: AccountTables, generation: int) -> set[str]:
     """Return the ids of sessions that stay although the walk has not listed them.
 
     They are those of chargers that ``/chargers`` no longer shows: their history may have left the API along with
     them. Where a listed session has the same start, and the same end or energy, it is that one under another id,
     and does not count twice. If another charger has the name by now, or the end is not final, the start is enough.
     """
-    rows = connection.execute(
+    rows = tables.execute(
         """SELECT s.id FROM chargers c JOIN sessions s USING (account, charger_id)
            WHERE account = :account AND NOT c.linked AND charger_id != :unknown
              AND s.generation BETWEEN 1 AND :generation - 1
@@ -493,6 +485,7 @@ def _sessions_that_stay(connection: sqlite3.Connection, account: int, generation
              AND NOT (c.walks_due IS NOT NULL AND s.started_at IS NULL AND EXISTS (
                         SELECT 1 FROM sessions copy WHERE copy.account = :account
                         AND copy.ended_at = s.ended_at AND copy.generation = :generation))""",
-        {"account": account, "generation": generation, "unknown": UNKNOWN_CHARGER},
+        generation=generation,
+        unknown=UNKNOWN_CHARGER,
     )
     return {session_id for (session_id,) in rows}

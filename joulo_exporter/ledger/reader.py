@@ -26,7 +26,7 @@ from joulo_exporter.ledger.book import (
     totals_by_tag,
 )
 from joulo_exporter.ledger.chargers import served_labels
-from joulo_exporter.ledger.database import Database, as_ledger_error
+from joulo_exporter.ledger.database import AccountTables, Database, as_ledger_error
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
@@ -120,18 +120,18 @@ class LedgerReader:
         """Return the names of the accounts; an empty one is the single account without a name."""
         return tuple(self._accounts)
 
-    def _number(self, account: str) -> int:
-        """Return the number of an account; one that has nothing where the ledger does not know it."""
-        return self._accounts.get(account, 0)
+    def _tables(self, account: str) -> AccountTables:
+        """Return the rows of an account; none of one that the ledger does not know."""
+        return AccountTables(self._connection, self._accounts.get(account, 0))
 
     def endpoints(self, account: str) -> dict[str, EndpointRecord]:
         """Return the record of each endpoint that was ever asked for an account."""
-        return load_endpoints(self._connection, self._number(account))
+        return load_endpoints(self._tables(account))
 
     def completeness(self, account: str) -> Completeness:
         """Return how much of the account's history is there."""
-        walk = load_walk(self._connection, self._number(account))
-        sessions, without_energy, back_to_seconds = count_sessions(self._connection, self._number(account))
+        walk = load_walk(self._tables(account))
+        sessions, without_energy, back_to_seconds = count_sessions(self._tables(account))
         return Completeness(
             complete=walk.complete,
             sessions=sessions,
@@ -143,7 +143,7 @@ class LedgerReader:
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
-        return served_labels(self._connection, self._number(account))
+        return served_labels(self._tables(account))
 
     def sessions(
         self,
@@ -165,7 +165,6 @@ class LedgerReader:
             charger_id: only sessions of this charger.
         """
         values = {
-            "account": self._number(account),
             "charger_id": charger_id,
             "from": -math.inf if from_seconds is None else from_seconds,
             "to": math.inf if to_seconds is None else to_seconds,
@@ -177,18 +176,17 @@ class LedgerReader:
         seen = "COALESCE(live_at, ended_at, 0)"
         unknown = f"started_at IS NULL AND {seen} >= :from AND {seen} < :to {of_charger}ORDER BY {seen}, id"
         ordered = (
-            (RecordedSession(*row) for row in self._connection.execute(f"{_SESSIONS} AND {span}", values))
+            (RecordedSession(*row) for row in self._tables(account).execute(f"{_SESSIONS} AND {span}", **values))
             for span in (known, unknown)
         )
         return heapq.merge(*ordered, key=lambda session: session.began_seconds)
 
     def tag_uses(self, account: str) -> list[TagUse]:
         """Return sessions and energy of each spelling of each tag."""
-        rows = self._connection.execute(
+        rows = self._tables(account).execute(
             """SELECT NULLIF(id_tag, ''), SUM(ended_at IS NOT NULL), SUM(COALESCE(kwh_hundredths, 0)),
                       MAX(COALESCE(ended_at, live_at, started_at))
-               FROM sessions WHERE account = ? AND withdrawn = 0 GROUP BY 1""",
-            (self._number(account),),
+               FROM sessions WHERE account = :account AND withdrawn = 0 GROUP BY 1"""
         )
         return [TagUse(*row) for row in rows]
 
@@ -196,16 +194,16 @@ class LedgerReader:
         self, account: str, vehicles: Mapping[str, str]
     ) -> tuple[dict[str, Totals], dict[str, Totals]]:
         """Return the totals by charger id and by vehicle as they are served: held where the truth has fallen."""
-        number = self._number(account)
-        rows = totals_by_tag(self._connection, number)
+        tables = self._tables(account)
+        rows = totals_by_tag(tables)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(rows)))
-        return held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))[:2]
+        return held_totals(rows, charger_ids, vehicles, read_marks(tables))[:2]
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
         """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
         if not self.completeness(account).complete:
             return ()
-        rows, labels = totals_by_tag(self._connection, self._number(account)), self.labels(account)
+        rows, labels = totals_by_tag(self._tables(account)), self.labels(account)
         chargers, by_name = self.held_totals(account, vehicles)
         named = [(labels.get(key, key), totals) for key, totals in excess(chargers, by_charger(rows)).items()]
         return tuple(
@@ -217,9 +215,8 @@ class LedgerReader:
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; nothing if there was none that can be read."""
-        row = self._connection.execute(
-            "SELECT body FROM last_answers WHERE account = ? AND endpoint = 'chargers'", (self._number(account),)
-        ).fetchone()
+        query = "SELECT body FROM last_answers WHERE account = :account AND endpoint = 'chargers'"
+        row = self._tables(account).execute(query).fetchone()
         try:
             return () if row is None or row[0] is None else msgspec.json.decode(row[0], type=tuple[Charger, ...])
         except msgspec.MsgspecError:

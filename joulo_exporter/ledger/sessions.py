@@ -15,9 +15,9 @@ from joulo_exporter.models.charger import normal_tag
 from joulo_exporter.models.session import UNKNOWN_CHARGER
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from joulo_exporter.ledger.database import AccountTables
     from joulo_exporter.models.charger import LiveSession
     from joulo_exporter.models.session import Session
 
@@ -218,70 +218,59 @@ def _latest(new: Value | None, old: Value | None) -> Value | None:
 
 
 def select_sessions(
-    connection: sqlite3.Connection,
-    condition: str,
-    values: tuple[object, ...] | Mapping[str, object],
-    *,
-    index: str | None = None,
+    tables: AccountTables, condition: str, *, index: str | None = None, **values: object
 ) -> dict[str, StoredSession]:
     """Return the sessions, by id, that meet an SQL condition; it and the index are constants of the caller's."""
     table = "sessions" if index is None else f"sessions INDEXED BY {index}"
-    rows = connection.execute(f"SELECT {COLUMNS} FROM {table} WHERE {condition}", values)  # noqa: S608
-    return {row[0]: StoredSession(*row) for row in rows}
+    query = f"SELECT {COLUMNS} FROM {table} WHERE account = :account AND {condition}"  # noqa: S608
+    return {row[0]: StoredSession(*row) for row in tables.execute(query, **values)}
 
 
-def sessions_by_id(connection: sqlite3.Connection, account: int, ids: Iterable[str]) -> dict[str, StoredSession]:
+def sessions_by_id(tables: AccountTables, ids: Iterable[str]) -> dict[str, StoredSession]:
     """Return these sessions, as far as the ledger has them."""
-    wanted = tuple(ids)
-    marks = ", ".join("?" * len(wanted))
-    return select_sessions(connection, f"account = ? AND id IN ({marks})", (account, *wanted)) if wanted else {}
+    wanted = {f"id{position}": session_id for position, session_id in enumerate(ids)}
+    names = ", ".join(f":{name}" for name in wanted)
+    return select_sessions(tables, f"id IN ({names})", **wanted)
 
 
-def sessions_in_progress(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
+def sessions_in_progress(tables: AccountTables) -> dict[str, StoredSession]:
     """Return the sessions in progress that ``/chargers`` has shown."""
     # The index is named, since SQLite prefers the primary key, and with it every session that there ever was.
     return select_sessions(
-        connection,
-        "account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0",
-        (account,),
-        index="sessions_open",
+        tables, "ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0", index="sessions_open"
     )
 
 
-def save_session(
-    connection: sqlite3.Connection, account: int, old: StoredSession | None, new: StoredSession
-) -> None:
+def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSession) -> None:
     """Write the session, and what its change does to the totals; nothing if nothing changed."""
     if old == new:
         return
+    values = dict(zip(COLUMN_NAMES, astuple(new), strict=True))
     if old is None:
-        connection.execute(
-            f"INSERT INTO sessions (account, {COLUMNS}) "  # noqa: S608 -- no value in it
-            f"VALUES ({', '.join('?' * (1 + len(COLUMN_NAMES)))})",
-            (account, *astuple(new)),
-        )
+        names = ", ".join(f":{name}" for name in COLUMN_NAMES)
+        tables.execute(f"INSERT INTO sessions (account, {COLUMNS}) VALUES (:account, {names})", **values)  # noqa: S608
     else:
         # Only the columns that differ: what an index holds is costly to write again.
-        pairs = zip(COLUMN_NAMES, astuple(old), astuple(new), strict=True)
-        changed = {name: value for name, former, value in pairs if value != former}
-        connection.execute(
-            f"UPDATE sessions SET {', '.join(f'{name} = ?' for name in changed)} "  # noqa: S608 -- names of ours
-            "WHERE account = ? AND id = ?",
-            (*changed.values(), account, old.id),
-        )
-        if "charger_id" in changed:
-            connection.execute(
-                "UPDATE chargers SET moved_to = ? WHERE account = ? AND charger_id = ?",
-                (new.charger_id, account, old.charger_id),
+        former = dict(zip(COLUMN_NAMES, astuple(old), strict=True))
+        changes = ", ".join(f"{name} = :{name}" for name in COLUMN_NAMES if values[name] != former[name])
+        tables.execute(f"UPDATE sessions SET {changes} WHERE account = :account AND id = :id", **values)  # noqa: S608
+        if new.charger_id != old.charger_id:
+            tables.execute(
+                "UPDATE chargers SET moved_to = :now WHERE account = :account AND charger_id = :former",
+                now=new.charger_id,
+                former=old.charger_id,
             )
     former_figures, figures = _contribution(old), _contribution(new)
     nothing = (0,) * len(FIGURES)
-    for key in former_figures.keys() | figures.keys():
-        change = tuple(map(sub, figures.get(key, nothing), former_figures.get(key, nothing)))
-        if any(change):
-            marks = ", ".join("?" * (3 + len(FIGURES)))
-            addition = f"INSERT INTO totals VALUES ({marks}) {ADD_FIGURES}"  # noqa: S608 -- no value in it
-            connection.execute(addition, (account, *key, *change))
+    for charger_id, tag in former_figures.keys() | figures.keys():
+        key = (charger_id, tag)
+        change = dict(
+            zip(FIGURES, map(sub, figures.get(key, nothing), former_figures.get(key, nothing)), strict=True)
+        )
+        if any(change.values()):
+            names = ", ".join(f":{name}" for name in FIGURES)
+            addition = f"INSERT INTO totals VALUES (:account, :charger_id, :tag, {names}) {ADD_FIGURES}"  # noqa: S608
+            tables.execute(addition, charger_id=charger_id, tag=tag, **change)
 
 
 def _contribution(session: StoredSession | None) -> dict[tuple[str, str], tuple[int, ...]]:

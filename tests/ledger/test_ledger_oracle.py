@@ -17,6 +17,7 @@ from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
 from joulo_exporter.ledger.book import Month, by_charger, by_vehicle, read_book, totals_by_tag
+from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.models.tariffs import Tariffs
@@ -185,7 +186,7 @@ class Exporter(World):
 
     def ledger_truth(self) -> list[tuple[str, str, Totals]]:
         with self.rig.database.transaction() as connection:
-            return totals_by_tag(connection, 1)
+            return totals_by_tag(AccountTables(connection, 1))
 
     def check_each_session_counts_once(self, book) -> None:
         rows = self.stored("id, kwh_hundredths, ended_at, withdrawn")
@@ -199,7 +200,8 @@ class Exporter(World):
         """What was brought up to date is what is in the file: nothing that has changed was taken from before."""
         database, now_seconds = self.rig.database, self.rig.now_seconds
         with database.transaction() as connection:
-            anew = read_book(connection, 1, VEHICLES, now_seconds, persistent=database.persistent)
+            tables = AccountTables(connection, 1)
+            anew = read_book(tables, VEHICLES, now_seconds, persistent=database.persistent)
         if now_seconds < self.latest_now_seconds:  # old news would be news again
             anew = msgspec.structs.replace(anew, ended=book.ended)
         assert msgspec.structs.replace(book, months=(), charger_months={}) == anew
