@@ -96,7 +96,7 @@ def filled(rig) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["random", "header", "truncated", "middle"])
-def test_a_damaged_file_is_said_to_be_and_its_bytes_are_kept(rig, damage):
+def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(rig, damage, caplog):
     path = filled(rig)
     whole = path.read_bytes()
     assert len(whole) > 20_000
@@ -107,15 +107,13 @@ def test_a_damaged_file_is_said_to_be_and_its_bytes_are_kept(rig, damage):
         "middle": whole[:8192] + b"\xff" * (len(whole) - 8192),
     }[damage]
     path.write_bytes(broken)
-    with pytest.raises(LedgerDamagedError, match=re.escape(f"{path} is damaged")) as fault:
-        Database(rig.folder)
-    assert "\n" not in str(fault.value)
-    kept = put_aside(rig.folder, 1_781_810_000.7)
-    assert kept == rig.folder / "ledger.sqlite3.damaged-1781810000"
-    assert kept.read_bytes() == broken
-    fresh = Database(rig.folder)
-    assert count(fresh, "sessions") == 0
+    fresh = open_ledger(rig.folder, 1_781_810_000.7)
+    assert (fresh.persistent, count(fresh, "sessions")) == (True, 0)
     fresh.close()
+    [record] = caplog.records
+    assert (record.levelname, record.fields["kept"]) == ("ERROR", rig.folder / f"{FILE_NAME}.damaged-1781810000")
+    assert record.fields["kept"].read_bytes() == broken
+    assert re.fullmatch(re.escape(f"{path} is damaged") + "[^\n]*", str(record.fields["err"]))
 
 
 def test_putting_aside_twice_in_a_second_keeps_both(tmp_path):
@@ -327,15 +325,6 @@ def test_a_read_only_disk_leaves_the_file_alone_and_works_in_memory(folder, capl
     [record] = caplog.records
     assert "no ledger on disk" in record.getMessage()
     assert "--storage.path" in record.getMessage()
-
-
-def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(folder, caplog):
-    (folder / FILE_NAME).write_bytes(b"no database at all" * 1000)
-    database = open_ledger(folder, 1_781_810_000.0)
-    assert database.persistent
-    database.close()
-    assert (folder / f"{FILE_NAME}.damaged-1781810000").read_bytes() == b"no database at all" * 1000
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 @pytest.mark.parametrize(
