@@ -6,22 +6,17 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import asdict, astuple
+from msgspec.structs import asdict
 
 from joulo_exporter.clock import local_month
 from joulo_exporter.ledger import history
 from joulo_exporter.ledger.book import (
-    CHARGER_SERIES,
-    VEHICLE_SERIES,
-    Totals,
-    by_charger,
-    by_vehicle,
+    figures,
     finished_months,
     raise_marks,
     read_book,
     read_marks,
     totals_by_tag,
-    vehicle_definition,
     with_months,
 )
 from joulo_exporter.ledger.chargers import Chargers, read_meters, record_meters, served_labels
@@ -157,7 +152,7 @@ class AccountLedger:
         self._finished: list[MonthSum] | None = None
         """Sums of the last months over the sessions that have ended, as long as none of these has changed."""
         self._read_for: tuple[object, ...] = ()
-        """What both were read for."""
+        """Rollbacks, naming of unlinked chargers and month for which both were read."""
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
@@ -258,42 +253,24 @@ class AccountLedger:
         self._book = None
         falls = []
         with self._tables() as tables:
-            marks = read_marks(tables)
-            for (series, key), (name, truth) in self._truths(tables, charger).items():
+            labels, marks = served_labels(tables), read_marks(tables)
+            meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
+            known = load_endpoints(tables).get("energy")
+            energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
+            truths = figures(totals_by_tag(tables), labels, self._vehicles) | meters | _stated(energy)
+            for (series, key), truth in truths.items():
                 mark = marks.get((series, key))
-                if truth is not None and mark is not None and mark > truth:
-                    falls.append(Fall(series, name, mark, truth))
-                    tables.execute(
-                        "UPDATE marks SET value = :truth "
-                        "WHERE account = :account AND series = :series AND key = :key",
-                        series=series,
-                        key=key,
-                        truth=truth,
-                    )
+                if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
+                    continue
+                name = labels.get(key) or key.rpartition("/")[0] or key
+                falls.append(Fall(series, name, mark, truth))
+                tables.execute(
+                    "UPDATE marks SET value = :truth WHERE account = :account AND series = :series AND key = :key",
+                    series=series,
+                    key=key,
+                    truth=truth,
+                )
         return falls
-
-    def _truths(
-        self, tables: AccountTables, charger: str | None
-    ) -> dict[tuple[str, str], tuple[str, float | None]]:
-        """Return name and value of each counter by the series and key of its mark, as it is without marks."""
-        rows = totals_by_tag(tables)
-        sums, meters = by_charger(rows), read_meters(tables)
-        truths: dict[tuple[str, str], tuple[str, float | None]] = {}
-        for charger_id, label in served_labels(tables).items():
-            if charger in {None, label}:
-                figures = astuple(sums.get(charger_id, Totals()))
-                for series, value in zip(CHARGER_SERIES, figures, strict=True):
-                    truths[series, charger_id] = (label, value)
-                if charger_id in meters:
-                    truths["meter_wh", charger_id] = (label, meters[charger_id].wh)
-        if charger is not None:
-            return truths
-        for vehicle, totals in by_vehicle(rows, self._vehicles).items():
-            for series, value in zip(VEHICLE_SERIES, astuple(totals), strict=True):
-                truths[series, vehicle_definition(vehicle, self._vehicles)] = (vehicle, value)
-        known = load_endpoints(tables).get("energy")
-        energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
-        return truths | {(series, scope): (scope, value) for (series, scope), value in _stated(energy).items()}
 
     def move_moments(self, jump: ClockJump) -> Walk:
         """Move all that was noted by the wall clock since the start along with the jump; return the walk."""

@@ -117,8 +117,8 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
 
 _FIGURES = Totals.__struct_fields__
-CHARGER_SERIES = tuple(f"charger_{figure}" for figure in _FIGURES)
-VEHICLE_SERIES = tuple(f"vehicle_{figure}" for figure in _FIGURES)
+_CHARGER_SERIES = tuple(f"charger_{figure}" for figure in _FIGURES)
+_VEHICLE_SERIES = tuple(f"vehicle_{figure}" for figure in _FIGURES)
 
 
 # Reading the book ---------------------------------------------------------------------------------
@@ -290,24 +290,31 @@ def held_totals(
 
     ``rows`` are the present sums, as ``totals_by_tag`` returns them.
     """
-    risen: dict[tuple[str, str], float] = {}
+    truth = figures(rows, charger_ids, vehicles)
+    risen = {key: value for key, value in truth.items() if value > marks.get(key, -1)}
+    raised = {**marks, **risen}
 
-    def held(series: tuple[str, ...], key: str, truth: Totals) -> Totals:
-        figures = []
-        for name, value in zip(series, astuple(truth), strict=True):
-            mark = marks.get((name, key))
-            if mark is None or value > mark:
-                risen[name, key] = value
-            figures.append(value if mark is None else max(value, int(mark)))
-        return Totals(*figures)
+    def held(names: tuple[str, ...], key: str) -> Totals:
+        return Totals(*[int(raised[name, key]) for name in names])
 
-    sums = by_charger(rows)
-    chargers = {key: held(CHARGER_SERIES, key, sums.get(key, Totals())) for key in charger_ids}
-    by_name = {
-        name: held(VEHICLE_SERIES, vehicle_definition(name, vehicles), truth)
-        for name, truth in by_vehicle(rows, vehicles).items()
-    }
+    chargers = {charger_id: held(_CHARGER_SERIES, charger_id) for charger_id in charger_ids}
+    by_name = {name: held(_VEHICLE_SERIES, _definition(name, vehicles)) for name in _vehicle_names(vehicles)}
     return chargers, by_name, risen
+
+
+def figures(
+    rows: list[tuple[str, str, Totals]], charger_ids: Iterable[str], vehicles: Mapping[str, str]
+) -> dict[tuple[str, str], int]:
+    """Return the present figures of chargers and vehicles, by the series and key of their marks."""
+    sums = by_charger(rows)
+    totals = [(_CHARGER_SERIES, charger_id, sums.get(charger_id, Totals())) for charger_id in charger_ids]
+    for name, of_vehicle in by_vehicle(rows, vehicles).items():
+        totals.append((_VEHICLE_SERIES, _definition(name, vehicles), of_vehicle))
+    return {
+        (series, key): value
+        for names, key, each in totals
+        for series, value in zip(names, astuple(each), strict=True)
+    }
 
 
 def excess(held: Mapping[str, Totals], truth: Mapping[str, Totals]) -> dict[str, Totals]:
@@ -360,11 +367,15 @@ def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, s
         for _, tag, totals in rows
         if tag != UNDECIDED
     )
-    return {name: summed.get(name, Totals()) for name in sorted({UNKNOWN_VEHICLE, *vehicles.values()})}
+    return {name: summed.get(name, Totals()) for name in _vehicle_names(vehicles)}
 
 
-def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
-    """Return a key for the vehicle's marks that changes when the configuration gives it other tags.
+def _vehicle_names(vehicles: Mapping[str, str]) -> list[str]:
+    return sorted({UNKNOWN_VEHICLE, *vehicles.values()})
+
+
+def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
+    """Return a key for the vehicle's marks: its name, a slash, and what changes when it is given other tags.
 
     A vehicle's counters then count another thing. Held to the former height, ``unknown`` would keep the energy of
     a tag that has got a vehicle, and the sum of all vehicles would have it twice.

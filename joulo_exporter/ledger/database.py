@@ -265,7 +265,8 @@ class AccountTables:
 
     def execute(self, statement: str, **values: object) -> sqlite3.Cursor:
         """Run a statement, in which ``:account`` is the number of the account, and each value has its name."""
-        return self._connection.execute(statement, {"account": self._account, **values})
+        values["account"] = self._account
+        return self._connection.execute(statement, values)
 
     @property
     def rows_written(self) -> int:

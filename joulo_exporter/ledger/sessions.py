@@ -104,6 +104,12 @@ ADD_FIGURES = "ON CONFLICT (account, charger_id, tag) DO UPDATE SET " + ", ".joi
 )
 """End of an ``INSERT`` that adds to the totals."""
 
+_NAMED_FIGURES = ", ".join(f":{figure}" for figure in FIGURES)
+_ADD_TO_TOTALS = f"INSERT INTO totals VALUES (:account, :charger_id, :tag, {_NAMED_FIGURES}) {ADD_FIGURES}"  # noqa: S608
+
+_NOTHING = (0,) * len(FIGURES)
+"""Figures of no session."""
+
 
 # Sightings ----------------------------------------------------------------------------------------
 
@@ -245,32 +251,29 @@ def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSe
     """Write the session, and what its change does to the totals; nothing if nothing changed."""
     if old == new:
         return
-    values = dict(zip(COLUMN_NAMES, astuple(new), strict=True))
     if old is None:
         names = ", ".join(f":{name}" for name in COLUMN_NAMES)
-        tables.execute(f"INSERT INTO sessions (account, {COLUMNS}) VALUES (:account, {names})", **values)  # noqa: S608
+        insert = f"INSERT INTO sessions (account, {COLUMNS}) VALUES (:account, {names})"  # noqa: S608
+        tables.execute(insert, **dict(zip(COLUMN_NAMES, astuple(new), strict=True)))
     else:
         # Only the columns that differ: what an index holds is costly to write again.
-        former = dict(zip(COLUMN_NAMES, astuple(old), strict=True))
-        changes = ", ".join(f"{name} = :{name}" for name in COLUMN_NAMES if values[name] != former[name])
-        tables.execute(f"UPDATE sessions SET {changes} WHERE account = :account AND id = :id", **values)  # noqa: S608
-        if new.charger_id != old.charger_id:
+        pairs = zip(COLUMN_NAMES, astuple(old), astuple(new), strict=True)
+        changed = {name: value for name, former, value in pairs if value != former}
+        changes = ", ".join(f"{name} = :{name}" for name in changed)
+        update = f"UPDATE sessions SET {changes} WHERE account = :account AND id = :id"  # noqa: S608
+        tables.execute(update, id=old.id, **changed)
+        if "charger_id" in changed:
             tables.execute(
                 "UPDATE chargers SET moved_to = :now WHERE account = :account AND charger_id = :former",
                 now=new.charger_id,
                 former=old.charger_id,
             )
     former_figures, figures = _contribution(old), _contribution(new)
-    nothing = (0,) * len(FIGURES)
-    for charger_id, tag in former_figures.keys() | figures.keys():
-        key = (charger_id, tag)
-        change = dict(
-            zip(FIGURES, map(sub, figures.get(key, nothing), former_figures.get(key, nothing)), strict=True)
-        )
-        if any(change.values()):
-            names = ", ".join(f":{name}" for name in FIGURES)
-            addition = f"INSERT INTO totals VALUES (:account, :charger_id, :tag, {names}) {ADD_FIGURES}"  # noqa: S608
-            tables.execute(addition, charger_id=charger_id, tag=tag, **change)
+    for key in former_figures.keys() | figures.keys():
+        change = tuple(map(sub, figures.get(key, _NOTHING), former_figures.get(key, _NOTHING)))
+        if any(change):
+            named = dict(zip(FIGURES, change, strict=True))
+            tables.execute(_ADD_TO_TOTALS, charger_id=key[0], tag=key[1], **named)
 
 
 def _contribution(session: StoredSession | None) -> dict[tuple[str, str], tuple[int, ...]]:
