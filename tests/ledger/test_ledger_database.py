@@ -430,6 +430,17 @@ def test_a_ledger_in_memory_is_written_when_it_is_closed(rig):
     assert rig.book().sessions == 1
 
 
+def test_a_batch_that_the_disk_refuses_from_the_beginning_is_done_in_memory(rig):
+    with rig.database.transaction() as connection:
+        pass
+    connection.execute("PRAGMA query_only = ON")
+    [(_, error)] = rig.database.run_batch([lambda: rig.chargers(live("s1"))])
+    assert (error, rig.database.persistent, rig.book().labels) == (None, False, {"c1": "c1"})
+    connection.execute("PRAGMA query_only = OFF")
+    rig.database.tend()
+    assert rig.database.persistent
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
 def test_nobody_else_may_read_the_files_whatever_the_folder_and_the_umask(tmp_path, umask):
     tmp_path.chmod(0o777)

@@ -69,6 +69,7 @@ def test_months_are_those_of_the_report_over_borders_and_clock_changes(rig, caps
             session("over midnight", "2026-02-28 21:00", 4108, credits_hundredths=1367, **hours_over_midnight),
             session("without energy", "2026-02-14 12:00", None),
             session("new year", "2026-01-01 00:00", 11),
+            session("a moment before", "2025-12-31 23:59:59.999900", 3),
             session("later 2:30", "2025-10-26 02:30", 20, fold=1),
             session("earlier 2:30", "2025-10-26 02:30", 22),
             session("first shown", "2025-04-01 00:00", 9),
@@ -80,6 +81,7 @@ def test_months_are_those_of_the_report_over_borders_and_clock_changes(rig, caps
     assert shown(book.months) == {
         "2025-04": (0.09, 0),
         "2025-10": (0.42, 0),
+        "2025-12": (0.03, 0),
         "2026-01": (0.11, 0),
         "2026-02": (41.08, 13.67),
         "2026-03": (19.16, 5.01),
