@@ -303,11 +303,7 @@ class AccountLedger:
             if name_unlinked and former is None:
                 self._chargers(tables).pin_unlinked()
             book = read_book(
-                tables,
-                self._vehicles,
-                now_seconds,
-                persistent=self._database.persistent,
-                former=former,
+                tables, self._vehicles, now_seconds, persistent=self._database.persistent, former=former
             )
             if book.complete:
                 if self._finished is None:

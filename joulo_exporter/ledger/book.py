@@ -80,20 +80,12 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
     labels: Mapping[str, str]
     """The ``charger`` label, by charger id."""
-    chargers: Mapping[str, Totals]
-    """By charger id."""
-    vehicles: Mapping[str, Totals]
-    """By vehicle, ``unknown`` among them."""
     last_sessions: Mapping[str, StoredSession]
     """The finished session that ended last, by charger id."""
     ended: tuple[StoredSession, ...]
     """Every session whose end was news in the last hour, the latest first."""
     id_tags: Mapping[str, str]
     """Tag of sessions in progress that have shown one before, by session id."""
-    meters: Mapping[str, Meter]
-    """By charger id."""
-    marks: Marks
-    """High-water marks of counters that the API states, by series and key."""
     complete: bool
     """Whether the whole history is in the ledger."""
     sessions: int
@@ -104,10 +96,18 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Whether the ledger outlives the process."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
+    chargers: Mapping[str, Totals] = {}
+    """Held totals, by charger id; none until the history is complete."""
+    vehicles: Mapping[str, Totals] = {}
+    """By vehicle, ``unknown`` among them."""
     charger_excess: Mapping[str, Totals] = {}
     """Figures of ``chargers`` that are held above the truth, less the truth, by charger id."""
     vehicle_excess: Mapping[str, Totals] = {}
     """The same by vehicle."""
+    meters: Mapping[str, Meter] = {}
+    """By charger id."""
+    marks: Marks = {}
+    """High-water marks of counters that the API states, by series and key."""
     eligibility_known: bool = False
     """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
     months: tuple[Month, ...] = ()
@@ -138,25 +138,19 @@ def read_book(
     """
     marks = read_marks(tables)
     book = former or _without_figures(tables, now_seconds, persistent=persistent)
-    chargers: dict[str, Totals] = {}
-    by_name: dict[str, Totals] = {}
-    charger_excess: dict[str, Totals] = {}
-    vehicle_excess: dict[str, Totals] = {}
     if book.complete:
         rows = totals_by_tag(tables)
         chargers, by_name, risen = held_totals(rows, book.labels, vehicles, marks)
         raise_marks(tables, risen)
-        charger_excess = excess(chargers, by_charger(rows))
-        vehicle_excess = excess(by_name, by_vehicle(rows, vehicles))
-    return replace(
-        book,
-        chargers=chargers,
-        vehicles=by_name,
-        charger_excess=charger_excess,
-        vehicle_excess=vehicle_excess,
-        meters=read_meters(tables),
-        marks={key: value for key, value in marks.items() if key[0] in API_COUNTERS},
-    )
+        book = replace(
+            book,
+            chargers=chargers,
+            vehicles=by_name,
+            charger_excess=excess(chargers, by_charger(rows)),
+            vehicle_excess=excess(by_name, by_vehicle(rows, vehicles)),
+        )
+    stated = {key: value for key, value in marks.items() if key[0] in API_COUNTERS}
+    return replace(book, meters=read_meters(tables), marks=stated)
 
 
 def _without_figures(tables: AccountTables, now_seconds: float, *, persistent: bool) -> Book:
@@ -165,13 +159,9 @@ def _without_figures(tables: AccountTables, now_seconds: float, *, persistent: b
     in_progress = sessions_in_progress(tables).values()
     return Book(
         labels=served_labels(tables),
-        chargers={},
-        vehicles={},
         last_sessions=_last_sessions(tables),
         ended=_recently_ended(tables, now_seconds),
         id_tags={session.id: session.id_tag for session in in_progress if session.id_tag is not None},
-        meters={},
-        marks={},
         complete=walk.complete,
         sessions=sessions,
         back_to_seconds=back_to_seconds,

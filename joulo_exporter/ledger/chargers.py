@@ -423,10 +423,7 @@ def read_meters(tables: AccountTables) -> dict[str, Meter]:
 
 
 def record_meters(
-    tables: AccountTables,
-    chargers: Iterable[Charger],
-    now_seconds: float,
-    max_power_kw: float,
+    tables: AccountTables, chargers: Iterable[Charger], now_seconds: float, max_power_kw: float
 ) -> tuple[dict[str, float], list[str]]:
     """Store the meter readings, and the energy of sessions on chargers that never gave any.
 

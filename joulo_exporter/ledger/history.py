@@ -323,10 +323,7 @@ def save_walk(tables: AccountTables, walk: Walk) -> None:
 
 
 def record_page(
-    tables: AccountTables,
-    response: ApiResponse[SessionPage],
-    request: PageRequest,
-    now_seconds: float,
+    tables: AccountTables, response: ApiResponse[SessionPage], request: PageRequest, now_seconds: float
 ) -> tuple[Walk, int]:
     """Store a page of ``/sessions``.
 
@@ -387,11 +384,7 @@ def _listed_any(tables: AccountTables) -> bool:
 
 
 def _sought(
-    tables: AccountTables,
-    walk: Walk,
-    page: Page,
-    on_page: Mapping[str, StoredSession],
-    now_seconds: float,
+    tables: AccountTables, walk: Walk, page: Page, on_page: Mapping[str, StoredSession], now_seconds: float
 ) -> float | None:
     """Return the earliest start of the sessions below the newest page that are to be looked for now.
 

@@ -115,12 +115,7 @@ _NOTHING = (0,) * len(FIGURES)
 
 
 def listed(
-    old: StoredSession | None,
-    session: Session,
-    *,
-    generation: int,
-    now_seconds: float,
-    is_news: bool,
+    old: StoredSession | None, session: Session, *, generation: int, now_seconds: float, is_news: bool
 ) -> StoredSession:
     """Return the session after a page of the walk of that number listed it.
 
