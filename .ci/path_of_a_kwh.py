@@ -21,7 +21,7 @@ from joulo_exporter.config.tokens import Secret
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Batches, Database
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.poller import Poller
+from joulo_exporter.poller import Poller, RequestSlots
 
 PACKAGE = Path(joulo_exporter.__file__).parent
 JSON = Path(__file__).parents[1] / "tests/fixtures/chargers.json"
@@ -73,7 +73,8 @@ async def walk(trace: Trace) -> bytes:
     async with open_session(connection_limit=1) as session:
         client = JouloClient(session, config.api, token=Secret("joulo_of_a_test"))
         settings = account_settings(config, None)
-        poller = Poller(client, ledger, settings, publish, offload=batches, clock=SystemClock())
+        clock, slots = SystemClock(), RequestSlots(1)
+        poller = Poller(client, ledger, settings, publish, offload=batches, clock=clock, request_slots=slots)
         polling = asyncio.create_task(poller.run())
         body = await asyncio.wait_for(scraped, 30)
         await asyncio.wait([polling])

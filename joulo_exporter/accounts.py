@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from joulo_exporter.clock import SystemClock
     from joulo_exporter.config.schema import Config
     from joulo_exporter.exposition import Exposition
-    from joulo_exporter.ledger import Database
-    from joulo_exporter.poller import Clock, Handover, Offload
+    from joulo_exporter.ledger import Batches, Database
+    from joulo_exporter.poller import Handover
 
 _logger = logging.getLogger(__name__)
 
@@ -94,58 +96,56 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
     )
 
 
-class _Running(msgspec.Struct, eq=False):
+class _Running:
     """The poller of one account, and the state of the account's token file."""
 
-    plan: Plan
-    """With the token in use."""
-    ledger: AccountLedger
-    poller: Poller
-    task: asyncio.Task[None]
-    former_token: Secret | None = None
-    """The token before the one in use, which no line of the log may show either."""
-    file_seen: Fingerprint | None = None
-    """The token file as it was read last; ``None`` to read it at the next look."""
-    file_unreadable: bool = False
+    def __init__(self, plan: Plan, poller: Poller) -> None:
+        self.plan = plan
+        """With the token in use."""
+        self.poller = poller
+        self.former_token: Secret | None = None
+        """The token before the one in use, which no line of the log may show either."""
+        self.file_seen: Fingerprint | None = None
+        """The token file as it was read last; ``None`` to read it at the next look."""
+        self.file_unreadable = False
+        self.start()
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.poller.run(), name=f"poller {self.plan.key}")
+        self.task.add_done_callback(_log_end)
+
+    async def stopped(self, *, gently: bool) -> None:
+        """End the refreshes; gently, a request under way is finished and written down first."""
+        async with self.poller.refreshing if gently else contextlib.nullcontext():
+            self.task.cancel()
+        await asyncio.wait([self.task])
 
 
+@dataclass(eq=False)
 class Accounts:
-    """Runs one poller an account.
+    """Runs one poller an account."""
 
-    Args:
-        session: the connection pool.
-        database: the ledger's file.
-        exposition: takes the snapshots.
-        offload: runs the ledger's transactions.
-        clock: time and sleep.
-        request_slots: bounds how many ask at the same time; ``None`` for one after the other.
-        in_thread: runs the reads of token files, which may be slow, outside of the event loop.
-    """
+    session: aiohttp.ClientSession
+    """The connection pool."""
+    database: Database
+    exposition: Exposition
+    """Takes the snapshots."""
+    _: KW_ONLY
+    offload: Batches
+    """Runs the ledger's transactions."""
+    clock: SystemClock
+    request_slots: RequestSlots
+    """Bounds how many ask at the same time."""
+    in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread
+    """Runs the reads of token files, which may be slow, outside of the event loop."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        database: Database,
-        exposition: Exposition,
-        *,
-        offload: Offload,
-        clock: Clock,
-        request_slots: RequestSlots | None = None,
-        in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._exposition = exposition
-        self._offload = offload
-        self._clock = clock
-        self._request_slots = request_slots or RequestSlots(1)
+    def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
         self._running: dict[str, _Running] = {}
-        self._suspended_s = clock.suspended_s()
-        self._former: dict[str, dict[str, Handover]] = {}
-        self._in_thread = in_thread
-        self._looking = asyncio.Lock()
-        self._looks: list[asyncio.Task[None]] = []
+        self._suspended_s = self.clock.suspended_s()
+        self._former: dict[str, Handover] = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._until_look: asyncio.Future[None] | None = None
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -155,7 +155,7 @@ class Accounts:
 
     def drop_stale(self) -> None:
         """After a suspension of the machine, before anything is served: its timers have not counted the time."""
-        suspended_s = self._clock.suspended_s()
+        suspended_s = self.clock.suspended_s()
         if suspended_s - self._suspended_s > 1:
             for running in self._running.values():
                 running.poller.drop_stale()
@@ -164,7 +164,7 @@ class Accounts:
     @property
     def ready(self) -> bool:
         """Return whether each endpoint of each account has been asked."""
-        snapshots = list(self._exposition.snapshots())
+        snapshots = list(self.exposition.snapshots())
         return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
 
     @property
@@ -187,12 +187,12 @@ class Accounts:
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
-            self._exposition.keep_only(plans_by_key)
-            if not self._looks:
-                self._looks.append(asyncio.create_task(self._watch_files(), name="token files"))
+            self.exposition.keep_only(plans_by_key)
+            if self._watching is None:
+                self._watching = asyncio.create_task(self._watch_files(), name="token files")
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 settings = spread_settings(plan.settings, position, len(starting))
-                self._running[plan.key] = _Running(plan, ledger, *self._started(plan, settings, ledger))
+                self._running[plan.key] = _Running(plan, self._poller(plan, settings, ledger))
                 await asyncio.sleep(0)  # a thousand of them would hold the loop
 
     async def restored(self, within_s: float) -> None:
@@ -208,48 +208,41 @@ class Accounts:
 
     async def close(self) -> None:
         """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
-        for look in self._looks:  # the first, because it starts a poller when a token has changed
-            look.cancel()
-        await asyncio.gather(*self._looks, return_exceptions=True)
+        if self._watching is not None:  # the first, because it starts a poller when a token has changed
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         for key in list(self._running):
             await self._stop(key, gently=False)
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
-        return await self._offload(
+        return await self.offload(
             AccountLedger,
-            self._database,
+            self.database,
             plan.key,
             configured_labels=plan.chargers,
             vehicles=plan.settings.tags.vehicles,
             max_power_kw=plan.api.max_power_kw,
         )
 
-    def _started(
-        self, plan: Plan, settings: PollSettings, ledger: AccountLedger
-    ) -> tuple[Poller, asyncio.Task[None]]:
-        poller = Poller(
-            JouloClient(self._session, plan.api, token=plan.token, clock=self._clock.now),
+    def _client(self, plan: Plan) -> JouloClient:
+        return JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
+
+    def _poller(self, plan: Plan, settings: PollSettings, ledger: AccountLedger) -> Poller:
+        return Poller(
+            self._client(plan),
             ledger,
             settings,
-            lambda snapshot: self._exposition.publish(plan.key, snapshot),
-            offload=self._offload,
-            clock=self._clock,
-            request_slots=self._request_slots,
+            lambda snapshot: self.exposition.publish(plan.key, snapshot),
+            offload=self.offload,
+            clock=self.clock,
+            request_slots=self.request_slots,
             former=self._former.get(plan.key),
             token_refused=lambda: self._read_now(plan.key),
         )
-        task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
-        task.add_done_callback(_log_end)
-        return poller, task
 
     async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
-        if gently:
-            async with running.poller.refreshing:  # a request under way is finished and written down first
-                running.task.cancel()
-        else:
-            running.task.cancel()
-        await asyncio.wait([running.task])
+        await running.stopped(gently=gently)
         self._former[key] = running.poller.handover()
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
@@ -259,40 +252,41 @@ class Accounts:
         """Read the token file of an account now: the API has refused the token."""
         if key in self._running:
             self._running[key].file_seen = None
-        self._looks = [look for look in self._looks if not look.done()]
-        if len(self._looks) == 1:  # else a look is under way, or looking has ended
-            self._looks.append(asyncio.create_task(self._look()))
+        if self._until_look is not None:
+            self._until_look.cancel()
 
     async def _watch_files(self) -> None:
         while True:
-            await self._clock.sleep(LOOK_INTERVAL_S)
+            self._until_look = asyncio.ensure_future(self.clock.sleep(LOOK_INTERVAL_S))
+            try:
+                await asyncio.wait([self._until_look])
+            finally:
+                self._until_look.cancel()
             await self._look()
 
     async def _look(self) -> None:
         """Look at the token files of all accounts, with one call in a thread for all of them."""
-        async with self._looking:
-            for running, read in await self._in_thread(_read_changed, list(self._running.values())):
-                named = {"account": running.plan.key} if running.plan.key else {}
-                was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
-                if running.file_unreadable and not was_unreadable:
-                    event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
-                elif was_unreadable and not running.file_unreadable:
-                    event(_logger, "info", "the token can be read again", **named)
-                if isinstance(read, Secret) and read != running.plan.token:
-                    event(_logger, "info", "the token has changed and the new one is used", **named)
-                    await self._rotate(running, read)
+        for running, read in await self.in_thread(_read_changed, list(self._running.values())):
+            named = running.plan.settings.log_fields
+            was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
+            if running.file_unreadable and not was_unreadable:
+                event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
+            elif was_unreadable and not running.file_unreadable:
+                event(_logger, "info", "the token can be read again", **named)
+            if isinstance(read, Secret) and read != running.plan.token:
+                event(_logger, "info", "the token has changed and the new one is used", **named)
+                await self._rotate(running, read)
 
     async def _rotate(self, running: _Running, token: Secret) -> None:
-        """Go on with a new token: a new poller takes over, with the throttle of the one before it."""
+        """Go on with a new token, and with the throttle of the one before it."""
         async with self._changing:
-            key, plan = running.plan.key, msgspec.structs.replace(running.plan, token=token)
-            if self._running.get(key) is not running:  # a reload has ended or replaced it
+            plan = msgspec.structs.replace(running.plan, token=token)
+            if self._running.get(plan.key) is not running:  # a reload has ended or replaced it
                 return
-            await self._stop(key, gently=True)
-            self._former[key] = running.poller.handover(new_token=True)
+            await running.stopped(gently=True)
+            running.poller.use_token_of(self._client(plan))
             running.plan, running.former_token = plan, running.plan.token
-            running.poller, running.task = self._started(plan, plan.settings, running.ledger)
-            self._running[key] = running
+            running.start()
 
 
 def _read_changed(accounts: Iterable[_Running]) -> list[tuple[_Running, Secret | ConfigError]]:

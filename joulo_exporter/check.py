@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from joulo_exporter.accounts import account_settings
 from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import AccountLedger
+from joulo_exporter.ledger import AccountLedger, Pause
 from joulo_exporter.ledger.reader import open_for_command, read_ledger, recorded_endpoints
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.poller import account_tasks
-from joulo_exporter.schedule import Pause, pause_after_failure, remaining_s
+from joulo_exporter.poller.endpoint import pause_after_failure, remaining_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger import EndpointRecord
     from joulo_exporter.ledger.reader import CommandLedger
     from joulo_exporter.models.wire import ApiResponse
-
-Params = ParamSpec("Params")
-Result = TypeVar("Result")
 
 
 async def check(config: Config, say: Callable[[str], None]) -> bool:
@@ -101,11 +98,6 @@ def _read_token(account: AccountConfig, say: Callable[[str], None]) -> Secret | 
     return token
 
 
-async def _inline(work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs) -> Result:
-    """Run the ledger's transaction in this thread: nothing else runs meanwhile."""
-    return work(*args, **kwargs)
-
-
 async def _check_account(
     config: Config,
     account: AccountConfig,
@@ -132,11 +124,11 @@ async def _check_account(
         record = records.get(task.name) or known.endpoints.get(account.name or "", {}).get(task.name)
         task.restore(record.body if record else None, walk)
         pause = Pause(time.time(), task.interval_s(settings))
-        left_s = remaining_s(record.pause if record else None, pause.length_s, pause.requested_at_seconds)
-        if left_s > 0:
+        former = record.pause if record else None
+        if former and (left_s := remaining_s(former, pause.length_s, pause.requested_at_seconds)):
             outcome = _later(record, left_s)
         else:
-            await task.begin(_inline, ledger, pause, settings)
+            ledger.begin_request(task.name, pause, task.page(pause.requested_at_seconds, settings))
             try:
                 response = await task.fetch(client)
             except ApiError as error:

@@ -14,50 +14,42 @@ class JouloExporterError(Exception):
 
     reason: ClassVar[str] = "error"
 
+    def __init_subclass__(cls, *, reason: str = "error") -> None:
+        """Take the reason of a class of errors."""
+        cls.reason = reason
+
 
 # Configuration ---------------------------------------------------------------------------------
 
 
-class ConfigError(JouloExporterError):
+class ConfigError(JouloExporterError, reason="config"):
     """The configuration cannot be used; the message names the file, the key and the remedy."""
-
-    reason = "config"
 
 
 # Ledger ----------------------------------------------------------------------------------------
 
 
-class LedgerError(JouloExporterError):
+class LedgerError(JouloExporterError, reason="ledger"):
     """The ledger cannot be read or written just now."""
 
-    reason = "ledger"
 
-
-class LedgerDamagedError(LedgerError):
+class LedgerDamagedError(LedgerError, reason="ledger_damaged"):
     """The ledger's file is no usable database."""
 
-    reason = "ledger_damaged"
 
-
-class LedgerVersionError(LedgerError):
+class LedgerVersionError(LedgerError, reason="ledger_version"):
     """A newer version has written the ledger's file."""
 
-    reason = "ledger_version"
 
-
-class LedgerLockedError(LedgerError):
+class LedgerLockedError(LedgerError, reason="ledger_locked"):
     """Another process holds the storage path."""
-
-    reason = "ledger_locked"
 
 
 # API -------------------------------------------------------------------------------------------
 
 
-class ApiError(JouloExporterError):
+class ApiError(JouloExporterError, reason="api"):
     """A request to the Joulo API has no usable API response."""
-
-    reason = "api"
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
         """Keep the HTTP status, if an API response arrived at all, and the seconds of ``Retry-After``."""
@@ -71,55 +63,37 @@ class ApiError(JouloExporterError):
         return self.reason if self.status is None else str(self.status)
 
 
-class ApiConnectionError(ApiError):
+class ApiConnectionError(ApiError, reason="connection"):
     """No connection: name not found, refused, reset, TLS failed."""
 
-    reason = "connection"
 
-
-class ApiTimeoutError(ApiError):
+class ApiTimeoutError(ApiError, reason="timeout"):
     """No complete API response within the timeout."""
 
-    reason = "timeout"
 
-
-class ApiResponseError(ApiError):
+class ApiResponseError(ApiError, reason="invalid"):
     """An API response that differs from the documentation."""
 
-    reason = "invalid"
 
-
-class ApiStatusError(ApiError):
+class ApiStatusError(ApiError, reason="status"):
     """An API response with another HTTP status than 200."""
 
-    reason = "status"
 
-
-class ApiAuthenticationError(ApiStatusError):
+class ApiAuthenticationError(ApiStatusError, reason="unauthorized"):
     """401: the token is wrong, revoked or rotated."""
 
-    reason = "unauthorized"
 
-
-class ApiScopeError(ApiStatusError):
+class ApiScopeError(ApiStatusError, reason="forbidden"):
     """403: the token may not read this endpoint; others may still work."""
 
-    reason = "forbidden"
 
-
-class ApiNotFoundError(ApiStatusError):
+class ApiNotFoundError(ApiStatusError, reason="not_found"):
     """404: the URL is wrong, or the endpoint does not exist."""
 
-    reason = "not_found"
 
-
-class ApiThrottledError(ApiStatusError):
+class ApiThrottledError(ApiStatusError, reason="throttled"):
     """429: asked too often; ``retry_after_s`` is the pause, if the API sent ``Retry-After``."""
 
-    reason = "throttled"
 
-
-class ApiServerError(ApiStatusError):
+class ApiServerError(ApiStatusError, reason="server"):
     """5xx: the API or a gateway in front of it failed; temporary."""
-
-    reason = "server"

@@ -90,29 +90,28 @@ class FailureLog:
     """
 
     def __init__(self) -> None:
-        self._failures = 0
+        self.failures = 0
+        """Number since the last success."""
         self._since_s = 0.0
         self._reason = ""
         self._logged_s: dict[str, float] = {}
 
     def failed(self, reason: str, now_s: float) -> Notice | None:
         """Count a failure for a reason of a closed set; return the line to log, if it is time for one."""
-        if not self._failures:
+        if not self.failures:
             self._since_s = now_s
-        self._failures += 1
+        self.failures += 1
         self._reason = reason
         if now_s - self._logged_s.get(reason, -math.inf) < REPEAT_S:
             return None
         repeated = reason in self._logged_s
         self._logged_s[reason] = now_s
-        return Notice(reason, self._failures, now_s - self._since_s, repeated)
+        return Notice(reason, self.failures, now_s - self._since_s, repeated)
 
-    def succeeded(self, now_s: float) -> Notice | None:
-        """Count a success; return the line to log, ``None`` when no failure came before."""
-        if not self._failures:
-            return None
-        notice = Notice(self._reason, self._failures, now_s - self._since_s)
-        self._failures = 0
+    def succeeded(self, now_s: float) -> Notice:
+        """Return the line to log about the end of failures; begin anew."""
+        notice = Notice(self._reason, self.failures, now_s - self._since_s)
+        self.failures = 0
         self._logged_s.clear()
         return notice
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from joulo_exporter import __version__, web
+from joulo_exporter import __version__
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
 from joulo_exporter.clock import SystemClock
@@ -25,7 +25,9 @@ from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.poller import RequestSlots
 from joulo_exporter.systemd import Notifier, watchdog
+from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.config import WebConfigWatcher
+from joulo_exporter.web.server import activated_sockets, listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +63,7 @@ class WebOptions(msgspec.Struct, frozen=True):
     """The web configuration: TLS, users, headers."""
     systemd_socket: bool = False
     """Listen on the sockets that systemd passes, in place of the addresses."""
-    paths: web.WebPaths = web.WebPaths()
+    paths: WebPaths = WebPaths()
 
 
 def _log_exception(failures: FailureLog, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -112,11 +114,9 @@ class Service:
 
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
-        proxy = [self._config.api.proxy_url] if self._config.api.proxy_url else []
-        rotated = list(self._accounts.secrets) if self._accounts is not None else []
-        return list(
-            dict.fromkeys([*(plan.token for plan in self._plans if plan.token is not None), *rotated, *proxy])
-        )
+        known = [self._config.api.proxy_url, *(plan.token for plan in self._plans)]
+        known += self._accounts.secrets if self._accounts is not None else ()
+        return list(dict.fromkeys(secret for secret in known if secret is not None))
 
     async def run(self, started: Callable[[list[str]], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -132,7 +132,9 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             asyncio.get_running_loop().set_exception_handler(functools.partial(_log_exception, FailureLog()))
             stack.enter_context(self._signals())
-            await stack.enter_async_context(watchdog(self._notifier, self._healthy))
+            await stack.enter_async_context(
+                watchdog(self._notifier, lambda: self._accounts is None or self._accounts.alive)
+            )
             async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
                 await self._start(stack, started)
                 self._notifier.ready(self._status())
@@ -238,9 +240,9 @@ class Service:
             accounts.drop_stale()
             return exposition
 
-        services = web.WebServices(
-            metrics=lambda format_, gzip, names: served().scrape(
-                openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
+        services = WebServices(
+            metrics=lambda openmetrics, gzip, names: served().scrape(
+                openmetrics=openmetrics, compressed=gzip, names=names
             ),
             snapshots=lambda: served().snapshots(),
             ledger_persistent=lambda: database.persistent,
@@ -250,15 +252,12 @@ class Service:
             telemetry_path=self._options.telemetry_path,
             paths=self._options.paths,
         )
-        runner = web.make_runner(web.make_application(services, self._web_config.gate))
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        activated = web.activated_sockets(os.environ) if self._options.systemd_socket else []
-        wanted = () if self._options.systemd_socket else self._options.listen_addresses
-        addresses = [web.parse_listen_address(address) for address in wanted]
-        bound = await web.start_listening(runner, addresses, tls=self._web_config.tls, activated=activated)
-        self._web_config.start()
-        stack.push_async_callback(self._web_config.stop)
+        application = make_application(services, self._web_config.gate)
+        activated = activated_sockets(os.environ) if self._options.systemd_socket else []
+        addresses = () if self._options.systemd_socket else self._options.listen_addresses
+        serving = listening(application, addresses, tls=self._web_config.tls, activated=activated)
+        bound = await stack.enter_async_context(serving)
+        await stack.enter_async_context(self._web_config.watching())
         telemetry_path = self._options.paths.prefix + self._options.telemetry_path
         for address in bound:
             event(_logger, "info", "listening", address=address, telemetry_path=telemetry_path)
@@ -270,9 +269,6 @@ class Service:
         """Return the line that ``systemctl status`` shows."""
         accounts = sum(plan.token is not None for plan in self._plans)
         return f"serving {accounts} {'account' if accounts == 1 else 'accounts'} on {', '.join(self._bound)}"
-
-    def _healthy(self) -> bool:
-        return self._accounts is None or self._accounts.alive
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

@@ -124,18 +124,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
 
 
 def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[LiveCharger, ...]:
-    """Return the chargers that have a label, with what the ledger adds to them.
-
-    Args:
-        chargers: as ``/chargers`` listed them last.
-        book: of the ledger.
-        tags: of the configuration.
-    """
-    return tuple(
-        _live_charger(charger, book.labels[charger.id], book, tags)
-        for charger in chargers
-        if charger.id in book.labels
-    )
+    """Return the chargers of the last API response that have a label, with what the ledger adds to them."""
+    return tuple(_live_charger(charger, book, tags) for charger in chargers if charger.id in book.labels)
 
 
 def last_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
@@ -167,7 +157,7 @@ def _ended(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[E
     )
 
 
-def _live_charger(charger: Charger, label: str, book: Book, tags: Tags) -> LiveCharger:
+def _live_charger(charger: Charger, book: Book, tags: Tags) -> LiveCharger:
     tag = None
     if charger.session is not None:
         tag = charger.session.id_tag or book.id_tags.get(charger.session.id)
@@ -176,7 +166,7 @@ def _live_charger(charger: Charger, label: str, book: Book, tags: Tags) -> LiveC
     if meter is not None and (charger.meter_ahead or (believed_at_seconds and meter.doubted_wh is not None)):
         believed_at_seconds = meter.at_seconds
     return LiveCharger(
-        label=label,
+        label=book.labels[charger.id],
         charger=charger,
         power_watts=_power_watts(charger, book),
         meter_wh=book.marks.get(("meter_wh", charger.id), charger.meter_wh) if has_meter else None,

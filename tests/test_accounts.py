@@ -7,13 +7,28 @@ import logging
 
 import msgspec
 import pytest
-from support.accounts_rig import AccountsRig
+from aiohttp import ClientError
+from aioresponses import CallbackResult
+from prometheus_client import CollectorRegistry
+from support.exposition import samples_of
+from support.fake_clock import FakeClock
+from support.poller_rig import inline
 
-from joulo_exporter.accounts import plans
+from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.config.tokens import TokenSource
 from joulo_exporter.errors import LedgerError
+from joulo_exporter.exposition import Exposition
+from joulo_exporter.ledger import Database
+from joulo_exporter.poller import RequestSlots
+
+URL = "http://127.0.0.1:9/api"
+BODIES = {
+    "chargers": b'{"chargers": [{"id": "c1", "slug": "oprit", "is_charging": false}]}',
+    "sessions?limit=100&offset=0": b'{"sessions": []}',
+    "energy": b'{"total_kwh": 5}',
+}
 
 
 def poller(account: str) -> asyncio.Task[None]:
@@ -22,20 +37,80 @@ def poller(account: str) -> asyncio.Task[None]:
     return task
 
 
-class House(AccountsRig):
-    """Accounts, of which ``home`` has its token in a file, on an API that knows one token of it at a time."""
+class House:
+    """Accounts on an API that responds well, and the token and moment of each request.
+
+    Tokens are ``joulo_`` and a word; ``broken`` gets no connection.
+    """
 
     def __init__(self, answers, session, folder) -> None:
-        super().__init__(answers, session, folder)
+        self.clock = FakeClock()
+        self.folder = folder
         self.file = folder / "token"
         self.file.write_text("joulo_first\n")
+        self.valid: str | None = None
+        """The one token that is not refused; ``None`` for all."""
+        self.headers: dict[str, str] = {}
+        """Of a refusal."""
+        self.asked: list[tuple[str, str, float]] = []
+        """(token, endpoint, monotonic time) of each request."""
+        self.gate: asyncio.Event | None = None
+        """Responses of ``/chargers`` wait for it."""
+        self.exposition = Exposition(CollectorRegistry())
+        self.database = Database(None)
+        self.accounts = Accounts(
+            session,
+            self.database,
+            self.exposition,
+            offload=inline,
+            clock=self.clock,
+            request_slots=RequestSlots(1),
+            in_thread=inline,
+        )
+        for path, body in BODIES.items():
+            answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path.partition("?")[0], body))
+
+    def _responding(self, path, body):
+        async def respond(_url, **options):
+            token = options["headers"]["Authorization"].removeprefix("Bearer joulo_")
+            self.asked.append((token, path, self.clock.monotonic()))
+            if self.gate is not None and path == "chargers":
+                await self.gate.wait()
+            if token == "broken":
+                raise ClientError
+            if self.valid not in (None, token):
+                return CallbackResult(status=401, body=b"{}", headers=self.headers)
+            return CallbackResult(status=200, body=body)
+
+        return respond
+
+    def plans(self, *accounts: str):
+        """Return the plans of accounts as YAML, such as ``{name: a, token: joulo_a}``."""
+        file = self.folder / "config.yml"
+        file.write_text(f"api: {{url: '{URL}'}}\naccounts: [{', '.join(accounts)}]\n")
+        return plans(load_config(file, {}))
+
+    async def follow(self, wanted) -> None:
+        await self.accounts.follow(wanted)
+        await self.clock.settle()
 
     async def start(self) -> None:
+        """Start an account that has its token in a file."""
         await self.follow(self.plans(f"{{name: home, token_file: {self.file}}}"))
 
     def rotate(self) -> None:
         self.valid = "second"
         self.file.write_text("joulo_second\n")
+
+    def moments(self, token: str, path: str = "chargers") -> list[float]:
+        """Return when an endpoint was asked with a token, on the monotonic clock."""
+        return [moment for who, what, moment in self.asked if (who, what) == (token, path)]
+
+    def values(self, name: str, endpoint: str | None = None) -> dict[str, float]:
+        """Return the samples of a metric by account."""
+        text = self.exposition.render(openmetrics=False, compressed=False, names=frozenset()).decode()
+        found = [(dict(labels), value) for (sample, labels), value in samples_of(text).items() if sample == name]
+        return {labels["account"]: value for labels, value in found if labels.get("endpoint") == endpoint}
 
     @property
     def up(self) -> bool:
@@ -47,7 +122,8 @@ async def house(answers, tmp_path):
     async with open_session(connection_limit=4) as session:
         house = House(answers, session, tmp_path)
         yield house
-        await house.close()
+        await house.accounts.close()
+        house.database.close()
 
 
 def named(house, *tokens: str, **extra: str):
@@ -211,6 +287,27 @@ async def test_a_refused_token_is_read_again_at_once(house, monkeypatch):
     assert len(house.moments("first")) == 2
     refused_at = house.moments("first")[1]
     assert house.moments("second")[0] == pytest.approx(refused_at + 60.0)
+
+
+async def test_a_token_that_rotates_while_the_ledger_is_read_counts_nothing_twice(house):
+    await house.start()
+    await house.clock.advance(130)
+    before = house.values("joulo_api_requests_total", "chargers")
+    await house.follow(())
+    offload, hold = house.accounts.offload, asyncio.Event()
+
+    async def slow(work, *args, **kwargs):
+        if work.__name__ == "_write_and_read":
+            await hold.wait()
+        return await offload(work, *args, **kwargs)
+
+    house.accounts.offload = slow
+    await house.start()
+    house.rotate()
+    await house.clock.advance(20)
+    hold.set()
+    await house.clock.settle()
+    assert house.values("joulo_api_requests_total", "chargers") == before == {"home": 3.0}
 
 
 async def test_a_token_that_comes_late_ends_the_back_off(house):

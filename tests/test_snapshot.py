@@ -1,18 +1,11 @@
 """The snapshot of an account: what the ledger and the configuration add to an answer."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.snapshots import (
-    NOW,
-    TAG,
-    Household,
-    fixture,
-    recorded,
-)
+from support.snapshots import NOW, TAG
 
-from joulo_exporter.ledger import Book, Meter, StoredSession
+from joulo_exporter.ledger import Book, StoredSession
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.snapshot import (
     DURATION_BOUNDS_S,
@@ -68,39 +61,6 @@ def test_the_vehicle_follows_from_the_tag_shown_else_from_the_one_known(shown, k
     assert live.vehicle == vehicle
 
 
-@pytest.mark.parametrize(
-    ("meter", "charger", "watts"),
-    [
-        (None, {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW}, None),
-        (None, {"charging": False}, 0.0),
-        (Meter(5000.0, NOW), {"charging": True}, None),
-        (Meter(5000.0, NOW), {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW}, None),
-        (Meter(5000.0, NOW), {"charging": False, "meter_wh": 5000.0, "meter_at_seconds": NOW}, 0.0),
-        (
-            Meter(5000.0, NOW, 3000.0, NOW - 1800),
-            {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW},
-            4000.0,
-        ),
-        (Meter(5000.0, NOW, 3000.0, NOW - 1800), {"charging": True, "meter_wh": 5000.0}, None),
-        (Meter(5000.0, NOW, 3000.0, NOW - 1800), {"charging": True, "meter_at_seconds": NOW}, None),
-        (
-            Meter(5000.0, NOW, 3000.0, NOW - 1800),
-            {"charging": None, "meter_wh": 5000.0, "meter_at_seconds": NOW},
-            None,
-        ),
-        (
-            Meter(5000.0, NOW, 6000.0, NOW - 1800),
-            {"charging": True, "meter_wh": 5000.0, "meter_at_seconds": NOW},
-            None,
-        ),
-    ],
-)
-def test_power(meter, charger, watts):
-    meters = {} if meter is None else {"c1": meter}
-    (live,) = live_chargers([Charger("c1", **charger)], book(meters=meters), TAGS)
-    assert live.power_watts == watts
-
-
 def test_a_meter_is_shown_as_the_ledger_holds_it():
     held = book(marks={("meter_wh", "c1"): 9000.0, ("meter_wh", "c2"): 1.0})
     (live,) = live_chargers([Charger("c1", meter_wh=8000.0)], held, TAGS)
@@ -126,18 +86,3 @@ def test_durations_add_up(durations):
     assert observed.count == len(durations)
     assert observed.sum_s == pytest.approx(sum(durations))
     assert observed.buckets == tuple(sum(each <= bound for each in durations) for bound in DURATION_BOUNDS_S)
-
-
-def test_a_snapshot_never_changes():
-    household = recorded()
-    snapshot = household.snapshot()
-    before = msgspec.json.encode(snapshot.chargers)
-    household.chargers({"chargers": [fixture("chargers")["chargers"][0] | {"nickname": "Anders"}]}).snapshot()
-    assert msgspec.json.encode(snapshot.chargers) == before
-    with pytest.raises(AttributeError):
-        snapshot.chargers = None
-
-
-def test_an_empty_account():
-    snapshot = Household().snapshot()
-    assert (snapshot.chargers, snapshot.last_sessions, snapshot.energy) == ((), (), None)

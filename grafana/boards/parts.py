@@ -24,7 +24,7 @@ NARROWEST_COLUMN = 90
 NARROW = 72
 """Pixels that a figure needs in a column; Grafana's own least width would hide columns."""
 TIME_COLUMN = 135
-"""Width that "a few seconds ago" takes."""
+"""Width that "a few seconds ago" takes, or a date with its time."""
 HOURS = "suffix:h"
 """Hours in any language: Grafana's own unit would write them out in English."""
 EURO = "currencyEUR"

@@ -19,17 +19,17 @@ def sessions(t: Words) -> table.Panel:
     """Return the table of the sessions.
 
     Rows are those of the query ``chosen``. A total has no label of a vehicle, so it is there with "All" alone, and
-    with it a session of which a backfill knows no vehicle.
+    with it a session of which no vehicle is known.
     """
     of_vehicle = f'{{{queries.ACCOUNTS}, vehicle=~"$vehicle"}}'
     earned = queries.of_sessions("max by (account, charger) (joulo_last_session_ere_credits)")
     price = "avg by (account) (joulo_ere_estimate_price_euros * (1 - joulo_ere_estimate_fee_ratio))"
     names = {
         "Value #start": t("Start", "Begin"),
+        "Value #kwh": t("Energy", "Energie"),
         "account": "Account",
         "charger": t("Charger", "Laadpunt"),
         "vehicle": t("Vehicle", "Auto"),
-        "Value #kwh": t("Energy", "Energie"),
         "Value #length": t("Duration", "Duur"),
         "Value #credits": t("Credits", "ERE's"),
         "Value #worth": t("Worth about", "Waard, ongeveer"),
@@ -55,12 +55,11 @@ def sessions(t: Words) -> table.Panel:
         .description(
             t(
                 "Every session that ended in the dashboard's range, the latest first. The cost is at the price"
-                " at the top of the dashboard. The worth of the credits is an estimate, no payment. Sessions from"
-                " a backfill have no vehicle. For bookkeeping there is joulo-exporter statement.",
+                " at the top of the dashboard. The worth of the credits is an estimate, no payment. For"
+                " bookkeeping there is joulo-exporter statement.",
                 "Elke laadbeurt die eindigde in het bereik van het dashboard, de laatste eerst. De kosten zijn die"
                 " van de prijs boven aan het dashboard. De waarde van de ERE's is een schatting, geen uitbetaling."
-                " Laadbeurten uit een backfill hebben geen auto. Voor de boekhouding is er joulo-exporter"
-                " statement.",
+                " Voor de boekhouding is er joulo-exporter statement.",
             )
         )
         .datasource(parts.DATASOURCE)
@@ -78,7 +77,8 @@ def sessions(t: Words) -> table.Panel:
             ]
         )
         .override_by_name(
-            names["Value #start"], parts.properties(unit="dateTimeAsLocal", custom_minWidth=parts.TIME_COLUMN)
+            names["Value #start"],
+            parts.properties(unit="time:YYYY-MM-DD HH:mm", custom_minWidth=parts.TIME_COLUMN),
         )
         .override_by_name(names["vehicle"], parts.vehicle_names(t))
         .override_by_name(names["Value #kwh"], parts.figures(parts.KWH, 2, parts.NARROWEST_COLUMN))

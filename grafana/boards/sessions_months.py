@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.builders import barchart, common, table
+from grafana_foundation_sdk.builders import barchart, table
 from grafana_foundation_sdk.models.common import VisibilityMode
 
 from boards import parts, queries
@@ -82,9 +82,11 @@ def by_year(t: Words) -> barchart.Panel:
         .description(
             t(
                 "Energy of each month beside that of the same month of other years, as Joulo counts it for the"
-                " whole account, also from before Prometheus was there. The latest month is not over.",
+                " whole account, also from before Prometheus was there. The latest month is not over. The figures"
+                " are on the dashboard of sessions.",
                 "Energie van elke maand naast die van dezelfde maand in andere jaren, zoals Joulo ze telt voor het"
-                " hele account, ook van voordat Prometheus er was. De laatste maand is nog niet om.",
+                " hele account, ook van voordat Prometheus er was. De laatste maand is nog niet om. De cijfers"
+                " staan op het dashboard van de laadbeurten.",
             )
         )
         .datasource(parts.DATASOURCE)
@@ -104,8 +106,7 @@ def by_year(t: Words) -> barchart.Panel:
         )
         .x_field(month)
         .override_by_name(month, parts.properties(unit="string", mappings=[{"type": "value", "options": words}]))
-        .show_value(VisibilityMode.ALWAYS)
-        .text(common.VizTextDisplayOptions().value_size(11))
+        .show_value(VisibilityMode.NEVER)  # on a phone they would lie over each other
         .group_width(0.75)
         .bar_width(0.95)
         .fill_opacity(85)
@@ -119,7 +120,7 @@ def by_year(t: Words) -> barchart.Panel:
 def figures(t: Words) -> table.Panel:
     """Return the table."""
     month, energy, size = t("Month", "Maand"), t("Energy", "Energie"), t("kWh/session", "kWh/beurt")
-    earned, count, share = t("ERE credits", "ERE's"), t("Sessions", "Laadbeurten"), t("For ERE", "Voor ERE")
+    earned, count, share = t("Credits", "ERE's"), t("Sessions", "Beurten"), t("For ERE", "Voor ERE")
     names = {
         "month": month,
         "Value #kwh": energy,

@@ -136,7 +136,6 @@ class JouloClient:
     ) -> None:
         self._session = session
         self._api = api
-        self._base_url = api.url.rstrip("/")
         self._host = urlsplit(api.url).hostname or "the API"
         self._token = token
         self._clock = clock
@@ -205,7 +204,7 @@ class JouloClient:
         if self._token is not None and not endpoint.public:
             headers = {**_HEADERS, "Authorization": f"Bearer {self._token.reveal()}"}
         return await self._session.get(
-            self._base_url + endpoint.path,
+            self._api.url + endpoint.path,
             params=params,
             headers=headers,
             allow_redirects=False,

@@ -160,7 +160,7 @@ def _check_web_file(options: argparse.Namespace) -> None:
 
 def _web_options(options: argparse.Namespace) -> WebOptions:
     from joulo_exporter.service import WebOptions  # noqa: PLC0415 -- see the module
-    from joulo_exporter.web import web_paths  # noqa: PLC0415 -- see the module
+    from joulo_exporter.web.app import web_paths  # noqa: PLC0415 -- see the module
 
     return WebOptions(
         listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),

@@ -97,7 +97,7 @@ first scrape. Works while the exporter runs, once its history is complete.
 
 example:
   joulo-exporter backfill --label job=joulo --label instance=localhost:9973 > joulo.om
-  promtool tsdb create-blocks-from --max-block-duration=720h openmetrics joulo.om /var/lib/prometheus
+  promtool tsdb create-blocks-from --max-block-duration=720h openmetrics joulo.om /var/lib/prometheus/metrics2
 """
 
 _COLLECTED = {
@@ -105,7 +105,7 @@ _COLLECTED = {
     "ere_price": "the public market price of ERE credits",
 }
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
-_OWN_LABELS = frozenset({"account", "charger", "vehicle"})
+_OWN_LABELS = frozenset({"account", "charger", "vehicle", "session_id", "id_tag"})
 _SHORTEST_STEP_S = 1.0
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _FLAG = re.compile(r"--?[a-z][a-z.-]*")

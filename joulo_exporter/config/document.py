@@ -25,8 +25,7 @@ Node: TypeAlias = "str | list[Node] | dict[str, Node]"
 """A scalar, a list or a mapping; ``04123456`` and ``12E4567`` are texts, as are ``yes`` and ``null``."""
 
 Record = TypeVar("Record")
-_Fault: TypeAlias = "Callable[[str], str | None]"
-_Bare: TypeAlias = "tuple[inspect.Type, str, _Fault]"
+_Reader: TypeAlias = "Callable[[str], object] | None"
 
 _LARGEST_BYTES = 1024 * 1024
 _DEEPEST = 16
@@ -74,20 +73,18 @@ def decode(where: Where, node: Node, kind: type[Record]) -> Record:
     """Return a tree of texts as a record of msgspec.
 
     Sections, lists and mappings without content count as not given. A class can have an ``EXAMPLE``; a
-    ``msgspec.Meta`` an example too, and in its ``extra`` a function that returns the ``fault`` of a text.
+    ``msgspec.Meta`` an example too, and in its ``extra`` the function ``read``, which returns the value of a text
+    without blanks around it, never empty, or raises ``ValueError``. Without one, the class of the value does.
 
     Args:
         where: the place of the tree.
         node: the tree, from ``read_yaml``.
-        kind: a struct with a default for each field, of structs, lists, ``dict[str, …]``, literals, ``str``, and
-            classes that are made from a text (without blanks around it, never empty) or raise ``ValueError``.
+        kind: a struct of values, literals, ``str``, structs, tuples and ``dict[str, …]``.
 
     Raises:
         ConfigError: the first fault: an unknown key, with the nearest known one, or a wrong shape or value.
     """
-    return msgspec.convert(
-        _checked(where, {} if node in _NOTHING else node, *_bare(inspect.type_info(kind))), kind
-    )
+    return msgspec.convert(_read(where, {} if node in _NOTHING else node, *_bare(inspect.type_info(kind))), kind)
 
 
 # YAML ---------------------------------------------------------------------------------------
@@ -170,52 +167,64 @@ _SECTIONS = (inspect.StructType, inspect.CollectionType, inspect.DictType)
 _SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
 
 
-def _checked(where: Where, node: Any, expected: Any, example: str, fault: _Fault) -> Any:  # noqa: ANN401
-    """Return the tree with values in the place of texts, for msgspec to make records of it."""
+def _read(where: Where, node: Any, expected: Any, example: str, read: _Reader) -> Any:  # noqa: ANN401
     noun = "mapping" if isinstance(expected, _SECTIONS) else "single value"
     noun = "list" if isinstance(expected, inspect.CollectionType) else noun
     if not isinstance(node, _SHAPES[noun]):
         raise where.fault(f"must be a {noun}, such as {example}")
     if isinstance(expected, inspect.StructType):
-        known = {field.encode_name: _bare(field.type) for field in expected.fields}
-        _require_known(where, node, known)
-        given = [key for key in node if node[key] not in _NOTHING or not isinstance(known[key][0], _SECTIONS)]
-        return {key: _checked(where.child(key), node[key], *known[key]) for key in given}
+        return _struct(where, node, expected, example)
     if isinstance(expected, inspect.CollectionType):
-        item = _bare(expected.item_type, example, fault)
-        return [_checked(where.item(position), each, *item) for position, each in enumerate(node)]
+        item = _bare(expected.item_type, example, read)
+        return tuple(_read(where.item(position), each, *item) for position, each in enumerate(node))
     if isinstance(expected, inspect.DictType):
-        value = _bare(expected.value_type, example, fault)  # numbered, since a key can be an RFID tag
-        return {key: _checked(where.item(position), node[key], *value) for position, key in enumerate(node)}
-    return node if isinstance(expected, inspect.StrType) else _value(where, node, expected, example, fault)
-
-
-def _value(where: Where, text: str, expected: Any, example: str, fault: _Fault) -> object:  # noqa: ANN401
+        value = _bare(expected.value_type, example, read)  # numbered, since a key can be an RFID tag
+        return {key: _read(where.item(position), node[key], *value) for position, key in enumerate(node)}
     if isinstance(expected, inspect.LiteralType):
-        words = [str(value) for value in expected.values]
-        if text not in words:
-            meant = nearest(text, words)
-            remedy = f"did you mean {meant}?" if meant else "write one of them"
-            raise where.fault(f"must be {', '.join(words[:-1])} or {words[-1]}; {remedy}")
-        return text
-    text = text.strip()
+        return _word(where, node, [str(value) for value in expected.values])
+    if read is None:
+        return node
+    text = node.strip()
     if not text:
         raise where.fault(f"is empty; write a value, such as {example}, or remove the key")
-    return where.read(expected.cls, text, fault(text))
+    return where.read(read, text)
 
 
-def _bare(described: inspect.Type, example: str = "", fault: _Fault = lambda _: None) -> _Bare:
-    """Return a type without ``| None`` and ``Annotated``, and the example and the check of its texts."""
+def _struct(where: Where, node: dict[str, Node], expected: inspect.StructType, example: str) -> dict[str, object]:
+    known = {field.encode_name: field for field in expected.fields}
+    _require_known(where, node, known)
+    given = {}
+    for key, value in node.items():
+        bare = _bare(known[key].type)
+        if value not in _NOTHING or not isinstance(bare[0], _SECTIONS):
+            given[key] = _read(where.child(key), value, *bare)
+    for key, field in known.items():
+        if field.required and key not in given:
+            raise where.fault(f"has no {key}; write it as in {example}")
+    return given
+
+
+def _word(where: Where, text: str, words: list[str]) -> str:
+    if text not in words:
+        meant = nearest(text, words)
+        remedy = f"did you mean {meant}?" if meant else "write one of them"
+        raise where.fault(f"must be {', '.join(words[:-1])} or {words[-1]}; {remedy}")
+    return text
+
+
+def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> tuple[inspect.Type, str, _Reader]:
+    """Return a type without ``| None`` and ``Annotated``, an example, and the function that reads its texts."""
     while isinstance(described, inspect.Metadata | inspect.UnionType):
         if isinstance(described, inspect.UnionType):
             described = next(each for each in described.types if not isinstance(each, inspect.NoneType))
         else:
             example = (described.extra_json_schema or {}).get("examples", [example])[0]
-            fault = (described.extra or {}).get("fault", fault)
+            read = (described.extra or {}).get("read", read)
             described = described.type
     if isinstance(described, inspect.StructType):
         example = "{" + ", ".join(f"{field.encode_name}: …" for field in described.fields) + "}"
-    return described, getattr(getattr(described, "cls", None), "EXAMPLE", example), fault
+    kind = getattr(described, "cls", None)
+    return described, getattr(kind, "EXAMPLE", example), read or kind
 
 
 def _require_known(where: Where, node: dict[str, Node], known: Iterable[str]) -> None:

@@ -44,14 +44,13 @@ class Where(msgspec.Struct, frozen=True):
             one_line(f"{self.source}: {self.key}: {text}" if self.key else f"{self.source}: {text}")
         )
 
-    def read(self, parse: Callable[[str], Value], text: str, fault: str | None = None) -> Value:
-        """Return a text as a value; its fault, or the one that ``parse`` raises as ``ValueError``, is one here."""
+    def read(self, parse: Callable[[str], Value], text: str) -> Value:
+        """Return a text as a value; the ``ValueError`` that ``parse`` raises is a fault here."""
         try:
-            if fault is None:
-                return parse(text)
+            return parse(text)
         except ValueError as error:
             fault = str(error)
-        raise self.fault(fault)
+        raise self.fault(fault)  # outside of the handler: no error that may quote the text hangs on it
 
 
 def one_line(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date  # noqa: TC003 -- msgspec resolves the types of fields
+from decimal import Decimal  # noqa: TC003
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,16 +15,13 @@ from msgspec import Meta, field
 from joulo_exporter.config import values
 from joulo_exporter.config.files import Authorities, Where, read_authorities
 from joulo_exporter.config.tokens import Secret, TokenSource
-from joulo_exporter.config.values import DEFAULT_API_URL, Duration, Power, Switch, Text
+from joulo_exporter.config.values import DEFAULT_API_URL
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 from joulo_exporter.models.tariffs import Tariff, Tariffs, parse_day, parse_price
 from joulo_exporter.sharding import ALONE, Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-    from datetime import date
-
-Value = TypeVar("Value")
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
 DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")
@@ -33,14 +32,18 @@ _PAGED = "it is the pause between two requests to the API"
 _REPEATED = "it is the time between two fetches of the whole history from the API"
 
 
-def _like(example: str, fault: Callable[[str], str | None] = lambda _: None) -> Meta:
-    """Return an example for messages, and the function that checks a text."""
-    return Meta(examples=[example], extra={"fault": fault})
+def _like(example: str, read: Callable[[str], object] | None = None) -> Meta:
+    """Return an example for messages, and the function that reads a text."""
+    return Meta(examples=[example], extra={"read": read})
 
 
 def _floor(seconds: float, why: str) -> Meta:
     """Return the shortest duration, which does not bind an API on a loopback address."""
     return Meta(extra={"floor_s": seconds, "why": why})
+
+
+Duration = Annotated[float, _like("10m", values.duration)]
+Switch = Annotated[bool, _like("true", values.switch)]
 
 
 # The file -----------------------------------------------------------------------------------
@@ -53,78 +56,72 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AccountSection(Section, frozen=True):
     """An account of the API, with one of the three ways to a token."""
 
-    name: Annotated[Text, _like("home", values.name_fault)] | None = None
+    name: Annotated[str, _like("home", values.name)] | None = None
     """The ``account`` label; a single account can do without."""
-    token_file: Annotated[Text, _like("/run/secrets/joulo", values.path_fault)] | None = None
+    token_file: Annotated[str, _like("/run/secrets/joulo", values.path)] | None = None
     """A file with the token, next to the configuration file if the path is relative."""
-    token_env: Annotated[Text, _like("JOULO_TOKEN", values.variable_fault)] | None = None
-    """The name of the environment variable that holds the token."""
+    token_env: Annotated[str, _like("JOULO_TOKEN", values.variable)] | None = None
     token: Annotated[Secret, _like('"joulo_…", the token in quotes')] | None = None
-    """The token itself."""
 
 
 class ApiSection(Section, frozen=True):
     """Access to the API."""
 
-    url: Annotated[Text, _like(DEFAULT_API_URL, values.api_url_fault)] = Text(DEFAULT_API_URL)
-    """The base URL; ``https``, but for a loopback address."""
-    timeout: Annotated[Duration, _like("10s", values.timeout_fault)] = Duration(10)
+    url: Annotated[str, _like(DEFAULT_API_URL, values.api_url)] = DEFAULT_API_URL
+    """The base URL, without a slash at its end; ``https``, but for a loopback address."""
+    timeout_s: Annotated[float, _like("10s", values.timeout)] = field(name="timeout", default=10.0)
     """Time for one request as a whole."""
-    proxy_url: Annotated[Secret, _like("http://proxy.example:3128", values.proxy_url_fault)] | None = None
-    """A proxy for the API; a secret, since a password can stand in it."""
-    ca_file: Annotated[Text, _like("/etc/ssl/our-ca.pem", values.path_fault)] | None = None
+    proxy_url: Annotated[Secret, _like("http://proxy.example:3128", values.proxy_url)] | None = None
+    ca_file: Annotated[str, _like("/etc/ssl/our-ca.pem", values.path)] | None = None
     """Certificates in PEM that are trusted in the place of those of this machine."""
 
 
 class Collectors(Section, frozen=True):
     """Optional endpoints, by name."""
 
-    ere_position: Switch = Switch("false")
-    ere_price: Switch = Switch("false")
+    ere_position: Switch = False
+    ere_price: Switch = False
 
 
 class Intervals(Section, frozen=True):
     """Time between two requests to an endpoint, by its name; the floors are those of the vendor's guide."""
 
-    chargers: Annotated[Duration, _floor(60, _DOCUMENTED)] = Duration(60)
-    sessions: Annotated[Duration, _floor(600, _DOCUMENTED)] = Duration(600)
-    energy: Annotated[Duration, _floor(600, _DOCUMENTED)] = Duration(3600)
-    ere_position: Annotated[Duration, _floor(3600, _SLOW)] = Duration(3600)
-    ere_price: Annotated[Duration, _floor(3600, _SLOW)] = Duration(3600)
+    chargers: Annotated[Duration, _floor(60, _DOCUMENTED)] = 60.0
+    sessions: Annotated[Duration, _floor(600, _DOCUMENTED)] = 600.0
+    energy: Annotated[Duration, _floor(600, _DOCUMENTED)] = 3600.0
+    ere_position: Annotated[Duration, _floor(3600, _SLOW)] = 3600.0
+    ere_price: Annotated[Duration, _floor(3600, _SLOW)] = 3600.0
 
 
 class HistoryConfig(Section, frozen=True):
-    """Fetching of the pages of ``/sessions``."""
+    """Pauses between two pages of ``/sessions``, and between two readings of the whole history."""
 
-    page_interval_s: Annotated[Duration, _floor(1, _PAGED)] = field(name="page_interval", default=Duration(10))
-    """The least time between two pages."""
+    page_interval_s: Annotated[Duration, _floor(1, _PAGED)] = field(name="page_interval", default=10.0)
     resync_interval_s: Annotated[Duration, _floor(3600, _REPEATED)] = field(
-        name="resync_interval", default=Duration(7 * 86_400)
+        name="resync_interval", default=7 * 86_400.0
     )
-    """The time after which the whole history is fetched again, for corrections."""
 
 
 class PlausibilitySection(Section, frozen=True):
-    """Bounds of what is believed of the API."""
+    """Bounds of what is believed of the API: the mean power in kW that no session of a charger exceeds."""
 
-    max_power: Power = Power("50")
-    """Mean power of a session that no charger exceeds."""
+    max_power: Annotated[float, _like("50kW", values.power_kw)] = 50.0
 
 
 class StorageSection(Section, frozen=True):
-    """The ledger's place."""
+    """The ledger's folder, below the one of the configuration file if the path is relative."""
 
-    path: Annotated[Text, _like(str(DEFAULT_STORAGE_PATH), values.printed_fault)] = Text("/var/lib/joulo-exporter")
-    """A folder, below the one of the configuration file if the path is relative."""
+    path: Annotated[str, _like(str(DEFAULT_STORAGE_PATH), values.printed)] = str(DEFAULT_STORAGE_PATH)
 
 
 class TariffSection(Section, frozen=True):
     """A price of the electricity, by the day on which a session began, local time."""
 
-    from_day: Annotated[Text, _like("2026-01-01")] | None = field(name="from", default=None)
-    """The first day."""
-    euro_per_kwh: Annotated[Text, _like("0.2534")] | None = None
-    vehicle: Annotated[Text, _like("tesla")] | None = None
+    EXAMPLE: ClassVar = "{from: 2026-01-01, euro_per_kwh: 0.2534}"
+
+    from_day: Annotated[date, _like("2026-01-01", parse_day)] = field(name="from")
+    euro_per_kwh: Annotated[Decimal, _like("0.2534", parse_price)]
+    vehicle: Annotated[str, _like("tesla", str)] | None = None
     """A vehicle whose sessions have this price; by default all that have none of their own."""
 
 
@@ -136,20 +133,14 @@ class ConfigFile(Section, frozen=True):
     api: ApiSection = ApiSection()
     collectors: Collectors = Collectors()
     intervals: Intervals = Intervals()
-    stale_after: Duration = Duration(900)
+    stale_after: Duration = 900.0
     """Age at which values of an endpoint that fails disappear from the scrape."""
     history: HistoryConfig = HistoryConfig()
     plausibility: PlausibilitySection = PlausibilitySection()
-    vehicles: Annotated[dict[str, Text], _like("{DEADBEEF12345678: tesla}", values.vehicle_fault)] = field(
-        default_factory=dict
-    )
-    """The vehicle of an RFID tag."""
-    chargers: Annotated[
-        dict[str, Text], _like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name_fault)
-    ] = field(default_factory=dict)
+    vehicles: Annotated[dict[str, str], _like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
+    chargers: Annotated[dict[str, str], _like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
     """The ``charger`` label of a charger id, in place of the slug that the API gives."""
-    tariffs: Annotated[tuple[TariffSection, ...], _like("`- {from: 2026-01-01, euro_per_kwh: 0.2534}`")] = ()
-    """Prices of the electricity, for the cost of sessions."""
+    tariffs: Annotated[tuple[TariffSection, ...], _like(f"`- {TariffSection.EXAMPLE}`")] = ()
     id_tags: IdTagMode = "show"
     """RFID tags in labels: as they are, as hashes, or not at all."""
     storage: StorageSection = StorageSection()
@@ -173,13 +164,9 @@ class AccountConfig(msgspec.Struct, frozen=True):
     token: TokenSource
 
 
-class ApiConfig(msgspec.Struct, frozen=True):
-    """Access to the API."""
+class ApiConfig(ApiSection, frozen=True):
+    """Access to the API, with what follows from other settings."""
 
-    url: str
-    """The base, without a slash at its end."""
-    timeout_s: float
-    proxy_url: Secret | None = None
     ere_price_url: str = DEFAULT_ERE_PRICE_URL
     """The public price feed in full, where no token is sent; next to an API on this machine, a simulator's."""
     authorities: Authorities | None = None
@@ -254,59 +241,50 @@ def load_config(
         from joulo_exporter.config.document import decode, read_yaml  # noqa: PLC0415 -- no file, no YAML in memory
 
         file = decode(where, read_yaml(path, "--config.file"), ConfigFile)
-    api = _api(where.child("api"), file.api, folder, environ)
-    api = msgspec.structs.replace(api, max_power_kw=float(file.plausibility.max_power))
+    api = _api(where.child("api"), file, folder, environ)
     if not values.is_loopback(api.url):
         _require_floors(where.child("intervals"), file.intervals)
         _require_floors(where.child("history"), file.history)
-    accounts = [
-        AccountConfig(section.name, _token(where.child("accounts").item(position), section, folder, environ))
-        for position, section in enumerate(file.accounts)
-    ]
-    _require_names(where.child("accounts"), [account.name for account in accounts])
+    accounts = _accounts(where.child("accounts"), file.accounts, folder, environ)
     chargers = _names(where.child("chargers"), file.chargers, "charger", str.strip)
-    for position, label in enumerate(labels := list(chargers.values())):
-        first = labels.index(label)
-        if first < position and len(accounts) <= 1:  # chargers of different accounts may have the same label
-            fault = f"has the same label as chargers[{first}]; give each charger its own"
-            raise where.child("chargers").item(position).fault(fault)
+    doubled = _doubled(chargers.values())
+    if doubled and len(accounts) == 1:  # chargers of different accounts may have the same label
+        fault = f"has the same label as chargers[{doubled[0]}]; give each charger its own"
+        raise where.child("chargers").item(doubled[1]).fault(fault)
     return Config(
-        accounts=tuple(accounts) or (AccountConfig(None, _environment_token(where, environ)),),
+        accounts=accounts,
         api=api,
-        intervals=MappingProxyType({name: float(s) for name, s in msgspec.structs.asdict(file.intervals).items()}),
-        stale_after_s=float(file.stale_after),
+        intervals=MappingProxyType(msgspec.structs.asdict(file.intervals)),
+        stale_after_s=file.stale_after,
         history=file.history,
         vehicles=_names(where.child("vehicles"), file.vehicles, "tag", normal_tag),
         tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
         chargers=chargers,
         id_tags=file.id_tags,
         storage_path=storage_path or folder / file.storage.path,
-        collectors=frozenset(
-            name for name in COLLECTORS if collectors.get(name, bool(getattr(file.collectors, name)))
-        ),
+        collectors=frozenset(name for name in COLLECTORS if collectors.get(name, getattr(file.collectors, name))),
     )
 
 
-def _api(where: Where, section: ApiSection, folder: Path, environ: Mapping[str, str]) -> ApiConfig:
-    url = section.url
+def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str]) -> ApiConfig:
+    url, price_url, authorities = file.api.url, urlsplit(DEFAULT_ERE_PRICE_URL), None
     if environ.get("JOULO_API_URL"):
-        text = environ["JOULO_API_URL"].strip()
-        url = Where("environment", "JOULO_API_URL").read(Text, text, values.api_url_fault(text))
-    ca_file, price_url = section.ca_file, urlsplit(DEFAULT_ERE_PRICE_URL)
+        url = Where("environment", "JOULO_API_URL").read(values.api_url, environ["JOULO_API_URL"].strip())
     if values.is_loopback(url):
         price_url = urlsplit(url)._replace(path=price_url.path)
+    if file.api.ca_file is not None:
+        authorities = read_authorities(where.child("ca_file"), folder / file.api.ca_file)
     return ApiConfig(
-        url=url.rstrip("/"),
-        timeout_s=float(section.timeout),
-        proxy_url=section.proxy_url,
+        **msgspec.structs.asdict(file.api) | {"url": url},
         ere_price_url=price_url.geturl(),
-        authorities=None if ca_file is None else read_authorities(where.child("ca_file"), folder / ca_file),
+        authorities=authorities,
+        max_power_kw=file.plausibility.max_power,
     )
 
 
 def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
     for key in msgspec.structs.fields(section):
-        bound = key.type.__metadata__[0].extra
+        bound = key.type.__metadata__[-1].extra
         if getattr(section, key.name) < bound["floor_s"]:
             floor = values.format_duration(bound["floor_s"])
             raise where.child(key.encode_name).fault(
@@ -315,7 +293,35 @@ def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
             )
 
 
+def _doubled(items: Iterable[object]) -> tuple[int, int] | None:
+    """Return the positions of the first two equal items; ``None`` if there are none."""
+    positions: dict[object, int] = {}
+    for position, item in enumerate(items):
+        if positions.setdefault(item, position) != position:
+            return positions[item], position
+    return None
+
+
 # Accounts -----------------------------------------------------------------------------------
+
+
+def _accounts(
+    where: Where, sections: Sequence[AccountSection], folder: Path, environ: Mapping[str, str]
+) -> tuple[AccountConfig, ...]:
+    if not sections:
+        return (AccountConfig(None, _environment_token(where, environ)),)
+    tokens = [_token(where.item(place), section, folder, environ) for place, section in enumerate(sections)]
+    names = [section.name for section in sections]
+    if None in names and len(names) > 1:
+        raise (
+            where.item(names.index(None))
+            .child("name")
+            .fault("is missing; with several accounts each needs a name, the account label that tells them apart")
+        )
+    if doubled := _doubled(names):
+        fault = f"is the name of accounts[{doubled[0]}] too; choose another account label"
+        raise where.item(doubled[1]).child("name").fault(fault)
+    return tuple(map(AccountConfig, names, tokens))
 
 
 def _token(where: Where, section: AccountSection, folder: Path, environ: Mapping[str, str]) -> TokenSource:
@@ -338,72 +344,48 @@ def _variable(where: Where, name: str, environ: Mapping[str, str]) -> TokenSourc
     return TokenSource(where, variable=name, read_variable=lambda: environ.get(name))
 
 
-def _require_names(where: Where, names: Iterable[str | None]) -> None:
-    positions: dict[str | None, int] = {}
-    for position, name in enumerate(names):
-        if positions and None in (name, *positions):
-            nameless = where.item(position if name is None else 0).child("name")
-            raise nameless.fault(
-                "is missing; with several accounts each needs a name, the account label that tells them apart"
-            )
-        if positions.setdefault(name, position) != position:
-            fault = f"is the name of accounts[{positions[name]}] too; choose another account label"
-            raise where.item(position).child("name").fault(fault)
-
-
 def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
     """Return the token that the environment gives; a variable without a value counts as not set."""
     token, file = environ.get("JOULO_TOKEN"), environ.get("JOULO_TOKEN_FILE")
-    environment = Where("environment")
+    variable = Where("environment", "JOULO_TOKEN" if token else "JOULO_TOKEN_FILE")
     if token and file:
-        raise environment.child("JOULO_TOKEN").fault("is set, and JOULO_TOKEN_FILE too; unset one of them")
+        raise variable.fault("is set, and JOULO_TOKEN_FILE too; unset one of them")
     if token:
-        return _variable(environment.child("JOULO_TOKEN"), "JOULO_TOKEN", environ)
+        return _variable(variable, "JOULO_TOKEN", environ)
     if file:
-        variable = environment.child("JOULO_TOKEN_FILE")
-        return TokenSource(variable, path=variable.read(Path, file, values.path_fault(file)))
-    raise where.child("accounts").fault(
+        return TokenSource(variable, path=Path(variable.read(values.path, file)))
+    raise where.fault(
         "there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, or write "
         "accounts: with `- token_file: /run/secrets/joulo` into the configuration file"
     )
 
 
+# Names and tariffs --------------------------------------------------------------------------
+
+
 def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable[[str], str]) -> Mapping[str, str]:
     """Return the name of each id, as it is compared; places are numbers, since a tag can open a charger."""
-    names: dict[str, str] = {}
-    for position, (identifier, name) in enumerate(given.items()):
-        key = compared(identifier)
-        if not key or not values.is_printed(identifier):
+    ids = [compared(identifier) for identifier in given]
+    for position, identifier in enumerate(given):
+        if not ids[position] or not values.is_printed(identifier):
             raise where.item(position).fault(
                 f"its key is no id of a {kind}, or has a control character in it; correct it"
             )
-        if key in names:
-            raise where.item(position).fault(f"is the same {kind} as an entry above; keep one")
-        names[key] = str(name)
-    return MappingProxyType(names)
-
-
-# Tariffs ------------------------------------------------------------------------------------
+    if doubled := _doubled(ids):
+        raise where.item(doubled[1]).fault(f"is the same {kind} as an entry above; keep one")
+    return MappingProxyType(dict(zip(ids, given.values(), strict=True)))
 
 
 def _tariffs(where: Where, sections: Iterable[TariffSection], vehicles: Collection[str]) -> Tariffs:
-    tariffs: dict[tuple[date, str | None], Tariff] = {}
     for position, section in enumerate(sections):
-        here = where.item(position)
-        vehicle = None if section.vehicle is None else str(section.vehicle)
-        if vehicle not in {None, UNKNOWN_VEHICLE, *vehicles}:
-            raise here.child("vehicle").fault(
-                "is no vehicle of the configuration; write one of the names under vehicles, or unknown"
+        if section.vehicle not in {None, UNKNOWN_VEHICLE, *vehicles}:
+            raise (
+                where.item(position)
+                .child("vehicle")
+                .fault("is no vehicle of the configuration; write one of the names under vehicles, or unknown")
             )
-        from_day = _parsed(here, "from", section.from_day, parse_day)
-        if (from_day, vehicle) in tariffs:
-            raise here.fault("begins on the same day as an entry above, for the same vehicle; keep one")
-        price = _parsed(here, "euro_per_kwh", section.euro_per_kwh, parse_price)
-        tariffs[from_day, vehicle] = Tariff(from_day, price, vehicle)
-    return Tariffs(tuple(tariffs.values()))
-
-
-def _parsed(where: Where, key: str, text: str | None, parse: Callable[[str], Value]) -> Value:
-    if text is None:
-        raise where.fault(f"has no {key}; write it as in {{from: 2026-01-01, euro_per_kwh: 0.2534}}")
-    return where.child(key).read(parse, text)
+    if doubled := _doubled((section.from_day, section.vehicle) for section in sections):
+        raise where.item(doubled[1]).fault(
+            "begins on the same day as an entry above, for the same vehicle; keep one"
+        )
+    return Tariffs(tuple(Tariff(section.from_day, section.euro_per_kwh, section.vehicle) for section in sections))

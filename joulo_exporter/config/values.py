@@ -1,7 +1,7 @@
-"""Types and rules of single values: durations, URLs, names and paths.
+"""Rules of single values: switches, durations, URLs, names and paths.
 
-Each ``…_fault`` function returns a predicate with the remedy ("has no unit; write …"), without the value, which
-can be a secret in the wrong place; ``None`` means that nothing is wrong.
+Each function returns the value of a text, or raises ``ValueError`` with a predicate and the remedy ("has no unit;
+write …"), without the text, which can be a secret in the wrong place.
 """
 
 from __future__ import annotations
@@ -9,48 +9,33 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
+from joulo_exporter.config.tokens import Secret
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-
-
-class Text(str):
-    """A value that is not empty, without blanks around it."""
-
-    __slots__ = ()
-
-
-class Switch(int):
-    """``true`` or ``false``, in small letters or capitals."""
-
-    EXAMPLE = "true"
-
-    def __new__(cls, text: str) -> Self:
-        """Read the word."""
-        if text.lower() not in ("true", "false"):
-            raise ValueError("must be true or false; write one of them")
-        return super().__new__(cls, text.lower() == "true")
-
 
 _POWER = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?(?:kW)?", re.ASCII)
 
 
-class Power(float):
-    """Kilowatts that the file writes as a number, or with the unit: ``50``, ``50kW``."""
+class Text(str):
+    """A text that is not empty, without blanks around it."""
 
-    EXAMPLE = "50kW"
+    __slots__ = ()
 
-    def __new__(cls, text: str) -> Self:
-        """Read the text.
 
-        Raises:
-            ValueError: it is no such power, or 0; the message is a predicate without the text.
-        """
-        match = _POWER.fullmatch(text)
-        if match is None or float(match[1]) == 0:
-            raise ValueError("is no power above 0; write kilowatts, such as 50 or 50kW")
-        return super().__new__(cls, match[1])
+def switch(text: str) -> bool:
+    """Return whether a text is ``true`` and not ``false``, in small letters or capitals."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError("must be true or false; write one of them")
+    return text.lower() == "true"
+
+
+def power_kw(text: str) -> float:
+    """Return kilowatts that are written as a number, or with the unit: ``50``, ``50kW``."""
+    match = _POWER.fullmatch(text)
+    if match is None or float(match[1]) == 0:
+        raise ValueError("is no power above 0; write kilowatts, such as 50 or 50kW")
+    return float(match[1])
 
 
 # Durations ----------------------------------------------------------------------------------
@@ -67,25 +52,8 @@ _LONGEST_MS = (2**63 - 1) // 1_000_000
 _LONGEST_TIMEOUT_S = 300.0
 
 
-class Duration(float):
-    """Seconds, more than none, that the file writes as Prometheus does: ``90s``, ``10m``, ``1h30m``, ``7d``."""
-
-    EXAMPLE = "10m"
-
-    def __new__(cls, value: str | float) -> Self:
-        """Read the text of a duration; a number is seconds."""
-        seconds = parse_duration(value) if isinstance(value, str) else value
-        if seconds <= 0:
-            raise ValueError(f"must be longer than 0; write a duration {_EXAMPLES}")
-        return super().__new__(cls, seconds)
-
-
 def parse_duration(text: str) -> float:
-    """Return the seconds of a duration; ``0`` needs no unit, as in Prometheus.
-
-    Raises:
-        ValueError: it is not a duration; the message is a predicate ("has no unit; ...") without the text.
-    """
+    """Return the seconds of a duration; ``0`` needs no unit, as in Prometheus."""
     match = _DURATION.fullmatch("0s" if text == "0" else text)
     counts = map(int, match.groups(default="0")) if text and match else ()
     milliseconds = sum(count * factor for count, factor in zip(counts, _UNITS_MS.values(), strict=False))
@@ -96,9 +64,20 @@ def parse_duration(text: str) -> float:
     return milliseconds / 1000
 
 
-def timeout_fault(text: str) -> str | None:
-    """Return why a duration cannot be a timeout."""
-    return "is longer than 5m; write 5m or less" if parse_duration(text) > _LONGEST_TIMEOUT_S else None
+def duration(text: str) -> float:
+    """Return the seconds of a duration that is longer than 0."""
+    seconds = parse_duration(text)
+    if seconds == 0:
+        raise ValueError(f"must be longer than 0; write a duration {_EXAMPLES}")
+    return seconds
+
+
+def timeout(text: str) -> float:
+    """Return the seconds of a timeout."""
+    seconds = duration(text)
+    if seconds > _LONGEST_TIMEOUT_S:
+        raise ValueError("is longer than 5m; write 5m or less")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
@@ -133,26 +112,28 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def api_url_fault(url: str) -> str | None:
-    """Return why a URL cannot be the API's: a token travels there."""
+def api_url(url: str) -> str:
+    """Return the API's base URL, without a slash at its end: a token travels there."""
     parts = _split(url)
     if parts is None:
-        return f"is not an http or https URL; write one such as {DEFAULT_API_URL}"
+        raise ValueError(f"is not an http or https URL; write one such as {DEFAULT_API_URL}")
     if "@" in parts.netloc:
-        return "has a user or a password in it; the token goes into accounts"
+        raise ValueError("has a user or a password in it; the token goes into accounts")
     if "?" in url or "#" in url:
-        return f"has a query or a fragment; write the base alone, such as {DEFAULT_API_URL}"
+        raise ValueError(f"has a query or a fragment; write the base alone, such as {DEFAULT_API_URL}")
     if parts.scheme == "http" and not is_loopback(url):
-        return "is plain http, and a token travels over https only; write https:// (http: loopback only)"
-    return None
+        raise ValueError(
+            "is plain http, and a token travels over https only; write https:// (http: loopback only)"
+        )
+    return url.rstrip("/")
 
 
-def proxy_url_fault(url: str) -> str | None:
-    """Return why a URL cannot be a proxy's."""
+def proxy_url(url: str) -> Secret:
+    """Return the URL of a proxy; a secret, since a password can stand in it."""
     parts = _split(url)
     if parts is None or parts.path not in ("", "/") or "?" in url or "#" in url:
-        return "is not the URL of a proxy; write one such as http://proxy.example:3128"
-    return None
+        raise ValueError("is not the URL of a proxy; write one such as http://proxy.example:3128")
+    return Secret(url)
 
 
 def _split(url: str) -> SplitResult | None:
@@ -185,38 +166,42 @@ def is_printed(text: str) -> bool:
     return not any(unicodedata.category(char) in _UNPRINTED for char in text)
 
 
-def printed_fault(text: str) -> str | None:
-    """Return why a text cannot stand in a line."""
-    return None if is_printed(text) else "has a line end or another control character in it; remove it"
+def printed(text: str) -> str:
+    """Return a text that can stand in a line."""
+    if not is_printed(text):
+        raise ValueError("has a line end or another control character in it; remove it")
+    return text
 
 
-def name_fault(name: str) -> str | None:
-    """Return why a text cannot be a label's value."""
-    too_long = f"is longer than {_LONGEST_NAME} characters; shorten it"
-    return too_long if len(name) > _LONGEST_NAME else printed_fault(name)
+def name(text: str) -> str:
+    """Return the value of a label."""
+    if len(text) > _LONGEST_NAME:
+        raise ValueError(f"is longer than {_LONGEST_NAME} characters; shorten it")
+    return printed(text)
 
 
-def vehicle_fault(name: str) -> str | None:
-    """Return why a text cannot be the name of a vehicle."""
-    reserved = f"{UNKNOWN_VEHICLE} is the vehicle of tags that are not listed; choose another name"
-    return reserved if name == UNKNOWN_VEHICLE else name_fault(name)
+def vehicle(text: str) -> str:
+    """Return the name of a vehicle."""
+    if text == UNKNOWN_VEHICLE:
+        raise ValueError(f"{UNKNOWN_VEHICLE} is the vehicle of tags that are not listed; choose another name")
+    return name(text)
 
 
-def variable_fault(name: str) -> str | None:
-    """Return why a text cannot be the name of an environment variable, without showing it."""
-    if _VARIABLE.fullmatch(name):
-        return None
-    return (
-        "must be the name of an environment variable, in capitals, such as JOULO_TOKEN; "
-        "the token itself goes into that variable"
-    )
+def variable(text: str) -> str:
+    """Return the name of an environment variable."""
+    if not _VARIABLE.fullmatch(text):
+        raise ValueError(
+            "must be the name of an environment variable, in capitals, such as JOULO_TOKEN; "
+            "the token itself goes into that variable"
+        )
+    return text
 
 
-def path_fault(path: str) -> str | None:
-    """Return why a text cannot be the path of a file, without showing it."""
-    if _TOKEN_AS_PATH.fullmatch(path):
-        return (
+def path(text: str) -> str:
+    """Return the path of a file."""
+    if _TOKEN_AS_PATH.fullmatch(text):
+        raise ValueError(
             "must be the path of a file, and this looks like a token; write the token into a file (a file of "
             "such a name is ./NAME)"
         )
-    return printed_fault(path)
+    return printed(text)

@@ -24,7 +24,6 @@ from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
-from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,6 +76,17 @@ class ClockJump(msgspec.Struct, frozen=True):
         """Return the moment by the wall clock as it is now."""
         noted_since = self.since_seconds <= moment_seconds <= self.until_seconds
         return moment_seconds + self.jump_s if noted_since else moment_seconds
+
+
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
+
+    requested_at_seconds: float
+    """Wall-clock time at which the request went out."""
+    length_s: float
+    """Seconds from then to the next request, at least."""
+    failures: int = 0
+    """Failures in a row, this request's included; 0 after a success."""
 
 
 class EndpointRecord(msgspec.Struct, frozen=True, gc=False):

@@ -5,8 +5,8 @@ new session pushes the others down, a withdrawn one pulls them up. Consecutive p
 that could be read, and a page that does not connect with what this walk has seen is asked for again further up.
 Each walk has a number, its generation, which marks every session that it lists.
 
-The API's pages may be smaller than asked for, whatever ``limit`` it states: the history ends with a page that
-shows nothing new.
+The API's pages may be smaller than asked for, whatever ``limit`` it states, and shrink during a walk: the history
+ends with an empty page below one without anything new.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ PAGE_SIZE = 100
 """Sessions a page; the most that the API gives at once."""
 
 _OVERLAP = 1
-_MOST_FRUITLESS = 3
-"""Pages in a row without a new session: one that does not connect, the one above it, and that one again."""
+_MOST_FRUITLESS = 4
+"""Pages in a row without a new session: one that does not connect, the one above it, and what overlaps it."""
+_MOST_REPEATS = 3
+"""Pages in a row that are one and the same."""
 
 _SOUGHT_S = 28 * 86_400.0
 """A session that has not become final for so long is left to the resync."""
@@ -65,8 +67,8 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """For a walk that looks for sessions which are not final, the earliest of their starts."""
     page_size: int = 0
     """Records on the largest page of this walk."""
-    empty_at: int | None = None
-    """Offset at which this walk found nothing."""
+    below_known: bool = False
+    """Whether the last page connected, and showed nothing new: if the next one is empty, the history has ended."""
     complete: bool = False
     """Whether every session is in the ledger."""
     lost: tuple[int, ...] = ()
@@ -165,11 +167,6 @@ class Page(msgspec.Struct, frozen=True, gc=False):
         readable = self.size - self.malformed
         return self.offset + (readable - _OVERLAP if readable > _OVERLAP else max(1, self.size))
 
-    def ends_history(self, walk: Walk) -> bool:
-        """Return whether no session is below this page, which connects with the walk."""
-        below_is_nothing = walk.empty_at is not None and self.offset + self.size >= walk.empty_at
-        return self.new == 0 and (self.size == 0 or self.size < walk.page_size or below_is_nothing)
-
 
 # Which page comes next: pure ----------------------------------------------------------------------
 
@@ -233,26 +230,32 @@ def after_newest_page(
 def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
     walk = replace(walk, lost=_with_lost(walk, page))
-    is_below_the_only_session = page.size == 0 and page.offset == walk.page_size == 1
-    if not page.connects and not is_below_the_only_session:
+    is_below_the_only_session = page.offset == walk.page_size == 1
+    if page.size == 0 and (page.offset == 0 or walk.below_known or is_below_the_only_session):
+        return _finished(walk, now_seconds)
+    if not page.connects:
         return _step_back(walk, page)
-    down_to_seconds = math.inf if walk.down_to_seconds is None else walk.down_to_seconds
-    is_deep_enough = page.in_earlier_walks > 0 and page.earliest_start_seconds < down_to_seconds
-    if is_below_the_only_session or page.ends_history(walk) or (is_deep_enough and not walk.full):
+    is_deep_enough = page.earliest_start_seconds < (
+        math.inf if walk.down_to_seconds is None else walk.down_to_seconds
+    )
+    if not walk.full and page.in_earlier_walks and is_deep_enough:
         return _finished(walk, now_seconds)
     fruitless = 0 if page.new > 0 else walk.fruitless + 1
     repeats = walk.repeats + 1 if page.new == 0 and page.first_id == walk.first_id else 0
-    if fruitless >= _MOST_FRUITLESS:
-        # The API ignores the offset. Fewer sessions than a full page are all that it has to say; that others are
-        # no longer there is not proven.
-        ignored = repeats >= _MOST_FRUITLESS and page.size < PAGE_SIZE
-        return _finished(walk, now_seconds, proves_missing=False) if ignored else _give_up(walk)
+    ignores_offset = repeats >= _MOST_REPEATS
+    if ignores_offset and page.size < PAGE_SIZE:
+        # Fewer sessions than a full page are all that the API has to say; that others are no longer there is not
+        # proven.
+        return _finished(walk, now_seconds, proves_missing=False)
+    if ignores_offset or fruitless >= _MOST_FRUITLESS:
+        return _give_up(walk)
     return replace(
         walk,
         offset=page.next_offset,
         fruitless=fruitless,
         repeats=repeats,
         first_id=page.first_id,
+        below_known=page.new == 0,
         page_size=max(walk.page_size, page.size),
     )
 
@@ -266,7 +269,7 @@ def new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None 
         full=full,
         down_to_seconds=None,
         page_size=0 if newest is None else newest.size,
-        empty_at=None,
+        below_known=False,
         lost=() if newest is None else newest.lost,
         fruitless=0,
         repeats=0,
@@ -287,7 +290,7 @@ def _step_back(walk: Walk, page: Page) -> Walk:
         offset=max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP)),
         fruitless=walk.fruitless + 1,
         repeats=0,
-        empty_at=walk.empty_at if page.size else page.offset,
+        below_known=False,
     )
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import Per
+from joulo_exporter.metrics.family import Per, single
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from joulo_exporter.metrics.family import Labels
-    from joulo_exporter.models.ere import ErePosition, ErePositionQuarter, ErePrice
-    from joulo_exporter.models.session import EreEstimate
+    from joulo_exporter.models.ere import ErePosition, ErePositionQuarter
     from joulo_exporter.snapshot import Snapshot
 
     Figures = Callable[[Snapshot], Iterable[tuple[Labels, float]]]
@@ -24,18 +23,6 @@ _ESTIMATE_HELP = "From /sessions, cached for at most its refresh interval; absen
 _MARKET_HELP = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
-def _positions(snapshot: Snapshot) -> Iterable[tuple[Labels, ErePosition]]:
-    return () if snapshot.ere_position is None else (((), snapshot.ere_position),)
-
-
-def _estimates(snapshot: Snapshot) -> Iterable[tuple[Labels, EreEstimate]]:
-    return () if snapshot.ere_estimate is None else (((), snapshot.ere_estimate),)
-
-
-def _prices(snapshot: Snapshot) -> Iterable[tuple[Labels, ErePrice]]:
-    return () if snapshot.ere_price is None else (((), snapshot.ere_price),)
-
-
 def _quarters(snapshot: Snapshot) -> Iterable[tuple[Labels, ErePositionQuarter]]:
     quarters = snapshot.ere_position.quarters if snapshot.ere_position is not None else ()
     return [((quarter.quarter,), quarter) for quarter in quarters]
@@ -43,9 +30,11 @@ def _quarters(snapshot: Snapshot) -> Iterable[tuple[Labels, ErePositionQuarter]]
 
 def _figures(figures: Callable[[ErePosition], Mapping[str, float]]) -> Figures:
     """Return each figure of a mapping of the position, by its key."""
-    return lambda snapshot: [
-        ((key,), figure) for _, position in _positions(snapshot) for key, figure in figures(position).items()
-    ]
+    return lambda snapshot: (
+        [((key,), figure) for key, figure in figures(snapshot.ere_position).items()]
+        if snapshot.ere_position
+        else ()
+    )
 
 
 def _quarter_figures(figures: Callable[[ErePositionQuarter], Mapping[str, float]]) -> Figures:
@@ -58,17 +47,19 @@ def _quarter_figures(figures: Callable[[ErePositionQuarter], Mapping[str, float]
 
 
 def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
-    for _, position in _positions(snapshot):
-        given = (position.forecast_confidence, position.forecast_projected, position.compliance_year)
-        if given != (None, None, None):
-            confidence, projected, year = given
-            projected_text = "" if projected is None else str(projected).lower()
-            yield (confidence or "", projected_text, "" if year is None else str(year)), None
+    position = snapshot.ere_position
+    if position is not None:
+        confidence, projected, year = (
+            "" if given is None else str(given)
+            for given in (position.forecast_confidence, position.forecast_projected, position.compliance_year)
+        )
+        if confidence or projected or year:
+            yield (confidence, projected.lower(), year), None
 
 
-_POSITION = Per((), _positions)
-_ESTIMATE = Per((), _estimates)
-_MARKET = Per((), _prices)
+_POSITION = single(lambda snapshot: snapshot.ere_position)
+_ESTIMATE = single(lambda snapshot: snapshot.ere_estimate)
+_MARKET = single(lambda snapshot: snapshot.ere_price)
 _QUARTER = Per(("quarter",), _quarters)
 
 FAMILIES = (

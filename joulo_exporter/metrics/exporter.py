@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.registry import Collector
 
-from joulo_exporter.metrics.family import Family, Per
+from joulo_exporter.metrics.family import Family, Per, single
 from joulo_exporter.sharding import ALONE
 
 if TYPE_CHECKING:
@@ -38,10 +38,6 @@ def _malformed_fields(snapshot: Snapshot) -> Iterable[tuple[Labels, int]]:
     for health in snapshot.endpoints:
         for field, count in health.malformed_fields.items():
             yield (health.endpoint, field), count
-
-
-def _persistent(snapshot: Snapshot) -> Iterable[tuple[Labels, bool]]:
-    return () if snapshot.book is None else (((), snapshot.book.persistent),)
 
 
 _ENDPOINT = Per(("endpoint",), _endpoints)
@@ -94,10 +90,10 @@ FAMILIES = (
         ("endpoint",),
         lambda snapshot: [((health.endpoint,), health.durations) for health in snapshot.endpoints],
     ),
-    Per((), _persistent).gauge(
+    single(lambda snapshot: snapshot.book).gauge(
         "joulo_ledger_persistent",
         "1 if the ledger is on disk, 0 if it is in memory and lost with the process.",
-        float,
+        lambda book: book.persistent,
     ),
 )
 
@@ -132,10 +128,6 @@ class ExporterCollector(Collector):
             "Number of shards that this exporter knows of; 1 if it serves all accounts.",
             value=shard.total,
         )
-
-    def describe(self) -> Iterable[Metric]:
-        """Return the families."""
-        return self.collect()
 
     def collect(self) -> Iterable[Metric]:
         """Return the families with their values."""

@@ -95,6 +95,16 @@ class Per(Generic[Item]):
         ]
 
 
+def single(record: Callable[[Snapshot], Item | None]) -> Per[Item]:
+    """Return the maker of families that have one sample without labels, where a snapshot has the record."""
+
+    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Item]]:
+        found = record(snapshot)
+        return () if found is None else (((), found),)
+
+    return Per((), items)
+
+
 def number(value: float) -> str:
     """Return a value as both exposition formats write it."""
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]  # of the library

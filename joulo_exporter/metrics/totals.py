@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import ENERGY, LEDGER, Per, of_hundredths
+from joulo_exporter.metrics.family import ENERGY, LEDGER, Per, of_hundredths, single
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -17,30 +17,19 @@ if TYPE_CHECKING:
     TotalsOf = Callable[[Snapshot], Iterable[tuple[Labels, Totals]]]
 
 
-def _by_charger(totals_of: Callable[[Book], Mapping[str, Totals]]) -> TotalsOf:
+def _totals(totals_of: Callable[[Book], Mapping[str, Totals]]) -> TotalsOf:
+    """Return the totals of the ledger by the value of a label."""
+
     def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Totals]]:
         if snapshot.book is not None:
-            for charger_id, totals in totals_of(snapshot.book).items():
-                yield (snapshot.book.labels[charger_id],), totals
+            for label, totals in totals_of(snapshot.book).items():
+                yield (label,), totals
 
     return items
 
 
-def _by_vehicle(totals_of: Callable[[Book], Mapping[str, Totals]]) -> TotalsOf:
-    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Totals]]:
-        if snapshot.book is not None:
-            for vehicle, totals in totals_of(snapshot.book).items():
-                yield (vehicle,), totals
-
-    return items
-
-
-def _if_eligibility_is_known(items: TotalsOf) -> TotalsOf:
-    return lambda snapshot: items(snapshot) if snapshot.book and snapshot.book.eligibility_known else ()
-
-
-def _book(snapshot: Snapshot) -> Iterable[tuple[Labels, Book]]:
-    return () if snapshot.book is None else (((), snapshot.book),)
+def _by_label(book: Book, by_id: Mapping[str, Totals]) -> Mapping[str, Totals]:
+    return {book.labels[charger_id]: totals for charger_id, totals in by_id.items()}
 
 
 def _stated(
@@ -77,12 +66,15 @@ def _months(
     return items
 
 
-_CHARGERS = _by_charger(lambda book: book.chargers)
-_VEHICLES = _by_vehicle(lambda book: book.vehicles)
-_CHARGER, _VEHICLE = Per(("charger",), _CHARGERS), Per(("vehicle",), _VEHICLES)
-_CHARGER_EXCESS = Per(("charger",), _by_charger(lambda book: book.charger_excess))
-_VEHICLE_EXCESS = Per(("vehicle",), _by_vehicle(lambda book: book.vehicle_excess))
-_ACCOUNT = Per((), _book)
+_CHARGER = Per(("charger",), _totals(lambda book: _by_label(book, book.chargers)))
+_ELIGIBLE_CHARGER = Per(
+    ("charger",), _totals(lambda book: _by_label(book, book.chargers) if book.eligibility_known else {})
+)
+_CHARGER_EXCESS = Per(("charger",), _totals(lambda book: _by_label(book, book.charger_excess)))
+_VEHICLE = Per(("vehicle",), _totals(lambda book: book.vehicles))
+_ELIGIBLE_VEHICLE = Per(("vehicle",), _totals(lambda book: book.vehicles if book.eligibility_known else {}))
+_VEHICLE_EXCESS = Per(("vehicle",), _totals(lambda book: book.vehicle_excess))
+_ACCOUNT = single(lambda snapshot: snapshot.book)
 
 CHARGER_TOTALS = (
     _CHARGER.gauge(
@@ -90,7 +82,7 @@ CHARGER_TOTALS = (
         f"All energy ever charged in kWh, the session in progress included. {LEDGER}",
         lambda totals: totals.kwh_hundredths / 100,
     ),
-    Per(("charger",), _if_eligibility_is_known(_CHARGERS)).counter(
+    _ELIGIBLE_CHARGER.counter(
         "joulo_eligible_kwh_total",
         f"Energy in kWh of sessions that count for ERE; absent while the API does not say it. {LEDGER}",
         lambda totals: totals.eligible_kwh_hundredths / 100,
@@ -128,7 +120,7 @@ VEHICLE_TOTALS = (
         f"All energy ever charged by the vehicle in kWh. {LEDGER}",
         lambda totals: totals.kwh_hundredths / 100,
     ),
-    Per(("vehicle",), _if_eligibility_is_known(_VEHICLES)).counter(
+    _ELIGIBLE_VEHICLE.counter(
         "joulo_vehicle_eligible_kwh_total",
         "Energy in kWh of the vehicle's sessions that count for ERE; absent while the API does not say it. "
         f"{LEDGER}",

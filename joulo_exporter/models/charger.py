@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -69,10 +70,10 @@ def parse_chargers(
         ApiResponseError: it is no such object, or no charger in it can be used.
     """
     fields = read_object(body, plausibility)
-    if not fields.has_value("chargers") and any(map(fields.has, ("error", "code", "message"))):
+    if not fields.has_value("chargers") and not {"error", "code", "message"}.isdisjoint(fields.names):
         raise ApiResponseError("the API response is an error message with status 200")
     fields.ignore("error")
-    return fields.response(fields.required_records("chargers", _charger, memory))
+    return fields.response(fields.records("chargers", _charger, main=True, memory=memory))
 
 
 def _charger(fields: Fields) -> Charger:
@@ -83,7 +84,8 @@ def _charger(fields: Fields) -> Charger:
     status = (fields.text("status") or "").lower() or None
     session, unreadable = _live_session(fields)
     meter_wh = fields.number("latest_meter_wh", least=0, most=_MAX_METER_WH)
-    meter_ahead = fields.is_ahead("meter_updated_at", _METER_AHEAD_S)
+    meter_at_seconds = fields.moment("meter_updated_at", ahead_s=math.inf)
+    meter_ahead = (meter_at_seconds or 0) > fields.plausibility.now_seconds + _METER_AHEAD_S
     if meter_ahead:
         fields.refuse("meter_updated_at", "is in the future")
     fields.ignore("mid_eligible")
@@ -98,7 +100,7 @@ def _charger(fields: Fields) -> Charger:
         session=session,
         session_unreadable=unreadable,
         meter_wh=None if meter_ahead else meter_wh,
-        meter_at_seconds=None if meter_ahead else fields.moment("meter_updated_at"),
+        meter_at_seconds=None if meter_ahead else meter_at_seconds,
         meter_ahead=meter_ahead,
     )
 
@@ -115,7 +117,7 @@ def _charging(is_charging: bool | None, status: str | None, *, in_session: bool)
 def _live_session(fields: Fields) -> tuple[LiveSession | None, bool]:
     """Return the session in progress, and whether there is one without a usable id."""
     session = fields.section("current_session")
-    if session is None or session.empty:
+    if session is None or not session.names:
         return None, session is None and fields.has_value("current_session")
     session_id = session.identifier("id")
     started_at_seconds = session.moment("started_at")

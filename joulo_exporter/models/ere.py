@@ -22,24 +22,24 @@ _MOST = 1e9
 _QUARTER = re.compile(r"\d{4}-Q[1-4]", re.ASCII)
 _SETTLED = ("paid", "payable", "reserved")
 
-# Where each figure stands: the section ("" for the API response itself) and the field in it.
-_EUROS = {bucket: (bucket, "net_eur") for bucket in _SETTLED}
-_PRICES = {bucket: (bucket, "price_per_ere") for bucket in _SETTLED}
-_CREDITS = {bucket: (bucket, "ere") for bucket in (*_SETTLED, "unsold")} | {
-    "pending": ("", "pending_ere"),
-    "allocatable": ("", "allocatable_ere"),
+# Where each figure stands: a field of the API response itself, or of a section of it.
+_EUROS = {bucket: f"{bucket}.net_eur" for bucket in _SETTLED}
+_PRICES = {bucket: f"{bucket}.price_per_ere" for bucket in _SETTLED}
+_CREDITS = {bucket: f"{bucket}.ere" for bucket in (*_SETTLED, "unsold")} | {
+    "pending": "pending_ere",
+    "allocatable": "allocatable_ere",
 }
 _FORECASTS = {
-    "unsold": ("unsold", "forecast_net_eur"),
-    "ytd_unsold": ("unsold", "ytd_forecast_net_eur"),
-    "rest_of_year": ("unsold", "future_forecast_net_eur"),
-    "pending": ("", "pending_forecast_net_eur"),
-    "ytd_expected": ("", "ytd_expected_eur"),
-    "total_expected": ("", "total_expected_eur"),
+    "unsold": "unsold.forecast_net_eur",
+    "ytd_unsold": "unsold.ytd_forecast_net_eur",
+    "rest_of_year": "unsold.future_forecast_net_eur",
+    "pending": "pending_forecast_net_eur",
+    "ytd_expected": "ytd_expected_eur",
+    "total_expected": "total_expected_eur",
 }
-_CREDIT_FORECASTS = {"ytd_unsold": ("unsold", "ytd_ere"), "rest_of_year": ("unsold", "future_ere")}
-_QUARTER_CREDITS = {"total": ("", "ere"), "sold": ("", "sold_ere"), "unsold": ("", "unsold_ere")}
-_QUARTER_EUROS = {bucket: ("net_eur_by_status", bucket) for bucket in _SETTLED}
+_CREDIT_FORECASTS = {"ytd_unsold": "unsold.ytd_ere", "rest_of_year": "unsold.future_ere"}
+_QUARTER_CREDITS = {"total": "ere", "sold": "sold_ere", "unsold": "unsold_ere"}
+_QUARTER_EUROS = {bucket: f"net_eur_by_status.{bucket}" for bucket in _SETTLED}
 
 
 class ErePositionQuarter(msgspec.Struct, frozen=True, gc=False):
@@ -140,9 +140,10 @@ def _figure(fields: Fields, name: str) -> float | None:
     return fields.number(name, least=-_MOST, most=_MOST)
 
 
-def _figures(fields: Fields, places: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+def _figures(fields: Fields, places: Mapping[str, str]) -> dict[str, float]:
     figures = {}
-    for name, (section, field) in places.items():
+    for name, place in places.items():
+        section, _, field = place.rpartition(".")
         within = fields.section(section) if section else fields
         value = None if within is None else _figure(within, field)
         if value is not None:

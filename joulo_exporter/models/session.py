@@ -67,7 +67,7 @@ def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[Sessi
     fields = read_object(body, plausibility)
     if not fields.has_value("sessions"):
         raise ApiResponseError("not what the API documents: it has no list of sessions")
-    sessions = fields.required_records("sessions", _session)
+    sessions = fields.records("sessions", _session, main=True)
     fields.ignore("limit", "offset")
     return fields.response(SessionPage(sessions, _estimate(fields.section("estimate_basis"))))
 

@@ -6,6 +6,7 @@ clients handle disagree, both forms are accepted.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -17,7 +18,7 @@ import msgspec
 from joulo_exporter.errors import ApiResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 Record = TypeVar("Record")
 Content_co = TypeVar("Content_co", covariant=True)
@@ -36,12 +37,12 @@ _MOST_RECORDS = 10_000  # a page has at most 100, but millions of empty ones fit
 _MOST_KWH = 1e6
 _LONGEST_ID = 128
 _LONGEST_TEXT = 1024
+_NULL = b"null"
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
-_LEAP_SECOND = re.compile(r"(:\d\d):60")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 # Reading each record on its own costs more than skipping it: a limit while decoding keeps the event loop free.
 _RawRecords = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MOST_RECORDS)]
@@ -115,17 +116,27 @@ class Fields:
     object, each with a dot behind it.
     """
 
-    def __init__(self, values: Mapping[str, Any], reading: _Reading, path: str = "") -> None:
+    def __init__(self, values: Mapping[str, msgspec.Raw], reading: _Reading, path: str = "") -> None:
         self._values = values
         self._reading = reading
         self._path = path
         self._read: set[str] = set()
-        self._sections: dict[str, Fields] = {}
+        self._sections: dict[str, Fields | None] = {}
 
     @property
     def plausibility(self) -> Plausibility:
         """Return the bounds of what is believed."""
         return self._reading.plausibility
+
+    @property
+    def names(self) -> Collection[str]:
+        """Return the names of all fields of the object."""
+        return self._values.keys()
+
+    @property
+    def flawed(self) -> bool:
+        """Return whether anything of the whole API response could not be used so far."""
+        return bool(self._reading.malformed or self._reading.malformed_fields)
 
     def refuse(self, name: str, reason: str) -> None:
         """Note that a field cannot be used."""
@@ -135,28 +146,13 @@ class Fields:
         """Mark fields as known that nothing is made of."""
         self._read.update(names)
 
-    def has(self, name: str) -> bool:
-        """Return whether the object has the field, null or not."""
-        return name in self._values
-
     def has_value(self, name: str) -> bool:
         """Return whether the object has the field, and it is not null."""
-        value = self._values.get(name)
-        return value is not None and (not isinstance(value, msgspec.Raw) or bytes(value) != b"null")
-
-    @property
-    def empty(self) -> bool:
-        """Return whether the object has no field."""
-        return not self._values
-
-    @property
-    def flawed(self) -> bool:
-        """Return whether anything of the whole API response could not be used so far."""
-        return bool(self._reading.malformed or self._reading.malformed_fields)
+        return bytes(self._values.get(name, _NULL)) != _NULL
 
     def text(self, name: str) -> str | None:
         """Return a text of at most 1,024 characters without blanks around it; ``None`` for an empty one."""
-        value = self._value(name)
+        value = self._decode(name)
         if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
             return value.strip() or None
         if value is not None:
@@ -164,8 +160,8 @@ class Fields:
         return None
 
     def identifier(self, name: str) -> str | None:
-        """Return a text of 1 to 128 characters."""
-        value = self._value(name)
+        """Return a text of 1 to 128 characters, as it is."""
+        value = self._decode(name)
         if value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST_ID):
             return value
         self.refuse(name, f"is no text of 1 to {_LONGEST_ID} characters")
@@ -173,15 +169,14 @@ class Fields:
 
     def number(self, name: str, *, least: float, most: float) -> float | None:
         """Return a number within the bounds; one that is written as text is read, too."""
-        value = self._value(name)
-        if value is None:
-            return None
+        value = self._decode(name)
         if isinstance(value, str) and _DECIMAL.fullmatch(value):
             value = float(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
+            return float(value)
+        if value is not None:
             self.refuse(name, f"is no number from {least:g} to {most:g}")
-            return None
-        return float(value)
+        return None
 
     def hundredths(self, name: str, *, most: float) -> int | None:
         """Return kWh or credits, at least 0, as integer hundredths: the precision in which the API rounds them."""
@@ -201,9 +196,9 @@ class Fields:
             return None
         return value
 
-    def count(self, name: str, *, most: float = 1e9) -> int | None:
+    def count(self, name: str) -> int | None:
         """Return an integer from 0; JSON has one kind of number, so 12.0 is one (RFC 8259, section 6)."""
-        value = self.number(name, least=0, most=most)
+        value = self.number(name, least=0, most=1e9)
         if value is not None and not value.is_integer():
             self.refuse(name, "is no whole number")
             return None
@@ -211,7 +206,7 @@ class Fields:
 
     def boolean(self, name: str) -> bool | None:
         """Return a truth value; 0 and 1 are read as such, and so are their texts."""
-        value = self._value(name)
+        value = self._decode(name)
         if value is None or isinstance(value, bool):
             return value
         read = _BOOLEANS.get(value) if isinstance(value, int | str) else None
@@ -219,8 +214,8 @@ class Fields:
             self.refuse(name, "is neither true nor false")
         return read
 
-    def moment(self, name: str) -> float | None:
-        """Return the Unix time of a timestamp from 2015 to an hour after now; ``None`` for an empty text."""
+    def moment(self, name: str, *, ahead_s: float = FUTURE_ALLOWANCE_S) -> float | None:
+        """Return the Unix time of a timestamp from 2015 to so long after now; ``None`` for an empty text."""
         text = self.text(name)
         if text is None:
             return None
@@ -229,29 +224,17 @@ class Fields:
         except ValueError as error:
             self.refuse(name, f"is {error}")
             return None
-        if not _EARLIEST_S <= seconds <= self.plausibility.now_seconds + FUTURE_ALLOWANCE_S:
+        if not _EARLIEST_S <= seconds <= self.plausibility.now_seconds + ahead_s:
             self.refuse(name, "is before 2015, or in the future")
             return None
         return seconds
 
-    def is_ahead(self, name: str, allowance_s: float) -> bool:
-        """Return whether a timestamp lies more than so many seconds after now."""
-        value = self._value(name)
-        try:
-            return isinstance(value, str) and unix_seconds(value) > self.plausibility.now_seconds + allowance_s
-        except ValueError:
-            return False
-
     def section(self, name: str) -> Fields | None:
         """Return an object within this one."""
-        value = self._value(name)
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            self.refuse(name, "is no object")
-            return None
         if name not in self._sections:
-            self._sections[name] = Fields(value, self._reading, f"{self._path}{name}.")
+            values = self._decode(name, dict[str, msgspec.Raw] | None, "is no object")
+            path = f"{self._path}{name}."
+            self._sections[name] = None if values is None else Fields(values, self._reading, path)
         return self._sections[name]
 
     def records(
@@ -259,8 +242,9 @@ class Fields:
         name: str,
         convert: Callable[[Fields], Record],
         key_name: str = "id",
+        *,
+        main: bool = False,
         memory: dict[int, Record] | None = None,
-        path: str | None = None,
     ) -> tuple[Record, ...]:
         """Return the records of a list, each read on its own; those that cannot be used are left out, and noted.
 
@@ -268,22 +252,26 @@ class Fields:
             name: of the list.
             convert: makes a record; raises ``MalformedRecordError`` for one that cannot be used.
             key_name: attribute that is unique; of two records with one key the first counts.
+            main: whether the API response is about this list. The names of its fields are not put before those of
+                the records'.
             memory: flawless records of the API response before, by a digest of 64 bits of their JSON: one that
                 comes as it was is not read again. It is given those of this response.
-            path: put before the names of the records' fields; that of the list if ``None``.
+
+        Raises:
+            ApiResponseError: the main list is none, is too long, or has records and none of them can be used.
         """
         reading = self._reading
-        path = f"{self._path}{name}." if path is None else path
         key = attrgetter(key_name)
         found: dict[str, Record] = {}
         flawless: dict[int, Record] = {}
-        for position, item in enumerate(self._items(name)):
+        items = self._decode(name, _RawRecords | None, f"is no list of at most {_MOST_RECORDS:,} records") or ()
+        for position, item in enumerate(items):
             digest = hash(bytes(item)) if memory is not None else 0
             record = memory.get(digest) if memory is not None else None
             flaws = len(reading.malformed_fields)
             if record is None:
                 try:
-                    fields = Fields(_object(item), reading, path)
+                    fields = Fields(_object(item), reading, "" if main else f"{self._path}{name}.")
                     record = convert(fields)
                 except MalformedRecordError as error:
                     reading.malformed.append(f"record {position}: {error}")
@@ -298,25 +286,10 @@ class Fields:
         if memory is not None:
             memory.clear()
             memory.update(flawless)
+        if main and self.flawed and not found:
+            fault = [*reading.malformed, *reading.malformed_fields][0]
+            raise ApiResponseError(f"no record of the API response can be used; {fault}")
         return tuple(found.values())
-
-    def required_records(
-        self,
-        name: str,
-        convert: Callable[[Fields], Record],
-        memory: dict[int, Record] | None = None,
-    ) -> tuple[Record, ...]:
-        """Return the records that the API response is about.
-
-        Raises:
-            ApiResponseError: it is no list, is too long, or has records and none of them can be used.
-        """
-        records = self.records(name, convert, memory=memory, path="")
-        if self._reading.malformed and not records:
-            raise ApiResponseError(f"no record of the API response can be used; {self._reading.malformed[0]}")
-        if self._reading.malformed_fields and not records:
-            raise ApiResponseError(f"not what the API documents: {self._reading.malformed_fields[0]}")
-        return records
 
     def response(self, content: Record) -> ApiResponse[Record]:
         """Return the whole API response, with ``content`` read from it."""
@@ -331,29 +304,16 @@ class Fields:
     def unknown(self) -> Iterator[str]:
         """Yield the paths of the fields that were not read, in this object and in those within."""
         yield from (f"{self._path}{name}" for name in self._values if name not in self._read)
-        for section in self._sections.values():
+        for section in filter(None, self._sections.values()):
             yield from section.unknown()
 
-    def _value(self, name: str) -> Any:  # noqa: ANN401 -- JSON
+    def _decode(self, name: str, kind: Any = Any, reason: str = "is no JSON") -> Any:  # noqa: ANN401
         self._read.add(name)
-        value = self._values.get(name)
-        if not isinstance(value, msgspec.Raw):
-            return value
         try:
-            return msgspec.json.decode(value)
+            return msgspec.json.decode(self._values.get(name, _NULL), type=kind)
         except _JSON_ERRORS:
-            self.refuse(name, "is no JSON")
+            self.refuse(name, reason)
             return None
-
-    def _items(self, name: str) -> list[msgspec.Raw]:
-        """Return the undecoded records of a list of the API response itself."""
-        self._read.add(name)
-        value = self._values.get(name)
-        try:
-            return [] if value is None else msgspec.json.decode(value, type=_RawRecords | None) or []
-        except _JSON_ERRORS:
-            self.refuse(name, f"is no list of at most {_MOST_RECORDS:,} records")
-            return []
 
 
 def read_object(body: bytes, plausibility: Plausibility) -> Fields:
@@ -374,26 +334,21 @@ def read_object(body: bytes, plausibility: Plausibility) -> Fields:
 def unix_seconds(text: str) -> float:
     """Return the Unix time of an ISO 8601 timestamp with seconds, fraction and offset as given.
 
-    A timestamp without offset is UTC, as all of the API's times are. RFC 3339 allows ``t``, ``z`` and second 60.
+    A timestamp without offset is UTC, as all of the API's times are. RFC 3339 allows ``t`` and ``z``.
 
     Raises:
         ValueError: it is no timestamp.
     """
-    text = text.upper()
-    if not _TIMESTAMP.fullmatch(text):
-        raise ValueError("no ISO 8601 timestamp")
-    leap = ":60" in text
-    try:
-        moment = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59", text) if leap else text)
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError("no ISO 8601 timestamp") from None
-    return seconds + 1 if leap else seconds
+    if _TIMESTAMP.fullmatch(text):
+        with contextlib.suppress(ValueError, OverflowError):
+            moment = datetime.fromisoformat(text.upper())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    raise ValueError("no ISO 8601 timestamp")
 
 
-def _object(item: msgspec.Raw) -> dict[str, Any]:
+def _object(item: msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
-        return msgspec.json.decode(item, type=dict[str, Any])
+        return msgspec.json.decode(item, type=dict[str, msgspec.Raw])
     except _JSON_ERRORS as error:
         raise MalformedRecordError(f"no JSON object: {error}") from None
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from dataclasses import KW_ONLY, InitVar, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -14,21 +15,22 @@ from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE,
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, ClockJump
 from joulo_exporter.logs import FailureLog, event
-from joulo_exporter.poller.endpoint import EndpointState, Handover
+from joulo_exporter.poller.endpoint import Course, EndpointState
 from joulo_exporter.poller.tasks import account_tasks, public_tasks
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
     from joulo_exporter.api.client import Endpoint, JouloClient
-    from joulo_exporter.ledger import AccountLedger, Book, Outcome
+    from joulo_exporter.clock import SystemClock
+    from joulo_exporter.ledger import AccountLedger, Batches, Book, Outcome
+    from joulo_exporter.logs import Level
     from joulo_exporter.poller.endpoint import PollSettings
-    from joulo_exporter.poller.tasks import Offload, Result
 
 _logger = logging.getLogger(__name__)
 
-Content = TypeVar("Content")
+Result = TypeVar("Result")
 
 _TIMED_OUT_SHARE = 4
 """At most a quarter of the request slots is for accounts that timed out."""
@@ -37,97 +39,78 @@ _LEAST_JUMP_S = 10.0
 """Less is the wall clock being slewed; nothing hangs on it."""
 
 
-class Clock(Protocol):
-    """Time, so that a test can move it by hand."""
+class Handover(msgspec.Struct, frozen=True):
+    """State that a poller leaves to the one that takes over from it within the process, after a reload."""
 
-    def now(self) -> float:
-        """Return wall-clock time, Unix seconds."""
-
-    def monotonic(self) -> float:
-        """Return seconds of a clock that never jumps, suspension included."""
-
-    def suspended_s(self) -> float:
-        """Return for how long the machine has been suspended."""
-
-    def sleep(self, duration_s: float) -> Awaitable[None]:
-        """Wait."""
+    courses: dict[str, Course] = {}
+    """By endpoint."""
+    noted_since_seconds: float = 0.0
+    """Start of the process by the wall clock, as ``ClockJump`` has it; 0 for a process that begins."""
 
 
+@dataclass(eq=False)
 class Poller:
-    """Keeps one account up to date.
+    """Keeps one account up to date."""
 
-    Args:
-        client: asks the API.
-        ledger: the account's ledger.
-        settings: intervals and the like.
-        publish: takes each new snapshot.
-        offload: runs the ledger's transactions outside of the event loop.
-        clock: time and sleep.
-        request_slots: bounds how many accounts ask at the same time; ``None`` for an account that is alone.
-        former: state of the poller before this one, by endpoint, when this one takes over from it.
-        fraction: random numbers in [0, 1) for jitter.
-        token_refused: called each time when the API refuses the token.
-    """
+    client: JouloClient
+    ledger: AccountLedger
+    settings: PollSettings
+    publish: Callable[[Snapshot], None]
+    """Takes each new snapshot."""
+    _: KW_ONLY
+    offload: Batches
+    """Runs the ledger's transactions outside of the event loop."""
+    clock: SystemClock
+    request_slots: RequestSlots
+    """Bounds how many accounts ask at the same time."""
+    former: InitVar[Handover | None] = None
+    """State of the poller before this one, when this one takes over from it."""
+    fraction: Callable[[], float] = random.random
+    """Gives random numbers in [0, 1) for jitter."""
+    token_refused: Callable[[], None] = lambda: None
+    """Called each time when the API refuses the token."""
 
-    def __init__(  # noqa: PLR0913 -- everything that it touches is passed in
-        self,
-        client: JouloClient,
-        ledger: AccountLedger,
-        settings: PollSettings,
-        publish: Callable[[Snapshot], None],
-        *,
-        offload: Offload,
-        clock: Clock,
-        request_slots: RequestSlots | None = None,
-        former: Mapping[str, Handover] | None = None,
-        fraction: Callable[[], float] = random.random,
-        token_refused: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._client = client
-        self._ledger = ledger
-        self._settings = settings
-        self._publish = publish
-        self._offload = offload
-        self._clock = clock
-        self._request_slots = request_slots or RequestSlots(1)
-        self._fraction = fraction
-        self._token_refused = token_refused
-        tasks = public_tasks() if settings.public else account_tasks(settings.collectors)
+    def __post_init__(self, former: Handover | None) -> None:
+        former = former or Handover()
+        tasks = public_tasks() if self.settings.public else account_tasks(self.settings.collectors)
         self._endpoints = {
-            task.name: EndpointState(task, settings, (former or {}).get(task.name, Handover())) for task in tasks
+            task.name: EndpointState(task, self.settings, former.courses.get(task.name, Course()))
+            for task in tasks
         }
-        self._noted_since_seconds = next((each.noted_since_seconds for each in (former or {}).values()), None)
+        self._noted_since_seconds = former.noted_since_seconds
         self._wall_ahead_s = 0.0
         """Wall clock minus monotonic clock."""
         self._ledger_log = FailureLog()
         self._book: Book | None = None
-        self._durable_book: Book | None = None
-        """The last one that is on disk."""
-        self._durable_health: tuple[EndpointHealth, ...] = ()
-        """Published along with it."""
+        self._durable: tuple[Book, tuple[EndpointHealth, ...]] | None = None
+        """The book that was on disk last, and the health that was published along with it."""
         self.refreshing = asyncio.Lock()
-        """Held during a refresh: its holder can cancel the loop and lose nothing."""
+        """Held during a refresh, or a jump of the wall clock: its holder can cancel the loop and lose nothing."""
         self.restored = asyncio.Event()
         """Set once the ledger's knowledge has been published."""
 
-    def handover(self, *, new_token: bool = False) -> dict[str, Handover]:
-        """Return the state for the poller that takes over, by endpoint; a new token ends back-offs of refusals."""
-        since = self._noted_since_seconds
-        return {
-            name: state.handover(new_token=new_token, noted_since_seconds=since)
-            for name, state in self._endpoints.items()
-        }
+    def handover(self) -> Handover:
+        """Return the state for the poller that takes over."""
+        return Handover({name: state.course for name, state in self._endpoints.items()}, self._noted_since_seconds)
+
+    def use_token_of(self, client: JouloClient) -> None:
+        """Ask with another token while the loop does not run: the back-offs that the former one earned end."""
+        self.client = client
+        for state in self._endpoints.values():
+            state.forgive_refusal()
 
     async def run(self) -> None:
-        """Publish the ledger's knowledge, then refresh for ever."""
-        await self._restore()
-        self._publish_snapshot()
-        self.restored.set()
+        """Publish the ledger's knowledge, then refresh for ever; once cancelled, it can be run again."""
+        if not self.restored.is_set():
+            await self._restore()
+            self._publish_snapshot()
+            self.restored.set()
         while True:
-            await self._follow_wall_clock()
+            async with self.refreshing:
+                await self._follow_wall_clock()
             if not await self._refresh_due():
                 self._publish_snapshot()
-            await self._clock.sleep(self._idle_s())
+            await self.clock.sleep(self._idle_s())
 
     async def reread(self) -> None:
         """Publish the ledger's knowledge as it is now, when the ledger has left the disk or returned to it."""
@@ -137,7 +120,7 @@ class Poller:
 
     async def _refresh_due(self) -> bool:
         """Refresh the endpoints that are due; return whether there were any. No list of them outlives the call."""
-        mono_s = self._clock.monotonic()
+        mono_s = self.clock.monotonic()
         due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
         for state in due:
             async with self.refreshing:
@@ -148,21 +131,20 @@ class Poller:
 
     async def _follow_wall_clock(self) -> None:
         """Move all that was noted since the start by a wall clock that was wrong, and has been set right."""
-        now_seconds = self._clock.now()
-        wall_ahead_s = now_seconds - self._clock.monotonic()
+        now_seconds = self.clock.now()
+        wall_ahead_s = now_seconds - self.clock.monotonic()
         jump_s = wall_ahead_s - self._wall_ahead_s
         if abs(jump_s) >= _LEAST_JUMP_S:
-            since_seconds = now_seconds if self._noted_since_seconds is None else self._noted_since_seconds
-            jump = ClockJump(since_seconds, now_seconds - jump_s, jump_s)
+            jump = ClockJump(self._noted_since_seconds, now_seconds - jump_s, jump_s)
             try:
-                walk = await self._offload(self._ledger.move_moments, jump)
+                walk = await self.offload(self.ledger.move_moments, jump)
             except Exception as error:  # noqa: BLE001 -- the next time, then
                 self._log_ledger_failure(error)
                 return
             for state in self._endpoints.values():
                 state.follow(jump)
                 state.task.follow(walk)
-            self._noted_since_seconds = since_seconds + jump_s
+            self._noted_since_seconds += jump_s
             await self._read_book()
         self._wall_ahead_s = wall_ahead_s
 
@@ -173,22 +155,22 @@ class Poller:
 
     def _idle_s(self) -> float:
         """Return the time until an endpoint is due, or an API response becomes too old to be shown."""
-        mono_s = self._clock.monotonic()
+        mono_s = self.clock.monotonic()
         states = self._endpoints.values()
         moments = [state.due_mono_s for state in states]
-        moments += [state.expires_mono_s for state in states if state.fresh(mono_s)]
+        moments += [state.expires_mono_s for state in states if state.expires_mono_s > mono_s]
         return max(0.0, min(moments) - mono_s)
 
     async def _restore(self) -> None:
         """Take up the ledger's knowledge; while it cannot be read, wait: the throttle is in it."""
         while True:
             try:
-                records, walk = await self._offload(self._ledger.load)
+                records, walk = await self.offload(self.ledger.load)
                 break
             except Exception as error:  # noqa: BLE001 -- asking without the throttle is no way out
                 self._log_ledger_failure(error)
-                await self._clock.sleep(self._settings.intervals[CHARGERS.name])
-        now_seconds, mono_s = self._clock.now(), self._clock.monotonic()
+                await self.clock.sleep(self.settings.intervals[CHARGERS.name])
+        now_seconds, mono_s = self.clock.now(), self.clock.monotonic()
         self._wall_ahead_s = now_seconds - mono_s
         self._noted_since_seconds = self._noted_since_seconds or now_seconds
         for name, state in self._endpoints.items():
@@ -207,7 +189,7 @@ class Poller:
             except ApiError as error:
                 await self._record_failure(state, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the refreshes of the account
-            state.failed_internally(error, self._fraction(), self._clock.monotonic())
+            state.failed_internally(error, self.fraction(), self.clock.monotonic())
             await self._read_book()
 
     async def _ask(self, state: EndpointState) -> None:
@@ -215,20 +197,22 @@ class Poller:
         task = state.task
         timed_out = any(endpoint.timed_out for endpoint in self._endpoints.values())
         # Before the request is written down: it must go out at once then.
-        async with self._request_slots.acquire(timed_out=timed_out):
-            provisional_pause = state.provisional_pause(self._clock.now())
-            await task.begin(self._offload, self._ledger, provisional_pause, self._settings)
+        async with self.request_slots.acquire(timed_out=timed_out):
+            pause = state.provisional_pause(self.clock.now())
+            page = task.page(pause.requested_at_seconds, self.settings)
+            await self.offload(self.ledger.begin_request, task.name, pause, page)
             # The ledger may have taken its time, and the pause counts from the request.
-            state.requested(now_seconds=self._clock.now(), mono_s=self._clock.monotonic())
+            state.requested(now_seconds=self.clock.now(), mono_s=self.clock.monotonic())
             try:
-                response = await task.fetch(self._client)
+                response = await task.fetch(self.client)
             finally:
-                state.observe_duration(self._clock.monotonic())
+                state.observe_duration(self.clock.monotonic())
         pause = state.recorded_pause(failures=0)
-        name_unlinked = task.name == CHARGERS.name or self._may_name_unlinked()
-        outcome = await self._write(task.record, self._ledger, response, pause, name_unlinked=name_unlinked)
+        outcome = await self._write(
+            task.record, self.ledger, response, pause, name_unlinked=task.name == CHARGERS.name
+        )
         task.keep(response, outcome)
-        state.succeeded(response, self._fraction(), self._clock.monotonic())
+        state.succeeded(response, self.fraction(), self.clock.monotonic())
         if outcome.session_ended:
             self._endpoints[SESSIONS.name].bring_forward()
         if outcome.missing:
@@ -236,24 +220,19 @@ class Poller:
 
     def _log_missing(self, outcome: Outcome) -> None:
         """Log sessions that the history no longer lists; many at once are a warning."""
-        doubtful = outcome.walk is not None and outcome.walk.doubtful
-        message = (
-            "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
-            if doubtful
-            else "sessions withdrawn that the history no longer lists"
-        )
-        level: Literal["info", "warn"] = "warn" if outcome.missing > FEW_MISSING else "info"
-        event(_logger, level, message, **self._settings.log_fields, sessions=outcome.missing)
+        message = "sessions withdrawn that the history no longer lists"
+        if outcome.walk is not None and outcome.walk.doubtful:
+            message = "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
+        level: Level = "warn" if outcome.missing > FEW_MISSING else "info"
+        event(_logger, level, message, **self.settings.log_fields, sessions=outcome.missing)
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
-        state.failed(error, self._fraction(), self._clock.monotonic())
+        state.failed(error, self.fraction(), self.clock.monotonic())
         if isinstance(error, ApiAuthenticationError):
-            self._token_refused()
-        pause = state.recorded_pause(failures=state.failures)
+            self.token_refused()
+        pause = state.recorded_pause(failures=state.course.pause.failures)
         try:
-            await self._write(
-                self._ledger.record_failure, state.task.name, error, pause, name_unlinked=self._may_name_unlinked()
-            )
+            await self._write(self.ledger.record_failure, state.task.name, error, pause)
         except LedgerError as ledger_error:  # the pause that the API asked for holds all the same, in memory
             self._log_ledger_failure(ledger_error)
         else:  # only what is written down is counted: a counter must not fall with a restart
@@ -261,91 +240,73 @@ class Poller:
 
     # The ledger -----------------------------------------------------------------------------------
 
-    async def _write(self, write: Callable[..., Result], *args: object, name_unlinked: bool) -> Result:
+    async def _write(self, write: Callable[..., Result], *args: object, name_unlinked: bool = False) -> Result:
         """Write to the ledger, and read the book as it is then, both with one commit.
 
         When the book cannot be read, the outcome that was written along with it stands, and the former book stays.
 
+        Args:
+            write: a method of the ledger.
+            args: its arguments.
+            name_unlinked: name chargers that ``/chargers`` does not show, although it has not succeeded before.
+
         Raises:
             LedgerError: it could not be written.
         """
-        result, book = await self._offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
+        chargers = self._endpoints.get(CHARGERS.name)
+        if chargers is not None and (chargers.succeeded_at_seconds is not None or chargers.refused):
+            name_unlinked = True
+        result, book = await self.offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
         if isinstance(book, Exception):
             self._log_ledger_failure(book)
         elif book is not None:
-            self._book = self._held(book)
-            if self._ledger_log.succeeded(self._clock.monotonic()) is not None:
-                event(_logger, "info", "the ledger works again", **self._settings.log_fields)
+            self._book = book
+            if self._ledger_log.failures:
+                self._ledger_log.succeeded(self.clock.monotonic())
+                event(_logger, "info", "the ledger works again", **self.settings.log_fields)
         return result
-
-    def _held(self, book: Book) -> Book:
-        """Return the book with counters that stand still while it is not on disk: a crash would make them fall."""
-        if book.persistent:
-            self._durable_book = book
-        elif (durable := self._durable_book) is not None:
-            return msgspec.structs.replace(
-                book, chargers=durable.chargers, vehicles=durable.vehicles, marks=durable.marks
-            )
-        return book
 
     def _write_and_read(
         self, write: Callable[..., Result], args: tuple[object, ...], *, name_unlinked: bool
     ) -> tuple[Result, Book | Exception | None]:
         result = write(*args)
-        if self._settings.public:
+        if self.settings.public:
             return result, None
         try:
-            return result, self._ledger.book(name_unlinked=name_unlinked, now_seconds=self._clock.now())
+            return result, self.ledger.book(name_unlinked=name_unlinked, now_seconds=self.clock.now())
         except Exception as error:  # noqa: BLE001 -- logged by _write
             return result, error
 
     async def _read_book(self) -> None:
         """Read the book; when that fails the former one stays."""
         try:
-            await self._write(bool, name_unlinked=self._may_name_unlinked())  # nothing to write
+            await self._write(bool)  # nothing to write
         except Exception as error:  # noqa: BLE001 -- the former book is still true
             self._log_ledger_failure(error)
 
-    def _may_name_unlinked(self) -> bool:
-        """Return whether chargers that ``/chargers`` does not show can be named: it succeeded, or never will."""
-        state = self._endpoints.get(CHARGERS.name)
-        return state is not None and (state.succeeded_at_seconds is not None or state.refused)
-
     def _log_ledger_failure(self, error: Exception) -> None:
         reason = error.reason if isinstance(error, LedgerError) else "internal"
-        if self._ledger_log.failed(reason, self._clock.monotonic()) is not None:
-            event(_logger, "error", "cannot use the ledger", **self._settings.log_fields, err=error)
+        if self._ledger_log.failed(reason, self.clock.monotonic()) is not None:
+            event(_logger, "error", "cannot use the ledger", **self.settings.log_fields, err=error)
 
     # The snapshot ---------------------------------------------------------------------------------
 
     def _publish_snapshot(self) -> None:
         try:
-            self._publish(self._snapshot())
+            self.publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
-            event(
-                _logger,
-                "error",
-                "internal error; the former values are served",
-                **self._settings.log_fields,
-                err=error,
-            )
+            message = "internal error; the former values are served"
+            event(_logger, "error", message, **self.settings.log_fields, err=error)
 
     def _snapshot(self) -> Snapshot:
-        settings, book = self._settings, self._book
+        settings, book = self.settings, self._book
         health = tuple(state.health() for state in self._endpoints.values())
-        if book is not None and book.persistent:
-            self._durable_health = health
-        elif self._durable_health:  # these counters stand still too
-            health = tuple(
-                msgspec.structs.replace(
-                    now, requests=then.requests, malformed=then.malformed, malformed_fields=then.malformed_fields
-                )
-                for now, then in zip(health, self._durable_health, strict=True)
-            )
-        if settings.public:
-            return Snapshot(None, health, ere_price=self._fresh(ERE_PRICE), public=True)
         if book is None:
-            return Snapshot(settings.account, health)
+            return Snapshot(settings.account, health, ere_price=self._fresh(ERE_PRICE), public=settings.public)
+        if book.persistent:
+            self._durable = book, health
+        elif self._durable is not None:
+            book, health = _held(book, health, *self._durable)
         chargers = self._fresh(CHARGERS)
         return Snapshot(
             account=settings.account,
@@ -355,18 +316,29 @@ class Poller:
             last_sessions=last_sessions(book, settings.tags),
             ended_sessions=ended_sessions(book, settings.tags),
             energy=self._fresh(ENERGY),
-            ere_estimate=self._fresh_content(SESSIONS.name),
+            ere_estimate=self._fresh(SESSIONS),
             ere_position=self._fresh(ERE_POSITION),
         )
 
-    def _fresh(self, endpoint: Endpoint[Content]) -> Content | None:
+    def _fresh(self, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN401 -- of the endpoint's task
         """Return the content of the last API response, if it may still be served as live."""
-        content: Content | None = self._fresh_content(endpoint.name)
-        return content
+        state = self._endpoints.get(endpoint.name)
+        return state.task.content if state and self.clock.monotonic() < state.expires_mono_s else None
 
-    def _fresh_content(self, name: str) -> Any:  # noqa: ANN401 -- of the endpoint's task
-        state = self._endpoints.get(name)
-        return state.task.content if state and state.fresh(self._clock.monotonic()) else None
+
+def _held(
+    book: Book, health: tuple[EndpointHealth, ...], durable: Book, durable_health: tuple[EndpointHealth, ...]
+) -> tuple[Book, tuple[EndpointHealth, ...]]:
+    """Return both with counters that stand still while the book is not on disk: a crash would make them fall."""
+    return (
+        msgspec.structs.replace(book, chargers=durable.chargers, vehicles=durable.vehicles, marks=durable.marks),
+        tuple(
+            msgspec.structs.replace(
+                now, requests=then.requests, malformed=then.malformed, malformed_fields=then.malformed_fields
+            )
+            for now, then in zip(health, durable_health, strict=True)
+        ),
+    )
 
 
 class RequestSlots:

@@ -1,79 +1,60 @@
 """Refresh of an endpoint: its request, and its API response in the ledger and in memory.
 
-A task for an endpoint that has one record is a ``RecordTask``, one for pages a ``PagesTask``. Both
-have the same methods: at the start ``restore``; at each refresh ``begin`` writes down that a request goes out,
-``fetch`` sends it, ``record`` writes the API response down, and ``keep`` takes it into memory once it is durable.
+A task for an endpoint that has one record is a ``RecordTask``, one for pages a ``PagesTask``. Both have the same
+methods: at the start ``restore``; at each refresh ``page`` chooses what to ask for, ``fetch`` asks once that is
+written down, ``record`` writes the API response down, and ``keep`` takes it into memory once it is durable.
 
 To add an endpoint, add its task to ``account_tasks``, and its content to the poller's snapshot.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
-from joulo_exporter.ledger import PAGE_SIZE, PageRequest, Walk, next_page
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, PageRequest, Walk, next_page
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.ere import ErePosition, ErePrice
 from joulo_exporter.models.session import EreEstimate
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from joulo_exporter.api.client import Endpoint, JouloClient
-    from joulo_exporter.ledger import AccountLedger, Outcome
+    from joulo_exporter.ledger import Outcome, Pause
     from joulo_exporter.models.session import SessionPage
     from joulo_exporter.models.wire import ApiResponse
     from joulo_exporter.poller.endpoint import PollSettings
-    from joulo_exporter.schedule import Pause
-
-Params = ParamSpec("Params")
-Result = TypeVar("Result")
 
 
-class Offload(Protocol):
-    """Runs what blocks, such as a transaction, outside of the event loop."""
-
-    def __call__(
-        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
-    ) -> Awaitable[Result]:
-        """Return the result of ``work(*args, **kwargs)``, or raise its error."""
-
-
+@dataclass(eq=False)
 class RecordTask:
-    """Refreshes an endpoint that has one record, which stays until the next one.
+    """Refreshes an endpoint that has one record, which stays until the next one."""
 
-    Args:
-        endpoint: what to ask for.
-        kept: type of the record, as the ledger keeps it.
-        record: writes the API response down; of the ledger, the response, and the pause since its request.
-        optional: whether the API may well not have the endpoint, or not for this token.
-    """
+    endpoint: Endpoint[Any]
+    """Path and name of the endpoint, and how its API responses are read."""
+    kept: type[Any]
+    """Type of the record, as the ledger keeps it."""
+    record: Callable[[AccountLedger, ApiResponse[Any], Pause], Outcome]
+    """Writes the API response down; takes the ledger, the response, and the pause since its request."""
+    optional: bool = False
+    """Whether the API may well not have the endpoint, or not for this token."""
+    content: Any = None
+    """Of the last API response; ``None`` before the first one."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint[Any],
-        kept: type[Any],
-        record: Callable[[AccountLedger, ApiResponse[Any], Pause], Outcome],
-        *,
-        optional: bool = False,
-    ) -> None:
-        self.name = endpoint.name
-        self.optional = optional
-        self.content: Any = None
-        """Of the last API response; ``None`` before the first one."""
-        self.record = record
-        self._endpoint = endpoint
-        self._kept = kept
+    @property
+    def name(self) -> str:
+        """Return the name of the endpoint."""
+        return self.endpoint.name
 
     def restore(self, body: bytes | None, walk: Walk) -> None:  # noqa: ARG002
         """Take up the last API response."""
-        self.content = _restored(body, self._kept)
+        self.content = _restored(body, self.kept)
 
     def follow(self, walk: Walk) -> None:
         """Follow a jump of the wall clock: nothing here is a moment."""
@@ -82,13 +63,12 @@ class RecordTask:
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, _: PollSettings) -> None:
-        """Write down that a request goes out now."""
-        await offload(ledger.begin_request, self.name, pause)
+    def page(self, now_seconds: float, settings: PollSettings) -> None:
+        """Choose no page: there is one record."""
 
     async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
         """Ask for the record."""
-        return await client.fetch(self._endpoint)
+        return await client.fetch(self.endpoint)
 
     def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
         """Serve the API response from now on."""
@@ -106,7 +86,7 @@ class PagesTask:
         """Progress of reading the history."""
         self.content: EreEstimate | None = None
         """Of the last API response; the sessions themselves are in the ledger."""
-        self._request = PageRequest(self.walk)
+        self._page = PageRequest(self.walk)
 
     def restore(self, body: bytes | None, walk: Walk) -> None:
         """Go on where the walk stopped, and take up the last estimate."""
@@ -121,25 +101,24 @@ class PagesTask:
         """Return the pause between two pages while there are pages to read, else the configured interval."""
         return settings.intervals[self.name] if self.walk.offset is None else settings.page_interval_s
 
-    async def begin(self, offload: Offload, ledger: AccountLedger, pause: Pause, settings: PollSettings) -> None:
-        """Choose the page, and write down that it is asked for now."""
-        request = next_page(
+    def page(self, now_seconds: float, settings: PollSettings) -> PageRequest:
+        """Choose the page to ask for now."""
+        self._page = next_page(
             self.walk,
-            pause.requested_at_seconds,
+            now_seconds,
             interval_s=settings.intervals[self.name],
             resync_interval_s=settings.resync_interval_s,
         )
-        await offload(ledger.begin_request, self.name, pause, request)
-        self.walk, self._request = request.walk, request
+        return self._page
 
     async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
-        """Ask for the page."""
-        query = {"limit": str(PAGE_SIZE), "offset": str(self._request.offset)}
-        return await client.fetch(SESSIONS, query)
+        """Ask for the page that was chosen, and is written down."""
+        self.walk = self._page.walk
+        return await client.fetch(SESSIONS, {"limit": str(PAGE_SIZE), "offset": str(self._page.offset)})
 
     def record(self, ledger: AccountLedger, response: ApiResponse[SessionPage], pause: Pause) -> Outcome:
         """Write the page down."""
-        return ledger.record_page(response, pause, self._request)
+        return ledger.record_page(response, pause, self._page)
 
     def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
         """Go on from the walk after the page, and serve its estimate from now on."""
@@ -163,15 +142,12 @@ def account_tasks(collectors: frozenset[str]) -> list[Task]:
 
     In order when several are due: a charger's slug comes before a nickname.
     """
-    chargers = replace(
-        CHARGERS, parse=partial(parse_chargers, memory={})
-    )  # one that is as before is not read again
+    # With a memory of its own: a charger that is as before is not read again.
+    chargers = replace(CHARGERS, parse=partial(parse_chargers, memory={}))
     return [
-        RecordTask(
-            chargers, tuple[Charger, ...], lambda ledger, response, pause: ledger.record_chargers(response, pause)
-        ),
+        RecordTask(chargers, tuple[Charger, ...], AccountLedger.record_chargers),
         PagesTask(),
-        RecordTask(ENERGY, Energy, lambda ledger, response, pause: ledger.record_energy(response, pause)),
+        RecordTask(ENERGY, Energy, AccountLedger.record_energy),
         *([_shown_as_it_is(ERE_POSITION, ErePosition)] if ERE_POSITION.name in collectors else ()),
     ]
 
@@ -182,9 +158,5 @@ def public_tasks() -> list[Task]:
 
 
 def _shown_as_it_is(endpoint: Endpoint[Any], kept: type[Any]) -> RecordTask:
-    return RecordTask(
-        endpoint,
-        kept,
-        lambda ledger, response, pause: ledger.record_response(response, pause, endpoint.name),
-        optional=True,
-    )
+    record = partial(AccountLedger.record_response, endpoint=endpoint.name)
+    return RecordTask(endpoint, kept, record, optional=True)

@@ -21,6 +21,7 @@ from joulo_exporter.reports.history import (
     AccountHistory,
     Quantity,
     Series,
+    last_at,
     values_at,
 )
 from joulo_exporter.reports.text import completeness_text, hundredths_text, ledger_of
@@ -31,9 +32,17 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.reader import LedgerReader
     from joulo_exporter.metrics import Family
     from joulo_exporter.models.charger import Tags
+    from joulo_exporter.reports.history import Charge
 
 _SAMPLES_PER_REPORT = 1_000
 _HOUR_MS = 3_600_000
+_SHORTEST_TENURE_MS = 900_000
+"""A session that was the last one for less has no series of its own: it would have too few samples to be found."""
+_ALONE_MS = 600_000
+"""From the last sample of a session's own series to the first one of the next session's.
+
+Prometheus looks back five minutes, VictoriaMetrics a step of the query: ten minutes in the dashboards.
+"""
 _HUNDREDTHS = 2
 
 
@@ -118,10 +127,15 @@ def _lines(
     family: Family, quantity: Quantity, series: Series, wanted: Backfill
 ) -> Iterator[tuple[float | None, str]]:
     """Yield the lines of a series, now and then with the share of it that is done."""
-    labels = ",".join(
-        f'{name}="{_escaped(value)}"' for name, value in sorted((series.labels | dict(wanted.labels)).items())
-    )
-    start = f"{family.name}{{{labels}}} "
+    if series.of_session is not None:
+        for charge, moments in _tenures(series, wanted):
+            named = series.of_session(charge)
+            if named is not None:
+                start = _start(family, series.labels | named, wanted)
+                for moment_ms in moments:
+                    yield None, f"{start}1 {_text(moment_ms, 3)}\n"
+        return
+    start = _start(family, series.labels, wanted)
     samples = _samples(quantity, series, wanted)
     if quantity not in {CHARGING, POWER}:  # their panels show a gap where there is no sample
         samples = _needed(samples, round(wanted.step_s * 1000))
@@ -135,10 +149,53 @@ def _lines(
         yield share, f"{start}{figure} {_text(moment_ms, 3)}\n"
 
 
+def _start(family: Family, labels: dict[str, str], wanted: Backfill) -> str:
+    """Return the beginning of the lines of a series."""
+    text = ",".join(
+        f'{name}="{_escaped(value)}"' for name, value in sorted((labels | dict(wanted.labels)).items())
+    )
+    return f"{family.name}{{{text}}} "
+
+
+def _tenures(series: Series, wanted: Backfill) -> Iterator[tuple[Charge, list[int]]]:
+    """Yield (session, moments of its samples) of each session of a charger that was the last one for a while.
+
+    A sample each step for an hour is enough to find it. Of two sessions there is never one at the same time: a
+    charger would have two vehicles, and a query that joins them would fail.
+    """
+    first = next(series.charges(), None)
+    if first is None:
+        return
+    end_ms = _end_ms(wanted)
+    last: Charge | None = None
+    moments: list[int] = []
+    for tick, charge in last_at(series.charges(), _ticks(first.start_ms, end_ms, wanted)):
+        if charge is not last:
+            if last is not None:
+                yield last, _alone(moments, tick)
+            last, moments = charge, []
+        if not moments or tick - moments[0] <= _HOUR_MS:
+            moments.append(tick)
+    if last is not None:  # the exporter may have another one, when Prometheus scrapes it
+        yield last, _alone(moments, end_ms)
+
+
+def _alone(moments: list[int], next_ms: int) -> list[int]:
+    """Return the moments that are early enough before those of another session."""
+    if next_ms - moments[0] < _SHORTEST_TENURE_MS:
+        return []
+    return [moment for moment in moments if next_ms - moment >= _ALONE_MS]
+
+
+def _end_ms(wanted: Backfill) -> int:
+    """Return the first moment that is too late for the grid."""
+    now_ms = round(wanted.now_seconds * 1000)
+    return now_ms if wanted.to_seconds is None else min(now_ms, round(wanted.to_seconds * 1000))
+
+
 def _samples(quantity: Quantity, series: Series, wanted: Backfill) -> Iterator[tuple[int, int]]:
     """Yield (milliseconds, value): on the grid of the step, and at the end the value that is served now."""
-    now_ms = round(wanted.now_seconds * 1000)
-    end_ms = now_ms if wanted.to_seconds is None else min(now_ms, round(wanted.to_seconds * 1000))
+    end_ms = _end_ms(wanted)
     first = next(series.charges(), None)
     if first is not None:
         if series.ends:
@@ -146,7 +203,7 @@ def _samples(quantity: Quantity, series: Series, wanted: Backfill) -> Iterator[t
             end_ms = min(end_ms, last_end_ms + 2 * round(wanted.step_s * 1000))
         yield from values_at(series.charges(), quantity, _ticks(first.start_ms, end_ms, wanted))
     if wanted.to_seconds is None and series.served is not None:
-        yield now_ms, series.served
+        yield round(wanted.now_seconds * 1000), series.served
 
 
 def _needed(samples: Iterable[tuple[int, int]], step_ms: int) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, normal_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from joulo_exporter.ledger import Totals
     from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
@@ -38,6 +38,10 @@ class Charge(msgspec.Struct, frozen=True):
     """Of a finished one; to the nanosecond, which is finer than the ledger's floats."""
     started_ns: int | None = None
     duration_ms: int = 0
+    session_id: str = ""
+    id_tag: str | None = None
+    vehicle: str | None = None
+    """``None`` while a tag may still come."""
 
     def kwh_hundredths_at(self, moment_ms: int) -> int:
         """Return the energy until a moment between start and end."""
@@ -81,6 +85,7 @@ _TOTAL_KWH = Quantity(Kind.SUM, 2, _KWH, Charge.kwh_hundredths_at, _KWH)
 _TOTAL_CREDITS = Quantity(Kind.SUM, 2, _CREDITS, served=_CREDITS)
 _FINISHED = Quantity(Kind.SUM, 0, attrgetter("finished"), served=attrgetter("sessions"))
 _DURATION = attrgetter("duration_ms")
+_INFO = Quantity(Kind.LAST, 0, lambda _charge: 1)
 
 QUANTITIES: dict[str, Quantity] = {
     "joulo_charging": Quantity(Kind.MOMENT, 0, during=lambda _charge, _moment: 1),
@@ -94,6 +99,7 @@ QUANTITIES: dict[str, Quantity] = {
     "joulo_last_session_ere_credits": Quantity(Kind.LAST, 2, _CREDITS),
     "joulo_last_session_start_timestamp_seconds": Quantity(Kind.LAST, 9, attrgetter("started_ns")),
     "joulo_last_session_end_timestamp_seconds": Quantity(Kind.LAST, 9, attrgetter("ended_ns")),
+    "joulo_last_session_info": _INFO,
     "joulo_vehicle_kwh_total": _TOTAL_KWH,
     "joulo_vehicle_ere_credits_total": _TOTAL_CREDITS,
     "joulo_vehicle_sessions_total": _FINISHED,
@@ -118,31 +124,52 @@ def values_at(charges: Iterable[Charge], quantity: Quantity, ticks: Iterable[int
         quantity: the figure.
         ticks: moments in milliseconds, rising.
     """
+    if quantity.kind is Kind.LAST:
+        for tick, last in last_at(charges, ticks):
+            value = quantity.after(last)
+            if value is not None:
+                yield tick, value
+        return
+    total = 0
+    for tick, ended, active in _progress(charges, ticks):
+        if quantity.kind is Kind.SUM:
+            for charge in ended:
+                total += quantity.after(charge) or 0
+            yield tick, total + sum(quantity.during(charge, tick) for _, _, charge in active)
+        else:
+            yield tick, quantity.during(max(active, key=lambda entry: entry[1])[2], tick) if active else 0
+
+
+def last_at(charges: Iterable[Charge], ticks: Iterable[int]) -> Iterator[tuple[int, Charge]]:
+    """Yield (tick, the session that ended last) for each tick from the first end on."""
+    last: Charge | None = None
+    for tick, ended, _ in _progress(charges, ticks):
+        if ended:
+            last = last_of(ended if last is None else (last, *ended))
+        if last is not None:
+            yield tick, last
+
+
+def _progress(
+    charges: Iterable[Charge], ticks: Iterable[int]
+) -> Iterator[tuple[int, Sequence[Charge], list[tuple[int, int, Charge]]]]:
+    """Yield (tick, the sessions that have ended since the tick before, those in progress).
+
+    The latter are a heap by the end; the number in it keeps the order of the start.
+    """
     upcoming = iter(charges)
     following = next(upcoming, None)
-    active: list[tuple[int, int, Charge]] = []  # a heap by the end; the number keeps the order of the start
-    number = total = 0
-    last: Charge | None = None
-    last_value: int | None = None
-    kind = quantity.kind
+    active: list[tuple[int, int, Charge]] = []
+    number = 0
     for tick in ticks:
         while following is not None and following.start_ms <= tick:
             number += 1
             heapq.heappush(active, (following.end_ms, number, following))
             following = next(upcoming, None)
+        ended: list[Charge] = []
         while active and active[0][0] <= tick:
-            ended = heapq.heappop(active)[2]
-            if kind is Kind.SUM:
-                total += quantity.after(ended) or 0
-            elif kind is Kind.LAST:
-                last = last_of((ended,) if last is None else (last, ended))
-                last_value = None if last is None else quantity.after(last)
-        if kind is Kind.SUM:
-            yield tick, total + sum(quantity.during(charge, tick) for _, _, charge in active)
-        elif kind is Kind.MOMENT:
-            yield tick, quantity.during(max(active, key=lambda entry: entry[1])[2], tick) if active else 0
-        elif last_value is not None:
-            yield tick, last_value
+            ended.append(heapq.heappop(active)[2])
+        yield tick, ended, active
 
 
 def last_of(charges: Iterable[Charge]) -> Charge | None:
@@ -161,6 +188,8 @@ class Series(msgspec.Struct, frozen=True):
     """The value that the exporter serves of it now; ``None`` if it serves no such series."""
     ends: bool
     """Whether the series ends with its last session: the charger is not linked any more."""
+    of_session: Callable[[Charge], dict[str, str] | None] | None = None
+    """Of a metric with a series for each session: the labels that name it; ``None`` while a tag may still come."""
 
 
 class AccountHistory:
@@ -208,7 +237,14 @@ class AccountHistory:
                 charges=lambda charger_id=charger_id: self._charger_charges(charger_id),  # type: ignore[misc]
                 served=self._served_now(charger_id, quantity),
                 ends=quantity.kind is Kind.MOMENT and charger_id not in self._live,
+                of_session=self._session_labels if quantity is _INFO else None,
             )
+
+    def _session_labels(self, charge: Charge) -> dict[str, str] | None:
+        if charge.vehicle is None:
+            return None
+        shown = self._tags.shown(charge.id_tag)
+        return {"session_id": charge.session_id, "id_tag": shown, "vehicle": charge.vehicle}
 
     def _charger_charges(self, charger_id: str) -> Iterator[Charge]:
         return map(self._charge, self._reader.sessions(self._account, charger_id=charger_id))
@@ -238,6 +274,9 @@ class AccountHistory:
             ended_ns=_nanoseconds(ended),
             started_ns=_nanoseconds(started),
             duration_ms=max(0, _milliseconds((ended or 0.0) - (started or 0.0))) if final else 0,
+            session_id=session.id,
+            id_tag=session.id_tag,
+            vehicle=self._vehicle(session),
         )
 
     def _served_now(self, charger_id: str, quantity: Quantity) -> int | None:

@@ -10,8 +10,6 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,51 +22,6 @@ _DAY_S = 86_400.0
 _QUARTER_DAYS = 91.0
 _WEEK_S = 7 * _DAY_S
 _MONTHS_OF_QUARTER = 3
-
-
-class _Quarter(msgspec.Struct):
-    """A quarter in the middle of its life; ``phase`` counts quarters since its end, 0 while it lasts."""
-
-    name: str
-    credits: float
-    phase: float
-    price: float
-
-    @property
-    def final(self) -> bool:
-        return self.phase >= 1
-
-    @property
-    def sold(self) -> float:
-        return round(self.credits * min(self.phase, 1.0), 2)
-
-    @property
-    def by_status(self) -> dict[str, float]:
-        """Return the credits sold, by how far their payment is."""
-        paid = round(self.sold * min(max(self.phase - 0.5, 0.0), 1.0), 2)
-        payable = round((self.sold - paid) * 0.6, 2)
-        return {"paid": paid, "payable": payable, "reserved": round(self.sold - paid - payable, 2)}
-
-    def net_euros(self, credits_sold: float) -> float:
-        return round(credits_sold * self.price * (100 - _FEE_PCT) / 100, 2)
-
-
-def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
-    """Return the body of ``/ere-position`` for all sessions up to a moment: of the calendar year of it."""
-    year = datetime.fromtimestamp(moment_seconds, UTC).year
-    start_seconds = datetime(year, 1, 1, tzinfo=UTC).timestamp()
-    pending = 0.0
-    sums = [0.0] * 4
-    for session in sessions:
-        started_at_seconds = session.started_at_seconds or 0.0
-        if started_at_seconds < start_seconds or not session.counts_for_ere:
-            continue
-        quarter = (datetime.fromtimestamp(started_at_seconds, UTC).month - 1) // _MONTHS_OF_QUARTER
-        sums[quarter] += (session.credits_hundredths or 0) / 100
-        if session.credits_hundredths is None:
-            pending += (session.kwh_hundredths or 0) / 100
-    quarters = _quarters(year, sums, moment_seconds)
-    return _position(year, quarters, pending, (moment_seconds - start_seconds) / _DAY_S)
 
 
 def price_json(moment_seconds: float) -> Json:
@@ -91,79 +44,98 @@ def estimate_json(moment_seconds: float) -> Json:
     }
 
 
-def _market_price(moment_seconds: float) -> float:
-    return round(0.49 + 0.03 * math.sin(moment_seconds / (9 * _WEEK_S)), 3)
-
-
-def _quarters(year: int, sums: list[float], moment_seconds: float) -> list[_Quarter]:
+def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
+    """Return the body of ``/ere-position`` for all sessions up to a moment: of the calendar year of it."""
+    year = datetime.fromtimestamp(moment_seconds, UTC).year
+    starts = [datetime(year, 1 + index * _MONTHS_OF_QUARTER, 1, tzinfo=UTC).timestamp() for index in range(4)]
+    earned, pending = [0.0] * 4, 0.0
+    for session in sessions:
+        started_at_seconds = session.started_at_seconds or 0.0
+        if started_at_seconds < starts[0] or not session.counts_for_ere:
+            continue
+        quarter = (datetime.fromtimestamp(started_at_seconds, UTC).month - 1) // _MONTHS_OF_QUARTER
+        earned[quarter] += (session.credits_hundredths or 0) / 100
+        if session.credits_hundredths is None:
+            pending += (session.kwh_hundredths or 0) / 100
     quarters = []
-    for index, earned in enumerate(sums):
-        start_seconds = datetime(year, 1 + index * _MONTHS_OF_QUARTER, 1, tzinfo=UTC).timestamp()
+    for index, start_seconds in enumerate(starts):
         if start_seconds <= moment_seconds:
             phase = max((moment_seconds - start_seconds) / _DAY_S / _QUARTER_DAYS - 1, 0.0)
-            price = _market_price(start_seconds)
-            quarters.append(_Quarter(f"{year}-Q{index + 1}", round(earned, 2), phase, price))
-    return quarters
+            name = f"{year}-Q{index + 1}"
+            quarters.append(_quarter(name, round(earned[index], 2), phase, _market_price(start_seconds)))
+    return _position(year, quarters, pending, (moment_seconds - starts[0]) / _DAY_S)
 
 
-def _position(year: int, quarters: list[_Quarter], pending: float, days: float) -> Json:
-    price = quarters[-1].price
+def _quarter(name: str, earned: float, phase: float, price: float) -> tuple[Json, dict[str, float]]:
+    """Return a quarter and, by how far it is paid, what of it is sold; ``phase`` counts quarters since its end."""
+    sold = round(earned * min(phase, 1.0), 2)
+    paid = round(sold * min(max(phase - 0.5, 0.0), 1.0), 2)
+    payable = round((sold - paid) * 0.6, 2)
+    by_status = {"paid": paid, "payable": payable, "reserved": round(sold - paid - payable, 2)}
+    quarter = {
+        "quarter": name,
+        "final": phase >= 1,
+        "ere": earned,
+        "price_per_ere": price,
+        "sold_ere": sold,
+        "unsold_ere": round(earned - sold, 2),
+        "realized_net_eur": _net_euros(sold, price),
+        "net_eur_by_status": {status: _net_euros(amount, price) for status, amount in by_status.items()},
+    }
+    return quarter, by_status
+
+
+def _position(year: int, quarters: list[tuple[Json, dict[str, float]]], pending: float, days: float) -> Json:
+    listed = [quarter for quarter, _ in quarters]
+    price = listed[-1]["price_per_ere"]
     settled = {status: _settled(quarters, status) for status in ("paid", "payable", "reserved")}
-    earned = sum(quarter.credits for quarter in quarters)
-    sold = sum(quarter.sold for quarter in quarters)
+    earned, sold = sum(each["ere"] for each in listed), sum(each["sold_ere"] for each in listed)
+    realized_price = sum(each["sold_ere"] * each["price_per_ere"] for each in listed) / sold if sold else None
     unsold, future = earned - sold, earned / max(days, 1.0) * max(365.0 - days, 0.0)
-    realized = sum(float(bucket["net_eur"] or 0.0) for bucket in settled.values())
-
-    def net(credits_unsold: float) -> float:
-        return round(credits_unsold * price * (100 - _FEE_PCT) / 100, 2)
-
+    realized = sum(bucket["net_eur"] for bucket in settled.values())
     return {
         "compliance_year": year,
         "effective_fee_pct": _FEE_PCT,
         "indicative_price_per_ere": price,
-        "realized_avg_price": round(sum(each.sold * each.price for each in quarters) / sold, 3) if sold else None,
+        "realized_avg_price": None if realized_price is None else round(realized_price, 3),
         **settled,
         "unsold": {
             "ere": round(unsold + future, 2),
             "ytd_ere": round(unsold, 2),
             "future_ere": round(future, 2),
-            "forecast_net_eur": net(unsold + future),
-            "ytd_forecast_net_eur": net(unsold),
-            "future_forecast_net_eur": net(future),
+            "forecast_net_eur": _net_euros(unsold + future, price),
+            "ytd_forecast_net_eur": _net_euros(unsold, price),
+            "future_forecast_net_eur": _net_euros(future, price),
         },
         "pending_ere": round(pending, 2),
-        "pending_forecast_net_eur": net(pending),
+        "pending_forecast_net_eur": _net_euros(pending, price),
         "allocatable_ere": round(earned + future, 2),
-        "ytd_expected_eur": round(realized + net(unsold), 2),
-        "total_expected_eur": round(realized + net(unsold + future), 2),
+        "ytd_expected_eur": round(realized + _net_euros(unsold, price), 2),
+        "total_expected_eur": round(realized + _net_euros(unsold + future, price), 2),
         "forecast_confidence": "low" if days < _QUARTER_DAYS else "medium",
         "forecast_is_projected": True,
         "forecast_history_days": int(days),
-        "quarters": [_quarter_json(quarter) for quarter in quarters],
+        "quarters": listed,
     }
 
 
-def _settled(quarters: list[_Quarter], status: str) -> Json:
-    credits_settled = sum(quarter.by_status[status] for quarter in quarters)
-    gross = sum(quarter.by_status[status] * quarter.price for quarter in quarters)
+def _settled(quarters: list[tuple[Json, dict[str, float]]], status: str) -> Json:
+    amounts = [(by_status[status], quarter["price_per_ere"]) for quarter, by_status in quarters]
+    total = sum(amount for amount, _ in amounts)
+    gross = sum(amount * price for amount, price in amounts)
     return {
-        "ere": round(credits_settled, 2),
-        "net_eur": round(sum(quarter.net_euros(quarter.by_status[status]) for quarter in quarters), 2),
-        "price_per_ere": round(gross / credits_settled, 3) if credits_settled else None,
+        "ere": round(total, 2),
+        "net_eur": round(sum(_net_euros(amount, price) for amount, price in amounts), 2),
+        "price_per_ere": round(gross / total, 3) if total else None,
     }
 
 
-def _quarter_json(quarter: _Quarter) -> Json:
-    return {
-        "quarter": quarter.name,
-        "final": quarter.final,
-        "ere": quarter.credits,
-        "price_per_ere": quarter.price,
-        "sold_ere": quarter.sold,
-        "unsold_ere": round(quarter.credits - quarter.sold, 2),
-        "realized_net_eur": quarter.net_euros(quarter.sold),
-        "net_eur_by_status": {status: quarter.net_euros(amount) for status, amount in quarter.by_status.items()},
-    }
+def _net_euros(credits_sold: float, price: float) -> float:
+    return round(credits_sold * price * (100 - _FEE_PCT) / 100, 2)
+
+
+def _market_price(moment_seconds: float) -> float:
+    return round(0.49 + 0.03 * math.sin(moment_seconds / (9 * _WEEK_S)), 3)
 
 
 def timestamp(seconds: float | None) -> str | None:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.energy import Energy, Month
 from joulo_exporter.models.session import Session
-from joulo_exporter.simulator.scenario import Scenario, chargers_of, credits_hundredths
+from joulo_exporter.simulator.scenario import DAY_S, WH_PER_HUNDREDTH, Scenario, chargers_of, credits_hundredths
 from joulo_exporter.simulator.sessions import Timeline, history_of
 
 if TYPE_CHECKING:
@@ -28,10 +26,18 @@ if TYPE_CHECKING:
     from joulo_exporter.simulator.scenario import PlannedSession, SimulatedCharger
 
 _NEWEST_FIRST = attrgetter("started_at_seconds", "id")
+_SUMS = ("kwh_hundredths", "kwh_all_hundredths", "credits_hundredths", "sessions", "sessions_all")
+"""Fields of ``Energy`` and of ``Month``; those without ``all`` are of eligible sessions."""
 
 
 class Household:
-    """Chargers, their past and their present."""
+    """Chargers, their past and their present.
+
+    Args:
+        scenario: size, history, cadence and seed; the default is two chargers with 18 months of history.
+        clock: gives Unix seconds. It is read here once, for the start; later only by the server.
+        start_seconds: the start of a household that goes on, Unix seconds; now if ``None``.
+    """
 
     def __init__(
         self,
@@ -39,13 +45,6 @@ class Household:
         clock: Callable[[], float] = time.time,
         start_seconds: int | None = None,
     ) -> None:
-        """Start the household.
-
-        Args:
-            scenario: size, history, cadence and seed; the default is two chargers with 18 months of history.
-            clock: gives Unix seconds. It is read here once, for the start; later only by the server.
-            start_seconds: the start of a household that goes on, Unix seconds; now if ``None``.
-        """
         self.scenario = scenario or Scenario()
         self.clock = clock
         self.start_seconds = math.floor(clock()) if start_seconds is None else start_seconds
@@ -77,7 +76,7 @@ class Household:
         """The meter readings when the history ended, by charger."""
         readings = {charger.id: charger.first_meter_wh for charger in self._chargers}
         for session in self._history:
-            readings[session.charger_id] += session.wh
+            readings[session.charger_id] += session.wh_at()
         return readings
 
     def _synced(self, moment_seconds: float) -> int:
@@ -96,7 +95,7 @@ class Household:
         end = session.ended_at_seconds
         ended = moment_seconds >= end
         calculated = moment_seconds >= end + self.scenario.cadence.credits_delay_s
-        kwh = session.kwh_hundredths if ended else session.kwh_hundredths_at(self._synced(moment_seconds))
+        kwh = session.wh_at(moment_seconds if ended else self._synced(moment_seconds)) // WH_PER_HUNDREDTH
         return Session(
             id=session.id,
             charger_id=session.charger_id,
@@ -139,37 +138,23 @@ class Household:
         return None
 
 
-class _Sums(msgspec.Struct):
-    """Running totals, as ``Energy`` and ``Month`` name them; those without ``all`` are of eligible sessions."""
-
-    kwh_hundredths: int = 0
-    kwh_all_hundredths: int = 0
-    credits_hundredths: int = 0
-    sessions: int = 0
-    sessions_all: int = 0
-
-    def add(self, session: Session) -> None:
-        kwh = session.kwh_hundredths or 0
-        self.kwh_all_hundredths += kwh
-        self.sessions_all += 1
-        if session.counts_for_ere:
-            self.kwh_hundredths += kwh
-            self.sessions += 1
-            self.credits_hundredths += session.credits_hundredths or 0
-
-
 def _energy_of(sessions: Iterable[Session]) -> Energy:
     """Return totals and months, newest month first; a session belongs to the month in which it started."""
-    total = _Sums()
-    months: defaultdict[str, _Sums] = defaultdict(_Sums)
+    months: defaultdict[str, Counter[str]] = defaultdict(Counter)
     days: dict[int, str] = {}
     for session in sessions:
-        day = int((session.started_at_seconds or 0.0) // 86_400)
+        day = int((session.started_at_seconds or 0.0) // DAY_S)
         if day not in days:
-            days[day] = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m")
-        months[days[day]].add(session)
-        total.add(session)
+            days[day] = datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m")
+        kwh, sums = session.kwh_hundredths or 0, months[days[day]]
+        sums["kwh_all_hundredths"] += kwh
+        sums["sessions_all"] += 1
+        if session.counts_for_ere:
+            sums["kwh_hundredths"] += kwh
+            sums["sessions"] += 1
+            sums["credits_hundredths"] += session.credits_hundredths or 0
     by_month = tuple(
-        Month(month=name, **msgspec.structs.asdict(months[name])) for name in sorted(months, reverse=True)
+        Month(month=month, **{name: sums[name] for name in _SUMS})
+        for month, sums in sorted(months.items(), reverse=True)
     )
-    return Energy(**msgspec.structs.asdict(total), months=by_month)
+    return Energy(**{name: sum(sums[name] for sums in months.values()) for name in _SUMS}, months=by_month)

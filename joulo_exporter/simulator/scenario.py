@@ -135,23 +135,13 @@ class PlannedSession(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id_tag: str | None
     counts_for_ere: bool
 
-    @property
-    def wh(self) -> int:
-        """The energy at the end, in Wh."""
-        return self.kwh_hundredths * WH_PER_HUNDREDTH
-
-    def kwh_hundredths_at(self, moment_seconds: float) -> int:
-        """Return the energy delivered until a moment, in hundredths of a kWh."""
-        return self._share(self.kwh_hundredths, moment_seconds)
-
-    def wh_at(self, moment_seconds: float) -> int:
-        """Return the energy delivered until a moment, in Wh."""
-        return self._share(self.wh, moment_seconds)
-
-    def _share(self, amount: int, moment_seconds: float) -> int:
+    def wh_at(self, moment_seconds: float = math.inf) -> int:
+        """Return the energy delivered until a moment, in Wh; without one, that at the end."""
+        wh = self.kwh_hundredths * WH_PER_HUNDREDTH
+        if moment_seconds >= self.ended_at_seconds:
+            return wh
         elapsed = math.floor(moment_seconds) - self.started_at_seconds
-        duration = self.ended_at_seconds - self.started_at_seconds
-        return amount if elapsed >= duration else max(0, amount * elapsed // duration)
+        return max(0, wh * elapsed // (self.ended_at_seconds - self.started_at_seconds))
 
 
 def credits_hundredths(kwh_hundredths: int) -> int | None:

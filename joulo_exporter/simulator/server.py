@@ -203,24 +203,17 @@ def _session_json(session: Session) -> Json:
 
 def _energy_json(energy: Energy) -> Json:
     """Return the body of ``/energy`` in its newer form, with the ``_all`` figures."""
-    return {
-        "total_kwh": decimal(energy.kwh_hundredths),
-        "total_ere_credits": decimal(energy.credits_hundredths),
-        "total_sessions": energy.sessions,
-        "total_kwh_all": decimal(energy.kwh_all_hundredths),
-        "total_sessions_all": energy.sessions_all,
-        "months": [_month_json(month) for month in energy.months],
-    }
+    months = [{"month": month.month, **_sums_json(month)} for month in energy.months]
+    return {**_sums_json(energy, "total_"), "months": months}
 
 
-def _month_json(month: Month) -> Json:
+def _sums_json(sums: Energy | Month, prefix: str = "") -> Json:
     return {
-        "month": month.month,
-        "kwh": decimal(month.kwh_hundredths),
-        "ere_credits": decimal(month.credits_hundredths),
-        "sessions": month.sessions,
-        "kwh_all": decimal(month.kwh_all_hundredths),
-        "sessions_all": month.sessions_all,
+        f"{prefix}kwh": decimal(sums.kwh_hundredths),
+        f"{prefix}ere_credits": decimal(sums.credits_hundredths),
+        f"{prefix}sessions": sums.sessions,
+        f"{prefix}kwh_all": decimal(sums.kwh_all_hundredths),
+        f"{prefix}sessions_all": sums.sessions_all,
     }
 
 

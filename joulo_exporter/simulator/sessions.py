@@ -13,8 +13,6 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from joulo_exporter.simulator.scenario import DAY_S, SHORTEST_SLOT_S, PlannedSession, stream, uuid_from
 
 if TYPE_CHECKING:
@@ -37,22 +35,6 @@ _ROOMY_SLOT_S = 1.2 * DAY_S
 _LEAST_APART_S = 900
 
 
-class _Span(msgspec.Struct, frozen=True):
-    """Time span of one charger's history, with its number of sessions."""
-
-    begin_seconds: float
-    end_seconds: float
-    count: int
-
-    @property
-    def slot_s(self) -> float:
-        return (self.end_seconds - self.begin_seconds) / self.count
-
-    @property
-    def apart_s(self) -> float:
-        return min(_LEAST_APART_S, self.slot_s / 2)
-
-
 def history_of(
     scenario: Scenario, chargers: tuple[SimulatedCharger, ...], start_seconds: int
 ) -> list[PlannedSession]:
@@ -64,9 +46,12 @@ def history_of(
     begin = end - scenario.history_days * DAY_S
     sessions: list[PlannedSession] = []
     for charger, count in zip(chargers, _counts(scenario, chargers), strict=True):
-        if count:
-            numbers = stream(scenario.seed, "history", charger.id)
-            sessions += _sessions(charger, _Span(begin, end, count), numbers)
+        numbers = stream(scenario.seed, "history", charger.id)
+        starts = _starts(begin, end, count, numbers) if count else []
+        sessions += [
+            _session(charger, start, following - start, numbers)
+            for start, following in pairwise((*starts, math.floor(end)))
+        ]
     sessions.sort(key=attrgetter("started_at_seconds", "id"), reverse=True)
     return sessions
 
@@ -81,25 +66,17 @@ def _counts(scenario: Scenario, chargers: tuple[SimulatedCharger, ...]) -> list[
     return [after - before for before, after in pairwise(bounds)]
 
 
-def _sessions(charger: SimulatedCharger, span: _Span, numbers: random.Random) -> list[PlannedSession]:
-    starts = _starts(span, numbers)
-    return [
-        _session(charger, start, following - start, numbers)
-        for start, following in pairwise((*starts, math.floor(span.end_seconds)))
-    ]
-
-
-def _starts(span: _Span, numbers: random.Random) -> list[int]:
-    """Return when the sessions start, oldest first, each at least ``apart_s`` before the next."""
-    roomy = span.slot_s >= _ROOMY_SLOT_S
+def _starts(begin: float, end: float, count: int, numbers: random.Random) -> list[int]:
+    """Return when the sessions of a charger start, oldest first, with room between them."""
+    slot_s = (end - begin) / count
     starts = []
-    for index in range(span.count):
-        moment = span.begin_seconds + (index + numbers.random() / 2) * span.slot_s
-        starts.append(_evening(moment, span.end_seconds, numbers) if roomy else moment)
+    for index in range(count):
+        moment = begin + (index + numbers.random() / 2) * slot_s
+        starts.append(_evening(moment, end, numbers) if slot_s >= _ROOMY_SLOT_S else moment)
     starts.sort()
-    latest = span.end_seconds
-    for index in reversed(range(span.count)):
-        latest = starts[index] = min(starts[index], latest - span.apart_s)
+    latest, apart_s = end, min(_LEAST_APART_S, slot_s / 2)
+    for index in reversed(range(count)):
+        latest = starts[index] = min(starts[index], latest - apart_s)
     return [math.floor(start) for start in starts]
 
 
@@ -138,19 +115,17 @@ class Timeline:
     """Sessions of one charger, planned as far as it has been needed.
 
     The plan follows from the seed alone, in order; how far it has been computed changes no API response.
+
+    Args:
+        scenario: seed and cadence.
+        charger: where it happens.
+        start_seconds: the household's start, Unix seconds.
+        begins_charging: whether a session is in progress at the start, else it begins with a pause.
     """
 
     def __init__(
         self, scenario: Scenario, charger: SimulatedCharger, start_seconds: int, *, begins_charging: bool
     ) -> None:
-        """Begin the plan.
-
-        Args:
-            scenario: seed and cadence.
-            charger: where it happens.
-            start_seconds: the household's start, Unix seconds.
-            begins_charging: whether a session is in progress at the start, else it begins with a pause.
-        """
         self._cadence = scenario.cadence
         self._charger = charger
         self._numbers = stream(scenario.seed, "live", charger.id)
@@ -193,7 +168,7 @@ class Timeline:
             counts_for_ere=self._charger.mid_certified,
         )
         self._sessions.append(session)
-        self._wh_before.append(self._wh_before[-1] + session.wh)
+        self._wh_before.append(self._wh_before[-1] + session.wh_at())
         self._next_start = session.ended_at_seconds + self._whole_seconds(self._cadence.pause_s)
 
     def _whole_seconds(self, bounds: tuple[float, float]) -> int:

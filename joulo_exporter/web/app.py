@@ -14,8 +14,8 @@ from aiohttp import hdrs, web
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
-from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format, choose_language
-from joulo_exporter.web.page import content_security_policy, render_landing_page, view_of
+from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
+from joulo_exporter.web.page import LandingPage, content_security_policy, view_of
 from joulo_exporter.web.page_texts import LANGUAGES
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class Body(Protocol):
 class WebServices:
     """Services of the rest of the exporter that the application needs."""
 
-    metrics: Callable[[Format, bool, frozenset[str]], Awaitable[Body]]
-    """The exposition in a format, gzipped or not, of the named metrics or, with no names, of all."""
+    metrics: Callable[[bool, bool, frozenset[str]], Awaitable[Body]]
+    """The exposition, as OpenMetrics or not, gzipped or not, of the named metrics or, with no names, of all."""
     snapshots: Callable[[], Iterable[Snapshot]]
     """Of the accounts, and of the public price feed, for the page."""
     ledger_persistent: Callable[[], bool]
@@ -79,7 +79,7 @@ class WebServices:
 SERVICES = web.AppKey("services", WebServices)
 
 
-def make_application(services: WebServices, gate: Gate | None = None) -> web.Application:
+def make_application(services: WebServices, gate: Gate) -> web.Application:
     """Return the application with all its paths; with the metrics on ``/`` there is no page.
 
     Args:
@@ -89,12 +89,10 @@ def make_application(services: WebServices, gate: Gate | None = None) -> web.App
     Raises:
         ConfigError: the telemetry path cannot be one.
     """
-    middlewares = [guarded, *((gate.admit,) if gate else ()), _one_line_errors]
+    middlewares = [guarded, gate.admit, _one_line_errors]
     application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     application[SERVICES] = services
-    application.on_response_prepare.append(_set_common_headers)
-    if gate is not None:
-        application.on_response_prepare.append(gate.add_headers)
+    application.on_response_prepare.extend([_set_common_headers, gate.add_headers])
     router, prefix = application.router, services.paths.prefix
     router.add_get(prefix + _checked_telemetry_path(services.telemetry_path), _metrics)
     if services.telemetry_path != "/":
@@ -110,19 +108,20 @@ def make_application(services: WebServices, gate: Gate | None = None) -> web.App
 
 
 async def _metrics(request: web.Request) -> web.StreamResponse:
-    format_ = choose_format(_header(request, hdrs.ACCEPT))
+    openmetrics = prefers_openmetrics(_header(request, hdrs.ACCEPT))
     gzip = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
     # An empty ?name[]= filters nothing, as in Prometheus' Python library.
     names = frozenset(name for name in request.query.getall("name[]", ()) if name)
-    headers: dict[str, str] = {hdrs.CONTENT_TYPE: format_.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: content_type(openmetrics=openmetrics)}
+    headers[hdrs.VARY] = "Accept, Accept-Encoding"
     if gzip:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return await send(request, await request.app[SERVICES].metrics(format_, gzip, names), headers)
+    return await send(request, await request.app[SERVICES].metrics(openmetrics, gzip, names), headers)
 
 
-def _header(request: web.Request, name: str) -> str | None:
+def _header(request: web.Request, name: str) -> str:
     """Return the header's value; one that stands on several lines is one list (RFC 9110, section 5.3)."""
-    return ", ".join(request.headers.getall(name, ())) or None
+    return ", ".join(request.headers.getall(name, ()))
 
 
 async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> web.StreamResponse:
@@ -158,13 +157,9 @@ async def _page(request: web.Request) -> web.Response:
     language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
     query = {name: request.query.getall(name) for name in request.query}
     paths = {"Metrics": services.telemetry_path, "Health": "/-/healthy", "Readiness": "/-/ready"}
-    html = render_landing_page(
-        services.snapshots(),
-        time.time(),
-        {text: services.paths.links + path for text, path in paths.items()},
-        ledger_persistent=services.ledger_persistent(),
-        view=view_of(language, query),
-    )
+    page = LandingPage(services.snapshots(), time.time(), view_of(language, query))
+    links = {text: services.paths.links + path for text, path in paths.items()}
+    html = page.html(links, ledger_persistent=services.ledger_persistent())
     return web.Response(
         body=html.encode(errors="replace"),
         headers={

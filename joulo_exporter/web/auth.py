@@ -7,7 +7,6 @@ import base64
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     Compare = Callable[[bytes, bytes], bool]
-
-REMEMBERED = 100
-"""Correct passwords remembered, as many as the exporter-toolkit remembers (its ``web/cache.go``)."""
 
 WAITING = 100
 """Comparisons that may wait; further requests that need one are refused."""
@@ -59,20 +55,15 @@ class Gate:
 
     def __init__(self, protection: Protection, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._protection = Protection()
-        self._passwords: Passwords | None = None
-        self._left = 0.0
-        """Requests that the rate limit still allows."""
-        self._counted_at_s = monotonic()
         self.follow(protection)
 
     def follow(self, protection: Protection) -> None:
-        """Hold requests against another protection; a part that stays the same keeps its memory."""
-        former, self._protection = self._protection, protection
-        if protection.users != former.users:
-            self._passwords = Passwords(protection.users) if protection.users else None
-        if protection.rate_limit is not None and protection.rate_limit != former.rate_limit:
-            self._left = protection.rate_limit.burst
+        """Hold requests against another protection; nothing of the former one is remembered."""
+        self._protection = protection
+        self._passwords = Passwords(protection.users) if protection.users else None
+        self._left: float = protection.rate_limit.burst if protection.rate_limit else 0
+        """Requests that the rate limit still allows."""
+        self._counted_at_s = self._monotonic()
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -111,7 +102,7 @@ class TooManyComparisonsError(Exception):
 class Passwords:
     """Passwords of the users: bcrypt comparisons, one at a time off the event loop, and a memory of correct ones.
 
-    No password is kept: a correct one is remembered by a keyed hash of user, bcrypt hash and password.
+    No password is kept: of each user's correct one a keyed hash is.
 
     Args:
         users: the bcrypt hash of each user.
@@ -124,7 +115,8 @@ class Passwords:
         self._users = {name.encode(): hashed.encode() for name, hashed in users.items()}
         self._compare = compare or checkpw
         self._key = secrets.token_bytes(32)
-        self._remembered: OrderedDict[bytes, None] = OrderedDict()
+        self._correct: dict[bytes, bytes] = {}
+        """The keyed hash of each user's password, once it has been compared."""
         self._comparing = asyncio.Lock()  # one at a time: a comparison takes all of a core
         self._waiting = 0
 
@@ -134,37 +126,29 @@ class Passwords:
         Raises:
             TooManyComparisonsError: too many wait already.
         """
-        # For an unknown user the hash of some known one, always the same: costs that differ give no name away.
-        hashes = list(self._users.values())
-        hashed = self._users.get(user) or hashes[self._digest(user)[0] % len(hashes)]
-        digest = self._digest(user, hashed, password)
-        if self._remembers(digest):
+        digest = self._digest(password)
+        if self._correct.get(user) == digest:
             return True
         if self._waiting >= WAITING:
             raise TooManyComparisonsError
+        # For an unknown user the hash of some known one, always the same: costs that differ give no name away.
+        hashes = list(self._users.values())
+        hashed = self._users.get(user) or hashes[self._digest(user)[0] % len(hashes)]
         self._waiting += 1
         try:
             async with self._comparing:
-                if self._remembers(digest):  # by now: the same question came several times at once
+                if self._correct.get(user) == digest:  # by now: the same question came several times at once
                     return True
                 equal = await asyncio.to_thread(self._compare, password[:_LONGEST_PASSWORD], hashed)
         finally:
             self._waiting -= 1
         if user not in self._users or not equal:
             return False
-        self._remembered[digest] = None
-        if len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
+        self._correct[user] = digest
         return True
 
-    def _digest(self, *parts: bytes) -> bytes:
-        return hashlib.blake2b(repr(parts).encode(), key=self._key, digest_size=32).digest()
-
-    def _remembers(self, digest: bytes) -> bool:
-        if digest not in self._remembered:
-            return False
-        self._remembered.move_to_end(digest)
-        return True
+    def _digest(self, text: bytes) -> bytes:
+        return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
 
 
 def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:

@@ -25,7 +25,7 @@ from joulo_exporter.web.tls import Section, Switch, Tls, TlsSection, read_tls
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     from joulo_exporter.config.document import Node
@@ -78,7 +78,7 @@ class _GoDuration(float):
 class _HttpSection(Section, frozen=True):
     EXAMPLE = "{headers: {X-Frame-Options: deny}}"
 
-    http2: Annotated[Switch, Meta(examples=["true"])] | None = None
+    http2: Switch | None = None
     """Checked, and of no consequence: HTTP/1.1 is spoken in any case."""
     headers: Annotated[dict[str, str], Meta(examples=["{X-Frame-Options: deny}"])] = msgspec.field(
         default_factory=dict
@@ -185,7 +185,7 @@ class WebConfigWatcher:
     It is read again when one of its files changes, and at a reload. A file that cannot be used changes nothing.
     TLS itself is switched on and off by a restart only.
 
-    ``config`` is the one in force.
+    ``config`` is the one in force, ``gate`` the gate that follows it.
 
     Args:
         path: the web configuration; ``None`` without one.
@@ -201,27 +201,26 @@ class WebConfigWatcher:
         self._context = self.config.tls and self.config.tls.context
         self.gate = Gate(self.config.protection)
         self._seen: list[Fingerprint | None] | None = None
-        self._in_trouble = False
-        self._task: asyncio.Task[None] | None = None
 
     @property
     def tls(self) -> Callable[[], ssl.SSLContext] | None:
         """Return a function that returns the context for a new connection; ``None`` for plain HTTP."""
         return None if self._context is None else lambda: cast("ssl.SSLContext", self._context)
 
-    def start(self) -> None:
-        """Begin to look at the files."""
-        if self._path is not None:
-            tls, users = self._context is not None, len(self.config.protection.users)
-            event(_logger, "info", "web configuration in force", file=self._path, tls=tls, users=users)
-            self._task = asyncio.get_running_loop().create_task(self._watch(self._path))
-
-    async def stop(self) -> None:
-        """End the looking."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Look at the files in the background."""
+        if self._path is None:
+            yield
+            return
+        tls, users = self._context is not None, len(self.config.protection.users)
+        event(_logger, "info", "web configuration in force", file=self._path, tls=tls, users=users)
+        watch = asyncio.create_task(self._watch(self._path))
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
 
     async def read(self) -> WebConfig:
         """Return the configuration as the file has it now, for ``take``.
@@ -250,25 +249,24 @@ class WebConfigWatcher:
             event(_logger, "warn", text, served_by_tls=served)
 
     async def _watch(self, path: Path) -> None:
+        in_trouble = False
         while True:
             await self._sleep(LOOK_INTERVAL_S)
             files = (path, *(self.config.tls.files if self.config.tls else ()))
             # Before the files are read: a change in between shows at the next look.
             seen = await asyncio.to_thread(list, map(fingerprint, files))
             # In trouble the cause may be elsewhere: in a file that only the faulty configuration names.
-            if seen != self._seen or self._in_trouble:
-                self._seen = seen
-                await self._read_again()
-
-    async def _read_again(self) -> None:
-        try:
-            self._follow(await self.read())
-        except ConfigError as error:
-            if not self._in_trouble:
-                text = f"{FLAG} not read again; the former web configuration stays in force"
-                event(_logger, "error", text, err=error)
-            self._in_trouble = True
-        else:
-            if self._in_trouble:
-                event(_logger, "info", "the web configuration can be read again")
-            self._in_trouble = False
+            if seen == self._seen and not in_trouble:
+                continue
+            self._seen = seen
+            try:
+                self._follow(await self.read())
+            except ConfigError as error:
+                if not in_trouble:
+                    text = f"{FLAG} not read again; the former web configuration stays in force"
+                    event(_logger, "error", text, err=error)
+                in_trouble = True
+            else:
+                if in_trouble:
+                    event(_logger, "info", "the web configuration can be read again")
+                in_trouble = False

@@ -12,7 +12,7 @@ import logging
 import resource
 import time
 from dataclasses import dataclass
-from itertools import chain, takewhile
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import hdrs, web
@@ -101,39 +101,32 @@ class Guard:
         self.tls = tls
         self.handshakes: set[asyncio.Task[None]] = set()
         """In progress; the event loop itself holds tasks only weakly."""
-        self._waiting: dict[GuardedConnection, float] = {}
-        """Connections without a complete request, and since when; the one that waits for longest is first."""
-        self._busy: dict[GuardedConnection, None] = {}
-        """Connections whose request is complete and whose response is not."""
+        self._connections: dict[GuardedConnection, None] = {}
+        """Of those that wait for a request, the one that waits for longest is first."""
         self._stalled: dict[GuardedConnection, None] = {}
         """Connections whose client does not read; the one that stands still for longest is first."""
         self._failed_handshakes = 0
 
     def admit(self, newcomer: GuardedConnection) -> bool:
         """Take a connection in, if need be in the place of another; return whether there was a place."""
-        if len(self._waiting) + len(self._busy) >= self.limits.connections:
+        if len(self._connections) >= self.limits.connections:
             victim = self._dispensable()
             if victim is None:
                 return False
             self._drop(victim)
-        self._waiting[newcomer] = time.monotonic()
+        self._connections[newcomer] = None
         return True
 
     def leave(self, connection: GuardedConnection) -> None:
         """Forget a connection."""
-        for group in (self._waiting, self._busy, self._stalled):
-            group.pop(connection, None)
+        self._connections.pop(connection, None)
+        self.resume(connection)
 
-    def begin_response(self, connection: GuardedConnection) -> None:
-        """Count a connection among the busy ones."""
-        if self._waiting.pop(connection, None) is not None:
-            self._busy[connection] = None
-
-    def end_response(self, connection: GuardedConnection) -> None:
-        """Count a connection among the waiting ones."""
-        if connection in self._busy:
-            del self._busy[connection]
-            self._waiting[connection] = time.monotonic()
+    def wait_again(self, connection: GuardedConnection) -> None:
+        """Let a connection be the last of those that wait, unless it has left."""
+        if connection in self._connections:
+            del self._connections[connection]
+            self._connections[connection] = None
 
     def pause(self, connection: GuardedConnection) -> None:
         """Note that a response stands still; drop the one that does so for longest if they are too many."""
@@ -147,11 +140,17 @@ class Guard:
 
     def note_failed_handshake(self, fault: BaseException | None) -> None:
         """Log why a handshake failed, and collect what some of them have left behind."""
-        reason = getattr(fault, "reason", None) or (type(fault).__name__ if fault else "closed")
+        reason = getattr(fault, "reason", None) or str(fault or "closed") or type(fault).__name__
         _logger.debug("a connection did not come about: %s", reason.lower().replace("_", " "))
         self._failed_handshakes += 1
         if self._failed_handshakes % FAILED_BEFORE_COLLECTION == 0:
             gc.collect()
+
+    async def give_up_handshakes(self) -> None:
+        """End the handshakes that are not complete."""
+        for handshake in self.handshakes:
+            handshake.cancel()
+        await asyncio.gather(*self.handshakes, return_exceptions=True)
 
     def _drop(self, connection: GuardedConnection) -> None:
         self.leave(connection)  # its end comes in a moment; its place is free at once
@@ -160,10 +159,10 @@ class Guard:
     def _dispensable(self) -> GuardedConnection | None:
         """Return the connection that is missed least; ``None`` where all are at work."""
         latest = time.monotonic() - self.limits.grace_s
-        old = takewhile(lambda item: item[1] <= latest, self._waiting.items())
-        silent = (connection for connection, _ in old if not connection.served)
-        idle = (connection for connection in self._waiting if connection.served)
-        return next(chain(silent, idle, self._stalled, self._waiting), None)
+        waiting = [each for each in self._connections if not each.busy]
+        silent = (each for each in waiting if not each.served and each.waits_since_s <= latest)
+        idle = (each for each in waiting if each.served)
+        return next(chain(silent, idle, self._stalled, waiting), None)
 
 
 class GuardedConnection(web.RequestHandler):
@@ -175,9 +174,12 @@ class GuardedConnection(web.RequestHandler):
     """
 
     def __init__(self, server: web.Server, guard: Guard) -> None:
+        self.guard = guard
         self.served = False
         """Whether it has got a good response: it is not dropped for a newcomer that has not."""
-        self.guard = guard
+        self.busy = False
+        """Whether its request is complete and its response is not."""
+        self.waits_since_s = time.monotonic()
         self._event_loop = asyncio.get_running_loop()
         self._wire: asyncio.Transport | None = None  # kept to the end; aiohttp forgets its own when it closes
         self._request_bytes = 0
@@ -271,7 +273,8 @@ class GuardedConnection(web.RequestHandler):
         finally:
             self.served = self.served or resp.status < _REFUSED
             self._at_rest = True
-            self.guard.end_response(self)
+            self.busy, self.waits_since_s = False, time.monotonic()
+            self.guard.wait_again(self)
 
     def pause_writing(self) -> None:
         """Note that the client does not keep up."""
@@ -309,9 +312,7 @@ class GuardedConnection(web.RequestHandler):
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Read the body, which no handler does, so that a next request can come; mark the request as complete."""
-    connection = request.protocol
-    if not isinstance(connection, GuardedConnection):
-        return await handler(request)
+    connection = cast("GuardedConnection", request.protocol)
     connection.head_received()
     fault = 413 if (request.content_length or 0) > MAX_BODY else None
     try:
@@ -324,7 +325,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         fault = 413
     except web.RequestPayloadError:
         fault = 400
-    connection.guard.begin_response(connection)
+    connection.busy = True
     return await handler(request) if fault is None else _refusal(fault)
 
 

@@ -2,142 +2,116 @@
 
 Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``), 12.5.3 (``Accept-Encoding``) and 12.5.4
 (``Accept-Language``). Read leniently, because a scrape must succeed: a malformed piece is ignored, and there is no
-406.
+406. An empty text is no header.
 """
 
 from __future__ import annotations
 
 import re
-from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MAX_CHARACTERS = 8192
-"""Read of a header; no scraper comes near, and the work for a hostile one stays bounded."""
 _KEPT = 16
 """Headers whose meaning is remembered: a scraper sends the same one each time."""
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_QUOTED = r'"(?:\\.|[^"\\])*"'
-_NAME = re.compile(f"{_WORD}(?:/{_WORD})?")  # a coding, or a media range
-_PARAMETER = re.compile(rf"({_WORD})[ \t]*=[ \t]*({_WORD}|{_QUOTED})")
-_ELEMENTS = re.compile(rf'(?:{_QUOTED}?|[^",])+')  # a quoted text that never ends goes up to the end
-_PARTS = re.compile(rf'(?:{_QUOTED}?|[^";])+')
-_ESCAPED = re.compile(r"\\(.)")
+_NAME = re.compile(f"{_WORD}(?:/{_WORD})?")  # a coding, a language, or a media range
+_PARAMETER = re.compile(rf"({_WORD})[ \t]*=[ \t]*({_WORD}|\"{_WORD}\")")
 # Wider than the RFC's grammar: old Java clients send "q=.2".
 _WEIGHT = re.compile(r"0?\.[0-9]+|0\.?|1(?:\.0*)?")
 
 
-class Format(Enum):
-    """An exposition format: its media type, and the one version of it that exists here."""
-
-    TEXT = ("text/plain", "0.0.4")
-    OPENMETRICS = ("application/openmetrics-text", "1.0.0")
-
-    @property
-    def content_type(self) -> str:
-        """Return the whole ``Content-Type``, spelled as Prometheus' own libraries spell it."""
-        media_type, version = self.value
-        return f"{media_type}; version={version}; charset=utf-8"
+_TEXT = ("text/plain", "0.0.4")
+_OPENMETRICS = ("application/openmetrics-text", "1.0.0")
+"""Media type of an exposition format, and the one version of it that exists here."""
 
 
 class _Element(NamedTuple):
-    """One element of a header's list, such as ``text/plain;version=0.0.4;q=0.5``."""
+    """One element of a header's list, such as ``text/plain;version=0.0.4;q=0.5``, in small letters."""
 
     name: str
-    """In lower case."""
-    parameters: dict[str, str]
-    """Without ``q``; names in lower case."""
+    version: str | None
     weight: float
 
 
+def content_type(*, openmetrics: bool) -> str:
+    """Return the whole ``Content-Type`` of a format, spelled as Prometheus' own libraries spell it."""
+    media_type, version = _OPENMETRICS if openmetrics else _TEXT
+    return f"{media_type}; version={version}; charset=utf-8"
+
+
 @lru_cache(maxsize=_KEPT)
-def choose_format(accept: str | None) -> Format:
-    """Return the format for an ``Accept`` header, ``None`` being no header.
+def prefers_openmetrics(accept: str) -> bool:
+    """Return whether an ``Accept`` header wants OpenMetrics 1.0 rather than text 0.0.4.
 
     Each format has the weight of the most specific media range that covers it. The greater weight wins,
     then the more specific range, then the earlier one. Where nothing decides, or nothing is acceptable,
     it is 0.0.4. A ``version`` other than ours is another format; all other parameters are ignored
     (``escaping``, ``charset`` and whatever comes).
     """
-    elements = list(_elements(accept or ""))
-    text, openmetrics = _rank(Format.TEXT, elements), _rank(Format.OPENMETRICS, elements)
-    return Format.OPENMETRICS if openmetrics[0] > 0 and openmetrics > text else Format.TEXT
+    elements = list(_elements(accept))
+    openmetrics = _rank(*_OPENMETRICS, elements)
+    return openmetrics[0] > 0 and openmetrics > _rank(*_TEXT, elements)
 
 
 @lru_cache(maxsize=_KEPT)
-def accepts_gzip(accept_encoding: str | None) -> bool:
+def accepts_gzip(accept_encoding: str) -> bool:
     """Return whether gzip is acceptable and not less wanted than plain bytes.
 
     No header means plain bytes: the RFC would allow gzip then, but such a client may not know it.
     """
     weights: dict[str, float] = {}
-    for element in _elements(accept_encoding or ""):
+    for element in _elements(accept_encoding):
         weights.setdefault(element.name, element.weight)
     gzip = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0.0)
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
 
 
 @lru_cache(maxsize=_KEPT)
-def choose_language(accept_language: str | None, languages: tuple[str, ...]) -> str:
-    """Return the language for an ``Accept-Language`` header, ``None`` being no header.
+def choose_language(accept_language: str, languages: tuple[str, ...]) -> str:
+    """Return the language for an ``Accept-Language`` header.
 
     A language range such as ``nl-BE`` wants its language, ``nl``. The greater weight wins, then the earlier range;
     where nothing decides, or none is wanted, it is the first of the languages.
     """
     best, weight = languages[0], 0.0
-    for element in _elements(accept_language or ""):
+    for element in _elements(accept_language):
         language = element.name.partition("-")[0]
         if language in languages and element.weight > weight:
             best, weight = language, element.weight
     return best
 
 
-def _rank(format_: Format, elements: Sequence[_Element]) -> tuple[float, int, int]:
+def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[float, int, int]:
     """Return weight, specificity and minus the position of the element that covers the format most specifically.
 
     Of several equally specific ones it is the heaviest; the weight is 0 where no element covers it.
     """
+    any_subtype = media_type.partition("/")[0] + "/*"
+    ranges = [("*/*", None), (any_subtype, None), (media_type, None), (media_type, version)]
     specificity, weight, place = max(
         (
-            (specificity, element.weight, -position)
+            (ranges.index((element.name, element.version)), element.weight, -position)
             for position, element in enumerate(elements)
-            if (specificity := _specificity(element, format_)) is not None
+            if (element.name, element.version) in ranges
         ),
         default=(0, 0.0, 0),
     )
     return weight, specificity, place
 
 
-def _specificity(element: _Element, format_: Format) -> int | None:
-    """Return how narrowly the element names the format; ``None`` when it does not cover it."""
-    media_type, our_version = format_.value
-    version = element.parameters.get("version")
-    if element.name == media_type:
-        if version is None:
-            return 2
-        return 3 if version == our_version else None
-    if element.name == media_type.split("/")[0] + "/*":
-        return 1
-    return 0 if element.name == "*/*" else None
-
-
 def _elements(header: str) -> Iterator[_Element]:
-    """Yield the well-formed elements of a header's list."""
-    if len(header) > _MAX_CHARACTERS:  # the element that the cut goes through goes too
-        header = header[:_MAX_CHARACTERS].rpartition(",")[0]
-    for text in _ELEMENTS.findall(header):
-        name, *parts = [part.strip(" \t") for part in _PARTS.findall(text)] or [""]
+    """Yield the well-formed elements of a header's list; no client sends a comma or a semicolon in quotes."""
+    for text in header.lower().split(","):
+        name, *parts = [part.strip(" \t") for part in text.split(";")]
         read = [_PARAMETER.fullmatch(part) for part in parts if part]
         parameters: dict[str, str] = {}
         for parameter in read:
             if parameter is not None:  # the first of a name counts
-                value = parameter[2]
-                value = _ESCAPED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
-                parameters.setdefault(parameter[1].lower(), value)
-        weight = parameters.pop("q", "1")
+                parameters.setdefault(parameter[1], parameter[2].strip('"'))
+        weight = parameters.get("q", "1")
         if None not in read and _NAME.fullmatch(name) and _WEIGHT.fullmatch(weight):
-            yield _Element(name.lower(), parameters, float(weight))
+            yield _Element(name, parameters.get("version"), float(weight))

@@ -23,7 +23,7 @@ from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.web.page_texts import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from joulo_exporter.snapshot import EndedSession, EndpointHealth, LiveCharger, Snapshot
 
@@ -86,52 +86,44 @@ def content_security_policy() -> str:
     )
 
 
-def render_landing_page(
-    snapshots: Iterable[Snapshot],
-    now_seconds: float,
-    links: Mapping[str, str],
-    *,
-    ledger_persistent: bool,
-    view: View,
-) -> str:
-    """Return the HTML of a moment.
+class LandingPage:
+    """The page of a moment.
 
     Args:
         snapshots: of the accounts, and of the public price feed.
         now_seconds: the moment, in Unix time.
-        links: URLs by their text, which is one of ``page_texts.DUTCH``.
-        ledger_persistent: whether the ledger is on disk.
         view: the page as its reader wants it.
     """
-    return _Page(list(snapshots), now_seconds, view).html(links, ledger_persistent=ledger_persistent)
 
-
-class _Page:
-    def __init__(self, snapshots: Sequence[Snapshot], now_seconds: float, view: View) -> None:
+    def __init__(self, snapshots: Iterable[Snapshot], now_seconds: float, view: View) -> None:
+        everything = list(snapshots)
         self._now_seconds = now_seconds
         self._view = view
         self._words = Words(view.language)
-        self._accounts = [each for each in snapshots if not each.public]
-        self._public = [health for each in snapshots if each.public for health in each.endpoints]
+        self._accounts = [each for each in everything if not each.public]
+        self._public = [health for each in everything if each.public for health in each.endpoints]
 
     def html(self, links: Mapping[str, str], *, ledger_persistent: bool) -> str:
+        """Return the HTML.
+
+        Args:
+            links: URLs by their text, which is one of ``page_texts.DUTCH``.
+            ledger_persistent: whether the ledger is on disk.
+        """
         words, view = self._words, self._view
         intervals_s = [health.interval_s for account in self._accounts for health in account.endpoints]
         refresh_s = round(min(max(min(intervals_s, default=_REFRESH_S[1]), _REFRESH_S[0]), _REFRESH_S[1]))
         # The URL leaves a fragment out, which would make a mere jump of the refresh.
         url = f"; url={escape(view.query)}" if view.unfolded else ""
         refresh = f'<meta http-equiv="refresh" content="{refresh_s}{url}">\n'
-        toggle = (
-            words("Stop refreshing" if view.refreshing else "Refresh by itself"),
-            self._refresh_toggled().query,
-        )
-        items = [*((words(text), url) for text, url in links.items()), toggle]
+        toggle = "Stop refreshing" if view.refreshing else "Refresh by itself"
+        urls = {**links, toggle: replace(view, refreshing=not view.refreshing).query}
         return Template(_template()).substitute(
             language=view.language,
             refresh=refresh if view.refreshing else "",
             version=escape(__version__),
             navigation=words("Exporter"),
-            links="".join(f'<li><a href="{escape(url)}">{text}</a></li>' for text, url in items),
+            links="".join(f'<li><a href="{escape(url)}">{words(text)}</a></li>' for text, url in urls.items()),
             summary=self._summary(ledger_persistent=ledger_persistent),
             accounts=self._account_sections(),
             public=self._public_section(),
@@ -140,33 +132,25 @@ class _Page:
             no_request=words("Opening this page, or a scrape, sends no request to the API."),
         )
 
-    def _refresh_toggled(self) -> View:
-        return replace(self._view, refreshing=not self._view.refreshing)
-
     def _summary(self, *, ledger_persistent: bool) -> str:
         words = self._words
-        live = [charger for account in self._accounts for charger in account.chargers or ()]
-        states = [health.up for account in self._accounts for health in account.endpoints]
-        states += [health.up for health in self._public]
+        healths = [*(health for account in self._accounts for health in account.endpoints), *self._public]
+        states = [health.up for health in healths]
         down, untried = states.count(False), states.count(None)
         others = [words("{} down", down)] * bool(down) + [words("{} not tried yet", untried)] * bool(untried)
-        charging = sum(each.charger.charging is True for each in live)
+        chargers = sum(len(_labels(account)) for account in self._accounts)
+        live = [each.charger for account in self._accounts for each in account.chargers or ()]
+        charging = words("{} charging", sum(charger.charging is True for charger in live))
+        ledger = ("In memory only", "a restart reads all history again")
+        if ledger_persistent:
+            ledger = ("On disk", "survives a restart")
         facts = (
             ("Accounts", len(self._accounts), ""),
-            (
-                "Chargers",
-                sum(len(_labels(account)) for account in self._accounts),
-                words("{} charging", charging),
-            ),
+            ("Chargers", chargers, charging),
             ("API endpoints", words("{} of {} up", states.count(True), len(states)), ", ".join(others)),
-            ("Ledger", words("On disk"), words("survives a restart"))
-            if ledger_persistent
-            else ("Ledger", words("In memory only"), words("a restart reads all history again")),
+            ("Ledger", words(ledger[0]), words(ledger[1])),
         )
-        cards = (
-            f"<div><dt>{words(name)}</dt><dd>{value} <small>{note}</small></dd></div>"
-            for name, value, note in facts
-        )
+        cards = (_fact(words(name), f"{value} <small>{note}</small>") for name, value, note in facts)
         return f'<dl class="summary">{"".join(cards)}</dl>'
 
     # Accounts -------------------------------------------------------------------------------------
@@ -184,8 +168,7 @@ class _Page:
 
     def _account(self, account: Snapshot, position: int, *, foldable: bool) -> str:
         words, name = self._words, account.account
-        down = _down(account)
-        if down:
+        if down := _down(account):
             state = _state("bad", "✕", words("{} down", escape(", ".join(down))))
         elif account.tried:
             state = _state("good", "✓", words("all endpoints up"))
@@ -205,13 +188,7 @@ class _Page:
 
     def _content(self, account: Snapshot) -> str:
         words, labels = self._words, _labels(account)
-        ids = {label: charger_id for charger_id, label in account.book.labels.items()} if account.book else {}
-        live = {each.label: each for each in account.chargers or ()}
-        last = {each.label: each for each in account.last_sessions}
-        chargers = "".join(
-            self._charger(account, label, ids.get(label), live.get(label), last.get(label))
-            for label in labels[:SHOWN]
-        )
+        chargers = "".join(self._charger(account, label) for label in labels[:SHOWN])
         chargers = chargers or f"<li>{words('No charger is known yet.')}</li>"
         return (
             f'<h3>{words("Chargers")}</h3>\n<ul class="chargers">{chargers}</ul>\n'
@@ -220,42 +197,34 @@ class _Page:
             f"<h3>{words('History')}</h3>\n<p>{self._history(account)}</p>\n"
         )
 
-    def _charger(
-        self,
-        account: Snapshot,
-        label: str,
-        charger_id: str | None,
-        live: LiveCharger | None,
-        last: EndedSession | None,
-    ) -> str:
+    def _charger(self, account: Snapshot, label: str) -> str:
         """Return a charger; of one whose state is not known, or too old to be shown, only what the ledger has."""
-        words = self._words
+        words, book = self._words, account.book
+        live = next((each for each in account.chargers or () if each.label == label), None)
+        last = next((each for each in account.last_sessions if each.label == label), None)
         charger = live.charger if live else None
-        facts: list[tuple[str, tuple[str, ...]]] = []
+        facts = []
         if live and charger and charger.charging:
             power = None if live.power_watts is None else f"{words.figure(live.power_watts / 1000, 1)} kW"
-            facts.append((words("Power"), (power or words("unknown"),)))
+            facts.append(_fact(words("Power"), power or words("unknown")))
         if live and charger and (charger.session or charger.charging):
-            facts.append((words("Session"), self._session(live)))
-            facts.append((words("Vehicle"), (self._vehicle(live.vehicle, "unknown"),)))
+            facts.append(_fact(words("Session"), *self._session(live)))
+            facts.append(_fact(words("Vehicle"), self._vehicle(live.vehicle, "unknown")))
         if last:
-            facts.append((words("Last session"), self._last_session(last)))
-        if account.book and account.book.complete:
+            facts.append(_fact(words("Last session"), *self._last_session(last)))
+        if book and book.complete:
             month = local_month(self._now_seconds)
-            sums = account.book.charger_months.get(charger_id or "")
-            known = sums if sums and sums.month == month else None
-            figures = (
-                self._figures(known.kwh_hundredths, known.credits_hundredths) if known else self._figures(0, 0)
+            of_this_month = (
+                (sums.kwh_hundredths, sums.credits_hundredths)
+                for charger_id, sums in book.charger_months.items()
+                if book.labels.get(charger_id) == label and sums.month == month
             )
-            facts.append((words.month(month).capitalize(), figures))
+            figures = self._figures(*next(of_this_month, (0, 0)))
+            facts.append(_fact(words.month(month).capitalize(), *figures))
         nickname = f'<p class="nickname">{_name(charger.nickname)}</p>' if charger and charger.nickname else ""
-        lines = "".join(
-            f"<div><dt>{name}</dt><dd>{'</dd> <dd>'.join(values)}</dd></div>" for name, values in facts
-        )
-        return (
-            f"<li><p><strong>{_name(label)}</strong> {self._charger_state(live)}</p>{nickname}"
-            f"{f'<dl>{lines}</dl>' if lines else ''}</li>\n"
-        )
+        details = f"<dl>{''.join(facts)}</dl>" if facts else ""
+        state = self._charger_state(live)
+        return f"<li><p><strong>{_name(label)}</strong> {state}</p>{nickname}{details}</li>\n"
 
     def _charger_state(self, live: LiveCharger | None) -> str:
         """Return one word: trouble goes first, then whether it charges, then whatever else the API says."""
@@ -268,27 +237,30 @@ class _Page:
             return _state("idle", "○", self._words("idle"))
         return _state("idle", "?", self._words.status(status or "unknown"))
 
-    def _session(self, live: LiveCharger) -> tuple[str, ...]:
+    def _session(self, live: LiveCharger) -> Iterator[str]:
         session = live.charger.session
         if session is None or session.kwh_hundredths is None:
-            return (self._words("unknown"),)
-        since = session.started_at_seconds
-        note = () if since is None else (self._words("since {}", self._words.moment(since)),)
-        return (f"{self._words.hundredths(session.kwh_hundredths)} kWh", *note)
+            yield self._words("unknown")
+        else:
+            yield f"{self._words.hundredths(session.kwh_hundredths)} kWh"
+            if session.started_at_seconds is not None:
+                yield self._words("since {}", self._words.moment(session.started_at_seconds))
 
-    def _last_session(self, last: EndedSession) -> tuple[str, ...]:
+    def _last_session(self, last: EndedSession) -> Iterator[str]:
+        if last.kwh_hundredths is None:
+            yield self._words("unknown")
+        else:
+            yield from self._figures(last.kwh_hundredths, last.final_credits_hundredths)
+        yield self._words.span(last.started_at_seconds, last.ended_at_seconds)
+        yield self._vehicle(last.vehicle, "unknown vehicle")
+
+    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> Iterator[str]:
         words = self._words
-        figures: tuple[str, ...] = (words("unknown"),)
-        if last.kwh_hundredths is not None:
-            figures = self._figures(last.kwh_hundredths, last.final_credits_hundredths)
-        span = words.span(last.started_at_seconds, last.ended_at_seconds)
-        return (*figures, span, self._vehicle(last.vehicle, "unknown vehicle"))
-
-    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> tuple[str, ...]:
-        words, pending = self._words, credits_hundredths is None
-        ere_credits = "credits not known yet" if pending else "{} ERE credits"
-        text = words(ere_credits, words.hundredths(credits_hundredths or 0))
-        return (f"{words.hundredths(kwh_hundredths)} kWh", text)
+        yield f"{words.hundredths(kwh_hundredths)} kWh"
+        if credits_hundredths is None:
+            yield words("credits not known yet")
+        else:
+            yield words("{} ERE credits", words.hundredths(credits_hundredths))
 
     def _vehicle(self, vehicle: str, unknown: str) -> str:
         return self._words(unknown) if vehicle == UNKNOWN_VEHICLE else _name(vehicle)
@@ -424,6 +396,10 @@ def _months_back(last: str, first: str) -> list[str]:
         year, number = map(int, months[-1].split("-"))
         months.append(f"{year:04}-{number - 1:02}" if number > 1 else f"{year - 1:04}-12")
     return months
+
+
+def _fact(name: str, *values: str) -> str:
+    return f"<div><dt>{name}</dt><dd>{'</dd> <dd>'.join(values)}</dd></div>"
 
 
 def _name(text: str) -> str:

@@ -10,7 +10,7 @@ from joulo_exporter.clock import local_time
 LANGUAGES = ("en", "nl")
 """The first one is for everybody who asks for neither."""
 
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60))
+_UNITS = {"en": {"d": 86400, "h": 3600, "min": 60}, "nl": {"d": 86400, "u": 3600, "min": 60}}
 _MONTHS = {
     "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
     "nl": "jan feb mrt apr mei jun jul aug sep okt nov dec",
@@ -168,12 +168,8 @@ class Words:
     def duration(self, seconds: float) -> str:
         """Return a duration exactly, such as ``1 h 30 min`` or ``90.5 s`` below its smallest whole unit."""
         words, rest = [], seconds
-        for unit, size in _UNITS:
+        for unit, size in _UNITS[self.language].items():
             count, rest = divmod(rest, size)
             if count:
-                words.append(f"{count:.0f} {self.unit(unit)}")
+                words.append(f"{count:.0f} {unit}")
         return " ".join([*words, f"{rest:g} s"] if rest or not words else words)
-
-    def unit(self, unit: str) -> str:
-        """Return the abbreviation of a unit of time."""
-        return "u" if unit == "h" and self.language == "nl" else unit

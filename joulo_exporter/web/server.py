@@ -10,8 +10,8 @@ import os
 import re
 import socket
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -19,7 +19,7 @@ from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.web.guard import Guard, GuardedConnection, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping, Sequence
+    from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
     from ssl import SSLContext
 
 _FLAG = "--web.listen-address"
@@ -54,29 +54,12 @@ class ListenError(JouloExporterError):
     reason = "listen"
 
 
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
-    """A TCP address to listen on: an IP address or host name, ``None`` for all addresses; port 0 is a free one."""
-
-    host: str | None
-    port: int
-
-    def __str__(self) -> str:
-        return _address_text(self.host or "", self.port)
-
-
-@dataclass(frozen=True, slots=True)
-class UnixAddress:
-    """A Unix socket to listen on, for a proxy on this machine."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"{_UNIX}{self.path}"
-
-
-def parse_listen_address(text: str) -> ListenAddress | UnixAddress:
+def parse_listen_address(text: str) -> tuple[str, int] | str:
     """Read a value such as ``:9973``, ``127.0.0.1:9973``, ``[::1]:9973``, ``localhost:9973`` or ``unix:/path``.
+
+    Returns:
+        An IP address or host name, empty for all addresses, and a port, 0 for a free one; or the path of a Unix
+        socket, for a proxy on this machine.
 
     Raises:
         ConfigError: it is no such address.
@@ -89,7 +72,7 @@ def parse_listen_address(text: str) -> ListenAddress | UnixAddress:
                 f"{_FLAG}: {text!r} has no path of a socket, of {_LONGEST_UNIX_PATH} bytes at most; "
                 "write a whole path, such as unix:/run/joulo-exporter/web.sock"
             )
-        return UnixAddress(path)
+        return path
     host, colon, port = text.strip().rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"{_FLAG}: {text!r} needs a port from 0 to {_LAST_PORT} after a colon; {_EXAMPLES}")
@@ -98,7 +81,7 @@ def parse_listen_address(text: str) -> ListenAddress | UnixAddress:
         raise ConfigError(
             f"{_FLAG}: {text!r} has neither an IP address nor a host name before the port; {_EXAMPLES}"
         )
-    return ListenAddress(host.strip("[]") or None, int(port))
+    return host.strip("[]"), int(port)
 
 
 def _is_ip(text: str, version: int) -> bool:
@@ -108,116 +91,73 @@ def _is_ip(text: str, version: int) -> bool:
         return False
 
 
-def _address_text(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def make_runner(application: web.Application) -> web.AppRunner:
-    """Return the runner for ``start_listening``, quick to stop."""
-    return web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
-
-
-async def start_listening(
-    runner: web.AppRunner,
-    addresses: Sequence[ListenAddress | UnixAddress],
+@contextlib.asynccontextmanager
+async def listening(
+    application: web.Application,
+    addresses: Sequence[str],
     *,
     tls: Callable[[], SSLContext] | None = None,
     activated: Sequence[socket.socket] = (),
     limits: Limits | None = None,
-) -> list[str]:
-    """Listen on all addresses, or on none of them.
+) -> AsyncIterator[list[str]]:
+    """Serve an application on all addresses, or on none; yield those in fact bound, such as ``[::]:9973``.
 
     Args:
-        runner: as set up; its ``cleanup`` ends the listening.
-        addresses: where to listen.
+        application: its handlers have a few seconds for their responses at the end.
+        addresses: as ``parse_listen_address`` reads them.
         tls: returns the context in force for a new connection, on a Unix socket too; ``None`` for plain HTTP.
         activated: sockets that systemd has opened; see ``activated_sockets``.
         limits: of all connections together.
 
-    Returns:
-        The addresses in fact bound, such as ``[::]:9973``, in the order asked for.
-
     Raises:
+        ConfigError: an address is none.
         ListenError: a port is in use, not permitted, or the address is not one of this machine.
     """
+    wanted = [(text.strip(), parse_listen_address(text)) for text in addresses]
     guard = Guard(limits or Limits.of_this_process(tls=tls is not None), tls)
-    sites = [_Site(runner, passed, guard) for passed in activated]
-    try:
-        for address in addresses:
-            bound = await _bound_socket(address)
-            # The file of a socket that systemd has made is systemd's.
-            sites.append(_Site(runner, bound, guard, made_by_us=True))
-    except ListenError:
-        for site in sites:
-            site.close()
-        raise
-    for site in sites:
-        await site.start()
-    return [site.name for site in sites]
+    runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+    at_once = min(_ACCEPTED_AT_ONCE, max(1, guard.limits.connections // 8))
+    # The stack is left from its end: nothing new is accepted, then handshakes and responses come to their end.
+    async with contextlib.AsyncExitStack() as stack:
+        await runner.setup()
+        server = cast("web.Server", runner.server)
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(guard.give_up_handshakes)
+        sockets = [stack.enter_context(passed) for passed in activated]
+        for text, address in wanted:
+            try:
+                bound = _unix_socket(address) if isinstance(address, str) else await _tcp_socket(*address)
+            except OSError as error:
+                raise ListenError(f"cannot listen on {text}: {_explanation(error, address)} {_FLAG}") from error
+            sockets.append(stack.enter_context(bound))
+            if isinstance(address, str):  # the file of a socket that systemd has made is systemd's
+                stack.callback(Path(address).unlink, missing_ok=True)
+        for bound in sockets:
+            accepting = await asyncio.get_running_loop().create_server(
+                lambda: GuardedConnection(server, guard), sock=bound, backlog=at_once
+            )
+            stack.callback(accepting.close)
+            bound.listen(_BACKLOG)  # asyncio takes one number for both
+        yield [_name(bound.getsockname()) for bound in sockets]
 
 
-class _Site(web.BaseSite):
-    """One bound socket, from which asyncio's server accepts connections for the guard."""
-
-    def __init__(
-        self, runner: web.AppRunner, bound: socket.socket, guard: Guard, *, made_by_us: bool = False
-    ) -> None:
-        super().__init__(runner)
-        self._app_runner = runner
-        self._bound = bound
-        self._guard = guard
-        self._accepting: asyncio.Server | None = None
-        self._path = bound.getsockname() if made_by_us and bound.family == socket.AF_UNIX else None
-
-    @property
-    def name(self) -> str:
-        """Return the address, as it is logged."""
-        name = self._bound.getsockname()
-        return str(UnixAddress(name)) if isinstance(name, str) else _address_text(*name[:2])
-
-    async def start(self) -> None:
-        """Accept connections."""
-        await super().start()
-        server = self._app_runner.server
-        at_once = min(_ACCEPTED_AT_ONCE, max(1, self._guard.limits.connections // 8))
-        assert server is not None  # noqa: S101  the base class has looked
-        self._accepting = await asyncio.get_running_loop().create_server(
-            lambda: GuardedConnection(server, self._guard), sock=self._bound, backlog=at_once
-        )
-        self._bound.listen(_BACKLOG)  # asyncio takes one number for both
-
-    async def stop(self) -> None:
-        """Accept no more; handshakes that are not complete are given up."""
-        self.close()
-        for handshake in self._guard.handshakes:
-            handshake.cancel()
-        await asyncio.gather(*self._guard.handshakes, return_exceptions=True)
-        await super().stop()
-
-    def close(self) -> None:
-        """Close the socket, and remove its file."""
-        if self._accepting is not None:
-            self._accepting.close()
-        self._bound.close()
-        if self._path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)  # noqa: PTH108  a text, as the kernel keeps it
+def _name(address: str | tuple[str, int]) -> str:
+    """Return the address of a socket, as it is logged."""
+    if isinstance(address, str):
+        return f"{_UNIX}{address}"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _bound_socket(address: ListenAddress | UnixAddress) -> socket.socket:
-    try:
-        if isinstance(address, UnixAddress):
-            return _bound_unix_socket(address.path)
-        if address.host in (None, "::"):
-            return _socket_for_all(address.port)
-        # One address for a host, IPv4 rather than IPv6 where a name has both, as Go does.
-        found = await asyncio.get_running_loop().getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, _, _, _, target = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        return socket.create_server(target[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise ListenError(f"cannot listen on {address}: {_explanation(error, address)} {_FLAG}") from error
+async def _tcp_socket(host: str, port: int) -> socket.socket:
+    if host in ("", "::"):
+        return _socket_for_all(port)
+    # One address for a host, IPv4 rather than IPv6 where a name has both, as Go does.
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, _, _, _, target = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return socket.create_server(target[:2], family=family, backlog=_BACKLOG)
 
 
 def _socket_for_all(port: int) -> socket.socket:
@@ -232,7 +172,7 @@ def _socket_for_all(port: int) -> socket.socket:
     return socket.create_server(("", port), backlog=_BACKLOG)
 
 
-def _bound_unix_socket(path: str) -> socket.socket:
+def _unix_socket(path: str) -> socket.socket:
     """Return a socket for owner and group, bound to the path; the leftover of a dead process is replaced."""
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -259,11 +199,11 @@ def _remove_leftover(path: str) -> None:
     os.unlink(path)  # noqa: PTH108  a text, as the kernel keeps it
 
 
-def _explanation(error: OSError, address: ListenAddress | UnixAddress) -> str:
+def _explanation(error: OSError, address: tuple[str, int] | str) -> str:
     """Return why an address cannot be listened on, and the remedy, up to the flag."""
     if isinstance(error, socket.gaierror):
         return f"the host name is not known here; {_EXAMPLES} with"
-    if isinstance(address, ListenAddress):
+    if not isinstance(address, str):
         remedies = {
             errno.EADDRINUSE: "the port is in use; stop what uses it, or choose another with",
             errno.EACCES: "the port is not permitted for this user; choose one from 1024 on with",
@@ -271,7 +211,7 @@ def _explanation(error: OSError, address: ListenAddress | UnixAddress) -> str:
         }
     else:
         other = ", or choose another path with"
-        folder = os.path.dirname(address.path)  # noqa: PTH120  the same
+        folder = os.path.dirname(address)  # noqa: PTH120  the same
         permit = f"this user may not make a socket in {folder}; permit it{other}"
         remedies = {
             errno.EADDRINUSE: f"another process listens there; stop it{other}",
@@ -303,7 +243,6 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
         try:
             os.set_inheritable(descriptor, False)  # noqa: FBT003  takes no keyword
             sockets.append(socket.socket(fileno=descriptor))
-            sockets[-1].settimeout(0)
             stream = sockets[-1].type == socket.SOCK_STREAM
             accepts = stream and sockets[-1].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         except OSError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import logging
 import os
 import platform
 import re
@@ -12,8 +11,7 @@ import ssl
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 
 import msgspec
 from msgspec import Meta
@@ -27,35 +25,41 @@ if TYPE_CHECKING:
 
     from joulo_exporter.config.files import Where
 
-_logger = logging.getLogger(__name__)
-
-CIPHERS: Mapping[str, str] = MappingProxyType(
-    {
-        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
-        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
-        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
-        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
-        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
-        "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
-        "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
-        "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
-        "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
-        "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
-        "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
-        "TLS_RSA_WITH_AES_128_CBC_SHA": "AES128-SHA",
-        "TLS_RSA_WITH_AES_256_CBC_SHA": "AES256-SHA",
-        "TLS_AES_128_GCM_SHA256": "TLS_AES_128_GCM_SHA256",
-        "TLS_AES_256_GCM_SHA384": "TLS_AES_256_GCM_SHA384",
-        "TLS_CHACHA20_POLY1305_SHA256": "TLS_CHACHA20_POLY1305_SHA256",
-    }
-)
+CIPHERS: Mapping[str, str] = {
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
+    "TLS_RSA_WITH_AES_128_CBC_SHA": "AES128-SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA": "AES256-SHA",
+    "TLS_AES_128_GCM_SHA256": "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384": "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256": "TLS_CHACHA20_POLY1305_SHA256",
+}
 """OpenSSL's names of ciphers by Go's: those that its ``tls.CipherSuites`` has ever listed."""
 
-CURVES: Mapping[str, str] = MappingProxyType(
-    {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
-)
+CURVES: Mapping[str, str] = {
+    "CurveP256": "prime256v1",
+    "CurveP384": "secp384r1",
+    "CurveP521": "secp521r1",
+    "X25519": "X25519",
+}
 """OpenSSL's names of curves by Go's."""
+
+_VERSIONS = {"TLS13": ssl.TLSVersion.TLSv1_3, "TLS12": ssl.TLSVersion.TLSv1_2}
+_CLIENT_AUTH = {
+    "NoClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
@@ -63,61 +67,52 @@ _TLS13_PREFIXES = ("TLS_AES_", "TLS_CHACHA20_")
 _LARGEST_BYTES = 1024 * 1024
 
 
-class Word(str):
-    """A word that stands for a value."""
-
-    __slots__ = ()
-    values: ClassVar[Mapping[str, Any]]
-
-    def __new__(cls, text: str) -> Self:
-        """Read the word; one that is not known is a ``ValueError`` with the remedy."""
-        if text not in cls.values:
-            by_small_letters = {word.lower(): word for word in cls.values}
-            meant = nearest(text, by_small_letters)
-            known = (
-                f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(cls.values)}"
-            )
-            raise ValueError(f"is not known here; {known}")
-        return super().__new__(cls, text)
-
-    @property
-    def value(self) -> Any:  # noqa: ANN401 -- of the kind that its class says
-        """Return what the word stands for."""
-        return self.values[self]
+# The section --------------------------------------------------------------------------------
 
 
-class _Cipher(Word):
-    values = CIPHERS
-
-
-class _Curve(Word):
-    values = CURVES
-
-
-class _Version(Word):
-    values: ClassVar = {"TLS13": ssl.TLSVersion.TLSv1_3, "TLS12": ssl.TLSVersion.TLSv1_2}
-
-
-class _ClientAuth(Word):
-    values: ClassVar = {
-        "NoClientCert": ssl.CERT_NONE,
-        "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
-        "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
-    }
-
-
-class Switch(Word):
+class Switch(int):
     """A boolean of YAML 1.1, as Go's yaml.v2 reads it."""
 
-    values: ClassVar = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(
-        ("false", "no", "off", "n"), False
-    )
+    EXAMPLE = "true"
 
     def __new__(cls, text: str) -> Self:
         """Read the word."""
-        if text.lower() not in cls.values:
+        true = text.lower() in ("true", "yes", "on", "y")
+        if not true and text.lower() not in ("false", "no", "off", "n"):
             raise ValueError("must be true or false; write one of them")
-        return super().__new__(cls, text.lower())
+        return super().__new__(cls, true)
+
+
+class _Word(Text):
+    """A word of a table."""
+
+    words: ClassVar[Mapping[str, object]]
+
+    def __new__(cls, text: str) -> Self:
+        if text not in cls.words:
+            by_small_letters = {word.lower(): word for word in cls.words}
+            meant = nearest(text, by_small_letters)
+            remedy = (
+                f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(cls.words)}"
+            )
+            raise ValueError(f"is not known here; {remedy}")
+        return super().__new__(cls, text)
+
+
+class _Version(_Word):
+    words = _VERSIONS
+
+
+class _ClientAuth(_Word):
+    words = _CLIENT_AUTH
+
+
+class _Cipher(_Word):
+    words = CIPHERS
+
+
+class _Curve(_Word):
+    words = CURVES
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,10 +140,13 @@ class TlsSection(Section, frozen=True):
     max_version: Annotated[_Version, Meta(examples=["TLS13"])] | None = None
     cipher_suites: Annotated[tuple[_Cipher, ...], Meta(examples=[f"[{next(iter(CIPHERS))}]"])] | None = None
     curve_preferences: Annotated[tuple[_Curve, ...], Meta(examples=["[CurveP256]"])] | None = None
-    prefer_server_cipher_suites: Annotated[Switch, Meta(examples=["true"])] | None = None
+    prefer_server_cipher_suites: Switch | None = None
     cert: _Inline | None = None
     key: _Inline | None = None
     client_ca: _Inline | None = None
+
+
+# The context --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +169,7 @@ class Tls:
 
 
 def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
-    """Return the TLS that the section describes; ``None`` where it is empty.
-
-    Args:
-        where: the section.
-        section: its content.
-        folder: relative paths begin there.
+    """Return the TLS that the section describes, relative paths from the folder; ``None`` where it is empty.
 
     Raises:
         ConfigError: a file cannot be read, keys contradict each other, or OpenSSL does not take them.
@@ -184,50 +177,41 @@ def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
     given = [key for key in section.__struct_fields__ if getattr(section, key) is not None]
     if not given:
         return None
-    files: list[Path] = []
-    certificate, key, client_ca = (
-        _pem(where, section, part, folder, files) for part in ("cert", "key", "client_ca")
-    )
+    certificate, key, client_ca = (_pem(where, section, part, folder) for part in ("cert", "key", "client_ca"))
     if certificate is None or key is None:
         missing = "cert_file" if certificate is None else "key_file"
         raise where.child(missing).fault(
             f"is missing: with {given[0]} but no {missing} there would be no TLS; write {missing}, "
             "or remove tls_server_config"
         )
-    minimum = (section.min_version or _Version("TLS12")).value
-    maximum = (section.max_version or _Version("TLS13")).value
-    if minimum > maximum:
-        raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
-    if len(section.curve_preferences or ()) > 1:
-        raise where.child("curve_preferences").fault(
-            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
-            "all that OpenSSL has"
-        )
     _require_consistent_clients(where, section)
-    context = _ServerContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = minimum, maximum
-    if section.prefer_server_cipher_suites and not section.prefer_server_cipher_suites.value:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[section.min_version or "TLS12"]
+    context.maximum_version = _VERSIONS[section.max_version or "TLS13"]
+    if context.minimum_version > context.maximum_version:
+        raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
+    if section.prefer_server_cipher_suites == 0:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    _set_ciphers(context, where.child("cipher_suites"), [cipher.value for cipher in section.cipher_suites or ()])
-    for curve in section.curve_preferences or ():
-        _set_curve(context, where.child("curve_preferences"), curve.value)
+    _set_ciphers(context, where.child("cipher_suites"), [CIPHERS[name] for name in section.cipher_suites or ()])
+    _set_curve(context, where.child("curve_preferences"), section.curve_preferences or ())
     _load_certificate(context, certificate, key)
-    if section.client_auth_type and section.client_auth_type.value is not ssl.CERT_NONE:
-        context.verify_mode = section.client_auth_type.value
+    context.verify_mode = _CLIENT_AUTH[section.client_auth_type or "NoClientCert"]
+    if context.verify_mode is not ssl.CERT_NONE:
         _expect_clients(context, section, client_ca)
-    return Tls(section, (certificate, key, client_ca), context, tuple(files))
+    names = (section.cert_file, section.key_file, section.client_ca_file)
+    files = tuple(folder / name for name in names if name is not None)
+    return Tls(section, (certificate, key, client_ca), context, files)
 
 
-def _pem(where: Where, section: TlsSection, part: str, folder: Path, files: list[Path]) -> _Pem | None:
+def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:
     """Return the PEM of a part, from its file or from the configuration itself."""
     inline, name = getattr(section, part), getattr(section, f"{part}_file")
     if inline is not None and name is not None:
         raise where.child(part).fault(f"stands beside {part}_file; keep one of the two")
     if inline is not None:
-        return _Pem(where.child(part), str(inline).encode())
+        return _Pem(where.child(part), inline.encode())
     if name is None:
         return None
-    files.append(folder / name)
     where = where.child(f"{part}_file")
     return _Pem(where, read_file(where, folder / name, _LARGEST_BYTES, "PEM"))
 
@@ -246,22 +230,18 @@ def _require_consistent_clients(where: Where, section: TlsSection) -> None:
         raise names.fault("needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate")
 
 
-class _ServerContext(ssl.SSLContext):
-    """A context that knows which names the certificates of clients must have."""
+def _client_with_one_of(allowed: frozenset[str]) -> type[ssl.SSLObject]:
+    """Return a connection that ends in its handshake when the client's certificate has none of the names."""
 
-    allowed_sans: frozenset[str] | None = None
+    class NamedClient(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            if not allowed & _names(self):
+                raise ssl.SSLCertVerificationError(
+                    ssl.SSL_ERROR_SSL, "the client's certificate has none of the allowed names"
+                )
 
-
-class _NamedClient(ssl.SSLObject):
-    """A connection that ends in its handshake when the client's certificate has none of the allowed names."""
-
-    def do_handshake(self) -> None:
-        super().do_handshake()
-        context = self.context
-        allowed = context.allowed_sans if isinstance(context, _ServerContext) else None
-        if allowed is not None and not allowed & _names(self):
-            _logger.debug("a client's certificate has none of client_allowed_sans")
-            raise ssl.SSLCertVerificationError("the client's certificate has none of the allowed names")
+    return NamedClient
 
 
 def _names(connection: ssl.SSLObject) -> frozenset[str]:
@@ -289,9 +269,15 @@ def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: Sequence[str]) 
         context.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
-def _set_curve(context: ssl.SSLContext, where: Where, curve: str) -> None:
+def _set_curve(context: ssl.SSLContext, where: Where, curves: Sequence[str]) -> None:
+    if len(curves) > 1:
+        raise where.fault(
+            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
+            "all that OpenSSL has"
+        )
     try:
-        context.set_ecdh_curve(curve)
+        for curve in curves:
+            context.set_ecdh_curve(CURVES[curve])
     except (ssl.SSLError, ValueError):
         # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
         raise where.fault(
@@ -323,7 +309,7 @@ def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> 
     raise key.where.fault(f"cannot be used ({reason}); look at it with openssl pkey")
 
 
-def _expect_clients(context: _ServerContext, section: TlsSection, client_ca: _Pem | None) -> None:
+def _expect_clients(context: ssl.SSLContext, section: TlsSection, client_ca: _Pem | None) -> None:
     # Go trusts whatever certificate is listed, also one that another authority has signed.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if client_ca is None:
@@ -331,8 +317,7 @@ def _expect_clients(context: _ServerContext, section: TlsSection, client_ca: _Pe
     else:
         _trust(context, client_ca)
     if section.client_allowed_sans:
-        context.allowed_sans = frozenset(section.client_allowed_sans)
-    context.sslobject_class = _NamedClient
+        context.sslobject_class = _client_with_one_of(frozenset(section.client_allowed_sans))
 
 
 def _trust(context: ssl.SSLContext, pem: _Pem) -> None:

@@ -1,9 +1,10 @@
 """Random worlds around the real process, with an independent recount: ``make soak``, for ``SECONDS``.
 
-Each world has its own chargers, history and lag of the API. In each the exporter is restarted, killed, put on a
-full disk, or loses its ledger's files, at random moments, while it is scraped. Then time stands still in the
-household, and the counters must be what is counted from its sessions; none may ever have fallen. A world that
-fails is named by its number: ``FIRST=17`` begins with it.
+Each world has its own chargers, history, lag and pace of the API. In each, at random moments while it is scraped,
+the exporter is restarted or killed, put on a full disk, loses its ledger's files, its wall clock steps, or it gets
+shorter pages. Then the clock is right again, time stands still in the household, and the counters must be what is
+counted from its sessions; none may ever have fallen. A world that fails is named by its number, and ``FIRST=17``
+begins with it.
 """
 
 from __future__ import annotations
@@ -20,30 +21,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
+from support import stepped_clock
 from support.processes import free_port
-from support.restarts import Counters, started
+from support.restarts import INTERVAL_S, Counters, started
 
 from joulo_exporter.simulator import Cadence, Household, Scenario, serve
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from joulo_exporter.models.session import Session
+    from joulo_exporter.simulator import Running
 
 LOOKED_AFTER_S = 11.0
 """Within this time the exporter notices a missing file, or a disk that has space again."""
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
+TROUBLES = ("kill", "restart", "full disk", "deleted", "clock", "shorter pages")
+CLOCK_OFFSETS_S = (-7200.0, -90.0, 0.0, 0.0, 90.0, 7200.0)
+"""How wrong a wall clock is: by a minute and a half, or a hardware clock in local time; right again with 0."""
+STEPPED_CLOCK = str(Path(stepped_clock.__file__))
 FULL_BYTES = 32 * 1024
 """Limit on a file: the log still fits."""
 
 
 class LaggingHousehold(Household):
-    """A household whose sessions the API lists late, by ``lag_s``; its time can stand still."""
+    """A household whose sessions and totals the API lists late, by ``lag_s``; its time can stand still."""
 
     lag_s = 0.0
+    page_sessions = 100
+    """Most sessions of a page, whatever limit is asked for and echoed."""
     stands_still_at: float | None = None
 
-    def sessions_at(self, moment_seconds: float, *args, **kwargs) -> list[Session]:
+    def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Session]:
         late = moment_seconds if self.stands_still_at else moment_seconds - self.lag_s
-        return super().sessions_at(late, *args, **kwargs)
+        return super().sessions_at(late, page)[: self.page_sessions if page.stop else None]
 
     def stand_still(self) -> None:
         moment = self.clock()
@@ -82,17 +93,22 @@ class World:
             )
         )
         self.household.lag_s = draw.choice((0.0, 2.0, 10.0))
+        self.slow_s = draw.choice((0.0, 0.0, 0.3, 1.5 * INTERVAL_S))
+        """How long a page of sessions takes; it can be longer than the interval."""
+        self.clock_offset = folder / "clock_offset"
+        self.program = (sys.executable, STEPPED_CLOCK, str(self.clock_offset))
         self.happened: Counter[str] = Counter()
 
     async def lived(self, api_url: str) -> dict[str, list[float]]:
         """Live, stand still, and return what the exporter counts in the end."""
-        process = await started(self.folder, api_url, self.port)
+        process = await self._started(api_url)
         try:
             for _ in range(self.random.randint(2, 5)):
                 await self._scraped_for(self.random.uniform(0.2, 4))
-                trouble = self.random.choice(("kill", "restart", "full disk", "deleted"))
+                trouble = self.random.choice(TROUBLES)
                 self.happened[trouble] += 1
                 process = await self._suffered(trouble, process, api_url)
+            self._set_clock(0.0)  # what a slow clock takes for the future is not counted
             self.household.stand_still()
             expected, found = self.household.recount(), {}
             until = time.monotonic() + PATIENCE_S
@@ -116,31 +132,56 @@ class World:
             await asyncio.sleep(0.1)
 
     async def _on_disk(self) -> None:
-        while not any(
-            value for (name, _), value in (await self.counters.look()).items() if name == "joulo_ledger_persistent"
-        ):
-            await self._scraped_for(0.1)
+        """Wait for the ledger to be on disk: what starts without one has it in memory until it is restarted."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not (await self.counters.look()).get(("joulo_ledger_persistent", ())):
+                await self._scraped_for(0.1)
 
     async def _suffered(
         self, trouble: str, process: asyncio.subprocess.Process, api_url: str
     ) -> asyncio.subprocess.Process:
+        if trouble in ("deleted", "full disk"):
+            await self._on_disk()
         if trouble == "deleted":
             for path in (self.folder / "ledger").glob("ledger.sqlite3*"):
                 path.unlink(missing_ok=True)
             await self._scraped_for(2 * LOOKED_AFTER_S)
         elif trouble == "full disk":
-            await self._on_disk()  # what starts on a full disk has its ledger in memory, and says so
             _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (FULL_BYTES, hard))
             await self._scraped_for(self.random.uniform(0.5, 4))
             if self.random.random() < 0.5:  # else a kill may come while the ledger is in memory
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
                 await self._scraped_for(LOOKED_AFTER_S)
+        elif trouble == "clock":
+            self._set_clock(self.random.choice(CLOCK_OFFSETS_S))
+        elif trouble == "shorter pages":
+            self.household.page_sessions = max(20, self.household.page_sessions // 2)
         if trouble in ("kill", "restart") or resource.prlimit(process.pid, resource.RLIMIT_FSIZE)[0] == FULL_BYTES:
             process.terminate() if trouble == "restart" else process.kill()
             await process.wait()
-            return await started(self.folder, api_url, self.port)
+            return await self._started(api_url)
         return process
+
+    def _set_clock(self, fast_s: float) -> None:
+        written = self.clock_offset.with_suffix(".new")
+        written.write_text(str(fast_s))
+        written.replace(self.clock_offset)
+
+    async def _started(self, api_url: str) -> asyncio.subprocess.Process:
+        return await started(self.folder, api_url, self.port, self.program)
+
+
+def slow_down(api: Running, slow_s: float) -> None:
+    """Let each page of sessions take so long."""
+    handle = api.handle
+
+    async def handle_slowly(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/sessions"):
+            await asyncio.sleep(slow_s)
+        return await handle(request)
+
+    api.handle = handle_slowly
 
 
 async def main() -> None:
@@ -153,6 +194,7 @@ async def main() -> None:
                 counters = Counters(session, port)
                 world = World(number, Path(folder), counters, port)
                 async with serve(world.household) as api:
+                    slow_down(api, world.slow_s)
                     found = await world.lived(api.url)
                 expected = world.household.recount()
                 expected = {name: [value for value in values if value] for name, values in expected.items()}

@@ -21,10 +21,9 @@ API = "https://api.joulo.nl/functions/v1/api"
 HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
 
 
-@pytest.mark.parametrize("base_url", [API, f"{API}/"])
-async def test_the_query_is_sent_and_a_slash_too_many_does_no_harm(client_of, answers, base_url):
+async def test_the_query_is_sent(client_of, answers):
     answers.get(f"{API}/sessions?limit=100&offset=200", body=b'{"sessions": []}')
-    response = await client_of(base_url).fetch(SESSIONS, {"limit": "100", "offset": "200"})
+    response = await client_of().fetch(SESSIONS, {"limit": "100", "offset": "200"})
     assert response.content.sessions == ()
 
 
@@ -46,8 +45,7 @@ async def test_energy_is_believed_up_to_the_configured_power(session, clock, ans
         (b"\xef\xbb\xbf \r\n<html>", "text/html", "a web page came instead"),
         (b"OK", "text/plain", "malformed"),
         (b'{"chargers": [{"id": "a", "latest_meter_wh": NaN}]}', "application/json", "malformed"),
-        (b'{"chargers": [{"id": "a", "latest_meter_wh": 1e999}]}', "application/json", "out of range"),
-        (b'{"chargers": [{"id": "\xff\xfe"}]}', "application/json", "record 0: no JSON object"),
+        (b'{"chargers": [{"id": "\xff\xfe"}]}', "application/json", "record 0: it has no usable id"),
         (f'{{"chargers": [{{"id": ["{TOKEN}"]}}]}}', "application/json", "no usable id"),
         (f'{{"chargers": "{TOKEN}"}}', "application/json", "chargers is no list"),
         (b'{"chargers": [{"id": "' + TOKEN.encode() + b'\xff"}]}', "application/json", "record 0"),
@@ -73,39 +71,32 @@ PROXY_KEY = SimpleNamespace(host="proxy.example", port=3128, is_ssl=False, ssl=T
 
 
 @pytest.mark.parametrize(
-    ("raised", "kind", "code", "words"),
+    ("raised", "kind", "words"),
     [
         (
             aiohttp.ClientConnectorDNSError(KEY, gaierror(-2, "Name or service not known")),
             errors.ApiConnectionError,
-            "connection",
             "the name api.joulo.nl cannot be looked up (Name or service not known)",
         ),
         (
             aiohttp.ClientConnectorError(KEY, OSError(113, "Connect call failed ('10.0.0.1', 443)")),
             errors.ApiConnectionError,
-            "connection",
             "no connection to api.joulo.nl (No route to host)",
         ),
-        (aiohttp.ClientOSError(104, "reset"), errors.ApiConnectionError, "connection", "reset by peer"),
-        (
-            aiohttp.NonHttpUrlClientError(TOKEN),
-            errors.ApiConnectionError,
-            "connection",
-            "NonHttpUrlClientError",
-        ),
-        (aiohttp.ClientPayloadError(TOKEN), errors.ApiResponseError, "invalid", "cut off"),
-        (TransferEncodingError(TOKEN), errors.ApiResponseError, "invalid", "no valid HTTP"),
-        (ConnectionAbortedError(103, TOKEN), errors.ApiConnectionError, "connection", "connection abort"),
-        (aiohttp.ServerTimeoutError(TOKEN), errors.ApiTimeoutError, "timeout", "within 5 s"),
-        (TimeoutError(), errors.ApiTimeoutError, "timeout", "no complete response from api.joulo.nl"),
+        (aiohttp.ClientOSError(104, "reset"), errors.ApiConnectionError, "reset by peer"),
+        (aiohttp.NonHttpUrlClientError(TOKEN), errors.ApiConnectionError, "NonHttpUrlClientError"),
+        (aiohttp.ClientPayloadError(TOKEN), errors.ApiResponseError, "cut off"),
+        (TransferEncodingError(TOKEN), errors.ApiResponseError, "no valid HTTP"),
+        (ConnectionAbortedError(103, TOKEN), errors.ApiConnectionError, "connection abort"),
+        (aiohttp.ServerTimeoutError(TOKEN), errors.ApiTimeoutError, "within 5 s"),
+        (TimeoutError(), errors.ApiTimeoutError, "no complete response from api.joulo.nl"),
     ],
 )
-async def test_every_failure_of_the_network_is_ours(client_of, answers, failure_of, raised, kind, code, words):
+async def test_every_failure_of_the_network_is_ours(client_of, answers, failure_of, raised, kind, words):
     answers.get(f"{API}/chargers", exception=raised)
     failure = await failure_of(client_of())
     assert type(failure) is kind
-    assert (failure.code, failure.status, failure.retry_after_s) == (code, None, None)
+    assert (failure.code, failure.status, failure.retry_after_s) == (kind.reason, None, None)
     assert words in str(failure)
 
 

@@ -8,7 +8,6 @@ from unittest.mock import AsyncMock
 
 import pytest
 from support.loopback import TOKEN, answer, loopback, reset, saying
-from support.processes import free_port
 
 from joulo_exporter import __version__, errors
 from joulo_exporter.api.client import CHARGERS, ERE_PRICE
@@ -30,12 +29,10 @@ async def test_what_is_sent(client_of):
     assert set(headers) == {"host", "authorization", "user-agent", "accept", "accept-encoding"}
 
 
-async def test_environment_sets_no_proxy_and_no_password(client_of, monkeypatch, tmp_path):
+async def test_the_environment_sets_no_password(client_of, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login joulo password other\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-    monkeypatch.delenv("no_proxy", raising=False)
     async with loopback(saying(answer(BODY))) as api:
         await client_of(api.url).fetch(CHARGERS)
     assert api.headers()["authorization"] == f"Bearer {TOKEN}"

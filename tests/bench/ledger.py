@@ -14,10 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, next_page
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, Pause, next_page
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.schedule import Pause
 
 SIZES = (1_000, 100_000, 1_000_000)
 REFRESHES = 50

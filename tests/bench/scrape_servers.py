@@ -19,10 +19,12 @@ from prometheus_client import start_http_server
 from support.fleet import fleet_snapshot
 from support.web import SERVICES
 
-from joulo_exporter import web
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.exposition.lines import FamilyLines
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
+from joulo_exporter.web.app import make_application
+from joulo_exporter.web.auth import Gate, Protection
+from joulo_exporter.web.server import listening
 
 
 def name_of(account: int, accounts: int) -> str | None:
@@ -53,10 +55,16 @@ class Ours:
         for account in range(self._accounts):
             self._publish(account)
         gc.collect()
-        port = await self._listen()
-        print(port, resident_mib(), flush=True)
-        while command := await asyncio.to_thread(sys.stdin.readline):
-            print(self._obey(*command.split()), flush=True)
+        services = dataclasses.replace(
+            SERVICES,
+            metrics=lambda openmetrics, gzip, names: self._exposition.scrape(
+                openmetrics=openmetrics, compressed=gzip, names=names
+            ),
+        )
+        async with listening(make_application(services, Gate(Protection())), ["127.0.0.1:0"]) as (address,):
+            print(address.rpartition(":")[2], resident_mib(), flush=True)
+            while command := await asyncio.to_thread(sys.stdin.readline):
+                print(self._obey(*command.split()), flush=True)
 
     def _obey(self, command: str, argument: str = "0") -> float:
         if command == "change":  # so many accounts, the next ones each time
@@ -84,18 +92,6 @@ class Ours:
             await asyncio.sleep(0)
             self._longest_iteration_s = max(self._longest_iteration_s, time.thread_time() - began_s)
             await asyncio.sleep(0.001)
-
-    async def _listen(self) -> int:
-        services = dataclasses.replace(
-            SERVICES,
-            metrics=lambda format_, gzip, names: self._exposition.scrape(
-                openmetrics=format_ is web.Format.OPENMETRICS, compressed=gzip, names=names
-            ),
-        )
-        runner = web.make_runner(web.make_application(services))
-        await runner.setup()
-        bound = await web.start_listening(runner, [web.parse_listen_address("127.0.0.1:0")])
-        return int(bound[0].rsplit(":", 1)[1].strip("/"))
 
 
 def stock(accounts: int, chargers: int) -> None:

@@ -19,6 +19,7 @@ from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
+from joulo_exporter.poller import RequestSlots
 from joulo_exporter.simulator import Household
 
 
@@ -73,7 +74,9 @@ async def test_its_whole_history_is_there_in_a_moment(tmp_path):
 
     async with simulated_household(tmp_path) as config, open_session(connection_limit=1) as session:
         exposition, database = Watched(CollectorRegistry()), Database(None)
-        accounts = Accounts(session, database, exposition, offload=inline, clock=SystemClock())
+        accounts = Accounts(
+            session, database, exposition, offload=inline, clock=SystemClock(), request_slots=RequestSlots(1)
+        )
         await accounts.follow(plans(config))
         await asyncio.wait_for(complete.wait(), 5)
         await accounts.close()

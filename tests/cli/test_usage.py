@@ -40,6 +40,8 @@ def test_the_line_names_what_was_meant(capsys, arguments, says):
         (["--log.level=loud"], "argument --log.level: "),
         (["--log.format=xml"], "argument --log.format: "),
         (["--web.listen-address"], "argument --web.listen-address: "),
+        (["backfill", "--label=vehicle=tesla"], "vehicle is a label of the exporter's or Prometheus' own"),
+        (["backfill", "--label=session_id=1"], "session_id is a label of the exporter's or Prometheus' own"),
     ],
 )
 def test_bad_usage_is_one_line_without_a_token(capsys, arguments, says):

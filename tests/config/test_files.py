@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from support.api_certificates import make_ca
 
@@ -84,12 +82,3 @@ def test_a_file_without_certificates_is_one_line(load, tmp_path, content, says):
 def test_one_damaged_certificate_among_good_ones_is_a_fault(load, tmp_path, pem):
     (tmp_path / "ca.pem").write_bytes(pem + BLOCK % b"MC4=" + pem)
     assert fault_of(load).endswith(NO_CERTIFICATE.format(tmp_path / "ca.pem"))
-
-
-def test_neither_a_folder_nor_a_pipe_is_read(load, tmp_path):
-    (tmp_path / "folder").mkdir()
-    os.mkfifo(tmp_path / "pipe")
-    for name in ("folder", "pipe"):
-        assert fault_of(load, name).endswith(
-            f"{tmp_path / name} is not a regular file; name a file that holds certificates in PEM"
-        )

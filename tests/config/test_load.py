@@ -205,9 +205,9 @@ FLOORS = {
 
 
 def at(key, value):
-    """Return the text of a file with one key, ``section.key`` or ``key``."""
+    """Return the text of a file with one key, ``section.key``."""
     section, _, name = key.partition(".")
-    return f"{section}: {{{name}: {value}}}\n" if name else f"{section}: {value}\n"
+    return f"{section}: {{{name}: {value}}}\n"
 
 
 @pytest.mark.parametrize("key", FLOORS)
@@ -234,13 +234,6 @@ def test_only_a_simulator_may_be_asked_faster_and_the_url_in_force_decides(load,
     )
 
 
-@pytest.mark.parametrize("key", [*FLOORS, "stale_after", "api.timeout"])
-@pytest.mark.parametrize("url", ["https://api.joulo.nl", "http://localhost:1"])
-def test_no_duration_is_nothing(refused, key, url):
-    line = refused(at(key, "0"), TOKEN | {"JOULO_API_URL": url})
-    assert line.startswith(f"{key}: must be longer than 0; write a duration such as ")
-
-
 # Names, paths, switches, URLs ---------------------------------------------------------------
 
 
@@ -261,13 +254,6 @@ def test_a_token_in_the_place_of_a_path_is_told_from_a_file(load, refused, tmp_p
     assert name not in refused(f"accounts: [{{token_file: {name}}}]")
     for path in (f"./{name}", "token", "joulo_token", "joulo.token"):
         assert load(f"accounts: [{{token_file: {path}}}]").accounts[0].token.path == tmp_path / path
-
-
-@pytest.mark.parametrize("value", ["maybe", "1", "yes"])
-def test_a_collector_is_on_or_off(refused, value):
-    assert refused(f"collectors: {{ere_price: {value}}}") == (
-        "collectors.ere_price: must be true or false; write one of them"
-    )
 
 
 def test_the_price_feed_of_a_simulator_is_next_to_its_api(load):

@@ -16,6 +16,8 @@ from joulo_exporter import __version__
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 EVERY = ("compose.yaml", "compose.demo.yaml")
+ONCE = {"history", "import"}
+"""Services of the demo that end: their ends are what Prometheus waits for."""
 PINNED = re.compile(r"[a-z/-]+:v?[0-9]+\.[0-9]+\.[0-9]+(@sha256:[0-9a-f]{64})?")
 
 
@@ -54,8 +56,14 @@ def test_every_service_is_pinned_and_hardened(name, service, settings):
     assert settings["read_only"] is True
     assert settings["cap_drop"] == ["ALL"]
     assert settings["security_opt"] == ["no-new-privileges:true"]
-    assert service == "exporter" or settings["healthcheck"]["test"][0] == "CMD"
-    assert all(port.startswith("127.0.0.1:") for port in settings["ports"]), f"{name} is open to the network"
+    assert all(port.startswith("127.0.0.1:") for port in settings.get("ports", ())), (
+        f"{name} is open to the network"
+    )
+    if service in ONCE:
+        assert settings["restart"] == "no"
+    else:
+        assert settings["restart"] == "unless-stopped"
+        assert service == "exporter" or settings["healthcheck"]["test"][0] == "CMD"
 
 
 @pytest.mark.parametrize(("name", "service", "settings"), services())
@@ -80,7 +88,8 @@ def test_the_exporter_is_this_version_built_from_here():
 def test_the_page_names_the_versions():
     page = (ROOT / "docs/install/compose.md").read_text()
     named = dict(re.findall(r"\b(Prometheus|Alertmanager|Grafana) (\d+\.\d+\.\d+)", page))
-    images = [settings["image"].split(":") for _, service, settings in services() if service != "exporter"]
+    every = {settings["image"] for _, _, settings in services()} - {f"joulo-exporter:{__version__}"}
+    images = [image.split(":") for image in every]
     assert {(name.rpartition("/")[2].title(), tag.removeprefix("v")) for name, tag in images} == set(named.items())
 
 
@@ -94,7 +103,10 @@ def test_secrets_are_files_that_git_passes_over():
 
 def test_the_demo_differs_only_in_data_and_secrets():
     ours, demo = (compose(name)["services"] for name in EVERY)
-    assert demo["exporter"].pop("command") == ["demo"]
+    assert demo["exporter"].pop("command") == ["demo", "--storage.path=/data"]
+    for service in ONCE:
+        del demo[service]
+    assert demo["prometheus"]["depends_on"].pop("import") == {"condition": "service_completed_successfully"}
     del ours["exporter"]["environment"], ours["exporter"]["secrets"], ours["grafana"]["secrets"]
     for services_of in (ours, demo):
         services_of["grafana"]["environment"] = {
@@ -106,6 +118,24 @@ def test_the_demo_differs_only_in_data_and_secrets():
             settings["volumes"] = [volume.removeprefix("demo-") for volume in settings["volumes"]]
     assert demo == ours
     assert set(compose("compose.yaml")["volumes"]).isdisjoint(compose("compose.demo.yaml")["volumes"])
+
+
+def test_the_demos_history_is_made_by_the_images_that_are_there_anyway():
+    demo = compose("compose.demo.yaml")["services"]
+    assert demo["history"]["image"] == demo["exporter"]["image"]
+    assert demo["history"]["pull_policy"] == "never", "no registry is asked for it"
+    assert demo["import"]["image"] == demo["prometheus"]["image"]
+    assert set(demo["prometheus"]["volumes"]) & set(demo["import"]["volumes"]) == {"demo-prometheus:/prometheus"}
+    (target,) = yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text())["scrape_configs"]
+    labels = f"--label job={target['job_name']} --label instance={target['static_configs'][0]['targets'][0]}"
+    assert labels in demo["history"]["command"][0], "as Prometheus labels what it scrapes"
+
+
+def test_promtool_gets_a_folder_for_its_temporary_files():
+    page = (ROOT / "docs/install/compose.md").read_text()
+    (command,) = re.findall(r"exec (.*)prometheus promtool tsdb", page)
+    assert "TMPDIR=/prometheus" in command, "the root of the container is read-only"
+    assert compose("compose.demo.yaml")["services"]["import"]["tmpfs"]
 
 
 def test_prometheus_is_configured_as_without_containers_but_for_the_addresses():

@@ -10,10 +10,9 @@ import sys
 import pytest
 from support.processes import TOKEN, free_port, get, running, simulator, wait_for
 
-from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.ledger import AccountLedger, Database, Pause
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.schedule import Pause
 
 pytestmark = pytest.mark.e2e
 

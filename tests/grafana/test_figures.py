@@ -226,20 +226,17 @@ def test_vehicles_over_the_range(servers, name, since):
 @pytest.mark.parametrize("name", ["autumn", "spring", "eighteen_months"])
 @pytest.mark.parametrize("vehicle", [None, "tesla"])
 def test_every_session_has_its_row(servers, name, vehicle):
-    """Without a choice of vehicles those of the backfill are there too."""
+    """Those of the backfill too, with their vehicle."""
     history = HISTORIES[name]
     now, begin = history.last, history.last - 30 * 86_400
     chosen = {"vehicle": (vehicle,)} if vehicle else {}
     viewer = Viewer(HOME, history.now, f"now-{30 * 24}h", chosen=chosen, typed={"price": "0.5"})
-    live_since = min(stretch.since.timestamp() for stretch in history.scraped if stretch.live)
     rows = column(servers(name), viewer, "chosen")
     ended = [
         one for one in history.of(**({"vehicle": vehicle} if vehicle else {})) if one.end.timestamp() < now - 600
     ]
     keys = {(one.charger, one.start.timestamp()): one for one in ended}
-    known = [
-        key for key, one in keys.items() if one.end.timestamp() > (max(begin, live_since) if vehicle else begin)
-    ]
+    known = [key for key, one in keys.items() if one.end.timestamp() > begin]
     assert set(known) <= rows.keys() <= keys.keys()  # the last one before the beginning is still there then
     figures = {ref: column(servers(name), viewer, ref) for ref in ("kwh", "length", "start", "cost")}
     for key in known:
@@ -248,6 +245,9 @@ def test_every_session_has_its_row(servers, name, vehicle):
         assert figures["cost"][key] == one.kwh * 0.5
         assert figures["start"][key] == key[1] * 1000
         assert figures["length"][key] == (one.end.timestamp() - key[1]) * 1000
+    vehicles = servers(name).panel("joulo-sessions", "Sessions", viewer, "vehicle")
+    shown = sorted((labels["charger"], float(labels["start"]), labels["vehicle"]) for labels, _ in vehicles)
+    assert [row for row in shown if row[:2] in known] == sorted((*key, keys[key].vehicle) for key in known)
 
 
 def column(server, viewer, ref):

@@ -8,11 +8,10 @@ from support.ledger_rig import LedgerRig, earlier_ledger, finished, live, page_o
 from support.parsing import parse_chargers, parse_energy, parse_sessions
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
-from joulo_exporter.ledger import AccountLedger, Meter, Totals, Walk
+from joulo_exporter.ledger import AccountLedger, Meter, Pause, Totals, Walk
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.schedule import Pause
 
 OPRIT, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
 

@@ -10,12 +10,11 @@ import pytest
 from support.ledger_rig import full_disk, live
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import AccountLedger, Batches, Database
+from joulo_exporter.ledger import AccountLedger, Batches, Database, Pause
 from joulo_exporter.ledger import database as database_module
 from joulo_exporter.ledger.database import LARGEST_BATCH
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.schedule import Pause
 
 
 class Statements(list[str]):

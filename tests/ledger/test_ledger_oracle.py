@@ -40,6 +40,7 @@ class Exporter(World):
         self.shown_chargers: set[str] = set()
         self.chargers_answered = False
         self.latest_now_seconds = 0.0
+        self.clock_went_back = False
 
     def pass_time(self) -> None:
         self.seconds += self.random.randint(1, 900)
@@ -51,7 +52,9 @@ class Exporter(World):
 
     def clock_jumps(self) -> None:
         self.latest_now_seconds = max(self.latest_now_seconds, self.rig.now_seconds)
-        self.rig.now_seconds += self.random.choice((-1e7, -3600.0, 3600.0, 1e6))
+        step_s = self.random.choice((-1e7, -3600.0, 3600.0, 1e6))
+        self.rig.now_seconds += step_s
+        self.clock_went_back |= step_s < 0
 
     def poll(self) -> None:
         chargers = []
@@ -121,6 +124,7 @@ class Exporter(World):
 
     def restart(self) -> None:
         self.rig.reopen()
+        self.clock_went_back = False
 
     def settle(self) -> None:
         """Let a whole resync go over a world that holds still."""
@@ -202,7 +206,7 @@ class Exporter(World):
         with database.transaction() as connection:
             tables = AccountTables(connection, 1)
             anew = read_book(tables, VEHICLES, now_seconds, persistent=database.persistent)
-        if now_seconds < self.latest_now_seconds:  # old news would be news again
+        if self.clock_went_back:  # old news would be news again, as after a restart
             anew = msgspec.structs.replace(anew, ended=book.ended)
         assert msgspec.structs.replace(book, months=(), charger_months={}) == anew
 
@@ -268,6 +272,7 @@ LIFE = [
     "start",
     "some_sessions",
     "absence",
+    "other_pages",
     "stop",
     "resume",
     "charge",

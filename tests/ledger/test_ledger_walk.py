@@ -14,15 +14,15 @@ P = 100
     [
         (0, [0]),
         (1, [0, 1]),
-        (2, [0, 1]),
-        (99, [0, 98]),
-        (100, [0, 99]),
-        (101, [0, 99, 100]),
-        (199, [0, 99, 198]),
-        (250, [0, 99, 198, 249]),
+        (2, [0, 1, 2]),
+        (99, [0, 98, 99]),
+        (100, [0, 99, 100]),
+        (101, [0, 99, 100, 101]),
+        (199, [0, 99, 198, 199]),
+        (250, [0, 99, 198, 249, 250]),
     ],
 )
-def test_the_first_import_reads_to_a_page_without_anything_new(rig, count, asked):
+def test_the_first_import_reads_to_an_empty_page(rig, count, asked):
     assert rig.whole_walk(history_of(count), size=P) == asked
     book = rig.book()
     assert (book.complete, book.sessions) == (True, count)
@@ -39,6 +39,8 @@ def test_nothing_is_served_before_the_history_is_complete(rig):
     rig.page(page_of(history, 99, P), offset=99)
     assert not rig.book().complete
     rig.page(page_of(history, 149, P), offset=149)
+    assert not rig.book().complete
+    rig.page(page_of(history, 150, P), offset=150)
     assert rig.book().chargers["c1"].sessions == 150
 
 
@@ -47,9 +49,21 @@ def test_an_api_that_gives_fewer_than_asked_is_read_to_the_end(rig, size):
     history = history_of(5 * size + 1)
     for _ in range(2):  # the first import, and a resync
         asked = rig.whole_walk(history, size=size)
-        assert asked == [*range(0, 5 * size, size - 1), 5 * size][: len(asked)]
+        assert asked == sorted({*range(0, 5 * size, size - 1), 5 * size, 5 * size + 1})
         assert (rig.book().complete, rig.book().sessions) == (True, 5 * size + 1)
         rig.now_seconds += RESYNC_S
+
+
+def test_pages_that_grow_smaller_during_a_walk_end_nothing(rig):
+    history = history_of(250)
+    rig.page(page_of(history, 0, P), offset=0)
+    withdrawn = history.pop(0)
+    rig.page(page_of(history, 99, 20), offset=99)  # does not connect
+    rig.walk_on(history, size=20)
+    assert not rig.book().complete
+    rig.whole_walk(history, size=20)
+    assert rig.book().complete
+    assert rig.stored_ids() == {withdrawn.id, *(session.id for session in history)}
 
 
 def test_a_page_of_one_session_proves_no_end(rig):

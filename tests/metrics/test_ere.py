@@ -1,10 +1,9 @@
 """Value of ERE credits: of the recorded API responses, and of those with a fault in each place in turn."""
 
-import copy
 import json
 
 import pytest
-from support.parsing import parse_ere_position, parse_ere_price
+from support.parsing import MISSING, changed, parse_ere_position, parse_ere_price
 from support.snapshots import (
     FIXTURES,
     Household,
@@ -27,64 +26,19 @@ GOLDEN = {INFO: 1.0} | {
                         "joulo_ere_indicative", "joulo_ere_quarter")) and "info" not in line
 }  # fmt: skip
 """Every series of the recorded position as the golden exposition has it."""
-Q2 = {text for text in GOLDEN if "2026-Q2" in text}
+POSITION = fixture("ere-position")
+WRONG = "a value of a wrong type" * 50
 
 
-def bucket_of(name):
-    return {text for text in GOLDEN if text.startswith("joulo_ere_position") and f"'{name}'" in text}
+def leaves(node, path=()):
+    """Return the path and the value of everything in a document but its sections and lists."""
+    if not isinstance(node, dict | list):
+        return {path: node}
+    inner = node.items() if isinstance(node, dict) else enumerate(node)
+    return {place: leaf for key, value in inner for place, leaf in leaves(value, (*path, key)).items()}
 
 
-# What disappears with each field: the path in the answer, and the series.
-LOST = [
-    (("compliance_year",), {INFO}),
-    (("effective_fee_pct",), {"joulo_ere_fee_ratio"}),
-    (("indicative_price_per_ere",), {"joulo_ere_indicative_price_euros"}),
-    (("realized_avg_price",), {"joulo_ere_realized_price_euros"}),
-    *(((name,), bucket_of(name)) for name in ("paid", "payable", "reserved")),
-    *(
-        ((name, field), {f"joulo_ere_position_{metric}{{bucket='{name}'}}"})
-        for name in ("paid", "payable", "reserved")
-        for field, metric in (("ere", "credits"), ("net_eur", "euros"), ("price_per_ere", "price_euros"))
-    ),
-    (
-        ("unsold",),
-        {
-            "joulo_ere_position_credits{bucket='unsold'}",
-            *(f"joulo_ere_forecast_euros{{horizon='{h}'}}" for h in ("unsold", "ytd_unsold", "rest_of_year")),
-            *(f"joulo_ere_forecast_credits{{horizon='{h}'}}" for h in ("ytd_unsold", "rest_of_year")),
-        },
-    ),
-    (("unsold", "ere"), {"joulo_ere_position_credits{bucket='unsold'}"}),
-    (("unsold", "ytd_ere"), {"joulo_ere_forecast_credits{horizon='ytd_unsold'}"}),
-    (("unsold", "future_ere"), {"joulo_ere_forecast_credits{horizon='rest_of_year'}"}),
-    (("unsold", "forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='unsold'}"}),
-    (("unsold", "ytd_forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='ytd_unsold'}"}),
-    (("unsold", "future_forecast_net_eur"), {"joulo_ere_forecast_euros{horizon='rest_of_year'}"}),
-    (("pending_ere",), {"joulo_ere_position_credits{bucket='pending'}"}),
-    (("pending_forecast_net_eur",), {"joulo_ere_forecast_euros{horizon='pending'}"}),
-    (("allocatable_ere",), {"joulo_ere_position_credits{bucket='allocatable'}"}),
-    (("ytd_expected_eur",), {"joulo_ere_forecast_euros{horizon='ytd_expected'}"}),
-    (("total_expected_eur",), {"joulo_ere_forecast_euros{horizon='total_expected'}"}),
-    (("forecast_confidence",), {INFO}),
-    (("forecast_is_projected",), {INFO}),
-    (("forecast_history_days",), {"joulo_ere_forecast_history_days"}),
-    (("quarters",), {text for text in GOLDEN if "quarter=" in text}),
-    (("quarters", 1, "quarter"), Q2),
-    (("quarters", 1, "final"), {"joulo_ere_quarter_final{quarter='2026-Q2'}"}),
-    (("quarters", 1, "ere"), {"joulo_ere_quarter_credits{quarter='2026-Q2',state='total'}"}),
-    (("quarters", 1, "sold_ere"), {"joulo_ere_quarter_credits{quarter='2026-Q2',state='sold'}"}),
-    (("quarters", 1, "unsold_ere"), {"joulo_ere_quarter_credits{quarter='2026-Q2',state='unsold'}"}),
-    (("quarters", 1, "price_per_ere"), {"joulo_ere_quarter_price_euros{quarter='2026-Q2'}"}),
-    (("quarters", 1, "net_eur_by_status"), {text for text in Q2 if "realized" in text}),
-    *(
-        (
-            ("quarters", 1, "net_eur_by_status", status),
-            {f"joulo_ere_quarter_realized_euros{{quarter='2026-Q2',status='{status}'}}"},
-        )
-        for status in ("paid", "payable", "reserved")
-    ),
-]
-MISSING = object()
+LEAVES = leaves(POSITION)
 
 
 def ere(*snapshots):
@@ -95,53 +49,57 @@ def ere(*snapshots):
     }
 
 
-def with_fault(answer, path, value):
-    answer = copy.deepcopy(answer)
-    place = answer
-    for step in path[:-1]:
-        place = place[step]
-    if value is MISSING:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
-    return answer
-
-
-def id_of(item):
-    """Return the same name in every process: a set has no order."""
-    return ".".join(map(str, item if isinstance(item, tuple) else sorted(item)))
-
-
 def test_a_forecast_is_described_in_the_words_of_the_api():
-    answer = fixture("ere-position") | {"forecast_confidence": "Very High", "forecast_is_projected": False}
+    answer = POSITION | {"forecast_confidence": "Very High", "forecast_is_projected": False}
     assert ere(with_position(recorded_snapshot(), answer)) == {
         text.replace("'medium',projected='true'", "'Very High',projected='false'"): value
         for text, value in GOLDEN.items()
     }
 
 
+def lost_with(path, value):
+    """Return the series that a fault costs; the others are as they were."""
+    served = ere(with_position(recorded_snapshot(), changed(POSITION, path, value)))
+    lost = GOLDEN.keys() - served.keys()
+    new = served.keys() - GOLDEN.keys()
+    assert len(new) == (lost == {INFO})  # with an empty label for what is not given
+    assert served == {text: value for text, value in GOLDEN.items() if text not in lost} | dict.fromkeys(new, 1)
+    return lost
+
+
+FAULTS = pytest.mark.parametrize("fault", [MISSING, None, WRONG, -1e12, [[]]], ids=lambda value: str(value)[:12])
+
+
+@FAULTS
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: ".".join(map(str, path)))
+def test_a_value_that_is_missing_null_or_wrong_costs_only_its_own_series(path, fault):
+    lost, given = lost_with(path, fault), LEAVES[path]
+    if path[-1] == "quarter":
+        assert lost == {text for text in GOLDEN if given in text}
+    elif path[-1] in ("compliance_year", "forecast_confidence", "forecast_is_projected"):
+        assert lost == {INFO}
+    elif path[-1] == "realized_net_eur":  # the sum of what is shown by status
+        assert lost == set()
+    else:
+        assert [GOLDEN[text] for text in lost] == [given / 100 if path[-1] == "effective_fee_pct" else given]
+
+
+@FAULTS
 @pytest.mark.parametrize(
-    "value", [MISSING, None, "text of a wrong type" * 9, -1e12, [[]]], ids=lambda v: str(v)[:12]
+    "section",
+    [("paid",), ("payable",), ("reserved",), ("unsold",), ("quarters",), ("quarters", 1, "net_eur_by_status")],
 )
-@pytest.mark.parametrize(("path", "lost"), LOST, ids=id_of)
-def test_a_field_that_is_missing_null_or_wrong_costs_only_itself(path, lost, value):
-    answer = with_fault(fixture("ere-position"), path, value)
-    served = ere(with_position(recorded_snapshot(), answer))
-    kept = {text: figure for text, figure in GOLDEN.items() if text not in lost}
-    info = {text for text in served if text.startswith("joulo_ere_forecast_info")} - kept.keys()
-    assert {text: figure for text, figure in served.items() if text not in info} == kept
-    assert len(info) == (lost == {INFO})  # with an empty label for what is not given
+def test_a_section_that_is_missing_null_or_wrong_costs_what_is_in_it(section, fault):
+    within = [path for path in LEAVES if path[: len(section)] == section]
+    assert lost_with(section, fault) == set().union(*(lost_with(path, None) for path in within))
 
 
-@pytest.mark.parametrize(("path", "lost"), LOST, ids=id_of)
-def test_only_what_is_wrong_is_malformed_and_its_value_is_not_told(path, lost):  # noqa: ARG001
-    def malformed(value):
-        answer = with_fault(fixture("ere-position"), path, value)
-        return parse_ere_position(json.dumps(answer).encode()).malformed_fields
-
-    line = str(malformed("a value of a wrong type" * 50)[0])
+@pytest.mark.parametrize("path", [path for path in LEAVES if path[-1] != "realized_net_eur"])
+def test_what_is_wrong_is_malformed_and_its_value_is_not_told(path):
+    response = parse_ere_position(json.dumps(changed(POSITION, path, WRONG)).encode())
+    line = str(response.malformed_fields)
     assert str(path[-1]) in line
-    assert "a value of" not in line
+    assert WRONG not in line
 
 
 @pytest.mark.parametrize(
@@ -168,7 +126,7 @@ def test_the_estimate_of_the_sessions(path, lost, value):
 
     answer = fixture("sessions")
     assert estimate(answer) == ESTIMATE
-    assert estimate(with_fault(answer, path, value)) == {
+    assert estimate(changed(answer, path, value)) == {
         text: figure for text, figure in ESTIMATE.items() if text not in lost
     }
 
@@ -190,7 +148,7 @@ def test_the_market():
     ],
 )
 def test_a_market_without_one_figure_has_the_other(field, left, value):
-    answer = with_fault(fixture("ere-price"), ("current", field), value)
+    answer = changed(fixture("ere-price"), ("current", field), value)
     assert set(ere(market_snapshot(answer))) == left
 
 

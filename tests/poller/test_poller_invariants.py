@@ -84,12 +84,13 @@ def test_no_answer_ends_the_poller_or_spoils_the_exposition(sequence):
 class Household:
     """An API that misbehaves in every way that a random source thinks of, but keeps to the wire format."""
 
-    def __init__(self, rig: Rig, source: random.Random) -> None:
+    def __init__(self, rig: Rig, source: random.Random, slow_share: float) -> None:
         self.rig = rig
         self.source = source
         self.sessions: list[dict] = []
         self.page_size = source.choice([100, 40])
         """Some give smaller pages than the limit that they state."""
+        self.slow_share = slow_share
         self.energy_kwh = 100.0
         self.jumped_s = 0.0
         self.until: dict[str, float] = {}
@@ -97,9 +98,11 @@ class Household:
         for endpoint in ENDPOINTS:
             rig.api.answers[endpoint] = lambda params, endpoint=endpoint: self.answer(endpoint, params)
 
-    def answer(self, endpoint: str, params) -> object:
+    async def answer(self, endpoint: str, params) -> object:
         self.move()
         roll = self.source.random()
+        if self.slow_share and self.source.random() < self.slow_share:  # longer than the interval, most of them
+            await self.rig.clock.sleep(self.source.choice([5.0, 130.0, 700.0, 4000.0]))
         if roll < 0.1:
             return self.throttled(endpoint)
         if roll < 0.25:
@@ -204,7 +207,10 @@ async def _step(rig: Rig, household: Household, watch: Watch, source: random.Ran
         jumped_s = source.choice([-7200.0, -30.0, 30.0, 7200.0])
         rig.clock.step_wall(jumped_s)
     elif action == "reload":
-        await rig.reload()
+        reloading = asyncio.create_task(rig.reload())
+        while not reloading.done():  # it waits for an API response that is under way
+            await rig.clock.advance(1)
+        await reloading
     else:  # after a jump forward of the wall clock nothing shows a new process that it is too early
         watch.forgiven |= set(ENDPOINTS) if household.jumped_s > 0 else set()
         household.jumped_s = 0.0
@@ -213,17 +219,19 @@ async def _step(rig: Rig, household: Household, watch: Watch, source: random.Ran
     assert not rig.task.done()
 
 
-@pytest.mark.parametrize("seed", range(8))
-async def test_no_sequence_makes_a_counter_fall_or_a_request_come_early(seed):
+@pytest.mark.parametrize(
+    ("seed", "slow_share"), [*((seed, 0.0) for seed in range(8)), (8, 0.1), (9, 0.3), (10, 0.9)]
+)
+async def test_no_sequence_makes_a_counter_fall_or_a_request_come_early(seed, slow_share):
     source = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         async with Rig(Path(folder)) as rig:
-            household = Household(rig, source)
+            household = Household(rig, source, slow_share)
             household.sessions = [listed(f"old{number}", 2.0) for number in range(source.choice([0, 3, 250]))]
             watch = Watch(rig, household)
             await rig.start()
             for _ in range(30):
                 await _step(rig, household, watch, source)
                 assert watch.faults == []
-            assert len(rig.api.requests) > 30
+            assert len(rig.api.requests) > (10 if slow_share else 30)
             assert watch.highest

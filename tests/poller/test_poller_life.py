@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from support.poller_rig import CHARGER, ENERGY_S, STALE_AFTER_S, Rig, charger, listed, live
+from support.poller_rig import CHARGER, ENERGY_S, STALE_AFTER_S, Rig, at_work, charger, listed, live
 
 from joulo_exporter.errors import ApiServerError, ApiThrottledError
 from joulo_exporter.models.charger import Charger
@@ -15,9 +15,7 @@ LIVE = {"joulo_charging", "joulo_session_kwh", "joulo_charger_info", "joulo_char
 
 
 async def test_live_series_stay_for_a_while_and_go_without_a_request():
-    async with Rig(stale_after_s=200.0) as rig:
-        rig.api.answers["chargers"] = {"chargers": [charger(live())]}
-        await rig.start()
+    async with at_work(stale_after_s=200.0, chargers={"chargers": [charger(live())]}) as rig:
         rig.api.answers |= dict.fromkeys(("chargers", "sessions", "energy"), OUTAGE)
         await rig.clock.advance(60 + 200 - 0.5)
         assert rig.names() >= LIVE
@@ -34,8 +32,7 @@ async def test_live_series_stay_for_a_while_and_go_without_a_request():
 
 
 async def test_energy_goes_stale_by_its_own_interval():
-    async with Rig() as rig:
-        await rig.start()
+    async with at_work() as rig:
         rig.api.answers["energy"] = OUTAGE
         await rig.clock.advance(ENERGY_S + STALE_AFTER_S - 1)
         assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
@@ -56,10 +53,7 @@ async def test_jitter_does_not_make_good_values_flicker():
 
 
 async def test_a_restart_serves_at_once_what_was_known_and_asks_nothing_early(tmp_path):
-    async with Rig(tmp_path) as rig:
-        rig.api.answers["chargers"] = {"chargers": [charger(live())]}
-        rig.api.answers["energy"] = OUTAGE
-        await rig.start()
+    async with at_work(tmp_path, chargers={"chargers": [charger(live())]}, energy=OUTAGE) as rig:
         before, asked = rig.series(), len(rig.api.requests)
         await rig.restart(away_s=20)
         assert len(rig.api.requests) == asked
@@ -74,8 +68,7 @@ async def test_a_restart_serves_at_once_what_was_known_and_asks_nothing_early(tm
 
 
 async def test_a_restart_serves_what_was_known_while_the_first_request_hangs(tmp_path):
-    async with Rig(tmp_path) as rig:
-        await rig.start()
+    async with at_work(tmp_path) as rig:
         rig.api.answers["chargers"] = lambda _: rig.clock.sleep(1000)
         await rig.restart(away_s=100)
         assert len(rig.api.moments("chargers")) == 2
@@ -83,8 +76,7 @@ async def test_a_restart_serves_what_was_known_while_the_first_request_hangs(tmp
 
 
 async def test_a_long_absence_serves_totals_but_no_stale_gauges(tmp_path):
-    async with Rig(tmp_path) as rig:
-        await rig.start()
+    async with at_work(tmp_path) as rig:
         rig.api.answers["chargers"] = OUTAGE
         await rig.restart(away_s=60 + STALE_AFTER_S)
         assert not rig.names() & LIVE
@@ -92,8 +84,7 @@ async def test_a_long_absence_serves_totals_but_no_stale_gauges(tmp_path):
 
 
 async def test_a_clock_that_goes_back_during_a_restart_keeps_no_old_value_alive(tmp_path):
-    async with Rig(tmp_path) as rig:
-        await rig.start()
+    async with at_work(tmp_path) as rig:
         await rig.stop()
         rig.clock.step_wall(-86_400.0)
         rig.api.answers["chargers"] = OUTAGE
@@ -119,9 +110,7 @@ async def test_a_crash_right_after_the_request_went_out_does_not_repeat_it(tmp_p
 
 @pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
 async def test_a_reload_keeps_the_throttle_though_the_wall_clock_jumps(jump_s):
-    async with Rig() as rig:
-        rig.api.answers["chargers"] = ApiThrottledError("429", status=429, retry_after_s=500.0)
-        await rig.start()
+    async with at_work(chargers=ApiThrottledError("429", status=429, retry_after_s=500.0)) as rig:
         rig.clock.step_wall(jump_s)
         await rig.reload(stale_after_s=30.0)
         await rig.clock.advance(499)
@@ -131,8 +120,7 @@ async def test_a_reload_keeps_the_throttle_though_the_wall_clock_jumps(jump_s):
 
 
 async def test_a_reload_to_a_shorter_interval_counts_from_the_last_request():
-    async with Rig() as rig:
-        await rig.start()
+    async with at_work() as rig:
         await rig.clock.advance(30)
         await rig.reload(intervals=rig.settings.intervals | {"energy": 700.0})
         assert rig.value("joulo_refresh_interval_seconds", endpoint="energy") == 700.0
@@ -144,8 +132,7 @@ async def test_a_reload_to_a_shorter_interval_counts_from_the_last_request():
 
 
 async def test_the_first_requests_wait_for_the_delay():
-    async with Rig(first_delay_s=25.0) as rig:
-        await rig.start()
+    async with at_work(first_delay_s=25.0) as rig:
         await rig.clock.advance(24)
         assert rig.api.requests == []
         await rig.clock.advance(1)
@@ -153,8 +140,7 @@ async def test_the_first_requests_wait_for_the_delay():
 
 
 async def test_what_an_older_version_kept_in_another_form_is_waited_for(tmp_path):
-    async with Rig(tmp_path) as rig:
-        await rig.start()
+    async with at_work(tmp_path) as rig:
         with rig.database.transaction() as connection:
             connection.execute("UPDATE last_answers SET body = ?", (b'{"not": "ours"}',))
         await rig.restart(away_s=1)
@@ -212,9 +198,7 @@ async def test_after_a_jump_of_the_clock_data_is_as_fresh_as_it_was_also_after_a
 
 
 async def test_a_provisional_end_has_no_duration():
-    async with Rig() as rig:
-        rig.api.answers["chargers"] = {"chargers": [charger(live())]}
-        await rig.start()
+    async with at_work(chargers={"chargers": [charger(live())]}) as rig:
         rig.api.answers["chargers"] = {"chargers": [charger()]}
         await rig.clock.advance(120)
         assert rig.value("joulo_sessions_total", charger="oprit") == 1
@@ -225,8 +209,7 @@ async def test_a_provisional_end_has_no_duration():
 
 
 async def test_after_a_suspension_live_values_are_absent_at_the_first_scrape_and_soon_back():
-    async with Rig() as rig:
-        await rig.start()
+    async with at_work() as rig:
         rig.clock.suspend(60.0)
         rig.poller.drop_stale()
         assert rig.value("joulo_charging", charger="oprit") == 0

@@ -31,30 +31,17 @@ async def test_off_by_default():
         assert rig.value("joulo_up", endpoint="ere_position") is None
 
 
-async def test_the_position_is_asked_once_an_hour_and_shown():
-    async with rig_with() as rig:
-        await rig.start()
-        await rig.clock.advance(7200)
-        assert rig.api.moments("ere_position") == [1000.0, 4600.0, 8200.0]
-        assert rig.value("joulo_up", endpoint="ere_position") == 1
-        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
-        assert rig.value("joulo_refresh_interval_seconds", endpoint="ere_position") == 3600
-
-
-async def test_the_last_answer_and_the_throttle_outlive_the_process(tmp_path):
+async def test_the_position_is_asked_once_an_hour_outlives_the_process_and_goes_stale(tmp_path):
     async with rig_with(tmp_path) as rig:
         await rig.start()
+        await rig.clock.advance(3600)
+        assert rig.api.moments("ere_position") == [1000.0, 4600.0]
+        assert rig.value("joulo_up", endpoint="ere_position") == 1
+        assert rig.value("joulo_refresh_interval_seconds", endpoint="ere_position") == 3600
         rig.api.answers["ere_position"] = ApiServerError("500", status=500)
         await rig.restart(away_s=60)
-        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
-        assert len(rig.api.moments("ere_position")) == 1
-
-
-async def test_a_stale_position_disappears():
-    async with rig_with(stale_after_s=900.0) as rig:
-        await rig.start()
-        rig.api.answers["ere_position"] = ApiServerError("500", status=500)
-        await rig.clock.advance(3600 + 899)
+        assert len(rig.api.moments("ere_position")) == 2
+        await rig.clock.advance(3540 + 899)
         assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
         await rig.clock.advance(2)
         assert rig.value("joulo_ere_position_euros", bucket="paid") is None

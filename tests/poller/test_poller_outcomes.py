@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from support.poller_rig import CHARGER, PAGE_S, Rig, charger, listed
+from support.poller_rig import CHARGER, PAGE_S, Rig, at_work, charger, listed
 
 from joulo_exporter import errors
 from joulo_exporter.api.failures import status_failure
@@ -44,9 +44,7 @@ TABLE = {
 
 @pytest.mark.parametrize(("response", "code", "pause_s"), TABLE.values(), ids=TABLE)
 async def test_every_response_ends_as_one_state_and_one_code(response, code, pause_s):
-    async with Rig() as rig:
-        rig.api.answers["chargers"] = response
-        await rig.start()
+    async with at_work(chargers=response) as rig:
         requests = {
             dict(labels)["code"]: value
             for (name, labels), value in rig.series().items()
@@ -76,9 +74,7 @@ async def test_a_failing_endpoint_leaves_the_others_alone(endpoint):
 
 
 async def test_failures_back_off_exponentially_up_to_a_quarter_of_an_hour():
-    async with Rig() as rig:
-        rig.api.answers["chargers"] = ApiConnectionError("no connection")
-        await rig.start()
+    async with at_work(chargers=ApiConnectionError("no connection")) as rig:
         await rig.clock.advance(5000)
         moments = rig.api.moments("chargers")
         pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
@@ -245,9 +241,7 @@ async def test_unknown_fields_are_counted_and_logged_once_by_name_also_after_a_r
 
 @pytest.mark.parametrize("spelling", ["Faulted", "FAULTED", " faulted "])
 async def test_a_status_is_shown_in_lower_case_whatever_its_spelling(spelling):
-    async with Rig() as rig:
-        rig.api.answers["chargers"] = {"chargers": [charger(status=spelling)]}
-        await rig.start()
+    async with at_work(chargers={"chargers": [charger(status=spelling)]}) as rig:
         assert rig.value("joulo_charger_status", charger="oprit", status="faulted") == 1
         assert rig.value("joulo_charger_status", charger="oprit", status="online") == 0
 
@@ -321,7 +315,7 @@ async def series_of(answers):
     async with Rig() as rig:
         rig.api.answers |= answers
         await rig.start()
-        await rig.clock.advance(PAGE_S)
+        await rig.clock.advance(2 * PAGE_S)
         return rig.series()
 
 

@@ -6,20 +6,25 @@ import itertools
 import logging
 
 import pytest
-from support.poller_rig import Rig, charger
+from support.poller_rig import ENERGY_S, Rig, at_work, charger
 
 from joulo_exporter.errors import ApiServerError, LedgerError
 
 OUTAGE = ApiServerError("502", status=502)
 
 
-def failing(*_args, **_kwargs):
-    raise LedgerError("disk full")
+def raising(error):
+    def fail(*_args, **_kwargs):
+        raise error
+
+    return fail
+
+
+failing = raising(LedgerError("disk full"))
 
 
 async def test_without_a_recorded_throttle_nothing_is_asked(monkeypatch):
-    async with Rig() as rig:
-        await rig.start()
+    async with at_work() as rig:
         asked = len(rig.api.requests)
         with monkeypatch.context() as broken:
             broken.setattr(rig.ledger, "begin_request", failing)
@@ -34,15 +39,14 @@ async def test_without_a_recorded_throttle_nothing_is_asked(monkeypatch):
 @pytest.mark.parametrize("method", ["record_chargers", "book", "record_failure"])
 @pytest.mark.parametrize("error", [LedgerError("disk full"), ZeroDivisionError()])
 async def test_a_ledger_that_cannot_note_the_outcome_ends_nothing(monkeypatch, tmp_path, method, error):
-    def fail(*_args, **_kwargs):
-        raise error
-
-    async with Rig(tmp_path) as rig:
-        await rig.start()
+    async with at_work(tmp_path) as rig:
         if method == "record_failure":
             rig.api.answers["chargers"] = OUTAGE
+        task = rig.poller._endpoints["chargers"].task
         with monkeypatch.context() as broken:
-            broken.setattr(rig.ledger, method, fail)
+            broken.setattr(
+                *((task, "record") if method == "record_chargers" else (rig.ledger, method)), raising(error)
+            )
             await rig.clock.advance(400)
             assert rig.value("joulo_charging", charger="oprit") == 0.0
             before = rig.counters()
@@ -76,15 +80,30 @@ async def test_while_the_ledger_cannot_be_read_nothing_is_asked(error):
 
 
 async def test_an_internal_fault_ends_neither_the_loop_nor_the_other_endpoints(caplog):
-    async with Rig() as rig:
-        rig.api.answers["chargers"] = RuntimeError("bug")
-        await rig.start()
+    async with at_work(chargers=RuntimeError("bug")) as rig:
         assert rig.value("joulo_up", endpoint="chargers") == 0.0
         assert rig.value("joulo_up", endpoint="sessions") == 1.0
         assert [record.message for record in caplog.records] == ["internal error"]
         rig.api.answers["chargers"] = {"chargers": [charger()]}
         await rig.clock.advance(60)
         assert rig.value("joulo_up", endpoint="chargers") == 1.0
+
+
+async def test_a_response_that_memory_has_no_room_for_fails_only_that_refresh(caplog, monkeypatch):
+    async with at_work() as rig:
+        with monkeypatch.context() as little:
+            little.setattr("joulo_exporter.models.energy.read_object", raising(MemoryError()))
+            await rig.clock.advance(ENERGY_S + 60)
+        fields = [(record.levelname, record.message, record.fields) for record in caplog.records]
+        remedy = "too little memory for the refresh; raise the limit of the process or the container"
+        shown = {"endpoint": "energy", "reason": "memory", "failures": 1, "lasted_s": 0, "err": remedy}
+        assert fields == [("ERROR", "refresh failed", shown)]
+        assert rig.value("joulo_up", endpoint="energy") == 0.0
+        assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
+        assert rig.value("joulo_up", endpoint="chargers") == rig.value("joulo_up", endpoint="sessions") == 1.0
+        await rig.clock.advance(ENERGY_S)
+        assert rig.value("joulo_up", endpoint="energy") == 1.0
+        assert [later - earlier for earlier, later in itertools.pairwise(rig.api.moments("energy"))] == [3600] * 2
 
 
 async def test_a_snapshot_that_cannot_be_rendered_ends_nothing():
@@ -130,8 +149,7 @@ async def test_a_malformed_record_or_field_is_logged_once_wherever_it_stands(cap
 
 async def test_a_ledger_in_trouble_is_logged_once_and_at_its_end(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    async with Rig() as rig:
-        await rig.start()
+    async with at_work() as rig:
         with monkeypatch.context() as broken:
             broken.setattr(rig.ledger, "book", failing)
             await rig.clock.advance(600)

@@ -10,10 +10,10 @@ from itertools import pairwise
 import pytest
 from support.poller_rig import SETTINGS
 
-from joulo_exporter.ledger import EndpointRecord
+from joulo_exporter.ledger import EndpointRecord, Pause
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import EndpointState, Handover, account_tasks, spread_settings
-from joulo_exporter.schedule import JITTER_SHARE, Pause
+from joulo_exporter.poller import EndpointState, account_tasks, spread_settings
+from joulo_exporter.poller.endpoint import JITTER_SHARE
 
 ACCOUNTS = 5000
 HOUR_S = 3600.0
@@ -28,7 +28,7 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
     for account in range(ACCOUNTS):
         settings = spread_settings(SETTINGS, account, ACCOUNTS)
         for task in account_tasks(frozenset()):
-            state = EndpointState(task, settings, Handover())
+            state = EndpointState(task, settings)
             state.restore(record, now_seconds=NOW_S, mono_s=0.0)
             moments[account, task.name] = []
             heapq.heappush(due, (state.due_mono_s, account, task.name, state))

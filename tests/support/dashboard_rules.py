@@ -32,8 +32,9 @@ UNITS = {  # those of Grafana's packages/grafana-data/src/valueFormats/categorie
     "reqps", "cps", "ops",
     "cpm", "opm", "rpm", "bool", "bool_yes_no", "bool_on_off",
 }  # fmt: skip
-OWN_UNITS = {"suffix:kWh", "suffix:h"}
-"""Custom units, as Grafana documents them: its own kwatth would write a year's energy in MWh, its h "hours"."""
+OWN_UNITS = {"suffix:kWh", "suffix:h", "time:YYYY-MM-DD HH:mm"}
+"""Custom units, as Grafana documents them: its own kwatth would write a year's energy in MWh, its h "hours", its
+times with seconds, which a phone has no room for."""
 
 
 def queries(dashboard: Dashboard) -> Iterator[tuple[str, str]]:

@@ -153,7 +153,11 @@ def _metric(history, name, kind, label, amount) -> Iterator[str]:
 
 
 def _last_session(history, name, figure) -> Iterator[str]:
-    """Yield a figure of each charger's last session; without one its vehicle, which no backfill knows."""
+    """Yield a figure of each charger's last session; without one its vehicle.
+
+    Of that a backfill has the first hour, and nothing in the ten minutes before the next end. Neither has a scrape
+    here: OpenMetrics has no markers of staleness, with which Prometheus ends a series.
+    """
     yield f"# TYPE {name} gauge\n"
     for stretch in history.scraped:
         for charger in sorted({one.charger for one in history.sessions}):
@@ -162,7 +166,8 @@ def _last_session(history, name, figure) -> Iterator[str]:
             for at in _ticks(stretch, history.of(charger=charger)):
                 while ahead and ahead[0].end.timestamp() <= at:
                     last = ahead.pop(0)
-                if last and (figure or stretch.live):
+                alone = not ahead or ahead[0].end.timestamp() - at >= 600
+                if last and (figure or (alone and (stretch.live or at - last.end.timestamp() <= 3600))):
                     more, value = ("", figure(last)) if figure else (f',vehicle="{last.vehicle}"', 1)
                     series = f'{name}{{charger="{charger}",instance="{stretch.instance}",job="joulo"{more}}}'
                     lines.setdefault(series, []).append(f"{series} {value} {at:.3f}\n")

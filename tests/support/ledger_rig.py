@@ -6,12 +6,11 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, PageRequest, next_page
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, PageRequest, Pause, next_page
 from joulo_exporter.ledger.migrations import MIGRATIONS
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.schedule import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -100,6 +100,10 @@ class World:
     def absence(self) -> None:
         self.start_many(self.random.randint(4, 25))
 
+    def other_pages(self) -> None:
+        """Let the API give other numbers of sessions a page, whatever it is asked for."""
+        self.page_limit = self.random.randint(2, history.PAGE_SIZE)
+
     def stop(self) -> None:
         if session := self.pick([s for s in self.sessions if s.ended is None]):
             session.ended = self.seconds

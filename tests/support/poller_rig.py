@@ -17,10 +17,10 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.wire import Plausibility
-from joulo_exporter.poller import Poller, PollSettings
+from joulo_exporter.poller import Poller, PollSettings, RequestSlots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 CHARGERS_S, SESSIONS_S, ENERGY_S, PAGE_S = 60.0, 600.0, 3600.0, 10.0
@@ -126,7 +126,8 @@ class Rig:
         """Start a poller, and let it do what it does at once."""
         self.poller = Poller(
             self.api, self.ledger, self.settings, self.publish,
-            offload=self.offload, clock=self.clock, fraction=lambda: self.fraction, **former,
+            offload=self.offload, clock=self.clock, request_slots=RequestSlots(1),
+            fraction=lambda: self.fraction, **former,
         )  # fmt: skip
         self.task = asyncio.create_task(self.poller.run())
         await self.clock.settle()
@@ -196,6 +197,18 @@ class Rig:
             for key, value in self.series().items()
             if (key[0].endswith("_total") or key[0] == "joulo_total_kwh") and not math.isnan(value)
         }
+
+
+@contextlib.asynccontextmanager
+async def at_work(folder: Path | None = None, **given) -> AsyncIterator[Rig]:
+    """Give an account whose poller has started, with API responses by endpoint, and settings."""
+    answers = {
+        name: given.pop(name) for name in ("chargers", "sessions", "energy", "ere_position") if name in given
+    }
+    async with Rig(folder, **given) as rig:
+        rig.api.answers |= answers
+        await rig.start()
+        yield rig
 
 
 def charger(session: dict | None = None, **fields) -> dict:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import aiohttp
 from support.exposition import Samples, samples_of
-from support.processes import environment
+from support.processes import EXPORTER, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 INTERVAL_S = 1.0
 
 
-async def started(folder: Path, api_url: str, port: int) -> asyncio.subprocess.Process:
+async def started(
+    folder: Path, api_url: str, port: int, program: tuple[str, ...] = EXPORTER
+) -> asyncio.subprocess.Process:
     config = folder / "joulo.yml"
     config.write_text(
         f"intervals: {{chargers: {INTERVAL_S:.0f}s, sessions: {INTERVAL_S:.0f}s, energy: {INTERVAL_S:.0f}s}}\n"
@@ -27,7 +28,7 @@ async def started(folder: Path, api_url: str, port: int) -> asyncio.subprocess.P
     )
     with (folder / "log").open("ab") as log:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "joulo_exporter",
+            *program,
             f"--config.file={config}", f"--storage.path={folder / 'ledger'}",
             f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
             env=environment(api_url),

@@ -13,10 +13,9 @@ from prometheus_client import CollectorRegistry
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, next_page
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, Pause, next_page
 from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.schedule import Pause
 from joulo_exporter.snapshot import (
     Durations,
     EndpointHealth,

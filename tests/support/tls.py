@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 from joulo_exporter.web.config import load_web_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support.certificates import Certificates
 
 
-def server(certificates: Certificates, **keys) -> ssl.SSLContext:
-    """Return the context of a web configuration with the server's pair, and these keys of its TLS section."""
+def server(certificates: Certificates, **keys) -> Callable[[], ssl.SSLContext]:
+    """Return the TLS of a web configuration with the server's pair, and these keys of its TLS section."""
     section = {"cert": certificates.text("server.crt"), "key": certificates.text("server.key")} | keys
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         json.dump({"tls_server_config": section}, file)
         file.flush()
-        return load_web_config(Path(file.name)).tls.context
+        tls = load_web_config(Path(file.name)).tls
+    return lambda: tls.context
 
 
 def client(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:

@@ -1,38 +1,24 @@
-"""What the tests of listening share."""
+"""What the tests of the web application share."""
 
 from __future__ import annotations
 
+import contextlib
+
+import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
-
-from joulo_exporter.web import make_runner
+from support.web import serving
 
 
 @pytest.fixture
-async def runner():
-    async def hello(_request):
-        return web.Response(text="hello")
+async def connect():
+    """Serve the application with some services replaced; give a client that decompresses nothing by itself."""
+    async with contextlib.AsyncExitStack() as stack:
 
-    application = web.Application()
-    application.router.add_get("/", hello)
-    runner = make_runner(application)
-    await runner.setup()
-    yield runner
-    await runner.cleanup()
+        async def start(**services):
+            address = await stack.enter_async_context(serving(**services))
+            client = aiohttp.ClientSession(
+                f"http://{address}", auto_decompress=False, skip_auto_headers=["Accept-Encoding"]
+            )
+            return await stack.enter_async_context(client)
 
-
-@pytest.fixture
-async def connect_to():
-    """Start an application; give a client that decompresses nothing by itself."""
-    clients = []
-
-    async def start(application):
-        client = TestClient(TestServer(application), auto_decompress=False, skip_auto_headers=["Accept-Encoding"])
-        clients.append(client)
-        await client.start_server()
-        return client
-
-    yield start
-    for client in clients:
-        await client.close()
+        yield start

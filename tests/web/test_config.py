@@ -1,15 +1,27 @@
+"""The web configuration, by the values that it has; for each mistake a file in ``bad_config/`` and a line."""
+
 import json
 import platform
+import shutil
 import ssl
+import traceback
+from pathlib import Path
 
 import pytest
 from support.certificates import HASH
 from support.tls import takes_x25519
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web import Protection, RateLimit
+from joulo_exporter.web.auth import Protection, RateLimit
 from joulo_exporter.web.config import load_web_config
 from joulo_exporter.web.tls import CIPHERS
+
+CANARY = "s3cret0CANARY"
+BAD = Path(__file__).parent / "bad_config"
+EXPECTED = {
+    line.partition(":")[0]: line for line in (BAD / "expected.txt").read_text("utf-8").splitlines() if line
+}
+FILES = sorted(path.name for path in BAD.glob("*.yml"))
 
 
 @pytest.fixture
@@ -56,36 +68,14 @@ def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
     assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
-def test_a_curve_that_this_python_cannot_be_held_to_is_one_line(load, certificates, tmp_path, monkeypatch):
-    if takes_x25519():
-        monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse_curve, raising=False)
-    pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
-    with pytest.raises(ConfigError) as caught:
-        load(f"tls_server_config: {{{pair}, curve_preferences: [X25519]}}")
-    assert str(caught.value) == (
-        f"{tmp_path}/web.yml: tls_server_config.curve_preferences: lists a curve that Python "
-        f"{platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; list another, remove the key "
-        "to allow all that OpenSSL has, or use a newer Python"
-    )
-
-
-def refuse_curve(*_):
-    raise ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as Python 3.11.2 does
-
-
 @pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("1s", 1), ("500ms", 0.5), ("1.5h", 5400), ("1h0m1s", 3601), ("10us", 1e-5), ("10µs", 1e-5), ("5ns", 5e-9)],
-)
-def test_intervals_as_go_writes_them(load, text, seconds):
-    assert load(f"rate_limit: {{interval: {text}, burst: 1}}").protection.rate_limit.interval_s == pytest.approx(
-        seconds
-    )
-
-
-@pytest.mark.parametrize("text", ["0", "0s", "0h0m0s", ""])
-def test_an_interval_of_nothing_limits_nothing(load, text):
-    assert load(f"rate_limit: {{interval: '{text}', burst: 5}}").protection.rate_limit is None
+    ("text", "limit_s"),
+    [("1s", 1), ("500ms", 0.5), ("1.5h", 5400), ("1h0m1s", 3601), ("10us", 1e-5), ("10µs", 1e-5), ("5ns", 5e-9),
+     ("0", None), ("0s", None), ("0h0m0s", None), ("", None)],
+)  # fmt: skip
+def test_intervals_as_go_writes_them_and_one_of_nothing_limits_nothing(load, text, limit_s):
+    limit = load(f"rate_limit: {{interval: '{text}', burst: 1}}").protection.rate_limit
+    assert (limit and limit.interval_s) == (limit_s and pytest.approx(limit_s))
 
 
 @pytest.mark.parametrize("text", ["true", "True", "yes", "on", "Y", "false", "No", "OFF", "n"])
@@ -100,3 +90,67 @@ def test_openssl_knows_every_cipher():
     for name in set(CIPHERS.values()) - fixed:
         context.set_ciphers(name)
         assert name in {cipher["name"] for cipher in context.get_ciphers()}
+
+
+# Mistakes.
+
+
+@pytest.fixture
+def folder(certificates, tmp_path, monkeypatch):
+    """A folder with the faulty files, and what they name."""
+    for source in (certificates.folder, BAD):
+        shutil.copytree(source, tmp_path, dirs_exist_ok=True)
+    for suffix, label in ((".crt", "CERTIFICATE"), (".key", "PRIVATE KEY")):
+        (tmp_path / f"broken{suffix}").write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fault_of(path):
+    with pytest.raises(ConfigError) as caught:
+        load_web_config(path)
+    return caught.value
+
+
+def test_each_file_has_its_line_and_each_line_its_file():
+    assert sorted(EXPECTED) == FILES
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", FILES)
+def test_a_mistake_is_one_line_that_names_file_key_and_remedy(name):
+    error = fault_of(Path(name))
+    assert str(error) == EXPECTED[name]
+    shown = "".join(traceback.format_exception(error)) + repr(error)
+    assert CANARY not in shown
+    assert HASH[:-1] not in shown
+
+
+def test_relative_paths_begin_in_the_folder_of_the_file(folder, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert str(fault_of(folder / "no_such_file.yml")) == (
+        f"{folder}/no_such_file.yml: tls_server_config.cert_file: "
+        f"the file {folder}/none.crt does not exist; create it, or correct the path"
+    )
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert str(fault_of(tmp_path / "none.yml")) == (
+        f"{tmp_path}/none.yml: there is no such file; correct --web.config.file, or create it"
+    )
+
+
+def test_a_curve_that_this_python_cannot_be_held_to(load, certificates, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as Python 3.11.2 does
+
+    if takes_x25519():
+        monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse, raising=False)
+    pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
+    with pytest.raises(ConfigError) as caught:
+        load(f"tls_server_config: {{{pair}, curve_preferences: [X25519]}}")
+    assert str(caught.value) == (
+        f"{tmp_path}/web.yml: tls_server_config.curve_preferences: lists a curve that Python "
+        f"{platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; list another, remove the key "
+        "to allow all that OpenSSL has, or use a newer Python"
+    )

@@ -7,11 +7,11 @@ import shutil
 import ssl
 
 import pytest
-from aiohttp import web
 from support.certificates import HASH
+from support.web import connected, serving
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web import Protection, make_runner, parse_listen_address, start_listening
+from joulo_exporter.web.auth import Protection
 from joulo_exporter.web.config import WebConfigWatcher
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
@@ -55,9 +55,19 @@ def looks():
 @pytest.fixture
 async def watcher(folder, looks):
     watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
-    watcher.start()
-    yield watcher
-    await watcher.stop()
+    async with watcher.watching():
+        yield watcher
+
+
+@pytest.fixture
+def change(folder, looks):
+    """Write the file, and let the watcher look at it."""
+
+    async def write(text):
+        (folder / "web.yml").write_text(text)
+        await looks.look()
+
+    return write
 
 
 @pytest.fixture
@@ -90,28 +100,19 @@ async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkey
     assert logged() == []
 
 
-async def test_users_change_with_the_file(watcher, looks, folder, logged):
+async def test_users_change_and_a_faulty_file_is_logged_once(watcher, looks, change, logged, caplog):
     logged()
-    (folder / "web.yml").write_text(TLS + USERS)
-    await looks.look()
+    await change(TLS + USERS)
     assert watcher.config.protection.users == {"prometheus": HASH}
     assert logged() == [("INFO", "web configuration read again")]
-
-
-async def test_a_faulty_file_changes_nothing_and_is_logged_once(watcher, looks, folder, logged, caplog):
-    (folder / "web.yml").write_text(TLS + USERS)
-    await looks.look()
-    logged()
-    (folder / "web.yml").write_text("basic_auth_users: {prometheus: plain-password}")
-    await looks.look()
+    await change("basic_auth_users: {prometheus: plain-password}")
     assert "basic_auth_users[0]: is no bcrypt hash" in str(caplog.records[-1].fields["err"])
     assert "plain-password" not in caplog.text
     for _ in range(3):
         await looks.look()
     assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
     assert watcher.config.protection.users == {"prometheus": HASH}
-    (folder / "web.yml").write_text(TLS)
-    await looks.look()
+    await change(TLS)
     assert watcher.config.protection == Protection()
     assert logged() == [
         ("INFO", "web configuration read again"),
@@ -144,30 +145,38 @@ async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
     assert [level for level, _ in logged()] == ["ERROR", "INFO"]
 
 
-async def test_tls_is_not_switched_off(watcher, looks, folder, logged):
+async def test_a_file_that_only_the_faulty_configuration_names_is_waited_for(watcher, looks, change, folder):
+    former = watcher.tls()
+    await change(TLS.replace("server.", "new."))
+    assert watcher.tls() is former
+    for kind in ("key", "crt"):
+        exchange(folder, f"new.{kind}", f"renewed.{kind}")
+        await looks.look()
+    assert watcher.tls() is not former
+
+
+SWITCHED = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
+
+
+async def test_tls_is_not_switched_off(watcher, change, logged):
     former = watcher.tls()
     logged()
-    (folder / "web.yml").write_text(USERS)
-    await looks.look()
+    await change(USERS)
     assert watcher.tls() is former
     assert watcher.config.protection.users == {"prometheus": HASH}
-    warning = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
-    assert warning in logged()
-    (folder / "web.yml").write_text("")
-    await looks.look()
-    assert warning not in logged()
+    assert SWITCHED in logged()
+    await change("")
+    assert SWITCHED not in logged()
 
 
-async def test_tls_is_not_switched_on(folder, looks, logged):
+async def test_tls_is_not_switched_on(folder, looks, change, logged):
     (folder / "web.yml").write_text("")
     watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
-    watcher.start()
-    logged()
-    (folder / "web.yml").write_text(TLS)
-    await looks.look()
+    async with watcher.watching():
+        logged()
+        await change(TLS)
     assert watcher.tls is None
-    assert ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart") in logged()
-    await watcher.stop()
+    assert SWITCHED in logged()
 
 
 async def test_a_reload_reads_without_a_look(watcher, folder):
@@ -179,11 +188,10 @@ async def test_a_reload_reads_without_a_look(watcher, folder):
         await watcher.read()
 
 
-async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, looks, folder):
+async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, looks, change):
     await looks.look()
     old = await watcher.read()
-    (folder / "web.yml").write_text(TLS + USERS)
-    await looks.look()
+    await change(TLS + USERS)
     watcher.take(old)
     assert watcher.config.protection.users == {}
     await looks.look()
@@ -192,10 +200,9 @@ async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher
 
 async def test_without_a_file_there_is_nothing_to_look_at():
     watcher = WebConfigWatcher(None)
-    watcher.start()
-    assert watcher.tls is None
-    watcher.take(await watcher.read())
-    await watcher.stop()
+    async with watcher.watching():
+        assert watcher.tls is None
+        watcher.take(await watcher.read())
 
 
 def test_a_faulty_file_at_the_start(folder):
@@ -206,52 +213,30 @@ def test_a_faulty_file_at_the_start(folder):
 
 async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, folder, certificates):
     """Scrapes on new connections, in four loops, while the pair is exchanged file by file, back and forth."""
-    application = web.Application(middlewares=[watcher.gate.admit])
-    application.router.add_get("/metrics", _text)
-    runner = make_runner(application)
-    await runner.setup()
-    anywhere = parse_listen_address("127.0.0.1:0")
-    (address,) = await start_listening(runner, [anywhere], tls=watcher.tls)
     trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))
     scraped: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-    stop = asyncio.Event()
 
-    async def scrapes():
-        while not stop.is_set():
-            await scraped.put(await _scrape(int(address.rpartition(":")[2]), trusting))
+    async def scrapes(address):
+        while True:
+            async with connected(address, ssl=trusting) as (reader, writer):
+                writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                await scraped.put((writer.get_extra_info("peercert")["serialNumber"], await reader.read()))
 
     async def next_scrapes(number):
         return [await scraped.get() for _ in range(number)]
 
-    loops = [asyncio.create_task(scrapes()) for _ in range(4)]
     answers = []
-    try:
+    async with serving(tls=watcher.tls) as address:
+        loops = [asyncio.create_task(scrapes(address)) for _ in range(4)]
         for source in ("renewed", "former", "renewed"):
             for kind in ("crt", "key"):
                 exchange(folder, f"server.{kind}", f"{source}.{kind}")
                 await looks.look()
                 answers += await next_scrapes(10)
         latest = (await next_scrapes(10 + scraped.qsize()))[-5:]
-    finally:
-        stop.set()
-        await asyncio.gather(*loops)
-        await runner.cleanup()
-    assert {status for _, status in answers} == {b"HTTP/1.1 200 OK"}
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+    assert all(body.startswith(b"HTTP/1.1 200 OK") and body.endswith(b"up 1\n") for _, body in answers + latest)
     assert {serial for serial, _ in answers} == {certificates.serial("server"), certificates.serial("renewed")}
-    assert set(latest) == {(certificates.serial("renewed"), b"HTTP/1.1 200 OK")}
-
-
-async def _scrape(port, trusting):
-    """Return the certificate's serial number and the first line of the answer, of a connection of its own."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
-    writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    status = (await reader.readline()).strip()
-    assert (await reader.read()).endswith(b"up 1\n")
-    serial = writer.get_extra_info("peercert")["serialNumber"]
-    writer.close()
-    await writer.wait_closed()
-    return serial, status
-
-
-async def _text(_request):
-    return web.Response(text="up 1\n")
+    assert {serial for serial, _ in latest} == {certificates.serial("renewed")}

@@ -1,89 +1,52 @@
-"""Limits on slow, silent and greedy clients, over real sockets; the limits are small, so that tests are quick."""
+"""Limits on slow, silent, greedy and malformed clients, over real sockets; small limits make quick tests."""
 
 import asyncio
 import contextlib
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
+from aiohttp import http_parser, web_protocol
+from support.http_shapes import HOST, MALFORMED, SHAPES, get, post
 from support.tls import client as tls_client
 from support.tls import server as tls_server
-from support.web import SERVICES, always
+from support.web import Body, always, connected, exchange, serving, to_the_end
 
-from joulo_exporter.web import make_application, make_runner, parse_listen_address, start_listening
+from joulo_exporter.web import guard
 from joulo_exporter.web.guard import Limits
 
+LIMITS = Limits()
 SOON = Limits(request_s=0.05, idle_s=0.05, write_s=0.1, grace_s=0.0)
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
-BIG = b"x" * 20_000_000
+HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+RELOAD = b"POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n"
+SLOW_RELOAD = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"
+OK = b"HTTP/1.1 200 OK\r\n"
+BIG = [bytes([number]) * 100_000 for number in range(200)]
 """More than the kernel buffers between two ends of a connection."""
+BIG_BYTES = 20_000_000
 
 
-@pytest.fixture
-async def serve():
-    runners = []
-
-    async def start(limits, tls=None, **services):
-        runners.append(make_runner(make_application(dataclasses.replace(SERVICES, **services))))
-        await runners[-1].setup()
-        (bound,) = await start_listening(
-            runners[-1], [parse_listen_address("127.0.0.1:0")], limits=limits, tls=tls
-        )
-        return bound
-
-    start.runners = runners
-    async with asyncio.timeout(20):  # a limit that does not work must not hold up the suite
-        yield start
-    for runner in runners:
-        await runner.cleanup()
-
-
-def tls_of(certificates):
-    context = tls_server(certificates)
-    return lambda: context
-
-
-@contextlib.asynccontextmanager
-async def connected(address, **options):
-    reader, writer = await asyncio.open_connection(*address.split(":"), **options)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-
-async def asked_for(address, request=REQUEST):
-    """Return the first line of a response; an empty one where the connection is closed."""
-    async with connected(address) as (reader, writer):
-        writer.write(request)
-        with contextlib.suppress(ConnectionError):
-            return await reader.readline()
-        return b""
-
-
-async def to_the_end(reader):
-    """Return the bytes up to the end of the connection; a client that does not read may be cut off hard."""
-    got = b""
-    with contextlib.suppress(ConnectionError):
-        while chunk := await reader.read(1_000_000):
-            got += chunk
-    return got
+@pytest.fixture(params=[False, True], ids=["plain", "TLS"])
+def encryption(request, certificates):
+    """Return the TLS of a server, and the options of its clients, who read little by little."""
+    if not request.param:
+        return None, {"limit": 1}
+    return tls_server(certificates), {"limit": 1, "ssl": tls_client(certificates)}
 
 
 @pytest.mark.parametrize(
     "begun", [b"", b"G", b"GET /metrics HTTP/1.1\r\n", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "]
 )
-async def test_a_request_that_does_not_come_in_time_ends_the_connection(serve, begun):
-    async with connected(await serve(SOON)) as (reader, writer):
-        writer.write(begun)
-        assert await to_the_end(reader) == b""
+async def test_a_request_that_does_not_come_in_time_ends_the_connection(begun):
+    async with serving(limits=SOON) as address:
+        assert await exchange(address, begun) == b""
 
 
-async def test_the_time_counts_from_the_first_byte_of_a_slow_request(serve):
-    async with connected(await serve(SOON)) as (reader, writer):
+async def test_the_time_counts_from_the_first_byte_of_a_slow_request():
+    async with serving(limits=SOON) as address, connected(address) as (reader, writer):
         writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: ")
         closed = asyncio.ensure_future(to_the_end(reader))
         while not closed.done():
@@ -93,68 +56,94 @@ async def test_the_time_counts_from_the_first_byte_of_a_slow_request(serve):
     assert closed.result() == b""
 
 
-async def test_a_second_request_has_its_own_time(serve):
-    async with connected(await serve(dataclasses.replace(SOON, idle_s=60))) as (reader, writer):
+async def test_a_second_request_has_its_own_time():
+    limits = dataclasses.replace(SOON, idle_s=60)
+    async with serving(limits=limits) as address, connected(address) as (reader, writer):
         writer.write(REQUEST)
         await reader.readuntil(b"joulo_up 1\n")
         writer.write(b"GET /")
         assert await to_the_end(reader) == b""
 
 
-async def test_an_idle_connection_is_closed_after_its_response(serve):
-    async with connected(await serve(SOON)) as (reader, writer):
-        writer.write(REQUEST)
-        assert (await to_the_end(reader)).endswith(b"\r\n\r\njoulo_up 1\n")
+async def test_an_idle_connection_is_closed_after_its_response():
+    async with serving(limits=SOON) as address:
+        assert (await exchange(address, REQUEST)).endswith(b"\r\n\r\njoulo_up 1\n")
 
 
-async def test_a_body_that_does_not_come_is_refused_with_408(serve):
-    async with connected(await serve(SOON)) as (reader, writer):
-        writer.write(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
-        response = await to_the_end(reader)
+async def test_a_body_that_does_not_come_is_refused_with_408():
+    async with serving(limits=SOON) as address:
+        response = await exchange(address, SLOW_RELOAD)
     assert response.startswith(b"HTTP/1.1 408 Request Timeout\r\nServer: joulo-exporter\r\n")
     assert response.endswith(b"\r\n\r\nthe request took too long to arrive\n")
 
 
-@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
-async def test_a_client_that_does_not_read_is_cut_off(serve, certificates, with_tls):
-    context = tls_of(certificates) if with_tls else None
-    options = {"ssl": tls_client(certificates)} if with_tls else {}
-    address = await serve(SOON, context, metrics=always(*parts_of(BIG)))
-    async with connected(address, limit=1, **options) as (reader, writer):
+async def test_a_client_that_does_not_read_is_cut_off(encryption):
+    tls, options = encryption
+    ended = asyncio.Event()
+
+    def parts():
+        try:
+            yield from BIG
+        finally:
+            ended.set()
+
+    async def metrics(*_):
+        body = Body()
+        body.parts, body.length = parts(), BIG_BYTES
+        return body
+
+    async with (
+        serving(limits=SOON, tls=tls, metrics=metrics) as address,
+        connected(address, **options) as (reader, writer),
+    ):
         writer.write(LAST)
         await reader.readexactly(1)
-        while serve.runners[-1].server.connections:  # noqa: ASYNC110  aiohttp tells by no event
-            await asyncio.sleep(0)
-        assert len(await to_the_end(reader)) < len(BIG)
+        await ended.wait()
+        assert len(await to_the_end(reader)) < BIG_BYTES
 
 
-async def test_a_newcomer_takes_the_place_of_a_silent_connection(serve):
-    address = await serve(Limits(connections=3))
-    async with connected(address) as (first, _), connected(address), connected(address) as (third, _):
-        assert await asked_for(address) == b"HTTP/1.1 200 OK\r\n"
+async def test_a_newcomer_takes_the_place_of_a_silent_connection():
+    async with (
+        serving(limits=Limits(connections=3)) as address,
+        connected(address) as (first, _),
+        connected(address),
+        connected(address) as (third, _),
+    ):
+        assert (await exchange(address, LAST)).startswith(OK)
         assert await first.read() == b""
         assert not third.at_eof()
 
 
-async def test_an_idle_scraper_stays_before_a_connection_that_has_said_nothing(serve):
-    address = await serve(Limits(connections=2, grace_s=0.0))
-    async with connected(address) as (scraper, writer), connected(address) as (silent, _):
+@pytest.mark.parametrize("grace_s", [0.0, 60.0])
+async def test_an_idle_scraper_stays_before_a_connection_that_has_said_nothing_for_long(grace_s):
+    async with (
+        serving(limits=Limits(connections=2, grace_s=grace_s)) as address,
+        connected(address) as (scraper, writer),
+        connected(address) as (silent, _),
+    ):
         writer.write(REQUEST)
         await scraper.readuntil(b"joulo_up 1\n")
-        assert await asked_for(address) == b"HTTP/1.1 200 OK\r\n"
-        assert await silent.read() == b""
-        writer.write(REQUEST)
-        assert await scraper.readline() == b"HTTP/1.1 200 OK\r\n"
+        assert (await exchange(address, LAST)).startswith(OK)
+        dropped, stays = (scraper, silent) if grace_s else (silent, scraper)
+        assert await to_the_end(dropped) == b""
+        assert not stays.at_eof()
+        if stays is scraper:
+            writer.write(REQUEST)
+            assert await scraper.readline() == OK
 
 
-async def test_within_its_time_of_grace_a_newcomer_stays_before_an_idle_scraper(serve):
-    address = await serve(Limits(connections=2, grace_s=60.0))
-    async with connected(address) as (scraper, writer), connected(address) as (_, silent):
-        writer.write(REQUEST)
-        await scraper.readuntil(b"joulo_up 1\n")
-        assert await asked_for(address) == b"HTTP/1.1 200 OK\r\n"
-        assert await to_the_end(scraper) == b""
-        assert not silent.is_closing()
+async def test_of_two_idle_scrapers_the_one_that_asked_last_stays():
+    async with (
+        serving(limits=Limits(connections=2)) as address,
+        connected(address) as first,
+        connected(address) as second,
+    ):
+        for reader, writer in (first, second, first):
+            writer.write(REQUEST)
+            await reader.readuntil(b"joulo_up 1\n")
+        assert (await exchange(address, LAST)).startswith(OK)
+        assert await to_the_end(second[0]) == b""
+        assert not first[0].at_eof()
 
 
 def held_reload():
@@ -168,105 +157,163 @@ def held_reload():
     return asked, released, reload
 
 
-async def test_a_slow_reader_gives_its_place_and_a_request_at_work_does_not(serve):
+async def test_a_slow_reader_gives_its_place_and_a_request_at_work_does_not():
     asked, released, reload = held_reload()
-    address = await serve(Limits(connections=2, grace_s=0.0), metrics=always(*parts_of(BIG)), reload=reload)
-    async with connected(address, limit=1) as (slow, reading), connected(address) as (busy, writer):
+    limits = Limits(connections=2, grace_s=0.0)
+    async with (
+        serving(limits=limits, metrics=always(*BIG), reload=reload) as address,
+        connected(address, limit=1) as (slow, reading),
+        connected(address) as (busy, writer),
+    ):
         reading.write(LAST)
         await slow.readexactly(1)
-        writer.write(b"POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(RELOAD)
         await asked.wait()
-        while await asked_for(address, HEALTHY) != b"HTTP/1.1 200 OK\r\n":
+        while not (await exchange(address, HEALTHY)).startswith(OK):
             pass  # the kernel still takes bytes of the slow response
-        assert len(await to_the_end(slow)) < len(BIG)
+        assert len(await to_the_end(slow)) < BIG_BYTES
         released.set()
-        assert await busy.readline() == b"HTTP/1.1 200 OK\r\n"
+        assert await busy.readline() == OK
 
 
-async def test_a_newcomer_is_closed_where_every_connection_is_at_work(serve):
+async def test_a_newcomer_is_closed_where_every_connection_is_at_work():
     asked, released, reload = held_reload()
-    address = await serve(Limits(connections=1, grace_s=0.0), reload=reload)
-    async with connected(address) as (busy, writer):
-        writer.write(b"POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n")
+    limits = Limits(connections=1, grace_s=0.0)
+    async with serving(limits=limits, reload=reload) as address, connected(address) as (busy, writer):
+        writer.write(RELOAD)
         await asked.wait()
-        assert await asked_for(address) == b""
+        assert await exchange(address, LAST) == b""
         released.set()
-        assert await busy.readline() == b"HTTP/1.1 200 OK\r\n"
+        assert await busy.readline() == OK
 
 
-async def test_a_slow_body_does_not_keep_its_place(serve):
-    address = await serve(Limits(connections=1))
-    async with connected(address) as (slow, writer):
-        writer.write(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
-        assert await asked_for(address) == b"HTTP/1.1 200 OK\r\n"
+async def test_a_slow_body_does_not_keep_its_place():
+    async with serving(limits=Limits(connections=1)) as address, connected(address) as (slow, writer):
+        writer.write(SLOW_RELOAD)
+        assert (await exchange(address, LAST)).startswith(OK)
         assert await to_the_end(slow) == b""
 
 
-@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
-async def test_unread_responses_together_stay_within_their_bound(serve, certificates, with_tls):
+async def test_unread_responses_together_stay_within_their_bound(encryption):
     """The slowest readers are dropped first, and the latest scrape gets a whole response."""
-    context = tls_of(certificates) if with_tls else None
-    options = {"ssl": tls_client(certificates), "limit": 1} if with_tls else {"limit": 1}
-    address = await serve(Limits(stalled=3), context, metrics=always(*parts_of(BIG)))
+    tls, options = encryption
     async with contextlib.AsyncExitStack() as stack:
+        address = await stack.enter_async_context(serving(limits=Limits(stalled=3), tls=tls, metrics=always(*BIG)))
         slow = []
         for _ in range(10):
             reader, writer = await stack.enter_async_context(connected(address, **options))
             writer.write(LAST)
             await reader.readexactly(1)
             slow.append(reader)
-        reader, writer = await stack.enter_async_context(connected(address, **options))
-        writer.write(LAST)
-        assert (await to_the_end(reader)).endswith(b"\r\n\r\n" + BIG)
+        assert (await exchange(address, LAST, **options)).endswith(b"\r\n\r\n" + b"".join(BIG))
         got = [len(await to_the_end(reader)) for reader in slow[:5]]
-        assert all(length < len(BIG) for length in got)
+        assert all(length < BIG_BYTES for length in got)
 
 
-async def test_a_silent_tls_handshake_has_its_time_and_gives_its_place(serve, certificates):
-    context = tls_of(certificates)
-    trusting = tls_client(certificates)
-    address = await serve(Limits(handshake_s=0.05), context)
-    async with connected(address) as (silent, _):
-        assert await to_the_end(silent) == b""
-    address = await serve(Limits(connections=2), context)
-    async with connected(address) as (first, _), connected(address) as (second, _):
-        async with connected(address, ssl=trusting) as (reader, writer):
-            writer.write(LAST)
-            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+async def test_a_silent_tls_handshake_has_its_time_and_gives_its_place(certificates):
+    tls, trusting = tls_server(certificates), tls_client(certificates)
+    async with serving(limits=Limits(handshake_s=0.05), tls=tls) as address:
+        assert await exchange(address, b"") == b""
+    async with (
+        serving(limits=Limits(connections=2), tls=tls) as address,
+        connected(address) as (first, _),
+        connected(address) as (second, _),
+    ):
+        assert (await exchange(address, LAST, ssl=trusting)).startswith(OK)
         assert await to_the_end(first) == b""
         assert not second.at_eof()
 
 
-async def test_requests_sent_ahead_are_answered_in_a_row_up_to_32_kib(serve):
-    async with connected(await serve(Limits())) as (reader, writer):
-        writer.write(REQUEST + LAST)
-        assert (await to_the_end(reader)).count(b"HTTP/1.1 200 OK") == 2
-    async with connected(await serve(Limits())) as (reader, writer):
-        writer.write(REQUEST * 1000)
-        assert (await to_the_end(reader)).count(b"HTTP/1.1 200 OK") < 100
+async def test_requests_sent_ahead_are_answered_in_a_row_up_to_32_kib():
+    async with serving() as address:
+        assert (await exchange(address, REQUEST + LAST)).count(OK) == 2
+        assert (await exchange(address, REQUEST * 1000)).count(OK) < 100
 
 
-async def test_a_scraper_that_stays_may_ask_as_often_as_it_likes(serve):
+async def test_a_scraper_that_stays_may_ask_as_often_as_it_likes():
     """The bound on bytes is one of each request."""
     padding = b"X: " + b"a" * 7000 + b"\r\n"
-    async with connected(await serve(Limits())) as (reader, writer):
+    async with serving() as address, connected(address) as (reader, writer):
         for _ in range(20):
             writer.write(REQUEST[:-2] + padding + b"\r\n")
             await reader.readuntil(b"joulo_up 1\n")
 
 
-def parts_of(content):
-    return [content[start : start + 50_000] for start in range(0, len(content), 50_000)]
+@pytest.mark.parametrize(
+    ("descriptors", "plain", "with_tls"),
+    [(1024, 512, 128), (65536, 512, 128), (200, 100, 100), (64, 16, 16), (-1, 512, 128)],
+)
+def test_half_of_the_descriptors_of_a_process_are_for_clients(monkeypatch, descriptors, plain, with_tls):
+    monkeypatch.setattr("resource.getrlimit", lambda _: (descriptors, -1))
+    assert Limits.of_this_process(tls=False).connections == plain
+    assert Limits.of_this_process(tls=True).connections == with_tls
 
 
-def test_half_of_the_descriptors_of_a_process_are_for_clients(monkeypatch):
-    for descriptors, plain, tls in (
-        (1024, 512, 128),
-        (65536, 512, 128),
-        (200, 100, 100),
-        (64, 16, 16),
-        (-1, 512, 128),
-    ):
-        monkeypatch.setattr("resource.getrlimit", lambda _, soft=descriptors: (soft, -1))
-        assert Limits.of_this_process(tls=False).connections == plain
-        assert Limits.of_this_process(tls=True).connections == tls
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        f"connects and says nothing for {LIMITS.request_s:.0f} s",
+        f"takes more than {LIMITS.request_s:.0f} s for a request line and headers",
+        f"takes more than {LIMITS.request_s:.0f} s for a body",
+        f"says nothing for {LIMITS.idle_s:.0f} s after a response",
+        f"next {guard.BUFFER // 1024} KiB of its response for {LIMITS.write_s:.0f} s",
+        f"is the {LIMITS.connections + 1}th at the same time",
+        f"for more than {LIMITS.grace_s:.0f} s",
+        f"while the responses of {LIMITS.stalled} others stand still",
+        f"more than {guard.MAX_HEADERS} headers",
+        f"more than {guard.MAX_REQUEST // 1024} KiB for one request",
+        f"a body of more than {guard.MAX_BODY:,} bytes",
+        f"after every {guard.FAILED_BEFORE_COLLECTION} of them",
+        f"With TLS there are {guard.TLS_CONNECTIONS} places",
+        f"TLS handshake may take {LIMITS.handshake_s:.0f} s",
+    ],
+)
+def test_the_numbers_of_the_documentation(sentence):
+    text = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text()
+    assert sentence in " ".join(text.split())
+
+
+# Malformed requests -------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[http_parser.HttpRequestParserC, http_parser.HttpRequestParserPy], ids=["c", "python"])
+async def address(request, monkeypatch):
+    """Serve with each of aiohttp's parsers."""
+    monkeypatch.setattr(web_protocol, "HttpRequestParser", request.param)
+    async with serving() as bound:
+        yield bound
+
+
+def statuses(response):
+    return [int(status) for status in re.findall(rb"^HTTP/\d\.\d (\d{3}) ", response, re.MULTILINE)]
+
+
+async def test_every_shape(address):
+    """One test for all of them: most take a millisecond, a server takes longer."""
+    known = {name: (request, [status]) for name, (request, status) in SHAPES.items()}
+    for name, (request, wanted) in {**known, **{name: (each, None) for name, each in MALFORMED.items()}}.items():
+        response = await exchange(address, request)
+        got = statuses(response)
+        assert got == wanted if wanted else all(400 <= status < 500 for status in got), (name, got)
+        headers, _, body = response.partition(b"\r\n\r\n")
+        assert not response or b"\r\nServer: joulo-exporter\r\n" in headers, name
+        assert not re.search(rb"(?i)aiohttp|python|llhttp|yarl|traceback", response), name
+        if got and got[0] >= 400:
+            assert len(body.splitlines()) == 1, name
+            assert len(body) < 200, name  # nothing of the request comes back
+
+
+async def test_a_smuggled_request_is_never_answered(address):
+    inner = get(b"/nowhere")
+    outer = b"GET /metrics HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(inner)
+    assert statuses(await exchange(address, outer + inner + get(b"/-/healthy"))) == [200, 200]
+
+
+async def test_a_small_body_may_wait_for_100_continue(address):
+    response = await exchange(address, post(b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"hello"))
+    assert response.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+async def test_scrapes_go_on_after_garbage(address):
+    assert statuses(await exchange(address, b"\x16\x03\x01\x00\xff" * 20_000)) in ([], [400])
+    assert statuses(await exchange(address, get(b"/metrics"))) == [200]

@@ -1,90 +1,57 @@
 """The header strings that clients send, as their sources and captures show them."""
 
-import sys
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.web.negotiation import Format, accepts_gzip, choose_format, choose_language
+from joulo_exporter.web.negotiation import accepts_gzip, choose_language, prefers_openmetrics
 
-TEXT = Format.TEXT
-OPENMETRICS = Format.OPENMETRICS
+TEXT, OPENMETRICS = False, True
 
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+OM, UTF8 = "application/openmetrics-text", "escaping=allow-utf-8"
 
 # Grafana Agent and Alloy, and OpenTelemetry's Prometheus receiver, scrape with Prometheus' own package:
 # they send what the Prometheus that they are built with sends.
 CLIENTS = {
-    "no header": (None, TEXT),
-    "empty header": ("", TEXT),
+    "no header": ("", TEXT),
     "curl": ("*/*", TEXT),
-    "Prometheus 1 to 2.4": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", TEXT),
-    "Prometheus 2 before OpenMetrics": ("text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT),
-    "Prometheus 2.5": (
-        "application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-        TEXT,
-    ),
+    "Prometheus 1 to 2.4, Telegraf": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", TEXT),
+    "Prometheus 2 before OpenMetrics, VictoriaMetrics, netdata": ("text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT),
+    "Prometheus 2.5": (f"{OM}; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", TEXT),
     "Prometheus 2.38, Datadog": (
-        (
-            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
-            "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
-        ),
-        OPENMETRICS,
+        f"{OM};version=1.0.0,{OM};version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", OPENMETRICS,
     ),
     "Prometheus 2.49, Agent": (
-        (
-            "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
-            "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        ),
-        OPENMETRICS,
+        f"{OM};version=1.0.0;q=0.5,{OM};version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2", OPENMETRICS,
     ),
     "Prometheus 2.55 with UTF-8 names": (
-        (
-            "application/openmetrics-text;version=1.0.0;validation-scheme=utf8;q=0.5,"
-            "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        ),
-        OPENMETRICS,
+        (f"{OM};version=1.0.0;validation-scheme=utf8;q=0.5,{OM};version=0.0.1;q=0.4,"
+         "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"), OPENMETRICS,
     ),
     "Prometheus 3, Alloy, OpenTelemetry": (
-        (
-            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
-            "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
-            "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        ),
-        OPENMETRICS,
+        (f"{OM};version=1.0.0;{UTF8};q=0.6,{OM};version=0.0.1;q=0.5,text/plain;version=1.0.0;{UTF8};q=0.4,"
+         "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"), OPENMETRICS,
     ),
     "Prometheus 3 with native histograms": (
-        (
-            f"{PROTOBUF};q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
-            "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
-            "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
-        ),
-        OPENMETRICS,
+        (f"{PROTOBUF};q=0.6,{OM};version=1.0.0;{UTF8};q=0.5,{OM};version=0.0.1;q=0.4,"
+         f"text/plain;version=1.0.0;{UTF8};q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"), OPENMETRICS,
     ),
-    "Prometheus 3, scrape_protocols: [PrometheusText0.0.4]": (
-        "text/plain;version=0.0.4;q=0.5,*/*;q=0.4",
-        TEXT,
-    ),
-    "VictoriaMetrics, netdata": ("text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT),
-    "Telegraf": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", TEXT),
+    "Prometheus 3, scrape_protocols: [PrometheusText0.0.4]": ("text/plain;version=0.0.4;q=0.5,*/*;q=0.4", TEXT),
     "prom2json": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3", TEXT),
     "Vector": ("text/plain", TEXT),
     "Firefox": ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", TEXT),
     "Chrome": (
-        (
-            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
-            "application/signed-exchange;v=b3;q=0.7"
-        ),
-        TEXT,
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+         "application/signed-exchange;v=b3;q=0.7"), TEXT,
     ),
     "old Java": ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", TEXT),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("accept", "expected"), CLIENTS.values(), ids=CLIENTS)
 def test_real_clients(accept, expected):
-    assert choose_format(accept) is expected
+    assert prefers_openmetrics(accept) is expected
 
 
 @pytest.mark.parametrize(
@@ -127,10 +94,7 @@ def test_real_clients(accept, expected):
         # spelling
         ("APPLICATION/OpenMetrics-Text;VERSION=1.0.0;Q=0.9, text/plain;q=0.8", OPENMETRICS),
         ('application/openmetrics-text;version="1.0.0"', OPENMETRICS),
-        ('application/openmetrics-text;version="1\\.0.0"', OPENMETRICS),
         ('application/openmetrics-text;version="2.0.0"', TEXT),
-        ('application/openmetrics-text;x="a,b;q=0";q=0.9, text/plain;q=0.5', OPENMETRICS),
-        ('application/openmetrics-text;x="a\\",b;q=0";q=0.9, text/plain;q=0.5', OPENMETRICS),
         ("\tapplication/openmetrics-text ; version=1.0.0 ; charset=utf-8 ;, ", OPENMETRICS),
         ("application/openmetrics-text;version=1.0.0;escaping=underscores", OPENMETRICS),
         ("application/openmetrics-text;version=1.0.0;validation-scheme=utf8", OPENMETRICS),
@@ -145,18 +109,18 @@ def test_real_clients(accept, expected):
         ("application/openmetrics-text;=1", TEXT),
         ("application / openmetrics-text", TEXT),
         ('application/openmetrics-text;x="open', TEXT),
+        ('application/openmetrics-text;x="a,b;q=0";q=0.9', TEXT),
         (";;q=1,,application/openmetrics-text", OPENMETRICS),
         ("text/plain;q=oops, application/openmetrics-text;q=0.1", OPENMETRICS),
     ],
 )
 def test_rules(accept, expected):
-    assert choose_format(accept) is expected
+    assert prefers_openmetrics(accept) is expected
 
 
 @pytest.mark.parametrize(
     ("accept_encoding", "expected"),
     [
-        (None, False),
         ("", False),
         ("gzip", True),
         ("GZip", True),
@@ -190,35 +154,6 @@ def test_gzip(accept_encoding, expected):
     assert accepts_gzip(accept_encoding) is expected
 
 
-def test_a_piece_past_the_limit_is_not_read_and_one_that_is_cut_neither():
-    filler = "a/b," * 2048  # 8192 characters
-    assert choose_format(filler + "application/openmetrics-text") is TEXT
-    assert choose_format(filler[:-36] + "application/openmetrics-text,a/b,a/b,a/b") is OPENMETRICS
-    cut_to_another_weight = filler[:-36] + "  application/openmetrics-text;q=0.123"
-    assert cut_to_another_weight[:8192].endswith(";q=0.1")
-    assert choose_format(cut_to_another_weight) is TEXT
-
-
-@pytest.mark.parametrize("unit", ['"\\', '"', "\\", ",", ";", "=", " ", "a/b;q=0.1,", "*/*,", "q=0.", "0"])
-def test_the_work_for_a_huge_header_is_bounded(unit):
-    header = unit * (2_000_000 // len(unit))
-    lines = 0
-
-    def count(*_):
-        nonlocal lines
-        lines += 1
-        return count
-
-    former = sys.gettrace()
-    sys.settrace(count)
-    try:
-        choose_format(header)
-        accepts_gzip(header)
-    finally:
-        sys.settrace(former)
-    assert 0 < lines < 1_000_000  # of Python, run for 8,192 characters; all of the header would take 100 million
-
-
 WORDS = ("text/plain", "application/openmetrics-text", "*/*", "gzip", ";q=", ".5", ";version=", "1.0.0")
 SIGNS = tuple('"\\,;=/ \t*01\0é')
 HEADER_PIECES = st.sampled_from(WORDS + SIGNS)
@@ -227,7 +162,7 @@ HEADERS = st.text() | st.lists(HEADER_PIECES, max_size=40).map("".join)
 
 @given(HEADERS)
 def test_any_header_gets_an_answer(header):
-    assert isinstance(choose_format(header), Format)
+    assert isinstance(prefers_openmetrics(header), bool)
     assert isinstance(accepts_gzip(header), bool)
 
 
@@ -239,7 +174,7 @@ def test_an_excluded_coding_is_never_used(header):
 @given(st.floats(0.001, 1).map(lambda q: f"{q:.3f}"), st.floats(0.001, 1).map(lambda q: f"{q:.3f}"))
 def test_the_greater_weight_wins_wherever_it_stands(text_q, openmetrics_q):
     pieces = [f"text/plain;q={text_q}", f"application/openmetrics-text;q={openmetrics_q}"]
-    answers = {choose_format(",".join(pieces)), choose_format(",".join(reversed(pieces)))}
+    answers = {prefers_openmetrics(",".join(pieces)), prefers_openmetrics(",".join(reversed(pieces)))}
     if float(text_q) != float(openmetrics_q):
         assert answers == {TEXT if float(text_q) > float(openmetrics_q) else OPENMETRICS}
 
@@ -247,7 +182,6 @@ def test_the_greater_weight_wins_wherever_it_stands(text_q, openmetrics_q):
 @pytest.mark.parametrize(
     ("header", "language"),
     [
-        (None, "en"),
         ("", "en"),
         ("nl", "nl"),
         ("NL-be", "nl"),

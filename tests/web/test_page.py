@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import re
 import string
 import time
@@ -23,7 +24,7 @@ from joulo_exporter.ledger.book import Month
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, last_sessions, live_chargers
 from joulo_exporter.web import page_texts
-from joulo_exporter.web.page import View, content_security_policy, render_landing_page, view_of
+from joulo_exporter.web.page import LandingPage, View, content_security_policy, view_of
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
 SNAPSHOT = recorded_snapshot(account="home")
@@ -71,7 +72,7 @@ class Reading(HTMLParser):
 
 
 def html_of(*snapshots, links=LINKS, persistent=True, now_seconds=NOW, **view):
-    return render_landing_page(snapshots, now_seconds, links, ledger_persistent=persistent, view=View(**view))
+    return LandingPage(snapshots, now_seconds, View(**view)).html(links, ledger_persistent=persistent)
 
 
 def read(*snapshots, **options):
@@ -81,10 +82,6 @@ def read(*snapshots, **options):
 
 
 STYLE = re.search("<style>(.*?)</style>", html_of(), re.DOTALL)[1]
-
-
-def with_endpoint(**changes):
-    return replace(SNAPSHOT, endpoints=(replace(ENDPOINT, **changes),))
 
 
 def with_charger(*, power_watts=None, vehicle="unknown", **changes):
@@ -135,64 +132,72 @@ def test_one_word_for_the_state_of_a_charger(charging, status, word):
     assert "Status" not in text
 
 
-@pytest.mark.parametrize(
-    ("charging", "power_watts", "words"),
-    [
-        (True, 7360.0, "Power7.4 kWSession7.31 kWh"),
-        (True, 0.0, "Power0.0 kWSession7.31 kWh"),
-        (True, None, "PowerunknownSession7.31 kWh"),
-        (False, 0.0, "idleOpritSession7.31 kWh"),
-    ],
-)
-def test_power_is_that_of_a_charger_that_charges(charging, power_watts, words):
-    assert words in read(with_charger(charging=charging, power_watts=power_watts)).text
-
-
-@pytest.mark.parametrize(
-    ("charging", "kwh_hundredths", "words"),
-    [
-        (True, 742, "Session7.42 kWh since 18 Jun 19:42"),
-        (True, 0, "Session0.00 kWh"),
-        (True, None, "SessionunknownVehicle"),
-        (False, 1205, "Session12.05 kWh"),
-        (None, None, "SessionunknownVehicle"),
-    ],
-)
-def test_energy_of_the_session_in_progress(charging, kwh_hundredths, words):
+def with_session(kwh_hundredths, *, charging=True):
     session = replace(SNAPSHOT.chargers[0].charger.session, kwh_hundredths=kwh_hundredths)
-    assert words in read(with_charger(charging=charging, session=session)).text
+    return with_charger(charging=charging, session=session)
 
 
-def test_without_a_session_there_is_none():
-    assert "Session" not in read(with_charger(charging=False, session=None)).text.replace("Last session", "")
-    assert "Sessionunknown" in read(with_charger(charging=True, session=None)).text
+def with_last(**changes):
+    last = [replace(last, **changes) for last in SNAPSHOT.last_sessions if last.label == "oprit"]
+    return replace(SNAPSHOT, last_sessions=tuple(last))
 
 
-def test_vehicles_are_those_of_the_configuration():
-    assert "Vehicle<b>kona</b>" in read(with_charger(vehicle="<b>kona</b>")).text
-    assert "Vehiclekona" in read(recorded_snapshot(vehicles={TAG: "kona"})).text
-    assert "17 Jun 07:30 kona" in read(recorded_snapshot(vehicles={TAG: "kona"})).text
+def with_endpoint(**changes):
+    return replace(SNAPSHOT, endpoints=(replace(ENDPOINT, **changes),))
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("snapshot", "words"),
     [
-        ({"kwh_hundredths": None}, "Last sessionunknown 16 Jun 21:05"),
-        ({"final_credits_hundredths": 0}, "41.08 kWh 0.00 ERE credits"),
-        ({"final_credits_hundredths": None}, "41.08 kWh credits not known yet"),
-        ({"started_at_seconds": None}, "13.67 ERE credits ended 17 Jun 07:30"),
+        # Power is that of a charger that charges.
+        (with_charger(charging=True, power_watts=7360.0), "Power7.4 kWSession7.31 kWh"),
+        (with_charger(charging=True, power_watts=0.0), "Power0.0 kWSession7.31 kWh"),
+        (with_charger(charging=True, power_watts=None), "PowerunknownSession7.31 kWh"),
+        (with_charger(charging=False, power_watts=0.0), "idleOpritSession7.31 kWh"),
+        # Energy of the session in progress.
+        (with_session(742), "Session7.42 kWh since 18 Jun 19:42"),
+        (with_session(0), "Session0.00 kWh"),
+        (with_session(None), "SessionunknownVehicle"),
+        (with_session(1205, charging=False), "Session12.05 kWh"),
+        (with_session(None, charging=None), "SessionunknownVehicle"),
+        (with_charger(charging=True, session=None), "Sessionunknown"),
+        (with_charger(charging=False, session=None), "○ idleOpritLast session"),
+        # Vehicles are those of the configuration.
+        (with_charger(vehicle="<b>kona</b>"), "Vehicle<b>kona</b>"),
+        (recorded_snapshot(vehicles={TAG: "kona"}), "Vehiclekona"),
+        (recorded_snapshot(vehicles={TAG: "kona"}), "17 Jun 07:30 kona"),
+        # The last session.
+        (with_last(kwh_hundredths=None), "Last sessionunknown 16 Jun 21:05"),
+        (with_last(final_credits_hundredths=0), "41.08 kWh 0.00 ERE credits"),
+        (with_last(final_credits_hundredths=None), "41.08 kWh credits not known yet"),
+        (with_last(started_at_seconds=None), "13.67 ERE credits ended 17 Jun 07:30"),
+        # Chargers whose state is too old are named without it.
+        (recorded().snapshot(stale=["chargers"]), "Chargers2 0 charging"),
+        (recorded().snapshot(stale=["chargers"]), "oprit ? unknownLast session41.08 kWh"),
+        (recorded().snapshot(stale=["chargers"]), "garage-achter ? unknownLast session18.40 kWh"),
+        # Freshness.
+        (with_endpoint(up=None, succeeded_at_seconds=None), "chargers… not tried yetnever1 min"),
+        (
+            with_endpoint(up=False, error="asked too often", succeeded_at_seconds=NOW - 7300),
+            "chargers✕ downasked too often2026-06-18 19:12:22 CEST 17:12:22 UTC 2 h ago1 min",
+        ),
+        (with_endpoint(up=False, succeeded_at_seconds=None), "chargers✕ downnever1 min"),
+        (with_endpoint(error="an old failure"), "✓ up2026-06-18 21:13:20 CEST 19:13:20 UTC 42 s ago1 min"),
+        (with_endpoint(succeeded_at_seconds=NOW + 5), "✓ up2026-06-18 21:14:07 CEST 19:14:07 UTC 0 s ago1 min"),
+        (with_endpoint(succeeded_at_seconds=NOW - 59.9), "59 s ago"),
+        (with_endpoint(succeeded_at_seconds=NOW - 60), "1 min ago"),
+        (with_endpoint(succeeded_at_seconds=NOW - 3 * 86400 - 5), "3 d ago"),
+        (with_endpoint(interval_s=0.5), "ago0.5 s"),
+        (with_endpoint(interval_s=0), "ago0 s"),
+        (with_endpoint(interval_s=5400), "ago1 h 30 min"),
+        (with_endpoint(interval_s=93784), "ago1 d 2 h 3 min 4 s"),
+        # What cannot be read.
+        (replace(SNAPSHOT, book=replace(SNAPSHOT.book, unreadable=1)), "1 session cannot be read, and is missing"),
     ],
+    ids=itertools.count(),
 )
-def test_the_last_session(changes, words):
-    last = [replace(last, **changes) for last in SNAPSHOT.last_sessions if last.label == "oprit"]
-    assert words in read(replace(SNAPSHOT, last_sessions=tuple(last))).text
-
-
-def test_chargers_whose_state_is_too_old_are_named_without_it():
-    text = read(recorded().snapshot(stale=["chargers"])).text
-    assert "Chargers2 0 charging" in text
-    assert "oprit ? unknownLast session41.08 kWh" in text
-    assert "garage-achter ? unknownLast session18.40 kWh" in text
+def test_facts_in_words(snapshot, words):
+    assert words in read(snapshot).text
 
 
 # Months -------------------------------------------------------------------------------------------
@@ -289,34 +294,6 @@ def test_figures_of_the_months_are_those_of_the_report(tmp_path, capsys, monkeyp
 # Freshness ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"up": None, "succeeded_at_seconds": None}, "chargers… not tried yetnever1 min"),
-        (
-            {"up": False, "error": "asked too often", "succeeded_at_seconds": NOW - 7300},
-            "chargers✕ downasked too often2026-06-18 19:12:22 CEST 17:12:22 UTC 2 h ago1 min",
-        ),
-        ({"up": False, "succeeded_at_seconds": None}, "chargers✕ downnever1 min"),
-        ({"error": "an old failure"}, "chargers✓ up2026-06-18 21:13:20 CEST 19:13:20 UTC 42 s ago1 min"),
-        ({"succeeded_at_seconds": NOW + 5}, "chargers✓ up2026-06-18 21:14:07 CEST 19:14:07 UTC 0 s ago1 min"),
-        ({"succeeded_at_seconds": NOW - 59.9}, "59 s ago"),
-        ({"succeeded_at_seconds": NOW - 60}, "1 min ago"),
-        ({"succeeded_at_seconds": NOW - 3 * 86400 - 5}, "3 d ago"),
-        ({"interval_s": 0.5}, "ago0.5 s"),
-        ({"interval_s": 0}, "ago0 s"),
-        ({"interval_s": 5400}, "ago1 h 30 min"),
-        ({"interval_s": 93784}, "ago1 d 2 h 3 min 4 s"),
-    ],
-)
-def test_freshness(changes, words):
-    assert words in read(with_endpoint(**changes)).text
-
-
-def test_times_are_readable_by_machines():
-    assert {"datetime": "2026-06-18T19:13:20Z"} in read(SNAPSHOT).all("time")
-
-
 def test_a_history_that_is_being_read():
     page = fixture("sessions")
     page["sessions"] += [page["sessions"][-1] | {"id": f"older-{number}"} for number in range(96)]
@@ -348,10 +325,6 @@ def test_what_cannot_be_read_and_what_is_held_too_high_are_shown():
 
 def test_figures_without_a_fault_have_no_notice():
     assert "notice" not in [attributes.get("class") for _, attributes in read(SNAPSHOT).tags]
-    assert (
-        "1 session cannot be read, and is missing"
-        in read(replace(SNAPSHOT, book=replace(SNAPSHOT.book, unreadable=1))).text
-    )
 
 
 def test_summary_counts_all_accounts():
@@ -481,10 +454,6 @@ def test_a_refresh_keeps_the_accounts_unfolded_and_can_be_stopped():
     assert "Refresh by itself" in stopped.text
     assert "refreshes each" not in stopped.text
     assert all(parse_qs(urlsplit(url).query)["refresh"] == ["off"] for url in folding_links(stopped))
-
-
-def test_links():
-    assert [attributes["href"] for attributes in read(SNAPSHOT).all("a")] == [*LINKS.values(), "?refresh=off"]
 
 
 # Languages and zones ------------------------------------------------------------------------------

@@ -10,8 +10,20 @@ from support.tls import takes_x25519
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.config import load_web_config
 
-PAIR = "cert_file: server.crt, key_file: server.key"
-VERIFIED = f"{PAIR}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt"
+CA = "client_ca_file: ca.crt"
+REQUIRED = "client_auth_type: RequireAndVerifyClientCert"
+IF_GIVEN = "client_auth_type: VerifyClientCertIfGiven"
+
+
+def tls(*keys):
+    """Return a TLS section with the server's pair and these keys."""
+    pair = "cert_file: server.crt, key_file: server.key"
+    return f"tls_server_config: {{{', '.join([pair, *keys])}}}"
+
+
+def user(hashed, name="prometheus"):
+    return f"basic_auth_users: {{'{name}': '{hashed}'}}"
+
 
 SAME = {
     "empty": "",
@@ -21,11 +33,11 @@ SAME = {
     "list": "[]",
     "sections without content": "tls_server_config:\nhttp_server_config:\nbasic_auth_users:\n",
     "unknown section": "tls_config: {}",
-    "unknown key": f"tls_server_config: {{{PAIR}, certfile: x}}",
+    "unknown key": tls("certfile: x"),
     "section twice": "http_server_config: {}\nhttp_server_config: {}",
     "no YAML": "tls_server_config: {",
     "tabs": "tls_server_config:\n\tcert_file: x",
-    "pair": f"tls_server_config: {{{PAIR}}}",
+    "pair": tls(),
     "only a certificate": "tls_server_config: {cert_file: server.crt}",
     "only a key": "tls_server_config: {key_file: server.key}",
     "no path": 'tls_server_config: {cert_file: "", key_file: server.key}',
@@ -37,37 +49,30 @@ SAME = {
     "key of another": "tls_server_config: {cert_file: server.crt, key_file: client.key}",
     "encrypted key": "tls_server_config: {cert_file: server.crt, key_file: encrypted.key}",
     "folder": "tls_server_config: {cert_file: ., key_file: server.key}",
-    "client certificates": f"tls_server_config: {{{VERIFIED}}}",
-    "client certificates if given": (
-        f"tls_server_config: {{{PAIR}, client_auth_type: VerifyClientCertIfGiven, client_ca_file: ca.crt}}"
-    ),
-    "authorities of the machine": f"tls_server_config: {{{PAIR}, client_auth_type: RequireAndVerifyClientCert}}",
-    "no client certificates": f"tls_server_config: {{{PAIR}, client_auth_type: NoClientCert}}",
-    "client_auth_type null": f"tls_server_config: {{{PAIR}, client_auth_type: null}}",
-    "client_auth_type invented": f"tls_server_config: {{{PAIR}, client_auth_type: Always}}",
-    "client_auth_type in small letters": f"tls_server_config: {{{PAIR}, client_auth_type: noclientcert}}",
-    "authority without policy": f"tls_server_config: {{{PAIR}, client_ca_file: ca.crt}}",
-    "no such authority": (
-        f"tls_server_config: {{{PAIR}, client_auth_type: VerifyClientCertIfGiven, client_ca_file: none.crt}}"
-    ),
-    "TLS 1.3": f"tls_server_config: {{{PAIR}, min_version: TLS13}}",
-    "TLS 1.2": f"tls_server_config: {{{PAIR}, min_version: TLS12, max_version: TLS12}}",
-    "TLS 1.4": f"tls_server_config: {{{PAIR}, min_version: TLS14}}",
-    "version as Go does not write it": f"tls_server_config: {{{PAIR}, min_version: tls12}}",
-    "version null": f"tls_server_config: {{{PAIR}, min_version: null}}",
-    "ciphers": (
-        f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "
-        "TLS_AES_128_GCM_SHA256]}"
-    ),
-    "ciphers of TLS 1.3": f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_AES_128_GCM_SHA256]}}",
-    "ciphers null": f"tls_server_config: {{{PAIR}, cipher_suites: null}}",
-    "invented cipher": f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}}",
-    "cipher as text": f"tls_server_config: {{{PAIR}, cipher_suites: TLS_AES_128_GCM_SHA256}}",
-    "curve": f"tls_server_config: {{{PAIR}, curve_preferences: [CurveP256]}}",
-    "no curve": f"tls_server_config: {{{PAIR}, curve_preferences: []}}",
-    "invented curve": f"tls_server_config: {{{PAIR}, curve_preferences: [P-256]}}",
-    "server's ciphers": f"tls_server_config: {{{PAIR}, prefer_server_cipher_suites: off}}",
-    "server's ciphers, perhaps": f"tls_server_config: {{{PAIR}, prefer_server_cipher_suites: maybe}}",
+    "client certificates": tls(REQUIRED, CA),
+    "client certificates if given": tls(IF_GIVEN, CA),
+    "authorities of the machine": tls(REQUIRED),
+    "no client certificates": tls("client_auth_type: NoClientCert"),
+    "client_auth_type null": tls("client_auth_type: null"),
+    "client_auth_type invented": tls("client_auth_type: Always"),
+    "client_auth_type in small letters": tls("client_auth_type: noclientcert"),
+    "authority without policy": tls(CA),
+    "no such authority": tls(IF_GIVEN, "client_ca_file: none.crt"),
+    "TLS 1.3": tls("min_version: TLS13"),
+    "TLS 1.2": tls("min_version: TLS12, max_version: TLS12"),
+    "TLS 1.4": tls("min_version: TLS14"),
+    "version as Go does not write it": tls("min_version: tls12"),
+    "version null": tls("min_version: null"),
+    "ciphers": tls("cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]"),
+    "ciphers of TLS 1.3": tls("cipher_suites: [TLS_AES_128_GCM_SHA256]"),
+    "ciphers null": tls("cipher_suites: null"),
+    "invented cipher": tls("cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]"),
+    "cipher as text": tls("cipher_suites: TLS_AES_128_GCM_SHA256"),
+    "curve": tls("curve_preferences: [CurveP256]"),
+    "no curve": tls("curve_preferences: []"),
+    "invented curve": tls("curve_preferences: [P-256]"),
+    "server's ciphers": tls("prefer_server_cipher_suites: off"),
+    "server's ciphers, perhaps": tls("prefer_server_cipher_suites: maybe"),
     "http2": "http_server_config: {http2: no}",
     "http2 as a number": "http_server_config: {http2: 1}",
     "all headers": (
@@ -80,15 +85,15 @@ SAME = {
     "value in capitals": "http_server_config: {headers: {X-Frame-Options: DENY}}",
     "header in small letters": "http_server_config: {headers: {x-frame-options: deny}}",
     "other header": "http_server_config: {headers: {Server: nginx}}",
-    "user": f"basic_auth_users: {{prometheus: '{HASH}'}}",
-    "user of version a": f"basic_auth_users: {{prometheus: '{HASH.replace('$2y', '$2a')}'}}",
-    "user of version x": f"basic_auth_users: {{prometheus: '{HASH.replace('$2y', '$2x')}'}}",
-    "user without name": f"basic_auth_users: {{'': '{HASH}'}}",
+    "user": user(HASH),
+    "user of version a": user(HASH.replace("$2y", "$2a")),
+    "user of version x": user(HASH.replace("$2y", "$2x")),
+    "user without name": user(HASH, name=""),
     "user with a password": "basic_auth_users: {prometheus: password}",
     "user without password": "basic_auth_users: {prometheus: }",
-    "hash of cost 3": f"basic_auth_users: {{prometheus: '{HASH.replace('$04$', '$03$')}'}}",
-    "hash of cost 32": f"basic_auth_users: {{prometheus: '{HASH.replace('$04$', '$32$')}'}}",
-    "hash of version 3": f"basic_auth_users: {{prometheus: '{HASH.replace('$2y', '$3y')}'}}",
+    "hash of cost 3": user(HASH.replace("$04$", "$03$")),
+    "hash of cost 32": user(HASH.replace("$04$", "$32$")),
+    "hash of version 3": user(HASH.replace("$2y", "$3y")),
     "users as list": "basic_auth_users: [prometheus]",
     "no users": "basic_auth_users: {}",
 }
@@ -96,74 +101,51 @@ SAME = {
 # We accept these always.
 ACCEPTED_SINCE = {
     "inline pair": ("tls_server_config: {cert: INLINE_CERT, key: INLINE_KEY}", (2, 53)),
-    "client_ca": (
-        f"tls_server_config: {{{PAIR}, client_auth_type: RequireAndVerifyClientCert, client_ca: INLINE_CA}}",
-        (2, 53),
-    ),
-    "names": (f"tls_server_config: {{{VERIFIED}, client_allowed_sans: [a]}}", (2, 53)),
+    "client_ca": (tls(REQUIRED, "client_ca: INLINE_CA"), (2, 53)),
+    "names": (tls(REQUIRED, CA, "client_allowed_sans: [a]"), (2, 53)),
     "rate_limit": ("rate_limit: {interval: 1s, burst: 2}", (3, 0)),
 }
 ACCEPTED_BEFORE = {
     # Go has put them among the insecure ones since; OpenSSL has not.
-    "ciphers without forward secrecy": (
-        f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]}}",
-        (2, 53),
-    ),
+    "ciphers without forward secrecy": (tls("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"), (2, 53)),
 }
 
 # What promtool says of these is the other way round.
 WE_ACCEPT = {
     "quoted boolean": ("http_server_config: {http2: 'true'}", "quotes around a value mean nothing to us"),
     "blank version": (
-        f"tls_server_config: {{{PAIR}, min_version: ''}}",
+        tls("min_version: ''"),
         "a blank is a key without a value, as everywhere in our configuration",
     ),
 }
+UNVERIFIED = "Python cannot ask for a certificate without verifying it"
 WE_REFUSE = {
-    "unverified: any": (
-        f"tls_server_config: {{{PAIR}, client_auth_type: RequireAnyClientCert}}",
-        "Python cannot ask for a certificate without verifying it",
-    ),
-    "unverified: any, former name": (
-        f"tls_server_config: {{{PAIR}, client_auth_type: RequireClientCert}}",
-        "Python cannot ask for a certificate without verifying it",
-    ),
-    "unverified: asked for": (
-        f"tls_server_config: {{{PAIR}, client_auth_type: RequestClientCert}}",
-        "Python cannot ask for a certificate without verifying it",
-    ),
-    "TLS 1.0": (f"tls_server_config: {{{PAIR}, min_version: TLS10}}", "OpenSSL 3 does not speak it by default"),
-    "TLS 1.1": (f"tls_server_config: {{{PAIR}, max_version: TLS11}}", "OpenSSL 3 does not speak it by default"),
-    "versions the wrong way round": (
-        f"tls_server_config: {{{PAIR}, min_version: TLS13, max_version: TLS12}}",
-        "every handshake would fail",
-    ),
+    "unverified: any": (tls("client_auth_type: RequireAnyClientCert"), UNVERIFIED),
+    "unverified: any, former name": (tls("client_auth_type: RequireClientCert"), UNVERIFIED),
+    "unverified: asked for": (tls("client_auth_type: RequestClientCert"), UNVERIFIED),
+    "TLS 1.0": (tls("min_version: TLS10"), "OpenSSL 3 does not speak it by default"),
+    "TLS 1.1": (tls("max_version: TLS11"), "OpenSSL 3 does not speak it by default"),
+    "versions the wrong way round": (tls("min_version: TLS13, max_version: TLS12"), "every handshake would fail"),
     "only ciphers of another version": (
-        f"tls_server_config: {{{PAIR}, max_version: TLS12, cipher_suites: [TLS_AES_128_GCM_SHA256]}}",
+        tls("max_version: TLS12, cipher_suites: [TLS_AES_128_GCM_SHA256]"),
         "every handshake would fail",
     ),
-    "several curves": (
-        f"tls_server_config: {{{PAIR}, curve_preferences: [CurveP256, X25519]}}",
-        "Python can be held to one curve only",
-    ),
+    "several curves": (tls("curve_preferences: [CurveP256, X25519]"), "Python can be held to one curve only"),
     "weak key": (
         "tls_server_config: {cert_file: weak.crt, key_file: weak.key}",
         "OpenSSL refuses RSA keys of less than 2048 bits",
     ),
     "authority without certificate": (
-        f"tls_server_config: {{{PAIR}, client_auth_type: VerifyClientCertIfGiven, client_ca_file: server.key}}",
+        tls(IF_GIVEN, "client_ca_file: server.key"),
         "nobody could connect; the newest toolkit refuses it too",
     ),
     "TLS settings without a certificate": (
         "tls_server_config: {min_version: TLS13}",
         "what was meant to be TLS would be plain HTTP",
     ),
-    "hash of version 2": (
-        f"basic_auth_users: {{prometheus: '{HASH.replace('$2y', '$2')}'}}",
-        "Python's bcrypt does not know the version of 1997",
-    ),
-    "hash that is too long": (f"basic_auth_users: {{prometheus: '{HASH}xx'}}", "no tool writes such a hash"),
-    "colon in a name": (f"basic_auth_users: {{'a:b': '{HASH}'}}", "nobody could log in with it"),
+    "hash of version 2": (user(HASH.replace("$2y", "$2")), "Python's bcrypt does not know the version of 1997"),
+    "hash that is too long": (user(f"{HASH}xx"), "no tool writes such a hash"),
+    "colon in a name": (user(HASH, name="a:b"), "nobody could log in with it"),
     "header of two lines": (
         'http_server_config: {headers: {Content-Security-Policy: "a\\nb"}}',
         "Go would send it as one line, with a blank",
@@ -172,7 +154,7 @@ WE_REFUSE = {
     "anchor": ("http_server_config: &x {http2: true}", "our configuration knows no anchors"),
 }  # fmt: skip
 
-X25519 = f"tls_server_config: {{{PAIR}, curve_preferences: [X25519]}}"
+X25519 = tls("curve_preferences: [X25519]")
 if takes_x25519():
     SAME["X25519"] = X25519
 else:

@@ -6,21 +6,18 @@ import random
 import subprocess
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from support.client_library import EVERYTHING, generated, process
 from support.fleet import fleet_snapshot
-from support.web import Body
+from support.web import Body, connected, serving, to_the_end
 
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.web import app
 
 CONTENT = random.Random(1).randbytes(5_000_000)
 CUTS = sorted(random.Random(2).sample(range(len(CONTENT)), 700))
 PARTS = [CONTENT[start:end] for start, end in zip([0, *CUTS], [*CUTS, len(CONTENT)], strict=True)]
 
 
-class Endless(Body):
+class Generated(Body):
     """A long body whose parts are made while they are sent."""
 
     def __init__(self, parts, length):
@@ -29,39 +26,22 @@ class Endless(Body):
 
 
 @contextlib.asynccontextmanager
-async def serving(*bodies, headers=None):
-    """Serve these bodies, one after the other, on a port of its own."""
+async def asked(*bodies, method="GET"):
+    """Serve these bodies, one after the other; yield a connection on which the first one has been asked for."""
     remaining = iter(bodies)
 
-    async def metrics(request):
-        return await app.send(request, next(remaining), headers or {})
+    async def metrics(*_):
+        return next(remaining)
 
-    application = web.Application()
-    application.router.add_get("/metrics", metrics)
-    server = TestServer(application)
-    await server.start_server()
-    try:
-        yield server
-    finally:
-        await server.close()
-
-
-async def request(server, method="GET"):
-    reader, writer = await asyncio.open_connection(server.host, server.port, limit=1 << 16)
-    writer.write(f"{method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    return reader, writer
-
-
-async def ask(server, method="GET"):
-    reader, writer = await request(server, method)
-    head = await reader.readuntil(b"\r\n\r\n")
-    return reader, writer, head
+    async with serving(metrics=metrics) as address, connected(address, limit=1 << 16) as (reader, writer):
+        writer.write(f"{method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        yield reader, writer
 
 
 async def last_body(reader, writer):
     """Return the response to a further request on the connection."""
     writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    return await reader.read()
+    return await to_the_end(reader)
 
 
 @pytest.mark.parametrize(
@@ -74,22 +54,17 @@ async def last_body(reader, writer):
     ],
     ids=["one part", "many parts", "empty parts", "tiny parts"],
 )
-async def test_a_long_body_arrives_whole_and_the_connection_stays(parts):
-    async with serving(Body(*parts), Body(b"short\n")) as server:
-        reader, writer, head = await ask(server)
-        wanted = b"".join(parts)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_long_body_arrives_whole_and_the_connection_stays(parts, method):
+    wanted = b"".join(parts)
+    async with asked(Body(*parts), Body(b"short\n"), method=method) as (reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
         assert f"Content-Length: {len(wanted)}\r\n".encode() in head
-        assert await reader.readexactly(len(wanted)) == wanted
-        assert (await last_body(reader, writer)).endswith(b"\r\n\r\nshort\n")
-        writer.close()
-
-
-async def test_head_of_a_long_body_is_its_head():
-    async with serving(Body(CONTENT), Body(b"short\n")) as server:
-        reader, writer, head = await ask(server, "HEAD")
-        assert f"Content-Length: {len(CONTENT)}\r\n".encode() in head
-        assert (await last_body(reader, writer)).startswith(b"HTTP/1.1 200 OK")
-        writer.close()
+        if method == "GET":
+            assert await reader.readexactly(len(wanted)) == wanted
+        last = await last_body(reader, writer)
+        assert last.startswith(b"HTTP/1.1 200 OK")
+        assert last.endswith(b"\r\n\r\nshort\n")
 
 
 async def test_a_client_that_reads_slowly_costs_little_memory():
@@ -101,14 +76,13 @@ async def test_a_client_that_reads_slowly_costs_little_memory():
             made += 1
             yield bytes([number % 256]) * 100_000
 
-    async with serving(Endless(parts(), 100_000_000)) as server:
-        reader, writer, _ = await ask(server)
+    async with asked(Generated(parts(), 100_000_000)) as (reader, _):
+        await reader.readuntil(b"\r\n\r\n")
         for _ in range(200):
             await asyncio.sleep(0)
         assert made < 500  # the rest is made when there is room for it
         for number in range(1_000):
             assert await reader.readexactly(100_000) == bytes([number % 256]) * 100_000
-        writer.close()
 
 
 async def test_the_event_loop_goes_on_while_a_fast_client_is_served():
@@ -119,47 +93,41 @@ async def test_the_event_loop_goes_on_while_a_fast_client_is_served():
             seen.append(iterations)
             yield b"." * 200  # so little that the client never makes the server wait
 
-    async with serving(Endless(parts(), 400 * 200)) as server:
-        _, writer = await request(server)
+    async with asked(Generated(parts(), 400 * 200)):
         while len(seen) < 400:
             iterations += 1
             await asyncio.sleep(0)
-        writer.close()
     assert len(set(seen)) >= 40  # one for each 8 of 400, with some room
 
 
-async def test_a_client_that_leaves_is_no_event(caplog):
-    async with serving(Body(*[CONTENT] * 10), Body(b"short\n")) as server:
-        _, writer, _ = await ask(server)
-        writer.transport.abort()
-        for _ in range(50):
-            await asyncio.sleep(0)
-        reader, writer, head = await ask(server)
-        assert head.startswith(b"HTTP/1.1 200 OK")
-        assert await reader.readexactly(6) == b"short\n"
-        writer.close()
-    assert caplog.records == []
+@pytest.mark.parametrize("before_the_head", [False, True])
+async def test_a_client_that_leaves_is_no_event(caplog, before_the_head):
+    begun, gone, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
+    def parts():
+        try:
+            yield from [CONTENT] * 10
+        finally:
+            ended.set()
 
-async def test_a_client_that_has_left_before_the_head_is_no_event(caplog):
-    asked, gone = asyncio.Event(), asyncio.Event()
+    async def metrics(*_):
+        begun.set()
+        if before_the_head:
+            await gone.wait()
+        body = parts()
+        next(body)
+        return Generated(body, len(CONTENT) * 9)
 
-    async def metrics(request):
-        asked.set()
-        await gone.wait()
-        return await app.send(request, Body(CONTENT), {})
-
-    application = web.Application()
-    application.router.add_get("/metrics", metrics)
-    async with TestServer(application) as server:
-        _, writer = await request(server)
-        await asked.wait()
-        writer.transport.abort()
+    async with serving(metrics=metrics) as address:
+        async with connected(address) as (reader, writer):
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await begun.wait()
+            if not before_the_head:
+                await reader.readuntil(b"\r\n\r\n")
         for _ in range(50):
             await asyncio.sleep(0)
         gone.set()
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await ended.wait()
     assert caplog.records == []
 
 
@@ -168,13 +136,10 @@ async def test_a_fault_in_the_middle_closes_the_connection(caplog):
         yield CONTENT
         raise ZeroDivisionError
 
-    async with serving(Endless(parts(), len(CONTENT) * 2)) as server:
-        reader, writer, _ = await ask(server)
-        with contextlib.suppress(ConnectionResetError):
-            received = await reader.read(-1)
-            assert b"HTTP/1.1 500" not in received
-        assert reader.at_eof() or reader.exception() is not None
-        writer.close()
+    async with asked(Generated(parts(), len(CONTENT) * 2)) as (reader, _):
+        received = await to_the_end(reader)
+    assert b"HTTP/1.1 500" not in received
+    assert len(received) < len(CONTENT) * 2
     assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
 
 
@@ -185,10 +150,15 @@ async def test_curl_takes_a_long_response(tmp_path, compressed):
     snapshots = [fleet_snapshot(f"account-{number}", 1) for number in range(130)]
     for number, each in enumerate(snapshots):
         exposition.publish(f"{number}", each)
-    body = await exposition.scrape(openmetrics=False, compressed=compressed, names=EVERYTHING)
-    assert body.length > 1 << 16
+
+    async def metrics(_openmetrics, gzip, _names):
+        body = await exposition.scrape(openmetrics=False, compressed=gzip, names=EVERYTHING)
+        assert body.length > 1 << 16
+        return body
+
     target = tmp_path / "metrics"
-    async with serving(body, headers={"Content-Encoding": "gzip"} if compressed else None) as server:
-        command = ["curl", "-sS", "--compressed", "--fail", "-o", target, str(server.make_url("/metrics"))]
+    async with serving(metrics=metrics) as address:
+        encoding = ["--compressed"] if compressed else []
+        command = ["curl", "-sS", *encoding, "--fail", "-o", target, f"http://{address}/metrics"]
         await asyncio.to_thread(subprocess.run, command, check=True)
     assert target.read_bytes() == generated(*snapshots, openmetrics=False)

@@ -1,55 +1,40 @@
-"""Handshakes with certificates made by openssl."""
+"""Handshakes of the server with certificates made by openssl."""
 
 import asyncio
-import contextlib
+import gc
+import logging
 import socket
 import ssl
 
 import pytest
 from support.tls import client, server, takes_x25519
+from support.web import connected, exchange, serving
 
+from joulo_exporter.web import guard
 
-@contextlib.asynccontextmanager
-async def serving(context: ssl.SSLContext):
-    """Serve a byte to whoever gets through the handshake; yield the port."""
-
-    async def answer(reader, writer):
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            await reader.readexactly(1)
-            writer.write(b"!")
-            await writer.drain()
-        writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            await writer.wait_closed()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
-        yield server.sockets[0].getsockname()[1]
-
-
-async def connection(port: int, context: ssl.SSLContext) -> dict[str, object] | None:
-    """Return what a client finds about a connection that answers; ``None`` for one that does not come about."""
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-    except (ssl.SSLError, ConnectionError):
-        return None
-    with contextlib.suppress(ConnectionError, ssl.SSLError):
-        writer.write(b"?")
-        answered = await reader.read(1) == b"!"
-        tls = writer.get_extra_info("ssl_object")
-        found = {"version": tls.version(), "cipher": tls.cipher()[0], "serial": tls.getpeercert()["serialNumber"]}
-        writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            await writer.wait_closed()
-        return found if answered else None
-    writer.close()
-    return None
-
-
+GET = b"GET /metrics HTTP/1.0\r\n\r\n"
 VERIFIED = "RequireAndVerifyClientCert"
 
 
+async def connection(address, context):
+    """Return TLS version and cipher of a connection that answers; ``None`` for one that does not come about."""
+    try:
+        async with connected(address, ssl=context) as (reader, writer):
+            writer.write(GET)  # a client of TLS 1.3 learns of a refusal only when it reads
+            if await reader.readline() != b"HTTP/1.0 200 OK\r\n":
+                return None
+            tls = writer.get_extra_info("ssl_object")
+            return tls.version(), tls.cipher()[0]
+    except (ssl.SSLError, ConnectionError):
+        return None
+
+
+async def gets_through(address, context):
+    return await connection(address, context) is not None
+
+
 @pytest.mark.parametrize(
-    ("mode", "pair", "gets_through"),
+    ("mode", "pair", "expected"),
     [
         ("NoClientCert", None, True),
         ("NoClientCert", "stranger", True),
@@ -62,27 +47,32 @@ VERIFIED = "RequireAndVerifyClientCert"
     ],
 )
 @pytest.mark.parametrize("version", ["TLS12", "TLS13"])
-async def test_certificates_of_clients(certificates, mode, pair, gets_through, version):
+async def test_certificates_of_clients(certificates, mode, pair, expected, version):
     authority = {} if mode == "NoClientCert" else {"client_ca": certificates.text("ca.crt")}
-    made = server(certificates, client_auth_type=mode, min_version=version, max_version=version, **authority)
-    async with serving(made) as port:
-        assert (await connection(port, client(certificates, pair)) is not None) == gets_through
+    tls = server(certificates, client_auth_type=mode, min_version=version, max_version=version, **authority)
+    async with serving(tls=tls) as address:
+        assert await gets_through(address, client(certificates, pair)) == expected
 
 
 async def test_an_authority_that_is_no_root_is_trusted_as_in_go(certificates):
-    made = server(certificates, client_auth_type=VERIFIED, client_ca=certificates.text("client.crt"))
-    async with serving(made) as port:
-        assert await connection(port, client(certificates, "client")) is not None
-        assert await connection(port, client(certificates, "nameless")) is None
+    tls = server(certificates, client_auth_type=VERIFIED, client_ca=certificates.text("client.crt"))
+    async with serving(tls=tls) as address:
+        assert await gets_through(address, client(certificates, "client"))
+        assert not await gets_through(address, client(certificates, "nameless"))
 
 
 async def test_without_an_authority_those_of_the_machine_are_asked(certificates):
-    async with serving(server(certificates, client_auth_type=VERIFIED)) as port:
-        assert await connection(port, client(certificates, "client")) is None
+    async with serving(tls=server(certificates, client_auth_type=VERIFIED)) as address:
+        assert not await gets_through(address, client(certificates, "client"))
+
+
+def named(certificates, *names, **keys):
+    required = {"client_auth_type": VERIFIED, "client_ca": certificates.text("ca.crt")}
+    return server(certificates, **required, client_allowed_sans=names, **keys)
 
 
 @pytest.mark.parametrize(
-    ("allowed", "gets_through"),
+    ("allowed", "expected"),
     [
         (["prometheus.test"], True),
         (["192.0.2.7"], True),
@@ -97,35 +87,29 @@ async def test_without_an_authority_those_of_the_machine_are_asked(certificates)
     ],
 )
 @pytest.mark.parametrize("version", ["TLS12", "TLS13"])
-async def test_names_of_clients(certificates, allowed, gets_through, version):
-    made = server(
-        certificates, client_auth_type=VERIFIED, client_ca=certificates.text("ca.crt"),
-        client_allowed_sans=allowed, min_version=version, max_version=version,
-    )  # fmt: skip
-    async with serving(made) as port:
-        assert (await connection(port, client(certificates, "client")) is not None) == gets_through
-        assert await connection(port, client(certificates, "nameless")) is None
+async def test_names_of_clients(certificates, allowed, expected, version):
+    tls = named(certificates, *allowed, min_version=version, max_version=version)
+    async with serving(tls=tls) as address:
+        assert await gets_through(address, client(certificates, "client")) == expected
+        assert not await gets_through(address, client(certificates, "nameless"))
 
 
 async def test_a_session_that_is_resumed_shows_its_certificate_too(certificates):
-    made = server(
-        certificates, client_auth_type=VERIFIED, client_ca=certificates.text("ca.crt"),
-        client_allowed_sans=["prometheus.test"], max_version="TLS12",
-    )  # fmt: skip
     context = client(certificates, "client")
-    async with serving(made) as port:
 
-        def connect(session=None):
-            with (
-                socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
-                context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as connected,
-            ):
-                connected.sendall(b"?")
-                assert connected.recv(1) == b"!"
-                return connected.session, connected.session_reused
+    def connect(address, session=None):
+        host, port = address.split(":")
+        with (
+            socket.create_connection((host, int(port)), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname=host, session=session) as tls,
+        ):
+            tls.sendall(GET)
+            assert tls.recv(8) == b"HTTP/1.0"
+            return tls.session, tls.session_reused
 
-        session, _ = await asyncio.to_thread(connect)
-        _, reused = await asyncio.to_thread(connect, session)
+    async with serving(tls=named(certificates, "prometheus.test", max_version="TLS12")) as address:
+        session, _ = await asyncio.to_thread(connect, address)
+        _, reused = await asyncio.to_thread(connect, address, session)
         assert reused
 
 
@@ -137,51 +121,84 @@ async def test_a_session_that_is_resumed_shows_its_certificate_too(certificates)
         ({"min_version": "TLS13"}, "TLSv1_2", None),
         ({"min_version": "TLS13"}, "TLSv1_3", "TLSv1.3"),
         ({"max_version": "TLS12"}, "TLSv1_3", None),
+        # Ciphers of TLS 1.3 alone leave no TLS 1.2.
+        ({"cipher_suites": ["TLS_AES_128_GCM_SHA256"]}, "TLSv1_3", "TLSv1.3"),
+        ({"cipher_suites": ["TLS_AES_128_GCM_SHA256"]}, "TLSv1_2", None),
     ],
 )
 async def test_versions(certificates, keys, clients, spoken):
     context = client(certificates)
     context.minimum_version = context.maximum_version = ssl.TLSVersion[clients]
-    async with serving(server(certificates, **keys)) as port:
-        found = await connection(port, context)
-        assert (found and found["version"]) == spoken
+    async with serving(tls=server(certificates, **keys)) as address:
+        found = await connection(address, context)
+        assert (found and found[0]) == spoken
 
 
-async def test_ciphers_of_tls_1_2_in_the_servers_order_or_the_clients(certificates):
-    go = ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]
-    names = ("ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256")
-    context = client(certificates)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(":".join(reversed(names)))
-    for keys, spoken in (({}, names[0]), ({"prefer_server_cipher_suites": False}, names[1])):
-        async with serving(server(certificates, cipher_suites=go, **keys)) as port:
-            assert (await connection(port, context))["cipher"] == spoken
-    context.set_ciphers("ECDHE-ECDSA-CHACHA20-POLY1305")
-    async with serving(server(certificates, cipher_suites=go)) as port:
-        assert await connection(port, context) is None
-
-
-async def test_ciphers_of_tls_1_3_alone_leave_no_tls_1_2(certificates):
-    context = client(certificates)
-    async with serving(server(certificates, cipher_suites=["TLS_AES_128_GCM_SHA256"])) as port:
-        assert (await connection(port, context))["version"] == "TLSv1.3"
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        assert await connection(port, context) is None
+ECDSA = "ECDHE-ECDSA-"
 
 
 @pytest.mark.parametrize(
-    ("curve", "clients"),
+    ("keys", "offered", "spoken"),
     [
-        ("CurveP256", "prime256v1"),
-        ("CurveP384", "secp384r1"),
-        ("CurveP521", "secp521r1"),
-        *([("X25519", "X25519")] if takes_x25519() else []),
+        ({}, f"{ECDSA}AES128-GCM-SHA256:{ECDSA}AES256-GCM-SHA384", f"{ECDSA}AES256-GCM-SHA384"),
+        (
+            {"prefer_server_cipher_suites": False},
+            f"{ECDSA}AES128-GCM-SHA256:{ECDSA}AES256-GCM-SHA384",
+            f"{ECDSA}AES128-GCM-SHA256",
+        ),
+        ({}, f"{ECDSA}CHACHA20-POLY1305", None),
     ],
 )
-async def test_a_curve(certificates, curve, clients):
-    other = "secp384r1" if clients != "secp384r1" else "secp521r1"
-    async with serving(server(certificates, curve_preferences=[curve])) as port:
-        for offered, gets_through in ((clients, True), (other, False)):
+async def test_ciphers_of_tls_1_2_in_the_servers_order_or_the_clients(certificates, keys, offered, spoken):
+    go = ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]
+    context = client(certificates)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(offered)
+    async with serving(tls=server(certificates, cipher_suites=go, **keys)) as address:
+        found = await connection(address, context)
+        assert (found and found[1]) == spoken
+
+
+@pytest.mark.parametrize(
+    ("curve", "clients", "other"),
+    [
+        ("CurveP256", "prime256v1", "secp384r1"),
+        ("CurveP384", "secp384r1", "secp521r1"),
+        ("CurveP521", "secp521r1", "secp384r1"),
+        *([("X25519", "X25519", "secp384r1")] if takes_x25519() else []),
+    ],
+)
+async def test_a_curve(certificates, curve, clients, other):
+    async with serving(tls=server(certificates, curve_preferences=[curve])) as address:
+        for offered, expected in ((clients, True), (other, False)):
             context = client(certificates)
             context.set_ecdh_curve(offered)
-            assert (await connection(port, context) is not None) == gets_through
+            assert await gets_through(address, context) == expected
+
+
+async def test_a_handshake_that_fails_is_logged_at_debug_level_only(certificates, caplog):
+    caplog.set_level(logging.DEBUG, logger="joulo_exporter")
+    async with serving(tls=named(certificates, "prometheus.test")) as address:
+        assert await gets_through(address, client(certificates, "client"))
+        assert not await gets_through(address, client(certificates))
+        assert not await gets_through(address, client(certificates, "nameless"))
+        assert await exchange(address, GET) == b""  # plain HTTP
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("DEBUG", "a connection did not come about: peer did not return a certificate"),
+        ("DEBUG", "a connection did not come about: the client's certificate has none of the allowed names"),
+        ("DEBUG", "a connection did not come about: http request"),
+    ]
+
+
+async def test_failed_handshakes_leave_a_bounded_amount_of_memory_behind(certificates, monkeypatch):
+    """Each takes a quarter of a mebibyte until the garbage is collected, which Python itself does too seldom."""
+    monkeypatch.setattr(guard, "FAILED_BEFORE_COLLECTION", 10)
+    async with serving(tls=server(certificates)) as address:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(50):
+                assert await exchange(address, GET) == b""
+            assert len([each for each in gc.get_objects() if isinstance(each, ssl.SSLObject)]) <= 12
+        finally:
+            gc.enable()
