@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import asdict
 
-from joulo_exporter.ledger import chargers, history, meters, months
-from joulo_exporter.ledger.book import Limits, believe, drop_marks, raise_marks, read_book, settle
+from joulo_exporter.clock import local_month
+from joulo_exporter.ledger import history
+from joulo_exporter.ledger.book import (
+    figures,
+    finished_months,
+    raise_marks,
+    read_book,
+    read_marks,
+    totals_by_tag,
+    with_months,
+)
+from joulo_exporter.ledger.chargers import Chargers, read_meters, record_meters, served_labels
+from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.models.energy import Energy
+from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
+from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from joulo_exporter.errors import ApiError
-    from joulo_exporter.ledger.book import Book, Fall
+    from joulo_exporter.ledger.book import Book, MonthSum
     from joulo_exporter.ledger.database import Database
     from joulo_exporter.ledger.history import PageRequest, Walk
     from joulo_exporter.models.charger import Charger
@@ -26,6 +40,15 @@ PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
 
 _LONGEST_ERROR = 300
+
+_REPLACE_PAUSE = """ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
+    pause_s = excluded.pause_s, failures = excluded.failures"""
+
+_SESSIONS_AN_HOUR = 12.0
+"""More sessions than a charger has in an hour."""
+
+_CONFIRMATIONS = 2
+"""API responses that have to go on from a total before it is believed, if the chargers cannot explain it."""
 
 _NOTED_MOMENTS = (
     ("endpoints", "requested_at", ""),
@@ -96,6 +119,17 @@ class Outcome(msgspec.Struct, frozen=True):
     """Sessions that the walk which has ended has not listed: withdrawn, unless ``walk.doubtful``."""
 
 
+class Fall(msgspec.Struct, frozen=True):
+    """A counter that falls to the truth."""
+
+    series: str
+    """As in the marks."""
+    name: str
+    """Label of the charger, name of the vehicle, or scope."""
+    held: float
+    truth: float
+
+
 class AccountLedger:
     """Everything that is kept of one account.
 
@@ -125,22 +159,21 @@ class AccountLedger:
         self._vehicles = vehicles
         self._book: Book | None = None
         """The last one, as long as only energy and readings have changed."""
-        self._book_of = (0, False)
-        """Rollbacks of the database, which count changes of its place too, and ``name_unlinked`` at that time."""
-        self._finished: months.Sums | None = None
+        self._finished: list[MonthSum] | None = None
         """Sums of the last months over the sessions that have ended, as long as none of these has changed."""
-        self._finished_of: tuple[int, tuple[str, ...]] = (0, ())
-        """Rollbacks at that time, and the months."""
+        self._read_for: tuple[object, ...] = ()
+        """Rollbacks, naming of unlinked chargers and month for which both were read."""
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
-            chargers.apply_configured_labels(connection, self._account, configured_labels)
-            chargers.take_over(connection, self._account, configured_labels)
+            chargers = self._chargers(AccountTables(connection, self._account))
+            chargers.apply_configured_labels()
+            chargers.take_over()
 
     def load(self) -> tuple[dict[str, EndpointRecord], Walk]:
         """Return the record of each endpoint that was ever asked, and how far the history has been read."""
-        with self._database.transaction() as connection:
-            return load_endpoints(connection, self._account), history.load_walk(connection, self._account)
+        with self._tables() as tables:
+            return load_endpoints(tables), history.load_walk(tables)
 
     def begin_request(self, endpoint: str, pause: Pause, page: PageRequest | None = None) -> None:
         """Note a request before it goes out: a crash right after must not repeat it.
@@ -150,79 +183,74 @@ class AccountLedger:
             pause: holds if the outcome is never noted.
             page: the page that is asked for, if it is one of ``/sessions``.
         """
-        with self._database.transaction() as connection:
-            _save_request(connection, self._account, endpoint, pause)
+        with self._tables() as tables:
+            _save_request(tables, endpoint, pause)
             if page is not None:
-                history.save_walk(connection, self._account, page.walk)
+                history.save_walk(tables, page.walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
         """Note a request that failed, and why, and count it by its code; the last good API response stays."""
-        with self._database.transaction() as connection:
-            _save_request(connection, self._account, endpoint, pause)
-            connection.execute(
-                """INSERT INTO requests VALUES (?, ?, ?, 1)
+        with self._tables() as tables:
+            _save_request(tables, endpoint, pause)
+            tables.execute(
+                """INSERT INTO requests VALUES (:account, :endpoint, :code, 1)
                    ON CONFLICT (account, endpoint, code) DO UPDATE SET count = count + 1""",
-                (self._account, endpoint, error.code),
+                endpoint=endpoint,
+                code=error.code,
             )
-            connection.execute(
-                "UPDATE endpoints SET up = 0, error = ? WHERE account = ? AND endpoint = ?",
-                (str(error)[:_LONGEST_ERROR], self._account, endpoint),
+            tables.execute(
+                "UPDATE endpoints SET up = 0, error = :error WHERE account = :account AND endpoint = :endpoint",
+                endpoint=endpoint,
+                error=str(error)[:_LONGEST_ERROR],
             )
 
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
-        with self._database.transaction() as connection:
-            self._save_success(connection, "chargers", pause, response, response.content)
-            session_ended, changed = chargers.record_chargers(
-                connection, self._account, response, self._labels, pause.requested_at_seconds
-            )
-            believed, replaced = meters.record_meters(
-                connection, self._account, response.content, pause.requested_at_seconds, self._max_power_kw
-            )
-            drop_marks(connection, self._account, [("meter_wh", charger_id) for charger_id in replaced])
-            raise_marks(connection, self._account, {("meter_wh", key): wh for key, wh in believed.items()})
+        now_seconds = pause.requested_at_seconds
+        with self._tables() as tables:
+            self._save_success(tables, "chargers", pause, response, response.content)
+            session_ended, changed = self._chargers(tables).record(response, now_seconds)
+            believed, replaced = record_meters(tables, response.content, now_seconds, self._max_power_kw)
+            for charger_id in replaced:  # the counter of another meter may begin again lower
+                tables.execute(
+                    "DELETE FROM marks WHERE account = :account AND series = 'meter_wh' AND key = :id",
+                    id=charger_id,
+                )
+            raise_marks(tables, {("meter_wh", key): wh for key, wh in believed.items()})
         if changed:
             self._book = self._finished = None
         return Outcome(session_ended=session_ended)
 
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, request: PageRequest) -> Outcome:
         """Store a page of ``/sessions``."""
+        now_seconds = pause.requested_at_seconds
         self._book = None
-        with self._database.transaction() as connection:
-            self._save_success(connection, "sessions", pause, response, response.content.estimate)
-            rows_written = connection.total_changes
-            walk, missing = history.record_page(
-                connection, self._account, response, request, pause.requested_at_seconds
-            )
+        with self._tables() as tables:
+            self._save_success(tables, "sessions", pause, response, response.content.estimate)
+            rows_written = tables.rows_written
+            walk, missing = history.record_page(tables, response, request, now_seconds)
+            chargers = self._chargers(tables)
             if request.offset == 0:
-                chargers.withdraw_moved(connection, self._account, response.content)
-            chargers.take_over(connection, self._account, self._labels)
-            if connection.total_changes != rows_written:  # most pages bring nothing new
+                chargers.withdraw_moved(response.content)
+            chargers.take_over()
+            if tables.rows_written != rows_written:  # most pages bring nothing new
                 self._finished = None
-            history.save_walk(connection, self._account, walk)
-            if walk.offset is None and chargers.take_due_walk(connection, self._account):
-                walk = history.begin_walk(connection, self._account, walk, pause.requested_at_seconds)
+            if walk.offset is None and chargers.take_due_walk():
+                walk = history.new_walk(walk, now_seconds, full=True)
+            history.save_walk(tables, walk)
         return Outcome(walk=walk, missing=missing)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and hold its totals as far as they are believed."""
-        stated = energy_figures(response.content)
-        with self._database.transaction() as connection:
-            former = connection.execute(
-                "SELECT succeeded_at FROM endpoints WHERE account = ? AND endpoint = 'energy'", (self._account,)
-            ).fetchone()
-            limits = Limits(self._max_power_kw, len(chargers.served_labels(connection, self._account)))
-            self._save_success(connection, "energy", pause, response, response.content)
-            now_seconds = pause.requested_at_seconds
-            former_seconds = former[0] if former and former[0] else now_seconds
-            believed = believe(connection, self._account, stated, limits, now_seconds, former_seconds)
-            raise_marks(connection, self._account, believed)
+        with self._tables() as tables:
+            self._believe(tables, response.content, pause.requested_at_seconds)
+            self._save_success(tables, "energy", pause, response, response.content)
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
         """Store an API response that is shown as it is, and adds to no total."""
-        with self._database.transaction() as connection:
-            self._save_success(connection, endpoint, pause, response, response.content)
+        with self._tables() as tables:
+            self._save_success(tables, endpoint, pause, response, response.content)
         return Outcome()
 
     def settle(self, charger: str | None) -> list[Fall]:
@@ -233,24 +261,39 @@ class AccountLedger:
                 whose history must be complete.
         """
         self._book = None
-        with self._database.transaction() as connection:
-            known = load_endpoints(connection, self._account).get("energy")
+        falls = []
+        with self._tables() as tables:
+            labels, marks = served_labels(tables), read_marks(tables)
+            meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
+            known = load_endpoints(tables).get("energy")
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
-            return settle(connection, self._account, self._vehicles, energy_figures(energy), charger)
+            truths = figures(totals_by_tag(tables), labels, self._vehicles) | meters | _stated(energy)
+            for (series, key), truth in truths.items():
+                mark = marks.get((series, key))
+                if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
+                    continue
+                name = labels.get(key) or key.rpartition("/")[0] or key
+                falls.append(Fall(series, name, mark, truth))
+                tables.execute(
+                    "UPDATE marks SET value = :truth WHERE account = :account AND series = :series AND key = :key",
+                    series=series,
+                    key=key,
+                    truth=truth,
+                )
+        return falls
 
     def move_moments(self, jump: ClockJump) -> Walk:
         """Move all that was noted by the wall clock since the start along with the jump; return the walk."""
         self._book = self._finished = None
-        span = {"account": self._account, **msgspec.structs.asdict(jump)}
-        with self._database.transaction() as connection:
+        with self._tables() as tables:
             for table, column, condition in _NOTED_MOMENTS:
-                connection.execute(
+                tables.execute(
                     f"UPDATE {table} SET {column} = {column} + :jump_s "  # noqa: S608 -- names of ours
                     f"WHERE account = :account AND {column} BETWEEN :since_seconds AND :until_seconds{condition}",
-                    span,
+                    **asdict(jump),
                 )
-            walk = history.moved_walk(history.load_walk(connection, self._account), jump.moved)
-            history.save_walk(connection, self._account, walk)
+            walk = history.load_walk(tables).moved(jump.moved)
+            history.save_walk(tables, walk)
         return walk
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
@@ -261,80 +304,121 @@ class AccountLedger:
                 its first API response, since its slug would come first.
             now_seconds: wall-clock time.
         """
-        # A book that was read before a rollback may never have been true; one with recent ends changes with time.
-        book_of = (self._database.rollbacks, name_unlinked)
-        former = self._book if self._book_of == book_of and self._book and not self._book.ended else None
-        with self._database.transaction() as connection:
+        # What was read before a rollback may never have been true.
+        read_for = (self._database.rollbacks, name_unlinked, local_month(now_seconds))
+        if self._read_for != read_for:
+            self._book = self._finished = None
+        former = self._book if self._book and not self._book.ended else None  # recent ends change with time
+        with self._tables() as tables:
             if name_unlinked and former is None:
-                chargers.pin_unlinked(connection, self._account, self._labels)
+                self._chargers(tables).pin_unlinked()
             book = read_book(
-                connection,
-                self._account,
-                self._vehicles,
-                now_seconds,
-                persistent=self._database.persistent,
-                former=former,
+                tables, self._vehicles, now_seconds, persistent=self._database.persistent, former=former
             )
             if book.complete:
-                book = self._with_months(connection, book, now_seconds)
-        self._book, self._book_of = book, book_of
+                if self._finished is None:
+                    self._finished = finished_months(tables, now_seconds)
+                book = with_months(tables, book, self._finished, now_seconds)
+        self._book, self._read_for = book, read_for
         return book
 
-    def _with_months(self, connection: sqlite3.Connection, book: Book, now_seconds: float) -> Book:
-        recent = months.recent_months(now_seconds)
-        finished_of = (self._database.rollbacks, recent)
-        if self._finished is None or self._finished_of != finished_of:
-            self._finished = months.finished_sums(connection, self._account, recent)
-            self._finished_of = finished_of
-        sums = months.with_sessions_in_progress(connection, self._account, self._finished, recent)
-        return msgspec.structs.replace(
-            book, months=months.of_account(sums), charger_months=months.of_chargers(sums, recent[-1])
+    @contextlib.contextmanager
+    def _tables(self) -> Iterator[AccountTables]:
+        with self._database.transaction() as connection:
+            yield AccountTables(connection, self._account)
+
+    def _chargers(self, tables: AccountTables) -> Chargers:
+        return Chargers(tables, self._labels)
+
+    def _believe(self, tables: AccountTables, energy: Energy, now_seconds: float) -> None:
+        """Raise the marks to the totals of an API response, which is not noted yet, that are believed.
+
+        A total that has risen by more than the chargers can have drawn waits as a candidate, until so many API
+        responses in a row as ``_CONFIRMATIONS`` go on from it. A session's energy can come all at once at its end,
+        so the time counts from the last rise, for as long as a session lasts. The first total has none before it.
+        """
+        chargers = max(1, len(served_labels(tables)))
+
+        def most_rise(series: str, seconds: float) -> float:
+            """Return how much the chargers can raise a total: hundredths of a kWh or of credits, or sessions."""
+            hours = seconds / 3600
+            if series == "account_sessions":
+                return chargers * (_SESSIONS_AN_HOUR * hours + 1)
+            kwh = chargers * (self._max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
+            return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
+
+        former = tables.execute(
+            "SELECT succeeded_at FROM endpoints WHERE account = :account AND endpoint = 'energy'"
+        ).fetchone()
+        former_seconds = former[0] if former and former[0] else now_seconds
+        marks = read_marks(tables)
+        rows = tables.execute(
+            "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = :account"
         )
+        known = {(series, key): rest for series, key, *rest in rows}
+        believed: dict[tuple[str, str], float] = {}
+        for key, value in _stated(energy).items():
+            if value is None:
+                continue
+            mark = marks.get(key, value)
+            risen_at, candidate, at, confirmations = known.get(key, (former_seconds, None, None, 0))
+            since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
+            since_s = max(0.0, since_rise_s, now_seconds - former_seconds)
+            goes_on = candidate is not None and (
+                0 <= value - candidate <= most_rise(key[0], max(0.0, now_seconds - at))
+            )
+            confirmations = confirmations + 1 if goes_on else 0
+            waiting: dict[str, float | None] = {"value": value, "at": now_seconds, "confirmations": confirmations}
+            if value <= mark + most_rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
+                believed[key] = value
+                risen_at = now_seconds if value > mark or key not in known else risen_at
+                waiting = {"value": None, "at": None, "confirmations": 0}
+            tables.execute(
+                "INSERT OR REPLACE INTO candidates "
+                "VALUES (:account, :series, :key, :risen_at, :value, :at, :confirmations)",
+                series=key[0],
+                key=key[1],
+                risen_at=risen_at,
+                **waiting,
+            )
+        raise_marks(tables, believed)
 
     def _save_success(
-        self,
-        connection: sqlite3.Connection,
-        endpoint: str,
-        pause: Pause,
-        response: ApiResponse[object],
-        kept: object,
+        self, tables: AccountTables, endpoint: str, pause: Pause, response: ApiResponse[object], kept: object
     ) -> None:
         """Note, and count, a refresh that succeeded; its time is that of the request.
 
         ``kept`` is the part of the response that is served again after a restart.
         """
-        connection.execute(
-            """INSERT INTO endpoints
+        tables.execute(
+            f"""INSERT INTO endpoints
                  (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
-               VALUES (?, ?, ?, ?, ?, 1, ?, ?, 1)
-               ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
-                 pause_s = excluded.pause_s, failures = excluded.failures, up = 1, error = NULL,
-                 succeeded_at = excluded.succeeded_at, malformed = malformed + excluded.malformed,
-                 succeeded = succeeded + 1""",
-            (
-                self._account,
-                endpoint,
-                pause.requested_at_seconds,
-                pause.length_s,
-                pause.failures,
-                pause.requested_at_seconds,
-                len(response.malformed),
-            ),
+               VALUES (:account, :endpoint, :requested_at, :pause_s, :failures, 1, :requested_at, :malformed, 1)
+               {_REPLACE_PAUSE}, up = 1, error = NULL, succeeded_at = excluded.succeeded_at,
+                 malformed = malformed + excluded.malformed, succeeded = succeeded + 1""",  # noqa: S608
+            endpoint=endpoint,
+            requested_at=pause.requested_at_seconds,
+            pause_s=pause.length_s,
+            failures=pause.failures,
+            malformed=len(response.malformed),
         )
-        connection.executemany(
-            """INSERT INTO malformed_fields VALUES (?, ?, ?, 1)
-               ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
-            [(self._account, endpoint, fault.field) for fault in response.malformed_fields],
-        )
-        connection.execute(  # one that is as before is not written again
-            """INSERT INTO last_answers VALUES (?, ?, ?)
+        for fault in response.malformed_fields:
+            tables.execute(
+                """INSERT INTO malformed_fields VALUES (:account, :endpoint, :field, 1)
+                   ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
+                endpoint=endpoint,
+                field=fault.field,
+            )
+        tables.execute(  # one that is as before is not written again
+            """INSERT INTO last_answers VALUES (:account, :endpoint, :body)
                ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
                WHERE body != excluded.body""",
-            (self._account, endpoint, msgspec.json.encode(kept)),
+            endpoint=endpoint,
+            body=msgspec.json.encode(kept),
         )
 
 
-def energy_figures(energy: Energy) -> dict[tuple[str, str], int | None]:
+def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
     """Return the totals of ``/energy`` by the series and key of their marks."""
     return {
         ("account_kwh", "ere"): energy.kwh_hundredths,
@@ -348,22 +432,18 @@ def energy_figures(energy: Energy) -> dict[tuple[str, str], int | None]:
 # Endpoints ----------------------------------------------------------------------------------------
 
 
-def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, EndpointRecord]:
+def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked, by name."""
-    failed: dict[str, list[tuple[str, int]]] = {}
-    for endpoint, code, count in connection.execute(
-        "SELECT endpoint, code, count FROM requests WHERE account = ? ORDER BY endpoint, code", (account,)
-    ):
-        failed.setdefault(endpoint, []).append((code, count))
-    fields: dict[str, list[tuple[str, int]]] = {}
-    for endpoint, field, count in connection.execute(
-        "SELECT endpoint, field, count FROM malformed_fields WHERE account = ? ORDER BY field", (account,)
-    ):
-        fields.setdefault(endpoint, []).append((field, count))
-    rows = connection.execute(
+
+    def counts(query: str) -> dict[str, tuple[tuple[str, int], ...]]:
+        rows = tables.execute(query).fetchall()
+        return {key: tuple((name, count) for at, name, count in rows if at == key) for key, _, _ in rows}
+
+    failed = counts("SELECT endpoint, code, count FROM requests WHERE account = :account")
+    fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = :account ORDER BY field")
+    rows = tables.execute(
         "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
-        "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = ?",
-        (account,),
+        "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
     )
     return {
         endpoint: EndpointRecord(
@@ -373,17 +453,19 @@ def load_endpoints(connection: sqlite3.Connection, account: int) -> dict[str, En
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            malformed_fields=tuple(fields.get(endpoint, ())),
-            requests=tuple(sorted(([("200", succeeded)] if succeeded else []) + failed.get(endpoint, []))),
+            malformed_fields=fields.get(endpoint, ()),
+            requests=tuple(sorted((*([("200", succeeded)] if succeeded else ()), *failed.get(endpoint, ())))),
         )
         for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows
     }
 
 
-def _save_request(connection: sqlite3.Connection, account: int, endpoint: str, pause: Pause) -> None:
-    connection.execute(
-        """INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
-             pause_s = excluded.pause_s, failures = excluded.failures""",
-        (account, endpoint, pause.requested_at_seconds, pause.length_s, pause.failures),
+def _save_request(tables: AccountTables, endpoint: str, pause: Pause) -> None:
+    tables.execute(
+        "INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures) "  # noqa: S608
+        f"VALUES (:account, :endpoint, :requested_at, :pause_s, :failures) {_REPLACE_PAUSE}",
+        endpoint=endpoint,
+        requested_at=pause.requested_at_seconds,
+        pause_s=pause.length_s,
+        failures=pause.failures,
     )

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from operator import add, sub
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import astuple, replace
 
-from joulo_exporter.ledger.chargers import served_labels
+from joulo_exporter.clock import local_month, local_time
+from joulo_exporter.ledger.chargers import read_meters, served_labels
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.meters import read_meters
 from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
-from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
 
-    from joulo_exporter.ledger.meters import Meter
-    from joulo_exporter.ledger.months import Month
+    from joulo_exporter.ledger.chargers import Meter
+    from joulo_exporter.ledger.database import AccountTables
     from joulo_exporter.ledger.sessions import StoredSession
 
 NEWS_SHOWN_S = 3600.0
@@ -35,15 +34,8 @@ NEWS_SHOWN_S = 3600.0
 _MOST_NEWS = 200
 """Bounds the series of an account that has been away for a day."""
 
-_SESSIONS_AN_HOUR = 12.0
-"""More sessions than a charger has in an hour."""
-
-_CONFIRMATIONS = 2
-"""API responses that have to go on from a total before it is believed, if the chargers cannot explain it."""
-
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
-
 
 Marks = Mapping[tuple[str, str], float]
 """High-water marks: the highest value that each counter has shown, by series and key."""
@@ -61,26 +53,39 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
     eligible_kwh_hundredths: int = 0
     """Energy of sessions that count for ERE."""
 
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(*map(add, astuple(self), astuple(other)))
+
+    def __sub__(self, other: Totals) -> Totals:
+        return Totals(*map(sub, astuple(self), astuple(other)))
+
+
+class Month(msgspec.Struct, frozen=True, gc=False):
+    """Sums over the sessions that began in one month, those in progress included."""
+
+    month: str
+    """Such as ``2026-06``, in this machine's time zone."""
+    kwh_hundredths: int = 0
+    credits_hundredths: int = 0
+
+    def plus(self, kwh_hundredths: int, credits_hundredths: int) -> Month:
+        """Return the month with more energy and credits."""
+        return Month(
+            self.month, self.kwh_hundredths + kwh_hundredths, self.credits_hundredths + credits_hundredths
+        )
+
 
 class Book(msgspec.Struct, frozen=True, gc=False):
     """The ledger's view of one account at one moment."""
 
     labels: Mapping[str, str]
     """The ``charger`` label, by charger id."""
-    chargers: Mapping[str, Totals]
-    """By charger id."""
-    vehicles: Mapping[str, Totals]
-    """By vehicle, ``unknown`` among them."""
     last_sessions: Mapping[str, StoredSession]
     """The finished session that ended last, by charger id."""
     ended: tuple[StoredSession, ...]
     """Every session whose end was news in the last hour, the latest first."""
     id_tags: Mapping[str, str]
     """Tag of sessions in progress that have shown one before, by session id."""
-    meters: Mapping[str, Meter]
-    """By charger id."""
-    marks: Marks
-    """High-water marks of counters that the API states, by series and key."""
     complete: bool
     """Whether the whole history is in the ledger."""
     sessions: int
@@ -91,20 +96,24 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Whether the ledger outlives the process."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
+    chargers: Mapping[str, Totals] = {}
+    """Held totals, by charger id; none until the history is complete."""
+    vehicles: Mapping[str, Totals] = {}
+    """By vehicle, ``unknown`` among them."""
     charger_excess: Mapping[str, Totals] = {}
     """Figures of ``chargers`` that are held above the truth, less the truth, by charger id."""
     vehicle_excess: Mapping[str, Totals] = {}
     """The same by vehicle."""
+    meters: Mapping[str, Meter] = {}
+    """By charger id."""
+    marks: Marks = {}
+    """High-water marks of counters that the API states, by series and key."""
     eligibility_known: bool = False
     """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
     months: tuple[Month, ...] = ()
     """The last months that have sessions, the earliest first; none until the history is complete."""
     charger_months: Mapping[str, Month] = {}
     """This month, by charger id, of the chargers with sessions in it."""
-
-    def excess_texts(self) -> tuple[str, ...]:
-        """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
-        return excess_texts(self.labels, self.charger_excess, self.vehicle_excess)
 
 
 _FIGURES = Totals.__struct_fields__
@@ -116,126 +125,149 @@ _VEHICLE_SERIES = tuple(f"vehicle_{figure}" for figure in _FIGURES)
 
 
 def read_book(
-    connection: sqlite3.Connection,
-    account: int,
+    tables: AccountTables,
     vehicles: Mapping[str, str],
     now_seconds: float,
     *,
     persistent: bool,
     former: Book | None = None,
 ) -> Book:
-    """Return the account as it is to be served; the returned totals are held from now on.
+    """Return the account as it is to be served, but for its months; the totals are held from now on.
 
-    Args:
-        connection: within a transaction.
-        account: the account's number.
-        vehicles: the configuration's vehicles, by tag.
-        now_seconds: wall-clock time.
-        persistent: whether the ledger outlives the process.
-        former: a book of the same chargers and sessions, of which only energy and readings may have changed.
+    ``former`` is a book of the same chargers and sessions, of which only energy and readings may have changed.
     """
-    marks = read_marks(connection, account)
-    book = former or _without_figures(connection, account, now_seconds, persistent=persistent)
-    by_charger_id: dict[str, Totals] = {}
-    by_vehicle_name: dict[str, Totals] = {}
-    charger_excess: dict[str, Totals] = {}
-    vehicle_excess: dict[str, Totals] = {}
+    marks = read_marks(tables)
+    book = former or _without_figures(tables, now_seconds, persistent=persistent)
     if book.complete:
-        rows = totals_by_tag(connection, account)
-        by_charger_id, by_vehicle_name, risen = held_totals(rows, book.labels, vehicles, marks)
-        raise_marks(connection, account, risen)
-        charger_excess = excess(by_charger_id, by_charger(rows))
-        vehicle_excess = excess(by_vehicle_name, by_vehicle(rows, vehicles))
-    return msgspec.structs.replace(
-        book,
-        chargers=by_charger_id,
-        vehicles=by_vehicle_name,
-        charger_excess=charger_excess,
-        vehicle_excess=vehicle_excess,
-        meters=read_meters(connection, account),
-        marks={key: value for key, value in marks.items() if key[0] in API_COUNTERS},
-    )
+        rows = totals_by_tag(tables)
+        chargers, by_name, risen = held_totals(rows, book.labels, vehicles, marks)
+        raise_marks(tables, risen)
+        book = replace(
+            book,
+            chargers=chargers,
+            vehicles=by_name,
+            charger_excess=excess(chargers, by_charger(rows)),
+            vehicle_excess=excess(by_name, by_vehicle(rows, vehicles)),
+        )
+    stated = {key: value for key, value in marks.items() if key[0] in API_COUNTERS}
+    return replace(book, meters=read_meters(tables), marks=stated)
 
 
-def _without_figures(
-    connection: sqlite3.Connection, account: int, now_seconds: float, *, persistent: bool
-) -> Book:
-    sessions, without_energy, back_to_seconds = count_sessions(connection, account)
-    walk = load_walk(connection, account)
+def _without_figures(tables: AccountTables, now_seconds: float, *, persistent: bool) -> Book:
+    sessions, without_energy, back_to_seconds = count_sessions(tables)
+    walk = load_walk(tables)
+    in_progress = sessions_in_progress(tables).values()
     return Book(
-        labels=served_labels(connection, account),
-        chargers={},
-        vehicles={},
-        last_sessions=_last_sessions(connection, account),
-        ended=_recently_ended(connection, account, now_seconds),
-        id_tags={
-            session.id: session.id_tag
-            for session in sessions_in_progress(connection, account).values()
-            if session.id_tag is not None
-        },
-        meters={},
-        marks={},
+        labels=served_labels(tables),
+        last_sessions=_last_sessions(tables),
+        ended=_recently_ended(tables, now_seconds),
+        id_tags={session.id: session.id_tag for session in in_progress if session.id_tag is not None},
         complete=walk.complete,
         sessions=sessions,
         back_to_seconds=back_to_seconds,
         unreadable=walk.unreadable + without_energy,
         persistent=persistent,
-        eligibility_known=_eligibility_known(connection, account),
+        eligibility_known=_eligibility_known(tables),
     )
 
 
-def _eligibility_known(connection: sqlite3.Connection, account: int) -> bool:
-    known, unread = connection.execute(
+def _eligibility_known(tables: AccountTables) -> bool:
+    known, unread = tables.execute(
         "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0), "
         "EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
-        "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)",
-        {"account": account},
+        "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)"
     ).fetchone()
     return bool(known and not unread)
 
 
-def count_sessions(connection: sqlite3.Connection, account: int) -> tuple[int, int, float | None]:
+def count_sessions(tables: AccountTables) -> tuple[int, int, float | None]:
     """Return how many sessions the ledger has, how many of them finished without energy, and the earliest start.
 
     The withdrawn ones are left out.
     """
-    sessions, without_energy, back_to_seconds = connection.execute(
+    sessions, without_energy, back_to_seconds = tables.execute(
         "SELECT SUM(entries), SUM(without_energy), "
         "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0) "
-        "FROM totals WHERE account = :account",
-        {"account": account},
+        "FROM totals WHERE account = :account"
     ).fetchone()
     return sessions or 0, without_energy or 0, back_to_seconds
 
 
-def _last_sessions(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
+def _last_sessions(tables: AccountTables) -> dict[str, StoredSession]:
     sessions = select_sessions(
-        connection,
-        """account = :account AND id IN (
+        tables,
+        """id IN (
              SELECT (SELECT id FROM sessions
                      WHERE account = :account AND charger_id = c.charger_id
                        AND ended_at IS NOT NULL AND withdrawn = 0
                      ORDER BY ended_at DESC, started_at DESC, id LIMIT 1)
              FROM (SELECT DISTINCT charger_id FROM totals WHERE account = :account AND entries > 0) c)""",
-        {"account": account},
     )
     return {session.charger_id: session for session in sessions.values()}
 
 
-def _recently_ended(connection: sqlite3.Connection, account: int, now_seconds: float) -> tuple[StoredSession, ...]:
+def _recently_ended(tables: AccountTables, now_seconds: float) -> tuple[StoredSession, ...]:
     """Return the sessions whose end was news in the last hour; one that goes on after all stays among them.
 
     An end that a fast clock has dated ahead is none of them: it would be news, and messages, until that time has
     come.
     """
     sessions = select_sessions(
-        connection,
-        """account = ? AND end_seen_at > ? AND end_seen_at <= ? AND withdrawn = 0
-           ORDER BY end_seen_at DESC, id LIMIT ?""",
-        (account, now_seconds - NEWS_SHOWN_S, now_seconds, _MOST_NEWS),
+        tables,
+        """end_seen_at > :since AND end_seen_at <= :now AND withdrawn = 0
+           ORDER BY end_seen_at DESC, id LIMIT :most""",
         index="sessions_by_news",
+        since=now_seconds - NEWS_SHOWN_S,
+        now=now_seconds,
+        most=_MOST_NEWS,
     )
     return tuple(sessions.values())
+
+
+# Months: what the sessions say now, never held as counters are ------------------------------------
+
+MonthSum = tuple[str, str, int, int]
+"""Charger id, month, energy and credits in hundredths."""
+
+
+def finished_months(tables: AccountTables, now_seconds: float) -> list[MonthSum]:
+    """Return the sums over the sessions that have ended, since the same month of last year."""
+    now = local_time(now_seconds)
+    first_seconds = datetime(now.year - 1, now.month, 1).astimezone().timestamp()
+    return [
+        *_month_sums(
+            tables, "sessions_by_start", "ended_at IS NOT NULL AND started_at >= :first", first=first_seconds
+        ),
+        *_month_sums(tables, "sessions_by_start", "ended_at IS NOT NULL AND started_at IS NULL"),
+    ]
+
+
+def with_months(tables: AccountTables, book: Book, finished: list[MonthSum], now_seconds: float) -> Book:
+    """Return the book with the sums over the sessions that have ended, and over those in progress."""
+    in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
+    this_month = local_month(now_seconds)
+    first_month = f"{int(this_month[:4]) - 1:04}{this_month[4:]}"
+    months: dict[str, Month] = {}
+    charger_months: dict[str, Month] = {}
+    for charger_id, month, kwh, ere_credits in (*finished, *in_progress):
+        if first_month <= month <= this_month:
+            months[month] = months.get(month, Month(month)).plus(kwh, ere_credits)
+        if month == this_month:
+            charger_months[charger_id] = charger_months.get(charger_id, Month(month)).plus(kwh, ere_credits)
+    return replace(book, months=tuple(months[month] for month in sorted(months)), charger_months=charger_months)
+
+
+def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> list[MonthSum]:
+    # The index is named: the primary key would lead through every session that there ever was.
+    return tables.execute(
+        f"""SELECT charger_id,
+              strftime('%Y-%m', CAST(COALESCE(started_at, live_at, ended_at, 0) AS INTEGER),
+                'unixepoch', 'localtime'),
+              COALESCE(SUM(kwh_hundredths), 0), COALESCE(SUM(credits_hundredths), 0)
+            FROM sessions INDEXED BY {index}
+            WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
+        **values,
+    ).fetchall()
 
 
 # High-water marks ---------------------------------------------------------------------------------
@@ -246,214 +278,66 @@ def held_totals(
 ) -> tuple[dict[str, Totals], dict[str, Totals], Marks]:
     """Return the totals by charger id and by vehicle, each figure held at its mark, and the marks that have risen.
 
-    Args:
-        rows: the present sums, as ``totals_by_tag`` returns them.
-        charger_ids: the chargers to serve.
-        vehicles: the configuration's vehicles, by tag.
-        marks: of the account.
+    ``rows`` are the present sums, as ``totals_by_tag`` returns them.
     """
-    risen: dict[tuple[str, str], float] = {}
+    truth = figures(rows, charger_ids, vehicles)
+    risen = {key: value for key, value in truth.items() if value > marks.get(key, -1)}
+    raised = {**marks, **risen}
 
-    def held(series: tuple[str, ...], key: str, truth: Totals) -> Totals:
-        figures = []
-        for name, value in zip(series, msgspec.structs.astuple(truth), strict=True):
-            mark = marks.get((name, key))
-            if mark is None or value > mark:
-                risen[name, key] = value
-            figures.append(value if mark is None else max(value, int(mark)))
-        return Totals(*figures)
+    def held(names: tuple[str, ...], key: str) -> Totals:
+        return Totals(*[int(raised[name, key]) for name in names])
 
+    chargers = {charger_id: held(_CHARGER_SERIES, charger_id) for charger_id in charger_ids}
+    by_name = {name: held(_VEHICLE_SERIES, _definition(name, vehicles)) for name in _vehicle_names(vehicles)}
+    return chargers, by_name, risen
+
+
+def figures(
+    rows: list[tuple[str, str, Totals]], charger_ids: Iterable[str], vehicles: Mapping[str, str]
+) -> dict[tuple[str, str], int]:
+    """Return the present figures of chargers and vehicles, by the series and key of their marks."""
     sums = by_charger(rows)
-    return (
-        {
-            charger_id: held(_CHARGER_SERIES, charger_id, sums.get(charger_id, Totals()))
-            for charger_id in charger_ids
-        },
-        {
-            vehicle: held(_VEHICLE_SERIES, vehicle_definition(vehicle, vehicles), truth)
-            for vehicle, truth in by_vehicle(rows, vehicles).items()
-        },
-        risen,
-    )
+    totals = [(_CHARGER_SERIES, charger_id, sums.get(charger_id, Totals())) for charger_id in charger_ids]
+    for name, of_vehicle in by_vehicle(rows, vehicles).items():
+        totals.append((_VEHICLE_SERIES, _definition(name, vehicles), of_vehicle))
+    return {
+        (series, key): value
+        for names, key, each in totals
+        for series, value in zip(names, astuple(each), strict=True)
+    }
 
 
 def excess(held: Mapping[str, Totals], truth: Mapping[str, Totals]) -> dict[str, Totals]:
     """Return by how much each total is held above the truth; zeros where it is not."""
-    return {
-        key: Totals(*map(sub, msgspec.structs.astuple(totals), msgspec.structs.astuple(truth.get(key, Totals()))))
-        for key, totals in held.items()
-    }
+    return {key: totals - truth.get(key, Totals()) for key, totals in held.items()}
 
 
-def excess_texts(
-    labels: Mapping[str, str], chargers: Mapping[str, Totals], vehicles: Mapping[str, Totals]
-) -> tuple[str, ...]:
-    """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
-    named = [(labels.get(charger_id, charger_id), totals) for charger_id, totals in chargers.items()]
-    return tuple(
-        f"{name}: {value / 100:.2f} {unit}"
-        for name, totals in (*named, *vehicles.items())
-        for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "ERE credits"))
-        if value
-    )
+def raise_marks(tables: AccountTables, values: Marks) -> None:
+    """Raise each mark to its value, unless it is as high or higher."""
+    for (series, key), value in values.items():
+        tables.execute(
+            "INSERT INTO marks VALUES (:account, :series, :key, :value) ON CONFLICT (account, series, key) "
+            "DO UPDATE SET value = excluded.value WHERE excluded.value > value",
+            series=series,
+            key=key,
+            value=value,
+        )
 
 
-class Fall(msgspec.Struct, frozen=True):
-    """A counter that falls to the truth."""
-
-    series: str
-    """As in the marks."""
-    name: str
-    """Label of the charger, name of the vehicle, or scope."""
-    held: float
-    truth: float
-
-
-def settle(
-    connection: sqlite3.Connection,
-    account: int,
-    vehicles: Mapping[str, str],
-    stated: Mapping[tuple[str, str], int | None],
-    charger: str | None,
-) -> list[Fall]:
-    """Lower the marks to the truth, and return those that have fallen.
-
-    Args:
-        connection: within a transaction.
-        account: the account's number.
-        vehicles: the configuration's vehicles, by tag.
-        stated: the last totals of ``/energy``, by series and key of their marks.
-        charger: label of the only charger whose counters fall; ``None`` for all counters of the account.
-    """
-    rows = totals_by_tag(connection, account)
-    sums, meters = by_charger(rows), read_meters(connection, account)
-    truths: list[tuple[str, str, str, float | None]] = []  # series, key, name, value
-    for charger_id, label in served_labels(connection, account).items():
-        if charger in {None, label}:
-            figures = msgspec.structs.astuple(sums.get(charger_id, Totals()))
-            truths += ((s, charger_id, label, value) for s, value in zip(_CHARGER_SERIES, figures, strict=True))
-            meter = meters.get(charger_id)
-            truths.append(("meter_wh", charger_id, label, meter.wh if meter else None))
-    if charger is None:
-        for name, totals in by_vehicle(rows, vehicles).items():
-            definition, figures = vehicle_definition(name, vehicles), msgspec.structs.astuple(totals)
-            truths += ((s, definition, name, value) for s, value in zip(_VEHICLE_SERIES, figures, strict=True))
-        truths += ((series, scope, scope, value) for (series, scope), value in stated.items())
-    marks = read_marks(connection, account)
-    falls = []
-    for series, key, name, truth in truths:
-        mark = marks.get((series, key))
-        if truth is not None and mark is not None and mark > truth:
-            falls.append(Fall(series, name, mark, truth))
-            connection.execute(
-                "UPDATE marks SET value = ? WHERE account = ? AND series = ? AND key = ?",
-                (truth, account, series, key),
-            )
-    return falls
-
-
-def raise_marks(
-    connection: sqlite3.Connection, account: int, values: Mapping[tuple[str, str], float | None]
-) -> None:
-    """Raise each mark to its value, if there is one, unless it is as high or higher."""
-    connection.executemany(
-        "INSERT INTO marks VALUES (?, ?, ?, ?) ON CONFLICT (account, series, key) DO UPDATE SET "
-        "value = excluded.value WHERE excluded.value > value",
-        [(account, *key, value) for key, value in values.items() if value is not None],
-    )
-
-
-def drop_marks(connection: sqlite3.Connection, account: int, keys: Iterable[tuple[str, str]]) -> None:
-    """Forget marks, so that a counter may begin again lower: that of a meter that was replaced."""
-    connection.executemany(
-        "DELETE FROM marks WHERE account = ? AND series = ? AND key = ?", [(account, *key) for key in keys]
-    )
-
-
-def read_marks(connection: sqlite3.Connection, account: int) -> Marks:
+def read_marks(tables: AccountTables) -> Marks:
     """Return the marks of an account."""
-    rows = connection.execute("SELECT series, key, value FROM marks WHERE account = ?", (account,))
+    rows = tables.execute("SELECT series, key, value FROM marks WHERE account = :account")
     return {(series, key): value for series, key, value in rows}
-
-
-# Totals that the API states -----------------------------------------------------------------------
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds of a rise that the chargers of an account can have brought about."""
-
-    max_power_kw: float
-    chargers: int
-
-    def rise(self, series: str, seconds: float) -> float:
-        """Return how much a total can rise in a time: hundredths of a kWh or of credits, or sessions."""
-        chargers, hours = max(1, self.chargers), seconds / 3600
-        if series == "account_sessions":
-            return chargers * (_SESSIONS_AN_HOUR * hours + 1)
-        kwh = chargers * (self.max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
-        return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
-
-
-def believe(
-    connection: sqlite3.Connection,
-    account: int,
-    stated: Mapping[tuple[str, str], int | None],
-    limits: Limits,
-    now_seconds: float,
-    former_seconds: float,
-) -> dict[tuple[str, str], int]:
-    """Return the totals of an API response that are believed.
-
-    A total that has risen by more than the chargers can have drawn waits as a candidate, until so many API
-    responses in a row as ``_CONFIRMATIONS`` go on from it. A session's energy can come all at once at its end, so
-    the time counts from the last rise, for as long as a session lasts. The first total has none before it.
-
-    Args:
-        connection: within a transaction.
-        account: the account's number.
-        stated: the totals, by series and key of their marks.
-        limits: of a rise.
-        now_seconds: time of the API response.
-        former_seconds: time of the one before it, or of this one.
-    """
-    marks = read_marks(connection, account)
-    rows = connection.execute(
-        "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = ?", (account,)
-    )
-    known = {(series, key): rest for series, key, *rest in rows}
-    believed: dict[tuple[str, str], int] = {}
-    for key, value in stated.items():
-        if value is None:
-            continue
-        mark = marks.get(key, value)
-        risen_at, candidate, at, confirmations = known.get(key, (former_seconds, None, None, 0))
-        since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
-        since_s = max(0.0, since_rise_s, now_seconds - former_seconds)
-        goes_on = candidate is not None and 0 <= value - candidate <= limits.rise(
-            key[0], max(0.0, now_seconds - at)
-        )
-        confirmations = confirmations + 1 if goes_on else 0
-        if value <= mark + limits.rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
-            believed[key] = value
-            risen_at = now_seconds if value > mark or key not in known else risen_at
-            waiting: tuple[object, ...] = (None, None, 0)
-        else:
-            waiting = (value, now_seconds, confirmations)
-        connection.execute(
-            "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)", (account, *key, risen_at, *waiting)
-        )
-    return believed
 
 
 # Sums ---------------------------------------------------------------------------------------------
 
 
-def totals_by_tag(connection: sqlite3.Connection, account: int) -> list[tuple[str, str, Totals]]:
+def totals_by_tag(tables: AccountTables) -> list[tuple[str, str, Totals]]:
     """Return (charger id, tag, totals) for every pair that has sessions; nothing is held here."""
-    rows = connection.execute(
-        f"SELECT charger_id, tag, {', '.join(_FIGURES)} FROM totals "  # noqa: S608 -- names of ours
-        "WHERE account = ? AND entries > 0",
-        (account,),
+    columns = ", ".join(_FIGURES)
+    rows = tables.execute(
+        f"SELECT charger_id, tag, {columns} FROM totals WHERE account = :account AND entries > 0"  # noqa: S608
     )
     return [(charger_id, tag, Totals(*figures)) for charger_id, tag, *figures in rows]
 
@@ -473,11 +357,15 @@ def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, s
         for _, tag, totals in rows
         if tag != UNDECIDED
     )
-    return {name: summed.get(name, Totals()) for name in sorted({UNKNOWN_VEHICLE, *vehicles.values()})}
+    return {name: summed.get(name, Totals()) for name in _vehicle_names(vehicles)}
 
 
-def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
-    """Return a key for the vehicle's marks that changes when the configuration gives it other tags.
+def _vehicle_names(vehicles: Mapping[str, str]) -> list[str]:
+    return sorted({UNKNOWN_VEHICLE, *vehicles.values()})
+
+
+def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
+    """Return a key for the vehicle's marks: its name, a slash, and what changes when it is given other tags.
 
     A vehicle's counters then count another thing. Held to the former height, ``unknown`` would keep the energy of
     a tag that has got a vehicle, and the sum of all vehicles would have it twice.
@@ -490,6 +378,5 @@ def vehicle_definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
 def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
     sums: dict[str, Totals] = {}
     for key, totals in pairs:
-        so_far = sums.get(key, Totals())
-        sums[key] = Totals(*map(add, msgspec.structs.astuple(so_far), msgspec.structs.astuple(totals)))
+        sums[key] = sums[key] + totals if key in sums else totals
     return sums

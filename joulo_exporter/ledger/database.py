@@ -1,20 +1,32 @@
-"""The ledger's SQLite file: locked against a second process, opened, written in transactions."""
+"""The ledger's database: one SQLite file, written in transactions, and these in batches by one thread."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import fcntl
 import logging
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
+from joulo_exporter.ledger.storage import (
+    FILE_NAME,
+    LOCK_NAME,
+    identity,
+    keep_private,
+    lock,
+    make_private,
+    network_file_system,
+    put_aside,
+    replace_ledger,
+)
 from joulo_exporter.logs import event
 
 if TYPE_CHECKING:
@@ -22,18 +34,11 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 Work = Callable[[], Any]
 Done = tuple[Any, BaseException | None]
 """The result of a piece of work, or the error that it raised."""
-
-FILE_NAME = "ledger.sqlite3"
-LOCK_NAME = "ledger.lock"
-
-MOUNTS = Path("/proc/self/mounts")
-"""Linux' list of what is mounted where, with its file system."""
-
-_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 _CACHE_KIB = 16 * 1024
 """Cache of the file's pages; holds all that a thousand accounts change in a minute, so that none is read again."""
@@ -46,6 +51,16 @@ _JOURNAL_LIMIT_BYTES = 4200 * _JOURNAL_PAGES
 LARGEST_IN_MEMORY_BYTES = 64 * 1024 * 1024
 """Ledger that goes on in memory while the disk refuses it: that of some hundred accounts. A larger one, in a
 container with little memory, would end the process, and its refreshes fail instead."""
+
+LARGEST_BATCH = 100
+"""Work in one commit; bounds how long a failure of all is tried again, one by one."""
+
+_RESULTS_AT_ONCE = 6
+"""Each caller that gets its result goes on at once, with a snapshot to render or a request to send: the event loop
+serves others in between."""
+
+_RESULTS_APART_S = 0.005
+"""Between those, so that the API responses to their requests do not come all at once either."""
 
 _DISK_ERRORS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
@@ -65,23 +80,21 @@ class Database:
     def __init__(self, folder: Path | None) -> None:
         self.persistent = folder is not None
         """Whether what is written outlives the process."""
-        self._folder = folder
-        self._place = ":memory:" if folder is None else str(folder / FILE_NAME)
-        self._lock_fd: int | None = None
-        self._in_batch = self._batch_failed = False
-        self._refusal = ""
         self.rollbacks = 0
         """Transactions that were rolled back."""
-        if folder is not None:
-            self._lock_fd = _locked(folder)
+        self._folder = folder
+        self._place = ":memory:" if folder is None else str(folder / FILE_NAME)
+        self._lock_fd = None if folder is None else lock(folder)
+        self._in_batch = self._batch_failed = False
+        self._refusal = ""
         try:
             self._connection = _opened(self._place)
         except BaseException:
             self._unlock()
             raise
-        self._disk: sqlite3.Connection | None = None if folder is None else self._connection
+        self._disk = None if folder is None else self._connection
         """Stays open while the ledger is in memory, unless the file is no longer there."""
-        self._file = None if folder is None else _identity(self._place)
+        self._file = None if folder is None else identity(self._place)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -110,25 +123,29 @@ class Database:
 
         When a transaction fails, or the disk refuses the whole, all is rolled back and each piece is run again,
         with commits of its own: it must change nothing but the ledger. That is rare; a savepoint for each piece
-        would cost every one of them.
+        would cost every one of them. What the disk has refused even then is done in memory, if the ledger fits.
         """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            failure = as_ledger_error(error, self._place)
-            return self._retried([(work, (None, failure)) for work in works], error)
-        self._in_batch, self._batch_failed = True, False
-        try:
-            with self._committed():
-                return [self._run_in_batch(work) for work in works]
-        except sqlite3.Error:
-            self._in_batch = False
-            done = [_run(work) for work in works]
-            causes = (error.__cause__ for _, error in done if isinstance(error, LedgerError))
-            refusal = next((cause for cause in causes if _of_the_disk(cause)), None)
-            return self._retried(list(zip(works, done, strict=True)), refusal)
-        finally:
-            self._in_batch = False
+        except sqlite3.Error as error:  # each on its own would wait as long
+            results: list[Done] = [(None, as_ledger_error(error, self._place))] * len(works)
+        else:
+            self._in_batch, self._batch_failed = True, False
+            try:
+                with self._committed():
+                    return [self._run_in_batch(work) for work in works]
+            except sqlite3.Error:
+                self._in_batch = False
+                results = [_run(work) for work in works]
+            finally:
+                self._in_batch = False
+        refusals = [error.__cause__ for _, error in results if error is not None and _of_the_disk(error.__cause__)]
+        if not refusals or not self._go_on_in_memory(refusals[0]):
+            return results
+        return [
+            _run(work) if isinstance(result[1], LedgerError) else result
+            for work, result in zip(works, results, strict=True)
+        ]
 
     @contextlib.contextmanager
     def _committed(self) -> Iterator[None]:
@@ -149,34 +166,22 @@ class Database:
             raise sqlite3.OperationalError("the transaction was rolled back")
         return done
 
-    def _retried(self, tried: list[tuple[Work, Done]], refusal: BaseException | None) -> list[Done]:
-        """Return the results; work that the disk has refused is done in memory, if the ledger fits in there."""
-        if not _of_the_disk(refusal) or not self._go_on_in_memory(refusal):
-            return [done for _, done in tried]
-        return [
-            _run(work) if isinstance(done[1], LedgerError) and done[1].__cause__ is not None else done
-            for work, done in tried
-        ]
-
     def tend(self) -> None:
         """Look after the file, between two batches: notice that it is not in place, or write it again."""
         if self._folder is None:
             return
-        if self._disk is not None and not self._in_place(self._folder):
+        is_in_place = identity(self._place) == self._file and self._holds_lock(self._folder)
+        if self._disk is not None and not is_in_place:
             if self.persistent:  # the connection still has the file that is gone, with all that is in it
-                self._leave_disk(LedgerError("it was deleted or replaced"))
+                self._leave_disk("it was deleted or replaced")
             else:
                 self._disk.close()
             self._disk = None
         elif not self.persistent:
             self._return_to_disk(self._folder)
 
-    def _in_place(self, folder: Path) -> bool:
-        """Return whether the path still leads to the file that is open, and the lock is held."""
-        return _identity(self._place) == self._file and self._holds_lock(folder)
-
     def _holds_lock(self, folder: Path) -> bool:
-        return self._lock_fd is not None and _identity(self._lock_fd) == _identity(folder / LOCK_NAME)
+        return self._lock_fd is not None and identity(self._lock_fd) == identity(folder / LOCK_NAME)
 
     def _go_on_in_memory(self, reason: BaseException | None) -> bool:
         """Copy the ledger into memory; return whether that was possible."""
@@ -184,9 +189,8 @@ class Database:
             return False
         memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         try:
-            (pages,), (page_bytes,) = (
-                self._connection.execute(f"PRAGMA {size}").fetchone() for size in ("page_count", "page_size")
-            )
+            (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+            (page_bytes,) = self._connection.execute("PRAGMA page_size").fetchone()
             if pages * page_bytes > LARGEST_IN_MEMORY_BYTES:
                 raise sqlite3.OperationalError("too large to go on in memory")
             self._connection.backup(memory)
@@ -198,7 +202,7 @@ class Database:
         self._leave_disk(reason)
         return True
 
-    def _leave_disk(self, reason: BaseException | None) -> None:
+    def _leave_disk(self, reason: object) -> None:
         self.persistent = False
         self.rollbacks += 1  # what was read before says that it is on disk
         self._say(
@@ -207,14 +211,20 @@ class Database:
         )
 
     def _return_to_disk(self, folder: Path) -> None:
-        """Write the ledger to its file, or to a new one in its place."""
+        """Write the ledger to its file, or to a new one in its place, once that is on the disk whole."""
         try:
             if not self._holds_lock(folder):
                 self._unlock()
-                self._lock_fd = _locked(folder)
+                self._lock_fd = lock(folder)
             if self._disk is None:
-                self._disk = _written_anew(self._connection, folder)
-                self._file = _identity(self._place)
+                new = folder / f"{FILE_NAME}.new"
+                new.unlink(missing_ok=True)
+                make_private(new)
+                with contextlib.closing(sqlite3.connect(new)) as target:
+                    self._connection.backup(target)
+                replace_ledger(folder, new, time.time())
+                self._disk = _opened(self._place)
+                self._file = identity(self._place)
             else:
                 self._connection.backup(self._disk)
         except (sqlite3.Error, OSError, LedgerError) as error:
@@ -246,54 +256,22 @@ class Database:
             self._lock_fd = None
 
 
-def _of_the_disk(error: BaseException | None) -> bool:
-    """Return whether it is the disk that refuses: it is full, out of order, or read-only."""
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS
+class AccountTables:
+    """The rows of one account in the ledger's tables, within a transaction."""
 
+    def __init__(self, connection: sqlite3.Connection, account: int) -> None:
+        self._connection = connection
+        self._account = account
 
-def _identity(file: int | str | Path) -> tuple[int, int] | None:
-    """Return what tells a file from all others; ``None`` where there is none."""
-    try:
-        status = os.stat(file)  # noqa: PTH116 -- it may be a descriptor
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    def execute(self, statement: str, **values: object) -> sqlite3.Cursor:
+        """Run a statement, in which ``:account`` is the number of the account, and each value has its name."""
+        values["account"] = self._account
+        return self._connection.execute(statement, values)
 
-
-def _written_anew(source: sqlite3.Connection, folder: Path) -> sqlite3.Connection:
-    """Write a ledger to a new file, put it in place once it is on the disk whole, and open it.
-
-    Raises:
-        LedgerError: it cannot be done; also as ``sqlite3.Error`` or ``OSError``.
-    """
-    path, new = folder / FILE_NAME, folder / f"{FILE_NAME}.new"
-    new.unlink(missing_ok=True)
-    _make_private(new)
-    with contextlib.closing(sqlite3.connect(new)) as target:
-        source.backup(target)
-    if path.exists():
-        put_aside(folder, time.time())
-    for suffix in ("-wal", "-shm"):  # of the file that is gone; SQLite would take them for the new one's
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
-    new.replace(path)
-    return _opened(str(path))
-
-
-def _keep_private(place: str) -> None:
-    """Make the ledger's file and a journal that is left the owner's alone; SQLite makes new ones like the file."""
-    for path in (Path(place), *(Path(f"{place}{suffix}") for suffix in ("-wal", "-shm"))):
-        with contextlib.suppress(OSError):  # what cannot be opened is said by SQLite
-            if path.exists() or str(path) == place:
-                _make_private(path)
-
-
-def _make_private(path: Path) -> None:
-    """Make the file if there is none; let nobody but its owner read it, as it has tags, whatever the umask is."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+    @property
+    def rows_written(self) -> int:
+        """Return how many rows the connection has written, ever."""
+        return self._connection.total_changes
 
 
 def _run(work: Work) -> Done:
@@ -301,6 +279,98 @@ def _run(work: Work) -> Done:
         return work(), None
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised where the work was asked for
         return None, error
+
+
+def _of_the_disk(error: BaseException | None) -> bool:
+    """Return whether it is the disk that refuses: it is full, out of order, or read-only."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS
+
+
+class Batches:
+    """Runs the ledger's work of many accounts by one thread, with one commit for all that waits; an ``Offload``.
+
+    A commit waits for the disk and costs far more than the statements of an account. No caller gets its result
+    before the commit that holds it.
+
+    Args:
+        database: the ledger's file, used by this alone.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.interval_s = 0.0
+        """The least time from the beginning of a batch to that of the next, unless that one is full."""
+        self._database = database
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._began_at_s = float("-inf")
+        self._writing: asyncio.Future[list[Done]] | None = None
+
+    def __call__(
+        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> asyncio.Future[Result]:
+        """Return the result of ``work(*args, **kwargs)``, or raise its error, once its writes are durable."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((partial(work, *args, **kwargs), future))
+        self._schedule()
+        return future
+
+    async def tend(self) -> None:
+        """Look after the file by the ledger's own thread, between two batches."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._database.tend)
+
+    async def close(self) -> None:
+        """Write what waits, then close the file, by the ledger's own thread."""
+        self.interval_s = 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._writing is not None or self._waiting:
+            self._schedule()
+            await asyncio.sleep(0) if self._writing is None else await asyncio.wait([self._writing])
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+        self._thread.shutdown()
+
+    def _schedule(self) -> None:
+        """See to it that waiting work is done: at once, or when enough time has passed."""
+        if self._writing is not None or not self._waiting:
+            return
+        if self._timer is not None:
+            if len(self._waiting) != LARGEST_BATCH:
+                return
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        wait_s = 0.0 if len(self._waiting) >= LARGEST_BATCH else self._began_at_s + self.interval_s - loop.time()
+        # Never in this event-loop iteration: work that comes in the same one is done along with it.
+        self._timer = loop.call_later(max(0.0, wait_s), self._write)
+
+    def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        self._began_at_s = loop.time()
+        taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+        batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is not done
+        works, futures = [work for work, _ in batch], [future for _, future in batch]
+        self._writing = loop.run_in_executor(self._thread, self._database.run_batch, works)
+        self._writing.add_done_callback(partial(self._written, futures))
+
+    def _written(self, futures: list[asyncio.Future[Any]], written: asyncio.Future[list[Done]]) -> None:
+        self._writing = None
+        self._schedule()
+        error = written.exception()
+        results = [(None, error)] * len(futures) if error else written.result()
+        self._deliver(list(zip(futures, results, strict=True)))
+
+    def _deliver(self, results: list[tuple[asyncio.Future[Any], Done]]) -> None:
+        for future, (result, error) in results[:_RESULTS_AT_ONCE]:
+            if future.done():  # cancelled while it was written
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        if results[_RESULTS_AT_ONCE:]:
+            asyncio.get_running_loop().call_later(_RESULTS_APART_S, self._deliver, results[_RESULTS_AT_ONCE:])
 
 
 def open_ledger(folder: Path, now_seconds: float) -> Database:
@@ -313,7 +383,7 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
     Raises:
         LedgerLockedError: another process has it; two exporters would ask the API twice as often.
     """
-    if (kind := _file_system(folder)) in _NETWORK_FILE_SYSTEMS:
+    if kind := network_file_system(folder):
         event(
             _logger,
             "warn",
@@ -343,76 +413,16 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
         return Database(None)
 
 
-def _file_system(folder: Path) -> str | None:
-    """Return the type of the file system that holds a folder; ``None`` where the system does not tell."""
-    try:
-        text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return None
-    types = {}  # a later mount hides an earlier one at the same place
-    for line in filter(None, text.split("\n")):
-        _, place, kind, *_ = line.split(" ")
-        types[Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), place))] = kind
-    resolved = folder.resolve()
-    return next((types[path] for path in (resolved, *resolved.parents) if path in types), None)
-
-
-def put_aside(folder: Path, now_seconds: float) -> Path:
-    """Rename a damaged ledger and its journal; return the new name.
-
-    Raises:
-        LedgerError: it cannot be renamed.
-    """
-    kept = folder / f"{FILE_NAME}.damaged-{int(now_seconds)}"
-    while kept.exists():  # an earlier one's bytes are not written over, whatever the clock says
-        kept = kept.with_name(f"{kept.name}-again")
-    try:
-        (folder / FILE_NAME).rename(kept)
-        for suffix in ("-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                (folder / (FILE_NAME + suffix)).rename(folder / (kept.name + suffix))
-    except OSError as error:
-        raise LedgerError(f"{folder / FILE_NAME} is damaged and cannot be renamed: {error.strerror}") from error
-    return kept
-
-
-def _locked(folder: Path) -> int:
-    """Take the lock of the storage path, and write our process id into it, for the message of a second process."""
-    path = folder / LOCK_NAME
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise LedgerError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
-        os.fchmod(descriptor, 0o600)  # whatever the umask is
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with contextlib.suppress(OSError):  # a full disk: the lock is held all the same
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise LedgerLockedError(
-            f"{folder} is in use by process {holder}; stop it, or give this one another --storage.path"
-        ) from None
-    except OSError as error:
-        os.close(descriptor)
-        raise LedgerError(f"{path} cannot be written: {error.strerror}") from error
-    return descriptor
-
-
 def _opened(place: str) -> sqlite3.Connection:
+    if place != ":memory:":
+        keep_private(Path(place))
     try:
-        if place != ":memory:":
-            _keep_private(place)
-        # Used by the ledger's own thread after it was made by another; never by two at a time.
-        connection = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=5.0)
-        try:
+        with contextlib.ExitStack() as failure:
+            # Used by the ledger's own thread after it was made by another; never by two at a time.
+            connection = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=5.0)
+            failure.callback(connection.close)
             _prepare(connection, place)
-        except BaseException:
-            connection.close()
-            raise
+            failure.pop_all()
     except sqlite3.Error as error:
         raise as_ledger_error(error, place) from error
     return connection
@@ -427,8 +437,7 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if place != ":memory:" and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise LedgerDamagedError(f"{place} is damaged")
-    newer = applied_migrations(connection) - dict(MIGRATIONS).keys()
-    if newer:
+    if newer := applied_migrations(connection) - dict(MIGRATIONS).keys():
         raise LedgerVersionError(
             f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
             "run that version, or give this one another --storage.path"
@@ -437,9 +446,9 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
 
 
 def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:
-    """Return an error of SQLite's, about the file at a place, as one of the ledger's."""
+    """Return an error of SQLite's, which is its cause, about the file at a place as one of the ledger's."""
     text = " ".join(str(error).split())
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return LedgerDamagedError(f"{place} is damaged: {text}")
-    return LedgerError(f"{place}: {text}")
+    is_damage = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    fault = LedgerDamagedError(f"{place} is damaged: {text}") if is_damage else LedgerError(f"{place}: {text}")
+    fault.__cause__ = error
+    return fault

@@ -12,18 +12,20 @@ ends with an empty page below one without anything new.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
-from joulo_exporter.ledger.sessions import StoredSession, listed, save_session, select_sessions, sessions_by_id
-from joulo_exporter.ledger.withdrawal import withdraw_missing
+from joulo_exporter.ledger.sessions import listed, save_session, select_sessions, sessions_by_id
+from joulo_exporter.models.session import UNKNOWN_CHARGER
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Mapping
 
-    from joulo_exporter.models.session import Session, SessionPage
+    from joulo_exporter.ledger.database import AccountTables
+    from joulo_exporter.ledger.sessions import StoredSession
+    from joulo_exporter.models.session import SessionPage
     from joulo_exporter.models.wire import ApiResponse
 
 PAGE_SIZE = 100
@@ -44,6 +46,13 @@ the first eight hours, every half hour after a day. One that never becomes final
 
 _NEWS_S = 86_400.0
 """An end that was longer ago is history."""
+
+FEW_MISSING = 10
+_FEW_MISSING_SHARE = 0.1
+"""A walk that has not listed more than so many sessions, and this share of all, is not believed at once."""
+
+_LISTING_LAG_S = 86_400.0
+"""A session that ``/chargers`` showed in the last day may still be on its way into ``/sessions``."""
 
 
 class Walk(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +103,22 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     def unreadable(self) -> int:
         """Return how many records of the history could not be read, as far as is known now."""
         return len({*self.finished_lost, *self.newest_lost})
+
+    def moved(self, moved: Callable[[float], float]) -> Walk:
+        """Return the walk with its moments moved along with the wall clock."""
+        moments = {name: getattr(self, name) for name in _MOMENTS}
+        known = {name: moved(moment) for name, moment in moments.items() if moment is not None}
+        return replace(self, **known)
+
+
+_MOMENTS = (
+    "head_at_seconds",
+    "sought_at_seconds",
+    "started_at_seconds",
+    "finished_at_seconds",
+    "corrections_since_seconds",
+)
+"""Fields of a walk that are moments of this machine's wall clock."""
 
 
 class PageRequest(msgspec.Struct, frozen=True, gc=False):
@@ -160,32 +185,25 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
     """
     since_newest_s = now_seconds - walk.head_at_seconds
     if walk.offset and (walk.newest_was_last or 0 <= since_newest_s < interval_s):
-        return PageRequest(msgspec.structs.replace(walk, newest_was_last=False), walk.offset)
-    walk = msgspec.structs.replace(walk, head_at_seconds=now_seconds, newest_was_last=True)
+        return PageRequest(replace(walk, newest_was_last=False), walk.offset)
+    walk = replace(walk, head_at_seconds=now_seconds, newest_was_last=True)
     since_walk_s = -1.0 if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
     is_fresh = walk.generation > 0 and walk.complete and 0 <= since_walk_s < resync_interval_s
     if walk.offset is None and not is_fresh:  # nor is one that has ended in the future: the clock went back
-        walk = _new_walk(walk, now_seconds, full=True)
+        walk = new_walk(walk, now_seconds, full=True)
     return PageRequest(walk)
 
 
 def after_newest_page(
-    walk: Walk, page: Page, now_seconds: float, *, first_ever: bool = False, sought_seconds: float | None = None
+    walk: Walk, page: Page, now_seconds: float, *, first_ever: bool, sought_seconds: float | None
 ) -> Walk:
     """Return the walk after the newest page has come.
 
     After a long absence it may not reach down to what is known. Until the sessions between are read, totals are
-    not complete.
-
-    Args:
-        walk: before it.
-        page: the newest page.
-        now_seconds: wall-clock time.
-        first_ever: whether the page has the first session of an account that had none, which is no absence.
-        sought_seconds: the earliest start of the sessions below the page that are to be looked for.
+    not complete. The first session ever of an account is no absence.
     """
     mended = {*walk.newest_lost} - {*page.lost}
-    known = msgspec.structs.replace(
+    known = replace(
         walk,
         complete=walk.complete and (page.reaches_known or first_ever),
         newest_lost=page.lost,
@@ -194,24 +212,24 @@ def after_newest_page(
     )
     if walk.offset is None:
         if page.reaches_known:
-            known = msgspec.structs.replace(known, sought_at_seconds=now_seconds)
+            known = replace(known, sought_at_seconds=now_seconds)
             if sought_seconds is None or not known.complete:
                 return known
-        begun = _new_walk(known, now_seconds, full=False, newest=page)
-        return msgspec.structs.replace(begun, down_to_seconds=sought_seconds)
+        begun = new_walk(known, now_seconds, full=False, newest=page)
+        return replace(begun, down_to_seconds=sought_seconds)
     has_begun = walk.offset > 0 or walk.fruitless > 0
     if has_begun and not page.in_this_walk and page.size > 0:
         # Too many new sessions to connect with this walk. The next one is full: it must not end at the sessions of
         # this one, which may not reach down to what is known.
-        return _new_walk(known, now_seconds, full=True, newest=page)
+        return new_walk(known, now_seconds, full=True, newest=page)
     if walk.offset == 0:
         return after_page(known, page, now_seconds)
-    return msgspec.structs.replace(known, offset=walk.offset + page.new, lost=_with_lost(known, page))
+    return replace(known, offset=walk.offset + page.new, lost=_with_lost(known, page))
 
 
 def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
-    walk = msgspec.structs.replace(walk, lost=_with_lost(walk, page))
+    walk = replace(walk, lost=_with_lost(walk, page))
     is_below_the_only_session = page.offset == walk.page_size == 1
     if page.size == 0 and (page.offset == 0 or walk.below_known or is_below_the_only_session):
         return _finished(walk, now_seconds)
@@ -231,7 +249,7 @@ def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
         return _finished(walk, now_seconds, proves_missing=False)
     if ignores_offset or fruitless >= _MOST_FRUITLESS:
         return _give_up(walk)
-    return msgspec.structs.replace(
+    return replace(
         walk,
         offset=page.next_offset,
         fruitless=fruitless,
@@ -242,9 +260,9 @@ def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
     )
 
 
-def _new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None = None) -> Walk:
+def new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None = None) -> Walk:
     """Return a walk that begins with the newest page, or goes on from it when it has come already."""
-    return msgspec.structs.replace(
+    return replace(
         walk,
         generation=walk.generation + 1,
         offset=0 if newest is None else newest.next_offset,
@@ -267,7 +285,7 @@ def _with_lost(walk: Walk, page: Page) -> tuple[int, ...]:
 def _step_back(walk: Walk, page: Page) -> Walk:
     if walk.fruitless + 1 >= _MOST_FRUITLESS:
         return _give_up(walk)
-    return msgspec.structs.replace(
+    return replace(
         walk,
         offset=max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP)),
         fruitless=walk.fruitless + 1,
@@ -278,14 +296,14 @@ def _step_back(walk: Walk, page: Page) -> Walk:
 
 def _give_up(walk: Walk) -> Walk:
     """Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help."""
-    return msgspec.structs.replace(walk, offset=None, fruitless=0)
+    return replace(walk, offset=None, fruitless=0)
 
 
 def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) -> Walk:
-    after = msgspec.structs.replace(walk, offset=None, complete=True, fruitless=0)
+    after = replace(walk, offset=None, complete=True, fruitless=0)
     if not walk.full:
         return after
-    return msgspec.structs.replace(
+    return replace(
         after,
         finished_at_seconds=now_seconds,
         finished_generation=walk.generation if proves_missing else walk.finished_generation,
@@ -296,65 +314,34 @@ def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) ->
 # Pages in the ledger ------------------------------------------------------------------------------
 
 
-def load_walk(connection: sqlite3.Connection, account: int) -> Walk:
+def load_walk(tables: AccountTables) -> Walk:
     """Return how far the history has been read."""
-    row = connection.execute("SELECT walk FROM walks WHERE account = ?", (account,)).fetchone()
+    row = tables.execute("SELECT walk FROM walks WHERE account = :account").fetchone()
     return Walk() if row is None else msgspec.json.decode(row[0], type=Walk)
 
 
-def save_walk(connection: sqlite3.Connection, account: int, walk: Walk) -> None:
+def save_walk(tables: AccountTables, walk: Walk) -> None:
     """Keep how far the history has been read."""
-    connection.execute("INSERT OR REPLACE INTO walks VALUES (?, ?)", (account, msgspec.json.encode(walk)))
-
-
-def begin_walk(connection: sqlite3.Connection, account: int, walk: Walk, now_seconds: float) -> Walk:
-    """Return, and keep, a whole walk that begins before its time."""
-    begun = _new_walk(walk, now_seconds, full=True)
-    save_walk(connection, account, begun)
-    return begun
-
-
-def moved_walk(walk: Walk, moved: Callable[[float], float]) -> Walk:
-    """Return the walk with its moments moved along with the wall clock."""
-    finished, since = walk.finished_at_seconds, walk.corrections_since_seconds
-    return msgspec.structs.replace(
-        walk,
-        head_at_seconds=moved(walk.head_at_seconds),
-        sought_at_seconds=moved(walk.sought_at_seconds),
-        started_at_seconds=moved(walk.started_at_seconds),
-        finished_at_seconds=None if finished is None else moved(finished),
-        corrections_since_seconds=None if since is None else moved(since),
-    )
+    tables.execute("INSERT OR REPLACE INTO walks VALUES (:account, :walk)", walk=msgspec.json.encode(walk))
 
 
 def record_page(
-    connection: sqlite3.Connection,
-    account: int,
-    response: ApiResponse[SessionPage],
-    request: PageRequest,
-    now_seconds: float,
+    tables: AccountTables, response: ApiResponse[SessionPage], request: PageRequest, now_seconds: float
 ) -> tuple[Walk, int]:
     """Store a page of ``/sessions``.
-
-    Args:
-        connection: within a transaction.
-        account: the account's number.
-        response: the page.
-        request: its request.
-        now_seconds: wall-clock time.
 
     Returns:
         The walk after it, which is still to be kept; how many sessions a whole walk that ends with it has missed:
         they are withdrawn, unless it is doubtful.
     """
     walk = request.walk
-    former = sessions_by_id(connection, account, [session.id for session in response.content.sessions])
+    former = sessions_by_id(tables, [session.id for session in response.content.sessions])
     page = _page(response, request, former)
     if request.offset == 0:
-        sought_seconds = (
-            None if walk.offset is not None else _sought(connection, account, walk, page, former, now_seconds)
-        )
-        first_ever = not page.reaches_known and page.size == 1 and not _listed_any(connection, account)
+        sought_seconds = None
+        if walk.offset is None:
+            sought_seconds = _sought(tables, walk, page, former, now_seconds)
+        first_ever = not page.reaches_known and page.size == 1 and not _listed_any(tables)
         after = after_newest_page(walk, page, now_seconds, first_ever=first_ever, sought_seconds=sought_seconds)
     else:
         after = after_page(walk, page, now_seconds)
@@ -363,73 +350,67 @@ def record_page(
         # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
         # that does not connect is part of none, else the sessions above it would count as seen.
         generation = after.generation if page.connects else old.generation if old else 0
-        news = _is_news(session, old, walk, now_seconds)
-        new = listed(
-            old,
-            session,
-            generation=generation,
-            now_seconds=now_seconds,
-            learned_at_seconds=now_seconds if news else None,
-        )
-        save_session(connection, account, old, new)
+        # Nobody wants a message for each end of the past years: the first import brings history, but for sessions
+        # that were seen in progress; a long absence brings the ends of a day at most.
+        is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S
+        is_news = is_recent and (walk.finished_at_seconds is not None or old is not None)
+        new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
+        save_session(tables, old, new)
     if after.corrections_since_seconds is None:
-        after = msgspec.structs.replace(after, corrections_since_seconds=now_seconds)
+        after = replace(after, corrections_since_seconds=now_seconds)
     missing = 0
     if after.finished_generation != walk.finished_generation:
-        missing, believed = withdraw_missing(connection, account, after, walk.finished_generation)
-        after = msgspec.structs.replace(after, doubtful=not believed)
+        missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
+        after = replace(after, doubtful=not believed)
     return after, missing
 
 
 def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapping[str, StoredSession]) -> Page:
-    generation = request.walk.generation
+    generation, sessions = request.walk.generation, response.content.sessions
     return Page(
         offset=request.offset,
-        size=len(response.content.sessions) + len(response.malformed),
+        size=len(sessions) + len(response.malformed),
         malformed=len(response.malformed),
         lost=response.lost,
-        first_id=response.content.sessions[0].id if response.content.sessions else None,
+        first_id=sessions[0].id if sessions else None,
         earliest_start_seconds=min(
-            (each.started_at_seconds for each in response.content.sessions if each.started_at_seconds is not None),
-            default=math.inf,
+            (each.started_at_seconds for each in sessions if each.started_at_seconds is not None), default=math.inf
         ),
         in_this_walk=sum(stored.generation == generation for stored in former.values()),
         in_earlier_walks=sum(0 < stored.generation < generation for stored in former.values()),
     )
 
 
-def _listed_any(connection: sqlite3.Connection, account: int) -> bool:
-    query = "SELECT 1 FROM sessions WHERE account = ? AND generation > 0 LIMIT 1"
-    return connection.execute(query, (account,)).fetchone() is not None
+def _listed_any(tables: AccountTables) -> bool:
+    query = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
+    return tables.execute(query).fetchone() is not None
 
 
 def _sought(
-    connection: sqlite3.Connection,
-    account: int,
-    walk: Walk,
-    page: Page,
-    on_page: Mapping[str, StoredSession],
-    now_seconds: float,
+    tables: AccountTables, walk: Walk, page: Page, on_page: Mapping[str, StoredSession], now_seconds: float
 ) -> float | None:
     """Return the earliest start of the sessions below the newest page that are to be looked for now.
 
-    They are those in progress, and those whose end only ``/chargers`` has shown.
+    They are those in progress, and those whose end only ``/chargers`` has shown. One whose start is not known may
+    be anywhere.
     """
     horizon_seconds = now_seconds - _SOUGHT_S
     not_final = select_sessions(
-        connection,
-        "account = ? AND end_is_final = 0 AND withdrawn = 0 AND (started_at IS NULL OR started_at <= ?)",
-        (account, page.earliest_start_seconds),
+        tables,
+        "end_is_final = 0 AND withdrawn = 0 AND (started_at IS NULL OR started_at <= :earliest_start)",
         index="sessions_not_final",
+        earliest_start=page.earliest_start_seconds,
     )
-    starts = [
-        # One whose start is not known may be anywhere.
-        horizon_seconds if stored.started_at_seconds is None else stored.started_at_seconds
-        for stored in not_final.values()
-        if stored.id not in on_page
-        and stored.waits_since_seconds >= horizon_seconds
-        and _wait_has_grown(stored.waits_since_seconds, walk.sought_at_seconds, now_seconds)
-    ]
+    starts = []
+    for stored in not_final.values():
+        started_seconds = stored.started_at_seconds
+        waits_since_seconds = stored.ended_at_seconds or started_seconds or stored.live_at_seconds or 0.0
+        if (
+            stored.id not in on_page
+            and waits_since_seconds >= horizon_seconds
+            and _wait_has_grown(waits_since_seconds, walk.sought_at_seconds, now_seconds)
+        ):
+            starts.append(horizon_seconds if started_seconds is None else started_seconds)
     return min(starts, default=None)
 
 
@@ -441,12 +422,66 @@ def _wait_has_grown(since_seconds: float, former_seconds: float, now_seconds: fl
     return step > former_step
 
 
-def _is_news(session: Session, old: StoredSession | None, walk: Walk, now_seconds: float) -> bool:
-    """Return whether an end that is listed now is worth a message: nobody wants one for each of the past years.
+# Sessions that a whole walk has not listed --------------------------------------------------------
 
-    The first import brings history, but for sessions that were seen in progress; a long absence brings the ends of
-    a day at most.
+
+def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int) -> tuple[int, bool]:
+    """Mark the sessions that a whole walk has not listed.
+
+    A walk that lists no session at all proves nothing about the many that were there. One that misses many may
+    have ended with a page that the API cut short: it is believed when the next one says so too. A record that
+    could not be read may be any of the missing sessions, so that each has to be missing from two walks then.
+    Sessions that another account has by now are no doubt: their charger has moved there.
+
+    Returns:
+        How many it has not listed, but for a walk that lists none at all; whether it was believed.
     """
-    if session.ended_at_seconds is None or now_seconds - session.ended_at_seconds > _NEWS_S:
-        return False
-    return walk.finished_at_seconds is not None or old is not None
+    seen_any = tables.execute(
+        "SELECT 1 FROM sessions WHERE account = :account AND generation = :now LIMIT 1", now=walk.generation
+    ).fetchone()
+    is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
+    values: dict[str, Any] = {
+        "generation": former_generation if walk.lost else walk.generation,
+        "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
+    }
+    has_moved = (
+        "EXISTS (SELECT 1 FROM sessions there WHERE there.id = sessions.id AND there.withdrawn = 0 "
+        "AND there.account IN (SELECT id FROM accounts WHERE id != :account))"
+    )
+    moved = select_sessions(tables, f"{is_missing} AND {has_moved}", **values)
+    missing = select_sessions(tables, is_missing, **values)
+    for session_id in _sessions_that_stay(tables, walk.generation) - moved.keys():
+        missing.pop(session_id, None)
+    (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
+    too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
+    believed = walk.doubtful or seen_any is None or not too_many
+    for stored in (missing if believed and seen_any else moved).values():
+        save_session(tables, stored, replace(stored, withdrawn=True))
+    return len(missing if seen_any else moved), believed
+
+
+def _sessions_that_stay(tables: AccountTables, generation: int) -> set[str]:
+    """Return the ids of sessions that stay although the walk has not listed them.
+
+    They are those of chargers that ``/chargers`` no longer shows: their history may have left the API along with
+    them. Where a listed session has the same start, and the same end or energy, it is that one under another id,
+    and does not count twice. If another charger has the name by now, or the end is not final, the start is enough.
+    """
+    rows = tables.execute(
+        """SELECT s.id FROM chargers c JOIN sessions s USING (account, charger_id)
+           WHERE account = :account AND NOT c.linked AND charger_id != :unknown
+             AND s.generation BETWEEN 1 AND :generation - 1
+             AND EXISTS (SELECT 1 FROM endpoints
+                         WHERE account = :account AND endpoint = 'chargers' AND succeeded_at IS NOT NULL)
+             AND NOT EXISTS (SELECT 1 FROM sessions copy
+                             WHERE copy.account = :account AND copy.started_at = s.started_at
+                               AND copy.generation = :generation
+                               AND (c.walks_due IS NOT NULL OR NOT s.end_is_final OR copy.ended_at = s.ended_at
+                                 OR copy.kwh_hundredths = s.kwh_hundredths))
+             AND NOT (c.walks_due IS NOT NULL AND s.started_at IS NULL AND EXISTS (
+                        SELECT 1 FROM sessions copy WHERE copy.account = :account
+                        AND copy.ended_at = s.ended_at AND copy.generation = :generation))""",
+        generation=generation,
+        unknown=UNKNOWN_CHARGER,
+    )
+    return {session_id for (session_id,) in rows}

@@ -7,39 +7,38 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import math
 import os
 import sqlite3
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
-from joulo_exporter.ledger.account import load_endpoints
+from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import (
     by_charger,
     by_vehicle,
     count_sessions,
     excess,
-    excess_texts,
     held_totals,
     read_marks,
     totals_by_tag,
 )
 from joulo_exporter.ledger.chargers import served_labels
-from joulo_exporter.ledger.database import FILE_NAME, LOCK_NAME, Database, as_ledger_error
+from joulo_exporter.ledger.database import AccountTables, Database, as_ledger_error
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
+from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
+from joulo_exporter.ledger.storage import FILE_NAME, LOCK_NAME
 from joulo_exporter.models.charger import Charger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from joulo_exporter.ledger.account import EndpointRecord
     from joulo_exporter.ledger.book import Totals
 
-_FORGOTTEN = "what is asked now is not written down"
 _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
 )
@@ -48,38 +47,24 @@ _OTHER_USER = "run this as the exporter's user, and with its --storage.path"
 
 _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
-_SESSION_COLUMNS = (
-    "s.id, s.charger_id, s.charger_nickname, s.started_at, s.ended_at, s.kwh_hundredths, "
-    "s.credits_hundredths, s.id_tag, s.live_at, s.awaits_tag, s.end_is_final, NULLIF(s.counts_for_ere, -1), "
-    "s.corrected_at, CASE WHEN s.corrected_at IS NOT NULL THEN s.first_kwh_hundredths END"
-)
+_READ_AS = {
+    "counts_for_ere": "NULLIF(counts_for_ere, -1)",
+    "first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END",
+}
+"""Columns that are not read as they are stored."""
+
+_SESSIONS = f"""SELECT {", ".join(_READ_AS.get(name, name) for name in COLUMN_NAMES)},
+    CASE WHEN ended_at IS NULL THEN (
+      SELECT n.started_at FROM sessions n
+      WHERE n.account = s.account AND n.charger_id = s.charger_id AND n.started_at > s.started_at
+        AND n.withdrawn = 0 ORDER BY n.started_at LIMIT 1) END
+  FROM sessions s WHERE account = :account AND withdrawn = 0"""  # noqa: S608 -- names of ours
 
 
-class RecordedSession(msgspec.Struct, frozen=True, gc=False):
+class RecordedSession(StoredSession, frozen=True, gc=False):
     """A session of the ledger that was not withdrawn; ``None`` is a value that the API has not given."""
 
-    id: str
-    charger_id: str
-    charger_nickname: str | None
-    started_at_seconds: float | None
-    ended_at_seconds: float | None
-    """``None`` while it is in progress."""
-    kwh_hundredths: int | None
-    credits_hundredths: int | None
-    id_tag: str | None
-    live_at_seconds: float | None
-    """When ``/chargers`` showed it in progress last."""
-    awaits_tag: int
-    """Whether a tag may still come after its end, 1 or 0: no vehicle has its energy until then."""
-    end_is_final: bool
-    """Whether ``/sessions`` has listed the end."""
-    counts_for_ere: int | None
-    """1 or 0."""
-    corrected_at_seconds: float | None
-    """When ``/sessions`` last listed other figures than those that were final; ``None`` where it is not known."""
-    first_kwh_hundredths: int | None
-    """Of a session that was corrected: the energy that was final first."""
-    next_start_seconds: float | None
+    next_start_seconds: float | None = None
     """Of a session in progress: when the charger's next one began, which shows that this one is over."""
 
     @property
@@ -130,11 +115,6 @@ class LedgerReader:
             )
         }
 
-    def endpoints(self, account: str) -> dict[str, EndpointRecord]:
-        """Return the record of each endpoint that was ever asked for an account."""
-        number = self._accounts.get(account)
-        return {} if number is None else load_endpoints(self._connection, number)
-
     @property
     def accounts(self) -> tuple[str, ...]:
         """Return the names of the accounts; an empty one is the single account without a name."""
@@ -150,26 +130,30 @@ class LedgerReader:
         self._accounts = kept or self._accounts
         return left_out
 
+    def _tables(self, account: str) -> AccountTables:
+        """Return the rows of an account; none of one that the ledger does not know."""
+        return AccountTables(self._connection, self._accounts.get(account, 0))
+
+    def endpoints(self, account: str) -> dict[str, EndpointRecord]:
+        """Return the record of each endpoint that was ever asked for an account."""
+        return load_endpoints(self._tables(account))
+
     def completeness(self, account: str) -> Completeness:
-        """Return how much of the account's history is there; nothing of an account that is not in the ledger."""
-        number = self._accounts.get(account)
-        if number is None:
-            return Completeness(complete=False, sessions=0, back_to_seconds=None, read_in_full_at_seconds=None)
-        walk = load_walk(self._connection, number)
-        sessions, without_energy, back_to_seconds = count_sessions(self._connection, number)
-        unreadable = walk.unreadable + without_energy
+        """Return how much of the account's history is there."""
+        walk = load_walk(self._tables(account))
+        sessions, without_energy, back_to_seconds = count_sessions(self._tables(account))
         return Completeness(
             complete=walk.complete,
             sessions=sessions,
             back_to_seconds=back_to_seconds,
             read_in_full_at_seconds=walk.finished_at_seconds,
-            unreadable=unreadable,
+            unreadable=walk.unreadable + without_energy,
             corrections_since_seconds=walk.corrections_since_seconds,
         )
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
-        return served_labels(self._connection, self._accounts[account])
+        return served_labels(self._tables(account))
 
     def sessions(
         self,
@@ -190,30 +174,29 @@ class LedgerReader:
             to_seconds: the first moment after the span.
             charger_id: only sessions of this charger.
         """
-        span: list[str] = []
-        values: list[object] = [self._accounts[account]]
-        for condition, value in (
-            ("s.charger_id = ?", charger_id),
-            ("{moment} >= ?", from_seconds),
-            ("{moment} < ?", to_seconds),
-        ):
-            if value is not None:
-                span.append(condition)
-                values.append(value)
+        values = {
+            "charger_id": charger_id,
+            "from": -math.inf if from_seconds is None else from_seconds,
+            "to": math.inf if to_seconds is None else to_seconds,
+        }
+        of_charger = "" if charger_id is None else "AND charger_id = :charger_id "
         # Sorting by an expression keeps the index by start out where the one by charger reads far less.
-        order = "s.started_at" if charger_id is None else "+s.started_at"
-        known = self._select(span, values, moment="s.started_at", also="s.started_at IS NOT NULL", order=order)
-        seen = "COALESCE(s.live_at, s.ended_at)"
-        unknown = self._select(span, values, moment=seen, also="s.started_at IS NULL", order=seen)
-        return heapq.merge(known, unknown, key=lambda session: session.began_seconds)
+        start = "started_at" if charger_id is None else "+started_at"
+        known = f"started_at >= :from AND started_at < :to {of_charger}ORDER BY {start}, id"
+        seen = "COALESCE(live_at, ended_at, 0)"
+        unknown = f"started_at IS NULL AND {seen} >= :from AND {seen} < :to {of_charger}ORDER BY {seen}, id"
+        ordered = (
+            (RecordedSession(*row) for row in self._tables(account).execute(f"{_SESSIONS} AND {span}", **values))
+            for span in (known, unknown)
+        )
+        return heapq.merge(*ordered, key=lambda session: session.began_seconds)
 
     def tag_uses(self, account: str) -> list[TagUse]:
         """Return sessions and energy of each spelling of each tag."""
-        rows = self._connection.execute(
+        rows = self._tables(account).execute(
             """SELECT NULLIF(id_tag, ''), SUM(ended_at IS NOT NULL), SUM(COALESCE(kwh_hundredths, 0)),
                       MAX(COALESCE(ended_at, live_at, started_at))
-               FROM sessions WHERE account = ? AND withdrawn = 0 GROUP BY 1""",
-            (self._accounts[account],),
+               FROM sessions WHERE account = :account AND withdrawn = 0 GROUP BY 1"""
         )
         return [TagUse(*row) for row in rows]
 
@@ -221,48 +204,33 @@ class LedgerReader:
         self, account: str, vehicles: Mapping[str, str]
     ) -> tuple[dict[str, Totals], dict[str, Totals]]:
         """Return the totals by charger id and by vehicle as they are served: held where the truth has fallen."""
-        number = self._accounts[account]
-        rows = totals_by_tag(self._connection, number)
+        tables = self._tables(account)
+        rows = totals_by_tag(tables)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(rows)))
-        return held_totals(rows, charger_ids, vehicles, read_marks(self._connection, number))[:2]
+        return held_totals(rows, charger_ids, vehicles, read_marks(tables))[:2]
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
-        """Return each counter of an account that is held above the truth, as people read it."""
+        """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
         if not self.completeness(account).complete:
             return ()
-        rows = totals_by_tag(self._connection, self._accounts[account])
-        by_charger_id, by_vehicle_name = self.held_totals(account, vehicles)
-        return excess_texts(
-            self.labels(account),
-            excess(by_charger_id, by_charger(rows)),
-            excess(by_vehicle_name, by_vehicle(rows, vehicles)),
+        rows, labels = totals_by_tag(self._tables(account)), self.labels(account)
+        chargers, by_name = self.held_totals(account, vehicles)
+        named = [(labels.get(key, key), totals) for key, totals in excess(chargers, by_charger(rows)).items()]
+        return tuple(
+            f"{name}: {value / 100:.2f} {unit}"
+            for name, totals in (*named, *excess(by_name, by_vehicle(rows, vehicles)).items())
+            for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "ERE credits"))
+            if value
         )
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; nothing if there was none that can be read."""
-        row = self._connection.execute(
-            "SELECT body FROM last_answers WHERE account = ? AND endpoint = 'chargers'", (self._accounts[account],)
-        ).fetchone()
+        query = "SELECT body FROM last_answers WHERE account = :account AND endpoint = 'chargers'"
+        row = self._tables(account).execute(query).fetchone()
         try:
             return () if row is None or row[0] is None else msgspec.json.decode(row[0], type=tuple[Charger, ...])
         except msgspec.MsgspecError:
             return ()
-
-    def _select(
-        self, span: list[str], values: list[object], *, moment: str, also: str, order: str
-    ) -> Iterator[RecordedSession]:
-        conditions = " AND ".join(
-            ("s.account = ?", *(condition.format(moment=moment) for condition in span), "s.withdrawn = 0", also)
-        )
-        rows = self._connection.execute(
-            f"""SELECT {_SESSION_COLUMNS}, CASE WHEN s.ended_at IS NULL THEN (
-                  SELECT n.started_at FROM sessions n
-                  WHERE n.account = s.account AND n.charger_id = s.charger_id AND n.started_at > s.started_at
-                    AND n.withdrawn = 0 ORDER BY n.started_at LIMIT 1) END
-                FROM sessions s WHERE {conditions} ORDER BY {order}, s.id""",  # noqa: S608 -- constants of ours
-            values,
-        )
-        return (RecordedSession(*row) for row in rows)
 
 
 # The file, read only --------------------------------------------------------------------------------
@@ -325,15 +293,14 @@ def _connected(path: Path) -> sqlite3.Connection:
 # For check, beside the service ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLedger:
+class CommandLedger(msgspec.Struct, frozen=True):
     """A ledger that a command may write to, and the endpoints of one that it can only read."""
 
     database: Database
     """In memory, where the ledger of the storage path is not to be written; the caller closes it."""
     note: str | None = None
     """For a person: why it is in memory, and the remedy."""
-    endpoints: Mapping[str, Mapping[str, EndpointRecord]] = field(default_factory=dict)
+    endpoints: Mapping[str, Mapping[str, EndpointRecord]] = {}
     """Each account's endpoints, where the ledger can only be read."""
 
 
@@ -346,35 +313,38 @@ def open_for_command(folder: Path) -> CommandLedger:
     Raises:
         LedgerLockedError: an exporter has it.
     """
-    obstacle = _obstacle(folder)
     try:
-        if obstacle is None:
-            return CommandLedger(Database(folder))
-        note = f"{folder} {obstacle}: {_FORGOTTEN}; {_OTHER_USER}"
+        _require_own(folder)
+        return CommandLedger(Database(folder))
     except LedgerLockedError:
         raise
-    except LedgerDamagedError as error:
-        note = f"{error}: {_FORGOTTEN}; {_DAMAGED}"
     except LedgerVersionError as error:
         note = str(error)
     except LedgerError as error:
-        note = f"{error}: {_FORGOTTEN}; {_OTHER_USER}"
+        remedy = _DAMAGED if isinstance(error, LedgerDamagedError) else _OTHER_USER
+        note = f"{error}: what is asked now is not written down; {remedy}"
     return CommandLedger(Database(None), note, recorded_endpoints(folder))
 
 
-def _obstacle(folder: Path) -> str | None:
-    """Return why no ledger is made in a folder; ``None`` where there is one, or it may be made."""
+def _require_own(folder: Path) -> None:
+    """Make sure that there is a ledger in a folder, or that it may be made.
+
+    Raises:
+        LedgerError: it may not.
+    """
     # Through os.path, which takes a folder that may not be entered for one without them.
     if os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME):  # noqa: PTH110
-        return None
+        return
     user = os.geteuid()
     try:
-        return None if folder.stat().st_uid == user else "is another user's"
+        if folder.stat().st_uid != user:
+            raise LedgerError(f"{folder} is another user's")
     except FileNotFoundError:
         # A service seldom runs as root, and could not enter what root makes.
-        return "does not exist, and root does not make it here" if user == 0 else None
+        if user == 0:
+            raise LedgerError(f"{folder} does not exist, and root does not make it here") from None
     except OSError as error:
-        return f"cannot be entered ({error.strerror})"
+        raise LedgerError(f"{folder} cannot be entered ({error.strerror})") from error
 
 
 def recorded_endpoints(folder: Path) -> Mapping[str, Mapping[str, EndpointRecord]]:

@@ -5,17 +5,19 @@ The latest observation counts, from whichever endpoint it comes; a null never wi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from operator import sub
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from msgspec.structs import astuple, replace
 
 from joulo_exporter.models.charger import normal_tag
 from joulo_exporter.models.session import UNKNOWN_CHARGER
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
 
+    from joulo_exporter.ledger.database import AccountTables
     from joulo_exporter.models.charger import LiveSession
     from joulo_exporter.models.session import Session
 
@@ -33,26 +35,15 @@ No true tag is spelled that way: ``normal_tag`` takes dashes out.
 UNREAD = -1
 """Eligibility of a session that was stored before the ledger kept it."""
 
-_COLUMNS = (
-    "id, charger_id, charger_nickname, started_at, ended_at, end_is_final, kwh_hundredths, "
-    "credits_hundredths, id_tag, live_at, end_seen_at, generation, withdrawn, awaits_tag, counts_for_ere, "
-    "corrected_at, first_kwh_hundredths"
-)
 _IN_PROGRESS = ("charging", "active")
 """``status`` of a session in progress in ``/sessions``."""
-
-_NAMES = tuple(_COLUMNS.split(", "))
 
 _TAG_LAG_S = 86_400.0
 """No tag is still on its way to a session whose end was longer ago."""
 
-_NOTHING = (0, 0, 0, 0, 0, 0, 0, 0)
-"""Figures of no session: energy, credits, finished sessions, duration in ms, sessions, those without energy,
-eligible energy, and sessions whose eligibility is known."""
-
 
 class StoredSession(msgspec.Struct, frozen=True, gc=False):
-    """A session with all that either endpoint has said of it; its fields stand in the order of the columns."""
+    """A session with all that either endpoint has said of it; its fields are the columns of the table."""
 
     id: str
     charger_id: str
@@ -87,70 +78,75 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
         return self.ended_at_seconds or self.live_at_seconds or 0.0
 
     @property
-    def waits_since_seconds(self) -> float:
-        """Return since when one that is not final is waited for: its end by ``/chargers``, else its start."""
-        return self.ended_at_seconds or self.started_at_seconds or self.live_at_seconds or 0.0
-
-    @property
     def final_credits_hundredths(self) -> int | None:
         """Return its ERE credits: 0 for one that never gets any, which the API gives as null as well."""
         never = self.end_is_final and (self.kwh_hundredths == 0 or self.counts_for_ere == 0)
         return 0 if self.credits_hundredths is None and never else self.credits_hundredths
 
 
+COLUMN_NAMES = tuple(name.removesuffix("_seconds") for name in StoredSession.__struct_fields__)
+COLUMNS = ", ".join(COLUMN_NAMES)
+
+FIGURES = (
+    "kwh_hundredths",
+    "credits_hundredths",
+    "sessions",
+    "duration_ms",
+    "entries",
+    "without_energy",
+    "eligible_kwh_hundredths",
+    "eligibility_known",
+)
+"""Columns of the totals: ``sessions`` counts those that have ended, ``entries`` all."""
+
+ADD_FIGURES = "ON CONFLICT (account, charger_id, tag) DO UPDATE SET " + ", ".join(
+    f"{figure} = {figure} + excluded.{figure}" for figure in FIGURES
+)
+"""End of an ``INSERT`` that adds to the totals."""
+
+_NAMED_FIGURES = ", ".join(f":{figure}" for figure in FIGURES)
+_ADD_TO_TOTALS = f"INSERT INTO totals VALUES (:account, :charger_id, :tag, {_NAMED_FIGURES}) {ADD_FIGURES}"  # noqa: S608
+
+_NOTHING = (0,) * len(FIGURES)
+"""Figures of no session."""
+
+
 # Sightings ----------------------------------------------------------------------------------------
 
 
 def listed(
-    old: StoredSession | None,
-    session: Session,
-    *,
-    generation: int,
-    now_seconds: float,
-    learned_at_seconds: float | None,
+    old: StoredSession | None, session: Session, *, generation: int, now_seconds: float, is_news: bool
 ) -> StoredSession:
-    """Return the session after ``/sessions`` listed it.
+    """Return the session after a page of the walk of that number listed it.
 
     An end that it has listed stays, unless it lists the session as in progress again: ``ended_at`` may be missing
-    only because it could not be used.
-
-    Args:
-        old: the session so far.
-        session: as the page lists it.
-        generation: number of the walk that the page belongs to.
-        now_seconds: wall-clock time.
-        learned_at_seconds: the time to note for an end that is listed for the first time; ``None`` when that is
-            no news.
+    only because it could not be used. ``is_news`` says whether an end that is listed for the first time is.
     """
     old = old or StoredSession(session.id, session.charger_id)
+    eligibility = None if old.counts_for_ere == UNREAD else old.counts_for_ere
     final = session.ended_at_seconds is not None
     resumed = old.end_is_final and not final and session.status in _IN_PROGRESS
-    ended_at_seconds = session.ended_at_seconds if final or resumed else old.ended_at_seconds
-    news = final and not old.end_is_final and old.end_seen_at_seconds is None
-    new = msgspec.structs.replace(
+    is_news = is_news and final and not old.end_is_final and old.end_seen_at_seconds is None
+    awaits_tag = old.awaits_tag
+    if session.ended_at_seconds is not None:
+        awaits_tag = not old.end_is_final and now_seconds - session.ended_at_seconds <= _TAG_LAG_S
+    new = replace(
         old,
         charger_id=old.charger_id if session.charger_id == UNKNOWN_CHARGER else session.charger_id,
         charger_nickname=session.charger_nickname or old.charger_nickname,
         started_at_seconds=_latest(session.started_at_seconds, old.started_at_seconds),
-        ended_at_seconds=ended_at_seconds,
+        ended_at_seconds=session.ended_at_seconds if final or resumed else old.ended_at_seconds,
         end_is_final=final or (old.end_is_final and not resumed),
         kwh_hundredths=_latest(session.kwh_hundredths, old.kwh_hundredths),
         credits_hundredths=_latest(session.credits_hundredths, old.credits_hundredths),
         id_tag=session.id_tag or old.id_tag,
-        end_seen_at_seconds=learned_at_seconds if news else old.end_seen_at_seconds,
+        end_seen_at_seconds=now_seconds if is_news else old.end_seen_at_seconds,
         generation=generation,
         withdrawn=False,
-        awaits_tag=_awaits_tag(old, session, now_seconds),
-        counts_for_ere=_eligibility(old, session),
+        awaits_tag=awaits_tag,
+        counts_for_ere=_latest(session.counts_for_ere, eligibility),
     )
     return _with_correction(old, new, now_seconds)
-
-
-def _awaits_tag(old: StoredSession, session: Session, now_seconds: float) -> bool:
-    """Return whether a tag may still come after ``/sessions`` listed the session."""
-    if session.ended_at_seconds is None:
-        return old.awaits_tag
-    return not old.end_is_final and now_seconds - session.ended_at_seconds <= _TAG_LAG_S
 
 
 def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now_seconds: float) -> StoredSession:
@@ -160,8 +156,8 @@ def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now
     """
     old = old or StoredSession(live.id, charger_id)
     if old.end_is_final and not old.withdrawn and (live.kwh_hundredths or 0) <= (old.kwh_hundredths or 0):
-        return msgspec.structs.replace(old, id_tag=old.id_tag or live.id_tag)
-    new = msgspec.structs.replace(
+        return replace(old, id_tag=old.id_tag or live.id_tag)
+    new = replace(
         old,
         charger_id=charger_id,
         started_at_seconds=_latest(live.started_at_seconds, old.started_at_seconds),
@@ -180,14 +176,14 @@ def vanished(old: StoredSession) -> StoredSession:
 
     The end is the last time it was seen by this machine's clock; ``/sessions`` makes it final.
     """
-    return msgspec.structs.replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False, awaits_tag=True)
+    return replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False, awaits_tag=True)
 
 
 def goes_on(old: StoredSession | None, new: StoredSession) -> bool:
     """Return whether the session has changed in nothing but its energy, and when it was seen in progress."""
     if old is None or old.live_at_seconds is None:
         return old == new
-    then = msgspec.structs.replace(old, kwh_hundredths=new.kwh_hundredths, live_at_seconds=new.live_at_seconds)
+    then = replace(old, kwh_hundredths=new.kwh_hundredths, live_at_seconds=new.live_at_seconds)
     return then == new
 
 
@@ -201,10 +197,10 @@ def _with_correction(old: StoredSession, new: StoredSession, now_seconds: float)
         if new.end_is_final and not _differs(old, new):
             return new
         first = old.kwh_hundredths if old.first_kwh_hundredths is None else old.first_kwh_hundredths
-        new = msgspec.structs.replace(new, first_kwh_hundredths=first)
+        new = replace(new, first_kwh_hundredths=first)
     elif old.first_kwh_hundredths in {None, new.kwh_hundredths}:
         return new
-    return msgspec.structs.replace(new, corrected_at_seconds=now_seconds) if new.end_is_final else new
+    return replace(new, corrected_at_seconds=now_seconds) if new.end_is_final else new
 
 
 def _differs(old: StoredSession, new: StoredSession) -> bool:
@@ -215,143 +211,85 @@ def _differs(old: StoredSession, new: StoredSession) -> bool:
     )
 
 
-def _eligibility(old: StoredSession, session: Session) -> int | None:
-    former = None if old.counts_for_ere == UNREAD else old.counts_for_ere
-    return former if session.counts_for_ere is None else int(session.counts_for_ere)
-
-
 def _latest(new: Value | None, old: Value | None) -> Value | None:
     return old if new is None else new
-
-
-# Contributions to the totals ----------------------------------------------------------------------
-
-
-def contribution(session: StoredSession) -> dict[tuple[str, str], tuple[int, ...]]:
-    """Return the session's part of the totals, by charger id and tag; none once it was withdrawn."""
-    if session.withdrawn:
-        return {}
-    finished = session.ended_at_seconds is not None
-    figures = (
-        session.kwh_hundredths or 0,
-        session.credits_hundredths or 0,
-        int(finished),
-        _duration_ms(session),
-        1,
-        int(session.end_is_final and session.kwh_hundredths is None),
-        (session.kwh_hundredths or 0) if session.counts_for_ere == 1 else 0,
-        int(session.counts_for_ere in {0, 1}),
-    )
-    decided = finished and not session.awaits_tag
-    tag = normal_tag(session.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
-    return {(session.charger_id, tag): figures}
-
-
-def _duration_ms(session: StoredSession) -> int:
-    """Return the duration once the end is final: a provisional end is as wrong as this machine's clock."""
-    if session.ended_at_seconds is None or session.started_at_seconds is None or not session.end_is_final:
-        return 0
-    return max(0, round((session.ended_at_seconds - session.started_at_seconds) * 1000))
 
 
 # Rows ---------------------------------------------------------------------------------------------
 
 
 def select_sessions(
-    connection: sqlite3.Connection,
-    condition: str,
-    values: tuple[object, ...] | dict[str, object],
-    *,
-    index: str | None = None,
+    tables: AccountTables, condition: str, *, index: str | None = None, **values: object
 ) -> dict[str, StoredSession]:
     """Return the sessions, by id, that meet an SQL condition; it and the index are constants of the caller's."""
     table = "sessions" if index is None else f"sessions INDEXED BY {index}"
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM {table} WHERE {condition}", values)  # noqa: S608
-    return {row[0]: _from_row(row) for row in rows}
+    query = f"SELECT {COLUMNS} FROM {table} WHERE account = :account AND {condition}"  # noqa: S608
+    return {row[0]: StoredSession(*row) for row in tables.execute(query, **values)}
 
 
-def sessions_by_id(connection: sqlite3.Connection, account: int, ids: Iterable[str]) -> dict[str, StoredSession]:
+def sessions_by_id(tables: AccountTables, ids: Iterable[str]) -> dict[str, StoredSession]:
     """Return these sessions, as far as the ledger has them."""
-    wanted = tuple(ids)
-    if not wanted:
-        return {}
-    marks = ", ".join("?" * len(wanted))
-    return select_sessions(connection, f"account = ? AND id IN ({marks})", (account, *wanted))
+    wanted = {f"id{position}": session_id for position, session_id in enumerate(ids)}
+    names = ", ".join(f":{name}" for name in wanted)
+    return select_sessions(tables, f"id IN ({names})", **wanted)
 
 
-def sessions_in_progress(connection: sqlite3.Connection, account: int) -> dict[str, StoredSession]:
+def sessions_in_progress(tables: AccountTables) -> dict[str, StoredSession]:
     """Return the sessions in progress that ``/chargers`` has shown."""
     # The index is named, since SQLite prefers the primary key, and with it every session that there ever was.
     return select_sessions(
-        connection,
-        "account = ? AND ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0",
-        (account,),
-        index="sessions_open",
+        tables, "ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0", index="sessions_open"
     )
 
 
-def save_session(
-    connection: sqlite3.Connection, account: int, old: StoredSession | None, new: StoredSession
-) -> None:
+def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSession) -> None:
     """Write the session, and what its change does to the totals; nothing if nothing changed."""
     if old == new:
         return
     if old is None:
-        connection.execute(
-            f"INSERT INTO sessions (account, {_COLUMNS}) "  # noqa: S608 -- no value in it
-            f"VALUES ({', '.join('?' * (1 + len(_NAMES)))})",
-            (account, *msgspec.structs.astuple(new)),
-        )
+        names = ", ".join(f":{name}" for name in COLUMN_NAMES)
+        insert = f"INSERT INTO sessions (account, {COLUMNS}) VALUES (:account, {names})"  # noqa: S608
+        tables.execute(insert, **dict(zip(COLUMN_NAMES, astuple(new), strict=True)))
     else:
-        _update(connection, account, old, new)
-        if old.charger_id != new.charger_id:
-            connection.execute(
-                "UPDATE chargers SET moved_to = ? WHERE account = ? AND charger_id = ?",
-                (new.charger_id, account, old.charger_id),
+        # Only the columns that differ: what an index holds is costly to write again.
+        pairs = zip(COLUMN_NAMES, astuple(old), astuple(new), strict=True)
+        changed = {name: value for name, former, value in pairs if value != former}
+        changes = ", ".join(f"{name} = :{name}" for name in changed)
+        update = f"UPDATE sessions SET {changes} WHERE account = :account AND id = :id"  # noqa: S608
+        tables.execute(update, id=old.id, **changed)
+        if "charger_id" in changed:
+            tables.execute(
+                "UPDATE chargers SET moved_to = :now WHERE account = :account AND charger_id = :former",
+                now=new.charger_id,
+                former=old.charger_id,
             )
-    _change_totals(connection, account, contribution(old) if old else {}, contribution(new))
+    former_figures, figures = _contribution(old), _contribution(new)
+    for key in former_figures.keys() | figures.keys():
+        change = tuple(map(sub, figures.get(key, _NOTHING), former_figures.get(key, _NOTHING)))
+        if any(change):
+            named = dict(zip(FIGURES, change, strict=True))
+            tables.execute(_ADD_TO_TOTALS, charger_id=key[0], tag=key[1], **named)
 
 
-def _update(connection: sqlite3.Connection, account: int, old: StoredSession, new: StoredSession) -> None:
-    """Write the columns that differ: what an index holds is costly to write again."""
-    pairs = zip(_NAMES, msgspec.structs.astuple(old), msgspec.structs.astuple(new), strict=True)
-    changed = {name: value for name, former, value in pairs if value != former}
-    connection.execute(
-        f"UPDATE sessions SET {', '.join(f'{name} = ?' for name in changed)} "  # noqa: S608 -- names of ours
-        "WHERE account = ? AND id = ?",
-        (*changed.values(), account, old.id),
+def _contribution(session: StoredSession | None) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Return the session's part of the totals, by charger id and tag; none once it was withdrawn."""
+    if session is None or session.withdrawn:
+        return {}
+    started_seconds, ended_seconds = session.started_at_seconds, session.ended_at_seconds
+    duration_s = 0.0  # until the end is final: a provisional one is as wrong as this machine's clock
+    if session.end_is_final and started_seconds is not None and ended_seconds is not None:
+        duration_s = max(0.0, ended_seconds - started_seconds)
+    kwh_hundredths = session.kwh_hundredths or 0
+    figures = (
+        kwh_hundredths,
+        session.credits_hundredths or 0,
+        int(ended_seconds is not None),
+        round(duration_s * 1000),
+        1,
+        int(session.end_is_final and session.kwh_hundredths is None),
+        kwh_hundredths if session.counts_for_ere == 1 else 0,
+        int(session.counts_for_ere in {0, 1}),
     )
-
-
-def _change_totals(
-    connection: sqlite3.Connection,
-    account: int,
-    former: dict[tuple[str, str], tuple[int, ...]],
-    now: dict[tuple[str, str], tuple[int, ...]],
-) -> None:
-    """Take the session's former contribution out of the totals, and put the present one in."""
-    for key in former.keys() | now.keys():
-        pairs = zip(now.get(key, _NOTHING), former.get(key, _NOTHING), strict=True)
-        differences = [figure - former_figure for figure, former_figure in pairs]
-        if any(differences):
-            connection.execute(
-                """INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                   ON CONFLICT (account, charger_id, tag) DO UPDATE SET
-                     kwh_hundredths = kwh_hundredths + excluded.kwh_hundredths,
-                     credits_hundredths = credits_hundredths + excluded.credits_hundredths,
-                     sessions = sessions + excluded.sessions,
-                     duration_ms = duration_ms + excluded.duration_ms,
-                     entries = entries + excluded.entries,
-                     without_energy = without_energy + excluded.without_energy,
-
-                     eligible_kwh_hundredths = eligible_kwh_hundredths + excluded.eligible_kwh_hundredths,
-                     eligibility_known = eligibility_known + excluded.eligibility_known""",
-                (account, *key, *differences),
-            )
-
-
-def _from_row(row: tuple[Any, ...]) -> StoredSession:
-    session = StoredSession(*row)
-    return msgspec.structs.replace(
-        session, end_is_final=bool(row[5]), withdrawn=bool(row[12]), awaits_tag=bool(row[13])
-    )
+    decided = ended_seconds is not None and not session.awaits_tag
+    tag = normal_tag(session.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
+    return {(session.charger_id, tag): figures}

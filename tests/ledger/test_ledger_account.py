@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.ledger_rig import LedgerRig, finished, live, page_of
+from support.ledger_rig import LedgerRig, earlier_ledger, finished, live, page_of
 from support.parsing import parse_chargers, parse_energy, parse_sessions
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
-from joulo_exporter.ledger import AccountLedger, Database, Meter, Pause, Totals, Walk, database, migrations
+from joulo_exporter.ledger import AccountLedger, Meter, Pause, Totals, Walk
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.wire import ApiResponse
@@ -300,25 +300,19 @@ def test_accounts_in_one_file_know_nothing_of_each_other(rig):
     assert other.load()[0] == {}
 
 
-def test_eligible_energy_of_an_older_ledger_is_served_after_a_resync(tmp_path, monkeypatch):
+def test_eligible_energy_of_an_older_ledger_is_served_after_a_resync(make_rig, tmp_path):
     """In between it is a part of the whole, and would rise without a kWh charged."""
     history = [finished(f"s{n}", at_seconds=1_780_000_000.0 + 100 * n, counts_for_ere=True) for n in (3, 2, 1)]
     walk = Walk(generation=1, complete=True, finished_at_seconds=1_781_700_000.0, finished_generation=1)
-    with monkeypatch.context() as earlier:
-        for module in (migrations, database):
-            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:6])
-        held = Database(tmp_path)
-        with held.transaction() as connection:
-            connection.execute("INSERT INTO accounts VALUES (1, 'home')")
-            connection.execute("INSERT INTO chargers VALUES (1, 'c1', 'c1')")
-            connection.execute("INSERT INTO totals VALUES (1, 'c1', '', 300, 0, 3, 180000, 3)")
-            connection.execute("INSERT INTO walks VALUES (1, ?)", (msgspec.json.encode(walk),))
-            connection.executemany(
-                """INSERT INTO sessions VALUES (1, ?, 'c1', NULL, ?, ?, 1, 100, NULL, NULL, NULL, NULL, 1, 0)""",
-                [(one.id, one.started_at_seconds, one.ended_at_seconds) for one in history],
-            )
-        held.close()
-    rig = LedgerRig(tmp_path)
+    with earlier_ledger(tmp_path, 6) as ledger:
+        ledger.execute("INSERT INTO chargers VALUES (1, 'c1', 'c1')")
+        ledger.execute("INSERT INTO totals VALUES (1, 'c1', '', 300, 0, 3, 180000, 3)")
+        ledger.execute("INSERT INTO walks VALUES (1, ?)", (msgspec.json.encode(walk),))
+        ledger.executemany(
+            """INSERT INTO sessions VALUES (1, ?, 'c1', NULL, ?, ?, 1, 100, NULL, NULL, NULL, NULL, 1, 0)""",
+            [(one.id, one.started_at_seconds, one.ended_at_seconds) for one in history],
+        )
+    rig = make_rig()
     assert (rig.book().chargers["c1"].kwh_hundredths, rig.book().eligibility_known) == (300, False)
     rig.page(page_of(history, 0, 2), offset=0)
     assert (rig.book().chargers["c1"].kwh_hundredths, rig.book().eligibility_known) == (300, False)
@@ -326,4 +320,3 @@ def test_eligible_energy_of_an_older_ledger_is_served_after_a_resync(tmp_path, m
     rig.whole_walk(history, size=2)
     assert rig.book().eligibility_known
     assert rig.book().chargers["c1"] == Totals(300, 0, 3, 180_000, 300)
-    rig.close()

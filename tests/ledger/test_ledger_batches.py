@@ -12,7 +12,7 @@ from support.ledger_rig import full_disk, live
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Batches, Database, Pause
 from joulo_exporter.ledger import database as database_module
-from joulo_exporter.ledger.batches import LARGEST_BATCH
+from joulo_exporter.ledger.database import LARGEST_BATCH
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 

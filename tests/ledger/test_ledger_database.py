@@ -11,21 +11,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.ledger_rig import LedgerRig, finished, full_disk, live, page_of
+from support.ledger_rig import earlier_ledger, finished, full_disk, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import (
     FILE_NAME,
     AccountLedger,
     Database,
-    Pause,
     Totals,
     database,
     migrations,
     open_ledger,
+    storage,
 )
-from joulo_exporter.ledger.database import put_aside
-from joulo_exporter.models.wire import ApiResponse
+from joulo_exporter.ledger.storage import put_aside
 
 NOBODY = 65534
 
@@ -97,7 +96,7 @@ def filled(rig) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["random", "header", "truncated", "middle"])
-def test_a_damaged_file_is_said_to_be_and_its_bytes_are_kept(rig, damage):
+def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(rig, damage, caplog):
     path = filled(rig)
     whole = path.read_bytes()
     assert len(whole) > 20_000
@@ -108,15 +107,13 @@ def test_a_damaged_file_is_said_to_be_and_its_bytes_are_kept(rig, damage):
         "middle": whole[:8192] + b"\xff" * (len(whole) - 8192),
     }[damage]
     path.write_bytes(broken)
-    with pytest.raises(LedgerDamagedError, match=re.escape(f"{path} is damaged")) as fault:
-        Database(rig.folder)
-    assert "\n" not in str(fault.value)
-    kept = put_aside(rig.folder, 1_781_810_000.7)
-    assert kept == rig.folder / "ledger.sqlite3.damaged-1781810000"
-    assert kept.read_bytes() == broken
-    fresh = Database(rig.folder)
-    assert count(fresh, "sessions") == 0
+    fresh = open_ledger(rig.folder, 1_781_810_000.7)
+    assert (fresh.persistent, count(fresh, "sessions")) == (True, 0)
     fresh.close()
+    [record] = caplog.records
+    assert (record.levelname, record.fields["kept"]) == ("ERROR", rig.folder / f"{FILE_NAME}.damaged-1781810000")
+    assert record.fields["kept"].read_bytes() == broken
+    assert re.fullmatch(re.escape(f"{path} is damaged") + "[^\n]*", str(record.fields["err"]))
 
 
 def test_putting_aside_twice_in_a_second_keeps_both(tmp_path):
@@ -184,53 +181,38 @@ def test_migrations_are_applied_once_each(tmp_path, monkeypatch):
         held.close()
 
 
-def test_what_earlier_versions_kept_of_endpoints_stays(tmp_path, monkeypatch):
-    with monkeypatch.context() as earlier:
-        for module in (migrations, database):
-            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:3])
-        held = Database(tmp_path)
-        with held.transaction() as connection:
-            connection.execute("INSERT INTO accounts VALUES (1, 'home')")
-            for endpoint in ("chargers", "energy"):
-                connection.execute("INSERT INTO endpoints (account, endpoint) VALUES (1, ?)", (endpoint,))
-            connection.execute("INSERT INTO answers VALUES (1, 'chargers', ?)", (b"[]",))
-            counts = (("chargers", "200", 41), ("chargers", "timeout", 2), ("energy", "503", 3))
-            connection.executemany("INSERT INTO requests VALUES (1, ?, ?, ?)", counts)
-        held.close()
-    held = Database(tmp_path)
-    ledger = AccountLedger(held, "home", configured_labels={}, vehicles={})
-    records, _ = ledger.load()
+def test_what_earlier_versions_kept_of_endpoints_stays(make_rig, tmp_path):
+    with earlier_ledger(tmp_path, 3) as ledger:
+        ledger.execute("INSERT INTO endpoints (account, endpoint) VALUES (1, 'chargers'), (1, 'energy')")
+        ledger.execute("INSERT INTO answers VALUES (1, 'chargers', ?)", (b"[]",))
+        counts = (("chargers", "200", 41), ("chargers", "timeout", 2), ("energy", "503", 3))
+        ledger.executemany("INSERT INTO requests VALUES (1, ?, ?, ?)", counts)
+    rig = make_rig()
+    records, _ = rig.ledger.load()
     assert (records["chargers"].body, records["energy"].body) == (b"[]", None)
     assert records["chargers"].requests == (("200", 41), ("timeout", 2))
     assert records["energy"].requests == (("503", 3),)
-    ledger.record_chargers(ApiResponse((), ()), Pause(60.0, 60.0))
-    assert ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
-    held.close()
+    rig.chargers()
+    assert rig.ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
 
 
-def test_sessions_and_labels_of_earlier_versions_stay(tmp_path, monkeypatch):
-    with monkeypatch.context() as earlier:
-        for module in (migrations, database):
-            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:6])
-        held = Database(tmp_path)
-        with held.transaction() as connection:
-            for statement in (
-                "INSERT INTO accounts VALUES (1, 'home')",
-                "INSERT INTO chargers VALUES (1, 'c1', 'oprit')",
-                "INSERT INTO sessions VALUES (1, 's', 'c1', NULL, 940, 999, 0, 100, NULL, NULL, 999, NULL, 0, 0)",
-                "INSERT INTO totals VALUES (1, 'c1', '', 100, 0, 1, 59000, 1)",
-            ):
-                connection.execute(statement)
-        held.close()
-    with contextlib.closing(LedgerRig(tmp_path, vehicles={"04A1": "tesla"})) as rig:
-        for tag, vehicle in ((None, "unknown"), ("04A1", "tesla")):
-            rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)], size=100)
-            book = rig.book()
-            assert book.labels == {"c1": "oprit"}
-            assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
+def test_sessions_and_labels_of_earlier_versions_stay(make_rig, tmp_path):
+    with earlier_ledger(tmp_path, 6) as ledger:
+        for statement in (
+            "INSERT INTO chargers VALUES (1, 'c1', 'oprit')",
+            "INSERT INTO sessions VALUES (1, 's', 'c1', NULL, 940, 999, 0, 100, NULL, NULL, 999, NULL, 0, 0)",
+            "INSERT INTO totals VALUES (1, 'c1', '', 100, 0, 1, 59000, 1)",
+        ):
+            ledger.execute(statement)
+    rig = make_rig(vehicles={"04A1": "tesla"})
+    for tag, vehicle in ((None, "unknown"), ("04A1", "tesla")):
+        rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)], size=100)
+        book = rig.book()
+        assert book.labels == {"c1": "oprit"}
+        assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
 
 
-def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(tmp_path, monkeypatch):
+def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(make_rig, tmp_path):
     sessions = [  # id, charger, start, end, final, tag, withdrawn
         ("a", "c1", 1000.0, 1060.0, 1, "04:a1", 0), ("b", "c1", 2000.0, 2030.5, 0, "04 A1", 0),
         ("c", "c1", 3000.0, 3010.0, 0, None, 0), ("d", "c1", 4000.0, None, 0, "04a1", 0),
@@ -238,26 +220,18 @@ def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(t
         ("g", "c2", 7000.0, 7007.0, 0, "04-a1", 0),
     ]  # fmt: skip
     totals = [("c1", "04A1", 90_500), ("c1", "", 10_000), ("c2", "04A1", 7_000)]
-    with monkeypatch.context() as earlier:
-        for module in (migrations, database):
-            earlier.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:6])
-        held = Database(tmp_path)
-        with held.transaction() as connection:
-            connection.execute("INSERT INTO accounts VALUES (1, 'home')")
-            connection.executemany(
-                """INSERT INTO sessions (account, id, charger_id, started_at, ended_at, end_is_final, id_tag,
-                     withdrawn, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 1)""",
-                sessions,
-            )
-            connection.executemany("INSERT INTO totals VALUES (1, ?, ?, 0, 0, 0, ?, 1)", totals)
-            connection.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
-        held.close()
-    held = Database(tmp_path)
-    book = AccountLedger(held, "home", configured_labels={}, vehicles={}).book(name_unlinked=True, now_seconds=9e3)
-    assert book.meters["c1"].mean_power_watts() == 1000
-    with held.transaction() as connection:
+    with earlier_ledger(tmp_path, 6) as ledger:
+        ledger.executemany(
+            """INSERT INTO sessions (account, id, charger_id, started_at, ended_at, end_is_final, id_tag,
+                 withdrawn, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 1)""",
+            sessions,
+        )
+        ledger.executemany("INSERT INTO totals VALUES (1, ?, ?, 0, 0, 0, ?, 1)", totals)
+        ledger.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
+    rig = make_rig()
+    assert rig.book().meters["c1"].mean_power_watts() == 1000
+    with rig.database.transaction() as connection:
         rows = connection.execute("SELECT charger_id, tag, duration_ms FROM totals").fetchall()
-    held.close()
     assert sorted(rows) == [("c1", "", 0), ("c1", "04A1", 60_000), ("c2", "04A1", 0)]
 
 
@@ -353,15 +327,6 @@ def test_a_read_only_disk_leaves_the_file_alone_and_works_in_memory(folder, capl
     assert "--storage.path" in record.getMessage()
 
 
-def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(folder, caplog):
-    (folder / FILE_NAME).write_bytes(b"no database at all" * 1000)
-    database = open_ledger(folder, 1_781_810_000.0)
-    assert database.persistent
-    database.close()
-    assert (folder / f"{FILE_NAME}.damaged-1781810000").read_bytes() == b"no database at all" * 1000
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-
-
 @pytest.mark.parametrize(
     ("mounted", "warned"),
     [
@@ -377,14 +342,14 @@ def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(folder, caplog):
     ],
 )
 def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, caplog, mounted, warned):
-    storage = folder / "the ledger" / "joulo"
+    ledger = folder / "the ledger" / "joulo"
     table = folder / "mounts"
     if mounted is not None:
-        places = [str(path).replace(" ", "\\040") for path in (storage, storage.parent)]
+        places = [str(path).replace(" ", "\\040") for path in (ledger, ledger.parent)]
         lines = filter(None, mounted.format(*places).split("\n"))
         table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines), encoding="utf-8")
-    monkeypatch.setattr(database, "MOUNTS", table)
-    opened = open_ledger(storage, 0.0)
+    monkeypatch.setattr(storage, "MOUNTS", table)
+    opened = open_ledger(ledger, 0.0)
     assert opened.persistent
     opened.close()
     assert [record.fields["type"] for record in caplog.records] == ([warned] if warned else [])
@@ -463,6 +428,17 @@ def test_a_ledger_in_memory_is_written_when_it_is_closed(rig):
         assert not rig.database.persistent
     rig.reopen()
     assert rig.book().sessions == 1
+
+
+def test_a_batch_that_the_disk_refuses_from_the_beginning_is_done_in_memory(rig):
+    with rig.database.transaction() as connection:
+        pass
+    connection.execute("PRAGMA query_only = ON")
+    [(_, error)] = rig.database.run_batch([lambda: rig.chargers(live("s1"))])
+    assert (error, rig.database.persistent, rig.book().labels) == (None, False, {"c1": "c1"})
+    connection.execute("PRAGMA query_only = OFF")
+    rig.database.tend()
+    assert rig.database.persistent
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])

@@ -268,14 +268,8 @@ def test_a_configured_label_that_is_taken_is_warned_of(make_rig, caplog, configu
     assert warning.fields == {"wanted": "x", "charger_id": "b", "taken_by": "a", "label": "x-b"}
 
 
-def test_a_configured_label_is_free_once_nothing_is_left_of_its_former_charger(make_rig):
-    rig = make_rig(configured_labels={"new-id": "oprit"})
-    linked_anew(rig, OPRIT, Charger("new-id", slug="p2"), history_of(2))
-    assert rig.book().labels == {"new-id": "oprit"}
-    assert rig.book().chargers["new-id"].sessions == 2
-
-
-def test_a_charger_linked_anew_with_a_configured_label_keeps_that(make_rig):
-    rig = make_rig(configured_labels={"new-id": "driveway"})
-    linked_anew(rig, OPRIT, ANEW, history_of(2))
-    assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": "driveway"}, 2)
+@pytest.mark.parametrize(("slug", "configured"), [("p2", "oprit"), ("oprit", "driveway")])
+def test_a_charger_linked_anew_has_its_configured_label_which_its_former_one_frees(make_rig, slug, configured):
+    rig = make_rig(configured_labels={"new-id": configured})
+    linked_anew(rig, OPRIT, Charger("new-id", slug=slug), history_of(2))
+    assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": configured}, 2)

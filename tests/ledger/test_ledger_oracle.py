@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from support.ledger_rig import RESYNC_S, LedgerRig
 from support.ledger_world import VEHICLES, Truth, World
 
+from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
-from joulo_exporter.ledger.book import by_charger, by_vehicle, read_book, totals_by_tag
-from joulo_exporter.ledger.months import Month, recent_months
+from joulo_exporter.ledger.book import Month, by_charger, by_vehicle, read_book, totals_by_tag
+from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.models.tariffs import Tariffs
@@ -189,7 +190,7 @@ class Exporter(World):
 
     def ledger_truth(self) -> list[tuple[str, str, Totals]]:
         with self.rig.database.transaction() as connection:
-            return totals_by_tag(connection, 1)
+            return totals_by_tag(AccountTables(connection, 1))
 
     def check_each_session_counts_once(self, book) -> None:
         rows = self.stored("id, kwh_hundredths, ended_at, withdrawn")
@@ -203,21 +204,23 @@ class Exporter(World):
         """What was brought up to date is what is in the file: nothing that has changed was taken from before."""
         database, now_seconds = self.rig.database, self.rig.now_seconds
         with database.transaction() as connection:
-            anew = read_book(connection, 1, VEHICLES, now_seconds, persistent=database.persistent)
+            tables = AccountTables(connection, 1)
+            anew = read_book(tables, VEHICLES, now_seconds, persistent=database.persistent)
         if self.clock_went_back:  # old news would be news again, as after a restart
             anew = msgspec.structs.replace(anew, ended=book.ended)
         assert msgspec.structs.replace(book, months=(), charger_months={}) == anew
 
     def check_months_are_those_of_the_report(self, book) -> None:
         """Sums that are kept while no ended session changes equal those of ``sessions --by=month``."""
-        recent = recent_months(self.rig.now_seconds)
+        now = local_month(self.rig.now_seconds)
+        first = f"{int(now[:4]) - 1}{now[4:]}"
         with self.rig.database.transaction() as connection:
             rows = list(session_rows(LedgerReader(connection), Tags({}, "show"), Tariffs(), Selection()))
-        totals = [total for total in totals_by(rows, "month") if total.name in recent]
+        totals = [total for total in totals_by(rows, "month") if first <= total.name <= now]
         assert book.months == tuple(month_of(total.name, total) for total in totals)
-        of_now = [row for row in rows if GROUPS["month"](row) == recent[-1]]
+        of_now = [row for row in rows if GROUPS["month"](row) == now]
         assert {book.labels.get(key, key): month for key, month in book.charger_months.items()} == {
-            total.name.removeprefix("home/"): month_of(recent[-1], total) for total in totals_by(of_now, "charger")
+            total.name.removeprefix("home/"): month_of(now, total) for total in totals_by(of_now, "charger")
         }
 
     def check_nothing_is_missing(self) -> None:

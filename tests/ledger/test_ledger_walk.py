@@ -199,15 +199,6 @@ def test_a_resync_takes_withdrawn_sessions_out_of_the_truth_and_counters_hold(ri
     assert (book.chargers["c1"].kwh_hundredths, book.chargers["c1"].sessions) == (25_000, 250)
 
 
-def test_counters_hold_until_the_truth_has_caught_up(rig):
-    served = []
-    for kwh in (700, 400, 600, 800):
-        rig.whole_walk([finished("s", kwh_hundredths=kwh)], size=P)
-        rig.reopen()
-        served.append(rig.book().chargers["c1"].kwh_hundredths)
-    assert served == [700, 700, 700, 800]
-
-
 @pytest.mark.parametrize(
     ("answer", "left"),
     [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
-from joulo_exporter.ledger import AccountLedger, Database, PageRequest, Pause, next_page
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, PageRequest, Pause, next_page
+from joulo_exporter.ledger.migrations import MIGRATIONS
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
@@ -81,6 +83,19 @@ class LedgerRig:
     def stored_ids(self) -> set[str]:
         with self.database.transaction() as connection:
             return {session_id for (session_id,) in connection.execute("SELECT id FROM sessions")}
+
+
+@contextlib.contextmanager
+def earlier_ledger(folder: Path, migrations: int) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to a new ledger of one account, as the version with so many migrations made it."""
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as connection, connection:
+        connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+        for name, statements in MIGRATIONS[:migrations]:
+            connection.execute("INSERT INTO migrations VALUES (?)", (name,))
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute("INSERT INTO accounts VALUES (1, 'home')")
+        yield connection
 
 
 @contextlib.contextmanager

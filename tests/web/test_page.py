@@ -20,7 +20,7 @@ from support.snapshots import DRIVEWAY, TAG, Household, fixture, recorded, recor
 
 from joulo_exporter import __version__
 from joulo_exporter.ledger import Totals
-from joulo_exporter.ledger.months import Month
+from joulo_exporter.ledger.book import Month
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, last_sessions, live_chargers
 from joulo_exporter.web import page_texts

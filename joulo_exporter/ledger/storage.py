@@ -1,0 +1,129 @@
+"""Files on the storage path: the ledger, its lock, and those that were put aside."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+from pathlib import Path
+
+from joulo_exporter.errors import LedgerError, LedgerLockedError
+
+FILE_NAME = "ledger.sqlite3"
+LOCK_NAME = "ledger.lock"
+
+MOUNTS = Path("/proc/self/mounts")
+"""Linux' list of what is mounted where, with its file system."""
+
+_JOURNALS = ("-wal", "-shm")
+"""Endings that SQLite gives to the names of its journal and the index of it."""
+
+_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def network_file_system(folder: Path) -> str | None:
+    """Return the type of the file system that holds a folder, if it is one of a network and the system tells."""
+    try:
+        text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    types = {}  # a later mount hides an earlier one at the same place
+    for line in filter(None, text.split("\n")):
+        _, place, kind, *_ = line.split(" ")
+        types[Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), place))] = kind
+    resolved = folder.resolve()
+    kind = next((types[path] for path in (resolved, *resolved.parents) if path in types), "")
+    return kind if kind in _NETWORK_FILE_SYSTEMS else None
+
+
+def lock(folder: Path) -> int:
+    """Take the lock of a storage path, and write our process id into it; return its descriptor.
+
+    Raises:
+        LedgerLockedError: another process has it, whose id the message gives.
+        LedgerError: the folder or the lock cannot be written.
+    """
+    path = folder / LOCK_NAME
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise LedgerError(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        os.fchmod(descriptor, 0o600)  # whatever the umask is
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(OSError):  # a full disk: the lock is held all the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise LedgerLockedError(
+            f"{folder} is in use by process {holder}; stop it, or give this one another --storage.path"
+        ) from None
+    except OSError as error:
+        os.close(descriptor)
+        raise LedgerError(f"{path} cannot be written: {error.strerror}") from error
+    return descriptor
+
+
+def identity(file: int | str | Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others; ``None`` where there is none."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 -- it may be a descriptor
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def make_private(path: Path) -> None:
+    """Make the file if there is none; let nobody but its owner read it, as it has tags, whatever the umask is."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
+def keep_private(path: Path) -> None:
+    """Make the ledger and a journal that is left the owner's alone; SQLite makes new ones like the file."""
+    left = [journal for journal in _journals(path) if journal.exists()]
+    for each in (path, *left):
+        with contextlib.suppress(OSError):  # what cannot be opened is said by SQLite
+            make_private(each)
+
+
+def put_aside(folder: Path, now_seconds: float) -> Path:
+    """Rename a damaged ledger and its journal; return the new name.
+
+    Raises:
+        LedgerError: it cannot be renamed.
+    """
+    path = folder / FILE_NAME
+    kept = folder / f"{FILE_NAME}.damaged-{int(now_seconds)}"
+    while kept.exists():  # an earlier one's bytes are not written over, whatever the clock says
+        kept = kept.with_name(f"{kept.name}-again")
+    try:
+        path.rename(kept)
+        for journal, kept_journal in zip(_journals(path), _journals(kept), strict=True):
+            with contextlib.suppress(FileNotFoundError):
+                journal.rename(kept_journal)
+    except OSError as error:
+        raise LedgerError(f"{path} is damaged and cannot be renamed: {error.strerror}") from error
+    return kept
+
+
+def replace_ledger(folder: Path, new: Path, now_seconds: float) -> None:
+    """Put a new ledger in place; keep another one that has come there aside."""
+    path = folder / FILE_NAME
+    if path.exists():
+        put_aside(folder, now_seconds)
+    for journal in _journals(path):  # of the file that is gone; SQLite would take them for the new one's
+        journal.unlink(missing_ok=True)
+    new.replace(path)
+
+
+def _journals(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in _JOURNALS]
