@@ -66,7 +66,8 @@ def test_a_prometheus_that_has_just_started_has_the_sessions_of_the_ledger(demo)
         for one in json.loads(subprocess.run(report, check=True, capture_output=True).stdout)
         if one["ended_at"]
     ]
-    with prometheus(GENERATION, tsdb.parent, [f"127.0.0.1:{port}"]) as url:
+    job = {"job_name": "joulo", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+    with prometheus(GENERATION, tsdb.parent, job) as url:
         counted = query(url, "sum(last_over_time(joulo_sessions_total[1h]))", first.timestamp())
         assert counted == {(): sum(end < first for _, end in sessions)} != {(): 0}
         table = Prometheus(url).panel("joulo-sessions", "Sessions", Viewer(HOME, now, "now-200d"), "start")
