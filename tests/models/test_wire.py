@@ -89,7 +89,7 @@ def test_half_an_emoji_costs_no_more_than_itself(escaped, nickname):
 
 
 def test_broken_utf8_outside_of_records_is_a_failed_api_response_and_is_not_kept():
-    with pytest.raises(ApiResponseError, match="not what the API documents: .*(byte 0xff|UTF-8)") as caught:
+    with pytest.raises(ApiResponseError, match=r"not what the API documents: .*(byte 0xff|UTF-8)") as caught:
         parse_chargers(b'{"joulo_\xff": 1}', NOW)
     assert caught.value.__cause__ is None
 
