@@ -1,4 +1,4 @@
-"""Pollers of the accounts: planned by the configuration, and replaced by a reload or a new token.
+"""Pollers of the accounts: planned by the configuration, replaced by a reload, given each new token of a file.
 
 Token files rotate: each is read again when it changes, and when the API refuses the token.
 """
@@ -96,7 +96,7 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
     )
 
 
-class _Running:
+class _RunningAccount:
     """The poller of one account, and the state of the account's token file."""
 
     def __init__(self, plan: Plan, poller: Poller) -> None:
@@ -141,7 +141,7 @@ class Accounts:
 
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, _RunningAccount] = {}
         self._suspended_s = self.clock.suspended_s()
         self._former: dict[str, Handover] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -154,7 +154,7 @@ class Accounts:
         return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
 
     def drop_stale(self) -> None:
-        """After a suspension of the machine, before anything is served: its timers have not counted the time."""
+        """Drop what is too old after a suspension of the machine, whose time no timer has counted."""
         suspended_s = self.clock.suspended_s()
         if suspended_s - self._suspended_s > 1:
             for running in self._running.values():
@@ -192,7 +192,7 @@ class Accounts:
                 self._watching = asyncio.create_task(self._watch_files(), name="token files")
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 settings = spread_settings(plan.settings, position, len(starting))
-                self._running[plan.key] = _Running(plan, self._poller(plan, settings, ledger))
+                self._running[plan.key] = _RunningAccount(plan, self._poller(plan, settings, ledger))
                 await asyncio.sleep(0)  # a thousand of them would hold the loop
 
     async def restored(self, within_s: float) -> None:
@@ -277,7 +277,7 @@ class Accounts:
                 event(_logger, "info", "the token has changed and the new one is used", **named)
                 await self._rotate(running, read)
 
-    async def _rotate(self, running: _Running, token: Secret) -> None:
+    async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
         """Go on with a new token, and with the throttle of the one before it."""
         async with self._changing:
             plan = msgspec.structs.replace(running.plan, token=token)
@@ -289,9 +289,9 @@ class Accounts:
             running.start()
 
 
-def _read_changed(accounts: Iterable[_Running]) -> list[tuple[_Running, Secret | ConfigError]]:
+def _read_changed(accounts: Iterable[_RunningAccount]) -> list[tuple[_RunningAccount, Secret | ConfigError]]:
     """Return the content of each token file that has changed, or why it cannot be read."""
-    found: list[tuple[_Running, Secret | ConfigError]] = []
+    found: list[tuple[_RunningAccount, Secret | ConfigError]] = []
     for running in accounts:
         source = running.plan.source
         if source is None or source.path is None:

@@ -20,8 +20,14 @@ PAGE = (ROOT / "docs/contributing.md").read_text("utf-8")
 BLOCK = re.compile(r"^( *)```(diff|python)\n(.*?)\n\1```$", re.MULTILINE | re.DOTALL)
 NEW_FILE = re.compile(r"\*\*([\w./]+)\*\* is a new file:\s*$")
 APPENDED = re.compile(r"At the end of `([\w./]+)`:\s*$")
-COPIED = ("joulo_exporter", "tests", "docs", "pyproject.toml")
-TESTS = ("tests/metrics/test_chargers.py", "tests/metrics/test_tariff.py", "tests/test_docs_metrics.py")
+COPIED = (
+    *("joulo_exporter", "tests", "docs", "deploy", "grafana", "pyproject.toml", "Makefile", "LICENSE"),
+    *(page.name for page in ROOT.glob("*.md")),
+)
+TESTS = (
+    *("tests/cli/test_demo.py", "tests/config/test_bad_files.py", "tests/config/test_load.py", "tests/metrics"),
+    *("tests/test_docs.py", "tests/test_docs_metrics.py"),
+)
 
 CHARGERS = fixture("chargers")
 CHARGERS["chargers"][0]["max_current_a"] = 25

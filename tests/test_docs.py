@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from joulo_exporter.cli.parser import make_parser
-from joulo_exporter.config.schema import load_config
+from joulo_exporter.config.schema import COLLECTORS, load_config
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.metrics import FAMILIES
 
@@ -108,7 +108,7 @@ def test_every_page_is_linked_from_another(page):
 def test_the_page_lists_every_flag_and_none_that_is_gone():
     usage = {flag for flag in FLAG.findall(make_parser().format_usage()) if not flag.startswith("--no-")}
     listed = {flag for flags, *_ in rows("| flag | default | meaning |") for flag in FLAG.findall(flags)}
-    collectors = {"--collector.ere-position", "--collector.ere-price"}
+    collectors = {f"--collector.{name.replace('_', '-')}" for name in COLLECTORS}
     assert {*listed, *collectors, "--config.check"} == {*usage, "--help"}
     assert [flag for flag in collectors | {"--config.check"} if f"`{flag}`" not in CONFIGURATION] == []
 

@@ -35,7 +35,7 @@ def write(pieces: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def _faults_of_stdout() -> Iterator[None]:
-    """Tell them from those of what is written, which the caller makes piece by piece."""
+    """Turn faults of standard output into errors of ours; the caller makes each piece outside of the block."""
     try:
         yield
     except BrokenPipeError:

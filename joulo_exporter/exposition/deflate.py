@@ -32,7 +32,7 @@ _ONE = 1 << 31
 _X_TO_THE_8TH = 1 << 23
 
 
-class Sum(msgspec.Struct, frozen=True, gc=False):
+class Checksum(msgspec.Struct, frozen=True, gc=False):
     """Length and CRC-32 of a text.
 
     Attributes:
@@ -46,13 +46,13 @@ class Sum(msgspec.Struct, frozen=True, gc=False):
     factor: int = _ONE
 
 
-def joined(sums: Iterable[Sum]) -> Sum:
-    """Return the sum of texts that follow each other."""
+def joined(checksums: Iterable[Checksum]) -> Checksum:
+    """Return the checksum of texts that follow each other."""
     length = crc = 0
-    for each in sums:
+    for each in checksums:
         crc = product(crc, each.factor) ^ each.crc
         length += each.length
-    return Sum(length, crc, factor(length))
+    return Checksum(length, crc, factor(length))
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -60,11 +60,11 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         deflated: raw deflate blocks; empty for an empty text.
-        sum: of the text.
+        checksum: of the text.
     """
 
     deflated: bytes = b""
-    sum: Sum = Sum()
+    checksum: Checksum = Checksum()
 
     def text(self) -> bytes:
         """Return the text."""
@@ -83,7 +83,7 @@ EMPTY = Piece()
 
 def piece_of(text: bytes) -> Piece:
     """Return a text as a piece."""
-    return Piece(deflated(text), Sum(len(text), zlib.crc32(text), factor(len(text)))) if text else EMPTY
+    return Piece(deflated(text), Checksum(len(text), zlib.crc32(text), factor(len(text)))) if text else EMPTY
 
 
 def deflated(text: bytes) -> bytes:
@@ -92,11 +92,11 @@ def deflated(text: bytes) -> bytes:
     return compressor.compress(text) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
 
-def gzip_end(total: Sum, text: bytes) -> bytes:
+def gzip_end(total: Checksum, text: bytes) -> bytes:
     """Return the end of a gzip member.
 
     Args:
-        total: sum of what precedes.
+        total: checksum of what precedes.
         text: the last of its texts.
     """
     crc, length = zlib.crc32(text, total.crc), (total.length + len(text)) % 2**32

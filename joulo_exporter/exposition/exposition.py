@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.exposition.deflate import EMPTY, GZIP_HEADER, Piece, Sum, gzip_end, joined, piece_of
+from joulo_exporter.exposition.deflate import EMPTY, GZIP_HEADER, Checksum, Piece, gzip_end, joined, piece_of
 from joulo_exporter.exposition.lines import FamilyLines, only, process_lines
 from joulo_exporter.logs import event
 from joulo_exporter.metrics import FAMILIES
@@ -139,9 +139,9 @@ class Exposition:
         parts = (yield from selection.gzip_parts()) if compressed else ()
         process = process_lines(self._process, openmetrics=openmetrics, names=names)
         if compressed:
-            end = gzip_end(selection.sum, process)
+            end = gzip_end(selection.checksum, process)
             return Body(sum(map(len, parts)) + len(end), (*parts, end))
-        return Body(selection.sum.length + len(process), chain(selection.plain_parts(), (process,)))
+        return Body(selection.checksum.length + len(process), chain(selection.plain_parts(), (process,)))
 
     def _settled(self) -> Generator[None, None, Table]:
         """Return the table without notes of before; accounts that a reload removes meanwhile begin another one."""
@@ -160,11 +160,11 @@ class Selection(msgspec.Struct):
 
     Attributes:
         pieces: the text, in order.
-        sum: of the text.
+        checksum: of the text.
     """
 
     pieces: Sequence[Piece]
-    sum: Sum
+    checksum: Checksum
     _gzip_parts: list[bytes] | None = None
 
     def gzip_parts(self) -> Generator[None, None, Sequence[bytes]]:
@@ -196,7 +196,7 @@ class Table:
         self._noted = dict.fromkeys(snapshots)
         self._positions: dict[str, int] = {}
         self._blocks: list[_Block] = []
-        self._sums: dict[int, Sum] = {}
+        self._checksums: dict[int, Checksum] = {}
         self._header_pieces: dict[bool, Sequence[Piece]] = {}
         self._everything: dict[bool, Selection] = {}
 
@@ -233,7 +233,7 @@ class Table:
             yield
         for family in range(len(self._families)):
             if block.exchange(family, {slot: lines[family] for slot, lines in rendered.items()}):
-                self._sums.pop(family, None)
+                self._checksums.pop(family, None)
                 self._everything.clear()
             yield
         for account, snapshot in snapshots.items():
@@ -250,26 +250,26 @@ class Table:
         if not names and openmetrics in self._everything:
             return self._everything[openmetrics]
         pieces: list[Piece] = []
-        sums: list[Sum] = []
+        checksums: list[Checksum] = []
         for index, family in enumerate(self._families):
             asked = family.sample_names & names if names else family.sample_names
             if not asked:
                 continue
             column = [block.cells[index] for block in self._blocks if block.cells[index] is not EMPTY]
             if asked == family.sample_names:
-                total = self._sums.get(index) or joined(piece.sum for piece in column)
-                self._sums[index] = total
+                total = self._checksums.get(index) or joined(piece.checksum for piece in column)
+                self._checksums[index] = total
             else:
                 column = yield from _filtered(column, asked)
-                total = joined(piece.sum for piece in column)
+                total = joined(piece.checksum for piece in column)
             if total.length:
                 header = self._headers(openmetrics=openmetrics)[index]
                 pieces += (header, *column)
-                sums += (header.sum, total)
+                checksums += (header.checksum, total)
             yield
-        selection = Selection(pieces, joined(sums))
-        if selection.sum.length <= _TOGETHER_BYTES:
-            selection = Selection([piece_of(b"".join(selection.plain_parts()))], selection.sum)
+        selection = Selection(pieces, joined(checksums))
+        if selection.checksum.length <= _TOGETHER_BYTES:
+            selection = Selection([piece_of(b"".join(selection.plain_parts()))], selection.checksum)
             yield
         if not names:
             self._everything[openmetrics] = selection

@@ -119,8 +119,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Sessions that the walk which has ended has not listed: withdrawn, unless ``walk.doubtful``."""
 
 
-class Fall(msgspec.Struct, frozen=True):
-    """A counter that falls to the truth."""
+class SettledCounter(msgspec.Struct, frozen=True):
+    """A counter that was held above the truth, and falls to it."""
 
     series: str
     """As in the marks."""
@@ -253,7 +253,7 @@ class AccountLedger:
             self._save_success(tables, endpoint, pause, response, response.content)
         return Outcome()
 
-    def settle(self, charger: str | None) -> list[Fall]:
+    def settle(self, charger: str | None) -> list[SettledCounter]:
         """Let counters that are held above the truth fall to it, and return them.
 
         Args:
@@ -273,7 +273,7 @@ class AccountLedger:
                 if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
                     continue
                 name = labels.get(key) or key.rpartition("/")[0] or key
-                falls.append(Fall(series, name, mark, truth))
+                falls.append(SettledCounter(series, name, mark, truth))
                 tables.execute(
                     "UPDATE marks SET value = :truth WHERE account = :account AND series = :series AND key = :key",
                     series=series,

@@ -60,7 +60,7 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
         return Totals(*map(sub, astuple(self), astuple(other)))
 
 
-class Month(msgspec.Struct, frozen=True, gc=False):
+class MonthTotals(msgspec.Struct, frozen=True, gc=False):
     """Sums over the sessions that began in one month, those in progress included."""
 
     month: str
@@ -68,9 +68,9 @@ class Month(msgspec.Struct, frozen=True, gc=False):
     kwh_hundredths: int = 0
     credits_hundredths: int = 0
 
-    def plus(self, kwh_hundredths: int, credits_hundredths: int) -> Month:
+    def plus(self, kwh_hundredths: int, credits_hundredths: int) -> MonthTotals:
         """Return the month with more energy and credits."""
-        return Month(
+        return MonthTotals(
             self.month, self.kwh_hundredths + kwh_hundredths, self.credits_hundredths + credits_hundredths
         )
 
@@ -110,9 +110,9 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """High-water marks of counters that the API states, by series and key."""
     eligibility_known: bool = False
     """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
-    months: tuple[Month, ...] = ()
+    months: tuple[MonthTotals, ...] = ()
     """The last months that have sessions, the earliest first; none until the history is complete."""
-    charger_months: Mapping[str, Month] = {}
+    charger_months: Mapping[str, MonthTotals] = {}
     """This month, by charger id, of the chargers with sessions in it."""
 
 
@@ -247,13 +247,13 @@ def with_months(tables: AccountTables, book: Book, finished: list[MonthSum], now
     in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
     this_month = local_month(now_seconds)
     first_month = f"{int(this_month[:4]) - 1:04}{this_month[4:]}"
-    months: dict[str, Month] = {}
-    charger_months: dict[str, Month] = {}
+    months: dict[str, MonthTotals] = {}
+    charger_months: dict[str, MonthTotals] = {}
     for charger_id, month, kwh, ere_credits in (*finished, *in_progress):
         if first_month <= month <= this_month:
-            months[month] = months.get(month, Month(month)).plus(kwh, ere_credits)
+            months[month] = months.get(month, MonthTotals(month)).plus(kwh, ere_credits)
         if month == this_month:
-            charger_months[charger_id] = charger_months.get(charger_id, Month(month)).plus(kwh, ere_credits)
+            charger_months[charger_id] = charger_months.get(charger_id, MonthTotals(month)).plus(kwh, ere_credits)
     return replace(book, months=tuple(months[month] for month in sorted(months)), charger_months=charger_months)
 
 

@@ -287,7 +287,7 @@ def _of_the_disk(error: BaseException | None) -> bool:
 
 
 class Batches:
-    """Runs the ledger's work of many accounts by one thread, with one commit for all that waits; an ``Offload``.
+    """Runs the ledger's work of many accounts by one thread, with one commit for all that waits.
 
     A commit waits for the disk and costs far more than the statements of an account. No caller gets its result
     before the commit that holds it.

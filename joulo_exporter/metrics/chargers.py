@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import LIVE, Per, of_hundredths
+from joulo_exporter.metrics.family import LIVE, Labelled, of_hundredths
 from joulo_exporter.models.charger import KNOWN_STATUSES
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def _duration_s(ended: EndedSession) -> float | None:
     return max(0.0, ended.ended_at_seconds - ended.started_at_seconds)
 
 
-_CHARGER = Per(("charger",), _chargers)
-_LAST_OF_CHARGER = Per(("charger",), _last)
-_ENDED_SESSION = Per(("charger", "session_id"), _ended)
+_CHARGER = Labelled(("charger",), _chargers)
+_LAST_OF_CHARGER = Labelled(("charger",), _last)
+_ENDED_SESSION = Labelled(("charger", "session_id"), _ended)
 
 FAMILIES = (
     _CHARGER.gauge(
@@ -94,16 +94,16 @@ FAMILIES = (
         f"Start of the session in progress, Unix time. {LIVE}",
         _session_start,
     ),
-    Per(_SESSION_LABELS, _sessions).info(
+    Labelled(_SESSION_LABELS, _sessions).info(
         "joulo_session_info",
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
     ),
-    Per(("charger", "status"), _statuses).gauge(
+    Labelled(("charger", "status"), _statuses).gauge(
         "joulo_charger_status",
         f"1 for the charger's current status, 0 for the other known ones. {LIVE}",
         float,
     ),
-    Per(("charger", "charger_id", "nickname", "connection_type"), _descriptions).info(
+    Labelled(("charger", "charger_id", "nickname", "connection_type"), _descriptions).info(
         "joulo_charger_info",
         f"The charger, always 1. {LIVE}",
     ),
@@ -150,14 +150,14 @@ LAST_SESSION = (
         f"End of the last finished session, Unix time. {_LAST}",
         lambda last: last.ended_at_seconds,
     ),
-    Per(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.last_sessions)).info(
+    Labelled(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.last_sessions)).info(
         "joulo_last_session_info",
         f"The last finished session, always 1; id_tag is the RFID tag. {_LAST}",
     ),
 )
 
 ENDED_SESSIONS = (
-    Per(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.ended_sessions)).info(
+    Labelled(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.ended_sessions)).info(
         "joulo_ended_session_info",
         f"A session that has ended, always 1; id_tag is the RFID tag. {_NEWS}",
     ),

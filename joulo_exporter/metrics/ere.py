@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import Per, single
+from joulo_exporter.metrics.family import Labelled, unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,10 +57,10 @@ def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
             yield (confidence, projected.lower(), year), None
 
 
-_POSITION = single(lambda snapshot: snapshot.ere_position)
-_ESTIMATE = single(lambda snapshot: snapshot.ere_estimate)
-_MARKET = single(lambda snapshot: snapshot.ere_price)
-_QUARTER = Per(("quarter",), _quarters)
+_POSITION = unlabelled(lambda snapshot: snapshot.ere_position)
+_ESTIMATE = unlabelled(lambda snapshot: snapshot.ere_estimate)
+_MARKET = unlabelled(lambda snapshot: snapshot.ere_price)
+_QUARTER = Labelled(("quarter",), _quarters)
 
 FAMILIES = (
     _ESTIMATE.gauge(
@@ -73,33 +73,33 @@ FAMILIES = (
         f"Share that Joulo keeps in its estimate of a session's worth, 0-1. {_ESTIMATE_HELP}",
         lambda estimate: estimate.fee_ratio,
     ),
-    Per(("bucket",), _figures(lambda position: position.euros)).gauge(
+    Labelled(("bucket",), _figures(lambda position: position.euros)).gauge(
         "joulo_ere_position_euros",
         f"Proceeds of sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
         float,
     ),
-    Per(("bucket",), _figures(lambda position: position.credits)).gauge(
+    Labelled(("bucket",), _figures(lambda position: position.credits)).gauge(
         "joulo_ere_position_credits",
         f"ERE credits by the state of their sale. {_POSITION_HELP}",
         float,
     ),
-    Per(("bucket",), _figures(lambda position: position.price_euros)).gauge(
+    Labelled(("bucket",), _figures(lambda position: position.price_euros)).gauge(
         "joulo_ere_position_price_euros",
         f"Price per ERE credit that was sold. {_POSITION_HELP}",
         float,
     ),
-    Per(("horizon",), _figures(lambda position: position.forecast_euros)).gauge(
+    Labelled(("horizon",), _figures(lambda position: position.forecast_euros)).gauge(
         "joulo_ere_forecast_euros",
         f"Joulo's forecast of proceeds, after its fee. {_POSITION_HELP}",
         float,
     ),
-    Per(("horizon",), _figures(lambda position: position.forecast_credits)).gauge(
+    Labelled(("horizon",), _figures(lambda position: position.forecast_credits)).gauge(
         "joulo_ere_forecast_credits",
         "ERE credits not sold yet: ytd_unsold of the year so far, rest_of_year those that Joulo still expects. "
         f"{_POSITION_HELP}",
         float,
     ),
-    Per(("confidence", "projected", "compliance_year"), _forecasts).info(
+    Labelled(("confidence", "projected", "compliance_year"), _forecasts).info(
         "joulo_ere_forecast_info",
         f"The forecast's confidence, whether it is projected, and its year; always 1. {_POSITION_HELP}",
     ),
@@ -123,7 +123,7 @@ FAMILIES = (
         f"Price per unsold ERE credit in the forecast. {_POSITION_HELP}",
         lambda position: position.indicative_price_euros,
     ),
-    Per(("quarter", "state"), _quarter_figures(lambda quarter: quarter.credits)).gauge(
+    Labelled(("quarter", "state"), _quarter_figures(lambda quarter: quarter.credits)).gauge(
         "joulo_ere_quarter_credits",
         f"ERE credits of a quarter. {_POSITION_HELP}",
         float,
@@ -133,7 +133,7 @@ FAMILIES = (
         f"Price per ERE credit of a quarter. {_POSITION_HELP}",
         lambda quarter: quarter.price_euros,
     ),
-    Per(("quarter", "status"), _quarter_figures(lambda quarter: quarter.realized_euros)).gauge(
+    Labelled(("quarter", "status"), _quarter_figures(lambda quarter: quarter.realized_euros)).gauge(
         "joulo_ere_quarter_realized_euros",
         f"Proceeds of a quarter's sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
         float,

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.registry import Collector
 
-from joulo_exporter.metrics.family import Family, Per, single
+from joulo_exporter.metrics.family import Family, Labelled, unlabelled
 from joulo_exporter.sharding import ALONE
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _malformed_fields(snapshot: Snapshot) -> Iterable[tuple[Labels, int]]:
             yield (health.endpoint, field), count
 
 
-_ENDPOINT = Per(("endpoint",), _endpoints)
+_ENDPOINT = Labelled(("endpoint",), _endpoints)
 
 FAMILIES = (
     _ENDPOINT.gauge(
@@ -63,7 +63,7 @@ FAMILIES = (
         "The least time between two refreshes of the endpoint.",
         lambda health: health.interval_s,
     ),
-    Per(("endpoint", "code"), _requests).counter(
+    Labelled(("endpoint", "code"), _requests).counter(
         "joulo_api_requests_total",
         "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
         float,
@@ -73,7 +73,7 @@ FAMILIES = (
         "Records of API responses that could not be read and were left out.",
         lambda health: health.malformed,
     ),
-    Per(("endpoint", "field"), _malformed_fields).counter(
+    Labelled(("endpoint", "field"), _malformed_fields).counter(
         "joulo_api_malformed_fields_total",
         "Fields of API responses that could not be used and were treated as not given.",
         float,
@@ -90,7 +90,7 @@ FAMILIES = (
         ("endpoint",),
         lambda snapshot: [((health.endpoint,), health.durations) for health in snapshot.endpoints],
     ),
-    single(lambda snapshot: snapshot.book).gauge(
+    unlabelled(lambda snapshot: snapshot.book).gauge(
         "joulo_ledger_persistent",
         "1 if the ledger is on disk, 0 if it is in memory and lost with the process.",
         lambda book: book.persistent,

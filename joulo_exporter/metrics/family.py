@@ -69,7 +69,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Per(Generic[Item]):
+class Labelled(Generic[Item]):
     """Maker of the families that have one sample for each item of a kind, such as a charger."""
 
     labels: Labels
@@ -95,14 +95,14 @@ class Per(Generic[Item]):
         ]
 
 
-def single(record: Callable[[Snapshot], Item | None]) -> Per[Item]:
+def unlabelled(record: Callable[[Snapshot], Item | None]) -> Labelled[Item]:
     """Return the maker of families that have one sample without labels, where a snapshot has the record."""
 
     def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Item]]:
         found = record(snapshot)
         return () if found is None else (((), found),)
 
-    return Per((), items)
+    return Labelled((), items)
 
 
 def number(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import ENERGY, LEDGER, Per, of_hundredths, single
+from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, of_hundredths, unlabelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -66,15 +66,15 @@ def _months(
     return items
 
 
-_CHARGER = Per(("charger",), _totals(lambda book: _by_label(book, book.chargers)))
-_ELIGIBLE_CHARGER = Per(
+_CHARGER = Labelled(("charger",), _totals(lambda book: _by_label(book, book.chargers)))
+_ELIGIBLE_CHARGER = Labelled(
     ("charger",), _totals(lambda book: _by_label(book, book.chargers) if book.eligibility_known else {})
 )
-_CHARGER_EXCESS = Per(("charger",), _totals(lambda book: _by_label(book, book.charger_excess)))
-_VEHICLE = Per(("vehicle",), _totals(lambda book: book.vehicles))
-_ELIGIBLE_VEHICLE = Per(("vehicle",), _totals(lambda book: book.vehicles if book.eligibility_known else {}))
-_VEHICLE_EXCESS = Per(("vehicle",), _totals(lambda book: book.vehicle_excess))
-_ACCOUNT = single(lambda snapshot: snapshot.book)
+_CHARGER_EXCESS = Labelled(("charger",), _totals(lambda book: _by_label(book, book.charger_excess)))
+_VEHICLE = Labelled(("vehicle",), _totals(lambda book: book.vehicles))
+_ELIGIBLE_VEHICLE = Labelled(("vehicle",), _totals(lambda book: book.vehicles if book.eligibility_known else {}))
+_VEHICLE_EXCESS = Labelled(("vehicle",), _totals(lambda book: book.vehicle_excess))
+_ACCOUNT = unlabelled(lambda snapshot: snapshot.book)
 
 CHARGER_TOTALS = (
     _CHARGER.gauge(
@@ -155,7 +155,7 @@ VEHICLE_TOTALS = (
 )
 
 ACCOUNT_TOTALS = (
-    Per(
+    Labelled(
         ("scope",),
         _stated(
             "account_kwh",
@@ -166,12 +166,12 @@ ACCOUNT_TOTALS = (
         f"Energy of the whole account in kWh; scope ere counts what is eligible for ERE. {ENERGY}",
         of_hundredths,
     ),
-    Per((), _stated("account_credits", {(): lambda energy: energy.credits_hundredths})).counter(
+    Labelled((), _stated("account_credits", {(): lambda energy: energy.credits_hundredths})).counter(
         "joulo_account_ere_credits_total",
         f"ERE credits of the whole account. {ENERGY}",
         of_hundredths,
     ),
-    Per(
+    Labelled(
         ("scope",),
         _stated(
             "account_sessions",
@@ -182,7 +182,7 @@ ACCOUNT_TOTALS = (
         f"Sessions of the whole account; scope ere counts what is eligible for ERE. {ENERGY}",
         float,
     ),
-    Per(
+    Labelled(
         ("month", "scope"),
         _months({("ere",): lambda month: month.kwh_hundredths, ("all",): lambda month: month.kwh_all_hundredths}),
     ).gauge(
@@ -190,7 +190,7 @@ ACCOUNT_TOTALS = (
         f"Energy of a month of the whole account in kWh. {ENERGY}",
         of_hundredths,
     ),
-    Per(
+    Labelled(
         ("month", "scope"),
         _months({("ere",): lambda month: month.sessions, ("all",): lambda month: month.sessions_all}),
     ).gauge(
@@ -198,7 +198,7 @@ ACCOUNT_TOTALS = (
         f"Sessions of a month of the whole account. {ENERGY}",
         lambda sessions: sessions,
     ),
-    Per(("month",), _months({(): lambda month: month.credits_hundredths})).gauge(
+    Labelled(("month",), _months({(): lambda month: month.credits_hundredths})).gauge(
         "joulo_month_ere_credits",
         f"ERE credits of a month of the whole account. {ENERGY}",
         of_hundredths,

@@ -1,4 +1,4 @@
-"""The only loop, one an account: client, ledger, new snapshot, sleep."""
+"""Loop of each account: ask the endpoints that are due, write the ledger, publish a snapshot, sleep."""
 
 from joulo_exporter.poller.endpoint import EndpointState, PollSettings, spread_settings
 from joulo_exporter.poller.poller import Handover, Poller, RequestSlots

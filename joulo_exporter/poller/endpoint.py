@@ -132,7 +132,7 @@ def spread_settings(settings: PollSettings, position: int, accounts: int) -> Pol
     )
 
 
-class Course(msgspec.Struct):
+class LastingState(msgspec.Struct):
     """State of an endpoint that goes on when another poller takes over within the process, after a reload."""
 
     pause: Pause = _NEVER
@@ -154,7 +154,7 @@ class EndpointState:
 
     task: Task
     settings: PollSettings
-    course: Course = field(default_factory=Course)
+    lasting: LastingState = field(default_factory=LastingState)
     """As the poller before this one has left it."""
 
     def __post_init__(self) -> None:
@@ -176,7 +176,7 @@ class EndpointState:
 
     def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
         """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
-        course, settings = self.course, self.settings
+        lasting, settings = self.lasting, self.settings
         if record is not None:
             self._up, self._error, self._malformed = record.up, record.error, record.malformed
             self._malformed_fields = Counter(dict(record.malformed_fields))
@@ -184,32 +184,32 @@ class EndpointState:
             self.succeeded_at_seconds = record.succeeded_at_seconds
             offset_s = mono_s - now_seconds
             if record.pause is not None and _REFUSAL.match(record.error or ""):
-                course.token_refused_at_seconds = record.pause.requested_at_seconds
-            if course.pause is _NEVER and record.pause is not None:
+                lasting.token_refused_at_seconds = record.pause.requested_at_seconds
+            if lasting.pause is _NEVER and record.pause is not None:
                 requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
-                course.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
-            if course.succeeded_mono_s == -math.inf and record.succeeded_at_seconds is not None:
-                course.succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
+                lasting.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
+            if lasting.succeeded_mono_s == -math.inf and record.succeeded_at_seconds is not None:
+                lasting.succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
         delay_s = settings.first_delay_s
         if self._interval_s > min(settings.intervals.values()):
             delay_s = max(delay_s, min(settings.later_delay_s, self._interval_s))
-        left_s = remaining_s(course.pause, self.task.interval_s(settings), mono_s)
+        left_s = remaining_s(lasting.pause, self.task.interval_s(settings), mono_s)
         self.due_mono_s = mono_s + max(left_s, delay_s)
-        self._expected_mono_s = course.succeeded_mono_s + self._interval_s
+        self._expected_mono_s = lasting.succeeded_mono_s + self._interval_s
 
     def follow(self, jump: ClockJump) -> None:
         """Move the moments that were noted by the wall clock."""
         self.requested_at_seconds = jump.moved(self.requested_at_seconds)
         if self.succeeded_at_seconds is not None:
             self.succeeded_at_seconds = jump.moved(self.succeeded_at_seconds)
-        if self.course.token_refused_at_seconds is not None:
-            self.course.token_refused_at_seconds = jump.moved(self.course.token_refused_at_seconds)
+        if self.lasting.token_refused_at_seconds is not None:
+            self.lasting.token_refused_at_seconds = jump.moved(self.lasting.token_refused_at_seconds)
 
     # The course of a refresh ----------------------------------------------------------------------
 
     def provisional_pause(self, now_seconds: float) -> Pause:
         """Return the pause of a request that goes out now, which holds if its outcome is never noted."""
-        return Pause(now_seconds, self.task.interval_s(self.settings), self.course.pause.failures)
+        return Pause(now_seconds, self.task.interval_s(self.settings), self.lasting.pause.failures)
 
     def requested(self, *, now_seconds: float, mono_s: float) -> None:
         """Note that a request goes out now."""
@@ -218,11 +218,11 @@ class EndpointState:
 
     def recorded_pause(self, *, failures: int) -> Pause:
         """Return the pause since the last request as the ledger keeps it, by the wall clock."""
-        return Pause(self.requested_at_seconds, self.course.pause.length_s, failures)
+        return Pause(self.requested_at_seconds, self.lasting.pause.length_s, failures)
 
     def observe_duration(self, mono_s: float) -> None:
         """Note that the request which went out last is over."""
-        self.course.durations = self.course.durations.observed(mono_s - self.course.pause.requested_at_seconds)
+        self.lasting.durations = self.lasting.durations.observed(mono_s - self.lasting.pause.requested_at_seconds)
 
     def succeeded(self, response: ApiResponse[object], fraction: float, mono_s: float) -> None:
         """Note a refresh that succeeded.
@@ -232,12 +232,12 @@ class EndpointState:
             fraction: a random number in [0, 1) for the jitter.
             mono_s: the time.
         """
-        requested_mono_s = self.course.pause.requested_at_seconds
+        requested_mono_s = self.lasting.pause.requested_at_seconds
         self._up, self._error, self._api_error = True, None, None
         self.requests["200"] += 1
         self._malformed += len(response.malformed)
         self._malformed_fields.update(fault.field for fault in response.malformed_fields)
-        self.succeeded_at_seconds, self.course.succeeded_mono_s = self.requested_at_seconds, requested_mono_s
+        self.succeeded_at_seconds, self.lasting.succeeded_mono_s = self.requested_at_seconds, requested_mono_s
         # A page may have begun or ended a walk through the history, which changes the interval.
         length_s = self.task.interval_s(self.settings) * (1 + JITTER_SHARE * fraction)
         self._wait_for(Pause(requested_mono_s, length_s))
@@ -249,10 +249,10 @@ class EndpointState:
     def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
         self._up, self._error, self._api_error = False, str(error), error
-        former = self.course.pause
+        former = self.lasting.pause
         failures, retry_after_s, interval_s = former.failures + 1, error.retry_after_s, self._interval_s
         if isinstance(error, ApiAuthenticationError | ApiScopeError):
-            self.course.token_refused_at_seconds = self.requested_at_seconds
+            self.lasting.token_refused_at_seconds = self.requested_at_seconds
         if retry_after_s is not None:
             retry_after_s += mono_s - former.requested_at_seconds
         # An optional endpoint that the API does not have, or not for this token.
@@ -270,7 +270,7 @@ class EndpointState:
 
     def failed_internally(self, error: Exception, fraction: float, mono_s: float) -> None:
         """Note a failure on our side of the wire; the next try follows as after one of the API."""
-        failures = self.course.pause.failures + 1
+        failures = self.lasting.pause.failures + 1
         # Whether a request went out or not, the pause counts from now.
         self._wait_for(Pause(mono_s, pause_after_failure(self._interval_s, failures, fraction), failures))
         self._up, self._error, self._api_error = False, "internal error; see the log", None
@@ -284,12 +284,12 @@ class EndpointState:
             self._log("error", "internal error", self._failure_log.failed("internal", mono_s), err=error)
 
     def _wait_for(self, pause: Pause) -> None:
-        self.course.pause = pause
+        self.lasting.pause = pause
         self.due_mono_s = pause.requested_at_seconds + pause.length_s
 
     def bring_forward(self) -> None:
         """Ask as soon as the interval allows: without the jitter, but not in the middle of a back-off."""
-        pause = self.course.pause
+        pause = self.lasting.pause
         if pause.failures == 0 and pause is not _NEVER:
             allowed_mono_s = pause.requested_at_seconds + self.task.interval_s(self.settings)
             self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
@@ -298,7 +298,7 @@ class EndpointState:
         """End the back-off that another token has earned, but not the pause that the API has asked for."""
         error = self._api_error
         if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
-            self.course.pause = msgspec.structs.replace(self.course.pause, failures=0)
+            self.lasting.pause = msgspec.structs.replace(self.lasting.pause, failures=0)
             self.bring_forward()
 
     # How it went ----------------------------------------------------------------------------------
@@ -326,12 +326,12 @@ class EndpointState:
             up=self._up,
             error=self._error,
             succeeded_at_seconds=self.succeeded_at_seconds,
-            token_refused_at_seconds=self.course.token_refused_at_seconds,
+            token_refused_at_seconds=self.lasting.token_refused_at_seconds,
             requests=dict(sorted(self.requests.items())),
             malformed=self._malformed,
             malformed_fields=dict(sorted(self._malformed_fields.items())),
-            durations=self.course.durations,
-            unknown_fields=len(self.course.unknown_fields),
+            durations=self.lasting.durations,
+            unknown_fields=len(self.lasting.unknown_fields),
         )
 
     # The log --------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ class EndpointState:
                            records=len(response.malformed), err=line)  # fmt: skip
         for fault in response.malformed_fields:
             self._log_once(str(fault), "a field cannot be used, and is treated as not given", err=str(fault))
-        known = self.course.unknown_fields
+        known = self.lasting.unknown_fields
         for path in response.unknown_fields - known:
             if len(known) < _MOST_UNKNOWN:
                 known.add(path)

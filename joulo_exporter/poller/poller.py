@@ -15,7 +15,7 @@ from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE,
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, ClockJump
 from joulo_exporter.logs import FailureLog, event
-from joulo_exporter.poller.endpoint import Course, EndpointState
+from joulo_exporter.poller.endpoint import EndpointState, LastingState
 from joulo_exporter.poller.tasks import account_tasks, public_tasks
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
 
@@ -42,7 +42,7 @@ _LEAST_JUMP_S = 10.0
 class Handover(msgspec.Struct, frozen=True):
     """State that a poller leaves to the one that takes over from it within the process, after a reload."""
 
-    courses: dict[str, Course] = {}
+    endpoints: dict[str, LastingState] = {}
     """By endpoint."""
     noted_since_seconds: float = 0.0
     """Start of the process by the wall clock, as ``ClockJump`` has it; 0 for a process that begins."""
@@ -74,7 +74,7 @@ class Poller:
         former = former or Handover()
         tasks = public_tasks() if self.settings.public else account_tasks(self.settings.collectors)
         self._endpoints = {
-            task.name: EndpointState(task, self.settings, former.courses.get(task.name, Course()))
+            task.name: EndpointState(task, self.settings, former.endpoints.get(task.name, LastingState()))
             for task in tasks
         }
         self._noted_since_seconds = former.noted_since_seconds
@@ -91,7 +91,7 @@ class Poller:
 
     def handover(self) -> Handover:
         """Return the state for the poller that takes over."""
-        return Handover({name: state.course for name, state in self._endpoints.items()}, self._noted_since_seconds)
+        return Handover({name: each.lasting for name, each in self._endpoints.items()}, self._noted_since_seconds)
 
     def use_token_of(self, client: JouloClient) -> None:
         """Ask with another token while the loop does not run: the back-offs that the former one earned end."""
@@ -230,7 +230,7 @@ class Poller:
         state.failed(error, self.fraction(), self.clock.monotonic())
         if isinstance(error, ApiAuthenticationError):
             self.token_refused()
-        pause = state.recorded_pause(failures=state.course.pause.failures)
+        pause = state.recorded_pause(failures=state.lasting.pause.failures)
         try:
             await self._write(self.ledger.record_failure, state.task.name, error, pause)
         except LedgerError as ledger_error:  # the pause that the API asked for holds all the same, in memory

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.reports.history import (
+from joulo_exporter.reports.series import (
     CHARGING,
     HISTORIES,
     POWER,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from joulo_exporter.ledger.reader import LedgerReader
     from joulo_exporter.metrics import Family
     from joulo_exporter.models.charger import Tags
-    from joulo_exporter.reports.history import Charge
+    from joulo_exporter.reports.series import Charge
 
 _SAMPLES_PER_REPORT = 1_000
 _HOUR_MS = 3_600_000

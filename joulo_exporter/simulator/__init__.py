@@ -6,7 +6,7 @@ responses every time.
 
 from joulo_exporter.simulator.household import Household
 from joulo_exporter.simulator.scenario import Cadence, PlannedSession, Scenario
-from joulo_exporter.simulator.server import ALL_SCOPES, BASE_PATH, DEMO_TOKEN, Running, serve
+from joulo_exporter.simulator.server import ALL_SCOPES, BASE_PATH, DEMO_TOKEN, SimulatedApi, serve
 
 __all__ = [
     "ALL_SCOPES",
@@ -15,7 +15,7 @@ __all__ = [
     "Cadence",
     "Household",
     "PlannedSession",
-    "Running",
     "Scenario",
+    "SimulatedApi",
     "serve",
 ]

@@ -41,7 +41,7 @@ class InvalidQueryError(ValueError):
     """A parameter that gets 400; the message is for the body."""
 
 
-class Running:
+class SimulatedApi:
     """A simulated API that is being served."""
 
     def __init__(self, household: Household, tokens: Mapping[str, AbstractSet[str]]) -> None:
@@ -88,7 +88,7 @@ async def serve(
     *,
     port: int = 0,
     tokens: Mapping[str, AbstractSet[str]] = DEMO_TOKENS,
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[SimulatedApi]:
     """Serve a household while the context lasts.
 
     Args:
@@ -99,7 +99,7 @@ async def serve(
     Raises:
         OSError: the port is taken.
     """
-    running = Running(household, tokens)
+    running = SimulatedApi(household, tokens)
 
     async def respond(request: web.Request) -> web.StreamResponse:
         return await running.handle(request)  # looked up anew: tests wrap it

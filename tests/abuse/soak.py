@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from joulo_exporter.models.session import Session
-    from joulo_exporter.simulator import Running
+    from joulo_exporter.simulator import SimulatedApi
 
 LOOKED_AFTER_S = 11.0
 """Within this time the exporter notices a missing file, or a disk that has space again."""
@@ -172,7 +172,7 @@ class World:
         return await started(self.folder, api_url, self.port, self.program)
 
 
-def slow_down(api: Running, slow_s: float) -> None:
+def slow_down(api: SimulatedApi, slow_s: float) -> None:
     """Let each page of sessions take so long."""
     handle = api.handle
 

@@ -16,6 +16,7 @@ from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import CHARGERS, ENERGY, SESSIONS, JouloClient, open_session
 from joulo_exporter.cli.demo import simulated_household
 from joulo_exporter.clock import SystemClock
+from joulo_exporter.config.schema import COLLECTORS
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
@@ -33,7 +34,7 @@ async def test_the_household_knows_the_token_of_its_configuration(tmp_path):
         assert config.api.url.startswith("http://127.0.0.1:")
         assert config.storage_path == tmp_path
         assert config.intervals["chargers"] < 60  # only a simulator may be asked that often
-        assert config.collectors == {"ere_position", "ere_price"}
+        assert config.collectors == set(COLLECTORS)  # the demo shows all that there is
 
 
 async def test_a_restart_on_the_same_folder_goes_on_with_the_same_household(tmp_path):

@@ -15,7 +15,13 @@ from joulo_exporter.errors import ConfigError
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
 CANARY = "joulo_0LEAK4242canary"
-DEFAULT_INTERVALS = {"chargers": 60, "sessions": 600, "energy": 3600, "ere_position": 3600, "ere_price": 3600}
+DEFAULT_INTERVALS = {
+    "chargers": 60,
+    "sessions": 600,
+    "energy": 3600,
+    "ere_position": 3600,
+    "ere_price": 3600,
+}
 EVERYTHING = """\
 accounts:
   - name: home
@@ -52,7 +58,7 @@ def test_every_key_is_read(load, tmp_path):
     assert config.api.timeout_s == 60
     assert config.api.proxy_url == Secret("http://user:password@proxy.example:3128")
     assert config.api.ere_price_url == "https://joulo.nl/api/ere-price"
-    assert config.intervals == {
+    assert config.intervals == DEFAULT_INTERVALS | {
         "chargers": 90,
         "sessions": 5400,
         "energy": 86_400,

@@ -14,7 +14,7 @@ from support.simulator import in_thread
 
 from joulo_exporter.sharding import shard_of
 from joulo_exporter.simulator import Cadence, Household, Scenario
-from joulo_exporter.simulator.server import DEMO_TOKENS, Running
+from joulo_exporter.simulator.server import DEMO_TOKENS, SimulatedApi
 
 pytestmark = pytest.mark.e2e
 
@@ -28,7 +28,7 @@ async def households():
     """Serve a household for each account behind one address, as the API does; yield the URL."""
     cadence = Cadence(session_s=(3, 4), pause_s=(1, 1), credits_delay_s=1, sync_s=1)
     served = {
-        f"Bearer {TOKEN}-{number}": Running(
+        f"Bearer {TOKEN}-{number}": SimulatedApi(
             Household(Scenario(seed=number, history_sessions=210 + number, cadence=cadence)),
             {f"{TOKEN}-{number}": DEMO_TOKENS[TOKEN]},
         )

@@ -10,7 +10,7 @@ import pytest
 from support.command_line import run
 from support.ledger_rig import LedgerRig, finished, live, page_of
 
-from joulo_exporter.ledger.book import Month
+from joulo_exporter.ledger.book import MonthTotals
 
 DRIVE, GARAGE = "c1", "c2"
 
@@ -87,7 +87,7 @@ def test_months_are_those_of_the_report_over_borders_and_clock_changes(rig, caps
         "2026-03": (19.16, 5.01),
         "2026-04": (0.07, 0.02),
     }
-    assert book.charger_months == {GARAGE: Month("2026-04", 7, 2)}
+    assert book.charger_months == {GARAGE: MonthTotals("2026-04", 7, 2)}
     of_all = reported(capsys, rig)
     assert of_all.pop("2025-03") == (900, 0)
     assert of_all == shown(book.months)

@@ -16,7 +16,7 @@ from support.ledger_world import VEHICLES, Truth, World
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
-from joulo_exporter.ledger.book import Month, by_charger, by_vehicle, read_book, totals_by_tag
+from joulo_exporter.ledger.book import MonthTotals, by_charger, by_vehicle, read_book, totals_by_tag
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
@@ -260,8 +260,8 @@ class Exporter(World):
                     assert getattr(excess, name) == expected - recount[key, name], (kind, key, name)
 
 
-def month_of(name: str, total: Total) -> Month:
-    return Month(name, total.kwh_hundredths, total.credits_hundredths)
+def month_of(name: str, total: Total) -> MonthTotals:
+    return MonthTotals(name, total.kwh_hundredths, total.credits_hundredths)
 
 
 def flat(sums: dict[str, Totals]) -> Counter:

@@ -8,7 +8,7 @@ from support.command_line import printed
 from support.ledger_rig import LedgerRig, finished
 
 from joulo_exporter.models.charger import Charger, Tags, normal_tag
-from joulo_exporter.reports.history import HISTORIES, POWER
+from joulo_exporter.reports.series import HISTORIES, POWER
 from joulo_exporter.simulator import Household, Scenario
 from joulo_exporter.snapshot import Snapshot, last_sessions, live_chargers
 

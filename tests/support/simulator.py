@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from joulo_exporter.simulator import Running
+    from joulo_exporter.simulator import SimulatedApi
 
 
 Served = TypeVar("Served")
@@ -35,7 +35,7 @@ class SeenRequest(NamedTuple):
     has_authorization: bool
 
 
-def recorded(running: Running) -> list[SeenRequest]:
+def recorded(running: SimulatedApi) -> list[SeenRequest]:
     """Return a list to which each request is added from now on."""
     seen: list[SeenRequest] = []
     handle = running.handle

@@ -20,7 +20,7 @@ from support.snapshots import DRIVEWAY, TAG, Household, fixture, recorded, recor
 
 from joulo_exporter import __version__
 from joulo_exporter.ledger import Totals
-from joulo_exporter.ledger.book import Month
+from joulo_exporter.ledger.book import MonthTotals
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, last_sessions, live_chargers
 from joulo_exporter.web import page_texts
@@ -225,7 +225,7 @@ def months_shown(html):
 
 
 def test_months_are_bars_with_figures_the_latest_first():
-    months = (Month("2025-12", 1000, 301), Month("2026-03", 4000, 0), Month("2026-05", 500, 167))
+    months = (MonthTotals("2025-12", 1000, 301), MonthTotals("2026-03", 4000, 0), MonthTotals("2026-05", 500, 167))
     html = html_of(with_months(*months))
     assert months_shown(html) == {
         "Jun 2026 so far": ("0.0%", "0.00", "0.00"),
@@ -241,7 +241,7 @@ def test_months_are_bars_with_figures_the_latest_first():
 
 
 def test_months_without_energy_have_no_bar():
-    assert months_shown(html_of(with_months(Month("2026-06", 0, 0)))) == {
+    assert months_shown(html_of(with_months(MonthTotals("2026-06", 0, 0)))) == {
         "Jun 2026 so far": ("0.0%", "0.00", "0.00")
     }
 
@@ -256,7 +256,7 @@ def test_there_are_no_months_without_a_session_nor_before_the_history_is_complet
 
 
 def test_this_month_of_a_charger_is_local_and_begins_with_nothing():
-    june = with_months(Month("2026-06", 700, 0), **{DRIVEWAY: Month("2026-06", 700, 233)})
+    june = with_months(MonthTotals("2026-06", 700, 0), **{DRIVEWAY: MonthTotals("2026-06", 700, 233)})
     last_second, first_second = at("2026-06-30T23:59:59+02:00"), at("2026-07-01T00:00:00+02:00")
     assert "Jun 20267.00 kWh 2.33 ERE credits garage" in read(june, now_seconds=last_second).text
     assert "Jul 20260.00 kWh 0.00 ERE credits garage" in read(june, now_seconds=first_second).text
@@ -461,7 +461,9 @@ def test_a_refresh_keeps_the_accounts_unfolded_and_can_be_stopped():
 
 def test_in_dutch():
     excess = {DRIVEWAY: Totals(kwh_hundredths=1000)}
-    book = replace(SNAPSHOT.book, charger_excess=excess, unreadable=1, months=(Month("2026-03", 12345, 4115),))
+    book = replace(
+        SNAPSHOT.book, charger_excess=excess, unreadable=1, months=(MonthTotals("2026-03", 12345, 4115),)
+    )
     reading = read(replace(SNAPSHOT, book=book), language="nl", links={"Metrics": "./metrics"})
     text = reading.text
     assert reading.all("html") == [{"lang": "nl"}]

@@ -1,4 +1,4 @@
-"""The history of an account: the series of each metric, and their values over time, which follow from sessions.
+"""Series of the metrics that have a history, and their values over time, which follow from an account's sessions.
 
 Everything is an integer: times are milliseconds, energy and credits hundredths. A session's energy is
 spread evenly over its duration, rounded down, so that a sum over sessions never falls from one sample to the next.

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.reports.history import QUANTITIES, Charge, values_at
+from joulo_exporter.reports.series import QUANTITIES, Charge, values_at
 
 
 def charge(start_ms, length_ms, kwh=0, ere=0, **finish):
