@@ -186,7 +186,7 @@ class Accounts:
             for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
-            await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
+            await asyncio.gather(*(self._stop(key, gently=True, after=plans_by_key.get(key)) for key in ending))
             self.exposition.keep_only(plans_by_key)
             if self._watching is None:
                 self._watching = asyncio.create_task(self._watch_files(), name="token files")
@@ -240,9 +240,11 @@ class Accounts:
             token_refused=lambda: self._read_now(plan.key),
         )
 
-    async def _stop(self, key: str, *, gently: bool) -> None:
+    async def _stop(self, key: str, *, gently: bool, after: Plan | None = None) -> None:
         running = self._running[key]
         await running.stopped(gently=gently)
+        if after is not None and after.token != running.plan.token:
+            running.poller.use_token_of(self._client(after))  # its back-off is not for the new token
         self._former[key] = running.poller.handover()
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 

@@ -323,6 +323,18 @@ async def test_a_token_that_comes_late_ends_the_back_off(house):
     assert len(house.moments("second")) == 1
 
 
+async def test_a_token_that_comes_by_a_reload_ends_the_back_off(house):
+    house.valid = "second"
+    await house.follow(named(house, home="first"))
+    await house.clock.advance(3600)
+    last = house.moments("first")[-1]
+    await house.clock.advance(last + 500 - house.clock.monotonic())  # in the middle of a pause of 900 s
+    await house.follow(named(house, home="second"))
+    await house.clock.advance(20)
+    assert house.up
+    assert len(house.moments("second")) == 1
+
+
 async def test_what_the_api_asked_for_holds_for_a_new_token_too(house):
     house.valid, house.headers = "second", {"Retry-After": "600"}
     await house.start()
