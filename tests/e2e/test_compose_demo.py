@@ -21,7 +21,6 @@ pytestmark = pytest.mark.e2e
 
 SERVICES = yaml.safe_load((Path(__file__).parents[2] / "deploy/compose.demo.yaml").read_text())["services"]
 GENERATION = GENERATIONS[-1]
-PROGRAMS = (Path(sys.executable).parent, Path(GENERATION.path("promtool")).parent)
 
 
 def ended(service, data, tsdb):
@@ -31,7 +30,8 @@ def ended(service, data, tsdb):
         *SERVICES[service]["entrypoint"],
         script.replace("/data", str(data)).replace("/prometheus", str(tsdb)),
     ]
-    path = ":".join([*map(str, PROGRAMS), os.environ["PATH"]])
+    programs = (Path(sys.executable).parent, Path(GENERATION.path("promtool")).parent)
+    path = ":".join([*map(str, programs), os.environ["PATH"]])
     subprocess.run(command, check=True, env=os.environ | {"PATH": path}, umask=0o022, timeout=120)
 
 
