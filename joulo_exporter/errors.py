@@ -14,42 +14,50 @@ class JouloExporterError(Exception):
 
     reason: ClassVar[str] = "error"
 
-    def __init_subclass__(cls, *, reason: str = "error") -> None:
-        """Take the reason of a class of errors."""
-        cls.reason = reason
-
 
 # Configuration ---------------------------------------------------------------------------------
 
 
-class ConfigError(JouloExporterError, reason="config"):
+class ConfigError(JouloExporterError):
     """The configuration cannot be used; the message names the file, the key and the remedy."""
+
+    reason = "config"
 
 
 # Ledger ----------------------------------------------------------------------------------------
 
 
-class LedgerError(JouloExporterError, reason="ledger"):
+class LedgerError(JouloExporterError):
     """The ledger cannot be read or written just now."""
 
+    reason = "ledger"
 
-class LedgerDamagedError(LedgerError, reason="ledger_damaged"):
+
+class LedgerDamagedError(LedgerError):
     """The ledger's file is no usable database."""
 
+    reason = "ledger_damaged"
 
-class LedgerVersionError(LedgerError, reason="ledger_version"):
+
+class LedgerVersionError(LedgerError):
     """A newer version has written the ledger's file."""
 
+    reason = "ledger_version"
 
-class LedgerLockedError(LedgerError, reason="ledger_locked"):
+
+class LedgerLockedError(LedgerError):
     """Another process holds the storage path."""
+
+    reason = "ledger_locked"
 
 
 # API -------------------------------------------------------------------------------------------
 
 
-class ApiError(JouloExporterError, reason="api"):
+class ApiError(JouloExporterError):
     """A request to the Joulo API has no usable API response."""
+
+    reason = "api"
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
         """Keep the HTTP status, if an API response arrived at all, and the seconds of ``Retry-After``."""
@@ -63,37 +71,55 @@ class ApiError(JouloExporterError, reason="api"):
         return self.reason if self.status is None else str(self.status)
 
 
-class ApiConnectionError(ApiError, reason="connection"):
+class ApiConnectionError(ApiError):
     """No connection: name not found, refused, reset, TLS failed."""
 
+    reason = "connection"
 
-class ApiTimeoutError(ApiError, reason="timeout"):
+
+class ApiTimeoutError(ApiError):
     """No complete API response within the timeout."""
 
+    reason = "timeout"
 
-class ApiResponseError(ApiError, reason="invalid"):
+
+class ApiResponseError(ApiError):
     """An API response that differs from the documentation."""
 
+    reason = "invalid"
 
-class ApiStatusError(ApiError, reason="status"):
+
+class ApiStatusError(ApiError):
     """An API response with another HTTP status than 200."""
 
+    reason = "status"
 
-class ApiAuthenticationError(ApiStatusError, reason="unauthorized"):
+
+class ApiAuthenticationError(ApiStatusError):
     """401: the token is wrong, revoked or rotated."""
 
+    reason = "unauthorized"
 
-class ApiScopeError(ApiStatusError, reason="forbidden"):
+
+class ApiScopeError(ApiStatusError):
     """403: the token may not read this endpoint; others may still work."""
 
+    reason = "forbidden"
 
-class ApiNotFoundError(ApiStatusError, reason="not_found"):
+
+class ApiNotFoundError(ApiStatusError):
     """404: the URL is wrong, or the endpoint does not exist."""
 
+    reason = "not_found"
 
-class ApiThrottledError(ApiStatusError, reason="throttled"):
+
+class ApiThrottledError(ApiStatusError):
     """429: asked too often; ``retry_after_s`` is the pause, if the API sent ``Retry-After``."""
 
+    reason = "throttled"
 
-class ApiServerError(ApiStatusError, reason="server"):
+
+class ApiServerError(ApiStatusError):
     """5xx: the API or a gateway in front of it failed; temporary."""
+
+    reason = "server"

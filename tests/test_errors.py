@@ -7,6 +7,8 @@ import inspect
 import pytest
 
 from joulo_exporter import errors
+from joulo_exporter.cli.parser import UsageError
+from joulo_exporter.web.server import ListenError
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
 
@@ -17,3 +19,7 @@ def test_all_have_one_base_a_docstring_and_a_reason_of_their_own(kind):
     assert kind.__doc__
     assert [other for other in CLASSES if other.reason == kind.reason] == [kind]
     assert kind.reason.replace("_", "").isalpha()
+
+
+def test_errors_of_other_rooms_have_the_reason_of_their_class_or_of_its_base():
+    assert (ListenError.reason, UsageError.reason) == ("listen", "config")
