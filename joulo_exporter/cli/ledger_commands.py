@@ -73,7 +73,7 @@ def _account_text(name: str) -> str:
 
 def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) -> Selection:
     selection = Selection(options.from_seconds, options.to_seconds, options.charger, options.vehicle)
-    refuse_unknown(reader, reader.accounts, tags, selection)
+    refuse_unknown(reader, tags, selection)
     return selection
 
 
@@ -152,11 +152,16 @@ def _settle(options: argparse.Namespace) -> None:
     """Let counters fall to the truth, and say what Prometheus makes of it."""
     with _ledger(options) as (config, tags, reader):  # where there is no ledger, none is made
         accounts = [account.name or "" for account in config.accounts if (account.name or "") in reader.accounts]
+        if not accounts:
+            remedy = "give the --config.file that the exporter runs with"
+            raise LedgerError(
+                f"{config.storage_path}: no account of the configuration is in this ledger; {remedy}"
+            )
         for account in accounts:
             known = reader.completeness(account)
             if not known.complete:
                 raise LedgerError(f"{ledger_of(account)} {completeness_text(known)}; nothing falls before")
-        refuse_unknown(reader, accounts, tags, Selection(charger=options.charger))
+        refuse_unknown(reader, tags, Selection(charger=options.charger))
     lines: list[str] = []
     with contextlib.closing(Database(config.storage_path)) as database:
         for account in accounts:

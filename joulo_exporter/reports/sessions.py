@@ -115,13 +115,13 @@ def _account_rows(
             )
 
 
-def refuse_unknown(reader: LedgerReader, accounts: Iterable[str], tags: Tags, selection: Selection) -> None:
+def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> None:
     """Refuse a charger or vehicle that does not exist; the message lists those that do.
 
     Raises:
         ConfigError: no charger has that label, or there is no such vehicle.
     """
-    labels = {label for account in accounts for label in reader.labels(account).values()}
+    labels = {label for account in reader.accounts for label in reader.labels(account).values()}
     vehicles = {UNKNOWN_VEHICLE, *tags.vehicles.values()}
     for flag, wanted, known, where in (
         ("--charger", selection.charger, labels, "the ledger"),

@@ -89,3 +89,13 @@ def test_a_running_exporter_an_unknown_charger_and_half_a_history_are_refused(ri
     status, line = refusal(capsys, "settle", folder)
     assert (status, "is not complete yet" in line) == (1, True)
     rig.open()
+
+
+def test_a_configuration_without_an_account_of_the_ledger_is_refused(rig, tmp_path, capsys):
+    rig.close()
+    config = tmp_path / "other.yml"
+    config.write_text(f"accounts: [{{name: other, token: joulo_x}}]\nstorage: {{path: {tmp_path}}}\n")
+    status, line = refusal(capsys, "settle", f"--config.file={config}")
+    remedy = "give the --config.file that the exporter runs with"
+    assert status == 1
+    assert f"{tmp_path}: no account of the configuration is in this ledger; {remedy}" in line
