@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from boards.charging import charging
 from boards.exporter import exporter
@@ -12,9 +12,6 @@ from boards.sessions import sessions
 from boards.words import Language
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard, FieldConfigSource, RowPanel
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _FOLDER = Path(__file__).parent
 _BOARDS = (charging, sessions, exporter)

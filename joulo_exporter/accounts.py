@@ -3,36 +3,27 @@
 Token files rotate: each is read again when it changes, and when the API refuses the token.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import aiohttp
 import msgspec
 
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
+from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Fingerprint, fingerprint
-from joulo_exporter.config.schema import PUBLIC_COLLECTORS, ApiConfig
+from joulo_exporter.config.schema import PUBLIC_COLLECTORS, ApiConfig, Config
 from joulo_exporter.config.tokens import Secret, TokenSource
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger
+from joulo_exporter.exposition import Exposition
+from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
-
-    import aiohttp
-
-    from joulo_exporter.clock import SystemClock
-    from joulo_exporter.config.schema import Config
-    from joulo_exporter.exposition import Exposition
-    from joulo_exporter.ledger import Batches, Database
-    from joulo_exporter.poller import Handover
+from joulo_exporter.poller import Handover, Poller, PollSettings, RequestSlots, spread_settings
 
 _logger = logging.getLogger(__name__)
 

@@ -1,31 +1,23 @@
 """``joulo-exporter check``: every token tried on every endpoint, with the remedy of each fault."""
 
-from __future__ import annotations
-
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+
+import aiohttp
 
 from joulo_exporter.accounts import account_settings
 from joulo_exporter.api.client import JouloClient, open_session
+from joulo_exporter.config.schema import AccountConfig, Config
+from joulo_exporter.config.tokens import Secret
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import AccountLedger, Pause
-from joulo_exporter.ledger.reader import open_for_command, read_ledger, recorded_endpoints
+from joulo_exporter.ledger import AccountLedger, EndpointRecord, Pause
+from joulo_exporter.ledger.reader import CommandLedger, open_for_command, read_ledger, recorded_endpoints
 from joulo_exporter.models.session import SessionPage
+from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller import account_tasks
 from joulo_exporter.poller.endpoint import pause_after_failure, remaining_s
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import aiohttp
-
-    from joulo_exporter.config.schema import AccountConfig, Config
-    from joulo_exporter.config.tokens import Secret
-    from joulo_exporter.ledger import EndpointRecord
-    from joulo_exporter.ledger.reader import CommandLedger
-    from joulo_exporter.models.wire import ApiResponse
 
 
 async def check(config: Config, say: Callable[[str], None]) -> bool:

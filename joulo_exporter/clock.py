@@ -1,16 +1,11 @@
 """Time of this machine."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import re
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
 
 _WOKEN_AT_ONCE = 20
 """Sleepers that wake in one event-loop iteration; more at once would hold up a scrape."""

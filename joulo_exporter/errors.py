@@ -4,8 +4,6 @@ Each class has a ``reason``: a short word from a closed set, fit for a metric la
 Messages are one line, carry no secret, and say what a person can do.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 

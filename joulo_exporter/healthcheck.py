@@ -3,17 +3,12 @@
 Only the standard library: this starts twice a minute, next to the exporter.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ssl
 import sys
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DEFAULT_URL = "http://127.0.0.1:9973/-/healthy"
 

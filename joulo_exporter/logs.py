@@ -4,26 +4,20 @@ Names, order, time and quoting are those of Go's ``log/slog`` as prometheus/comm
 up: ``time=2026-06-01T12:00:00.000Z level=INFO source=poller.py:41 msg="..." key=value``.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import math
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, TextIO, get_args
+from typing import Literal, TextIO, get_args
 from urllib.parse import quote
 
 import msgspec
 
+from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import JouloExporterError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from joulo_exporter.config.tokens import Secret
 
 Level = Literal["debug", "info", "warn", "error"]
 Format = Literal["logfmt", "json"]

@@ -1,7 +1,5 @@
 """The composition root: builds the objects, owns their lifetimes, signals, reload, and the order of closing."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -10,7 +8,9 @@ import logging
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,9 +18,11 @@ from joulo_exporter import __version__
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
 from joulo_exporter.clock import SystemClock
+from joulo_exporter.config.schema import Config
+from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Batches, open_ledger
+from joulo_exporter.ledger import Batches, Database, open_ledger
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.poller import RequestSlots
@@ -28,14 +30,6 @@ from joulo_exporter.systemd import Notifier, watchdog
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.config import WebConfigWatcher
 from joulo_exporter.web.server import activated_sockets, listening
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from joulo_exporter.config.schema import Config
-    from joulo_exporter.config.tokens import Secret
-    from joulo_exporter.ledger import Database
 
 _logger = logging.getLogger(__name__)
 

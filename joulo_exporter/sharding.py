@@ -4,8 +4,6 @@ The flags are those of kube-state-metrics: an ordinal, from 0, and a total. The 
 its shard, so that shards need not know of each other.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 

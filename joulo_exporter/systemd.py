@@ -3,17 +3,12 @@
 Without systemd (no ``NOTIFY_SOCKET`` in the environment) nothing is sent.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
 import socket
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 _TIMEOUT_S = 0.5
 """Time that a state waits for a manager whose queue is full: a lost READY=1 would fail the start."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import aioresponses.core
@@ -18,9 +19,6 @@ from hypothesis import HealthCheck, settings
 from support import programs
 from support.certificates import Certificates, make_certificates
 from support.fake_clock import FakeClock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 # How long an example takes says something about the machine, not about an invariant.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

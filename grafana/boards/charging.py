@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import dashboard as model
 
 from boards.charging_energy import charged
 from boards.charging_history import energy_per_day, meters, power, timeline
@@ -13,9 +12,6 @@ from boards.compared import vehicles
 from boards.frame import account_variable, charger_variable, frame
 from boards.sessions_months import by_year
 from boards.words import Language, words_in
-
-if TYPE_CHECKING:
-    from grafana_foundation_sdk.models import dashboard as model
 
 UID = "joulo-charging"
 

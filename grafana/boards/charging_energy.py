@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import common, stat
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
@@ -14,9 +12,7 @@ from grafana_foundation_sdk.models.common import (
 
 from boards import parts, queries
 from boards.colours import CHARGING, CREDITS
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Words
 
 
 def charged(t: Words, since: str) -> stat.Panel:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import common, statetimeline, table, timeseries
 from grafana_foundation_sdk.models.common import (
     BarAlignment,
@@ -15,11 +13,9 @@ from grafana_foundation_sdk.models.common import (
 
 from boards import parts, queries
 from boards.colours import ATTENTION, CHARGING, IDLE
+from boards.words import Words
 
 _ROWS_OF_TIMELINE = 15  # more chargers are turned over page by page
-
-if TYPE_CHECKING:
-    from boards.words import Words
 
 
 def timeline(t: Words) -> statetimeline.Panel:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import stat, table
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueGraphMode, BigValueTextMode
 
 from boards import parts, queries
 from boards.colours import IDLE
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Words
 
 
 def state(t: Words) -> stat.Panel:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import table
+from grafana_foundation_sdk.models import dashboard as model
 
 from boards import parts, queries
-
-if TYPE_CHECKING:
-    from grafana_foundation_sdk.models import dashboard as model
-
-    from boards.words import Words
+from boards.words import Words
 
 
 def chargers(t: Words) -> table.Panel:

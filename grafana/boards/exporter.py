@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import dashboard as model
 
 from boards.exporter_api import failing_records, freshness, latency, latency_spread, requests
 from boards.exporter_process import process
 from boards.exporter_state import endpoints, verdicts, versions
 from boards.frame import account_variable, frame
 from boards.words import Language, words_in
-
-if TYPE_CHECKING:
-    from grafana_foundation_sdk.models import dashboard as model
 
 UID = "joulo-exporter"
 

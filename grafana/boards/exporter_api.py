@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import common, heatmap, timeseries
 from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
@@ -12,9 +10,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from boards import parts
 from boards.colours import ATTENTION, CHARGING, ENDPOINTS, WRONG
 from boards.queries import ACCOUNTS, endpoint_value
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Words
 
 _WINDOW = "30m"
 """Holds three requests of the slowest frequent endpoint, and many scrapes: no gaps, whatever the range."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import timeseries
 
 from boards import parts
 from boards.queries import of_exporter
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Words
 
 
 def process(t: Words) -> list[timeseries.Panel]:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from grafana_foundation_sdk.builders import stat, table
+from grafana_foundation_sdk.builders import prometheus, stat, table
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueGraphMode, BigValueTextMode
 
 from boards import parts
 from boards.colours import CHARGING, IDLE, WRONG
 from boards.queries import ACCOUNTS, endpoint_value
-
-if TYPE_CHECKING:
-    from grafana_foundation_sdk.builders import prometheus
-
-    from boards.words import Words
+from boards.words import Words
 
 
 def verdicts(t: Words) -> list[stat.Panel]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
 from boards.parts import DATASOURCE
 from boards.queries import ACCOUNTS
-from boards.words import Language
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Language, Words
 
 _REFRESH = "1m"  # the exporter asks for news once a minute
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus
 from grafana_foundation_sdk.models import dashboard as model
@@ -10,11 +11,7 @@ from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacem
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from boards.colours import ATTENTION, CHARGING, IDLE, WRONG
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from boards.words import Words
+from boards.words import Words
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 KWH = "suffix:kWh"

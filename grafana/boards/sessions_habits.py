@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import barchart
 from grafana_foundation_sdk.models.common import VisibilityMode
 
 from boards import parts, queries
 from boards.colours import CHARGING
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Words
 
 # An hour each for more than a year. Grafana rounds a step down by up to a third, and Prometheus refuses more than
 # 11,000 points.

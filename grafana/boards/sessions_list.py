@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import table, timeseries
 from grafana_foundation_sdk.models.common import GraphDrawStyle
 
 from boards import parts, queries
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Words
 
 _START = "joulo_last_session_start_timestamp_seconds"
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import barchart, table
 from grafana_foundation_sdk.models.common import VisibilityMode
 
 from boards import parts, queries
 from boards.colours import CHARGING, CREDITS
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Words
 
 
 def _month(metric: str, scope: str = "") -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from grafana_foundation_sdk.builders import dashboard, stat, table, timeseries
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
@@ -14,9 +12,7 @@ from grafana_foundation_sdk.models.common import (
 
 from boards import parts, queries
 from boards.colours import ATTENTION, CHARGING, CREDITS, IDLE
-
-if TYPE_CHECKING:
-    from boards.words import Words
+from boards.words import Words
 
 _FIRST_ID = 101  # panels in a collapsed row are not numbered with the others
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Words = Callable[[str, str], str]
-    """Takes the English and the Dutch text, and returns that of the dashboard's language."""
+Words = Callable[[str, str], str]
+"""Takes the English and the Dutch text, and returns that of the dashboard's language."""
 
 
 class Language(enum.Enum):

@@ -3,15 +3,14 @@
 The paths are those of the vendor's developer pages. Every failure comes back as one of our own errors.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import time
 from codecs import BOM_UTF8
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -25,18 +24,14 @@ from joulo_exporter.api.failures import (
     timeout_failure,
     transport_failure,
 )
+from joulo_exporter.config.schema import ApiConfig
+from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.energy import Energy, parse_energy
 from joulo_exporter.models.ere import ErePosition, ErePrice, parse_ere_position, parse_ere_price
 from joulo_exporter.models.session import SessionPage, parse_sessions
 from joulo_exporter.models.wire import ApiResponse, Plausibility
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from joulo_exporter.config.schema import ApiConfig
-    from joulo_exporter.config.tokens import Secret
 
 Content = TypeVar("Content")
 Content_co = TypeVar("Content_co", covariant=True)

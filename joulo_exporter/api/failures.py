@@ -3,23 +3,23 @@
 The meanings of statuses are those of the vendor's page on errors; gateways in front of the API add their own.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import ssl
 import sys
 from codecs import BOM_UTF8
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 
+from joulo_exporter.config.schema import ApiConfig
+from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import (
     ApiAuthenticationError,
     ApiConnectionError,
@@ -32,12 +32,6 @@ from joulo_exporter.errors import (
     ApiThrottledError,
     ApiTimeoutError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from joulo_exporter.config.schema import ApiConfig
-    from joulo_exporter.config.tokens import Secret
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 """Exceptions of a request that fails, apart from ``TimeoutError``."""

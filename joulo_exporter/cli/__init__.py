@@ -1,11 +1,6 @@
 """The command line: parsing, commands, exit codes, and all text for people."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 __all__ = ["main"]
 

@@ -1,15 +1,10 @@
 """Output to a terminal or a pipe, and its faults."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from joulo_exporter.errors import JouloExporterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 
 def say(line: str) -> None:

@@ -1,22 +1,15 @@
 """The household of the demo, and the configuration file with which the exporter and the reports read it."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from joulo_exporter.config.schema import load_config
+from joulo_exporter.config.schema import Config, load_config
 from joulo_exporter.errors import ConfigError, JouloExporterError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
-    from pathlib import Path
-
-    from joulo_exporter.config.schema import Config
 
 CONFIG_NAME = "demo.yml"
 _START_NAME = "demo-start"

@@ -1,12 +1,11 @@
 """The commands on the ledger, which ask the API nothing: reports, and settle."""
 
-from __future__ import annotations
-
+import argparse
 import contextlib
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
-from typing import TYPE_CHECKING
 
 from joulo_exporter.cli.commands import given_shard
 from joulo_exporter.cli.console import Progress, complain, say, write
@@ -23,10 +22,6 @@ from joulo_exporter.reports.statement import make_statement
 from joulo_exporter.reports.statement_page import STATEMENT_FORMATS, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
 from joulo_exporter.reports.text import completeness_lines, completeness_text, ledger_of
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _LONGEST_STEP_S = 300.0
 """Prometheus takes a series for gone when it has no sample for so long."""

@@ -1,14 +1,12 @@
 """Flags of every command with their help, and bad usage said in one line that names the nearest flag."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
@@ -16,9 +14,6 @@ from joulo_exporter.config.schema import COLLECTORS, DEFAULT_STORAGE_PATH
 from joulo_exporter.config.values import parse_duration
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.tariffs import parse_price
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 Add = Callable[..., object]
 """``add_argument`` of a parser."""

@@ -3,10 +3,10 @@
 No error quotes a value of the file, or a key that may be a token in the wrong place.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import yaml
@@ -14,12 +14,7 @@ from msgspec import inspect
 from yaml import events
 
 from joulo_exporter.config.files import Where, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
-    from joulo_exporter.errors import ConfigError
+from joulo_exporter.errors import ConfigError
 
 Node: TypeAlias = "str | list[Node] | dict[str, Node]"
 """A scalar, a list or a mapping; ``04123456`` and ``12E4567`` are texts, as are ``yes`` and ``null``."""

@@ -6,16 +6,14 @@ import difflib
 import hashlib
 import ssl
 import stat
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from joulo_exporter.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 Fingerprint = tuple[int, ...]
 Value = TypeVar("Value")

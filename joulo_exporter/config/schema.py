@@ -1,12 +1,11 @@
 """The configuration: its keys, with defaults and bounds, and its loading from a YAML file and the environment."""
 
-from __future__ import annotations
-
-from datetime import date  # noqa: TC003 -- msgspec resolves the types of fields
-from decimal import Decimal  # noqa: TC003
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,9 +18,6 @@ from joulo_exporter.config.values import DEFAULT_API_URL
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 from joulo_exporter.models.tariffs import Tariff, Tariffs, parse_day, parse_price
 from joulo_exporter.sharding import ALONE, Shard
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
 DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")

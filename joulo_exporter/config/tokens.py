@@ -1,16 +1,12 @@
 """Tokens: secrets that do not show, the places that they come from, and their faults."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 from joulo_exporter.config.files import Where, one_line, read_file
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 LONGEST_TOKEN = 8192
 """Characters; servers refuse longer header lines."""

@@ -4,8 +4,6 @@ Each function returns the value of a text, or raises ``ValueError`` with a predi
 write …"), without the text, which can be a secret in the wrong place.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import unicodedata

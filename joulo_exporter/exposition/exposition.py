@@ -9,23 +9,17 @@ import asyncio
 import logging
 import time
 from array import array
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING
 
 import msgspec
+from prometheus_client import CollectorRegistry
 
 from joulo_exporter.exposition.deflate import EMPTY, GZIP_HEADER, Checksum, Piece, gzip_end, joined, piece_of
 from joulo_exporter.exposition.lines import FamilyLines, only, process_lines
 from joulo_exporter.logs import event
-from joulo_exporter.metrics import FAMILIES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-
-    from prometheus_client import CollectorRegistry
-
-    from joulo_exporter.metrics import Family
-    from joulo_exporter.snapshot import Snapshot
+from joulo_exporter.metrics import FAMILIES, Family
+from joulo_exporter.snapshot import Snapshot
 
 _logger = logging.getLogger(__name__)
 

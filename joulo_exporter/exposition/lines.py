@@ -4,22 +4,15 @@ Both formats write our samples alike; only the names in HELP and TYPE of a count
 rendered once for the two of them.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
-from joulo_exporter.metrics.family import number
-from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
 
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-    from prometheus_client.metrics_core import Metric
-
-    from joulo_exporter.metrics import Family
-    from joulo_exporter.metrics.family import Labels
-    from joulo_exporter.snapshot import Snapshot
+from joulo_exporter.metrics import Family
+from joulo_exporter.metrics.family import Labels, number
+from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, Snapshot
 
 _END_OF_OPENMETRICS = b"# EOF\n"
 _ACCOUNT = "account"

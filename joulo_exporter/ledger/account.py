@@ -1,16 +1,17 @@
 """The ledger of one account: each method is one transaction."""
 
-from __future__ import annotations
-
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec.structs import asdict
 
 from joulo_exporter.clock import local_month
+from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
 from joulo_exporter.ledger.book import (
+    Book,
+    MonthSum,
     figures,
     finished_months,
     raise_marks,
@@ -20,21 +21,12 @@ from joulo_exporter.ledger.book import (
     with_months,
 )
 from joulo_exporter.ledger.chargers import Chargers, read_meters, record_meters, served_labels
-from joulo_exporter.ledger.database import AccountTables
+from joulo_exporter.ledger.database import AccountTables, Database
+from joulo_exporter.ledger.history import PageRequest, Walk
+from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.energy import Energy
-from joulo_exporter.models.session import MAX_CREDITS_PER_KWH
-from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from joulo_exporter.errors import ApiError
-    from joulo_exporter.ledger.book import Book, MonthSum
-    from joulo_exporter.ledger.database import Database
-    from joulo_exporter.ledger.history import PageRequest, Walk
-    from joulo_exporter.models.charger import Charger
-    from joulo_exporter.models.session import SessionPage
-    from joulo_exporter.models.wire import ApiResponse
+from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, SessionPage
+from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S, ApiResponse
 
 PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""

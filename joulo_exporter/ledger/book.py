@@ -7,26 +7,25 @@ high-water marks, the highest value that each counter has ever shown.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from operator import add, sub
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import astuple, replace
 
 from joulo_exporter.clock import local_month, local_time
-from joulo_exporter.ledger.chargers import read_meters, served_labels
+from joulo_exporter.ledger.chargers import Meter, read_meters, served_labels
+from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.sessions import UNDECIDED, UNTAGGED, select_sessions, sessions_in_progress
+from joulo_exporter.ledger.sessions import (
+    UNDECIDED,
+    UNTAGGED,
+    StoredSession,
+    select_sessions,
+    sessions_in_progress,
+)
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from joulo_exporter.ledger.chargers import Meter
-    from joulo_exporter.ledger.database import AccountTables
-    from joulo_exporter.ledger.sessions import StoredSession
 
 NEWS_SHOWN_S = 3600.0
 """Seconds for which a session that has ended is among ``Book.ended``."""

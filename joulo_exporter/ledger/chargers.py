@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec.structs import asdict, replace
 
+from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
     ADD_FIGURES,
     FIGURES,
@@ -20,16 +21,9 @@ from joulo_exporter.ledger.sessions import (
     vanished,
 )
 from joulo_exporter.logs import event
-from joulo_exporter.models.session import UNKNOWN_CHARGER
-from joulo_exporter.models.wire import Plausibility
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from joulo_exporter.ledger.database import AccountTables
-    from joulo_exporter.models.charger import Charger
-    from joulo_exporter.models.session import SessionPage
-    from joulo_exporter.models.wire import ApiResponse
+from joulo_exporter.models.charger import Charger
+from joulo_exporter.models.session import UNKNOWN_CHARGER, SessionPage
+from joulo_exporter.models.wire import ApiResponse, Plausibility
 
 _logger = logging.getLogger(__name__)
 

@@ -1,18 +1,16 @@
 """The ledger's database: one SQLite file, written in transactions, and these in batches by one thread."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
@@ -28,9 +26,6 @@ from joulo_exporter.ledger.storage import (
     replace_ledger,
 )
 from joulo_exporter.logs import event
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _logger = logging.getLogger(__name__)
 

@@ -12,21 +12,16 @@ ends with an empty page below one without anything new.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from joulo_exporter.ledger.sessions import listed, save_session, select_sessions, sessions_by_id
-from joulo_exporter.models.session import UNKNOWN_CHARGER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from joulo_exporter.ledger.database import AccountTables
-    from joulo_exporter.ledger.sessions import StoredSession
-    from joulo_exporter.models.session import SessionPage
-    from joulo_exporter.models.wire import ApiResponse
+from joulo_exporter.ledger.database import AccountTables
+from joulo_exporter.ledger.sessions import StoredSession, listed, save_session, select_sessions, sessions_by_id
+from joulo_exporter.models.session import UNKNOWN_CHARGER, SessionPage
+from joulo_exporter.models.wire import ApiResponse
 
 PAGE_SIZE = 100
 """Sessions a page; the most that the API gives at once."""

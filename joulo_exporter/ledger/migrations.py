@@ -4,12 +4,7 @@ A migration that has been released is never changed: another one follows it. The
 stay too.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import sqlite3
+import sqlite3
 
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (

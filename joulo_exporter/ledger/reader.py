@@ -3,20 +3,20 @@
 Reports read a file that an exporter may be writing meanwhile. ``check`` writes too, where no exporter runs.
 """
 
-from __future__ import annotations
-
 import contextlib
 import heapq
 import math
 import os
 import sqlite3
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import (
+    Totals,
     by_charger,
     by_vehicle,
     count_sessions,
@@ -32,12 +32,6 @@ from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME, LOCK_NAME
 from joulo_exporter.models.charger import Charger
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-    from pathlib import Path
-
-    from joulo_exporter.ledger.book import Totals
 
 _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"

@@ -3,23 +3,16 @@
 The latest observation counts, from whichever endpoint it comes; a null never wipes out a known value.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from operator import sub
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import astuple, replace
 
-from joulo_exporter.models.charger import normal_tag
-from joulo_exporter.models.session import UNKNOWN_CHARGER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from joulo_exporter.ledger.database import AccountTables
-    from joulo_exporter.models.charger import LiveSession
-    from joulo_exporter.models.session import Session
+from joulo_exporter.ledger.database import AccountTables
+from joulo_exporter.models.charger import LiveSession, normal_tag
+from joulo_exporter.models.session import UNKNOWN_CHARGER, Session
 
 Value = TypeVar("Value")
 

@@ -1,7 +1,5 @@
 """Files on the storage path: the ledger, its lock, and those that were put aside."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

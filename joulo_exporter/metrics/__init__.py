@@ -1,21 +1,14 @@
 """Metric families of an account, and the collector that gives them to prometheus-client."""
 
-from __future__ import annotations
+from collections.abc import Callable, Iterable
 
-from typing import TYPE_CHECKING
-
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from joulo_exporter.metrics import chargers, ere, exporter, totals
 from joulo_exporter.metrics.exporter import ConfigReloads, process_registry
 from joulo_exporter.metrics.family import Family
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from prometheus_client.metrics_core import Metric
-
-    from joulo_exporter.snapshot import Snapshot
+from joulo_exporter.snapshot import Snapshot
 
 FAMILIES: tuple[Family, ...] = (
     *chargers.FAMILIES,

@@ -4,18 +4,11 @@ What is in progress is from ``/chargers``. Finished sessions are from the ledger
 all of the last hour.
 """
 
-from __future__ import annotations
+from collections.abc import Iterable
 
-from typing import TYPE_CHECKING
-
-from joulo_exporter.metrics.family import LIVE, Labelled, of_hundredths
+from joulo_exporter.metrics.family import LIVE, Labelled, Labels, of_hundredths
 from joulo_exporter.models.charger import KNOWN_STATUSES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from joulo_exporter.metrics.family import Labels
-    from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
+from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
 
 _LAST = "From the ledger; final once /sessions lists the end."
 _NEWS = "For an hour after /sessions first listed the end; not for sessions of the first import."

@@ -3,20 +3,13 @@
 All are gauges: forecasts and even realized figures move both ways as the vendor corrects them.
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Iterable, Mapping
 
-from typing import TYPE_CHECKING
+from joulo_exporter.metrics.family import Labelled, Labels, unlabelled
+from joulo_exporter.models.ere import ErePosition, ErePositionQuarter
+from joulo_exporter.snapshot import Snapshot
 
-from joulo_exporter.metrics.family import Labelled, unlabelled
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from joulo_exporter.metrics.family import Labels
-    from joulo_exporter.models.ere import ErePosition, ErePositionQuarter
-    from joulo_exporter.snapshot import Snapshot
-
-    Figures = Callable[[Snapshot], Iterable[tuple[Labels, float]]]
+Figures = Callable[[Snapshot], Iterable[tuple[Labels, float]]]
 
 _POSITION_HELP = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
 _ESTIMATE_HELP = "From /sessions, cached for at most its refresh interval; absent where not given, or stale."

@@ -1,27 +1,18 @@
 """Metric families of the exporter itself: its requests and refreshes per account, and its process."""
 
-from __future__ import annotations
-
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from joulo_exporter.metrics.family import Family, Labelled, unlabelled
-from joulo_exporter.sharding import ALONE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from prometheus_client.metrics_core import Metric
-
-    from joulo_exporter.metrics.family import Labels
-    from joulo_exporter.sharding import Shard
-    from joulo_exporter.snapshot import EndpointHealth, Snapshot
+from joulo_exporter.metrics.family import Family, Labelled, Labels, unlabelled
+from joulo_exporter.sharding import ALONE, Shard
+from joulo_exporter.snapshot import EndpointHealth, Snapshot
 
 
 def _endpoints(snapshot: Snapshot) -> Iterable[tuple[Labels, EndpointHealth]]:

@@ -1,18 +1,13 @@
 """A metric family: name, help, type, labels and mapping in one entry."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
 
-from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
-
-if TYPE_CHECKING:
-    from joulo_exporter.snapshot import Snapshot
+from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, Snapshot
 
 Labels = tuple[str, ...]
 Value = float | Durations

@@ -1,20 +1,13 @@
 """Metric families of totals: per charger and vehicle from the ledger, per account and month from ``/energy``."""
 
-from __future__ import annotations
+from collections.abc import Callable, Iterable, Mapping
 
-from typing import TYPE_CHECKING
+from joulo_exporter.ledger import Book, Totals
+from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, unlabelled
+from joulo_exporter.models.energy import Energy, Month
+from joulo_exporter.snapshot import Snapshot
 
-from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, of_hundredths, unlabelled
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from joulo_exporter.ledger import Book, Totals
-    from joulo_exporter.metrics.family import Labels
-    from joulo_exporter.models.energy import Energy, Month
-    from joulo_exporter.snapshot import Snapshot
-
-    TotalsOf = Callable[[Snapshot], Iterable[tuple[Labels, Totals]]]
+TotalsOf = Callable[[Snapshot], Iterable[tuple[Labels, Totals]]]
 
 
 def _totals(totals_of: Callable[[Book], Mapping[str, Totals]]) -> TotalsOf:

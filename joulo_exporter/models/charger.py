@@ -1,20 +1,14 @@
 """Chargers and the sessions in progress on them, from ``GET /chargers``, and the RFID tags that begin sessions."""
 
-from __future__ import annotations
-
 import hashlib
 import math
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import MalformedRecordError, read_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
+from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
 KNOWN_STATUSES = ("online", "offline", "charging", "active", "unavailable", "unknown")
 """The statuses that the API documents; it may send others."""

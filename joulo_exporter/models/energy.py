@@ -1,17 +1,11 @@
 """The account's totals and months, from ``GET /energy``."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import MalformedRecordError, read_object
-
-if TYPE_CHECKING:
-    from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
+from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
 _MONTH = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:-01)?", re.ASCII)
 _MOST = 1e9

@@ -3,20 +3,13 @@
 The fields are those that published clients have seen; the price feed is ``GET https://joulo.nl/api/ere-price``.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import MalformedRecordError, read_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
+from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
 _MOST = 1e9
 _QUARTER = re.compile(r"\d{4}-Q[1-4]", re.ASCII)

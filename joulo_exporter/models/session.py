@@ -1,16 +1,9 @@
 """Charging sessions, past and present, from ``GET /sessions``."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import MalformedRecordError, read_object
-
-if TYPE_CHECKING:
-    from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility
+from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
 MAX_CREDITS_PER_KWH = 3.0
 """More ERE credits for a kilowatt-hour than any formula of the vendor has given (0.3327 in 2026)."""

@@ -1,7 +1,5 @@
 """Tariffs of the electricity, and the cost of a session's energy in whole cents."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from zlib import crc32
 
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
 
 Record = TypeVar("Record")
 Content_co = TypeVar("Content_co", covariant=True)

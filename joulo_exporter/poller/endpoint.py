@@ -4,37 +4,27 @@ Between two requests lies at least the interval. Jitter only lengthens the pause
 and ``Retry-After`` is obeyed.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.errors import (
     ApiAuthenticationError,
+    ApiError,
     ApiNotFoundError,
     ApiScopeError,
     ApiTimeoutError,
     LedgerError,
 )
-from joulo_exporter.ledger import Pause
-from joulo_exporter.logs import FailureLog, event
+from joulo_exporter.ledger import ClockJump, EndpointRecord, Pause
+from joulo_exporter.logs import FailureLog, Level, Notice, event
+from joulo_exporter.models.wire import ApiResponse
+from joulo_exporter.poller.tasks import PollSettings, Task
 from joulo_exporter.snapshot import Durations, EndpointHealth
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from joulo_exporter.errors import ApiError
-    from joulo_exporter.ledger import ClockJump, EndpointRecord
-    from joulo_exporter.logs import Level, Notice
-    from joulo_exporter.models.charger import Tags
-    from joulo_exporter.models.wire import ApiResponse
-    from joulo_exporter.poller.tasks import Task
 
 _logger = logging.getLogger(__name__)
 
@@ -55,9 +45,6 @@ _NEVER = Pause(-math.inf, 0.0)
 
 _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
-
-_LATER_FIRST_REQUESTS_PER_S = 10
-"""First requests to an endpoint that is asked seldom, all accounts together."""
 
 _MOST_UNKNOWN = 64
 _LONGEST_UNKNOWN = 64
@@ -91,45 +78,6 @@ def remaining_s(pause: Pause, interval_s: float, now_seconds: float) -> float:
     length_s = interval_s if pause.failures == 0 else max(pause.length_s, interval_s)
     since_s = min(max(now_seconds - pause.requested_at_seconds, 0.0), length_s)
     return length_s - since_s
-
-
-class PollSettings(msgspec.Struct, frozen=True):
-    """The part of the configuration that a poller follows."""
-
-    account: str | None
-    """The ``account`` label."""
-    intervals: Mapping[str, float]
-    """Seconds between two requests, by endpoint."""
-    stale_after_s: float
-    page_interval_s: float
-    resync_interval_s: float
-    tags: Tags
-    collectors: frozenset[str] = frozenset()
-    """The optional endpoints of the account."""
-    public: bool = False
-    """Whether this is no account, but the public price feed, which belongs to the process."""
-    first_delay_s: float = 0.0
-    """Least time before the first request, so that many accounts do not begin at once."""
-    later_delay_s: float = 0.0
-    """The same for endpoints that are asked seldom, though never longer than their interval."""
-
-    @property
-    def log_fields(self) -> dict[str, object]:
-        """Return the fields of each line of the log about the account."""
-        return {} if self.account is None else {"account": self.account}
-
-
-def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
-    """Return an account's settings with delays of its own among the accounts that begin along with it.
-
-    First requests to endpoints that are asked seldom go out at ten a second: all at once, as after a long stop,
-    they would double the load of the first minute.
-    """
-    return msgspec.structs.replace(
-        settings,
-        first_delay_s=settings.intervals["chargers"] * position / accounts,
-        later_delay_s=position / _LATER_FIRST_REQUESTS_PER_S,
-    )
 
 
 class LastingState(msgspec.Struct):

@@ -6,27 +6,20 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import AsyncIterator, Callable
 from dataclasses import KW_ONLY, InitVar, dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
+from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS, Endpoint, JouloClient
+from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
-from joulo_exporter.ledger import FEW_MISSING, ClockJump
-from joulo_exporter.logs import FailureLog, event
+from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
+from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.poller.endpoint import EndpointState, LastingState
-from joulo_exporter.poller.tasks import account_tasks, public_tasks
+from joulo_exporter.poller.tasks import PollSettings, account_tasks, public_tasks
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from joulo_exporter.api.client import Endpoint, JouloClient
-    from joulo_exporter.clock import SystemClock
-    from joulo_exporter.ledger import AccountLedger, Batches, Book, Outcome
-    from joulo_exporter.logs import Level
-    from joulo_exporter.poller.endpoint import PollSettings
 
 _logger = logging.getLogger(__name__)
 

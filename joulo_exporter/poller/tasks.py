@@ -7,29 +7,62 @@ written down, ``record`` writes the API response down, and ``keep`` takes it int
 To add an endpoint, add its task to ``account_tasks``, and its content to the poller's snapshot.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
-from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, PageRequest, Walk, next_page
-from joulo_exporter.models.charger import Charger, parse_chargers
+from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS, Endpoint, JouloClient
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Outcome, PageRequest, Pause, Walk, next_page
+from joulo_exporter.models.charger import Charger, Tags, parse_chargers
 from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.ere import ErePosition, ErePrice
-from joulo_exporter.models.session import EreEstimate
+from joulo_exporter.models.session import EreEstimate, SessionPage
+from joulo_exporter.models.wire import ApiResponse
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_LATER_FIRST_REQUESTS_PER_S = 10
+"""First requests to an endpoint that is asked seldom, all accounts together."""
 
-    from joulo_exporter.api.client import Endpoint, JouloClient
-    from joulo_exporter.ledger import Outcome, Pause
-    from joulo_exporter.models.session import SessionPage
-    from joulo_exporter.models.wire import ApiResponse
-    from joulo_exporter.poller.endpoint import PollSettings
+
+class PollSettings(msgspec.Struct, frozen=True):
+    """The part of the configuration that a poller follows."""
+
+    account: str | None
+    """The ``account`` label."""
+    intervals: Mapping[str, float]
+    """Seconds between two requests, by endpoint."""
+    stale_after_s: float
+    page_interval_s: float
+    resync_interval_s: float
+    tags: Tags
+    collectors: frozenset[str] = frozenset()
+    """The optional endpoints of the account."""
+    public: bool = False
+    """Whether this is no account, but the public price feed, which belongs to the process."""
+    first_delay_s: float = 0.0
+    """Least time before the first request, so that many accounts do not begin at once."""
+    later_delay_s: float = 0.0
+    """The same for endpoints that are asked seldom, though never longer than their interval."""
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """Return the fields of each line of the log about the account."""
+        return {} if self.account is None else {"account": self.account}
+
+
+def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
+    """Return an account's settings with delays of its own among the accounts that begin along with it.
+
+    First requests to endpoints that are asked seldom go out at ten a second: all at once, as after a long stop,
+    they would double the load of the first minute.
+    """
+    return msgspec.structs.replace(
+        settings,
+        first_delay_s=settings.intervals["chargers"] * position / accounts,
+        later_delay_s=position / _LATER_FIRST_REQUESTS_PER_S,
+    )
 
 
 @dataclass(eq=False)

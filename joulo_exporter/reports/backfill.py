@@ -7,32 +7,26 @@ promtool reads the whole text once for each block that it makes, so every line c
 samples that no query of the dashboards looks for.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
 from joulo_exporter.errors import LedgerError
+from joulo_exporter.ledger.reader import LedgerReader
+from joulo_exporter.metrics import Family
+from joulo_exporter.models.charger import Tags
 from joulo_exporter.reports.series import (
     CHARGING,
     HISTORIES,
     POWER,
     AccountHistory,
+    Charge,
     Quantity,
     Series,
     last_at,
     values_at,
 )
 from joulo_exporter.reports.text import completeness_text, hundredths_text, ledger_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from joulo_exporter.ledger.reader import LedgerReader
-    from joulo_exporter.metrics import Family
-    from joulo_exporter.models.charger import Tags
-    from joulo_exporter.reports.series import Charge
 
 _SAMPLES_PER_REPORT = 1_000
 _HOUR_MS = 3_600_000

@@ -4,25 +4,17 @@ Everything is an integer: times are milliseconds, energy and credits hundredths.
 spread evenly over its duration, rounded down, so that a sum over sessions never falls from one sample to the next.
 """
 
-from __future__ import annotations
-
 import enum
 import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from joulo_exporter.metrics import FAMILIES
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, normal_tag
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from joulo_exporter.ledger import Totals
-    from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
-    from joulo_exporter.metrics import Family
-    from joulo_exporter.models.charger import Tags
+from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
+from joulo_exporter.metrics import FAMILIES, Family
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags, normal_tag
 
 
 class Charge(msgspec.Struct, frozen=True):

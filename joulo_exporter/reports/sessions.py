@@ -1,20 +1,22 @@
 """Sessions of the ledger, selected, labelled and priced: as a table for people, as CSV and JSON for machines."""
 
-from __future__ import annotations
-
 import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE
+from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags
+from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.reports.text import (
     EMPTY,
     Fields,
+    Record,
     count_text,
     csv_text,
     duration_text,
@@ -23,15 +25,6 @@ from joulo_exporter.reports.text import (
     moment,
     table,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
-
-    from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
-    from joulo_exporter.models.charger import Tags
-    from joulo_exporter.models.tariffs import Tariff, Tariffs
-    from joulo_exporter.reports.text import Record
 
 _ID_START = 8
 """Characters of a charger's id that stand for a label until it has one."""

@@ -3,25 +3,18 @@
 Both are for machines, and the same in every language. ``statement_page`` makes the HTML.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from joulo_exporter.ledger.reader import Completeness, LedgerReader
 from joulo_exporter.models.charger import Charger
-from joulo_exporter.reports.sessions import FIELDS, SessionRow, Total, total_of, totals_by
+from joulo_exporter.models.tariffs import Tariff, Tariffs
+from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, hundredths_text, moment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from joulo_exporter.ledger.reader import Completeness, LedgerReader
-    from joulo_exporter.models.tariffs import Tariff, Tariffs
-    from joulo_exporter.reports.sessions import Selection
 
 _REMARKS = {
     "in_progress": "still in progress: not on it",

@@ -3,31 +3,23 @@
 Every text in it is escaped; it has no script and fetches nothing.
 """
 
-from __future__ import annotations
-
 import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
+from decimal import Decimal
 from html import escape
 from importlib import resources
 from itertools import groupby
 from string import Template
-from typing import TYPE_CHECKING
 
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
+from joulo_exporter.ledger.reader import Completeness
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.reports.sessions import GROUPS, total_of
-from joulo_exporter.reports.statement import as_csv, as_json, price_text
+from joulo_exporter.models.tariffs import Tariff
+from joulo_exporter.reports.sessions import GROUPS, SessionRow, Total, total_of
+from joulo_exporter.reports.statement import LedgerState, Statement, as_csv, as_json, price_text
 from joulo_exporter.reports.text import figure, printable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from decimal import Decimal
-
-    from joulo_exporter.ledger.reader import Completeness
-    from joulo_exporter.models.tariffs import Tariff
-    from joulo_exporter.reports.sessions import SessionRow, Total
-    from joulo_exporter.reports.statement import LedgerState, Statement
 
 _DASH = "\N{EN DASH}"
 _MISSING = ' class="missing"'

@@ -5,22 +5,15 @@ The YAML has the form of https://docs.evcc.io/en/reference/configuration/vehicle
 ``offline`` of https://docs.evcc.io/en/features/vehicle.
 """
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import msgspec
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, normal_tag
+from joulo_exporter.ledger.reader import LedgerReader, TagUse
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags, normal_tag
 from joulo_exporter.reports.text import EMPTY, count_text, figure, local_day, moment, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from joulo_exporter.ledger.reader import LedgerReader, TagUse
-    from joulo_exporter.models.charger import Tags
 
 _NO_TAG = "(none)"
 _HIDDEN = "(hidden)"

@@ -1,7 +1,5 @@
 """Text of reports: exact figures, local times, records as a table, CSV or JSON, how complete the ledger is."""
 
-from __future__ import annotations
-
 import csv
 import io
 import itertools
@@ -13,14 +11,12 @@ import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from joulo_exporter.clock import local_time
-
-if TYPE_CHECKING:
-    from joulo_exporter.ledger.reader import Completeness, LedgerReader
+from joulo_exporter.ledger.reader import Completeness, LedgerReader
 
 Record = TypeVar("Record")
 Fields = Mapping[str, Callable[[Record], object]]

@@ -4,16 +4,12 @@ A quarter's credits are sold in the quarter that follows it. A third of a settle
 first, then payable, then paid: half a year after its end nothing of it is left to pay.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from joulo_exporter.models.session import Session
+from joulo_exporter.models.session import Session
 
 Json = dict[str, Any]
 

@@ -4,26 +4,27 @@ All that it says follows from the scenario (with its seed), the start and the mo
 order it is asked changes nothing.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.energy import Energy, Month
 from joulo_exporter.models.session import Session
-from joulo_exporter.simulator.scenario import DAY_S, WH_PER_HUNDREDTH, Scenario, chargers_of, credits_hundredths
+from joulo_exporter.simulator.scenario import (
+    DAY_S,
+    WH_PER_HUNDREDTH,
+    PlannedSession,
+    Scenario,
+    SimulatedCharger,
+    chargers_of,
+    credits_hundredths,
+)
 from joulo_exporter.simulator.sessions import Timeline, history_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from joulo_exporter.simulator.scenario import PlannedSession, SimulatedCharger
 
 _NEWEST_FIRST = attrgetter("started_at_seconds", "id")
 _SUMS = ("kwh_hundredths", "kwh_all_hundredths", "credits_hundredths", "sessions", "sessions_all")

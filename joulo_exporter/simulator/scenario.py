@@ -1,7 +1,5 @@
 """Scenario of a simulated household: size, history and pace, its chargers and cars, and a planned session."""
 
-from __future__ import annotations
-
 import math
 import random
 

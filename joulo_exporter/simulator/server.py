@@ -1,25 +1,20 @@
 """The simulated API over HTTP, in the wire format of the vendor's example responses."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
+from joulo_exporter.models.charger import Charger, LiveSession
+from joulo_exporter.models.energy import Energy, Month
+from joulo_exporter.models.session import Session
 from joulo_exporter.simulator.ere import estimate_json, position_json, price_json, timestamp
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-    from collections.abc import Set as AbstractSet
-
-    from joulo_exporter.models.charger import Charger, LiveSession
-    from joulo_exporter.models.energy import Energy, Month
-    from joulo_exporter.models.session import Session
-    from joulo_exporter.simulator.household import Household
+from joulo_exporter.simulator.household import Household
 
 Json = dict[str, Any]
 

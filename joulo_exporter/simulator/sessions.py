@@ -5,21 +5,22 @@ household, the session moves to the evening or night of its day; in the dense hi
 stays in its slot, and is as short as that makes it.
 """
 
-from __future__ import annotations
-
 import math
+import random
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
-from joulo_exporter.simulator.scenario import DAY_S, SHORTEST_SLOT_S, PlannedSession, stream, uuid_from
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Sequence
-
-    from joulo_exporter.simulator.scenario import Scenario, SimulatedCharger
+from joulo_exporter.simulator.scenario import (
+    DAY_S,
+    SHORTEST_SLOT_S,
+    PlannedSession,
+    Scenario,
+    SimulatedCharger,
+    stream,
+    uuid_from,
+)
 
 _HOUR_S = 3600
 _YEAR_S = 31_556_952

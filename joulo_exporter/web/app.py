@@ -1,30 +1,24 @@
 """The application: paths and their responses, for metrics, people, health checks and reload."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
 import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from joulo_exporter.errors import ConfigError
+from joulo_exporter.snapshot import Snapshot
+from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
 from joulo_exporter.web.page import LandingPage, content_security_policy, view_of
 from joulo_exporter.web.page_texts import LANGUAGES
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
-
-    from aiohttp.typedefs import Handler
-
-    from joulo_exporter.snapshot import Snapshot
-    from joulo_exporter.web.auth import Gate
 
 _logger = logging.getLogger(__name__)
 

@@ -1,23 +1,17 @@
 """The gate before every path: rate limit, basic authentication, and headers that the web configuration adds."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from aiohttp.typedefs import Handler
-
-    Compare = Callable[[bytes, bytes], bool]
+Compare = Callable[[bytes, bytes], bool]
 
 WAITING = 100
 """Comparisons that may wait; further requests that need one are refused."""

@@ -10,18 +10,15 @@ import asyncio
 import gc
 import logging
 import resource
+import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from aiohttp import hdrs, web
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-
-    from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler
 
 _logger = logging.getLogger(__name__)
 

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_month
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
+from joulo_exporter.snapshot import EndedSession, EndpointHealth, LiveCharger, Snapshot
 from joulo_exporter.web.page_texts import Words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from joulo_exporter.snapshot import EndedSession, EndpointHealth, LiveCharger, Snapshot
 
 SHOWN = 100
 """Accounts on the page, and chargers of each; more are counted, not shown."""

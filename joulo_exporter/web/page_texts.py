@@ -1,7 +1,5 @@
 """Words, figures and times of the page in one language: English, or Dutch."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from html import escape
 

@@ -1,7 +1,5 @@
 """Listen addresses, their sockets, and the acceptance of connections."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno
@@ -10,17 +8,15 @@ import os
 import re
 import socket
 import stat
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from ssl import SSLContext
+from typing import cast
 
 from aiohttp import web
 
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.web.guard import Guard, GuardedConnection, Limits
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
-    from ssl import SSLContext
 
 _FLAG = "--web.listen-address"
 _EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"

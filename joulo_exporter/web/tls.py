@@ -1,7 +1,5 @@
 """TLS: the section ``tls_server_config`` of the web configuration becomes an ``ssl.SSLContext``."""
 
-from __future__ import annotations
-
 import contextlib
 import ipaddress
 import os
@@ -10,20 +8,16 @@ import re
 import ssl
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
+from pathlib import Path
+from typing import Annotated, ClassVar, Self, cast
 
 import msgspec
 from msgspec import Meta
 
-from joulo_exporter.config.files import nearest, read_file
+from joulo_exporter.config.files import Where, nearest, read_file
 from joulo_exporter.config.values import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from joulo_exporter.config.files import Where
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",

@@ -12,16 +12,13 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 from support.http_shapes import MALFORMED, SHAPES
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    Endings = collections.Counter[str]
-    Client = Callable[["Target"], Coroutine[None, None, str]]
+Endings = collections.Counter[str]
+Client = Callable[["Target"], Coroutine[None, None, str]]
 
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 DRIP_S = 0.2

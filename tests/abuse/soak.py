@@ -18,20 +18,15 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp import web
 from support import stepped_clock
 from support.processes import free_port
 from support.restarts import INTERVAL_S, Counters, started
 
-from joulo_exporter.simulator import Cadence, Household, Scenario, serve
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from joulo_exporter.models.session import Session
-    from joulo_exporter.simulator import SimulatedApi
+from joulo_exporter.models.session import Session
+from joulo_exporter.simulator import Cadence, Household, Scenario, SimulatedApi, serve
 
 LOOKED_AFTER_S = 11.0
 """Within this time the exporter notices a missing file, or a disk that has space again."""

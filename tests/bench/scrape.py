@@ -18,11 +18,9 @@ import sys
 import tempfile
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import NamedTuple
 
 SIZES = ((1, 1), (100, 1), (1_000, 1), (10_000, 1), (1_000, 10))
 QUICK_SIZES = ((1, 1), (100, 1))

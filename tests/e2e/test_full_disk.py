@@ -6,7 +6,7 @@ import contextlib
 import os
 import resource
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 from support.processes import (
@@ -20,9 +20,6 @@ from support.processes import (
     simulator,
     wait_for,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.e2e
 

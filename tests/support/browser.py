@@ -9,14 +9,12 @@ import asyncio
 import contextlib
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 from support.processes import running, wait_for
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
 _FLAGS = (
     "--headless=new",

@@ -6,10 +6,7 @@ import ssl
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 SERVER_NAMES = "DNS:localhost,IP:127.0.0.1,IP:::1"
 CLIENT_NAMES = (

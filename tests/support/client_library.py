@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -10,13 +10,8 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.metrics import FAMILIES, JouloCollector
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from joulo_exporter.metrics import Family
-    from joulo_exporter.snapshot import Snapshot
+from joulo_exporter.metrics import FAMILIES, Family, JouloCollector
+from joulo_exporter.snapshot import Snapshot
 
 EVERYTHING: frozenset[str] = frozenset()
 

@@ -11,16 +11,14 @@ import json
 import operator
 import re
 import urllib.parse
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from support.processes import get
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from zoneinfo import ZoneInfo
 
 FOLDER = Path(__file__).parents[2] / "grafana"
 FILES = sorted(FOLDER.rglob("joulo-*.json"), key=lambda path: (path.stem.endswith("-nl"), path.name))

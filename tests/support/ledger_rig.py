@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, PageRequest, Pause, next_page
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Book, Database, PageRequest, Pause, Walk, next_page
 from joulo_exporter.ledger.migrations import MIGRATIONS
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from joulo_exporter.ledger import Book, Walk
 
 RESYNC_S = 7 * 86_400.0
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -18,10 +20,6 @@ from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
 CHARGERS_S, SESSIONS_S, ENERGY_S, PAGE_S = 60.0, 600.0, 3600.0, 10.0
 STALE_AFTER_S, RESYNC_S = 900.0, 7 * 86_400.0

@@ -13,22 +13,17 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 import pytest
-from support.exposition import samples_of
-from support.programs import CURRENT, GENERATIONS
+from support.exposition import Samples, samples_of
+from support.programs import CURRENT, GENERATIONS, Generation
 
 from joulo_exporter.simulator import Cadence, Scenario
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from support.exposition import Samples
-    from support.programs import Generation
 
 Found = TypeVar("Found")
 

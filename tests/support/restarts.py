@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import aiohttp
 from support.exposition import Samples, samples_of
 from support.processes import EXPORTER, environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 INTERVAL_S = 1.0
 

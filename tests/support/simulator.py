@@ -9,19 +9,13 @@ import asyncio
 import contextlib
 import sys
 import threading
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
 
 import msgspec
+from aiohttp import web
 
-from joulo_exporter.simulator import BASE_PATH, Household, Scenario, serve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from aiohttp import web
-
-    from joulo_exporter.simulator import SimulatedApi
-
+from joulo_exporter.simulator import BASE_PATH, Household, Scenario, SimulatedApi, serve
 
 Served = TypeVar("Served")
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import weakref
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 from prometheus_client import CollectorRegistry
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, Pause, next_page
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Book, Database, PageRequest, Pause, next_page
 from joulo_exporter.metrics import JouloCollector
-from joulo_exporter.models.charger import Tags
+from joulo_exporter.models.charger import IdTagMode, Tags
+from joulo_exporter.models.session import SessionPage
+from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.snapshot import (
     Durations,
     EndpointHealth,
@@ -24,14 +26,6 @@ from joulo_exporter.snapshot import (
     last_sessions,
     live_chargers,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from joulo_exporter.ledger import Book
-    from joulo_exporter.models.charger import IdTagMode
-    from joulo_exporter.models.session import SessionPage
-    from joulo_exporter.models.wire import ApiResponse
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = 1_781_810_000.0  # 2026-06-18T19:13:20Z, half an hour after the meter of the fixture was read

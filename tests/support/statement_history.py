@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from support.ledger_rig import LedgerRig, finished, live
 
 from joulo_exporter.cli import ledger_commands
 from joulo_exporter.models.charger import Charger
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 HOME = ZoneInfo("Europe/Amsterdam")
 DRIVE, SHED, GONE = "6f1d2c0a-0001", "6f1d2c0a-0002", "6f1d2c0a-0003"

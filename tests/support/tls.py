@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import ssl
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from support.certificates import Certificates
 
 from joulo_exporter.web.config import load_web_config
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from support.certificates import Certificates
 
 
 def server(certificates: Certificates, **keys) -> Callable[[], ssl.SSLContext]:
