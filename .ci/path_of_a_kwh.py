@@ -3,8 +3,6 @@
 A real poller asks an API on loopback once; a profile function notes the file of each call, in every thread.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Print the size of the project: lines and files of Python by room, and files that are too short or too long."""
 
-from __future__ import annotations
-
 import subprocess
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Write the dashboards as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Fixtures that the tests of several modules share."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Accounts come, go and change, and their token files rotate; an account that does not change is left alone."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 

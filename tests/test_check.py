@@ -1,7 +1,5 @@
 """The lines of `joulo-exporter check` for each fault, and what it leaves in the ledger."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import sqlite3

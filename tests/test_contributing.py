@@ -1,7 +1,5 @@
 """The steps of docs/contributing.md, applied to a copy of the repository, give the series that they promise."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The documentation and the code say the same: links, paths, flags, commands and configuration keys."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

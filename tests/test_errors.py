@@ -1,7 +1,5 @@
 """The family of errors: what a caller can rely on of each."""
 
-from __future__ import annotations
-
 import inspect
 
 import pytest

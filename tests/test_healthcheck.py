@@ -1,7 +1,5 @@
 """The health check of the container: signs of life, and faults."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import ssl

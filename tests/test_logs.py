@@ -1,7 +1,5 @@
 """Lines of the log: their form, their levels, errors, secrets, and failures that go on."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

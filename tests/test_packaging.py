@@ -1,7 +1,5 @@
 """Shipped files: the locks, the licences, the wheel, the sdist, the image's recipe."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The whole exporter: reload, signals, and the order of closing."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re

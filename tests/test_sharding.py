@@ -1,7 +1,5 @@
 """Every account is in one shard, and stays there as long as it can."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """An hour of an account's life, with a scrape every few seconds: memory comes back to where it was."""
 
-from __future__ import annotations
-
 import gc
 import tracemalloc
 

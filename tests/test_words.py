@@ -1,7 +1,5 @@
 """The words of the package: summaries have a subject, and one thing has one word."""
 
-from __future__ import annotations
-
 import ast
 import io
 import re

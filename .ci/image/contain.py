@@ -4,8 +4,6 @@ To be run under ``unshare --mount --pid --net --fork`` by root: the root becomes
 the only place that can be written, the loopback interface is up, all privileges are gone.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import socket

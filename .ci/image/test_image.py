@@ -1,7 +1,5 @@
 """The image, run with what its configuration says: read-only, without root, on its default port."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

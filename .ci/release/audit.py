@@ -1,7 +1,5 @@
 """Known vulnerabilities of what is locked: ``audit.py LOCK ...``; fails as well where nobody can tell."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Print the licences of the packages that are installed in a folder, as a table: ``licences.py FOLDER``."""
 
-from __future__ import annotations
-
 import sys
 from importlib.metadata import Distribution, distributions
 

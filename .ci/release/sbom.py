@@ -1,7 +1,5 @@
 """Complete the bill of materials on standard input: ``sbom.py VERSION``, the version of the exporter itself."""
 
-from __future__ import annotations
-
 import json
 import sys
 

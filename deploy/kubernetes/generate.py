@@ -4,7 +4,6 @@ Run it when one of those has changed: ``python deploy/kubernetes/generate.py``. 
 """
 
 # ruff: noqa: INP001 (a script, no package)
-from __future__ import annotations
 
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The dashboard for home: what happens now, and what it adds up to."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 

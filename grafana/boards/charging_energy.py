@@ -1,7 +1,5 @@
 """Tiles with energy, credits and their worth, of spans and of months."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import common, stat
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,

@@ -1,7 +1,5 @@
 """Panels on the course of charging."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import common, statetimeline, table, timeseries
 from grafana_foundation_sdk.models.common import (
     BarAlignment,

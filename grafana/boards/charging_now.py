@@ -1,7 +1,5 @@
 """Panels on what happens now."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import stat, table
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueGraphMode, BigValueTextMode
 

@@ -5,8 +5,6 @@ and them on white and on black, and as far apart as a test asks for with each ki
 said by a colour alone: there is always a word or a number with it.
 """
 
-from __future__ import annotations
-
 CHARGING = "#2F8AD0"
 """Energy flows; also what is as it should be."""
 IDLE = "#7A7A7A"

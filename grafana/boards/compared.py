@@ -1,7 +1,5 @@
 """Tables that compare chargers and vehicles over the dashboard's range."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models import dashboard as model
 

@@ -1,7 +1,5 @@
 """The dashboard to open when something is off: is the data fresh, does the API answer, how is the process?"""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 

@@ -1,7 +1,5 @@
 """Panels on how the API answers."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import common, heatmap, timeseries
 from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode

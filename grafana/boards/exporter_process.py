@@ -1,7 +1,5 @@
 """Panels on the process, which has no account: one series an instance."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import timeseries
 
 from boards import parts

@@ -1,7 +1,5 @@
 """Panels on the exporter's state now."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import prometheus, stat, table
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueGraphMode, BigValueTextMode
 

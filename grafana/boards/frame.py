@@ -1,7 +1,5 @@
 """The frame of a dashboard: variables, links between the dashboards, range, time zone."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 

@@ -1,7 +1,5 @@
 """What the panels have in common: queries, colours, tables, the frame of a dashboard."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -14,8 +14,6 @@ Four rules hold in all of it:
 A backfill has a sample each hour while nothing changes: ``[1h]`` finds it.
 """
 
-from __future__ import annotations
-
 CHARGERS = 'account=~"$account", charger=~"$charger"'
 ACCOUNTS = 'account=~"$account"'
 

@@ -1,7 +1,5 @@
 """The dashboard of sessions and ERE credits: months, every session, chargers and vehicles, when people charge."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 

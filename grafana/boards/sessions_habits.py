@@ -1,7 +1,5 @@
 """When people charge: panels of the dashboard of sessions."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import barchart
 from grafana_foundation_sdk.models.common import VisibilityMode
 

@@ -1,7 +1,5 @@
 """Sessions one by one: the table of them, and a graph of their energy."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import table, timeseries
 from grafana_foundation_sdk.models.common import GraphDrawStyle
 

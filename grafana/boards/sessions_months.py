@@ -1,7 +1,5 @@
 """The months side by side: panels of the dashboard of sessions."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import barchart, table
 from grafana_foundation_sdk.models.common import VisibilityMode
 

@@ -1,7 +1,5 @@
 """What the ERE credits are worth: the panels of the optional collectors."""
 
-from __future__ import annotations
-
 from grafana_foundation_sdk.builders import dashboard, stat, table, timeseries
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,

@@ -1,7 +1,5 @@
 """Texts in two languages, side by side, so that neither is forgotten when the other changes."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Attacks a running exporter in every way that we know, and prints what it cost: ``make abuse``."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import tempfile

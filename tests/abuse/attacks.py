@@ -3,8 +3,6 @@
 Each counts how its connections ended, by status or ``closed``, and prints that as JSON.
 """
 
-from __future__ import annotations
-
 import asyncio
 import collections
 import contextlib

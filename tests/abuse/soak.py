@@ -7,8 +7,6 @@ counted from its sessions; none may ever have fallen. A world that fails is name
 begins with it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

@@ -1,7 +1,5 @@
 """A client with a token, and a door for failures that looks for that token in all that comes out."""
 
-from __future__ import annotations
-
 import traceback
 
 import pytest

@@ -1,7 +1,5 @@
 """Requests of the client, and every body and failure that can come back; no socket needed."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime
 from socket import gaierror

@@ -1,7 +1,5 @@
 """Errors of requests: every status with its headers and body, the hint in the message, and ``Retry-After``."""
 
-from __future__ import annotations
-
 import math
 import sys
 from email.utils import formatdate

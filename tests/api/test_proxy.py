@@ -1,7 +1,5 @@
 """A real proxy: it never sees the token, and its faults are named as its own."""
 
-from __future__ import annotations
-
 import pytest
 from support.certificates import make_ca, make_server, server_context
 from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, reset, saying

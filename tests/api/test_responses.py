@@ -1,7 +1,5 @@
 """API responses over a real socket on loopback: whole and broken, in time and late."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import tracemalloc

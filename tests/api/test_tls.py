@@ -1,7 +1,5 @@
 """Certificates are always verified: against this machine's authorities, or against ``api.ca_file`` alone."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """Requests over a real socket: headers, redirects, lost connections, and no token where it does not belong."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from unittest.mock import AsyncMock

@@ -3,8 +3,6 @@
 Each size runs in a process of its own, so that its memory is its own.
 """
 
-from __future__ import annotations
-
 import json
 import resource
 import statistics

@@ -4,8 +4,6 @@ It runs in a process of its own, so that its work is not counted as the exporter
 ``GET /stats`` gives the number of requests since the last look.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import re

@@ -4,8 +4,6 @@ The intervals are a share of the documented ones, so that a minute's work is don
 the share of one core at the documented rate. The exporter and the API run in processes of their own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import subprocess

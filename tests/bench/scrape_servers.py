@@ -5,8 +5,6 @@ python scrape_servers.py stock ACCOUNTS CHARGERS
 python scrape_servers.py naive ACCOUNTS CHARGERS   prints the CPU of rendering everything, in seconds
 """
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import gc

@@ -4,8 +4,6 @@ A warm start is one with a ledger; the API does not answer meanwhile. The best o
 runs on the machine only ever makes a start slower.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

@@ -1,7 +1,5 @@
 """The exporter in a process of its own, with its CPU time, memory and event-loop iterations measured."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

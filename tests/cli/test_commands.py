@@ -1,7 +1,5 @@
 """The command line: exit codes, and one line for each mistake."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Outputs that are closed or full: the exit status is right, and there is no traceback."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

@@ -1,7 +1,5 @@
 """The demo: a configuration that polls a household of its own, and needs nothing from outside."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

@@ -1,7 +1,5 @@
 """Shards on the command line: which accounts the commands see, and whose tokens they read."""
 
-from __future__ import annotations
-
 import pytest
 from support.command_line import refusal, run
 

@@ -1,7 +1,5 @@
 """Bad usage: the line names what was meant, and repeats nothing that may be a token."""
 
-from __future__ import annotations
-
 import pytest
 from support.command_line import refusal
 

@@ -1,7 +1,5 @@
 """``api.ca_file``: the certificates of a file, and the line for a file without."""
 
-from __future__ import annotations
-
 import pytest
 from support.certificates import make_ca
 

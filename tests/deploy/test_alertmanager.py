@@ -1,7 +1,5 @@
 """The shipped Alertmanager configurations and templates, by amtool."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -1,7 +1,5 @@
 """The compose files: valid for both validators, hardened, pinned, and nothing in them is missing."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """deploy/kubernetes, and its page: valid, hardened, consistent with itself, the exporter and what is shipped."""
 
-from __future__ import annotations
-
 import importlib.util
 import re
 import shutil

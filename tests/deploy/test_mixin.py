@@ -1,7 +1,5 @@
 """The mixin: rendered by jsonnet, it is the shipped YAML, and can be configured."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

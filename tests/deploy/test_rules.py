@@ -1,7 +1,5 @@
 """The shipped rules: fired and kept quiet by promtool; every metric in them exists, every alert has a page."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

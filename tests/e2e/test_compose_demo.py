@@ -1,7 +1,5 @@
 """The Compose demo has a history from the start: its own commands, without the containers around them."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

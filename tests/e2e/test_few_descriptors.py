@@ -1,7 +1,5 @@
 """The real process at its limit of descriptors, under more silent connections than it can have."""
 
-from __future__ import annotations
-
 import contextlib
 import resource
 import shutil

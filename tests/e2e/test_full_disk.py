@@ -1,7 +1,5 @@
 """A disk that is full for a while, or a ledger that is taken away, and the real process on it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import resource

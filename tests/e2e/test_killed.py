@@ -1,7 +1,5 @@
 """The real process, killed again and again: nothing is lost, doubled, asked early, or taken back."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import signal

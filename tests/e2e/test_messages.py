@@ -1,7 +1,5 @@
 """One message for each session that ends: real exporter, Prometheus and Alertmanager, killed again and again."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import time

@@ -1,7 +1,5 @@
 """The way to the API as an operator meets it: a CA of one's own, a proxy with a password, and what is told."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """The page for people as people see it: served by the real process, opened in Chromium."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The running exporter in a real Prometheus or VictoriaMetrics that got its ledger's history first: one graph."""
 
-from __future__ import annotations
-
 import json
 import urllib.parse
 from itertools import pairwise

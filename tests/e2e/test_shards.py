@@ -1,7 +1,5 @@
 """Real exporters that share accounts, one shard, then two: no account is lost or doubled, no counter falls."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sqlite3

@@ -1,7 +1,5 @@
 """A start: only modules that serving needs are loaded, and the ledger's knowledge is served at once."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """A statement as a browser prints it: A4 pages with the table's head on each, and totals with their lines."""
 
-from __future__ import annotations
-
 import base64
 import re
 import subprocess

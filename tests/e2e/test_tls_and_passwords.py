@@ -1,7 +1,5 @@
 """The exporter behind TLS and a password, asked by curl and by a real Prometheus."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Every query of the dashboards gives the same for a backfill as for a sample at every five minutes."""
 
-from __future__ import annotations
-
 import json
 import time
 from datetime import UTC, datetime

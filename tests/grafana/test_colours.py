@@ -1,7 +1,5 @@
 """Colours are told apart by everybody, and can be read on white and on black."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

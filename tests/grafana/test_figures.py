@@ -1,7 +1,5 @@
 """The figures of the dashboards are right, in histories that are known by hand, in a real Prometheus."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The dashboards are what their code makes, in two languages that differ in words only, for any Grafana."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import UTC, datetime

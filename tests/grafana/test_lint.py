@@ -8,8 +8,6 @@ them. In place of ``target-rate-interval`` and ``target-counter-agg``: energy an
 would extrapolate.
 """
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """Provisioning of Grafana: the data source, and the dashboards of one language."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path, PurePosixPath
 

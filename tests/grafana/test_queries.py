@@ -1,7 +1,5 @@
 """Every query of every dashboard gives something in a real Prometheus, and it is what the exporter serves."""
 
-from __future__ import annotations
-
 import json
 import math
 import subprocess

@@ -1,7 +1,5 @@
 """The dashboards fit the types that Grafana publishes for the oldest and the newest release that they are for."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

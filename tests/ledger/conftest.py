@@ -1,7 +1,5 @@
 """Ledgers that tests open and this closes."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Work of many accounts in one commit: each alone with its failure, no result before it is durable."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sqlite3

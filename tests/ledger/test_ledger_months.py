@@ -1,7 +1,5 @@
 """Months of the book: those of ``sessions --by=month`` on the same ledger, to the last hundredth."""
 
-from __future__ import annotations
-
 import json
 import time
 from datetime import datetime

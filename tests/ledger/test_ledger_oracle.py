@@ -1,7 +1,5 @@
 """The ledger against a naive recount of an API world that changes while it is read."""
 
-from __future__ import annotations
-
 import copy
 import random
 from collections import Counter

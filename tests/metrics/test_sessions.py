@@ -1,7 +1,5 @@
 """Every metric of a session that has just ended, with its value."""
 
-from __future__ import annotations
-
 from support.snapshots import LIVE_SESSION, NOW, Household, fixture, series, series_of
 
 ENDED_S = 1_781_809_500.0  # 2026-06-18T19:05:00Z

@@ -1,7 +1,5 @@
 """Records of the API's responses: each field as documented, absent, null and unusable, on its own."""
 
-from __future__ import annotations
-
 import json
 
 import msgspec

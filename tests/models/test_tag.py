@@ -1,7 +1,5 @@
 """RFID tags: one spelling for comparison, and hashes that give nothing away."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Reading of JSON: times, odd texts, no value in a message; and no bytes whatever break a parser."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Pauses between requests: back-off, ``Retry-After``, and the rest of a pause after a restart."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """One wrong minute of the API: what is implausible is not believed, and a wrong field costs only itself."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

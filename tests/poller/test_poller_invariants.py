@@ -1,7 +1,5 @@
 """Whatever the API answers and whenever the process ends: no counter falls, and nobody asks too early."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import tempfile

@@ -1,7 +1,5 @@
 """Staleness, restarts and reloads."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

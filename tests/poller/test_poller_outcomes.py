@@ -1,7 +1,5 @@
 """Outcomes of refreshes: what Prometheus sees of each, and when the endpoint is asked again."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import logging

@@ -1,7 +1,5 @@
 """The beginning and the end of sessions, and the walk through the history."""
 
-from __future__ import annotations
-
 import pytest
 from support.poller_rig import PAGE_S, SESSIONS_S, Rig, at_work, charger, listed, live
 

@@ -1,7 +1,5 @@
 """A ledger in trouble, faults of our own, and what the log says."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 

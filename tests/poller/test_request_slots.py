@@ -1,7 +1,5 @@
 """Request slots: bounded, in order, and accounts that time out keep no other waiting."""
 
-from __future__ import annotations
-
 import asyncio
 
 from support.fake_clock import FakeClock

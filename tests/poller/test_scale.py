@@ -1,7 +1,5 @@
 """Five thousand accounts in simulated time: each within its interval, and never many at once."""
 
-from __future__ import annotations
-
 import heapq
 import random
 from collections import Counter

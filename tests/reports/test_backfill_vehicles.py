@@ -1,7 +1,5 @@
 """The vehicle of each last session in a backfill: found for every session, and never two at the same time."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -1,7 +1,5 @@
 """Sessions and tags of known ledgers: all that is printed of them, and what a reader may rely on."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

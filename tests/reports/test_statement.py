@@ -1,7 +1,5 @@
 """Statements of home charging: the golden ones, their sums, and what a reader may rely on."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -3,8 +3,6 @@
 It is spoken to in its own protocol (DevTools) with aiohttp, which is here anyway: no driver, no further package.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import itertools

@@ -1,7 +1,5 @@
 """Certificates for tests, made by openssl: authorities, servers, clients, and some that must be refused."""
 
-from __future__ import annotations
-
 import ssl
 import subprocess
 from dataclasses import dataclass

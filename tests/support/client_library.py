@@ -1,7 +1,5 @@
 """Exposition of snapshots by prometheus-client: the bytes that ours has to serve."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest

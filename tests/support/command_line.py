@@ -1,7 +1,5 @@
 """The command line in this process, as a shell sees it."""
 
-from __future__ import annotations
-
 from joulo_exporter.cli import main
 
 

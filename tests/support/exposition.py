@@ -1,7 +1,5 @@
 """Samples of an exposition, as prometheus-client's parser reads them."""
 
-from __future__ import annotations
-
 from prometheus_client.parser import text_string_to_metric_families
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

@@ -1,7 +1,5 @@
 """Time that a test moves by hand: wall clock, monotonic clock and sleep together, and nobody truly sleeps."""
 
-from __future__ import annotations
-
 import asyncio
 import heapq
 import itertools

@@ -1,7 +1,5 @@
 """Snapshots of many accounts as months of use would leave them, made without API, ledger and poller."""
 
-from __future__ import annotations
-
 import random
 import uuid
 

@@ -1,7 +1,5 @@
 """Golden files: texts of which each figure has been calculated by hand."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

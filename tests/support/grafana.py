@@ -5,8 +5,6 @@ Sources: Grafana's ``pkg/promlib/models/query.go`` (macros, step, alignment), ``
 Whatever is not understood here is an error, so that no query passes a test by accident.
 """
 
-from __future__ import annotations
-
 import json
 import operator
 import re

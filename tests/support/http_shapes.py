@@ -1,7 +1,5 @@
 """Requests of every shape, by name: those with a status of their own, and malformed ones."""
 
-from __future__ import annotations
-
 HOST = b"Host: x\r\n"
 END = b"Connection: close\r\n\r\n"
 

@@ -1,7 +1,5 @@
 """An HTTP server on loopback whose responses are JSON that a test makes."""
 
-from __future__ import annotations
-
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

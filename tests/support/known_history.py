@@ -1,7 +1,5 @@
 """Years of charging that are known by hand, as a Prometheus would hold them; and what they amount to."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator

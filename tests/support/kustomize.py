@@ -3,8 +3,6 @@
 Ours knows just what deploy/kubernetes uses, and refuses the rest. Where kubectl is installed, a test compares.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import re

@@ -1,7 +1,5 @@
 """A ledger of one account that a test can close and open again."""
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
 from collections.abc import Iterator

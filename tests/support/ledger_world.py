@@ -1,7 +1,5 @@
 """A world of charging sessions behind the API, which changes while it is read."""
 
-from __future__ import annotations
-
 import dataclasses
 import random
 import zlib

@@ -1,7 +1,5 @@
 """A server on loopback that sends byte for byte what a test wants, and keeps the requests."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct

@@ -1,7 +1,5 @@
 """The parsers of the API's responses with bounds that take every value of a test for plausible."""
 
-from __future__ import annotations
-
 import copy
 from functools import partial
 

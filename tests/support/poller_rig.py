@@ -1,7 +1,5 @@
 """A poller with a ledger and an exposition around it, an API that a test scripts, and a clock that it moves."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math

@@ -1,7 +1,5 @@
 """Real processes for end-to-end tests: started on free ports, waited for, stopped."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Real programs of the end-to-end tests: those of the machine's own packages, and today's beside them."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """A real proxy on loopback: tunnels by CONNECT, forwards plain HTTP, and can want a password."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 from contextlib import asynccontextmanager

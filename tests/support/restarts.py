@@ -1,7 +1,5 @@
 """An exporter with intervals of a second, started again and again on one ledger, and its counters."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

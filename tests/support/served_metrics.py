@@ -1,7 +1,5 @@
 """Names and labels of everything that the exporter can serve, for tests of what mentions them."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 

@@ -3,8 +3,6 @@
 The process takes its scenario as JSON, writes one line, the API's base URL, and serves until it is ended.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sys

@@ -1,7 +1,5 @@
 """Ledgers of which a statement is known by hand, and the command line at home in a Dutch winter."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterator

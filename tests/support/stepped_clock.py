@@ -3,8 +3,6 @@
 The file holds the seconds by which the clock is fast; without one it is right.
 """
 
-from __future__ import annotations
-
 import runpy
 import sys
 import time

@@ -1,7 +1,5 @@
 """TLS of a server and of its clients, with certificates made for tests."""
 
-from __future__ import annotations
-
 import json
 import ssl
 import tempfile

@@ -1,7 +1,5 @@
 """The exporter under attack, watched from outside: scrapes meanwhile, and its memory."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import subprocess

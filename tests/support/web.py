@@ -1,7 +1,5 @@
 """The web application with services that answer from memory, for tests of what is around them."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import dataclasses

@@ -1,7 +1,5 @@
 """What the tests of the web application share."""
 
-from __future__ import annotations
-
 import contextlib
 
 import aiohttp
