@@ -36,6 +36,12 @@ _TOGETHER_BYTES = 1 << 18
 _GZIP_PART_BYTES = 1 << 19
 _PLAIN_PART_BYTES = 1 << 16
 
+Change = tuple[int, bytes]
+"""Digest of an account's samples in a metric family, and their lines."""
+
+_encode = msgspec.msgpack.Encoder().encode
+"""Bytes that are equal when samples are; Python's own hashes of -1 and -2 are the same."""
+
 
 class Body(msgspec.Struct, frozen=True):
     """Body of a response.
@@ -211,11 +217,12 @@ class Table:
 
     def _settle_block(self, block: _Block, accounts: Sequence[str]) -> Iterator[None]:
         snapshots: dict[str, Snapshot] = {}
-        rendered: dict[int, list[bytes]] = {}
+        changes: dict[int, dict[int, Change]] = {}
         for account in accounts:
             snapshot = snapshots[account] = self._snapshots[account]
+            slot = self._positions[account] % BLOCK
             try:
-                rendered[self._positions[account] % BLOCK] = [family.render(snapshot) for family in self._families]
+                changed = block.changes(slot, self._families, snapshot)
             except Exception as error:  # noqa: BLE001 -- a fault of ours, whatever it is; the others are scraped on
                 event(
                     _logger,
@@ -224,11 +231,14 @@ class Table:
                     account=snapshot.account,
                     err=error,
                 )
+            else:
+                for family, change in changed.items():
+                    changes.setdefault(family, {})[slot] = change
             yield
-        for family in range(len(self._families)):
-            if block.exchange(family, {slot: lines[family] for slot, lines in rendered.items()}):
-                self._checksums.pop(family, None)
-                self._everything.clear()
+        for family, by_slot in changes.items():
+            block.exchange(family, by_slot)
+            self._checksums.pop(family, None)
+            self._everything.clear()
             yield
         for account, snapshot in snapshots.items():
             if self._snapshots[account] is snapshot:  # else there is a newer one already
@@ -280,6 +290,8 @@ class Table:
 class _Block:
     """Up to ``BLOCK`` neighbouring accounts: a deflated piece of lines for each metric family.
 
+    Digests of 64 bits tell which samples are as before: to keep them, or their lines, would double the memory.
+
     Args:
         families: their number.
     """
@@ -289,32 +301,37 @@ class _Block:
     def __init__(self, families: int) -> None:
         self.cells = [EMPTY] * families
         self._lengths = array("I", bytes(4 * BLOCK * families))
-        self._digests = array("q", bytes(8 * BLOCK * families))  # the hash of no lines is 0
+        self._digests = array("q", bytes(8 * BLOCK * families))
 
-    def exchange(self, family: int, lines: Mapping[int, bytes]) -> bool:
-        """Replace the lines of some accounts, in one step; return whether any of them differ.
-
-        Digests of 64 bits are compared: to keep the lines themselves would double the memory.
+    def changes(self, slot: int, families: Sequence[FamilyLines], snapshot: Snapshot) -> dict[int, Change]:
+        """Return the families whose samples differ from those of before, each with its digest and its new lines.
 
         Args:
-            family: the column.
-            lines: by the account's place in the block.
+            slot: the account's place in the block.
+            families: in the order of the columns.
+            snapshot: of the account.
         """
+        changed = {}
+        for index, family in enumerate(families):
+            samples = list(family.samples(snapshot))
+            digest = hash(_encode(samples)) if samples else 0
+            if digest != self._digests[index * BLOCK + slot]:
+                changed[index] = digest, family.render(samples, snapshot.account)
+        return changed
+
+    def exchange(self, family: int, changes: Mapping[int, Change]) -> None:
+        """Replace the lines of some accounts, by their places in the block, in one step."""
         first = family * BLOCK
-        changed = {slot: new for slot, new in lines.items() if self._digests[first + slot] != hash(new)}
-        if not changed:
-            return False
         lengths = self._lengths[first : first + BLOCK]
         ends = list(accumulate(lengths))
         text, copied = self.cells[family].text(), 0
         parts: list[bytes] = []
-        for slot in sorted(changed):
-            parts += (text[copied : ends[slot] - lengths[slot]], changed[slot])
+        for slot, (_, lines) in sorted(changes.items()):
+            parts += (text[copied : ends[slot] - lengths[slot]], lines)
             copied = ends[slot]
         self.cells[family] = piece_of(b"".join((*parts, text[copied:])))
-        for slot, new in changed.items():
-            self._lengths[first + slot], self._digests[first + slot] = len(new), hash(new)
-        return True
+        for slot, (digest, lines) in changes.items():
+            self._lengths[first + slot], self._digests[first + slot] = len(lines), digest
 
 
 def _filtered(column: Iterable[Piece], names: frozenset[str]) -> Generator[None, None, list[Piece]]:

@@ -4,6 +4,7 @@ Both formats write our samples alike; only the names in HELP and TYPE of a count
 rendered once for the two of them.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from operator import itemgetter
 
@@ -11,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
 from joulo_exporter.metrics import Family
-from joulo_exporter.metrics.family import Labels, number
-from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, Snapshot
+from joulo_exporter.metrics.family import Labels, Value, number
+from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
 
 _END_OF_OPENMETRICS = b"# EOF\n"
 _ACCOUNT = "account"
@@ -33,6 +34,7 @@ class FamilyLines:
 
     def __init__(self, family: Family) -> None:
         self._family = family
+        self.samples = family.samples
         suffixes = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",)
         self.sample_names = frozenset(f"{family.name}{suffix}" for suffix in suffixes)
         self._own_template = _template(family, family.labels)
@@ -44,15 +46,12 @@ class FamilyLines:
         """Return HELP and TYPE."""
         return _header(self._family.empty(), openmetrics=openmetrics).encode()
 
-    def render(self, snapshot: Snapshot) -> bytes:
-        """Return the account's lines; nothing for a family without samples."""
-        samples = self._family.samples(snapshot)
+    def render(self, samples: Sequence[tuple[Labels, Value]], account: str | None) -> bytes:
+        """Return the lines of an account's samples; an account without a name has no label for it."""
         if self._sorted is not None:
             samples = [(self._sorted(values), value) for values, value in samples]
         texts: list[str] = []
-        count = 0
         for values, value in samples:
-            count += 1
             if isinstance(value, Durations):
                 for figure in (*value.buckets, value.count, value.count, value.sum_s):
                     texts += values
@@ -60,15 +59,13 @@ class FamilyLines:
             else:
                 texts += values
                 texts.append(_written(value))
-        if not count:
-            return b""
         if _needs_escapes("".join(texts)):
             texts = list(map(_escaped, texts))
         template = self._own_template
-        if snapshot.account is not None:
-            template = self._template.replace(_HOLE, _escaped(snapshot.account).replace("%", "%%"))
+        if account is not None:
+            template = self._template.replace(_HOLE, _escaped(account).replace("%", "%%"))
         # All samples at once: one at a time would take three times as long.
-        return (template * count % tuple(texts)).encode()
+        return (template * len(samples) % tuple(texts)).encode()
 
 
 def _template(family: Family, labels: Labels) -> str:

@@ -15,6 +15,7 @@ from support.client_library import EVERYTHING, exposition_of, generated
 from support.fleet import fleet_snapshot
 
 from joulo_exporter.metrics import FAMILIES, Family
+from joulo_exporter.models.ere import ErePosition
 
 SOME = frozenset({"joulo_up", "joulo_api_request_duration_seconds_sum", "process_cpu_seconds_total"})
 FEW_FAMILIES = tuple(
@@ -128,6 +129,15 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+@pytest.mark.parametrize("euros", [(-1.0, -2.0), (0.0, -0.0), (2.0**61, 1.0)], ids=str)
+def test_a_change_between_values_of_equal_hashes_is_shown(euros):
+    exposition = exposition_of({})
+    for each in euros:
+        position = msgspec.structs.replace(fleet_snapshot(None, 1), ere_position=ErePosition({"paid": each}))
+        exposition.publish("", position)
+        assert render(exposition) == generated(position, openmetrics=False)
 
 
 @pytest.mark.parametrize("count", [2, 70])
