@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
-from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
 from joulo_exporter.ledger.storage import (
     FILE_NAME,
     LOCK_NAME,
@@ -34,6 +33,9 @@ Result = TypeVar("Result")
 Work = Callable[[], Any]
 Done = tuple[Any, BaseException | None]
 """The result of a piece of work, or the error that it raised."""
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+"""SQL files, in the order of their names, which ledgers store: one that has been released is never changed."""
 
 _CACHE_KIB = 16 * 1024
 """Cache of the file's pages; holds all that a thousand accounts change in a minute, so that none is read again."""
@@ -432,12 +434,29 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if place != ":memory:" and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise LedgerDamagedError(f"{place} is damaged")
-    if newer := applied_migrations(connection) - dict(MIGRATIONS).keys():
+    applied, known = applied_migrations(connection), migrations()
+    if newer := applied - known.keys():
         raise LedgerVersionError(
             f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
             "run that version, or give this one another --storage.path"
         )
-    migrate(connection)
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+    for name, script in known.items():
+        if name not in applied:  # if it fails, closing the connection rolls it back
+            record = f"INSERT INTO migrations VALUES ('{name}')"  # noqa: S608 -- a name of ours
+            connection.executescript(f"BEGIN IMMEDIATE; {script}; {record}; COMMIT")
+
+
+def migrations() -> dict[str, str]:
+    """Return the SQL of each migration by its name, in their order."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("*.sql"))}
+
+
+def applied_migrations(connection: sqlite3.Connection) -> set[str]:
+    """Return the names of the migrations that the database has; none for an empty one."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone() is None:
+        return set()
+    return {name for (name,) in connection.execute("SELECT name FROM migrations")}
 
 
 def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:

@@ -26,9 +26,14 @@ from joulo_exporter.ledger.book import (
     totals_by_tag,
 )
 from joulo_exporter.ledger.chargers import served_labels
-from joulo_exporter.ledger.database import AccountTables, Database, as_ledger_error
+from joulo_exporter.ledger.database import (
+    AccountTables,
+    Database,
+    applied_migrations,
+    as_ledger_error,
+    migrations,
+)
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME, LOCK_NAME
 from joulo_exporter.models.charger import Charger
@@ -244,7 +249,7 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     try:
         with contextlib.closing(_connected(path)) as connection:
             connection.execute("BEGIN")
-            known, applied = dict(MIGRATIONS).keys(), applied_migrations(connection)
+            known, applied = migrations().keys(), applied_migrations(connection)
             if applied - known:
                 newer = f"a newer version of joulo-exporter ({min(applied - known)}); read it with that one"
                 raise LedgerVersionError(f"{path} was written by {newer}")

@@ -20,7 +20,6 @@ from joulo_exporter.ledger import (
     Database,
     Totals,
     database,
-    migrations,
     open_ledger,
     storage,
 )
@@ -170,14 +169,20 @@ def test_a_newer_version_s_file_is_left_alone(tmp_path):
         assert not isinstance(fault.value, LedgerDamagedError)
 
 
-def test_migrations_are_applied_once_each(tmp_path, monkeypatch):
+@pytest.fixture
+def more_migrations(tmp_path, monkeypatch):
+    """Return a folder with the migrations, to which a test adds."""
+    folder = shutil.copytree(database.MIGRATIONS, tmp_path / "migrations")
+    monkeypatch.setattr(database, "MIGRATIONS", folder)
+    return folder
+
+
+def test_migrations_are_applied_once_each(tmp_path, more_migrations):
     Database(tmp_path).close()
-    more = ("0099_more", ("CREATE TABLE more (n)", "INSERT INTO more VALUES (1)"))
-    for module in (migrations, database):
-        monkeypatch.setattr(module, "MIGRATIONS", (*migrations.MIGRATIONS, more))
+    (more_migrations / "0099_more.sql").write_text("CREATE TABLE more (n);\nINSERT INTO more VALUES (1) -- one\n")
     for _ in range(3):
         held = Database(tmp_path)
-        assert (count(held, "more"), count(held, "migrations")) == (1, len(migrations.MIGRATIONS))
+        assert (count(held, "more"), count(held, "migrations")) == (1, 16)
         held.close()
 
 
@@ -247,17 +252,16 @@ def test_a_session_that_goes_on_is_not_written_to_any_index():
     assert indices == {"kwh_hundredths = 1, live_at = 2": 0, "ended_at = 2": 2}
 
 
-def test_a_migration_that_fails_leaves_nothing(tmp_path, monkeypatch):
+def test_a_migration_that_fails_leaves_nothing(tmp_path, more_migrations):
     Database(tmp_path).close()
-    released = migrations.MIGRATIONS
-    faulty = ("0099_faulty", ("CREATE TABLE half (n)", "INSERT INTO no_such_table VALUES (1)"))
-    monkeypatch.setattr(migrations, "MIGRATIONS", (*released, faulty))
+    faulty = more_migrations / "0099_faulty.sql"
+    faulty.write_text("CREATE TABLE half (n);\nINSERT INTO no_such_table VALUES (1);\n")
     with pytest.raises(LedgerError, match="no such table"):
         Database(tmp_path)
-    monkeypatch.setattr(migrations, "MIGRATIONS", released)
+    faulty.unlink()
     held = Database(tmp_path)
     assert count(held, "sqlite_master WHERE name = 'half'") == 0
-    assert count(held, "migrations") == len(released)
+    assert count(held, "migrations") == 15
     held.close()
 
 
