@@ -1,19 +1,15 @@
-"""The ledger as commands read it: sessions, totals as they are served, tags, and how complete all that is.
-
-Reports read a file that an exporter may be writing meanwhile. ``check`` writes too, where no exporter runs.
-"""
+"""The ledger as commands read it while an exporter may write: sessions, totals as they are served, tags."""
 
 import contextlib
 import heapq
 import math
-import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
 from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import (
     Totals,
@@ -28,21 +24,16 @@ from joulo_exporter.ledger.book import (
 from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import (
     AccountTables,
-    Database,
     applied_migrations,
     as_ledger_error,
     migrations,
 )
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
-from joulo_exporter.ledger.storage import FILE_NAME, LOCK_NAME
+from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
 
-_DAMAGED = (
-    "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
-)
 _RESTART = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
-_OTHER_USER = "run this as the exporter's user, and with its --storage.path"
 
 _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
@@ -165,13 +156,7 @@ class LedgerReader:
         """Return the sessions that began in the span, by their beginning; memory does not grow with them.
 
         Sessions of which no beginning is known, which only ``/chargers`` has shown, count by when they were
-        last seen there.
-
-        Args:
-            account: its name.
-            from_seconds: the first moment of the span.
-            to_seconds: the first moment after the span.
-            charger_id: only sessions of this charger.
+        last seen there. ``to_seconds`` is the first moment after the span.
         """
         values = {
             "charger_id": charger_id,
@@ -224,10 +209,9 @@ class LedgerReader:
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; nothing if there was none that can be read."""
-        query = "SELECT body FROM last_answers WHERE account = :account AND endpoint = 'chargers'"
-        row = self._tables(account).execute(query).fetchone()
+        record = self.endpoints(account).get("chargers")
         try:
-            return () if row is None or row[0] is None else msgspec.json.decode(row[0], type=tuple[Charger, ...])
+            return msgspec.json.decode(record.body, type=tuple[Charger, ...]) if record and record.body else ()
         except msgspec.MsgspecError:
             return ()
 
@@ -287,69 +271,3 @@ def _connected(path: Path) -> sqlite3.Connection:
             raise
         return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection
-
-
-# For check, beside the service ------------------------------------------------------------------------
-
-
-class CommandLedger(msgspec.Struct, frozen=True):
-    """A ledger that a command may write to, and the endpoints of one that it can only read."""
-
-    database: Database
-    """In memory, where the ledger of the storage path is not to be written; the caller closes it."""
-    note: str | None = None
-    """For a person: why it is in memory, and the remedy."""
-    endpoints: Mapping[str, Mapping[str, EndpointRecord]] = {}
-    """Each account's endpoints, where the ledger can only be read."""
-
-
-def open_for_command(folder: Path) -> CommandLedger:
-    """Open the ledger of a storage path for a command that root may run, or a person, and not the exporter's user.
-
-    No file is made that the exporter's user could not use: where there is no ledger yet, only the folder's owner
-    makes it. SQLite's additions to a file that is there belong to the owner of that file, also when root runs it.
-
-    Raises:
-        LedgerLockedError: an exporter has it.
-    """
-    try:
-        _require_own(folder)
-        return CommandLedger(Database(folder))
-    except LedgerLockedError:
-        raise
-    except LedgerVersionError as error:
-        note = str(error)
-    except LedgerError as error:
-        remedy = _DAMAGED if isinstance(error, LedgerDamagedError) else _OTHER_USER
-        note = f"{error}: what is asked now is not written down; {remedy}"
-    return CommandLedger(Database(None), note, recorded_endpoints(folder))
-
-
-def _require_own(folder: Path) -> None:
-    """Make sure that there is a ledger in a folder, or that it may be made.
-
-    Raises:
-        LedgerError: it may not.
-    """
-    # Through os.path, which takes a folder that may not be entered for one without them.
-    if os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME):  # noqa: PTH110
-        return
-    user = os.geteuid()
-    try:
-        if folder.stat().st_uid != user:
-            raise LedgerError(f"{folder} is another user's")
-    except FileNotFoundError:
-        # A service seldom runs as root, and could not enter what root makes.
-        if user == 0:
-            raise LedgerError(f"{folder} does not exist, and root does not make it here") from None
-    except OSError as error:
-        raise LedgerError(f"{folder} cannot be entered ({error.strerror})") from error
-
-
-def recorded_endpoints(folder: Path) -> Mapping[str, Mapping[str, EndpointRecord]]:
-    """Return each account's endpoints as an exporter keeps them; nothing where they cannot be read."""
-    try:
-        with read_ledger(folder) as reader:
-            return {account: reader.endpoints(account) for account in reader.accounts}
-    except LedgerError:
-        return {}
