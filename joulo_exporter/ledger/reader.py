@@ -26,6 +26,7 @@ from joulo_exporter.ledger.database import (
     AccountTables,
     applied_migrations,
     as_ledger_error,
+    error_code,
     migrations,
 )
 from joulo_exporter.ledger.history import load_walk
@@ -267,7 +268,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         # writes, and the file alone is the ledger.
         journal = path.with_name(f"{path.name}-wal")
         has_journal = journal.exists() and journal.stat().st_size > 0
-        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE or has_journal:
+        if error_code(error) not in _CANNOT_WRITE or has_journal:
             raise
         return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection

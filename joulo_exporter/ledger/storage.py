@@ -76,21 +76,15 @@ def identity(file: int | str | Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def make_private(path: Path) -> None:
-    """Make the file if there is none; let nobody but its owner read it, as it has tags, whatever the umask is."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
-
-
 def keep_private(path: Path) -> None:
-    """Make the ledger and a journal that is left the owner's alone; SQLite makes new ones like the file."""
-    left = [journal for journal in _journals(path) if journal.exists()]
-    for each in (path, *left):
+    """Let nobody but its owner read a ledger, which has tags, whatever the umask is; make it if there is none.
+
+    So it is with a journal that is left. SQLite makes new ones like the file.
+    """
+    for each in (path, *filter(Path.exists, _journals(path))):
         with contextlib.suppress(OSError):  # what cannot be opened is said by SQLite
-            make_private(each)
+            each.touch(mode=0o600)
+            each.chmod(0o600)
 
 
 def put_aside(folder: Path, now_seconds: float) -> Path:
