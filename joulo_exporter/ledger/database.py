@@ -13,16 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
-from joulo_exporter.ledger.storage import (
-    FILE_NAME,
-    LOCK_NAME,
-    identity,
-    keep_private,
-    lock,
-    network_file_system,
-    put_aside,
-    replace_ledger,
-)
+from joulo_exporter.ledger import storage
 from joulo_exporter.logs import event
 
 _logger = logging.getLogger(__name__)
@@ -71,8 +62,8 @@ class Database:
         self.rollbacks = 0
         """Transactions that were rolled back, and moves to memory or disk: what was read before may be untrue."""
         self._folder = folder
-        self._place = ":memory:" if folder is None else str(folder / FILE_NAME)
-        self._lock_fd = None if folder is None else lock(folder)
+        self._place = ":memory:" if folder is None else str(folder / storage.FILE_NAME)
+        self._lock_fd = None if folder is None else storage.lock(folder)
         self._in_batch = False
         self._refusal = ""
         try:
@@ -82,7 +73,7 @@ class Database:
             raise
         self._disk = None if folder is None else self._connection
         """Stays open while the ledger is in memory, unless the file is no longer there."""
-        self._file = identity(self._place)
+        self._file = storage.identity(self._place)
 
     @property
     def persistent(self) -> bool:
@@ -109,9 +100,8 @@ class Database:
                 connection.execute("COMMIT")
         except BaseException as error:
             self.rollbacks += 1
-            with contextlib.suppress(
-                sqlite3.Error
-            ):  # SQLite itself has done it, when a disk is full or out of order
+            # Where a disk is full or out of order, SQLite itself has rolled all back.
+            with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
                 raise as_ledger_error(error, self._place) from error
@@ -138,9 +128,8 @@ class Database:
             results = [_run(work) if results else (None, error) for work in works]
         finally:
             self._in_batch = False
-        refusals = [
-            error.__cause__ for _, error in results if error and error_code(error.__cause__) in _DISK_ERRORS
-        ]
+        causes = [error.__cause__ for _, error in results if error is not None]
+        refusals = [cause for cause in causes if error_code(cause) in _DISK_ERRORS]
         if not refusals or not self._go_on_in_memory(refusals[0]):
             return results
         return [
@@ -152,7 +141,7 @@ class Database:
         """Look after the file, between two batches: notice that it is not in place, or write it again."""
         if self._folder is None:
             return
-        is_in_place = identity(self._place) == self._file and self._holds_lock(self._folder)
+        is_in_place = storage.identity(self._place) == self._file and self._holds_lock(self._folder)
         if self._disk is not None and not is_in_place:
             gone, self._disk = self._disk, None
             if gone is self._connection:  # it still has all that was in the file
@@ -163,7 +152,8 @@ class Database:
             self._return_to_disk(self._folder)
 
     def _holds_lock(self, folder: Path) -> bool:
-        return self._lock_fd is not None and identity(self._lock_fd) == identity(folder / LOCK_NAME)
+        lock = storage.identity(folder / storage.LOCK_NAME)
+        return self._lock_fd is not None and storage.identity(self._lock_fd) == lock
 
     def _go_on_in_memory(self, reason: BaseException | None) -> bool:
         """Copy the ledger into memory; return whether that was possible."""
@@ -171,9 +161,8 @@ class Database:
             return False
         memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         try:
-            (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
-            (page_bytes,) = self._connection.execute("PRAGMA page_size").fetchone()
-            if pages * page_bytes > LARGEST_IN_MEMORY_BYTES:
+            query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            if self._connection.execute(query).fetchone()[0] > LARGEST_IN_MEMORY_BYTES:
                 raise sqlite3.OperationalError("too large to go on in memory")
             self._connection.backup(memory)
         except sqlite3.Error as error:
@@ -196,16 +185,16 @@ class Database:
         try:
             if not self._holds_lock(folder):
                 self._unlock()
-                self._lock_fd = lock(folder)
+                self._lock_fd = storage.lock(folder)
             if self._disk is None:
-                new = folder / f"{FILE_NAME}.new"
+                new = folder / f"{storage.FILE_NAME}.new"
                 new.unlink(missing_ok=True)
-                keep_private(new)
+                storage.keep_private(new)
                 with contextlib.closing(sqlite3.connect(new)) as target:
                     self._connection.backup(target)
-                replace_ledger(folder, new, time.time())
+                storage.replace_ledger(folder, new, time.time())
                 self._disk = _opened(self._place)
-                self._file = identity(self._place)
+                self._file = storage.identity(self._place)
             else:
                 self._connection.backup(self._disk)
         except (sqlite3.Error, OSError, LedgerError) as error:
@@ -345,7 +334,7 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
     Raises:
         LedgerLockedError: another process has it; two exporters would ask the API twice as often.
     """
-    if kind := network_file_system(folder):
+    if kind := storage.network_file_system(folder):
         event(
             _logger,
             "warn",
@@ -358,7 +347,7 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
         try:
             return Database(folder)
         except LedgerDamagedError as error:
-            kept = put_aside(folder, now_seconds)
+            kept = storage.put_aside(folder, now_seconds)
             event(_logger, "error", "the ledger is damaged; it is kept aside, and the history is read anew",
                   err=error, kept=kept)  # fmt: skip
             return Database(folder)
@@ -377,7 +366,7 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
 
 def _opened(place: str) -> sqlite3.Connection:
     if place != ":memory:":
-        keep_private(Path(place))
+        storage.keep_private(Path(place))
     try:
         with contextlib.ExitStack() as failure:
             # Used by the ledger's own thread after it was made by another; never by two at a time.

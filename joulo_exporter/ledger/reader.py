@@ -99,31 +99,23 @@ class LedgerReader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._accounts: dict[str, int] = {
-            name: number
-            for number, name in connection.execute(
-                "SELECT id, name FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
-            )
-        }
-
-    @property
-    def accounts(self) -> tuple[str, ...]:
-        """Return the names of the accounts; an empty one is the single account without a name."""
-        return tuple(self._accounts)
+        names = "SELECT name, id FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
+        self.accounts: dict[str, int] = dict(connection.execute(names))
+        """Number of each account in the tables, by name; an empty one is the single account without a name."""
 
     def keep_to(self, accounts: Collection[str]) -> list[str]:
         """Leave out the other accounts, and return their names; with none of them in the ledger, all stay.
 
         An account that got another name is in the ledger twice, with the same sessions: sums must not have both.
         """
-        kept = {name: number for name, number in self._accounts.items() if name in accounts}
-        left_out = [name for name in self._accounts if kept and name not in kept]
-        self._accounts = kept or self._accounts
+        kept = {name: number for name, number in self.accounts.items() if name in accounts}
+        left_out = [name for name in self.accounts if kept and name not in kept]
+        self.accounts = kept or self.accounts
         return left_out
 
     def _tables(self, account: str) -> AccountTables:
         """Return the rows of an account; none of one that the ledger does not know."""
-        return AccountTables(self._connection, self._accounts.get(account, 0))
+        return AccountTables(self._connection, self.accounts.get(account, 0))
 
     def endpoints(self, account: str) -> dict[str, EndpointRecord]:
         """Return the record of each endpoint that was ever asked for an account."""

@@ -14,9 +14,6 @@ LOCK_NAME = "ledger.lock"
 MOUNTS = Path("/proc/self/mounts")
 """Linux' list of what is mounted where, with its file system."""
 
-_JOURNALS = ("-wal", "-shm")
-"""Endings that SQLite gives to the names of its journal and the index of it."""
-
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -118,4 +115,5 @@ def replace_ledger(folder: Path, new: Path, now_seconds: float) -> None:
 
 
 def _journals(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in _JOURNALS]
+    """Return the journal of a file and the index of it, as SQLite names them."""
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
