@@ -335,32 +335,27 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
         LedgerLockedError: another process has it; two exporters would ask the API twice as often.
     """
     if kind := storage.network_file_system(folder):
-        event(
-            _logger,
-            "warn",
+        message = (
             "SQLite's journal does not work on a network file system, and the ledger can be damaged; "
-            "give the exporter a folder on a local disk, with --storage.path",
-            path=folder,
-            type=kind,
+            "give the exporter a folder on a local disk, with --storage.path"
         )
+        event(_logger, "warn", message, path=folder, type=kind)
     try:
         try:
             return Database(folder)
         except LedgerDamagedError as error:
             kept = storage.put_aside(folder, now_seconds)
-            event(_logger, "error", "the ledger is damaged; it is kept aside, and the history is read anew",
-                  err=error, kept=kept)  # fmt: skip
+            message = "the ledger is damaged; it is kept aside, and the history is read anew"
+            event(_logger, "error", message, err=error, kept=kept)
             return Database(folder)
     except LedgerLockedError:
         raise
     except LedgerError as error:
-        event(
-            _logger,
-            "error",
+        message = (
             "no ledger on disk: it is in memory now, and a restart reads the whole history again; "
-            "give the exporter a folder that it may write, with --storage.path",
-            err=error,
+            "give the exporter a folder that it may write, with --storage.path"
         )
+        event(_logger, "error", message, err=error)
         return Database(None)
 
 
