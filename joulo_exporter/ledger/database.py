@@ -33,8 +33,6 @@ _CACHE_KIB = 16 * 1024
 _JOURNAL_PAGES = 4000
 """Pages in the journal before the file is brought up to date: a page that changes often is copied once."""
 
-_JOURNAL_LIMIT_BYTES = 4200 * _JOURNAL_PAGES
-
 LARGEST_IN_MEMORY_BYTES = 64 * 1024 * 1024
 """Ledger that goes on in memory while the disk refuses it: that of some hundred accounts. A larger one, in a
 container with little memory, would end the process, and its refreshes fail instead."""
@@ -378,7 +376,7 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL: what a scrape has shown is on the disk, so that a power cut makes no counter fall.
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}")
+    connection.execute(f"PRAGMA journal_size_limit = {4200 * _JOURNAL_PAGES}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
@@ -409,12 +407,11 @@ def applied_migrations(connection: sqlite3.Connection) -> set[str]:
 
 
 def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:
-    """Return an error of SQLite's, which is its cause, about the file at a place as one of the ledger's."""
+    """Return an error of SQLite's, about the file at a place, as one of the ledger's."""
     text = " ".join(str(error).split())
-    is_damage = error_code(error) in _DAMAGE
-    fault = LedgerDamagedError(f"{place} is damaged: {text}") if is_damage else LedgerError(f"{place}: {text}")
-    fault.__cause__ = error
-    return fault
+    if error_code(error) in _DAMAGE:
+        return LedgerDamagedError(f"{place} is damaged: {text}")
+    return LedgerError(f"{place}: {text}")
 
 
 def error_code(error: BaseException | None) -> int:
