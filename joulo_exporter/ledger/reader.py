@@ -34,8 +34,6 @@ from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
 
-_RESTART = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
-
 _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _READ_AS = {
@@ -237,7 +235,8 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     except sqlite3.Error as error:
         fault = as_ledger_error(error, path)
         if isinstance(fault, LedgerDamagedError):
-            raise LedgerDamagedError(f"{fault}; {_RESTART}") from error
+            remedy = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
+            raise LedgerDamagedError(f"{fault}; {remedy}") from error
         raise LedgerError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
 
 
