@@ -1,8 +1,10 @@
 """``joulo-exporter check``: every token tried on every endpoint, with the remedy of each fault."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import aiohttp
 
@@ -11,13 +13,27 @@ from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.config.schema import AccountConfig, Config
 from joulo_exporter.config.tokens import Secret
 from joulo_exporter.config.values import format_duration
-from joulo_exporter.errors import ApiError, ApiScopeError, ConfigError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import AccountLedger, EndpointRecord, Pause
-from joulo_exporter.ledger.reader import CommandLedger, open_for_command, read_ledger, recorded_endpoints
+from joulo_exporter.errors import (
+    ApiError,
+    ApiScopeError,
+    ConfigError,
+    LedgerDamagedError,
+    LedgerError,
+    LedgerLockedError,
+    LedgerVersionError,
+)
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, EndpointRecord, Pause
+from joulo_exporter.ledger.reader import read_ledger
+from joulo_exporter.ledger.storage import LOCK_NAME
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller import account_tasks
 from joulo_exporter.poller.endpoint import pause_after_failure, remaining_s
+
+_DAMAGED = (
+    "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
+)
+_OTHER_USER = "run this as the exporter's user, and with its --storage.path"
 
 
 async def check(config: Config, say: Callable[[str], None]) -> bool:
@@ -32,24 +48,75 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         say(f"No account belongs to {config.shard}: there is nothing to check.")
         return True
     try:
-        ledger = open_for_command(config.storage_path)
+        database, note = _open_ledger(config.storage_path)
     except LedgerLockedError:
         say(f"An exporter is running on {config.storage_path}: these are the outcomes of its last requests.")
-        known = recorded_endpoints(config.storage_path)
+        recorded = _recorded(config.storage_path)
         results = [
-            _say_recorded(config, account, known.get(account.name or "", {}), say) for account in config.accounts
+            _say_recorded(config, account, recorded.get(account.name or "", {}), say)
+            for account in config.accounts
         ]
         _say_excess(config, say)
         return all(results)
-    if ledger.note is not None:
-        say(f"Note: {ledger.note}.")
-    try:
+    with contextlib.closing(database):
+        if note is not None:
+            say(f"Note: {note}.")
+        recorded = {} if note is None else _recorded(config.storage_path)
         async with open_session(connection_limit=1) as session:
-            results = [await _check_account(config, account, ledger, session, say) for account in config.accounts]
-    finally:
-        ledger.database.close()
+            results = [
+                await _check_account(config, account, database, recorded, session, say)
+                for account in config.accounts
+            ]
     _say_excess(config, say)
     return all(results)
+
+
+def _open_ledger(folder: Path) -> tuple[Database, str | None]:
+    """Open the ledger of a storage path; root may run this, or a person, and not the exporter's user.
+
+    No file is made that the exporter's user could not use: where there is no ledger yet, only the folder's owner
+    makes it. SQLite's additions to a file that is there belong to the owner of that file, also when root runs it.
+
+    Returns:
+        The ledger, or one in memory where that is not to be written, with a note why, and the remedy.
+
+    Raises:
+        LedgerLockedError: an exporter has it.
+    """
+    try:
+        _require_own(folder)
+        return Database(folder), None
+    except LedgerLockedError:
+        raise
+    except LedgerVersionError as error:
+        return Database(None), str(error)
+    except LedgerError as error:
+        remedy = _DAMAGED if isinstance(error, LedgerDamagedError) else _OTHER_USER
+        return Database(None), f"{error}: what is asked now is not written down; {remedy}"
+
+
+def _require_own(folder: Path) -> None:
+    """Raise ``LedgerError`` unless there is a ledger in a folder, or this user may make it."""
+    # Through os.path, which takes a folder that may not be entered for one without them.
+    if os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME):  # noqa: PTH110
+        return
+    user = os.geteuid()
+    try:
+        if folder.stat().st_uid != user:
+            raise LedgerError(f"{folder} is another user's")
+    except FileNotFoundError:
+        # A service seldom runs as root, and could not enter what root makes.
+        if user == 0:
+            raise LedgerError(f"{folder} does not exist, and root does not make it here") from None
+    except OSError as error:
+        raise LedgerError(f"{folder} cannot be entered ({error.strerror})") from error
+
+
+def _recorded(folder: Path) -> dict[str, dict[str, EndpointRecord]]:
+    """Return each account's endpoints as an exporter keeps them; nothing where they cannot be read."""
+    with contextlib.suppress(LedgerError), read_ledger(folder) as reader:
+        return {account: reader.endpoints(account) for account in reader.accounts}
+    return {}
 
 
 def _say_excess(config: Config, say: Callable[[str], None]) -> None:
@@ -93,7 +160,8 @@ def _read_token(account: AccountConfig, say: Callable[[str], None]) -> Secret | 
 async def _check_account(
     config: Config,
     account: AccountConfig,
-    known: CommandLedger,
+    database: Database,
+    recorded: Mapping[str, Mapping[str, EndpointRecord]],
     session: aiohttp.ClientSession,
     say: Callable[[str], None],
 ) -> bool:
@@ -102,7 +170,7 @@ async def _check_account(
     if token is None:
         return False
     ledger = AccountLedger(
-        known.database,
+        database,
         account.name or "",
         configured_labels=config.chargers,
         vehicles=config.vehicles,
@@ -113,7 +181,7 @@ async def _check_account(
     is_well = True
     for task in account_tasks(settings.collectors):
         records, walk = ledger.load()
-        record = records.get(task.name) or known.endpoints.get(account.name or "", {}).get(task.name)
+        record = records.get(task.name) or recorded.get(account.name or "", {}).get(task.name)
         task.restore(record.body if record else None, walk)
         pause = Pause(time.time(), task.interval_s(settings))
         former = record.pause if record else None

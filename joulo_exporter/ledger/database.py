@@ -13,18 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
-from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations, migrate
-from joulo_exporter.ledger.storage import (
-    FILE_NAME,
-    LOCK_NAME,
-    identity,
-    keep_private,
-    lock,
-    make_private,
-    network_file_system,
-    put_aside,
-    replace_ledger,
-)
+from joulo_exporter.ledger import storage
 from joulo_exporter.logs import event
 
 _logger = logging.getLogger(__name__)
@@ -32,16 +21,17 @@ _logger = logging.getLogger(__name__)
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 Work = Callable[[], Any]
-Done = tuple[Any, BaseException | None]
+Done = tuple[Any, Exception | None]
 """The result of a piece of work, or the error that it raised."""
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+"""SQL files, in the order of their names, which ledgers store: one that has been released is never changed."""
 
 _CACHE_KIB = 16 * 1024
 """Cache of the file's pages; holds all that a thousand accounts change in a minute, so that none is read again."""
 
 _JOURNAL_PAGES = 4000
 """Pages in the journal before the file is brought up to date: a page that changes often is copied once."""
-
-_JOURNAL_LIMIT_BYTES = 4200 * _JOURNAL_PAGES
 
 LARGEST_IN_MEMORY_BYTES = 64 * 1024 * 1024
 """Ledger that goes on in memory while the disk refuses it: that of some hundred accounts. A larger one, in a
@@ -50,16 +40,10 @@ container with little memory, would end the process, and its refreshes fail inst
 LARGEST_BATCH = 100
 """Work in one commit; bounds how long a failure of all is tried again, one by one."""
 
-_RESULTS_AT_ONCE = 6
-"""Each caller that gets its result goes on at once, with a snapshot to render or a request to send: the event loop
-serves others in between."""
-
-_RESULTS_APART_S = 0.005
-"""Between those, so that the API responses to their requests do not come all at once either."""
-
 _DISK_ERRORS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 )
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Database:
@@ -73,14 +57,12 @@ class Database:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self.persistent = folder is not None
-        """Whether what is written outlives the process."""
         self.rollbacks = 0
-        """Transactions that were rolled back."""
+        """Transactions that were rolled back, and moves to memory or disk: what was read before may be untrue."""
         self._folder = folder
-        self._place = ":memory:" if folder is None else str(folder / FILE_NAME)
-        self._lock_fd = None if folder is None else lock(folder)
-        self._in_batch = self._batch_failed = False
+        self._place = ":memory:" if folder is None else str(folder / storage.FILE_NAME)
+        self._lock_fd = None if folder is None else storage.lock(folder)
+        self._in_batch = False
         self._refusal = ""
         try:
             self._connection = _opened(self._place)
@@ -89,7 +71,12 @@ class Database:
             raise
         self._disk = None if folder is None else self._connection
         """Stays open while the ledger is in memory, unless the file is no longer there."""
-        self._file = None if folder is None else identity(self._place)
+        self._file = storage.identity(self._place)
+
+    @property
+    def persistent(self) -> bool:
+        """Return whether what is written outlives the process."""
+        return self._connection is self._disk
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -100,15 +87,20 @@ class Database:
         Raises:
             LedgerError: it could not be read or written; nothing of the transaction was kept.
         """
+        connection, is_part = self._connection, self._in_batch
+        if is_part and not connection.in_transaction:
+            raise LedgerError("the batch was rolled back")
         try:
-            if self._in_batch:
-                yield self._connection
-            else:
-                self._connection.execute("BEGIN IMMEDIATE")
-                with self._committed():
-                    yield self._connection
+            if not is_part:
+                connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            if not is_part:
+                connection.execute("COMMIT")
         except BaseException as error:
-            self._batch_failed = True
+            self.rollbacks += 1
+            # Where a disk is full or out of order, SQLite itself has rolled all back.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
                 raise as_ledger_error(error, self._place) from error
             raise
@@ -120,21 +112,22 @@ class Database:
         with commits of its own: it must change nothing but the ledger. That is rare; a savepoint for each piece
         would cost every one of them. What the disk has refused even then is done in memory, if the ledger fits.
         """
+        results: list[Done] = []
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:  # each on its own would wait as long
-            results: list[Done] = [(None, as_ledger_error(error, self._place))] * len(works)
-        else:
-            self._in_batch, self._batch_failed = True, False
-            try:
-                with self._committed():
-                    return [self._run_in_batch(work) for work in works]
-            except sqlite3.Error:
-                self._in_batch = False
-                results = [_run(work) for work in works]
-            finally:
-                self._in_batch = False
-        refusals = [error.__cause__ for _, error in results if error is not None and _of_the_disk(error.__cause__)]
+            with self.transaction() as connection:
+                self._in_batch = True
+                for work in works:
+                    results.append(_run(work))
+                    if not connection.in_transaction:  # rolled back: the commit fails then
+                        break
+        except LedgerError as error:
+            self._in_batch = False
+            # A batch that could not begin has no result; each of its works would wait as long.
+            results = [_run(work) if results else (None, error) for work in works]
+        finally:
+            self._in_batch = False
+        causes = [error.__cause__ for _, error in results if error is not None]
+        refusals = [cause for cause in causes if error_code(cause) in _DISK_ERRORS]
         if not refusals or not self._go_on_in_memory(refusals[0]):
             return results
         return [
@@ -142,41 +135,23 @@ class Database:
             for work, result in zip(works, results, strict=True)
         ]
 
-    @contextlib.contextmanager
-    def _committed(self) -> Iterator[None]:
-        """Commit at the end of the block, or roll back after an error in it."""
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self.rollbacks += 1
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            raise
-
-    def _run_in_batch(self, work: Work) -> Done:
-        done = _run(work)
-        # SQLite itself rolls all back, when a disk is full or out of order.
-        if self._batch_failed or not self._connection.in_transaction:
-            raise sqlite3.OperationalError("the transaction was rolled back")
-        return done
-
     def tend(self) -> None:
         """Look after the file, between two batches: notice that it is not in place, or write it again."""
         if self._folder is None:
             return
-        is_in_place = identity(self._place) == self._file and self._holds_lock(self._folder)
+        is_in_place = storage.identity(self._place) == self._file and self._holds_lock(self._folder)
         if self._disk is not None and not is_in_place:
-            if self.persistent:  # the connection still has the file that is gone, with all that is in it
+            gone, self._disk = self._disk, None
+            if gone is self._connection:  # it still has all that was in the file
                 self._leave_disk("it was deleted or replaced")
             else:
-                self._disk.close()
-            self._disk = None
+                gone.close()
         elif not self.persistent:
             self._return_to_disk(self._folder)
 
     def _holds_lock(self, folder: Path) -> bool:
-        return self._lock_fd is not None and identity(self._lock_fd) == identity(folder / LOCK_NAME)
+        lock = storage.identity(folder / storage.LOCK_NAME)
+        return self._lock_fd is not None and storage.identity(self._lock_fd) == lock
 
     def _go_on_in_memory(self, reason: BaseException | None) -> bool:
         """Copy the ledger into memory; return whether that was possible."""
@@ -184,9 +159,8 @@ class Database:
             return False
         memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         try:
-            (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
-            (page_bytes,) = self._connection.execute("PRAGMA page_size").fetchone()
-            if pages * page_bytes > LARGEST_IN_MEMORY_BYTES:
+            query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            if self._connection.execute(query).fetchone()[0] > LARGEST_IN_MEMORY_BYTES:
                 raise sqlite3.OperationalError("too large to go on in memory")
             self._connection.backup(memory)
         except sqlite3.Error as error:
@@ -198,7 +172,6 @@ class Database:
         return True
 
     def _leave_disk(self, reason: object) -> None:
-        self.persistent = False
         self.rollbacks += 1  # what was read before says that it is on disk
         self._say(
             f"the ledger is no longer on disk: {reason}; its counters stand still, "
@@ -210,23 +183,23 @@ class Database:
         try:
             if not self._holds_lock(folder):
                 self._unlock()
-                self._lock_fd = lock(folder)
+                self._lock_fd = storage.lock(folder)
             if self._disk is None:
-                new = folder / f"{FILE_NAME}.new"
+                new = folder / f"{storage.FILE_NAME}.new"
                 new.unlink(missing_ok=True)
-                make_private(new)
+                storage.keep_private(new)
                 with contextlib.closing(sqlite3.connect(new)) as target:
                     self._connection.backup(target)
-                replace_ledger(folder, new, time.time())
+                storage.replace_ledger(folder, new, time.time())
                 self._disk = _opened(self._place)
-                self._file = identity(self._place)
+                self._file = storage.identity(self._place)
             else:
                 self._connection.backup(self._disk)
         except (sqlite3.Error, OSError, LedgerError) as error:
             self._say(f"the ledger is still not on disk: {error}")
             return
         self._connection.close()
-        self._connection, self.persistent, self._refusal = self._disk, True, ""
+        self._connection, self._refusal = self._disk, ""
         self.rollbacks += 1  # as above
         event(_logger, "info", "the ledger is on disk again", path=self._place)
 
@@ -241,8 +214,7 @@ class Database:
         if self._lock_fd is not None and not self.persistent:
             self.tend()
         for connection in filter(None, (self._connection, self._disk)):
-            with contextlib.suppress(sqlite3.Error):
-                connection.close()
+            connection.close()
         self._unlock()
 
     def _unlock(self) -> None:
@@ -276,11 +248,6 @@ def _run(work: Work) -> Done:
         return None, error
 
 
-def _of_the_disk(error: BaseException | None) -> bool:
-    """Return whether it is the disk that refuses: it is full, out of order, or read-only."""
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS
-
-
 class Batches:
     """Runs the ledger's work of many accounts by one thread, with one commit for all that waits.
 
@@ -297,17 +264,21 @@ class Batches:
         self._database = database
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
         self._began_at_s = float("-inf")
-        self._writing: asyncio.Future[list[Done]] | None = None
+        self._hurry = asyncio.Event()
 
     def __call__(
         self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
     ) -> asyncio.Future[Result]:
         """Return the result of ``work(*args, **kwargs)``, or raise its error, once its writes are durable."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((partial(work, *args, **kwargs), future))
-        self._schedule()
+        if len(self._waiting) >= LARGEST_BATCH:
+            self._hurry.set()
+        if self._writing is None:  # in the next event-loop iteration, with all the work that comes in this one
+            self._writing = loop.create_task(self._write(), name="ledger batches")
         return future
 
     async def tend(self) -> None:
@@ -317,55 +288,38 @@ class Batches:
     async def close(self) -> None:
         """Write what waits, then close the file, by the ledger's own thread."""
         self.interval_s = 0.0
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._writing is not None or self._waiting:
-            self._schedule()
-            await asyncio.sleep(0) if self._writing is None else await asyncio.wait([self._writing])
+        self._hurry.set()
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
 
-    def _schedule(self) -> None:
-        """See to it that waiting work is done: at once, or when enough time has passed."""
-        if self._writing is not None or not self._waiting:
-            return
-        if self._timer is not None:
-            if len(self._waiting) != LARGEST_BATCH:
-                return
-            self._timer.cancel()
+    async def _write(self) -> None:
+        """Write batch after batch, until no work waits."""
         loop = asyncio.get_running_loop()
-        wait_s = 0.0 if len(self._waiting) >= LARGEST_BATCH else self._began_at_s + self.interval_s - loop.time()
-        # Never in this event-loop iteration: work that comes in the same one is done along with it.
-        self._timer = loop.call_later(max(0.0, wait_s), self._write)
-
-    def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = None
-        self._began_at_s = loop.time()
-        taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
-        batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is not done
-        works, futures = [work for work, _ in batch], [future for _, future in batch]
-        self._writing = loop.run_in_executor(self._thread, self._database.run_batch, works)
-        self._writing.add_done_callback(partial(self._written, futures))
-
-    def _written(self, futures: list[asyncio.Future[Any]], written: asyncio.Future[list[Done]]) -> None:
+        while self._waiting:
+            wait_s = self._began_at_s + self.interval_s - loop.time()
+            if wait_s > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), wait_s)
+            self._began_at_s = loop.time()
+            taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+            if len(self._waiting) < LARGEST_BATCH:
+                self._hurry.clear()
+            batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is not done
+            works = [work for work, _ in batch]
+            try:
+                results = await loop.run_in_executor(self._thread, self._database.run_batch, works)
+            except Exception as error:  # noqa: BLE001 -- such as too little memory: raised where work was asked for
+                results = [(None, error)] * len(works)
+            for (_, future), (result, fault) in zip(batch, results, strict=True):
+                if future.done():  # cancelled while it was written
+                    continue
+                if fault is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(fault)
         self._writing = None
-        self._schedule()
-        error = written.exception()
-        results = [(None, error)] * len(futures) if error else written.result()
-        self._deliver(list(zip(futures, results, strict=True)))
-
-    def _deliver(self, results: list[tuple[asyncio.Future[Any], Done]]) -> None:
-        for future, (result, error) in results[:_RESULTS_AT_ONCE]:
-            if future.done():  # cancelled while it was written
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-        if results[_RESULTS_AT_ONCE:]:
-            asyncio.get_running_loop().call_later(_RESULTS_APART_S, self._deliver, results[_RESULTS_AT_ONCE:])
 
 
 def open_ledger(folder: Path, now_seconds: float) -> Database:
@@ -378,39 +332,34 @@ def open_ledger(folder: Path, now_seconds: float) -> Database:
     Raises:
         LedgerLockedError: another process has it; two exporters would ask the API twice as often.
     """
-    if kind := network_file_system(folder):
-        event(
-            _logger,
-            "warn",
+    if kind := storage.network_file_system(folder):
+        message = (
             "SQLite's journal does not work on a network file system, and the ledger can be damaged; "
-            "give the exporter a folder on a local disk, with --storage.path",
-            path=folder,
-            type=kind,
+            "give the exporter a folder on a local disk, with --storage.path"
         )
+        event(_logger, "warn", message, path=folder, type=kind)
     try:
         try:
             return Database(folder)
         except LedgerDamagedError as error:
-            kept = put_aside(folder, now_seconds)
-            event(_logger, "error", "the ledger is damaged; it is kept aside, and the history is read anew",
-                  err=error, kept=kept)  # fmt: skip
+            kept = storage.put_aside(folder, now_seconds)
+            message = "the ledger is damaged; it is kept aside, and the history is read anew"
+            event(_logger, "error", message, err=error, kept=kept)
             return Database(folder)
     except LedgerLockedError:
         raise
     except LedgerError as error:
-        event(
-            _logger,
-            "error",
+        message = (
             "no ledger on disk: it is in memory now, and a restart reads the whole history again; "
-            "give the exporter a folder that it may write, with --storage.path",
-            err=error,
+            "give the exporter a folder that it may write, with --storage.path"
         )
+        event(_logger, "error", message, err=error)
         return Database(None)
 
 
 def _opened(place: str) -> sqlite3.Connection:
     if place != ":memory:":
-        keep_private(Path(place))
+        storage.keep_private(Path(place))
     try:
         with contextlib.ExitStack() as failure:
             # Used by the ledger's own thread after it was made by another; never by two at a time.
@@ -427,23 +376,44 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL: what a scrape has shown is on the disk, so that a power cut makes no counter fall.
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}")
+    connection.execute(f"PRAGMA journal_size_limit = {4200 * _JOURNAL_PAGES}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    if place != ":memory:" and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+    if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise LedgerDamagedError(f"{place} is damaged")
-    if newer := applied_migrations(connection) - dict(MIGRATIONS).keys():
+    applied, known = applied_migrations(connection), migrations()
+    if newer := applied - known.keys():
         raise LedgerVersionError(
             f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
             "run that version, or give this one another --storage.path"
         )
-    migrate(connection)
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+    for name, script in known.items():
+        if name not in applied:  # if it fails, closing the connection rolls it back
+            record = f"INSERT INTO migrations VALUES ('{name}')"  # noqa: S608 -- a name of ours
+            connection.executescript(f"BEGIN IMMEDIATE; {script}; {record}; COMMIT")
+
+
+def migrations() -> dict[str, str]:
+    """Return the SQL of each migration by its name, in their order."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("*.sql"))}
+
+
+def applied_migrations(connection: sqlite3.Connection) -> set[str]:
+    """Return the names of the migrations that the database has; none for an empty one."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone() is None:
+        return set()
+    return {name for (name,) in connection.execute("SELECT name FROM migrations")}
 
 
 def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:
-    """Return an error of SQLite's, which is its cause, about the file at a place as one of the ledger's."""
+    """Return an error of SQLite's, about the file at a place, as one of the ledger's."""
     text = " ".join(str(error).split())
-    is_damage = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-    fault = LedgerDamagedError(f"{place} is damaged: {text}") if is_damage else LedgerError(f"{place}: {text}")
-    fault.__cause__ = error
-    return fault
+    if error_code(error) in _DAMAGE:
+        return LedgerDamagedError(f"{place} is damaged: {text}")
+    return LedgerError(f"{place}: {text}")
+
+
+def error_code(error: BaseException | None) -> int:
+    """Return the primary result code of an error of SQLite's; 0 for any other."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,19 +1,15 @@
-"""The ledger as commands read it: sessions, totals as they are served, tags, and how complete all that is.
-
-Reports read a file that an exporter may be writing meanwhile. ``check`` writes too, where no exporter runs.
-"""
+"""The ledger as commands read it while an exporter may write: sessions, totals as they are served, tags."""
 
 import contextlib
 import heapq
 import math
-import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
 from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import (
     Totals,
@@ -26,18 +22,17 @@ from joulo_exporter.ledger.book import (
     totals_by_tag,
 )
 from joulo_exporter.ledger.chargers import served_labels
-from joulo_exporter.ledger.database import AccountTables, Database, as_ledger_error
-from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.migrations import MIGRATIONS, applied_migrations
-from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
-from joulo_exporter.ledger.storage import FILE_NAME, LOCK_NAME
-from joulo_exporter.models.charger import Charger
-
-_DAMAGED = (
-    "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
+from joulo_exporter.ledger.database import (
+    AccountTables,
+    applied_migrations,
+    as_ledger_error,
+    error_code,
+    migrations,
 )
-_RESTART = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
-_OTHER_USER = "run this as the exporter's user, and with its --storage.path"
+from joulo_exporter.ledger.history import load_walk
+from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
+from joulo_exporter.ledger.storage import FILE_NAME
+from joulo_exporter.models.charger import Charger
 
 _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
@@ -102,31 +97,23 @@ class LedgerReader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._accounts: dict[str, int] = {
-            name: number
-            for number, name in connection.execute(
-                "SELECT id, name FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
-            )
-        }
-
-    @property
-    def accounts(self) -> tuple[str, ...]:
-        """Return the names of the accounts; an empty one is the single account without a name."""
-        return tuple(self._accounts)
+        names = "SELECT name, id FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
+        self.accounts: dict[str, int] = dict(connection.execute(names))
+        """Number of each account in the tables, by name; an empty one is the single account without a name."""
 
     def keep_to(self, accounts: Collection[str]) -> list[str]:
         """Leave out the other accounts, and return their names; with none of them in the ledger, all stay.
 
         An account that got another name is in the ledger twice, with the same sessions: sums must not have both.
         """
-        kept = {name: number for name, number in self._accounts.items() if name in accounts}
-        left_out = [name for name in self._accounts if kept and name not in kept]
-        self._accounts = kept or self._accounts
+        kept = {name: number for name, number in self.accounts.items() if name in accounts}
+        left_out = [name for name in self.accounts if kept and name not in kept]
+        self.accounts = kept or self.accounts
         return left_out
 
     def _tables(self, account: str) -> AccountTables:
         """Return the rows of an account; none of one that the ledger does not know."""
-        return AccountTables(self._connection, self._accounts.get(account, 0))
+        return AccountTables(self._connection, self.accounts.get(account, 0))
 
     def endpoints(self, account: str) -> dict[str, EndpointRecord]:
         """Return the record of each endpoint that was ever asked for an account."""
@@ -160,13 +147,7 @@ class LedgerReader:
         """Return the sessions that began in the span, by their beginning; memory does not grow with them.
 
         Sessions of which no beginning is known, which only ``/chargers`` has shown, count by when they were
-        last seen there.
-
-        Args:
-            account: its name.
-            from_seconds: the first moment of the span.
-            to_seconds: the first moment after the span.
-            charger_id: only sessions of this charger.
+        last seen there. ``to_seconds`` is the first moment after the span.
         """
         values = {
             "charger_id": charger_id,
@@ -219,10 +200,9 @@ class LedgerReader:
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; nothing if there was none that can be read."""
-        query = "SELECT body FROM last_answers WHERE account = :account AND endpoint = 'chargers'"
-        row = self._tables(account).execute(query).fetchone()
+        record = self.endpoints(account).get("chargers")
         try:
-            return () if row is None or row[0] is None else msgspec.json.decode(row[0], type=tuple[Charger, ...])
+            return msgspec.json.decode(record.body, type=tuple[Charger, ...]) if record and record.body else ()
         except msgspec.MsgspecError:
             return ()
 
@@ -244,7 +224,7 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     try:
         with contextlib.closing(_connected(path)) as connection:
             connection.execute("BEGIN")
-            known, applied = dict(MIGRATIONS).keys(), applied_migrations(connection)
+            known, applied = migrations().keys(), applied_migrations(connection)
             if applied - known:
                 newer = f"a newer version of joulo-exporter ({min(applied - known)}); read it with that one"
                 raise LedgerVersionError(f"{path} was written by {newer}")
@@ -255,7 +235,8 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     except sqlite3.Error as error:
         fault = as_ledger_error(error, path)
         if isinstance(fault, LedgerDamagedError):
-            raise LedgerDamagedError(f"{fault}; {_RESTART}") from error
+            remedy = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
+            raise LedgerDamagedError(f"{fault}; {remedy}") from error
         raise LedgerError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
 
 
@@ -278,73 +259,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         # writes, and the file alone is the ledger.
         journal = path.with_name(f"{path.name}-wal")
         has_journal = journal.exists() and journal.stat().st_size > 0
-        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE or has_journal:
+        if error_code(error) not in _CANNOT_WRITE or has_journal:
             raise
         return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection
-
-
-# For check, beside the service ------------------------------------------------------------------------
-
-
-class CommandLedger(msgspec.Struct, frozen=True):
-    """A ledger that a command may write to, and the endpoints of one that it can only read."""
-
-    database: Database
-    """In memory, where the ledger of the storage path is not to be written; the caller closes it."""
-    note: str | None = None
-    """For a person: why it is in memory, and the remedy."""
-    endpoints: Mapping[str, Mapping[str, EndpointRecord]] = {}
-    """Each account's endpoints, where the ledger can only be read."""
-
-
-def open_for_command(folder: Path) -> CommandLedger:
-    """Open the ledger of a storage path for a command that root may run, or a person, and not the exporter's user.
-
-    No file is made that the exporter's user could not use: where there is no ledger yet, only the folder's owner
-    makes it. SQLite's additions to a file that is there belong to the owner of that file, also when root runs it.
-
-    Raises:
-        LedgerLockedError: an exporter has it.
-    """
-    try:
-        _require_own(folder)
-        return CommandLedger(Database(folder))
-    except LedgerLockedError:
-        raise
-    except LedgerVersionError as error:
-        note = str(error)
-    except LedgerError as error:
-        remedy = _DAMAGED if isinstance(error, LedgerDamagedError) else _OTHER_USER
-        note = f"{error}: what is asked now is not written down; {remedy}"
-    return CommandLedger(Database(None), note, recorded_endpoints(folder))
-
-
-def _require_own(folder: Path) -> None:
-    """Make sure that there is a ledger in a folder, or that it may be made.
-
-    Raises:
-        LedgerError: it may not.
-    """
-    # Through os.path, which takes a folder that may not be entered for one without them.
-    if os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME):  # noqa: PTH110
-        return
-    user = os.geteuid()
-    try:
-        if folder.stat().st_uid != user:
-            raise LedgerError(f"{folder} is another user's")
-    except FileNotFoundError:
-        # A service seldom runs as root, and could not enter what root makes.
-        if user == 0:
-            raise LedgerError(f"{folder} does not exist, and root does not make it here") from None
-    except OSError as error:
-        raise LedgerError(f"{folder} cannot be entered ({error.strerror})") from error
-
-
-def recorded_endpoints(folder: Path) -> Mapping[str, Mapping[str, EndpointRecord]]:
-    """Return each account's endpoints as an exporter keeps them; nothing where they cannot be read."""
-    try:
-        with read_ledger(folder) as reader:
-            return {account: reader.endpoints(account) for account in reader.accounts}
-    except LedgerError:
-        return {}

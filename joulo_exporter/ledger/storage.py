@@ -14,9 +14,6 @@ LOCK_NAME = "ledger.lock"
 MOUNTS = Path("/proc/self/mounts")
 """Linux' list of what is mounted where, with its file system."""
 
-_JOURNALS = ("-wal", "-shm")
-"""Endings that SQLite gives to the names of its journal and the index of it."""
-
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -76,21 +73,15 @@ def identity(file: int | str | Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def make_private(path: Path) -> None:
-    """Make the file if there is none; let nobody but its owner read it, as it has tags, whatever the umask is."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
-
-
 def keep_private(path: Path) -> None:
-    """Make the ledger and a journal that is left the owner's alone; SQLite makes new ones like the file."""
-    left = [journal for journal in _journals(path) if journal.exists()]
-    for each in (path, *left):
+    """Let nobody but its owner read a ledger, which has tags, whatever the umask is; make it if there is none.
+
+    So it is with a journal that is left. SQLite makes new ones like the file.
+    """
+    for each in (path, *filter(Path.exists, _journals(path))):
         with contextlib.suppress(OSError):  # what cannot be opened is said by SQLite
-            make_private(each)
+            each.touch(mode=0o600)
+            each.chmod(0o600)
 
 
 def put_aside(folder: Path, now_seconds: float) -> Path:
@@ -124,4 +115,5 @@ def replace_ledger(folder: Path, new: Path, now_seconds: float) -> None:
 
 
 def _journals(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in _JOURNALS]
+    """Return the journal of a file and the index of it, as SQLite names them."""
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import sqlite3
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.ledger_rig import full_disk, live
@@ -15,20 +17,13 @@ from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 
 
-class Statements(list[str]):
-    """Statements that went through a ledger's connection."""
-
-    def __init__(self, database: Database) -> None:
-        with database.transaction() as connection:
-            connection.set_trace_callback(self.append)
-        self.clear()
-
-    def count(self, *words: str) -> int:
-        return sum(statement.startswith(words) for statement in self)
-
-    @property
-    def queries_and_writes(self) -> int:
-        return self.count("UPDATE", "INSERT", "SELECT", "DELETE")
+def statements_of(database: Database) -> list[str]:
+    """Return a list of the statements that go through a ledger's connection from now on."""
+    statements: list[str] = []
+    with database.transaction() as connection:
+        connection.set_trace_callback(statements.append)
+    statements.clear()
+    return statements
 
 
 @pytest.fixture
@@ -47,6 +42,13 @@ def accounts(database: Database, count: int) -> list[AccountLedger]:
     return [AccountLedger(database, f"a{n}", configured_labels={}, vehicles={}) for n in range(count)]
 
 
+def on_disk(folder: Path, column: str) -> float:
+    """Return what another program reads of the endpoints."""
+    with contextlib.closing(sqlite3.connect(f"file:{folder}/ledger.sqlite3?mode=ro", uri=True)) as other:
+        ((value,),) = other.execute(f"SELECT {column} FROM endpoints").fetchall()  # noqa: S608
+        return value
+
+
 def asked(ledger: AccountLedger) -> set[str]:
     return set(ledger.load()[0])
 
@@ -55,20 +57,13 @@ def pause(at_seconds: float = 100.0) -> Pause:
     return Pause(at_seconds, 60.0)
 
 
-async def test_work_that_comes_together_is_one_commit(batches, database):
-    ledgers = accounts(database, 50)
-    statements = Statements(database)
-    await asyncio.gather(*(batches(ledger.begin_request, "chargers", pause()) for ledger in ledgers))
-    assert statements.count("COMMIT") == 1
-    assert {ledger.load()[0]["chargers"].pause.requested_at_seconds for ledger in ledgers} == {100.0}
-
-
-async def test_a_batch_has_an_end(batches, database):
+@pytest.mark.parametrize(("works", "commits"), [(50, 1), (2 * LARGEST_BATCH + 1, 3)])
+async def test_work_that_comes_together_is_one_commit_up_to_a_bound(batches, database, works, commits):
     (ledger,) = accounts(database, 1)
-    statements = Statements(database)
-    works = range(2 * LARGEST_BATCH + 1)
-    await asyncio.gather(*(batches(ledger.begin_request, "chargers", pause()) for _ in works))
-    assert statements.count("COMMIT") == 3
+    statements = statements_of(database)
+    await asyncio.gather(*(batches(ledger.begin_request, f"e{n}", pause()) for n in range(works)))
+    assert statements.count("COMMIT") == commits
+    assert asked(ledger) == {f"e{n}" for n in range(works)}
 
 
 async def test_work_that_fails_is_rolled_back_alone(batches, database):
@@ -94,45 +89,45 @@ async def test_work_that_fails_is_rolled_back_alone(batches, database):
 async def test_no_result_before_the_commit(batches, database, tmp_path):
     (ledger,) = accounts(database, 1)
     await batches(ledger.begin_request, "chargers", pause(123.0))
-    with contextlib.closing(sqlite3.connect(f"file:{tmp_path}/ledger.sqlite3?mode=ro", uri=True)) as other:
-        assert other.execute("SELECT requested_at FROM endpoints").fetchall() == [(123.0,)]
+    assert on_disk(tmp_path, "requested_at") == 123.0
+
+
+@contextlib.asynccontextmanager
+async def refused_by_the_disk(batches, database, small, large, last):
+    """Yield the results of three pieces of work on a full disk, the second of which does not fit."""
+    response = ApiResponse((Charger("c1", nickname="x" * 100_000),))
+    with full_disk(database):
+        yield await asyncio.gather(
+            batches(small.begin_request, "chargers", pause()),
+            batches(large.record_chargers, response, pause()),
+            batches(last.begin_request, "chargers", pause()),
+            return_exceptions=True,
+        )
 
 
 async def test_a_full_disk_costs_nothing(batches, database, tmp_path):
     """SQLite rolls back the whole transaction; what fits is written all the same, the rest waits in memory."""
-    (small, large, last), response = accounts(database, 3), ApiResponse((Charger("c1", nickname="x" * 100_000),))
-    with full_disk(database):
-        await asyncio.gather(
-            batches(small.begin_request, "chargers", pause()),
-            batches(large.record_chargers, response, pause()),
-            batches(last.begin_request, "chargers", pause()),
-        )
+    ledgers = accounts(database, 3)
+    async with refused_by_the_disk(batches, database, *ledgers) as results:
+        assert not any(isinstance(result, Exception) for result in results)
         assert not database.persistent
-        assert (asked(small), asked(large), asked(last)) == ({"chargers"},) * 3
+        assert [asked(ledger) for ledger in ledgers] == [{"chargers"}] * 3
         await batches.tend()
         assert not database.persistent
     await batches.tend()
     assert database.persistent
-    with contextlib.closing(sqlite3.connect(f"file:{tmp_path}/ledger.sqlite3?mode=ro", uri=True)) as other:
-        assert other.execute("SELECT COUNT(*) FROM endpoints").fetchall() == [(3,)]
+    assert on_disk(tmp_path, "COUNT(*)") == 3
 
 
 async def test_a_ledger_too_large_for_memory_loses_only_the_work_that_a_full_disk_refuses(
     batches, database, monkeypatch
 ):
     monkeypatch.setattr(database_module, "LARGEST_IN_MEMORY_BYTES", 1000)
-    small, large, last = accounts(database, 3)
-    response = ApiResponse((Charger("c1", nickname="x" * 100_000),))
-    with full_disk(database):
-        results = await asyncio.gather(
-            batches(small.begin_request, "chargers", pause()),
-            batches(large.record_chargers, response, pause()),
-            batches(last.begin_request, "chargers", pause()),
-            return_exceptions=True,
-        )
-    assert [type(result) for result in results] == [type(None), LedgerError, type(None)]
+    ledgers = accounts(database, 3)
+    async with refused_by_the_disk(batches, database, *ledgers) as results:
+        assert [type(result) for result in results] == [type(None), LedgerError, type(None)]
     assert "database or disk is full" in str(results[1])
-    assert (asked(small), asked(large), asked(last)) == ({"chargers"}, set(), {"chargers"})
+    assert [asked(ledger) for ledger in ledgers] == [{"chargers"}, set(), {"chargers"}]
 
 
 async def test_a_ledger_that_another_program_holds_fails_all_work(batches, database, tmp_path):
@@ -148,6 +143,14 @@ async def test_a_ledger_that_another_program_holds_fails_all_work(batches, datab
     await batches(ledger.begin_request, "chargers", pause())
 
 
+async def test_a_batch_that_fails_as_a_whole_ends_no_later_one(batches, database, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "run_batch", Mock(side_effect=MemoryError))
+        with pytest.raises(MemoryError):
+            await batches(int)
+    assert await batches(int) == 0
+
+
 async def test_cancelled_work_writes_nothing(batches, database):
     (ledger,) = accounts(database, 1)
     batches(ledger.begin_request, "chargers", pause()).cancel()
@@ -155,17 +158,19 @@ async def test_cancelled_work_writes_nothing(batches, database):
     assert asked(ledger) == set()
 
 
-async def test_closing_writes_waiting_work(tmp_path):
+async def test_a_batch_waits_for_its_interval_unless_it_is_full_or_the_last(tmp_path):
     database = Database(tmp_path)
     batches = Batches(database)
     (ledger,) = accounts(database, 1)
     batches.interval_s = 1000.0
     await batches(int)
+    await asyncio.gather(*(batches(int) for _ in range(LARGEST_BATCH)))
     late = batches(ledger.begin_request, "chargers", pause())
+    await batches.tend()
+    assert asked(ledger) == set()
     await batches.close()
     assert late.done()
-    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as other:
-        assert other.execute("SELECT COUNT(*) FROM endpoints").fetchone() == (1,)
+    assert on_disk(tmp_path, "COUNT(*)") == 1
 
 
 def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
@@ -179,13 +184,12 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
     rig.whole_walk([], size=100)
     refresh(1)
     refresh(2)
-    statements = Statements(rig.database)
     rig.now_seconds += 60
-    refresh(2)
-    assert statements.queries_and_writes == 14  # 2 of them: when a session was seen last; 2: its power
-    statements.clear()
-    book = refresh(3)
-    assert statements.queries_and_writes == 16
+    for kwh, queries_and_writes in ((2, 14), (3, 16)):  # 2 of 14: when a session was seen last; 2: its power
+        statements = statements_of(rig.database)
+        book = refresh(kwh)
+        counted = [each.split()[0] for each in statements]
+        assert sum(map(counted.count, ("UPDATE", "INSERT", "SELECT", "DELETE"))) == queries_and_writes
     assert (book.chargers["c0"].kwh_hundredths, book.chargers["c9"].kwh_hundredths) == (3, 0)
 
 

@@ -1,7 +1,11 @@
+import contextlib
+import sqlite3
+
 import pytest
 from support.ledger_rig import finished, history_of, live
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
+from joulo_exporter.ledger import FILE_NAME
 from joulo_exporter.ledger.reader import read_ledger
 
 
@@ -30,20 +34,28 @@ def test_totals_are_those_that_are_served_and_hold_until_the_truth_has_caught_up
         assert reader.held_totals("home", {"04A1": "tesla"})[1]["tesla"].kwh_hundredths == 400  # never served
 
 
-def test_missing_ledger(tmp_path):
-    missing = pytest.raises(LedgerError, match=r"ledger\.sqlite3 does not exist; start the exporter first")
-    with missing, read_ledger(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "fault", "says"),
+    [
+        (lambda file: file.unlink(), LedgerError, "ledger.sqlite3 does not exist; start the exporter first"),
+        (lambda file: file.write_bytes(b"no database" * 500), LedgerDamagedError, "is damaged: .*; restart the"),
+        (
+            lambda file: migrated(file, "INSERT INTO migrations VALUES ('9999_x')"),
+            LedgerVersionError,
+            "newer .*9999_x",
+        ),
+        (lambda file: migrated(file, "DELETE FROM migrations"), LedgerError, "from an older version"),
+        (lambda file: file.write_bytes(b""), LedgerError, "is empty or"),
+    ],
+    ids=["missing", "damaged", "newer", "older", "empty"],
+)
+def test_a_ledger_that_cannot_be_read(rig, change, fault, says):
+    rig.close()
+    change(rig.folder / FILE_NAME)
+    with pytest.raises(fault, match=says), read_ledger(rig.folder):
         pass
 
 
-def test_damaged_ledger(tmp_path):
-    (tmp_path / "ledger.sqlite3").write_bytes(b"no database" * 500)
-    with pytest.raises(LedgerDamagedError, match="is damaged"), read_ledger(tmp_path):
-        pass
-
-
-def test_newer_ledger(rig):
-    with rig.database.transaction() as connection:
-        connection.execute("INSERT INTO migrations VALUES ('9999_future')")
-    with pytest.raises(LedgerError, match="newer version"), read_ledger(rig.folder):
-        pass
+def migrated(file, statement):
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(statement)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from joulo_exporter.ledger import FILE_NAME, AccountLedger, Book, Database, PageRequest, Pause, Walk, next_page
-from joulo_exporter.ledger.migrations import MIGRATIONS
+from joulo_exporter.ledger.database import migrations
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
@@ -79,14 +79,13 @@ class LedgerRig:
 
 
 @contextlib.contextmanager
-def earlier_ledger(folder: Path, migrations: int) -> Iterator[sqlite3.Connection]:
+def earlier_ledger(folder: Path, count: int) -> Iterator[sqlite3.Connection]:
     """Yield a connection to a new ledger of one account, as the version with so many migrations made it."""
     with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as connection, connection:
         connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
-        for name, statements in MIGRATIONS[:migrations]:
+        for name, script in list(migrations().items())[:count]:
+            connection.executescript(script)
             connection.execute("INSERT INTO migrations VALUES (?)", (name,))
-            for statement in statements:
-                connection.execute(statement)
         connection.execute("INSERT INTO accounts VALUES (1, 'home')")
         yield connection
 

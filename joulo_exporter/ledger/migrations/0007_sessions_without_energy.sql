@@ -1,0 +1,1 @@
+ALTER TABLE totals ADD COLUMN without_energy INTEGER NOT NULL DEFAULT 0;
