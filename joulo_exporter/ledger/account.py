@@ -12,15 +12,19 @@ from joulo_exporter.ledger import history
 from joulo_exporter.ledger.book import (
     Book,
     MonthSum,
-    figures,
     finished_months,
-    raise_marks,
+    held_totals,
     read_book,
-    read_marks,
-    totals_by_tag,
     with_months,
 )
-from joulo_exporter.ledger.chargers import Chargers, read_meters, record_meters, served_labels
+from joulo_exporter.ledger.chargers import (
+    Chargers,
+    raise_marks,
+    read_marks,
+    read_meters,
+    record_meters,
+    served_labels,
+)
 from joulo_exporter.ledger.database import AccountTables, Database
 from joulo_exporter.ledger.history import PageRequest, Walk
 from joulo_exporter.models.charger import Charger
@@ -184,12 +188,7 @@ class AccountLedger:
         """Note a request that failed, and why, and count it by its code; the last good API response stays."""
         with self._tables() as tables:
             _save_request(tables, endpoint, pause)
-            tables.execute(
-                """INSERT INTO requests VALUES (:account, :endpoint, :code, 1)
-                   ON CONFLICT (account, endpoint, code) DO UPDATE SET count = count + 1""",
-                endpoint=endpoint,
-                code=error.code,
-            )
+            tables.add("requests", {"endpoint": endpoint, "code": error.code}, count=1)
             tables.execute(
                 "UPDATE endpoints SET up = 0, error = :error WHERE account = :account AND endpoint = :endpoint",
                 endpoint=endpoint,
@@ -202,13 +201,7 @@ class AccountLedger:
         with self._tables() as tables:
             self._save_success(tables, "chargers", pause, response, response.content)
             session_ended, changed = self._chargers(tables).record(response, now_seconds)
-            believed, replaced = record_meters(tables, response.content, now_seconds, self._max_power_kw)
-            for charger_id in replaced:  # the counter of another meter may begin again lower
-                tables.execute(
-                    "DELETE FROM marks WHERE account = :account AND series = 'meter_wh' AND key = :id",
-                    id=charger_id,
-                )
-            raise_marks(tables, {("meter_wh", key): wh for key, wh in believed.items()})
+            record_meters(tables, response.content, now_seconds, self._max_power_kw)
         if changed:
             self._book = self._finished = None
         return Outcome(session_ended=session_ended)
@@ -256,22 +249,19 @@ class AccountLedger:
         falls = []
         with self._tables() as tables:
             labels, marks = served_labels(tables), read_marks(tables)
-            meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
             known = load_endpoints(tables).get("energy")
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
-            truths = figures(totals_by_tag(tables), labels, self._vehicles) | meters | _stated(energy)
-            for (series, key), truth in truths.items():
+            meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
+            truths: dict[tuple[str, str], float | None] = {}
+            for each in held_totals(tables, labels, self._vehicles, marks):
+                truths |= each.figures(each.truth)
+            for (series, key), truth in (truths | meters | _stated(energy)).items():
                 mark = marks.get((series, key))
                 if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
                     continue
                 name = labels.get(key) or key.rpartition("/")[0] or key
                 falls.append(SettledCounter(series, name, mark, truth))
-                tables.execute(
-                    "UPDATE marks SET value = :truth WHERE account = :account AND series = :series AND key = :key",
-                    series=series,
-                    key=key,
-                    truth=truth,
-                )
+                tables.put("marks", series=series, key=key, value=truth)
         return falls
 
     def move_moments(self, jump: ClockJump) -> Walk:
@@ -360,19 +350,12 @@ class AccountLedger:
                 0 <= value - candidate <= most_rise(key[0], max(0.0, now_seconds - at))
             )
             confirmations = confirmations + 1 if goes_on else 0
-            waiting: dict[str, float | None] = {"value": value, "at": now_seconds, "confirmations": confirmations}
+            waiting: dict[str, object] = {"value": value, "at": now_seconds, "confirmations": confirmations}
             if value <= mark + most_rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
                 believed[key] = value
                 risen_at = now_seconds if value > mark or key not in known else risen_at
                 waiting = {"value": None, "at": None, "confirmations": 0}
-            tables.execute(
-                "INSERT OR REPLACE INTO candidates "
-                "VALUES (:account, :series, :key, :risen_at, :value, :at, :confirmations)",
-                series=key[0],
-                key=key[1],
-                risen_at=risen_at,
-                **waiting,
-            )
+            tables.put("candidates", series=key[0], key=key[1], risen_at=risen_at, **waiting)
         raise_marks(tables, believed)
 
     def _save_success(
@@ -395,12 +378,7 @@ class AccountLedger:
             malformed=len(response.malformed),
         )
         for fault in response.malformed_fields:
-            tables.execute(
-                """INSERT INTO malformed_fields VALUES (:account, :endpoint, :field, 1)
-                   ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
-                endpoint=endpoint,
-                field=fault.field,
-            )
+            tables.add("malformed_fields", {"endpoint": endpoint, "field": fault.field}, count=1)
         tables.execute(  # one that is as before is not written again
             """INSERT INTO last_answers VALUES (:account, :endpoint, :body)
                ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
