@@ -1,6 +1,7 @@
 """The ledger of one account: each method is one transaction."""
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -36,9 +37,6 @@ PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
 
 _LONGEST_ERROR = 300
-
-_REPLACE_PAUSE = """ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
-    pause_s = excluded.pause_s, failures = excluded.failures"""
 
 _SESSIONS_AN_HOUR = 12.0
 """More sessions than a charger has in an hour."""
@@ -132,9 +130,9 @@ class AccountLedger:
     The time of an API response is that of its request, which is in the pause that is stored with it.
 
     Args:
-        database: the ledger's file.
+        database: the ledger.
         name: the account's name; an empty one for the single account without a name.
-        configured_labels: the configuration's labels, by charger id.
+        configured_labels: by charger id.
         vehicles: the configuration's vehicles, by tag as ``models.charger.normal_tag`` spells it.
         max_power_kw: mean power that no charger exceeds; bounds the rise of meter readings and of the totals of
             ``/energy``.
@@ -174,26 +172,19 @@ class AccountLedger:
     def begin_request(self, endpoint: str, pause: Pause, page: PageRequest | None = None) -> None:
         """Note a request before it goes out: a crash right after must not repeat it.
 
-        Args:
-            endpoint: its name.
-            pause: holds if the outcome is never noted.
-            page: the page that is asked for, if it is one of ``/sessions``.
+        The pause holds if the outcome is never noted. ``page`` is what is asked for of ``/sessions``.
         """
         with self._tables() as tables:
-            _save_request(tables, endpoint, pause)
+            tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
             if page is not None:
                 history.save_walk(tables, page.walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
         """Note a request that failed, and why, and count it by its code; the last good API response stays."""
         with self._tables() as tables:
-            _save_request(tables, endpoint, pause)
+            failed = {"up": 0, "error": str(error)[:_LONGEST_ERROR]}
+            tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause) | failed)
             tables.add("requests", {"endpoint": endpoint, "code": error.code}, count=1)
-            tables.execute(
-                "UPDATE endpoints SET up = 0, error = :error WHERE account = :account AND endpoint = :endpoint",
-                endpoint=endpoint,
-                error=str(error)[:_LONGEST_ERROR],
-            )
 
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
@@ -241,9 +232,8 @@ class AccountLedger:
     def settle(self, charger: str | None) -> list[SettledCounter]:
         """Let counters that are held above the truth fall to it, and return them.
 
-        Args:
-            charger: label of the only charger whose counters fall; ``None`` for all counters of the account,
-                whose history must be complete.
+        ``charger`` is the label of the only charger whose counters fall; ``None`` means all counters of the
+        account, whose history must be complete.
         """
         self._book = None
         falls = []
@@ -254,7 +244,7 @@ class AccountLedger:
             meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
             truths: dict[tuple[str, str], float | None] = {}
             for each in held_totals(tables, labels, self._vehicles, marks):
-                truths |= each.figures(each.truth)
+                truths.update(each.figures(each.truth))
             for (series, key), truth in (truths | meters | _stated(energy)).items():
                 mark = marks.get((series, key))
                 if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
@@ -281,10 +271,8 @@ class AccountLedger:
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
         """Return the account as it is to be served; the returned totals are held from now on.
 
-        Args:
-            name_unlinked: give labels to chargers that ``/chargers`` does not show, which is right only after
-                its first API response, since its slug would come first.
-            now_seconds: wall-clock time.
+        ``name_unlinked`` gives labels to chargers that ``/chargers`` does not show, which is right only after its
+        first API response, since its slug would come first.
         """
         # What was read before a rollback may never have been true.
         read_for = (self._database.rollbacks, name_unlinked, local_month(now_seconds))
@@ -329,10 +317,8 @@ class AccountLedger:
             kwh = chargers * (self._max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
             return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
 
-        former = tables.execute(
-            "SELECT succeeded_at FROM endpoints WHERE account = :account AND endpoint = 'energy'"
-        ).fetchone()
-        former_seconds = former[0] if former and former[0] else now_seconds
+        query = "SELECT MAX(succeeded_at) FROM endpoints WHERE account = :account AND endpoint = 'energy'"
+        former_seconds = tables.execute(query).fetchone()[0] or now_seconds
         marks = read_marks(tables)
         rows = tables.execute(
             "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = :account"
@@ -344,8 +330,7 @@ class AccountLedger:
                 continue
             mark = marks.get(key, value)
             risen_at, candidate, at, confirmations = known.get(key, (former_seconds, None, None, 0))
-            since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
-            since_s = max(0.0, since_rise_s, now_seconds - former_seconds)
+            since_s = max(0.0, min(now_seconds - risen_at, UNKNOWN_DURATION_S), now_seconds - former_seconds)
             goes_on = candidate is not None and (
                 0 <= value - candidate <= most_rise(key[0], max(0.0, now_seconds - at))
             )
@@ -365,17 +350,13 @@ class AccountLedger:
 
         ``kept`` is the part of the response that is served again after a restart.
         """
-        tables.execute(
-            f"""INSERT INTO endpoints
-                 (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
-               VALUES (:account, :endpoint, :requested_at, :pause_s, :failures, 1, :requested_at, :malformed, 1)
-               {_REPLACE_PAUSE}, up = 1, error = NULL, succeeded_at = excluded.succeeded_at,
-                 malformed = malformed + excluded.malformed, succeeded = succeeded + 1""",  # noqa: S608
-            endpoint=endpoint,
-            requested_at=pause.requested_at_seconds,
-            pause_s=pause.length_s,
-            failures=pause.failures,
+        succeeded = {"up": 1, "error": None, "succeeded_at": pause.requested_at_seconds}
+        tables.add(
+            "endpoints",
+            {"endpoint": endpoint},
+            _pause_columns(pause) | succeeded,
             malformed=len(response.malformed),
+            succeeded=1,
         )
         for fault in response.malformed_fields:
             tables.add("malformed_fields", {"endpoint": endpoint, "field": fault.field}, count=1)
@@ -405,37 +386,34 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
 def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked, by name."""
 
-    def counts(query: str) -> dict[str, tuple[tuple[str, int], ...]]:
-        rows = tables.execute(query).fetchall()
-        return {key: tuple((name, count) for at, name, count in rows if at == key) for key, _, _ in rows}
+    def counts(table: str, name: str) -> dict[str, list[tuple[str, int]]]:
+        found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        query = f"SELECT endpoint, {name}, count FROM {table} WHERE account = :account"  # noqa: S608 -- of ours
+        for endpoint, *counted in tables.execute(query):
+            found[endpoint].append((counted[0], counted[1]))
+        return found
 
-    failed = counts("SELECT endpoint, code, count FROM requests WHERE account = :account")
-    fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = :account ORDER BY field")
+    requests, fields = counts("requests", "code"), counts("malformed_fields", "field")
     rows = tables.execute(
         "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
         "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
-    )
-    return {
-        endpoint: EndpointRecord(
+    ).fetchall()
+    records = {}
+    for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows:
+        if succeeded:
+            requests[endpoint].append(("200", succeeded))
+        records[endpoint] = EndpointRecord(
             pause=None if requested_at is None else Pause(requested_at, pause_s, failures),
             up=None if up is None else bool(up),
             error=error,
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            malformed_fields=fields.get(endpoint, ()),
-            requests=tuple(sorted((*([("200", succeeded)] if succeeded else ()), *failed.get(endpoint, ())))),
+            malformed_fields=tuple(sorted(fields[endpoint])),
+            requests=tuple(sorted(requests[endpoint])),
         )
-        for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows
-    }
+    return records
 
 
-def _save_request(tables: AccountTables, endpoint: str, pause: Pause) -> None:
-    tables.execute(
-        "INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures) "  # noqa: S608
-        f"VALUES (:account, :endpoint, :requested_at, :pause_s, :failures) {_REPLACE_PAUSE}",
-        endpoint=endpoint,
-        requested_at=pause.requested_at_seconds,
-        pause_s=pause.length_s,
-        failures=pause.failures,
-    )
+def _pause_columns(pause: Pause) -> dict[str, object]:
+    return {"requested_at": pause.requested_at_seconds, "pause_s": pause.length_s, "failures": pause.failures}

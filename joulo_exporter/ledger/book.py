@@ -7,11 +7,11 @@ high-water marks, the highest value that each counter has ever shown.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
-from msgspec.structs import asdict, replace
+from msgspec.structs import astuple, replace
 
 from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.ledger.chargers import Marks, Meter, raise_marks, read_marks, read_meters, served_labels
@@ -106,8 +106,8 @@ def read_book(
     book = former or _without_figures(tables, now_seconds, persistent=persistent)
     if book.complete:
         held = held_totals(tables, book.labels, vehicles, marks)
-        figures = {mark: value for each in held for mark, value in each.figures(each.held).items()}
-        raise_marks(tables, {mark: value for mark, value in figures.items() if value > marks.get(mark, 0)})
+        figures = [figure for each in held for figure in each.figures(each.held)]
+        raise_marks(tables, {mark: value for mark, value in figures if value > marks.get(mark, 0)})
         chargers, by_name = ([each for each in held if each.kind == kind] for kind in ("charger", "vehicle"))
         book = replace(
             book,
@@ -255,21 +255,21 @@ class HeldTotals(msgspec.Struct, frozen=True, gc=False):
     """``charger`` or ``vehicle``."""
     name: str
     """The charger's id, or the vehicle."""
-    key: str
-    """Of the marks."""
+    marks: list[tuple[str, str]]
+    """Series and key of the mark of each figure."""
     truth: Totals
     """The present sums."""
     held: Totals
-    """Each figure held at its mark, where the truth has fallen behind."""
+    """The same, each figure at its mark where the truth has fallen behind."""
 
     @property
     def excess(self) -> Totals:
         """Return by how much each figure is held above the truth."""
         return self.held - self.truth
 
-    def figures(self, totals: Totals) -> dict[tuple[str, str], int]:
-        """Return the figures of such totals by the series and key of their marks."""
-        return {(f"{self.kind}_{name}", self.key): value for name, value in asdict(totals).items()}
+    def figures(self, totals: Totals) -> Iterator[tuple[tuple[str, str], int]]:
+        """Return the figures of such totals, each with its mark."""
+        return zip(self.marks, astuple(totals), strict=True)
 
 
 def held_totals(
@@ -281,21 +281,12 @@ def held_totals(
     named = [("charger", charger_id, charger_id, sums.get(charger_id, Totals())) for charger_id in charger_ids]
     for name, totals in by_vehicle(rows, vehicles).items():
         named.append(("vehicle", name, _definition(name, vehicles), totals))
-    return [
-        HeldTotals(
-            kind,
-            name,
-            key,
-            truth,
-            Totals(
-                **{
-                    figure: max(value, int(marks.get((f"{kind}_{figure}", key), 0)))
-                    for figure, value in asdict(truth).items()
-                }
-            ),
-        )
-        for kind, name, key, truth in named
-    ]
+    held_totals = []
+    for kind, name, key, truth in named:
+        keys = [(f"{kind}_{figure}", key) for figure in Totals.__struct_fields__]
+        held = [max(value, int(marks.get(mark, 0))) for mark, value in zip(keys, astuple(truth), strict=True)]
+        held_totals.append(HeldTotals(kind, name, keys, truth, Totals(*held)))
+    return held_totals
 
 
 # Sums ---------------------------------------------------------------------------------------------

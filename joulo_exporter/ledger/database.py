@@ -267,10 +267,13 @@ class AccountTables:
         """Write a row, in place of one that has its key; each value has the name of its column."""
         self._connection.execute(_put(table, *row), row | {"account": self._account})
 
-    def add(self, table: str, key: Mapping[str, object], **counts: int) -> None:
-        """Add to the counts of the row that has a key; a new row begins with them."""
-        values = {"account": self._account, **key, **counts}
-        self._connection.execute(_add(table, tuple(key), tuple(counts)), values)
+    def add(
+        self, table: str, key: Mapping[str, object], replaced: Mapping[str, object] | None = None, **counts: int
+    ) -> None:
+        """Add to the counts of the row that has a key, and replace other values; a new row begins with them."""
+        others = replaced or {}
+        values = {"account": self._account, **key, **others, **counts}
+        self._connection.execute(_add(table, tuple(key), tuple(others), tuple(counts)), values)
 
     @property
     def rows_written(self) -> int:
@@ -285,10 +288,11 @@ def _put(table: str, *names: str) -> str:
 
 
 @cache
-def _add(table: str, key: tuple[str, ...], counts: tuple[str, ...]) -> str:
-    insert = _put(table, *key, *counts).replace("OR REPLACE ", "")
-    sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in counts)
-    return f"{insert} ON CONFLICT (account, {', '.join(key)}) DO UPDATE SET {sums}"
+def _add(table: str, key: tuple[str, ...], replaced: tuple[str, ...], counts: tuple[str, ...]) -> str:
+    insert = _put(table, *key, *replaced, *counts).replace("OR REPLACE ", "")
+    changes = [f"{name} = excluded.{name}" for name in replaced]
+    changes += [f"{name} = {name} + excluded.{name}" for name in counts]
+    return f"{insert} ON CONFLICT (account, {', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
 
 
 def _run(work: Work) -> Done:
