@@ -1,13 +1,6 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
-from joulo_exporter.ledger.account import (
-    PUBLIC_ACCOUNT,
-    AccountLedger,
-    ClockJump,
-    EndpointRecord,
-    Outcome,
-    Pause,
-)
+from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, ClockJump, EndpointRecord, Outcome, Pause
 from joulo_exporter.ledger.book import Book
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import Batches, Database, open_ledger

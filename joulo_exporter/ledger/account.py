@@ -10,14 +10,7 @@ from msgspec.structs import asdict
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
-from joulo_exporter.ledger.book import (
-    Book,
-    MonthSum,
-    finished_months,
-    held_totals,
-    read_book,
-    with_months,
-)
+from joulo_exporter.ledger.book import Book, MonthSum, finished_months, held_totals, read_book, with_months
 from joulo_exporter.ledger.chargers import (
     Chargers,
     raise_marks,

@@ -248,6 +248,9 @@ def _month_sums(tables: AccountTables, index: str, condition: str, **values: obj
 # Totals held at their high-water marks -------------------------------------------------------------
 
 
+_SERIES = {kind: [f"{kind}_{figure}" for figure in Totals.__struct_fields__] for kind in ("charger", "vehicle")}
+
+
 class HeldTotals(msgspec.Struct, frozen=True, gc=False):
     """Totals of a charger or vehicle."""
 
@@ -283,7 +286,7 @@ def held_totals(
         named.append(("vehicle", name, _definition(name, vehicles), totals))
     held_totals = []
     for kind, name, key, truth in named:
-        keys = [(f"{kind}_{figure}", key) for figure in Totals.__struct_fields__]
+        keys = [(series, key) for series in _SERIES[kind]]
         held = [max(value, int(marks.get(mark, 0))) for mark, value in zip(keys, astuple(truth), strict=True)]
         held_totals.append(HeldTotals(kind, name, keys, truth, Totals(*held)))
     return held_totals

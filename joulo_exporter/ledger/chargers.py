@@ -247,13 +247,9 @@ class Chargers:
             exchanged = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
         if exchanged:
             aside = "\t"  # no id has a tab
-            for key, becomes in ((was, aside), (now, was), (aside, now)):
-                self._tables.execute(
-                    "UPDATE marks SET key = :becomes "
-                    "WHERE account = :account AND key = :key AND series GLOB 'charger_*'",
-                    key=key,
-                    becomes=becomes,
-                )
+            move = "UPDATE marks SET key = :to WHERE account = :account AND key = :key AND series GLOB 'charger_*'"
+            for key, to in ((was, aside), (now, was), (aside, now)):
+                self._tables.execute(move, key=key, to=to)
             pinned[was], pinned[now] = replace(former, label=charger.label), replace(charger, label=former.label)
             event(_logger, "info", "a charger was linked anew", charger=former.label, id=now, was=was)
 
@@ -296,15 +292,10 @@ class Chargers:
         candidates = (wanted, f"{wanted}-{charger_id[:_ID_START]}", f"{wanted}-{charger_id}")
         label = next((label for label in candidates if label not in taken), f"{wanted}-{charger_id}-{len(taken)}")
         if label != wanted and charger_id in self._configured_labels:
-            event(
-                _logger,
-                "warn",
-                "a label of chargers: is taken by another charger of the ledger; configure another one for either",
-                wanted=wanted,
-                charger_id=charger_id,
-                taken_by=taken[wanted],
-                label=label,
+            text = (
+                "a label of chargers: is taken by another charger of the ledger; configure another one for either"
             )
+            event(_logger, "warn", text, wanted=wanted, charger_id=charger_id, taken_by=taken[wanted], label=label)
         pinned[charger_id] = replace(charger, label=label)
 
 
@@ -339,14 +330,10 @@ Marks = Mapping[tuple[str, str], float]
 
 def raise_marks(tables: AccountTables, values: Marks) -> None:
     """Raise each mark to its value, unless it is as high or higher."""
+    statement = """INSERT INTO marks VALUES (:account, :series, :key, :value)
+        ON CONFLICT (account, series, key) DO UPDATE SET value = excluded.value WHERE excluded.value > value"""
     for (series, key), value in values.items():
-        tables.execute(
-            "INSERT INTO marks VALUES (:account, :series, :key, :value) ON CONFLICT (account, series, key) "
-            "DO UPDATE SET value = excluded.value WHERE excluded.value > value",
-            series=series,
-            key=key,
-            value=value,
-        )
+        tables.execute(statement, series=series, key=key, value=value)
 
 
 def read_marks(tables: AccountTables) -> Marks:

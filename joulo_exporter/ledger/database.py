@@ -265,7 +265,9 @@ class AccountTables:
 
     def put(self, table: str, **row: object) -> None:
         """Write a row, in place of one that has its key; each value has the name of its column."""
-        self._connection.execute(_put(table, *row), row | {"account": self._account})
+        statement = _put(table, *row)
+        row["account"] = self._account
+        self._connection.execute(statement, row)
 
     def add(
         self, table: str, key: Mapping[str, object], replaced: Mapping[str, object] | None = None, **counts: int
