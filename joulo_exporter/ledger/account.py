@@ -379,33 +379,34 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
 def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked, by name."""
 
-    def counts(table: str, name: str) -> dict[str, list[tuple[str, int]]]:
+    def counts(query: str) -> dict[str, tuple[tuple[str, int], ...]]:
         found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-        query = f"SELECT endpoint, {name}, count FROM {table} WHERE account = :account"  # noqa: S608 -- of ours
-        for endpoint, *counted in tables.execute(query):
-            found[endpoint].append((counted[0], counted[1]))
-        return found
+        for endpoint, name, count in tables.execute(query):
+            found[endpoint].append((name, count))
+        return {endpoint: tuple(counted) for endpoint, counted in found.items()}
 
-    requests, fields = counts("requests", "code"), counts("malformed_fields", "field")
+    requests = counts(
+        "SELECT endpoint, code, count FROM requests WHERE account = :account UNION ALL "
+        "SELECT endpoint, '200', succeeded FROM endpoints WHERE account = :account AND succeeded > 0 ORDER BY code"
+    )
+    fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = :account ORDER BY field")
     rows = tables.execute(
-        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
-        "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
-    ).fetchall()
-    records = {}
-    for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows:
-        if succeeded:
-            requests[endpoint].append(("200", succeeded))
-        records[endpoint] = EndpointRecord(
+        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed "
+        "FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
+    )
+    return {
+        endpoint: EndpointRecord(
             pause=None if requested_at is None else Pause(requested_at, pause_s, failures),
             up=None if up is None else bool(up),
             error=error,
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            malformed_fields=tuple(sorted(fields[endpoint])),
-            requests=tuple(sorted(requests[endpoint])),
+            malformed_fields=fields.get(endpoint, ()),
+            requests=requests.get(endpoint, ()),
         )
-    return records
+        for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed in rows
+    }
 
 
 def _pause_columns(pause: Pause) -> dict[str, object]:

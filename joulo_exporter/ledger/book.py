@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import astuple, replace
@@ -44,6 +45,13 @@ class MonthTotals(msgspec.Struct, frozen=True, gc=False):
     """Such as ``2026-06``, in this machine's time zone."""
     kwh_hundredths: int = 0
     credits_hundredths: int = 0
+
+    def __add__(self, other: MonthTotals) -> MonthTotals:
+        kwh_hundredths = self.kwh_hundredths + other.kwh_hundredths
+        return MonthTotals(self.month, kwh_hundredths, self.credits_hundredths + other.credits_hundredths)
+
+
+Sums = TypeVar("Sums", Totals, MonthTotals)
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -193,8 +201,8 @@ def _recently_ended(tables: AccountTables, now_seconds: float) -> tuple[StoredSe
 
 # Months: what the sessions say now, never held as counters are ------------------------------------
 
-MonthSum = tuple[str, str, int, int]
-"""Charger id, month, energy and credits in hundredths."""
+MonthSum = tuple[str, MonthTotals]
+"""Charger id, and a month of its sessions."""
 
 
 def finished_months(tables: AccountTables, now_seconds: float) -> list[MonthSum]:
@@ -214,27 +222,18 @@ def with_months(tables: AccountTables, book: Book, finished: list[MonthSum], now
     in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
     this_month = local_month(now_seconds)
     first_month = f"{int(this_month[:4]) - 1:04}{this_month[4:]}"
-    shown = [
-        (charger_id, month, Totals(kwh_hundredths, credits_hundredths))
-        for charger_id, month, kwh_hundredths, credits_hundredths in (*finished, *in_progress)
-        if first_month <= month <= this_month
-    ]
-    months = _summed((month, totals) for _, month, totals in shown)
-    chargers = _summed((charger_id, totals) for charger_id, month, totals in shown if month == this_month)
+    shown = [each for each in (*finished, *in_progress) if first_month <= each[1].month <= this_month]
+    months = _summed((month.month, month) for _, month in shown)
     return replace(
         book,
-        months=tuple(_month(month, totals) for month, totals in sorted(months.items())),
-        charger_months={charger_id: _month(this_month, totals) for charger_id, totals in chargers.items()},
+        months=tuple(month for _, month in sorted(months.items())),
+        charger_months=_summed(each for each in shown if each[1].month == this_month),
     )
-
-
-def _month(month: str, totals: Totals) -> MonthTotals:
-    return MonthTotals(month, totals.kwh_hundredths, totals.credits_hundredths)
 
 
 def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> list[MonthSum]:
     # The index is named: the primary key would lead through every session that there ever was.
-    return tables.execute(
+    rows = tables.execute(
         f"""SELECT charger_id,
               strftime('%Y-%m', CAST(COALESCE(started_at, live_at, ended_at, 0) AS INTEGER),
                 'unixepoch', 'localtime'),
@@ -242,7 +241,8 @@ def _month_sums(tables: AccountTables, index: str, condition: str, **values: obj
             FROM sessions INDEXED BY {index}
             WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
         **values,
-    ).fetchall()
+    )
+    return [(charger_id, MonthTotals(*sums)) for charger_id, *sums in rows]
 
 
 # Totals held at their high-water marks -------------------------------------------------------------
@@ -333,8 +333,8 @@ def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
     return f"{vehicle}/{hashlib.sha256(msgspec.json.encode(tags)).hexdigest()[:12]}"
 
 
-def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
-    sums: dict[str, Totals] = {}
+def _summed(pairs: Iterable[tuple[str, Sums]]) -> dict[str, Sums]:
+    sums: dict[str, Sums] = {}
     for key, totals in pairs:
         sums[key] = sums[key] + totals if key in sums else totals
     return sums

@@ -84,10 +84,6 @@ class Chargers:
     """The chargers of an account, within a transaction.
 
     A label is chosen once, kept for ever, and taken by no two chargers of an account.
-
-    Args:
-        tables: of the account.
-        configured_labels: the configuration's labels, by charger id.
     """
 
     def __init__(self, tables: AccountTables, configured_labels: Mapping[str, str]) -> None:
@@ -102,15 +98,13 @@ class Chargers:
         Returns:
             Whether a session has ended; whether anything but energy and readings has changed.
         """
-        tables = self._tables
+        tables, changed = self._tables, self._link(response)
         in_progress = sessions_in_progress(tables)
         seen: dict[str, StoredSession] = {}
-        changed = self._link(response)
         for charger in response.content:
             if (live := charger.session) is not None:
-                old = (
-                    seen.get(live.id) or in_progress.get(live.id) or sessions_by_id(tables, [live.id]).get(live.id)
-                )
+                old = seen.get(live.id) or in_progress.get(live.id)
+                old = old or sessions_by_id(tables, [live.id]).get(live.id)
                 seen[live.id] = seen_live(old, charger.id, live, now_seconds)
                 save_session(tables, old, seen[live.id])
                 changed = changed or not goes_on(old, seen[live.id])
@@ -241,11 +235,8 @@ class Chargers:
         self._tables.execute(f"DELETE FROM totals {of_former}", was=was)  # noqa: S608
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
-        if now in self._configured_labels:
-            exchanged = former.label == wanted
-        else:
-            exchanged = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
-        if exchanged:
+        has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
+        if former.label == wanted if now in self._configured_labels else has_shown_more:
             aside = "\t"  # no id has a tab
             move = "UPDATE marks SET key = :to WHERE account = :account AND key = :key AND series GLOB 'charger_*'"
             for key, to in ((was, aside), (now, was), (aside, now)):
@@ -292,9 +283,8 @@ class Chargers:
         candidates = (wanted, f"{wanted}-{charger_id[:_ID_START]}", f"{wanted}-{charger_id}")
         label = next((label for label in candidates if label not in taken), f"{wanted}-{charger_id}-{len(taken)}")
         if label != wanted and charger_id in self._configured_labels:
-            text = (
-                "a label of chargers: is taken by another charger of the ledger; configure another one for either"
-            )
+            taken_one = "a label of chargers: is taken by another charger of the ledger"
+            text = f"{taken_one}; configure another one for either"
             event(_logger, "warn", text, wanted=wanted, charger_id=charger_id, taken_by=taken[wanted], label=label)
         pinned[charger_id] = replace(charger, label=label)
 

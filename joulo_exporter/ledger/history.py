@@ -199,7 +199,9 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
     After a long absence it may not reach down to what is known. Until the sessions between are read, totals are
     not complete. The first session ever of an account is no absence.
     """
-    is_absence = not page.reaches_known and (page.size > 1 or _listed_any(tables))
+    listed_any = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
+    is_first_ever = page.size == 1 and tables.execute(listed_any).fetchone() is None
+    is_absence = not page.reaches_known and not is_first_ever
     mended = {*walk.newest_lost} - {*page.lost}
     known = replace(
         walk,
@@ -230,40 +232,36 @@ def _after_page(walk: Walk, page: _Page, now_seconds: float) -> Walk:
     is_below_the_only_session = page.offset == walk.page_size == 1
     if page.size == 0 and (page.offset == 0 or walk.below_known or is_below_the_only_session):
         return _finished(walk, now_seconds)
-    if not page.connects(walk):  # step back
-        overlapping = page.offset - max(_OVERLAP, walk.page_size - _OVERLAP)
+    if page.connects(walk):
+        deep_enough_seconds = math.inf if walk.down_to_seconds is None else walk.down_to_seconds
+        reaches_earlier_walk = any(0 < generation < walk.generation for generation in page.generations)
+        if not walk.full and reaches_earlier_walk and page.earliest_start_seconds < deep_enough_seconds:
+            return _finished(walk, now_seconds)
+        new = page.new(walk)
         walk = replace(
-            walk, offset=max(0, overlapping), fruitless=walk.fruitless + 1, repeats=0, below_known=False
+            walk,
+            offset=page.next_offset,
+            fruitless=0 if new > 0 else walk.fruitless + 1,
+            repeats=walk.repeats + 1 if new == 0 and page.first_id == walk.first_id else 0,
+            first_id=page.first_id,
+            below_known=new == 0,
+            page_size=max(walk.page_size, page.size),
         )
-        return _given_up(walk) if walk.fruitless >= _MOST_FRUITLESS else walk
-    deep_enough_seconds = math.inf if walk.down_to_seconds is None else walk.down_to_seconds
-    reaches_earlier_walk = any(0 < generation < walk.generation for generation in page.generations)
-    if not walk.full and reaches_earlier_walk and page.earliest_start_seconds < deep_enough_seconds:
-        return _finished(walk, now_seconds)
-    new = page.new(walk)
-    walk = replace(
-        walk,
-        offset=page.next_offset,
-        fruitless=0 if new > 0 else walk.fruitless + 1,
-        repeats=walk.repeats + 1 if new == 0 and page.first_id == walk.first_id else 0,
-        first_id=page.first_id,
-        below_known=new == 0,
-        page_size=max(walk.page_size, page.size),
-    )
-    if walk.repeats >= _MOST_REPEATS and page.size < PAGE_SIZE:
-        # The API ignores the offset. Fewer sessions than a full page are all that it has to say; that others are
-        # no longer there is not proven.
-        return _finished(walk, now_seconds, proves_missing=False)
-    return _given_up(walk) if walk.repeats >= _MOST_REPEATS or walk.fruitless >= _MOST_FRUITLESS else walk
+        if walk.repeats >= _MOST_REPEATS and page.size < PAGE_SIZE:
+            # The API ignores the offset. Fewer sessions than a full page are all that it has to say; that others
+            # are no longer there is not proven.
+            return _finished(walk, now_seconds, proves_missing=False)
+    else:
+        above = max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP))
+        walk = replace(walk, offset=above, fruitless=walk.fruitless + 1, repeats=0, below_known=False)
+    if walk.repeats >= _MOST_REPEATS or walk.fruitless >= _MOST_FRUITLESS:
+        # Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help.
+        return replace(walk, offset=None)
+    return walk
 
 
 def _with_lost(walk: Walk, page: _Page) -> tuple[int, ...]:
     return tuple(dict.fromkeys((*walk.lost, *page.lost)))
-
-
-def _given_up(walk: Walk) -> Walk:
-    """Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help."""
-    return replace(walk, offset=None)
 
 
 def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) -> Walk:
@@ -335,11 +333,6 @@ def record_page(
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
         after = replace(after, doubtful=not believed)
     return after, missing
-
-
-def _listed_any(tables: AccountTables) -> bool:
-    query = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
-    return tables.execute(query).fetchone() is not None
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
