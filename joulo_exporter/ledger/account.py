@@ -83,7 +83,6 @@ class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     up: bool | None = None
     """Whether the last refresh succeeded; ``None`` before the first one."""
     error: str | None = None
-    """Why it did not; one line."""
     succeeded_at_seconds: float | None = None
     body: bytes | None = None
     """The last good API response, in our own encoding."""
@@ -99,7 +98,6 @@ class Outcome(msgspec.Struct, frozen=True):
     """Consequences of an API response that is in the ledger for the refreshes that follow."""
 
     session_ended: bool = False
-    """Whether it shows that a session has ended."""
     walk: Walk | None = None
     """After a page of ``/sessions``, how far the history has been read."""
     missing: int = 0

@@ -68,7 +68,6 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     complete: bool
     """Whether the whole history is in the ledger."""
     sessions: int
-    """Sessions in the ledger."""
     back_to_seconds: float | None
     """Start of the earliest of them."""
     persistent: bool

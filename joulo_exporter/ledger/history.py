@@ -315,11 +315,12 @@ def record_page(
         after = _after_newest_page(tables, walk, page, now_seconds)
     else:
         after = _after_page(walk, page, now_seconds)
+    connects = page.connects(walk)
     for session in sessions:
         old = former.get(session.id)
         # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
         # that does not connect is part of none, else the sessions above it would count as seen.
-        generation = after.generation if page.connects(walk) else old.generation if old else 0
+        generation = after.generation if connects else old.generation if old else 0
         # Nobody wants a message for each end of the past years: the first import brings history, but for sessions
         # that were seen in progress; a long absence brings the ends of a day at most.
         is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S

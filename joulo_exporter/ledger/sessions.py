@@ -6,7 +6,7 @@ The latest observation counts, from whichever endpoint it comes; a null never wi
 from collections.abc import Iterable
 from functools import cache
 from operator import add, sub
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import msgspec
 from msgspec.structs import asdict, astuple, replace
@@ -14,6 +14,8 @@ from msgspec.structs import asdict, astuple, replace
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.models.charger import LiveSession, normal_tag
 from joulo_exporter.models.session import UNKNOWN_CHARGER, Session
+
+Value = TypeVar("Value")
 
 UNTAGGED = ""
 """Tag of energy that was charged without one."""
@@ -133,25 +135,28 @@ def listed(
     only because it could not be used. ``is_news`` says whether an end that is listed for the first time is.
     """
     old = old or StoredSession(session.id, session.charger_id)
-    given = {"counts_for_ere": None if old.counts_for_ere == UNREAD else old.counts_for_ere} | _given(session)
-    if session.charger_id == UNKNOWN_CHARGER:
-        given["charger_id"] = old.charger_id
-    resumed = old.end_is_final and session.status in _IN_PROGRESS and session.ended_at_seconds is None
-    if resumed:
-        given["ended_at_seconds"] = None
-    awaits_tag, end_seen_at_seconds = old.awaits_tag, old.end_seen_at_seconds
+    eligibility = None if old.counts_for_ere == UNREAD else old.counts_for_ere
+    final = session.ended_at_seconds is not None
+    resumed = old.end_is_final and not final and session.status in _IN_PROGRESS
+    is_news = is_news and final and not old.end_is_final and old.end_seen_at_seconds is None
+    awaits_tag = old.awaits_tag
     if session.ended_at_seconds is not None:
         awaits_tag = not old.end_is_final and now_seconds - session.ended_at_seconds <= _TAG_LAG_S
-        if is_news and not old.end_is_final and end_seen_at_seconds is None:
-            end_seen_at_seconds = now_seconds
     new = replace(
         old,
-        end_is_final=session.ended_at_seconds is not None or (old.end_is_final and not resumed),
-        end_seen_at_seconds=end_seen_at_seconds,
+        charger_id=old.charger_id if session.charger_id == UNKNOWN_CHARGER else session.charger_id,
+        charger_nickname=session.charger_nickname or old.charger_nickname,
+        started_at_seconds=_latest(session.started_at_seconds, old.started_at_seconds),
+        ended_at_seconds=session.ended_at_seconds if final or resumed else old.ended_at_seconds,
+        end_is_final=final or (old.end_is_final and not resumed),
+        kwh_hundredths=_latest(session.kwh_hundredths, old.kwh_hundredths),
+        credits_hundredths=_latest(session.credits_hundredths, old.credits_hundredths),
+        id_tag=session.id_tag or old.id_tag,
+        end_seen_at_seconds=now_seconds if is_news else old.end_seen_at_seconds,
         generation=generation,
         withdrawn=False,
         awaits_tag=awaits_tag,
-        **given,
+        counts_for_ere=_latest(session.counts_for_ere, eligibility),
     )
     return _with_correction(old, new, now_seconds)
 
@@ -167,11 +172,13 @@ def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now
     new = replace(
         old,
         charger_id=charger_id,
+        started_at_seconds=_latest(live.started_at_seconds, old.started_at_seconds),
         ended_at_seconds=None,
         end_is_final=False,
+        kwh_hundredths=_latest(live.kwh_hundredths, old.kwh_hundredths),
+        id_tag=live.id_tag or old.id_tag,
         live_at_seconds=now_seconds,
         withdrawn=False,
-        **_given(live),
     )
     return _with_correction(old, new, now_seconds)
 
@@ -216,9 +223,8 @@ def _differs(old: StoredSession, new: StoredSession) -> bool:
     )
 
 
-def _given(seen: Session | LiveSession) -> dict[str, Any]:
-    """Return the fields that an API response gives and the ledger keeps."""
-    return {name: value for name, value in asdict(seen).items() if value is not None and name != "status"}
+def _latest(new: Value | None, old: Value | None) -> Value | None:
+    return old if new is None else new
 
 
 # Rows ---------------------------------------------------------------------------------------------

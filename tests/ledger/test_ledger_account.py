@@ -10,7 +10,6 @@ from support.parsing import parse_chargers, parse_energy, parse_sessions
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
 from joulo_exporter.ledger import AccountLedger, Meter, Pause, Totals, Walk
 from joulo_exporter.models.charger import Charger
-from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.wire import ApiResponse
 
 OPRIT, GARAGE = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f", "a0b1c2d3-e4f5-4678-9abc-def012345678"
@@ -201,13 +200,6 @@ def test_a_reading_that_our_own_fast_clock_dated_stops_none_after_it(rig):
     rig.now_seconds = T0
     rig.chargers(Charger("c1", meter_wh=1100))
     assert rig.book().marks["meter_wh", "c1"] == 1100
-
-
-def test_what_the_api_states_is_held(rig):
-    for kwh in (500, 300):
-        rig.ledger.record_energy(ApiResponse(Energy(kwh_hundredths=kwh)), rig.pause)
-        rig.reopen()
-    assert rig.book().marks == {("account_kwh", "ere"): 500}
 
 
 def test_endpoints_outlive_the_process(rig):

@@ -82,13 +82,6 @@ def test_an_unlinked_charger_gets_the_name_that_its_sessions_give_it(rig):
     assert rig.book(name_unlinked=True).labels == {"gone": "oude-paal"}
 
 
-def test_unlinked_chargers_do_not_take_the_label_of_a_linked_one(rig):
-    rig.chargers(live(None, "c9"))
-    named = [finished(s.id, charger_id="gone", charger_nickname="c9") for s in history_of(1)]
-    rig.whole_walk(named, size=100)
-    assert rig.book().labels == {"c9": "c9", "gone": "c9-gone"}
-
-
 OPRIT, ANEW = Charger("old-id", slug="oprit"), Charger("new-id", slug="oprit")
 
 
