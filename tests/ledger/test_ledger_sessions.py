@@ -178,3 +178,10 @@ def test_a_session_that_was_final_is_corrected(rig, sightings, corrected, first_
     assert session.corrected_at_seconds == (None if corrected is None else moments[corrected])
     assert session.first_kwh_hundredths == first_kwh
     assert since == moments[0] - 60
+
+
+def test_a_session_that_another_charger_shows_is_not_ended_by_its_own(rig):
+    rig.whole_walk([finished("s")], size=100)
+    before = rig.book()
+    assert rig.chargers(live("s", "c2", kwh_hundredths=100), live(None)) is False
+    assert (rig.book().last_sessions, rig.book().chargers["c1"]) == (before.last_sessions, before.chargers["c1"])
