@@ -1,6 +1,7 @@
 """The ledger of one account: each method is one transaction."""
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -9,18 +10,15 @@ from msgspec.structs import asdict
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
-from joulo_exporter.ledger.book import (
-    Book,
-    MonthSum,
-    figures,
-    finished_months,
+from joulo_exporter.ledger.book import Book, MonthSum, finished_months, held_totals, read_book, with_months
+from joulo_exporter.ledger.chargers import (
+    Chargers,
     raise_marks,
-    read_book,
     read_marks,
-    totals_by_tag,
-    with_months,
+    read_meters,
+    record_meters,
+    served_labels,
 )
-from joulo_exporter.ledger.chargers import Chargers, read_meters, record_meters, served_labels
 from joulo_exporter.ledger.database import AccountTables, Database
 from joulo_exporter.ledger.history import PageRequest, Walk
 from joulo_exporter.models.charger import Charger
@@ -32,9 +30,6 @@ PUBLIC_ACCOUNT = "\tpublic"
 """The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
 
 _LONGEST_ERROR = 300
-
-_REPLACE_PAUSE = """ON CONFLICT (account, endpoint) DO UPDATE SET requested_at = excluded.requested_at,
-    pause_s = excluded.pause_s, failures = excluded.failures"""
 
 _SESSIONS_AN_HOUR = 12.0
 """More sessions than a charger has in an hour."""
@@ -88,7 +83,6 @@ class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     up: bool | None = None
     """Whether the last refresh succeeded; ``None`` before the first one."""
     error: str | None = None
-    """Why it did not; one line."""
     succeeded_at_seconds: float | None = None
     body: bytes | None = None
     """The last good API response, in our own encoding."""
@@ -104,7 +98,6 @@ class Outcome(msgspec.Struct, frozen=True):
     """Consequences of an API response that is in the ledger for the refreshes that follow."""
 
     session_ended: bool = False
-    """Whether it shows that a session has ended."""
     walk: Walk | None = None
     """After a page of ``/sessions``, how far the history has been read."""
     missing: int = 0
@@ -128,9 +121,9 @@ class AccountLedger:
     The time of an API response is that of its request, which is in the pause that is stored with it.
 
     Args:
-        database: the ledger's file.
+        database: the ledger.
         name: the account's name; an empty one for the single account without a name.
-        configured_labels: the configuration's labels, by charger id.
+        configured_labels: by charger id.
         vehicles: the configuration's vehicles, by tag as ``models.charger.normal_tag`` spells it.
         max_power_kw: mean power that no charger exceeds; bounds the rise of meter readings and of the totals of
             ``/energy``.
@@ -170,31 +163,19 @@ class AccountLedger:
     def begin_request(self, endpoint: str, pause: Pause, page: PageRequest | None = None) -> None:
         """Note a request before it goes out: a crash right after must not repeat it.
 
-        Args:
-            endpoint: its name.
-            pause: holds if the outcome is never noted.
-            page: the page that is asked for, if it is one of ``/sessions``.
+        The pause holds if the outcome is never noted. ``page`` is what is asked for of ``/sessions``.
         """
         with self._tables() as tables:
-            _save_request(tables, endpoint, pause)
+            tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
             if page is not None:
                 history.save_walk(tables, page.walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
         """Note a request that failed, and why, and count it by its code; the last good API response stays."""
         with self._tables() as tables:
-            _save_request(tables, endpoint, pause)
-            tables.execute(
-                """INSERT INTO requests VALUES (:account, :endpoint, :code, 1)
-                   ON CONFLICT (account, endpoint, code) DO UPDATE SET count = count + 1""",
-                endpoint=endpoint,
-                code=error.code,
-            )
-            tables.execute(
-                "UPDATE endpoints SET up = 0, error = :error WHERE account = :account AND endpoint = :endpoint",
-                endpoint=endpoint,
-                error=str(error)[:_LONGEST_ERROR],
-            )
+            failed = {"up": 0, "error": str(error)[:_LONGEST_ERROR]}
+            tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause) | failed)
+            tables.add("requests", {"endpoint": endpoint, "code": error.code}, count=1)
 
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
@@ -202,13 +183,7 @@ class AccountLedger:
         with self._tables() as tables:
             self._save_success(tables, "chargers", pause, response, response.content)
             session_ended, changed = self._chargers(tables).record(response, now_seconds)
-            believed, replaced = record_meters(tables, response.content, now_seconds, self._max_power_kw)
-            for charger_id in replaced:  # the counter of another meter may begin again lower
-                tables.execute(
-                    "DELETE FROM marks WHERE account = :account AND series = 'meter_wh' AND key = :id",
-                    id=charger_id,
-                )
-            raise_marks(tables, {("meter_wh", key): wh for key, wh in believed.items()})
+            record_meters(tables, response.content, now_seconds, self._max_power_kw)
         if changed:
             self._book = self._finished = None
         return Outcome(session_ended=session_ended)
@@ -248,30 +223,26 @@ class AccountLedger:
     def settle(self, charger: str | None) -> list[SettledCounter]:
         """Let counters that are held above the truth fall to it, and return them.
 
-        Args:
-            charger: label of the only charger whose counters fall; ``None`` for all counters of the account,
-                whose history must be complete.
+        ``charger`` is the label of the only charger whose counters fall; ``None`` means all counters of the
+        account, whose history must be complete.
         """
         self._book = None
         falls = []
         with self._tables() as tables:
             labels, marks = served_labels(tables), read_marks(tables)
-            meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
             known = load_endpoints(tables).get("energy")
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
-            truths = figures(totals_by_tag(tables), labels, self._vehicles) | meters | _stated(energy)
-            for (series, key), truth in truths.items():
+            meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
+            truths: dict[tuple[str, str], float | None] = {}
+            for each in held_totals(tables, labels, self._vehicles, marks):
+                truths.update(each.figures(each.truth))
+            for (series, key), truth in (truths | meters | _stated(energy)).items():
                 mark = marks.get((series, key))
                 if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
                     continue
                 name = labels.get(key) or key.rpartition("/")[0] or key
                 falls.append(SettledCounter(series, name, mark, truth))
-                tables.execute(
-                    "UPDATE marks SET value = :truth WHERE account = :account AND series = :series AND key = :key",
-                    series=series,
-                    key=key,
-                    truth=truth,
-                )
+                tables.put("marks", series=series, key=key, value=truth)
         return falls
 
     def move_moments(self, jump: ClockJump) -> Walk:
@@ -291,10 +262,8 @@ class AccountLedger:
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
         """Return the account as it is to be served; the returned totals are held from now on.
 
-        Args:
-            name_unlinked: give labels to chargers that ``/chargers`` does not show, which is right only after
-                its first API response, since its slug would come first.
-            now_seconds: wall-clock time.
+        ``name_unlinked`` gives labels to chargers that ``/chargers`` does not show, which is right only after its
+        first API response, since its slug would come first.
         """
         # What was read before a rollback may never have been true.
         read_for = (self._database.rollbacks, name_unlinked, local_month(now_seconds))
@@ -339,10 +308,8 @@ class AccountLedger:
             kwh = chargers * (self._max_power_kw * hours + ENERGY_ALLOWANCE_KWH)
             return 100 * kwh * (MAX_CREDITS_PER_KWH if series == "account_credits" else 1)
 
-        former = tables.execute(
-            "SELECT succeeded_at FROM endpoints WHERE account = :account AND endpoint = 'energy'"
-        ).fetchone()
-        former_seconds = former[0] if former and former[0] else now_seconds
+        query = "SELECT MAX(succeeded_at) FROM endpoints WHERE account = :account AND endpoint = 'energy'"
+        former_seconds = tables.execute(query).fetchone()[0] or now_seconds
         marks = read_marks(tables)
         rows = tables.execute(
             "SELECT series, key, risen_at, value, at, confirmations FROM candidates WHERE account = :account"
@@ -354,25 +321,17 @@ class AccountLedger:
                 continue
             mark = marks.get(key, value)
             risen_at, candidate, at, confirmations = known.get(key, (former_seconds, None, None, 0))
-            since_rise_s = min(now_seconds - risen_at, UNKNOWN_DURATION_S)
-            since_s = max(0.0, since_rise_s, now_seconds - former_seconds)
+            since_s = max(0.0, min(now_seconds - risen_at, UNKNOWN_DURATION_S), now_seconds - former_seconds)
             goes_on = candidate is not None and (
                 0 <= value - candidate <= most_rise(key[0], max(0.0, now_seconds - at))
             )
             confirmations = confirmations + 1 if goes_on else 0
-            waiting: dict[str, float | None] = {"value": value, "at": now_seconds, "confirmations": confirmations}
+            waiting: dict[str, object] = {"value": value, "at": now_seconds, "confirmations": confirmations}
             if value <= mark + most_rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
                 believed[key] = value
                 risen_at = now_seconds if value > mark or key not in known else risen_at
                 waiting = {"value": None, "at": None, "confirmations": 0}
-            tables.execute(
-                "INSERT OR REPLACE INTO candidates "
-                "VALUES (:account, :series, :key, :risen_at, :value, :at, :confirmations)",
-                series=key[0],
-                key=key[1],
-                risen_at=risen_at,
-                **waiting,
-            )
+            tables.put("candidates", series=key[0], key=key[1], risen_at=risen_at, **waiting)
         raise_marks(tables, believed)
 
     def _save_success(
@@ -382,25 +341,16 @@ class AccountLedger:
 
         ``kept`` is the part of the response that is served again after a restart.
         """
-        tables.execute(
-            f"""INSERT INTO endpoints
-                 (account, endpoint, requested_at, pause_s, failures, up, succeeded_at, malformed, succeeded)
-               VALUES (:account, :endpoint, :requested_at, :pause_s, :failures, 1, :requested_at, :malformed, 1)
-               {_REPLACE_PAUSE}, up = 1, error = NULL, succeeded_at = excluded.succeeded_at,
-                 malformed = malformed + excluded.malformed, succeeded = succeeded + 1""",  # noqa: S608
-            endpoint=endpoint,
-            requested_at=pause.requested_at_seconds,
-            pause_s=pause.length_s,
-            failures=pause.failures,
+        succeeded = {"up": 1, "error": None, "succeeded_at": pause.requested_at_seconds}
+        tables.add(
+            "endpoints",
+            {"endpoint": endpoint},
+            _pause_columns(pause) | succeeded,
             malformed=len(response.malformed),
+            succeeded=1,
         )
         for fault in response.malformed_fields:
-            tables.execute(
-                """INSERT INTO malformed_fields VALUES (:account, :endpoint, :field, 1)
-                   ON CONFLICT (account, endpoint, field) DO UPDATE SET count = count + 1""",
-                endpoint=endpoint,
-                field=fault.field,
-            )
+            tables.add("malformed_fields", {"endpoint": endpoint, "field": fault.field}, count=1)
         tables.execute(  # one that is as before is not written again
             """INSERT INTO last_answers VALUES (:account, :endpoint, :body)
                ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
@@ -428,14 +378,19 @@ def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked, by name."""
 
     def counts(query: str) -> dict[str, tuple[tuple[str, int], ...]]:
-        rows = tables.execute(query).fetchall()
-        return {key: tuple((name, count) for at, name, count in rows if at == key) for key, _, _ in rows}
+        found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        for endpoint, name, count in tables.execute(query):
+            found[endpoint].append((name, count))
+        return {endpoint: tuple(counted) for endpoint, counted in found.items()}
 
-    failed = counts("SELECT endpoint, code, count FROM requests WHERE account = :account")
+    requests = counts(
+        "SELECT endpoint, code, count FROM requests WHERE account = :account UNION ALL "
+        "SELECT endpoint, '200', succeeded FROM endpoints WHERE account = :account AND succeeded > 0 ORDER BY code"
+    )
     fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = :account ORDER BY field")
     rows = tables.execute(
-        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed, "
-        "succeeded FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
+        "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed "
+        "FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
     )
     return {
         endpoint: EndpointRecord(
@@ -446,18 +401,11 @@ def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
             body=body,
             malformed=malformed,
             malformed_fields=fields.get(endpoint, ()),
-            requests=tuple(sorted((*([("200", succeeded)] if succeeded else ()), *failed.get(endpoint, ())))),
+            requests=requests.get(endpoint, ()),
         )
-        for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed, succeeded in rows
+        for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed in rows
     }
 
 
-def _save_request(tables: AccountTables, endpoint: str, pause: Pause) -> None:
-    tables.execute(
-        "INSERT INTO endpoints (account, endpoint, requested_at, pause_s, failures) "  # noqa: S608
-        f"VALUES (:account, :endpoint, :requested_at, :pause_s, :failures) {_REPLACE_PAUSE}",
-        endpoint=endpoint,
-        requested_at=pause.requested_at_seconds,
-        pause_s=pause.length_s,
-        failures=pause.failures,
-    )
+def _pause_columns(pause: Pause) -> dict[str, object]:
+    return {"requested_at": pause.requested_at_seconds, "pause_s": pause.length_s, "failures": pause.failures}

@@ -7,21 +7,22 @@ high-water marks, the highest value that each counter has ever shown.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from operator import add, sub
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import astuple, replace
 
 from joulo_exporter.clock import local_month, local_time
-from joulo_exporter.ledger.chargers import Meter, read_meters, served_labels
+from joulo_exporter.ledger.chargers import Marks, Meter, raise_marks, read_marks, read_meters, served_labels
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import (
     UNDECIDED,
     UNTAGGED,
     StoredSession,
+    Totals,
     select_sessions,
     sessions_in_progress,
 )
@@ -36,28 +37,6 @@ _MOST_NEWS = 200
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
 
-Marks = Mapping[tuple[str, str], float]
-"""High-water marks: the highest value that each counter has shown, by series and key."""
-
-
-class Totals(msgspec.Struct, frozen=True, gc=False):
-    """Sums over sessions, as they are served: held wherever the truth has fallen behind."""
-
-    kwh_hundredths: int = 0
-    credits_hundredths: int = 0
-    sessions: int = 0
-    """Finished ones."""
-    duration_ms: int = 0
-    """Of the finished ones."""
-    eligible_kwh_hundredths: int = 0
-    """Energy of sessions that count for ERE."""
-
-    def __add__(self, other: Totals) -> Totals:
-        return Totals(*map(add, astuple(self), astuple(other)))
-
-    def __sub__(self, other: Totals) -> Totals:
-        return Totals(*map(sub, astuple(self), astuple(other)))
-
 
 class MonthTotals(msgspec.Struct, frozen=True, gc=False):
     """Sums over the sessions that began in one month, those in progress included."""
@@ -67,11 +46,12 @@ class MonthTotals(msgspec.Struct, frozen=True, gc=False):
     kwh_hundredths: int = 0
     credits_hundredths: int = 0
 
-    def plus(self, kwh_hundredths: int, credits_hundredths: int) -> MonthTotals:
-        """Return the month with more energy and credits."""
-        return MonthTotals(
-            self.month, self.kwh_hundredths + kwh_hundredths, self.credits_hundredths + credits_hundredths
-        )
+    def __add__(self, other: MonthTotals) -> MonthTotals:
+        kwh_hundredths = self.kwh_hundredths + other.kwh_hundredths
+        return MonthTotals(self.month, kwh_hundredths, self.credits_hundredths + other.credits_hundredths)
+
+
+Sums = TypeVar("Sums", Totals, MonthTotals)
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -88,7 +68,6 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     complete: bool
     """Whether the whole history is in the ledger."""
     sessions: int
-    """Sessions in the ledger."""
     back_to_seconds: float | None
     """Start of the earliest of them."""
     persistent: bool
@@ -115,11 +94,6 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """This month, by charger id, of the chargers with sessions in it."""
 
 
-_FIGURES = Totals.__struct_fields__
-_CHARGER_SERIES = tuple(f"charger_{figure}" for figure in _FIGURES)
-_VEHICLE_SERIES = tuple(f"vehicle_{figure}" for figure in _FIGURES)
-
-
 # Reading the book ---------------------------------------------------------------------------------
 
 
@@ -138,15 +112,16 @@ def read_book(
     marks = read_marks(tables)
     book = former or _without_figures(tables, now_seconds, persistent=persistent)
     if book.complete:
-        rows = totals_by_tag(tables)
-        chargers, by_name, risen = held_totals(rows, book.labels, vehicles, marks)
-        raise_marks(tables, risen)
+        held = held_totals(tables, book.labels, vehicles, marks)
+        figures = [figure for each in held for figure in each.figures(each.held)]
+        raise_marks(tables, {mark: value for mark, value in figures if value > marks.get(mark, 0)})
+        chargers, by_name = ([each for each in held if each.kind == kind] for kind in ("charger", "vehicle"))
         book = replace(
             book,
-            chargers=chargers,
-            vehicles=by_name,
-            charger_excess=excess(chargers, by_charger(rows)),
-            vehicle_excess=excess(by_name, by_vehicle(rows, vehicles)),
+            chargers={each.name: each.held for each in chargers},
+            vehicles={each.name: each.held for each in by_name},
+            charger_excess={each.name: each.excess for each in chargers},
+            vehicle_excess={each.name: each.excess for each in by_name},
         )
     stated = {key: value for key, value in marks.items() if key[0] in API_COUNTERS}
     return replace(book, meters=read_meters(tables), marks=stated)
@@ -225,8 +200,8 @@ def _recently_ended(tables: AccountTables, now_seconds: float) -> tuple[StoredSe
 
 # Months: what the sessions say now, never held as counters are ------------------------------------
 
-MonthSum = tuple[str, str, int, int]
-"""Charger id, month, energy and credits in hundredths."""
+MonthSum = tuple[str, MonthTotals]
+"""Charger id, and a month of its sessions."""
 
 
 def finished_months(tables: AccountTables, now_seconds: float) -> list[MonthSum]:
@@ -246,19 +221,18 @@ def with_months(tables: AccountTables, book: Book, finished: list[MonthSum], now
     in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
     this_month = local_month(now_seconds)
     first_month = f"{int(this_month[:4]) - 1:04}{this_month[4:]}"
-    months: dict[str, MonthTotals] = {}
-    charger_months: dict[str, MonthTotals] = {}
-    for charger_id, month, kwh, ere_credits in (*finished, *in_progress):
-        if first_month <= month <= this_month:
-            months[month] = months.get(month, MonthTotals(month)).plus(kwh, ere_credits)
-        if month == this_month:
-            charger_months[charger_id] = charger_months.get(charger_id, MonthTotals(month)).plus(kwh, ere_credits)
-    return replace(book, months=tuple(months[month] for month in sorted(months)), charger_months=charger_months)
+    shown = [each for each in (*finished, *in_progress) if first_month <= each[1].month <= this_month]
+    months = _summed((month.month, month) for _, month in shown)
+    return replace(
+        book,
+        months=tuple(month for _, month in sorted(months.items())),
+        charger_months=_summed(each for each in shown if each[1].month == this_month),
+    )
 
 
 def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> list[MonthSum]:
     # The index is named: the primary key would lead through every session that there ever was.
-    return tables.execute(
+    rows = tables.execute(
         f"""SELECT charger_id,
               strftime('%Y-%m', CAST(COALESCE(started_at, live_at, ended_at, 0) AS INTEGER),
                 'unixepoch', 'localtime'),
@@ -266,67 +240,55 @@ def _month_sums(tables: AccountTables, index: str, condition: str, **values: obj
             FROM sessions INDEXED BY {index}
             WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
         **values,
-    ).fetchall()
+    )
+    return [(charger_id, MonthTotals(*sums)) for charger_id, *sums in rows]
 
 
-# High-water marks ---------------------------------------------------------------------------------
+# Totals held at their high-water marks -------------------------------------------------------------
+
+
+_SERIES = {kind: [f"{kind}_{figure}" for figure in Totals.__struct_fields__] for kind in ("charger", "vehicle")}
+
+
+class HeldTotals(msgspec.Struct, frozen=True, gc=False):
+    """Totals of a charger or vehicle."""
+
+    kind: str
+    """``charger`` or ``vehicle``."""
+    name: str
+    """The charger's id, or the vehicle."""
+    marks: list[tuple[str, str]]
+    """Series and key of the mark of each figure."""
+    truth: Totals
+    """The present sums."""
+    held: Totals
+    """The same, each figure at its mark where the truth has fallen behind."""
+
+    @property
+    def excess(self) -> Totals:
+        """Return by how much each figure is held above the truth."""
+        return self.held - self.truth
+
+    def figures(self, totals: Totals) -> Iterator[tuple[tuple[str, str], int]]:
+        """Return the figures of such totals, each with its mark."""
+        return zip(self.marks, astuple(totals), strict=True)
 
 
 def held_totals(
-    rows: list[tuple[str, str, Totals]], charger_ids: Iterable[str], vehicles: Mapping[str, str], marks: Marks
-) -> tuple[dict[str, Totals], dict[str, Totals], Marks]:
-    """Return the totals by charger id and by vehicle, each figure held at its mark, and the marks that have risen.
-
-    ``rows`` are the present sums, as ``totals_by_tag`` returns them.
-    """
-    truth = figures(rows, charger_ids, vehicles)
-    risen = {key: value for key, value in truth.items() if value > marks.get(key, -1)}
-    raised = {**marks, **risen}
-
-    def held(names: tuple[str, ...], key: str) -> Totals:
-        return Totals(*[int(raised[name, key]) for name in names])
-
-    chargers = {charger_id: held(_CHARGER_SERIES, charger_id) for charger_id in charger_ids}
-    by_name = {name: held(_VEHICLE_SERIES, _definition(name, vehicles)) for name in _vehicle_names(vehicles)}
-    return chargers, by_name, risen
-
-
-def figures(
-    rows: list[tuple[str, str, Totals]], charger_ids: Iterable[str], vehicles: Mapping[str, str]
-) -> dict[tuple[str, str], int]:
-    """Return the present figures of chargers and vehicles, by the series and key of their marks."""
+    tables: AccountTables, charger_ids: Iterable[str], vehicles: Mapping[str, str], marks: Marks
+) -> list[HeldTotals]:
+    """Return the totals of chargers, and of all vehicles; nothing is written."""
+    rows = totals_by_tag(tables)
     sums = by_charger(rows)
-    totals = [(_CHARGER_SERIES, charger_id, sums.get(charger_id, Totals())) for charger_id in charger_ids]
-    for name, of_vehicle in by_vehicle(rows, vehicles).items():
-        totals.append((_VEHICLE_SERIES, _definition(name, vehicles), of_vehicle))
-    return {
-        (series, key): value
-        for names, key, each in totals
-        for series, value in zip(names, astuple(each), strict=True)
-    }
-
-
-def excess(held: Mapping[str, Totals], truth: Mapping[str, Totals]) -> dict[str, Totals]:
-    """Return by how much each total is held above the truth; zeros where it is not."""
-    return {key: totals - truth.get(key, Totals()) for key, totals in held.items()}
-
-
-def raise_marks(tables: AccountTables, values: Marks) -> None:
-    """Raise each mark to its value, unless it is as high or higher."""
-    for (series, key), value in values.items():
-        tables.execute(
-            "INSERT INTO marks VALUES (:account, :series, :key, :value) ON CONFLICT (account, series, key) "
-            "DO UPDATE SET value = excluded.value WHERE excluded.value > value",
-            series=series,
-            key=key,
-            value=value,
-        )
-
-
-def read_marks(tables: AccountTables) -> Marks:
-    """Return the marks of an account."""
-    rows = tables.execute("SELECT series, key, value FROM marks WHERE account = :account")
-    return {(series, key): value for series, key, value in rows}
+    named = [("charger", charger_id, charger_id, sums.get(charger_id, Totals())) for charger_id in charger_ids]
+    for name, totals in by_vehicle(rows, vehicles).items():
+        named.append(("vehicle", name, _definition(name, vehicles), totals))
+    held_totals = []
+    for kind, name, key, truth in named:
+        keys = [(series, key) for series in _SERIES[kind]]
+        held = [max(value, int(marks.get(mark, 0))) for mark, value in zip(keys, astuple(truth), strict=True)]
+        held_totals.append(HeldTotals(kind, name, keys, truth, Totals(*held)))
+    return held_totals
 
 
 # Sums ---------------------------------------------------------------------------------------------
@@ -334,7 +296,7 @@ def read_marks(tables: AccountTables) -> Marks:
 
 def totals_by_tag(tables: AccountTables) -> list[tuple[str, str, Totals]]:
     """Return (charger id, tag, totals) for every pair that has sessions; nothing is held here."""
-    columns = ", ".join(_FIGURES)
+    columns = ", ".join(Totals.__struct_fields__)
     rows = tables.execute(
         f"SELECT charger_id, tag, {columns} FROM totals WHERE account = :account AND entries > 0"  # noqa: S608
     )
@@ -356,11 +318,7 @@ def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, s
         for _, tag, totals in rows
         if tag != UNDECIDED
     )
-    return {name: summed.get(name, Totals()) for name in _vehicle_names(vehicles)}
-
-
-def _vehicle_names(vehicles: Mapping[str, str]) -> list[str]:
-    return sorted({UNKNOWN_VEHICLE, *vehicles.values()})
+    return {name: summed.get(name, Totals()) for name in sorted({UNKNOWN_VEHICLE, *vehicles.values()})}
 
 
 def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
@@ -374,8 +332,8 @@ def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
     return f"{vehicle}/{hashlib.sha256(msgspec.json.encode(tags)).hexdigest()[:12]}"
 
 
-def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
-    sums: dict[str, Totals] = {}
+def _summed(pairs: Iterable[tuple[str, Sums]]) -> dict[str, Sums]:
+    sums: dict[str, Sums] = {}
     for key, totals in pairs:
         sums[key] = sums[key] + totals if key in sums else totals
     return sums

@@ -1,18 +1,22 @@
-"""Chargers of the ledger: an API response of ``/chargers`` written down, labels, and meters."""
+"""Chargers of the ledger: an API response of ``/chargers`` written down, labels, high-water marks, and meters."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import asdict, replace
 
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
-    ADD_FIGURES,
-    FIGURES,
+    StoredSession,
+    StoredTotals,
+    columns,
     goes_on,
+    row_of,
     save_session,
     seen_live,
     select_sessions,
@@ -43,7 +47,9 @@ _STANDSTILL_S = 1200.0
 
 
 class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
-    id: str
+    """A charger with a label; the fields are the columns of the table."""
+
+    charger_id: str
     label: str
     linked: bool = True
     """Whether the last API response of ``/chargers`` shows it."""
@@ -53,9 +59,9 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     """The charger under which one of its sessions was listed again."""
     seen_with: str = ""
     """The ids of chargers of its name that were linked together with it, one a line."""
+    walks_due: int | None = None
+    """Whole walks to begin at once; ``None`` before a charger of its name was linked in its place."""
 
-
-_COLUMNS = "charger_id, label, linked, slug, nickname, moved_to, seen_with"
 
 _IN_ANOTHER_ACCOUNT = """EXISTS (
     SELECT 1 FROM sessions there JOIN chargers c USING (account, charger_id)
@@ -78,10 +84,6 @@ class Chargers:
     """The chargers of an account, within a transaction.
 
     A label is chosen once, kept for ever, and taken by no two chargers of an account.
-
-    Args:
-        tables: of the account.
-        configured_labels: the configuration's labels, by charger id.
     """
 
     def __init__(self, tables: AccountTables, configured_labels: Mapping[str, str]) -> None:
@@ -96,63 +98,58 @@ class Chargers:
         Returns:
             Whether a session has ended; whether anything but energy and readings has changed.
         """
-        tables = self._tables
-        session_ended = False
+        tables, changed = self._tables, self._link(response)
         in_progress = sessions_in_progress(tables)
-        changed = self._link(response)
+        seen: dict[str, StoredSession] = {}
         for charger in response.content:
-            session = charger.session
-            for stored in [stored for stored in in_progress.values() if stored.charger_id == charger.id]:
-                if not charger.session_unreadable and (session is None or stored.id != session.id):
-                    del in_progress[stored.id]
-                    save_session(tables, stored, vanished(stored))
-                    session_ended = changed = True
-            if session is not None:
-                old = in_progress.get(session.id) or sessions_by_id(tables, [session.id]).get(session.id)
-                in_progress[session.id] = seen_live(old, charger.id, session, now_seconds)
-                save_session(tables, old, in_progress[session.id])
-                changed = changed or not goes_on(old, in_progress[session.id])
-        if changed:
+            if (live := charger.session) is not None:
+                old = seen.get(live.id) or in_progress.get(live.id)
+                old = old or sessions_by_id(tables, [live.id]).get(live.id)
+                seen[live.id] = seen_live(old, charger.id, live, now_seconds)
+                save_session(tables, old, seen[live.id])
+                changed = changed or not goes_on(old, seen[live.id])
+        readable = {charger.id for charger in response.content if not charger.session_unreadable}
+        ended = [old for old in in_progress.values() if old.id not in seen and old.charger_id in readable]
+        for old in ended:
+            save_session(tables, old, vanished(old))
+        if changed or ended:
             self.take_over()
-        return session_ended, changed
+        return bool(ended), changed or bool(ended)
 
     # Labels -------------------------------------------------------------------------------------------
 
     def pin_unlinked(self) -> None:
         """Give a label to chargers that only sessions name: they are no longer linked to the account."""
-        rows = self._tables.execute(
+        unnamed = self._tables.execute(
             """SELECT DISTINCT charger_id FROM totals t WHERE account = :account AND entries > 0 AND NOT EXISTS
                  (SELECT 1 FROM chargers c WHERE c.account = t.account AND c.charger_id = t.charger_id)
                ORDER BY charger_id"""
         ).fetchall()
-        pinned = self._pinned() if rows else {}
-        for (charger_id,) in rows:
-            (nickname,) = self._tables.execute(
-                "SELECT charger_nickname FROM sessions WHERE account = :account AND charger_id = :id "
-                "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
-                id=charger_id,
-            ).fetchone()
-            # Sessions whose charger is not known can have nicknames of several.
-            nickname = None if charger_id == UNKNOWN_CHARGER else nickname
-            self._pin_label(pinned, _PinnedCharger(charger_id, "", linked=False, nickname=nickname))
+        with self._pinned() as pinned:
+            for (charger_id,) in unnamed:
+                (nickname,) = self._tables.execute(
+                    "SELECT charger_nickname FROM sessions WHERE account = :account AND charger_id = :id "
+                    "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
+                    id=charger_id,
+                ).fetchone()
+                # Sessions whose charger is not known can have nicknames of several.
+                nickname = None if charger_id == UNKNOWN_CHARGER else nickname
+                self._pin_label(pinned, _PinnedCharger(charger_id, "", linked=False, nickname=nickname))
 
     def apply_configured_labels(self) -> None:
         """Let the configuration's ``chargers:`` decide: the only way in which the label of an id changes.
 
         Entries for chargers that the account does not have wait until it has them.
         """
-        pinned, configured = self._pinned(), self._configured_labels
-        changing = [
-            pinned[key] for key, label in configured.items() if key in pinned and pinned[key].label != label
-        ]
-        # Together: two chargers may swap their labels, and neither is to get another one at the next start.
-        for charger in changing:
-            self._tables.execute(
-                "DELETE FROM chargers WHERE account = :account AND charger_id = :id", id=charger.id
-            )
-            del pinned[charger.id]
-        for charger in changing:
-            self._pin_label(pinned, charger)
+        with self._pinned() as pinned:
+            # Together: two chargers may swap their labels, and neither is to get another one at the next start.
+            changing = [
+                pinned.pop(charger_id)
+                for charger_id, label in self._configured_labels.items()
+                if charger_id in pinned and pinned[charger_id].label != label
+            ]
+            for charger in changing:
+                self._pin_label(pinned, charger)
 
     def take_over(self) -> None:
         """Let each charger that was linked anew, and has another id since, go on as the charger that it was.
@@ -162,27 +159,22 @@ class Chargers:
         listed again under the new id. All others follow: their pages may be read again only in days, and meanwhile
         the energy would be in two series.
         """
-        pinned = self._pinned()
-        former_ones = [charger for charger in pinned.values() if not charger.linked]
-        with_sessions = served_labels(self._tables) if former_ones else {}
-        for former in former_ones:
-            for charger in pinned.values():
-                if not charger.linked or not self._has_name_of(former, charger):
-                    continue
-                if former.moved_to != charger.id and charger.id in former.seen_with.split("\n"):
-                    continue  # two chargers of one name
-                if former.moved_to != charger.id and former.id in with_sessions:
-                    # Sessions may have come back under other ids: whole walks show whether they are withdrawn.
-                    self._tables.execute(
-                        "UPDATE chargers SET walks_due = :walks "
-                        "WHERE account = :account AND charger_id = :id AND walks_due IS NULL",
-                        walks=_WALKS_TO_WITHDRAW,
-                        id=former.id,
-                    )
-                else:
-                    if self._merge(former, charger):
-                        pinned[charger.id] = replace(charger, label=former.label)
-                    break
+        with self._pinned() as pinned:
+            former_ones = [charger for charger in pinned.values() if not charger.linked]
+            with_sessions = served_labels(self._tables) if former_ones else {}
+            for former in former_ones:
+                for charger in list(pinned.values()):
+                    if not charger.linked or not self._has_name_of(former, charger):
+                        continue
+                    moved = former.moved_to == charger.charger_id
+                    if not moved and charger.charger_id in former.seen_with.split("\n"):
+                        continue  # two chargers of one name
+                    if moved or former.charger_id not in with_sessions:
+                        self._merge(pinned, former.charger_id, charger.charger_id)
+                        break
+                    if former.walks_due is None:
+                        # Sessions may have come back under other ids: whole walks show whether they are withdrawn.
+                        pinned[former.charger_id] = replace(former, walks_due=_WALKS_TO_WITHDRAW)
 
     def withdraw_moved(self, newest: SessionPage) -> None:
         """Withdraw the sessions of chargers that are linked to another account by now, and listed there.
@@ -190,17 +182,15 @@ class Chargers:
         Whether a charger has moved is asked of its last session alone: the history of one that is gone may be
         long. While the newest page of this account lists it, both have the charger.
         """
-        for charger in [charger for charger in self._pinned().values() if not charger.linked]:
-            last = self._tables.execute(
-                "SELECT id FROM sessions WHERE account = :account AND charger_id = :id AND withdrawn = 0 "
-                "ORDER BY ended_at DESC LIMIT 1",
-                id=charger.id,
-            ).fetchone()
-            if last is None or any(session.id == last[0] for session in newest.sessions):
-                continue
-            if select_sessions(self._tables, f"id = :id AND {_IN_ANOTHER_ACCOUNT}", id=last[0]):
-                of_charger = f"charger_id = :id AND withdrawn = 0 AND {_IN_ANOTHER_ACCOUNT}"
-                for stored in select_sessions(self._tables, of_charger, id=charger.id).values():
+        listed = {session.id for session in newest.sessions}
+        unlinked = self._tables.execute("SELECT charger_id FROM chargers WHERE account = :account AND NOT linked")
+        for (charger_id,) in unlinked.fetchall():
+            is_its = "charger_id = :charger_id AND withdrawn = 0"
+            last_one = f"{is_its} ORDER BY ended_at DESC LIMIT 1"
+            last = select_sessions(self._tables, last_one, charger_id=charger_id).keys() - listed
+            if last and select_sessions(self._tables, f"id = :id AND {_IN_ANOTHER_ACCOUNT}", id=last.pop()):
+                moved = select_sessions(self._tables, f"{is_its} AND {_IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
+                for stored in moved.values():
                     save_session(self._tables, stored, replace(stored, withdrawn=True))
 
     def take_due_walk(self) -> bool:
@@ -208,10 +198,20 @@ class Chargers:
         count_down = "UPDATE chargers SET walks_due = walks_due - 1 WHERE account = :account AND walks_due > 0"
         return self._tables.execute(count_down).rowcount > 0
 
-    def _pinned(self) -> dict[str, _PinnedCharger]:
-        """Return the chargers with a label, by id."""
-        query = f"SELECT {_COLUMNS} FROM chargers WHERE account = :account"  # noqa: S608 -- names of ours
-        return {row[0]: _PinnedCharger(*row) for row in self._tables.execute(query)}
+    @contextlib.contextmanager
+    def _pinned(self) -> Iterator[dict[str, _PinnedCharger]]:
+        """Yield the chargers with a label, by id; those that were changed are written at the end."""
+        names = ", ".join(columns(_PinnedCharger))
+        rows = self._tables.execute(f"SELECT {names} FROM chargers WHERE account = :account")  # noqa: S608
+        before = {row[0]: _PinnedCharger(*row) for row in rows}
+        pinned = dict(before)
+        yield pinned
+        changed = [charger for charger in pinned.values() if charger != before.get(charger.charger_id)]
+        for charger in changed:  # all of them first: two may have exchanged their labels
+            delete = "DELETE FROM chargers WHERE account = :account AND charger_id = :charger_id"
+            self._tables.execute(delete, charger_id=charger.charger_id)
+        for charger in changed:
+            self._tables.put("chargers", **asdict(charger))
 
     def _has_name_of(self, former: _PinnedCharger, charger: _PinnedCharger) -> bool:
         return (
@@ -220,134 +220,116 @@ class Chargers:
             or self._wanted_label(charger) == former.label
         )
 
-    def _merge(self, former: _PinnedCharger, charger: _PinnedCharger) -> bool:
+    def _merge(self, pinned: dict[str, _PinnedCharger], was: str, now: str) -> None:
         """Give the sessions of a former charger to another, and its label if that has shown more energy.
 
         Labels are exchanged, and the marks of the totals with them: a label that comes back one day goes on from
         what it has shown. Readings stay with their own charger.
-
-        Returns:
-            Whether the labels were exchanged.
         """
-        ids = {"former": former.id, "now": charger.id}
-        figures, of_former = ", ".join(FIGURES), "WHERE account = :account AND charger_id = :former"
-        totals = f"INSERT INTO totals SELECT account, :now, tag, {figures} FROM totals"  # noqa: S608 -- names of ours
-        self._tables.execute(f"UPDATE sessions SET charger_id = :now {of_former}", **ids)  # noqa: S608
-        self._tables.execute(f"{totals} {of_former} {ADD_FIGURES}", **ids)
-        self._tables.execute(f"DELETE FROM totals {of_former}", former=former.id)  # noqa: S608
+        former, charger, marks = pinned[was], pinned[now], read_marks(self._tables)
+        names, of_former = columns(StoredTotals), "WHERE account = :account AND charger_id = :was"
+        self._tables.execute(f"UPDATE sessions SET charger_id = :now {of_former}", was=was, now=now)  # noqa: S608
+        parts = self._tables.execute(f"SELECT tag, {', '.join(names)} FROM totals {of_former}", was=was)  # noqa: S608
+        for tag, *figures in parts.fetchall():
+            self._tables.add("totals", {"charger_id": now, "tag": tag}, **dict(zip(names, figures, strict=True)))
+        self._tables.execute(f"DELETE FROM totals {of_former}", was=was)  # noqa: S608
         wanted = self._wanted_label(charger)
-        if charger.id in self._configured_labels:
-            exchanged = former.label == wanted
-        else:
-            rows = self._tables.execute(
-                "SELECT key, value FROM marks WHERE account = :account AND series = 'charger_kwh_hundredths' "
-                "AND key IN (:former, :now)",
-                **ids,
-            )
-            shown = dict(rows.fetchall())
-            of_now = (shown.get(charger.id, 0), charger.label == wanted)
-            exchanged = (shown.get(former.id, 0), former.label == wanted) > of_now
-        if exchanged:
-            aside = "\t"  # no id and no label has a tab
-            for key, becomes in ((former.id, aside), (charger.id, former.id), (aside, charger.id)):
-                self._tables.execute(
-                    "UPDATE marks SET key = :becomes "
-                    "WHERE account = :account AND key = :key AND substr(series, 1, 8) = 'charger_'",
-                    key=key,
-                    becomes=becomes,
-                )
-            for charger_id, label in ((former.id, aside), (charger.id, former.label), (former.id, charger.label)):
-                self._tables.execute(
-                    "UPDATE chargers SET label = :label WHERE account = :account AND charger_id = :id",
-                    id=charger_id,
-                    label=label,
-                )
-            event(_logger, "info", "a charger was linked anew", charger=former.label, id=charger.id, was=former.id)
-        return exchanged
+        shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
+        has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
+        if former.label == wanted if now in self._configured_labels else has_shown_more:
+            aside = "\t"  # no id has a tab
+            move = "UPDATE marks SET key = :to WHERE account = :account AND key = :key AND series GLOB 'charger_*'"
+            for key, to in ((was, aside), (now, was), (aside, now)):
+                self._tables.execute(move, key=key, to=to)
+            pinned[was], pinned[now] = replace(former, label=charger.label), replace(charger, label=former.label)
+            event(_logger, "info", "a charger was linked anew", charger=former.label, id=now, was=was)
 
     def _link(self, response: ApiResponse[tuple[Charger, ...]]) -> bool:
         """Note which chargers are linked, and under which names; return whether that has changed."""
-        before = self._pinned()
-        pinned = dict(before)
-        shown = {charger.id for charger in response.content}
-        namesakes = _namesakes(response.content, pinned)
-        for charger in response.content:
-            known = pinned.get(charger.id) or _PinnedCharger(charger.id, "")
-            now = replace(
-                known,
-                linked=True,
-                slug=charger.slug or known.slug,
-                nickname=charger.nickname or known.nickname,
-                # With both of them linked it was the session alone that moved.
-                moved_to=None if known.moved_to in shown else known.moved_to,
-                seen_with="\n".join(sorted({*known.seen_with.split("\n"), *namesakes[charger.id]} - {""})),
-            )
-            if charger.id in pinned:
-                pinned[charger.id] = now
-            else:
-                self._pin_label(pinned, now)
-        if not response.malformed:  # a record that cannot be read may be any charger's
-            for charger_id in pinned.keys() - shown:
-                pinned[charger_id] = replace(pinned[charger_id], linked=False)
-        for now in pinned.values():
-            if now.id in before and now != before[now.id]:
-                self._tables.execute(
-                    "UPDATE chargers SET linked = :linked, slug = :slug, nickname = :nickname, "
-                    "moved_to = :moved_to, seen_with = :seen_with WHERE account = :account AND charger_id = :id",
-                    **asdict(now),
+        with self._pinned() as pinned:
+            before = dict(pinned)
+            shown = {charger.id for charger in response.content}
+            namesakes = _namesakes(response.content, pinned)
+            for charger in response.content:
+                known = pinned.get(charger.id) or _PinnedCharger(charger.id, "")
+                now = replace(
+                    known,
+                    linked=True,
+                    slug=charger.slug or known.slug,
+                    nickname=charger.nickname or known.nickname,
+                    # With both of them linked it was the session alone that moved.
+                    moved_to=None if known.moved_to in shown else known.moved_to,
+                    seen_with="\n".join(
+                        sorted({*known.seen_with.split("\n"), *namesakes[charger.id]} - {"", known.charger_id})
+                    ),
                 )
-        return pinned != before
+                if charger.id in before:
+                    pinned[charger.id] = now
+                else:
+                    self._pin_label(pinned, now)
+            if not response.malformed:  # a record that cannot be read may be any charger's
+                for charger_id in pinned.keys() - shown:
+                    pinned[charger_id] = replace(pinned[charger_id], linked=False)
+            return pinned != before
 
     def _wanted_label(self, charger: _PinnedCharger) -> str:
-        slug = self._configured_labels.get(charger.id) or charger.slug or _slug(charger.nickname)
-        return slug or charger.id[:_ID_START]
+        slug = self._configured_labels.get(charger.charger_id) or charger.slug or _slug(charger.nickname)
+        return slug or charger.charger_id[:_ID_START]
 
     def _pin_label(self, pinned: dict[str, _PinnedCharger], charger: _PinnedCharger) -> None:
         """Give a charger the label that it wants; if one of the pinned chargers has it, with the id behind it."""
-        wanted = self._wanted_label(charger)
-        taken = {other.label: other.id for other in pinned.values()}
-        candidates = (wanted, f"{wanted}-{charger.id[:_ID_START]}", f"{wanted}-{charger.id}")
-        label = next((label for label in candidates if label not in taken), f"{wanted}-{charger.id}-{len(taken)}")
-        if label != wanted and charger.id in self._configured_labels:
-            event(
-                _logger,
-                "warn",
-                "a label of chargers: is taken by another charger of the ledger; configure another one for either",
-                wanted=wanted,
-                charger_id=charger.id,
-                taken_by=taken[wanted],
-                label=label,
-            )
-        pinned[charger.id] = replace(charger, label=label)
-        self._tables.execute(
-            f"INSERT INTO chargers (account, {_COLUMNS}) "  # noqa: S608 -- names of ours
-            "VALUES (:account, :id, :label, :linked, :slug, :nickname, :moved_to, :seen_with)",
-            **asdict(pinned[charger.id]),
-        )
+        wanted, charger_id = self._wanted_label(charger), charger.charger_id
+        taken = {other.label: other.charger_id for other in pinned.values()}
+        candidates = (wanted, f"{wanted}-{charger_id[:_ID_START]}", f"{wanted}-{charger_id}")
+        label = next((label for label in candidates if label not in taken), f"{wanted}-{charger_id}-{len(taken)}")
+        if label != wanted and charger_id in self._configured_labels:
+            taken_one = "a label of chargers: is taken by another charger of the ledger"
+            text = f"{taken_one}; configure another one for either"
+            event(_logger, "warn", text, wanted=wanted, charger_id=charger_id, taken_by=taken[wanted], label=label)
+        pinned[charger_id] = replace(charger, label=label)
 
 
 def _namesakes(chargers: Iterable[Charger], pinned: Mapping[str, _PinnedCharger]) -> Mapping[str, set[str]]:
-    """Return, by charger id, the other chargers with the same slug, nickname or label.
+    """Return, by charger id, the chargers with the same slug, nickname or label; itself may be among them.
 
     Of very many with one name a few are enough: what is asked is whether the name tells two chargers apart.
     """
-    names: dict[str, set[str]] = {}
-    by_name: dict[str, list[str]] = {}
+    by_name: dict[str | None, list[str]] = defaultdict(list)
     for charger in chargers:
         label = pinned[charger.id].label if charger.id in pinned else None
-        names[charger.id] = {name for name in (charger.slug, charger.nickname, label) if name is not None}
-        for name in names[charger.id]:
-            by_name.setdefault(name, []).append(charger.id)
-    return {
-        charger_id: {other for name in own for other in by_name[name][:_MOST_NAMESAKES]} - {charger_id}
-        for charger_id, own in names.items()
-    }
+        for name in {charger.slug, charger.nickname, label} - {None}:
+            by_name[name].append(charger.id)
+    namesakes: dict[str, set[str]] = defaultdict(set)
+    for ids in by_name.values():
+        for charger_id in ids if len(ids) > 1 else ():
+            namesakes[charger_id].update(ids[:_MOST_NAMESAKES])
+    return namesakes
 
 
 def _slug(name: str | None) -> str:
     from slugify import slugify  # noqa: PLC0415 -- its tables are large, and needed once in the life of a charger
 
     return slugify(name, max_length=64) if name else ""
+
+
+# High-water marks ---------------------------------------------------------------------------------
+
+Marks = Mapping[tuple[str, str], float]
+"""The highest value that each counter has shown, by series and key."""
+
+
+def raise_marks(tables: AccountTables, values: Marks) -> None:
+    """Raise each mark to its value, unless it is as high or higher."""
+    statement = """INSERT INTO marks VALUES (:account, :series, :key, :value)
+        ON CONFLICT (account, series, key) DO UPDATE SET value = excluded.value WHERE excluded.value > value"""
+    for (series, key), value in values.items():
+        tables.execute(statement, series=series, key=key, value=value)
+
+
+def read_marks(tables: AccountTables) -> Marks:
+    """Return the marks of an account."""
+    rows = tables.execute("SELECT series, key, value FROM marks WHERE account = :account")
+    return {(series, key): value for series, key, value in rows}
 
 
 # Meters -------------------------------------------------------------------------------------------
@@ -396,37 +378,27 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
                 return Meter(wh, at_seconds) if after == doubted else after
         return replace(self, doubted_wh=wh, doubted_at_seconds=at_seconds)
 
-    def is_replaced_by(self, after: Meter, max_power_kw: float) -> bool:
-        """Return whether a doubted reading was believed: the meter is another one, or its former one was wrong."""
-        believed = self.doubted_wh is not None and after.doubted_wh is None
-        return believed and not self.goes_on(after.wh, after.at_seconds, max_power_kw)
-
     def goes_on(self, wh: float, at_seconds: float, max_power_kw: float) -> bool:
         """Return whether the energy between the latest reading and another one fits the time."""
         max_kwh = Plausibility(at_seconds, max_power_kw).max_kwh(self.at_seconds, at_seconds)
         return 0 <= wh - self.wh <= 1000 * max_kwh
 
 
-_METER_COLUMNS = "charger_id, wh, at, former_wh, former_at, doubted_wh, doubted_at, session_id"
-
-
 def read_meters(tables: AccountTables) -> dict[str, Meter]:
     """Return the readings, by charger id."""
-    query = f"SELECT {_METER_COLUMNS} FROM meters WHERE account = :account"  # noqa: S608 -- names of ours
-    return {charger_id: Meter(*readings) for charger_id, *readings in tables.execute(query)}
+    names = ", ".join(columns(Meter))
+    rows = tables.execute(f"SELECT charger_id, {names} FROM meters WHERE account = :account")  # noqa: S608
+    return {charger_id: Meter(*readings) for charger_id, *readings in rows}
 
 
 def record_meters(
     tables: AccountTables, chargers: Iterable[Charger], now_seconds: float, max_power_kw: float
-) -> tuple[dict[str, float], list[str]]:
+) -> None:
     """Store the meter readings, and the energy of sessions on chargers that never gave any.
 
-    Returns:
-        The readings that are news and believed, by charger id; the charger ids whose meter is another one.
+    A reading that is believed raises the mark of its counter; of another meter, the counter begins again with it.
     """
     meters = read_meters(tables)
-    believed: dict[str, float] = {}
-    replaced: list[str] = []
     for charger in chargers:
         known = meters.get(charger.id)
         if charger.meter_wh is None:
@@ -435,18 +407,13 @@ def record_meters(
             known = None if known is None or known.session_id is not None else known
             meter = _meter_after(known, charger.meter_wh, charger.meter_at_seconds, now_seconds, max_power_kw)
             if meter is not None and meter.doubted_wh is None and (known is None or charger.meter_wh != known.wh):
-                believed[charger.id] = charger.meter_wh
-            if known is not None and meter is not None and known.is_replaced_by(meter, max_power_kw):
-                replaced.append(charger.id)
+                doubted = known is not None and known.doubted_wh is not None
+                if known and doubted and not known.goes_on(meter.wh, meter.at_seconds, max_power_kw):
+                    tables.put("marks", series="meter_wh", key=charger.id, value=charger.meter_wh)
+                else:
+                    raise_marks(tables, {("meter_wh", charger.id): charger.meter_wh})
         if meter is not None and meter != known:
-            tables.execute(
-                f"INSERT OR REPLACE INTO meters (account, {_METER_COLUMNS}) "  # noqa: S608 -- names of ours
-                "VALUES (:account, :id, :wh, :at_seconds, :former_wh, :former_at_seconds, :doubted_wh, "
-                ":doubted_at_seconds, :session_id)",
-                id=charger.id,
-                **asdict(meter),
-            )
-    return believed, replaced
+            tables.put("meters", charger_id=charger.id, **row_of(meter))
 
 
 def _meter_after(
@@ -457,12 +424,10 @@ def _meter_after(
         if known is not None and wh in {known.wh, known.doubted_wh}:
             return None
         at_seconds = now_seconds
-    if known is None:
+    # A reading that a wrong clock of ours has dated after now would stop all that follow.
+    if known is None or at_seconds < known.at_seconds > now_seconds:
         return Meter(wh, at_seconds)
-    if at_seconds < known.at_seconds:
-        # One that a wrong clock of ours has dated after now would stop all that follow.
-        return Meter(wh, at_seconds) if known.at_seconds > now_seconds else None
-    return known.after(wh, at_seconds, max_power_kw)
+    return None if at_seconds < known.at_seconds else known.after(wh, at_seconds, max_power_kw)
 
 
 def _session_meter(known: Meter | None, charger: Charger, now_seconds: float, max_power_kw: float) -> Meter | None:

@@ -6,9 +6,9 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -235,10 +235,38 @@ class AccountTables:
         values["account"] = self._account
         return self._connection.execute(statement, values)
 
+    def put(self, table: str, **row: object) -> None:
+        """Write a row, in place of one that has its key; each value has the name of its column."""
+        statement = _put(table, *row)
+        row["account"] = self._account
+        self._connection.execute(statement, row)
+
+    def add(
+        self, table: str, key: Mapping[str, object], replaced: Mapping[str, object] | None = None, **counts: int
+    ) -> None:
+        """Add to the counts of the row that has a key, and replace other values; a new row begins with them."""
+        others = replaced or {}
+        values = {"account": self._account, **key, **others, **counts}
+        self._connection.execute(_add(table, tuple(key), tuple(others), tuple(counts)), values)
+
     @property
     def rows_written(self) -> int:
         """Return how many rows the connection has written, ever."""
         return self._connection.total_changes
+
+
+@cache
+def _put(table: str, *names: str) -> str:
+    values = ", ".join(f":{name}" for name in names)
+    return f"INSERT OR REPLACE INTO {table} (account, {', '.join(names)}) VALUES (:account, {values})"  # noqa: S608
+
+
+@cache
+def _add(table: str, key: tuple[str, ...], replaced: tuple[str, ...], counts: tuple[str, ...]) -> str:
+    insert = _put(table, *key, *replaced, *counts).replace("OR REPLACE ", "")
+    changes = [f"{name} = excluded.{name}" for name in replaced]
+    changes += [f"{name} = {name} + excluded.{name}" for name in counts]
+    return f"{insert} ON CONFLICT (account, {', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
 
 
 def _run(work: Work) -> Done:

@@ -100,20 +100,10 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
         return len({*self.finished_lost, *self.newest_lost})
 
     def moved(self, moved: Callable[[float], float]) -> Walk:
-        """Return the walk with its moments moved along with the wall clock."""
-        moments = {name: getattr(self, name) for name in _MOMENTS}
-        known = {name: moved(moment) for name, moment in moments.items() if moment is not None}
-        return replace(self, **known)
-
-
-_MOMENTS = (
-    "head_at_seconds",
-    "sought_at_seconds",
-    "started_at_seconds",
-    "finished_at_seconds",
-    "corrections_since_seconds",
-)
-"""Fields of a walk that are moments of this machine's wall clock."""
+        """Return the walk with its moments of this machine's wall clock moved along with it."""
+        names = (name for name in self.__struct_fields__ if name.endswith(("_at_seconds", "_since_seconds")))
+        known = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return replace(self, **{name: moved(moment) for name, moment in known.items()})
 
 
 class PageRequest(msgspec.Struct, frozen=True, gc=False):
@@ -124,34 +114,37 @@ class PageRequest(msgspec.Struct, frozen=True, gc=False):
     """Sessions above the page; 0 for the newest page."""
 
 
-class Page(msgspec.Struct, frozen=True, gc=False):
-    """A page that has come; counts are of sessions on it, as known before it was stored."""
+class _Page(msgspec.Struct, frozen=True, gc=False):
+    """A page that has come, and what was known of its sessions before it was stored."""
 
     offset: int
     size: int
-    malformed: int
+    readable: int
+    """Sessions; the others of its records could not be read, or were there twice."""
     lost: tuple[int, ...]
     first_id: str | None
-    """Of the first session that could be read."""
     earliest_start_seconds: float
     """Of the sessions on it; infinite if none is known."""
-    in_this_walk: int
-    in_earlier_walks: int
+    known: Mapping[str, StoredSession]
+    """The sessions on it that the ledger had, by id."""
 
     @property
-    def connects(self) -> bool:
+    def generations(self) -> list[int]:
+        """Return the walk that listed each session last that is known."""
+        return [stored.generation for stored in self.known.values()]
+
+    def connects(self, walk: Walk) -> bool:
         """Return whether nothing can lie unseen between this page and what the walk has seen."""
-        return self.offset == 0 or self.in_this_walk > 0
+        return self.offset == 0 or walk.generation in self.generations
+
+    def new(self, walk: Walk) -> int:
+        """Return how many sessions the walk had not seen."""
+        return self.readable - self.generations.count(walk.generation)
 
     @property
     def reaches_known(self) -> bool:
         """Return whether nothing can lie unseen between this page and what is known, of whichever walk."""
-        return self.in_this_walk > 0 or self.in_earlier_walks > 0 or self.size == 0
-
-    @property
-    def new(self) -> int:
-        """Return how many sessions this walk had not seen."""
-        return self.size - self.malformed - self.in_this_walk
+        return any(self.generations) or self.size == 0
 
     @property
     def next_offset(self) -> int:
@@ -159,8 +152,7 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
         A page with a single such record is read again once an empty page has shown the end below it.
         """
-        readable = self.size - self.malformed
-        return self.offset + (readable - _OVERLAP if readable > _OVERLAP else max(1, self.size))
+        return self.offset + (self.readable - _OVERLAP if self.readable > _OVERLAP else max(1, self.size))
 
 
 # Which page comes next: pure ----------------------------------------------------------------------
@@ -170,13 +162,7 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
     """Return the page to ask for now: the newest each interval, and older ones in between during a walk.
 
     A walk gets on even if each API response takes longer than the interval: the newest page is not asked for twice
-    in a row then.
-
-    Args:
-        walk: how far the history has been read.
-        now_seconds: wall-clock time.
-        interval_s: seconds from one request for the newest page to the next.
-        resync_interval_s: seconds from the end of one full walk to the begin of the next.
+    in a row then. ``resync_interval_s`` lies between the end of one full walk and the begin of the next.
     """
     since_newest_s = now_seconds - walk.head_at_seconds
     if walk.offset and (walk.newest_was_last or 0 <= since_newest_s < interval_s):
@@ -189,113 +175,97 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
     return PageRequest(walk)
 
 
-def after_newest_page(
-    walk: Walk, page: Page, now_seconds: float, *, first_ever: bool, sought_seconds: float | None
-) -> Walk:
+def new_walk(walk: Walk, now_seconds: float, *, full: bool, down_to_seconds: float | None = None) -> Walk:
+    """Return a walk that begins with the newest page."""
+    return replace(
+        walk,
+        generation=walk.generation + 1,
+        offset=0,
+        full=full,
+        down_to_seconds=down_to_seconds,
+        page_size=0,
+        below_known=False,
+        lost=(),
+        fruitless=0,
+        repeats=0,
+        first_id=None,
+        started_at_seconds=now_seconds,
+    )
+
+
+def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> Walk:
     """Return the walk after the newest page has come.
 
     After a long absence it may not reach down to what is known. Until the sessions between are read, totals are
     not complete. The first session ever of an account is no absence.
     """
+    listed_any = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
+    is_first_ever = page.size == 1 and tables.execute(listed_any).fetchone() is None
+    is_absence = not page.reaches_known and not is_first_ever
     mended = {*walk.newest_lost} - {*page.lost}
     known = replace(
         walk,
-        complete=walk.complete and (page.reaches_known or first_ever),
+        complete=walk.complete and not is_absence,
         newest_lost=page.lost,
         lost=tuple(checksum for checksum in walk.lost if checksum not in mended),
         finished_lost=tuple(checksum for checksum in walk.finished_lost if checksum not in mended),
     )
     if walk.offset is None:
+        sought_seconds = _sought(tables, walk, page, now_seconds)
         if page.reaches_known:
             known = replace(known, sought_at_seconds=now_seconds)
-            if sought_seconds is None or not known.complete:
+            if sought_seconds is None:
                 return known
-        begun = new_walk(known, now_seconds, full=False, newest=page)
-        return replace(begun, down_to_seconds=sought_seconds)
-    has_begun = walk.offset > 0 or walk.fruitless > 0
-    if has_begun and not page.in_this_walk and page.size > 0:
+        known = new_walk(known, now_seconds, full=False, down_to_seconds=sought_seconds)
+    elif (walk.offset > 0 or walk.fruitless > 0) and page.size > 0 and walk.generation not in page.generations:
         # Too many new sessions to connect with this walk. The next one is full: it must not end at the sessions of
         # this one, which may not reach down to what is known.
-        return new_walk(known, now_seconds, full=True, newest=page)
-    if walk.offset == 0:
-        return after_page(known, page, now_seconds)
-    return replace(known, offset=walk.offset + page.new, lost=_with_lost(known, page))
+        known = new_walk(known, now_seconds, full=True)
+    elif walk.offset > 0:
+        return replace(known, offset=walk.offset + page.new(walk), lost=_with_lost(known, page))
+    return _after_page(known, page, now_seconds)
 
 
-def after_page(walk: Walk, page: Page, now_seconds: float) -> Walk:
+def _after_page(walk: Walk, page: _Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
     walk = replace(walk, lost=_with_lost(walk, page))
     is_below_the_only_session = page.offset == walk.page_size == 1
     if page.size == 0 and (page.offset == 0 or walk.below_known or is_below_the_only_session):
         return _finished(walk, now_seconds)
-    if not page.connects:
-        return _step_back(walk, page)
-    is_deep_enough = page.earliest_start_seconds < (
-        math.inf if walk.down_to_seconds is None else walk.down_to_seconds
-    )
-    if not walk.full and page.in_earlier_walks and is_deep_enough:
-        return _finished(walk, now_seconds)
-    fruitless = 0 if page.new > 0 else walk.fruitless + 1
-    repeats = walk.repeats + 1 if page.new == 0 and page.first_id == walk.first_id else 0
-    ignores_offset = repeats >= _MOST_REPEATS
-    if ignores_offset and page.size < PAGE_SIZE:
-        # Fewer sessions than a full page are all that the API has to say; that others are no longer there is not
-        # proven.
-        return _finished(walk, now_seconds, proves_missing=False)
-    if ignores_offset or fruitless >= _MOST_FRUITLESS:
-        return _give_up(walk)
-    return replace(
-        walk,
-        offset=page.next_offset,
-        fruitless=fruitless,
-        repeats=repeats,
-        first_id=page.first_id,
-        below_known=page.new == 0,
-        page_size=max(walk.page_size, page.size),
-    )
+    if page.connects(walk):
+        deep_enough_seconds = math.inf if walk.down_to_seconds is None else walk.down_to_seconds
+        reaches_earlier_walk = any(0 < generation < walk.generation for generation in page.generations)
+        if not walk.full and reaches_earlier_walk and page.earliest_start_seconds < deep_enough_seconds:
+            return _finished(walk, now_seconds)
+        new = page.new(walk)
+        walk = replace(
+            walk,
+            offset=page.next_offset,
+            fruitless=0 if new > 0 else walk.fruitless + 1,
+            repeats=walk.repeats + 1 if new == 0 and page.first_id == walk.first_id else 0,
+            first_id=page.first_id,
+            below_known=new == 0,
+            page_size=max(walk.page_size, page.size),
+        )
+        if walk.repeats >= _MOST_REPEATS and page.size < PAGE_SIZE:
+            # The API ignores the offset. Fewer sessions than a full page are all that it has to say; that others
+            # are no longer there is not proven.
+            return _finished(walk, now_seconds, proves_missing=False)
+    else:
+        above = max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP))
+        walk = replace(walk, offset=above, fruitless=walk.fruitless + 1, repeats=0, below_known=False)
+    if walk.repeats >= _MOST_REPEATS or walk.fruitless >= _MOST_FRUITLESS:
+        # Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help.
+        return replace(walk, offset=None)
+    return walk
 
 
-def new_walk(walk: Walk, now_seconds: float, *, full: bool, newest: Page | None = None) -> Walk:
-    """Return a walk that begins with the newest page, or goes on from it when it has come already."""
-    return replace(
-        walk,
-        generation=walk.generation + 1,
-        offset=0 if newest is None else newest.next_offset,
-        full=full,
-        down_to_seconds=None,
-        page_size=0 if newest is None else newest.size,
-        below_known=False,
-        lost=() if newest is None else newest.lost,
-        fruitless=0,
-        repeats=0,
-        first_id=None if newest is None else newest.first_id,
-        started_at_seconds=now_seconds,
-    )
-
-
-def _with_lost(walk: Walk, page: Page) -> tuple[int, ...]:
+def _with_lost(walk: Walk, page: _Page) -> tuple[int, ...]:
     return tuple(dict.fromkeys((*walk.lost, *page.lost)))
 
 
-def _step_back(walk: Walk, page: Page) -> Walk:
-    if walk.fruitless + 1 >= _MOST_FRUITLESS:
-        return _give_up(walk)
-    return replace(
-        walk,
-        offset=max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP)),
-        fruitless=walk.fruitless + 1,
-        repeats=0,
-        below_known=False,
-    )
-
-
-def _give_up(walk: Walk) -> Walk:
-    """Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help."""
-    return replace(walk, offset=None, fruitless=0)
-
-
 def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) -> Walk:
-    after = replace(walk, offset=None, complete=True, fruitless=0)
+    after = replace(walk, offset=None, complete=True)
     if not walk.full:
         return after
     return replace(
@@ -329,22 +299,28 @@ def record_page(
         The walk after it, which is still to be kept; how many sessions a whole walk that ends with it has missed:
         they are withdrawn, unless it is doubtful.
     """
-    walk = request.walk
-    former = sessions_by_id(tables, [session.id for session in response.content.sessions])
-    page = _page(response, request, former)
+    walk, sessions = request.walk, response.content.sessions
+    former = sessions_by_id(tables, [session.id for session in sessions])
+    starts = (each.started_at_seconds for each in sessions if each.started_at_seconds is not None)
+    page = _Page(
+        offset=request.offset,
+        size=len(sessions) + len(response.malformed),
+        readable=len(sessions),
+        lost=response.lost,
+        first_id=sessions[0].id if sessions else None,
+        earliest_start_seconds=min(starts, default=math.inf),
+        known=former,
+    )
     if request.offset == 0:
-        sought_seconds = None
-        if walk.offset is None:
-            sought_seconds = _sought(tables, walk, page, former, now_seconds)
-        first_ever = not page.reaches_known and page.size == 1 and not _listed_any(tables)
-        after = after_newest_page(walk, page, now_seconds, first_ever=first_ever, sought_seconds=sought_seconds)
+        after = _after_newest_page(tables, walk, page, now_seconds)
     else:
-        after = after_page(walk, page, now_seconds)
-    for session in response.content.sessions:
+        after = _after_page(walk, page, now_seconds)
+    connects = page.connects(walk)
+    for session in sessions:
         old = former.get(session.id)
         # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
         # that does not connect is part of none, else the sessions above it would count as seen.
-        generation = after.generation if page.connects else old.generation if old else 0
+        generation = after.generation if connects else old.generation if old else 0
         # Nobody wants a message for each end of the past years: the first import brings history, but for sessions
         # that were seen in progress; a long absence brings the ends of a day at most.
         is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S
@@ -360,30 +336,7 @@ def record_page(
     return after, missing
 
 
-def _page(response: ApiResponse[SessionPage], request: PageRequest, former: Mapping[str, StoredSession]) -> Page:
-    generation, sessions = request.walk.generation, response.content.sessions
-    return Page(
-        offset=request.offset,
-        size=len(sessions) + len(response.malformed),
-        malformed=len(response.malformed),
-        lost=response.lost,
-        first_id=sessions[0].id if sessions else None,
-        earliest_start_seconds=min(
-            (each.started_at_seconds for each in sessions if each.started_at_seconds is not None), default=math.inf
-        ),
-        in_this_walk=sum(stored.generation == generation for stored in former.values()),
-        in_earlier_walks=sum(0 < stored.generation < generation for stored in former.values()),
-    )
-
-
-def _listed_any(tables: AccountTables) -> bool:
-    query = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
-    return tables.execute(query).fetchone() is not None
-
-
-def _sought(
-    tables: AccountTables, walk: Walk, page: Page, on_page: Mapping[str, StoredSession], now_seconds: float
-) -> float | None:
+def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
     """Return the earliest start of the sessions below the newest page that are to be looked for now.
 
     They are those in progress, and those whose end only ``/chargers`` has shown. One whose start is not known may
@@ -401,7 +354,7 @@ def _sought(
         started_seconds = stored.started_at_seconds
         waits_since_seconds = stored.ended_at_seconds or started_seconds or stored.live_at_seconds or 0.0
         if (
-            stored.id not in on_page
+            stored.id not in page.known
             and waits_since_seconds >= horizon_seconds
             and _wait_has_grown(waits_since_seconds, walk.sought_at_seconds, now_seconds)
         ):
@@ -435,24 +388,26 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
         "SELECT 1 FROM sessions WHERE account = :account AND generation = :now LIMIT 1", now=walk.generation
     ).fetchone()
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
-    values: dict[str, Any] = {
-        "generation": former_generation if walk.lost else walk.generation,
-        "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
-    }
     has_moved = (
         "EXISTS (SELECT 1 FROM sessions there WHERE there.id = sessions.id AND there.withdrawn = 0 "
         "AND there.account IN (SELECT id FROM accounts WHERE id != :account))"
     )
-    moved = select_sessions(tables, f"{is_missing} AND {has_moved}", **values)
-    missing = select_sessions(tables, is_missing, **values)
-    for session_id in _sessions_that_stay(tables, walk.generation) - moved.keys():
-        missing.pop(session_id, None)
-    (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
-    too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
-    believed = walk.doubtful or seen_any is None or not too_many
-    for stored in (missing if believed and seen_any else moved).values():
+    values: dict[str, Any] = {
+        "generation": former_generation if walk.lost else walk.generation,
+        "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
+    }
+    missing = moved = select_sessions(tables, f"{is_missing} AND {has_moved}", **values)
+    believed = True
+    if seen_any:
+        stay = _sessions_that_stay(tables, walk.generation) - moved.keys()
+        found = select_sessions(tables, is_missing, **values)
+        missing = {session_id: stored for session_id, stored in found.items() if session_id not in stay}
+        (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
+        too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
+        believed = walk.doubtful or not too_many
+    for stored in (missing if believed else moved).values():
         save_session(tables, stored, replace(stored, withdrawn=True))
-    return len(missing if seen_any else moved), believed
+    return len(missing), believed
 
 
 def _sessions_that_stay(tables: AccountTables, generation: int) -> set[str]:

@@ -12,16 +12,13 @@ import msgspec
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
 from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import (
-    Totals,
+    HeldTotals,
     by_charger,
-    by_vehicle,
     count_sessions,
-    excess,
     held_totals,
-    read_marks,
     totals_by_tag,
 )
-from joulo_exporter.ledger.chargers import served_labels
+from joulo_exporter.ledger.chargers import read_marks, served_labels
 from joulo_exporter.ledger.database import (
     AccountTables,
     applied_migrations,
@@ -30,7 +27,7 @@ from joulo_exporter.ledger.database import (
     migrations,
 )
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
+from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession, Totals
 from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
 
@@ -179,22 +176,29 @@ class LedgerReader:
         self, account: str, vehicles: Mapping[str, str]
     ) -> tuple[dict[str, Totals], dict[str, Totals]]:
         """Return the totals by charger id and by vehicle as they are served: held where the truth has fallen."""
+        held = self._held(account, vehicles)
+        chargers, by_name = (
+            {each.name: each.held for each in held if each.kind == kind} for kind in ("charger", "vehicle")
+        )
+        return chargers, by_name
+
+    def _held(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
         tables = self._tables(account)
-        rows = totals_by_tag(tables)
-        charger_ids = dict.fromkeys((*self.labels(account), *by_charger(rows)))
-        return held_totals(rows, charger_ids, vehicles, read_marks(tables))[:2]
+        charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
+        return held_totals(tables, charger_ids, vehicles, read_marks(tables))
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
         """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
         if not self.completeness(account).complete:
             return ()
-        rows, labels = totals_by_tag(self._tables(account)), self.labels(account)
-        chargers, by_name = self.held_totals(account, vehicles)
-        named = [(labels.get(key, key), totals) for key, totals in excess(chargers, by_charger(rows)).items()]
+        labels = self.labels(account)
         return tuple(
-            f"{name}: {value / 100:.2f} {unit}"
-            for name, totals in (*named, *excess(by_name, by_vehicle(rows, vehicles)).items())
-            for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "ERE credits"))
+            f"{labels.get(each.name, each.name)}: {value / 100:.2f} {unit}"
+            for each in self._held(account, vehicles)
+            for value, unit in (
+                (each.excess.kwh_hundredths, "kWh"),
+                (each.excess.credits_hundredths, "ERE credits"),
+            )
             if value
         )
 

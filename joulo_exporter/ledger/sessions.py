@@ -4,11 +4,12 @@ The latest observation counts, from whichever endpoint it comes; a null never wi
 """
 
 from collections.abc import Iterable
-from operator import sub
-from typing import TypeVar
+from functools import cache
+from operator import add, sub
+from typing import Self, TypeVar
 
 import msgspec
-from msgspec.structs import astuple, replace
+from msgspec.structs import asdict, astuple, replace
 
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.models.charger import LiveSession, normal_tag
@@ -77,31 +78,49 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
         return 0 if self.credits_hundredths is None and never else self.credits_hundredths
 
 
-COLUMN_NAMES = tuple(name.removesuffix("_seconds") for name in StoredSession.__struct_fields__)
+class Totals(msgspec.Struct, frozen=True, gc=False):
+    """Sums over sessions, as they are served."""
+
+    kwh_hundredths: int = 0
+    credits_hundredths: int = 0
+    sessions: int = 0
+    """Finished ones."""
+    duration_ms: int = 0
+    """Of the finished ones."""
+    eligible_kwh_hundredths: int = 0
+    """Energy of sessions that count for ERE."""
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*map(add, astuple(self), astuple(other)))
+
+    def __sub__(self, other: Self) -> Self:
+        return type(self)(*map(sub, astuple(self), astuple(other)))
+
+
+class StoredTotals(Totals, frozen=True, gc=False):
+    """Sums over sessions; the fields are the columns of the table."""
+
+    entries: int = 0
+    """Sessions, those in progress included."""
+    without_energy: int = 0
+    """Finished sessions whose energy is not known."""
+    eligibility_known: int = 0
+    """Sessions of which ``/sessions`` says whether they count for ERE."""
+
+
+@cache
+def columns(record: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return the columns of a table whose rows are such records: its fields, without their unit."""
+    return tuple(name.removesuffix("_seconds") for name in record.__struct_fields__)
+
+
+def row_of(record: msgspec.Struct) -> dict[str, object]:
+    """Return a record as a row of such a table."""
+    return dict(zip(columns(type(record)), astuple(record), strict=True))
+
+
+COLUMN_NAMES = columns(StoredSession)
 COLUMNS = ", ".join(COLUMN_NAMES)
-
-FIGURES = (
-    "kwh_hundredths",
-    "credits_hundredths",
-    "sessions",
-    "duration_ms",
-    "entries",
-    "without_energy",
-    "eligible_kwh_hundredths",
-    "eligibility_known",
-)
-"""Columns of the totals: ``sessions`` counts those that have ended, ``entries`` all."""
-
-ADD_FIGURES = "ON CONFLICT (account, charger_id, tag) DO UPDATE SET " + ", ".join(
-    f"{figure} = {figure} + excluded.{figure}" for figure in FIGURES
-)
-"""End of an ``INSERT`` that adds to the totals."""
-
-_NAMED_FIGURES = ", ".join(f":{figure}" for figure in FIGURES)
-_ADD_TO_TOTALS = f"INSERT INTO totals VALUES (:account, :charger_id, :tag, {_NAMED_FIGURES}) {ADD_FIGURES}"  # noqa: S608
-
-_NOTHING = (0,) * len(FIGURES)
-"""Figures of no session."""
 
 
 # Sightings ----------------------------------------------------------------------------------------
@@ -240,9 +259,7 @@ def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSe
     if old == new:
         return
     if old is None:
-        names = ", ".join(f":{name}" for name in COLUMN_NAMES)
-        insert = f"INSERT INTO sessions (account, {COLUMNS}) VALUES (:account, {names})"  # noqa: S608
-        tables.execute(insert, **dict(zip(COLUMN_NAMES, astuple(new), strict=True)))
+        tables.put("sessions", **row_of(new))
     else:
         # Only the columns that differ: what an index holds is costly to write again.
         pairs = zip(COLUMN_NAMES, astuple(old), astuple(new), strict=True)
@@ -256,15 +273,15 @@ def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSe
                 now=new.charger_id,
                 former=old.charger_id,
             )
-    former_figures, figures = _contribution(old), _contribution(new)
-    for key in former_figures.keys() | figures.keys():
-        change = tuple(map(sub, figures.get(key, _NOTHING), former_figures.get(key, _NOTHING)))
-        if any(change):
-            named = dict(zip(FIGURES, change, strict=True))
-            tables.execute(_ADD_TO_TOTALS, charger_id=key[0], tag=key[1], **named)
+    before, after = _contribution(old), _contribution(new)
+    for charger_id, tag in before.keys() | after.keys():
+        nothing = StoredTotals()
+        change = after.get((charger_id, tag), nothing) - before.get((charger_id, tag), nothing)
+        if change != nothing:
+            tables.add("totals", {"charger_id": charger_id, "tag": tag}, **asdict(change))
 
 
-def _contribution(session: StoredSession | None) -> dict[tuple[str, str], tuple[int, ...]]:
+def _contribution(session: StoredSession | None) -> dict[tuple[str, str], StoredTotals]:
     """Return the session's part of the totals, by charger id and tag; none once it was withdrawn."""
     if session is None or session.withdrawn:
         return {}
@@ -273,16 +290,16 @@ def _contribution(session: StoredSession | None) -> dict[tuple[str, str], tuple[
     if session.end_is_final and started_seconds is not None and ended_seconds is not None:
         duration_s = max(0.0, ended_seconds - started_seconds)
     kwh_hundredths = session.kwh_hundredths or 0
-    figures = (
-        kwh_hundredths,
-        session.credits_hundredths or 0,
-        int(ended_seconds is not None),
-        round(duration_s * 1000),
-        1,
-        int(session.end_is_final and session.kwh_hundredths is None),
-        kwh_hundredths if session.counts_for_ere == 1 else 0,
-        int(session.counts_for_ere in {0, 1}),
-    )
     decided = ended_seconds is not None and not session.awaits_tag
     tag = normal_tag(session.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
-    return {(session.charger_id, tag): figures}
+    part = StoredTotals(
+        kwh_hundredths=kwh_hundredths,
+        credits_hundredths=session.credits_hundredths or 0,
+        sessions=int(ended_seconds is not None),
+        duration_ms=round(duration_s * 1000),
+        eligible_kwh_hundredths=kwh_hundredths if session.counts_for_ere == 1 else 0,
+        entries=1,
+        without_energy=int(session.end_is_final and session.kwh_hundredths is None),
+        eligibility_known=int(session.counts_for_ere in {0, 1}),
+    )
+    return {(session.charger_id, tag): part}

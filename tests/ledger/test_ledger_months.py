@@ -92,49 +92,6 @@ def test_months_are_those_of_the_report_over_borders_and_clock_changes(rig, caps
     assert reported(capsys, rig, "--charger=c2")["2026-04"] == (0.07, 0.02)
 
 
-def test_energy_of_a_session_in_progress_is_of_the_month_in_which_it_began(rig, capsys):
-    rig.now_seconds = local("2026-03-31 23:58")
-    rig.whole_walk([session("before", "2026-03-02 08:00", 1000)], size=100)
-    for minute, kwh_hundredths in enumerate((5, 25, 60, 88)):  # two of them after midnight
-        rig.now_seconds = local("2026-03-31 23:58") + 60 * minute
-        began_seconds = local("2026-03-31 23:50")
-        rig.chargers(live("now", started_at_seconds=began_seconds, kwh_hundredths=kwh_hundredths))
-        book = rig.book()
-        assert shown(book.months) == {"2026-03": (10 + kwh_hundredths / 100, 0)} == reported(capsys, rig)
-    assert book.charger_months == {}  # of April
-
-
-def test_sessions_without_a_start_count_when_they_were_seen(rig, capsys):
-    rig.whole_walk([], size=100)
-    rig.now_seconds = local("2026-03-31 23:59")
-    rig.chargers(live("now", DRIVE, kwh_hundredths=5), live("over", GARAGE, kwh_hundredths=70))
-    rig.now_seconds += 120
-    rig.chargers(live("now", DRIVE, kwh_hundredths=8), live(None, GARAGE))
-    assert shown(rig.book().months) == {"2026-03": (0.70, 0), "2026-04": (0.08, 0)} == reported(capsys, rig)
-
-
-def test_a_correction_of_a_session_that_has_ended_is_in_the_months_at_once(rig, capsys):
-    history = [session("b", "2026-03-02 08:00", 1000), session("a", "2026-03-01 08:00", 700)]
-    rig.whole_walk(history, size=100)
-    assert shown(rig.book().months) == {"2026-03": (17, 0)}
-    for moved in (
-        session("b", "2026-02-28 08:00", 1000),  # as long as before, in another month
-        session("b", "2026-02-28 08:00", 900, credits_hundredths=300),
-    ):
-        rig.page(page_of([moved, history[1]], 0, 100), offset=0)
-        book = rig.book()
-        assert shown(book.months) == reported(capsys, rig)
-    assert shown(book.months) == {"2026-02": (9, 3), "2026-03": (7, 0)}
-
-
-def test_there_are_no_months_before_the_history_is_complete(rig):
-    history = [session(f"s{day}", f"2026-03-{day:02} 08:00", 1000) for day in range(9, 3, -1)]
-    rig.page(page_of(history, 0, 3), offset=0)
-    assert rig.book().months == ()
-    rig.walk_on(history, size=3)
-    assert shown(rig.book().months) == {"2026-03": (60, 0)}
-
-
 def test_a_page_that_brings_nothing_new_sums_no_session_again(rig):
     history = [session("a", "2026-03-02 08:00", 1000)]
     rig.whole_walk(history, size=100)

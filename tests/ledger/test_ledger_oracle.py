@@ -266,29 +266,11 @@ def flat(sums: dict[str, Totals]) -> Counter:
     return +Counter({(key, name): getattr(part, name) for key, part in sums.items() for name in FIGURES})
 
 
-LIFE = [
-    "start",
-    "some_sessions",
-    "absence",
-    "other_pages",
-    "stop",
-    "resume",
-    "charge",
-    "correct",
-    "withdraw",
-    "list_all",
-    "unlink",
-    "leave",
-    "relink",
-    "tag_late",
-    "garble",
-    "glitch",
-    "mend",
-    "days_pass",
-    "clock_jumps",
-    "restart",
-    "check_equals_recount",
-]
+LIFE = (
+    "start", "some_sessions", "absence", "other_pages", "stop", "resume", "charge", "correct", "withdraw",
+    "list_all", "unlink", "leave", "relink", "tag_late", "garble", "glitch", "mend", "days_pass", "clock_jumps",
+    "restart", "check_equals_recount",
+)  # fmt: skip
 WORK = ("poll", "refresh", "page", "pages", "lagging_poll", "lagging_refresh", "glitch")
 STEPS = st.one_of(st.sampled_from(WORK), st.sampled_from(LIFE))
 

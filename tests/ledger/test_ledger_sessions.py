@@ -108,20 +108,9 @@ def test_a_session_that_was_withdrawn_and_comes_back_counts_again(rig):
         rig.now_seconds += 8 * 86_400
 
 
-@pytest.mark.parametrize(
-    ("sightings", "totals"),
-    [
-        ([LIVE], Totals(731)),
-        ([LIVE, GONE], Totals(731, 0, 1, 0)),
-        ([LISTED], Totals(731, 243, 1, 60_000)),
-        ([("live", {"kwh_hundredths": 731}), GONE], Totals(731, 0, 1, 0)),
-        ([LIVE, GONE, LISTED], Totals(731, 243, 1, 60_000)),
-        ([("listed", {"ended_at_seconds": START - 60})], Totals(100, 0, 1, 0)),
-    ],
-)
-def test_contribution_to_the_totals(rig, sightings, totals):
-    see(rig, *sightings)
-    assert rig.book().chargers["c1"] == totals
+def test_a_session_that_ends_before_it_begins_has_no_duration(rig):
+    see(rig, ("listed", {"ended_at_seconds": START - 60}))
+    assert rig.book().chargers["c1"] == Totals(100, 0, 1, 0)
 
 
 UNTAGGED = ("listed", {"id_tag": None})
@@ -189,3 +178,10 @@ def test_a_session_that_was_final_is_corrected(rig, sightings, corrected, first_
     assert session.corrected_at_seconds == (None if corrected is None else moments[corrected])
     assert session.first_kwh_hundredths == first_kwh
     assert since == moments[0] - 60
+
+
+def test_a_session_that_another_charger_shows_is_not_ended_by_its_own(rig):
+    rig.whole_walk([finished("s")], size=100)
+    before = rig.book()
+    assert rig.chargers(live("s", "c2", kwh_hundredths=100), live(None)) is False
+    assert (rig.book().last_sessions, rig.book().chargers["c1"]) == (before.last_sessions, before.chargers["c1"])
