@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from joulo_exporter.config.tokens import Secret
+from joulo_exporter.config.files import Secret
 from joulo_exporter.errors import JouloExporterError
 
 Level = Literal["debug", "info", "warn", "error"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulo_exporter import logs
-from joulo_exporter.config.tokens import Secret
+from joulo_exporter.config.files import Secret
 from joulo_exporter.errors import ApiTimeoutError, ConfigError
 
 NOW_S = 1_780_315_200.5  # 2026-06-01T12:00:00.500Z

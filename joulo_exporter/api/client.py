@@ -24,8 +24,8 @@ from joulo_exporter.api.failures import (
     timeout_failure,
     transport_failure,
 )
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import ApiConfig
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.energy import Energy, parse_energy

@@ -18,8 +18,8 @@ import aiohttp
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import ApiConfig
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import (
     ApiAuthenticationError,
     ApiConnectionError,

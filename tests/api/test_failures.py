@@ -13,7 +13,7 @@ from support.loopback import TOKEN
 from joulo_exporter import errors
 from joulo_exporter.api.client import SESSIONS
 from joulo_exporter.api.failures import retry_after_seconds, safe_hint
-from joulo_exporter.config.tokens import Secret
+from joulo_exporter.config.files import Secret
 
 NOW_S = 1_781_810_000.0  # Thu, 18 Jun 2026 19:13:20 GMT
 SECRET = Secret("joulo_9fQx7LmZr2Vb5TkW")

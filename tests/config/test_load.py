@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import ConfigError
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config.files import Where
-from joulo_exporter.config.tokens import Secret, TokenSource, token_fault
+from joulo_exporter.config.files import Secret, TokenSource, Where, token_fault
 from joulo_exporter.errors import ConfigError
 
 TOKEN = "joulo_0LEAK4242canary"
