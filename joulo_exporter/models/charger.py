@@ -58,10 +58,8 @@ def parse_chargers(
 ) -> ApiResponse[tuple[Charger, ...]]:
     """Read an API response of ``/chargers``; no ``chargers`` in it means that there are none yet.
 
-    ``memory`` is as for ``Fields.records``: most chargers stand still most of the time.
-
-    Raises:
-        ApiResponseError: it is no such object, or no charger in it can be used.
+    ``memory`` is as for ``Fields.records``: most chargers stand still most of the time. It is an
+    ``ApiResponseError`` if no charger in it can be used.
     """
     fields = read_object(body, plausibility)
     if not fields.has_value("chargers") and not {"error", "code", "message"}.isdisjoint(fields.names):

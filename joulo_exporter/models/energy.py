@@ -22,10 +22,9 @@ class Figures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Month(Figures, frozen=True, gc=False, kw_only=True):
-    """A month of the whole account."""
+    """A month of the whole account, such as ``2026-06``."""
 
     month: str
-    """``2026-06``."""
 
 
 class Energy(Figures, frozen=True, gc=False, kw_only=True):
@@ -35,11 +34,7 @@ class Energy(Figures, frozen=True, gc=False, kw_only=True):
 
 
 def parse_energy(body: bytes, plausibility: Plausibility) -> ApiResponse[Energy]:
-    """Read an API response of ``/energy``; a month is lost only without its name.
-
-    Raises:
-        ApiResponseError: it is no such object, or none of the figures that the API documents can be used.
-    """
+    """Read an API response of ``/energy``; an ``ApiResponseError`` if it gives none of the documented figures."""
     fields = read_object(body, plausibility)
     energy = Energy(months=fields.records("months", _month, "month"), **_figures(fields, "total_"))
     if energy == Energy() and (fields.flawed or not fields.has_value("months")):

@@ -36,10 +36,9 @@ _QUARTER_EUROS = {bucket: f"net_eur_by_status.{bucket}" for bucket in _SETTLED}
 
 
 class ErePositionQuarter(msgspec.Struct, frozen=True, gc=False):
-    """One quarter; mappings hold only what was given."""
+    """One quarter, such as ``2026-Q2``; mappings hold only what was given."""
 
     quarter: str
-    """``2026-Q2``."""
     final: bool | None = None
     price_euros: float | None = None
     """Per credit."""
@@ -73,20 +72,14 @@ class ErePosition(msgspec.Struct, frozen=True, gc=False):
 
 
 class ErePrice(msgspec.Struct, frozen=True, gc=False):
-    """Market price of a credit."""
+    """Market price of a credit, the middle of bid and offer, and when the feed was updated, Unix seconds."""
 
     euros: float | None = None
-    """Per credit, the middle of bid and offer."""
     at_seconds: float | None = None
-    """When the feed was updated, Unix seconds."""
 
 
 def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[ErePosition]:
-    """Read an API response of ``/ere-position``.
-
-    Raises:
-        ApiResponseError: it is no JSON object, or gives none of the known figures.
-    """
+    """Read an API response of ``/ere-position``; an ``ApiResponseError`` if it gives none of the known figures."""
     fields = read_object(body, plausibility)
     year = fields.number("compliance_year", least=2000, most=2100)
     fee_pct = fields.number("effective_fee_pct", least=0, most=100)
@@ -111,19 +104,14 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
 
 
 def parse_ere_price(body: bytes, plausibility: Plausibility) -> ApiResponse[ErePrice]:
-    """Read an API response of the public feed.
-
-    Raises:
-        ApiResponseError: it is no JSON object, says that it is not in order, or gives no price.
-    """
+    """Read an API response of the public feed; an ``ApiResponseError`` if it is out of order or gives no price."""
     fields = read_object(body, plausibility)
     if fields.boolean("ok") is False:
         raise ApiResponseError("the price feed says that it is out of order")
-    current = fields.section("current")
-    if current is None:
-        raise ApiResponseError("the API response gives no price")
-    current.ignore("week_number")
-    price = ErePrice(_figure(current, "mid_eur"), current.moment("updated_at"))
+    price = ErePrice()
+    if current := fields.section("current"):
+        current.ignore("week_number")
+        price = ErePrice(_figure(current, "mid_eur"), current.moment("updated_at"))
     if price == ErePrice():
         raise ApiResponseError("the API response gives no price")
     return fields.response(price)

@@ -52,11 +52,7 @@ class SessionPage(msgspec.Struct, frozen=True):
 
 
 def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[SessionPage]:
-    """Read a page of ``/sessions``, newest first as the API sends it; a session is lost only without its id.
-
-    Raises:
-        ApiResponseError: it is no such object, or no session in it can be used.
-    """
+    """Read a page of ``/sessions``, newest first; an ``ApiResponseError`` if no session in it can be used."""
     fields = read_object(body, plausibility)
     if not fields.has_value("sessions"):
         raise ApiResponseError("not what the API documents: it has no list of sessions")

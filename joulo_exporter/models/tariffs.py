@@ -1,8 +1,10 @@
 """Tariffs of the electricity, and the cost of a session's energy in whole cents."""
 
+import contextlib
 import re
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from operator import attrgetter
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -15,11 +17,7 @@ _HIGHEST_EURO = 5
 
 
 def parse_price(text: str) -> Decimal:
-    """Return a price in euros a kWh.
-
-    Raises:
-        ValueError: it is none; the message is a predicate without the text.
-    """
+    """Return a price in euros a kWh; the ``ValueError`` for another text is a predicate without it."""
     if not _PRICE.fullmatch(text):
         raise ValueError("is not a price; write euros a kWh with a decimal point, such as 0.2534")
     if Decimal(text) > _HIGHEST_EURO:
@@ -28,16 +26,10 @@ def parse_price(text: str) -> Decimal:
 
 
 def parse_day(text: str) -> date:
-    """Return a day.
-
-    Raises:
-        ValueError: it is none; the message is a predicate without the text.
-    """
-    try:
+    """Return a day; the ``ValueError`` for another text is a predicate without it."""
+    with contextlib.suppress(ValueError):  # there is no such day, as of 2026-02-30
         if _DAY.fullmatch(text):
             return date.fromisoformat(text)
-    except ValueError:
-        pass  # there is no such day, as of 2026-02-30
     raise ValueError("is not a day; write one such as 2026-01-01")
 
 
@@ -66,14 +58,11 @@ class Tariffs(msgspec.Struct, frozen=True):
         for whose in (vehicle, None):
             begun = [each for each in self.entries if each.vehicle == whose and each.from_day <= day]
             if begun:
-                return max(begun, key=lambda each: each.from_day)
+                return max(begun, key=attrgetter("from_day"))
         return None
 
     def last_day(self, tariff: Tariff) -> date | None:
         """Return the day before the next tariff for the same vehicle; ``None`` if there is none."""
-        later = [
-            each.from_day
-            for each in self.entries
-            if each.vehicle == tariff.vehicle and each.from_day > tariff.from_day
-        ]
+        days = [each.from_day for each in self.entries if each.vehicle == tariff.vehicle]
+        later = [day for day in days if day > tariff.from_day]
         return min(later) - timedelta(days=1) if later else None

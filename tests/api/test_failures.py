@@ -25,8 +25,8 @@ SCOPE = '{"error": "Insufficient scope", "required_scope": "sessions:read"}'
 @pytest.mark.parametrize(
     ("status", "body", "headers", "kind", "retry_after_s", "words"),
     [
-        (201, "{}", {}, errors.ApiStatusError, None, "200 with a body was expected"),
-        (204, "", {}, errors.ApiStatusError, None, "200 with a body was expected"),
+        (201, "{}", {}, errors.ApiStatusError, None, "200 was expected; check api.url"),
+        (204, "", {}, errors.ApiStatusError, None, "200 was expected; check api.url"),
         (301, "", {"Location": "https://x.example/"}, errors.ApiStatusError, None, "token would travel"),
         (302, HTML, {"Location": "https://x.example/"}, errors.ApiStatusError, None, "token would travel"),
         (304, "", {}, errors.ApiStatusError, None, "redirect"),
@@ -40,8 +40,8 @@ SCOPE = '{"error": "Insufficient scope", "required_scope": "sessions:read"}'
         (404, '{"error": "Not found"}', {}, errors.ApiNotFoundError, None, "check api.url"),
         (405, "", {}, errors.ApiStatusError, None, "check api.url"),
         (407, "", {}, errors.ApiStatusError, None, "api.proxy_url"),
-        (409, '{"error": "Busy"}', {"Retry-After": "5"}, errors.ApiStatusError, 5.0, "asked again"),
-        (418, "", {}, errors.ApiStatusError, None, "refuses the request"),
+        (409, '{"error": "Busy"}', {"Retry-After": "5"}, errors.ApiStatusError, 5.0, "it says: Busy"),
+        (418, "", {}, errors.ApiStatusError, None, "whether there is a newer exporter"),
         (429, "", {}, errors.ApiThrottledError, None, "too often"),
         (429, '{"error": "Slow down"}', {"Retry-After": "120"}, errors.ApiThrottledError, 120.0, "Slow down"),
         (429, "", {"Retry-After": formatdate(START_S + 90, usegmt=True)}, errors.ApiThrottledError, 90.0, ""),
