@@ -43,9 +43,7 @@ _SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
 def read_yaml(path: Path, flag: str) -> Node:
     """Return the content of a YAML file that a flag names, all scalars as texts; an empty text for an empty file.
 
-    Raises:
-        ConfigError: the file cannot be read, is no YAML, has a key twice, or uses anchors, tags or several
-            documents, which have no use here.
+    A key that stands there twice is a fault, and so are anchors, tags and several documents, which have no use.
     """
     where = Where(str(path))
     try:

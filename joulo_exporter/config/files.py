@@ -74,9 +74,6 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word.lower(), known, n=1)), None)
 
 
-# Files --------------------------------------------------------------------------------------
-
-
 def fingerprint(path: Path) -> Fingerprint | None:
     """Return numbers that differ after a change of the file, or of the one behind a link; ``None`` without one."""
     try:
@@ -87,11 +84,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
 
 
 def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
-    """Return the first bytes of a regular file that a key names; it should hold ``content``: ``the token``.
-
-    Raises:
-        ConfigError: there is no such file, or it cannot be read.
-    """
+    """Return the first bytes of a regular file that a key names; it should hold ``content``: ``the token``."""
     try:
         # A pipe would block, and would be empty at the next reading.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -107,20 +100,17 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Certificates of ``api.ca_file``; two are equal when the content of the file is."""
+    """Certificates of ``api.ca_file``, for the API and a proxy; two are equal when the content of the file is."""
 
     digest: bytes
     context: ssl.SSLContext = field(compare=False)
-    """For connections to the API and to a proxy; always verifies certificate and host name."""
 
 
 def read_authorities(where: Where, path: Path) -> Authorities:
     """Return the certificates of a PEM file, and them alone, as ``tls_config.ca_file`` of Prometheus means it.
 
-    A certificate in the file is trusted as it is, also one that is not the root of its chain.
-
-    Raises:
-        ConfigError: the file cannot be read, or has no certificate, or a damaged one.
+    A certificate in the file is trusted as it is, also one that is not the root of its chain. A file that cannot
+    be read, or has no certificate or a damaged one, is a ``ConfigError``.
     """
     content = read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM")
     try:
@@ -137,9 +127,6 @@ def read_authorities(where: Where, path: Path) -> Authorities:
     # the signature, the dates and the host name are verified all the same.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return Authorities(hashlib.sha256(content).digest(), context)
-
-
-# Tokens -------------------------------------------------------------------------------------
 
 
 class Secret:
@@ -211,11 +198,7 @@ class TokenSource:
         return one_line(f"file {self.path}" if self.path else f"token in {self.where.source}")
 
     def read(self) -> Secret:
-        """Return the token as it is now, without one line end after it.
-
-        Raises:
-            ConfigError: there is none, or it cannot be one; the message names the place and the remedy.
-        """
+        """Return the token as it is now, without one line end after it; a text that cannot be one is a fault."""
         if self.path is not None:
             text = read_file(self.where, self.path, 4 * LONGEST_TOKEN, "the token").decode("utf-8", "replace")
         else:

@@ -205,10 +205,10 @@ def load_config(
 
     Args:
         path: the YAML file; ``None`` for a configuration from the environment alone.
-        environ: the environment. ``JOULO_API_URL`` overrides the file's ``api.url``; ``JOULO_TOKEN`` or
-            ``JOULO_TOKEN_FILE`` is the token of one unnamed account where the file lists no ``accounts``.
-        storage_path: overrides the file's ``storage.path``.
-        collectors: overrides the entries of the file's ``collectors``.
+        environ: ``JOULO_API_URL`` overrides the file's ``api.url``; ``JOULO_TOKEN`` or ``JOULO_TOKEN_FILE`` is the
+            token of one unnamed account where the file lists no ``accounts``.
+        storage_path: overrides that of the file.
+        collectors: overrides single entries of the file's.
 
     Raises:
         ConfigError: one line that names the file, the key and the remedy, and shows no value of a key.
@@ -227,9 +227,8 @@ def load_config(
     accounts = _accounts(where.child("accounts"), file.accounts, folder, environ)
     chargers = _names(where.child("chargers"), file.chargers, "charger", str.strip)
     if len(accounts) == 1:  # chargers of different accounts may have the same label
-        _require_distinct(
-            where.child("chargers"), chargers.values(), "has the same label as {}; give each charger its own"
-        )
+        fault = "has the same label as {}; give each charger its own"
+        _require_distinct(where.child("chargers"), chargers.values(), fault)
     return Config(
         accounts=accounts,
         api=api,
@@ -282,9 +281,6 @@ def _require_distinct(where: Where, items: Iterable[object], fault: str, key: st
             raise (place.child(key) if key else place).fault(fault.format(f"{where.key}[{first}]"))
 
 
-# Accounts -----------------------------------------------------------------------------------
-
-
 def _accounts(
     where: Where, sections: Sequence[AccountSection], folder: Path, environ: Mapping[str, str]
 ) -> tuple[AccountConfig, ...]:
@@ -335,9 +331,6 @@ def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
         "there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, or write "
         "accounts: with `- token_file: /run/secrets/joulo` into the configuration file"
     )
-
-
-# Names and tariffs --------------------------------------------------------------------------
 
 
 def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable[[str], str]) -> Mapping[str, str]:

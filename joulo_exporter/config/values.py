@@ -50,8 +50,6 @@ def power_kw(text: str) -> float:
     return float(match[1])
 
 
-# Durations ----------------------------------------------------------------------------------
-
 _DAY_MS = 24 * 60 * 60 * 1000
 _UNITS_MS = {"y": 365 * _DAY_MS, "w": 7 * _DAY_MS, "d": _DAY_MS, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 # The grammar of model.ParseDuration in prometheus/common: whole numbers, each unit at most once, from the longest
@@ -107,8 +105,6 @@ def format_duration(seconds: float) -> str:
     return "".join(parts) or "0s"
 
 
-# URLs ---------------------------------------------------------------------------------------
-
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
@@ -160,8 +156,6 @@ def _split(url: str) -> SplitResult | None:
         return None
     return parts if usable else None
 
-
-# Names and paths ----------------------------------------------------------------------------
 
 _LONGEST_NAME = 128
 _UNPRINTED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, surrogates, line and paragraph separators

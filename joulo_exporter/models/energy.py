@@ -8,7 +8,6 @@ from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
 _MONTH = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:-01)?", re.ASCII)
-_MOST = 1e9
 
 
 class Figures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -51,9 +50,9 @@ def _month(fields: Fields) -> Month:
 
 def _figures(fields: Fields, prefix: str = "") -> dict[str, int | None]:
     return {
-        "kwh_hundredths": fields.hundredths(f"{prefix}kwh", most=_MOST),
-        "kwh_all_hundredths": fields.hundredths(f"{prefix}kwh_all", most=_MOST),
-        "credits_hundredths": fields.hundredths(f"{prefix}ere_credits", most=_MOST),
+        "kwh_hundredths": fields.hundredths(f"{prefix}kwh"),
+        "kwh_all_hundredths": fields.hundredths(f"{prefix}kwh_all"),
+        "credits_hundredths": fields.hundredths(f"{prefix}ere_credits"),
         "sessions": fields.count(f"{prefix}sessions"),
         "sessions_all": fields.count(f"{prefix}sessions_all"),
     }

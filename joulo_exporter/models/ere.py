@@ -11,7 +11,6 @@ import msgspec
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
-_MOST = 1e9
 _QUARTER = re.compile(r"\d{4}-Q[1-4]", re.ASCII)
 _SETTLED = ("paid", "payable", "reserved")
 
@@ -82,7 +81,7 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
     """Read an API response of ``/ere-position``; an ``ApiResponseError`` if it gives none of the known figures."""
     fields = read_object(body, plausibility)
     year = fields.number("compliance_year", least=2000, most=2100)
-    fee_pct = fields.number("effective_fee_pct", least=0, most=100)
+    fee_pct = fields.number("effective_fee_pct", most=100)
     position = ErePosition(
         euros=_figures(fields, _EUROS),
         credits=_figures(fields, _CREDITS),
@@ -91,7 +90,7 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
         forecast_credits=_figures(fields, _CREDIT_FORECASTS),
         forecast_confidence=fields.text("forecast_confidence"),
         forecast_projected=fields.boolean("forecast_is_projected"),
-        forecast_history_days=fields.number("forecast_history_days", least=0, most=_MOST),
+        forecast_history_days=fields.number("forecast_history_days"),
         compliance_year=None if year is None else int(year),
         fee_ratio=None if fee_pct is None else fee_pct / 100,
         realized_price_euros=_figure(fields, "realized_avg_price"),
@@ -118,7 +117,7 @@ def parse_ere_price(body: bytes, plausibility: Plausibility) -> ApiResponse[EreP
 
 
 def _figure(fields: Fields, name: str) -> float | None:
-    return fields.number(name, least=-_MOST, most=_MOST)
+    return fields.number(name, least=-1e9)
 
 
 def _figures(fields: Fields, places: Mapping[str, str]) -> dict[str, float]:

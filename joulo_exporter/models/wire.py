@@ -7,6 +7,7 @@ clients handle disagree, both forms are accepted.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -159,7 +160,7 @@ class Fields:
         self.refuse(name, f"is no text of 1 to {_LONGEST_ID} characters")
         return None
 
-    def number(self, name: str, *, least: float, most: float) -> float | None:
+    def number(self, name: str, *, least: float = 0.0, most: float = 1e9) -> float | None:
         """Return a number within the bounds; one that is written as text is read, too."""
         value = self._decode(name)
         if isinstance(value, str) and _DECIMAL.fullmatch(value):
@@ -170,10 +171,17 @@ class Fields:
             self.refuse(name, f"is no number from {least:g} to {most:g}")
         return None
 
-    def hundredths(self, name: str, *, most: float) -> int | None:
-        """Return kWh or credits, at least 0, as integer hundredths: the precision in which the API rounds them."""
-        value = self.number(name, least=0, most=most)
-        return None if value is None else round(value * 100)
+    def hundredths(self, name: str, *, most: float = math.inf, beyond: str = "") -> int | None:
+        """Return kWh or credits as integer hundredths: the precision in which the API rounds them.
+
+        More than ``most`` is unusable, for the reason ``beyond``.
+        """
+        value = self.number(name)
+        hundredths = None if value is None else round(value * 100)
+        if hundredths is not None and hundredths / 100 > most:
+            self.refuse(name, beyond)
+            return None
+        return hundredths
 
     def energy(
         self, name: str, started_at_seconds: float | None, ended_at_seconds: float | None = None
@@ -182,15 +190,12 @@ class Fields:
 
         ``None`` is a start that is not known, and the end of a session that goes on.
         """
-        value = self.hundredths(name, most=_MOST_KWH)
-        if value is not None and value / 100 > self.plausibility.max_kwh(started_at_seconds, ended_at_seconds):
-            self.refuse(name, "does not fit the duration of the session")
-            return None
-        return value
+        most = min(_MOST_KWH, self.plausibility.max_kwh(started_at_seconds, ended_at_seconds))
+        return self.hundredths(name, most=most, beyond="does not fit the duration of the session")
 
     def count(self, name: str) -> int | None:
         """Return an integer from 0; JSON has one kind of number, so 12.0 is one (RFC 8259, section 6)."""
-        value = self.number(name, least=0, most=1e9)
+        value = self.number(name)
         if value is not None and not value.is_integer():
             self.refuse(name, "is no whole number")
             return None
