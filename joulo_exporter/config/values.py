@@ -23,6 +23,11 @@ class Text(str):
     __slots__ = ()
 
 
+def switch(text: str) -> bool:
+    """Return whether a text is ``true`` and not ``false``, in small letters or capitals."""
+    return one_of(text.lower(), ("true", "false")) == "true"
+
+
 def one_of(text: str, words: Sequence[str]) -> str:
     """Return a text that is one of the words."""
     if text not in words:
@@ -35,11 +40,6 @@ def one_of(text: str, words: Sequence[str]) -> str:
 def id_tags(text: str) -> str:
     """Return the way in which RFID tags are shown."""
     return one_of(text, sorted(get_args(IdTagMode)))
-
-
-def switch(text: str) -> bool:
-    """Return whether a text is ``true`` and not ``false``, in small letters or capitals."""
-    return one_of(text.lower(), ("true", "false")) == "true"
 
 
 def power_kw(text: str) -> float:

@@ -1,5 +1,6 @@
 """The configuration from file, environment and flags: its values, defaults and precedence."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -58,23 +59,14 @@ def test_every_key_is_read(load, tmp_path):
     assert config.api.timeout_s == 60
     assert config.api.proxy_url == Secret("http://user:password@proxy.example:3128")
     assert config.api.ere_price_url == "https://joulo.nl/api/ere-price"
-    assert config.intervals == DEFAULT_INTERVALS | {
-        "chargers": 90,
-        "sessions": 5400,
-        "energy": 86_400,
-        "ere_position": 7200,
-        "ere_price": 10_800,
-    }
+    given = {"chargers": 90, "sessions": 5400, "energy": 86_400, "ere_position": 7200, "ere_price": 10_800}
+    assert config.intervals == DEFAULT_INTERVALS | given
     assert config.collectors == {"ere_price"}
     assert config.stale_after_s == 1200
     assert config.api.max_power_kw == 22
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (1.5, 30 * 86_400)
-    assert config.vehicles == {
-        "DEADBEEF12345678": "tesla",
-        "04123456": "zoe",
-        "12E4567": "true",
-        "04A1B2C3": "zoe",
-    }
+    tags = {"DEADBEEF12345678": "tesla", "04123456": "zoe", "12E4567": "true", "04A1B2C3": "zoe"}
+    assert config.vehicles == tags
     assert config.chargers == {"6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f": "oprit", "123": "oprit"}
     assert config.id_tags == "hash"
     assert config.storage_path == Path("/srv/joulo")
@@ -266,17 +258,28 @@ def secretive(tmp_path):
     return load_config(tmp_path / "joulo.yml", {"WORK": CANARY, "OTHER": CANARY})
 
 
-@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format, "%s".__mod__, lambda record: f"{record}"])
-def test_no_record_shows_a_token(secretive, show):
+SHOW = [
+    *(repr, str, "{}".format, "{!r:>20}".format, "%s".__mod__, lambda record: f"{record}"),
+    *(lambda record: repr([{"key": record}]), lambda record: json.dumps(record, default=str)),
+]
+
+
+def test_no_record_shows_a_token(secretive):
     sources = [account.token for account in secretive.accounts]
-    for record in (secretive, secretive.api, secretive.api.proxy_url, *secretive.accounts, *sources):
-        assert CANARY not in show((record,))
+    secrets = [secretive.api.proxy_url, sources[0].value]
+    for record in (secretive, secretive.api, *secretive.accounts, *sources, *secrets):
+        for show in SHOW:
+            assert CANARY not in show((record,))
         assert CANARY not in repr(record)
         assert "WORK=" not in repr(record)
         with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
             pickle.dumps(record, 0)
         with pytest.raises(TypeError):
             msgspec.json.encode(record)
+    for secret in secrets:
+        assert str(secret) == "<secret>"
+        with pytest.raises(TypeError):
+            vars(secret)
 
 
 def test_two_loadings_of_one_file_are_equal(secretive, tmp_path):

@@ -234,14 +234,9 @@ def test_an_api_response_without_what_it_is_about_is_a_failure(parse, body, word
         parse(body, NOW)
 
 
-@pytest.mark.parametrize(
-    "body", [b"{}", b'{"chargers": []}', b'{"chargers": null}', b'{"chargers": [], "error": null}']
-)
-def test_no_chargers_yet(body):
+@pytest.mark.parametrize("body", [b"{}", b'{"chargers": null}', b'{"chargers": [], "error": null}'])
+def test_an_account_may_have_nothing_yet(body):
     assert parse_chargers(body, NOW).content == ()
-
-
-def test_an_empty_page_and_an_account_without_months():
     assert parse_sessions(b'{"sessions": []}', NOW).content.sessions == ()
     assert parse_energy(b'{"months": []}', NOW).content == Energy()
 
