@@ -51,10 +51,9 @@ def test_one_shard_more_moves_accounts_only_to_itself(name, total):
     assert shard_of(name, total + 1) in (shard_of(name, total), total)
 
 
-def test_an_account_without_a_name_and_the_public_endpoints_belong_to_the_first_shard():
-    for place in (lambda shard: shard.holds(None), lambda shard: shard.holds_public):
-        assert [place(Shard(ordinal, 3)) for ordinal in range(3)] == [True, False, False]
-        assert place(ALONE)
+def test_what_has_no_name_belongs_to_the_first_shard():
+    assert [Shard(ordinal, 3).holds(None) for ordinal in range(3)] == [True, False, False]
+    assert ALONE.holds(None)
     assert ALONE.holds("home")
 
 

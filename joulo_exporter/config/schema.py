@@ -177,14 +177,11 @@ class Config(msgspec.Struct, frozen=True):
 
 
 def of_shard(config: Config, shard: Shard) -> Config:
-    """Return the configuration with the accounts of a shard, which can be none; no token is read.
-
-    One shard alone has the endpoints that belong to no account.
-    """
+    """Return the configuration with the accounts of a shard, which can be none; no token is read."""
     return msgspec.structs.replace(
         config,
         accounts=tuple(account for account in config.accounts if shard.holds(account.name)),
-        collectors=config.collectors if shard.holds_public else config.collectors - PUBLIC_COLLECTORS,
+        collectors=config.collectors if shard.holds(None) else config.collectors - PUBLIC_COLLECTORS,
         shard=shard,
     )
 
