@@ -110,47 +110,34 @@ def test_the_configuration_loads_neither_the_command_line_nor_the_network():
 # Environment and flags ----------------------------------------------------------------------
 
 
-TWO_TOKENS = "JOULO_TOKEN: is set, and JOULO_TOKEN_FILE too; unset one of them"
-TOKEN_AS_PATH = (
-    "JOULO_TOKEN_FILE: must be the path of a file, and this looks like a token; "
-    "write the token into a file (a file of such a name is ./NAME)"
-)
-PLAIN_HTTP = (
-    "JOULO_API_URL: is plain http, and a token travels over https only; write https:// (http: loopback only)"
-)
-NO_TOKEN = (
-    "accounts: there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, "
-    "or write accounts: with `- token_file: /run/secrets/joulo` into the configuration file"
-)
-
-
-def test_a_token_in_the_environment_is_enough():
+def test_a_token_or_a_token_file_in_the_environment_is_enough(tmp_path):
     (account,) = load_config(None, {"JOULO_TOKEN": "joulo_x\n"}).accounts
-
     assert (account.name, account.token.read()) == (None, Secret("joulo_x"))
     assert account.token.shown == "environment variable JOULO_TOKEN"
 
-
-def test_a_token_file_in_the_environment_is_enough(tmp_path):
-    (tmp_path / "token").write_text("joulo_x\r\n")
-    (account,) = load_config(None, {"JOULO_TOKEN_FILE": str(tmp_path / "token"), "JOULO_TOKEN": ""}).accounts
-
-    assert (account.token.read(), account.token.path) == (Secret("joulo_x"), tmp_path / "token")
+    path = tmp_path / "token"
+    path.write_text("joulo_x\r\n")
+    (account,) = load_config(None, {"JOULO_TOKEN_FILE": str(path), "JOULO_TOKEN": ""}).accounts
+    assert (account.token.read(), account.token.path) == (Secret("joulo_x"), path)
 
 
 @pytest.mark.parametrize(
     ("environ", "fault"),
     [
-        ({"JOULO_TOKEN": CANARY, "JOULO_TOKEN_FILE": "/t"}, TWO_TOKENS),
-        ({"JOULO_TOKEN_FILE": CANARY}, TOKEN_AS_PATH),
-        (TOKEN | {"JOULO_API_URL": "http://env.example"}, PLAIN_HTTP),
-        ({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""}, NO_TOKEN),
+        ({"JOULO_TOKEN": CANARY, "JOULO_TOKEN_FILE": "/t"},
+         "JOULO_TOKEN: is set, and JOULO_TOKEN_FILE too; unset one of them"),
+        ({"JOULO_TOKEN_FILE": CANARY}, "JOULO_TOKEN_FILE: must be the path of a file, and this looks like a token"),
+        (TOKEN | {"JOULO_API_URL": "http://env.example"}, "JOULO_API_URL: is plain http, and a token travels"),
+        ({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""},
+         ("accounts: there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, or "
+          "write accounts: with `- token_file: /run/secrets/joulo` into the configuration file")),
     ],
-)
+)  # fmt: skip
 def test_a_fault_of_the_environment_is_one_line(environ, fault):
     with pytest.raises(ConfigError) as caught:
         load_config(None, environ)
-    assert str(caught.value) == f"environment: {fault}"
+    assert str(caught.value).startswith(f"environment: {fault}")
+    assert CANARY not in str(caught.value)
 
 
 def test_accounts_of_the_file_go_before_the_token_of_the_environment_but_its_url_after_it(load):
