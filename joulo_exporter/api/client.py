@@ -76,10 +76,8 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
     """Send a request a single time: a middleware of aiohttp's client.
 
     When a connection breaks before the response, aiohttp (3.14, ``ClientSession._request``) sends a ``GET`` once
-    more by itself, since RFC 9110 allows that. The throttle would not know of the second request.
-
-    Raises:
-        LostConnectionError: the connection broke.
+    more by itself, since RFC 9110 allows that. The throttle would not know of the second request. After a
+    ``LostConnectionError`` it does not.
     """
     try:
         return await handler(request)
@@ -135,11 +133,7 @@ class JouloClient:
     async def fetch(
         self, endpoint: Endpoint[Content], params: Mapping[str, str] | None = None
     ) -> ApiResponse[Content]:
-        """Ask for ``endpoint`` once, and read the API response.
-
-        Args:
-            endpoint: what to ask for.
-            params: the query, such as ``{"limit": "100"}``; never a secret.
+        """Ask for ``endpoint`` once, and read the API response; ``params`` is the query, never a secret.
 
         Raises:
             ApiConnectionError: no connection to the API or the proxy.
@@ -176,10 +170,19 @@ class JouloClient:
     ) -> bytes:
         response: aiohttp.ClientResponse | None = None
         failure: ApiError | None = None
-        body = b""
+        body, headers = b"", _HEADERS
+        if self._token is not None and not endpoint.public:
+            headers = {**_HEADERS, "Authorization": f"Bearer {self._token.reveal()}"}
         try:
             async with asyncio.timeout_at(deadline_s):
-                response = await self._get(endpoint, params)
+                response = await self._session.get(
+                    self._api.url + endpoint.path,
+                    params=params,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._api.proxy_url.reveal() if self._api.proxy_url else None,
+                    ssl=self._api.authorities.context if self._api.authorities else True,
+                )
                 async with response:
                     body = await _read(response)
         except TimeoutError:
@@ -202,19 +205,6 @@ class JouloClient:
         if failure is not None:
             raise failure
         return body
-
-    async def _get(self, endpoint: Endpoint[object], params: Mapping[str, str] | None) -> aiohttp.ClientResponse:
-        headers = _HEADERS
-        if self._token is not None and not endpoint.public:
-            headers = {**_HEADERS, "Authorization": f"Bearer {self._token.reveal()}"}
-        return await self._session.get(
-            self._api.url + endpoint.path,
-            params=params,
-            headers=headers,
-            allow_redirects=False,
-            proxy=self._api.proxy_url.reveal() if self._api.proxy_url else None,
-            ssl=self._api.authorities.context if self._api.authorities else True,
-        )
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

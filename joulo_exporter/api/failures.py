@@ -108,18 +108,13 @@ def timeout_failure(host: str, timeout_s: float) -> ApiTimeoutError:
 
 
 class LostConnectionError(aiohttp.ClientConnectionError):
-    """A connection broke before the response; aiohttp sends no second request after this error."""
-
-    def __init__(self, lost: Exception) -> None:
-        """Keep what aiohttp raised."""
-        super().__init__()
-        self.lost = lost
+    """A connection broke before the response, by the error that is its argument."""
 
 
 def transport_failure(error: Exception, host: str, api: ApiConfig) -> ApiError:
     """Return our error for one of ``TRANSPORT_ERRORS``; nothing of the request itself gets into it."""
     if isinstance(error, LostConnectionError):
-        error = error.lost
+        (error,) = error.args
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return ApiConnectionError(
             f"the proxy refuses the connection ({error.status}); "
