@@ -300,7 +300,10 @@ def test_a_meter_reading_that_is_dated_after_now_is_none(wh, moment, read):
 
 
 def test_unknown_fields_are_named_by_their_path_and_do_no_harm():
-    body = {"chargers": [{"id": "a", "colour": 1, "current_session": {"id": "s", "x": [{}]}}], "page": {"next": 1}}
+    body = {
+        "chargers": [{"id": "a", "mid_eligible": True, "colour": 1, "current_session": {"id": "s", "x": [{}]}}],
+        "page": {"next": 1},
+    }
     response = parse_chargers(json.dumps(body).encode(), NOW)
     assert response.content == (Charger("a", charging=True, session=LiveSession("s")),)
     assert response.unknown_fields == {"colour", "current_session.x", "page"}
