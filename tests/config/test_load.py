@@ -32,7 +32,7 @@ accounts:
   - {name: third, token: "joulo_0third"}
 api:
   url: https://api.example.org/v1/
-  timeout: 1m
+  timeout: 5m
   proxy_url: http://user:password@proxy.example:3128
 intervals: {chargers: 90s, sessions: 1h30m, energy: 1d, ere_position: 2h, ere_price: 3h}
 collectors: {ere_position: false, ere_price: true}
@@ -56,7 +56,7 @@ def test_every_key_is_read(load, tmp_path):
         ("third", None, "joulo_0third"),
     ]
     assert config.api.url == "https://api.example.org/v1"
-    assert config.api.timeout_s == 60
+    assert config.api.timeout_s == 300
     assert config.api.proxy_url == Secret("http://user:password@proxy.example:3128")
     assert config.api.ere_price_url == "https://joulo.nl/api/ere-price"
     given = {"chargers": 90, "sessions": 5400, "energy": 86_400, "ere_position": 7200, "ere_price": 10_800}
