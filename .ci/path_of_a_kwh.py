@@ -14,8 +14,8 @@ import joulo_exporter
 from joulo_exporter.accounts import account_settings
 from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Batches, Database
 from joulo_exporter.metrics import ConfigReloads, process_registry

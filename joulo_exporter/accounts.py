@@ -15,9 +15,8 @@ import msgspec
 
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.config.files import Fingerprint, fingerprint
+from joulo_exporter.config.files import Fingerprint, Secret, TokenSource, fingerprint
 from joulo_exporter.config.schema import PUBLIC_COLLECTORS, ApiConfig, Config
-from joulo_exporter.config.tokens import Secret, TokenSource
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database

@@ -10,8 +10,8 @@ import aiohttp
 
 from joulo_exporter.accounts import account_settings
 from joulo_exporter.api.client import JouloClient, open_session
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import AccountConfig, Config
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
     ApiError,

@@ -13,16 +13,10 @@ class JouloExporterError(Exception):
     reason: ClassVar[str] = "error"
 
 
-# Configuration ---------------------------------------------------------------------------------
-
-
 class ConfigError(JouloExporterError):
     """The configuration cannot be used; the message names the file, the key and the remedy."""
 
     reason = "config"
-
-
-# Ledger ----------------------------------------------------------------------------------------
 
 
 class LedgerError(JouloExporterError):
@@ -47,9 +41,6 @@ class LedgerLockedError(LedgerError):
     """Another process holds the storage path."""
 
     reason = "ledger_locked"
-
-
-# API -------------------------------------------------------------------------------------------
 
 
 class ApiError(JouloExporterError):

@@ -16,12 +16,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from joulo_exporter.config.tokens import Secret
+from joulo_exporter.config.files import Secret
 from joulo_exporter.errors import JouloExporterError
 
 Level = Literal["debug", "info", "warn", "error"]
 Format = Literal["logfmt", "json"]
-Scalar = str | int | float | bool | None
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -41,11 +40,8 @@ def configure(
 ) -> None:
     """Send the records of every logger, aiohttp's and asyncio's too, to ``stream``, in place of a former one.
 
-    Args:
-        level: the least level that is logged; only ``debug`` shows tracebacks.
-        log_format: how a line is written.
-        stream: where to; it stays open.
-        secrets: gives the secrets in use now, whose texts are replaced: a second line of defence.
+    Only the level ``debug`` shows tracebacks. ``secrets`` gives the secrets in use now, whose texts are replaced:
+    a second line of defence.
     """
     handler = _LineHandler(stream)
     handler.setFormatter(_LineFormatter(level, log_format, secrets))
@@ -61,18 +57,12 @@ def event(logger: logging.Logger, level: Level, message: str, /, **fields: objec
     logger.log(_LEVEL_NUMBERS[level.upper()], message, extra={"fields": fields}, stacklevel=2)
 
 
-# Failures that go on ------------------------------------------------------------------------
-
-
 class Notice(msgspec.Struct, frozen=True):
-    """A line to be logged now about failures in a row."""
+    """A line to log now about failures in a row: the latest reason, their number, the seconds since the first."""
 
     reason: str
-    """The reason of the latest failure."""
     failures: int
-    """Number of failures since the last success."""
     lasted_s: float
-    """Seconds since the first of them."""
     repeated: bool = False
     """Whether the reason was logged before."""
 
@@ -110,9 +100,6 @@ class FailureLog:
         return notice
 
 
-# Lines --------------------------------------------------------------------------------------
-
-
 class _LineHandler(logging.StreamHandler[TextIO]):
     """Writes each record with one call; drops a line that cannot be written: there is nowhere to say so."""
 
@@ -140,20 +127,13 @@ class _LineFormatter(logging.Formatter):
         self._pattern: re.Pattern[str] | None = None
 
     def format(self, record: logging.LogRecord) -> str:
-        self._learn(tuple(self._secrets()))
+        known = tuple(self._secrets())
+        if known != self._known:
+            self._known, self._pattern = known, _pattern(known)
         values = {self._text(key): self._value(value) for key, value in self._values(record).items()}
         if self._json:
             return json.dumps(values, separators=(",", ":"))
         return " ".join(f"{_quoted(key)}={_logfmt_value(value)}" for key, value in values.items())
-
-    def _learn(self, known: tuple[Secret, ...]) -> None:
-        if known == self._known:
-            return
-        plain = {secret.reveal() for secret in known} - {""}
-        spellings = plain | {quote(secret, safe="", errors="replace") for secret in plain}
-        # The longest first: a secret that begins with another one must not remain as its rest.
-        ordered = sorted(spellings, key=len, reverse=True)
-        self._known, self._pattern = known, re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def _values(self, record: logging.LogRecord) -> dict[str, object]:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -173,7 +153,7 @@ class _LineFormatter(logging.Formatter):
             values["traceback"] = "".join(traceback.format_exception(error)).rstrip()
         return values
 
-    def _value(self, value: object) -> Scalar:
+    def _value(self, value: object) -> object:
         if value is None or (isinstance(value, int | float) and abs(value) < _LARGEST_NUMBER):
             return value
         return self._text(_shown(value))
@@ -182,6 +162,14 @@ class _LineFormatter(logging.Formatter):
         text = text if self._pattern is None else self._pattern.sub("<secret>", text)
         # Halves of surrogate pairs stand for bytes of file names that are no UTF-8; JSON has none of them.
         return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _pattern(secrets: Iterable[Secret]) -> re.Pattern[str] | None:
+    plain = {secret.reveal() for secret in secrets} - {""}
+    spellings = plain | {quote(secret, safe="", errors="replace") for secret in plain}
+    # The longest first: a secret that begins with another one must not remain as its rest.
+    ordered = sorted(spellings, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -198,14 +186,12 @@ def _shown(value: object) -> str:
         text = str(value)
     except Exception:  # noqa: BLE001 - logging must not fail because of what is logged
         return f"<{name}>"
-    if not isinstance(value, BaseException):
+    if not isinstance(value, BaseException) or (text and isinstance(value, JouloExporterError)):
         return text
-    if not text:
-        return name
-    return text if isinstance(value, JouloExporterError) else f"{name}: {text}"
+    return f"{name}: {text}" if text else name
 
 
-def _logfmt_value(value: Scalar) -> str:
+def _logfmt_value(value: object) -> str:
     if value is None:
         return "<nil>"
     return str(value).lower() if isinstance(value, bool) else _quoted(str(value))
@@ -215,10 +201,7 @@ def _quoted(text: str) -> str:
     """Return the text, in quotes where slog puts them: when it is empty, or has blanks, ``=`` or ``"``."""
     if text and text.isprintable() and not any(char in ' ="' for char in text):
         return text
-    return '"' + "".join(map(_escaped, text)) + '"'
-
-
-def _escaped(char: str) -> str:
-    if char.isprintable() and char != "\\":
-        return char.replace('"', '\\"')
-    return char.encode("unicode_escape").decode()
+    escaped = (
+        char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode() for char in text
+    )
+    return '"' + "".join(escaped).replace('"', '\\"') + '"'

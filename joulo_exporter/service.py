@@ -18,8 +18,8 @@ from joulo_exporter import __version__
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
 from joulo_exporter.clock import SystemClock
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import Config
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, Database, open_ledger

@@ -26,13 +26,8 @@ class Shard(msgspec.Struct, frozen=True):
     total: int = 1
 
     def holds(self, account: str | None) -> bool:
-        """Return whether an account belongs to this shard; the one without a name belongs to the first."""
+        """Return whether an account belongs to this shard; one without a name, and no account, to the first."""
         return self.ordinal == (0 if account is None else shard_of(account, self.total))
-
-    @property
-    def holds_public(self) -> bool:
-        """Return whether this shard asks the endpoints that belong to no account; exactly one does."""
-        return self.ordinal == 0
 
     def __str__(self) -> str:
         return f"shard {self.ordinal} (of {self.total}, counted from 0)"

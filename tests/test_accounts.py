@@ -14,8 +14,8 @@ from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
+from joulo_exporter.config.files import TokenSource
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.config.tokens import TokenSource
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database

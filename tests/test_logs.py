@@ -4,14 +4,13 @@ import io
 import json
 import logging
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from joulo_exporter import logs
-from joulo_exporter.config.tokens import Secret
+from joulo_exporter.config.files import Secret
 from joulo_exporter.errors import ApiTimeoutError, ConfigError
 
 NOW_S = 1_780_315_200.5  # 2026-06-01T12:00:00.500Z
@@ -85,26 +84,21 @@ def test_a_line_of_json_has_the_same_keys(written):
 @pytest.mark.parametrize(
     ("value", "written_value"),
     [
-        ("plain", "plain"),
         ("", '""'),
-        ("two words", '"two words"'),
         ("a=b", '"a=b"'),
         ('a"b', r'"a\"b"'),
         ("back\\slash", "back\\slash"),
         ("back \\slash", r'"back \\slash"'),
         ("a\nb\r\tc", r'"a\nb\r\tc"'),
         ("\x1b[31m", r'"\x1b[31m"'),
-        ("\x7f", r'"\x7f"'),
         ("é家", "é家"),
         ("\u2028\u202e", r'"\u2028\u202e"'),
         ("\U000e0001", r'"\U000e0001"'),
         ("\udc80", "\\udc80"),
         (None, "<nil>"),
         (False, "false"),
-        (12, "12"),
         (10**18, str(10**18)),
         (float("nan"), "nan"),
-        (Path("/a b"), '"/a b"'),
         (["x"], "['x']"),
     ],
 )
@@ -126,19 +120,15 @@ def test_levels_are_spelt_as_slog_spells_them_and_less_than_the_level_is_not_log
     assert spelt == ["DEBUG", "INFO", "WARN", "ERROR", "ERROR"][-shown:]
 
 
-@pytest.mark.parametrize("name", ["aiohttp.access", "aiohttp.server", "asyncio", "anything"])
-def test_loggers_of_libraries_write_the_same_lines(written, name):
+def test_loggers_of_libraries_write_the_same_lines_with_fields_or_without(written):
     lines = written()
-    logging.getLogger(name).warning("%s of %d", "one", 2)
+    logging.getLogger("aiohttp.access").warning("%s of %d", "one", 2)
+    logging.getLogger("anything").info("m", extra={"fields": {"time": 1, "a b": 2}})
 
-    assert re.sub(r" source=\S+:\d+", "", lines()[0]) == 'time=2026-06-01T12:00:00.500Z level=WARN msg="one of 2"'
-
-
-def test_fields_are_taken_from_a_plain_call_too(written):
-    lines = written()
-    LOG.info("m", extra={"fields": {"time": 1, "a b": 2}})
-
-    assert messages(lines) == ['m time_=1 "a b"=2']
+    assert [re.sub(r"time=2026-06-01T12:00:00.500Z | source=\S+:\d+", "", line) for line in lines()] == [
+        'level=WARN msg="one of 2"',
+        'level=INFO msg=m time_=1 "a b"=2',
+    ]
 
 
 def test_a_second_configuration_replaces_the_first(written):
@@ -188,9 +178,8 @@ def test_a_record_is_one_line_whatever_is_in_it(message, fields):
         (RuntimeError(), "RuntimeError"),
     ],
 )
-@pytest.mark.parametrize("level", ["info", "warn", "error"])
-def test_an_error_is_one_field_and_shows_no_traceback(written, level, error, text):
-    lines = written(level)
+def test_an_error_is_one_field_and_shows_no_traceback(written, error, text):
+    lines = written()
     logs.event(LOG, "error", "failed", endpoint="energy", err=raised(error))
     LOG.error("failed", exc_info=raised(error), stack_info=True)
 
@@ -230,16 +219,13 @@ def test_a_stream_that_cannot_take_a_character_gets_it_escaped(log_format):
     assert b"caf\\" in raw.getvalue()
 
 
-def test_a_closed_stream_is_no_error(capsys):
+def test_a_stream_that_is_closed_or_was_never_there_is_no_error(monkeypatch, capsys):
     stream = io.StringIO()
     logs.configure("info", "logfmt", stream)
     stream.close()
     logs.event(LOG, "error", "to nobody")
-
     assert capsys.readouterr().err == ""
 
-
-def test_a_process_without_standard_error_logs_nothing(monkeypatch):
     monkeypatch.setattr("sys.stderr", None)
     logs.configure("info", "logfmt", None)
     logs.event(LOG, "error", "to nobody")
@@ -263,21 +249,18 @@ def test_a_secret_is_taken_out_of_every_part(written, log_format, level):
     assert not [line for line in lines() if "LEAK" in line]
 
 
-def test_secrets_are_those_in_use_now(written):
+def test_secrets_are_those_in_use_now_and_of_two_that_begin_alike_nothing_remains(written):
     known = []
     lines = written(secrets=lambda: known)
-    for secrets in ([], ["one"], ["two"]):
+    for secrets in ([], ["one"], ["abc", "abcdef"]):
         known[:] = map(Secret, secrets)
-        logs.event(LOG, "info", "one two")
+        logs.event(LOG, "info", "m", a="one", b="abcdef", c="abc", d="ab")
 
-    assert messages(lines) == ['"one two"', '"<secret> two"', '"one <secret>"']
-
-
-def test_of_two_secrets_that_begin_alike_nothing_remains_and_all_else_does(written):
-    lines = written(secrets=lambda: [Secret("abc"), Secret("abcdef")])
-    logs.event(LOG, "info", "m", a="abcdef", b="abc", c="ab")
-
-    assert messages(lines) == ["m a=<secret> b=<secret> c=ab"]
+    assert messages(lines) == [
+        "m a=one b=abcdef c=abc d=ab",
+        "m a=<secret> b=abcdef c=abc d=ab",
+        "m a=one b=<secret> c=<secret> d=ab",
+    ]
 
 
 # Failures that go on ------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from joulo_exporter.api.failures import (
     timeout_failure,
     transport_failure,
 )
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import ApiConfig
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.energy import Energy, parse_energy
@@ -76,10 +76,8 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
     """Send a request a single time: a middleware of aiohttp's client.
 
     When a connection breaks before the response, aiohttp (3.14, ``ClientSession._request``) sends a ``GET`` once
-    more by itself, since RFC 9110 allows that. The throttle would not know of the second request.
-
-    Raises:
-        LostConnectionError: the connection broke.
+    more by itself, since RFC 9110 allows that. The throttle would not know of the second request. After a
+    ``LostConnectionError`` it does not.
     """
     try:
         return await handler(request)
@@ -94,11 +92,8 @@ def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
     """Open the connection pool that all clients share; the caller closes it.
 
     It keeps no cookies, takes no proxy or password from the environment, sends each request once and no more,
-    and has no timeouts of its own: each request has its client's.
-
-    Args:
-        connection_limit: connections at the same time, all clients together; requests beyond it wait, within
-            their timeout. At least 1.
+    and has no timeouts of its own: each request has its client's. Requests beyond ``connection_limit``, of all
+    clients together, wait within their timeout.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connection_limit, keepalive_timeout=_KEEPALIVE_S),
@@ -138,11 +133,7 @@ class JouloClient:
     async def fetch(
         self, endpoint: Endpoint[Content], params: Mapping[str, str] | None = None
     ) -> ApiResponse[Content]:
-        """Ask for ``endpoint`` once, and read the API response.
-
-        Args:
-            endpoint: what to ask for.
-            params: the query, such as ``{"limit": "100"}``; never a secret.
+        """Ask for ``endpoint`` once, and read the API response; ``params`` is the query, never a secret.
 
         Raises:
             ApiConnectionError: no connection to the API or the proxy.
@@ -177,55 +168,48 @@ class JouloClient:
     async def _body(
         self, endpoint: Endpoint[object], params: Mapping[str, str] | None, deadline_s: float
     ) -> bytes:
-        failure: ApiError
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                response = await self._get(endpoint, params)
-                if response.status == HTTPStatus.OK:
-                    async with response:
-                        return await _read(response, BODY_LIMIT_BYTES)
-            async with response:
-                raise await self._status_failure(endpoint.path, response, deadline_s)
-        except TimeoutError:
-            failure = timeout_failure(self._host, self._api.timeout_s)
-        except TRANSPORT_ERRORS as error:
-            failure = transport_failure(error, self._host, self._api)
-        # Outside of the handler, so that no context hangs on it: aiohttp's errors hold the request with its
-        # headers, or the proxy with its password.
-        raise failure
-
-    async def _get(self, endpoint: Endpoint[object], params: Mapping[str, str] | None) -> aiohttp.ClientResponse:
-        headers = _HEADERS
+        response: aiohttp.ClientResponse | None = None
+        failure: ApiError | None = None
+        body, headers = b"", _HEADERS
         if self._token is not None and not endpoint.public:
             headers = {**_HEADERS, "Authorization": f"Bearer {self._token.reveal()}"}
-        return await self._session.get(
-            self._api.url + endpoint.path,
-            params=params,
-            headers=headers,
-            allow_redirects=False,
-            proxy=self._api.proxy_url.reveal() if self._api.proxy_url else None,
-            ssl=self._api.authorities.context if self._api.authorities else True,
-        )
-
-    async def _status_failure(self, path: str, response: aiohttp.ClientResponse, deadline_s: float) -> ApiError:
-        """Return the error for a status; its body is welcome, but the status counts without it too."""
         try:
             async with asyncio.timeout_at(deadline_s):
-                body = await _read(response, _ERROR_BODY_LIMIT_BYTES)
-        except (TimeoutError, ApiResponseError, *TRANSPORT_ERRORS):
-            body = b""
-        return status_failure(
-            response.status,
-            path=path,
-            body=body,
-            headers=response.headers,
-            now_s=self._clock(),
-            token=self._token,
-        )
+                response = await self._session.get(
+                    self._api.url + endpoint.path,
+                    params=params,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._api.proxy_url.reveal() if self._api.proxy_url else None,
+                    ssl=self._api.authorities.context if self._api.authorities else True,
+                )
+                async with response:
+                    body = await _read(response)
+        except TimeoutError:
+            failure = timeout_failure(self._host, self._api.timeout_s)
+        except ApiResponseError as error:
+            failure = error
+        except TRANSPORT_ERRORS as error:
+            failure = transport_failure(error, self._host, self._api)
+        if response is not None and response.status != HTTPStatus.OK:  # its body is welcome, but it counts without
+            failure = status_failure(
+                response.status,
+                path=endpoint.path,
+                body=body,
+                headers=response.headers,
+                now_s=self._clock(),
+                token=self._token,
+            )
+        # Outside of the handlers, so that no context hangs on it: aiohttp's errors hold the request with its
+        # headers, or the proxy with its password.
+        if failure is not None:
+            raise failure
+        return body
 
 
-async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+async def _read(response: aiohttp.ClientResponse) -> bytes:
     """Read the decompressed body, as it arrives, so that one without end is noticed at the limit."""
+    limit_bytes = BODY_LIMIT_BYTES if response.status == HTTPStatus.OK else _ERROR_BODY_LIMIT_BYTES
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         body += chunk

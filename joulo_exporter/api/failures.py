@@ -9,7 +9,7 @@ import ssl
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -18,8 +18,8 @@ import aiohttp
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import ApiConfig
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.errors import (
     ApiAuthenticationError,
     ApiConnectionError,
@@ -38,23 +38,22 @@ TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 
 # With a web page as body these come from a gateway: its challenge, or a deployment. They say nothing of the token.
 _CLASSES: dict[int, type[ApiStatusError]] = {
-    HTTPStatus.UNAUTHORIZED: ApiAuthenticationError,
-    HTTPStatus.FORBIDDEN: ApiScopeError,
-    HTTPStatus.NOT_FOUND: ApiNotFoundError,
-    HTTPStatus.TOO_MANY_REQUESTS: ApiThrottledError,
+    401: ApiAuthenticationError,
+    403: ApiScopeError,
+    404: ApiNotFoundError,
+    429: ApiThrottledError,
 }
 
-_MEANINGS: dict[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "the API refuses the token: it is wrong, revoked or rotated, or quotes or "
-    "blanks were copied with it; make a new one on joulo.nl",
-    HTTPStatus.FORBIDDEN: "the token may not read this; give it the permission, or use another token",
-    HTTPStatus.NOT_FOUND: "there is no such endpoint; check api.url",
-    HTTPStatus.METHOD_NOT_ALLOWED: "there is no such endpoint for reading; check api.url",
-    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "the proxy wants a user and password in api.proxy_url",
-    HTTPStatus.CONFLICT: "the API is busy; it will be asked again",
-    HTTPStatus.TOO_MANY_REQUESTS: "the API was asked too often, and will be left alone for a while; "
-    "if this stays, look for other users of the same token",
+_MEANINGS = {
+    401: "the API refuses the token: it is wrong, revoked or rotated, or quotes or blanks were copied with it; "
+    "make a new one on joulo.nl",
+    403: "the token may not read this; give it the permission, or use another token",
+    404: "there is no such endpoint; check api.url",
+    407: "the proxy wants a user and password in api.proxy_url",
+    429: "the API was asked too often, and will be left alone for a while; if this stays, look for other users of "
+    "the same token",
 }
+_OTHER_STATUS = "where 200 was expected; check api.url, and whether there is a newer exporter"
 
 # X509_V_ERR_… of OpenSSL's x509_vfy.h: host name and IP address mismatch; not yet valid, and expired; no issuer
 # (2, 20), self-signed (18, 19), no issuer of the first one (21).
@@ -63,12 +62,11 @@ _OUT_OF_DATE = (9, 10)
 _UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
 _TEXT_KEYS = ("error", "message", "msg")  # the API's own, and those of gateways in front of it
 _READ_LENGTH = 1000
-_HINT_LENGTH = 80
+_SHOWN_LENGTH = 80
 _TELLTALE_LENGTH = 8
 _NOT_COMPARED = re.compile(r"[\W_]+")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
-_DETAIL_LENGTH = 80
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
@@ -82,27 +80,21 @@ def status_failure(
     """
     retry_after_s = retry_after_seconds(headers.get("Retry-After"), now_s)
     if status in _CLASSES and is_web_page(body):
-        message = (
-            f"{path}: {status} with a web page, from a proxy or gateway in between; check api.url and the network"
-        )
-        return ApiStatusError(message, status=status, retry_after_s=retry_after_s)
+        meaning = "with a web page, from a proxy or gateway in between; check api.url and the network"
+        return ApiStatusError(f"{path}: {status} {meaning}", status=status, retry_after_s=retry_after_s)
     said = _said(body)
-    kind, meaning = _CLASSES.get(status, ApiStatusError), _MEANINGS.get(status)
-    if status == HTTPStatus.FORBIDDEN and (scope := safe_scope(said.get("required_scope"), token)):
+    kind, meaning = _CLASSES.get(status, ApiStatusError), _MEANINGS.get(status, _OTHER_STATUS)
+    if status == HTTPStatus.FORBIDDEN and (scope := _safe(said.get("required_scope"), _SCOPE, token)):
         meaning = f"the token may not read this; give it the scope {scope}, or use another token"
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         kind = ApiServerError
         meaning = "the API, or a gateway in front of it, is out of order; it will be asked again"
     elif HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        host = _safe_host(headers.get("Location"), token)
+        host = _safe(_host(headers.get("Location")), _HOST, token)
         target = f" to {host}" if host else ""
         meaning = (
             f"a redirect{target}, which is not followed because the token would travel with it; check api.url"
         )
-    elif meaning is None and status < HTTPStatus.MULTIPLE_CHOICES:
-        meaning = "where 200 with a body was expected; check api.url"
-    elif meaning is None:
-        meaning = "the API refuses the request; check api.url, and whether there is a newer exporter"
     hint = safe_hint(said, token)
     suffix = f"; it says: {hint}" if hint else ""
     return kind(f"{path}: {status}, {meaning}{suffix}", status=status, retry_after_s=retry_after_s)
@@ -116,18 +108,13 @@ def timeout_failure(host: str, timeout_s: float) -> ApiTimeoutError:
 
 
 class LostConnectionError(aiohttp.ClientConnectionError):
-    """A connection broke before the response; aiohttp sends no second request after this error."""
-
-    def __init__(self, lost: Exception) -> None:
-        """Keep what aiohttp raised."""
-        super().__init__()
-        self.lost = lost
+    """A connection broke before the response, by the error that is its argument."""
 
 
 def transport_failure(error: Exception, host: str, api: ApiConfig) -> ApiError:
     """Return our error for one of ``TRANSPORT_ERRORS``; nothing of the request itself gets into it."""
     if isinstance(error, LostConnectionError):
-        error = error.lost
+        (error,) = error.args
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return ApiConnectionError(
             f"the proxy refuses the connection ({error.status}); "
@@ -153,8 +140,13 @@ def retry_after_seconds(header: str | None, now_s: float) -> float | None:
     text = (header or "").strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), sys.float_info.max)
-    moment = _http_date(text)
-    return None if moment is None else max(0.0, moment.timestamp() - now_s)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    # The oldest of the three formats that RFC 9110 has us accept names no zone, and means UTC.
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now_s)
 
 
 def _said(body: bytes) -> dict[str, object]:
@@ -167,52 +159,45 @@ def _said(body: bytes) -> dict[str, object]:
 
 
 def _connection_message(error: Exception, host: str, api: ApiConfig) -> str:
-    proxied = api.proxy_url is not None
     # A proxy's name that cannot be looked up is no ClientProxyConnectionError, but has the proxy's host.
     to_proxy = isinstance(error, aiohttp.ClientProxyConnectionError) or (
-        proxied and getattr(error, "host", host) != host
+        api.proxy_url is not None and getattr(error, "host", host) != host
     )
+    detail = _detail(error)
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return _tls_message(
-            error, "the proxy" if to_proxy else host, "api.proxy_url" if to_proxy else "api.url", api
-        )
+        who, key = ("the proxy", "api.proxy_url") if to_proxy else (host, "api.url")
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return _certificate_message(error.certificate_error, f"the certificate of {who}", key, api)
+        return f"no TLS with {who} ({detail}); check {key}, and what stands in between"
     if not isinstance(error, aiohttp.ClientConnectorError):
-        who, key = (f"{host}, or the proxy,", "api.proxy_url") if proxied else (host, "api.url")
-        return f"{who} broke the connection before it responded ({_detail(error)}); if this stays, check {key}"
+        who, key = (f"{host}, or the proxy,", "api.proxy_url") if api.proxy_url else (host, "api.url")
+        return f"{who} broke the connection before it responded ({detail}); if this stays, check {key}"
     if to_proxy:
-        return f"no connection to the proxy ({_detail(error)}); check api.proxy_url"
+        return f"no connection to the proxy ({detail}); check api.proxy_url"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"the name {host} cannot be looked up ({_detail(error)}); check api.url, the network and its DNS"
-    return f"no connection to {host} ({_detail(error)}); check the network, a firewall and api.url"
+        return f"the name {host} cannot be looked up ({detail}); check api.url, the network and its DNS"
+    return f"no connection to {host} ({detail}); check the network, a firewall and api.url"
 
 
-def _tls_message(error: Exception, who: str, key: str, api: ApiConfig) -> str:
-    if not isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"no TLS with {who} ({_detail(error)}); check {key}, and what stands in between"
-    certificate = f"the certificate of {who}"
-    code = getattr(error.certificate_error, "verify_code", None)
-    detail = _detail(error.certificate_error)
+def _certificate_message(error: Exception, certificate: str, key: str, api: ApiConfig) -> str:
+    code, detail = getattr(error, "verify_code", None), _detail(error)
     if code in _OTHER_NAME:
         return f"{certificate} is for another name; check {key}, and what stands in between"
     if code in _OUT_OF_DATE:
-        return (
-            f"{certificate}, or that of its CA, is out of date ({detail}); "
-            "have it renewed, or set this machine's clock"
-        )
-    if api.authorities is not None and code not in _UNKNOWN_ISSUER:
-        return (
-            f"{certificate}, or that of its CA, is refused ({detail}); "
-            f"have it made anew without that fault, or check {key}"
-        )
-    if api.authorities is not None:
+        what, remedy = "out of date", "have it renewed, or set this machine's clock"
+    elif api.authorities is not None and code not in _UNKNOWN_ISSUER:
+        what, remedy = "refused", f"have it made anew without that fault, or check {key}"
+    elif api.authorities is not None:
         return (
             f"{certificate} is not trusted ({detail}): no CA in api.ca_file has signed it, "
             f"and only those are trusted; correct that file, or check {key}"
         )
-    return (
-        f"{certificate} is not trusted ({detail}); if a CA of your own has made it, name that CA's file "
-        f"in api.ca_file; else check {key}, and this machine's CA certificates"
-    )
+    else:
+        return (
+            f"{certificate} is not trusted ({detail}); if a CA of your own has made it, name that CA's file "
+            f"in api.ca_file; else check {key}, and this machine's CA certificates"
+        )
+    return f"{certificate}, or that of its CA, is {what} ({detail}); {remedy}"
 
 
 def _detail(error: Exception) -> str:
@@ -226,7 +211,7 @@ def _detail(error: Exception) -> str:
         detail = os.strerror(error.errno)
     else:
         detail = getattr(error, "strerror", None)
-    return " ".join((detail or type(error).__name__).split())[:_DETAIL_LENGTH]
+    return " ".join((detail or type(error).__name__).split())[:_SHOWN_LENGTH]
 
 
 def safe_hint(said: Mapping[str, object], token: Secret | None) -> str | None:
@@ -236,23 +221,20 @@ def safe_hint(said: Mapping[str, object], token: Secret | None) -> str | None:
     if _gives_away(text, token):
         return None
     printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:_HINT_LENGTH] or None
+    return " ".join(printable.split())[:_SHOWN_LENGTH] or None
 
 
-def safe_scope(scope: object, token: Secret | None) -> str | None:
-    """Return the scope that the API asks for, such as ``sessions:read``, if it looks like one."""
-    if not isinstance(scope, str) or not _SCOPE.fullmatch(scope) or _gives_away(scope, token):
-        return None
-    return scope
+def _safe(text: object, pattern: re.Pattern[str], token: Secret | None) -> str | None:
+    """Return a text that looks as it should, and has no part of the token; ``None`` for any other."""
+    is_safe = isinstance(text, str) and pattern.fullmatch(text) and not _gives_away(text, token)
+    return str(text) if is_safe else None
 
 
-def _safe_host(location: str | None, token: Secret | None) -> str | None:
-    """Return the host of a ``Location``, without a user, a port, a path or a query; ``None`` if it has none."""
+def _host(location: str | None) -> str | None:
     try:
-        host = urlsplit(location or "").hostname or ""
+        return urlsplit(location or "").hostname
     except ValueError:
         return None
-    return host if _HOST.fullmatch(host) and not _gives_away(host, token) else None
 
 
 def _gives_away(text: str, token: Secret | None) -> bool:
@@ -266,12 +248,3 @@ def _gives_away(text: str, token: Secret | None) -> bool:
 
 def _compared(text: str) -> str:
     return _NOT_COMPARED.sub("", text).casefold()
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    # The oldest of the three formats that RFC 9110 has us accept names no zone, and means UTC.
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,6 +5,7 @@ No error quotes a value of the file, or a key that may be a token in the wrong p
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -35,14 +36,14 @@ _SYNTAX_REMEDY = "check indentation (blanks, no tabs), quotes, and the blank aft
 _WORD = re.compile(r"(?!(?i:joulo_))[A-Za-z][A-Za-z_.-]{0,23}")
 # A section whose content is commented out remains as a key without a value.
 _NOTHING = ("", "~", "null")
+_SECTIONS = (inspect.StructType, inspect.CollectionType, inspect.DictType)
+_SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
 
 
 def read_yaml(path: Path, flag: str) -> Node:
     """Return the content of a YAML file that a flag names, all scalars as texts; an empty text for an empty file.
 
-    Raises:
-        ConfigError: the file cannot be read, is no YAML, has a key twice, or uses anchors, tags or several
-            documents, which have no use here.
+    A key that stands there twice is a fault, and so are anchors, tags and several documents, which have no use.
     """
     where = Where(str(path))
     try:
@@ -57,7 +58,7 @@ def read_yaml(path: Path, flag: str) -> Node:
         raise where.fault("is larger than 1 MiB; is it really a configuration?")
     for loader in _LOADERS:
         try:
-            return _Builder(where, content.decode("utf-8-sig"), loader).document()
+            return _document(where, yaml.parse(content.decode("utf-8-sig"), Loader=loader))
         except (yaml.YAMLError, ValueError, OverflowError) as error:
             fault = _syntax_fault(where, content, error)
     # Raised here, without a cause: PyYAML's own errors quote the lines, and there may be a token in them.
@@ -71,73 +72,55 @@ def decode(where: Where, node: Node, kind: type[Record]) -> Record:
     ``msgspec.Meta`` an example too, and in its ``extra`` the function ``read``, which returns the value of a text
     without blanks around it, never empty, or raises ``ValueError``. Without one, the class of the value does.
 
-    Args:
-        where: the place of the tree.
-        node: the tree, from ``read_yaml``.
-        kind: a struct of values, literals, ``str``, structs, tuples and ``dict[str, …]``.
-
     Raises:
         ConfigError: the first fault: an unknown key, with the nearest known one, or a wrong shape or value.
     """
     return msgspec.convert(_read(where, {} if node in _NOTHING else node, *_bare(inspect.type_info(kind))), kind)
 
 
-# YAML ---------------------------------------------------------------------------------------
+# YAML: the tree is built from the parser's events, so that no scalar is ever interpreted ------
 
 
-class _Builder:
-    """Builds the tree from the parser's events, so that no scalar is ever interpreted."""
-
-    def __init__(self, where: Where, text: str, loader: Any) -> None:  # noqa: ANN401 -- of libyaml's no type is known
-        self._where = where
-        self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=loader)
-
-    def document(self) -> Node:
-        node: Node | None = None
-        for event in self._events:
-            if isinstance(event, events.DocumentStartEvent):
-                if node is not None:
-                    raise self._fault(event, "a second YAML document begins; keep one")
-                node = self._node(next(self._events), depth=0)
-        return "" if node is None else node
-
-    def _node(self, event: yaml.Event, *, depth: int) -> Node:
-        tag = getattr(event, "tag", None)
-        if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None) or tag not in (None, _TEXT_TAG):
-            remedy = "put quotes around a value that begins so"
-            raise self._fault(event, f"anchors, aliases and tags are not used here; {remedy}")
-        if depth > _DEEPEST:
-            raise self._fault(event, f"nested deeper than {_DEEPEST} levels; nothing here is")
-        if isinstance(event, events.ScalarEvent):
-            return str(event.value)
-        if isinstance(event, events.SequenceStartEvent):
-            return [self._node(item, depth=depth + 1) for item in self._until(events.SequenceEndEvent)]
-        mapping: dict[str, Node] = {}
-        lines: dict[str, int] = {}
-        for start in self._until(events.MappingEndEvent):
-            key = self._node(start, depth=depth + 1)
-            if not isinstance(key, str):
-                raise self._fault(start, "a list or a mapping stands where a key is expected; write a plain key")
-            if key in lines:
-                shown = key if _WORD.fullmatch(key) else "this key"
-                raise self._fault(start, f"{shown} is already on line {lines[key]}; keep one of the two")
-            lines[key] = _line(start)
-            mapping[key] = self._node(next(self._events), depth=depth + 1)
-        return mapping
-
-    def _until(self, end: type[yaml.Event]) -> Iterator[yaml.Event]:
-        """Yield the first event of each node up to the end of a collection; the caller takes the rest."""
-        for event in self._events:
-            if isinstance(event, end):
-                return
-            yield event
-
-    def _fault(self, event: yaml.Event, text: str) -> ConfigError:
-        return self._where.fault(f"line {_line(event)}: {text}")
+def _document(where: Where, parsed: Iterator[yaml.Event]) -> Node:
+    node: Node | None = None
+    for event in parsed:
+        if isinstance(event, events.DocumentStartEvent):
+            if node is not None:
+                raise _at(where, event).fault("a second YAML document begins; keep one")
+            node = _node(where, parsed, next(parsed))
+    return "" if node is None else node
 
 
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark else 1
+def _node(where: Where, parsed: Iterator[yaml.Event], event: yaml.Event, depth: int = 0) -> Node:
+    tag = getattr(event, "tag", None)
+    if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None) or tag not in (None, _TEXT_TAG):
+        remedy = "put quotes around a value that begins so"
+        raise _at(where, event).fault(f"anchors, aliases and tags are not used here; {remedy}")
+    if depth > _DEEPEST:
+        raise _at(where, event).fault(f"nested deeper than {_DEEPEST} levels; nothing here is")
+    if isinstance(event, events.ScalarEvent):
+        return str(event.value)
+    # The first event of each node here, up to the end of the collection; the calls take the rest of the node.
+    starts = takewhile(lambda each: not isinstance(each, events.CollectionEndEvent), parsed)
+    if isinstance(event, events.SequenceStartEvent):
+        return [_node(where, parsed, start, depth + 1) for start in starts]
+    mapping: dict[str, Node] = {}
+    places: dict[str, str] = {}
+    for start in starts:
+        key = _node(where, parsed, start, depth + 1)
+        place = _at(where, start)
+        if not isinstance(key, str):
+            raise place.fault("a list or a mapping stands where a key is expected; write a plain key")
+        if key in places:
+            shown = key if _WORD.fullmatch(key) else "this key"
+            raise place.fault(f"{shown} is already on {places[key]}; keep one of the two")
+        places[key] = place.key
+        mapping[key] = _node(where, parsed, next(parsed), depth + 1)
+    return mapping
+
+
+def _at(where: Where, event: yaml.Event) -> Where:
+    return where.child(f"line {event.start_mark.line + 1 if event.start_mark else 1}")
 
 
 def _syntax_fault(where: Where, content: bytes, error: Exception) -> ConfigError:
@@ -158,9 +141,6 @@ def _syntax_fault(where: Where, content: bytes, error: Exception) -> ConfigError
 
 # Records ------------------------------------------------------------------------------------
 
-_SECTIONS = (inspect.StructType, inspect.CollectionType, inspect.DictType)
-_SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
-
 
 def _read(where: Where, node: Any, expected: Any, example: str, read: _Reader) -> Any:  # noqa: ANN401
     noun = "mapping" if isinstance(expected, _SECTIONS) else "single value"
@@ -175,21 +155,19 @@ def _read(where: Where, node: Any, expected: Any, example: str, read: _Reader) -
     if isinstance(expected, inspect.DictType):
         value = _bare(expected.value_type, example, read)  # numbered, since a key can be an RFID tag
         return {key: _read(where.item(position), node[key], *value) for position, key in enumerate(node)}
-    if isinstance(expected, inspect.LiteralType):
-        return _word(where, node, [str(value) for value in expected.values])
     if read is None:
         return node
-    text = node.strip()
-    if not text:
+    if not node.strip():
         raise where.fault(f"is empty; write a value, such as {example}, or remove the key")
-    return where.read(read, text)
+    return where.read(read, node.strip())
 
 
 def _struct(where: Where, node: dict[str, Node], expected: inspect.StructType, example: str) -> dict[str, object]:
     known = {field.encode_name: field for field in expected.fields}
-    _require_known(where, node, known)
     given = {}
     for key, value in node.items():
+        if key not in known:
+            raise _unknown(where, key, known)
         bare = _bare(known[key].type)
         if value not in _NOTHING or not isinstance(bare[0], _SECTIONS):
             given[key] = _read(where.child(key), value, *bare)
@@ -197,14 +175,6 @@ def _struct(where: Where, node: dict[str, Node], expected: inspect.StructType, e
         if field.required and key not in given:
             raise where.fault(f"has no {key}; write it as in {example}")
     return given
-
-
-def _word(where: Where, text: str, words: list[str]) -> str:
-    if text not in words:
-        meant = nearest(text, words)
-        remedy = f"did you mean {meant}?" if meant else "write one of them"
-        raise where.fault(f"must be {', '.join(words[:-1])} or {words[-1]}; {remedy}")
-    return text
 
 
 def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> tuple[inspect.Type, str, _Reader]:
@@ -222,12 +192,9 @@ def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> t
     return described, getattr(kind, "EXAMPLE", example), read or kind
 
 
-def _require_known(where: Where, node: dict[str, Node], known: Iterable[str]) -> None:
-    key = next((key for key in node if key not in known), None)
-    if key is None:
-        return
+def _unknown(where: Where, key: str, known: Iterable[str]) -> ConfigError:
     meant = nearest(key, known)
     remedy = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
     if meant or _WORD.fullmatch(key):
-        raise where.child(key).fault(f"unknown key; {remedy}")
-    raise where.fault(f"has an unknown key, not shown since it may be a token; {remedy}")
+        return where.child(key).fault(f"unknown key; {remedy}")
+    return where.fault(f"has an unknown key, not shown since it may be a token; {remedy}")

@@ -1,15 +1,19 @@
-"""Files that the configuration names, and the place of a fault: the one line that says file, key and remedy."""
+"""Places of faults in the configuration, and the files and tokens that it names.
+
+A fault is one line that says file, key and remedy. A token is a secret that does not show.
+"""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import ssl
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
 
@@ -18,8 +22,19 @@ from joulo_exporter.errors import ConfigError
 Fingerprint = tuple[int, ...]
 Value = TypeVar("Value")
 
+LONGEST_TOKEN = 8192
+"""Characters; servers refuse longer header lines."""
+
 _LARGEST_BUNDLE_BYTES = 4 * 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+# Around a token, or before it, in texts that were copied with too much.
+_TOO_MUCH = re.compile(
+    r"[\"'`\u2018\u2019\u201c\u201d].*|.*[\"'`\u2018\u2019\u201c\u201d]|(?:authorization\s*:|bearer[\s:]).*|bearer"
+    r"|(?:export\s+)?JOULO_TOKEN\s*=.*",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 class Where(msgspec.Struct, frozen=True):
@@ -38,9 +53,7 @@ class Where(msgspec.Struct, frozen=True):
 
     def fault(self, text: str) -> ConfigError:
         """Return the error ``SOURCE: KEY: text``, one line whatever the names of files are."""
-        return ConfigError(
-            one_line(f"{self.source}: {self.key}: {text}" if self.key else f"{self.source}: {text}")
-        )
+        return ConfigError(one_line(": ".join(filter(None, (self.source, self.key, text)))))
 
     def read(self, parse: Callable[[str], Value], text: str) -> Value:
         """Return a text as a value; the ``ValueError`` that ``parse`` raises is a fault here."""
@@ -71,11 +84,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
 
 
 def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
-    """Return the first bytes of a regular file that a key names; it should hold ``content``: ``the token``.
-
-    Raises:
-        ConfigError: there is no such file, or it cannot be read.
-    """
+    """Return the first bytes of a regular file that a key names; it should hold ``content``: ``the token``."""
     try:
         # A pipe would block, and would be empty at the next reading.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -91,20 +100,17 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Certificates of ``api.ca_file``; two are equal when the content of the file is."""
+    """Certificates of ``api.ca_file``, for the API and a proxy; two are equal when the content of the file is."""
 
     digest: bytes
     context: ssl.SSLContext = field(compare=False)
-    """For connections to the API and to a proxy; always verifies certificate and host name."""
 
 
 def read_authorities(where: Where, path: Path) -> Authorities:
     """Return the certificates of a PEM file, and them alone, as ``tls_config.ca_file`` of Prometheus means it.
 
-    A certificate in the file is trusted as it is, also one that is not the root of its chain.
-
-    Raises:
-        ConfigError: the file cannot be read, or has no certificate, or a damaged one.
+    A certificate in the file is trusted as it is, also one that is not the root of its chain. A file that cannot
+    be read, or has no certificate or a damaged one, is a ``ConfigError``.
     """
     content = read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM")
     try:
@@ -121,3 +127,84 @@ def read_authorities(where: Where, path: Path) -> Authorities:
     # the signature, the dates and the host name are verified all the same.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return Authorities(hashlib.sha256(content).digest(), context)
+
+
+class Secret:
+    """A token, or a URL with a password in it, whose text only ``reveal`` shows.
+
+    Copying and pickling fail, since a pickle is text for anybody. Two secrets are equal when their texts are.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself: for an HTTP header, never for a message."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret cannot be pickled")
+
+
+def token_fault(text: str) -> str | None:
+    """Return the fault of a token as a predicate with the remedy ("is empty; ..."), without the token.
+
+    A prefix is not demanded: OAuth2 access tokens have none. ``None`` means that nothing is wrong.
+    """
+    if not text:
+        return "is empty; put the API token there"
+    if len(text) > LONGEST_TOKEN:
+        return f"is longer than {LONGEST_TOKEN} characters; is it really a token?"
+    if _TOO_MUCH.fullmatch(text.strip()):
+        return "has quotes, the word Bearer or the name of a variable around it; write the token alone"
+    if not _TOKEN.fullmatch(text):
+        return "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """One of three places of a token; it is read when it is needed: files change and variables are set late.
+
+    Two sources are equal when they lead to the same place, wherever in the configuration they stand.
+    """
+
+    where: Where = field(compare=False)
+    """The key that names this source."""
+    path: Path | None = None
+    variable: str | None = None
+    """The name of an environment variable."""
+    # A function and not the environment: a repr or a pickle of that would show every variable in it.
+    read_variable: Callable[[], str | None] = field(default=lambda: None, repr=False, compare=False)
+    value: Secret | None = None
+    """The token where it stands in the configuration itself."""
+
+    @property
+    def shown(self) -> str:
+        """Return the place, for people, without the secret: ``file /run/secrets/joulo``."""
+        if self.variable is not None:
+            return f"environment variable {self.variable}"
+        return one_line(f"file {self.path}" if self.path else f"token in {self.where.source}")
+
+    def read(self) -> Secret:
+        """Return the token as it is now, without one line end after it; a text that cannot be one is a fault."""
+        if self.path is not None:
+            text = read_file(self.where, self.path, 4 * LONGEST_TOKEN, "the token").decode("utf-8", "replace")
+        else:
+            text = self.value.reveal() if self.value else self.read_variable() or ""
+        token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+        fault = token_fault(token)
+        if fault is not None:
+            raise self.where.fault(f"the token {fault}" if self.value else f"the token in {self.shown} {fault}")
+        return Secret(token)

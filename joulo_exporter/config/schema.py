@@ -1,22 +1,19 @@
 """The configuration: its keys, with defaults and bounds, and its loading from a YAML file and the environment."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, ClassVar
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config import values
-from joulo_exporter.config.files import Authorities, Where, read_authorities
-from joulo_exporter.config.tokens import Secret, TokenSource
+from joulo_exporter.config.files import Authorities, Secret, TokenSource, Where, read_authorities
 from joulo_exporter.config.values import DEFAULT_API_URL
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
-from joulo_exporter.models.tariffs import Tariff, Tariffs, parse_day, parse_price
+from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.sharding import ALONE, Shard
 
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
@@ -53,9 +50,7 @@ class AccountSection(Section, frozen=True):
     """An account of the API, with one of the three ways to a token."""
 
     name: Annotated[str, _like("home", values.name)] | None = None
-    """The ``account`` label; a single account can do without."""
     token_file: Annotated[str, _like("/run/secrets/joulo", values.path)] | None = None
-    """A file with the token, next to the configuration file if the path is relative."""
     token_env: Annotated[str, _like("JOULO_TOKEN", values.variable)] | None = None
     token: Annotated[Secret, _like('"joulo_…", the token in quotes')] | None = None
 
@@ -110,17 +105,6 @@ class StorageSection(Section, frozen=True):
     path: Annotated[str, _like(str(DEFAULT_STORAGE_PATH), values.printed)] = str(DEFAULT_STORAGE_PATH)
 
 
-class TariffSection(Section, frozen=True):
-    """A price of the electricity, by the day on which a session began, local time."""
-
-    EXAMPLE: ClassVar = "{from: 2026-01-01, euro_per_kwh: 0.2534}"
-
-    from_day: Annotated[date, _like("2026-01-01", parse_day)] = field(name="from")
-    euro_per_kwh: Annotated[Decimal, _like("0.2534", parse_price)]
-    vehicle: Annotated[str, _like("tesla", str)] | None = None
-    """A vehicle whose sessions have this price; by default all that have none of their own."""
-
-
 class ConfigFile(Section, frozen=True):
     """The whole file."""
 
@@ -135,10 +119,8 @@ class ConfigFile(Section, frozen=True):
     plausibility: PlausibilitySection = PlausibilitySection()
     vehicles: Annotated[dict[str, str], _like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
     chargers: Annotated[dict[str, str], _like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
-    """The ``charger`` label of a charger id, in place of the slug that the API gives."""
-    tariffs: Annotated[tuple[TariffSection, ...], _like(f"`- {TariffSection.EXAMPLE}`")] = ()
-    id_tags: IdTagMode = "show"
-    """RFID tags in labels: as they are, as hashes, or not at all."""
+    tariffs: Annotated[tuple[Tariff, ...], _like(f"`- {Tariff.EXAMPLE}`")] = ()
+    id_tags: Annotated[IdTagMode, _like("show", values.id_tags)] = "show"
     storage: StorageSection = StorageSection()
 
 
@@ -175,6 +157,7 @@ class Config(msgspec.Struct, frozen=True):
     """Everything that file, environment and command line say, defaults filled in."""
 
     accounts: tuple[AccountConfig, ...]
+    """With several shards those of this one, which can be none."""
     api: ApiConfig
     intervals: Mapping[str, float]
     """Seconds between two requests, by endpoint."""
@@ -183,25 +166,22 @@ class Config(msgspec.Struct, frozen=True):
     vehicles: Mapping[str, str]
     """The vehicle of each RFID tag; the tags as ``models.charger.normal_tag`` spells them."""
     chargers: Mapping[str, str]
-    """The ``charger`` label of each charger id that has one of its own."""
+    """The ``charger`` label by charger id, in place of the slug that the API gives."""
     id_tags: IdTagMode
+    """RFID tags in labels: as they are, as hashes, or not at all."""
     storage_path: Path
-    collectors: frozenset[str] = frozenset()
+    collectors: frozenset[str]
     """The optional endpoints that are asked."""
-    tariffs: Tariffs = Tariffs()
+    tariffs: Tariffs
     shard: Shard = ALONE
-    """The shard whose accounts these are: with several shards ``accounts`` can be empty."""
 
 
 def of_shard(config: Config, shard: Shard) -> Config:
-    """Return the configuration with the accounts of a shard, which can be none; no token is read.
-
-    One shard alone has the endpoints that belong to no account.
-    """
+    """Return the configuration with the accounts of a shard, which can be none; no token is read."""
     return msgspec.structs.replace(
         config,
         accounts=tuple(account for account in config.accounts if shard.holds(account.name)),
-        collectors=config.collectors if shard.holds_public else config.collectors - PUBLIC_COLLECTORS,
+        collectors=config.collectors if shard.holds(None) else config.collectors - PUBLIC_COLLECTORS,
         shard=shard,
     )
 
@@ -222,10 +202,10 @@ def load_config(
 
     Args:
         path: the YAML file; ``None`` for a configuration from the environment alone.
-        environ: the environment. ``JOULO_API_URL`` overrides the file's ``api.url``; ``JOULO_TOKEN`` or
-            ``JOULO_TOKEN_FILE`` is the token of one unnamed account where the file lists no ``accounts``.
-        storage_path: overrides the file's ``storage.path``.
-        collectors: overrides the entries of the file's ``collectors``.
+        environ: ``JOULO_API_URL`` overrides the file's ``api.url``; ``JOULO_TOKEN`` or ``JOULO_TOKEN_FILE`` is the
+            token of one unnamed account where the file lists no ``accounts``.
+        storage_path: overrides that of the file.
+        collectors: overrides single entries of the file's.
 
     Raises:
         ConfigError: one line that names the file, the key and the remedy, and shows no value of a key.
@@ -243,10 +223,9 @@ def load_config(
         _require_floors(where.child("history"), file.history)
     accounts = _accounts(where.child("accounts"), file.accounts, folder, environ)
     chargers = _names(where.child("chargers"), file.chargers, "charger", str.strip)
-    doubled = _doubled(chargers.values())
-    if doubled and len(accounts) == 1:  # chargers of different accounts may have the same label
-        fault = f"has the same label as chargers[{doubled[0]}]; give each charger its own"
-        raise where.child("chargers").item(doubled[1]).fault(fault)
+    if len(accounts) == 1:  # chargers of different accounts may have the same label
+        fault = "has the same label as {}; give each charger its own"
+        _require_distinct(where.child("chargers"), chargers.values(), fault)
     return Config(
         accounts=accounts,
         api=api,
@@ -254,11 +233,11 @@ def load_config(
         stale_after_s=file.stale_after,
         history=file.history,
         vehicles=_names(where.child("vehicles"), file.vehicles, "tag", normal_tag),
-        tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
         chargers=chargers,
         id_tags=file.id_tags,
         storage_path=storage_path or folder / file.storage.path,
         collectors=frozenset(name for name in COLLECTORS if collectors.get(name, getattr(file.collectors, name))),
+        tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
     )
 
 
@@ -289,16 +268,14 @@ def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
             )
 
 
-def _doubled(items: Iterable[object]) -> tuple[int, int] | None:
-    """Return the positions of the first two equal items; ``None`` if there are none."""
+def _require_distinct(where: Where, items: Iterable[object], fault: str, key: str = "") -> None:
+    """Raise the fault of the first item of a list that is equal to one above it, whose place ``{}`` stands for."""
     positions: dict[object, int] = {}
     for position, item in enumerate(items):
-        if positions.setdefault(item, position) != position:
-            return positions[item], position
-    return None
-
-
-# Accounts -----------------------------------------------------------------------------------
+        first = positions.setdefault(item, position)
+        if first != position:
+            place = where.item(position)
+            raise (place.child(key) if key else place).fault(fault.format(f"{where.key}[{first}]"))
 
 
 def _accounts(
@@ -309,14 +286,11 @@ def _accounts(
     tokens = [_token(where.item(place), section, folder, environ) for place, section in enumerate(sections)]
     names = [section.name for section in sections]
     if None in names and len(names) > 1:
-        raise (
-            where.item(names.index(None))
-            .child("name")
-            .fault("is missing; with several accounts each needs a name, the account label that tells them apart")
+        name = where.item(names.index(None)).child("name")
+        raise name.fault(
+            "is missing; with several accounts each needs a name, the account label that tells them apart"
         )
-    if doubled := _doubled(names):
-        fault = f"is the name of accounts[{doubled[0]}] too; choose another account label"
-        raise where.item(doubled[1]).child("name").fault(fault)
+    _require_distinct(where, names, "is the name of {} too; choose another account label", "name")
     return tuple(map(AccountConfig, names, tokens))
 
 
@@ -356,9 +330,6 @@ def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
     )
 
 
-# Names and tariffs --------------------------------------------------------------------------
-
-
 def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable[[str], str]) -> Mapping[str, str]:
     """Return the name of each id, as it is compared; places are numbers, since a tag can open a charger."""
     ids = [compared(identifier) for identifier in given]
@@ -367,21 +338,17 @@ def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable
             raise where.item(position).fault(
                 f"its key is no id of a {kind}, or has a control character in it; correct it"
             )
-    if doubled := _doubled(ids):
-        raise where.item(doubled[1]).fault(f"is the same {kind} as an entry above; keep one")
+    _require_distinct(where, ids, f"is the same {kind} as an entry above; keep one")
     return MappingProxyType(dict(zip(ids, given.values(), strict=True)))
 
 
-def _tariffs(where: Where, sections: Iterable[TariffSection], vehicles: Collection[str]) -> Tariffs:
-    for position, section in enumerate(sections):
-        if section.vehicle not in {None, UNKNOWN_VEHICLE, *vehicles}:
-            raise (
-                where.item(position)
-                .child("vehicle")
-                .fault("is no vehicle of the configuration; write one of the names under vehicles, or unknown")
+def _tariffs(where: Where, tariffs: tuple[Tariff, ...], vehicles: Collection[str]) -> Tariffs:
+    for position, tariff in enumerate(tariffs):
+        if tariff.vehicle not in {None, UNKNOWN_VEHICLE, *vehicles}:
+            vehicle = where.item(position).child("vehicle")
+            raise vehicle.fault(
+                "is no vehicle of the configuration; write one of the names under vehicles, or unknown"
             )
-    if doubled := _doubled((section.from_day, section.vehicle) for section in sections):
-        raise where.item(doubled[1]).fault(
-            "begins on the same day as an entry above, for the same vehicle; keep one"
-        )
-    return Tariffs(tuple(Tariff(section.from_day, section.euro_per_kwh, section.vehicle) for section in sections))
+    fault = "begins on the same day as an entry above, for the same vehicle; keep one"
+    _require_distinct(where, ((tariff.from_day, tariff.vehicle) for tariff in tariffs), fault)
+    return Tariffs(tariffs)

@@ -7,10 +7,12 @@ write …"), without the text, which can be a secret in the wrong place.
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import get_args
 from urllib.parse import SplitResult, urlsplit
 
-from joulo_exporter.config.tokens import Secret
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE
+from joulo_exporter.config.files import Secret, nearest
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode
 
 _POWER = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?(?:kW)?", re.ASCII)
 
@@ -23,9 +25,21 @@ class Text(str):
 
 def switch(text: str) -> bool:
     """Return whether a text is ``true`` and not ``false``, in small letters or capitals."""
-    if text.lower() not in ("true", "false"):
-        raise ValueError("must be true or false; write one of them")
-    return text.lower() == "true"
+    return one_of(text.lower(), ("true", "false")) == "true"
+
+
+def one_of(text: str, words: Sequence[str]) -> str:
+    """Return a text that is one of the words."""
+    if text not in words:
+        meant = nearest(text, words)
+        remedy = f"did you mean {meant}?" if meant else "write one of them"
+        raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}; {remedy}")
+    return text
+
+
+def id_tags(text: str) -> str:
+    """Return the way in which RFID tags are shown."""
+    return one_of(text, sorted(get_args(IdTagMode)))
 
 
 def power_kw(text: str) -> float:
@@ -36,8 +50,6 @@ def power_kw(text: str) -> float:
     return float(match[1])
 
 
-# Durations ----------------------------------------------------------------------------------
-
 _DAY_MS = 24 * 60 * 60 * 1000
 _UNITS_MS = {"y": 365 * _DAY_MS, "w": 7 * _DAY_MS, "d": _DAY_MS, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 # The grammar of model.ParseDuration in prometheus/common: whole numbers, each unit at most once, from the longest
@@ -47,7 +59,6 @@ _EXAMPLES = "such as 90s, 10m, 1h30m or 7d"
 
 _LONGEST_MS = (2**63 - 1) // 1_000_000
 """About 292 years: Prometheus keeps durations as 64-bit nanoseconds."""
-_LONGEST_TIMEOUT_S = 300.0
 
 
 def parse_duration(text: str) -> float:
@@ -73,7 +84,7 @@ def duration(text: str) -> float:
 def timeout(text: str) -> float:
     """Return the seconds of a timeout."""
     seconds = duration(text)
-    if seconds > _LONGEST_TIMEOUT_S:
+    if seconds > 300:  # noqa: PLR2004 -- as the message says
         raise ValueError("is longer than 5m; write 5m or less")
     return seconds
 
@@ -93,8 +104,6 @@ def format_duration(seconds: float) -> str:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
 
-
-# URLs ---------------------------------------------------------------------------------------
 
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
 
@@ -147,8 +156,6 @@ def _split(url: str) -> SplitResult | None:
         return None
     return parts if usable else None
 
-
-# Names and paths ----------------------------------------------------------------------------
 
 _LONGEST_NAME = 128
 _UNPRINTED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, surrogates, line and paragraph separators

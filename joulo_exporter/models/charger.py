@@ -58,10 +58,8 @@ def parse_chargers(
 ) -> ApiResponse[tuple[Charger, ...]]:
     """Read an API response of ``/chargers``; no ``chargers`` in it means that there are none yet.
 
-    ``memory`` is as for ``Fields.records``: most chargers stand still most of the time.
-
-    Raises:
-        ApiResponseError: it is no such object, or no charger in it can be used.
+    ``memory`` is as for ``Fields.records``: most chargers stand still most of the time. It is an
+    ``ApiResponseError`` if no charger in it can be used.
     """
     fields = read_object(body, plausibility)
     if not fields.has_value("chargers") and not {"error", "code", "message"}.isdisjoint(fields.names):
@@ -77,7 +75,7 @@ def _charger(fields: Fields) -> Charger:
     nickname, name = fields.text("nickname"), fields.text("name")
     status = (fields.text("status") or "").lower() or None
     session, unreadable = _live_session(fields)
-    meter_wh = fields.number("latest_meter_wh", least=0, most=_MAX_METER_WH)
+    meter_wh = fields.number("latest_meter_wh", most=_MAX_METER_WH)
     meter_at_seconds = fields.moment("meter_updated_at", ahead_s=math.inf)
     meter_ahead = (meter_at_seconds or 0) > fields.plausibility.now_seconds + _METER_AHEAD_S
     if meter_ahead:

@@ -8,7 +8,6 @@ from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
 _MONTH = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:-01)?", re.ASCII)
-_MOST = 1e9
 
 
 class Figures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -22,10 +21,9 @@ class Figures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Month(Figures, frozen=True, gc=False, kw_only=True):
-    """A month of the whole account."""
+    """A month of the whole account, such as ``2026-06``."""
 
     month: str
-    """``2026-06``."""
 
 
 class Energy(Figures, frozen=True, gc=False, kw_only=True):
@@ -35,11 +33,7 @@ class Energy(Figures, frozen=True, gc=False, kw_only=True):
 
 
 def parse_energy(body: bytes, plausibility: Plausibility) -> ApiResponse[Energy]:
-    """Read an API response of ``/energy``; a month is lost only without its name.
-
-    Raises:
-        ApiResponseError: it is no such object, or none of the figures that the API documents can be used.
-    """
+    """Read an API response of ``/energy``; an ``ApiResponseError`` if it gives none of the documented figures."""
     fields = read_object(body, plausibility)
     energy = Energy(months=fields.records("months", _month, "month"), **_figures(fields, "total_"))
     if energy == Energy() and (fields.flawed or not fields.has_value("months")):
@@ -56,9 +50,9 @@ def _month(fields: Fields) -> Month:
 
 def _figures(fields: Fields, prefix: str = "") -> dict[str, int | None]:
     return {
-        "kwh_hundredths": fields.hundredths(f"{prefix}kwh", most=_MOST),
-        "kwh_all_hundredths": fields.hundredths(f"{prefix}kwh_all", most=_MOST),
-        "credits_hundredths": fields.hundredths(f"{prefix}ere_credits", most=_MOST),
+        "kwh_hundredths": fields.hundredths(f"{prefix}kwh"),
+        "kwh_all_hundredths": fields.hundredths(f"{prefix}kwh_all"),
+        "credits_hundredths": fields.hundredths(f"{prefix}ere_credits"),
         "sessions": fields.count(f"{prefix}sessions"),
         "sessions_all": fields.count(f"{prefix}sessions_all"),
     }

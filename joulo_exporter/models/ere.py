@@ -11,7 +11,6 @@ import msgspec
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
-_MOST = 1e9
 _QUARTER = re.compile(r"\d{4}-Q[1-4]", re.ASCII)
 _SETTLED = ("paid", "payable", "reserved")
 
@@ -36,10 +35,9 @@ _QUARTER_EUROS = {bucket: f"net_eur_by_status.{bucket}" for bucket in _SETTLED}
 
 
 class ErePositionQuarter(msgspec.Struct, frozen=True, gc=False):
-    """One quarter; mappings hold only what was given."""
+    """One quarter, such as ``2026-Q2``; mappings hold only what was given."""
 
     quarter: str
-    """``2026-Q2``."""
     final: bool | None = None
     price_euros: float | None = None
     """Per credit."""
@@ -73,23 +71,17 @@ class ErePosition(msgspec.Struct, frozen=True, gc=False):
 
 
 class ErePrice(msgspec.Struct, frozen=True, gc=False):
-    """Market price of a credit."""
+    """Market price of a credit, the middle of bid and offer, and when the feed was updated, Unix seconds."""
 
     euros: float | None = None
-    """Per credit, the middle of bid and offer."""
     at_seconds: float | None = None
-    """When the feed was updated, Unix seconds."""
 
 
 def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[ErePosition]:
-    """Read an API response of ``/ere-position``.
-
-    Raises:
-        ApiResponseError: it is no JSON object, or gives none of the known figures.
-    """
+    """Read an API response of ``/ere-position``; an ``ApiResponseError`` if it gives none of the known figures."""
     fields = read_object(body, plausibility)
     year = fields.number("compliance_year", least=2000, most=2100)
-    fee_pct = fields.number("effective_fee_pct", least=0, most=100)
+    fee_pct = fields.number("effective_fee_pct", most=100)
     position = ErePosition(
         euros=_figures(fields, _EUROS),
         credits=_figures(fields, _CREDITS),
@@ -98,7 +90,7 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
         forecast_credits=_figures(fields, _CREDIT_FORECASTS),
         forecast_confidence=fields.text("forecast_confidence"),
         forecast_projected=fields.boolean("forecast_is_projected"),
-        forecast_history_days=fields.number("forecast_history_days", least=0, most=_MOST),
+        forecast_history_days=fields.number("forecast_history_days"),
         compliance_year=None if year is None else int(year),
         fee_ratio=None if fee_pct is None else fee_pct / 100,
         realized_price_euros=_figure(fields, "realized_avg_price"),
@@ -111,26 +103,21 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
 
 
 def parse_ere_price(body: bytes, plausibility: Plausibility) -> ApiResponse[ErePrice]:
-    """Read an API response of the public feed.
-
-    Raises:
-        ApiResponseError: it is no JSON object, says that it is not in order, or gives no price.
-    """
+    """Read an API response of the public feed; an ``ApiResponseError`` if it is out of order or gives no price."""
     fields = read_object(body, plausibility)
     if fields.boolean("ok") is False:
         raise ApiResponseError("the price feed says that it is out of order")
-    current = fields.section("current")
-    if current is None:
-        raise ApiResponseError("the API response gives no price")
-    current.ignore("week_number")
-    price = ErePrice(_figure(current, "mid_eur"), current.moment("updated_at"))
+    price = ErePrice()
+    if current := fields.section("current"):
+        current.ignore("week_number")
+        price = ErePrice(_figure(current, "mid_eur"), current.moment("updated_at"))
     if price == ErePrice():
         raise ApiResponseError("the API response gives no price")
     return fields.response(price)
 
 
 def _figure(fields: Fields, name: str) -> float | None:
-    return fields.number(name, least=-_MOST, most=_MOST)
+    return fields.number(name, least=-1e9)
 
 
 def _figures(fields: Fields, places: Mapping[str, str]) -> dict[str, float]:

@@ -11,9 +11,6 @@ MAX_CREDITS_PER_KWH = 3.0
 UNKNOWN_CHARGER = "unknown"
 """Stands for the id of the charger where a session has no usable one, and becomes its label."""
 
-_MOST_CREDITS = 1e6
-_MOST_EUROS = 1e9
-
 
 class Session(msgspec.Struct, frozen=True, gc=False):
     """One session as ``/sessions`` lists it; ``None`` is a value that it did not give."""
@@ -52,11 +49,7 @@ class SessionPage(msgspec.Struct, frozen=True):
 
 
 def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[SessionPage]:
-    """Read a page of ``/sessions``, newest first as the API sends it; a session is lost only without its id.
-
-    Raises:
-        ApiResponseError: it is no such object, or no session in it can be used.
-    """
+    """Read a page of ``/sessions``, newest first; an ``ApiResponseError`` if no session in it can be used."""
     fields = read_object(body, plausibility)
     if not fields.has_value("sessions"):
         raise ApiResponseError("not what the API documents: it has no list of sessions")
@@ -68,9 +61,9 @@ def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[Sessi
 def _estimate(fields: Fields | None) -> EreEstimate | None:
     if fields is None:
         return None
-    fee_pct = fields.number("effective_fee_pct", least=0, most=100)
+    fee_pct = fields.number("effective_fee_pct", most=100)
     return EreEstimate(
-        price_euros=fields.number("price_per_ere", least=0, most=_MOST_EUROS),
+        price_euros=fields.number("price_per_ere"),
         fee_ratio=None if fee_pct is None else fee_pct / 100,
     )
 
@@ -99,12 +92,9 @@ def _credits(
     fields: Fields, kwh_hundredths: int | None, started_at_seconds: float | None, ended_at_seconds: float | None
 ) -> int | None:
     """Return the ERE credits; at most 3 a kWh, of the energy that is given or else fits the duration."""
-    value = fields.hundredths("ere_credits", most=_MOST_CREDITS)
     if kwh_hundredths is None:
         kwh = fields.plausibility.max_kwh(started_at_seconds, ended_at_seconds)
     else:
         kwh = kwh_hundredths / 100
-    if value is not None and value / 100 > max(1.0, MAX_CREDITS_PER_KWH * kwh):
-        fields.refuse("ere_credits", "does not fit the energy of the session")
-        return None
-    return value
+    most = max(1.0, MAX_CREDITS_PER_KWH * kwh)
+    return fields.hundredths("ere_credits", most=most, beyond="does not fit the energy of the session")

@@ -7,8 +7,10 @@ clients handle disagree, both forms are accepted.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Annotated, Any, Generic, TypeVar
@@ -44,6 +46,7 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 # Reading each record on its own costs more than skipping it: a limit while decoding keeps the event loop free.
 _RawRecords = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MOST_RECORDS)]
+_Object = dict[str, msgspec.Raw]
 _JSON_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _BOOLEANS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
 
@@ -73,7 +76,6 @@ class MalformedField(msgspec.Struct, frozen=True):
     reason: str
 
     def __str__(self) -> str:
-        """Return the field and the reason as a log line shows them."""
         return f"{self.field} {self.reason}"
 
 
@@ -95,15 +97,14 @@ class MalformedRecordError(ValueError):
     """A record cannot be used at all."""
 
 
-class _Reading:
-    """State shared by all objects of one API response."""
+@dataclass(slots=True)
+class _Faults:
+    """Everything of one API response that could not be used so far, or that this version does not read."""
 
-    def __init__(self, plausibility: Plausibility) -> None:
-        self.plausibility = plausibility
-        self.malformed: list[str] = []
-        self.lost: list[int] = []
-        self.malformed_fields: list[MalformedField] = []
-        self.unknown_fields: set[str] = set()
+    records: list[str] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    fields: list[MalformedField] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
 
 
 class Fields:
@@ -114,31 +115,25 @@ class Fields:
     object, each with a dot behind it.
     """
 
-    def __init__(self, values: Mapping[str, msgspec.Raw], reading: _Reading, path: str = "") -> None:
+    def __init__(
+        self, values: Mapping[str, msgspec.Raw], plausibility: Plausibility, faults: _Faults, path: str = ""
+    ) -> None:
+        self.names = values.keys()
+        self.plausibility = plausibility
         self._values = values
-        self._reading = reading
+        self._faults = faults
         self._path = path
         self._read: set[str] = set()
         self._sections: dict[str, Fields | None] = {}
 
     @property
-    def plausibility(self) -> Plausibility:
-        """Return the bounds of what is believed."""
-        return self._reading.plausibility
-
-    @property
-    def names(self) -> Collection[str]:
-        """Return the names of all fields of the object."""
-        return self._values.keys()
-
-    @property
     def flawed(self) -> bool:
         """Return whether anything of the whole API response could not be used so far."""
-        return bool(self._reading.malformed or self._reading.malformed_fields)
+        return bool(self._faults.records or self._faults.fields)
 
     def refuse(self, name: str, reason: str) -> None:
         """Note that a field cannot be used."""
-        self._reading.malformed_fields.append(MalformedField(f"{self._path}{name}", reason))
+        self._faults.fields.append(MalformedField(f"{self._path}{name}", reason))
 
     def ignore(self, *names: str) -> None:
         """Mark fields as known that nothing is made of."""
@@ -165,7 +160,7 @@ class Fields:
         self.refuse(name, f"is no text of 1 to {_LONGEST_ID} characters")
         return None
 
-    def number(self, name: str, *, least: float, most: float) -> float | None:
+    def number(self, name: str, *, least: float = 0.0, most: float = 1e9) -> float | None:
         """Return a number within the bounds; one that is written as text is read, too."""
         value = self._decode(name)
         if isinstance(value, str) and _DECIMAL.fullmatch(value):
@@ -176,10 +171,17 @@ class Fields:
             self.refuse(name, f"is no number from {least:g} to {most:g}")
         return None
 
-    def hundredths(self, name: str, *, most: float) -> int | None:
-        """Return kWh or credits, at least 0, as integer hundredths: the precision in which the API rounds them."""
-        value = self.number(name, least=0, most=most)
-        return None if value is None else round(value * 100)
+    def hundredths(self, name: str, *, most: float = math.inf, beyond: str = "") -> int | None:
+        """Return kWh or credits as integer hundredths: the precision in which the API rounds them.
+
+        More than ``most`` is unusable, for the reason ``beyond``.
+        """
+        value = self.number(name)
+        hundredths = None if value is None else round(value * 100)
+        if hundredths is not None and hundredths / 100 > most:
+            self.refuse(name, beyond)
+            return None
+        return hundredths
 
     def energy(
         self, name: str, started_at_seconds: float | None, ended_at_seconds: float | None = None
@@ -188,15 +190,12 @@ class Fields:
 
         ``None`` is a start that is not known, and the end of a session that goes on.
         """
-        value = self.hundredths(name, most=_MOST_KWH)
-        if value is not None and value / 100 > self.plausibility.max_kwh(started_at_seconds, ended_at_seconds):
-            self.refuse(name, "does not fit the duration of the session")
-            return None
-        return value
+        most = min(_MOST_KWH, self.plausibility.max_kwh(started_at_seconds, ended_at_seconds))
+        return self.hundredths(name, most=most, beyond="does not fit the duration of the session")
 
     def count(self, name: str) -> int | None:
         """Return an integer from 0; JSON has one kind of number, so 12.0 is one (RFC 8259, section 6)."""
-        value = self.number(name, least=0, most=1e9)
+        value = self.number(name)
         if value is not None and not value.is_integer():
             self.refuse(name, "is no whole number")
             return None
@@ -230,9 +229,8 @@ class Fields:
     def section(self, name: str) -> Fields | None:
         """Return an object within this one."""
         if name not in self._sections:
-            values = self._decode(name, dict[str, msgspec.Raw] | None, "is no object")
-            path = f"{self._path}{name}."
-            self._sections[name] = None if values is None else Fields(values, self._reading, path)
+            values = self._decode(name, _Object | None, "is no object")
+            self._sections[name] = None if values is None else self._within(values, f"{self._path}{name}.")
         return self._sections[name]
 
     def records(
@@ -258,7 +256,8 @@ class Fields:
         Raises:
             ApiResponseError: the main list is none, is too long, or has records and none of them can be used.
         """
-        reading = self._reading
+        faults = self._faults
+        path = "" if main else f"{self._path}{name}."
         key = attrgetter(key_name)
         found: dict[str, Record] = {}
         flawless: dict[int, Record] = {}
@@ -266,26 +265,27 @@ class Fields:
         for position, item in enumerate(items):
             digest = hash(bytes(item)) if memory is not None else 0
             record = memory.get(digest) if memory is not None else None
-            flaws = len(reading.malformed_fields)
+            flaws = len(faults.fields)
             if record is None:
                 try:
-                    fields = Fields(_object(item), reading, "" if main else f"{self._path}{name}.")
+                    fields = self._within(msgspec.json.decode(item, type=_Object), path)
                     record = convert(fields)
-                except MalformedRecordError as error:
-                    reading.malformed.append(f"record {position}: {error}")
-                    reading.lost.append(crc32(item))
+                except (MalformedRecordError, *_JSON_ERRORS) as error:
+                    no_object = "" if isinstance(error, MalformedRecordError) else "no JSON object: "
+                    faults.records.append(f"record {position}: {no_object}{error}")
+                    faults.lost.append(crc32(item))
                     continue
                 if position == 0:  # others have the same fields
-                    reading.unknown_fields.update(fields.unknown())
-            if len(reading.malformed_fields) == flaws:
+                    faults.unknown.update(fields.unknown())
+            if len(faults.fields) == flaws:
                 flawless[digest] = record
             if found.setdefault(key(record), record) is not record:
-                reading.malformed.append(f"record {position}: there is another one with its {key_name}")
+                faults.records.append(f"record {position}: there is another one with its {key_name}")
         if memory is not None:
             memory.clear()
             memory.update(flawless)
         if main and self.flawed and not found:
-            fault = [*reading.malformed, *reading.malformed_fields][0]
+            fault = [*faults.records, *faults.fields][0]
             raise ApiResponseError(f"no record of the API response can be used; {fault}")
         return tuple(found.values())
 
@@ -293,10 +293,10 @@ class Fields:
         """Return the whole API response, with ``content`` read from it."""
         return ApiResponse(
             content,
-            tuple(self._reading.malformed),
-            tuple(self._reading.malformed_fields),
-            frozenset((*self._reading.unknown_fields, *self.unknown())),
-            tuple(self._reading.lost),
+            tuple(self._faults.records),
+            tuple(self._faults.fields),
+            frozenset((*self._faults.unknown, *self.unknown())),
+            tuple(self._faults.lost),
         )
 
     def unknown(self) -> Iterator[str]:
@@ -304,6 +304,9 @@ class Fields:
         yield from (f"{self._path}{name}" for name in self._values if name not in self._read)
         for section in filter(None, self._sections.values()):
             yield from section.unknown()
+
+    def _within(self, values: Mapping[str, msgspec.Raw], path: str) -> Fields:
+        return Fields(values, self.plausibility, self._faults, path)
 
     def _decode(self, name: str, kind: Any = Any, reason: str = "is no JSON") -> Any:  # noqa: ANN401
         self._read.add(name)
@@ -315,40 +318,26 @@ class Fields:
 
 
 def read_object(body: bytes, plausibility: Plausibility) -> Fields:
-    """Decode the JSON object of an API response.
-
-    Raises:
-        ApiResponseError: it is no JSON, or no object.
-    """
+    """Decode the JSON object of an API response; anything else is an ``ApiResponseError``."""
     try:
-        values = msgspec.json.decode(_without_lone_surrogates(body), type=dict[str, msgspec.Raw])
+        values = msgspec.json.decode(_without_lone_surrogates(body), type=_Object)
     except _JSON_ERRORS as error:
         # Not chained: a UnicodeDecodeError holds the whole body.
         fault = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise ApiResponseError(f"the API response is not what the API documents: {fault}") from None
-    return Fields(values, _Reading(plausibility))
+    return Fields(values, plausibility, _Faults())
 
 
 def unix_seconds(text: str) -> float:
-    """Return the Unix time of an ISO 8601 timestamp with seconds, fraction and offset as given.
+    """Return the Unix time of an ISO 8601 timestamp; anything else is a ``ValueError``.
 
     A timestamp without offset is UTC, as all of the API's times are. RFC 3339 allows ``t`` and ``z``.
-
-    Raises:
-        ValueError: it is no timestamp.
     """
     if _TIMESTAMP.fullmatch(text):
         with contextlib.suppress(ValueError, OverflowError):
             moment = datetime.fromisoformat(text.upper())
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     raise ValueError("no ISO 8601 timestamp")
-
-
-def _object(item: msgspec.Raw) -> dict[str, msgspec.Raw]:
-    try:
-        return msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-    except _JSON_ERRORS as error:
-        raise MalformedRecordError(f"no JSON object: {error}") from None
 
 
 def _without_lone_surrogates(body: bytes) -> bytes:

@@ -6,9 +6,8 @@ import pytest
 from support.loopback import PROXY_PASSWORD, TOKEN
 
 from joulo_exporter.api.client import CHARGERS, JouloClient, open_session
-from joulo_exporter.config.files import Where, read_authorities
+from joulo_exporter.config.files import Secret, Where, read_authorities
 from joulo_exporter.config.schema import ApiConfig
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.config.values import DEFAULT_API_URL
 from joulo_exporter.errors import ApiError
 

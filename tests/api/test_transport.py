@@ -1,57 +1,41 @@
-"""Requests over a real socket: headers, redirects, lost connections, and no token where it does not belong."""
+"""Requests over a real socket: what is sent, responses whole and broken, in time and late, redirects."""
 
 import asyncio
+import gzip
 import socket
+import tracemalloc
+import zlib
 from unittest.mock import AsyncMock
 
 import pytest
-from support.loopback import TOKEN, answer, loopback, reset, saying
+from support.loopback import TOKEN, answer, hang, head, loopback, reset, saying, saying_then_hanging
 
 from joulo_exporter import __version__, errors
-from joulo_exporter.api.client import CHARGERS, ERE_PRICE
+from joulo_exporter.api.client import BODY_LIMIT_BYTES, CHARGERS, ERE_PRICE
 
 BODY = b'{"chargers": [{"id": "a"}]}'
+GZIPPED = gzip.compress(BODY)
+GZIP = "Content-Encoding: gzip"
+CHUNKED = "Transfer-Encoding: chunked"
 
 
-async def test_what_is_sent(client_of):
+# Requests -------------------------------------------------------------------------------------
+
+
+async def test_what_is_sent(client_of, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login joulo password other\n")
+    monkeypatch.setenv("NETRC", str(netrc))
     async with loopback(saying(answer(BODY))) as api:
-        answered = await client_of(f"{api.url}/base").fetch(CHARGERS, {"limit": "100"})
+        answered = await client_of(f"{api.url}/base").fetch(CHARGERS, {"limit": "100", "offset": "200"})
     assert answered.content[0].id == "a"
-    assert api.heads[0].startswith(b"GET /base/chargers?limit=100 HTTP/1.1\r\n")
+    assert api.heads[0].startswith(b"GET /base/chargers?limit=100&offset=200 HTTP/1.1\r\n")
     headers = api.headers()
     assert headers["authorization"] == f"Bearer {TOKEN}"
     assert headers["user-agent"] == f"joulo-exporter/{__version__}"
     assert headers["accept"] == "application/json"
     assert "gzip" in headers["accept-encoding"]
-    assert TOKEN.encode() not in api.heads[0].split(b"\r\n")[0]
     assert set(headers) == {"host", "authorization", "user-agent", "accept", "accept-encoding"}
-
-
-async def test_the_environment_sets_no_password(client_of, monkeypatch, tmp_path):
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login joulo password other\n")
-    monkeypatch.setenv("NETRC", str(netrc))
-    async with loopback(saying(answer(BODY))) as api:
-        await client_of(api.url).fetch(CHARGERS)
-    assert api.headers()["authorization"] == f"Bearer {TOKEN}"
-
-
-@pytest.mark.parametrize("status", ["301 x", "302 x", "303 x", "307 x", "308 x"])
-@pytest.mark.parametrize("endpoint", [CHARGERS, ERE_PRICE], ids=["chargers", "the public price"])
-async def test_a_redirect_takes_the_token_nowhere(client_of, failure_of, endpoint, status):
-    async with (
-        loopback(saying(answer(BODY))) as elsewhere,
-        loopback(saying(answer(b"", f"Location: {elsewhere.url}/chargers", status=status))) as api,
-    ):
-        failure = await failure_of(client_of(api.url), endpoint)
-    assert failure.code == status[:3]
-    assert str(failure) == (
-        f"{endpoint.path}: {status[:3]}, a redirect to 127.0.0.1, which is not followed because the token would "
-        "travel with it; check api.url"
-    )
-    assert elsewhere.heads == []
-    assert len(api.heads) == 1
-    assert ("authorization" in api.headers()) == (endpoint is CHARGERS)
 
 
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["public client", "client of an account"])
@@ -60,49 +44,6 @@ async def test_the_public_price_is_asked_without_a_token(client_of, token):
         assert (await client_of(api.url, token=token).fetch(ERE_PRICE)).content.euros == 0.24
     assert "authorization" not in api.headers()
     assert TOKEN.encode() not in api.heads[0]
-
-
-@pytest.mark.parametrize(
-    ("location", "target"),
-    [
-        ("https://user:secret@elsewhere.example:8443/path?key=secret#secret", " to elsewhere.example"),
-        ("//elsewhere.example/secret", " to elsewhere.example"),
-        ("https://[2001:db8::1]/", " to 2001:db8::1"),
-        ("/functions/v2/secret", ""),
-        ("https://[secret/", ""),
-        (f"https://{TOKEN}.example/", ""),
-        ("https://" + "secret." * 20, ""),
-        ("https://b\u00fccher.example/", ""),
-        ("mailto:secret@elsewhere.example", ""),
-    ],
-)
-async def test_of_where_a_redirect_leads_only_the_host_is_shown(client_of, failure_of, location, target):
-    async with loopback(saying(_moved(location))) as api:
-        failure = await failure_of(client_of(api.url))
-    assert f"301, a redirect{target}, which is not followed" in str(failure)
-    assert "secret" not in str(failure)
-
-
-def _moved(location):
-    return b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\nLocation: " + location.encode() + b"\r\n\r\n"
-
-
-async def test_what_is_lost_on_a_used_connection_is_not_asked_again(client_of, failure_of):
-    heads = []
-
-    async def answer_and_leave_at_the_second(reader, writer):
-        for said in (answer(BODY), b""):
-            heads.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(said)
-        writer.close()
-
-    async with await asyncio.start_server(answer_and_leave_at_the_second, "127.0.0.1", 0) as server:
-        client = client_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        await client.fetch(CHARGERS)
-        failure = await failure_of(client)
-    assert len(heads) == 2
-    assert failure.code == "connection"
-    assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
 
 
 async def test_no_cookie_of_an_account_goes_out_with_another_one(client_of):
@@ -131,6 +72,110 @@ async def test_an_address_of_the_api_that_does_not_answer_gives_way_to_the_next(
     assert answered.content[0].id == "a"
 
 
+# Redirects ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["301 x", "302 x", "303 x", "307 x", "308 x"])
+@pytest.mark.parametrize("endpoint", [CHARGERS, ERE_PRICE], ids=["chargers", "the public price"])
+async def test_a_redirect_takes_the_token_nowhere(client_of, failure_of, endpoint, status):
+    async with (
+        loopback(saying(answer(BODY))) as elsewhere,
+        loopback(saying(answer(b"", f"Location: {elsewhere.url}/chargers", status=status))) as api,
+    ):
+        failure = await failure_of(client_of(api.url), endpoint)
+    assert failure.code == status[:3]
+    assert str(failure) == (
+        f"{endpoint.path}: {status[:3]}, a redirect to 127.0.0.1, which is not followed because the token would "
+        "travel with it; check api.url"
+    )
+    assert elsewhere.heads == []
+    assert len(api.heads) == 1
+    assert ("authorization" in api.headers()) == (endpoint is CHARGERS)
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("https://user:secret@elsewhere.example:8443/path?key=secret#secret", " to elsewhere.example"),
+        ("https://[2001:db8::1]/", " to 2001:db8::1"),
+        ("/functions/v2/secret", ""),
+        ("https://[secret/", ""),
+        (f"https://{TOKEN}.example/", ""),
+        ("https://" + "secret." * 20, ""),
+        ("https://b\u00fccher.example/", ""),
+    ],
+)
+async def test_of_where_a_redirect_leads_only_the_host_is_shown(client_of, failure_of, location, target):
+    moved = b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\nLocation: " + location.encode() + b"\r\n\r\n"
+    async with loopback(saying(moved)) as api:
+        failure = await failure_of(client_of(api.url))
+    assert f"301, a redirect{target}, which is not followed" in str(failure)
+    assert "secret" not in str(failure)
+
+
+# Responses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (answer(BODY),),
+        (answer(GZIPPED, GZIP),),
+        (answer(zlib.compress(BODY), "Content-Encoding: deflate"),),
+        (head(CHUNKED), b"5\r\n" + BODY[:5] + b"\r\n", b"16\r\n" + BODY[5:] + b"\r\n0\r\n\r\n"),
+        (head("Connection: close"), BODY),
+        (answer(BODY.ljust(BODY_LIMIT_BYTES)),),
+    ],
+    ids=["plain", "gzip", "deflate", "chunked", "until the end", "of just the limit"],
+)
+async def test_every_form_of_body_is_read(client_of, parts):
+    async with loopback(saying(*parts)) as api:
+        answered = await client_of(api.url).fetch(CHARGERS)
+    assert [charger.id for charger in answered.content] == ["a"]
+
+
+CUT_OFF = "the response of 127.0.0.1 is cut off, or broken on its way"
+NO_HTTP = "the response of 127.0.0.1 is no valid HTTP; check api.url"
+BROKEN = {
+    "body cut off": (answer(BODY)[:-5], CUT_OFF),
+    "chunks cut off": (head(CHUNKED) + b"5\r\n" + BODY[:5] + b"\r\n", CUT_OFF),
+    "chunks without framing": (head(CHUNKED) + b"this is no chunk\r\n" + BODY, NO_HTTP),
+    "gzip that is none": (answer(BODY, GZIP), CUT_OFF),
+    "gzip cut off": (answer(GZIPPED[:-12], GZIP), "truncated"),
+    "no HTTP": (b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n", NO_HTTP),
+    "headers too long": (head("X: " + "x" * 20_000) + BODY, NO_HTTP),
+    "too many headers": (head(*(f"X-{number}: x" for number in range(200))) + BODY, NO_HTTP),
+    "length that is no number": (head("Content-Length: many") + BODY, NO_HTTP),
+    "deep": (answer(b'{"chargers": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}"), "nested too deeply"),
+    "large": (answer(b"{}".ljust(BODY_LIMIT_BYTES + 1)), "larger than 8 MiB"),
+}
+
+
+@pytest.mark.parametrize(("said", "words"), BROKEN.values(), ids=BROKEN.keys())
+async def test_a_broken_answer_is_invalid(client_of, failure_of, said, words):
+    async with loopback(saying(said)) as api:
+        failure = await failure_of(client_of(api.url))
+    assert type(failure) is errors.ApiResponseError
+    assert (failure.code, failure.status) == ("invalid", None)
+    assert words in str(failure)
+
+
+async def test_a_gzip_bomb_ends_at_the_limit(client_of, failure_of):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    first, block = (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    bomb = answer(first + block * 1023, GZIP)  # each of the equal blocks stands for 1 MiB
+    async with loopback(saying(bomb)) as api:
+        tracemalloc.start()
+        try:
+            failure = await failure_of(client_of(api.url))
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert type(failure) is errors.ApiResponseError
+    assert "larger than 8 MiB" in str(failure)
+    assert peak_bytes < 32 * 2**20
+
+
 @pytest.mark.parametrize("say", [reset, saying(b"")], ids=["reset", "closed"])
 async def test_a_connection_lost_before_the_answer(client_of, failure_of, say):
     async with loopback(say) as api:
@@ -139,3 +184,100 @@ async def test_a_connection_lost_before_the_answer(client_of, failure_of, say):
     assert failure.code == "connection"
     assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
     assert len(api.heads) == 1  # it is not asked again
+
+
+async def test_what_is_lost_on_a_used_connection_is_not_asked_again(client_of, failure_of):
+    heads = []
+
+    async def answer_and_leave_at_the_second(reader, writer):
+        for said in (answer(BODY), b""):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(said)
+        writer.close()
+
+    async with await asyncio.start_server(answer_and_leave_at_the_second, "127.0.0.1", 0) as server:
+        client = client_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await client.fetch(CHARGERS)
+        failure = await failure_of(client)
+    assert len(heads) == 2
+    assert failure.code == "connection"
+    assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
+
+
+# Time -----------------------------------------------------------------------------------------
+
+
+def _repeating(first, again):
+    """Send one more piece whenever the last one has gone, without end."""
+
+    async def say(_head, writer):
+        writer.write(first)
+        while True:
+            writer.write(again)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        hang,
+        saying_then_hanging(answer(BODY)[:-5]),
+        saying_then_hanging(b"HTTP/1.1 200"),
+        _repeating(head(CHUNKED), b"1\r\n \r\n"),
+        _repeating(b"", head(status="103 Early Hints")),
+    ],
+    ids=["no answer", "half a body", "half a head", "a body that drips", "an answer that is put off"],
+)
+async def test_the_timeout_covers_everything(client_of, failure_of, say):
+    async with loopback(say) as api:
+        failure = await failure_of(client_of(api.url, timeout_s=0.1))
+    assert type(failure) is errors.ApiTimeoutError
+    assert failure.code == "timeout"
+    assert str(failure).startswith("no complete response from 127.0.0.1 within 0.1 s")
+
+
+async def test_waiting_for_a_free_connection_counts_too(client_of, failure_of):
+    async with loopback(hang) as api:
+        others = [asyncio.create_task(failure_of(client_of(api.url, timeout_s=5))) for _ in range(4)]
+        while len(api.heads) < 4:
+            await api.asked.wait()
+            await asyncio.sleep(0)
+        failure = await failure_of(client_of(api.url, timeout_s=0.05))
+        assert len(api.heads) == 4
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+    assert failure.code == "timeout"
+
+
+RETRY = "Retry-After: 300"
+
+
+@pytest.mark.parametrize(
+    ("say", "timeout_s"),
+    [
+        # Its head is here long before this, on however slow a machine; that the body never comes takes all of it.
+        (saying_then_hanging(head("Content-Length: 9", RETRY, status="429 x")), 1.0),
+        (saying(head("Content-Length: 9", RETRY, status="429 x")), 30.0),
+        (saying(answer(b"no gzip", GZIP, RETRY, status="429 x")), 30.0),
+        (saying(answer(b" " * 100_000, RETRY, status="429 x")), 30.0),
+    ],
+    ids=["hangs", "cut off", "undecodable", "long"],
+)
+async def test_a_status_counts_even_if_its_body_never_arrives(client_of, failure_of, say, timeout_s):
+    async with loopback(say) as api:
+        failure = await failure_of(client_of(api.url, timeout_s=timeout_s))
+    assert type(failure) is errors.ApiThrottledError
+    assert (failure.code, failure.retry_after_s) == ("429", 300.0)
+
+
+async def test_cancellation_passes_untouched(client_of):
+    async with loopback(hang) as api:
+        fetching = asyncio.create_task(client_of(api.url).fetch(CHARGERS))
+        await api.asked.wait()
+        fetching.cancel("shutdown")
+        with pytest.raises(asyncio.CancelledError, match="shutdown"):
+            await fetching

@@ -25,12 +25,6 @@ def _in_the_folder_of_the_files(monkeypatch):
     monkeypatch.chdir(BAD)
 
 
-def fault_of(name):
-    with pytest.raises(ConfigError) as caught:
-        load_config(Path(name), {})
-    return caught.value
-
-
 def chain(error):
     while error is not None:
         yield error
@@ -42,14 +36,12 @@ def test_each_file_has_its_line_and_each_line_its_file():
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_mistake_is_one_line_that_names_file_key_and_remedy(name):
-    assert str(fault_of(name)) == EXPECTED[name]
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_no_error_shows_the_token(name):
+def test_a_mistake_is_one_line_that_names_file_key_and_remedy_and_no_error_shows_the_token(name):
     assert CANARY.encode() in Path(name).read_bytes()
-    error = fault_of(name)
+    with pytest.raises(ConfigError) as caught:
+        load_config(Path(name), {})
+    error = caught.value
+    assert str(error) == EXPECTED[name]
 
     stream = io.StringIO()
     logger = logging.getLogger("test.bad_files")

@@ -1,5 +1,6 @@
 """The configuration from file, environment and flags: its values, defaults and precedence."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -8,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.config.tokens import Secret
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import ConfigError
 
@@ -31,7 +32,7 @@ accounts:
   - {name: third, token: "joulo_0third"}
 api:
   url: https://api.example.org/v1/
-  timeout: 1m
+  timeout: 5m
   proxy_url: http://user:password@proxy.example:3128
 intervals: {chargers: 90s, sessions: 1h30m, energy: 1d, ere_position: 2h, ere_price: 3h}
 collectors: {ere_position: false, ere_price: true}
@@ -55,26 +56,17 @@ def test_every_key_is_read(load, tmp_path):
         ("third", None, "joulo_0third"),
     ]
     assert config.api.url == "https://api.example.org/v1"
-    assert config.api.timeout_s == 60
+    assert config.api.timeout_s == 300
     assert config.api.proxy_url == Secret("http://user:password@proxy.example:3128")
     assert config.api.ere_price_url == "https://joulo.nl/api/ere-price"
-    assert config.intervals == DEFAULT_INTERVALS | {
-        "chargers": 90,
-        "sessions": 5400,
-        "energy": 86_400,
-        "ere_position": 7200,
-        "ere_price": 10_800,
-    }
+    given = {"chargers": 90, "sessions": 5400, "energy": 86_400, "ere_position": 7200, "ere_price": 10_800}
+    assert config.intervals == DEFAULT_INTERVALS | given
     assert config.collectors == {"ere_price"}
     assert config.stale_after_s == 1200
     assert config.api.max_power_kw == 22
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (1.5, 30 * 86_400)
-    assert config.vehicles == {
-        "DEADBEEF12345678": "tesla",
-        "04123456": "zoe",
-        "12E4567": "true",
-        "04A1B2C3": "zoe",
-    }
+    tags = {"DEADBEEF12345678": "tesla", "04123456": "zoe", "12E4567": "true", "04A1B2C3": "zoe"}
+    assert config.vehicles == tags
     assert config.chargers == {"6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f": "oprit", "123": "oprit"}
     assert config.id_tags == "hash"
     assert config.storage_path == Path("/srv/joulo")
@@ -118,65 +110,44 @@ def test_the_configuration_loads_neither_the_command_line_nor_the_network():
 # Environment and flags ----------------------------------------------------------------------
 
 
-TWO_TOKENS = "JOULO_TOKEN: is set, and JOULO_TOKEN_FILE too; unset one of them"
-TOKEN_AS_PATH = (
-    "JOULO_TOKEN_FILE: must be the path of a file, and this looks like a token; "
-    "write the token into a file (a file of such a name is ./NAME)"
-)
-PLAIN_HTTP = (
-    "JOULO_API_URL: is plain http, and a token travels over https only; write https:// (http: loopback only)"
-)
-NO_TOKEN = (
-    "accounts: there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, "
-    "or write accounts: with `- token_file: /run/secrets/joulo` into the configuration file"
-)
-
-
-def environment_fault(environ):
-    with pytest.raises(ConfigError) as caught:
-        load_config(None, environ)
-    assert "LEAK" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_a_token_in_the_environment_is_enough():
+def test_a_token_or_a_token_file_in_the_environment_is_enough(tmp_path):
     (account,) = load_config(None, {"JOULO_TOKEN": "joulo_x\n"}).accounts
-
     assert (account.name, account.token.read()) == (None, Secret("joulo_x"))
     assert account.token.shown == "environment variable JOULO_TOKEN"
 
-
-def test_a_token_file_in_the_environment_is_enough(tmp_path):
-    (tmp_path / "token").write_text("joulo_x\r\n")
-    (account,) = load_config(None, {"JOULO_TOKEN_FILE": str(tmp_path / "token"), "JOULO_TOKEN": ""}).accounts
-
-    assert (account.token.read(), account.token.path) == (Secret("joulo_x"), tmp_path / "token")
+    path = tmp_path / "token"
+    path.write_text("joulo_x\r\n")
+    (account,) = load_config(None, {"JOULO_TOKEN_FILE": str(path), "JOULO_TOKEN": ""}).accounts
+    assert (account.token.read(), account.token.path) == (Secret("joulo_x"), path)
 
 
 @pytest.mark.parametrize(
     ("environ", "fault"),
     [
-        ({"JOULO_TOKEN": CANARY, "JOULO_TOKEN_FILE": "/t"}, TWO_TOKENS),
-        ({"JOULO_TOKEN_FILE": CANARY}, TOKEN_AS_PATH),
-        (TOKEN | {"JOULO_API_URL": "http://env.example"}, PLAIN_HTTP),
-        ({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""}, NO_TOKEN),
+        ({"JOULO_TOKEN": CANARY, "JOULO_TOKEN_FILE": "/t"},
+         "JOULO_TOKEN: is set, and JOULO_TOKEN_FILE too; unset one of them"),
+        ({"JOULO_TOKEN_FILE": CANARY}, "JOULO_TOKEN_FILE: must be the path of a file, and this looks like"),
+        (TOKEN | {"JOULO_API_URL": "http://env.example"}, "JOULO_API_URL: is plain http, and a token travels"),
+        ({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""},
+         ("accounts: there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, or "
+          "write accounts: with `- token_file: /run/secrets/joulo` into the configuration file")),
     ],
-)
+)  # fmt: skip
 def test_a_fault_of_the_environment_is_one_line(environ, fault):
-    assert environment_fault(environ) == f"environment: {fault}"
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, environ)
+    assert str(caught.value).startswith(f"environment: {fault}")
+    assert CANARY not in str(caught.value)
 
 
-def test_accounts_of_the_file_go_before_the_token_of_the_environment(load):
-    config = load("accounts: [{token: joulo_0file}]", {"JOULO_TOKEN": "joulo_0env", "JOULO_TOKEN_FILE": "/t"})
+def test_accounts_of_the_file_go_before_the_token_of_the_environment_but_its_url_after_it(load):
+    text = "accounts: [{token: joulo_0file}]\napi: {url: 'https://file.example/'}"
+    tokens = {"JOULO_TOKEN": "joulo_0env", "JOULO_TOKEN_FILE": "/t"}
 
+    config = load(text, tokens | {"JOULO_API_URL": "https://env.example/"})
     assert [account.token.read().reveal() for account in config.accounts] == ["joulo_0file"]
-
-
-def test_the_url_of_the_environment_goes_before_that_of_the_file(load):
-    text = "api: {url: 'https://file.example/'}"
-
-    assert load(text, TOKEN | {"JOULO_API_URL": "https://env.example/"}).api.url == "https://env.example"
-    assert load(text, TOKEN | {"JOULO_API_URL": ""}).api.url == "https://file.example"
+    assert config.api.url == "https://env.example"
+    assert load(text, tokens | {"JOULO_API_URL": ""}).api.url == "https://file.example"
 
 
 @pytest.mark.parametrize(
@@ -188,13 +159,9 @@ def test_the_url_of_the_environment_goes_before_that_of_the_file(load):
         ("collectors: {ere_position: TRUE}", {"ere_position": False}, set()),
     ],
 )
-def test_a_flag_overrides_the_collectors_of_the_file(load, text, flags, on):
+def test_a_flag_goes_before_the_file(load, text, flags, on):
     assert load(text, collectors=flags).collectors == on
-
-
-def test_a_flag_overrides_the_storage_path_of_the_file(load):
-    assert load("storage: {path: /a}", storage_path=Path("/b")).storage_path == Path("/b")
-    assert load_config(None, TOKEN, storage_path=Path("c")).storage_path == Path("c")
+    assert load(f"storage: {{path: /a}}\n{text}", storage_path=Path("/b")).storage_path == Path("/b")
 
 
 # Durations ----------------------------------------------------------------------------------
@@ -217,27 +184,20 @@ def at(key, value):
 
 
 @pytest.mark.parametrize("key", FLOORS)
-def test_an_interval_may_be_the_floor_and_not_less(load, refused, key):
+def test_an_interval_has_a_floor_that_binds_no_simulator_and_the_url_in_force_decides(load, refused, key):
     floor_s, why = FLOORS[key]
+    section, _, name = key.partition(".")
 
     load(at(key, f"{floor_s}s"))
     line = refused(at(key, f"{floor_s * 1000 - 1}ms"))
     assert line.startswith(f"{key}: is shorter than {format_duration(floor_s)}: {why}")
     assert "only an API on a loopback address may be asked faster" in line
 
-
-@pytest.mark.parametrize("key", FLOORS)
-def test_only_a_simulator_may_be_asked_faster_and_the_url_in_force_decides(load, refused, key):
-    section, _, name = key.partition(".")
-    fast = at(key, "1ms")
-
-    for url in ("http://localhost:9974", "https://127.0.0.2/api", "http://[::1]:1"):
-        values = getattr(load(f"api: {{url: '{url}'}}\n{fast}"), section)
-        assert (values[name] if section == "intervals" else getattr(values, f"{name}_s")) == 0.001
-    load(fast, TOKEN | {"JOULO_API_URL": "http://localhost:1"})
-    assert "is shorter than" in refused(
-        f"api: {{url: 'http://localhost:9974'}}\n{fast}", TOKEN | {"JOULO_API_URL": "https://api.joulo.nl"}
-    )
+    values = getattr(load(f"api: {{url: 'http://[::1]:1'}}\n{at(key, '1ms')}"), section)
+    assert (values[name] if section == "intervals" else getattr(values, f"{name}_s")) == 0.001
+    load(at(key, "1ms"), TOKEN | {"JOULO_API_URL": "http://localhost:1"})
+    elsewhere = TOKEN | {"JOULO_API_URL": "https://api.joulo.nl"}
+    assert refused(f"api: {{url: 'http://localhost:9974'}}\n{at(key, '1ms')}", elsewhere)
 
 
 # Names, paths, switches, URLs ---------------------------------------------------------------
@@ -285,17 +245,28 @@ def secretive(tmp_path):
     return load_config(tmp_path / "joulo.yml", {"WORK": CANARY, "OTHER": CANARY})
 
 
-@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format, "%s".__mod__, lambda record: f"{record}"])
-def test_no_record_shows_a_token(secretive, show):
+SHOW = [
+    *(repr, str, "{}".format, "{!r:>20}".format, "%s".__mod__, lambda record: f"{record}"),
+    *(lambda record: repr([{"key": record}]), lambda record: json.dumps(record, default=str)),
+]
+
+
+def test_no_record_shows_a_token(secretive):
     sources = [account.token for account in secretive.accounts]
-    for record in (secretive, secretive.api, secretive.api.proxy_url, *secretive.accounts, *sources):
-        assert CANARY not in show((record,))
+    secrets = [secretive.api.proxy_url, sources[0].value]
+    for record in (secretive, secretive.api, *secretive.accounts, *sources, *secrets):
+        for show in SHOW:
+            assert CANARY not in show((record,))
         assert CANARY not in repr(record)
         assert "WORK=" not in repr(record)
         with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
             pickle.dumps(record, 0)
         with pytest.raises(TypeError):
             msgspec.json.encode(record)
+    for secret in secrets:
+        assert str(secret) == "<secret>"
+        with pytest.raises(TypeError):
+            vars(secret)
 
 
 def test_two_loadings_of_one_file_are_equal(secretive, tmp_path):

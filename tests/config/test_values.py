@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config.values import (
-    DEFAULT_API_URL,
-    api_url,
-    format_duration,
-    is_loopback,
-    parse_duration,
-)
+from joulo_exporter.config.values import DEFAULT_API_URL, api_url, format_duration, is_loopback, parse_duration
 
-_LONGEST_MS = (2**63 - 1) // 1_000_000
 NO_DURATION = (
     "is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
     "whole numbers with units y w d h m s ms, in that order"
@@ -23,12 +16,9 @@ NO_DURATION = (
     ("text", "seconds", "printed"),
     [
         ("0", 0.0, "0s"),
-        ("0s", 0.0, "0s"),
         ("90s", 90.0, "1m30s"),
-        ("10m", 600.0, "10m"),
         ("1h30m", 5400.0, "1h30m"),
         ("7d", 604_800.0, "1w"),
-        ("1w", 604_800.0, "1w"),
         ("90d", 7_776_000.0, "90d"),
         ("1y", 31_536_000.0, "1y"),
         ("365d1s", 31_536_001.0, "365d1s"),
@@ -44,20 +34,12 @@ def test_a_duration_is_read_and_printed_as_prometheus_does_it(text, seconds, pri
     assert format_duration(seconds) == printed
 
 
-@pytest.mark.parametrize(
-    "texts",
-    [
-        ["", " ", "s", "1.5h", "-1s", "30m1h", "1m1m", "1ms1s", "1 h", "10M", "1µs", "\u0661s", "1h\n"],
-        ["1", "60", "1.5", "-1", "00", "9" * 5000],
-        ["293y", "292y365d", "9" * 40 + "ms", "9" * 5000 + "s"],
-    ],
-    ids=["no duration", "no unit", "too long"],
-)
-def test_anything_else_is_no_duration(texts):
-    for text in texts:
-        with pytest.raises(ValueError) as caught:  # noqa: PT011 -- the message is compared in full
-            parse_duration(text)
-        assert str(caught.value) == NO_DURATION
+@pytest.mark.parametrize("text", ["", " ", "s", "1.5h", "-1s", "30m1h", "1m1m", "1 h", "10M", "1µs", "\u0661s",
+    "1h\n", "1", "60", "00", "9" * 5000, "293y", "292y365d", "9" * 40 + "ms", "9" * 5000 + "s"])  # fmt: skip
+def test_anything_else_is_no_duration(text):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 -- the message is compared in full
+        parse_duration(text)
+    assert str(caught.value) == NO_DURATION
 
 
 @given(st.integers(0, 10**12))
@@ -73,53 +55,31 @@ def test_any_text_is_a_duration_of_at_least_nothing_or_has_a_fault(text):
         assert str(error) == NO_DURATION  # noqa: PT017 - either outcome is right
 
 
-@pytest.mark.parametrize(
-    ("expected", "urls"),
-    [
-        (True, ["http://localhost:9974/api", "http://LOCALHOST", "http://127.0.0.1", "http://127.255.0.9:1"]),
-        (True, ["http://[::1]:80/x"]),
-        (False, ["http://localhost.example", "http://127.0.0.1.example", "http://127.1", "http://[::2]"]),
-        (False, ["http://0.0.0.0", "http://localhost@example.org", "http://[", "localhost", ""]),
-    ],
-)
-def test_only_this_machine_is_loopback(expected, urls):
-    assert {url: is_loopback(url) for url in urls} == dict.fromkeys(urls, expected)
+LOOPBACK = ["http://localhost:9974/api", "http://LOCALHOST", "http://127.255.0.9:1", "http://[::1]:80/x"]
+ELSEWHERE = [
+    *("http://localhost.example", "http://127.0.0.1.example", "http://127.1", "http://[::2]", "http://0.0.0.0"),
+    *("http://localhost@example.org", "http://[", "localhost", ""),
+]
+
+
+def test_only_this_machine_is_loopback():
+    urls = [*LOOPBACK, *ELSEWHERE]
+    assert [url for url in urls if is_loopback(url)] == LOOPBACK
 
 
 API_URLS = {
     None: [
-        DEFAULT_API_URL,
-        "https://example.org",
-        "https://example.org:8443/a/b/",
-        "HTTPS://Example.ORG/",
-        "https://[2001:db8::1]/x",
-        "http://localhost:1",
-        "http://[::1]/",
+        *(DEFAULT_API_URL, "https://example.org", "https://example.org:8443/a/b/", "HTTPS://Example.ORG/"),
+        *("https://[2001:db8::1]/x", "http://localhost:1", "http://[::1]/"),
     ],
     "is plain http, and a token travels over https only": ["http://example.org", "http://10.0.0.1"],
-    "has a user or a password in it": [
-        "http://localhost@example.org",
-        "http://127.0.0.1:80@example.org/",
-        "https://x@example.org",
-    ],
+    "has a user or a password in it": ["http://127.0.0.1:80@example.org/", "https://x@example.org"],
     "has a query or a fragment": ["https://example.org?", "https://example.org/#"],
     "is not an http or https URL": [
-        "ftp://example.org",
-        "//example.org",
-        "https://",
-        "https:///x",
-        "https://example.org:port",
-        "https://example.org:0",
-        "https://example.org:65536",
-        "https://exa mple.org",
-        "https://example.org/\n",
-        "http://localhost\\.example.org",
-        "http://localhost%2eexample.org",
-        "https://bücher.example",
-        "https://[::1%25eth0]",
-        "https://[::1",
-        "https://[v1.x]",
-        "",
+        *("ftp://example.org", "//example.org", "https://", "https:///x", "https://example.org:port", ""),
+        *("https://example.org:0", "https://example.org:65536", "https://exa mple.org", "https://example.org/\n"),
+        *("http://localhost\\.example.org", "http://localhost%2eexample.org", "https://bücher.example"),
+        *("https://[::1%25eth0]", "https://[::1", "https://[v1.x]"),
     ],
 }
 

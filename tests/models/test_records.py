@@ -15,27 +15,9 @@ from joulo_exporter.models.wire import Plausibility
 
 NOW = Plausibility(1781809000.0)  # 2026-06-18T18:56:40Z, ten minutes after the latest moment of the payloads
 
-OPRIT_ID = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
-OPRIT = Charger(
-    id=OPRIT_ID,
-    slug="oprit",
-    nickname="Oprit",
-    connection_type="easee",
-    status="online",
-    mid_certified=True,
-    charging=True,
-    session=LiveSession(
-        id="0d9c8b7a-1111-4a5b-8c6d-7e8f90a1b2c3",
-        started_at_seconds=1781804530.0,
-        kwh_hundredths=731,
-        id_tag="04A1B2C3D4E580",
-    ),
-    meter_wh=8123450.0,
-    meter_at_seconds=1781808300.0,
-)
 LAST = Session(
     id="1e2d3c4b-2222-4b6c-9d7e-8f90a1b2c3d4",
-    charger_id=OPRIT_ID,
+    charger_id="6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f",
     started_at_seconds=1781636700.0,
     charger_nickname="Oprit",
     ended_at_seconds=1781674200.0,
@@ -66,14 +48,12 @@ def replaced(record, **changes):
 
 def test_the_recorded_payloads(fixture_bytes):
     """The golden exposition has the other values."""
-    chargers = parse_chargers(fixture_bytes("chargers"), NOW)
     page = parse_sessions(fixture_bytes("sessions"), NOW)
-    energy = parse_energy(fixture_bytes("energy"), NOW)
-    older = parse_energy(fixture_bytes("energy-older"), NOW)
-    assert (chargers.content[0], len(chargers.content)) == (OPRIT, 2)
     assert (page.content.sessions[1], len(page.content.sessions)) == (LAST, 4)
     assert page.content.estimate == EreEstimate(price_euros=0.49, fee_ratio=0.2)
-    for response in (chargers, page, energy, older):
+    chargers = parse_chargers(fixture_bytes("chargers"), NOW)
+    energies = [parse_energy(fixture_bytes(name), NOW) for name in ("energy", "energy-older")]
+    for response in (page, chargers, *energies):
         assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
 
 
@@ -125,18 +105,6 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("moment", [*NO_MOMENT[-2:], "2026-06-18T18:57:42Z"])
-def test_a_meter_reading_that_is_dated_after_now_is_none(fixture_bytes, moment):
-    document = changed(json.loads(fixture_bytes("chargers")), ("chargers", 0, "meter_updated_at"), moment)
-    response = parse_chargers(json.dumps(document).encode(), NOW)
-    assert response.content[0] == replaced(OPRIT, meter_at_seconds=None, meter_wh=None, meter_ahead=True)
-    assert [fault.field for fault in response.malformed_fields] == ["meter_updated_at"]
-
-
-def test_a_meter_reading_may_be_a_minute_ahead_since_clocks_differ():
-    assert charger(latest_meter_wh=5, meter_updated_at="2026-06-18T18:57:40Z").meter_wh == 5
-
-
 @pytest.mark.parametrize(("name", "path", "value", "changes", "malformed"), CASES)
 def test_a_field_costs_only_itself(fixture_bytes, name, path, value, changes, malformed):
     payload, parse, place, _, record_of = PLACES[name]
@@ -155,16 +123,19 @@ def chargers(*records):
     return parse_chargers(json.dumps({"chargers": records}).encode(), NOW)
 
 
+def energy(*months, **totals):
+    return parse_energy(json.dumps(totals | {"months": months}).encode(), NOW)
+
+
 def charger(**fields):
     (record,) = chargers({"id": "a", **fields}).content
     return record
 
 
-@pytest.mark.parametrize("charger_id", [MISSING, None, "", "x" * 129, 5, True, [], {}])
-def test_a_record_is_lost_only_without_its_id(fixture_bytes, charger_id):
-    document = changed(json.loads(fixture_bytes("chargers")), ("chargers", 0, "id"), charger_id)
-    response = parse_chargers(json.dumps(document).encode(), NOW)
-    assert [charger.nickname for charger in response.content] == ["Garage achter"]
+@pytest.mark.parametrize("record", [{}, *({"id": value} for value in (None, "", "x" * 129, 5, True, [], {}))])
+def test_a_record_is_lost_only_without_its_id(record):
+    response = chargers(record | {"slug": "a"}, {"id": "x" * 128})
+    assert response.content == (Charger("x" * 128),)
     assert response.malformed == ("record 0: it has no usable id",)
 
 
@@ -184,11 +155,10 @@ def test_a_value_that_cannot_be_read_costs_only_its_field(value):
     assert [fault.field for fault in response.malformed_fields] == ["latest_meter_wh"]
 
 
-@pytest.mark.parametrize("month", [5, None, "", "2026", "2026-13", "2026-00", "2026-6", "2026-06-02", "juni 2026"])
-def test_a_month_is_lost_only_without_its_name(fixture_bytes, month):
-    document = changed(json.loads(fixture_bytes("energy")), ("months", 0, "month"), month)
-    response = parse_energy(json.dumps(document).encode(), NOW)
-    assert [month.month for month in response.content.months] == ["2026-05"]
+@pytest.mark.parametrize("month", [5, None, "2026", "2026-13", "2026-00", "2026-6", "2026-06-02", "juni 2026"])
+def test_a_month_is_lost_only_without_its_name(month):
+    response = energy({"month": month, "kwh": 1}, {"month": "2026-05", "kwh": 2})
+    assert response.content.months == (Month(month="2026-05", kwh_hundredths=200),)
     assert response.malformed == ("record 0: its month is not YYYY-MM",)
 
 
@@ -199,8 +169,7 @@ def test_the_first_of_two_with_one_id_counts():
 
 
 def test_both_spellings_of_a_month_are_the_same_month():
-    months = [{"month": "2026-06-01", "kwh": 1}, {"month": "2026-06", "kwh": 2}]
-    response = parse_energy(json.dumps({"total_kwh": 3, "months": months}).encode(), NOW)
+    response = energy({"month": "2026-06-01", "kwh": 1}, {"month": "2026-06", "kwh": 2})
     assert response.content.months == (Month(month="2026-06", kwh_hundredths=100),)
 
 
@@ -226,21 +195,16 @@ def test_a_charger_that_comes_as_before_is_not_read_again():
 @pytest.mark.parametrize(
     ("parse", "body", "words"),
     [
-        (parse_chargers, b'{"error": "Unknown"}', "an error message with status 200"),
         (parse_chargers, b'{"error": null, "chargers": null}', "an error message with status 200"),
         (parse_chargers, b'{"code": 503, "message": "upstream"}', "an error message with status 200"),
         (parse_chargers, b'{"chargers": 5}', "chargers is no list"),
         (parse_chargers, b'{"chargers": [{"id": 5}]}', "no record of the API response can be used; record 0"),
-        (parse_sessions, b"{}", "no list of sessions"),
         (parse_sessions, b'{"sessions": null}', "no list of sessions"),
         (parse_sessions, b'{"sessions": {}}', "sessions is no list"),
-        (parse_sessions, b'{"code": 503, "message": "upstream"}', "no list of sessions"),
         (parse_sessions, b'{"sessions": [{"id": null}]}', "no record of the API response can be used"),
         (parse_energy, b"{}", "none of the totals"),
-        (parse_energy, b'{"total_kwh": null}', "none of the totals"),
         (parse_energy, b'{"total_kwh": -1}', "none of the totals"),
         (parse_energy, b'{"months": [{"month": "x"}]}', "none of the totals"),
-        (parse_energy, b'{"code": 503, "message": "upstream"}', "none of the totals"),
         *((parse, b"[]", "Expected `object`") for parse in (parse_chargers, parse_sessions, parse_energy)),
         *((parse, b"{", "truncated") for parse in (parse_chargers, parse_ere_position, parse_ere_price)),
     ],
@@ -250,24 +214,17 @@ def test_an_api_response_without_what_it_is_about_is_a_failure(parse, body, word
         parse(body, NOW)
 
 
-@pytest.mark.parametrize(
-    "body", [b"{}", b'{"chargers": []}', b'{"chargers": null}', b'{"chargers": [], "error": null}']
-)
-def test_no_chargers_yet(body):
+@pytest.mark.parametrize("body", [b"{}", b'{"chargers": null}', b'{"chargers": [], "error": null}'])
+def test_an_account_may_have_nothing_yet(body):
     assert parse_chargers(body, NOW).content == ()
-
-
-def test_an_empty_page_and_an_account_without_months():
     assert parse_sessions(b'{"sessions": []}', NOW).content.sessions == ()
     assert parse_energy(b'{"months": []}', NOW).content == Energy()
 
 
-@pytest.mark.parametrize("parse", [parse_chargers, parse_sessions])
 @pytest.mark.parametrize("count", [10_001, 1_000_000])
-def test_more_records_than_any_account_has_are_refused_at_once(parse, count):
-    name = b"chargers" if parse is parse_chargers else b"sessions"
-    with pytest.raises(ApiResponseError, match="no list of at most 10,000 records"):
-        parse(b'{"%s": [%s0]}' % (name, b"0," * (count - 1)), NOW)
+def test_more_records_than_any_account_has_are_refused_at_once(count):
+    with pytest.raises(ApiResponseError, match=r"chargers is no list of at most 10,000 records"):
+        parse_chargers(b'{"chargers": [%s0]}' % (b"0," * (count - 1)), NOW)
 
 
 # Meanings -------------------------------------------------------------------------------------
@@ -276,12 +233,10 @@ def test_more_records_than_any_account_has_are_refused_at_once(parse, count):
 @pytest.mark.parametrize(
     ("names", "nickname"),
     [
-        ({"nickname": " Oprit "}, "Oprit"),
+        ({"nickname": " Oprit ", "name": "Garage"}, "Oprit"),
         ({"name": "Garage"}, "Garage"),
-        ({"nickname": None, "name": "Garage"}, "Garage"),
         ({"nickname": "  ", "name": "Garage"}, "Garage"),
         ({"nickname": 5, "name": "Garage"}, "Garage"),
-        ({"nickname": "Oprit", "name": "Garage"}, "Oprit"),
         ({"nickname": ""}, None),
         ({"nickname": "Зарядка 🔌\n"}, "Зарядка 🔌"),
     ],
@@ -293,18 +248,15 @@ def test_nickname_or_name(names, nickname):
 @pytest.mark.parametrize(
     ("fields", "charging"),
     [
-        ({"is_charging": True}, True),
         ({"is_charging": 1}, True),
         ({"is_charging": "false"}, False),
         ({"is_charging": False, "current_session": {"id": "s"}}, False),
         ({"is_charging": False, "status": "charging"}, False),
-        ({"current_session": {"id": "s"}}, True),
         ({"current_session": {"id": "s"}, "status": "offline"}, True),
         ({"current_session": {}, "status": "online"}, False),
         ({"status": "Charging"}, True),
         ({"status": "Preparing"}, False),
         ({"status": "offline", "is_charging": None}, False),
-        ({}, None),
         ({"status": " "}, None),
     ],
 )
@@ -317,13 +269,10 @@ def test_charging_is_what_the_api_says_or_else_what_follows(fields, charging):
     [
         (None, None, False),
         ({}, None, False),
-        ({"id": "s"}, LiveSession("s"), False),
         ({"id": "s", "id_tag": " "}, LiveSession("s"), False),
         ({"kwh_so_far": 1.5}, None, True),
-        ({"id": None}, None, True),
         ({"id": 5}, None, True),
         ("s", None, True),
-        ([], None, True),
     ],
 )
 def test_a_session_without_id_is_none_but_is_there(current_session, session, unreadable):
@@ -331,13 +280,30 @@ def test_a_session_without_id_is_none_but_is_there(current_session, session, unr
     assert (record.session, record.session_unreadable) == (session, unreadable)
 
 
-@pytest.mark.parametrize(("wh", "read"), [(0, 0.0), (0.5, 0.5), (1e12, 1e12), ("8123450", 8123450.0)])
-def test_meter_readings_within_bounds(wh, read):
-    assert charger(latest_meter_wh=wh).meter_wh == read
+@pytest.mark.parametrize(
+    ("wh", "moment", "read"),
+    [
+        (0.5, "2026-06-18T18:57:40Z", 0.5),  # a minute ahead: clocks differ
+        ("8123450", "2026-06-18T18:00:00Z", 8123450.0),
+        (1e12, None, 1e12),
+        (5, "2026-06-18T18:57:42Z", None),
+        (5, "2036-01-01T00:00:00Z", None),
+    ],
+)
+def test_a_meter_reading_that_is_dated_after_now_is_none(wh, moment, read):
+    response = chargers({"id": "a", "latest_meter_wh": wh, "meter_updated_at": moment})
+    (record,) = response.content
+    assert (record.meter_wh, record.meter_ahead) == (read, read is None)
+    assert [fault.field for fault in response.malformed_fields] == ["meter_updated_at"] * (read is None)
+    if read is None:
+        assert record.meter_at_seconds is None
 
 
 def test_unknown_fields_are_named_by_their_path_and_do_no_harm():
-    body = {"chargers": [{"id": "a", "colour": 1, "current_session": {"id": "s", "x": [{}]}}], "page": {"next": 1}}
+    body = {
+        "chargers": [{"id": "a", "mid_eligible": True, "colour": 1, "current_session": {"id": "s", "x": [{}]}}],
+        "page": {"next": 1},
+    }
     response = parse_chargers(json.dumps(body).encode(), NOW)
     assert response.content == (Charger("a", charging=True, session=LiveSession("s")),)
     assert response.unknown_fields == {"colour", "current_session.x", "page"}
@@ -360,9 +326,7 @@ def test_energy_is_exact_in_hundredths_and_fits_two_hours_at_50_kw(kwh, hundredt
 
 
 def test_a_count_may_be_written_as_any_json_number():
-    months = b'[{"month": "2026-06", "sessions": 7.0}]'
-    body = b'{"total_sessions": 97.0, "total_sessions_all": 1.18e2, "months": %s}' % months
-    energy = parse_energy(body, NOW).content
-    counts = (energy.sessions, energy.sessions_all, energy.months[0].sessions)
+    content = energy({"month": "2026-06", "sessions": 7.0}, total_sessions=97.0, total_sessions_all=1.18e2).content
+    counts = (content.sessions, content.sessions_all, content.months[0].sessions)
     assert counts == (97, 118, 7)
     assert {type(count) for count in counts} == {int}
