@@ -17,8 +17,7 @@ from joulo_exporter.snapshot import Snapshot
 from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
-from joulo_exporter.web.page import LandingPage, content_security_policy, view_of
-from joulo_exporter.web.page_texts import LANGUAGES
+from joulo_exporter.web.page import LANGUAGES, LandingPage, content_security_policy, view_of
 
 _logger = logging.getLogger(__name__)
 
@@ -149,10 +148,11 @@ async def _write(response: web.StreamResponse, parts: Iterable[bytes]) -> None:
 async def _page(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
-    query = {name: request.query.getall(name) for name in request.query}
-    paths = {"Metrics": services.telemetry_path, "Health": "/-/healthy", "Readiness": "/-/ready"}
-    page = LandingPage(services.snapshots(), time.time(), view_of(language, query))
-    links = {text: services.paths.links + path for text, path in paths.items()}
+    paths = {"metrics": services.telemetry_path, "health": "/-/healthy", "readiness": "/-/ready"}
+    links = {key: services.paths.links + path for key, path in paths.items()}
+    refreshing = "off" not in request.query.getall("refresh", ())
+    view = view_of(language, request.query.getall("open", ()), refreshing=refreshing)
+    page = LandingPage(services.snapshots(), time.time(), view)
     html = page.html(links, ledger_persistent=services.ledger_persistent())
     return web.Response(
         body=html.encode(errors="replace"),
