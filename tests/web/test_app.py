@@ -1,19 +1,16 @@
-import dataclasses
 import functools
 import gzip
 import logging
 import re
 
 import pytest
-from support.web import SERVICES, Body, exchange, serving
+from support.web import body_of, exchange, serving
 
 from joulo_exporter import __version__
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.snapshot import Snapshot
-from joulo_exporter.web.app import WebPaths, make_application, web_paths
-from joulo_exporter.web.auth import Gate, Protection
+from joulo_exporter.web.app import WebPaths, web_paths
 
-GATE = Gate(Protection())
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
@@ -21,7 +18,7 @@ PLAIN = "text/plain; charset=utf-8"
 
 async def metrics(openmetrics, gzipped, names):
     body = f"{'OPENMETRICS' if openmetrics else 'TEXT'} {sorted(names)}\n".encode()
-    return Body(gzip.compress(body) if gzipped else body)
+    return body_of(gzip.compress(body) if gzipped else body)
 
 
 @pytest.fixture
@@ -88,7 +85,7 @@ async def test_head_has_the_headers_of_get_and_no_body(path):
 
 
 async def test_metrics_on_the_root_leave_no_page(connect):
-    client = await connect(telemetry_path="/")
+    client = await connect(paths=WebPaths(telemetry="/"))
     assert await answer(client, "GET", "/") == (200, TEXT_TYPE, b"TEXT []\n")
     assert (await answer(client, "GET", "/metrics"))[0] == 404
     assert (await answer(client, "GET", "/-/healthy"))[0] == 200
@@ -96,7 +93,7 @@ async def test_metrics_on_the_root_leave_no_page(connect):
 
 @pytest.mark.parametrize("path", ["/a/b.prom", "/metrics/", "/..."])
 async def test_another_telemetry_path(connect, path):
-    client = await connect(telemetry_path=path)
+    client = await connect(paths=WebPaths(telemetry=path))
     assert (await answer(client, "GET", path))[2] == b"TEXT []\n"
     assert f'href=".{path}"'.encode() in (await answer(client, "GET", "/"))[2]
 
@@ -117,9 +114,9 @@ FAULTS = {
     ],
 }  # fmt: skip
 MAKERS = {
-    "telemetry-path": lambda path: make_application(dataclasses.replace(SERVICES, telemetry_path=path), GATE),
-    "route-prefix": lambda prefix: web_paths(None, prefix),
-    "external-url": lambda url: web_paths(url, None),
+    "telemetry-path": lambda path: web_paths(None, None, path),
+    "route-prefix": lambda prefix: web_paths(None, prefix, "/metrics"),
+    "external-url": lambda url: web_paths(url, None, "/metrics"),
 }
 
 
@@ -226,7 +223,7 @@ async def test_reload(connect, method, headers, failure, expected):
     client = await connect(reload=reload)
     assert await answer(client, method, "/-/reload", **headers) == expected
     assert len(calls) == (expected != ELSEWHERE)
-    client = await connect(reload=reload, lifecycle_enabled=False)
+    client = await connect(reload=None)
     assert (await answer(client, method, "/-/reload"))[::2] == (
         403,
         b"Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle\n",
@@ -297,12 +294,12 @@ async def test_no_access_log_and_no_tracebacks_of_other_peoples_nonsense(caplog)
     ],
 )
 def test_the_prefix_is_the_path_of_the_external_url_unless_it_is_given(external_url, route_prefix, prefix, links):
-    assert web_paths(external_url, route_prefix) == WebPaths(prefix, links)
+    assert web_paths(external_url, route_prefix, "/metrics") == WebPaths(prefix, links)
 
 
 def test_a_password_in_the_external_url_is_not_repeated():
     with pytest.raises(ConfigError) as caught:
-        web_paths("https://user:secret@example.org/", None)
+        web_paths("https://user:secret@example.org/", None, "/metrics")
     assert "secret" not in str(caught.value)
     assert str(caught.value).startswith("--web.external-url: the value is not a URL to link to; ")
 
@@ -310,9 +307,9 @@ def test_a_password_in_the_external_url_is_not_repeated():
 @pytest.mark.parametrize(
     ("paths", "found", "missing", "redirected"),
     [
-        (web_paths("https://example.org/joulo/", None), "/joulo", "", ["/", "/joulo"]),
-        (web_paths("https://example.org/joulo", "/"), "", "/joulo", []),
-        (web_paths("https://example.org/joulo", "/x"), "/x", "/joulo", ["/", "/x"]),
+        (web_paths("https://example.org/joulo/", None, "/metrics"), "/joulo", "", ["/", "/joulo"]),
+        (web_paths("https://example.org/joulo", "/", "/metrics"), "", "/joulo", []),
+        (web_paths("https://example.org/joulo", "/x", "/metrics"), "/x", "/joulo", ["/", "/x"]),
     ],
 )
 async def test_everything_is_under_the_prefix_and_links_are_for_people(connect, paths, found, missing, redirected):

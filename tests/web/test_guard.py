@@ -11,8 +11,9 @@ from aiohttp import http_parser, web_protocol
 from support.http_shapes import HOST, MALFORMED, SHAPES, get, post
 from support.tls import client as tls_client
 from support.tls import server as tls_server
-from support.web import Body, always, connected, exchange, serving, to_the_end
+from support.web import always, connected, exchange, serving, to_the_end
 
+from joulo_exporter.exposition import Body
 from joulo_exporter.web import guard
 from joulo_exporter.web.guard import Limits
 
@@ -88,9 +89,7 @@ async def test_a_client_that_does_not_read_is_cut_off(encryption):
             ended.set()
 
     async def metrics(*_):
-        body = Body()
-        body.parts, body.length = parts(), BIG_BYTES
-        return body
+        return Body(BIG_BYTES, parts())
 
     async with (
         serving(limits=SOON, tls=tls, metrics=metrics) as address,

@@ -8,21 +8,13 @@ import subprocess
 import pytest
 from support.client_library import EVERYTHING, generated, process
 from support.fleet import fleet_snapshot
-from support.web import Body, connected, serving, to_the_end
+from support.web import body_of, connected, serving, to_the_end
 
-from joulo_exporter.exposition import Exposition
+from joulo_exporter.exposition import Body, Exposition
 
 CONTENT = random.Random(1).randbytes(5_000_000)
 CUTS = sorted(random.Random(2).sample(range(len(CONTENT)), 700))
 PARTS = [CONTENT[start:end] for start, end in zip([0, *CUTS], [*CUTS, len(CONTENT)], strict=True)]
-
-
-class Generated(Body):
-    """A long body whose parts are made while they are sent."""
-
-    def __init__(self, parts, length):
-        super().__init__()
-        self.parts, self.length = parts, length
 
 
 @contextlib.asynccontextmanager
@@ -57,7 +49,7 @@ async def last_body(reader, writer):
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_long_body_arrives_whole_and_the_connection_stays(parts, method):
     wanted = b"".join(parts)
-    async with asked(Body(*parts), Body(b"short\n"), method=method) as (reader, writer):
+    async with asked(body_of(*parts), body_of(b"short\n"), method=method) as (reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")
         assert f"Content-Length: {len(wanted)}\r\n".encode() in head
         if method == "GET":
@@ -76,7 +68,7 @@ async def test_a_client_that_reads_slowly_costs_little_memory():
             made += 1
             yield bytes([number % 256]) * 100_000
 
-    async with asked(Generated(parts(), 100_000_000)) as (reader, _):
+    async with asked(Body(100_000_000, parts())) as (reader, _):
         await reader.readuntil(b"\r\n\r\n")
         for _ in range(200):
             await asyncio.sleep(0)
@@ -93,7 +85,7 @@ async def test_the_event_loop_goes_on_while_a_fast_client_is_served():
             seen.append(iterations)
             yield b"." * 200  # so little that the client never makes the server wait
 
-    async with asked(Generated(parts(), 400 * 200)):
+    async with asked(Body(400 * 200, parts())):
         while len(seen) < 400:
             iterations += 1
             await asyncio.sleep(0)
@@ -116,7 +108,7 @@ async def test_a_client_that_leaves_is_no_event(caplog, before_the_head):
             await gone.wait()
         body = parts()
         next(body)
-        return Generated(body, len(CONTENT) * 9)
+        return Body(len(CONTENT) * 9, body)
 
     async with serving(metrics=metrics) as address:
         async with connected(address) as (reader, writer):
@@ -136,7 +128,7 @@ async def test_a_fault_in_the_middle_closes_the_connection(caplog):
         yield CONTENT
         raise ZeroDivisionError
 
-    async with asked(Generated(parts(), len(CONTENT) * 2)) as (reader, _):
+    async with asked(Body(len(CONTENT) * 2, parts())) as (reader, _):
         received = await to_the_end(reader)
     assert b"HTTP/1.1 500" not in received
     assert len(received) < len(CONTENT) * 2

@@ -15,7 +15,7 @@ from support.web import SERVICES, exchange, serving
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web import server
-from joulo_exporter.web.app import make_application
+from joulo_exporter.web.app import WebPaths, make_application
 from joulo_exporter.web.auth import Gate, Protection
 from joulo_exporter.web.server import ListenError, activated_sockets, listening, parse_listen_address
 
@@ -278,7 +278,9 @@ async def test_sockets_are_taken_over_and_the_environment_forgets_them(passed, p
         taken = activated_sockets(environment)
         assert environment == {"HOME": "/"}
         assert not any(os.get_inheritable(each.fileno()) for each in taken)
-        async with listening(make_application(SERVICES, Gate(Protection())), (), activated=taken) as bound:
+        async with listening(
+            make_application(SERVICES, Gate(Protection()), WebPaths()), (), activated=taken
+        ) as bound:
             assert bound == [f"127.0.0.1:{one.getsockname()[1]}", f"unix:{path}"]
             assert await exchange(bound[0], b"GET /-/healthy HTTP/1.0\r\n\r\n")
         assert present(path)  # it is systemd's
