@@ -113,12 +113,11 @@ async def listening(
     guard = Guard(limits or Limits.of_this_process(tls=tls is not None), tls)
     runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
     at_once = min(_ACCEPTED_AT_ONCE, max(1, guard.limits.connections // 8))
-    # The stack is left from its end: nothing new is accepted, then handshakes and responses come to their end.
+    # The stack is left from its end: nothing new is accepted, then responses come to their end.
     async with contextlib.AsyncExitStack() as stack:
         await runner.setup()
         server = cast("web.Server", runner.server)
         stack.push_async_callback(runner.cleanup)
-        stack.push_async_callback(guard.give_up_handshakes)
         sockets = [stack.enter_context(passed) for passed in activated]
         for text, address in wanted:
             try:
