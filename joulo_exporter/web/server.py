@@ -60,8 +60,9 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
     Raises:
         ConfigError: it is no such address.
     """
-    if text.strip().startswith(_UNIX):
-        path = text.strip().removeprefix(_UNIX)
+    address = text.strip()
+    if address.startswith(_UNIX):
+        path = address.removeprefix(_UNIX)
         long = len(os.fsencode(path)) > _LONGEST_UNIX_PATH
         if long or not path.startswith("/") or path.endswith("/") or not path.isprintable():
             raise ConfigError(
@@ -69,7 +70,7 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
                 "write a whole path, such as unix:/run/joulo-exporter/web.sock"
             )
         return path
-    host, colon, port = text.strip().rpartition(":")
+    host, colon, port = address.rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"{_FLAG}: {text!r} needs a port from 0 to {_LAST_PORT} after a colon; {_EXAMPLES}")
     bracketed = host.startswith("[") and host.endswith("]")
