@@ -220,9 +220,8 @@ class WebConfigWatcher:
         """Let a configuration hold from the next request and the next connection on."""
         self._seen = None  # between ``read`` and now the files may have changed: they are read again
         former, self.config = self.config, config
-        if config == former:
-            return
-        self.gate.follow(config.protection)
+        if config.protection != former.protection:
+            self.gate.follow(config.protection)
         event(_logger, "info", "web configuration read again", users=len(config.protection.users))
         served = self._context is not None
         if served and config.tls is not None:
@@ -249,7 +248,5 @@ class WebConfigWatcher:
                     event(_logger, "error", text, err=error)
                 in_trouble = True
             else:
-                if in_trouble:
-                    event(_logger, "info", "the web configuration can be read again")
                 in_trouble = False
             self._seen = seen

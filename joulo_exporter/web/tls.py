@@ -9,7 +9,6 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import TLSVersion, VerifyMode
 from typing import Annotated, ClassVar, NamedTuple, cast
@@ -120,14 +119,11 @@ class _Pem(NamedTuple):
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """TLS of the server; equal to another one of the same settings and the same content of all files."""
+class Tls(NamedTuple):
+    """TLS of the server."""
 
-    section: TlsSection = field(repr=False)
-    pems: tuple[_Pem | None, ...] = field(repr=False)
-    context: ssl.SSLContext = field(compare=False)
-    files: tuple[Path, ...] = field(compare=False)
+    context: ssl.SSLContext
+    files: tuple[Path, ...]
     """Certificates and keys; a change in one of them changes the context."""
 
 
@@ -159,8 +155,7 @@ def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
     _set_curve(context, where.child("curve_preferences"), section.curve_preferences or ())
     _load_certificate(context, certificate, key)
     names = (section.cert_file, section.key_file, section.client_ca_file)
-    files = tuple(folder / name for name in names if name is not None)
-    return Tls(section, (certificate, key, client_ca), context, files)
+    return Tls(context, tuple(folder / name for name in names if name is not None))
 
 
 def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:

@@ -114,10 +114,7 @@ async def test_users_change_and_a_faulty_file_is_logged_once(watcher, looks, cha
     assert watcher.config.protection.users == {"prometheus": HASH}
     await change(TLS)
     assert watcher.config.protection == Protection()
-    assert logged() == [
-        ("INFO", "web configuration read again"),
-        ("INFO", "the web configuration can be read again"),
-    ]
+    assert logged() == [("INFO", "web configuration read again")]
 
 
 @pytest.mark.parametrize("order", [("server.crt", "server.key"), ("server.key", "server.crt")])
@@ -131,7 +128,7 @@ async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, looks, folder,
     exchange(folder, order[1], f"renewed.{order[1][-3:]}")
     await looks.look()
     assert watcher.tls() is not former
-    assert [level for level, _ in logged()] == ["ERROR", "INFO", "INFO"]
+    assert [level for level, _ in logged()] == ["ERROR", "INFO"]
 
 
 @pytest.mark.usefixtures("watcher")
