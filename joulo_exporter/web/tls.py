@@ -203,7 +203,7 @@ def _client_with_one_of(allowed: frozenset[str]) -> type[ssl.SSLObject]:
     class NamedClient(ssl.SSLObject):
         def do_handshake(self) -> None:
             super().do_handshake()
-            if not allowed & _names(self):
+            if allowed.isdisjoint(_names(self)):
                 raise ssl.SSLCertVerificationError(
                     ssl.SSL_ERROR_SSL, "the client's certificate has none of the allowed names"
                 )
@@ -211,15 +211,15 @@ def _client_with_one_of(allowed: frozenset[str]) -> type[ssl.SSLObject]:
     return NamedClient
 
 
-def _names(connection: ssl.SSLObject) -> frozenset[str]:
-    """Return the names of the client's certificate: DNS, e-mail, IP and URI, as Go writes them."""
+def _names(connection: ssl.SSLObject) -> Iterator[str]:
+    """Yield the names of the client's certificate: DNS, e-mail, IP and URI, as Go writes them."""
     names = cast("tuple[tuple[str, str], ...]", (connection.getpeercert() or {}).get("subjectAltName", ()))
-    found = {name for kind, name in names if kind in ("DNS", "email", "URI")}
     for kind, name in names:
-        if kind == "IP Address":
+        if kind in ("DNS", "email", "URI"):
+            yield name
+        elif kind == "IP Address":
             with contextlib.suppress(ValueError):
-                found.add(str(ipaddress.ip_address(name.strip())))  # in short: OpenSSL writes IPv6 in full
-    return frozenset(found)
+                yield str(ipaddress.ip_address(name.strip()))  # in short: OpenSSL writes IPv6 in full
 
 
 def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: tuple[str, ...]) -> None:
@@ -290,13 +290,9 @@ def _trust(context: ssl.SSLContext, pem: _Pem) -> None:
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
     """Yield the name of a file with this content, for OpenSSL: in memory, so that no key gets onto a disk."""
-    if sys.platform == "linux":
-        with os.fdopen(os.memfd_create("pem"), "wb") as file:
-            file.write(content)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-    else:
-        with tempfile.NamedTemporaryFile() as file:  # readable by its owner alone
-            file.write(content)
-            file.flush()
-            yield file.name
+    linux = sys.platform == "linux"
+    # A temporary file can be read by its owner alone.
+    with os.fdopen(os.memfd_create("pem"), "wb") if linux else tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}" if linux else file.name
