@@ -205,6 +205,7 @@ class LandingPage:
         shortest_s, longest_s = _REFRESH_S
         intervals_s = (health.interval_s for each in self._snapshots for health in each.endpoints)
         refresh_s = round(min(max(min(intervals_s, default=longest_s), shortest_s), longest_s))
+        public = [health for each in self._snapshots if each.public for health in each.endpoints]
         # The URL leaves a fragment out, which would make a mere jump of the refresh.
         url = f"; url={escape(view.query)}" if view.unfolded else ""
         refresh = f'<meta http-equiv="refresh" content="{refresh_s}{url}">\n'
@@ -218,7 +219,7 @@ class LandingPage:
             links="".join(f'<li><a href="{escape(url)}">{words(key)}</a></li>' for key, url in links.items()),
             summary=self._summary(ledger_persistent=ledger_persistent),
             account_sections=self._account_sections(),
-            public_section=self._public_section(),
+            public_section=self._part("public", endpoint_table=self._endpoints(public)) if public else "",
             as_of=words("as_of", _moment_and_utc(self._now_seconds)),
             refreshes=words("refreshes", words.duration(refresh_s)) if view.refreshing else "",
         )
@@ -255,12 +256,9 @@ class LandingPage:
 
     def _account(self, account: Snapshot, position: int, *, foldable: bool) -> str:
         words, name = self._words, account.account
+        health = _state("good", "✓", words("all_up")) if account.tried else _state("idle", "…", words("starting"))
         if down := _down(account):
             health = _state("bad", "✕", words("some_down", escape(", ".join(down))))
-        elif account.tried:
-            health = _state("good", "✓", words("all_up"))
-        else:
-            health = _state("idle", "…", words("starting"))
         heading = words("account") if name is None else _name(name)
         unfolded = not foldable or name in self._view.unfolded
         if foldable:
@@ -389,21 +387,17 @@ class LandingPage:
         sums = {each.month: (each.kwh_hundredths, each.credits_hundredths) for each in book.months}
         now = local_month(self._now_seconds)
         most = max(kwh for kwh, _ in sums.values())
-        rows = []
+        rows = ""
         for month in _months_back(max(now, book.months[-1].month), book.months[0].month):
             kwh, ere_credits = sums.get(month, (0, 0))
-            so_far = f" <small>{words('so_far')}</small>" if month == now else ""
-            rows.append(
-                self._part(
-                    "month",
-                    name=words.month(month).capitalize() + so_far,
-                    width=f"{100 * kwh / most if most else 0:.1f}%",
-                    month_kwh=words.hundredths(kwh),
-                    month_credits=words.hundredths(ere_credits),
-                )
+            rows += self._part(
+                "month",
+                name=words.month(month).capitalize() + f" <small>{words('so_far')}</small>" * (month == now),
+                width=f"{100 * kwh / most if most else 0:.1f}%",
+                month_kwh=words.hundredths(kwh),
+                month_credits=words.hundredths(ere_credits),
             )
-        note = words("months_note", _zone(self._now_seconds))
-        return self._part("months", rows="".join(rows), months_note=note)
+        return self._part("months", rows=rows, months_note=words("months_note", _zone(self._now_seconds)))
 
     def _history(self, account: Snapshot) -> str:
         words, book = self._words, account.book
@@ -417,10 +411,6 @@ class LandingPage:
         return words("complete_but", words.count(book.unreadable, "count_session"), count)
 
     # Endpoints ------------------------------------------------------------------------------------
-
-    def _public_section(self) -> str:
-        public = [health for each in self._snapshots if each.public for health in each.endpoints]
-        return self._part("public", endpoint_table=self._endpoints(public)) if public else ""
 
     def _endpoints(self, endpoints: Iterable[EndpointHealth]) -> str:
         return self._part("endpoints", rows="".join(map(self._endpoint, endpoints)))
@@ -452,13 +442,11 @@ def _labels(account: Snapshot) -> Sequence[str]:
     return list(account.book.labels.values()) if account.book else ()
 
 
-def _months_back(last: str, first: str) -> list[str]:
-    """Return the months from the last back to the first, both such as ``2026-06``."""
-    months = [last]
-    while months[-1] > first:
-        year, number = map(int, months[-1].split("-"))
-        months.append(f"{year:04}-{number - 1:02}" if number > 1 else f"{year - 1:04}-12")
-    return months
+def _months_back(last: str, first: str) -> Iterator[str]:
+    """Yield the months from the last back to the first, both such as ``2026-06``."""
+    end, begin = (12 * int(month[:4]) + int(month[5:]) - 1 for month in (last, first))
+    for number in range(end, begin - 1, -1):
+        yield f"{number // 12:04}-{number % 12 + 1:02}"
 
 
 def _name(text: str) -> str:
