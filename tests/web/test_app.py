@@ -56,9 +56,7 @@ async def test_metrics_come_in_the_format_and_coding_asked_for(connect, accept, 
     ("query", "names"),
     [
         ("", []),
-        ("name[]=joulo_up", ["joulo_up"]),
-        ("name[]=b&name[]=a&name[]=b", ["a", "b"]),
-        ("name%5B%5D=a", ["a"]),
+        ("name[]=b&name%5B%5D=a&name[]=b", ["a", "b"]),
         ("name[]=", []),
         ("name[]=&name[]=a", ["a"]),
         ("name=a&other[]=b", []),
@@ -84,18 +82,14 @@ async def test_head_has_the_headers_of_get_and_no_body(path):
     assert undated[0] == undated[1]
 
 
-async def test_metrics_on_the_root_leave_no_page(connect):
-    client = await connect(paths=WebPaths(telemetry="/"))
-    assert await answer(client, "GET", "/") == (200, TEXT_TYPE, b"TEXT []\n")
-    assert (await answer(client, "GET", "/metrics"))[0] == 404
-    assert (await answer(client, "GET", "/-/healthy"))[0] == 200
-
-
-@pytest.mark.parametrize("path", ["/a/b.prom", "/metrics/", "/..."])
-async def test_another_telemetry_path(connect, path):
+@pytest.mark.parametrize("path", ["/", "/a/b.prom", "/metrics/", "/..."])
+async def test_another_telemetry_path_and_on_the_root_no_page(connect, path):
     client = await connect(paths=WebPaths(telemetry=path))
-    assert (await answer(client, "GET", path))[2] == b"TEXT []\n"
-    assert f'href=".{path}"'.encode() in (await answer(client, "GET", "/"))[2]
+    assert await answer(client, "GET", path) == (200, TEXT_TYPE, b"TEXT []\n")
+    nothing = f"nothing is here; the metrics are at {path}\n".encode()
+    assert await answer(client, "GET", "/metrics") == (404, PLAIN, nothing)
+    if path != "/":
+        assert f'href=".{path}"'.encode() in (await answer(client, "GET", "/"))[2]
 
 
 NO_PATH = "is not a plain path; write one such as"
@@ -103,14 +97,14 @@ NO_URL = "is not a URL to link to; write one such as https://example.org/joulo, 
 LETTERS = "of letters, digits and -._~"
 FAULTS = {
     f"telemetry-path: {{}} {NO_PATH} /metrics, {LETTERS}": [
-        "", "metrics", "//evil.example", "/a//b", "/{name}", "/a/../b", "/.", "/a b", '/"', "/?x", "/é", "/a\n",
+        "", "metrics", "//evil.example", "/{name}", "/a/../b", "/.", "/a b", "/é", "/a\n",
     ],
     "telemetry-path: {} is taken by health and reload; choose another than /-/…": ["/-/ready", "/-/new", "/-"],
-    f"route-prefix: {{}} {NO_PATH} /joulo, {LETTERS}": ["/a b", "/..", "/a//b", "/{x}", "/%41", "/a?b"],
+    f"route-prefix: {{}} {NO_PATH} /joulo, {LETTERS}": ["/..", "/%41", "/a?b"],
     f"external-url: {{}} {NO_URL} {LETTERS}": [
         '"https://example.org/"', "'/joulo'", "ftp://example.org/", "https://", "//example.org/joulo",
-        "https://example.org/a?b", "https://example.org/a#b", "https://example.org/a b", "https://example.org/../a",
-        "https://[::1/", "javascript:alert(1)", "https://example.org/%2e%2e",
+        "https://example.org/a?b", "https://example.org/a#b", "https://example.org/../a", "https://[::1/",
+        "javascript:alert(1)",
     ],
 }  # fmt: skip
 MAKERS = {
@@ -125,6 +119,12 @@ def test_a_path_that_is_none(fault, text):
     with pytest.raises(ConfigError) as caught:
         MAKERS[fault.partition(":")[0]](text)
     assert str(caught.value) == "--web." + fault.replace("{}", repr(text))
+
+
+def test_a_password_in_the_external_url_is_not_repeated():
+    with pytest.raises(ConfigError, match=r"^--web.external-url: the value is not a URL to link to; ") as caught:
+        web_paths("https://user:secret@example.org/", None, "/metrics")
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -147,17 +147,12 @@ async def test_the_page_is_in_the_language_of_its_reader(connect, accept_languag
 
 
 async def test_the_url_says_which_accounts_are_unfolded_and_whether_the_page_refreshes(connect):
-    accounts = [Snapshot(name, ()) for name in ("a", "b&c", "d", "e")]
+    accounts = [Snapshot(name, ()) for name in ("a", "b&c", "d\ud800", "e")]  # one that no encoding has
     client = await connect(snapshots=lambda: accounts)
     async with client.get("/?open=b%26c&open=nobody&refresh=off&open=e") as response:
         body = await response.text()
     assert re.findall('" aria-expanded="(true|false)"', body) == ["false", "true", "false", "true"]
     assert "http-equiv" not in body
-
-
-async def test_page_with_text_that_no_encoding_has(connect):
-    client = await connect(snapshots=lambda: [Snapshot("\ud800", ())])
-    assert (await answer(client, "GET", "/"))[0] == 200
 
 
 NOTHING = "nothing is here; the metrics are at /metrics"
@@ -168,14 +163,11 @@ NOTHING = "nothing is here; the metrics are at /metrics"
     [
         ("GET /-/healthy", 200, "joulo-exporter is healthy"),
         ("GET /-/ready", 200, "joulo-exporter is ready"),
-        *((f"GET {path}", 404, NOTHING) for path in ("/nothing", "/metrics/", "/-/quit", "/favicon.ico", "/-/")),
-        ("GET /%2e%2e/etc/passwd", 404, NOTHING),
+        *((f"GET {path}", 404, NOTHING) for path in ("/nothing", "/metrics/", "/-/")),
         ("POST /metrics", 405, "POST is not allowed here; use GET, HEAD"),
         ("DELETE /", 405, "DELETE is not allowed here; use GET, HEAD"),
         ("OPTIONS /-/ready", 405, "OPTIONS is not allowed here; use GET, HEAD"),
-        ("PUT /-/healthy", 405, "PUT is not allowed here; use GET, HEAD"),
         ("GET /-/reload", 405, "GET is not allowed here; use POST, PUT"),
-        ("PATCH /-/reload", 405, "PATCH is not allowed here; use POST, PUT"),
     ],
 )
 async def test_lines_for_probes_and_for_what_is_not_there(connect, request_line, status, line):
@@ -203,7 +195,6 @@ ELSEWHERE = (403, PLAIN, b"a web page of another site may not reload the configu
         ({}, None, RELOADED),
         ({}, "c.yaml: intervals: write 60s", (500, PLAIN, b"failed to reload: c.yaml: intervals: write 60s\n")),
         ({}, "two\r\nlines", (500, PLAIN, b"failed to reload: two lines\n")),
-        ({}, "", (500, PLAIN, b"failed to reload:\n")),
         ({"Sec-Fetch-Site": "same-origin", "Origin": "https://proxied.example"}, None, RELOADED),
         ({"Sec-Fetch-Site": "none"}, None, RELOADED),
         ({"Sec-Fetch-Site": "cross-site"}, None, ELSEWHERE),
@@ -223,24 +214,15 @@ async def test_reload(connect, method, headers, failure, expected):
     client = await connect(reload=reload)
     assert await answer(client, method, "/-/reload", **headers) == expected
     assert len(calls) == (expected != ELSEWHERE)
-    client = await connect(reload=None)
-    assert (await answer(client, method, "/-/reload"))[::2] == (
-        403,
-        b"Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle\n",
-    )
-    assert len(calls) == (expected != ELSEWHERE)
 
 
-class Secret(Exception):  # noqa: N818
-    pass
+async def test_a_reload_that_is_not_enabled(connect):
+    line = b"Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle\n"
+    assert await answer(await connect(reload=None), "POST", "/-/reload") == (403, PLAIN, line)
 
 
 def fail(*_):
-    raise Secret("joulo_token")
-
-
-async def fail_later():
-    fail()
+    raise ZeroDivisionError("joulo_token")
 
 
 @pytest.mark.parametrize(
@@ -249,17 +231,13 @@ async def fail_later():
         ("GET /metrics", {"metrics": fail}),
         ("GET /", {"snapshots": fail}),
         ("GET /-/ready", {"ready": fail}),
-        ("POST /-/reload", {"reload": fail_later}),
+        ("POST /-/reload", {"reload": fail}),
     ],
 )
-@pytest.mark.parametrize("accept", ["*/*", "text/html"])
-async def test_a_fault_of_ours_tells_the_client_nothing(connect, caplog, request_line, broken, accept):
+async def test_a_fault_of_ours_tells_the_client_nothing(connect, caplog, request_line, broken):
     client = await connect(**broken)
-    assert await answer(client, *request_line.split(), Accept=accept) == (
-        500,
-        PLAIN,
-        b"internal server error; the exporter's log tells more\n",
-    )
+    line = b"internal server error; the exporter's log tells more\n"
+    assert await answer(client, *request_line.split(), Accept="text/html") == (500, PLAIN, line)
     assert [record.getMessage() for record in caplog.records] == [f"answering {request_line} failed"]
     assert (await answer(client, "GET", "/-/healthy"))[0] == 200
 
@@ -280,28 +258,18 @@ async def test_no_access_log_and_no_tracebacks_of_other_peoples_nonsense(caplog)
     [
         (None, None, "", "."),
         ("", "", "", "."),
-        ("https://example.org", None, "", ""),
         ("https://example.org/", None, "", ""),
-        ("https://example.org/joulo", None, "/joulo", "/joulo"),
         ("https://example.org:8443/a/b//", None, "/a/b", "/a/b"),
         ("/joulo/", None, "/joulo", "/joulo"),
         ("joulo", None, "/joulo", "/joulo"),
         ("https://example.org/joulo", "/", "", "/joulo"),  # a proxy that strips the path
         ("https://example.org/joulo", "/x/", "/x", "/joulo"),
-        (None, "x", "/x", "."),
-        (None, "/x/y/", "/x/y", "."),
+        (None, "x/y/", "/x/y", "."),
         (None, "/", "", "."),
     ],
 )
 def test_the_prefix_is_the_path_of_the_external_url_unless_it_is_given(external_url, route_prefix, prefix, links):
     assert web_paths(external_url, route_prefix, "/metrics") == WebPaths(prefix, links)
-
-
-def test_a_password_in_the_external_url_is_not_repeated():
-    with pytest.raises(ConfigError) as caught:
-        web_paths("https://user:secret@example.org/", None, "/metrics")
-    assert "secret" not in str(caught.value)
-    assert str(caught.value).startswith("--web.external-url: the value is not a URL to link to; ")
 
 
 @pytest.mark.parametrize(
