@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -32,13 +33,9 @@ NO_SOCKET = (
     [
         (":9973", ("", 9973)),
         ("127.0.0.1:9973", ("127.0.0.1", 9973)),
-        ("0.0.0.0:1", ("0.0.0.0", 1)),  # noqa: S104
-        ("[::1]:9973", ("::1", 9973)),
         ("[::]:9973", ("::", 9973)),
         ("[fe80::1%eth0]:9973", ("fe80::1%eth0", 9973)),
-        ("localhost:9973", ("localhost", 9973)),
         ("my_host-1.example.org.:80", ("my_host-1.example.org.", 80)),
-        ("127.0.0.1:0", ("127.0.0.1", 0)),
         (":65535", ("", 65535)),
         (" :9973\n", ("", 9973)),
         (" unix:/run/web.sock\n", "/run/web.sock"),
@@ -52,8 +49,8 @@ def test_addresses(text, address):
 @pytest.mark.parametrize(
     ("fault", "texts"),
     [
-        (NO_PORT, ["", "9973", "localhost", "[::1]", ":", "localhost:", ":http", ":65536", ":099999", ":-1", ":+1",
-                   ":९९", ":" + "9" * 5000]),
+        (NO_PORT, ["", "9973", "localhost", "[::1]", "localhost:", ":http", ":65536", ":099999", ":-1", ":९९",
+                   ":" + "9" * 5000]),
         (NO_HOST, ["[::1]x:80", "::1]:80", "[]:80", "[127.0.0.1]:80", "[localhost]:80", "::1:80", "a b:80", "*:80",
                    "http://localhost:80", "1.2.3.4.5:80", "256.0.0.1:80", "127.1:80", "9973:80", "é:80"]),
         (NO_SOCKET, ["unix:", "unix:web.sock", "unix:/run/", "unix:/a\0b", "unix:@abstract",
@@ -178,10 +175,7 @@ async def test_one_address_that_fails_leaves_none_open(taken_port, path):
     ],
 )  # fmt: skip
 async def test_why_an_address_cannot_be_listened_on(monkeypatch, function, error, explanation):
-    def refuse(*_, **__):
-        raise error
-
-    monkeypatch.setattr(socket, function, refuse)
+    monkeypatch.setattr(socket, function, Mock(side_effect=error))
     assert await refusal("localhost:80") == f"cannot listen on localhost:80: {explanation} --web.listen-address"
 
 
@@ -199,10 +193,6 @@ def present(path):
     return os.path.lexists(path)
 
 
-def mode(path):
-    return stat.S_IMODE(Path(path).stat().st_mode)
-
-
 @pytest.mark.parametrize("leftover", [False, True])
 async def test_owner_and_group_may_use_a_unix_socket_and_it_goes_at_the_end(path, leftover):
     if leftover:
@@ -212,7 +202,7 @@ async def test_owner_and_group_may_use_a_unix_socket_and_it_goes_at_the_end(path
     try:
         async with serving(f"unix:{path}", "127.0.0.1:0") as bound:
             assert bound[0] == f"unix:{path}"
-            assert mode(path) == 0o660
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o660  # noqa: PTH116
             assert await status("http://localhost", aiohttp.UnixConnector(path)) == 200
             assert await status(f"http://{bound[1]}") == 200
     finally:
@@ -220,34 +210,28 @@ async def test_owner_and_group_may_use_a_unix_socket_and_it_goes_at_the_end(path
     assert not present(path)
 
 
-async def test_a_living_process_is_left_alone(path):
+OTHER_PATH = "or choose another path with --web.listen-address"
+
+
+async def test_what_is_at_the_path_is_left_alone(path):
     with socket.socket(socket.AF_UNIX) as living:
         living.bind(path)
         living.listen()
-        fault = await refusal(f"unix:{path}")
+        fault = f"cannot listen on unix:{path}: another process listens there; stop it, {OTHER_PATH}"
+        assert await refusal(f"unix:{path}") == fault
         assert present(path)
-    assert fault == (
-        f"cannot listen on unix:{path}: another process listens there; stop it, "
-        "or choose another path with --web.listen-address"
-    )
-
-
-async def test_a_file_is_left_alone(path):
+    os.unlink(path)  # noqa: PTH108
+    assert await refusal(f"unix:{path}", f"unix:{path}") == fault
+    assert not present(path)
     Path(path).write_text("precious")  # noqa: ASYNC240
-    assert "there is a file that is not a socket" in await refusal(f"unix:{path}")
+    fault = f"cannot listen on unix:{path}: there is a file that is not a socket, {OTHER_PATH}"
+    assert await refusal(f"unix:{path}") == fault
     assert Path(path).read_text() == "precious"  # noqa: ASYNC240
 
 
 async def test_a_folder_that_is_missing():
-    assert await refusal("unix:/nowhere/web.sock") == (
-        "cannot listen on unix:/nowhere/web.sock: the folder /nowhere does not exist; make it, "
-        "or choose another path with --web.listen-address"
-    )
-
-
-async def test_the_same_path_twice(path):
-    assert "another process listens there" in await refusal(f"unix:{path}", f"unix:{path}")
-    assert not present(path)
+    fault = f"cannot listen on unix:/nowhere/x: the folder /nowhere does not exist; make it, {OTHER_PATH}"
+    assert await refusal("unix:/nowhere/x") == fault
 
 
 # Sockets that systemd passes.
@@ -286,9 +270,7 @@ async def test_sockets_are_taken_over_and_the_environment_forgets_them(passed, p
         assert present(path)  # it is systemd's
 
 
-@pytest.mark.parametrize(
-    ("process", "count"), [("", ""), ("", "1"), ("1", "1"), ("ours", ""), ("ours", "0"), ("ours", "many")]
-)
+@pytest.mark.parametrize(("process", "count"), [("", ""), ("1", "1"), ("ours", "0"), ("ours", "many")])
 def test_no_socket_is_a_fault_with_its_remedy(process, count):
     with pytest.raises(ListenError) as caught:
         activated_sockets({"LISTEN_PID": process.replace("ours", str(os.getpid())), "LISTEN_FDS": count})
