@@ -155,7 +155,7 @@ async def test_a_file_that_only_the_faulty_configuration_names_is_waited_for(wat
 SWITCHED = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
 
 
-async def test_tls_is_not_switched_off(watcher, change, logged):
+async def test_tls_is_not_switched_off_and_the_log_says_so_once(watcher, change, logged):
     former = watcher.tls()
     logged()
     await change(USERS)
@@ -170,29 +170,27 @@ async def test_tls_is_not_switched_on(folder, looks, change, logged):
     (folder / "web.yml").write_text("")
     watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
     async with watcher.watching():
-        logged()
         await change(TLS)
     assert watcher.tls is None
     assert SWITCHED in logged()
 
 
-async def test_a_reload_reads_without_a_look(watcher, folder):
+async def test_a_reload_reads_without_a_look_and_what_changes_meanwhile_is_read_at_the_next(
+    watcher, looks, folder
+):
+    await looks.look()
+    former = await watcher.read()
     (folder / "web.yml").write_text(TLS + USERS)
     watcher.take(await watcher.read())
+    assert watcher.config.protection.users == {"prometheus": HASH}
+    await looks.look()
+    watcher.take(former)
+    assert watcher.config.protection.users == {}
+    await looks.look()
     assert watcher.config.protection.users == {"prometheus": HASH}
     (folder / "web.yml").write_text("nonsense: 1")
     with pytest.raises(ConfigError, match="nonsense: unknown key"):
         await watcher.read()
-
-
-async def test_what_changes_while_a_reload_runs_is_read_at_the_next_look(watcher, looks, change):
-    await looks.look()
-    old = await watcher.read()
-    await change(TLS + USERS)
-    watcher.take(old)
-    assert watcher.config.protection.users == {}
-    await looks.look()
-    assert watcher.config.protection.users == {"prometheus": HASH}
 
 
 async def test_without_a_file_there_is_nothing_to_look_at():
@@ -200,12 +198,6 @@ async def test_without_a_file_there_is_nothing_to_look_at():
     async with watcher.watching():
         assert watcher.tls is None
         watcher.take(await watcher.read())
-
-
-def test_a_faulty_file_at_the_start(folder):
-    (folder / "web.yml").write_text("nonsense: 1")
-    with pytest.raises(ConfigError, match="nonsense: unknown key"):
-        WebConfigWatcher(folder / "web.yml")
 
 
 async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, folder, certificates):
