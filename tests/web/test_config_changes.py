@@ -131,8 +131,7 @@ async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, looks, folder,
     assert [level for level, _ in logged()] == ["ERROR", "INFO"]
 
 
-@pytest.mark.usefixtures("watcher")
-async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
+async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(watcher, looks, change, folder, logged):
     await looks.look()
     logged()
     (folder / "server.key").rename(folder / "away")
@@ -140,9 +139,6 @@ async def test_a_file_that_is_missing_and_comes_back(looks, folder, logged):
     (folder / "away").rename(folder / "server.key")
     await looks.look()
     assert [level for level, _ in logged()] == ["ERROR", "INFO"]
-
-
-async def test_a_file_that_only_the_faulty_configuration_names_is_waited_for(watcher, looks, change, folder):
     former = watcher.tls()
     await change(TLS.replace("server.", "new."))
     assert watcher.tls() is former

@@ -13,8 +13,6 @@ from support.web import body_of, connected, serving, to_the_end
 from joulo_exporter.exposition import Body, Exposition
 
 CONTENT = random.Random(1).randbytes(5_000_000)
-CUTS = sorted(random.Random(2).sample(range(len(CONTENT)), 700))
-PARTS = [CONTENT[start:end] for start, end in zip([0, *CUTS], [*CUTS, len(CONTENT)], strict=True)]
 
 
 @contextlib.asynccontextmanager
@@ -30,21 +28,10 @@ async def asked(*bodies, method="GET"):
         yield reader, writer
 
 
-async def last_body(reader, writer):
-    """Return the response to a further request on the connection."""
-    writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    return await to_the_end(reader)
-
-
 @pytest.mark.parametrize(
     "parts",
-    [
-        [CONTENT],
-        PARTS,
-        [b"", CONTENT[:70_000], b"", CONTENT[70_000:], b""],
-        [bytes([n % 256]) for n in range(70_000)],
-    ],
-    ids=["one part", "many parts", "empty parts", "tiny parts"],
+    [[b"", CONTENT[:70_000], b"", CONTENT[70_000:], b""], [bytes([n % 256]) for n in range(70_000)]],
+    ids=["large and empty parts", "tiny parts"],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_long_body_arrives_whole_and_the_connection_stays(parts, method):
@@ -54,7 +41,8 @@ async def test_a_long_body_arrives_whole_and_the_connection_stays(parts, method)
         assert f"Content-Length: {len(wanted)}\r\n".encode() in head
         if method == "GET":
             assert await reader.readexactly(len(wanted)) == wanted
-        last = await last_body(reader, writer)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        last = await to_the_end(reader)
         assert last.startswith(b"HTTP/1.1 200 OK")
         assert last.endswith(b"\r\n\r\nshort\n")
 
