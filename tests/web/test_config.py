@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from support.certificates import HASH
+from support.certificates import HASH, make_broken
 from support.tls import takes_x25519
 
 from joulo_exporter.errors import ConfigError
@@ -98,8 +98,7 @@ def folder(certificates, tmp_path, monkeypatch):
     """A folder with the faulty files, and what they name."""
     for source in (certificates.folder, BAD):
         shutil.copytree(source, tmp_path, dirs_exist_ok=True)
-    for suffix, label in ((".crt", "CERTIFICATE"), (".key", "PRIVATE KEY")):
-        (tmp_path / f"broken{suffix}").write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+    make_broken(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
