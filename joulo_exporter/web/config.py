@@ -218,11 +218,13 @@ class WebConfigWatcher:
 
     def take(self, config: WebConfig) -> None:
         """Let a configuration hold from the next request and the next connection on."""
-        self._seen = None  # between ``read`` and now the files may have changed: they are read again
         former, self.config = self.config, config
-        if config.protection != former.protection:
+        changed = config.protection != former.protection
+        if changed:
             self.gate.follow(config.protection)
-        event(_logger, "info", "web configuration read again", users=len(config.protection.users))
+        if changed or self._seen is not None:  # else it is the first look, or the one after a reload
+            event(_logger, "info", "web configuration read again", users=len(config.protection.users))
+        self._seen = None  # between ``read`` and now the files may have changed: they are read again
         served = self._context is not None
         if served and config.tls is not None:
             self._context = config.tls.context

@@ -92,7 +92,6 @@ def exchange(folder, name, source):
 async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkeypatch):
     await looks.look()
     former = watcher.tls()
-    logged()
     monkeypatch.setattr("joulo_exporter.web.config.load_web_config", None)
     for _ in range(3):
         await looks.look()
