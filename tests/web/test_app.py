@@ -155,90 +155,67 @@ async def test_the_url_says_which_accounts_are_unfolded_and_whether_the_page_ref
     assert "http-equiv" not in body
 
 
-NOTHING = "nothing is here; the metrics are at /metrics"
-
-
-@pytest.mark.parametrize(
-    ("request_line", "status", "line"),
-    [
-        ("GET /-/healthy", 200, "joulo-exporter is healthy"),
-        ("GET /-/ready", 200, "joulo-exporter is ready"),
-        *((f"GET {path}", 404, NOTHING) for path in ("/nothing", "/metrics/", "/-/")),
-        ("POST /metrics", 405, "POST is not allowed here; use GET, HEAD"),
-        ("DELETE /", 405, "DELETE is not allowed here; use GET, HEAD"),
-        ("OPTIONS /-/ready", 405, "OPTIONS is not allowed here; use GET, HEAD"),
-        ("GET /-/reload", 405, "GET is not allowed here; use POST, PUT"),
-    ],
-)
-async def test_lines_for_probes_and_for_what_is_not_there(connect, request_line, status, line):
-    client = await connect()
-    async with client.request(*request_line.split()) as response:
-        assert (response.status, await response.text()) == (status, f"{line}\n")
-        assert response.headers["Content-Type"] == PLAIN
-        assert response.headers.get("Allow") == (line.partition("; use ")[2] if status == 405 else None)
-
-
-async def test_not_ready(connect):
-    client = await connect(ready=lambda: False)
-    line = b"not ready: not every endpoint of every account has been tried yet\n"
-    assert await answer(client, "GET", "/-/ready") == (503, PLAIN, line)
-
-
-RELOADED = (200, PLAIN, b"configuration reloaded\n")
-ELSEWHERE = (403, PLAIN, b"a web page of another site may not reload the configuration\n")
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT"])
-@pytest.mark.parametrize(
-    ("headers", "failure", "expected"),
-    [
-        ({}, None, RELOADED),
-        ({}, "c.yaml: intervals: write 60s", (500, PLAIN, b"failed to reload: c.yaml: intervals: write 60s\n")),
-        ({}, "two\r\nlines", (500, PLAIN, b"failed to reload: two lines\n")),
-        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://proxied.example"}, None, RELOADED),
-        ({"Sec-Fetch-Site": "none"}, None, RELOADED),
-        ({"Sec-Fetch-Site": "cross-site"}, None, ELSEWHERE),
-        ({"Sec-Fetch-Site": "same-site"}, None, ELSEWHERE),
-        ({"Host": "pi.local:9973", "Origin": "http://pi.local:9973"}, None, RELOADED),
-        ({"Host": "pi.local:9973", "Origin": "http://evil.example"}, None, ELSEWHERE),
-        ({"Host": "pi.local:9973", "Origin": "null"}, None, ELSEWHERE),
-    ],
-)
-async def test_reload(connect, method, headers, failure, expected):
-    calls = []
-
-    async def reload():
-        calls.append(1)
-        return failure
-
-    client = await connect(reload=reload)
-    assert await answer(client, method, "/-/reload", **headers) == expected
-    assert len(calls) == (expected != ELSEWHERE)
-
-
-async def test_a_reload_that_is_not_enabled(connect):
-    line = b"Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle\n"
-    assert await answer(await connect(reload=None), "POST", "/-/reload") == (403, PLAIN, line)
-
-
 def fail(*_):
     raise ZeroDivisionError("joulo_token")
 
 
+def failing(fault):
+    async def reload():
+        return fault
+
+    return {"reload": reload}
+
+
+NOTHING = "nothing is here; the metrics are at /metrics"
+NOT_READY = "not ready: not every endpoint of every account has been tried yet"
+INTERNAL = "internal server error; the exporter's log tells more"
+RELOADED = "configuration reloaded"
+NOT_ENABLED = "Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle"
+ELSEWHERE = "a web page of another site may not reload the configuration"
+PI = {"Host": "pi.local:9973"}
+OWN_PAGES = [
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://proxied.example"},
+    {"Sec-Fetch-Site": "none"},
+    PI | {"Origin": "http://pi.local:9973"},
+]
+OTHER_PAGES = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    PI | {"Origin": "http://evil.example"},
+    PI | {"Origin": "null"},
+]
+
+
 @pytest.mark.parametrize(
-    ("request_line", "broken"),
+    ("request_line", "headers", "services", "status", "line"),
     [
-        ("GET /metrics", {"metrics": fail}),
-        ("GET /", {"snapshots": fail}),
-        ("GET /-/ready", {"ready": fail}),
-        ("POST /-/reload", {"reload": fail}),
+        ("GET /-/healthy", {}, {}, 200, "joulo-exporter is healthy"),
+        ("GET /-/ready", {}, {}, 200, "joulo-exporter is ready"),
+        ("GET /-/ready", {}, {"ready": lambda: False}, 503, NOT_READY),
+        *((f"GET {path}", {}, {}, 404, NOTHING) for path in ("/nothing", "/metrics/", "/-/")),
+        ("POST /metrics", {}, {}, 405, "POST is not allowed here; use GET, HEAD"),
+        ("DELETE /", {}, {}, 405, "DELETE is not allowed here; use GET, HEAD"),
+        ("OPTIONS /-/ready", {}, {}, 405, "OPTIONS is not allowed here; use GET, HEAD"),
+        ("GET /-/reload", {}, {}, 405, "GET is not allowed here; use POST, PUT"),
+        ("PUT /-/reload", {}, {}, 200, RELOADED),
+        *(("POST /-/reload", headers, {}, 200, RELOADED) for headers in OWN_PAGES),
+        *(("POST /-/reload", headers, {"reload": fail}, 403, ELSEWHERE) for headers in OTHER_PAGES),
+        ("POST /-/reload", {}, failing("c.yaml: write\r\n60s"), 500, "failed to reload: c.yaml: write 60s"),
+        ("POST /-/reload", {}, {"reload": None}, 403, NOT_ENABLED),
+        ("POST /-/reload", {}, {"reload": fail}, 500, INTERNAL),
+        ("GET /metrics", {"Accept": "text/html"}, {"metrics": fail}, 500, INTERNAL),
+        ("GET /", {}, {"snapshots": fail}, 500, INTERNAL),
+        ("GET /-/ready", {}, {"ready": fail}, 500, INTERNAL),
     ],
 )
-async def test_a_fault_of_ours_tells_the_client_nothing(connect, caplog, request_line, broken):
-    client = await connect(**broken)
-    line = b"internal server error; the exporter's log tells more\n"
-    assert await answer(client, *request_line.split(), Accept="text/html") == (500, PLAIN, line)
-    assert [record.getMessage() for record in caplog.records] == [f"answering {request_line} failed"]
+async def test_lines(connect, caplog, request_line, headers, services, status, line):
+    client = await connect(**services)
+    async with client.request(*request_line.split(), headers=headers) as response:
+        assert (response.status, await response.text()) == (status, f"{line}\n")
+        assert response.headers["Content-Type"] == PLAIN
+        assert response.headers.get("Allow") == (line.partition("; use ")[2] if status == 405 else None)
+    logged = [f"answering {request_line} failed"] if line == INTERNAL else []
+    assert [record.getMessage() for record in caplog.records] == logged
     assert (await answer(client, "GET", "/-/healthy"))[0] == 200
 
 

@@ -22,13 +22,6 @@ CLIENTS = {
     "Prometheus 2.38, Datadog": (
         f"{OM};version=1.0.0,{OM};version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", OPENMETRICS,
     ),
-    "Prometheus 2.49, Agent": (
-        f"{OM};version=1.0.0;q=0.5,{OM};version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2", OPENMETRICS,
-    ),
-    "Prometheus 2.55 with UTF-8 names": (
-        (f"{OM};version=1.0.0;validation-scheme=utf8;q=0.5,{OM};version=0.0.1;q=0.4,"
-         "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"), OPENMETRICS,
-    ),
     "Prometheus 3, Alloy, OpenTelemetry": (
         (f"{OM};version=1.0.0;{UTF8};q=0.6,{OM};version=0.0.1;q=0.5,text/plain;version=1.0.0;{UTF8};q=0.4,"
          "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"), OPENMETRICS,
@@ -38,13 +31,7 @@ CLIENTS = {
          f"text/plain;version=1.0.0;{UTF8};q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"), OPENMETRICS,
     ),
     "Prometheus 3, scrape_protocols: [PrometheusText0.0.4]": ("text/plain;version=0.0.4;q=0.5,*/*;q=0.4", TEXT),
-    "prom2json": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3", TEXT),
-    "Vector": ("text/plain", TEXT),
     "Firefox": ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", TEXT),
-    "Chrome": (
-        ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
-         "application/signed-exchange;v=b3;q=0.7"), TEXT,
-    ),
     "old Java": ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", TEXT),
 }  # fmt: skip
 
