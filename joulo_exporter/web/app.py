@@ -106,26 +106,21 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
         return web.Response(body=b"".join(body.parts), headers=headers)
     response = web.StreamResponse(headers=headers)
     response.content_length = body.length
+    written = 0
     try:
         await response.prepare(request)
-        if request.method != hdrs.METH_HEAD:
-            await _write(response, body.parts)
+        for part in () if request.method == hdrs.METH_HEAD else body.parts:
+            for start in range(0, len(part), _SHORT_BYTES):  # a client that does not read holds no more than this
+                await response.write(part[start : start + _SHORT_BYTES])
+                written += _SHORT_BYTES
+                if written % _BYTES_A_STEP == 0:
+                    await asyncio.sleep(0)
     except BaseException as error:
         if request.transport is not None:  # else the client would take what follows for the rest of this body
             request.transport.abort()
         if not isinstance(error, ConnectionError):  # the client has left, which is its right
             raise
     return response
-
-
-async def _write(response: web.StreamResponse, parts: Iterable[bytes]) -> None:
-    written = 0
-    for part in parts:
-        for start in range(0, len(part), _SHORT_BYTES):  # a client that does not read holds no more than this
-            await response.write(part[start : start + _SHORT_BYTES])
-            written += _SHORT_BYTES
-            if written % _BYTES_A_STEP == 0:
-                await asyncio.sleep(0)
 
 
 async def _page(request: web.Request) -> web.Response:

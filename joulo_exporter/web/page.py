@@ -24,8 +24,8 @@ from urllib.parse import urlencode
 
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_month, local_time
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, LiveSession
-from joulo_exporter.snapshot import EndedSession, EndpointHealth, LiveCharger, Snapshot
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
+from joulo_exporter.snapshot import EndpointHealth, LiveCharger, Snapshot
 
 LANGUAGES = ("en", "nl")
 """The first one is for everybody who asks for neither."""
@@ -106,6 +106,7 @@ class _Words:
 
     def __init__(self, language: str) -> None:
         self.texts = _texts()[language]
+        self._months = self.texts["month_names"].split()
 
     def __call__(self, key: str, *values: object) -> str:
         """Return a text, with values that are HTML already."""
@@ -126,17 +127,14 @@ class _Words:
         return self.figure(value / 100)
 
     def month(self, month: str) -> str:
-        """Return the name of a month such as ``2026-06``."""
+        """Return the name of a month such as ``2026-06``, as it begins a line."""
         year, number = month.split("-")
-        return f"{self._month(int(number))} {year}"
-
-    def _month(self, number: int) -> str:
-        return self("month_names").split()[number - 1]
+        return f"{self._months[int(number) - 1]} {year}".capitalize()
 
     def moment(self, seconds: float) -> str:
         """Return a local day and time, to the minute."""
         at = local_time(seconds)
-        return _time(at, f"{at.day} {self._month(at.month)} {at:%H:%M}")
+        return _time(at, f"{at.day} {self._months[at.month - 1]} {at:%H:%M}")
 
     def span(self, start_seconds: float | None, end_seconds: float) -> str:
         """Return the local days and times of a beginning, if it is known, and an end."""
@@ -319,11 +317,20 @@ class LandingPage:
             power = None if live.power_watts is None else f"{words.figure(live.power_watts / 1000, 1)} kW"
             yield words("power"), [power or words("unknown")]
         if live and (live.charger.session or live.charger.charging):
-            yield words("session"), self._session(live.charger.session)
+            session = live.charger.session
+            energy = [words("unknown")]
+            if session and session.kwh_hundredths is not None:
+                energy = [f"{words.hundredths(session.kwh_hundredths)} kWh"]
+                if session.started_at_seconds is not None:
+                    energy.append(words("since", words.moment(session.started_at_seconds)))
+            yield words("session"), energy
             yield words("vehicle"), [self._vehicle(live.vehicle, "unknown")]
         for last in account.last_sessions:
             if last.label == label:
-                yield words("last_session"), self._last_session(last)
+                kwh, ere_credits = last.kwh_hundredths, last.final_credits_hundredths
+                figures = [words("unknown")] if kwh is None else self._figures(kwh, ere_credits)
+                span = words.span(last.started_at_seconds, last.ended_at_seconds)
+                yield words("last_session"), [*figures, span, self._vehicle(last.vehicle, "unknown_vehicle")]
         if book and book.complete:
             month = local_month(self._now_seconds)
             of_this_month = (
@@ -331,31 +338,13 @@ class LandingPage:
                 for charger_id, sums in book.charger_months.items()
                 if book.labels.get(charger_id) == label and sums.month == month
             )
-            yield words.month(month).capitalize(), self._figures(*next(of_this_month, (0, 0)))
+            yield words.month(month), self._figures(*next(of_this_month, (0, 0)))
 
-    def _session(self, session: LiveSession | None) -> Iterator[str]:
-        if session is None or session.kwh_hundredths is None:
-            yield self._words("unknown")
-        else:
-            yield f"{self._words.hundredths(session.kwh_hundredths)} kWh"
-            if session.started_at_seconds is not None:
-                yield self._words("since", self._words.moment(session.started_at_seconds))
-
-    def _last_session(self, last: EndedSession) -> Iterator[str]:
-        if last.kwh_hundredths is None:
-            yield self._words("unknown")
-        else:
-            yield from self._figures(last.kwh_hundredths, last.final_credits_hundredths)
-        yield self._words.span(last.started_at_seconds, last.ended_at_seconds)
-        yield self._vehicle(last.vehicle, "unknown_vehicle")
-
-    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> Iterator[str]:
-        words = self._words
-        yield f"{words.hundredths(kwh_hundredths)} kWh"
-        if credits_hundredths is None:
-            yield words("no_credits_yet")
-        else:
-            yield words("some_credits", words.hundredths(credits_hundredths))
+    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> list[str]:
+        words, ere_credits = self._words, self._words("no_credits_yet")
+        if credits_hundredths is not None:
+            ere_credits = words("some_credits", words.hundredths(credits_hundredths))
+        return [f"{words.hundredths(kwh_hundredths)} kWh", ere_credits]
 
     def _vehicle(self, vehicle: str, unknown: str) -> str:
         return self._words(unknown) if vehicle == UNKNOWN_VEHICLE else _name(vehicle)
@@ -392,7 +381,7 @@ class LandingPage:
             kwh, ere_credits = sums.get(month, (0, 0))
             rows += self._part(
                 "month",
-                name=words.month(month).capitalize() + f" <small>{words('so_far')}</small>" * (month == now),
+                name=words.month(month) + f" <small>{words('so_far')}</small>" * (month == now),
                 width=f"{100 * kwh / most if most else 0:.1f}%",
                 month_kwh=words.hundredths(kwh),
                 month_credits=words.hundredths(ere_credits),
