@@ -221,6 +221,7 @@ class GuardedConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def _start_timer(self, name: str, seconds: float) -> None:
+        self.stop_timer(name)
         self._timers[name] = asyncio.get_running_loop().call_later(seconds, self.drop)
 
     def stop_timer(self, name: str) -> None:

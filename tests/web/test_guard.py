@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import re
+import ssl
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,27 @@ async def test_a_silent_tls_handshake_has_its_time_and_gives_its_place(certifica
         assert (await exchange(address, LAST, ssl=trusting)).startswith(OK)
         assert await to_the_end(first) == b""
         assert not second.at_eof()
+
+
+async def test_a_request_that_comes_with_the_end_of_the_handshake_is_one_of_its_own(certificates):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = tls_client(certificates).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    limits = dataclasses.replace(SOON, idle_s=60.0)
+    async with (
+        serving(limits=limits, tls=tls_server(certificates)) as address,
+        connected(address) as (reader, writer),
+    ):
+        for step in (tls.do_handshake, lambda: tls.write(REQUEST), lambda: tls.read(1)):
+            while True:
+                try:
+                    step()
+                    break
+                except ssl.SSLWantReadError:
+                    writer.write(outgoing.read())
+                    incoming.write(await reader.read(65536))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(4 * limits.request_s):  # it idles, and is not closed
+                await reader.read()
 
 
 async def test_requests_sent_ahead_are_answered_in_a_row_up_to_32_kib():
