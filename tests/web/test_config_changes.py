@@ -188,13 +188,6 @@ async def test_a_reload_reads_without_a_look_and_what_changes_meanwhile_is_read_
         await watcher.read()
 
 
-async def test_without_a_file_there_is_nothing_to_look_at():
-    watcher = WebConfigWatcher(None)
-    async with watcher.watching():
-        assert watcher.tls is None
-        watcher.take(await watcher.read())
-
-
 async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, folder, certificates):
     """Scrapes on new connections, in four loops, while the pair is exchanged file by file, back and forth."""
     trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))

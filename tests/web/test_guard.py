@@ -96,6 +96,26 @@ async def test_a_client_that_does_not_read_is_cut_off(encryption):
         assert len(await to_the_end(reader)) < BIG_BYTES
 
 
+async def stays_open(reader, seconds):
+    """Assert that the server does not close a connection on which nothing happens."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await reader.read(1)
+
+
+async def test_a_client_that_reads_again_is_not_cut_off():
+    limits = Limits(write_s=0.3)
+    async with (
+        serving(limits=limits, metrics=always(*BIG)) as address,
+        connected(address, limit=1) as (reader, writer),
+    ):
+        writer.write(REQUEST)
+        got = bytearray()
+        while not got.endswith(BIG[-1]):
+            got += await reader.read(1_000_000)
+        await stays_open(reader, 2 * limits.write_s)
+
+
 async def test_a_newcomer_takes_the_place_of_a_silent_connection():
     async with (
         serving(limits=Limits(connections=3)) as address,
@@ -223,9 +243,7 @@ async def test_a_request_that_comes_with_the_end_of_the_handshake_is_one_of_its_
                 except ssl.SSLWantReadError:
                     writer.write(outgoing.read())
                     incoming.write(await reader.read(65536))
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(4 * limits.request_s):  # it idles, and is not closed
-                await reader.read()
+        await stays_open(reader, 4 * limits.request_s)
 
 
 async def test_requests_sent_ahead_are_answered_in_a_row_up_to_32_kib():
