@@ -234,10 +234,7 @@ class Service:
             return exposition
 
         services = WebServices(
-            metrics=lambda openmetrics, gzip, names: served().scrape(
-                openmetrics=openmetrics, compressed=gzip, names=names
-            ),
-            snapshots=lambda: served().snapshots(),
+            exposition=served,
             ledger_persistent=lambda: database.persistent,
             ready=lambda: accounts.ready,
             reload=self.reload if self._options.lifecycle_enabled else None,

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,8 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.exposition import Body
-from joulo_exporter.snapshot import Snapshot
+from joulo_exporter.exposition import Body, Exposition
 from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
@@ -46,10 +45,8 @@ class WebPaths:
 class WebServices:
     """Services of the rest of the exporter that the application needs."""
 
-    metrics: Callable[[bool, bool, frozenset[str]], Awaitable[Body]]
-    """The exposition, as OpenMetrics or not, gzipped or not, of the named metrics or, with no names, of all."""
-    snapshots: Callable[[], Iterable[Snapshot]]
-    """Of the accounts, and of the public price feed, for the page."""
+    exposition: Callable[[], Exposition]
+    """Returns it without values that are too old."""
     ledger_persistent: Callable[[], bool]
     ready: Callable[[], bool]
     reload: Callable[[], Awaitable[str | None]] | None
@@ -92,7 +89,9 @@ async def _metrics(request: web.Request) -> web.StreamResponse:
     headers[hdrs.VARY] = "Accept, Accept-Encoding"
     if gzip:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return await send(request, await request.app[SERVICES].metrics(openmetrics, gzip, names), headers)
+    exposition = request.app[SERVICES].exposition()
+    body = await exposition.scrape(openmetrics=openmetrics, compressed=gzip, names=names)
+    return await send(request, body, headers)
 
 
 def _header(request: web.Request, name: str) -> str:
@@ -130,7 +129,7 @@ async def _page(request: web.Request) -> web.Response:
     links = {key: paths.links + path for key, path in linked.items()}
     refreshing = "off" not in request.query.getall("refresh", ())
     view = view_of(language, request.query.getall("open", ()), refreshing=refreshing)
-    page = LandingPage(services.snapshots(), time.time(), view)
+    page = LandingPage(services.exposition().snapshots(), time.time(), view)
     html = page.html(links, ledger_persistent=services.ledger_persistent())
     return web.Response(
         body=html.encode(errors="replace"),

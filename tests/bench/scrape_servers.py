@@ -53,12 +53,7 @@ class Ours:
         for account in range(self._accounts):
             self._publish(account)
         gc.collect()
-        services = dataclasses.replace(
-            SERVICES,
-            metrics=lambda openmetrics, gzip, names: self._exposition.scrape(
-                openmetrics=openmetrics, compressed=gzip, names=names
-            ),
-        )
+        services = dataclasses.replace(SERVICES, exposition=lambda: self._exposition)
         async with listening(make_application(services, Gate(Protection()), WebPaths()), ["127.0.0.1:0"]) as (
             address,
         ):

@@ -29,9 +29,23 @@ def always(*parts: bytes):
     return metrics
 
 
+class Served:
+    """Stands for the exposition.
+
+    Args:
+        metrics: returns a body; takes whether it is OpenMetrics, whether it is gzipped, and the names.
+        snapshots: returns those for the page.
+    """
+
+    def __init__(self, metrics, snapshots) -> None:
+        self.metrics, self.snapshots = metrics, snapshots
+
+    async def scrape(self, *, openmetrics, compressed, names) -> Body:
+        return await self.metrics(openmetrics, compressed, names)
+
+
 SERVICES = WebServices(
-    metrics=always(b"joulo_up 1\n"),
-    snapshots=lambda: (),
+    exposition=lambda: Served(always(b"joulo_up 1\n"), tuple),
     ledger_persistent=lambda: True,
     ready=lambda: True,
     reload=_reload,
@@ -48,9 +62,11 @@ async def serving(*addresses, gate=None, paths=None, tls=None, limits=None, **se
         paths: by default those without a prefix.
         tls: returns an ``ssl.SSLContext``.
         limits: of the guard.
-        services: in the place of those of ``SERVICES``.
+        services: in the place of those of ``SERVICES``; ``metrics`` or ``snapshots`` in that of an exposition's.
     """
-    services = dataclasses.replace(SERVICES, **services)
+    parts = vars(SERVICES.exposition()) | services
+    served = Served(parts.pop("metrics"), parts.pop("snapshots"))
+    services = dataclasses.replace(SERVICES, **({"exposition": lambda: served} | parts))
     application = make_application(services, gate or Gate(Protection()), paths or WebPaths())
     async with listening(application, addresses or ["127.0.0.1:0"], tls=tls, limits=limits) as bound:
         yield bound if len(bound) > 1 else bound[0]

@@ -131,13 +131,10 @@ async def test_curl_takes_a_long_response(tmp_path, compressed):
     for number, each in enumerate(snapshots):
         exposition.publish(f"{number}", each)
 
-    async def metrics(_openmetrics, gzip, _names):
-        body = await exposition.scrape(openmetrics=False, compressed=gzip, names=EVERYTHING)
-        assert body.length > 1 << 16
-        return body
-
+    body = await exposition.scrape(openmetrics=False, compressed=compressed, names=EVERYTHING)
+    assert body.length > 1 << 16
     target = tmp_path / "metrics"
-    async with serving(metrics=metrics) as address:
+    async with serving(exposition=lambda: exposition) as address:
         encoding = ["--compressed"] if compressed else []
         command = ["curl", "-sS", *encoding, "--fail", "-o", target, f"http://{address}/metrics"]
         await asyncio.to_thread(subprocess.run, command, check=True)
