@@ -51,7 +51,6 @@ class WebOptions(msgspec.Struct, frozen=True):
     """Options of the web server, from the command line."""
 
     listen_addresses: tuple[str, ...]
-    telemetry_path: str
     lifecycle_enabled: bool
     config_file: Path | None = None
     """The web configuration: TLS, users, headers."""
@@ -235,26 +234,20 @@ class Service:
             return exposition
 
         services = WebServices(
-            metrics=lambda openmetrics, gzip, names: served().scrape(
-                openmetrics=openmetrics, compressed=gzip, names=names
-            ),
-            snapshots=lambda: served().snapshots(),
+            exposition=served,
             ledger_persistent=lambda: database.persistent,
             ready=lambda: accounts.ready,
-            reload=self.reload,
-            lifecycle_enabled=self._options.lifecycle_enabled,
-            telemetry_path=self._options.telemetry_path,
-            paths=self._options.paths,
+            reload=self.reload if self._options.lifecycle_enabled else None,
         )
-        application = make_application(services, self._web_config.gate)
+        paths = self._options.paths
+        application = make_application(services, self._web_config.gate, paths)
         activated = activated_sockets(os.environ) if self._options.systemd_socket else []
         addresses = () if self._options.systemd_socket else self._options.listen_addresses
         serving = listening(application, addresses, tls=self._web_config.tls, activated=activated)
         bound = await stack.enter_async_context(serving)
         await stack.enter_async_context(self._web_config.watching())
-        telemetry_path = self._options.paths.prefix + self._options.telemetry_path
         for address in bound:
-            event(_logger, "info", "listening", address=address, telemetry_path=telemetry_path)
+            event(_logger, "info", "listening", address=address, telemetry_path=paths.prefix + paths.telemetry)
         self._bound = bound
         if started is not None:
             started(bound)

@@ -51,7 +51,7 @@ class Running:
         """Return a service with the configuration as it is in the file now."""
         return Service(
             lambda: load_config(self.file, {}, storage_path=self.storage),
-            WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=True),
+            WebOptions(("127.0.0.1:0",), lifecycle_enabled=True),
         )
 
     def write(self, token: str, extra: str = "") -> None:

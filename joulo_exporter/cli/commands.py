@@ -178,9 +178,8 @@ def _web_options(options: argparse.Namespace) -> WebOptions:
 
     return WebOptions(
         listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),
-        telemetry_path=options.telemetry_path,
         lifecycle_enabled=options.lifecycle,
         config_file=options.web_config_file,
         systemd_socket=options.systemd_socket,
-        paths=web_paths(options.external_url, options.route_prefix),
+        paths=web_paths(options.external_url, options.route_prefix, options.telemetry_path),
     )

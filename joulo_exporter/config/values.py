@@ -17,12 +17,6 @@ from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode
 _POWER = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?(?:kW)?", re.ASCII)
 
 
-class Text(str):
-    """A text that is not empty, without blanks around it."""
-
-    __slots__ = ()
-
-
 def switch(text: str) -> bool:
     """Return whether a text is ``true`` and not ``false``, in small letters or capitals."""
     return one_of(text.lower(), ("true", "false")) == "true"

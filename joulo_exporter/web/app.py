@@ -1,24 +1,23 @@
 """The application: paths and their responses, for metrics, people, health checks and reload."""
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.snapshot import Snapshot
+from joulo_exporter.exposition import Body, Exposition
 from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
-from joulo_exporter.web.page import LandingPage, content_security_policy, view_of
-from joulo_exporter.web.page_texts import LANGUAGES
+from joulo_exporter.web.page import LANGUAGES, LandingPage, content_security_policy, view_of
 
 _logger = logging.getLogger(__name__)
 
@@ -32,64 +31,44 @@ _BYTES_A_STEP = 8 * _SHORT_BYTES
 
 @dataclass(frozen=True, slots=True)
 class WebPaths:
-    """The beginning of all paths; neither ends in a slash."""
+    """Paths of the application, by default without a prefix; see ``web_paths``."""
 
     prefix: str = ""
-    """Of all paths of the application; empty for none."""
+    """The beginning of all paths, without a slash at its end."""
     links: str = "."
-    """Of the links on the page: the path of the external URL, or ``.``, which fits wherever the page is."""
-
-
-class Body(Protocol):
-    """Body of a response, to be iterated once."""
-
-    @property
-    def length(self) -> int:
-        """Return the length in bytes."""
-
-    @property
-    def parts(self) -> Iterable[bytes]:
-        """Return the bytes in parts, which may be made meanwhile."""
+    """The beginning of the page's links: the external URL's path, or ``.``, which fits wherever the page is."""
+    telemetry: str = "/metrics"
+    """After the prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebServices:
     """Services of the rest of the exporter that the application needs."""
 
-    metrics: Callable[[bool, bool, frozenset[str]], Awaitable[Body]]
-    """The exposition, as OpenMetrics or not, gzipped or not, of the named metrics or, with no names, of all."""
-    snapshots: Callable[[], Iterable[Snapshot]]
-    """Of the accounts, and of the public price feed, for the page."""
+    exposition: Callable[[], Exposition]
+    """Returns it without values that are too old."""
     ledger_persistent: Callable[[], bool]
     ready: Callable[[], bool]
-    reload: Callable[[], Awaitable[str | None]]
-    """Re-reads the configuration; returns why that failed, ``None`` where it did not."""
-    lifecycle_enabled: bool
-    telemetry_path: str
-    """After the prefix."""
-    paths: WebPaths = field(default_factory=WebPaths)
+    reload: Callable[[], Awaitable[str | None]] | None
+    """Re-reads the configuration, and returns why that failed; ``None`` where HTTP may not ask for it."""
 
 
 SERVICES = web.AppKey("services", WebServices)
+PATHS = web.AppKey("paths", WebPaths)
 
 
-def make_application(services: WebServices, gate: Gate) -> web.Application:
+def make_application(services: WebServices, gate: Gate, paths: WebPaths) -> web.Application:
     """Return the application with all its paths; with the metrics on ``/`` there is no page.
 
-    Args:
-        services: what it serves.
-        gate: rate limit, passwords and headers of every request, whatever its path.
-
-    Raises:
-        ConfigError: the telemetry path cannot be one.
+    The gate, with rate limit, passwords and headers, is before every request, whatever its path.
     """
     middlewares = [guarded, gate.admit, _one_line_errors]
     application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
-    application[SERVICES] = services
+    application[SERVICES], application[PATHS] = services, paths
     application.on_response_prepare.extend([_set_common_headers, gate.add_headers])
-    router, prefix = application.router, services.paths.prefix
-    router.add_get(prefix + _checked_telemetry_path(services.telemetry_path), _metrics)
-    if services.telemetry_path != "/":
+    router, prefix = application.router, paths.prefix
+    router.add_get(prefix + paths.telemetry, _metrics)
+    if paths.telemetry != "/":
         router.add_get(f"{prefix}/", _page)
     router.add_get(f"{prefix}/-/healthy", _healthy)
     router.add_get(f"{prefix}/-/ready", _ready)
@@ -110,7 +89,9 @@ async def _metrics(request: web.Request) -> web.StreamResponse:
     headers[hdrs.VARY] = "Accept, Accept-Encoding"
     if gzip:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return await send(request, await request.app[SERVICES].metrics(openmetrics, gzip, names), headers)
+    exposition = request.app[SERVICES].exposition()
+    body = await exposition.scrape(openmetrics=openmetrics, compressed=gzip, names=names)
+    return await send(request, body, headers)
 
 
 def _header(request: web.Request, name: str) -> str:
@@ -124,10 +105,15 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
         return web.Response(body=b"".join(body.parts), headers=headers)
     response = web.StreamResponse(headers=headers)
     response.content_length = body.length
+    written = 0
     try:
         await response.prepare(request)
-        if request.method != hdrs.METH_HEAD:
-            await _write(response, body.parts)
+        for part in () if request.method == hdrs.METH_HEAD else body.parts:
+            for start in range(0, len(part), _SHORT_BYTES):  # a client that does not read holds no more than this
+                await response.write(part[start : start + _SHORT_BYTES])
+                written += _SHORT_BYTES
+                if written % _BYTES_A_STEP == 0:
+                    await asyncio.sleep(0)
     except BaseException as error:
         if request.transport is not None:  # else the client would take what follows for the rest of this body
             request.transport.abort()
@@ -136,23 +122,14 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
     return response
 
 
-async def _write(response: web.StreamResponse, parts: Iterable[bytes]) -> None:
-    written = 0
-    for part in parts:
-        for start in range(0, len(part), _SHORT_BYTES):  # a client that does not read holds no more than this
-            await response.write(part[start : start + _SHORT_BYTES])
-            written += _SHORT_BYTES
-            if written % _BYTES_A_STEP == 0:
-                await asyncio.sleep(0)
-
-
 async def _page(request: web.Request) -> web.Response:
-    services = request.app[SERVICES]
+    services, paths = request.app[SERVICES], request.app[PATHS]
     language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
-    query = {name: request.query.getall(name) for name in request.query}
-    paths = {"Metrics": services.telemetry_path, "Health": "/-/healthy", "Readiness": "/-/ready"}
-    page = LandingPage(services.snapshots(), time.time(), view_of(language, query))
-    links = {text: services.paths.links + path for text, path in paths.items()}
+    linked = {"metrics": paths.telemetry, "health": "/-/healthy", "readiness": "/-/ready"}
+    links = {key: paths.links + path for key, path in linked.items()}
+    refreshing = "off" not in request.query.getall("refresh", ())
+    view = view_of(language, request.query.getall("open", ()), refreshing=refreshing)
+    page = LandingPage(services.exposition().snapshots(), time.time(), view)
     html = page.html(links, ledger_persistent=services.ledger_persistent())
     return web.Response(
         body=html.encode(errors="replace"),
@@ -170,10 +147,9 @@ async def _page(request: web.Request) -> web.Response:
 
 async def _redirect_to_prefix(request: web.Request) -> web.Response:
     """Redirect to the page, as people see it; Prometheus does so from ``/`` too."""
-    paths = request.app[SERVICES].paths
-    response = _line(302, "the exporter's page is under its prefix")
-    response.headers[hdrs.LOCATION] = (paths.prefix if paths.links == "." else paths.links) + "/"
-    return response
+    paths = request.app[PATHS]
+    location = (paths.prefix if paths.links == "." else paths.links) + "/"
+    return _line(302, "the exporter's page is under its prefix", {hdrs.LOCATION: location})
 
 
 async def _healthy(_request: web.Request) -> web.Response:
@@ -188,12 +164,12 @@ async def _ready(request: web.Request) -> web.Response:
 
 async def _reload(request: web.Request) -> web.Response:
     """Respond as Prometheus does: 403 while not enabled, 500 with the reason of a failure; 403 to another site."""
-    services = request.app[SERVICES]
     if _cross_site(request):
         return _line(403, "a web page of another site may not reload the configuration")
-    if not services.lifecycle_enabled:
+    reload = request.app[SERVICES].reload
+    if reload is None:
         return _line(403, "Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle")
-    failure = await services.reload()
+    failure = await reload()
     return _line(200, "configuration reloaded") if failure is None else _line(500, f"failed to reload: {failure}")
 
 
@@ -209,26 +185,22 @@ def _cross_site(request: web.Request) -> bool:
     return origin is not None and origin.partition("://")[2] != request.headers.get(hdrs.HOST)
 
 
-def _line(status: int, text: str) -> web.Response:
+def _line(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return a response of one line of plain text."""
-    return web.Response(status=status, text=" ".join(text.split()) + "\n")
+    return web.Response(status=status, text=" ".join(text.split()) + "\n", headers=headers)
 
 
 @web.middleware
 async def _one_line_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what a handler or the router raises into one line that gives nothing of the inside away."""
+    paths = request.app[PATHS]
     try:
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        response = _line(error.status, f"{request.method} is not allowed here; use {allowed}")
-        response.headers[hdrs.ALLOW] = allowed
-        return response
-    except web.HTTPNotFound as error:
-        services = request.app[SERVICES]
-        return _line(
-            error.status, f"nothing is here; the metrics are at {services.paths.prefix}{services.telemetry_path}"
-        )
+        return _line(405, f"{request.method} is not allowed here; use {allowed}", {hdrs.ALLOW: allowed})
+    except web.HTTPNotFound:
+        return _line(404, f"nothing is here; the metrics are at {paths.prefix}{paths.telemetry}")
     except web.HTTPException as error:
         return _line(error.status, error.reason)
     except Exception:
@@ -242,7 +214,10 @@ async def _set_common_headers(_request: web.Request, response: web.StreamRespons
     response.headers["X-Content-Type-Options"] = "nosniff"
 
 
-def web_paths(external_url: str | None, route_prefix: str | None) -> WebPaths:
+# Paths ------------------------------------------------------------------------------------------
+
+
+def web_paths(external_url: str | None, route_prefix: str | None, telemetry_path: str) -> WebPaths:
     """Return the paths that the flags ask for; ``None`` is a flag that is not given.
 
     The external URL says how people reach the exporter. The prefix is its path unless it is given: a proxy that
@@ -251,40 +226,34 @@ def web_paths(external_url: str | None, route_prefix: str | None) -> WebPaths:
     Raises:
         ConfigError: one of them cannot be used.
     """
-    external = _external_path(external_url) if external_url else None
-    prefix = external or ""
+    if f"{telemetry_path}/".startswith("/-/"):
+        raise ConfigError(
+            f"--web.telemetry-path: {telemetry_path!r} is taken by health and reload; choose another than /-/…"
+        )
+    links = _external_path(external_url) if external_url else "."
+    prefix = "" if links == "." else links
     if route_prefix:
-        prefix = _checked_path("--web.route-prefix", "/" + route_prefix.strip("/"), "/joulo").rstrip("/")
-    return WebPaths(prefix, "." if external is None else external)
+        prefix = _checked("--web.route-prefix", "/" + route_prefix.strip("/"), "/joulo").rstrip("/")
+    return WebPaths(prefix, links, _checked("--web.telemetry-path", telemetry_path, "/metrics"))
 
 
-def _checked_path(flag: str, path: str, example: str) -> str:
+def _checked(flag: str, path: str, example: str) -> str:
     if not _PATH.fullmatch(path):
         raise ConfigError(f"{flag}: {path!r} is not a plain path; write one such as {example}, {_CHARACTERS}")
     return path
 
 
-def _checked_telemetry_path(path: str) -> str:
-    flag = "--web.telemetry-path"
-    if f"{path}/".startswith("/-/"):
-        raise ConfigError(f"{flag}: {path!r} is taken by health and reload; choose another than /-/…")
-    return _checked_path(flag, path, "/metrics")
-
-
 def _external_path(url: str) -> str:
     """Return the path of the URL without the slash at its end."""
-    try:
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         path = "/" + parts.path.strip("/")
         whole = parts.scheme in ("http", "https") and bool(parts.hostname)
         rest = parts.query or parts.fragment or "@" in parts.netloc
-        usable = (whole or not (parts.scheme or parts.netloc)) and not rest and _PATH.fullmatch(path)
-    except ValueError:
-        usable = None
-    if not usable:
-        shown = repr(url) if "@" not in url else "the value"  # a password may stand before the @
-        raise ConfigError(
-            f"--web.external-url: {shown} is not a URL to link to; write one such as https://example.org/joulo, "
-            f"with a path {_CHARACTERS}"
-        )
-    return path.rstrip("/")
+        if (whole or not (parts.scheme or parts.netloc)) and not rest and _PATH.fullmatch(path):
+            return path.rstrip("/")
+    shown = repr(url) if "@" not in url else "the value"  # a password may stand before the @
+    raise ConfigError(
+        f"--web.external-url: {shown} is not a URL to link to; write one such as https://example.org/joulo, "
+        f"with a path {_CHARACTERS}"
+    )

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-Compare = Callable[[bytes, bytes], bool]
-
 WAITING = 100
 """Comparisons that may wait; further requests that need one are refused."""
 
@@ -42,6 +40,9 @@ class Protection:
 class Gate:
     """Lets through the requests that a ``Protection`` allows; another one can take its place at any time.
 
+    Passwords are compared one at a time, off the event loop, since a comparison takes all of a core. None is kept:
+    of each user's correct one a keyed hash is.
+
     Args:
         protection: holds at first.
         monotonic: seconds of a clock that does not go back.
@@ -49,12 +50,17 @@ class Gate:
 
     def __init__(self, protection: Protection, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
+        self._key = secrets.token_bytes(32)
+        self._comparing = asyncio.Lock()
+        self._waiting = 0
         self.follow(protection)
 
     def follow(self, protection: Protection) -> None:
         """Hold requests against another protection; nothing of the former one is remembered."""
         self._protection = protection
-        self._passwords = Passwords(protection.users) if protection.users else None
+        self._hashes = {name.encode(): hashed.encode() for name, hashed in protection.users.items()}
+        self._correct: dict[bytes, bytes] = {}
+        """The keyed hash of each user's password, once it has been compared."""
         self._left: float = protection.rate_limit.burst if protection.rate_limit else 0
         """Requests that the rate limit still allows."""
         self._counted_at_s = self._monotonic()
@@ -64,12 +70,9 @@ class Gate:
         """Pass a request on, or refuse it as the exporter-toolkit does (its ``web/handler.go``)."""
         if self._protection.rate_limit is not None and not self._within(self._protection.rate_limit):
             return web.Response(status=429, text="Too Many Requests\n")
-        if self._passwords is None:
-            return await handler(request)
         given = credentials(request.headers.get(hdrs.AUTHORIZATION))
-        try:
-            accepted = given is not None and await self._passwords.accept(*given)
-        except TooManyComparisonsError:
+        accepted = not self._hashes or (given is not None and await self._accepts(*given))
+        if accepted is None:
             return web.Response(status=503, text="too many passwords to check; try again\n")
         if accepted:
             return await handler(request)
@@ -88,61 +91,40 @@ class Gate:
         self._left -= 1
         return True
 
+    async def _accepts(self, user: bytes, password: bytes) -> bool | None:
+        """Return whether this is the user's password; ``None`` where too many wait for their comparison.
 
-class TooManyComparisonsError(Exception):
-    """Too many passwords wait for their comparison already."""
-
-
-class Passwords:
-    """Passwords of the users: bcrypt comparisons, one at a time off the event loop, and a memory of correct ones.
-
-    No password is kept: of each user's correct one a keyed hash is.
-
-    Args:
-        users: the bcrypt hash of each user.
-        compare: ``bcrypt.checkpw``, which is imported only where there are users.
-    """
-
-    def __init__(self, users: Mapping[str, str], compare: Compare | None = None) -> None:
-        from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and start without it
-
-        self._users = {name.encode(): hashed.encode() for name, hashed in users.items()}
-        self._compare = compare or checkpw
-        self._key = secrets.token_bytes(32)
-        self._correct: dict[bytes, bytes] = {}
-        """The keyed hash of each user's password, once it has been compared."""
-        self._comparing = asyncio.Lock()  # one at a time: a comparison takes all of a core
-        self._waiting = 0
-
-    async def accept(self, user: bytes, password: bytes) -> bool:
-        """Tell whether this is the password of this user; an unknown user takes as long as a known one.
-
-        Raises:
-            TooManyComparisonsError: too many wait already.
+        An unknown user takes as long as a known one.
         """
+        hashes, correct = self._hashes, self._correct  # while one is compared, others may come to hold
         digest = self._digest(password)
-        if self._correct.get(user) == digest:
+        if correct.get(user) == digest:
             return True
         if self._waiting >= WAITING:
-            raise TooManyComparisonsError
+            return None
         # For an unknown user the hash of some known one, always the same: costs that differ give no name away.
-        hashes = list(self._users.values())
-        hashed = self._users.get(user) or hashes[self._digest(user)[0] % len(hashes)]
+        hashed = hashes.get(user) or list(hashes.values())[self._digest(user)[0] % len(hashes)]
         self._waiting += 1
         try:
             async with self._comparing:
-                if self._correct.get(user) == digest:  # by now: the same question came several times at once
+                if correct.get(user) == digest:  # by now: the same question came several times at once
                     return True
-                equal = await asyncio.to_thread(self._compare, password[:_LONGEST_PASSWORD], hashed)
+                equal = await asyncio.to_thread(_matches, password[:_LONGEST_PASSWORD], hashed)
         finally:
             self._waiting -= 1
-        if user not in self._users or not equal:
+        if user not in hashes or not equal:
             return False
-        self._correct[user] = digest
+        correct[user] = digest
         return True
 
     def _digest(self, text: bytes) -> bytes:
         return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
+
+
+def _matches(password: bytes, hashed: bytes) -> bool:
+    from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and do without it
+
+    return checkpw(password, hashed)
 
 
 def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:

@@ -4,32 +4,26 @@ Source of the format: prometheus/exporter-toolkit, ``docs/web-configuration.md``
 features of it that Python lacks are refused.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
 import re
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
-import msgspec
-from msgspec import Meta
-
-from joulo_exporter.config.files import Where, fingerprint
+from joulo_exporter.config.files import Fingerprint, Where, fingerprint
+from joulo_exporter.config.schema import Section
 from joulo_exporter.config.values import is_printed
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 from joulo_exporter.web.auth import Gate, Protection, RateLimit
-from joulo_exporter.web.tls import Section, Switch, Tls, TlsSection, read_tls
+from joulo_exporter.web.tls import Switch, Tls, TlsSection, like, read_tls
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from pathlib import Path
-
     from joulo_exporter.config.document import Node
-    from joulo_exporter.config.files import Fingerprint
 
 _logger = logging.getLogger(__name__)
 
@@ -52,54 +46,47 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
 # Values -------------------------------------------------------------------------------------
 
 
-class _Count(int):
-    def __new__(cls, text: str) -> Self:
-        if not re.fullmatch("[0-9]{1,9}", text):
-            raise ValueError("must be a whole number; write one such as 10")
-        return super().__new__(cls, text)
+_GO_PIECE = r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)"
+_GO_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class _GoDuration(float):
-    """Seconds of a duration as Go's ``time.ParseDuration`` reads it."""
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("must be a whole number; write one such as 10")
+    return int(text)
 
-    _PIECE = r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)"
-    _UNITS_S: ClassVar = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
-    def __new__(cls, text: str) -> Self:
-        if text != "0" and not re.fullmatch(f"(?:{cls._PIECE})+", text):
-            raise ValueError("is not a duration; write one such as 500ms, 1s or 1m30s")
-        pieces = re.findall(cls._PIECE, text)
-        return super().__new__(cls, sum(float(number) * cls._UNITS_S[unit] for number, unit in pieces))
+def _go_duration(text: str) -> float:
+    """Return the seconds of a duration as Go's ``time.ParseDuration`` reads it."""
+    if text != "0" and not re.fullmatch(f"(?:{_GO_PIECE})+", text):
+        raise ValueError("is not a duration; write one such as 500ms, 1s or 1m30s")
+    return sum(float(number) * _GO_UNITS_S[unit] for number, unit in re.findall(_GO_PIECE, text))
 
 
 # The file -----------------------------------------------------------------------------------
 
 
 class _HttpSection(Section, frozen=True):
-    EXAMPLE = "{headers: {X-Frame-Options: deny}}"
+    EXAMPLE: ClassVar = "{headers: {X-Frame-Options: deny}}"
 
     http2: Switch | None = None
     """Checked, and of no consequence: HTTP/1.1 is spoken in any case."""
-    headers: Annotated[dict[str, str], Meta(examples=["{X-Frame-Options: deny}"])] = msgspec.field(
-        default_factory=dict
-    )
+    headers: Annotated[dict[str, str], like("{X-Frame-Options: deny}", None)] | None = None
 
 
 class _RateLimitSection(Section, frozen=True):
-    EXAMPLE = "{interval: 1s, burst: 10}"
+    EXAMPLE: ClassVar = "{interval: 1s, burst: 10}"
 
-    interval: Annotated[_GoDuration, Meta(examples=["1s"])] | None = None
-    burst: Annotated[_Count, Meta(examples=["10"])] | None = None
+    interval: Annotated[float, like("1s", _go_duration)] = 0.0
+    burst: Annotated[int, like("10", _count)] = 0
 
 
 class _WebFile(Section, frozen=True):
-    EXAMPLE = "{basic_auth_users: {…}}"
+    EXAMPLE: ClassVar = "{basic_auth_users: {…}}"
 
     tls_server_config: TlsSection = TlsSection()
     http_server_config: _HttpSection = _HttpSection()
-    basic_auth_users: Annotated[dict[str, str], Meta(examples=["{NAME: HASH}"])] = msgspec.field(
-        default_factory=dict
-    )
+    basic_auth_users: Annotated[dict[str, str], like("{NAME: HASH}", None)] | None = None
     rate_limit: _RateLimitSection = _RateLimitSection()
 
 
@@ -122,14 +109,14 @@ def load_web_config(path: Path) -> WebConfig:
     where = Where(str(path))
     file = decode(where, _without_blanks(read_yaml(path, FLAG), _WebFile), _WebFile)
     protection = Protection(
-        users=_users(where.child("basic_auth_users"), file.basic_auth_users),
-        headers=_headers(where.child("http_server_config.headers"), file.http_server_config.headers),
+        users=_users(where.child("basic_auth_users"), file.basic_auth_users or {}),
+        headers=_headers(where.child("http_server_config.headers"), file.http_server_config.headers or {}),
         rate_limit=_rate_limit(where.child("rate_limit"), file.rate_limit),
     )
     return WebConfig(protection, read_tls(where.child("tls_server_config"), file.tls_server_config, path.parent))
 
 
-def _without_blanks(node: Node, kind: type[Section]) -> Node:
+def _without_blanks(node: "Node", kind: type[Section]) -> "Node":
     """Return a mapping without the known keys that have no value, and the sections in it likewise."""
     if not isinstance(node, dict):
         return node
@@ -185,8 +172,6 @@ class WebConfigWatcher:
     It is read again when one of its files changes, and at a reload. A file that cannot be used changes nothing.
     TLS itself is switched on and off by a restart only.
 
-    ``config`` is the one in force, ``gate`` the gate that follows it.
-
     Args:
         path: the web configuration; ``None`` without one.
 
@@ -198,8 +183,9 @@ class WebConfigWatcher:
         self._path = path
         self._sleep = sleep
         self.config = WebConfig() if path is None else load_web_config(path)
-        self._context = self.config.tls and self.config.tls.context
+        """The one in force."""
         self.gate = Gate(self.config.protection)
+        self._context = self.config.tls and self.config.tls.context
         self._seen: list[Fingerprint | None] | None = None
 
     @property
@@ -232,15 +218,13 @@ class WebConfigWatcher:
 
     def take(self, config: WebConfig) -> None:
         """Let a configuration hold from the next request and the next connection on."""
-        self._seen = None  # between ``read`` and now the files may have changed: they are read again
-        self._follow(config)
-
-    def _follow(self, config: WebConfig) -> None:
         former, self.config = self.config, config
-        if config == former:
-            return
-        self.gate.follow(config.protection)
-        event(_logger, "info", "web configuration read again", users=len(config.protection.users))
+        changed = config.protection != former.protection
+        if changed:
+            self.gate.follow(config.protection)
+        if changed or self._seen is not None:  # else it is the first look, or the one after a reload
+            event(_logger, "info", "web configuration read again", users=len(config.protection.users))
+        self._seen = None  # between ``read`` and now the files may have changed: they are read again
         served = self._context is not None
         if served and config.tls is not None:
             self._context = config.tls.context
@@ -258,15 +242,13 @@ class WebConfigWatcher:
             # In trouble the cause may be elsewhere: in a file that only the faulty configuration names.
             if seen == self._seen and not in_trouble:
                 continue
-            self._seen = seen
             try:
-                self._follow(await self.read())
+                self.take(await self.read())
             except ConfigError as error:
                 if not in_trouble:
                     text = f"{FLAG} not read again; the former web configuration stays in force"
                     event(_logger, "error", text, err=error)
                 in_trouble = True
             else:
-                if in_trouble:
-                    event(_logger, "info", "the web configuration can be read again")
                 in_trouble = False
+            self._seen = seen

@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 SERVER = "joulo-exporter"
 """The ``Server`` header, without versions: those are for ``joulo_exporter_build_info``."""
 MAX_HEADERS = 64
-"""Number of headers; Prometheus sends about eight."""
+"""Prometheus sends about eight."""
 MAX_REQUEST = 32 * 1024
 """Bytes of a request with all headers and its body. The headers that a proxy adds fit many times."""
 MAX_BODY = 4096
@@ -34,9 +34,6 @@ BUFFER = 32 * 1024
 """Bytes that may wait for a client before its response pauses."""
 TLS_CONNECTIONS = 128
 """At the same time with TLS, where asyncio has a buffer of 256 KiB for each connection."""
-_FEWEST = 4
-_OTHER_DESCRIPTORS = 48
-_REFUSED = 400
 FAILED_BEFORE_COLLECTION = 64
 """Failed TLS handshakes between two garbage collections.
 
@@ -44,6 +41,10 @@ asyncio's side of each has a buffer of 256 KiB, and stays in a cycle of referenc
 collector counts objects and not bytes: it would let a storm of them take gigabytes.
 """
 
+_FEWEST = 4
+_OTHER_DESCRIPTORS = 48
+"""Of very few descriptors, most are needed for the ledger, the API, and what is accepted just now."""
+_BAD_REQUEST = 400
 _REASONS = {
     400: "this is no proper HTTP request",
     408: "the request took too long to arrive",
@@ -74,10 +75,7 @@ class Limits:
 
     @classmethod
     def of_this_process(cls, *, tls: bool) -> Limits:
-        """Return the bounds for a process that may have few descriptors open: half of them are for clients.
-
-        Of very few, most are needed for the ledger, the API, and what is accepted just now.
-        """
+        """Return the bounds for a process that may have few descriptors open: half of them are for clients."""
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = TLS_CONNECTIONS if tls else cls().connections
         if descriptors != resource.RLIM_INFINITY:
@@ -96,12 +94,10 @@ class Guard:
     def __init__(self, limits: Limits, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
         self.limits = limits
         self.tls = tls
-        self.handshakes: set[asyncio.Task[None]] = set()
-        """In progress; the event loop itself holds tasks only weakly."""
+        self.stalled: dict[GuardedConnection, None] = {}
+        """Connections whose client does not read; the one that stands still for longest is first."""
         self._connections: dict[GuardedConnection, None] = {}
         """Of those that wait for a request, the one that waits for longest is first."""
-        self._stalled: dict[GuardedConnection, None] = {}
-        """Connections whose client does not read; the one that stands still for longest is first."""
         self._failed_handshakes = 0
 
     def admit(self, newcomer: GuardedConnection) -> bool:
@@ -117,7 +113,7 @@ class Guard:
     def leave(self, connection: GuardedConnection) -> None:
         """Forget a connection."""
         self._connections.pop(connection, None)
-        self.resume(connection)
+        self.stalled.pop(connection, None)
 
     def wait_again(self, connection: GuardedConnection) -> None:
         """Let a connection be the last of those that wait, unless it has left."""
@@ -125,15 +121,11 @@ class Guard:
             del self._connections[connection]
             self._connections[connection] = None
 
-    def pause(self, connection: GuardedConnection) -> None:
+    def stall(self, connection: GuardedConnection) -> None:
         """Note that a response stands still; drop the one that does so for longest if they are too many."""
-        self._stalled[connection] = None
-        if len(self._stalled) > self.limits.stalled:
-            self._drop(next(iter(self._stalled)))
-
-    def resume(self, connection: GuardedConnection) -> None:
-        """Note that a client reads again."""
-        self._stalled.pop(connection, None)
+        self.stalled[connection] = None
+        if len(self.stalled) > self.limits.stalled:
+            self._drop(next(iter(self.stalled)))
 
     def note_failed_handshake(self, fault: BaseException | None) -> None:
         """Log why a handshake failed, and collect what some of them have left behind."""
@@ -142,12 +134,6 @@ class Guard:
         self._failed_handshakes += 1
         if self._failed_handshakes % FAILED_BEFORE_COLLECTION == 0:
             gc.collect()
-
-    async def give_up_handshakes(self) -> None:
-        """End the handshakes that are not complete."""
-        for handshake in self.handshakes:
-            handshake.cancel()
-        await asyncio.gather(*self.handshakes, return_exceptions=True)
 
     def _drop(self, connection: GuardedConnection) -> None:
         self.leave(connection)  # its end comes in a moment; its place is free at once
@@ -159,7 +145,7 @@ class Guard:
         waiting = [each for each in self._connections if not each.busy]
         silent = (each for each in waiting if not each.served and each.waits_since_s <= latest)
         idle = (each for each in waiting if each.served)
-        return next(chain(silent, idle, self._stalled, waiting), None)
+        return next(chain(silent, idle, self.stalled, waiting), None)
 
 
 class GuardedConnection(web.RequestHandler):
@@ -177,15 +163,14 @@ class GuardedConnection(web.RequestHandler):
         self.busy = False
         """Whether its request is complete and its response is not."""
         self.waits_since_s = time.monotonic()
-        self._event_loop = asyncio.get_running_loop()
         self._wire: asyncio.Transport | None = None  # kept to the end; aiohttp forgets its own when it closes
         self._request_bytes = 0
-        self._at_rest = False
-        self._head_deadline: asyncio.TimerHandle | None = None
-        self._read_deadline: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        """Until a drop: ``head`` while that of a request is awaited, ``read`` while the client does not."""
+        self._handshake: asyncio.Task[None] | None = None  # the event loop itself holds tasks only weakly
         super().__init__(
             server,
-            loop=self._event_loop,
+            loop=asyncio.get_running_loop(),
             keepalive_timeout=guard.limits.idle_s,
             access_log=cast("logging.Logger", None),
             logger=_logger,
@@ -203,63 +188,59 @@ class GuardedConnection(web.RequestHandler):
         elif self.guard.tls is None:
             self._begin(self._wire)
         else:
-            handshake = self._event_loop.create_task(self._encrypt(self._wire, self.guard.tls()))
-            self.guard.handshakes.add(handshake)
-            handshake.add_done_callback(self.guard.handshakes.discard)
+            handshake = self._encrypt(self._wire, self.guard.tls())
+            self._handshake = asyncio.get_running_loop().create_task(handshake)
 
     async def _encrypt(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
         """Do the TLS handshake, here and not in asyncio's server, so that the connection counts before it."""
-        fault: BaseException | None = None
-        limit_s = self.guard.limits.handshake_s
+        wire, fault, limit_s = None, None, self.guard.limits.handshake_s
         try:
             # A request that comes together with the end of the handshake is handled after this has returned.
-            self.transport = self._wire = await self._event_loop.start_tls(
+            wire = await asyncio.get_running_loop().start_tls(
                 plain, self, tls, server_side=True, ssl_handshake_timeout=limit_s, ssl_shutdown_timeout=limit_s
             )
-        except (OSError, asyncio.CancelledError) as error:
+        except OSError as error:
             fault = error
-        if fault is None and self._wire is not None:
-            self._begin(self._wire)
-        else:
+        if wire is None:  # without a fault where the client has left at the end of the handshake
             self.connection_lost(fault)
             self.guard.note_failed_handshake(fault)
+        else:
+            self.transport = self._wire = wire
+            self._begin(wire)
 
     def _begin(self, wire: asyncio.Transport) -> None:
         wire.set_write_buffer_limits(BUFFER)
-        self._await_head()
+        self._start_timer("head", self.guard.limits.request_s)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self.guard.leave(self)
         self._wire = None
-        for deadline in (self._head_deadline, self._read_deadline):
-            if deadline is not None:
-                deadline.cancel()
+        self.stop_timer("head")
+        self.stop_timer("read")
         super().connection_lost(exc)
+
+    def _start_timer(self, name: str, seconds: float) -> None:
+        self.stop_timer(name)
+        self._timers[name] = asyncio.get_running_loop().call_later(seconds, self.drop)
+
+    def stop_timer(self, name: str) -> None:
+        """Stop ``head`` or ``read``, if it runs."""
+        if name in self._timers:
+            self._timers.pop(name).cancel()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, unless it is too much for one request.
 
         Requests that come before the response to an earlier one count as one with it: scrapers do not send ahead.
         """
-        if data and self._at_rest:
-            self._await_head()
+        if data and not self._request_bytes and "head" not in self._timers:
+            self._start_timer("head", self.guard.limits.request_s)
         self._request_bytes += len(data)
         if self._request_bytes > MAX_REQUEST:
             self.drop()
         else:
             super().data_received(data)
-
-    def _await_head(self) -> None:
-        self._at_rest = False
-        self._request_bytes = 0
-        self.head_received()
-        self._head_deadline = self._event_loop.call_later(self.guard.limits.request_s, self.drop)
-
-    def head_received(self) -> None:
-        """Stop the clock: the headers of a request are complete."""
-        if self._head_deadline is not None:
-            self._head_deadline.cancel()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -268,37 +249,33 @@ class GuardedConnection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self.served = self.served or resp.status < _REFUSED
-            self._at_rest = True
-            self.busy, self.waits_since_s = False, time.monotonic()
+            self.served = self.served or resp.status < _BAD_REQUEST
+            self.busy, self.waits_since_s, self._request_bytes = False, time.monotonic(), 0
             self.guard.wait_again(self)
 
     def pause_writing(self) -> None:
         """Note that the client does not keep up."""
         super().pause_writing()
-        self._read_deadline = self._event_loop.call_later(self.guard.limits.write_s, self.drop)
-        self.guard.pause(self)
+        self._start_timer("read", self.guard.limits.write_s)
+        self.guard.stall(self)
 
     def resume_writing(self) -> None:
         """Note that the client reads."""
         super().resume_writing()
-        self.guard.resume(self)
-        if self._read_deadline is not None:
-            self._read_deadline.cancel()
+        self.stop_timer("read")
+        self.guard.stalled.pop(self, None)
 
     def handle_error(
         self,
-        request: web.BaseRequest,
+        request: web.BaseRequest,  # noqa: ARG002
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
         """Return the response to a malformed request; port scans are common, so it is logged at debug level."""
-        level = logging.DEBUG if status == _REFUSED or isinstance(exc, ConnectionError) else logging.ERROR
+        level = logging.DEBUG if status == _BAD_REQUEST or isinstance(exc, ConnectionError) else logging.ERROR
         _logger.log(level, "malformed request: %s", type(exc).__name__ if exc else message)
-        if request.writer.output_size > 0:
-            raise ConnectionError("a response is on its way already")
-        return _refusal(_REFUSED if status == _REFUSED else 500)
+        return _refusal(status if status in _REASONS else 500)
 
     def drop(self) -> None:
         """Close at once, whatever has not been read."""
@@ -310,7 +287,7 @@ class GuardedConnection(web.RequestHandler):
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Read the body, which no handler does, so that a next request can come; mark the request as complete."""
     connection = cast("GuardedConnection", request.protocol)
-    connection.head_received()
+    connection.stop_timer("head")
     fault = 413 if (request.content_length or 0) > MAX_BODY else None
     try:
         async with asyncio.timeout(connection.guard.limits.request_s):

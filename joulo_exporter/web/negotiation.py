@@ -6,19 +6,15 @@ Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``), 12.5.3 (``Accep
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
-
-_KEPT = 16
-"""Headers whose meaning is remembered: a scraper sends the same one each time."""
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _NAME = re.compile(f"{_WORD}(?:/{_WORD})?")  # a coding, a language, or a media range
 _PARAMETER = re.compile(rf"({_WORD})[ \t]*=[ \t]*({_WORD}|\"{_WORD}\")")
 # Wider than the RFC's grammar: old Java clients send "q=.2".
 _WEIGHT = re.compile(r"0?\.[0-9]+|0\.?|1(?:\.0*)?")
-
 
 _TEXT = ("text/plain", "0.0.4")
 _OPENMETRICS = ("application/openmetrics-text", "1.0.0")
@@ -39,7 +35,7 @@ def content_type(*, openmetrics: bool) -> str:
     return f"{media_type}; version={version}; charset=utf-8"
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=16)  # a scraper sends the same header each time
 def prefers_openmetrics(accept: str) -> bool:
     """Return whether an ``Accept`` header wants OpenMetrics 1.0 rather than text 0.0.4.
 
@@ -48,25 +44,22 @@ def prefers_openmetrics(accept: str) -> bool:
     it is 0.0.4. A ``version`` other than ours is another format; all other parameters are ignored
     (``escaping``, ``charset`` and whatever comes).
     """
-    elements = list(_elements(accept))
+    elements = _elements(accept)
     openmetrics = _rank(*_OPENMETRICS, elements)
     return openmetrics[0] > 0 and openmetrics > _rank(*_TEXT, elements)
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=16)
 def accepts_gzip(accept_encoding: str) -> bool:
     """Return whether gzip is acceptable and not less wanted than plain bytes.
 
     No header means plain bytes: the RFC would allow gzip then, but such a client may not know it.
     """
-    weights: dict[str, float] = {}
-    for element in _elements(accept_encoding):
-        weights.setdefault(element.name, element.weight)
+    weights = {element.name: element.weight for element in reversed(_elements(accept_encoding))}
     gzip = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0.0)
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
 
 
-@lru_cache(maxsize=_KEPT)
 def choose_language(accept_language: str, languages: tuple[str, ...]) -> str:
     """Return the language for an ``Accept-Language`` header.
 
@@ -88,26 +81,24 @@ def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[
     """
     any_subtype = media_type.partition("/")[0] + "/*"
     ranges = [("*/*", None), (any_subtype, None), (media_type, None), (media_type, version)]
-    specificity, weight, place = max(
-        (
-            (ranges.index((element.name, element.version)), element.weight, -position)
-            for position, element in enumerate(elements)
-            if (element.name, element.version) in ranges
-        ),
-        default=(0, 0.0, 0),
-    )
+    covering = [
+        (ranges.index((element.name, element.version)), element.weight, -position)
+        for position, element in enumerate(elements)
+        if (element.name, element.version) in ranges
+    ]
+    specificity, weight, place = max(covering, default=(0, 0.0, 0))
     return weight, specificity, place
 
 
-def _elements(header: str) -> Iterator[_Element]:
-    """Yield the well-formed elements of a header's list; no client sends a comma or a semicolon in quotes."""
+def _elements(header: str) -> Sequence[_Element]:
+    """Return the well-formed elements of a header's list; no client sends a comma or a semicolon in quotes."""
+    elements = []
     for text in header.lower().split(","):
         name, *parts = [part.strip(" \t") for part in text.split(";")]
         read = [_PARAMETER.fullmatch(part) for part in parts if part]
-        parameters: dict[str, str] = {}
-        for parameter in read:
-            if parameter is not None:  # the first of a name counts
-                parameters.setdefault(parameter[1], parameter[2].strip('"'))
+        # The first of a name counts.
+        parameters = {parameter[1]: parameter[2].strip('"') for parameter in reversed(read) if parameter}
         weight = parameters.get("q", "1")
         if None not in read and _NAME.fullmatch(name) and _WEIGHT.fullmatch(weight):
-            yield _Element(name, parameters.get("version"), float(weight))
+            elements.append(_Element(name, parameters.get("version"), float(weight)))
+    return elements

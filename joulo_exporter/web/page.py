@@ -1,27 +1,34 @@
-"""The page for people on ``/``: the snapshots as HTML, without a token or a tag.
+"""The page for people on ``/``: the snapshots as HTML, in English or Dutch, without a token or a tag.
 
 The HTML has no script, fetches nothing, and every value in it is escaped. Names that people give stand in
 ``<bdi>`` as well, so that a right-to-left one does not turn the text around it. A state is a word with a sign,
 never a colour alone. The page refreshes itself; which accounts are unfolded stands in its URL, and so outlives it.
+The words are in ``page.toml``; ``page.html`` has the page and, after it, its parts.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from html import escape
 from importlib import resources
 from string import Template
+from typing import Any
 from urllib.parse import urlencode
 
 from joulo_exporter import __version__
-from joulo_exporter.clock import local_month
+from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.snapshot import EndedSession, EndpointHealth, LiveCharger, Snapshot
-from joulo_exporter.web.page_texts import Words
+from joulo_exporter.snapshot import EndpointHealth, LiveCharger, Snapshot
+
+LANGUAGES = ("en", "nl")
+"""The first one is for everybody who asks for neither."""
 
 SHOWN = 100
 """Accounts on the page, and chargers of each; more are counted, not shown."""
@@ -42,8 +49,7 @@ _NO_NEWS = (None, "unknown", "online", "available", "active", "charging")
 class View:
     """The page as its reader wants it."""
 
-    language: str = "en"
-    """One of ``page_texts.LANGUAGES``."""
+    language: str = LANGUAGES[0]
     unfolded: tuple[str, ...] = ()
     """Names of accounts, the one that was unfolded last at the end."""
     refreshing: bool = True
@@ -60,26 +66,116 @@ class View:
         return replace(self, unfolded=others if name in self.unfolded else (*others, name)[-_MOST_UNFOLDED:])
 
 
-def view_of(language: str, query: Mapping[str, Sequence[str]]) -> View:
-    """Return the view that the query of a URL asks for, by the values of each of its names."""
-    names = tuple(dict.fromkeys(query.get("open", ())))
-    return View(language, names[-_MOST_UNFOLDED:], refreshing="off" not in query.get("refresh", ()))
+def view_of(language: str, unfolded: Iterable[str], *, refreshing: bool) -> View:
+    """Return the view that a URL asks for, which anybody can have written."""
+    return View(language, tuple(dict.fromkeys(unfolded))[-_MOST_UNFOLDED:], refreshing)
 
 
-@cache
-def _template() -> str:
-    return (resources.files("joulo_exporter.web") / "page.html").read_text("utf-8")
-
-
-@cache
 def content_security_policy() -> str:
     """Return a policy under which the page's own style and icon load, and nothing else."""
-    style = _template().partition("<style>")[2].partition("</style>")[0]  # inline: the page fetches nothing
+    style = _templates()["page"].template.partition("<style>")[2].partition("</style>")[0]  # inline: no fetch
     style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{style_hash}'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+
+
+# Words and templates ----------------------------------------------------------------------------
+
+
+def _file(name: str) -> str:
+    return (resources.files("joulo_exporter.web") / name).read_text("utf-8")
+
+
+@cache
+def _templates() -> Mapping[str, Template]:
+    """Return the page and its parts; in a part, a line that begins with blanks continues the line before."""
+    page, *parts = re.split(r"<!-- part: (\w+).* -->\n", _file("page.html"))
+    joined = (re.sub(r"\n +", "", part) for part in parts[1::2])
+    return {"page": Template(page)} | dict(zip(parts[::2], map(Template, joined), strict=True))
+
+
+@cache
+def _texts() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(_file("page.toml"))
+
+
+class _Words:
+    """Words, figures and times in a language; whatever it returns is HTML."""
+
+    def __init__(self, language: str) -> None:
+        self.texts = _texts()[language]
+        self._months = self.texts["month_names"].split()
+
+    def __call__(self, key: str, *values: object) -> str:
+        """Return a text, with values that are HTML already."""
+        return str(self.texts[key]).format(*values)
+
+    def count(self, number: int, key: str) -> str:
+        """Return a text of so many things; with 1 it is another one."""
+        return self(key if number == 1 else f"{key}s", number)
+
+    def status(self, status: str) -> str:
+        """Return a status of the API; one that it has never documented stays as it is."""
+        return str(self.texts["status"].get(status) or escape(status))
+
+    def figure(self, value: float, decimals: int = 2) -> str:
+        return f"{value:.{decimals}f}".replace(".", self("decimal"))
+
+    def hundredths(self, value: int) -> str:
+        return self.figure(value / 100)
+
+    def month(self, month: str) -> str:
+        """Return the name of a month such as ``2026-06``, as it begins a line."""
+        year, number = month.split("-")
+        return f"{self._months[int(number) - 1]} {year}".capitalize()
+
+    def moment(self, seconds: float) -> str:
+        """Return a local day and time, to the minute."""
+        at = local_time(seconds)
+        return _time(at, f"{at.day} {self._months[at.month - 1]} {at:%H:%M}")
+
+    def span(self, start_seconds: float | None, end_seconds: float) -> str:
+        """Return the local days and times of a beginning, if it is known, and an end."""
+        if start_seconds is None:
+            return self("ended", self.moment(end_seconds))
+        end = local_time(end_seconds)
+        same_day = local_time(start_seconds).date() == end.date()
+        until = _time(end, f"{end:%H:%M}") if same_day else self.moment(end_seconds)
+        return f"{self.moment(start_seconds)} &ndash; {until}"
+
+    def duration(self, seconds: float) -> str:
+        """Return a duration exactly, such as ``1 h 30 min`` or ``90.5 s`` below its smallest whole unit."""
+        words, rest = [], seconds
+        for unit, size in ((self("day"), 86400), (self("hour"), 3600), ("min", 60)):
+            count, rest = divmod(rest, size)
+            if count:
+                words.append(f"{count:.0f} {unit}")
+        return " ".join([*words, f"{rest:g} s"] if rest or not words else words)
+
+
+def _time(at: datetime, text: str) -> str:
+    return f'<time datetime="{at.isoformat(timespec="seconds")}">{text}</time>'
+
+
+def _moment_and_utc(seconds: float) -> str:
+    """Return a moment to the second, local with its zone, and in UTC beside it."""
+    at, utc = local_time(int(seconds)), datetime.fromtimestamp(int(seconds), UTC)
+    time = f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{at:%Y-%m-%d %H:%M:%S} {_zone(seconds)}</time>'
+    if not at.utcoffset():
+        return time
+    beside = f"{utc:%H:%M:%S}" if utc.date() == at.date() else f"{utc:%Y-%m-%d %H:%M:%S}"
+    return f'{time} <span class="beside">{beside} UTC</span>'
+
+
+def _zone(seconds: float) -> str:
+    """Return the name of the local time zone; one that this system does not know is UTC, whatever its name."""
+    at = local_time(seconds)
+    return escape(at.tzname() or "") if at.utcoffset() else "UTC"
+
+
+# The page -----------------------------------------------------------------------------------------
 
 
 class LandingPage:
@@ -92,135 +188,114 @@ class LandingPage:
     """
 
     def __init__(self, snapshots: Iterable[Snapshot], now_seconds: float, view: View) -> None:
-        everything = list(snapshots)
+        self._snapshots = list(snapshots)
         self._now_seconds = now_seconds
         self._view = view
-        self._words = Words(view.language)
-        self._accounts = [each for each in everything if not each.public]
-        self._public = [health for each in everything if each.public for health in each.endpoints]
+        self._words = _Words(view.language)
+
+    def _part(self, part: str, /, **values: object) -> str:
+        """Return a part of ``page.html`` with its words, and these values, which are HTML."""
+        return _templates()[part].substitute(self._words.texts, **values)
 
     def html(self, links: Mapping[str, str], *, ledger_persistent: bool) -> str:
-        """Return the HTML.
-
-        Args:
-            links: URLs by their text, which is one of ``page_texts.DUTCH``.
-            ledger_persistent: whether the ledger is on disk.
-        """
+        """Return the HTML; the links are URLs by the key of their text in ``page.toml``."""
         words, view = self._words, self._view
-        intervals_s = [health.interval_s for account in self._accounts for health in account.endpoints]
-        refresh_s = round(min(max(min(intervals_s, default=_REFRESH_S[1]), _REFRESH_S[0]), _REFRESH_S[1]))
+        shortest_s, longest_s = _REFRESH_S
+        intervals_s = (health.interval_s for each in self._snapshots for health in each.endpoints)
+        refresh_s = round(min(max(min(intervals_s, default=longest_s), shortest_s), longest_s))
+        public = [health for each in self._snapshots if each.public for health in each.endpoints]
         # The URL leaves a fragment out, which would make a mere jump of the refresh.
         url = f"; url={escape(view.query)}" if view.unfolded else ""
         refresh = f'<meta http-equiv="refresh" content="{refresh_s}{url}">\n'
-        toggle = "Stop refreshing" if view.refreshing else "Refresh by itself"
-        urls = {**links, toggle: replace(view, refreshing=not view.refreshing).query}
-        return Template(_template()).substitute(
+        toggled = replace(view, refreshing=not view.refreshing)
+        links = {**links, "stop" if view.refreshing else "resume": toggled.query}
+        return self._part(
+            "page",
             language=view.language,
             refresh=refresh if view.refreshing else "",
             version=escape(__version__),
-            navigation=words("Exporter"),
-            links="".join(f'<li><a href="{escape(url)}">{words(text)}</a></li>' for text, url in urls.items()),
+            links="".join(f'<li><a href="{escape(url)}">{words(key)}</a></li>' for key, url in links.items()),
             summary=self._summary(ledger_persistent=ledger_persistent),
-            accounts=self._account_sections(),
-            public=self._public_section(),
-            now=words("As of {}.", words.time(self._now_seconds)),
-            refreshes=words("This page refreshes each {}.", words.duration(refresh_s)) if view.refreshing else "",
-            no_request=words("Opening this page, or a scrape, sends no request to the API."),
+            account_sections=self._account_sections(),
+            public_section=self._part("public", endpoint_table=self._endpoints(public)) if public else "",
+            as_of=words("as_of", _moment_and_utc(self._now_seconds)),
+            refreshes=words("refreshes", words.duration(refresh_s)) if view.refreshing else "",
         )
 
     def _summary(self, *, ledger_persistent: bool) -> str:
         words = self._words
-        healths = [*(health for account in self._accounts for health in account.endpoints), *self._public]
-        states = [health.up for health in healths]
-        down, untried = states.count(False), states.count(None)
-        others = [words("{} down", down)] * bool(down) + [words("{} not tried yet", untried)] * bool(untried)
-        chargers = sum(len(_labels(account)) for account in self._accounts)
-        live = [each.charger for account in self._accounts for each in account.chargers or ()]
-        charging = words("{} charging", sum(charger.charging is True for charger in live))
-        ledger = ("In memory only", "a restart reads all history again")
-        if ledger_persistent:
-            ledger = ("On disk", "survives a restart")
-        facts = (
-            ("Accounts", len(self._accounts), ""),
-            ("Chargers", chargers, charging),
-            ("API endpoints", words("{} of {} up", states.count(True), len(states)), ", ".join(others)),
-            ("Ledger", words(ledger[0]), words(ledger[1])),
+        states = [health.up for each in self._snapshots for health in each.endpoints]
+        trouble = {"some_down": states.count(False), "some_untried": states.count(None)}
+        live = [each.charger for account in self._snapshots for each in account.chargers or ()]
+        ledger = "on_disk" if ledger_persistent else "in_memory"
+        return self._part(
+            "summary",
+            account_count=sum(not each.public for each in self._snapshots),
+            charger_count=sum(len(_labels(account)) for account in self._snapshots),
+            charging=words("charging", sum(charger.charging is True for charger in live)),
+            some_up=words("some_up", states.count(True), len(states)),
+            trouble=", ".join(words(key, number) for key, number in trouble.items() if number),
+            ledger_place=words(ledger),
+            ledger_note=words(f"{ledger}_note"),
         )
-        cards = (_fact(words(name), f"{value} <small>{note}</small>") for name, value, note in facts)
-        return f'<dl class="summary">{"".join(cards)}</dl>'
 
     # Accounts -------------------------------------------------------------------------------------
 
     def _account_sections(self) -> str:
-        shown = self._accounts[:SHOWN]
-        shown += [each for each in self._accounts[SHOWN:] if each.account in self._view.unfolded]
-        foldable = len(self._accounts) > _UNFOLDED_ACCOUNTS
+        accounts = [each for each in self._snapshots if not each.public]
+        shown = accounts[:SHOWN] + [each for each in accounts[SHOWN:] if each.account in self._view.unfolded]
+        foldable = len(accounts) > _UNFOLDED_ACCOUNTS
         in_trouble = [position for position, account in enumerate(shown) if _down(account)][:_MOST_UNFOLDED]
         sections = (
             self._account(account, position, foldable=foldable and position not in in_trouble)
             for position, account in enumerate(shown)
         )
-        return "".join(sections) + self._more(len(self._accounts) - len(shown), "account")
+        return "".join(sections) + self._more(len(accounts) - len(shown), "more_account")
 
     def _account(self, account: Snapshot, position: int, *, foldable: bool) -> str:
         words, name = self._words, account.account
+        health = _state("good", "✓", words("all_up")) if account.tried else _state("idle", "…", words("starting"))
         if down := _down(account):
-            state = _state("bad", "✕", words("{} down", escape(", ".join(down))))
-        elif account.tried:
-            state = _state("good", "✓", words("all endpoints up"))
-        else:
-            state = _state("idle", "…", words("starting"))
-        heading = words("Account") if name is None else _name(name)
-        unfolded = not foldable
-        if foldable and name is not None:
-            unfolded = name in self._view.unfolded
-            url = escape(f"{self._view.toggled(name).query}#account-{position}")
+            health = _state("bad", "✕", words("some_down", escape(", ".join(down))))
+        heading = words("account") if name is None else _name(name)
+        unfolded = not foldable or name in self._view.unfolded
+        if foldable:
+            url = escape(f"{self._view.toggled(name or '').query}#account-{position}")
             heading = f'<a href="{url}" aria-expanded="{str(unfolded).lower()}">{heading}</a>'
         content = self._content(account) if unfolded else ""
-        return (
-            f'<section id="account-{position}">\n<div class="head"><h2>{heading}</h2> {state}</div>\n'
-            f"{content}</section>\n"
-        )
+        return self._part("account", position=position, heading=heading, health=health, content=content)
 
     def _content(self, account: Snapshot) -> str:
-        words, labels = self._words, _labels(account)
-        chargers = "".join(self._charger(account, label) for label in labels[:SHOWN])
-        chargers = chargers or f"<li>{words('No charger is known yet.')}</li>"
-        return (
-            f'<h3>{words("Chargers")}</h3>\n<ul class="chargers">{chargers}</ul>\n'
-            f"{self._more(len(labels) - SHOWN, 'charger')}{self._notices(account)}{self._months(account)}"
-            f"<h3>{words('API endpoints')}</h3>\n{self._endpoints(account.endpoints)}"
-            f"<h3>{words('History')}</h3>\n<p>{self._history(account)}</p>\n"
+        labels = _labels(account)
+        items = "".join(self._charger(account, label) for label in labels[:SHOWN])
+        return self._part(
+            "content",
+            charger_items=items or f"<li>{self._words('no_charger')}</li>",
+            more=self._more(len(labels) - SHOWN, "more_charger"),
+            notices="".join(f'<p class="notice">{notice}</p>\n' for notice in self._notices(account)),
+            month_table=self._months(account),
+            endpoint_table=self._endpoints(account.endpoints),
+            history_line=self._history(account),
         )
+
+    def _more(self, count: int, key: str) -> str:
+        return f'<p class="more">{self._words.count(count, key)}</p>\n' if count > 0 else ""
 
     def _charger(self, account: Snapshot, label: str) -> str:
         """Return a charger; of one whose state is not known, or too old to be shown, only what the ledger has."""
-        words, book = self._words, account.book
         live = next((each for each in account.chargers or () if each.label == label), None)
-        last = next((each for each in account.last_sessions if each.label == label), None)
-        charger = live.charger if live else None
-        facts = []
-        if live and charger and charger.charging:
-            power = None if live.power_watts is None else f"{words.figure(live.power_watts / 1000, 1)} kW"
-            facts.append(_fact(words("Power"), power or words("unknown")))
-        if live and charger and (charger.session or charger.charging):
-            facts.append(_fact(words("Session"), *self._session(live)))
-            facts.append(_fact(words("Vehicle"), self._vehicle(live.vehicle, "unknown")))
-        if last:
-            facts.append(_fact(words("Last session"), *self._last_session(last)))
-        if book and book.complete:
-            month = local_month(self._now_seconds)
-            of_this_month = (
-                (sums.kwh_hundredths, sums.credits_hundredths)
-                for charger_id, sums in book.charger_months.items()
-                if book.labels.get(charger_id) == label and sums.month == month
-            )
-            figures = self._figures(*next(of_this_month, (0, 0)))
-            facts.append(_fact(words.month(month).capitalize(), *figures))
-        nickname = f'<p class="nickname">{_name(charger.nickname)}</p>' if charger and charger.nickname else ""
-        details = f"<dl>{''.join(facts)}</dl>" if facts else ""
-        state = self._charger_state(live)
-        return f"<li><p><strong>{_name(label)}</strong> {state}</p>{nickname}{details}</li>\n"
+        nickname = live.charger.nickname if live else None
+        facts = "".join(
+            f"<div><dt>{fact}</dt><dd>{'</dd> <dd>'.join(values)}</dd></div>"
+            for fact, values in self._facts(account, label, live)
+        )
+        return self._part(
+            "charger",
+            name=_name(label),
+            charger_state=self._charger_state(live),
+            nickname=f'<p class="nickname">{_name(nickname)}</p>' if nickname else "",
+            facts=f"<dl>{facts}</dl>" if facts else "",
+        )
 
     def _charger_state(self, live: LiveCharger | None) -> str:
         """Return one word: trouble goes first, then whether it charges, then whatever else the API says."""
@@ -228,65 +303,70 @@ class LandingPage:
         if status in _OUT_OF_ORDER:
             return _state("bad", "✕", self._words.status(status))
         if charging:
-            return _state("busy", "⚡", self._words("charging"))
+            return _state("busy", "⚡", self._words.status("charging"))
         if status in _NO_NEWS and charging is not None:
-            return _state("idle", "○", self._words("idle"))
+            return _state("idle", "○", self._words.status("idle"))
         return _state("idle", "?", self._words.status(status or "unknown"))
 
-    def _session(self, live: LiveCharger) -> Iterator[str]:
-        session = live.charger.session
-        if session is None or session.kwh_hundredths is None:
-            yield self._words("unknown")
-        else:
-            yield f"{self._words.hundredths(session.kwh_hundredths)} kWh"
-            if session.started_at_seconds is not None:
-                yield self._words("since {}", self._words.moment(session.started_at_seconds))
+    def _facts(
+        self, account: Snapshot, label: str, live: LiveCharger | None
+    ) -> Iterator[tuple[str, Iterable[str]]]:
+        """Yield name and values of each fact of a charger."""
+        words, book = self._words, account.book
+        if live and live.charger.charging:
+            power = None if live.power_watts is None else f"{words.figure(live.power_watts / 1000, 1)} kW"
+            yield words("power"), [power or words("unknown")]
+        if live and (live.charger.session or live.charger.charging):
+            session = live.charger.session
+            energy = [words("unknown")]
+            if session and session.kwh_hundredths is not None:
+                energy = [f"{words.hundredths(session.kwh_hundredths)} kWh"]
+                if session.started_at_seconds is not None:
+                    energy.append(words("since", words.moment(session.started_at_seconds)))
+            yield words("session"), energy
+            yield words("vehicle"), [self._vehicle(live.vehicle, "unknown")]
+        for last in account.last_sessions:
+            if last.label == label:
+                kwh, ere_credits = last.kwh_hundredths, last.final_credits_hundredths
+                figures = [words("unknown")] if kwh is None else self._figures(kwh, ere_credits)
+                span = words.span(last.started_at_seconds, last.ended_at_seconds)
+                yield words("last_session"), [*figures, span, self._vehicle(last.vehicle, "unknown_vehicle")]
+        if book and book.complete:
+            month = local_month(self._now_seconds)
+            of_this_month = (
+                (sums.kwh_hundredths, sums.credits_hundredths)
+                for charger_id, sums in book.charger_months.items()
+                if book.labels.get(charger_id) == label and sums.month == month
+            )
+            yield words.month(month), self._figures(*next(of_this_month, (0, 0)))
 
-    def _last_session(self, last: EndedSession) -> Iterator[str]:
-        if last.kwh_hundredths is None:
-            yield self._words("unknown")
-        else:
-            yield from self._figures(last.kwh_hundredths, last.final_credits_hundredths)
-        yield self._words.span(last.started_at_seconds, last.ended_at_seconds)
-        yield self._vehicle(last.vehicle, "unknown vehicle")
-
-    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> Iterator[str]:
-        words = self._words
-        yield f"{words.hundredths(kwh_hundredths)} kWh"
-        if credits_hundredths is None:
-            yield words("credits not known yet")
-        else:
-            yield words("{} ERE credits", words.hundredths(credits_hundredths))
+    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> list[str]:
+        words, ere_credits = self._words, self._words("no_credits_yet")
+        if credits_hundredths is not None:
+            ere_credits = words("some_credits", words.hundredths(credits_hundredths))
+        return [f"{words.hundredths(kwh_hundredths)} kWh", ere_credits]
 
     def _vehicle(self, vehicle: str, unknown: str) -> str:
         return self._words(unknown) if vehicle == UNKNOWN_VEHICLE else _name(vehicle)
 
     # Months and history ---------------------------------------------------------------------------
 
-    def _notices(self, account: Snapshot) -> str:
-        """Return what is wrong with the account's figures."""
+    def _notices(self, account: Snapshot) -> Iterator[str]:
+        """Yield what is wrong with the account's figures."""
         words, book = self._words, account.book
         if not book or not book.complete:
-            return ""
-        notices = []
+            return
         if book.unreadable:
-            verb = "is" if book.unreadable == 1 else "are"
-            sessions = words.count(book.unreadable, "session")
-            notices.append(words("{} cannot be read, and {} missing from these figures.", sessions, verb))
+            yield words.count(book.unreadable, "unreadable_session")
         named = [(book.labels.get(key, key), totals) for key, totals in book.charger_excess.items()]
-        excess = ", ".join(
+        excess = [
             f"{_name(name)}: {words.hundredths(value)} {unit}"
             for name, totals in (*named, *book.vehicle_excess.items())
-            for value, unit in (
-                (totals.kwh_hundredths, "kWh"),
-                (totals.credits_hundredths, words("ERE credits")),
-            )
+            for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, words("credits")))
             if value
-        )
+        ]
         if excess:
-            text = "Counters are held above the truth: {}. The command {} lets them fall."
-            notices.append(words(text, excess, "<code>joulo-exporter settle</code>"))
-        return "".join(f'<p class="notice">{notice}</p>\n' for notice in notices)
+            yield words("excess", ", ".join(excess), "<code>joulo-exporter settle</code>")
 
     def _months(self, account: Snapshot) -> str:
         """Return the figures of each month with a bar, the latest first: a chart that is a table, too."""
@@ -295,83 +375,49 @@ class LandingPage:
             return ""
         sums = {each.month: (each.kwh_hundredths, each.credits_hundredths) for each in book.months}
         now = local_month(self._now_seconds)
-        most = max((kwh for kwh, _ in sums.values()), default=0)
-        rows = []
+        most = max(kwh for kwh, _ in sums.values())
+        rows = ""
         for month in _months_back(max(now, book.months[-1].month), book.months[0].month):
             kwh, ere_credits = sums.get(month, (0, 0))
-            name = words.month(month).capitalize() + (f" <small>{words('so far')}</small>" if month == now else "")
-            width = f"{100 * kwh / most if most else 0:.1f}%"
-            bar = f'<svg aria-hidden="true"><rect width="{width}" height="100%"/></svg>'
-            rows.append(
-                f'<tr><th scope="row">{name}</th>'
-                f'<td><div class="bar">{bar}<span>{words.hundredths(kwh)}</span></div></td>'
-                f"<td>{words.hundredths(ere_credits)}</td></tr>\n"
+            rows += self._part(
+                "month",
+                name=words.month(month) + f" <small>{words('so_far')}</small>" * (month == now),
+                width=f"{100 * kwh / most if most else 0:.1f}%",
+                month_kwh=words.hundredths(kwh),
+                month_credits=words.hundredths(ere_credits),
             )
-        heads = "".join(f'<th scope="col">{head}</th>' for head in (words("Month"), "kWh", words("ERE credits")))
-        note = words(
-            "A session counts in the month in which it began ({}). Credits follow once Joulo has them.",
-            words.zone(self._now_seconds),
-        )
-        return (
-            f'<h3>{words("Months")}</h3>\n<table class="months"><thead><tr>{heads}</tr></thead>\n'
-            f'<tbody>{"".join(rows)}</tbody></table>\n<p class="more">{note}</p>\n'
-        )
+        return self._part("months", rows=rows, months_note=words("months_note", _zone(self._now_seconds)))
 
     def _history(self, account: Snapshot) -> str:
         words, book = self._words, account.book
-        count = words.count(book.sessions if book else 0, "session")
+        count = words.count(book.sessions if book else 0, "count_session")
         if book and book.back_to_seconds is not None:
-            count = words("{} since {}", count, words.time(book.back_to_seconds))
+            count = words("count_since", count, _moment_and_utc(book.back_to_seconds))
         if not book or not book.complete:
-            return words("Being read: {} so far. The totals appear once it is complete.", count)
+            return words("incomplete", count)
         if not book.unreadable:
-            return words("Complete: {}.", count)
-        unreadable = words.count(book.unreadable, "session")
-        return words("Complete but for {} that cannot be read: {}.", unreadable, count)
+            return words("complete", count)
+        return words("complete_but", words.count(book.unreadable, "count_session"), count)
 
     # Endpoints ------------------------------------------------------------------------------------
 
-    def _public_section(self) -> str:
-        if not self._public:
-            return ""
-        heading = self._words("Public endpoints")
-        return (
-            f'<section>\n<div class="head"><h2>{heading}</h2></div>\n{self._endpoints(self._public)}</section>\n'
-        )
-
     def _endpoints(self, endpoints: Iterable[EndpointHealth]) -> str:
-        # The roles keep it a table for screen readers where a narrow screen makes blocks of its rows.
-        columns = ("Endpoint", "State", "Last success", "Interval")
-        heads = "".join(f'<th scope="col" role="columnheader">{self._words(column)}</th>' for column in columns)
-        body = "".join(self._endpoint(health) for health in endpoints)
-        return (
-            f'<table class="endpoints" role="table"><thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
-            f'<tbody role="rowgroup">{body}</tbody></table>\n'
-        )
+        return self._part("endpoints", rows="".join(map(self._endpoint, endpoints)))
 
-    def _endpoint(self, health: EndpointHealth) -> str:
+    def _endpoint(self, endpoint: EndpointHealth) -> str:
         words = self._words
-        state, success = _state("idle", "…", words("not tried yet")), words("never")
-        if health.up is not None:
-            state = _state("good", "✓", words("up")) if health.up else _state("bad", "✕", words("down"))
-        if health.up is False and health.error:
-            state += f'<span class="error" lang="en">{escape(health.error)}</span>'
-        if health.succeeded_at_seconds is not None:
+        health, success = _state("idle", "…", words("untried")), words("never")
+        if endpoint.up is not None:
+            health = _state("good", "✓", words("up")) if endpoint.up else _state("bad", "✕", words("down"))
+        if endpoint.up is False and endpoint.error:
+            health += f'<span class="error" lang="en">{escape(endpoint.error)}</span>'
+        if endpoint.succeeded_at_seconds is not None:
             # 0 s for one that a corrected clock has put into the future.
-            age_s = int(max(0.0, self._now_seconds - health.succeeded_at_seconds))
-            age = words("{} ago", " ".join(words.duration(age_s).split()[:2]))
-            success = f'{words.time(health.succeeded_at_seconds)} <span class="age">{age}</span>'
-        cells = (("State", state), ("Last success", success), ("Interval", words.duration(health.interval_s)))
-        # One element in each cell: it is a grid of two columns on a narrow screen.
-        columns = "".join(
-            f'<td role="cell" data-column="{words(name)}"><div>{value}</div></td>' for name, value in cells
-        )
-        return f'<tr role="row"><th scope="row" role="rowheader">{escape(health.endpoint)}</th>{columns}</tr>\n'
-
-    def _more(self, count: int, noun: str) -> str:
-        noun = self._words(noun if count == 1 else f"{noun}s")
-        text = self._words("and {} more {}; the metrics have all.", count, noun)
-        return f'<p class="more">{text}</p>\n' if count > 0 else ""
+            age_s = int(max(0.0, self._now_seconds - endpoint.succeeded_at_seconds))
+            age = words("ago", " ".join(words.duration(age_s).split()[:2]))
+            success = f'{_moment_and_utc(endpoint.succeeded_at_seconds)} <span class="age">{age}</span>'
+        values = {"name": escape(endpoint.endpoint), "duration": words.duration(endpoint.interval_s)}
+        return self._part("endpoint", health=health, success=success, **values)
 
 
 def _down(account: Snapshot) -> list[str]:
@@ -385,17 +431,11 @@ def _labels(account: Snapshot) -> Sequence[str]:
     return list(account.book.labels.values()) if account.book else ()
 
 
-def _months_back(last: str, first: str) -> list[str]:
-    """Return the months from the last back to the first, both such as ``2026-06``."""
-    months = [last]
-    while months[-1] > first:
-        year, number = map(int, months[-1].split("-"))
-        months.append(f"{year:04}-{number - 1:02}" if number > 1 else f"{year - 1:04}-12")
-    return months
-
-
-def _fact(name: str, *values: str) -> str:
-    return f"<div><dt>{name}</dt><dd>{'</dd> <dd>'.join(values)}</dd></div>"
+def _months_back(last: str, first: str) -> Iterator[str]:
+    """Yield the months from the last back to the first, both such as ``2026-06``."""
+    end, begin = (12 * int(month[:4]) + int(month[5:]) - 1 for month in (last, first))
+    for number in range(end, begin - 1, -1):
+        yield f"{number // 12:04}-{number % 12 + 1:02}"
 
 
 def _name(text: str) -> str:

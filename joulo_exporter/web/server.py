@@ -60,8 +60,9 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
     Raises:
         ConfigError: it is no such address.
     """
-    if text.strip().startswith(_UNIX):
-        path = text.strip().removeprefix(_UNIX)
+    address = text.strip()
+    if address.startswith(_UNIX):
+        path = address.removeprefix(_UNIX)
         long = len(os.fsencode(path)) > _LONGEST_UNIX_PATH
         if long or not path.startswith("/") or path.endswith("/") or not path.isprintable():
             raise ConfigError(
@@ -69,7 +70,7 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
                 "write a whole path, such as unix:/run/joulo-exporter/web.sock"
             )
         return path
-    host, colon, port = text.strip().rpartition(":")
+    host, colon, port = address.rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"{_FLAG}: {text!r} needs a port from 0 to {_LAST_PORT} after a colon; {_EXAMPLES}")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -113,12 +114,11 @@ async def listening(
     guard = Guard(limits or Limits.of_this_process(tls=tls is not None), tls)
     runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
     at_once = min(_ACCEPTED_AT_ONCE, max(1, guard.limits.connections // 8))
-    # The stack is left from its end: nothing new is accepted, then handshakes and responses come to their end.
+    # The stack is left from its end: nothing new is accepted, then responses come to their end.
     async with contextlib.AsyncExitStack() as stack:
         await runner.setup()
         server = cast("web.Server", runner.server)
         stack.push_async_callback(runner.cleanup)
-        stack.push_async_callback(guard.give_up_handshakes)
         sockets = [stack.enter_context(passed) for passed in activated]
         for text, address in wanted:
             try:
@@ -170,9 +170,16 @@ def _socket_for_all(port: int) -> socket.socket:
 
 def _unix_socket(path: str) -> socket.socket:
     """Return a socket for owner and group, bound to the path; the leftover of a dead process is replaced."""
+    if os.path.lexists(path):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.ENOTSOCK, "")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(0)  # a full queue is EAGAIN: somebody listens, and is busy
+            if probe.connect_ex(path) != errno.ECONNREFUSED:
+                raise OSError(errno.EADDRINUSE, "")
+        os.unlink(path)  # noqa: PTH108  a text, as the kernel keeps it
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _remove_leftover(path)
         bound.bind(path)
         # Nobody connects in between: a socket takes no connection before it listens.
         os.chmod(path, _UNIX_MODE)  # noqa: PTH101  as bind, without a second thought on what a link is
@@ -183,29 +190,16 @@ def _unix_socket(path: str) -> socket.socket:
     return bound
 
 
-def _remove_leftover(path: str) -> None:
-    if not os.path.lexists(path):
-        return
-    if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise OSError(errno.ENOTSOCK, "")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0)  # a full queue is EAGAIN: somebody listens, and is busy
-        if probe.connect_ex(path) != errno.ECONNREFUSED:
-            raise OSError(errno.EADDRINUSE, "")
-    os.unlink(path)  # noqa: PTH108  a text, as the kernel keeps it
-
-
 def _explanation(error: OSError, address: tuple[str, int] | str) -> str:
     """Return why an address cannot be listened on, and the remedy, up to the flag."""
     if isinstance(error, socket.gaierror):
         return f"the host name is not known here; {_EXAMPLES} with"
-    if not isinstance(address, str):
-        remedies = {
-            errno.EADDRINUSE: "the port is in use; stop what uses it, or choose another with",
-            errno.EACCES: "the port is not permitted for this user; choose one from 1024 on with",
-            errno.EADDRNOTAVAIL: "this machine does not have that address; choose another with",
-        }
-    else:
+    remedies = {
+        errno.EADDRINUSE: "the port is in use; stop what uses it, or choose another with",
+        errno.EACCES: "the port is not permitted for this user; choose one from 1024 on with",
+        errno.EADDRNOTAVAIL: "this machine does not have that address; choose another with",
+    }
+    if isinstance(address, str):
         other = ", or choose another path with"
         folder = os.path.dirname(address)  # noqa: PTH120  the same
         permit = f"this user may not make a socket in {folder}; permit it{other}"
@@ -238,9 +232,9 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
     for descriptor in range(FIRST_PASSED_DESCRIPTOR, FIRST_PASSED_DESCRIPTOR + int(count)):
         try:
             os.set_inheritable(descriptor, False)  # noqa: FBT003  takes no keyword
-            sockets.append(socket.socket(fileno=descriptor))
-            stream = sockets[-1].type == socket.SOCK_STREAM
-            accepts = stream and sockets[-1].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            sockets.append(passed := socket.socket(fileno=descriptor))
+            listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            accepts = listens and passed.type == socket.SOCK_STREAM
         except OSError:
             accepts = False
         if not accepts:

@@ -8,16 +8,15 @@ import re
 import ssl
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Self, cast
+from ssl import TLSVersion, VerifyMode
+from typing import Annotated, ClassVar, NamedTuple, cast
 
-import msgspec
 from msgspec import Meta
 
 from joulo_exporter.config.files import Where, nearest, read_file
-from joulo_exporter.config.values import Text
+from joulo_exporter.config.schema import Section
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -40,15 +39,8 @@ CIPHERS: Mapping[str, str] = {
 }
 """OpenSSL's names of ciphers by Go's: those that its ``tls.CipherSuites`` has ever listed."""
 
-CURVES: Mapping[str, str] = {
-    "CurveP256": "prime256v1",
-    "CurveP384": "secp384r1",
-    "CurveP521": "secp521r1",
-    "X25519": "X25519",
-}
-"""OpenSSL's names of curves by Go's."""
-
-_VERSIONS = {"TLS13": ssl.TLSVersion.TLSv1_3, "TLS12": ssl.TLSVersion.TLSv1_2}
+_CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
+_VERSIONS = {"TLS13": TLSVersion.TLSv1_3, "TLS12": TLSVersion.TLSv1_2}
 _CLIENT_AUTH = {
     "NoClientCert": ssl.CERT_NONE,
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
@@ -64,76 +56,53 @@ _LARGEST_BYTES = 1024 * 1024
 # The section --------------------------------------------------------------------------------
 
 
-class Switch(int):
-    """A boolean of YAML 1.1, as Go's yaml.v2 reads it."""
-
-    EXAMPLE = "true"
-
-    def __new__(cls, text: str) -> Self:
-        """Read the word."""
-        true = text.lower() in ("true", "yes", "on", "y")
-        if not true and text.lower() not in ("false", "no", "off", "n"):
-            raise ValueError("must be true or false; write one of them")
-        return super().__new__(cls, true)
+def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
+    """Return an example for messages, and the function that reads a text; ``None`` for any text at all."""
+    return Meta(examples=[example], extra={"read": read})
 
 
-class _Word(Text):
-    """A word of a table."""
+def _one_of(values: Mapping[str, object], example: str) -> Meta:
+    """Return an example for messages, and a function that reads a word as its value."""
 
-    words: ClassVar[Mapping[str, object]]
+    def read(text: str) -> object:
+        if text in values:
+            return values[text]
+        by_small_letters = {word.lower(): word for word in values}
+        meant = nearest(text, by_small_letters)
+        remedy = f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(values)}"
+        raise ValueError(f"is not known here; {remedy}")
 
-    def __new__(cls, text: str) -> Self:
-        if text not in cls.words:
-            by_small_letters = {word.lower(): word for word in cls.words}
-            meant = nearest(text, by_small_letters)
-            remedy = (
-                f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(cls.words)}"
-            )
-            raise ValueError(f"is not known here; {remedy}")
-        return super().__new__(cls, text)
+    return like(example, read)
 
 
-class _Version(_Word):
-    words = _VERSIONS
+def _switch(text: str) -> bool:
+    """Return a boolean of YAML 1.1, as Go's yaml.v2 reads it."""
+    true = text.lower() in ("true", "yes", "on", "y")
+    if not true and text.lower() not in ("false", "no", "off", "n"):
+        raise ValueError("must be true or false; write one of them")
+    return true
 
 
-class _ClientAuth(_Word):
-    words = _CLIENT_AUTH
-
-
-class _Cipher(_Word):
-    words = CIPHERS
-
-
-class _Curve(_Word):
-    words = CURVES
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A mapping of the file; a key without a value is a key that is not given."""
-
-    EXAMPLE: ClassVar[str]
-
-
-_Name = Annotated[Text, Meta(examples=["prometheus.example.org"])]
-_File = Annotated[Text, Meta(examples=["server.pem"])]
-_Inline = Annotated[Text, Meta(examples=["the content of a PEM file"])]
+Switch = Annotated[bool, like("true", _switch)]
+_Name = Annotated[str, like("prometheus.example.org")]
+_File = Annotated[str, like("server.pem")]
+_Inline = Annotated[str, like("the content of a PEM file")]
 
 
 class TlsSection(Section, frozen=True):
-    """The section ``tls_server_config``."""
+    """The section ``tls_server_config``, with OpenSSL's names; a key without a value is one that is not given."""
 
-    EXAMPLE = "{cert_file: server.crt, key_file: server.key}"
+    EXAMPLE: ClassVar = "{cert_file: server.crt, key_file: server.key}"
 
     cert_file: _File | None = None
     key_file: _File | None = None
-    client_auth_type: Annotated[_ClientAuth, Meta(examples=["NoClientCert"])] | None = None
+    client_auth_type: Annotated[VerifyMode, _one_of(_CLIENT_AUTH, "NoClientCert")] | None = None
     client_ca_file: _File | None = None
-    client_allowed_sans: Annotated[tuple[_Name, ...], Meta(examples=["[prometheus.example.org]"])] | None = None
-    min_version: Annotated[_Version, Meta(examples=["TLS12"])] | None = None
-    max_version: Annotated[_Version, Meta(examples=["TLS13"])] | None = None
-    cipher_suites: Annotated[tuple[_Cipher, ...], Meta(examples=[f"[{next(iter(CIPHERS))}]"])] | None = None
-    curve_preferences: Annotated[tuple[_Curve, ...], Meta(examples=["[CurveP256]"])] | None = None
+    client_allowed_sans: Annotated[tuple[_Name, ...], like("[prometheus.example.org]")] | None = None
+    min_version: Annotated[TLSVersion, _one_of(_VERSIONS, "TLS12")] | None = None
+    max_version: Annotated[TLSVersion, _one_of(_VERSIONS, "TLS13")] | None = None
+    cipher_suites: Annotated[tuple[str, ...], _one_of(CIPHERS, f"[{next(iter(CIPHERS))}]")] | None = None
+    curve_preferences: Annotated[tuple[str, ...], _one_of(_CURVES, "[CurveP256]")] | None = None
     prefer_server_cipher_suites: Switch | None = None
     cert: _Inline | None = None
     key: _Inline | None = None
@@ -143,22 +112,18 @@ class TlsSection(Section, frozen=True):
 # The context --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Pem:
+class _Pem(NamedTuple):
     """Certificates or a key in PEM, and the key of the configuration that they come from."""
 
     where: Where
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """TLS of the server; equal to another one of the same settings and the same content of all files."""
+class Tls(NamedTuple):
+    """TLS of the server."""
 
-    section: TlsSection = field(repr=False)
-    pems: tuple[_Pem | None, ...] = field(repr=False)
-    context: ssl.SSLContext = field(compare=False)
-    files: tuple[Path, ...] = field(compare=False)
+    context: ssl.SSLContext
+    files: tuple[Path, ...]
     """Certificates and keys; a change in one of them changes the context."""
 
 
@@ -178,23 +143,19 @@ def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
             f"is missing: with {given[0]} but no {missing} there would be no TLS; write {missing}, "
             "or remove tls_server_config"
         )
-    _require_consistent_clients(where, section)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[section.min_version or "TLS12"]
-    context.maximum_version = _VERSIONS[section.max_version or "TLS13"]
+    _set_clients(context, where, section, client_ca)
+    context.minimum_version = section.min_version or TLSVersion.TLSv1_2
+    context.maximum_version = section.max_version or TLSVersion.TLSv1_3
     if context.minimum_version > context.maximum_version:
         raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
-    if section.prefer_server_cipher_suites == 0:
+    if section.prefer_server_cipher_suites is False:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    _set_ciphers(context, where.child("cipher_suites"), [CIPHERS[name] for name in section.cipher_suites or ()])
+    _set_ciphers(context, where.child("cipher_suites"), section.cipher_suites or ())
     _set_curve(context, where.child("curve_preferences"), section.curve_preferences or ())
     _load_certificate(context, certificate, key)
-    context.verify_mode = _CLIENT_AUTH[section.client_auth_type or "NoClientCert"]
-    if context.verify_mode is not ssl.CERT_NONE:
-        _expect_clients(context, section, client_ca)
     names = (section.cert_file, section.key_file, section.client_ca_file)
-    files = tuple(folder / name for name in names if name is not None)
-    return Tls(section, (certificate, key, client_ca), context, files)
+    return Tls(context, tuple(folder / name for name in names if name is not None))
 
 
 def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:
@@ -210,18 +171,30 @@ def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | N
     return _Pem(where, read_file(where, folder / name, _LARGEST_BYTES, "PEM"))
 
 
-def _require_consistent_clients(where: Where, section: TlsSection) -> None:
-    """Raise the fault of keys that contradict whether clients need a certificate."""
-    asked = section.client_auth_type or "NoClientCert"
-    names = where.child("client_allowed_sans")
-    if asked == "NoClientCert" and (section.client_ca_file or section.client_ca):
+def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, client_ca: _Pem | None) -> None:
+    """Ask clients for certificates as the section says, unless its keys contradict each other."""
+    asked, names = section.client_auth_type or ssl.CERT_NONE, section.client_allowed_sans
+    if asked == ssl.CERT_NONE and client_ca is not None:
         raise where.child("client_auth_type").fault(
             "asks for no certificate, but an authority is given; write RequireAndVerifyClientCert, or remove it"
         )
-    if section.client_allowed_sans == ():
-        raise names.fault("is empty, so that nobody could connect; list a name, or remove the key")
-    if section.client_allowed_sans and asked != "RequireAndVerifyClientCert":
-        raise names.fault("needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate")
+    if names == ():
+        raise where.child("client_allowed_sans").fault(
+            "is empty, so that nobody could connect; list a name, or remove the key"
+        )
+    if names and asked != ssl.CERT_REQUIRED:
+        raise where.child("client_allowed_sans").fault(
+            "needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate"
+        )
+    context.verify_mode = asked
+    # Go trusts whatever certificate is listed, also one that another authority has signed.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if client_ca is not None:
+        _trust(context, client_ca)
+    elif asked != ssl.CERT_NONE:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    if names:
+        context.sslobject_class = _client_with_one_of(frozenset(names))
 
 
 def _client_with_one_of(allowed: frozenset[str]) -> type[ssl.SSLObject]:
@@ -230,7 +203,7 @@ def _client_with_one_of(allowed: frozenset[str]) -> type[ssl.SSLObject]:
     class NamedClient(ssl.SSLObject):
         def do_handshake(self) -> None:
             super().do_handshake()
-            if not allowed & _names(self):
+            if allowed.isdisjoint(_names(self)):
                 raise ssl.SSLCertVerificationError(
                     ssl.SSL_ERROR_SSL, "the client's certificate has none of the allowed names"
                 )
@@ -238,18 +211,18 @@ def _client_with_one_of(allowed: frozenset[str]) -> type[ssl.SSLObject]:
     return NamedClient
 
 
-def _names(connection: ssl.SSLObject) -> frozenset[str]:
-    """Return the names of the client's certificate: DNS, e-mail, IP and URI, as Go writes them."""
+def _names(connection: ssl.SSLObject) -> Iterator[str]:
+    """Yield the names of the client's certificate: DNS, e-mail, IP and URI, as Go writes them."""
     names = cast("tuple[tuple[str, str], ...]", (connection.getpeercert() or {}).get("subjectAltName", ()))
-    found = {name for kind, name in names if kind in ("DNS", "email", "URI")}
     for kind, name in names:
-        if kind == "IP Address":
+        if kind in ("DNS", "email", "URI"):
+            yield name
+        elif kind == "IP Address":
             with contextlib.suppress(ValueError):
-                found.add(str(ipaddress.ip_address(name.strip())))  # in short: OpenSSL writes IPv6 in full
-    return frozenset(found)
+                yield str(ipaddress.ip_address(name.strip()))  # in short: OpenSSL writes IPv6 in full
 
 
-def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: Sequence[str]) -> None:
+def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: tuple[str, ...]) -> None:
     """Hold TLS 1.2 to the ciphers; those of TLS 1.3 are all good, and fixed, as in Go."""
     older = [name for name in ciphers if not name.startswith(_TLS13_PREFIXES)]
     if older:
@@ -258,12 +231,12 @@ def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: Sequence[str]) 
         except ssl.SSLError:
             raise where.fault("lists no cipher that OpenSSL offers here; remove the key") from None
     elif ciphers:
-        if context.maximum_version < ssl.TLSVersion.TLSv1_3:
+        if context.maximum_version < TLSVersion.TLSv1_3:
             raise where.fault("lists no cipher of TLS 1.2, the most that max_version allows; add one")
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.minimum_version = TLSVersion.TLSv1_3
 
 
-def _set_curve(context: ssl.SSLContext, where: Where, curves: Sequence[str]) -> None:
+def _set_curve(context: ssl.SSLContext, where: Where, curves: tuple[str, ...]) -> None:
     if len(curves) > 1:
         raise where.fault(
             "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
@@ -271,7 +244,7 @@ def _set_curve(context: ssl.SSLContext, where: Where, curves: Sequence[str]) -> 
         )
     try:
         for curve in curves:
-            context.set_ecdh_curve(CURVES[curve])
+            context.set_ecdh_curve(curve)
     except (ssl.SSLError, ValueError):
         # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
         raise where.fault(
@@ -303,17 +276,6 @@ def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> 
     raise key.where.fault(f"cannot be used ({reason}); look at it with openssl pkey")
 
 
-def _expect_clients(context: ssl.SSLContext, section: TlsSection, client_ca: _Pem | None) -> None:
-    # Go trusts whatever certificate is listed, also one that another authority has signed.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if client_ca is None:
-        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-    else:
-        _trust(context, client_ca)
-    if section.client_allowed_sans:
-        context.sslobject_class = _client_with_one_of(frozenset(section.client_allowed_sans))
-
-
 def _trust(context: ssl.SSLContext, pem: _Pem) -> None:
     found = _CERTIFICATE.findall(pem.content)
     if not found:
@@ -328,13 +290,9 @@ def _trust(context: ssl.SSLContext, pem: _Pem) -> None:
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
     """Yield the name of a file with this content, for OpenSSL: in memory, so that no key gets onto a disk."""
-    if sys.platform == "linux":
-        with os.fdopen(os.memfd_create("pem"), "wb") as file:
-            file.write(content)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-    else:
-        with tempfile.NamedTemporaryFile() as file:  # readable by its owner alone
-            file.write(content)
-            file.flush()
-            yield file.name
+    linux = sys.platform == "linux"
+    # A temporary file can be read by its owner alone.
+    with os.fdopen(os.memfd_create("pem"), "wb") if linux else tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}" if linux else file.name

@@ -20,7 +20,7 @@ from support.web import SERVICES
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.exposition.lines import FamilyLines
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
-from joulo_exporter.web.app import make_application
+from joulo_exporter.web.app import WebPaths, make_application
 from joulo_exporter.web.auth import Gate, Protection
 from joulo_exporter.web.server import listening
 
@@ -53,13 +53,10 @@ class Ours:
         for account in range(self._accounts):
             self._publish(account)
         gc.collect()
-        services = dataclasses.replace(
-            SERVICES,
-            metrics=lambda openmetrics, gzip, names: self._exposition.scrape(
-                openmetrics=openmetrics, compressed=gzip, names=names
-            ),
-        )
-        async with listening(make_application(services, Gate(Protection())), ["127.0.0.1:0"]) as (address,):
+        services = dataclasses.replace(SERVICES, exposition=lambda: self._exposition)
+        async with listening(make_application(services, Gate(Protection()), WebPaths()), ["127.0.0.1:0"]) as (
+            address,
+        ):
             print(address.rpartition(":")[2], resident_mib(), flush=True)
             while command := await asyncio.to_thread(sys.stdin.readline):
                 print(self._obey(*command.split()), flush=True)

@@ -84,7 +84,7 @@ def main() -> None:
     file, *phases = sys.argv[1:]
     logs.configure("error", "logfmt", sys.stderr)
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    options = WebOptions(("127.0.0.1:0",), "/metrics", lifecycle_enabled=False)
+    options = WebOptions(("127.0.0.1:0",), lifecycle_enabled=False)
     service = Service(lambda: load_config(Path(file), {}), options)
     iterations = Iterations()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(iterations)) as runner:

@@ -78,6 +78,12 @@ def make_certificates(folder: Path) -> Certificates:
     return made
 
 
+def make_broken(folder: Path) -> None:
+    """Make the pair ``broken``, which nobody can read."""
+    for suffix, label in ((".crt", "CERTIFICATE"), (".key", "PRIVATE KEY")):
+        (folder / f"broken{suffix}").write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+
+
 # Of an API: files ``NAME.pem``, with the key next to each
 
 

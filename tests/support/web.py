@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import dataclasses
 
-from joulo_exporter.web.app import WebServices, make_application
+from joulo_exporter.exposition import Body
+from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.auth import Gate, Protection
 from joulo_exporter.web.server import listening
 
@@ -13,21 +14,14 @@ async def _reload():
     return None
 
 
-class Body:
-    """Body of a response.
-
-    Args:
-        parts: its bytes.
-    """
-
-    def __init__(self, *parts: bytes) -> None:
-        self.parts = parts
-        self.length = sum(map(len, parts))
+def body_of(*parts: bytes) -> Body:
+    """Return the body of a response with these bytes."""
+    return Body(sum(map(len, parts)), parts)
 
 
 def always(*parts: bytes):
     """Return a service that gives every scrape the same bytes."""
-    body = Body(*parts)
+    body = body_of(*parts)
 
     async def metrics(*_):
         return body
@@ -35,29 +29,45 @@ def always(*parts: bytes):
     return metrics
 
 
+class Served:
+    """Stands for the exposition.
+
+    Args:
+        metrics: returns a body; takes whether it is OpenMetrics, whether it is gzipped, and the names.
+        snapshots: returns those for the page.
+    """
+
+    def __init__(self, metrics, snapshots) -> None:
+        self.metrics, self.snapshots = metrics, snapshots
+
+    async def scrape(self, *, openmetrics, compressed, names) -> Body:
+        return await self.metrics(openmetrics, compressed, names)
+
+
 SERVICES = WebServices(
-    metrics=always(b"joulo_up 1\n"),
-    snapshots=lambda: (),
+    exposition=lambda: Served(always(b"joulo_up 1\n"), tuple),
     ledger_persistent=lambda: True,
     ready=lambda: True,
     reload=_reload,
-    lifecycle_enabled=True,
-    telemetry_path="/metrics",
 )
 
 
 @contextlib.asynccontextmanager
-async def serving(*addresses, gate=None, tls=None, limits=None, **services):
+async def serving(*addresses, gate=None, paths=None, tls=None, limits=None, **services):
     """Serve the application with some services replaced; yield its address, of several the list.
 
     Args:
         addresses: a free port of 127.0.0.1 without any.
         gate: before the paths.
+        paths: by default those without a prefix.
         tls: returns an ``ssl.SSLContext``.
         limits: of the guard.
-        services: in the place of those of ``SERVICES``.
+        services: in the place of those of ``SERVICES``; ``metrics`` or ``snapshots`` in that of an exposition's.
     """
-    application = make_application(dataclasses.replace(SERVICES, **services), gate or Gate(Protection()))
+    parts = vars(SERVICES.exposition()) | services
+    served = Served(parts.pop("metrics"), parts.pop("snapshots"))
+    services = dataclasses.replace(SERVICES, **({"exposition": lambda: served} | parts))
+    application = make_application(services, gate or Gate(Protection()), paths or WebPaths())
     async with listening(application, addresses or ["127.0.0.1:0"], tls=tls, limits=limits) as bound:
         yield bound if len(bound) > 1 else bound[0]
 

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from support.certificates import HASH
+from support.certificates import HASH, make_broken
 from support.tls import takes_x25519
 
 from joulo_exporter.errors import ConfigError
@@ -58,27 +58,25 @@ def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
     """What the keys do is in ``test_tls``."""
     names = {"cert_file": "server.crt", "key_file": "server.key", "client_ca_file": "ca.crt"}
     section = {key: certificates.path(name) for key, name in names.items()}
+    looked_at = [] if inline else list(section.values())
     if inline:
         section = {key.removesuffix("_file"): certificates.text(name) for key, name in names.items()}
-    section["client_auth_type"] = "VerifyClientCertIfGiven"
-    config = load(json.dumps({"tls_server_config": section}))
-    looked_at = [] if inline else [certificates.path(name) for name in names.values()]
+    config = load(json.dumps({"tls_server_config": section | {"client_auth_type": "VerifyClientCertIfGiven"}}))
     assert [str(file) for file in config.tls.files] == looked_at
-    assert "PRIVATE KEY" not in repr(config)
     assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
 @pytest.mark.parametrize(
     ("text", "limit_s"),
-    [("1s", 1), ("500ms", 0.5), ("1.5h", 5400), ("1h0m1s", 3601), ("10us", 1e-5), ("10µs", 1e-5), ("5ns", 5e-9),
-     ("0", None), ("0s", None), ("0h0m0s", None), ("", None)],
+    [("500ms", 0.5), ("1.5h", 5400), ("1h0m1s", 3601), ("10us", 1e-5), ("10µs", 1e-5), ("5ns", 5e-9), ("0", None),
+     ("0h0m0s", None), ("", None)],
 )  # fmt: skip
 def test_intervals_as_go_writes_them_and_one_of_nothing_limits_nothing(load, text, limit_s):
     limit = load(f"rate_limit: {{interval: '{text}', burst: 1}}").protection.rate_limit
     assert (limit and limit.interval_s) == (limit_s and pytest.approx(limit_s))
 
 
-@pytest.mark.parametrize("text", ["true", "True", "yes", "on", "Y", "false", "No", "OFF", "n"])
+@pytest.mark.parametrize("text", ["True", "yes", "on", "Y", "false", "No", "OFF", "n"])
 def test_booleans_of_yaml_1_1(load, text):
     assert load(f"http_server_config: {{http2: {text}}}").protection == Protection()
 
@@ -100,8 +98,7 @@ def folder(certificates, tmp_path, monkeypatch):
     """A folder with the faulty files, and what they name."""
     for source in (certificates.folder, BAD):
         shutil.copytree(source, tmp_path, dirs_exist_ok=True)
-    for suffix, label in ((".crt", "CERTIFICATE"), (".key", "PRIVATE KEY")):
-        (tmp_path / f"broken{suffix}").write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+    make_broken(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

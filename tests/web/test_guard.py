@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import re
+import ssl
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from aiohttp import http_parser, web_protocol
 from support.http_shapes import HOST, MALFORMED, SHAPES, get, post
 from support.tls import client as tls_client
 from support.tls import server as tls_server
-from support.web import Body, always, connected, exchange, serving, to_the_end
+from support.web import always, connected, exchange, serving, to_the_end
 
+from joulo_exporter.exposition import Body
 from joulo_exporter.web import guard
 from joulo_exporter.web.guard import Limits
 
@@ -37,9 +39,7 @@ def encryption(request, certificates):
     return tls_server(certificates), {"limit": 1, "ssl": tls_client(certificates)}
 
 
-@pytest.mark.parametrize(
-    "begun", [b"", b"G", b"GET /metrics HTTP/1.1\r\n", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "]
-)
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "])
 async def test_a_request_that_does_not_come_in_time_ends_the_connection(begun):
     async with serving(limits=SOON) as address:
         assert await exchange(address, begun) == b""
@@ -65,13 +65,9 @@ async def test_a_second_request_has_its_own_time():
         assert await to_the_end(reader) == b""
 
 
-async def test_an_idle_connection_is_closed_after_its_response():
+async def test_an_idle_connection_is_closed_after_its_response_and_a_missing_body_is_refused():
     async with serving(limits=SOON) as address:
         assert (await exchange(address, REQUEST)).endswith(b"\r\n\r\njoulo_up 1\n")
-
-
-async def test_a_body_that_does_not_come_is_refused_with_408():
-    async with serving(limits=SOON) as address:
         response = await exchange(address, SLOW_RELOAD)
     assert response.startswith(b"HTTP/1.1 408 Request Timeout\r\nServer: joulo-exporter\r\n")
     assert response.endswith(b"\r\n\r\nthe request took too long to arrive\n")
@@ -88,9 +84,7 @@ async def test_a_client_that_does_not_read_is_cut_off(encryption):
             ended.set()
 
     async def metrics(*_):
-        body = Body()
-        body.parts, body.length = parts(), BIG_BYTES
-        return body
+        return Body(BIG_BYTES, parts())
 
     async with (
         serving(limits=SOON, tls=tls, metrics=metrics) as address,
@@ -100,6 +94,26 @@ async def test_a_client_that_does_not_read_is_cut_off(encryption):
         await reader.readexactly(1)
         await ended.wait()
         assert len(await to_the_end(reader)) < BIG_BYTES
+
+
+async def stays_open(reader, seconds):
+    """Assert that the server does not close a connection on which nothing happens."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await reader.read(1)
+
+
+async def test_a_client_that_reads_again_is_not_cut_off():
+    limits = Limits(write_s=0.3)
+    async with (
+        serving(limits=limits, metrics=always(*BIG)) as address,
+        connected(address, limit=1) as (reader, writer),
+    ):
+        writer.write(REQUEST)
+        got = bytearray()
+        while not got.endswith(BIG[-1]):
+            got += await reader.read(1_000_000)
+        await stays_open(reader, 2 * limits.write_s)
 
 
 async def test_a_newcomer_takes_the_place_of_a_silent_connection():
@@ -146,19 +160,13 @@ async def test_of_two_idle_scrapers_the_one_that_asked_last_stays():
         assert not first[0].at_eof()
 
 
-def held_reload():
-    """Return events for a reload that has begun and that may end, and the reload."""
+async def test_a_newcomer_takes_the_place_of_a_slow_reader_and_not_of_a_request_at_work():
     asked, released = asyncio.Event(), asyncio.Event()
 
     async def reload():
         asked.set()
         await released.wait()
 
-    return asked, released, reload
-
-
-async def test_a_slow_reader_gives_its_place_and_a_request_at_work_does_not():
-    asked, released, reload = held_reload()
     limits = Limits(connections=2, grace_s=0.0)
     async with (
         serving(limits=limits, metrics=always(*BIG), reload=reload) as address,
@@ -172,19 +180,14 @@ async def test_a_slow_reader_gives_its_place_and_a_request_at_work_does_not():
         while not (await exchange(address, HEALTHY)).startswith(OK):
             pass  # the kernel still takes bytes of the slow response
         assert len(await to_the_end(slow)) < BIG_BYTES
-        released.set()
-        assert await busy.readline() == OK
-
-
-async def test_a_newcomer_is_closed_where_every_connection_is_at_work():
-    asked, released, reload = held_reload()
-    limits = Limits(connections=1, grace_s=0.0)
-    async with serving(limits=limits, reload=reload) as address, connected(address) as (busy, writer):
-        writer.write(RELOAD)
-        await asked.wait()
-        assert await exchange(address, LAST) == b""
-        released.set()
-        assert await busy.readline() == OK
+        asked.clear()
+        async with connected(address) as (other, asking):
+            asking.write(RELOAD)
+            await asked.wait()
+            assert await exchange(address, HEALTHY) == b""  # all are at work
+            released.set()
+            assert await busy.readline() == OK
+            assert await other.readline() == OK
 
 
 async def test_a_slow_body_does_not_keep_its_place():
@@ -224,6 +227,25 @@ async def test_a_silent_tls_handshake_has_its_time_and_gives_its_place(certifica
         assert not second.at_eof()
 
 
+async def test_a_request_that_comes_with_the_end_of_the_handshake_is_one_of_its_own(certificates):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = tls_client(certificates).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    limits = dataclasses.replace(SOON, idle_s=60.0)
+    async with (
+        serving(limits=limits, tls=tls_server(certificates)) as address,
+        connected(address) as (reader, writer),
+    ):
+        for step in (tls.do_handshake, lambda: tls.write(REQUEST), lambda: tls.read(1)):
+            while True:
+                try:
+                    step()
+                    break
+                except ssl.SSLWantReadError:
+                    writer.write(outgoing.read())
+                    incoming.write(await reader.read(65536))
+        await stays_open(reader, 4 * limits.request_s)
+
+
 async def test_requests_sent_ahead_are_answered_in_a_row_up_to_32_kib():
     async with serving() as address:
         assert (await exchange(address, REQUEST + LAST)).count(OK) == 2
@@ -241,7 +263,7 @@ async def test_a_scraper_that_stays_may_ask_as_often_as_it_likes():
 
 @pytest.mark.parametrize(
     ("descriptors", "plain", "with_tls"),
-    [(1024, 512, 128), (65536, 512, 128), (200, 100, 100), (64, 16, 16), (-1, 512, 128)],
+    [(1024, 512, 128), (200, 100, 100), (64, 16, 16), (50, 4, 4), (-1, 512, 128)],
 )
 def test_half_of_the_descriptors_of_a_process_are_for_clients(monkeypatch, descriptors, plain, with_tls):
     monkeypatch.setattr("resource.getrlimit", lambda _: (descriptors, -1))
