@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from joulo_exporter import logs
 from joulo_exporter.cli.console import complain, say
 from joulo_exporter.cli.demo import CONFIG_NAME, simulated_household
-from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, make_parser, parse_arguments
+from joulo_exporter.cli.parser import make_parser, parse_arguments
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.sharding import find_shard
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
     from joulo_exporter.sharding import Shard
 
+_LISTEN_ADDRESS = ":9973"
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 
@@ -177,10 +178,10 @@ def _web_options(options: argparse.Namespace) -> WebOptions:
     from joulo_exporter.web.app import web_paths  # noqa: PLC0415 -- see the module
 
     return WebOptions(
-        listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),
-        telemetry_path=options.telemetry_path,
-        lifecycle_enabled=options.lifecycle,
+        listen_addresses=tuple(options.web_listen_address or (_LISTEN_ADDRESS,)),
+        telemetry_path=options.web_telemetry_path,
+        lifecycle_enabled=options.web_enable_lifecycle,
         config_file=options.web_config_file,
-        systemd_socket=options.systemd_socket,
-        paths=web_paths(options.external_url, options.route_prefix),
+        systemd_socket=options.web_systemd_socket,
+        paths=web_paths(options.web_external_url, options.web_route_prefix),
     )

@@ -130,7 +130,7 @@ def _backfill(options: argparse.Namespace) -> None:
         wanted = Backfill(
             now_seconds=time.time(),
             step_s=options.step_s,
-            labels=dict(options.labels or ()),
+            labels=dict(options.label or ()),
             from_seconds=options.from_seconds,
             to_seconds=options.to_seconds,
             constant_power=is_demo(config.storage_path),
