@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 
-from joulo_exporter.cli.commands import given_shard
-from joulo_exporter.cli.console import Progress, complain, say, write
-from joulo_exporter.cli.demo import is_demo
+from joulo_exporter.cli.commands import complain, given_shard, is_demo, progress_line, say, write
 from joulo_exporter.config.schema import Config, load_config, of_shard
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Database
@@ -126,7 +124,7 @@ def _tags(options: argparse.Namespace) -> None:
 def _backfill(options: argparse.Namespace) -> None:
     """Print the history as OpenMetrics."""
     shard = given_shard(options, os.environ)
-    with _ledger(options) as (config, tags, reader), contextlib.closing(Progress("backfill")) as progress:
+    with _ledger(options) as (config, tags, reader), progress_line("backfill") as progress:
         wanted = Backfill(
             now_seconds=time.time(),
             step_s=options.step_s,

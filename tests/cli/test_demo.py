@@ -12,7 +12,7 @@ from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import CHARGERS, ENERGY, SESSIONS, JouloClient, open_session
-from joulo_exporter.cli.demo import simulated_household
+from joulo_exporter.cli.commands import simulated_household
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.schema import COLLECTORS
 from joulo_exporter.errors import ConfigError, JouloExporterError
