@@ -7,12 +7,13 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.command_line import printed
 from support.ledger_rig import LedgerRig, finished
 
+from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.charger import Charger, Tags, normal_tag
-from joulo_exporter.reports.series import HISTORIES, POWER
+from joulo_exporter.reports.backfill import QUANTITIES
 from joulo_exporter.simulator import Household, Scenario
 from joulo_exporter.snapshot import Snapshot, last_sessions, live_chargers
 
-INFO = "joulo_last_session_info"
+INFO, POWER = "joulo_last_session_info", "joulo_charger_power_watts"
 VEHICLES = {normal_tag("04A1B2C3D4E580"): "tesla"}
 
 
@@ -45,8 +46,8 @@ def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, account):
     )  # fmt: skip
     served = {
         (name, tuple(sorted(labels.items()))): value
-        for family, quantity in HISTORIES
-        if quantity is not POWER and family.name != INFO  # there are other tests of both
+        for family in FAMILIES
+        if family.name in QUANTITIES and family.name not in {INFO, POWER}  # there are other tests of both
         for name, labels, value in family.series(snapshot)
     }
     assert last == served
