@@ -12,7 +12,7 @@ samples that no query of the dashboards looks for.
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 import msgspec
 
@@ -35,6 +35,45 @@ _HUNDREDTHS = 2
 
 Samples = Iterable[tuple[int, int]]
 """Pairs of milliseconds and a value."""
+
+
+class Backfill(msgspec.Struct, frozen=True):
+    """The part of the history that is printed, and its form."""
+
+    now_seconds: float
+    """The present: every series ends here, with the value that the exporter serves."""
+    step_s: float = 300.0
+    """From one sample to the next while a value changes. Prometheus takes a series for gone after five minutes."""
+    labels: Mapping[str, str] = {}
+    """Labels that Prometheus adds when it scrapes, such as ``job`` and ``instance``."""
+    from_seconds: float | None = None
+    to_seconds: float | None = None
+    """The first moment that is too late. The values of the present are left out then."""
+    constant_power: bool = False
+    """Whether the power of each session is known to be constant, as only that of a simulator is."""
+
+    @property
+    def step_ms(self) -> int:
+        """Return the step."""
+        return _milliseconds(self.step_s)
+
+    @property
+    def now_ms(self) -> int:
+        """Return the present."""
+        return _milliseconds(self.now_seconds)
+
+    @property
+    def end_ms(self) -> int:
+        """Return the first moment that is too late for the grid."""
+        return self.now_ms if self.to_seconds is None else min(self.now_ms, _milliseconds(self.to_seconds))
+
+    def ticks(self, first_ms: int, end_ms: int) -> range:
+        """Return the grid's moments before the end, from the last one that shows nothing of the first session."""
+        first_ms = (first_ms - 1) // self.step_ms * self.step_ms
+        if self.from_seconds is not None:
+            first_ms = max(first_ms, -(-_milliseconds(self.from_seconds) // self.step_ms) * self.step_ms)
+        return range(first_ms, end_ms, self.step_ms)
+
 
 # Sessions and the figures that follow from them -----------------------------------------------------
 
@@ -186,18 +225,6 @@ QUANTITIES = {
 # The series of an account ---------------------------------------------------------------------------
 
 
-class _Series(msgspec.Struct, frozen=True):
-    """One series of a metric."""
-
-    labels: dict[str, str]
-    sessions: list[TimedSession]
-    """By their start."""
-    served: int | None
-    """The value that the exporter serves of it now; ``None`` if it serves no such series."""
-    ends: bool
-    """Whether the series ends with its last session: the charger is not linked any more."""
-
-
 class _AccountHistory:
     """The series of one account.
 
@@ -205,11 +232,11 @@ class _AccountHistory:
         LedgerError: the history is not complete, or a charger has no label yet.
     """
 
-    def __init__(self, reader: LedgerReader, account: str, tags: Tags, now_ms: int) -> None:
+    def __init__(self, reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -> None:
         self._reader = reader
         self._account = account
-        self.tags = tags
-        self._now_ms = now_ms
+        self._tags = tags
+        self._wanted = wanted
         known = reader.completeness(account)
         if not known.complete:
             fault = f"{completeness_text(known)}; wait until joulo_history_complete is 1"
@@ -221,141 +248,60 @@ class _AccountHistory:
             fault = f"has no label for charger {charger_id} yet; let the exporter run until it has read /chargers"
             raise LedgerError(f"{ledger_of(account)} {fault}")
 
-    def series(self, family: Family, quantity: Quantity) -> Iterator[_Series]:
-        """Yield the series of a metric, with the labels that the exporter gives them."""
-        own, totals, labels = "session.charger_id", self._chargers, self._labels
+    def series(self, family: Family, quantity: Quantity) -> Iterator[tuple[dict[str, str], Samples]]:
+        """Yield (labels, samples) of each series of a metric, with the labels that the exporter gives it."""
+        key_of, totals, labels = attrgetter("session.charger_id"), self._chargers, self._labels
         if family.labels == ("vehicle",):
-            own, totals, labels = "vehicle", self._vehicles, {vehicle: vehicle for vehicle in self._vehicles}
+            key_of, totals, labels = attrgetter("vehicle"), self._vehicles, {name: name for name in self._vehicles}
         sessions: dict[str, list[TimedSession]] = {}
         for timed in map(self._timed, self._reader.sessions(self._account)):
-            sessions.setdefault(attrgetter(own)(timed), []).append(timed)
-        account = {"account": self._account} if self._account else {}
-        for key, label in sorted(labels.items(), key=lambda item: item[1]):
-            of_series = sessions.get(key, [])
-            served = quantity.at(Tally(totals=totals[key], last=last_of(of_series)))
-            if quantity.live is not None:
-                served = quantity.live(self._live[key]) if key in self._live else None
-            yield _Series(
-                labels={family.labels[0]: label} | account,
-                sessions=of_series,
-                served=served,
-                ends=quantity.live is not None and key not in self._live,
-            )
+            sessions.setdefault(key_of(timed), []).append(timed)
+        for key, label in sorted(labels.items(), key=itemgetter(1)):
+            named = {family.labels[0]: label} | ({"account": self._account} if self._account else {})
+            if quantity is _INFO:
+                for last, moments in _tenures(sessions.get(key, []), self._wanted):
+                    if last.vehicle is not None:
+                        tag = self._tags.shown(last.session.id_tag)
+                        own = {"session_id": last.session.id, "id_tag": tag, "vehicle": last.vehicle}
+                        yield named | own, ((moment_ms, 1) for moment_ms in moments)
+                continue
+            samples = self._samples(quantity, key, sessions.get(key, []), totals[key])
+            # The panels of two show a gap where there is no sample.
+            gaps = quantity in {_CHARGING, _POWER}
+            yield named, samples if gaps else _needed(samples, self._wanted.step_ms)
+
+    def _samples(
+        self, quantity: Quantity, key: str, sessions: list[TimedSession], totals: Totals
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the values on the grid of the step, and at the end the one that is served now, if there is one."""
+        wanted, end_ms = self._wanted, self._wanted.end_ms
+        served: int | None = None
+        if quantity.live is None:
+            served = quantity.at(Tally(totals=totals, last=last_of(sessions)))
+        elif key in self._live:
+            served = quantity.live(self._live[key])
+        else:  # not linked any more: the series ends with its last session
+            end_ms = min(end_ms, max((timed.end_ms for timed in sessions), default=0) + 2 * wanted.step_ms)
+        if sessions:
+            for tally in tallies(sessions, wanted.ticks(sessions[0].start_ms, end_ms)):
+                value = quantity.at(tally)
+                if value is not None:
+                    yield tally.moment_ms, value
+        if wanted.to_seconds is None and served is not None:
+            yield wanted.now_ms, served
 
     def _timed(self, session: RecordedSession) -> TimedSession:
-        start_ms = min(_milliseconds(session.began_seconds), self._now_ms)
+        start_ms = min(_milliseconds(session.began_seconds), self._wanted.now_ms)
         moments = (session.ended_at_seconds, session.next_start_seconds)
         ends = [_milliseconds(moment) for moment in moments if moment is not None]
-        end_ms = max(start_ms, min([self._now_ms, *ends]))
+        end_ms = max(start_ms, min([self._wanted.now_ms, *ends]))
         return TimedSession(session, start_ms, end_ms, self._vehicle(session))
 
     def _vehicle(self, session: RecordedSession) -> str | None:
         """Return the vehicle that has the session's energy; none has it while a tag may still come."""
         if tag := normal_tag(session.id_tag or ""):
-            return self.tags.vehicles.get(tag, UNKNOWN_VEHICLE)
+            return self._tags.vehicles.get(tag, UNKNOWN_VEHICLE)
         return None if session.ended_at_seconds is None or session.awaits_tag else UNKNOWN_VEHICLE
-
-
-# The text -------------------------------------------------------------------------------------------
-
-
-class Backfill(msgspec.Struct, frozen=True):
-    """The part of the history that is printed, and its form."""
-
-    now_seconds: float
-    """The present: every series ends here, with the value that the exporter serves."""
-    step_s: float = 300.0
-    """From one sample to the next while a value changes. Prometheus takes a series for gone after five minutes."""
-    labels: Mapping[str, str] = {}
-    """Labels that Prometheus adds when it scrapes, such as ``job`` and ``instance``."""
-    from_seconds: float | None = None
-    to_seconds: float | None = None
-    """The first moment that is too late. The values of the present are left out then."""
-    constant_power: bool = False
-    """Whether the power of each session is known to be constant, as only that of a simulator is."""
-
-    @property
-    def step_ms(self) -> int:
-        """Return the step in milliseconds."""
-        return _milliseconds(self.step_s)
-
-    @property
-    def now_ms(self) -> int:
-        """Return the present in milliseconds."""
-        return _milliseconds(self.now_seconds)
-
-    @property
-    def end_ms(self) -> int:
-        """Return the first moment that is too late for the grid."""
-        return self.now_ms if self.to_seconds is None else min(self.now_ms, _milliseconds(self.to_seconds))
-
-    def ticks(self, first_ms: int, end_ms: int) -> range:
-        """Return the grid's moments before the end, from the last one that shows nothing of the first session."""
-        first_ms = (first_ms - 1) // self.step_ms * self.step_ms
-        if self.from_seconds is not None:
-            first_ms = max(first_ms, -(-_milliseconds(self.from_seconds) // self.step_ms) * self.step_ms)
-        return range(first_ms, end_ms, self.step_ms)
-
-
-def backfill(
-    reader: LedgerReader,
-    accounts: Iterable[str],
-    tags: Tags,
-    wanted: Backfill,
-    progress: Callable[[float], None],
-) -> Iterator[str]:
-    """Return the lines of the exposition.
-
-    Args:
-        reader: the ledger.
-        accounts: names of the accounts that the exporter serves.
-        tags: the configuration's vehicles.
-        wanted: the part of the history.
-        progress: called now and then with the share of the work that is done, from 0 to 1.
-
-    Raises:
-        LedgerError: the history of an account is not complete.
-    """
-    histories = [_AccountHistory(reader, account, tags, wanted.now_ms) for account in accounts]
-    return _exposition(histories, wanted, progress)
-
-
-def _exposition(
-    histories: list[_AccountHistory], wanted: Backfill, progress: Callable[[float], None]
-) -> Iterator[str]:
-    metrics = [(family, QUANTITIES[family.name]) for family in FAMILIES if family.name in QUANTITIES]
-    if not wanted.constant_power:
-        metrics = [(family, quantity) for family, quantity in metrics if quantity is not _POWER]
-    for number, (family, quantity) in enumerate(metrics):
-        name = family.empty().name
-        yield f"# HELP {name} {_escaped(family.help)}\n# TYPE {name} {family.type}\n"
-        for place, history in enumerate(histories):
-            progress((number + place / len(histories)) / len(metrics))
-            for series in history.series(family, quantity):
-                for labels, samples in _labelled(series, quantity, history.tags, wanted):
-                    pairs = sorted((labels | dict(wanted.labels)).items())
-                    text = ",".join(f'{label}="{_escaped(value)}"' for label, value in pairs)
-                    start = f"{family.name}{{{text}}} "
-                    for moment_ms, value in samples:
-                        yield f"{start}{_text(value, quantity.decimals)} {_text(moment_ms, 3)}\n"
-    progress(1.0)
-    yield "# EOF\n"
-
-
-def _labelled(
-    series: _Series, quantity: Quantity, tags: Tags, wanted: Backfill
-) -> Iterator[tuple[dict[str, str], Samples]]:
-    """Yield a series, or one for each session, as (labels, samples)."""
-    if quantity is not _INFO:
-        samples = _samples(quantity, series, wanted)
-        # The panels of two show a gap where there is no sample.
-        yield series.labels, samples if quantity in {_CHARGING, _POWER} else _needed(samples, wanted.step_ms)
-        return
-    for last, moments in _tenures(series.sessions, wanted):
-        if last.vehicle is not None:
-            tag = tags.shown(last.session.id_tag)
-            own = {"session_id": last.session.id, "id_tag": tag, "vehicle": last.vehicle}
-            yield series.labels | own, ((moment_ms, 1) for moment_ms in moments)
 
 
 def _tenures(sessions: list[TimedSession], wanted: Backfill) -> Iterator[tuple[TimedSession, range]]:
@@ -377,20 +323,6 @@ def _tenures(sessions: list[TimedSession], wanted: Backfill) -> Iterator[tuple[T
             yield last, range(begin_ms, min(begin_ms + _HOUR_MS, end_ms - _ALONE_MS) + 1, wanted.step_ms)
 
 
-def _samples(quantity: Quantity, series: _Series, wanted: Backfill) -> Iterator[tuple[int, int]]:
-    """Yield (milliseconds, value): on the grid of the step, and at the end the value that is served now."""
-    if series.sessions:
-        end_ms = wanted.end_ms
-        if series.ends:
-            end_ms = min(end_ms, max(timed.end_ms for timed in series.sessions) + 2 * wanted.step_ms)
-        for tally in tallies(series.sessions, wanted.ticks(series.sessions[0].start_ms, end_ms)):
-            value = quantity.at(tally)
-            if value is not None:
-                yield tally.moment_ms, value
-    if wanted.to_seconds is None and series.served is not None:
-        yield wanted.now_ms, series.served
-
-
 def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:
     """Yield the samples around changes and one for each full hour.
 
@@ -398,10 +330,6 @@ def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:
     queries in steps of less than an hour look for what is new at most a step later. Else there is one at each
     full hour: the totals are looked up by ``last_over_time`` of an hour, and longer steps end at full hours.
     A gap and its two ends count as changes, and so do the first and the last sample.
-
-    Args:
-        samples: a step apart but for gaps.
-        step_ms: the step.
     """
     before: tuple[int, int] | None = None
     changed_ms = written_ms = 0
@@ -422,6 +350,46 @@ def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:
             written_ms = moment_ms
     if before is not None and before[0] != written_ms:
         yield before
+
+
+# The text -------------------------------------------------------------------------------------------
+
+
+def backfill(
+    reader: LedgerReader,
+    accounts: Iterable[str],
+    tags: Tags,
+    wanted: Backfill,
+    progress: Callable[[float], None],
+) -> Iterator[str]:
+    """Return the lines of the exposition; ``progress`` is called with the share of the work that is done, 0 to 1.
+
+    Raises:
+        LedgerError: the history of an account is not complete.
+    """
+    histories = [_AccountHistory(reader, account, tags, wanted) for account in accounts]
+    return _exposition(histories, wanted, progress)
+
+
+def _exposition(
+    histories: list[_AccountHistory], wanted: Backfill, progress: Callable[[float], None]
+) -> Iterator[str]:
+    metrics = [(family, QUANTITIES[family.name]) for family in FAMILIES if family.name in QUANTITIES]
+    if not wanted.constant_power:
+        metrics = [(family, quantity) for family, quantity in metrics if quantity is not _POWER]
+    for number, (family, quantity) in enumerate(metrics):
+        name = family.empty().name
+        yield f"# HELP {name} {_escaped(family.help)}\n# TYPE {name} {family.type}\n"
+        for place, history in enumerate(histories):
+            progress((number + place / len(histories)) / len(metrics))
+            for labels, samples in history.series(family, quantity):
+                pairs = sorted((labels | dict(wanted.labels)).items())
+                text = ",".join(f'{label}="{_escaped(value)}"' for label, value in pairs)
+                start = f"{family.name}{{{text}}} "
+                for moment_ms, value in samples:
+                    yield f"{start}{_text(value, quantity.decimals)} {_text(moment_ms, 3)}\n"
+    progress(1.0)
+    yield "# EOF\n"
 
 
 def _escaped(text: str) -> str:
