@@ -16,7 +16,7 @@ from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.reports.backfill import Backfill, backfill
 from joulo_exporter.reports.sessions import Selection, refuse_unknown, report, session_rows
-from joulo_exporter.reports.statement import make_statement
+from joulo_exporter.reports.statement import Statement
 from joulo_exporter.reports.statement_page import STATEMENT_FORMATS, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
 from joulo_exporter.reports.text import completeness_lines, completeness_text, ledger_of
@@ -96,7 +96,7 @@ def _statement(options: argparse.Namespace) -> None:
         tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
         selection = _selection(options, reader, tags)
         _say_completeness(reader, reader.accounts)
-        statement = make_statement(
+        statement = Statement(
             reader,
             session_rows(reader, tags, tariffs, selection),
             tariffs,

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from html import unescape
 from importlib import resources
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ from joulo_exporter import __version__
 from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.reports.sessions import Selection, SessionRow
-from joulo_exporter.reports.statement import Statement, StatementCharger
+from joulo_exporter.reports.statement import Statement
 from joulo_exporter.reports.statement_page import STATEMENT_FORMATS
 
 DASH = "\N{EN DASH}"
@@ -193,8 +194,6 @@ SESSION = st.tuples(
     st.sampled_from(["tesla", "zoe", "unknown"]),
 )
 
-CHARGERS = {("", "c1"): StatementCharger("", "oprit", "c1", "", mid_certified=None)}
-
 
 @settings(max_examples=1000)
 @given(
@@ -206,10 +205,8 @@ def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
     rows = tuple(
         _row(number, *session, tariffs) for number, session in enumerate(sorted(sessions, key=lambda s: s[0]))
     )
-    made = Statement(
-        rows=rows, in_progress=0, chargers=CHARGERS, tariffs=tariffs, agreed_price=False, ledgers=(),
-        selection=Selection(), made_at_seconds=NOW,
-    )  # fmt: skip
+    no_ledger = SimpleNamespace(accounts=())
+    made = Statement(no_ledger, rows, tariffs, Selection(), agreed_price=False, now_seconds=NOW)
 
     column = [
         row["cost_euros"] for row in csv.DictReader(io.StringIO("".join(STATEMENT_FORMATS["csv"](made, "en"))))
