@@ -55,13 +55,14 @@ def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerR
         environ = {**environ, "JOULO_TOKEN": "not-needed"}
     config = load_config(options.config_file, environ, storage_path=options.storage_path)
     with read_ledger(config.storage_path) as reader:
-        for account in reader.keep_to({account.name or "" for account in config.accounts}):
-            complain(f"note: {_account_text(account)} of the ledger is not in the configuration, and left out")
+        for name in reader.keep_to(_names(config)):
+            account = f"account {name}" if name else "the account without a name"
+            complain(f"note: {account} of the ledger is not in the configuration, and left out")
         yield config, Tags(vehicles=config.vehicles, mode=config.id_tags), reader
 
 
-def _account_text(name: str) -> str:
-    return f"account {name}" if name else "the account without a name"
+def _names(config: Config) -> list[str]:
+    return [account.name or "" for account in config.accounts]
 
 
 def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) -> Selection:
@@ -76,7 +77,6 @@ def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
 
 
 def _sessions(options: argparse.Namespace) -> None:
-    """Print the sessions as a table, CSV or JSON."""
     with _ledger(options) as (config, tags, reader):
         selection = _selection(options, reader, tags)
         _say_completeness(reader, reader.accounts)
@@ -91,7 +91,6 @@ def _sessions(options: argparse.Namespace) -> None:
 
 
 def _statement(options: argparse.Namespace) -> None:
-    """Print a statement of home charging as HTML, CSV or JSON."""
     with _ledger(options) as (config, tags, reader):
         tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
         selection = _selection(options, reader, tags)
@@ -110,7 +109,6 @@ def _statement(options: argparse.Namespace) -> None:
 
 
 def _tags(options: argparse.Namespace) -> None:
-    """Print the RFID tags, as a table or as EVCC's YAML."""
     with _ledger(options) as (_, tags, reader):
         found = tags_of(reader, tags)
         if options.evcc:
@@ -122,7 +120,6 @@ def _tags(options: argparse.Namespace) -> None:
 
 
 def _backfill(options: argparse.Namespace) -> None:
-    """Print the history as OpenMetrics."""
     shard = given_shard(options, os.environ)
     with _ledger(options) as (config, tags, reader), progress_line("backfill") as progress:
         wanted = Backfill(
@@ -133,7 +130,7 @@ def _backfill(options: argparse.Namespace) -> None:
             to_seconds=options.to_seconds,
             constant_power=is_demo(config.storage_path),
         )
-        accounts = [account.name or "" for account in of_shard(config, shard).accounts]
+        accounts = _names(of_shard(config, shard))
         lines = backfill(reader, accounts, tags, wanted, progress)
         _say_completeness(reader, accounts)
         if options.step_s > _LONGEST_STEP_S:
@@ -142,9 +139,8 @@ def _backfill(options: argparse.Namespace) -> None:
 
 
 def _settle(options: argparse.Namespace) -> None:
-    """Let counters fall to the truth, and say what Prometheus makes of it."""
     with _ledger(options) as (config, tags, reader):  # where there is no ledger, none is made
-        accounts = [account.name or "" for account in config.accounts if (account.name or "") in reader.accounts]
+        accounts = [name for name in _names(config) if name in reader.accounts]
         if not accounts:
             remedy = "give the --config.file that the exporter runs with"
             raise LedgerError(

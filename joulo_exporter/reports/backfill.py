@@ -52,28 +52,6 @@ class Backfill(msgspec.Struct, frozen=True):
     constant_power: bool = False
     """Whether the power of each session is known to be constant, as only that of a simulator is."""
 
-    @property
-    def step_ms(self) -> int:
-        """Return the step."""
-        return _milliseconds(self.step_s)
-
-    @property
-    def now_ms(self) -> int:
-        """Return the present."""
-        return _milliseconds(self.now_seconds)
-
-    @property
-    def end_ms(self) -> int:
-        """Return the first moment that is too late for the grid."""
-        return self.now_ms if self.to_seconds is None else min(self.now_ms, _milliseconds(self.to_seconds))
-
-    def ticks(self, first_ms: int, end_ms: int) -> range:
-        """Return the grid's moments before the end, from the last one that shows nothing of the first session."""
-        first_ms = (first_ms - 1) // self.step_ms * self.step_ms
-        if self.from_seconds is not None:
-            first_ms = max(first_ms, -(-_milliseconds(self.from_seconds) // self.step_ms) * self.step_ms)
-        return range(first_ms, end_ms, self.step_ms)
-
 
 # Sessions and the figures that follow from them -----------------------------------------------------
 
@@ -237,6 +215,10 @@ class _AccountHistory:
         self._account = account
         self._tags = tags
         self._wanted = wanted
+        self._step_ms = _milliseconds(wanted.step_s)
+        self._now_ms = self._end_ms = _milliseconds(wanted.now_seconds)
+        if wanted.to_seconds is not None:
+            self._end_ms = min(self._now_ms, _milliseconds(wanted.to_seconds))
         known = reader.completeness(account)
         if not known.complete:
             fault = f"{completeness_text(known)}; wait until joulo_history_complete is 1"
@@ -259,7 +241,7 @@ class _AccountHistory:
         for key, label in sorted(labels.items(), key=itemgetter(1)):
             named = {family.labels[0]: label} | ({"account": self._account} if self._account else {})
             if quantity is _INFO:
-                for last, moments in _tenures(sessions.get(key, []), self._wanted):
+                for last, moments in self._tenures(sessions.get(key, [])):
                     if last.vehicle is not None:
                         tag = self._tags.shown(last.session.id_tag)
                         own = {"session_id": last.session.id, "id_tag": tag, "vehicle": last.vehicle}
@@ -268,33 +250,57 @@ class _AccountHistory:
             samples = self._samples(quantity, key, sessions.get(key, []), totals[key])
             # The panels of two show a gap where there is no sample.
             gaps = quantity in {_CHARGING, _POWER}
-            yield named, samples if gaps else _needed(samples, self._wanted.step_ms)
+            yield named, samples if gaps else _needed(samples, self._step_ms)
 
     def _samples(
         self, quantity: Quantity, key: str, sessions: list[TimedSession], totals: Totals
     ) -> Iterator[tuple[int, int]]:
         """Yield the values on the grid of the step, and at the end the one that is served now, if there is one."""
-        wanted, end_ms = self._wanted, self._wanted.end_ms
+        end_ms = self._end_ms
         served: int | None = None
         if quantity.live is None:
             served = quantity.at(Tally(totals=totals, last=last_of(sessions)))
         elif key in self._live:
             served = quantity.live(self._live[key])
         else:  # not linked any more: the series ends with its last session
-            end_ms = min(end_ms, max((timed.end_ms for timed in sessions), default=0) + 2 * wanted.step_ms)
-        if sessions:
-            for tally in tallies(sessions, wanted.ticks(sessions[0].start_ms, end_ms)):
-                value = quantity.at(tally)
-                if value is not None:
-                    yield tally.moment_ms, value
-        if wanted.to_seconds is None and served is not None:
-            yield wanted.now_ms, served
+            end_ms = min(end_ms, max((timed.end_ms for timed in sessions), default=0) + 2 * self._step_ms)
+        for tally in tallies(sessions, self._ticks(sessions, end_ms)):
+            value = quantity.at(tally)
+            if value is not None:
+                yield tally.moment_ms, value
+        if self._wanted.to_seconds is None and served is not None:
+            yield self._now_ms, served
+
+    def _tenures(self, sessions: list[TimedSession]) -> Iterator[tuple[TimedSession, range]]:
+        """Yield (session, moments of its samples) of each session of a charger that was the last one for a while.
+
+        A sample each step for an hour is enough to find it. Of two sessions there is never one at the same time: a
+        charger would have two vehicles, and a query that joins them would fail.
+        """
+        begins: list[tuple[int, TimedSession]] = []
+        for tally in tallies(sessions, self._ticks(sessions, self._end_ms)):
+            if tally.last is not None and (not begins or tally.last is not begins[-1][1]):
+                begins.append((tally.moment_ms, tally.last))
+        # At the end the exporter may have another one, when Prometheus scrapes it.
+        ends = [*(begin_ms for begin_ms, _ in begins[1:]), self._end_ms]
+        for (begin_ms, last), end_ms in zip(begins, ends, strict=False):
+            if end_ms - begin_ms >= _SHORTEST_TENURE_MS:
+                yield last, range(begin_ms, min(begin_ms + _HOUR_MS, end_ms - _ALONE_MS) + 1, self._step_ms)
+
+    def _ticks(self, sessions: list[TimedSession], end_ms: int) -> range:
+        """Return the grid's moments before the end, from the last one that shows nothing of the first session."""
+        if not sessions:
+            return range(0)
+        first_ms = (sessions[0].start_ms - 1) // self._step_ms * self._step_ms
+        if self._wanted.from_seconds is not None:
+            first_ms = max(first_ms, -(-_milliseconds(self._wanted.from_seconds) // self._step_ms) * self._step_ms)
+        return range(first_ms, end_ms, self._step_ms)
 
     def _timed(self, session: RecordedSession) -> TimedSession:
-        start_ms = min(_milliseconds(session.began_seconds), self._wanted.now_ms)
+        start_ms = min(_milliseconds(session.began_seconds), self._now_ms)
         moments = (session.ended_at_seconds, session.next_start_seconds)
         ends = [_milliseconds(moment) for moment in moments if moment is not None]
-        end_ms = max(start_ms, min([self._wanted.now_ms, *ends]))
+        end_ms = max(start_ms, min([self._now_ms, *ends]))
         return TimedSession(session, start_ms, end_ms, self._vehicle(session))
 
     def _vehicle(self, session: RecordedSession) -> str | None:
@@ -302,25 +308,6 @@ class _AccountHistory:
         if tag := normal_tag(session.id_tag or ""):
             return self._tags.vehicles.get(tag, UNKNOWN_VEHICLE)
         return None if session.ended_at_seconds is None or session.awaits_tag else UNKNOWN_VEHICLE
-
-
-def _tenures(sessions: list[TimedSession], wanted: Backfill) -> Iterator[tuple[TimedSession, range]]:
-    """Yield (session, moments of its samples) of each session of a charger that was the last one for a while.
-
-    A sample each step for an hour is enough to find it. Of two sessions there is never one at the same time: a
-    charger would have two vehicles, and a query that joins them would fail.
-    """
-    if not sessions:
-        return
-    begins: list[tuple[int, TimedSession]] = []
-    for tally in tallies(sessions, wanted.ticks(sessions[0].start_ms, wanted.end_ms)):
-        if tally.last is not None and (not begins or tally.last is not begins[-1][1]):
-            begins.append((tally.moment_ms, tally.last))
-    # At the end the exporter may have another one, when Prometheus scrapes it.
-    ends = [*(begin_ms for begin_ms, _ in begins[1:]), wanted.end_ms]
-    for (begin_ms, last), end_ms in zip(begins, ends, strict=False):
-        if end_ms - begin_ms >= _SHORTEST_TENURE_MS:
-            yield last, range(begin_ms, min(begin_ms + _HOUR_MS, end_ms - _ALONE_MS) + 1, wanted.step_ms)
 
 
 def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:
