@@ -65,23 +65,21 @@ def make_parser() -> Parser:
     texts = tomllib.loads((resources.files("joulo_exporter.cli") / "help.toml").read_text("utf-8"))
     parser = Parser(prog="joulo-exporter", description=texts["description"], epilog=texts["epilog"])
     parser.texts = texts["flags"]
-    _file_flags(parser)
-    _serving_flags(parser)
+    _add_flags(parser, "serve")
     version = f"joulo-exporter, version {__version__} (python {platform.python_version()})"
     parser.add("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=Parser)
-    for name, add_flags in _COMMANDS.items():
-        summary = texts[name]["summary"]
+    for name, of_command in texts["commands"].items():
+        summary = of_command["summary"]
         command = commands.add_parser(
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog=texts[name]["epilog"],
+            epilog=of_command["epilog"],
             argument_default=argparse.SUPPRESS,
         )
-        command.texts = texts["flags"] | texts[name].get("flags", {})
-        _file_flags(command)
-        add_flags(command)
+        command.texts = texts["flags"] | of_command.get("flags", {})
+        _add_flags(command, name)
     parser.commands = commands.choices
     # A flag may stand before its command or after it: a default after it must not hide the flag before it. So all
     # defaults are here, and absent flags are None.
@@ -99,9 +97,30 @@ def make_parser() -> Parser:
 # The flags of each command ------------------------------------------------------------------------
 
 
-def _file_flags(parser: Parser) -> None:
+def _add_flags(parser: Parser, command: str) -> None:
     parser.add("--config.file", type=_path, metavar="FILE")
     parser.add("--storage.path", type=_path, metavar="DIR")
+    match command:
+        case "sessions":
+            parser.add("--format", choices=("table", "csv", "json"), default="table")
+            parser.add("--by", choices=("month", "quarter", "year", "vehicle", "charger"))
+            _selection_flags(parser)
+        case "statement":
+            parser.add("--format", choices=("html", "csv", "json"), default="html")
+            parser.add("--language", choices=("nl", "en"))
+            parser.add("--price", type=_checked(parse_price), metavar="EUROS")
+            _selection_flags(parser)
+        case "tags":
+            parser.add("--evcc", action="store_true", default=False)
+        case "settle":
+            parser.add("--charger", metavar="LABEL")
+        case "backfill":
+            parser.add("--step", dest="step_s", type=_step, default=300.0, metavar="DURATION")
+            parser.add("--label", type=_label, action="append", metavar="NAME=VALUE")
+            _span_flags(parser)
+            _shard_flags(parser)
+        case _:
+            _serving_flags(parser)
 
 
 def _serving_flags(parser: Parser) -> None:
@@ -137,46 +156,6 @@ def _selection_flags(parser: Parser) -> None:
     _span_flags(parser)
     parser.add("--charger", metavar="LABEL")
     parser.add("--vehicle", metavar="NAME")
-
-
-def _sessions_flags(parser: Parser) -> None:
-    parser.add("--format", choices=("table", "csv", "json"), default="table")
-    parser.add("--by", choices=("month", "quarter", "year", "vehicle", "charger"))
-    _selection_flags(parser)
-
-
-def _statement_flags(parser: Parser) -> None:
-    parser.add("--format", choices=("html", "csv", "json"), default="html")
-    parser.add("--language", choices=("nl", "en"))
-    parser.add("--price", type=_checked(parse_price), metavar="EUROS")
-    _selection_flags(parser)
-
-
-def _tags_flags(parser: Parser) -> None:
-    parser.add("--evcc", action="store_true", default=False)
-
-
-def _settle_flags(parser: Parser) -> None:
-    parser.add("--charger", metavar="LABEL")
-
-
-def _backfill_flags(parser: Parser) -> None:
-    parser.add("--step", dest="step_s", type=_step, default=300.0, metavar="DURATION")
-    parser.add("--label", type=_label, action="append", metavar="NAME=VALUE")
-    _span_flags(parser)
-    _shard_flags(parser)
-
-
-_COMMANDS: Mapping[str, Callable[[Parser], None]] = {
-    "serve": _serving_flags,
-    "demo": _serving_flags,
-    "check": _serving_flags,
-    "sessions": _sessions_flags,
-    "statement": _statement_flags,
-    "tags": _tags_flags,
-    "settle": _settle_flags,
-    "backfill": _backfill_flags,
-}
 
 
 # The values of flags ------------------------------------------------------------------------------

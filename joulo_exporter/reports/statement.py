@@ -47,13 +47,8 @@ class LedgerState(msgspec.Struct, frozen=True):
 class Statement:
     """Sessions of a period with all that is stated about them.
 
-    Args:
-        reader: the ledger.
-        rows: the sessions, by their beginning; those in progress are left out, and counted.
-        tariffs: those that have priced the sessions.
-        selection: the conditions on the sessions.
-        agreed_price: whether the only tariff is a price of the command line.
-        now_seconds: the present.
+    The sessions are given by their beginning, priced by the tariffs; those in progress are left out, and counted.
+    ``agreed_price`` says whether the only tariff is a price of the command line.
     """
 
     def __init__(
