@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from support.command_line import printed
-from support.ledger_rig import LedgerRig, history_of, live
+from support.ledger_rig import LedgerRig, live
 from support.processes import DATABASES, query
 
 from joulo_exporter.models.session import Session
@@ -61,23 +61,3 @@ def test_import_counts_as_the_ledger_does(database, tmp_path, capsys):
             for last in (query(url, name, now), query(url, labelled, now)):
                 assert last == {of_charger: pytest.approx(served_now)}
             assert query(url, f"resets({name}[365d])", now)[of_charger] == 0
-
-
-def test_the_last_values_are_what_is_served_even_when_held(tmp_path, capsys):
-    history = history_of(5)
-    rig = LedgerRig(tmp_path, name="")
-    rig.chargers(live(None))
-    rig.whole_walk(history, size=100)
-    rig.book()
-    corrected = [Session(s.id, "c1", s.started_at_seconds, None, s.ended_at_seconds, 60) for s in history]
-    rig.now_seconds += 3600
-    rig.whole_walk(corrected, size=100)
-    assert rig.book().chargers["c1"].kwh_hundredths == 500
-    rig.close()
-    out = printed(capsys, "backfill", f"--storage.path={tmp_path}", "--step=1d")
-    lines = out.splitlines()
-    totals = [line.split()[1] for line in lines if line.startswith("joulo_total_kwh{")]
-    assert totals[0] == "0.00"
-    assert totals[-2:] == ["3.00", "5.00"]
-    assert lines[-1] == "# EOF"
-    assert "# TYPE joulo_ere_credits counter" in lines
