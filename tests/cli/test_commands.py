@@ -20,17 +20,14 @@ def token(monkeypatch):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")
 
 
-def test_version(capsys):
+def test_version_and_help(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     status, out, err = run(capsys, "--version")
     assert (status, err) == (0, "")
     assert out.startswith(f"joulo-exporter, version {__version__} (python 3.")
-
-
-def test_help_names_the_commands_flags_and_defaults(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
     status, out, _ = run(capsys, "--help")
     assert status == 0
-    for word in ("serve", "demo", "check", "--config.file", f"(default: {DEFAULT_STORAGE_PATH};", "(default: :9973)",
+    for word in ("serve", "demo", "--config.file", f"(default: {DEFAULT_STORAGE_PATH};", "(default: :9973)",
                  "--web.enable-lifecycle", "--log.format", "JOULO_TOKEN_FILE", "2 for bad usage"):  # fmt: skip
         assert word in out
 

@@ -214,10 +214,8 @@ def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
 
 def _row(number, began_seconds, kwh_hundredths, vehicle, tariffs):
     session = RecordedSession(
-        id=f"s{number}", charger_id="c1", charger_nickname=None, started_at_seconds=began_seconds,
-        ended_at_seconds=began_seconds + 3600, kwh_hundredths=kwh_hundredths, credits_hundredths=None, id_tag=None,
-        live_at_seconds=None, awaits_tag=0, end_is_final=True, counts_for_ere=None, corrected_at_seconds=None,
-        first_kwh_hundredths=None, next_start_seconds=None,
+        f"s{number}", "c1", started_at_seconds=began_seconds, ended_at_seconds=began_seconds + 3600,
+        kwh_hundredths=kwh_hundredths, end_is_final=True,
     )  # fmt: skip
     tariff = tariffs.of(vehicle, datetime.fromtimestamp(began_seconds, UTC).date())
     return SessionRow("", session, "oprit", vehicle, "", tariff)
