@@ -30,6 +30,8 @@ from joulo_exporter.sharding import Shard, find_shard
 if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
 
+Command = Callable[[argparse.Namespace], int | None]
+
 _FAULT = 1
 _BAD_USAGE = 2
 
@@ -43,7 +45,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, of the process if ``None``; return 0, 1 for a fault at run time, 2 for bad usage."""
     try:
         options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
-        return _command(options.command)(options) or 0
+        commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
+        if options.command not in commands:
+            from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
+
+            commands = LEDGER_COMMANDS
+        return commands[options.command](options) or 0
     except ConfigError as error:
         complain(str(error))
         return _BAD_USAGE
@@ -53,16 +60,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def _command(name: str) -> Callable[[argparse.Namespace], int | None]:
-    serving: dict[str, Callable[[argparse.Namespace], int | None]]
-    serving = {"serve": _serve, "demo": _demo, "check": _check}
-    if name in serving:
-        return serving[name]
-    from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
-
-    return LEDGER_COMMANDS[name]
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -292,13 +289,12 @@ def progress_line(name: str) -> Iterator[Callable[[float], None]]:
 
     Where standard error is none, it shows nothing. In the end the line is removed, for whatever comes next.
     """
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _share: None
-        return
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def show(text: str) -> None:
-        sys.stderr.write(f"\r{text}")
-        sys.stderr.flush()
+        if is_terminal:
+            sys.stderr.write(f"\r{text}")
+            sys.stderr.flush()
 
     try:
         yield lambda share: show(f"{name}: {share:.0%} ")

@@ -4,10 +4,10 @@ import argparse
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from joulo_exporter.cli.commands import complain, given_shard, is_demo, progress_line, say, write
+from joulo_exporter.cli.commands import Command, complain, given_shard, is_demo, progress_line, say, write
 from joulo_exporter.config.schema import Config, load_config, of_shard
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Database
@@ -66,8 +66,10 @@ def _names(config: Config) -> list[str]:
 
 
 def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) -> Selection:
+    """Return the conditions of the flags; how complete the ledger is goes before all that is printed."""
     selection = Selection(options.from_seconds, options.to_seconds, options.charger, options.vehicle)
     refuse_unknown(reader, tags, selection)
+    _say_completeness(reader, reader.accounts)
     return selection
 
 
@@ -79,7 +81,6 @@ def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
 def _sessions(options: argparse.Namespace) -> None:
     with _ledger(options) as (config, tags, reader):
         selection = _selection(options, reader, tags)
-        _say_completeness(reader, reader.accounts)
         lines = report(
             lambda: session_rows(reader, tags, config.tariffs, selection),
             options.format,
@@ -94,7 +95,6 @@ def _statement(options: argparse.Namespace) -> None:
     with _ledger(options) as (config, tags, reader):
         tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
         selection = _selection(options, reader, tags)
-        _say_completeness(reader, reader.accounts)
         statement = Statement(
             reader,
             session_rows(reader, tags, tariffs, selection),
@@ -165,7 +165,7 @@ def _settle(options: argparse.Namespace) -> None:
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 
 
-LEDGER_COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+LEDGER_COMMANDS: Mapping[str, Command] = {
     "sessions": _sessions,
     "statement": _statement,
     "tags": _tags,

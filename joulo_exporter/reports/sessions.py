@@ -231,22 +231,22 @@ def report(
         priced: whether there are tariffs, and so a column of costs.
     """
     hidden = {*(() if named else ("account", "ACCOUNT")), *(() if priced else ("cost_euros", "COST"))}
-    if form == "table" and by is None:
-        columns = _without(_COLUMNS, hidden)
-        return table(list(columns), lambda: _lines(rows(), columns))
+
+    def shown(fields: Fields[Record]) -> Fields[Record]:
+        return {name: value for name, value in fields.items() if name not in hidden}
+
     text_of = csv_text if form == "csv" else json_text
     if by is None:
-        return text_of(_without(FIELDS, hidden), rows())
+        if form == "table":
+            return table(list(shown(_COLUMNS)), lambda: _lines(rows(), shown(_COLUMNS)))
+        return text_of(shown(FIELDS), rows())
     totals = totals_by(rows(), by)
     if form != "table":
-        return text_of({by: attrgetter("name"), **_without(_TOTAL_FIELDS, hidden)}, totals)
-    cells: Fields[Total] = {by.upper(): attrgetter("name"), **_without(_TOTAL_COLUMNS, hidden | {"START", "END"})}
+        return text_of({by: attrgetter("name"), **shown(_TOTAL_FIELDS)}, totals)
     totals.append(total_of(rows()))
+    hidden |= {"START", "END"}
+    cells: Fields[Total] = {by.upper(): attrgetter("name"), **shown(_TOTAL_COLUMNS)}
     return table(list(cells), lambda: ([value(total) for value in cells.values()] for total in totals))
-
-
-def _without(fields: Fields[Record], hidden: set[str]) -> Fields[Record]:
-    return {name: value for name, value in fields.items() if name not in hidden}
 
 
 def _lines(rows: Iterable[SessionRow], columns: Fields[SessionRow]) -> Iterator[list[object]]:

@@ -80,15 +80,12 @@ class Statement:
             "corrected": len(self.corrected),
         }
         """Number of sessions to look at, by the reason."""
-
-    @property
-    def used_tariffs(self) -> list[tuple[Tariff, Total]]:
-        """Return the tariffs of the sessions by their first day, each with the totals of its sessions."""
-        totals: dict[Tariff, Total] = {}
+        used: dict[Tariff, Total] = {}
         for row in self.rows:
             if row.tariff is not None:
-                totals.setdefault(row.tariff, Total("tariff")).add(row)
-        return sorted(totals.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
+                used.setdefault(row.tariff, Total("tariff")).add(row)
+        self.used_tariffs = sorted(used.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
+        """With the totals of their sessions, by their first day."""
 
     def mid_certified(self, row: SessionRow) -> bool | None:
         """Return whether the meter of a session's charger has an MID certificate."""
