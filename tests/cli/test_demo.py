@@ -22,6 +22,16 @@ from joulo_exporter.poller import RequestSlots
 from joulo_exporter.simulator import Household
 
 
+async def test_the_household_knows_the_token_of_its_configuration(tmp_path):
+    async with simulated_household(tmp_path) as config, open_session(connection_limit=1) as session:
+        client = JouloClient(session, config.api, token=config.accounts[0].token.read())
+        assert any(charger.charging for charger in (await client.fetch(CHARGERS)).content)
+    assert config.api.url.startswith("http://127.0.0.1:")
+    assert config.storage_path == tmp_path
+    assert config.intervals["chargers"] < 60  # only a simulator may be asked that often
+    assert config.collectors == set(COLLECTORS)  # the demo shows all that there is
+
+
 async def test_a_restart_on_the_same_folder_goes_on_with_the_same_household(tmp_path):
     (tmp_path / "demo-start").write_text("1764000000\n")
     listed = []
@@ -30,11 +40,6 @@ async def test_a_restart_on_the_same_folder_goes_on_with_the_same_household(tmp_
             client = JouloClient(session, config.api, token=config.accounts[0].token.read())
             energy = await client.fetch(ENERGY)
             listed.append([month.kwh_hundredths for month in energy.content.months if month.month < "2025-11"])
-            assert any(charger.charging for charger in (await client.fetch(CHARGERS)).content)
-        assert config.api.url.startswith("http://127.0.0.1:")
-        assert config.storage_path == tmp_path
-        assert config.intervals["chargers"] < 60  # only a simulator may be asked that often
-        assert config.collectors == set(COLLECTORS)  # the demo shows all that there is
     assert len(listed[0]) > 17
     assert listed[0] == listed[1]
 
