@@ -1,62 +1,65 @@
-"""The command line: from arguments to an exit status; the commands that serve or check.
+"""The command line: from arguments to an exit status; the commands that serve or check; output and its faults.
 
 A service that runs for months holds in memory all that it has loaded, and a report is printed the sooner the less
 it loads. So each command imports its own rooms when it runs.
 """
 
-from __future__ import annotations
-
+import argparse
 import asyncio
+import contextlib
 import functools
+import math
 import os
 import sys
 import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
+from string import Template
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
-from joulo_exporter.cli.console import complain, say
-from joulo_exporter.cli.demo import CONFIG_NAME, simulated_household
-from joulo_exporter.cli.parser import DEFAULT_LISTEN_ADDRESS, make_parser, parse_arguments
+from joulo_exporter.cli.parser import make_parser, parse_arguments
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError, JouloExporterError
-from joulo_exporter.sharding import find_shard
+from joulo_exporter.sharding import Shard, find_shard
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Mapping, Sequence
-
     from joulo_exporter.service import WebOptions
-    from joulo_exporter.sharding import Shard
 
-EXIT_FAULT = 1
-EXIT_USAGE = 2
+Command = Callable[[argparse.Namespace], int | None]
+
+_FAULT = 1
+_BAD_USAGE = 2
+
+_LISTEN_ADDRESS = ":9973"
+_DEMO_CONFIG = "demo.yml"
+_DEMO_START = "demo-start"
+"""Keeps when the demo's household began, in Unix seconds, so that a restart goes on with the same sessions."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, of the process if ``None``; return 0, 1 for a fault at run time, 2 for bad usage."""
     try:
         options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
-        return _command(options.command)(options) or 0
+        commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
+        if options.command not in commands:
+            from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
+
+            commands = LEDGER_COMMANDS
+        return commands[options.command](options) or 0
     except ConfigError as error:
         complain(str(error))
-        return EXIT_USAGE
+        return _BAD_USAGE
     except JouloExporterError as error:
         complain(str(error))
-        return EXIT_FAULT
+        return _FAULT
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def _command(name: str) -> Callable[[argparse.Namespace], int | None]:
-    serving: dict[str, Callable[[argparse.Namespace], int | None]]
-    serving = {"serve": _serve, "demo": _demo, "check": _check}
-    if name in serving:
-        return serving[name]
-    from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
-
-    return LEDGER_COMMANDS[name]
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -76,7 +79,7 @@ def _check(options: argparse.Namespace) -> int:
     from joulo_exporter.check import check  # noqa: PLC0415 -- see the module
 
     logs.configure(options.log_level, options.log_format, sys.stderr)
-    return 0 if asyncio.run(check(_loader(options)(), say)) else EXIT_FAULT
+    return 0 if asyncio.run(check(_loader(options)(), say)) else _FAULT
 
 
 def _check_files(options: argparse.Namespace) -> None:
@@ -97,7 +100,7 @@ def _check_web_file(options: argparse.Namespace) -> None:
 
 async def _run_service(
     load: Callable[[], Config],
-    web: WebOptions,
+    web: "WebOptions",
     options: argparse.Namespace,
     started: Callable[[str, list[str]], None] | None = None,
 ) -> None:
@@ -106,6 +109,9 @@ async def _run_service(
     service = Service(load, web)
     logs.configure(options.log_level, options.log_format, sys.stderr, secrets=service.secrets)
     await service.run(started and functools.partial(started, service.scheme))
+
+
+# The demo -----------------------------------------------------------------------------------------
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -137,24 +143,73 @@ async def _run_demo(options: argparse.Namespace, folder: Path) -> None:
             where = f"listens on {address}" if unix else f"open {url}/ or curl {url}/metrics"
             say(f"A simulated household is served: {where}")
             say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
-            file = folder / CONFIG_NAME
+            file = folder / _DEMO_CONFIG
             say(f"Its history: joulo-exporter sessions --config.file={file} (or statement, tags, backfill)")
 
         await _run_service(lambda: of_shard(config, shard), web, options, invite)
 
 
-# What the flags say -------------------------------------------------------------------------------
+@contextlib.asynccontextmanager
+async def simulated_household(
+    folder: Path, switches: Mapping[str, bool] = MappingProxyType({})
+) -> AsyncIterator[Config]:
+    """Run a household that behaves like the API on a free port; yield the configuration that polls it.
+
+    Its sessions last two or three minutes, so the intervals are shorter than an account's may be. Collectors are
+    on unless they are switched off. The configuration file is written to the ledger's folder.
+
+    Raises:
+        ConfigError: the folder has a ledger that is no demo's.
+        JouloExporterError: the folder cannot be written.
+    """
+    from joulo_exporter.simulator import DEMO_TOKEN, Household, serve  # noqa: PLC0415 -- see the module
+
+    with _writing(folder):
+        start_seconds = _kept_start(folder)
+    async with serve(Household(start_seconds=start_seconds)) as running:
+        template = Template((resources.files("joulo_exporter.cli") / _DEMO_CONFIG).read_text("utf-8"))
+        text = template.substitute(token=DEMO_TOKEN, url=running.url, year=datetime.now(UTC).year)
+        with _writing(folder):
+            (folder / _DEMO_CONFIG).write_text(text, "utf-8")
+        yield load_config(folder / _DEMO_CONFIG, {}, storage_path=folder, collectors=switches)
+
+
+def is_demo(folder: Path) -> bool:
+    """Return whether the ledger of a folder is a demo's, whose household charges at a constant power."""
+    return (folder / _DEMO_START).exists()
+
+
+def _kept_start(folder: Path) -> int:
+    from joulo_exporter.ledger import FILE_NAME  # noqa: PLC0415 -- see the module
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / _DEMO_START
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int(file.read_text("utf-8"))
+    if (folder / FILE_NAME).exists():
+        raise ConfigError(f"{folder} has a ledger that is no demo's; name another folder with --storage.path")
+    start_seconds = math.floor(time.time())
+    file.write_text(f"{start_seconds}\n", "utf-8")
+    return start_seconds
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remedy = "name another folder with --storage.path"
+        raise JouloExporterError(f"{folder} cannot be written ({error.strerror}); {remedy}") from error
+
+
+# Meaning of the flags -----------------------------------------------------------------------------
 
 
 def _loader(options: argparse.Namespace) -> Callable[[], Config]:
     """Return a function that reads the configuration of this shard."""
-    shard = given_shard(options, os.environ)
-    return lambda: of_shard(
-        load_config(
-            options.config_file, os.environ, storage_path=options.storage_path, collectors=collectors(options)
-        ),
-        shard,
-    )
+    shard, switches = given_shard(options, os.environ), collectors(options)
+    load = functools.partial(load_config, storage_path=options.storage_path, collectors=switches)
+    return lambda: of_shard(load(options.config_file, os.environ), shard)
 
 
 def collectors(options: argparse.Namespace) -> dict[str, bool]:
@@ -172,14 +227,75 @@ def given_shard(options: argparse.Namespace, environ: Mapping[str, str]) -> Shar
     return find_shard(options.shard, options.total_shards, environ.get("POD_NAME"))
 
 
-def _web_options(options: argparse.Namespace) -> WebOptions:
+def _web_options(options: argparse.Namespace) -> "WebOptions":
     from joulo_exporter.service import WebOptions  # noqa: PLC0415 -- see the module
     from joulo_exporter.web.app import web_paths  # noqa: PLC0415 -- see the module
 
     return WebOptions(
-        listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),
-        lifecycle_enabled=options.lifecycle,
+        listen_addresses=tuple(options.web_listen_address or (_LISTEN_ADDRESS,)),
+        lifecycle_enabled=options.web_enable_lifecycle,
         config_file=options.web_config_file,
-        systemd_socket=options.systemd_socket,
-        paths=web_paths(options.external_url, options.route_prefix, options.telemetry_path),
+        systemd_socket=options.web_systemd_socket,
+        paths=web_paths(options.web_external_url, options.web_route_prefix, options.web_telemetry_path),
     )
+
+
+# Output to a terminal or a pipe -------------------------------------------------------------------
+
+
+def say(line: str) -> None:
+    """Write a line to standard output, at once."""
+    write((f"{line}\n",))
+
+
+def write(pieces: Iterable[str]) -> None:
+    """Write to standard output, piece by piece as they are made.
+
+    Raises:
+        BrokenPipeError: the reader has left.
+        JouloExporterError: it cannot be written, as on a full disk.
+    """
+    if sys.stdout is None:  # as after `>&-`, whatever its type says
+        raise JouloExporterError("standard output is closed; open it, or send it to /dev/null")
+    for piece in pieces:  # each is made outside of the block: its faults are none of standard output
+        with _faults_of_stdout():
+            sys.stdout.write(piece)
+    with _faults_of_stdout():
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _faults_of_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise JouloExporterError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def complain(message: str) -> None:
+    """Write a line to standard error, with our name before it; where that fails, the exit status has to do."""
+    if sys.stderr is not None:  # as after `2>&-`, whatever its type says
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"joulo-exporter: {message}\n")
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def progress_line(name: str) -> Iterator[Callable[[float], None]]:
+    """Yield a function that shows the share of the work that is done, from 0 to 1, on a line of a terminal.
+
+    Where standard error is none, it shows nothing. In the end the line is removed, for whatever comes next.
+    """
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(text: str) -> None:
+        if is_terminal:
+            sys.stderr.write(f"\r{text}")
+            sys.stderr.flush()
+
+    try:
+        yield lambda share: show(f"{name}: {share:.0%} ")
+    finally:
+        show("\x1b[K")

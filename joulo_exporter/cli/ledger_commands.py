@@ -4,12 +4,10 @@ import argparse
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from joulo_exporter.cli.commands import given_shard
-from joulo_exporter.cli.console import Progress, complain, say, write
-from joulo_exporter.cli.demo import is_demo
+from joulo_exporter.cli.commands import Command, complain, given_shard, is_demo, progress_line, say, write
 from joulo_exporter.config.schema import Config, load_config, of_shard
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Database
@@ -18,7 +16,7 @@ from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.reports.backfill import Backfill, backfill
 from joulo_exporter.reports.sessions import Selection, refuse_unknown, report, session_rows
-from joulo_exporter.reports.statement import make_statement
+from joulo_exporter.reports.statement import Statement
 from joulo_exporter.reports.statement_page import STATEMENT_FORMATS, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
 from joulo_exporter.reports.text import completeness_lines, completeness_text, ledger_of
@@ -57,18 +55,21 @@ def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerR
         environ = {**environ, "JOULO_TOKEN": "not-needed"}
     config = load_config(options.config_file, environ, storage_path=options.storage_path)
     with read_ledger(config.storage_path) as reader:
-        for account in reader.keep_to({account.name or "" for account in config.accounts}):
-            complain(f"note: {_account_text(account)} of the ledger is not in the configuration, and left out")
+        for name in reader.keep_to(_names(config)):
+            account = f"account {name}" if name else "the account without a name"
+            complain(f"note: {account} of the ledger is not in the configuration, and left out")
         yield config, Tags(vehicles=config.vehicles, mode=config.id_tags), reader
 
 
-def _account_text(name: str) -> str:
-    return f"account {name}" if name else "the account without a name"
+def _names(config: Config) -> list[str]:
+    return [account.name or "" for account in config.accounts]
 
 
 def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) -> Selection:
+    """Return the conditions of the flags; how complete the ledger is goes before all that is printed."""
     selection = Selection(options.from_seconds, options.to_seconds, options.charger, options.vehicle)
     refuse_unknown(reader, tags, selection)
+    _say_completeness(reader, reader.accounts)
     return selection
 
 
@@ -78,10 +79,8 @@ def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
 
 
 def _sessions(options: argparse.Namespace) -> None:
-    """Print the sessions as a table, CSV or JSON."""
     with _ledger(options) as (config, tags, reader):
         selection = _selection(options, reader, tags)
-        _say_completeness(reader, reader.accounts)
         lines = report(
             lambda: session_rows(reader, tags, config.tariffs, selection),
             options.format,
@@ -93,12 +92,10 @@ def _sessions(options: argparse.Namespace) -> None:
 
 
 def _statement(options: argparse.Namespace) -> None:
-    """Print a statement of home charging as HTML, CSV or JSON."""
     with _ledger(options) as (config, tags, reader):
         tariffs = config.tariffs if options.price is None else Tariffs((Tariff(date.min, options.price),))
         selection = _selection(options, reader, tags)
-        _say_completeness(reader, reader.accounts)
-        statement = make_statement(
+        statement = Statement(
             reader,
             session_rows(reader, tags, tariffs, selection),
             tariffs,
@@ -112,7 +109,6 @@ def _statement(options: argparse.Namespace) -> None:
 
 
 def _tags(options: argparse.Namespace) -> None:
-    """Print the RFID tags, as a table or as EVCC's YAML."""
     with _ledger(options) as (_, tags, reader):
         found = tags_of(reader, tags)
         if options.evcc:
@@ -124,18 +120,17 @@ def _tags(options: argparse.Namespace) -> None:
 
 
 def _backfill(options: argparse.Namespace) -> None:
-    """Print the history as OpenMetrics."""
     shard = given_shard(options, os.environ)
-    with _ledger(options) as (config, tags, reader), contextlib.closing(Progress("backfill")) as progress:
+    with _ledger(options) as (config, tags, reader), progress_line("backfill") as progress:
         wanted = Backfill(
             now_seconds=time.time(),
             step_s=options.step_s,
-            labels=dict(options.labels or ()),
+            labels=dict(options.label or ()),
             from_seconds=options.from_seconds,
             to_seconds=options.to_seconds,
             constant_power=is_demo(config.storage_path),
         )
-        accounts = [account.name or "" for account in of_shard(config, shard).accounts]
+        accounts = _names(of_shard(config, shard))
         lines = backfill(reader, accounts, tags, wanted, progress)
         _say_completeness(reader, accounts)
         if options.step_s > _LONGEST_STEP_S:
@@ -144,9 +139,8 @@ def _backfill(options: argparse.Namespace) -> None:
 
 
 def _settle(options: argparse.Namespace) -> None:
-    """Let counters fall to the truth, and say what Prometheus makes of it."""
     with _ledger(options) as (config, tags, reader):  # where there is no ledger, none is made
-        accounts = [account.name or "" for account in config.accounts if (account.name or "") in reader.accounts]
+        accounts = [name for name in _names(config) if name in reader.accounts]
         if not accounts:
             remedy = "give the --config.file that the exporter runs with"
             raise LedgerError(
@@ -171,7 +165,7 @@ def _settle(options: argparse.Namespace) -> None:
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 
 
-LEDGER_COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+LEDGER_COMMANDS: Mapping[str, Command] = {
     "sessions": _sessions,
     "statement": _statement,
     "tags": _tags,

@@ -80,32 +80,21 @@ class SessionRow(msgspec.Struct, frozen=True):
 
 def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: Selection) -> Iterator[SessionRow]:
     """Return the sessions of all accounts, by their beginning; they are read as they are used."""
-    return heapq.merge(
-        *(_account_rows(reader, account, tags, tariffs, selection) for account in reader.accounts),
-        key=attrgetter("session.began_seconds"),
-    )
 
+    def rows_of(account: str) -> Iterator[SessionRow]:
+        labels = reader.labels(account)
+        charger_id = None
+        if selection.charger is not None:
+            charger_id = next((key for key, label in labels.items() if label == selection.charger), "")
+        span = {"from_seconds": selection.from_seconds, "to_seconds": selection.to_seconds}
+        for session in reader.sessions(account, **span, charger_id=charger_id):
+            vehicle = tags.vehicle(session.id_tag)
+            if selection.vehicle in {None, vehicle}:
+                label = labels.get(session.charger_id, session.charger_id[:_ID_START])
+                tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
+                yield SessionRow(account, session, label, vehicle, tags.shown(session.id_tag), tariff)
 
-def _account_rows(
-    reader: LedgerReader, account: str, tags: Tags, tariffs: Tariffs, selection: Selection
-) -> Iterator[SessionRow]:
-    labels = reader.labels(account)
-    charger_id = None
-    if selection.charger is not None:
-        charger_id = next((key for key, label in labels.items() if label == selection.charger), "")
-    for session in reader.sessions(
-        account, from_seconds=selection.from_seconds, to_seconds=selection.to_seconds, charger_id=charger_id
-    ):
-        vehicle = tags.vehicle(session.id_tag)
-        if selection.vehicle in {None, vehicle}:
-            yield SessionRow(
-                account=account,
-                session=session,
-                charger=labels.get(session.charger_id, session.charger_id[:_ID_START]),
-                vehicle=vehicle,
-                id_tag=tags.shown(session.id_tag),
-                tariff=tariffs.of(vehicle, local_time(session.began_seconds).date()),
-            )
+    return heapq.merge(*map(rows_of, reader.accounts), key=attrgetter("session.began_seconds"))
 
 
 def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> None:
@@ -150,9 +139,9 @@ class Total(msgspec.Struct):
         self.unpriced += cost_cents is None
 
 
-def total_of(rows: Iterable[SessionRow], name: str = "total") -> Total:
+def total_of(rows: Iterable[SessionRow]) -> Total:
     """Return the totals of all sessions."""
-    total = Total(name)
+    total = Total("total")
     for row in rows:
         total.add(row)
     return total
@@ -193,7 +182,7 @@ FIELDS: Fields[SessionRow] = {
     "duration_seconds": lambda row: None if row.duration_s is None else round(row.duration_s),
     "kwh": lambda row: figure(row.session.kwh_hundredths),
     "ere_credits": lambda row: figure(row.session.credits_hundredths),
-    "counts_for_ere": lambda row: {0: False, 1: True, None: None}[row.session.counts_for_ere],
+    "counts_for_ere": lambda row: None if row.session.counts_for_ere is None else bool(row.session.counts_for_ere),
     "cost_euros": lambda row: figure(row.cost_cents),
     "corrected_at": lambda row: moment(row.session.corrected_at_seconds),
     "first_kwh": lambda row: figure(row.session.first_kwh_hundredths),
@@ -204,81 +193,75 @@ _TOTAL_FIELDS: Fields[Total] = {
     "ere_credits": lambda total: figure(total.credits_hundredths),
     "cost_euros": lambda total: figure(total.cost_cents),
 }
-
-_READABLE: Fields[SessionRow] = {
-    **FIELDS,
-    "started_at": lambda row: moment(row.session.started_at_seconds, " "),
-    "ended_at": lambda row: "in progress" if row.in_progress else moment(row.session.ended_at_seconds, " "),
-    "duration_seconds": lambda row: None if row.duration_s is None else duration_text(row.duration_s),
+_COLUMNS: Fields[SessionRow] = {
+    "ACCOUNT": FIELDS["account"],
+    "START": lambda row: moment(row.session.started_at_seconds, " "),
+    "END": lambda row: "in progress" if row.in_progress else moment(row.session.ended_at_seconds, " "),
+    "DURATION": lambda row: None if row.duration_s is None else duration_text(row.duration_s),
+    "CHARGER": FIELDS["charger"],
+    "NICKNAME": FIELDS["nickname"],
+    "VEHICLE": FIELDS["vehicle"],
+    "TAG": FIELDS["id_tag"],
+    "ELIGIBLE": FIELDS["counts_for_ere"],
+    "KWH": FIELDS["kwh"],
+    "CREDITS": FIELDS["ere_credits"],
+    "COST": FIELDS["cost_euros"],
 }
-"""The fields as the table has them."""
-_READABLE_TOTAL: Fields[Total] = {
-    "started_at": attrgetter("name"),
-    "ended_at": lambda total: count_text(total.sessions),
-    **_TOTAL_FIELDS,
+_TOTAL_COLUMNS: Fields[Total] = {
+    "START": attrgetter("name"),
+    "END": lambda total: count_text(total.sessions),
+    "SESSIONS": _TOTAL_FIELDS["sessions"],
+    "KWH": _TOTAL_FIELDS["kwh"],
+    "CREDITS": _TOTAL_FIELDS["ere_credits"],
+    "COST": _TOTAL_FIELDS["cost_euros"],
 }
-_COLUMNS = {
-    "account": "ACCOUNT",
-    "started_at": "START",
-    "ended_at": "END",
-    "duration_seconds": "DURATION",
-    "charger": "CHARGER",
-    "nickname": "NICKNAME",
-    "vehicle": "VEHICLE",
-    "id_tag": "TAG",
-    "counts_for_ere": "ELIGIBLE",
-    "kwh": "KWH",
-    "ere_credits": "CREDITS",
-    "cost_euros": "COST",
-}
-"""Titles of the table's columns, by field."""
+"""Cells of a line of totals, in the table of sessions and in that of groups."""
 
 
 def report(
     rows: Callable[[], Iterator[SessionRow]], form: str, *, by: str | None, named: bool, priced: bool
 ) -> Iterator[str]:
-    """Return the sessions, or totals over them, as text.
+    """Return the sessions, or the totals of groups of them, as a ``table``, ``csv`` or ``json``.
 
     Args:
         rows: gives the sessions anew each time, by their beginning.
-        form: ``table``, ``csv`` or ``json``.
-        by: one of ``GROUPS``, for their totals alone.
+        form: one of the three.
+        by: one of ``GROUPS``; ``None`` for the sessions themselves.
         named: whether accounts have names, which are shown then.
         priced: whether there are tariffs, and so a column of costs.
     """
-    hidden = {*(() if named else ("account",)), *(() if priced else ("cost_euros",))}
+    hidden = {*(() if named else ("account", "ACCOUNT")), *(() if priced else ("cost_euros", "COST"))}
+
+    def shown(fields: Fields[Record]) -> Fields[Record]:
+        return {name: value for name, value in fields.items() if name not in hidden}
+
     text_of = csv_text if form == "csv" else json_text
     if by is None:
-        if form != "table":
-            return text_of(_without(FIELDS, hidden), rows())
-        columns = [name for name in _COLUMNS if name not in hidden]
-        return table([_COLUMNS[name] for name in columns], lambda: _lines(rows(), columns))
-    fields: Fields[Total] = {by: attrgetter("name"), **_without(_TOTAL_FIELDS, hidden)}
+        if form == "table":
+            return table(list(shown(_COLUMNS)), lambda: _lines(rows(), shown(_COLUMNS)))
+        return text_of(shown(FIELDS), rows())
     totals = totals_by(rows(), by)
     if form != "table":
-        return text_of(fields, totals)
+        return text_of({by: attrgetter("name"), **shown(_TOTAL_FIELDS)}, totals)
     totals.append(total_of(rows()))
-    titles = [_COLUMNS.get(name, name.upper()) for name in fields]
-    return table(titles, lambda: ([value(total) for value in fields.values()] for total in totals))
+    hidden |= {"START", "END"}
+    cells: Fields[Total] = {by.upper(): attrgetter("name"), **shown(_TOTAL_COLUMNS)}
+    return table(list(cells), lambda: ([value(total) for value in cells.values()] for total in totals))
 
 
-def _without(fields: Fields[Record], hidden: set[str]) -> Fields[Record]:
-    return {name: value for name, value in fields.items() if name not in hidden}
-
-
-def _lines(rows: Iterable[SessionRow], columns: list[str]) -> Iterator[list[object]]:
+def _lines(rows: Iterable[SessionRow], columns: Fields[SessionRow]) -> Iterator[list[object]]:
     """Yield the cells of each session, with a line of totals after each month, and one at the end."""
+
+    def total_line(total: Total) -> list[object]:
+        return [_TOTAL_COLUMNS[title](total) if title in _TOTAL_COLUMNS else EMPTY for title in columns]
+
     total = Total("total")
     for month, of_month in groupby(rows, key=GROUPS["month"]):
         subtotal = Total(f"total {month}")
         for row in of_month:
             subtotal.add(row)
             total.add(row)
-            yield [_READABLE[name](row) for name in columns]
-        yield _total_line(subtotal, columns)
+            yield [value(row) for value in columns.values()]
+        yield total_line(subtotal)
         yield [EMPTY for _ in columns]
-    yield _total_line(total, columns)
-
-
-def _total_line(total: Total, columns: list[str]) -> list[object]:
-    return [_READABLE_TOTAL[name](total) if name in _READABLE_TOTAL else EMPTY for name in columns]
+    yield total_line(total)

@@ -3,10 +3,10 @@
 Both are for machines, and the same in every language. ``statement_page`` makes the HTML.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 import msgspec
 
@@ -36,75 +36,60 @@ class StatementCharger(msgspec.Struct, frozen=True):
 
 
 class LedgerState(msgspec.Struct, frozen=True):
-    """Extent of the ledger for an account."""
+    """Extent of the ledger for an account, and when Joulo was last asked with success."""
 
     account: str
     completeness: Completeness
     sessions_at_seconds: float | None
-    """When Joulo was last asked for sessions, with success."""
     chargers_at_seconds: float | None
 
 
-class Statement(msgspec.Struct, frozen=True):
-    """Sessions of a period with all that is stated about them."""
+class Statement:
+    """Sessions of a period with all that is stated about them.
 
-    rows: tuple[SessionRow, ...]
-    """Sessions that are over, by their beginning."""
-    in_progress: int
-    """Number of sessions that are left out, since they are not over."""
-    chargers: Mapping[tuple[str, str], StatementCharger]
-    """Those of the sessions, by account and id, in the order of their labels."""
-    tariffs: Tariffs
-    agreed_price: bool
-    """Whether the only tariff is a price of the command line."""
-    ledgers: tuple[LedgerState, ...]
-    selection: Selection
-    made_at_seconds: float
+    The sessions are given by their beginning, priced by the tariffs; those in progress are left out, and counted.
+    ``agreed_price`` says whether the only tariff is a price of the command line.
+    """
 
-    @property
-    def from_seconds(self) -> float:
-        """Return the beginning of the period; that of the first session where none was asked for."""
-        if self.selection.from_seconds is not None:
-            return self.selection.from_seconds
-        return self.rows[0].session.began_seconds if self.rows else self.to_seconds
-
-    @property
-    def to_seconds(self) -> float:
-        """Return the first moment after the period; the present where none was asked for."""
-        return self.made_at_seconds if self.selection.to_seconds is None else self.selection.to_seconds
-
-    @property
-    def named(self) -> bool:
-        """Whether accounts have names, which are shown then."""
-        return any(ledger.account for ledger in self.ledgers)
-
-    @property
-    def used_tariffs(self) -> list[tuple[Tariff, Total]]:
-        """Return the tariffs of the sessions by their first day, each with the totals of its sessions."""
-        totals: dict[Tariff, Total] = {}
-        for row in self.rows:
-            if row.tariff is not None:
-                totals.setdefault(row.tariff, Total("tariff")).add(row)
-        return sorted(totals.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
-
-    @property
-    def corrected(self) -> list[SessionRow]:
-        """Return the sessions that were corrected after they were final."""
-        return [row for row in self.rows if row.session.corrected_at_seconds is not None]
-
-    def mid_certified(self, row: SessionRow) -> bool | None:
-        """Return whether the meter of a session's charger has an MID certificate."""
-        return self.chargers[row.account, row.session.charger_id].mid_certified
-
-    @property
-    def remarkable(self) -> dict[str, int]:
-        """Return the number of sessions to look at, by the reason."""
-        return {
-            "in_progress": self.in_progress,
+    def __init__(
+        self,
+        reader: LedgerReader,
+        rows: Iterable[SessionRow],
+        tariffs: Tariffs,
+        selection: Selection,
+        *,
+        agreed_price: bool,
+        now_seconds: float,
+    ) -> None:
+        all_rows = list(rows)
+        self.rows = [row for row in all_rows if not row.in_progress]
+        self.tariffs, self.agreed_price, self.selection = tariffs, agreed_price, selection
+        self.chargers = _chargers(reader, self.rows)
+        self.ledgers = [_ledger(reader, account) for account in reader.accounts]
+        self.named = any(reader.accounts)
+        self.made_at_seconds = now_seconds
+        # Where no period was asked for, it is that from the first session until now.
+        self.to_seconds = now_seconds if selection.to_seconds is None else selection.to_seconds
+        first_seconds = self.rows[0].session.began_seconds if self.rows else self.to_seconds
+        self.from_seconds = first_seconds if selection.from_seconds is None else selection.from_seconds
+        self.corrected = [row for row in self.rows if row.session.corrected_at_seconds is not None]
+        self.remarkable = {
+            "in_progress": len(all_rows) - len(self.rows),
             "without_energy": sum(row.session.kwh_hundredths is None for row in self.rows),
             "without_tariff": sum(row.tariff is None for row in self.rows),
             "corrected": len(self.corrected),
         }
+        """Number of sessions to look at, by the reason."""
+        used: dict[Tariff, Total] = {}
+        for row in self.rows:
+            if row.tariff is not None:
+                used.setdefault(row.tariff, Total("tariff")).add(row)
+        self.used_tariffs = sorted(used.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
+        """With the totals of their sessions, by their first day."""
+
+    def mid_certified(self, row: SessionRow) -> bool | None:
+        """Return whether the meter of a session's charger has an MID certificate."""
+        return self.chargers[row.account, row.session.charger_id].mid_certified
 
     def summary(self) -> Iterator[str]:
         """Yield a line with the totals, and one for each kind of session to look at."""
@@ -116,31 +101,8 @@ class Statement(msgspec.Struct, frozen=True):
                 yield f"statement: {count_text(count)} {_REMARKS[reason]}"
 
 
-def make_statement(
-    reader: LedgerReader,
-    rows: Iterable[SessionRow],
-    tariffs: Tariffs,
-    selection: Selection,
-    *,
-    agreed_price: bool,
-    now_seconds: float,
-) -> Statement:
-    """Return the statement of sessions, by the tariffs that have priced them."""
-    all_rows = list(rows)
-    over = tuple(row for row in all_rows if not row.in_progress)
-    return Statement(
-        rows=over,
-        in_progress=len(all_rows) - len(over),
-        chargers=_chargers(reader, over),
-        tariffs=tariffs,
-        agreed_price=agreed_price,
-        ledgers=tuple(_ledger(reader, account) for account in reader.accounts),
-        selection=selection,
-        made_at_seconds=now_seconds,
-    )
-
-
 def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> dict[tuple[str, str], StatementCharger]:
+    """Return the chargers of sessions, by account and id, in the order of their labels."""
     live = {(account, each.id): each for account in reader.accounts for each in reader.last_chargers(account)}
     latest = {(row.account, row.charger, row.session.charger_id): row.session for row in rows}
     chargers = {}
@@ -174,10 +136,10 @@ def _fields(statement: Statement, *figures: str) -> Fields[SessionRow]:
     known: Fields[SessionRow] = {
         **FIELDS,
         "mid_certified": statement.mid_certified,
-        "kwh_hundredths": lambda row: row.session.kwh_hundredths,
-        "first_kwh_hundredths": lambda row: row.session.first_kwh_hundredths,
+        "kwh_hundredths": attrgetter("session.kwh_hundredths"),
+        "first_kwh_hundredths": attrgetter("session.first_kwh_hundredths"),
         "euro_per_kwh": lambda row: price_text(row.tariff),
-        "cost_cents": lambda row: row.cost_cents,
+        "cost_cents": attrgetter("cost_cents"),
     }
     names = ("session_id", "started_at", "ended_at", "charger", "charger_id", "mid_certified", "vehicle", *figures)
     return {name: known[name] for name in (*(("account",) if statement.named else ()), *names)}

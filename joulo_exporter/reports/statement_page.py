@@ -14,7 +14,6 @@ from string import Template
 
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
-from joulo_exporter.ledger.reader import Completeness
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.models.tariffs import Tariff
 from joulo_exporter.reports.sessions import GROUPS, SessionRow, Total, total_of
@@ -23,6 +22,7 @@ from joulo_exporter.reports.text import figure, printable
 
 _DASH = "\N{EN DASH}"
 _MISSING = ' class="missing"'
+_CERTIFIED = {True: "yes", False: "no", None: "unknown"}
 _STYLES = {"mid": "word"} | dict.fromkeys(("start", "end", "noticed"), "time")
 _STYLES |= dict.fromkeys(("kwh", "first_kwh", "price", "cost"), "figure")
 """Class of a column's cells; that of the others is ``name``."""
@@ -37,18 +37,16 @@ class _Page:
 
     def html(self) -> str:
         """Return the whole document."""
+        head = "".join(f"<dt>{self._words[name]}</dt><dd>{_escaped(text)}</dd>\n" for name, text in self._head())
+        corrected = ("start", "charger", "noticed", "first_kwh", "kwh")
         return Template(_file("statement.html")).substitute(
             self._words,
             period=_escaped(self._period()),
-            head="".join(
-                f"<dt>{self._words[name]}</dt><dd>{_escaped(text)}</dd>\n" for name, text in self._head()
-            ),
+            head=head,
             chargers=self._section("chargers", ("charger", "nickname", "id", "mid"), self._chargers()),
             tariffs=self._section("tariffs", ("valid", "vehicle", "price", "kwh", "cost"), self._tariffs()),
             sessions=self._sessions(),
-            corrections=self._section(
-                "corrections", ("start", "charger", "noticed", "first_kwh", "kwh"), self._corrections()
-            ),
+            corrections=self._section("corrections", corrected, self._corrections()),
             facts="".join(f"<li{_MISSING * missing}>{_escaped(fact)}</li>\n" for fact, missing in self._facts()),
         )
 
@@ -67,8 +65,8 @@ class _Page:
 
     def _chargers(self) -> Iterator[Sequence[str]]:
         for each in self._statement.chargers.values():
-            label = self._label(each.account, each.charger)
-            yield label, each.nickname or _DASH, each.charger_id, self._mid(each.mid_certified)
+            certified = self._words[_CERTIFIED[each.mid_certified]]
+            yield self._label(each.account, each.charger), each.nickname or _DASH, each.charger_id, certified
 
     def _tariffs(self) -> Iterator[Sequence[str]]:
         for tariff, total in self._statement.used_tariffs:
@@ -77,13 +75,12 @@ class _Page:
 
     def _corrections(self) -> Iterator[Sequence[str]]:
         for row in self._statement.corrected:
-            session = row.session
             yield (
-                self._time(session.started_at_seconds),
+                self._time(row.session.started_at_seconds),
                 self._label(row.account, row.charger),
-                self._time(session.corrected_at_seconds),
-                self._number(figure(session.first_kwh_hundredths)),
-                self._number(figure(session.kwh_hundredths)),
+                self._time(row.session.corrected_at_seconds),
+                self._number(figure(row.session.first_kwh_hundredths)),
+                self._number(figure(row.session.kwh_hundredths)),
             )
 
     def _sessions(self) -> str:
@@ -105,17 +102,16 @@ class _Page:
         return self._table(columns, (*lines, self._sum("", rows, "sum whole")))
 
     def _session(self, row: SessionRow) -> Sequence[str]:
-        session = row.session
-        start, end = self._time(session.started_at_seconds), self._time(session.ended_at_seconds)
+        start, end = self._time(row.session.started_at_seconds), self._time(row.session.ended_at_seconds)
         if start.partition(" ")[0] == end.partition(" ")[0] != _DASH:
             end = end.partition(" ")[2]  # of the same day
         return (
-            f"{start} *" if session.corrected_at_seconds is not None else start,
+            f"{start} *" if row.session.corrected_at_seconds is not None else start,
             end,
             self._label(row.account, row.charger),
-            self._mid(self._statement.mid_certified(row)),
+            self._words[_CERTIFIED[self._statement.mid_certified(row)]],
             self._vehicle(row.vehicle),
-            self._number(figure(session.kwh_hundredths)),
+            self._number(figure(row.session.kwh_hundredths)),
             self._number(price_text(row.tariff)),
             self._number(figure(row.cost_cents)),
         )
@@ -129,33 +125,31 @@ class _Page:
                 yield account + fact, missing
         since = [ledger.completeness.corrections_since_seconds for ledger in statement.ledgers]
         noted = words["since"].format(self._moment(max(known))) if (known := list(filter(None, since))) else ""
-        remarkable = statement.remarkable
-        for reason, count in remarkable.items():
+        for reason, count in statement.remarkable.items():
             if count:
                 yield words[reason].format(self._count(count)) + noted * (reason == "corrected"), True
-        if not remarkable["corrected"]:
+        if not statement.corrected:
             yield words["uncorrected"] + noted, False
         yield words["rounding"], False
         yield words["began"], False
 
     def _ledger_facts(self, ledger: LedgerState) -> Iterator[tuple[str, bool]]:
-        known, words = ledger.completeness, self._words
-        yield self._completeness(known), not known.complete or known.unreadable > 0
-        asked = ledger.sessions_at_seconds
+        words, known, asked = self._words, ledger.completeness, ledger.sessions_at_seconds
+        since = _DASH if known.back_to_seconds is None else self._day(local_time(known.back_to_seconds).date())
+        count, unreadable, compared = self._count(known.sessions), "", ""
+        if known.unreadable:
+            unreadable = words["unreadable"].format(self._count(known.unreadable))
+        if known.read_in_full_at_seconds is not None:
+            compared = words["compared"].format(self._moment(known.read_in_full_at_seconds))
+        if known.complete:
+            yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
+        else:
+            yield words["incomplete"].format(count), True
         late = asked is None or asked < self._statement.to_seconds
         sentence = words["never"] if asked is None else words["asked"].format(self._moment(asked))
         yield sentence + words["later"] * late, late
         if ledger.chargers_at_seconds is not None:
             yield words["mid_note"].format(self._moment(ledger.chargers_at_seconds)), False
-
-    def _completeness(self, known: Completeness) -> str:
-        if not known.complete:
-            return self._words["incomplete"].format(self._count(known.sessions))
-        unreadable = self._words["unreadable"].format(self._count(known.unreadable)) if known.unreadable else ""
-        since = _DASH if known.back_to_seconds is None else self._day(local_time(known.back_to_seconds).date())
-        read = known.read_in_full_at_seconds
-        compared = "" if read is None else self._words["compared"].format(self._moment(read))
-        return self._words["complete"].format(unreadable, self._count(known.sessions), since, compared)
 
     # Tables
 
@@ -189,9 +183,6 @@ class _Page:
 
     def _count(self, sessions: int) -> str:
         return self._words["one"] if sessions == 1 else self._words["several"].format(sessions)
-
-    def _mid(self, certified: bool | None) -> str:  # noqa: FBT001 -- a value, not a switch
-        return self._words["unknown" if certified is None else "yes" if certified else "no"]
 
     def _vehicle(self, vehicle: str) -> str:
         return self._words["unknown"] if vehicle == UNKNOWN_VEHICLE else vehicle

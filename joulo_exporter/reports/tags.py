@@ -86,7 +86,7 @@ def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[
 
 
 def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
-    """Yield the YAML, an entry for each vehicle that has charged with a tag.
+    """Yield the YAML, an entry for each vehicle that has charged with a tag, with each spelling once.
 
     Raises:
         ConfigError: tags are not to be shown.
@@ -95,32 +95,18 @@ def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
         raise ConfigError(
             f"id_tags is {tags.mode}: EVCC needs the tags themselves; set id_tags: show for this command"
         )
-    vehicles: dict[str, list[TagReport]] = {}
+    vehicles: dict[str, dict[str, str]] = {}
     for report in reports:
-        if report.spellings:
-            known = report.vehicle != UNKNOWN_VEHICLE
-            name = report.vehicle if known else f"tag-{normal_tag(report.spellings[0]).lower()}"
-            vehicles.setdefault(name, []).append(report)
-    if not vehicles:
-        yield "# No session in the ledger has an RFID tag yet.\nvehicles: []\n"
-        return
-    yield _EVCC_HEAD
-    for name, of_vehicle in vehicles.items():
-        if of_vehicle[0].vehicle == UNKNOWN_VEHICLE:
-            yield _NAMELESS
-        yield _EVCC_ENTRY.format(name=_quoted(name))
-        yield from _identifiers(of_vehicle).values()
-
-
-def _identifiers(reports: list[TagReport]) -> dict[str, str]:
-    """Return the line of each spelling of a vehicle's tags, whatever its case."""
-    lines: dict[str, str] = {}
-    for report in reports:
+        nameless = report.vehicle == UNKNOWN_VEHICLE
         day = "" if report.last_use_seconds is None else f", last used {local_day(report.last_use_seconds)}"
         for spelling in report.spellings:
+            name = f"tag-{normal_tag(spelling).lower()}" if nameless else report.vehicle
+            entry = _NAMELESS * nameless + _EVCC_ENTRY.format(name=_quoted(name))
             line = f"      - {_quoted(spelling)} # {count_text(report.sessions)}{day}\n"
-            lines.setdefault(spelling.casefold(), line)
-    return lines
+            vehicles.setdefault(name, {"": entry}).setdefault(spelling.casefold(), line)
+    yield _EVCC_HEAD if vehicles else "# No session in the ledger has an RFID tag yet.\nvehicles: []\n"
+    for lines in vehicles.values():
+        yield from lines.values()
 
 
 def _quoted(text: str) -> str:

@@ -60,7 +60,6 @@ def local_day(unix_seconds: float) -> str:
 
 EMPTY = " "
 """A cell without a value; where the API has not given one, a dash stands."""
-_GAP = "  "
 _FIGURES = {"DURATION", "SESSIONS", "KWH", "CREDITS", "COST"}
 """Columns whose cells stand at their right edge."""
 _CSV_LINE_END = "\r\n"
@@ -70,9 +69,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@")
 def table(titles: Sequence[str], lines: Callable[[], Iterable[Iterable[object]]]) -> Iterator[str]:
     """Yield the lines of a table, its head first, with columns aligned over all of them.
 
-    Args:
-        titles: of the columns, from left to right.
-        lines: gives the values of the lines, the same each time: they are read twice, so that none has to be kept.
+    ``lines`` gives their values, the same each time: they are read twice, so that none has to be kept.
     """
     widths = [_width(title) for title in titles]
     for values in lines():
@@ -83,7 +80,7 @@ def table(titles: Sequence[str], lines: Callable[[], Iterable[Iterable[object]]]
             cell = _cell(value)
             blanks = " " * (width - _width(cell))
             parts.append(blanks + cell if title in _FIGURES else cell + blanks)
-        yield _GAP.join(parts).rstrip() + "\n"
+        yield "  ".join(parts).rstrip() + "\n"
 
 
 def _cell(value: object) -> str:
@@ -100,9 +97,7 @@ def _width(text: str) -> int:
 
 def printable(text: str) -> str:
     """Return the text on one line, without characters that a terminal would obey."""
-    return "".join(
-        " " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character for character in text
-    )
+    return "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in text)
 
 
 def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str = "\n") -> Iterator[str]:
@@ -140,26 +135,19 @@ _POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d", re.ASCI
 """Beginning of a zone that ``TZ`` itself describes, such as ``CET-1CEST``."""
 
 
-def _zone() -> tuple[str, bool]:
-    """Return the name of the time zone, and whether this system knows it; one that it does not know is UTC."""
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if not name:
-        return "/".join(dict.fromkeys(time.tzname)), True
-    files = (Path(folder) / name for folder in zoneinfo.TZPATH)
-    return name, name == "UTC" or _POSIX_ZONE.match(name) is not None or any(file.is_file() for file in files)
-
-
 def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterator[str]:
     """Yield one line an account, such as ``the ledger is complete: 824 sessions since 2024-12-24; times in UTC``.
 
-    Before them stands a warning if ``TZ`` names a zone that this system does not know.
+    Before them stands a warning if ``TZ`` names a zone that this system does not know, which is UTC then.
     """
-    zone, known = _zone()
-    if not known:
-        yield f"warning: this system does not know the time zone {zone!r} of TZ: dates and times are in UTC"
+    name = os.environ.get("TZ", "").removeprefix(":")
+    zone = name or "/".join(dict.fromkeys(time.tzname))
+    known = name in {"", "UTC"} or _POSIX_ZONE.match(name)
+    if not known and not any((Path(folder) / name).is_file() for folder in zoneinfo.TZPATH):
+        yield f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
+        zone = "UTC"
     for account in accounts:
-        text = completeness_text(reader.completeness(account))
-        yield f"{ledger_of(account)} {text}; times in {zone if known else 'UTC'}"
+        yield f"{ledger_of(account)} {completeness_text(reader.completeness(account))}; times in {zone}"
 
 
 def ledger_of(account: str) -> str:

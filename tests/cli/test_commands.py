@@ -10,6 +10,7 @@ from support.command_line import refusal, run
 from joulo_exporter import __version__
 from joulo_exporter.cli.commands import collectors
 from joulo_exporter.cli.parser import make_parser
+from joulo_exporter.config.schema import DEFAULT_STORAGE_PATH
 
 SERVING = [[], ["serve"], ["check"], ["--config.check"], ["check", "--config.check"]]
 
@@ -19,18 +20,15 @@ def token(monkeypatch):
     monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")
 
 
-def test_version(capsys):
+def test_version_and_help(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     status, out, err = run(capsys, "--version")
     assert (status, err) == (0, "")
     assert out.startswith(f"joulo-exporter, version {__version__} (python 3.")
-
-
-def test_help_names_the_commands_and_flags(capsys):
     status, out, _ = run(capsys, "--help")
     assert status == 0
-    for word in ("serve", "demo", "check", "--config.file", "--storage.path", "--web.listen-address", ":9973",
-                 "--web.enable-lifecycle", "--log.format", "JOULO_TOKEN_FILE",
-                 "Exit status: 0; 1 for a fault at run time; 2 for bad usage"):  # fmt: skip
+    for word in ("serve", "demo", "--config.file", f"(default: {DEFAULT_STORAGE_PATH};", "(default: :9973)",
+                 "--web.enable-lifecycle", "--log.format", "JOULO_TOKEN_FILE", "2 for bad usage"):  # fmt: skip
         assert word in out
 
 
@@ -58,13 +56,6 @@ def test_a_bad_configuration_is_one_line_with_file_key_and_remedy(capsys, tmp_pa
     assert "LEAK" not in line
 
 
-def test_a_good_file_is_said_to_be_valid(capsys, tmp_path):
-    file = tmp_path / "good.yml"
-    file.write_text("accounts: [{name: a, token: joulo_secret}]\n")
-    valid = f"{file}: the configuration is valid\n"
-    assert run(capsys, "--config.check", f"--config.file={file}") == (0, valid, "")
-
-
 @pytest.mark.usefixtures("token")
 def test_a_port_in_use(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("JOULO_API_URL", "http://127.0.0.1:9/api")
@@ -80,17 +71,21 @@ def test_a_port_in_use(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("token")
-def test_the_web_configuration_is_checked_too(capsys, tmp_path):
-    web = tmp_path / "web.yml"
-    web.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
-    valid = f"environment: the configuration is valid\n{web}: the web configuration is valid\n"
-    assert run(capsys, "--config.check", f"--web.config.file={web}") == (0, valid, "")
-
-
-@pytest.mark.usefixtures("token")
-def test_an_empty_web_configuration_flag_is_none(capsys):
-    valid = "environment: the configuration is valid\n"
-    assert run(capsys, "--config.check", "--web.config.file=") == (0, valid, "")
+@pytest.mark.parametrize(
+    ("flags", "valid"),
+    [
+        (["--config.file={good}"], "{good}: the configuration is valid\n"),
+        (["--web.config.file={web}"],
+         "environment: the configuration is valid\n{web}: the web configuration is valid\n"),
+        (["--web.config.file="], "environment: the configuration is valid\n"),
+    ],
+)  # fmt: skip
+def test_good_files_are_said_to_be_valid(capsys, tmp_path, flags, valid):
+    paths = {"good": tmp_path / "good.yml", "web": tmp_path / "web.yml"}
+    paths["good"].write_text("accounts: [{name: a, token: joulo_secret}]\n")
+    paths["web"].write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
+    printed = valid.format(**paths)
+    assert run(capsys, "--config.check", *[flag.format(**paths) for flag in flags]) == (0, printed, "")
 
 
 @pytest.mark.usefixtures("token")

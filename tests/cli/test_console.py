@@ -5,7 +5,7 @@ import io
 import pytest
 
 from joulo_exporter.cli import main
-from joulo_exporter.cli.console import write
+from joulo_exporter.cli.commands import write
 
 
 class _Full(io.StringIO):

@@ -1,7 +1,11 @@
-"""Bad usage: the line names what was meant, and repeats nothing that may be a token."""
+"""Bad usage: the line names what was meant, and repeats nothing that may be a token. Dates that are understood."""
+
+from datetime import UTC, datetime
 
 import pytest
 from support.command_line import refusal
+
+from joulo_exporter.clock import parse_span
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,16 @@ def test_the_line_names_what_was_meant(capsys, arguments, says):
         (["joulo_0SECRET"], "'<secret>'"),
         (["--log.level=joulo_0SECRET"], "'<secret>'"),
         (["--shard", "joulo_0SECRET"], "'<secret>'"),
-        (["--shard", "-1"], "argument --shard: '-1'"),  # a value, and no flag
+        (["--shard", "-1"], "argument --shard: '-1' is not a whole number from 0 up"),  # a value, and no flag
+        (["check", "--shard=one"], "argument --shard: 'one' is not a whole number from 0 up"),
+        (["--total-shards=0"], "argument --total-shards: '0' is not a whole number from 1 up"),
+        (["--total-shards=1_0"], "argument --total-shards: '1_0' is not a whole number from 1 up"),
+        (["backfill", "--total-shards=٣"], "argument --total-shards: '٣' is not a whole number from 1 up"),
+        (["statement", "--price=0,27"],
+         "argument --price: is not a price; write euros a kWh with a decimal point, such as 0.2534"),
+        (["statement", "--price=27"],
+         "argument --price: is more than 5 euros a kWh; write euros, not cents, such as 0.2534"),
+        (["nonsense", "--help"], "argument command: invalid choice: 'nonsense'"),
         (["nonsense"], "'nonsense'"),
         (["--log.level=loud"], "argument --log.level: "),
         (["--log.format=xml"], "argument --log.format: "),
@@ -41,7 +54,7 @@ def test_the_line_names_what_was_meant(capsys, arguments, says):
         (["backfill", "--label=vehicle=tesla"], "vehicle is a label of the exporter's or Prometheus' own"),
         (["backfill", "--label=session_id=1"], "session_id is a label of the exporter's or Prometheus' own"),
     ],
-)
+)  # fmt: skip
 def test_bad_usage_is_one_line_without_a_token(capsys, arguments, says):
     status, line = refusal(capsys, *arguments)
     assert status == 2
@@ -77,3 +90,44 @@ def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
 def test_a_span_with_nothing_in_it_is_refused(capsys, command, span):
     says = "--to: is not after --from, so that nothing lies between them; exchange them"
     assert refusal(capsys, command, f"--from={span[0]}", f"--to={span[1]}") == (2, says)
+
+
+# Dates: a year, month or day at --to is included, whatever the time zone ----------------------------
+
+OFFSET_S = 9 * 3600 + 45 * 60  # of the zone that far_from_utc makes
+
+
+def here(*parts: int) -> float:
+    return datetime(*parts, tzinfo=UTC).timestamp() - OFFSET_S
+
+
+@pytest.mark.usefixtures("far_from_utc")
+@pytest.mark.parametrize(
+    ("text", "begins", "ends"),
+    [
+        ("2026", (2026, 1, 1), (2027, 1, 1)),
+        ("2026-12", (2026, 12, 1), (2027, 1, 1)),
+        ("2024-02", (2024, 2, 1), (2024, 3, 1)),
+        ("2024-02-29", (2024, 2, 29), (2024, 3, 1)),
+        ("2026-12-31", (2026, 12, 31), (2027, 1, 1)),
+        ("2026-06-17T18:30", (2026, 6, 17, 18, 30), (2026, 6, 17, 18, 30)),
+        ("2026-06-17 18:30:05", (2026, 6, 17, 18, 30, 5), (2026, 6, 17, 18, 30, 5)),
+    ],
+)
+def test_a_span_begins_and_ends_at_local_borders(text, begins, ends):
+    assert parse_span(text) == (here(*begins), here(*ends))
+
+
+@pytest.mark.usefixtures("far_from_utc")
+@pytest.mark.parametrize("text", ["2026-06-17T18:30+02:00", "2026-06-17T16:30Z"])
+def test_a_moment_with_an_offset_is_the_same_everywhere(text):
+    assert parse_span(text) == (datetime(2026, 6, 17, 16, 30, tzinfo=UTC).timestamp(),) * 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-13", "2026-02-30", "2026-6-1", "20260617", "2026-W25", "2026-W25-3",
+             "20260617T18:30", "2026-06-17T", "2026-06-17T25:00", "0000", "9999", "\uff12\uff10\uff12\uff16"],
+)  # fmt: skip
+def test_other_spellings_are_refused_and_never_taken_for_a_midnight(text):
+    with pytest.raises(ValueError, match="write 2026, 2026-06, 2026-06-17 or 2026-06-17T18:30"):
+        parse_span(text)

@@ -5,37 +5,25 @@ from datetime import UTC, datetime
 
 import pytest
 from support.command_line import printed
-from support.ledger_rig import LedgerRig, history_of, live
+from support.ledger_rig import LedgerRig, finished, live
 from support.processes import DATABASES, query
-
-from joulo_exporter.models.session import Session
 
 MONTH_START = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
 MONTH_END = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
-
-
-def sessions():
-    """Return sessions of April, May and June 2026, newest first, none of which runs over a border."""
-    return [
-        Session(
-            f"s{n}",
-            "c1",
-            started_at_seconds=MONTH_START - 10 * 86_400 + n * 43_200 + 3600,
-            ended_at_seconds=MONTH_START - 10 * 86_400 + n * 43_200 + 12_345,
-            kwh_hundredths=1001 + n,
-            credits_hundredths=333 + n,
-        )
-        for n in reversed(range(100))
-    ]
+FIRST = MONTH_START - 10 * 86_400
+HISTORY = [  # sessions of April, May and June 2026, newest first, none of which runs over a border
+    finished(f"s{n}", at_seconds=FIRST + n * 43_200 + 3600, ended_at_seconds=FIRST + n * 43_200 + 12_345,
+             kwh_hundredths=1001 + n, credits_hundredths=333 + n)
+    for n in reversed(range(100))
+]  # fmt: skip
 
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("database", DATABASES)
 def test_import_counts_as_the_ledger_does(database, tmp_path, capsys):
-    history = sessions()
     rig = LedgerRig(tmp_path, name="")
     rig.chargers(live(None))
-    rig.whole_walk(history, size=100)
+    rig.whole_walk(HISTORY, size=100)
     served = rig.book().chargers["c1"]
     rig.close()
     flags = ["--label=job=joulo", "--label=instance=localhost:9973"]
@@ -45,7 +33,7 @@ def test_import_counts_as_the_ledger_does(database, tmp_path, capsys):
     history_file.write_text(out)
     with database(tmp_path, [], history_file) as url:
         of_charger = (("charger", "c1"),)
-        in_may = [s for s in history if MONTH_START <= s.started_at_seconds < MONTH_END]
+        in_may = [s for s in HISTORY if MONTH_START <= s.started_at_seconds < MONTH_END]
         for name, expected, served_now in (
             ("joulo_total_kwh", sum(s.kwh_hundredths for s in in_may) / 100, served.kwh_hundredths / 100),
             ("joulo_ere_credits_total", sum(s.credits_hundredths for s in in_may) / 100,
@@ -61,23 +49,3 @@ def test_import_counts_as_the_ledger_does(database, tmp_path, capsys):
             for last in (query(url, name, now), query(url, labelled, now)):
                 assert last == {of_charger: pytest.approx(served_now)}
             assert query(url, f"resets({name}[365d])", now)[of_charger] == 0
-
-
-def test_the_last_values_are_what_is_served_even_when_held(tmp_path, capsys):
-    history = history_of(5)
-    rig = LedgerRig(tmp_path, name="")
-    rig.chargers(live(None))
-    rig.whole_walk(history, size=100)
-    rig.book()
-    corrected = [Session(s.id, "c1", s.started_at_seconds, None, s.ended_at_seconds, 60) for s in history]
-    rig.now_seconds += 3600
-    rig.whole_walk(corrected, size=100)
-    assert rig.book().chargers["c1"].kwh_hundredths == 500
-    rig.close()
-    out = printed(capsys, "backfill", f"--storage.path={tmp_path}", "--step=1d")
-    lines = out.splitlines()
-    totals = [line.split()[1] for line in lines if line.startswith("joulo_total_kwh{")]
-    assert totals[0] == "0.00"
-    assert totals[-2:] == ["3.00", "5.00"]
-    assert lines[-1] == "# EOF"
-    assert "# TYPE joulo_ere_credits counter" in lines
