@@ -23,7 +23,7 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.poller import Handover, Poller, PollSettings, RequestSlots, spread_settings
+from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
 
 _logger = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Accounts:
         self._changing = asyncio.Lock()
         self._running: dict[str, _RunningAccount] = {}
         self._suspended_s = self.clock.suspended_s()
-        self._former: dict[str, Handover] = {}
+        self._former: dict[str, Poller] = {}
         self._watching: asyncio.Task[None] | None = None
         self._until_look: asyncio.Future[None] | None = None
 
@@ -219,6 +219,11 @@ class Accounts:
         return JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
 
     def _poller(self, plan: Plan, settings: PollSettings, ledger: AccountLedger) -> Poller:
+        """Return the poller of the plan's account, which keeps its throttle if it has run before."""
+        former = self._former.pop(plan.key, None)
+        if former is not None:
+            former.configure(self._client(plan), ledger, settings)
+            return former
         return Poller(
             self._client(plan),
             ledger,
@@ -227,7 +232,6 @@ class Accounts:
             offload=self.offload,
             clock=self.clock,
             request_slots=self.request_slots,
-            former=self._former.get(plan.key),
             token_refused=lambda: self._read_now(plan.key),
         )
 
@@ -236,7 +240,7 @@ class Accounts:
         await running.stopped(gently=gently)
         if after is not None and after.token != running.plan.token:
             running.poller.use_token_of(self._client(after))  # its back-off is not for the new token
-        self._former[key] = running.poller.handover()
+        self._former[key] = running.poller
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
     # Token files ------------------------------------------------------------------------------------

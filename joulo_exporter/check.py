@@ -66,7 +66,7 @@ def _say_recorded(
 ) -> bool:
     """Say what the running exporter has recorded of an account; return whether all of it is well."""
     is_well = _read_token(account, say) is not None
-    for task in account_tasks(account_settings(config, account.name).collectors):
+    for task in account_tasks(account_settings(config, account.name)):
         record = known.get(task.name)
         if record is None or record.up is None:
             say(f"  {task.name:<9} later  has not been asked yet")
@@ -111,7 +111,7 @@ async def _check_account(
     client = JouloClient(session, config.api, token=token)
     settings = account_settings(config, account.name)
     is_well = True
-    for task in account_tasks(settings.collectors):
+    for task in account_tasks(settings):
         records, walk = ledger.load()
         record = records.get(task.name) or known.endpoints.get(account.name or "", {}).get(task.name)
         task.restore(record.body if record else None, walk)

@@ -12,8 +12,8 @@ from joulo_exporter.reports.backfill import Backfill, backfill
 class ReadRig(Rig):
     """An account whose history is read when a test begins."""
 
-    async def start(self, **former) -> None:
-        await super().start(**former)
+    async def start(self) -> None:
+        await super().start()
         await self.clock.advance(2 * PAGE_S)
 
 
