@@ -63,7 +63,6 @@ class House:
             offload=inline,
             clock=self.clock,
             request_slots=RequestSlots(1),
-            in_thread=inline,
         )
         for path, body in BODIES.items():
             answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path.partition("?")[0], body))
@@ -116,7 +115,8 @@ class House:
 
 
 @pytest.fixture
-async def house(answers, tmp_path):
+async def house(answers, tmp_path, monkeypatch):
+    monkeypatch.setattr("joulo_exporter.accounts.asyncio.to_thread", inline)
     async with open_session(connection_limit=4) as session:
         house = House(answers, session, tmp_path)
         yield house
@@ -275,8 +275,8 @@ async def test_a_changed_file_is_used_at_the_next_refresh_and_no_earlier(house):
     assert house.moments("second")[0] >= 1060.0
 
 
-async def test_a_refused_token_is_read_again_at_once(house, monkeypatch):
-    monkeypatch.setattr("joulo_exporter.accounts.LOOK_INTERVAL_S", 86_400.0)
+async def test_a_refused_token_is_read_again_though_its_file_seems_to_be_as_before(house, monkeypatch):
+    monkeypatch.setattr("joulo_exporter.accounts.fingerprint", lambda _: (1, 2, 3))
     await house.start()
     await house.clock.advance(54)
     house.rotate()

@@ -20,10 +20,9 @@ from joulo_exporter.errors import (
     ApiError,
     ApiNotFoundError,
     ApiScopeError,
-    ApiTimeoutError,
     LedgerError,
 )
-from joulo_exporter.ledger import ClockJump, EndpointRecord, Pause
+from joulo_exporter.ledger import ClockJump, EndpointRecord, Pause, Walk
 from joulo_exporter.logs import FailureLog, Level, Notice, event
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller.tasks import PollSettings, Task
@@ -48,6 +47,9 @@ _NEVER = Pause(-math.inf, 0.0)
 
 _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
+
+REFUSALS = (ApiAuthenticationError, ApiScopeError, ApiNotFoundError)
+"""API responses that refuse an endpoint to a token: waiting for another one is in vain."""
 
 _MOST_UNKNOWN = 64
 _LONGEST_UNKNOWN = 64
@@ -109,7 +111,8 @@ class EndpointState:
         """The last request of this process, by the wall clock."""
         self._succeeded_mono_s = -math.inf
         self._expected_mono_s = -math.inf  # when the refresh after the last success should come
-        self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
+        self.api_error: ApiError | None = None
+        """Error of the last refresh, if this process asked and the API failed."""
         self._failure_log = FailureLog()
         self._faults_logged: set[str] = set()
         self._unknown_fields: set[str] = set()
@@ -118,11 +121,21 @@ class EndpointState:
     def _interval_s(self) -> float:
         return self.settings.intervals[self.task.name]
 
-    def restore(self, record: EndpointRecord | None) -> None:
-        """Take up the ledger's record, unless this process has asked before, and the rest of the pause.
+    def configure(self, task: Task, settings: PollSettings) -> None:
+        """Go on with others, and perhaps with another token: it does not wait for what the former one has earned.
+
+        It does wait as long as the API has asked for.
+        """
+        self.task, self.settings, error = task, settings, self.api_error
+        if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
+            self.pause = replace(self.pause, failures=0)
+
+    def restore(self, record: EndpointRecord | None, walk: Walk) -> None:
+        """Take up the ledger's record, as far as this process has not asked before, and the rest of the pause.
 
         An endpoint that is due at once waits for the first delay.
         """
+        self.task.restore(record.body if record else None, walk)
         settings, mono_s = self.settings, self.clock.monotonic()
         if record is not None and record.pause is not None and self.pause is _NEVER:
             ahead_s, asked_at_seconds = self.clock.now() - mono_s, record.pause.requested_at_seconds
@@ -146,8 +159,9 @@ class EndpointState:
         self.due_mono_s = mono_s + max(left_s, delay_s)
         self._expected_mono_s = self._succeeded_mono_s + self._interval_s
 
-    def follow(self, jump: ClockJump) -> None:
-        """Move the moments that were noted by the wall clock."""
+    def follow(self, jump: ClockJump, walk: Walk) -> None:
+        """Move the moments that were noted by the wall clock, as those of the walk have been."""
+        self.task.walk = walk
         self.requested_at_seconds = jump.moved(self.requested_at_seconds)
         for name in ("succeeded_at_seconds", "token_refused_at_seconds"):
             moment_seconds = getattr(self.health, name)
@@ -193,7 +207,7 @@ class EndpointState:
             ),
             unknown_fields=len(self._unknown_fields),
         )
-        self._api_error, self._succeeded_mono_s = None, self.pause.requested_at_seconds
+        self.api_error, self._succeeded_mono_s = None, self.pause.requested_at_seconds
         # A page may have begun or ended a walk through the history, which changes the interval.
         length_s = self.task.interval_s(self.settings) * (1 + JITTER_SHARE * self.fraction())
         self._wait_for(Pause(self.pause.requested_at_seconds, length_s))
@@ -201,7 +215,7 @@ class EndpointState:
 
     def failed(self, error: ApiError) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
-        self._api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._interval_s
+        self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._interval_s
         if isinstance(error, ApiAuthenticationError | ApiScopeError):
             self._note(token_refused_at_seconds=self.requested_at_seconds)
         # An optional endpoint that the API does not have, or not for this token.
@@ -218,7 +232,7 @@ class EndpointState:
 
     def failed_internally(self, error: Exception) -> None:
         """Note a failure on our side of the wire; the next try follows as after one of the API."""
-        self._api_error = None
+        self.api_error = None
         # Whether a request went out or not, the pause counts from now.
         self._back_off(self.clock.monotonic(), self._interval_s)
         if isinstance(error, LedgerError):
@@ -252,24 +266,7 @@ class EndpointState:
             allowed_mono_s = pause.requested_at_seconds + self.task.interval_s(self.settings)
             self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
 
-    def forgive_refusal(self) -> None:
-        """End the back-off that another token has earned, but not the pause that the API has asked for."""
-        error = self._api_error
-        if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
-            self.pause = replace(self.pause, failures=0)
-            self.bring_forward()
-
     # How it went ----------------------------------------------------------------------------------
-
-    @property
-    def timed_out(self) -> bool:
-        """Return whether the last request got no API response in time."""
-        return isinstance(self._api_error, ApiTimeoutError)
-
-    @property
-    def refused(self) -> bool:
-        """Return whether the last API response refuses the endpoint to this token: waiting for one is in vain."""
-        return isinstance(self._api_error, ApiAuthenticationError | ApiScopeError | ApiNotFoundError)
 
     @property
     def expires_mono_s(self) -> float:

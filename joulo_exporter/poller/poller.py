@@ -1,7 +1,5 @@
 """The loop of one account: ask the endpoints that are due, write it down, publish a new snapshot, sleep."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -14,10 +12,10 @@ import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
+from joulo_exporter.errors import ApiAuthenticationError, ApiError, ApiTimeoutError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
-from joulo_exporter.poller.endpoint import EndpointState
+from joulo_exporter.poller.endpoint import REFUSALS, EndpointState
 from joulo_exporter.poller.tasks import PollSettings, account_tasks
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
 
@@ -30,6 +28,31 @@ _TIMED_OUT_SHARE = 4
 
 _LEAST_JUMP_S = 10.0
 """Less is the wall clock being slewed; nothing hangs on it."""
+
+
+class RequestSlots:
+    """Bounds how many accounts ask the API at the same time; slots are given in the order of asking.
+
+    Accounts that timed out share a smaller pool of request slots: were a tenth of all accounts left without an API
+    response, each for the whole of its timeout, they would soon have all slots, and the others none.
+
+    Args:
+        most: requests at the same time; at least 1.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._all = asyncio.Semaphore(most)
+        self._of_timed_out = asyncio.Semaphore(max(1, most // _TIMED_OUT_SHARE))
+
+    @contextlib.asynccontextmanager
+    async def acquire(self, *, timed_out: bool) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it for a block: ``async with slots.acquire(timed_out=False):``.
+
+        Args:
+            timed_out: whether the account's last request got no API response in time.
+        """
+        async with self._of_timed_out if timed_out else contextlib.nullcontext(), self._all:
+            yield
 
 
 @dataclass(eq=False)
@@ -69,21 +92,14 @@ class Poller:
         self.configure(self.client, self.ledger, self.settings)
 
     def configure(self, client: JouloClient, ledger: AccountLedger, settings: PollSettings) -> None:
-        """Follow a configuration from the next start of the loop on; each endpoint's state stays."""
+        """Follow a configuration, while the loop does not run; each endpoint's state stays."""
         self.client, self.ledger, self.settings = client, ledger, settings
         former, self._endpoints = self._endpoints, {}
         for task in account_tasks(settings):
-            state = self._endpoints[task.name] = former.get(task.name) or EndpointState(
-                task, settings, self.clock, self.fraction
-            )
-            state.task, state.settings = task, settings
+            state = former.get(task.name) or EndpointState(task, settings, self.clock, self.fraction)
+            state.configure(task, settings)
+            self._endpoints[task.name] = state
         self.restored.clear()
-
-    def use_token_of(self, client: JouloClient) -> None:
-        """Ask with another token while the loop does not run: the back-offs that the former one earned end."""
-        self.client = client
-        for state in self._endpoints.values():
-            state.forgive_refusal()
 
     async def run(self) -> None:
         """Publish the ledger's knowledge, then refresh for ever; once cancelled, it can be run again."""
@@ -124,8 +140,7 @@ class Poller:
                 self._log_ledger_failure(error)
                 return
             for state in self._endpoints.values():
-                state.follow(jump)
-                state.task.walk = walk
+                state.follow(jump, walk)
             self._noted_since_seconds += jump_s
             await self._read_book()
         self._wall_ahead_s = wall_ahead_s
@@ -156,9 +171,7 @@ class Poller:
             self._noted_since_seconds = self.clock.now()
             self._wall_ahead_s = self._noted_since_seconds - self.clock.monotonic()
         for name, state in self._endpoints.items():
-            record = records.get(name)
-            state.task.restore(record.body if record else None, walk)
-            state.restore(record)
+            state.restore(records.get(name), walk)
         await self._read_book()
 
     # One refresh ----------------------------------------------------------------------------------
@@ -177,7 +190,7 @@ class Poller:
     async def _ask(self, state: EndpointState) -> None:
         """Write a request down, send it, and write the API response down; once durable, that is in memory too."""
         task = state.task
-        timed_out = any(endpoint.timed_out for endpoint in self._endpoints.values())
+        timed_out = any(isinstance(each.api_error, ApiTimeoutError) for each in self._endpoints.values())
         # Before the request is written down: it must go out at once then.
         async with self.request_slots.acquire(timed_out=timed_out):
             state.requested()
@@ -190,13 +203,7 @@ class Poller:
                 response = await task.fetch(self.client)
             finally:
                 state.observe_duration()
-        outcome = await self._write(
-            task.record,
-            self.ledger,
-            response,
-            state.recorded_pause(failures=0),
-            name_unlinked=task.name == CHARGERS.name,
-        )
+        outcome = await self._write(task.record, self.ledger, response, state.recorded_pause(failures=0))
         task.keep(response, outcome)
         state.succeeded(response)
         if outcome.session_ended:
@@ -226,22 +233,21 @@ class Poller:
 
     # The ledger -----------------------------------------------------------------------------------
 
-    async def _write(self, write: Callable[..., Result], *args: object, name_unlinked: bool = False) -> Result:
-        """Write to the ledger, and read the book as it is then, both with one commit.
+    async def _write(self, write: Callable[..., Result], *args: object) -> Result:
+        """Write to the ledger by one of its methods, and read the book as it is then, both with one commit.
 
         When the book cannot be read, the outcome that was written along with it stands, and the former book stays.
-
-        Args:
-            write: a method of the ledger.
-            args: its arguments.
-            name_unlinked: name chargers that ``/chargers`` does not show, although it has not succeeded before.
 
         Raises:
             LedgerError: it could not be written.
         """
         chargers = self._endpoints.get(CHARGERS.name)
-        if chargers is not None and (chargers.health.succeeded_at_seconds is not None or chargers.refused):
-            name_unlinked = True
+        # Chargers that /chargers does not show get their names after it has responded: its slugs come first.
+        name_unlinked = chargers is not None and (
+            write is chargers.task.record
+            or chargers.health.succeeded_at_seconds is not None
+            or isinstance(chargers.api_error, REFUSALS)
+        )
         result, book = await self.offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
         if isinstance(book, Exception):
             self._log_ledger_failure(book)
@@ -324,28 +330,3 @@ def _held(
             for now, then in zip(health, durable_health, strict=True)
         ),
     )
-
-
-class RequestSlots:
-    """Bounds how many accounts ask the API at the same time; slots are given in the order of asking.
-
-    Accounts that timed out share a smaller pool of request slots: were a tenth of all accounts left without an API
-    response, each for the whole of its timeout, they would soon have all slots, and the others none.
-
-    Args:
-        most: requests at the same time; at least 1.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._all = asyncio.Semaphore(most)
-        self._of_timed_out = asyncio.Semaphore(max(1, most // _TIMED_OUT_SHARE))
-
-    @contextlib.asynccontextmanager
-    async def acquire(self, *, timed_out: bool) -> AsyncIterator[None]:
-        """Wait for a slot, and hold it for a block: ``async with slots.acquire(timed_out=False):``.
-
-        Args:
-            timed_out: whether the account's last request got no API response in time.
-        """
-        async with self._of_timed_out if timed_out else contextlib.nullcontext(), self._all:
-            yield

@@ -9,7 +9,7 @@ import pytest
 from support.fake_clock import FakeClock
 from support.poller_rig import SETTINGS
 
-from joulo_exporter.ledger import EndpointRecord, Pause
+from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller import EndpointState, account_tasks, spread_settings
 from joulo_exporter.poller.endpoint import JITTER_SHARE
@@ -28,7 +28,7 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
         settings = spread_settings(SETTINGS, account, ACCOUNTS)
         for task in account_tasks(settings):
             state = EndpointState(task, settings, clock, numbers.random)
-            state.restore(record)
+            state.restore(record, Walk())
             moments[account, task.name] = []
             heapq.heappush(due, (state.due_mono_s, account, task.name, state))
     while due[0][0] < HOUR_S:
