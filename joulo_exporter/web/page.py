@@ -243,11 +243,12 @@ class LandingPage:
                 yield self._words("since {}", self._words.moment(session.started_at_seconds))
 
     def _last_session(self, last: EndedSession) -> Iterator[str]:
-        if last.kwh_hundredths is None:
+        session = last.session
+        if session.kwh_hundredths is None:
             yield self._words("unknown")
         else:
-            yield from self._figures(last.kwh_hundredths, last.final_credits_hundredths)
-        yield self._words.span(last.started_at_seconds, last.ended_at_seconds)
+            yield from self._figures(session.kwh_hundredths, session.final_credits_hundredths)
+        yield self._words.span(session.started_at_seconds, session.last_known_end_seconds)
         yield self._vehicle(last.vehicle, "unknown vehicle")
 
     def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> Iterator[str]:

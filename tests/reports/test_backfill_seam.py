@@ -51,7 +51,7 @@ def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, account):
     }
     assert last == served
     # The API may not have calculated the credits of a last session yet.
-    with_credits = sum(last.credits_hundredths is not None for last in snapshot.last_sessions)
+    with_credits = sum(last.session.credits_hundredths is not None for last in snapshot.last_sessions)
     assert len(served) == 2 * 9 + with_credits + 2 * 3
 
 

@@ -22,7 +22,7 @@ from joulo_exporter import __version__
 from joulo_exporter.ledger import Totals
 from joulo_exporter.ledger.book import MonthTotals
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.snapshot import EndpointHealth, Snapshot, last_sessions, live_chargers
+from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot, last_sessions, live_chargers
 from joulo_exporter.web import page_texts
 from joulo_exporter.web.page import LandingPage, View, content_security_policy, view_of
 
@@ -138,8 +138,8 @@ def with_session(kwh_hundredths, *, charging=True):
 
 
 def with_last(**changes):
-    last = [replace(last, **changes) for last in SNAPSHOT.last_sessions if last.label == "oprit"]
-    return replace(SNAPSHOT, last_sessions=tuple(last))
+    last = next(last for last in SNAPSHOT.last_sessions if last.label == "oprit")
+    return replace(SNAPSHOT, last_sessions=(replace(last, session=replace(last.session, **changes)),))
 
 
 def with_endpoint(**changes):
@@ -168,8 +168,8 @@ def with_endpoint(**changes):
         (recorded_snapshot(vehicles={TAG: "kona"}), "17 Jun 07:30 kona"),
         # The last session.
         (with_last(kwh_hundredths=None), "Last sessionunknown 16 Jun 21:05"),
-        (with_last(final_credits_hundredths=0), "41.08 kWh 0.00 ERE credits"),
-        (with_last(final_credits_hundredths=None), "41.08 kWh credits not known yet"),
+        (with_last(credits_hundredths=0), "41.08 kWh 0.00 ERE credits"),
+        (with_last(credits_hundredths=None), "41.08 kWh credits not known yet"),
         (with_last(started_at_seconds=None), "13.67 ERE credits ended 17 Jun 07:30"),
         # Chargers whose state is too old are named without it.
         (recorded().snapshot(stale=["chargers"]), "Chargers2 0 charging"),
@@ -508,13 +508,12 @@ def test_times_are_local_with_their_zone_and_in_utc(monkeypatch, zone, local):
 
 
 def test_a_session_over_the_clock_change():
-    last = replace(
-        SNAPSHOT.last_sessions[0],
-        label="oprit",
+    session = replace(
+        next(last.session for last in SNAPSHOT.last_sessions if last.label == "oprit"),
         started_at_seconds=at("2026-10-25T02:30:00+02:00"),
         ended_at_seconds=at("2026-10-25T02:45:00+01:00"),
     )
-    reading = read(replace(SNAPSHOT, last_sessions=(last,)))
+    reading = read(replace(SNAPSHOT, last_sessions=(EndedSession("oprit", session, "", "tesla"),)))
     assert "25 Oct 02:30 \u2013 02:45" in reading.text
     assert {"datetime": "2026-10-25T02:30:00+02:00"} in reading.all("time")
     assert {"datetime": "2026-10-25T02:45:00+01:00"} in reading.all("time")
