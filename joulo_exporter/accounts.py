@@ -142,13 +142,14 @@ class Accounts:
         running = self._running.values()
         return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
 
-    def drop_stale(self) -> None:
-        """Drop what is too old after a suspension of the machine, whose time no timer has counted."""
+    def served(self) -> Exposition:
+        """Return the exposition without what is too old after a suspension, whose time no timer has counted."""
         suspended_s = self.clock.suspended_s()
         if suspended_s - self._suspended_s > 1:
             for running in self._running.values():
                 running.poller.drop_stale()
         self._suspended_s = suspended_s
+        return self.exposition
 
     @property
     def ready(self) -> bool:

@@ -140,11 +140,11 @@ async def test_first_requests_are_spread_over_the_interval(house):
 async def test_after_a_suspension_no_account_shows_what_is_too_old(house):
     await house.follow(named(house, "a", "b"))
     await house.clock.advance(59)
-    house.accounts.drop_stale()
+    house.accounts.served()
     assert list(house.values("joulo_charging")) == ["a", "b"]
     house.clock.suspend(3600)
     assert list(house.values("joulo_charging")) == ["a", "b"]
-    house.accounts.drop_stale()
+    house.accounts.served()
     assert list(house.values("joulo_charging")) == []
     await house.clock.advance(60)
     assert list(house.values("joulo_charging")) == ["a", "b"]

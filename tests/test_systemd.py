@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from joulo_exporter.systemd import Notifier, watchdog
+from joulo_exporter.systemd import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -76,25 +76,22 @@ def test_the_period_of_the_watchdog(environment, period_s):
 
 async def test_the_watchdog_gets_a_message_while_all_is_well(manager, monkeypatch):
     receiver, address = manager
-    slept = []
-    well = [True, False, True]
-    states = iter(well)
+    slept, states = [], [True, False, True]
 
     async def sleep(seconds):
         slept.append(seconds)
-        if len(slept) == len(well):
-            await asyncio.Event().wait()
+        if not states:
+            raise asyncio.CancelledError
 
     monkeypatch.setattr("joulo_exporter.systemd.asyncio.sleep", sleep)
-    async with watchdog(Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"}), lambda: next(states)):
-        while len(slept) < len(well):
-            await asyncio.tasks.sleep(0)
+    notifier = Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"})
+    with pytest.raises(asyncio.CancelledError):
+        await notifier.watch(lambda: states.pop(0))
     assert received(receiver) == ["WATCHDOG=1", "WATCHDOG=1"]
     assert slept == [30.0] * 3
 
 
 async def test_without_a_watchdog_there_is_no_report(manager):
     receiver, address = manager
-    async with watchdog(Notifier({"NOTIFY_SOCKET": address}), lambda: True):
-        await asyncio.sleep(0)
+    await Notifier({"NOTIFY_SOCKET": address}).watch(lambda: True)
     assert received(receiver) == []
