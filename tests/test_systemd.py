@@ -47,11 +47,6 @@ def test_states(manager):
     assert before <= int(at[1]) <= time.monotonic_ns() // 1000
 
 
-@pytest.mark.parametrize("address", ["", "/nowhere/notify", "@nobody", "vsock:2:1"])
-def test_a_manager_that_does_not_listen_is_no_error(address):
-    Notifier({"NOTIFY_SOCKET": address}).ready("serving")
-
-
 def test_a_manager_that_does_not_read_holds_nothing_up(manager):
     _, address = manager
     notifier = Notifier({"NOTIFY_SOCKET": address})
@@ -91,7 +86,8 @@ async def test_the_watchdog_gets_a_message_while_all_is_well(manager, monkeypatc
     assert slept == [30.0] * 3
 
 
-async def test_without_a_watchdog_there_is_no_report(manager):
-    receiver, address = manager
-    await Notifier({"NOTIFY_SOCKET": address}).watch(lambda: True)
-    assert received(receiver) == []
+@pytest.mark.parametrize("address", ["", "/nowhere/notify", "@nobody", "vsock:2:1"])
+async def test_without_a_manager_or_a_watchdog_nothing_is_sent_and_nothing_fails(address):
+    notifier = Notifier({"NOTIFY_SOCKET": address})
+    notifier.ready("serving")
+    await notifier.watch(lambda: True)
