@@ -29,12 +29,6 @@ def test_a_failure_is_followed_by_the_interval_at_least_and_retry_after_is_obeye
     assert pause_s <= max(longest_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
 
 
-@given(interval_s=intervals, count=st.integers(1, 100), fraction=fractions)
-def test_another_failure_never_shortens_the_pause(interval_s, count, fraction):
-    now_s, next_s = (pause_after_failure(interval_s, n, fraction) for n in (count, count + 1))
-    assert next_s >= now_s
-
-
 @pytest.mark.parametrize(
     ("interval_s", "count", "asked", "expected"),
     [
