@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from support.poller_rig import CHARGER, STALE_AFTER_S, Rig, at_work, charger, listed, live
+from support.poller_rig import CHARGER, Rig, at_work, charger, listed, live
 
 from joulo_exporter.errors import ApiServerError, ApiThrottledError
 from joulo_exporter.models.charger import Charger
@@ -61,14 +61,6 @@ async def test_a_restart_serves_what_was_known_while_the_first_request_hangs(tmp
         await rig.restart(away_s=100)
         assert len(rig.api.moments("chargers")) == 2
         assert rig.value("joulo_charging", charger="oprit") == 0.0
-
-
-async def test_a_long_absence_serves_totals_but_no_stale_gauges(tmp_path):
-    async with at_work(tmp_path) as rig:
-        rig.api.answers["chargers"] = OUTAGE
-        await rig.restart(away_s=60 + STALE_AFTER_S)
-        assert not rig.names() & LIVE
-        assert rig.value("joulo_total_kwh", charger="oprit") == 0.0
 
 
 async def test_a_clock_that_goes_back_during_a_restart_keeps_no_old_value_alive(tmp_path):
@@ -175,16 +167,3 @@ async def test_after_a_jump_of_the_clock_data_is_as_fresh_as_it_was_also_after_a
             assert 0 <= age_s <= most_s, endpoint
         moments = rig.api.moments("chargers")
         assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(moments))
-
-
-async def test_after_a_suspension_live_values_are_absent_at_the_first_scrape_and_soon_back():
-    async with at_work() as rig:
-        rig.clock.suspend(60.0)
-        rig.poller.drop_stale()
-        assert rig.value("joulo_charging", charger="oprit") == 0
-        rig.clock.suspend(8 * 3600.0)
-        rig.poller.drop_stale()
-        assert rig.value("joulo_charging", charger="oprit") is None
-        assert rig.value("joulo_up", endpoint="chargers") == 1
-        await rig.clock.advance(60)
-        assert rig.value("joulo_charging", charger="oprit") == 0
