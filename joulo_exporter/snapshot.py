@@ -116,17 +116,8 @@ def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[
     return tuple(_live_charger(charger, book, tags) for charger in chargers if charger.id in book.labels)
 
 
-def last_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
-    """Return the last finished session of each charger that has a label."""
-    return _ended(book.last_sessions.values(), book, tags)
-
-
-def ended_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
-    """Return the sessions whose end was news in the last hour."""
-    return _ended(book.ended, book, tags)
-
-
-def _ended(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
+def ended_sessions(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
+    """Return the sessions of the book whose charger has a label."""
     return tuple(
         EndedSession(
             book.labels[session.charger_id], session, tags.shown(session.id_tag), tags.vehicle(session.id_tag)

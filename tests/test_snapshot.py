@@ -8,17 +8,16 @@ from support.snapshots import NOW, TAG, recorded_snapshot
 
 from joulo_exporter.ledger import StoredSession
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
-from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, last_sessions, live_chargers
+from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, ended_sessions, live_chargers
 
 TAGS = Tags({"DEADBEEF12345678": "tesla"}, "show")
-BOOK = replace(recorded_snapshot().book, labels={"c1": "oprit"}, marks={}, meters={}, id_tags={}, last_sessions={})
+BOOK = replace(recorded_snapshot().book, labels={"c1": "oprit"}, marks={}, meters={}, id_tags={})
 
 
 def test_a_charger_without_a_label_waits_for_the_ledger():
     assert live_chargers([Charger("c1"), Charger("c2")], BOOK, TAGS)[0].charger.id == "c1"
     assert live_chargers([Charger("c2")], BOOK, TAGS) == ()
-    sessions = {"c2": StoredSession("s", "c2", ended_at_seconds=NOW)}
-    assert last_sessions(replace(BOOK, last_sessions=sessions), TAGS) == ()
+    assert ended_sessions([StoredSession("s", "c2", ended_at_seconds=NOW)], BOOK, TAGS) == ()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, Clo
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.poller.endpoint import REFUSALS, EndpointState
 from joulo_exporter.poller.tasks import PollSettings, account_tasks
-from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
+from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 _logger = logging.getLogger(__name__)
 
@@ -305,8 +305,8 @@ class Poller:
             endpoints=health,
             book=book,
             chargers=None if chargers is None else live_chargers(chargers, book, settings.tags),
-            last_sessions=last_sessions(book, settings.tags),
-            ended_sessions=ended_sessions(book, settings.tags),
+            last_sessions=ended_sessions(book.last_sessions.values(), book, settings.tags),
+            ended_sessions=ended_sessions(book.ended, book, settings.tags),
             energy=self._fresh(ENERGY),
             ere_estimate=self._fresh(SESSIONS),
             ere_position=self._fresh(ERE_POSITION),

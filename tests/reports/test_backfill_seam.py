@@ -10,7 +10,7 @@ from support.ledger_rig import LedgerRig, finished
 from joulo_exporter.models.charger import Charger, Tags, normal_tag
 from joulo_exporter.reports.series import HISTORIES, POWER
 from joulo_exporter.simulator import Household, Scenario
-from joulo_exporter.snapshot import Snapshot, last_sessions, live_chargers
+from joulo_exporter.snapshot import Snapshot, ended_sessions, live_chargers
 
 INFO = "joulo_last_session_info"
 VEHICLES = {normal_tag("04A1B2C3D4E580"): "tesla"}
@@ -41,7 +41,8 @@ def test_history_ends_where_the_exporter_goes_on(tmp_path, capsys, account):
     tags = Tags(VEHICLES, "show")
     snapshot = Snapshot(
         account=account, endpoints=(), book=book,
-        chargers=live_chargers(chargers, book, tags), last_sessions=last_sessions(book, tags),
+        chargers=live_chargers(chargers, book, tags),
+        last_sessions=ended_sessions(book.last_sessions.values(), book, tags),
     )  # fmt: skip
     served = {
         (name, tuple(sorted(labels.items()))): value

@@ -22,7 +22,7 @@ from joulo_exporter import __version__
 from joulo_exporter.ledger import Totals
 from joulo_exporter.ledger.book import MonthTotals
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot, last_sessions, live_chargers
+from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot, ended_sessions, live_chargers
 from joulo_exporter.web import page_texts
 from joulo_exporter.web.page import LandingPage, View, content_security_policy, view_of
 
@@ -280,7 +280,8 @@ def test_figures_of_the_months_are_those_of_the_report(tmp_path, capsys, monkeyp
         size=100,
     )  # fmt: skip
     book, tags = rig.book(), Tags({}, "show")
-    snapshot = Snapshot(None, (), book, live_chargers((), book, tags), last_sessions(book, tags))
+    last = ended_sessions(book.last_sessions.values(), book, tags)
+    snapshot = Snapshot(None, (), book, live_chargers((), book, tags), last)
     rig.close()
     status, out, _ = run(capsys, "sessions", "--by=month", "--format=csv", f"--storage.path={tmp_path}")
     assert (status, out.splitlines()[1:]) == (0, ["2026-02,1,41.08,13.67", "2026-03,3,1.55,0.01"])
