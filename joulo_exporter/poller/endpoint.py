@@ -241,19 +241,20 @@ class EndpointState:
             remedy = "raise the limit of the process or the container"
             self._fail("error", "refresh failed", "memory", f"too little memory for the refresh; {remedy}")
         else:
-            self._fail("error", "internal error", "internal", error)
-            self._note(error="internal error; see the log")
+            self._fail("error", "internal error", "internal", "internal error; see the log", err=error)
 
     def _back_off(self, since_mono_s: float, interval_s: float, retry_after_s: float | None = None) -> None:
         failures = self.pause.failures + 1
         length_s = pause_after_failure(interval_s, failures, self.fraction(), retry_after_s)
         self._wait_for(Pause(since_mono_s, length_s, failures))
 
-    def _fail(self, level: Level, message: str, reason: str, error: object, *, once: bool = False) -> None:
-        self._note(up=False, error=str(error))
+    def _fail(
+        self, level: Level, message: str, reason: str, shown: str, *, err: object = None, once: bool = False
+    ) -> None:
+        self._note(up=False, error=shown)
         notice = self._failure_log.failed(reason, self.clock.monotonic())
         if not (once and notice is not None and notice.repeated):
-            self._log(level, message, notice, err=error)
+            self._log(level, message, notice, err=err or shown)
 
     def _wait_for(self, pause: Pause) -> None:
         self.pause = pause

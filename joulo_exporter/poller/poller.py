@@ -321,12 +321,12 @@ def _held(
     book: Book, health: tuple[EndpointHealth, ...], durable: Book, durable_health: tuple[EndpointHealth, ...]
 ) -> tuple[Book, tuple[EndpointHealth, ...]]:
     """Return both with counters that stand still while the book is not on disk: a crash would make them fall."""
+    former = {then.endpoint: then for then in durable_health}
+    counts = ("requests", "malformed", "malformed_fields")
     return (
         msgspec.structs.replace(book, chargers=durable.chargers, vehicles=durable.vehicles, marks=durable.marks),
         tuple(
-            msgspec.structs.replace(
-                now, requests=then.requests, malformed=then.malformed, malformed_fields=then.malformed_fields
-            )
-            for now, then in zip(health, durable_health, strict=True)
+            msgspec.structs.replace(now, **{name: getattr(former.get(now.endpoint, now), name) for name in counts})
+            for now in health
         ),
     )
