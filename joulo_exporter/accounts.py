@@ -134,7 +134,6 @@ class Accounts:
         self._suspended_s = self.clock.suspended_s()
         self._former: dict[str, Poller] = {}
         """Of accounts that have been stopped: should they come back, their throttle goes on."""
-        self._watching: asyncio.Task[None] | None = None
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -178,8 +177,6 @@ class Accounts:
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self.exposition.keep_only(plans_by_key)
-            if self._watching is None:
-                self._watching = asyncio.create_task(self._watch_files(), name="token files")
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 settings = spread_settings(plan.settings, position, len(starting))
                 self._start(plan, settings, ledger)
@@ -198,9 +195,6 @@ class Accounts:
 
     async def close(self) -> None:
         """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
-        if self._watching is not None:  # the first, because it starts a poller when a token has changed
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
         for key in list(self._running):
             await self._stop(key, gently=False)
 
@@ -247,8 +241,11 @@ class Accounts:
         if key in self._running:
             self._running[key].file_seen = None
 
-    async def _watch_files(self) -> None:
-        """Look at the token files of all accounts, with one call in a thread for all of them."""
+    async def watch_token_files(self) -> None:
+        """Use each new token of a file, for ever; to be ended before ``close``, since it starts pollers.
+
+        One call in a thread looks at the files of all accounts.
+        """
         while True:
             await self.clock.sleep(LOOK_INTERVAL_S)
             for running, read in await asyncio.to_thread(list, _read_changed(list(self._running.values()))):

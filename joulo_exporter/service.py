@@ -152,6 +152,7 @@ class Service:
             request_slots=RequestSlots(_CONNECTION_LIMIT),
         )
         stack.push_async_callback(accounts.close)
+        await stack.enter_async_context(_background(accounts.watch_token_files()))
         stack.push_async_callback(self._end_reloads)
         shard, count = self._config.shard, len(self._config.accounts)
         if shard.total > 1:  # a shard without accounts is no fault

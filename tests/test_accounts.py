@@ -118,7 +118,10 @@ async def house(answers, tmp_path, monkeypatch):
     monkeypatch.setattr("joulo_exporter.accounts.asyncio.to_thread", inline)
     async with open_session(connection_limit=4) as session:
         house = House(answers, session, tmp_path)
+        watching = asyncio.create_task(house.accounts.watch_token_files())
         yield house
+        watching.cancel()
+        await asyncio.wait([watching])
         await house.accounts.close()
         house.database.close()
 
@@ -347,4 +350,4 @@ async def test_a_refusal_that_arrives_while_the_account_goes_is_of_no_consequenc
     await house.clock.advance(300)
     assert house.moments("second") == []
     await house.accounts.close()
-    assert house.clock.waits == ()
+    assert len(house.clock.waits) == 1  # that of the token files

@@ -167,3 +167,12 @@ async def test_after_a_jump_of_the_clock_data_is_as_fresh_as_it_was_also_after_a
             assert 0 <= age_s <= most_s, endpoint
         moments = rig.api.moments("chargers")
         assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(moments))
+
+
+async def test_a_jump_of_the_clock_moves_nothing_that_an_earlier_process_has_noted():
+    async with at_work() as rig:
+        noted_at = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="energy")
+        await rig.restart(away_s=100)
+        rig.clock.step_wall(7200)
+        await rig.clock.advance(60)
+        assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="energy") == noted_at
