@@ -6,12 +6,12 @@ Token files rotate: each is read again when it changes, and when the API refuses
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
@@ -22,7 +22,7 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.poller import Handover, Poller, PollSettings, RequestSlots, spread_settings
+from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
 
 _logger = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ def plans(config: Config) -> tuple[Plan, ...]:
 
 def _public_plan(config: Config) -> Plan:
     """Return the plan of the public price feed, without anything of an account."""
-    settings = msgspec.structs.replace(account_settings(config, None), collectors=frozenset(), public=True)
-    api = msgspec.structs.replace(config.api, url=config.api.ere_price_url.removesuffix(ERE_PRICE.path))
+    settings = replace(account_settings(config, None), collectors=frozenset(), public=True)
+    api = replace(config.api, url=config.api.ere_price_url.removesuffix(ERE_PRICE.path))
     return Plan(key=PUBLIC_ACCOUNT, source=None, token=None, api=api, chargers={}, settings=settings)
 
 
@@ -104,7 +104,7 @@ class _RunningAccount:
         self.task = asyncio.create_task(self.poller.run(), name=f"poller {self.plan.key}")
         self.task.add_done_callback(_log_end)
 
-    async def stopped(self, *, gently: bool) -> None:
+    async def stop(self, *, gently: bool) -> None:
         """End the refreshes; gently, a request under way is finished and written down first."""
         async with self.poller.refreshing if gently else contextlib.nullcontext():
             self.task.cancel()
@@ -126,16 +126,13 @@ class Accounts:
     clock: SystemClock
     request_slots: RequestSlots
     """Bounds how many ask at the same time."""
-    in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread
-    """Runs the reads of token files, which may be slow, outside of the event loop."""
 
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
         self._running: dict[str, _RunningAccount] = {}
         self._suspended_s = self.clock.suspended_s()
-        self._former: dict[str, Handover] = {}
-        self._watching: asyncio.Task[None] | None = None
-        self._until_look: asyncio.Future[None] | None = None
+        self._former: dict[str, Poller] = {}
+        """Of accounts that have been stopped: should they come back, their throttle goes on."""
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -143,13 +140,14 @@ class Accounts:
         running = self._running.values()
         return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
 
-    def drop_stale(self) -> None:
-        """Drop what is too old after a suspension of the machine, whose time no timer has counted."""
+    def served(self) -> Exposition:
+        """Return the exposition without what is too old after a suspension, whose time no timer has counted."""
         suspended_s = self.clock.suspended_s()
         if suspended_s - self._suspended_s > 1:
             for running in self._running.values():
                 running.poller.drop_stale()
         self._suspended_s = suspended_s
+        return self.exposition
 
     @property
     def ready(self) -> bool:
@@ -176,13 +174,11 @@ class Accounts:
             for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
-            await asyncio.gather(*(self._stop(key, gently=True, after=plans_by_key.get(key)) for key in ending))
+            await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self.exposition.keep_only(plans_by_key)
-            if self._watching is None:
-                self._watching = asyncio.create_task(self._watch_files(), name="token files")
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 settings = spread_settings(plan.settings, position, len(starting))
-                self._running[plan.key] = _RunningAccount(plan, self._poller(plan, settings, ledger))
+                self._start(plan, settings, ledger)
                 await asyncio.sleep(0)  # a thousand of them would hold the loop
 
     async def restored(self, within_s: float) -> None:
@@ -198,9 +194,6 @@ class Accounts:
 
     async def close(self) -> None:
         """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
-        if self._watching is not None:  # the first, because it starts a poller when a token has changed
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
         for key in list(self._running):
             await self._stop(key, gently=False)
 
@@ -217,73 +210,67 @@ class Accounts:
     def _client(self, plan: Plan) -> JouloClient:
         return JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
 
-    def _poller(self, plan: Plan, settings: PollSettings, ledger: AccountLedger) -> Poller:
-        return Poller(
-            self._client(plan),
-            ledger,
-            settings,
-            lambda snapshot: self.exposition.publish(plan.key, snapshot),
-            offload=self.offload,
-            clock=self.clock,
-            request_slots=self.request_slots,
-            former=self._former.get(plan.key),
-            token_refused=lambda: self._read_now(plan.key),
-        )
+    def _start(self, plan: Plan, settings: PollSettings, ledger: AccountLedger) -> None:
+        poller = self._former.pop(plan.key, None)
+        if poller is not None:
+            poller.configure(self._client(plan), ledger, settings)
+        else:
+            poller = Poller(
+                self._client(plan),
+                ledger,
+                settings,
+                lambda snapshot: self.exposition.publish(plan.key, snapshot),
+                offload=self.offload,
+                clock=self.clock,
+                request_slots=self.request_slots,
+                token_refused=lambda: self._token_refused(plan.key),
+            )
+        self._running[plan.key] = _RunningAccount(plan, poller)
 
-    async def _stop(self, key: str, *, gently: bool, after: Plan | None = None) -> None:
+    async def _stop(self, key: str, *, gently: bool) -> None:
         running = self._running[key]
-        await running.stopped(gently=gently)
-        if after is not None and after.token != running.plan.token:
-            running.poller.use_token_of(self._client(after))  # its back-off is not for the new token
-        self._former[key] = running.poller.handover()
+        await running.stop(gently=gently)
+        self._former[key] = running.poller
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
     # Token files ------------------------------------------------------------------------------------
 
-    def _read_now(self, key: str) -> None:
-        """Read the token file of an account now: the API has refused the token."""
+    def _token_refused(self, key: str) -> None:
+        """Have the token file read at the next look even if it seems to be as before."""
         if key in self._running:
             self._running[key].file_seen = None
-        if self._until_look is not None:
-            self._until_look.cancel()
 
-    async def _watch_files(self) -> None:
+    async def watch_token_files(self) -> None:
+        """Use each new token of a file, for ever; to be ended before ``close``, since it starts pollers.
+
+        One call in a thread looks at the files of all accounts.
+        """
         while True:
-            self._until_look = asyncio.ensure_future(self.clock.sleep(LOOK_INTERVAL_S))
-            try:
-                await asyncio.wait([self._until_look])
-            finally:
-                self._until_look.cancel()
-            await self._look()
-
-    async def _look(self) -> None:
-        """Look at the token files of all accounts, with one call in a thread for all of them."""
-        for running, read in await self.in_thread(_read_changed, list(self._running.values())):
-            named = running.plan.settings.log_fields
-            was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
-            if running.file_unreadable and not was_unreadable:
-                event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
-            elif was_unreadable and not running.file_unreadable:
-                event(_logger, "info", "the token can be read again", **named)
-            if isinstance(read, Secret) and read != running.plan.token:
-                event(_logger, "info", "the token has changed and the new one is used", **named)
-                await self._rotate(running, read)
+            await self.clock.sleep(LOOK_INTERVAL_S)
+            for running, read in await asyncio.to_thread(list, _read_changed(list(self._running.values()))):
+                named = running.plan.settings.log_fields
+                was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
+                if running.file_unreadable and not was_unreadable:
+                    event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
+                elif was_unreadable and not running.file_unreadable:
+                    event(_logger, "info", "the token can be read again", **named)
+                if isinstance(read, Secret) and read != running.plan.token:
+                    event(_logger, "info", "the token has changed and the new one is used", **named)
+                    await self._rotate(running, read)
 
     async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
         """Go on with a new token, and with the throttle of the one before it."""
         async with self._changing:
-            plan = msgspec.structs.replace(running.plan, token=token)
-            if self._running.get(plan.key) is not running:  # a reload has ended or replaced it
-                return
-            await running.stopped(gently=True)
-            running.poller.use_token_of(self._client(plan))
-            running.plan, running.former_token = plan, running.plan.token
-            running.start()
+            if self._running.get(running.plan.key) is running:  # no reload has ended or replaced it
+                await running.stop(gently=True)
+                running.former_token, plan = running.plan.token, replace(running.plan, token=token)
+                running.plan, poller = plan, running.poller
+                poller.configure(self._client(plan), poller.ledger, plan.settings)
+                running.start()
 
 
-def _read_changed(accounts: Iterable[_RunningAccount]) -> list[tuple[_RunningAccount, Secret | ConfigError]]:
-    """Return the content of each token file that has changed, or why it cannot be read."""
-    found: list[tuple[_RunningAccount, Secret | ConfigError]] = []
+def _read_changed(accounts: Iterable[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
+    """Yield the content of each token file that has changed, or why it cannot be read."""
     for running in accounts:
         source = running.plan.source
         if source is None or source.path is None:
@@ -294,10 +281,9 @@ def _read_changed(accounts: Iterable[_RunningAccount]) -> list[tuple[_RunningAcc
         if seen != running.file_seen or seen is None or running.file_unreadable:
             running.file_seen = seen
             try:
-                found.append((running, source.read()))
+                yield running, source.read()
             except ConfigError as error:
-                found.append((running, error))
-    return found
+                yield running, error
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

@@ -34,6 +34,7 @@ _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
 )
 _OTHER_USER = "run this as the exporter's user, and with its --storage.path"
+_ASKED = "later  was asked a short time ago"
 
 
 async def check(config: Config, say: Callable[[str], None]) -> bool:
@@ -133,15 +134,11 @@ def _say_recorded(
 ) -> bool:
     """Say what the running exporter has recorded of an account; return whether all of it is well."""
     is_well = _read_token(account, say) is not None
-    for task in account_tasks(account_settings(config, account.name).collectors):
-        record = known.get(task.name)
-        if record is None or record.up is None:
-            say(f"  {task.name:<9} later  has not been asked yet")
-        elif record.up:
-            say(f"  {task.name:<9} ok     the last request succeeded")
-        else:
-            say(f"  {task.name:<9} FAULT  {record.error}")
-            is_well = False
+    for task in account_tasks(account_settings(config, account.name)):
+        record = known.get(task.name, EndpointRecord())
+        outcomes = {None: "later  has not been asked yet", True: "ok     the last request succeeded"}
+        say(f"  {task.name:<9} {outcomes.get(record.up, f'FAULT  {record.error}')}")
+        is_well = is_well and record.up is not False
     return is_well
 
 
@@ -178,21 +175,26 @@ async def _check_account(
     )
     client = JouloClient(session, config.api, token=token)
     settings = account_settings(config, account.name)
+    records, walk = ledger.load()
+    known = {**recorded.get(account.name or "", {}), **records}
     is_well = True
-    for task in account_tasks(settings.collectors):
-        records, walk = ledger.load()
-        record = records.get(task.name) or recorded.get(account.name or "", {}).get(task.name)
-        task.restore(record.body if record else None, walk)
+    for task in account_tasks(settings):
+        record = known.get(task.name, EndpointRecord())
+        task.restore(record.body, walk)
         pause = Pause(time.time(), task.interval_s(settings))
-        former = record.pause if record else None
-        if former and (left_s := remaining_s(former, pause.length_s, pause.requested_at_seconds)):
-            outcome = _later(record, left_s)
+        left_s = remaining_s(record.pause, pause.length_s, pause.requested_at_seconds) if record.pause else 0.0
+        if left_s > 0:
+            said = f"FAULT  a short time ago: {record.error}" if record.up is False else _ASKED
+            outcome = f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
         else:
             ledger.begin_request(task.name, pause, task.page(pause.requested_at_seconds, settings))
             try:
                 response = await task.fetch(client)
             except ApiError as error:
-                _stay_away(ledger, task.name, pause, error)
+                # Kept for the next check, with the time of Retry-After: no request comes early.
+                asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
+                length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
+                ledger.record_failure(task.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))
                 hint = "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
                 outcome = f"FAULT  {error}{hint}"
             else:
@@ -201,21 +203,6 @@ async def _check_account(
         say(f"  {task.name:<9} {outcome}")
         is_well = is_well and not outcome.startswith("FAULT")
     return is_well
-
-
-def _later(record: EndpointRecord | None, left_s: float) -> str:
-    """Return the last outcome of an endpoint that must be left alone now."""
-    again = f"may be asked again in {format_duration(max(1, round(left_s)))}"
-    if record is not None and record.up is False:
-        return f"FAULT  a short time ago: {record.error}; {again}"
-    return f"later  was asked a short time ago; {again}"
-
-
-def _stay_away(ledger: AccountLedger, endpoint: str, pause: Pause, error: ApiError) -> None:
-    """Keep the fault for the next check, and the time of ``Retry-After``: no request comes early."""
-    asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
-    length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
-    ledger.record_failure(endpoint, error, Pause(pause.requested_at_seconds, length_s, failures=1))
 
 
 def _summary(response: ApiResponse[object]) -> str:

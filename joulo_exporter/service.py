@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import Config
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Batches, Database, open_ledger
+from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.poller import RequestSlots
-from joulo_exporter.systemd import Notifier, watchdog
+from joulo_exporter.systemd import Notifier
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.config import WebConfigWatcher
 from joulo_exporter.web.server import activated_sockets, listening
@@ -71,17 +71,21 @@ def _log_exception(failures: FailureLog, loop: asyncio.AbstractEventLoop, contex
         event(_logger, "error", message, err=context.get("exception"))
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
+@contextlib.asynccontextmanager
+async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let work that has no end go on while the block lasts."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 class Service:
     """The exporter from start to end.
 
-    Args:
-        load: reads the configuration, at the start and at each reload; raises ``ConfigError``.
-        options: of the web server.
+    ``load`` reads the configuration, at the start and at each reload, and raises ``ConfigError``.
     """
 
     def __init__(self, load: Callable[[], Config], options: WebOptions) -> None:
@@ -94,7 +98,6 @@ class Service:
         self._reload_lock = asyncio.Lock()
         self._clock = SystemClock()
         self._accounts: Accounts | None = None
-        self._batches: Batches | None = None
         self._reloading: set[asyncio.Task[str | None]] = set()
         self._stop = asyncio.Event()
         self._notifier = Notifier(os.environ)
@@ -125,9 +128,8 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             asyncio.get_running_loop().set_exception_handler(functools.partial(_log_exception, FailureLog()))
             stack.enter_context(self._signals())
-            await stack.enter_async_context(
-                watchdog(self._notifier, lambda: self._accounts is None or self._accounts.alive)
-            )
+            healthy = self._notifier.watch(lambda: self._accounts is None or self._accounts.alive)
+            await stack.enter_async_context(_background(healthy))
             async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
                 await self._start(stack, started)
                 self._notifier.ready(self._status())
@@ -140,54 +142,52 @@ class Service:
         batches = Batches(database)
         stack.push_async_callback(batches.close)
         session = await stack.enter_async_context(open_session(connection_limit=_CONNECTION_LIMIT))
-        exposition = Exposition(process_registry(__version__, self._reloads, self._config.shard))
-        self._accounts = Accounts(
+        accounts = self._accounts = Accounts(
             session,
             database,
-            exposition,
+            Exposition(process_registry(__version__, self._reloads, self._config.shard)),
             offload=batches,
             clock=self._clock,
             request_slots=RequestSlots(_CONNECTION_LIMIT),
         )
-        stack.push_async_callback(self._accounts.close)
+        stack.push_async_callback(accounts.close)
+        await stack.enter_async_context(_background(accounts.watch_token_files()))
         stack.push_async_callback(self._end_reloads)
-        shard, accounts = self._config.shard, len(self._config.accounts)
+        shard, count = self._config.shard, len(self._config.accounts)
         if shard.total > 1:  # a shard without accounts is no fault
-            message = "serving a shard of the accounts" if accounts else "this shard has no accounts"
-            event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=accounts)
-        self._batches = batches
-        self._keep_time()
+            message = "serving a shard of the accounts" if count else "this shard has no accounts"
+            event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=count)
+        self._keep_time(accounts)
         # The objects of all accounts stay: to look through them for garbage would, with thousands of accounts,
         # stop the loop for a quarter of a second each time.
         gc.disable()
         try:
-            await self._accounts.follow(self._plans)
-            await self._accounts.restored(_LONGEST_RESTORE_S)
+            await accounts.follow(self._plans)
+            await accounts.restored(_LONGEST_RESTORE_S)
         finally:
             gc.freeze()
             gc.enable()
-        tending = asyncio.create_task(self._tend_ledger(database, batches, self._accounts), name="ledger")
-        stack.push_async_callback(_ended, tending)
-        await self._listen(stack, exposition, self._accounts, database, started)
+        await stack.enter_async_context(_background(self._tend_ledger(accounts)))
+        bound = await self._listen(stack, accounts)
+        if started is not None:
+            started(bound)
 
     @staticmethod
-    async def _tend_ledger(database: Database, batches: Batches, accounts: Accounts) -> None:
-        persistent = database.persistent
+    async def _tend_ledger(accounts: Accounts) -> None:
+        persistent = accounts.database.persistent
         while True:
             await asyncio.sleep(_LEDGER_LOOK_S)
-            await batches.tend()
-            if persistent != database.persistent:
-                persistent = database.persistent
+            await accounts.offload.tend()
+            if persistent != accounts.database.persistent:
+                persistent = accounts.database.persistent
                 await accounts.reread()
 
-    def _keep_time(self) -> None:
+    def _keep_time(self, accounts: Accounts) -> None:
         """Set the interval in which accounts wake and transactions share a commit: 1 s for a thousand accounts.
 
         It lengthens the pauses, never shortens them, and is far less than their jitter.
         """
-        self._clock.tick_s = min(1.0, len(self._plans) * 0.001)
-        if self._batches is not None:
-            self._batches.interval_s = self._clock.tick_s
+        accounts.offload.interval_s = self._clock.tick_s = min(1.0, len(self._plans) * 0.001)
 
     async def reload(self) -> str | None:
         """Read the configuration and the tokens again; a fault changes nothing.
@@ -216,41 +216,31 @@ class Service:
             event(_logger, "warn", "storage.path has changed, which takes a restart")
         self._config, self._plans = config, wanted
         self._web_config.take(web_config)
-        self._keep_time()
+        if self._accounts is not None:
+            self._keep_time(self._accounts)
         self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
         event(_logger, "info", "configuration reloaded", accounts=len(config.accounts))
         return None
 
-    async def _listen(
-        self,
-        stack: contextlib.AsyncExitStack,
-        exposition: Exposition,
-        accounts: Accounts,
-        database: Database,
-        started: Callable[[list[str]], None] | None,
-    ) -> None:
-        def served() -> Exposition:
-            accounts.drop_stale()
-            return exposition
-
+    async def _listen(self, stack: contextlib.AsyncExitStack, accounts: Accounts) -> list[str]:
+        """Serve from now on; return the bound addresses."""
+        options = self._options
         services = WebServices(
-            exposition=served,
-            ledger_persistent=lambda: database.persistent,
+            exposition=accounts.served,
+            ledger_persistent=lambda: accounts.database.persistent,
             ready=lambda: accounts.ready,
-            reload=self.reload if self._options.lifecycle_enabled else None,
+            reload=self.reload if options.lifecycle_enabled else None,
         )
-        paths = self._options.paths
+        paths = options.paths
         application = make_application(services, self._web_config.gate, paths)
-        activated = activated_sockets(os.environ) if self._options.systemd_socket else []
-        addresses = () if self._options.systemd_socket else self._options.listen_addresses
+        activated = activated_sockets(os.environ) if options.systemd_socket else []
+        addresses = () if options.systemd_socket else options.listen_addresses
         serving = listening(application, addresses, tls=self._web_config.tls, activated=activated)
-        bound = await stack.enter_async_context(serving)
+        self._bound = await stack.enter_async_context(serving)
         await stack.enter_async_context(self._web_config.watching())
-        for address in bound:
+        for address in self._bound:
             event(_logger, "info", "listening", address=address, telemetry_path=paths.prefix + paths.telemetry)
-        self._bound = bound
-        if started is not None:
-            started(bound)
+        return self._bound
 
     def _status(self) -> str:
         """Return the line that ``systemctl status`` shows."""

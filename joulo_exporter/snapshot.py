@@ -72,22 +72,13 @@ class LiveCharger(msgspec.Struct, frozen=True, gc=False):
 
 
 class EndedSession(msgspec.Struct, frozen=True, gc=False):
-    """A session of a charger that has ended."""
+    """A session of a charger that has ended, with its labels."""
 
     label: str
-    session_id: str
-    started_at_seconds: float | None
-    ended_at_seconds: float
-    kwh_hundredths: int | None
-    credits_hundredths: int | None
-    """As the API calculated them."""
+    session: StoredSession
     id_tag: str
     """As labels may show it."""
     vehicle: str
-    reported_at_seconds: float | None = None
-    """When ``/sessions`` first listed the end, if that was news."""
-    final_credits_hundredths: int | None = None
-    """The same, but 0 of a session that never gets any."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
@@ -125,29 +116,11 @@ def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[
     return tuple(_live_charger(charger, book, tags) for charger in chargers if charger.id in book.labels)
 
 
-def last_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
-    """Return the last finished session of each charger that has a label."""
-    return _ended(book.last_sessions.values(), book, tags)
-
-
-def ended_sessions(book: Book, tags: Tags) -> tuple[EndedSession, ...]:
-    """Return the sessions whose end was news in the last hour."""
-    return _ended(book.ended, book, tags)
-
-
-def _ended(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
+def ended_sessions(sessions: Iterable[StoredSession], book: Book, tags: Tags) -> tuple[EndedSession, ...]:
+    """Return the sessions of the book whose charger has a label."""
     return tuple(
         EndedSession(
-            label=book.labels[session.charger_id],
-            session_id=session.id,
-            started_at_seconds=session.started_at_seconds,
-            ended_at_seconds=session.last_known_end_seconds,
-            kwh_hundredths=session.kwh_hundredths,
-            credits_hundredths=session.credits_hundredths,
-            id_tag=tags.shown(session.id_tag),
-            vehicle=tags.vehicle(session.id_tag),
-            reported_at_seconds=session.end_seen_at_seconds,
-            final_credits_hundredths=session.final_credits_hundredths,
+            book.labels[session.charger_id], session, tags.shown(session.id_tag), tags.vehicle(session.id_tag)
         )
         for session in sessions
         if session.charger_id in book.labels

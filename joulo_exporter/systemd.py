@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 _TIMEOUT_S = 0.5
 """Time that a state waits for a manager whose queue is full: a lost READY=1 would fail the start."""
@@ -46,29 +46,18 @@ class Notifier:
         """Report to the watchdog that the exporter works."""
         self._send("WATCHDOG=1", timeout_s=0.0)  # the next one will do
 
+    async def watch(self, healthy: Callable[[], bool]) -> None:
+        """Report to the watchdog at half of its period for ever, as long as ``healthy`` says so.
+
+        The event loop itself sends the reports: when it is stuck, none is sent, and systemd restarts the exporter.
+        """
+        while self.watchdog_s:
+            if healthy():
+                self.alive()
+            await asyncio.sleep(self.watchdog_s / 2)
+
     def _send(self, *assignments: str, timeout_s: float = _TIMEOUT_S) -> None:
         if self._address:
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                 sender.settimeout(timeout_s)
                 sender.sendto("\n".join(assignments).encode(), self._address)
-
-
-@contextlib.asynccontextmanager
-async def watchdog(notifier: Notifier, healthy: Callable[[], bool]) -> AsyncIterator[None]:
-    """Report to systemd's watchdog at half of its period while the block lasts, as long as ``healthy`` says so.
-
-    The event loop itself sends the reports: when it is stuck, none is sent, and systemd restarts the exporter.
-    """
-
-    async def report() -> None:
-        while notifier.watchdog_s:
-            if healthy():
-                notifier.alive()
-            await asyncio.sleep(notifier.watchdog_s / 2)
-
-    task = asyncio.create_task(report(), name="watchdog")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 
-import msgspec
 import pytest
 from aiohttp import ClientError
 from aioresponses import CallbackResult
@@ -63,7 +62,6 @@ class House:
             offload=inline,
             clock=self.clock,
             request_slots=RequestSlots(1),
-            in_thread=inline,
         )
         for path, body in BODIES.items():
             answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path.partition("?")[0], body))
@@ -116,10 +114,14 @@ class House:
 
 
 @pytest.fixture
-async def house(answers, tmp_path):
+async def house(answers, tmp_path, monkeypatch):
+    monkeypatch.setattr("joulo_exporter.accounts.asyncio.to_thread", inline)
     async with open_session(connection_limit=4) as session:
         house = House(answers, session, tmp_path)
+        watching = asyncio.create_task(house.accounts.watch_token_files())
         yield house
+        watching.cancel()
+        await asyncio.wait([watching])
         await house.accounts.close()
         house.database.close()
 
@@ -130,65 +132,46 @@ def named(house, *tokens: str, **extra: str):
     return house.plans(*(f"{{name: {name}, token: joulo_{token}}}" for name, token in pairs.items()))
 
 
-async def test_first_requests_are_spread_over_the_interval(house):
-    await house.follow(named(house, "a", "b", "c"))
+async def test_first_requests_are_spread_over_the_interval_and_one_that_fails_touches_no_other(house):
+    await house.follow(named(house, "a", "broken", "c"))
     await house.clock.advance(59)
-    assert [house.moments(name)[0] for name in "abc"] == [1000.0, 1020.0, 1040.0]
-    assert list(house.values("joulo_charging")) == ["a", "b", "c"]
+    assert [house.moments(name)[0] for name in ("a", "broken", "c")] == [1000.0, 1020.0, 1040.0]
+    assert list(house.values("joulo_charging")) == ["a", "c"]
+    await house.clock.advance(67)
+    assert len(house.moments("a")) == 3
 
 
 async def test_after_a_suspension_no_account_shows_what_is_too_old(house):
     await house.follow(named(house, "a", "b"))
     await house.clock.advance(59)
-    house.accounts.drop_stale()
+    house.accounts.served()
     assert list(house.values("joulo_charging")) == ["a", "b"]
     house.clock.suspend(3600)
     assert list(house.values("joulo_charging")) == ["a", "b"]
-    house.accounts.drop_stale()
+    house.accounts.served()
     assert list(house.values("joulo_charging")) == []
     await house.clock.advance(60)
     assert list(house.values("joulo_charging")) == ["a", "b"]
 
 
-async def test_ready_once_every_endpoint_of_every_account_was_tried(house):
-    await house.follow(named(house, "a", "b"))
-    assert not house.accounts.ready
-    await house.clock.advance(30)
-    assert house.accounts.ready
-
-
-async def test_an_account_that_is_added_leaves_the_others_alone(house):
+async def test_an_account_that_is_added_or_removed_leaves_the_others_alone(house):
     await house.follow(named(house, "a"))
     task = poller("a")
     await house.clock.advance(10)
-    await house.follow(named(house, "a", "b"))
+    await house.follow(named(house, "a", "b", "c"))
     assert poller("a") is task
     assert house.moments("b") == [1010.0]
     assert len(house.moments("a")) == 1
-    assert list(house.values("joulo_charging")) == ["a", "b"]
-
-
-async def test_an_account_that_is_removed_is_asked_and_served_no_more(house):
-    await house.follow(named(house, "a", "b"))
-    await house.clock.advance(40)
-    await house.follow(named(house, "b"))
-    asked = len(house.moments("a"))
-    await house.clock.advance(300)
-    assert len(house.moments("a")) == asked
-    assert house.values("joulo_up", "chargers").keys() == {"b"}
+    assert not house.accounts.ready  # before every endpoint of every account was tried
+    await house.clock.advance(30)
     assert house.accounts.ready
-
-
-async def test_a_new_token_keeps_the_throttle_and_the_series(house):
-    await house.follow(named(house, "a"))
-    await house.clock.advance(30)
-    await house.follow(named(house, a="new"))
-    assert house.moments("new") == []
-    assert list(house.values("joulo_charging")) == ["a"]
-    await house.clock.advance(30)
-    assert len(house.moments("a")) == 1
-    assert house.moments("new") == [1060.0]
-    assert [secret.reveal() for secret in house.accounts.secrets] == ["joulo_new"]
+    assert list(house.values("joulo_charging")) == ["a", "b", "c"]
+    await house.follow(named(house, "a", "c"))
+    assert poller("a") is task
+    await house.clock.advance(300)
+    assert len(house.moments("b")) == 1
+    assert house.values("joulo_up", "chargers").keys() == {"a", "c"}
+    assert house.accounts.ready
 
 
 async def test_removed_and_added_again_it_is_asked_no_earlier(house):
@@ -201,7 +184,7 @@ async def test_removed_and_added_again_it_is_asked_no_earlier(house):
     assert house.moments("a") == [1000.0]
 
 
-async def test_a_request_in_flight_is_finished_and_written_down_first(house):
+async def test_a_request_in_flight_is_finished_and_written_down_before_a_new_token_is_used(house):
     house.gate = asyncio.Event()
     await house.follow(named(house, "a"))
     following = asyncio.create_task(house.accounts.follow(named(house, a="new")))
@@ -211,9 +194,11 @@ async def test_a_request_in_flight_is_finished_and_written_down_first(house):
     await following
     await house.clock.settle()
     assert list(house.values("joulo_charging")) == ["a"]
-    assert len(house.moments("a")) == 1
+    assert [secret.reveal() for secret in house.accounts.secrets] == ["joulo_new"]
     await house.clock.advance(59)
-    assert house.moments("new") == []
+    assert (house.moments("a"), house.moments("new")) == ([1000.0], [])
+    await house.clock.advance(1)
+    assert (house.moments("a"), house.moments("new")) == ([1000.0], [1060.0])
 
 
 async def test_who_is_cancelled_while_waiting_leaves_no_poller_behind(house):
@@ -242,23 +227,6 @@ async def test_a_ledger_in_trouble_changes_nothing(house, monkeypatch):
     assert len(house.moments("a")) == 2
 
 
-async def test_one_account_that_fails_does_not_touch_another(house):
-    await house.follow(named(house, "a", "broken"))
-    await house.clock.advance(126)
-    assert len(house.moments("a")) == 3
-
-
-def test_plans_say_what_each_account_needs(tmp_path):
-    file = tmp_path / "config.yml"
-    file.write_text("accounts: [{name: a, token: joulo_a}]\nintervals: {chargers: 90s}\nstale_after: 5m\n")
-    (plan,) = plans(load_config(file, {}))
-    assert (plan.key, plan.settings.account, plan.token.reveal()) == ("a", "a", "joulo_a")
-    assert plan.settings.intervals["chargers"] == 90.0
-    assert plan.settings.stale_after_s == 300.0
-    assert "joulo_a" not in repr(plan)
-    assert msgspec.structs.replace(plan) == plan
-
-
 # Token files ------------------------------------------------------------------------------------
 
 
@@ -273,10 +241,13 @@ async def test_a_changed_file_is_used_at_the_next_refresh_and_no_earlier(house):
     assert (len(house.moments("first")), len(house.moments("second"))) == (1, 1)
     assert house.up
     assert house.moments("second")[0] >= 1060.0
+    task = poller("home")
+    await house.start()  # as at a reload, which finds all as it is
+    assert poller("home") is task
 
 
-async def test_a_refused_token_is_read_again_at_once(house, monkeypatch):
-    monkeypatch.setattr("joulo_exporter.accounts.LOOK_INTERVAL_S", 86_400.0)
+async def test_a_refused_token_is_read_again_though_its_file_seems_to_be_as_before(house, monkeypatch):
+    monkeypatch.setattr("joulo_exporter.accounts.fingerprint", lambda _: (1, 2, 3))
     await house.start()
     await house.clock.advance(54)
     house.rotate()
@@ -308,26 +279,18 @@ async def test_a_token_that_rotates_while_the_ledger_is_read_counts_nothing_twic
     assert house.values("joulo_api_requests_total", "chargers") == before == {"home": 3.0}
 
 
-async def test_a_token_that_comes_late_ends_the_back_off(house):
+@pytest.mark.parametrize("way", ["file", "reload"])
+async def test_a_token_that_comes_late_ends_the_back_off(house, way):
     house.valid = "second"
-    await house.start()
+    await (house.start() if way == "file" else house.follow(named(house, home="first")))
     await house.clock.advance(3600)
     last = house.moments("first")[-1]
     await house.clock.advance(last + 500 - house.clock.monotonic())  # in the middle of a pause of 900 s
     assert not house.up
-    house.rotate()
-    await house.clock.advance(20)
-    assert house.up
-    assert len(house.moments("second")) == 1
-
-
-async def test_a_token_that_comes_by_a_reload_ends_the_back_off(house):
-    house.valid = "second"
-    await house.follow(named(house, home="first"))
-    await house.clock.advance(3600)
-    last = house.moments("first")[-1]
-    await house.clock.advance(last + 500 - house.clock.monotonic())  # in the middle of a pause of 900 s
-    await house.follow(named(house, home="second"))
+    if way == "file":
+        house.rotate()
+    else:
+        await house.follow(named(house, home="second"))
     await house.clock.advance(20)
     assert house.up
     assert len(house.moments("second")) == 1
@@ -376,16 +339,6 @@ async def test_an_untouched_file_is_read_once_and_a_token_in_the_configuration_i
     assert len(count) == reads
 
 
-async def test_redaction_knows_both_tokens_and_a_reload_after_the_rotation_leaves_the_poller_alone(house):
-    await house.start()
-    house.rotate()
-    await house.clock.advance(20)
-    assert {secret.reveal() for secret in house.accounts.secrets} == {"joulo_first", "joulo_second"}
-    task = poller("home")
-    await house.start()
-    assert poller("home") is task
-
-
 async def test_a_refusal_that_arrives_while_the_account_goes_is_of_no_consequence(house):
     house.valid, house.gate = "second", asyncio.Event()
     await house.start()
@@ -397,4 +350,4 @@ async def test_a_refusal_that_arrives_while_the_account_goes_is_of_no_consequenc
     await house.clock.advance(300)
     assert house.moments("second") == []
     await house.accounts.close()
-    assert house.clock.waits == ()
+    assert len(house.clock.waits) == 1  # that of the token files

@@ -10,61 +10,40 @@ from hypothesis import strategies as st
 from joulo_exporter.clock import SystemClock
 
 
-class Timers:
-    """An event loop as the clock sees it, with timers that a test sets off."""
-
-    def __init__(self, loop, at_s: float) -> None:
-        self.time = lambda: at_s
-        self.create_future, self.call_soon = loop.create_future, loop.call_soon
-        self.set: dict[float, tuple] = {}
-
-    def call_at(self, time_s, callback, *arguments) -> None:
-        self.set[time_s] = (callback, *arguments)
-
-    def go_off(self) -> None:
-        """Let the earliest timer go off."""
-        callback, *arguments = self.set.pop(min(self.set))
-        callback(*arguments)
-
-
 class Rig:
-    """A clock with ticks of half a second at a time that the test chooses."""
+    """A clock, and an event loop at a time and with timers that the test chooses."""
 
     def __init__(self, monkeypatch, *, at_s: float = 100.25, tick_s: float = 0.5) -> None:
-        self.timers = Timers(asyncio.get_running_loop(), at_s)
-        monkeypatch.setattr("joulo_exporter.clock.asyncio.get_running_loop", lambda: self.timers)
+        loop = asyncio.get_running_loop()
+        self.time = lambda: at_s
+        self.create_future, self.call_soon = loop.create_future, loop.call_soon
+        self.timers: dict[float, tuple] = {}
+        monkeypatch.setattr("joulo_exporter.clock.asyncio.get_running_loop", lambda: self)
         self.clock = SystemClock()
         self.clock.tick_s = tick_s
 
-
-@pytest.mark.parametrize(
-    ("at_s", "duration_s", "wakes_s"),
-    [(100.25, 60.0, 160.5), (100.0, 60.0, 160.0), (100.25, 0.125, 100.5), (100.25, 0.25, 100.5)],
-)
-async def test_a_sleeper_wakes_at_a_tick(monkeypatch, at_s, duration_s, wakes_s):
-    rig = Rig(monkeypatch, at_s=at_s)
-    sleeper = rig.clock.sleep(duration_s)
-    assert list(rig.timers.set) == [wakes_s]
-    assert not sleeper.done()
-    rig.timers.go_off()
-    assert sleeper.done()
+    def call_at(self, time_s, callback, *arguments) -> None:
+        self.timers[time_s] = (callback, *arguments)
 
 
-async def test_many_wake_over_several_iterations_and_cancelled_sleepers_do_not(monkeypatch):
+async def test_many_wake_at_a_tick_over_several_iterations_and_cancelled_sleepers_do_not(monkeypatch):
     rig = Rig(monkeypatch)
     sleepers = [rig.clock.sleep(0.3) for _ in range(50)]
     sleepers[30].cancel()
     awake = []
     for sleeper in sleepers:
         sleeper.add_done_callback(awake.append)
-    rig.timers.go_off()
+    ((at_s, (callback, *arguments)),) = rig.timers.items()
+    assert at_s == 101.0
+    rig.timers.clear()
+    callback(*arguments)
     await asyncio.sleep(0)
     assert 0 < len(awake) < 50
     for _ in range(5):
         await asyncio.sleep(0)
     assert len(awake) == 50
     assert [sleeper.cancelled() for sleeper in sleepers].count(True) == 1
-    assert rig.timers.set == {}
+    assert rig.timers == {}
 
 
 async def test_a_clock_without_ticks_and_a_sleep_of_nothing_need_no_tick(monkeypatch):
@@ -73,7 +52,7 @@ async def test_a_clock_without_ticks_and_a_sleep_of_nothing_need_no_tick(monkeyp
     rig.clock.tick_s = 1000.0
     await rig.clock.sleep(0.0)
     await rig.clock.sleep(-1.0)
-    assert rig.timers.set == {}
+    assert rig.timers == {}
 
 
 @given(
@@ -84,7 +63,7 @@ def test_nobody_wakes_early_nor_more_than_a_tick_late(duration_s, at_s, tick_s):
         with pytest.MonkeyPatch.context() as patched:
             rig = Rig(patched, at_s=at_s, tick_s=tick_s)
             rig.clock.sleep(duration_s)
-            return next(iter(rig.timers.set))
+            return next(iter(rig.timers))
 
     slack_s = 1e-9 * (at_s + duration_s)
     assert -slack_s <= asyncio.run(time_s()) - at_s - duration_s <= tick_s + slack_s

@@ -15,8 +15,20 @@ from joulo_exporter.healthcheck import main
 @contextlib.contextmanager
 def server(response, context=None):
     """Respond to every connection in the same way; yield the address."""
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                connection = listener.accept()[0]
+                connection.settimeout(5)
+                with connection, contextlib.suppress(OSError):
+                    stream = context.wrap_socket(connection, server_side=True) if context else connection
+                    stream.recv(4096)
+                    stream.sendall(response)
+                    stream.close()
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener, response, context))
+        thread = threading.Thread(target=serve)
         thread.start()
         try:
             yield f"127.0.0.1:{listener.getsockname()[1]}"
@@ -25,37 +37,9 @@ def server(response, context=None):
             thread.join()
 
 
-def serve(listener, response, context):
-    with contextlib.suppress(OSError):
-        while True:
-            connection = listener.accept()[0]
-            with connection, contextlib.suppress(OSError):
-                respond(connection, response, context)
-
-
-def respond(connection, response, context):
-    connection.settimeout(5)
-    if context is None:
-        connection.recv(4096)
-        connection.sendall(response)
-        return
-    with context.wrap_socket(connection, server_side=True) as wrapped:
-        wrapped.recv(4096)
-        wrapped.sendall(response)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", folder / "key.pem"]
-    command = ["openssl", "req", "-x509", *key, "-out", folder / "cert.pem", "-subj", "/CN=elsewhere.example"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
-
-
-def tls(certificate, version=ssl.TLSVersion.TLSv1_3):
+def tls(certificates, version=ssl.TLSVersion.TLSv1_3):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    context.load_cert_chain(certificates.path("server.crt"), certificates.path("server.key"))
     context.minimum_version = context.maximum_version = version
     return context
 
@@ -73,18 +57,17 @@ def fault_of(capsys):
     return check
 
 
-@pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized", "404 Not Found", "308 Permanent Redirect"])
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
 def test_any_status_below_500_is_a_sign_of_life(fault_of, status):
     with server(f"HTTP/1.1 {status}\r\n\r\n".encode()) as address:
         assert fault_of(f"http://{address}/-/healthy") == ""
 
 
-@pytest.mark.parametrize("status", [500, 503])
 @pytest.mark.parametrize("behind_tls", [False, True])
-def test_a_status_of_500_or_more_is_a_fault(fault_of, certificate, status, behind_tls):
-    context = tls(certificate) if behind_tls else None
-    with server(f"HTTP/1.1 {status} x\r\n\r\n".encode(), context) as address:
-        assert fault_of(f"http://{address}") == f"the exporter responds with status {status}"
+def test_a_status_of_500_or_more_is_a_fault(fault_of, certificates, behind_tls):
+    context = tls(certificates) if behind_tls else None
+    with server(b"HTTP/1.1 500 x\r\n\r\n", context) as address:
+        assert fault_of(f"http://{address}") == "the exporter responds with status 500"
 
 
 @pytest.mark.parametrize("response", [b"", b"SSH-2.0-OpenSSH_9.2 Debian\r\n", b"HTTP/1.1 2"])
@@ -97,12 +80,12 @@ def test_another_server_is_not_alive(fault_of, response):
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("asks_for_a_certificate", [False, True])
 def test_a_server_behind_tls_is_alive_whatever_its_certificate_and_whoever_it_lets_in(
-    fault_of, certificate, scheme, version, asks_for_a_certificate
+    fault_of, certificates, scheme, version, asks_for_a_certificate
 ):
-    context = tls(certificate, version)
+    context = tls(certificates, version)
     if asks_for_a_certificate:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(certificate / "cert.pem")
+        context.load_verify_locations(certificates.path("ca.crt"))
     with server(b"HTTP/1.1 401 Unauthorized\r\n\r\n", context) as address:
         assert fault_of(f"{scheme}://{address}/-/healthy") == ""
 

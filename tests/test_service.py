@@ -1,12 +1,12 @@
 """The whole exporter: reload, signals, and the order of closing."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
 import time
-import urllib.error
-import urllib.request
+from http.client import HTTPConnection
 
 import pytest
 from support.simulator import recorded
@@ -19,17 +19,15 @@ from joulo_exporter.service import Service, WebOptions
 from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
 from joulo_exporter.simulator.server import DEMO_TOKENS
 
+DEMO = f"{{token: {DEMO_TOKEN}}}"
 RELOADED = "joulo_exporter_config_last_reload_successful"
 
 
-def fetch(url: str, method: str = "GET") -> tuple[int, str]:
-    request = urllib.request.Request(url, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=5) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+def fetch(address: str, path: str, method: str) -> tuple[int, str]:
+    with contextlib.closing(HTTPConnection(address, timeout=5)) as connection:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
 
 
 def series(text: str, name: str) -> dict[str, float]:
@@ -40,22 +38,18 @@ def series(text: str, name: str) -> dict[str, float]:
 class Running:
     """A service in this process, against a simulated household."""
 
-    def __init__(self, tmp_path, api_url: str) -> None:
+    def __init__(self, tmp_path, api_url: str, accounts: str = DEMO, extra: str = "") -> None:
         self.file = tmp_path / "config.yml"
         self.api_url = api_url
         self.storage = tmp_path / "ledger"
-        self.write(DEMO_TOKEN)
-        self.service = self.started_anew()
-
-    def started_anew(self) -> Service:
-        """Return a service with the configuration as it is in the file now."""
-        return Service(
+        self.write(accounts, extra)
+        self.service = Service(
             lambda: load_config(self.file, {}, storage_path=self.storage),
             WebOptions(("127.0.0.1:0",), lifecycle_enabled=True),
         )
 
-    def write(self, token: str, extra: str = "") -> None:
-        self.file.write_text(f"accounts: [{{token: {token}}}]\napi: {{url: '{self.api_url}'}}\n{extra}\n")
+    def write(self, accounts: str = DEMO, extra: str = "") -> None:
+        self.file.write_text(f"accounts: [{accounts}]\napi: {{url: '{self.api_url}'}}\n{extra}\n")
 
     async def __aenter__(self):
         bound = asyncio.get_running_loop().create_future()
@@ -69,7 +63,7 @@ class Running:
         await self.task
 
     async def get(self, path: str, method: str = "GET") -> tuple[int, str]:
-        return await asyncio.to_thread(fetch, f"http://{self.address}{path}", method)
+        return await asyncio.to_thread(fetch, self.address, path, method)
 
     async def ready(self) -> None:
         async with asyncio.timeout(10):
@@ -78,38 +72,34 @@ class Running:
 
 
 @pytest.fixture
-async def running(tmp_path):
+async def running(tmp_path, caplog):
+    caplog.set_level("INFO", "joulo_exporter.service")
     async with serve(Household(Scenario())) as api, Running(tmp_path, api.url) as service:
         service.api = api
         yield service
 
 
-async def test_it_serves_the_household_and_becomes_ready(running):
+async def test_it_serves_the_household_and_logs_what_starts_and_what_a_reload_has_found(running, caplog):
     await running.ready()
     _, text = await running.get("/metrics")
     assert set(series(text, "joulo_up").values()) == {1.0}
     assert len(series(text, "joulo_charging")) == len(running.api.household.chargers_at(time.time()))
-
-
-async def test_the_log_says_what_starts_and_what_a_reload_has_found(tmp_path, caplog):
-    caplog.set_level("INFO", "joulo_exporter.service")
-    async with serve(Household(Scenario())) as api, Running(tmp_path, api.url) as running:
-        running.write(DEMO_TOKEN, "collectors: {ere_price: true}")  # which is asked for, and is no account
-        assert await running.get("/-/reload", "POST") == (200, "configuration reloaded\n")
-    said = {record.message: record.fields for record in caplog.records}
+    running.write(extra="collectors: {ere_price: true}")  # which is asked for, and is no account
+    assert await running.get("/-/reload", "POST") == (200, "configuration reloaded\n")
+    said = {record.message: record.fields for record in [*caplog.get_records("setup"), *caplog.records]}
     assert said["starting"] == {"version": __version__, "accounts": 1}
     assert said["configuration reloaded"] == {"accounts": 1}
 
 
 async def test_a_faulty_file_changes_nothing_and_says_why(running):
-    running.write(DEMO_TOKEN, "intervals: {chargers: never}")
+    running.write(extra="intervals: {chargers: never}")
     status, reason = await running.get("/-/reload", "POST")
     assert status == 500
     assert "intervals.chargers" in reason
     _, text = await running.get("/metrics")
     assert series(text, RELOADED) == {"": 0.0}
     stamp = series(text, "joulo_exporter_config_last_reload_success_timestamp_seconds")[""]
-    running.write(DEMO_TOKEN, "stale_after: 5m")
+    running.write(extra="stale_after: 5m")
     status, _ = await running.get("/-/reload", "POST")
     assert status == 200
     _, text = await running.get("/metrics")
@@ -139,7 +129,7 @@ async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_t
         async with asyncio.timeout(5):
             async with Running(tmp_path, f"http://127.0.0.1:{port}") as running:
                 await asked.wait()
-                running.write("joulo_other")
+                running.write("{token: joulo_other}")
                 os.kill(os.getpid(), signal.SIGHUP)
                 while not running.service._reload_lock.locked():  # noqa: ASYNC110 -- a signal sets no event
                     await asyncio.sleep(0)
@@ -149,14 +139,10 @@ async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_t
 async def test_a_token_that_rotates_is_picked_up_without_a_reload(tmp_path, monkeypatch):
     monkeypatch.setattr("joulo_exporter.accounts.LOOK_INTERVAL_S", 0.05)
     async with serve(Household(Scenario()), tokens={"joulo_second": DEMO_TOKENS[DEMO_TOKEN]}) as api:
-        running = Running(tmp_path, api.url)
         token = tmp_path / "token"
         token.write_text("joulo_first")
-        running.file.write_text(
-            f"accounts: [{{token_file: {token}}}]\napi: {{url: '{api.url}'}}\nintervals: {{chargers: 200ms}}\n"
-        )
-        running.service = running.started_anew()
-        async with running:
+        account, extra = f"{{token_file: {token}}}", "intervals: {chargers: 200ms}"
+        async with Running(tmp_path, api.url, account, extra) as running:
             await _up(running, 0.0)
             token.write_text("joulo_second")
             await _up(running, 1.0)
@@ -177,14 +163,9 @@ async def test_the_market_price_is_asked_once_for_the_process_and_without_a_toke
     tokens = {f"joulo_{name}": DEMO_TOKENS[DEMO_TOKEN] for name in "ab"}
     async with serve(Household(Scenario()), tokens=tokens) as api:
         requests = recorded(api)
-        running = Running(tmp_path, api.url)
-        running.file.write_text(
-            "accounts: [{name: a, token: joulo_a}, {name: b, token: joulo_b}]\n"
-            f"api: {{url: '{api.url}'}}\ncollectors: {{ere_position: true, ere_price: true}}\n"
-            "intervals: {chargers: 100ms}\n"
-        )
-        running.service = running.started_anew()
-        async with running:
+        both = "{name: a, token: joulo_a}, {name: b, token: joulo_b}"
+        extra = "collectors: {ere_position: true, ere_price: true}\nintervals: {chargers: 100ms}"
+        async with Running(tmp_path, api.url, both, extra) as running:
             await running.ready()
             _, text = await running.get("/metrics")
             _, page = await running.get("/")

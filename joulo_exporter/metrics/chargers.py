@@ -6,6 +6,7 @@ all of the last hour.
 
 from collections.abc import Iterable
 
+from joulo_exporter.ledger import StoredSession
 from joulo_exporter.metrics.family import LIVE, Labelled, Labels, of_hundredths
 from joulo_exporter.models.charger import KNOWN_STATUSES
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
@@ -49,22 +50,22 @@ def _session_start(live: LiveCharger) -> float | None:
     return live.charger.session.started_at_seconds if live.charger.session else None
 
 
-def _info(session: EndedSession) -> tuple[Labels, EndedSession]:
-    return (session.label, session.session_id, session.id_tag, session.vehicle), session
+def _info(ended: EndedSession) -> tuple[Labels, StoredSession]:
+    return (ended.label, ended.session.id, ended.id_tag, ended.vehicle), ended.session
 
 
-def _last(snapshot: Snapshot) -> Iterable[tuple[Labels, EndedSession]]:
-    return [((session.label,), session) for session in snapshot.last_sessions]
+def _last(snapshot: Snapshot) -> Iterable[tuple[Labels, StoredSession]]:
+    return [((last.label,), last.session) for last in snapshot.last_sessions]
 
 
-def _ended(snapshot: Snapshot) -> Iterable[tuple[Labels, EndedSession]]:
-    return [((session.label, session.session_id), session) for session in snapshot.ended_sessions]
+def _ended(snapshot: Snapshot) -> Iterable[tuple[Labels, StoredSession]]:
+    return [((ended.label, ended.session.id), ended.session) for ended in snapshot.ended_sessions]
 
 
-def _duration_s(ended: EndedSession) -> float | None:
+def _duration_s(ended: StoredSession) -> float | None:
     if ended.started_at_seconds is None:
         return None
-    return max(0.0, ended.ended_at_seconds - ended.started_at_seconds)
+    return max(0.0, ended.last_known_end_seconds - ended.started_at_seconds)
 
 
 _CHARGER = Labelled(("charger",), _chargers)
@@ -141,7 +142,7 @@ LAST_SESSION = (
     _LAST_OF_CHARGER.gauge(
         "joulo_last_session_end_timestamp_seconds",
         f"End of the last finished session, Unix time. {_LAST}",
-        lambda last: last.ended_at_seconds,
+        lambda last: last.last_known_end_seconds,
     ),
     Labelled(_SESSION_LABELS, lambda snapshot: map(_info, snapshot.last_sessions)).info(
         "joulo_last_session_info",
@@ -157,12 +158,12 @@ ENDED_SESSIONS = (
     _ENDED_SESSION.gauge(
         "joulo_ended_session_reported_timestamp_seconds",
         f"Time when /sessions first listed the session's end, Unix time; the same after a restart. {_NEWS}",
-        lambda ended: ended.reported_at_seconds,
+        lambda ended: ended.end_seen_at_seconds,
     ),
     _ENDED_SESSION.gauge(
         "joulo_ended_session_end_timestamp_seconds",
         f"End of the session, Unix time. {_NEWS}",
-        lambda ended: ended.ended_at_seconds,
+        lambda ended: ended.last_known_end_seconds,
     ),
     _ENDED_SESSION.gauge(
         "joulo_ended_session_kwh",

@@ -8,23 +8,25 @@ import logging
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
+from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import (
     ApiAuthenticationError,
     ApiError,
     ApiNotFoundError,
     ApiScopeError,
-    ApiTimeoutError,
     LedgerError,
 )
-from joulo_exporter.ledger import ClockJump, EndpointRecord, Pause
+from joulo_exporter.ledger import ClockJump, EndpointRecord, Pause, Walk
 from joulo_exporter.logs import FailureLog, Level, Notice, event
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller.tasks import PollSettings, Task
-from joulo_exporter.snapshot import Durations, EndpointHealth
+from joulo_exporter.snapshot import EndpointHealth
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +47,9 @@ _NEVER = Pause(-math.inf, 0.0)
 
 _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
+
+REFUSALS = (ApiAuthenticationError, ApiScopeError, ApiNotFoundError)
+"""API responses that refuse an endpoint to a token: waiting for another one is in vain."""
 
 _MOST_UNKNOWN = 64
 _LONGEST_UNKNOWN = 64
@@ -80,207 +85,199 @@ def remaining_s(pause: Pause, interval_s: float, now_seconds: float) -> float:
     return length_s - since_s
 
 
-class LastingState(msgspec.Struct):
-    """State of an endpoint that goes on when another poller takes over within the process, after a reload."""
-
-    pause: Pause = _NEVER
-    """The last request, by the monotonic clock: the throttle outlasts a jump of the wall clock, and a ledger
-    that could not be written."""
-    succeeded_mono_s: float = -math.inf
-    token_refused_at_seconds: float | None = None
-    durations: Durations = Durations()
-    unknown_fields: set[str] = msgspec.field(default_factory=set)
-
-
 @dataclass(eq=False)
 class EndpointState:
     """One endpoint: when it is due, how it went, and for how long its API response is fresh.
 
-    Moments on the monotonic clock end in ``_mono_s``: only they decide, so that a jump of the wall clock
-    neither brings a request forward nor keeps an old value alive.
+    It outlasts a reload, which gives it another task and other settings. Moments on the monotonic clock end in
+    ``_mono_s``: only they decide, so that a jump of the wall clock neither brings a request forward nor keeps an
+    old value alive.
     """
 
     task: Task
     settings: PollSettings
-    lasting: LastingState = field(default_factory=LastingState)
-    """As the poller before this one has left it."""
+    clock: SystemClock
+    fraction: Callable[[], float]
+    """Gives random numbers in [0, 1) for jitter."""
 
     def __post_init__(self) -> None:
+        self.health = EndpointHealth(self.task.name, self._interval_s)
+        """The state as snapshots show it."""
+        self.pause = _NEVER
+        """The last request, by the monotonic clock: the throttle outlasts a jump of the wall clock, and a ledger
+        that could not be written."""
         self.due_mono_s = 0.0
         self.requested_at_seconds = 0.0
         """The last request of this process, by the wall clock."""
-        self.succeeded_at_seconds: float | None = None
-        self.requests: Counter[str] = Counter()
-        self._interval_s = self.settings.intervals[self.task.name]
+        self._succeeded_mono_s = -math.inf
         self._expected_mono_s = -math.inf  # when the refresh after the last success should come
-        self._up: bool | None = None
-        self._error: str | None = None
-        self._api_error: ApiError | None = None  # of the last refresh, if this process asked and the API failed
-        self._malformed = 0
-        self._malformed_fields: Counter[str] = Counter()
-        self._log_fields = self.settings.log_fields | {"endpoint": self.task.name}
+        self.api_error: ApiError | None = None
+        """Error of the last refresh, if this process asked and the API failed."""
         self._failure_log = FailureLog()
         self._faults_logged: set[str] = set()
+        self._unknown_fields: set[str] = set()
 
-    def restore(self, record: EndpointRecord | None, *, now_seconds: float, mono_s: float) -> None:
-        """Take up the ledger's record; an endpoint that is due at once waits for the first delay."""
-        lasting, settings = self.lasting, self.settings
-        if record is not None:
-            self._up, self._error, self._malformed = record.up, record.error, record.malformed
-            self._malformed_fields = Counter(dict(record.malformed_fields))
-            self.requests = Counter(dict(record.requests))
-            self.succeeded_at_seconds = record.succeeded_at_seconds
-            offset_s = mono_s - now_seconds
-            if record.pause is not None and _REFUSAL.match(record.error or ""):
-                lasting.token_refused_at_seconds = record.pause.requested_at_seconds
-            if lasting.pause is _NEVER and record.pause is not None:
-                requested_mono_s = min(record.pause.requested_at_seconds + offset_s, mono_s)
-                lasting.pause = msgspec.structs.replace(record.pause, requested_at_seconds=requested_mono_s)
-            if lasting.succeeded_mono_s == -math.inf and record.succeeded_at_seconds is not None:
-                lasting.succeeded_mono_s = min(record.succeeded_at_seconds + offset_s, mono_s)
+    @property
+    def _interval_s(self) -> float:
+        return self.settings.intervals[self.task.name]
+
+    def configure(self, task: Task, settings: PollSettings) -> None:
+        """Go on with others, and perhaps with another token: it does not wait for what the former one has earned.
+
+        It does wait as long as the API has asked for.
+        """
+        self.task, self.settings, error = task, settings, self.api_error
+        if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
+            self.pause = replace(self.pause, failures=0)
+
+    def restore(self, record: EndpointRecord | None, walk: Walk) -> None:
+        """Take up the ledger's record, as far as this process has not asked before, and the rest of the pause.
+
+        An endpoint that is due at once waits for the first delay.
+        """
+        self.task.restore(record.body if record else None, walk)
+        settings, mono_s = self.settings, self.clock.monotonic()
+        if record is not None and record.pause is not None and self.pause is _NEVER:
+            ahead_s, asked_at_seconds = self.clock.now() - mono_s, record.pause.requested_at_seconds
+            self.pause = replace(record.pause, requested_at_seconds=min(asked_at_seconds - ahead_s, mono_s))
+            if record.succeeded_at_seconds is not None:
+                self._succeeded_mono_s = min(record.succeeded_at_seconds - ahead_s, mono_s)
+            self._note(
+                up=record.up,
+                error=record.error,
+                succeeded_at_seconds=record.succeeded_at_seconds,
+                token_refused_at_seconds=asked_at_seconds if _REFUSAL.match(record.error or "") else None,
+                requests=dict(record.requests),
+                malformed=record.malformed,
+                malformed_fields=dict(record.malformed_fields),
+            )
+        self._note(interval_s=self._interval_s)
         delay_s = settings.first_delay_s
         if self._interval_s > min(settings.intervals.values()):
             delay_s = max(delay_s, min(settings.later_delay_s, self._interval_s))
-        left_s = remaining_s(lasting.pause, self.task.interval_s(settings), mono_s)
+        left_s = remaining_s(self.pause, self.task.interval_s(settings), mono_s)
         self.due_mono_s = mono_s + max(left_s, delay_s)
-        self._expected_mono_s = lasting.succeeded_mono_s + self._interval_s
+        self._expected_mono_s = self._succeeded_mono_s + self._interval_s
 
-    def follow(self, jump: ClockJump) -> None:
-        """Move the moments that were noted by the wall clock."""
+    def follow(self, jump: ClockJump, walk: Walk) -> None:
+        """Move the moments that were noted by the wall clock, as those of the walk have been."""
+        self.task.walk = walk
         self.requested_at_seconds = jump.moved(self.requested_at_seconds)
-        if self.succeeded_at_seconds is not None:
-            self.succeeded_at_seconds = jump.moved(self.succeeded_at_seconds)
-        if self.lasting.token_refused_at_seconds is not None:
-            self.lasting.token_refused_at_seconds = jump.moved(self.lasting.token_refused_at_seconds)
+        for name in ("succeeded_at_seconds", "token_refused_at_seconds"):
+            moment_seconds = getattr(self.health, name)
+            if moment_seconds is not None:
+                self._note(**{name: jump.moved(moment_seconds)})
+
+    def _note(self, **changes: object) -> None:
+        self.health = replace(self.health, **changes)
 
     # The course of a refresh ----------------------------------------------------------------------
 
-    def provisional_pause(self, now_seconds: float) -> Pause:
-        """Return the pause of a request that goes out now, which holds if its outcome is never noted."""
-        return Pause(now_seconds, self.task.interval_s(self.settings), self.lasting.pause.failures)
+    def requested(self) -> None:
+        """Note that a request goes out now; the interval follows it if its outcome is never noted."""
+        self.requested_at_seconds = self.clock.now()
+        self._wait_for(Pause(self.clock.monotonic(), self.task.interval_s(self.settings), self.pause.failures))
 
-    def requested(self, *, now_seconds: float, mono_s: float) -> None:
-        """Note that a request goes out now."""
-        self.requested_at_seconds = now_seconds
-        self._wait_for(self.provisional_pause(mono_s))
-
-    def recorded_pause(self, *, failures: int) -> Pause:
+    def recorded_pause(self, failures: int) -> Pause:
         """Return the pause since the last request as the ledger keeps it, by the wall clock."""
-        return Pause(self.requested_at_seconds, self.lasting.pause.length_s, failures)
+        return Pause(self.requested_at_seconds, self.pause.length_s, failures)
 
-    def observe_duration(self, mono_s: float) -> None:
+    def observe_duration(self) -> None:
         """Note that the request which went out last is over."""
-        self.lasting.durations = self.lasting.durations.observed(mono_s - self.lasting.pause.requested_at_seconds)
+        duration_s = self.clock.monotonic() - self.pause.requested_at_seconds
+        self._note(durations=self.health.durations.observed(duration_s))
 
-    def succeeded(self, response: ApiResponse[object], fraction: float, mono_s: float) -> None:
-        """Note a refresh that succeeded.
+    def count_request(self, code: str) -> None:
+        """Count a request by its outcome, once that is written down: a counter must not fall with a restart."""
+        self._note(requests=_counted(self.health.requests, [code]))
 
-        Args:
-            response: of the API; what of it could not be used is counted.
-            fraction: a random number in [0, 1) for the jitter.
-            mono_s: the time.
-        """
-        requested_mono_s = self.lasting.pause.requested_at_seconds
-        self._up, self._error, self._api_error = True, None, None
-        self.requests["200"] += 1
-        self._malformed += len(response.malformed)
-        self._malformed_fields.update(fault.field for fault in response.malformed_fields)
-        self.succeeded_at_seconds, self.lasting.succeeded_mono_s = self.requested_at_seconds, requested_mono_s
-        # A page may have begun or ended a walk through the history, which changes the interval.
-        length_s = self.task.interval_s(self.settings) * (1 + JITTER_SHARE * fraction)
-        self._wait_for(Pause(requested_mono_s, length_s))
-        self._expected_mono_s = self.due_mono_s
+    def succeeded(self, response: ApiResponse[object]) -> None:
+        """Note a refresh that succeeded, and what of the API response could not be used."""
         if self._failure_log.failures:
-            self._log("info", "refresh works again", self._failure_log.succeeded(mono_s))
+            self._log("info", "refresh works again", self._failure_log.succeeded(self.clock.monotonic()))
         self._log_faults(response)
+        self.count_request("200")
+        self._note(
+            up=True,
+            error=None,
+            succeeded_at_seconds=self.requested_at_seconds,
+            malformed=self.health.malformed + len(response.malformed),
+            malformed_fields=_counted(
+                self.health.malformed_fields, (fault.field for fault in response.malformed_fields)
+            ),
+            unknown_fields=len(self._unknown_fields),
+        )
+        self.api_error, self._succeeded_mono_s = None, self.pause.requested_at_seconds
+        # A page may have begun or ended a walk through the history, which changes the interval.
+        length_s = self.task.interval_s(self.settings) * (1 + JITTER_SHARE * self.fraction())
+        self._wait_for(Pause(self.pause.requested_at_seconds, length_s))
+        self._expected_mono_s = self.due_mono_s
 
-    def failed(self, error: ApiError, fraction: float, mono_s: float) -> None:
+    def failed(self, error: ApiError) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
-        self._up, self._error, self._api_error = False, str(error), error
-        former = self.lasting.pause
-        failures, retry_after_s, interval_s = former.failures + 1, error.retry_after_s, self._interval_s
+        self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._interval_s
         if isinstance(error, ApiAuthenticationError | ApiScopeError):
-            self.lasting.token_refused_at_seconds = self.requested_at_seconds
-        if retry_after_s is not None:
-            retry_after_s += mono_s - former.requested_at_seconds
+            self._note(token_refused_at_seconds=self.requested_at_seconds)
         # An optional endpoint that the API does not have, or not for this token.
         unavailable = self.task.optional and isinstance(error, ApiScopeError | ApiNotFoundError)
+        message = "refresh failed"
         if unavailable:
             interval_s = max(interval_s, _REFUSED_RETRY_S)
-        length_s = pause_after_failure(interval_s, failures, fraction, retry_after_s)
-        self._wait_for(Pause(former.requested_at_seconds, length_s, failures))
-        notice = self._failure_log.failed(error.reason, mono_s)
-        if not unavailable:
-            self._log("warn", "refresh failed", notice, err=self._error)
-        elif notice is not None and not notice.repeated:
-            refusal = "the API refuses a collector; it is tried once a day from now on"
-            self._log("warn", refusal, notice, err=self._error)
+            message = "the API refuses a collector; it is tried once a day from now on"
+        retry_after_s = error.retry_after_s
+        if retry_after_s is not None:
+            retry_after_s += self.clock.monotonic() - asked_mono_s
+        self._back_off(asked_mono_s, interval_s, retry_after_s)
+        self._fail("warn", message, error.reason, str(error), once=unavailable)
 
-    def failed_internally(self, error: Exception, fraction: float, mono_s: float) -> None:
+    def failed_internally(self, error: Exception) -> None:
         """Note a failure on our side of the wire; the next try follows as after one of the API."""
-        failures = self.lasting.pause.failures + 1
+        self.api_error = None
         # Whether a request went out or not, the pause counts from now.
-        self._wait_for(Pause(mono_s, pause_after_failure(self._interval_s, failures, fraction), failures))
-        self._up, self._error, self._api_error = False, "internal error; see the log", None
+        self._back_off(self.clock.monotonic(), self._interval_s)
         if isinstance(error, LedgerError):
-            self._error = str(error)
-            self._log("warn", "refresh failed", self._failure_log.failed(error.reason, mono_s), err=self._error)
+            self._fail("warn", "refresh failed", error.reason, str(error))
         elif isinstance(error, MemoryError):
-            self._error = "too little memory for the refresh; raise the limit of the process or the container"
-            self._log("error", "refresh failed", self._failure_log.failed("memory", mono_s), err=self._error)
+            remedy = "raise the limit of the process or the container"
+            self._fail("error", "refresh failed", "memory", f"too little memory for the refresh; {remedy}")
         else:
-            self._log("error", "internal error", self._failure_log.failed("internal", mono_s), err=error)
+            self._fail("error", "internal error", "internal", "internal error; see the log", err=error)
+
+    def _back_off(self, since_mono_s: float, interval_s: float, retry_after_s: float | None = None) -> None:
+        failures = self.pause.failures + 1
+        length_s = pause_after_failure(interval_s, failures, self.fraction(), retry_after_s)
+        self._wait_for(Pause(since_mono_s, length_s, failures))
+
+    def _fail(
+        self, level: Level, message: str, reason: str, shown: str, *, err: object = None, once: bool = False
+    ) -> None:
+        self._note(up=False, error=shown)
+        notice = self._failure_log.failed(reason, self.clock.monotonic())
+        if not (once and notice is not None and notice.repeated):
+            self._log(level, message, notice, err=err or shown)
 
     def _wait_for(self, pause: Pause) -> None:
-        self.lasting.pause = pause
+        self.pause = pause
         self.due_mono_s = pause.requested_at_seconds + pause.length_s
 
     def bring_forward(self) -> None:
         """Ask as soon as the interval allows: without the jitter, but not in the middle of a back-off."""
-        pause = self.lasting.pause
+        pause = self.pause
         if pause.failures == 0 and pause is not _NEVER:
             allowed_mono_s = pause.requested_at_seconds + self.task.interval_s(self.settings)
             self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
 
-    def forgive_refusal(self) -> None:
-        """End the back-off that another token has earned, but not the pause that the API has asked for."""
-        error = self._api_error
-        if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
-            self.lasting.pause = msgspec.structs.replace(self.lasting.pause, failures=0)
-            self.bring_forward()
-
     # How it went ----------------------------------------------------------------------------------
-
-    @property
-    def timed_out(self) -> bool:
-        """Return whether the last request got no API response in time."""
-        return isinstance(self._api_error, ApiTimeoutError)
-
-    @property
-    def refused(self) -> bool:
-        """Return whether the last API response refuses the endpoint to this token: waiting for one is in vain."""
-        return isinstance(self._api_error, ApiAuthenticationError | ApiScopeError | ApiNotFoundError)
 
     @property
     def expires_mono_s(self) -> float:
         """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
         return self._expected_mono_s + self.settings.stale_after_s
 
-    def health(self) -> EndpointHealth:
-        """Return the state as a snapshot shows it."""
-        return EndpointHealth(
-            endpoint=self.task.name,
-            interval_s=self._interval_s,
-            up=self._up,
-            error=self._error,
-            succeeded_at_seconds=self.succeeded_at_seconds,
-            token_refused_at_seconds=self.lasting.token_refused_at_seconds,
-            requests=dict(sorted(self.requests.items())),
-            malformed=self._malformed,
-            malformed_fields=dict(sorted(self._malformed_fields.items())),
-            durations=self.lasting.durations,
-            unknown_fields=len(self.lasting.unknown_fields),
-        )
+    @property
+    def fresh_content(self) -> Any:  # noqa: ANN401 -- of the endpoint's task
+        """Return the content of the last API response, if it may still be served as live."""
+        return self.task.content if self.clock.monotonic() < self.expires_mono_s else None
 
     # The log --------------------------------------------------------------------------------------
 
@@ -297,14 +294,22 @@ class EndpointState:
                            records=len(response.malformed), err=line)  # fmt: skip
         for fault in response.malformed_fields:
             self._log_once(str(fault), "a field cannot be used, and is treated as not given", err=str(fault))
-        known = self.lasting.unknown_fields
-        for path in response.unknown_fields - known:
-            if len(known) < _MOST_UNKNOWN:
-                known.add(path)
+        for path in response.unknown_fields - self._unknown_fields:
+            if len(self._unknown_fields) < _MOST_UNKNOWN:
+                self._unknown_fields.add(path)
                 event(_logger, "debug", "a field that this version does not know", **self._log_fields,
                       field=path[:_LONGEST_UNKNOWN])  # fmt: skip
+
+    @property
+    def _log_fields(self) -> dict[str, object]:
+        return self.settings.log_fields | {"endpoint": self.task.name}
 
     def _log_once(self, kind: str, message: str, **fields: object) -> None:
         if kind not in self._faults_logged:
             self._faults_logged.add(kind)
             event(_logger, "warn", message, **self._log_fields, **fields)
+
+
+def _counted(counts: Mapping[str, int], more: Iterable[str]) -> Mapping[str, int]:
+    """Return the counts with one more for each of these names, in order of the names."""
+    return dict(sorted((Counter(counts) + Counter(more)).items()))

@@ -1,25 +1,23 @@
 """The loop of one account: ask the endpoints that are due, write it down, publish a new snapshot, sleep."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import KW_ONLY, InitVar, dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar
 
 import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
+from joulo_exporter.errors import ApiAuthenticationError, ApiError, ApiTimeoutError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
-from joulo_exporter.poller.endpoint import EndpointState, LastingState
-from joulo_exporter.poller.tasks import PollSettings, account_tasks, public_tasks
-from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, last_sessions, live_chargers
+from joulo_exporter.poller.endpoint import REFUSALS, EndpointState
+from joulo_exporter.poller.tasks import PollSettings, account_tasks
+from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 _logger = logging.getLogger(__name__)
 
@@ -32,13 +30,29 @@ _LEAST_JUMP_S = 10.0
 """Less is the wall clock being slewed; nothing hangs on it."""
 
 
-class Handover(msgspec.Struct, frozen=True):
-    """State that a poller leaves to the one that takes over from it within the process, after a reload."""
+class RequestSlots:
+    """Bounds how many accounts ask the API at the same time; slots are given in the order of asking.
 
-    endpoints: dict[str, LastingState] = {}
-    """By endpoint."""
-    noted_since_seconds: float = 0.0
-    """Start of the process by the wall clock, as ``ClockJump`` has it; 0 for a process that begins."""
+    Accounts that timed out share a smaller pool of request slots: were a tenth of all accounts left without an API
+    response, each for the whole of its timeout, they would soon have all slots, and the others none.
+
+    Args:
+        most: requests at the same time; at least 1.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._all = asyncio.Semaphore(most)
+        self._of_timed_out = asyncio.Semaphore(max(1, most // _TIMED_OUT_SHARE))
+
+    @contextlib.asynccontextmanager
+    async def acquire(self, *, timed_out: bool) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it for a block: ``async with slots.acquire(timed_out=False):``.
+
+        Args:
+            timed_out: whether the account's last request got no API response in time.
+        """
+        async with self._of_timed_out if timed_out else contextlib.nullcontext(), self._all:
+            yield
 
 
 @dataclass(eq=False)
@@ -56,21 +70,15 @@ class Poller:
     clock: SystemClock
     request_slots: RequestSlots
     """Bounds how many accounts ask at the same time."""
-    former: InitVar[Handover | None] = None
-    """State of the poller before this one, when this one takes over from it."""
     fraction: Callable[[], float] = random.random
     """Gives random numbers in [0, 1) for jitter."""
     token_refused: Callable[[], None] = lambda: None
     """Called each time when the API refuses the token."""
 
-    def __post_init__(self, former: Handover | None) -> None:
-        former = former or Handover()
-        tasks = public_tasks() if self.settings.public else account_tasks(self.settings.collectors)
-        self._endpoints = {
-            task.name: EndpointState(task, self.settings, former.endpoints.get(task.name, LastingState()))
-            for task in tasks
-        }
-        self._noted_since_seconds = former.noted_since_seconds
+    def __post_init__(self) -> None:
+        self._endpoints: dict[str, EndpointState] = {}
+        self._noted_since_seconds = 0.0
+        """Start of the process by the wall clock, as ``ClockJump`` has it; 0 before the ledger has been read."""
         self._wall_ahead_s = 0.0
         """Wall clock minus monotonic clock."""
         self._ledger_log = FailureLog()
@@ -81,16 +89,17 @@ class Poller:
         """Held during a refresh, or a jump of the wall clock: its holder can cancel the loop and lose nothing."""
         self.restored = asyncio.Event()
         """Set once the ledger's knowledge has been published."""
+        self.configure(self.client, self.ledger, self.settings)
 
-    def handover(self) -> Handover:
-        """Return the state for the poller that takes over."""
-        return Handover({name: each.lasting for name, each in self._endpoints.items()}, self._noted_since_seconds)
-
-    def use_token_of(self, client: JouloClient) -> None:
-        """Ask with another token while the loop does not run: the back-offs that the former one earned end."""
-        self.client = client
-        for state in self._endpoints.values():
-            state.forgive_refusal()
+    def configure(self, client: JouloClient, ledger: AccountLedger, settings: PollSettings) -> None:
+        """Follow a configuration, while the loop does not run; each endpoint's state stays."""
+        self.client, self.ledger, self.settings = client, ledger, settings
+        former, self._endpoints = self._endpoints, {}
+        for task in account_tasks(settings):
+            state = former.get(task.name) or EndpointState(task, settings, self.clock, self.fraction)
+            state.configure(task, settings)
+            self._endpoints[task.name] = state
+        self.restored.clear()
 
     async def run(self) -> None:
         """Publish the ledger's knowledge, then refresh for ever; once cancelled, it can be run again."""
@@ -101,7 +110,14 @@ class Poller:
         while True:
             async with self.refreshing:
                 await self._follow_wall_clock()
-            if not await self._refresh_due():
+            mono_s = self.clock.monotonic()
+            due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
+            for state in due:
+                async with self.refreshing:
+                    await self._refresh(state)
+                    # Now, not after the other endpoints, whose API responses may take their time.
+                    self._publish_snapshot()
+            if not due:
                 self._publish_snapshot()
             await self.clock.sleep(self._idle_s())
 
@@ -110,17 +126,6 @@ class Poller:
         if self.restored.is_set():
             await self._read_book()
             self._publish_snapshot()
-
-    async def _refresh_due(self) -> bool:
-        """Refresh the endpoints that are due; return whether there were any. No list of them outlives the call."""
-        mono_s = self.clock.monotonic()
-        due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
-        for state in due:
-            async with self.refreshing:
-                await self._refresh(state)
-                # Now, not after the other endpoints, whose API responses may take their time.
-                self._publish_snapshot()
-        return bool(due)
 
     async def _follow_wall_clock(self) -> None:
         """Move all that was noted since the start by a wall clock that was wrong, and has been set right."""
@@ -135,8 +140,7 @@ class Poller:
                 self._log_ledger_failure(error)
                 return
             for state in self._endpoints.values():
-                state.follow(jump)
-                state.task.follow(walk)
+                state.follow(jump, walk)
             self._noted_since_seconds += jump_s
             await self._read_book()
         self._wall_ahead_s = wall_ahead_s
@@ -163,13 +167,11 @@ class Poller:
             except Exception as error:  # noqa: BLE001 -- asking without the throttle is no way out
                 self._log_ledger_failure(error)
                 await self.clock.sleep(self.settings.intervals[CHARGERS.name])
-        now_seconds, mono_s = self.clock.now(), self.clock.monotonic()
-        self._wall_ahead_s = now_seconds - mono_s
-        self._noted_since_seconds = self._noted_since_seconds or now_seconds
+        if not self._noted_since_seconds:
+            self._noted_since_seconds = self.clock.now()
+            self._wall_ahead_s = self._noted_since_seconds - self.clock.monotonic()
         for name, state in self._endpoints.items():
-            record = records.get(name)
-            state.task.restore(record.body if record else None, walk)
-            state.restore(record, now_seconds=now_seconds, mono_s=mono_s)
+            state.restore(records.get(name), walk)
         await self._read_book()
 
     # One refresh ----------------------------------------------------------------------------------
@@ -182,30 +184,28 @@ class Poller:
             except ApiError as error:
                 await self._record_failure(state, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the refreshes of the account
-            state.failed_internally(error, self.fraction(), self.clock.monotonic())
+            state.failed_internally(error)
             await self._read_book()
 
     async def _ask(self, state: EndpointState) -> None:
         """Write a request down, send it, and write the API response down; once durable, that is in memory too."""
         task = state.task
-        timed_out = any(endpoint.timed_out for endpoint in self._endpoints.values())
+        timed_out = any(isinstance(each.api_error, ApiTimeoutError) for each in self._endpoints.values())
         # Before the request is written down: it must go out at once then.
         async with self.request_slots.acquire(timed_out=timed_out):
-            pause = state.provisional_pause(self.clock.now())
-            page = task.page(pause.requested_at_seconds, self.settings)
+            state.requested()
+            page = task.page(state.requested_at_seconds, self.settings)
+            pause = state.recorded_pause(state.pause.failures)
             await self.offload(self.ledger.begin_request, task.name, pause, page)
             # The ledger may have taken its time, and the pause counts from the request.
-            state.requested(now_seconds=self.clock.now(), mono_s=self.clock.monotonic())
+            state.requested()
             try:
                 response = await task.fetch(self.client)
             finally:
-                state.observe_duration(self.clock.monotonic())
-        pause = state.recorded_pause(failures=0)
-        outcome = await self._write(
-            task.record, self.ledger, response, pause, name_unlinked=task.name == CHARGERS.name
-        )
+                state.observe_duration()
+        outcome = await self._write(task.record, self.ledger, response, state.recorded_pause(failures=0))
         task.keep(response, outcome)
-        state.succeeded(response, self.fraction(), self.clock.monotonic())
+        state.succeeded(response)
         if outcome.session_ended:
             self._endpoints[SESSIONS.name].bring_forward()
         if outcome.missing:
@@ -220,35 +220,34 @@ class Poller:
         event(_logger, level, message, **self.settings.log_fields, sessions=outcome.missing)
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
-        state.failed(error, self.fraction(), self.clock.monotonic())
+        state.failed(error)
         if isinstance(error, ApiAuthenticationError):
             self.token_refused()
-        pause = state.recorded_pause(failures=state.lasting.pause.failures)
+        pause = state.recorded_pause(state.pause.failures)
         try:
             await self._write(self.ledger.record_failure, state.task.name, error, pause)
         except LedgerError as ledger_error:  # the pause that the API asked for holds all the same, in memory
             self._log_ledger_failure(ledger_error)
-        else:  # only what is written down is counted: a counter must not fall with a restart
-            state.requests[error.code] += 1
+        else:
+            state.count_request(error.code)
 
     # The ledger -----------------------------------------------------------------------------------
 
-    async def _write(self, write: Callable[..., Result], *args: object, name_unlinked: bool = False) -> Result:
-        """Write to the ledger, and read the book as it is then, both with one commit.
+    async def _write(self, write: Callable[..., Result], *args: object) -> Result:
+        """Write to the ledger by one of its methods, and read the book as it is then, both with one commit.
 
         When the book cannot be read, the outcome that was written along with it stands, and the former book stays.
-
-        Args:
-            write: a method of the ledger.
-            args: its arguments.
-            name_unlinked: name chargers that ``/chargers`` does not show, although it has not succeeded before.
 
         Raises:
             LedgerError: it could not be written.
         """
         chargers = self._endpoints.get(CHARGERS.name)
-        if chargers is not None and (chargers.succeeded_at_seconds is not None or chargers.refused):
-            name_unlinked = True
+        # Chargers that /chargers does not show get their names after it has responded: its slugs come first.
+        name_unlinked = chargers is not None and (
+            write is chargers.task.record
+            or chargers.health.succeeded_at_seconds is not None
+            or isinstance(chargers.api_error, REFUSALS)
+        )
         result, book = await self.offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
         if isinstance(book, Exception):
             self._log_ledger_failure(book)
@@ -293,7 +292,7 @@ class Poller:
 
     def _snapshot(self) -> Snapshot:
         settings, book = self.settings, self._book
-        health = tuple(state.health() for state in self._endpoints.values())
+        health = tuple(state.health for state in self._endpoints.values())
         if book is None:
             return Snapshot(settings.account, health, ere_price=self._fresh(ERE_PRICE), public=settings.public)
         if book.persistent:
@@ -306,54 +305,28 @@ class Poller:
             endpoints=health,
             book=book,
             chargers=None if chargers is None else live_chargers(chargers, book, settings.tags),
-            last_sessions=last_sessions(book, settings.tags),
-            ended_sessions=ended_sessions(book, settings.tags),
+            last_sessions=ended_sessions(book.last_sessions.values(), book, settings.tags),
+            ended_sessions=ended_sessions(book.ended, book, settings.tags),
             energy=self._fresh(ENERGY),
             ere_estimate=self._fresh(SESSIONS),
             ere_position=self._fresh(ERE_POSITION),
         )
 
     def _fresh(self, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN401 -- of the endpoint's task
-        """Return the content of the last API response, if it may still be served as live."""
         state = self._endpoints.get(endpoint.name)
-        return state.task.content if state and self.clock.monotonic() < state.expires_mono_s else None
+        return state and state.fresh_content
 
 
 def _held(
     book: Book, health: tuple[EndpointHealth, ...], durable: Book, durable_health: tuple[EndpointHealth, ...]
 ) -> tuple[Book, tuple[EndpointHealth, ...]]:
     """Return both with counters that stand still while the book is not on disk: a crash would make them fall."""
+    former = {then.endpoint: then for then in durable_health}
+    counts = ("requests", "malformed", "malformed_fields")
     return (
         msgspec.structs.replace(book, chargers=durable.chargers, vehicles=durable.vehicles, marks=durable.marks),
         tuple(
-            msgspec.structs.replace(
-                now, requests=then.requests, malformed=then.malformed, malformed_fields=then.malformed_fields
-            )
-            for now, then in zip(health, durable_health, strict=True)
+            msgspec.structs.replace(now, **{name: getattr(former.get(now.endpoint, now), name) for name in counts})
+            for now in health
         ),
     )
-
-
-class RequestSlots:
-    """Bounds how many accounts ask the API at the same time; slots are given in the order of asking.
-
-    Accounts that timed out share a smaller pool of request slots: were a tenth of all accounts left without an API
-    response, each for the whole of its timeout, they would soon have all slots, and the others none.
-
-    Args:
-        most: requests at the same time; at least 1.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._all = asyncio.Semaphore(most)
-        self._of_timed_out = asyncio.Semaphore(max(1, most // _TIMED_OUT_SHARE))
-
-    @contextlib.asynccontextmanager
-    async def acquire(self, *, timed_out: bool) -> AsyncIterator[None]:
-        """Wait for a slot, and hold it for a block: ``async with slots.acquire(timed_out=False):``.
-
-        Args:
-            timed_out: whether the account's last request got no API response in time.
-        """
-        async with self._of_timed_out if timed_out else contextlib.nullcontext(), self._all:
-            yield

@@ -317,19 +317,20 @@ class LandingPage:
             power = None if live.power_watts is None else f"{words.figure(live.power_watts / 1000, 1)} kW"
             yield words("power"), [power or words("unknown")]
         if live and (live.charger.session or live.charger.charging):
-            session = live.charger.session
+            current = live.charger.session
             energy = [words("unknown")]
-            if session and session.kwh_hundredths is not None:
-                energy = [f"{words.hundredths(session.kwh_hundredths)} kWh"]
-                if session.started_at_seconds is not None:
-                    energy.append(words("since", words.moment(session.started_at_seconds)))
+            if current and current.kwh_hundredths is not None:
+                energy = [f"{words.hundredths(current.kwh_hundredths)} kWh"]
+                if current.started_at_seconds is not None:
+                    energy.append(words("since", words.moment(current.started_at_seconds)))
             yield words("session"), energy
             yield words("vehicle"), [self._vehicle(live.vehicle, "unknown")]
         for last in account.last_sessions:
             if last.label == label:
-                kwh, ere_credits = last.kwh_hundredths, last.final_credits_hundredths
+                session = last.session
+                kwh, ere_credits = session.kwh_hundredths, session.final_credits_hundredths
                 figures = [words("unknown")] if kwh is None else self._figures(kwh, ere_credits)
-                span = words.span(last.started_at_seconds, last.ended_at_seconds)
+                span = words.span(session.started_at_seconds, session.last_known_end_seconds)
                 yield words("last_session"), [*figures, span, self._vehicle(last.vehicle, "unknown_vehicle")]
         if book and book.complete:
             month = local_month(self._now_seconds)

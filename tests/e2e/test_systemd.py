@@ -73,14 +73,15 @@ def test_start_reload_and_end(manager, environment, tmp_path):
 
 STUCK = """
 import asyncio, os, time
-from joulo_exporter.systemd import Notifier, watchdog
+from joulo_exporter.systemd import Notifier
 
 async def main():
     notifier = Notifier(os.environ)
-    async with watchdog(notifier, lambda: True):
-        await asyncio.sleep(0.2)
-        notifier.stopping()
-        time.sleep(0.3)
+    watching = asyncio.create_task(notifier.watch(lambda: True))
+    await asyncio.sleep(0.2)
+    notifier.stopping()
+    time.sleep(0.3)
+    watching.cancel()
 
 asyncio.run(main())
 """

@@ -148,7 +148,7 @@ def test_a_session_that_has_just_ended_has_no_credits_or_none_yet(changes, earne
     household.now_seconds += 60
     snapshot = household.sessions(sessions(ended_at="2026-06-18T19:10:00Z", **changes)).snapshot()
     (ended,) = snapshot.ended_sessions
-    assert of_hundredths(ended.final_credits_hundredths) == earned
+    assert of_hundredths(ended.session.final_credits_hundredths) == earned
 
 
 def test_a_last_session_without_a_tag():

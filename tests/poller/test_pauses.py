@@ -29,26 +29,9 @@ def test_a_failure_is_followed_by_the_interval_at_least_and_retry_after_is_obeye
     assert pause_s <= max(longest_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
 
 
-@given(interval_s=intervals, count=st.integers(1, 100), fraction=fractions)
-def test_another_failure_never_shortens_the_pause(interval_s, count, fraction):
-    now_s, next_s = (pause_after_failure(interval_s, n, fraction) for n in (count, count + 1))
-    assert next_s >= now_s
-
-
 @pytest.mark.parametrize(
     ("interval_s", "count", "asked", "expected"),
-    [
-        (60, 1, None, 60),
-        (60, 2, None, 120),
-        (60, 4, None, 480),
-        (60, 5, None, 900),
-        (60, 1000, None, 900),
-        (3600, 9, None, 3600),
-        (60, 1, 0.0, 60),
-        (60, 1, 3600.0, 3600),
-        (60, 1, 1e9, 86_400),
-        (60, 5, 10.0, 900),
-    ],
+    [(60, 1000, None, 900), (3600, 9, None, 3600), (60, 5, 10.0, 900), (60, 1, 1e9, 86_400)],
 )
 def test_back_off(interval_s, count, asked, expected):
     assert pause_after_failure(interval_s, count, 0.0, asked) == expected
@@ -64,15 +47,8 @@ def test_what_remains_is_within_the_pause_whatever_the_clock_does(requested, now
 
 
 @pytest.mark.parametrize(
-    ("pause", "now", "expected"),
-    [
-        (Pause(1000.0, 63.0), 1000.0, 60.0),
-        (Pause(1000.0, 63.0), 1025.0, 35.0),
-        (Pause(1000.0, 63.0), 1060.0, 0.0),
-        (Pause(1000.0, 63.0), 10.0, 60.0),
-        (Pause(1000.0, 3600.0, 1), 1060.0, 3540.0),
-        (Pause(1000.0, 30.0, 1), 1010.0, 50.0),
-    ],
+    ("pause", "expected"),
+    [(Pause(1000.0, 63.0), 35.0), (Pause(1000.0, 3600.0, 1), 3575.0), (Pause(1000.0, 30.0, 1), 35.0)],
 )
-def test_what_remains_after_a_restart(pause, now, expected):
-    assert remaining_s(pause, 60.0, now) == expected
+def test_what_remains_after_a_restart(pause, expected):
+    assert remaining_s(pause, 60.0, 1025.0) == expected

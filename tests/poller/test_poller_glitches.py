@@ -12,8 +12,8 @@ from joulo_exporter.reports.backfill import Backfill, backfill
 class ReadRig(Rig):
     """An account whose history is read when a test begins."""
 
-    async def start(self, **former) -> None:
-        await super().start(**former)
+    async def start(self) -> None:
+        await super().start()
         await self.clock.advance(2 * PAGE_S)
 
 
@@ -98,63 +98,48 @@ async def test_a_start_in_2000_leaves_the_energy_at_the_end_and_backfill_begins_
 # A record that lacks a field ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("charger_id", [None, "", 7, {}])
-async def test_a_session_without_a_charger_counts_under_unknown(charger_id):
+USUAL = {
+    "joulo_total_kwh": 6.0,
+    "joulo_last_session_kwh": 6.0,
+    "joulo_ere_credits_total": 2.0,
+    "joulo_session_seconds_total": 7200.0,
+    "joulo_sessions_total": 1.0,
+}
+NO_START = {"joulo_session_seconds_total": 0.0}
+IN_PROGRESS = NO_START | {"joulo_sessions_total": 0.0, "joulo_last_session_kwh": None}
+NO_ENERGY = {"joulo_total_kwh": 0.0, "joulo_last_session_kwh": None}
+MOMENTS = (None, "", "1970-01-01T00:00:00Z", "2036-01-01T00:00:00Z", "noon", -1, {})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "served"),
+    [
+        *(("started_at", moment, NO_START) for moment in MOMENTS),
+        *(("ended_at", moment, IN_PROGRESS) for moment in MOMENTS),
+        *(("kwh", kwh, NO_ENERGY) for kwh in (None, "", -0.01, 9334.8, {})),
+        *(("charger_id", charger_id, {}) for charger_id in (None, "", 7, {})),
+    ],
+)
+async def test_a_field_of_a_session_costs_only_itself(field, value, served):
     async with believing() as rig:
-        session = listed("s1", 6.0, started_at=ago(rig, hours=3), ended_at=ago(rig, hours=1))
-        show(rig, session | {"charger_id": charger_id, "charger_nickname": "Oprit"})
+        session = listed("s1", 6.0, started_at=ago(rig, hours=3), ended_at=ago(rig, hours=1), ere_credits=2.0)
+        show(rig, session | {"charger_nickname": "Oprit", field: value})
         await rig.start()
-        assert rig.value("joulo_total_kwh", charger="unknown") == 6.0
-        assert rig.value("joulo_last_session_kwh", charger="unknown") == 6.0
+        charger_label = "unknown" if field == "charger_id" else "oprit"
+        assert {name: rig.value(name, charger=charger_label) for name in USUAL} == USUAL | served
+        assert rig.value("joulo_up", endpoint="sessions") == 1
         assert rig.value("joulo_history_complete") == 1
-        assert rig.value("joulo_history_unreadable_sessions") == 0
-
-
-async def test_a_session_keeps_the_charger_that_it_had():
-    async with believing() as rig:
-        session = listed("s1", 6.0, started_at=ago(rig, hours=3), ended_at=ago(rig, hours=1))
+        assert rig.value("joulo_history_unreadable_sessions") == (field == "kwh")
         show(rig, session)
-        await rig.start()
+        await rig.clock.advance(SESSIONS_S + 60)
+        assert {name: rig.value(name, charger="oprit") for name in USUAL} == USUAL
+        assert rig.value("joulo_total_excess_kwh", charger="oprit") == 0
+        assert rig.value("joulo_history_unreadable_sessions") == 0
+        # What is known of a session stays where it is no longer given.
         show(rig, session | {"charger_id": None, "started_at": None, "kwh": 6.5})
         await rig.clock.advance(SESSIONS_S + 60)
         assert rig.value("joulo_total_kwh", charger="oprit") == 6.5
-        assert rig.value("joulo_total_kwh", charger="unknown") is None
         assert rig.value("joulo_session_seconds_total", charger="oprit") == 7200
-
-
-@pytest.mark.parametrize("kwh", [None, "", -0.01, 9334.8, {}])
-async def test_a_finished_session_without_energy_is_kept_and_counted_as_unreadable(kwh):
-    async with believing() as rig:
-        session = listed("s1", 6.0, started_at=ago(rig, hours=3), ended_at=ago(rig, hours=1))
-        show(rig, session | {"kwh": kwh})
-        await rig.start()
-        assert rig.value("joulo_sessions_total", charger="oprit") == 1
-        assert rig.value("joulo_total_kwh", charger="oprit") == 0
-        assert rig.value("joulo_last_session_kwh", charger="oprit") is None
-        assert rig.value("joulo_history_unreadable_sessions") == 1
-        show(rig, session)
-        await rig.clock.advance(SESSIONS_S + 60)
-        assert rig.value("joulo_total_kwh", charger="oprit") == 6.0
-        assert rig.value("joulo_history_unreadable_sessions") == 0
-
-
-@pytest.mark.parametrize("moment", [None, "", "1970-01-01T00:00:00Z", "2036-01-01T00:00:00Z", "noon", -1, {}])
-@pytest.mark.parametrize("field", ["started_at", "ended_at"])
-async def test_a_moment_costs_only_itself(field, moment):
-    async with believing() as rig:
-        session = listed("s1", 6.0, started_at=ago(rig, hours=3), ended_at=ago(rig, hours=1), ere_credits=2.0)
-        show(rig, session | {field: moment})
-        await rig.start()
-        assert rig.value("joulo_up", endpoint="sessions") == 1
-        assert rig.value("joulo_total_kwh", charger="oprit") == 6.0
-        assert rig.value("joulo_ere_credits_total", charger="oprit") == 2.0
-        assert rig.value("joulo_session_seconds_total", charger="oprit") == 0
-        assert rig.value("joulo_sessions_total", charger="oprit") == (field == "started_at")
-        assert rig.value("joulo_history_complete") == 1
-        show(rig, session)
-        await rig.clock.advance(SESSIONS_S + 60)
-        assert rig.value("joulo_session_seconds_total", charger="oprit") == 7200
-        assert rig.value("joulo_total_excess_kwh", charger="oprit") == 0
 
 
 async def test_a_record_without_an_id_is_counted_and_hides_no_withdrawal():

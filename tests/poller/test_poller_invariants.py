@@ -231,5 +231,5 @@ async def test_no_sequence_makes_a_counter_fall_or_a_request_come_early(seed, sl
             for _ in range(30):
                 await _step(rig, household, watch, source)
                 assert watch.faults == []
-            assert len(rig.api.requests) > (10 if slow_share else 20)
+            assert len(rig.api.requests) > 10
             assert watch.highest

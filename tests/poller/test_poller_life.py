@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from support.poller_rig import CHARGER, ENERGY_S, STALE_AFTER_S, Rig, at_work, charger, listed, live
+from support.poller_rig import CHARGER, Rig, at_work, charger, listed, live
 
 from joulo_exporter.errors import ApiServerError, ApiThrottledError
 from joulo_exporter.models.charger import Charger
@@ -27,16 +27,6 @@ async def test_live_series_stay_for_a_while_and_go_without_a_request():
         rig.api.answers["chargers"] = {"chargers": [charger(live(kwh=6.0))]}
         await rig.clock.advance(900)
         assert rig.value("joulo_session_kwh", charger="oprit") == 6.0
-
-
-async def test_energy_goes_stale_by_its_own_interval():
-    async with at_work() as rig:
-        rig.api.answers["energy"] = OUTAGE
-        await rig.clock.advance(ENERGY_S + STALE_AFTER_S - 1)
-        assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
-        await rig.clock.advance(1)
-        assert rig.value("joulo_account_kwh_total", scope="ere") is None
-        assert rig.value("joulo_charging", charger="oprit") == 0.0
 
 
 async def test_jitter_does_not_make_good_values_flicker():
@@ -71,14 +61,6 @@ async def test_a_restart_serves_what_was_known_while_the_first_request_hangs(tmp
         await rig.restart(away_s=100)
         assert len(rig.api.moments("chargers")) == 2
         assert rig.value("joulo_charging", charger="oprit") == 0.0
-
-
-async def test_a_long_absence_serves_totals_but_no_stale_gauges(tmp_path):
-    async with at_work(tmp_path) as rig:
-        rig.api.answers["chargers"] = OUTAGE
-        await rig.restart(away_s=60 + STALE_AFTER_S)
-        assert not rig.names() & LIVE
-        assert rig.value("joulo_total_kwh", charger="oprit") == 0.0
 
 
 async def test_a_clock_that_goes_back_during_a_restart_keeps_no_old_value_alive(tmp_path):
@@ -127,14 +109,6 @@ async def test_a_reload_to_a_shorter_interval_counts_from_the_last_request():
         assert len(rig.api.moments("energy")) == 1
         await rig.clock.advance(1)
         assert rig.api.moments("energy") == [1000.0, 1700.0]
-
-
-async def test_the_first_requests_wait_for_the_delay():
-    async with at_work(first_delay_s=25.0) as rig:
-        await rig.clock.advance(24)
-        assert rig.api.requests == []
-        await rig.clock.advance(1)
-        assert len(rig.api.requests) == 3
 
 
 async def test_what_an_older_version_kept_in_another_form_is_waited_for(tmp_path):
@@ -195,25 +169,10 @@ async def test_after_a_jump_of_the_clock_data_is_as_fresh_as_it_was_also_after_a
         assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(moments))
 
 
-async def test_a_provisional_end_has_no_duration():
-    async with at_work(chargers={"chargers": [charger(live())]}) as rig:
-        rig.api.answers["chargers"] = {"chargers": [charger()]}
-        await rig.clock.advance(120)
-        assert rig.value("joulo_sessions_total", charger="oprit") == 1
-        assert rig.value("joulo_session_seconds_total", charger="oprit") == 0
-        rig.api.answers["sessions"] = {"sessions": [listed()]}
-        await rig.clock.advance(600)
-        assert rig.value("joulo_session_seconds_total", charger="oprit") == 3600
-
-
-async def test_after_a_suspension_live_values_are_absent_at_the_first_scrape_and_soon_back():
+async def test_a_jump_of_the_clock_moves_nothing_that_an_earlier_process_has_noted():
     async with at_work() as rig:
-        rig.clock.suspend(60.0)
-        rig.poller.drop_stale()
-        assert rig.value("joulo_charging", charger="oprit") == 0
-        rig.clock.suspend(8 * 3600.0)
-        rig.poller.drop_stale()
-        assert rig.value("joulo_charging", charger="oprit") is None
-        assert rig.value("joulo_up", endpoint="chargers") == 1
+        noted_at = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="energy")
+        await rig.restart(away_s=100)
+        rig.clock.step_wall(7200)
         await rig.clock.advance(60)
-        assert rig.value("joulo_charging", charger="oprit") == 0
+        assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="energy") == noted_at

@@ -9,26 +9,14 @@ from joulo_exporter.api.failures import status_failure
 from joulo_exporter.errors import ApiNotFoundError, ApiScopeError, ApiServerError
 
 POSITION = {"effective_fee_pct": 10, "paid": {"ere": 5, "net_eur": 1.5}}
-PRICE = {"ok": True, "current": {"mid_eur": 0.24, "updated_at": "2026-06-15T09:00:00Z"}}
-INTERVALS = {"chargers": 60.0, "sessions": 600.0, "energy": 3600.0, "ere_position": 3600.0, "ere_price": 3600.0}
+INTERVALS = {"chargers": 60.0, "sessions": 600.0, "energy": 3600.0, "ere_position": 3600.0}
 REFUSALS = [ApiScopeError("403, no", status=403), ApiNotFoundError("404, no", status=404)]
 
 
 def rig_with(folder=None, **settings) -> Rig:
     rig = Rig(folder, intervals=INTERVALS, **({"collectors": frozenset({"ere_position"})} | settings))
-    rig.api.answers |= {"ere_position": POSITION, "ere_price": PRICE}
+    rig.api.answers |= {"ere_position": POSITION}
     return rig
-
-
-def public(folder=None) -> Rig:
-    return rig_with(folder, public=True, account=None, collectors=frozenset())
-
-
-async def test_off_by_default():
-    async with rig_with(collectors=frozenset()) as rig:
-        await rig.start()
-        assert rig.api.moments("ere_position") == []
-        assert rig.value("joulo_up", endpoint="ere_position") is None
 
 
 async def test_the_position_is_asked_once_an_hour_outlives_the_process_and_goes_stale(tmp_path):
@@ -49,31 +37,22 @@ async def test_the_position_is_asked_once_an_hour_outlives_the_process_and_goes_
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=["403", "404"])
-async def test_refused_it_is_tried_once_a_day_and_says_so_once(refusal, caplog):
+async def test_refused_it_is_tried_once_a_day_also_after_a_restart_and_says_so_once(refusal, caplog):
     caplog.set_level(logging.INFO)
     async with rig_with() as rig:
         rig.api.answers["ere_position"] = refusal
         await rig.start()
-        await rig.clock.advance(3 * 86_400 + 10)
+        await rig.restart(away_s=7200)
+        await rig.clock.advance(3 * 86_400 - 7200 + 10)
         assert rig.api.moments("ere_position") == [1000.0 + day * 86_400 for day in range(4)]
-        assert caplog.text.count("the API refuses a collector") == 1
+        assert caplog.text.count("the API refuses a collector") == 2  # once in each process
         assert "refresh failed" not in caplog.text
         assert rig.value("joulo_up", endpoint="ere_position") == 0
         assert rig.value("joulo_up", endpoint="chargers") == 1
-        assert len(rig.api.moments("energy")) == 73
+        assert len(rig.api.moments("energy")) == 72
         rig.api.answers["ere_position"] = POSITION
         await rig.clock.advance(86_400)
         assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
-
-
-@pytest.mark.parametrize("refusal", REFUSALS, ids=["403", "404"])
-async def test_the_daily_retry_outlives_the_process(tmp_path, refusal):
-    async with rig_with(tmp_path) as rig:
-        rig.api.answers["ere_position"] = refusal
-        await rig.start()
-        await rig.restart(away_s=7200)
-        await rig.clock.advance(7200)
-        assert rig.api.moments("ere_position") == [1000.0]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429])
@@ -89,23 +68,3 @@ async def test_a_web_page_with_that_status_switches_nothing_off(status, caplog):
         await rig.clock.advance(3600)
         assert rig.api.moments("ere_position") == [1000.0, 4600.0]
         assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
-
-
-async def test_an_endpoint_of_the_guide_is_asked_again_as_ever():
-    async with rig_with() as rig:
-        rig.api.answers["energy"] = ApiScopeError("403, no", status=403)
-        await rig.start()
-        await rig.clock.advance(7200)
-        assert len(rig.api.moments("energy")) == 3
-
-
-async def test_the_public_feed_is_all_that_is_asked_without_an_account():
-    async with public() as rig:
-        await rig.start()
-        await rig.clock.advance(3600)
-        assert {request.endpoint for request in rig.api.requests} == {"ere_price"}
-        assert len(rig.api.requests) == 2
-        assert rig.value("joulo_ere_market_price_euros") == 0.24
-        assert rig.value("joulo_ere_market_price_timestamp_seconds") == 1_781_514_000
-        assert rig.value("joulo_up", endpoint="ere_price") == 1
-        assert not rig.names() & {"joulo_ledger_persistent", "joulo_history_complete"}

@@ -4,7 +4,8 @@ import itertools
 import logging
 
 import pytest
-from support.poller_rig import ENERGY_S, Rig, at_work, charger
+from msgspec.structs import replace
+from support.poller_rig import ENERGY_S, Rig, at_work, charger, live
 
 from joulo_exporter.errors import ApiServerError, LedgerError
 
@@ -128,7 +129,7 @@ async def test_a_failing_endpoint_is_logged_at_its_begin_rarely_and_at_its_end(c
         assert caplog.records[1].fields["failures"] == 7
 
 
-async def test_a_malformed_record_or_field_is_logged_once_wherever_it_stands(caplog):
+async def test_a_malformed_record_or_field_is_counted_and_logged_once_wherever_it_stands(caplog):
     async with Rig() as rig:
         good = rig.api.answers["chargers"]["chargers"]
         rig.api.answers["chargers"] = {"chargers": [{"id": 7}, *good]}
@@ -143,6 +144,8 @@ async def test_a_malformed_record_or_field_is_logged_once_wherever_it_stands(cap
             "id is no text of 1 to 128 characters",
             "slug is no text of at most 1024 characters",
         ]
+        assert rig.value("joulo_api_malformed_records_total", endpoint="chargers") == 3
+        assert rig.value("joulo_charging", charger="oprit") == 0
 
 
 async def test_a_ledger_in_trouble_is_logged_once_and_at_its_end(monkeypatch, caplog):
@@ -153,3 +156,18 @@ async def test_a_ledger_in_trouble_is_logged_once_and_at_its_end(monkeypatch, ca
             await rig.clock.advance(600)
         await rig.clock.advance(60)
         assert [record.message for record in caplog.records] == ["cannot use the ledger", "the ledger works again"]
+
+
+async def test_counters_stand_still_while_the_ledger_is_not_on_disk_also_after_a_reload(monkeypatch, tmp_path):
+    async with at_work(tmp_path) as rig:
+        rig.api.answers |= {"chargers": {"chargers": [charger(live())]}, "ere_position": {"effective_fee_pct": 10}}
+        before = rig.counters()
+        book = rig.ledger.book
+        monkeypatch.setattr(rig.ledger, "book", lambda **options: replace(book(**options), persistent=False))
+        await rig.clock.advance(120)
+        assert rig.counters() == before
+        intervals = rig.settings.intervals | {"ere_position": 3600.0}
+        await rig.reload(collectors=frozenset({"ere_position"}), intervals=intervals)
+        assert rig.value("joulo_up", endpoint="ere_position") == 1
+        assert {key: value for key, value in rig.counters().items() if key in before} == before
+        assert rig.value("joulo_session_kwh", charger="oprit") == 5.0

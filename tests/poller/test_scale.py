@@ -6,9 +6,10 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
+from support.fake_clock import FakeClock
 from support.poller_rig import SETTINGS
 
-from joulo_exporter.ledger import EndpointRecord, Pause
+from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller import EndpointState, account_tasks, spread_settings
 from joulo_exporter.poller.endpoint import JITTER_SHARE
@@ -22,19 +23,20 @@ NOTHING = ApiResponse(())
 
 def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], list[float]]:
     """Return when each endpoint of each account is asked, each with an API response at once."""
-    numbers, moments, due = random.Random(1), {}, []
+    numbers, clock, moments, due = random.Random(1), FakeClock(NOW_S, 0.0), {}, []
     for account in range(ACCOUNTS):
         settings = spread_settings(SETTINGS, account, ACCOUNTS)
-        for task in account_tasks(frozenset()):
-            state = EndpointState(task, settings)
-            state.restore(record, now_seconds=NOW_S, mono_s=0.0)
+        for task in account_tasks(settings):
+            state = EndpointState(task, settings, clock, numbers.random)
+            state.restore(record, Walk())
             moments[account, task.name] = []
             heapq.heappush(due, (state.due_mono_s, account, task.name, state))
     while due[0][0] < HOUR_S:
         now_s, account, name, state = heapq.heappop(due)
         moments[account, name].append(now_s)
-        state.requested(now_seconds=NOW_S + now_s, mono_s=now_s)
-        state.succeeded(NOTHING, numbers.random(), now_s)
+        clock.move_to(now_s)
+        state.requested()
+        state.succeeded(NOTHING)
         heapq.heappush(due, (state.due_mono_s, account, name, state))
     return moments
 

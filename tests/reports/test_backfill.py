@@ -19,7 +19,7 @@ from joulo_exporter.models.charger import Charger, Tags, normal_tag
 from joulo_exporter.models.session import Session
 from joulo_exporter.reports.backfill import QUANTITIES, TimedSession, tallies
 from joulo_exporter.simulator import Household, Scenario
-from joulo_exporter.snapshot import Snapshot, last_sessions, live_chargers
+from joulo_exporter.snapshot import Snapshot, ended_sessions, live_chargers
 
 INFO, POWER = "joulo_last_session_info", "joulo_charger_power_watts"
 HOUR_S = 3600
@@ -190,7 +190,7 @@ def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account
     tags = Tags(vehicles, "show")
     snapshot = Snapshot(
         account=account, endpoints=(), book=book,
-        chargers=live_chargers(chargers, book, tags), last_sessions=last_sessions(book, tags),
+        chargers=live_chargers(chargers, book, tags), last_sessions=ended_sessions(book.last_sessions.values(), book, tags),
     )  # fmt: skip
     served = {
         (name, tuple(sorted(labels.items()))): value

@@ -63,10 +63,10 @@ class FakeClock:
             due_s, _, wakeup = heapq.heappop(self._sleepers)
             if wakeup.done():  # its sleeper was cancelled
                 continue
-            self._move_to(due_s)
+            self.move_to(due_s)
             wakeup.set_result(None)
             await self.settle()
-        self._move_to(end_s)
+        self.move_to(end_s)
         await self.settle()
 
     def step_wall(self, seconds: float) -> None:
@@ -79,7 +79,8 @@ class FakeClock:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
-    def _move_to(self, monotonic_s: float) -> None:
+    def move_to(self, monotonic_s: float) -> None:
+        """Move time on without waking a sleeper."""
         step_s = max(0.0, monotonic_s - self._monotonic_s)
         self._monotonic_s += step_s
         self._now_s += step_s

@@ -3,7 +3,7 @@
 import random
 import uuid
 
-from joulo_exporter.ledger import Book, Totals
+from joulo_exporter.ledger import Book, StoredSession, Totals
 from joulo_exporter.models.charger import KNOWN_STATUSES, Charger, LiveSession
 from joulo_exporter.models.energy import Energy, Month
 from joulo_exporter.snapshot import Durations, EndedSession, EndpointHealth, LiveCharger, Snapshot
@@ -84,16 +84,15 @@ def _live(chance: random.Random, charger_id: str, label: str, generation: int) -
 
 def _ended(chance: random.Random, label: str) -> EndedSession:
     ended_at_seconds = START_S - chance.randrange(10**6)
-    return EndedSession(
-        label=label,
-        session_id=str(uuid.UUID(int=chance.getrandbits(128))),
+    session = StoredSession(
+        id=str(uuid.UUID(int=chance.getrandbits(128))),
+        charger_id=label,
         started_at_seconds=ended_at_seconds - chance.randrange(40_000),
         ended_at_seconds=ended_at_seconds,
         kwh_hundredths=chance.randrange(6_000),
         credits_hundredths=chance.randrange(700),
-        id_tag="04A1B2C3D4E580",
-        vehicle="tesla",
     )
+    return EndedSession(label, session, id_tag="04A1B2C3D4E580", vehicle="tesla")
 
 
 def _energy(chance: random.Random) -> Energy:

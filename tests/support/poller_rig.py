@@ -118,13 +118,16 @@ class Rig:
         self.exposition.publish("", snapshot)
         self.on_publish()
 
-    async def start(self, **former) -> None:
+    async def start(self) -> None:
         """Start a poller, and let it do what it does at once."""
         self.poller = Poller(
             self.api, self.ledger, self.settings, self.publish,
             offload=self.offload, clock=self.clock, request_slots=RequestSlots(1),
-            fraction=lambda: self.fraction, **former,
+            fraction=lambda: self.fraction,
         )  # fmt: skip
+        await self._run()
+
+    async def _run(self) -> None:
         self.task = asyncio.create_task(self.poller.run())
         await self.clock.settle()
 
@@ -148,12 +151,13 @@ class Rig:
         await self.start()
 
     async def reload(self, **settings) -> None:
-        """Let another poller take over within the process."""
+        """Let the poller follow another configuration."""
         async with self.poller.refreshing:
             self.task.cancel()
         await asyncio.wait([self.task])
         self.settings = msgspec.structs.replace(self.settings, **settings)
-        await self.start(former=self.poller.handover())
+        self.poller.configure(self.api, self.ledger, self.settings)
+        await self._run()
 
     async def close(self) -> None:
         await self.stop()

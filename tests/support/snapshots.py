@@ -23,7 +23,6 @@ from joulo_exporter.snapshot import (
     EndpointHealth,
     Snapshot,
     ended_sessions,
-    last_sessions,
     live_chargers,
 )
 
@@ -110,8 +109,8 @@ class Household:
             endpoints=self._health(),
             book=book,
             chargers=None if "chargers" in stale else live_chargers(self.charger_records, book, self.tags),
-            last_sessions=last_sessions(book, self.tags),
-            ended_sessions=ended_sessions(book, self.tags),
+            last_sessions=ended_sessions(book.last_sessions.values(), book, self.tags),
+            ended_sessions=ended_sessions(book.ended, book, self.tags),
             energy=None if "energy" in stale else self.energy_record,
             ere_estimate=None if "sessions" in stale else self.estimate,
         )

@@ -22,7 +22,7 @@ from support.snapshots import DRIVEWAY, TAG, Household, fixture, recorded, recor
 
 from joulo_exporter.ledger.book import MonthTotals
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.snapshot import EndpointHealth, Snapshot, last_sessions, live_chargers
+from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot, ended_sessions, live_chargers
 from joulo_exporter.web.page import LANGUAGES, LandingPage, View, content_security_policy, view_of
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
@@ -130,8 +130,8 @@ def test_one_word_for_the_state_of_a_charger(charging, status, word):
 
 
 def with_last(**changes):
-    last = [replace(last, **changes) for last in SNAPSHOT.last_sessions if last.label == "oprit"]
-    return replace(SNAPSHOT, last_sessions=tuple(last))
+    last = next(last for last in SNAPSHOT.last_sessions if last.label == "oprit")
+    return replace(SNAPSHOT, last_sessions=(replace(last, session=replace(last.session, **changes)),))
 
 
 def with_endpoint(**changes):
@@ -151,7 +151,8 @@ def with_endpoint(**changes):
         (with_charger(vehicle="<b>kona</b>"), "Vehicle<b>kona</b>"),
         # The last session.
         (with_last(kwh_hundredths=None), "Last sessionunknown 16 Jun 21:05"),
-        (with_last(final_credits_hundredths=None), "41.08 kWh credits not known yet"),
+        (with_last(credits_hundredths=0), "41.08 kWh 0.00 ERE credits"),
+        (with_last(credits_hundredths=None), "41.08 kWh credits not known yet"),
         (with_last(started_at_seconds=None), "13.67 ERE credits ended 17 Jun 07:30"),
         # Chargers whose state is too old are named without it.
         (recorded().snapshot(stale=["chargers"]), "oprit ? unknownLast session41.08 kWh"),
@@ -255,7 +256,8 @@ def test_figures_of_the_months_are_those_of_the_report(tmp_path, capsys, monkeyp
         size=100,
     )  # fmt: skip
     book, tags = rig.book(), Tags({}, "show")
-    snapshot = Snapshot(None, (), book, live_chargers((), book, tags), last_sessions(book, tags))
+    last = ended_sessions(book.last_sessions.values(), book, tags)
+    snapshot = Snapshot(None, (), book, live_chargers((), book, tags), last)
     rig.close()
     status, out, _ = run(capsys, "sessions", "--by=month", "--format=csv", f"--storage.path={tmp_path}")
     assert (status, out.splitlines()[1:]) == (0, ["2026-02,1,41.08,13.67", "2026-03,3,1.55,0.01"])
@@ -390,13 +392,12 @@ def test_times_are_local_with_their_zone_and_in_utc(monkeypatch, zone, local):
 
 
 def test_a_session_over_the_clock_change():
-    last = replace(
-        SNAPSHOT.last_sessions[0],
-        label="oprit",
+    session = replace(
+        next(last.session for last in SNAPSHOT.last_sessions if last.label == "oprit"),
         started_at_seconds=at("2026-10-25T02:30:00+02:00"),
         ended_at_seconds=at("2026-10-25T02:45:00+01:00"),
     )
-    reading = read(replace(SNAPSHOT, last_sessions=(last,)))
+    reading = read(replace(SNAPSHOT, last_sessions=(EndedSession("oprit", session, "", "tesla"),)))
     assert "25 Oct 02:30 \u2013 02:45" in reading.text
     assert {"datetime": "2026-10-25T02:30:00+02:00"} in reading.all("time")
     assert {"datetime": "2026-10-25T02:45:00+01:00"} in reading.all("time")
