@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.simulator import Cadence, Household, Scenario
-from joulo_exporter.simulator.scenario import CARS, credits_hundredths
+from joulo_exporter.simulator.plan import CARS
 
 START = 1_781_800_000.25  # 2026-06-18T16:26:40Z
 SHORT = Cadence(session_s=(4, 9), pause_s=(0, 3), credits_delay_s=2, sync_s=1, time_lapse=400)
@@ -76,7 +76,6 @@ def test_credits_are_a_third_of_the_energy_of_certified_meters_only(past):
         else:
             assert session.counts_for_ere is True
             assert session.credits_hundredths == pytest.approx(session.kwh_hundredths * 0.3327, abs=0.51)
-    assert credits_hundredths(4108) == 1367  # as in the vendor's example
 
 
 @settings(max_examples=30, deadline=None)
@@ -109,7 +108,7 @@ def test_the_default_household_has_one_session_in_progress():
     assert (garage.mid_certified, garage.charging, garage.session) == (False, False, None)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(8))
 def test_within_five_minutes_a_session_ends_and_the_next_begins(seed):
     without_history = household(seed, history_days=0)
     first = without_history.chargers_at(START)[0].session.id
@@ -152,7 +151,7 @@ def test_credits_come_some_time_after_the_end():
 @given(seed=SEEDS, moments=st.lists(MOMENTS, min_size=2, max_size=6))
 def test_how_often_and_in_what_order_it_is_asked_changes_nothing(seed, moments):
     def state(of, moment):
-        return of.chargers_at(moment), of.sessions_at(moment), of.energy_at(moment)
+        return of.chargers_at(moment), of.sessions_at(moment)
 
     asked = lively(seed)
     before = {moment: state(asked, moment) for moment in moments}
@@ -195,7 +194,7 @@ def test_the_live_session_is_the_same_in_chargers_and_sessions(seed, moment):
 
 @PROPERTY
 @given(seed=SEEDS, moments=PAIRS)
-def test_meters_grow_by_the_energy_of_sessions_and_totals_never_fall(seed, moments):
+def test_meters_grow_by_the_energy_of_sessions(seed, moments):
     one = lively(seed)
     delivered = [Counter(), Counter()]
     for moment, by_charger in zip(moments, delivered, strict=True):
@@ -206,6 +205,3 @@ def test_meters_grow_by_the_energy_of_sessions_and_totals_never_fall(seed, momen
         assert after.meter_at_seconds >= before.meter_at_seconds
         grown = delivered[1][after.id] - delivered[0][after.id]
         assert after.meter_wh - before.meter_wh == pytest.approx(grown, abs=20)
-    before, after = (one.energy_at(moment) for moment in moments)
-    for total in ("kwh_all_hundredths", "credits_hundredths", "sessions_all"):
-        assert getattr(after, total) >= getattr(before, total)
