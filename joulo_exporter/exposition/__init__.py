@@ -1,5 +1,5 @@
 """Exposition of ``/metrics``: see ``docs/performance.md`` for how and why."""
 
-from joulo_exporter.exposition.exposition import Body, Exposition
+from joulo_exporter.exposition.exposition import Exposition
 
-__all__ = ["Body", "Exposition"]
+__all__ = ["Exposition"]

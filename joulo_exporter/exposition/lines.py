@@ -10,6 +10,7 @@ from operator import itemgetter
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
+from joulo_exporter.exposition.deflate import piece_of
 from joulo_exporter.metrics import Family
 from joulo_exporter.metrics.family import Labels, number
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, Snapshot
@@ -22,27 +23,20 @@ _SMALL = 1e6
 
 
 class FamilyLines:
-    """Renders one metric family; what does not depend on the account is made once.
-
-    Attributes:
-        sample_names: names of the samples; a histogram has three.
-
-    Args:
-        family: the metric family.
-    """
+    """Renders one metric family; what does not depend on the account is made once."""
 
     def __init__(self, family: Family) -> None:
         self._family = family
         suffixes = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",)
         self.sample_names = frozenset(f"{family.name}{suffix}" for suffix in suffixes)
+        self.headers = {
+            openmetrics: piece_of(_header(family.empty(), openmetrics=openmetrics).encode())
+            for openmetrics in (False, True)
+        }
         self._own_template = _template(family, family.labels)
         self._template = _template(family, (*family.labels, _ACCOUNT))
         order = [family.labels.index(label) for label in sorted(family.labels)]
         self._sorted = None if order == sorted(order) else itemgetter(*order)
-
-    def header(self, *, openmetrics: bool) -> bytes:
-        """Return HELP and TYPE."""
-        return _header(self._family.empty(), openmetrics=openmetrics).encode()
 
     def render(self, snapshot: Snapshot) -> bytes:
         """Return the account's lines; nothing for a family without samples."""
@@ -89,13 +83,7 @@ def _line(name: str, labels: Labels, **known: str) -> str:
 
 
 def process_lines(registry: CollectorRegistry, *, openmetrics: bool, names: frozenset[str]) -> bytes:
-    """Return the process's own metrics, which end an exposition, in less time than prometheus-client takes.
-
-    Args:
-        registry: the metrics of the process, gauges and counters.
-        openmetrics: OpenMetrics 1.0 instead of the text format 0.0.4.
-        names: only samples of these names; all if empty.
-    """
+    """Return the process's own gauges and counters, which end an exposition, faster than prometheus-client."""
     lines = []
     for metric in registry.collect():
         samples = [sample for sample in metric.samples if sample.name in names] if names else metric.samples
