@@ -15,10 +15,6 @@ _NEWS = "For an hour after /sessions first listed the end; not for sessions of t
 _SESSION_LABELS = ("charger", "session_id", "id_tag", "vehicle")
 
 
-def _chargers(snapshot: Snapshot) -> Iterable[tuple[Labels, LiveCharger]]:
-    return [((live.label,), live) for live in snapshot.chargers or ()]
-
-
 def _statuses(snapshot: Snapshot) -> Iterable[tuple[Labels, bool]]:
     for live in snapshot.chargers or ():
         current = live.charger.status
@@ -45,20 +41,8 @@ def _session_kwh(live: LiveCharger) -> float | None:
     return of_hundredths(live.charger.session.kwh_hundredths) if live.charger.session else 0.0
 
 
-def _session_start(live: LiveCharger) -> float | None:
-    return live.charger.session.started_at_seconds if live.charger.session else None
-
-
 def _info(session: EndedSession) -> tuple[Labels, EndedSession]:
     return (session.label, session.session_id, session.id_tag, session.vehicle), session
-
-
-def _last(snapshot: Snapshot) -> Iterable[tuple[Labels, EndedSession]]:
-    return [((session.label,), session) for session in snapshot.last_sessions]
-
-
-def _ended(snapshot: Snapshot) -> Iterable[tuple[Labels, EndedSession]]:
-    return [((session.label, session.session_id), session) for session in snapshot.ended_sessions]
 
 
 def _duration_s(ended: EndedSession) -> float | None:
@@ -67,9 +51,14 @@ def _duration_s(ended: EndedSession) -> float | None:
     return max(0.0, ended.ended_at_seconds - ended.started_at_seconds)
 
 
-_CHARGER = Labelled(("charger",), _chargers)
-_LAST_OF_CHARGER = Labelled(("charger",), _last)
-_ENDED_SESSION = Labelled(("charger", "session_id"), _ended)
+_CHARGER = Labelled(("charger",), lambda snapshot: [((live.label,), live) for live in snapshot.chargers or ()])
+_LAST_OF_CHARGER = Labelled(
+    ("charger",), lambda snapshot: [((last.label,), last) for last in snapshot.last_sessions]
+)
+_ENDED_SESSION = Labelled(
+    ("charger", "session_id"),
+    lambda snapshot: [((ended.label, ended.session_id), ended) for ended in snapshot.ended_sessions],
+)
 
 FAMILIES = (
     _CHARGER.gauge(
@@ -85,7 +74,7 @@ FAMILIES = (
     _CHARGER.gauge(
         "joulo_session_start_timestamp_seconds",
         f"Start of the session in progress, Unix time. {LIVE}",
-        _session_start,
+        lambda live: live.charger.session.started_at_seconds if live.charger.session else None,
     ),
     Labelled(_SESSION_LABELS, _sessions).info(
         "joulo_session_info",

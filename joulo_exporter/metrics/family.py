@@ -92,12 +92,7 @@ class Labelled(Generic[Item]):
 
 def unlabelled(record: Callable[[Snapshot], Item | None]) -> Labelled[Item]:
     """Return the maker of families that have one sample without labels, where a snapshot has the record."""
-
-    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Item]]:
-        found = record(snapshot)
-        return () if found is None else (((), found),)
-
-    return Labelled((), items)
+    return Labelled((), lambda snapshot: () if (found := record(snapshot)) is None else [((), found)])
 
 
 def number(value: float) -> str:

@@ -4,69 +4,70 @@ from collections.abc import Callable, Iterable, Mapping
 
 from joulo_exporter.ledger import Book, Totals
 from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, unlabelled
-from joulo_exporter.models.energy import Energy, Month
+from joulo_exporter.models.energy import Figures
 from joulo_exporter.snapshot import Snapshot
 
-TotalsOf = Callable[[Snapshot], Iterable[tuple[Labels, Totals]]]
+Figure = Callable[[Figures], int | None]
+
+# Figures of the account and of its months, by scope; credits have none.
+_KWH: Mapping[Labels, Figure] = {
+    ("ere",): lambda figures: figures.kwh_hundredths,
+    ("all",): lambda figures: figures.kwh_all_hundredths,
+}
+_SESSIONS: Mapping[Labels, Figure] = {
+    ("ere",): lambda figures: figures.sessions,
+    ("all",): lambda figures: figures.sessions_all,
+}
+_CREDITS: Mapping[Labels, Figure] = {(): lambda figures: figures.credits_hundredths}
 
 
-def _totals(totals_of: Callable[[Book], Mapping[str, Totals]]) -> TotalsOf:
-    """Return the totals of the ledger by the value of a label."""
-
-    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Totals]]:
-        if snapshot.book is not None:
-            for label, totals in totals_of(snapshot.book).items():
-                yield (label,), totals
-
-    return items
-
-
-def _by_label(book: Book, by_id: Mapping[str, Totals]) -> Mapping[str, Totals]:
-    return {book.labels[charger_id]: totals for charger_id, totals in by_id.items()}
+def _totals(label: str, totals_of: Callable[[Book], Mapping[str, Totals]]) -> Labelled[Totals]:
+    """Return the maker of families with totals of the ledger by the value of a label."""
+    return Labelled(
+        (label,),
+        lambda snapshot: (
+            [((value,), totals) for value, totals in totals_of(snapshot.book).items()]
+            if snapshot.book is not None
+            else ()
+        ),
+    )
 
 
-def _stated(
-    series: str, given: Mapping[Labels, Callable[[Energy], int | None]]
-) -> Callable[[Snapshot], Iterable[tuple[Labels, float]]]:
-    """Return the values of a counter that ``/energy`` gives, held at its high-water mark in the ledger.
+def _of_chargers(totals_of: Callable[[Book], Mapping[str, Totals]]) -> Labelled[Totals]:
+    return _totals("charger", lambda book: {book.labels[key]: each for key, each in totals_of(book).items()})
 
-    Args:
-        series: name of the high-water marks in the ledger, which are kept by scope.
-        given: the value in the API response by labels: a scope, or none.
-    """
+
+def _stated(labels: Labels, series: str, figures: Mapping[Labels, Figure]) -> Labelled[float]:
+    """Return the maker of a counter that ``/energy`` gives, held at its high-water marks in the ledger."""
 
     def items(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
-        if snapshot.book is None or snapshot.energy is None:
-            return
-        for labels, value in given.items():
-            stated = value(snapshot.energy)
-            if stated is not None:  # without this an old mark would outlive the field in the API response
-                yield labels, snapshot.book.marks.get((series, "".join(labels)), stated)
+        if snapshot.book is not None and snapshot.energy is not None:
+            for scope, figure in figures.items():
+                stated = figure(snapshot.energy)
+                if stated is not None:  # without this an old mark would outlive the field in the API response
+                    yield scope, snapshot.book.marks.get((series, "".join(scope)), stated)
 
-    return items
-
-
-def _months(
-    values: Mapping[Labels, Callable[[Month], int | None]],
-) -> Callable[[Snapshot], Iterable[tuple[Labels, int | None]]]:
-    """Return the values of each month of ``/energy`` by labels: a scope, or none."""
-
-    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, int | None]]:
-        for month in snapshot.energy.months if snapshot.energy else ():
-            for labels, value in values.items():
-                yield (month.month, *labels), value(month)
-
-    return items
+    return Labelled(labels, items)
 
 
-_CHARGER = Labelled(("charger",), _totals(lambda book: _by_label(book, book.chargers)))
-_ELIGIBLE_CHARGER = Labelled(
-    ("charger",), _totals(lambda book: _by_label(book, book.chargers) if book.eligibility_known else {})
-)
-_CHARGER_EXCESS = Labelled(("charger",), _totals(lambda book: _by_label(book, book.charger_excess)))
-_VEHICLE = Labelled(("vehicle",), _totals(lambda book: book.vehicles))
-_ELIGIBLE_VEHICLE = Labelled(("vehicle",), _totals(lambda book: book.vehicles if book.eligibility_known else {}))
-_VEHICLE_EXCESS = Labelled(("vehicle",), _totals(lambda book: book.vehicle_excess))
+def _monthly(labels: Labels, figures: Mapping[Labels, Figure]) -> Labelled[int | None]:
+    """Return the maker of a gauge of the months that ``/energy`` gives."""
+    return Labelled(
+        labels,
+        lambda snapshot: [
+            ((month.month, *scope), figure(month))
+            for month in (snapshot.energy.months if snapshot.energy else ())
+            for scope, figure in figures.items()
+        ],
+    )
+
+
+_CHARGER = _of_chargers(lambda book: book.chargers)
+_ELIGIBLE_CHARGER = _of_chargers(lambda book: book.chargers if book.eligibility_known else {})
+_CHARGER_EXCESS = _of_chargers(lambda book: book.charger_excess)
+_VEHICLE = _totals("vehicle", lambda book: book.vehicles)
+_ELIGIBLE_VEHICLE = _totals("vehicle", lambda book: book.vehicles if book.eligibility_known else {})
+_VEHICLE_EXCESS = _totals("vehicle", lambda book: book.vehicle_excess)
 _ACCOUNT = unlabelled(lambda snapshot: snapshot.book)
 
 CHARGER_TOTALS = (
@@ -148,50 +149,32 @@ VEHICLE_TOTALS = (
 )
 
 ACCOUNT_TOTALS = (
-    Labelled(
-        ("scope",),
-        _stated(
-            "account_kwh",
-            {("ere",): lambda energy: energy.kwh_hundredths, ("all",): lambda energy: energy.kwh_all_hundredths},
-        ),
-    ).counter(
+    _stated(("scope",), "account_kwh", _KWH).counter(
         "joulo_account_kwh_total",
         f"Energy of the whole account in kWh; scope ere counts what is eligible for ERE. {ENERGY}",
         of_hundredths,
     ),
-    Labelled((), _stated("account_credits", {(): lambda energy: energy.credits_hundredths})).counter(
+    _stated((), "account_credits", _CREDITS).counter(
         "joulo_account_ere_credits_total",
         f"ERE credits of the whole account. {ENERGY}",
         of_hundredths,
     ),
-    Labelled(
-        ("scope",),
-        _stated(
-            "account_sessions",
-            {("ere",): lambda energy: energy.sessions, ("all",): lambda energy: energy.sessions_all},
-        ),
-    ).counter(
+    _stated(("scope",), "account_sessions", _SESSIONS).counter(
         "joulo_account_sessions_total",
         f"Sessions of the whole account; scope ere counts what is eligible for ERE. {ENERGY}",
         float,
     ),
-    Labelled(
-        ("month", "scope"),
-        _months({("ere",): lambda month: month.kwh_hundredths, ("all",): lambda month: month.kwh_all_hundredths}),
-    ).gauge(
+    _monthly(("month", "scope"), _KWH).gauge(
         "joulo_month_kwh",
         f"Energy of a month of the whole account in kWh. {ENERGY}",
         of_hundredths,
     ),
-    Labelled(
-        ("month", "scope"),
-        _months({("ere",): lambda month: month.sessions, ("all",): lambda month: month.sessions_all}),
-    ).gauge(
+    _monthly(("month", "scope"), _SESSIONS).gauge(
         "joulo_month_sessions",
         f"Sessions of a month of the whole account. {ENERGY}",
         lambda sessions: sessions,
     ),
-    Labelled(("month",), _months({(): lambda month: month.credits_hundredths})).gauge(
+    _monthly(("month",), _CREDITS).gauge(
         "joulo_month_ere_credits",
         f"ERE credits of a month of the whole account. {ENERGY}",
         of_hundredths,
