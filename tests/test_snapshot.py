@@ -78,7 +78,7 @@ def test_an_account_is_tried_once_each_endpoint_was(up, tried):
     assert Snapshot(None, health).tried is tried
 
 
-@given(st.lists(st.floats(0, 60, allow_nan=False)))
+@given(st.lists(st.floats(0, 60, allow_nan=False) | st.sampled_from(DURATION_BOUNDS_S)))
 def test_durations_add_up(durations):
     observed = Durations()
     for duration_s in durations:

@@ -33,17 +33,12 @@ def test_promtool_accepts_it(generation, example):
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, f"{example} SUCCESS\n")
 
 
-def test_the_exporter_accepts_it(example):
+def test_the_exporter_accepts_it_and_what_is_commented_out(example):
     config = load_web_config(example)
     assert config.tls is not None
     assert list(config.protection.users) == ["prometheus"]
-
-
-def test_what_is_commented_out_works(example):
-    text = re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE)
-    example.write_text(text)
-    section = load_web_config(example).tls.section
-    assert set(section.client_allowed_sans) == {"prometheus.example.org"}
+    example.write_text(re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE))
+    assert set(load_web_config(example).tls.section.client_allowed_sans) == {"prometheus.example.org"}
 
 
 def test_the_page_shows_configurations_that_work(certificates, tmp_path):

@@ -1,6 +1,5 @@
 """Value of ERE credits: of the recorded API responses, and of those with a fault in each place in turn."""
 
-
 import pytest
 from support.parsing import MISSING, changed, parse_ere_position, parse_ere_price
 from support.snapshots import (
