@@ -179,21 +179,18 @@ def test_what_is_generated_is_committed():
     assert committed == generated, "run python deploy/kubernetes/generate.py"
 
 
-def test_dashboards_become_config_maps(tmp_path, renderer):
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    for name in ("en/joulo-charging", "en/joulo-sessions", "nl/joulo-charging-nl"):
-        path = tmp_path / "grafana" / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('{"title": "$$name"}\n')
-    for path, text in load_generator().generated(tmp_path).items():
-        (tmp_path / path).write_text(text)
-    objects = renderer(tmp_path / "deploy/kubernetes/overlays/prometheus-operator")
-    maps = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "ConfigMap"}
-    assert maps.keys() == {"joulo-exporter", "dashboard-joulo-charging", "dashboard-joulo-sessions"}
-    assert maps["dashboard-joulo-charging"]["metadata"]["labels"] == NAME | {"grafana_dashboard": "1"}
-    assert maps["dashboard-joulo-charging"]["data"] == {"joulo-charging.json": '{"title": "$$name"}\n'}
-    (dutch,) = renderer(tmp_path / "grafana/nl")
-    assert dutch["metadata"]["name"] == "dashboard-joulo-charging-nl"
+def test_dashboards_are_config_maps_of_one_language(renderer):
+    for objects, language in (
+        (rendered("prometheus-operator", renderer), "en"),
+        (renderer(ROOT / "grafana/nl"), "nl"),
+    ):
+        maps = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "ConfigMap"}
+        boards = list((ROOT / "grafana" / language).glob("*.json"))
+        assert maps.keys() - {"joulo-exporter"} == {f"dashboard-{path.stem}" for path in boards}
+        for path in boards:
+            made = maps[f"dashboard-{path.stem}"]
+            assert made["data"] == {path.name: path.read_text()}
+            assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_the_overlay_of_the_page_works(tmp_path, renderer):

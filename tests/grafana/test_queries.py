@@ -197,9 +197,16 @@ def transformed(shown):
 
 
 def shown_as(house, uid, title, ref="A"):
-    """Return (labels without an empty account, value) of a panel."""
-    found = house.prometheus.panel(uid, title, house.viewer, ref)
-    return {frozenset(labels.items()): value for labels, value in found}
+    """Return (labels without an empty account, value) of a panel; a month has its year."""
+    shown = {}
+    for labels, value in house.prometheus.panel(uid, title, house.viewer, ref):
+        if "year" in labels:
+            labels["month"] = f"{labels.pop('year')}-{labels['month']}"
+        shown[frozenset(labels.items())] = value
+    return shown
+
+
+EVERY = ("scope", "all")
 
 
 @pytest.mark.parametrize(
@@ -211,14 +218,23 @@ def shown_as(house, uid, title, ref="A"):
         ("joulo-charging", "Last session", "credits", "joulo_last_session_ere_credits", 1),
         ("joulo-charging", "Last session", "end", "joulo_last_session_end_timestamp_seconds", 1000),
         ("joulo-charging", "Meters", "mid", "joulo_charger_mid_certified", 1),
+        ("joulo-charging", "Months of this year and the last, in kWh", "kwh", "joulo_month_kwh", 1),
+        ("joulo-sessions", "Months side by side", "kwh", "joulo_month_kwh", 1),
+        ("joulo-sessions", "Months side by side", "credits", "joulo_month_ere_credits", 1),
+        ("joulo-sessions", "Figures of the months", "kwh", "joulo_month_kwh", 1),
+        ("joulo-sessions", "Figures of the months", "credits", "joulo_month_ere_credits", 1),
+        ("joulo-sessions", "Figures of the months", "sessions", "joulo_month_sessions", 1),
         ("joulo-exporter", "Endpoints", "up", "joulo_up", 1),
         ("joulo-exporter", "Endpoints", "interval", "joulo_refresh_interval_seconds", 1),
     ],
 )
 def test_a_column_is_the_metric(house, uid, title, ref, metric, factor):
-    expected = {labels: value * factor for labels, value in house.served(metric).items()}
-    assert expected
-    assert shown_as(house, uid, title, ref) == expected
+    served = house.served(metric)
+    every = {labels: value for labels, value in served.items() if EVERY in labels} or served
+    assert every
+    assert shown_as(house, uid, title, ref) == {
+        labels - {EVERY}: value * factor for labels, value in every.items()
+    }
 
 
 def test_the_next_refresh_is_an_interval_after_the_last(house):
@@ -226,28 +242,3 @@ def test_the_next_refresh_is_an_interval_after_the_last(house):
     waits = shown_as(house, "joulo-exporter", "Endpoints", "next")
     assert waits.keys() == intervals.keys()
     assert {labels for labels, wait in waits.items() if not -30 < wait <= intervals[labels]} == set()
-
-
-MONTHS = {  # (panel, reference of the query): metric, scope
-    ("Months side by side", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
-    ("Months side by side", "credits"): ("joulo_month_ere_credits", set()),
-    ("Figures of the months", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
-    ("Figures of the months", "credits"): ("joulo_month_ere_credits", set()),
-    ("Months of this year and the last, in kWh", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
-    ("Figures of the months", "sessions"): ("joulo_month_sessions", {("scope", "all")}),
-}
-
-
-@pytest.mark.parametrize(("panel", "ref"), MONTHS)
-def test_the_months_are_those_of_the_api(house, panel, ref):
-    metric, scope = MONTHS[panel, ref]
-    expected = {dict(labels)["month"]: value for labels, value in house.served(metric).items() if scope <= labels}
-    assert expected
-    board = "joulo-charging" if "year" in panel else "joulo-sessions"
-    shown = shown_as(house, board, panel, ref)
-    assert {month_of(dict(labels)): value for labels, value in shown.items()} == expected
-
-
-def month_of(labels):
-    """Return the month of a row, which can have its year in a label of its own."""
-    return f"{labels['year']}-{labels['month']}" if "year" in labels else labels["month"]
