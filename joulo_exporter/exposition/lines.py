@@ -34,6 +34,7 @@ class FamilyLines:
             for openmetrics in (False, True)
         }
         self._own_template = _template(family, family.labels)
+        self._holes = self._own_template.count("%s")
         self._template = _template(family, (*family.labels, _ACCOUNT))
         order = [family.labels.index(label) for label in sorted(family.labels)]
         self._sorted = None if order == sorted(order) else itemgetter(*order)
@@ -44,9 +45,7 @@ class FamilyLines:
         if self._sorted is not None:
             samples = [(self._sorted(values), value) for values, value in samples]
         texts: list[str] = []
-        count = 0
         for values, value in samples:
-            count += 1
             if isinstance(value, Durations):
                 for figure in (*value.buckets, value.count, value.count, value.sum_s):
                     texts += values
@@ -54,15 +53,15 @@ class FamilyLines:
             else:
                 texts += values
                 texts.append(_written(value))
-        if not count:
+        if not texts:
             return b""
         if _needs_escapes("".join(texts)):
             texts = list(map(_escaped, texts))
         template = self._own_template
         if snapshot.account is not None:
-            template = self._template.replace(_HOLE, _escaped(snapshot.account).replace("%", "%%"))
+            template = self._template.replace(_HOLE, _for_template(snapshot.account))
         # All samples at once: one at a time would take three times as long.
-        return (template * count % tuple(texts)).encode()
+        return (template * (len(texts) // self._holes) % tuple(texts)).encode()
 
 
 def _template(family: Family, labels: Labels) -> str:
@@ -124,6 +123,11 @@ def _escaped(text: str) -> str:
     if _needs_escapes(text):
         return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return text
+
+
+@lru_cache(maxsize=1)  # the families of an account are rendered one after the other
+def _for_template(account: str) -> str:
+    return _escaped(account).replace("%", "%%")
 
 
 def _needs_escapes(text: str) -> bool:

@@ -4,7 +4,7 @@ What is in progress is from ``/chargers``. Finished sessions are from the ledger
 all of the last hour.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from joulo_exporter.metrics.family import LIVE, Labelled, Labels, of_hundredths
 from joulo_exporter.models.charger import KNOWN_STATUSES
@@ -15,12 +15,9 @@ _NEWS = "For an hour after /sessions first listed the end; not for sessions of t
 _SESSION_LABELS = ("charger", "session_id", "id_tag", "vehicle")
 
 
-def _statuses(snapshot: Snapshot) -> Iterable[tuple[Labels, bool]]:
-    for live in snapshot.chargers or ():
-        current = live.charger.status
-        if current is not None:
-            for status in dict.fromkeys((*KNOWN_STATUSES, current)):
-                yield (live.label, status), status == current
+def _statuses(live: LiveCharger) -> Mapping[str, bool]:
+    current = live.charger.status
+    return {} if current is None else {status: status == current for status in (*KNOWN_STATUSES, current)}
 
 
 def _sessions(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
@@ -80,7 +77,7 @@ FAMILIES = (
         "joulo_session_info",
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
     ),
-    Labelled(("charger", "status"), _statuses).gauge(
+    _CHARGER.by("status", _statuses).gauge(
         "joulo_charger_status",
         f"1 for the charger's current status, 0 for the other known ones. {LIVE}",
         float,

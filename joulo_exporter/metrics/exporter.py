@@ -1,7 +1,7 @@
 """Metric families of the exporter itself: its requests and refreshes per account, and its process."""
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -12,20 +12,6 @@ from prometheus_client.registry import Collector
 
 from joulo_exporter.metrics.family import Family, Labelled, unlabelled
 from joulo_exporter.sharding import ALONE, Shard
-from joulo_exporter.snapshot import EndpointHealth
-
-
-def _counts(label: str, counts_of: Callable[[EndpointHealth], Mapping[str, int]]) -> Labelled[int]:
-    """Return the maker of a counter of each endpoint by the value of a label."""
-    return Labelled(
-        ("endpoint", label),
-        lambda snapshot: [
-            ((health.endpoint, value), count)
-            for health in snapshot.endpoints
-            for value, count in counts_of(health).items()
-        ],
-    )
-
 
 _ENDPOINT = Labelled(
     ("endpoint",), lambda snapshot: [((health.endpoint,), health) for health in snapshot.endpoints]
@@ -52,7 +38,7 @@ FAMILIES = (
         "The least time between two refreshes of the endpoint.",
         lambda health: health.interval_s,
     ),
-    _counts("code", lambda health: health.requests).counter(
+    _ENDPOINT.by("code", lambda health: health.requests).counter(
         "joulo_api_requests_total",
         "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
         float,
@@ -62,7 +48,7 @@ FAMILIES = (
         "Records of API responses that could not be read and were left out.",
         lambda health: health.malformed,
     ),
-    _counts("field", lambda health: health.malformed_fields).counter(
+    _ENDPOINT.by("field", lambda health: health.malformed_fields).counter(
         "joulo_api_malformed_fields_total",
         "Fields of API responses that could not be used and were treated as not given.",
         float,

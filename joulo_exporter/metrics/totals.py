@@ -3,72 +3,53 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from joulo_exporter.ledger import Book, Totals
-from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, unlabelled
+from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, parts_of, unlabelled
 from joulo_exporter.models.energy import Figures
 from joulo_exporter.snapshot import Snapshot
 
-Figure = Callable[[Figures], int | None]
 
-# Figures of the account and of its months, by scope; credits have none.
-_KWH: Mapping[Labels, Figure] = {
-    ("ere",): lambda figures: figures.kwh_hundredths,
-    ("all",): lambda figures: figures.kwh_all_hundredths,
-}
-_SESSIONS: Mapping[Labels, Figure] = {
-    ("ere",): lambda figures: figures.sessions,
-    ("all",): lambda figures: figures.sessions_all,
-}
-_CREDITS: Mapping[Labels, Figure] = {(): lambda figures: figures.credits_hundredths}
+def _book(snapshot: Snapshot) -> Book | None:
+    return snapshot.book
 
 
-def _totals(label: str, totals_of: Callable[[Book], Mapping[str, Totals]]) -> Labelled[Totals]:
-    """Return the maker of families with totals of the ledger by the value of a label."""
-    return Labelled(
-        (label,),
-        lambda snapshot: (
-            [((value,), totals) for value, totals in totals_of(snapshot.book).items()]
-            if snapshot.book is not None
-            else ()
-        ),
-    )
+def _by_label(book: Book, by_id: Mapping[str, Totals]) -> Mapping[str, Totals]:
+    return {book.labels[charger_id]: totals for charger_id, totals in by_id.items()}
 
 
-def _of_chargers(totals_of: Callable[[Book], Mapping[str, Totals]]) -> Labelled[Totals]:
-    return _totals("charger", lambda book: {book.labels[key]: each for key, each in totals_of(book).items()})
+def _kwh(figures: Figures) -> Mapping[str, int | None]:
+    return {"ere": figures.kwh_hundredths, "all": figures.kwh_all_hundredths}
 
 
-def _stated(labels: Labels, series: str, figures: Mapping[Labels, Figure]) -> Labelled[float]:
-    """Return the maker of a counter that ``/energy`` gives, held at its high-water marks in the ledger."""
+def _sessions(figures: Figures) -> Mapping[str, int | None]:
+    return {"ere": figures.sessions, "all": figures.sessions_all}
+
+
+def _stated(
+    labels: Labels, series: str, figures: Callable[[Figures], Mapping[str, int | None]]
+) -> Labelled[float]:
+    """Return the maker of a counter that ``/energy`` gives, held at its high-water marks, by scope or without."""
 
     def items(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
         if snapshot.book is not None and snapshot.energy is not None:
-            for scope, figure in figures.items():
-                stated = figure(snapshot.energy)
+            for scope, stated in figures(snapshot.energy).items():
                 if stated is not None:  # without this an old mark would outlive the field in the API response
-                    yield scope, snapshot.book.marks.get((series, "".join(scope)), stated)
+                    yield (scope,) if scope else (), snapshot.book.marks.get((series, scope), stated)
 
     return Labelled(labels, items)
 
 
-def _monthly(labels: Labels, figures: Mapping[Labels, Figure]) -> Labelled[int | None]:
-    """Return the maker of a gauge of the months that ``/energy`` gives."""
-    return Labelled(
-        labels,
-        lambda snapshot: [
-            ((month.month, *scope), figure(month))
-            for month in (snapshot.energy.months if snapshot.energy else ())
-            for scope, figure in figures.items()
-        ],
-    )
-
-
-_CHARGER = _of_chargers(lambda book: book.chargers)
-_ELIGIBLE_CHARGER = _of_chargers(lambda book: book.chargers if book.eligibility_known else {})
-_CHARGER_EXCESS = _of_chargers(lambda book: book.charger_excess)
-_VEHICLE = _totals("vehicle", lambda book: book.vehicles)
-_ELIGIBLE_VEHICLE = _totals("vehicle", lambda book: book.vehicles if book.eligibility_known else {})
-_VEHICLE_EXCESS = _totals("vehicle", lambda book: book.vehicle_excess)
-_ACCOUNT = unlabelled(lambda snapshot: snapshot.book)
+_VEHICLE = parts_of(_book, "vehicle", lambda book: book.vehicles)
+_ELIGIBLE_VEHICLE = parts_of(_book, "vehicle", lambda book: book.vehicles if book.eligibility_known else {})
+_VEHICLE_EXCESS = parts_of(_book, "vehicle", lambda book: book.vehicle_excess)
+_CHARGER = parts_of(_book, "charger", lambda book: _by_label(book, book.chargers))
+_ELIGIBLE_CHARGER = parts_of(
+    _book, "charger", lambda book: _by_label(book, book.chargers) if book.eligibility_known else {}
+)
+_CHARGER_EXCESS = parts_of(_book, "charger", lambda book: _by_label(book, book.charger_excess))
+_MONTH = Labelled(
+    ("month",),
+    lambda snapshot: [((month.month,), month) for month in snapshot.energy.months] if snapshot.energy else (),
+)
 
 CHARGER_TOTALS = (
     _CHARGER.gauge(
@@ -135,13 +116,13 @@ VEHICLE_TOTALS = (
         "Energy in kWh by which joulo_vehicle_kwh_total is held above the sum of its sessions; 0 where it is not.",
         lambda totals: totals.kwh_hundredths / 100,
     ),
-    _ACCOUNT.gauge(
+    unlabelled(_book).gauge(
         "joulo_history_complete",
         "1 once the whole history is in the ledger, but for sessions that cannot be read; totals per charger and "
         "vehicle appear only then.",
         lambda book: book.complete,
     ),
-    _ACCOUNT.gauge(
+    unlabelled(_book).gauge(
         "joulo_history_unreadable_sessions",
         "Sessions of the history that cannot be used: without an id, or finished without energy.",
         lambda book: book.unreadable,
@@ -149,34 +130,34 @@ VEHICLE_TOTALS = (
 )
 
 ACCOUNT_TOTALS = (
-    _stated(("scope",), "account_kwh", _KWH).counter(
+    _stated(("scope",), "account_kwh", _kwh).counter(
         "joulo_account_kwh_total",
         f"Energy of the whole account in kWh; scope ere counts what is eligible for ERE. {ENERGY}",
         of_hundredths,
     ),
-    _stated((), "account_credits", _CREDITS).counter(
+    _stated((), "account_credits", lambda figures: {"": figures.credits_hundredths}).counter(
         "joulo_account_ere_credits_total",
         f"ERE credits of the whole account. {ENERGY}",
         of_hundredths,
     ),
-    _stated(("scope",), "account_sessions", _SESSIONS).counter(
+    _stated(("scope",), "account_sessions", _sessions).counter(
         "joulo_account_sessions_total",
         f"Sessions of the whole account; scope ere counts what is eligible for ERE. {ENERGY}",
         float,
     ),
-    _monthly(("month", "scope"), _KWH).gauge(
+    _MONTH.by("scope", _kwh).gauge(
         "joulo_month_kwh",
         f"Energy of a month of the whole account in kWh. {ENERGY}",
         of_hundredths,
     ),
-    _monthly(("month", "scope"), _SESSIONS).gauge(
+    _MONTH.by("scope", _sessions).gauge(
         "joulo_month_sessions",
         f"Sessions of a month of the whole account. {ENERGY}",
         lambda sessions: sessions,
     ),
-    _monthly(("month",), _CREDITS).gauge(
+    _MONTH.gauge(
         "joulo_month_ere_credits",
         f"ERE credits of a month of the whole account. {ENERGY}",
-        of_hundredths,
+        lambda month: of_hundredths(month.credits_hundredths),
     ),
 )
