@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from aiohttp import web
@@ -145,13 +146,20 @@ def _energy_json(sessions: Iterable[Session]) -> Json:
     """Return the body of ``/energy``, newest month first; a session belongs to the month in which it started."""
     months: defaultdict[str, Counter[str]] = defaultdict(lambda: Counter(dict.fromkeys(_SUMS, 0)))
     for session in sessions:
-        started_at = datetime.fromtimestamp(session.started_at_seconds or 0.0, UTC)
-        kwh, sums = session.kwh_hundredths or 0, months[f"{started_at:%Y-%m}"]
-        sums.update(kwh_all=kwh, sessions_all=1)
+        kwh, sums = session.kwh_hundredths or 0, months[_month((session.started_at_seconds or 0.0) // _DAY_S)]
+        sums["kwh_all"] += kwh
+        sums["sessions_all"] += 1
         if session.counts_for_ere:
-            sums.update(kwh=kwh, sessions=1, ere_credits=session.credits_hundredths or 0)
+            sums["kwh"] += kwh
+            sums["sessions"] += 1
+            sums["ere_credits"] += session.credits_hundredths or 0
     listed = [{"month": month, **_sums_json(sums)} for month, sums in sorted(months.items(), reverse=True)]
     return _sums_json(sum(months.values(), Counter(dict.fromkeys(_SUMS, 0))), "total_") | {"months": listed}
+
+
+@lru_cache  # a demo of months has a hundred sessions a day
+def _month(day: float) -> str:
+    return datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y-%m")
 
 
 def _sums_json(sums: Mapping[str, int], prefix: str = "") -> Json:
@@ -192,9 +200,9 @@ def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
     starts = [datetime(year, month, 1, tzinfo=UTC).timestamp() for month in (1, 4, 7, 10)]
     earned, pending = [0.0] * 4, 0.0
     for session in sessions:
-        started_at = datetime.fromtimestamp(session.started_at_seconds or 0.0, UTC)
-        if started_at.year == year and session.counts_for_ere:
-            earned[(started_at.month - 1) // 3] += (session.credits_hundredths or 0) / 100
+        month = _month((session.started_at_seconds or 0.0) // _DAY_S)
+        if session.counts_for_ere and int(month[:4]) == year:
+            earned[(int(month[5:]) - 1) // 3] += (session.credits_hundredths or 0) / 100
             if session.credits_hundredths is None:
                 pending += (session.kwh_hundredths or 0) / 100
     quarters: list[Json] = []
