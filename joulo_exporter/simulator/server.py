@@ -168,7 +168,9 @@ def _sums_json(sums: Mapping[str, int], prefix: str = "") -> Json:
 
 def _decimal(hundredths: int | None) -> float | None:
     """Return a number with at most two decimals; a whole one without any, as JavaScript writes it."""
-    return hundredths if not hundredths else hundredths / 100 if hundredths % 100 else hundredths // 100
+    if hundredths is None:
+        return None
+    return hundredths / 100 if hundredths % 100 else hundredths // 100
 
 
 def _timestamp(seconds: float | None) -> str | None:
