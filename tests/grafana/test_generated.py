@@ -1,5 +1,6 @@
 """The dashboards are what their code makes, in two languages, for any Grafana."""
 
+import re
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ UIDS = {"joulo-charging", "joulo-sessions", "joulo-exporter"}
 SAME_IN_BOTH = {  # texts that are the same word in English and Dutch
     "Account", "Offline", "Meters", "Processor", "Interval", "Per kWh", "Joulo: exporter",
 }  # fmt: skip
+ORGANIZED = ("excludeByName", "indexByName", "renameByName")
 FILES = pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)
 ENGLISH = pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 
@@ -59,16 +61,22 @@ def test_tags_and_links_are_of_one_language(path):
 
 
 @FILES
-def test_overrides_and_orders_name_columns_that_there_are(path):
+def test_changes_overrides_and_orders_name_columns_that_there_are(path):
     """Grafana passes over a column that does not exist, such as one in the other language."""
     for panel in grafana.panels(grafana.load(path)):
-        columns = {"Time", "year", *(target["legendFormat"] for target in panel["targets"])}
-        changed = panel.get("transformations", ())
-        for change in changed:
+        targets, changes = panel["targets"], panel.get("transformations", ())
+        columns = {"Time", "year", "month\\year", *(target["legendFormat"] for target in targets)}
+        columns |= set(re.findall(r"\w+", " ".join(target["expr"] for target in targets)))  # labels
+        columns |= {f"Value #{target['refId']}" for target in targets}
+        columns |= {change["options"]["alias"] for change in changes if "alias" in change["options"]}
+        if panel["type"] == "table":
+            organized = [change["options"] for change in changes if change["id"] == "organize"]
+            assert {name for one in organized for key in ORGANIZED for name in one[key]} <= columns, panel["title"]
+        for change in changes:
             columns |= set(change["options"].get("renameByName", {}).values())
         overrides = [one["matcher"] for one in panel["fieldConfig"]["overrides"]]
         named = {matcher["options"] for matcher in overrides if matcher["id"] == "byName"} - {"200", "429"}
-        named |= {one["field"] for change in changed for one in change["options"].get("sort", ())}
+        named |= {one["field"] for change in changes for one in change["options"].get("sort", ())}
         named |= {panel["options"]["xField"]} if panel["type"] == "barchart" else set()
         assert named <= columns, panel["title"]
 

@@ -25,7 +25,6 @@ pytestmark = pytest.mark.e2e
 
 HOME = ZoneInfo("Europe/Amsterdam")
 SHORT_STEP_S = 900
-ORGANIZED = ("excludeByName", "indexByName", "renameByName")
 HOUSEHOLD = scenario(session_s=7200, pause_s=1, time_lapse=0.01, history_days=45)
 COLLECTORS = ("--collector.ere-position", "--collector.ere-price")
 
@@ -172,25 +171,6 @@ def test_a_chosen_charger_is_the_only_one_and_the_exporters_second_name_shows_no
             assert {labels.get("charger", one) for labels, _ in answer} <= {one}, shown["title"]
         if "{{instance}}" not in target.get("legendFormat", "") and "instance" not in target["expr"]:
             assert not [labels for labels, _ in answer if "instance" in labels], shown["title"]
-
-
-@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
-def test_tables_name_columns_that_there_are(house, path):
-    """Transformations find what they are about: a typing error in one would go unnoticed."""
-    dashboard = grafana.load(path)
-    tables = [one for one in grafana.panels(dashboard) if transformed(one)[:2] == ["merge", "organize"]]
-    for shown in tables:
-        columns = {"Time", "account"}  # an account without a name has no such column
-        for target in shown["targets"]:
-            columns.add(f"Value #{target['refId']}" if len(shown["targets"]) > 1 else "Value")
-            for labels, _ in house.prometheus.answer(dashboard, shown, target, house.viewer):
-                columns |= labels.keys()
-        options = shown["transformations"][1]["options"]
-        assert {name for key in ORGANIZED for name in options.get(key, ())} <= columns, shown["title"]
-
-
-def transformed(shown):
-    return [change["id"] for change in shown.get("transformations", ())]
 
 
 # --- What is shown is what is served
