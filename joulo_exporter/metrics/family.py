@@ -78,7 +78,7 @@ class Labelled(Generic[Item]):
         return Labelled(
             (*self.labels, label),
             lambda snapshot: [
-                (labels + (key,), part)  # noqa: RUF005 -- in half the time of (*labels, key)
+                (labels + (key,), part)  # noqa: RUF005 -- faster than (*labels, key)
                 for labels, item in items(snapshot)
                 for key, part in parts(item).items()
             ],
