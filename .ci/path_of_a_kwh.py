@@ -44,7 +44,7 @@ class Trace:
 
 async def walk(trace: Trace) -> bytes:
     """Return a scrape after one refresh of /chargers; trace from the API response to its bytes."""
-    scraped = asyncio.get_running_loop().create_future()
+    published = asyncio.get_running_loop().create_future()
 
     async def chargers(_):
         trace.on = True
@@ -53,8 +53,7 @@ async def walk(trace: Trace) -> bytes:
     def publish(snapshot):
         exposition.publish("", snapshot)
         if snapshot.chargers:
-            scraped.set_result(exposition.render(openmetrics=False, compressed=False, names=frozenset()))
-            trace.on = False
+            published.set_result(None)
             polling.cancel()  # the other endpoints are another path
 
     application = web.Application()
@@ -74,12 +73,14 @@ async def walk(trace: Trace) -> bytes:
         clock, slots = SystemClock(), RequestSlots(1)
         poller = Poller(client, ledger, settings, publish, offload=batches, clock=clock, request_slots=slots)
         polling = asyncio.create_task(poller.run())
-        body = await asyncio.wait_for(scraped, 30)
+        await asyncio.wait_for(published, 30)
+        body = await exposition.scrape(openmetrics=False, compressed=False, names=frozenset())
+        trace.on = False
         await asyncio.wait([polling])
     await batches.close()
     database.close()
     await runner.cleanup()
-    return body
+    return b"".join(body.parts)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from boards.charging import charging
 from boards.exporter import exporter
 from boards.parts import DATASOURCE
 from boards.sessions import sessions
-from boards.words import Language
+from boards.words import Language, Words
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard, FieldConfigSource, RowPanel
 
@@ -20,7 +20,7 @@ def dashboards() -> Mapping[Path, str]:
     made = {}
     for language in Language:
         for build in _BOARDS:
-            board = build(language)
+            board = build(Words(language))
             _complete(board)
             made[_FOLDER / language.value / f"{board.uid}.json"] = (
                 JSONEncoder(sort_keys=True, indent=2).encode(board) + "\n"

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import ClientError
 from aioresponses import CallbackResult
 from prometheus_client import CollectorRegistry
+from support.client_library import rendered
 from support.exposition import samples_of
 from support.fake_clock import FakeClock
 from support.poller_rig import inline
@@ -104,7 +105,7 @@ class House:
 
     def values(self, name: str, endpoint: str | None = None) -> dict[str, float]:
         """Return the samples of a metric by account."""
-        text = self.exposition.render(openmetrics=False, compressed=False, names=frozenset()).decode()
+        text = rendered(self.exposition).decode()
         found = [(dict(labels), value) for (sample, labels), value in samples_of(text).items() if sample == name]
         return {labels["account"]: value for labels, value in found if labels.get("endpoint") == endpoint}
 

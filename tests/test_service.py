@@ -17,7 +17,6 @@ from joulo_exporter.errors import LedgerLockedError
 from joulo_exporter.ledger import Database
 from joulo_exporter.service import Service, WebOptions
 from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
-from joulo_exporter.simulator.server import DEMO_TOKENS
 
 DEMO = f"{{token: {DEMO_TOKEN}}}"
 RELOADED = "joulo_exporter_config_last_reload_successful"
@@ -138,7 +137,7 @@ async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_t
 
 async def test_a_token_that_rotates_is_picked_up_without_a_reload(tmp_path, monkeypatch):
     monkeypatch.setattr("joulo_exporter.accounts.LOOK_INTERVAL_S", 0.05)
-    async with serve(Household(Scenario()), tokens={"joulo_second": DEMO_TOKENS[DEMO_TOKEN]}) as api:
+    async with serve(Household(Scenario()), tokens={"joulo_second"}) as api:
         token = tmp_path / "token"
         token.write_text("joulo_first")
         account, extra = f"{{token_file: {token}}}", "intervals: {chargers: 200ms}"
@@ -160,7 +159,7 @@ async def _up(running, value: float) -> None:
 
 
 async def test_the_market_price_is_asked_once_for_the_process_and_without_a_token(tmp_path):
-    tokens = {f"joulo_{name}": DEMO_TOKENS[DEMO_TOKEN] for name in "ab"}
+    tokens = {f"joulo_{name}" for name in "ab"}
     async with serve(Household(Scenario()), tokens=tokens) as api:
         requests = recorded(api)
         both = "{name: a, token: joulo_a}, {name: b, token: joulo_b}"

@@ -42,7 +42,7 @@ def test_a_meter_is_shown_as_the_ledger_holds_it(meter_wh, shown):
     assert live.meter_wh == shown
 
 
-@given(st.lists(st.floats(0, 60, allow_nan=False)))
+@given(st.lists(st.floats(0, 60, allow_nan=False) | st.sampled_from(DURATION_BOUNDS_S)))
 def test_durations_add_up(durations):
     observed = Durations()
     for duration_s in durations:

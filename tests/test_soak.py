@@ -3,6 +3,7 @@
 import gc
 import tracemalloc
 
+from support.client_library import rendered
 from support.poller_rig import Rig, charger, listed, live
 
 SCRAPES = 1000
@@ -12,7 +13,7 @@ MOST_GROWTH_BYTES = 16 * 1024
 async def lived(rig: Rig, duration_s: float, scrapes: int) -> None:
     for number in range(scrapes):
         await rig.clock.advance(duration_s / scrapes)
-        rig.exposition.render(openmetrics=bool(number % 2), compressed=bool(number % 3), names=frozenset())
+        rendered(rig.exposition, openmetrics=bool(number % 2), compressed=bool(number % 3))
 
 
 def in_use_bytes() -> int:

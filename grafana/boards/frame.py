@@ -1,6 +1,9 @@
-"""The frame of a dashboard: variables, links between the dashboards, range, time zone."""
+"""The frame of a dashboard: variables, links between the dashboards, range, time zone, rows of panels."""
+
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
 from boards.parts import DATASOURCE
@@ -11,51 +14,43 @@ _REFRESH = "1m"  # the exporter asks for news once a minute
 
 
 def frame(
-    language: Language, t: Words, *, uid: str, title: str, description: str, since: str
+    t: Words,
+    uid: str,
+    since: str,
+    variables: Sequence[str],
+    rows: Mapping[str, Sequence[Builder[model.Panel]]],
 ) -> dashboard.Dashboard:
-    """Return an empty dashboard.
+    """Return a dashboard.
 
     Args:
-        language: of the set; dashboards of one language link to each other.
-        t: chooses the texts.
+        t: chooses the texts; dashboards of one language link to each other.
         uid: of the English one.
-        title: in the language.
-        description: in the language.
         since: the default range's beginning.
+        variables: names of the choices at the top.
+        rows: panels by the title of their row.
     """
-    suffix = "" if language is Language.ENGLISH else f"-{language.value}"
-    return (
-        dashboard.Dashboard(title)
+    suffix = "" if t.language is Language.ENGLISH else f"-{t.language.value}"
+    board = (
+        t.on(dashboard.Dashboard(""), uid)
         .uid(uid + suffix)
-        .description(description)
-        .tags(["joulo", f"joulo-{language.value}"])
+        .tags(["joulo", f"joulo-{t.language.value}"])
         .time(since, "now")
         .timezone("browser")
         .refresh(_REFRESH)
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .readonly()
-        .link(_links(language))
+        .link(_links(t.language))
         .with_variable(
             dashboard.DatasourceVariable("datasource").label(t("Data source", "Databron")).type("prometheus")
         )
     )
-
-
-def account_variable(t: Words) -> dashboard.QueryVariable:
-    """Return the choice of accounts; an account without a name, which has no label, is in "All"."""
-    return _choice("account", t("Account", "Account"), "label_values(joulo_up, account)")
-
-
-def charger_variable(t: Words) -> dashboard.QueryVariable:
-    """Return the choice of chargers, also of those that are not linked any more, and during the first import."""
-    series = f'{{__name__=~"joulo_total_kwh|joulo_charging", {ACCOUNTS}}}'
-    return _choice("charger", t("Charger", "Laadpunt"), f"label_values({series}, charger)")
-
-
-def vehicle_variable(t: Words) -> dashboard.QueryVariable:
-    """Return the choice of vehicles."""
-    query = f"label_values(joulo_vehicle_kwh_total{{{ACCOUNTS}}}, vehicle)"
-    return _choice("vehicle", t("Vehicle", "Auto"), query)
+    for name in variables:
+        board.with_variable(_choice(t, name))
+    for title, panels in rows.items():
+        board.with_row(dashboard.Row(title))
+        for panel in panels:
+            board.with_panel(panel)
+    return board
 
 
 def price_variable(t: Words) -> dashboard.TextBoxVariable:
@@ -65,16 +60,29 @@ def price_variable(t: Words) -> dashboard.TextBoxVariable:
     return dashboard.TextBoxVariable("price").label(label).default_value("0.25").current(price).options([price])
 
 
-def _choice(name: str, label: str, query: str) -> dashboard.QueryVariable:
+def _choice(t: Words, name: str) -> dashboard.QueryVariable:
+    """Return a choice of accounts, chargers or vehicles.
+
+    An account without a name, which has no label, is in "All". Chargers are also those that are not linked any
+    more, and those that are there during the first import.
+    """
+    label, series = {
+        "account": (t("Account", "Account"), "joulo_up"),
+        "charger": (
+            t("Charger", "Laadpunt"),
+            f'{{__name__=~"joulo_total_kwh|joulo_charging", {ACCOUNTS}}}',
+        ),
+        "vehicle": (t("Vehicle", "Auto"), f"joulo_vehicle_kwh_total{{{ACCOUNTS}}}"),
+    }[name]
     return (
         dashboard.QueryVariable(name)
         .label(label)
         .datasource(DATASOURCE)
-        .query(query)
+        .query(f"label_values({series}, {name})")
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(model.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
-        .multi(True)  # noqa: FBT003  (the SDK's signature)
-        .include_all(True)  # noqa: FBT003
+        .multi(True)
+        .include_all(True)
         .all_value(".*")
         .current(model.VariableOption(selected=True, text=["All"], value=["$__all"]))
     )
@@ -85,6 +93,6 @@ def _links(language: Language) -> dashboard.DashboardLink:
         dashboard.DashboardLink("Joulo")
         .type(model.DashboardLinkType.DASHBOARDS)
         .tags([f"joulo-{language.value}"])
-        .include_vars(True)  # noqa: FBT003  (the SDK's signature)
-        .keep_time(False)  # noqa: FBT003  (each has the range that suits it)
+        .include_vars(True)
+        .keep_time(False)  # each has the range that suits it
     )

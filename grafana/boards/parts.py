@@ -1,11 +1,19 @@
-"""What the panels have in common: queries, colours, tables, the frame of a dashboard."""
+"""Builders that the panels have in common: kinds of panels, queries, colours, columns of tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grafana_foundation_sdk.builders import common, dashboard, prometheus
+from grafana_foundation_sdk.builders import barchart, common, dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models import dashboard as model
-from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement, SortOrder, TooltipDisplayMode
+from grafana_foundation_sdk.models.common import (
+    BigValueGraphMode,
+    BigValueTextMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    SortOrder,
+    TooltipDisplayMode,
+    VisibilityMode,
+)
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from boards.colours import ATTENTION, CHARGING, IDLE, WRONG
@@ -26,6 +34,77 @@ EURO = "currencyEUR"
 NOTHING = "–"  # noqa: RUF001  (a dash is what stands for nothing in a table)
 CHARGER_LEGEND = "{{account}} {{charger}}"
 
+Properties = list[model.DynamicConfigValue]
+
+
+# Panels: the name is that of their texts, the width in columns of 24, the height in Grafana's rows.
+
+
+def tile(t: Words, name: str, width: int, height: int, text: BigValueTextMode) -> stat.Panel:
+    """Return a panel of a few large figures or words."""
+    return (
+        t.on(stat.Panel(), name)
+        .span(width)
+        .height(height)
+        .text_mode(text)
+        .graph_mode(BigValueGraphMode.NONE)
+        .reduce_options(reduced("lastNotNull"))
+    )
+
+
+def curves(
+    t: Words, name: str, width: int, height: int, *calculations: str, from_zero: bool = True
+) -> timeseries.Panel:
+    """Return a panel of courses; with calculations its legend is a table of them."""
+    panel = t.on(timeseries.Panel(), name).span(width).height(height).interval("1m")
+    if from_zero:
+        panel.min(0)
+    return panel.legend(legend(*calculations)).tooltip(all_in_tooltip())
+
+
+def bars(t: Words, name: str, width: int, height: int) -> barchart.Panel:
+    """Return a panel of bars side by side."""
+    return (
+        t.on(barchart.Panel(), name)
+        .span(width)
+        .height(height)
+        .decimals(0)
+        .min(0)
+        .show_value(VisibilityMode.NEVER)  # on a phone they would lie over each other
+        .fill_opacity(85)
+        .line_width(0)
+        .legend(legend())
+        .tooltip(all_in_tooltip())
+    )
+
+
+def rows(
+    panel: table.Panel,
+    names: Mapping[str, str],
+    asked: Mapping[str, str],
+    *changes: model.DataTransformerConfig,
+    order: model.DataTransformerConfig | None = None,
+    hidden: Sequence[str] = (),
+) -> table.Panel:
+    """Ask for the columns of a table; rows with the same labels are one.
+
+    Args:
+        panel: the table.
+        names: columns that are shown, in this order, with their headings.
+        asked: PromQL by reference; its column is ``Value #`` and the reference.
+        changes: transformations of the merged rows, which can use columns that are not shown.
+        order: sorts the rows.
+        hidden: labels that are not shown.
+    """
+    unnamed = [field for ref in asked if (field := f"Value #{ref}") not in names]
+    for ref, expression in asked.items():
+        panel.with_target(column(ref, expression))
+    shown = renamed(names, ["Time", *unnamed, *hidden])
+    return panel.transformations([transformation("merge"), *changes, shown, *([order] if order else ())])
+
+
+# Queries
+
 
 def over_time(expression: str, legend: str = CHARGER_LEGEND, ref: str = "A") -> prometheus.Dataquery:
     """Return a query of a course."""
@@ -44,15 +123,17 @@ def column(ref: str, expression: str) -> prometheus.Dataquery:
     return at_once(expression, "", ref).format(PromQueryFormat.TABLE)
 
 
+# Looks
+
+
 def one_colour(colour: str) -> dashboard.FieldColor:
     """Return the scheme that has one colour for all."""
     return dashboard.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(colour)
 
 
-def steps(first: str, *above: tuple[float, str]) -> dashboard.ThresholdsConfig:
-    """Return thresholds: a colour, and others from some value on."""
-    levels = [model.Threshold(None, first), *(model.Threshold(value, colour) for value, colour in above)]
-    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(levels)
+def idle() -> dashboard.ThresholdsConfig:
+    """Return thresholds that leave the colours to the words for values."""
+    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps([model.Threshold(None, IDLE)])
 
 
 def values(texts: Mapping[str, tuple[str, str]]) -> model.ValueMap:
@@ -67,14 +148,9 @@ def values(texts: Mapping[str, tuple[str, str]]) -> model.ValueMap:
 
 def states(t: Words) -> model.ValueMap:
     """Return the words for what ``queries.state`` gives."""
-    return values(
-        {
-            "2": (t("Charging", "Laadt"), CHARGING),
-            "1": (t("Charging", "Laadt"), CHARGING),
-            "0": (t("Idle", "Vrij"), IDLE),
-            "-1": (t("Offline", "Offline"), ATTENTION),
-        }
-    )
+    charging = (t("Charging", "Laadt"), CHARGING)
+    idle, offline = (t("Idle", "Vrij"), IDLE), (t("Offline", "Offline"), ATTENTION)
+    return values({"2": charging, "1": charging, "0": idle, "-1": offline})
 
 
 def below(limit: float, text: str, colour: str, *, at_least: float | None = None) -> dict[str, Any]:
@@ -83,28 +159,21 @@ def below(limit: float, text: str, colour: str, *, at_least: float | None = None
     return {"type": "range", "options": {"from": at_least, "to": limit, "result": result}}
 
 
-def vehicle_names(t: Words) -> list[model.DynamicConfigValue]:
-    """Return the properties of a column of vehicles: the word for those without a name."""
-    result = {"text": t("unknown", "onbekend"), "index": 0}
-    unknown = {"type": "regex", "options": {"pattern": "/^unknown$/", "result": result}}
-    return properties(mappings=[unknown])
-
-
-def yes_no(yes: str, no: str) -> model.ValueMap:
+def yes_no(yes: str, no: str, colour_of_no: str = WRONG) -> model.ValueMap:
     """Return the words for 1, which is as it should be, and 0."""
-    return values({"1": (yes, CHARGING), "0": (no, WRONG)})
+    return values({"1": (yes, CHARGING), "0": (no, colour_of_no)})
 
 
-def legend(*calculations: str, placement: LegendPlacement = LegendPlacement.BOTTOM) -> common.VizLegendOptions:
+def legend(*calculations: str) -> common.VizLegendOptions:
     """Return a legend; with calculations a table of them."""
     mode = LegendDisplayMode.TABLE if calculations else LegendDisplayMode.LIST
-    return (
-        common.VizLegendOptions()
-        .show_legend(True)  # noqa: FBT003  (the SDK's signature)
-        .display_mode(mode)
-        .placement(placement)
-        .calcs(list(calculations))
-    )
+    options = common.VizLegendOptions().show_legend(True).display_mode(mode)
+    return options.placement(LegendPlacement.BOTTOM).calcs(list(calculations))
+
+
+def reduced(calculation: str) -> common.ReduceDataOptions:
+    """Return how a series becomes one value."""
+    return common.ReduceDataOptions().calcs([calculation]).values(False)
 
 
 def all_in_tooltip() -> common.VizTooltipOptions:
@@ -112,19 +181,12 @@ def all_in_tooltip() -> common.VizTooltipOptions:
     return common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
 
 
-def reduced(calculation: str = "lastNotNull") -> common.ReduceDataOptions:
-    """Return how a series becomes one value."""
-    return common.ReduceDataOptions().calcs([calculation]).values(False)  # noqa: FBT003  (the SDK's signature)
+# Transformations
 
 
 def transformation(identity: str, **options: Any) -> model.DataTransformerConfig:  # noqa: ANN401  (JSON)
     """Return a transformation by its id in Grafana."""
     return model.DataTransformerConfig(id_val=identity, options=options)
-
-
-def columns(names: Mapping[str, str], hidden: Sequence[str] = ()) -> list[model.DataTransformerConfig]:
-    """Return what joins rows of queries with the same labels; the columns get these names and this order."""
-    return [transformation("merge"), renamed(names, ("Time", *hidden))]
 
 
 def renamed(names: Mapping[str, str], hidden: Sequence[str] = ()) -> model.DataTransformerConfig:
@@ -153,23 +215,42 @@ def kept(how: str, **conditions: dict[str, Any]) -> model.DataTransformerConfig:
     return transformation("filterByValue", type=how, match="all", filters=filters)
 
 
-def properties(**options: Any) -> list[model.DynamicConfigValue]:  # noqa: ANN401  (JSON)
-    """Return properties of an override; in names of the ``custom`` ones an underscore stands for the dot."""
+def ordered(field: str, *, descending: bool = False) -> model.DataTransformerConfig:
+    """Return what sorts a table by a column."""
+    return transformation("sortBy", sort=[{"field": field, "desc": descending}])
+
+
+# Properties of overrides, such as those of a column
+
+
+def properties(**options: Any) -> Properties:  # noqa: ANN401  (JSON)
+    """Return properties; in names of the ``custom`` ones an underscore stands for the dot."""
     return [
         model.DynamicConfigValue(id_val=name.replace("custom_", "custom."), value=value)
         for name, value in options.items()
     ]
 
 
-def figures(unit: str, decimals: int, least_width: int = NARROW) -> list[model.DynamicConfigValue]:
+def figures(unit: str, decimals: int, least_width: int = NARROW) -> Properties:
     """Return the properties of a column of figures; no number, such as a mean of nothing, is a dash."""
     nothing = {"type": "special", "options": {"match": "null+nan", "result": {"text": NOTHING, "index": 0}}}
     return properties(unit=unit, decimals=decimals, custom_minWidth=least_width, mappings=[nothing])
 
 
-def ordered(field: str, *, descending: bool = False) -> model.DataTransformerConfig:
-    """Return what sorts a table by a column."""
-    return transformation("sortBy", sort=[{"field": field, "desc": descending}])
+def ago() -> Properties:
+    """Return the properties of a column of moments: how long ago they were."""
+    return properties(unit="dateTimeFromNow", custom_minWidth=TIME_COLUMN)
+
+
+def coloured_words(words: model.ValueMap) -> Properties:
+    """Return the properties of a column of words for values."""
+    return properties(mappings=[words], custom_cellOptions={"type": "color-text"})
+
+
+def vehicle_names(t: Words) -> Properties:
+    """Return the properties of a column of vehicles: the word for those without a name."""
+    result = {"text": t("unknown", "onbekend"), "index": 0}
+    return properties(mappings=[{"type": "regex", "options": {"pattern": "/^unknown$/", "result": result}}])
 
 
 def fixed(colour: str) -> dict[str, str]:

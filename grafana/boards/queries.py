@@ -8,7 +8,6 @@ Four rules hold in all of it:
   ``increase()`` would extrapolate, which makes kilowatt-hours that nobody charged.
 - Ends of spans are those of the viewer's calendar: Grafana moves the span (``now/d``) and its steps of a day
   by the viewer's time zone; PromQL itself knows only UTC.
-
 - A query has at most 400 characters. Ratios of figures are calculated by Grafana.
 
 A backfill has a sample each hour while nothing changes: ``[1h]`` finds it.
@@ -22,9 +21,15 @@ _BY_CHARGER = "max by (account, charger)"
 _START = "joulo_last_session_start_timestamp_seconds"
 
 
-def latest(metric: str, more: str = "") -> str:
-    """Return a metric of each charger as it is now, once for each charger."""
-    return f"{_BY_CHARGER} ({metric}{{{CHARGERS}{more and ', ' + more}}})"
+def latest(metric: str, more: str = "", by: str = "") -> str:
+    """Return a metric of each charger as it is now, once for each charger.
+
+    Args:
+        metric: its name.
+        more: matchers besides the chosen chargers.
+        by: labels of the metric that are wanted too, for the columns of a table.
+    """
+    return f"max by (account, charger{by and ', ' + by}) ({metric}{{{CHARGERS}{more and ', ' + more}}})"
 
 
 def state() -> str:

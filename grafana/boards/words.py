@@ -1,10 +1,9 @@
 """Texts in two languages, side by side, so that neither is forgotten when the other changes."""
 
 import enum
-from collections.abc import Callable
-
-Words = Callable[[str, str], str]
-"""Takes the English and the Dutch text, and returns that of the dashboard's language."""
+import tomllib
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
 
 
 class Language(enum.Enum):
@@ -14,10 +13,27 @@ class Language(enum.Enum):
     DUTCH = "nl"
 
 
-def words_in(language: Language) -> Words:
-    """Return what chooses the text of a language."""
+class _Titled(Protocol):
+    def title(self, title: str) -> Self: ...
 
-    def chosen(english: str, dutch: str) -> str:
-        return english if language is Language.ENGLISH else dutch
+    def description(self, description: str) -> Self: ...
 
-    return chosen
+
+Titled = TypeVar("Titled", bound=_Titled)
+
+
+class Words:
+    """The texts of one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._texts = tomllib.loads(Path(__file__).with_name("texts.toml").read_text(encoding="utf-8"))
+
+    def __call__(self, english: str, dutch: str) -> str:
+        """Return one of two texts."""
+        return english if self.language is Language.ENGLISH else dutch
+
+    def on(self, panel: Titled, name: str) -> Titled:
+        """Give a panel or a dashboard the title and the description that ``texts.toml`` has for it."""
+        texts = self._texts[name]
+        return panel.title(self(*texts["title"])).description(" ".join(texts[self.language.value].split()))

@@ -28,17 +28,12 @@ _X_TO_THE_8TH = 1 << 23
 
 
 class Checksum(msgspec.Struct, frozen=True, gc=False):
-    """Length and CRC-32 of a text.
-
-    Attributes:
-        length: in bytes.
-        crc: the CRC-32.
-        factor: ``factor(length)``, kept because it takes longer than the rest.
-    """
+    """Length in bytes and CRC-32 of a text."""
 
     length: int = 0
     crc: int = 0
     factor: int = _ONE
+    """``factor(length)``, kept because it takes longer than the rest."""
 
 
 def joined(checksums: Iterable[Checksum]) -> Checksum:
@@ -51,14 +46,10 @@ def joined(checksums: Iterable[Checksum]) -> Checksum:
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
-    """A text, deflated.
-
-    Attributes:
-        deflated: raw deflate blocks; empty for an empty text.
-        checksum: of the text.
-    """
+    """A text, deflated."""
 
     deflated: bytes = b""
+    """Raw deflate blocks; empty for an empty text."""
     checksum: Checksum = Checksum()
 
     def text(self) -> bytes:
@@ -88,12 +79,7 @@ def deflated(text: bytes) -> bytes:
 
 
 def gzip_end(total: Checksum, text: bytes) -> bytes:
-    """Return the end of a gzip member.
-
-    Args:
-        total: checksum of what precedes.
-        text: the last of its texts.
-    """
+    """Return the last text of a gzip member and its end, after texts of this checksum."""
     crc, length = zlib.crc32(text, total.crc), (total.length + len(text)) % 2**32
     return deflated(text) + _LAST_BLOCK + crc.to_bytes(4, "little") + length.to_bytes(4, "little")
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
 
 import msgspec
@@ -44,15 +44,12 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Body(msgspec.Struct, frozen=True):
-    """Body of a response.
-
-    Attributes:
-        length: in bytes.
-        parts: the bytes, to be iterated once; some are made meanwhile.
-    """
+    """Body of a response."""
 
     length: int
+    """In bytes."""
     parts: Iterable[bytes]
+    """To be iterated once; some are made meanwhile."""
 
 
 class Exposition:
@@ -63,19 +60,11 @@ class Exposition:
     Args:
         process: the registry of the process's own metrics, which are read at each scrape.
         families: metric families of an account.
-        clock: returns seconds of a clock that never goes back.
     """
 
-    def __init__(
-        self,
-        process: CollectorRegistry,
-        *,
-        families: Sequence[Family] = FAMILIES,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
+    def __init__(self, process: CollectorRegistry, families: Sequence[Family] = FAMILIES) -> None:
         self._process = process
         self._families = tuple(map(FamilyLines, families))
-        self._clock = clock
         self._snapshots: dict[str, Snapshot] = {}
         self._table = Table(self._families, self._snapshots)
         self._scraping = asyncio.Lock()
@@ -105,75 +94,48 @@ class Exposition:
             names: only series of these names; all if empty.
         """
         async with self._scraping:  # the second of two scrapes finds the work done
-            steps = self._steps(openmetrics=openmetrics, compressed=compressed, names=names)
-            pause_at_s = self._clock() + _STEP_S
-            try:
-                while True:
-                    next(steps)
-                    if self._clock() > pause_at_s:
-                        await asyncio.sleep(0)
-                        pause_at_s = self._clock() + _STEP_S
-            except StopIteration as end:
-                body: Body = end.value
-                return body
-
-    def render(self, *, openmetrics: bool, compressed: bool, names: frozenset[str]) -> bytes:
-        """Return the bytes of ``scrape`` at once, for callers without an event loop.
-
-        Raises:
-            RuntimeError: a scrape is in progress.
-        """
-        if self._scraping.locked():
-            raise RuntimeError("a scrape is in progress")
-        steps = self._steps(openmetrics=openmetrics, compressed=compressed, names=names)
-        try:
+            pace = Pace()
             while True:
-                next(steps)
-        except StopIteration as end:
-            body: Body = end.value
-            return b"".join(body.parts)
-
-    def _steps(self, *, openmetrics: bool, compressed: bool, names: frozenset[str]) -> Generator[None, None, Body]:
-        table = yield from self._settled()
-        selection = yield from table.select(openmetrics=openmetrics, names=names)
-        parts = (yield from selection.gzip_parts()) if compressed else ()
+                table = self._table
+                await table.settle(pace)
+                if table is self._table:  # else a reload has begun another one
+                    break
+            selection = await table.select(pace, openmetrics=openmetrics, names=names)
+            parts = await selection.gzip_parts(pace) if compressed else ()
         process = process_lines(self._process, openmetrics=openmetrics, names=names)
         if compressed:
             end = gzip_end(selection.checksum, process)
             return Body(sum(map(len, parts)) + len(end), (*parts, end))
         return Body(selection.checksum.length + len(process), chain(selection.plain_parts(), (process,)))
 
-    def _settled(self) -> Generator[None, None, Table]:
-        """Return the table without notes of before; accounts that a reload removes meanwhile begin another one."""
-        while True:
-            table = self._table
-            for _ in table.settle():
-                yield
-                if table is not self._table:
-                    break
-            else:
-                return table
+
+class Pace:
+    """Lets the event loop go on after each 3 ms of work."""
+
+    def __init__(self) -> None:
+        self._pause_at_s = time.perf_counter() + _STEP_S
+
+    async def step(self) -> None:
+        """End a step of the work."""
+        if time.perf_counter() > self._pause_at_s:
+            await asyncio.sleep(0)
+            self._pause_at_s = time.perf_counter() + _STEP_S
 
 
 class Selection(msgspec.Struct):
-    """HELP, TYPE and lines of metric families, as they were at one moment.
-
-    Attributes:
-        pieces: the text, in order.
-        checksum: of the text.
-    """
+    """HELP, TYPE and lines of metric families, as they were at one moment, and their checksum."""
 
     pieces: Sequence[Piece]
     checksum: Checksum
     _gzip_parts: list[bytes] | None = None
 
-    def gzip_parts(self) -> Generator[None, None, Sequence[bytes]]:
-        """Return the beginning of a gzip member in parts of 512 KiB, made in steps by the first call."""
+    async def gzip_parts(self, pace: Pace) -> Sequence[bytes]:
+        """Return the beginning of a gzip member in parts of 512 KiB, which the first call makes."""
         if self._gzip_parts is None:
             parts = []
             for part in _gathered((GZIP_HEADER, *(piece.deflated for piece in self.pieces)), _GZIP_PART_BYTES):
                 parts.append(part)
-                yield
+                await pace.step()
             self._gzip_parts = parts
         return self._gzip_parts
 
@@ -197,15 +159,14 @@ class Table:
         self._positions: dict[str, int] = {}
         self._blocks: list[_Block] = []
         self._checksums: dict[int, Checksum] = {}
-        self._header_pieces: dict[bool, Sequence[Piece]] = {}
         self._everything: dict[bool, Selection] = {}
 
     def note(self, account: str) -> None:
         """Note that an account has a new snapshot."""
         self._noted[account] = None
 
-    def settle(self) -> Iterator[None]:
-        """Render the accounts noted so far and exchange their lines, in steps of a few milliseconds."""
+    async def settle(self, pace: Pace) -> None:
+        """Render the accounts noted so far and exchange their lines."""
         rows: dict[int, list[str]] = {}
         for account in self._noted:
             row = self._positions.setdefault(account, len(self._positions)) // BLOCK
@@ -213,9 +174,9 @@ class Table:
                 self._blocks.append(_Block(len(self._families)))
             rows.setdefault(row, []).append(account)
         for row, accounts in rows.items():
-            yield from self._settle_block(self._blocks[row], accounts)
+            await self._settle_block(self._blocks[row], accounts, pace)
 
-    def _settle_block(self, block: _Block, accounts: Sequence[str]) -> Iterator[None]:
+    async def _settle_block(self, block: _Block, accounts: Sequence[str], pace: Pace) -> None:
         snapshots: dict[str, Snapshot] = {}
         changes: dict[int, dict[int, Change]] = {}
         for account in accounts:
@@ -234,22 +195,20 @@ class Table:
             else:
                 for family, change in changed.items():
                     changes.setdefault(family, {})[slot] = change
-            yield
+            await pace.step()
         for family, by_slot in changes.items():
             block.exchange(family, by_slot)
             self._checksums.pop(family, None)
             self._everything.clear()
-            yield
+            await pace.step()
         for account, snapshot in snapshots.items():
             if self._snapshots[account] is snapshot:  # else there is a newer one already
                 del self._noted[account]
 
-    def select(self, *, openmetrics: bool, names: frozenset[str]) -> Generator[None, None, Selection]:
-        """Return the families with samples of these names, in steps; without names all, kept until lines change.
+    async def select(self, pace: Pace, *, openmetrics: bool, names: frozenset[str]) -> Selection:
+        """Return the families with samples of these names; without names all, kept until lines change.
 
-        Args:
-            openmetrics: HELP and TYPE of OpenMetrics 1.0 instead of the text format 0.0.4.
-            names: of samples; a histogram has three.
+        A histogram has samples of three names.
         """
         if not names and openmetrics in self._everything:
             return self._everything[openmetrics]
@@ -264,36 +223,26 @@ class Table:
                 total = self._checksums.get(index) or joined(piece.checksum for piece in column)
                 self._checksums[index] = total
             else:
-                column = yield from _filtered(column, asked)
+                column = [await _filtered(piece, asked, pace) for piece in column]
                 total = joined(piece.checksum for piece in column)
             if total.length:
-                header = self._headers(openmetrics=openmetrics)[index]
+                header = family.headers[openmetrics]
                 pieces += (header, *column)
                 checksums += (header.checksum, total)
-            yield
+            await pace.step()
         selection = Selection(pieces, joined(checksums))
         if selection.checksum.length <= _TOGETHER_BYTES:
             selection = Selection([piece_of(b"".join(selection.plain_parts()))], selection.checksum)
-            yield
+            await pace.step()
         if not names:
             self._everything[openmetrics] = selection
         return selection
-
-    def _headers(self, *, openmetrics: bool) -> Sequence[Piece]:
-        if openmetrics not in self._header_pieces:
-            self._header_pieces[openmetrics] = [
-                piece_of(family.header(openmetrics=openmetrics)) for family in self._families
-            ]
-        return self._header_pieces[openmetrics]
 
 
 class _Block:
     """Up to ``BLOCK`` neighbouring accounts: a deflated piece of lines for each metric family.
 
     Digests of 64 bits tell which samples are as before: to keep them, or their lines, would double the memory.
-
-    Args:
-        families: their number.
     """
 
     __slots__ = ("_digests", "_lengths", "cells")
@@ -304,13 +253,7 @@ class _Block:
         self._digests = array("q", bytes(8 * BLOCK * families))
 
     def changes(self, slot: int, families: Sequence[FamilyLines], snapshot: Snapshot) -> dict[int, Change]:
-        """Return the families whose samples differ from those of before, each with its digest and its new lines.
-
-        Args:
-            slot: the account's place in the block.
-            families: in the order of the columns.
-            snapshot: of the account.
-        """
+        """Return what has changed of the account at a place of the block: by column, digest and new lines."""
         changed = {}
         for index, family in enumerate(families):
             samples = list(family.samples(snapshot))
@@ -334,12 +277,9 @@ class _Block:
             self._lengths[first + slot], self._digests[first + slot] = len(lines), digest
 
 
-def _filtered(column: Iterable[Piece], names: frozenset[str]) -> Generator[None, None, list[Piece]]:
-    """Return the samples of these names, in steps."""
-    kept = []
-    for piece in column:
-        kept.append(piece_of(only(piece.text(), names)))
-        yield
+async def _filtered(piece: Piece, names: frozenset[str], pace: Pace) -> Piece:
+    kept = piece_of(only(piece.text(), names))
+    await pace.step()
     return kept
 
 

@@ -11,6 +11,7 @@ from operator import itemgetter
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
+from joulo_exporter.exposition.deflate import piece_of
 from joulo_exporter.metrics import Family
 from joulo_exporter.metrics.family import Labels, Value, number
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
@@ -23,28 +24,21 @@ _SMALL = 1e6
 
 
 class FamilyLines:
-    """Renders one metric family; what does not depend on the account is made once.
-
-    Attributes:
-        sample_names: names of the samples; a histogram has three.
-
-    Args:
-        family: the metric family.
-    """
+    """Renders one metric family; what does not depend on the account is made once."""
 
     def __init__(self, family: Family) -> None:
         self._family = family
         self.samples = family.samples
         suffixes = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",)
         self.sample_names = frozenset(f"{family.name}{suffix}" for suffix in suffixes)
+        self.headers = {
+            openmetrics: piece_of(_header(family.empty(), openmetrics=openmetrics).encode())
+            for openmetrics in (False, True)
+        }
         self._own_template = _template(family, family.labels)
         self._template = _template(family, (*family.labels, _ACCOUNT))
         order = [family.labels.index(label) for label in sorted(family.labels)]
         self._sorted = None if order == sorted(order) else itemgetter(*order)
-
-    def header(self, *, openmetrics: bool) -> bytes:
-        """Return HELP and TYPE."""
-        return _header(self._family.empty(), openmetrics=openmetrics).encode()
 
     def render(self, samples: Sequence[tuple[Labels, Value]], account: str | None) -> bytes:
         """Return the lines of an account's samples; an account without a name has no label for it."""
@@ -63,7 +57,7 @@ class FamilyLines:
             texts = list(map(_escaped, texts))
         template = self._own_template
         if account is not None:
-            template = self._template.replace(_HOLE, _escaped(account).replace("%", "%%"))
+            template = self._template.replace(_HOLE, _for_template(account))
         # All samples at once: one at a time would take three times as long.
         return (template * len(samples) % tuple(texts)).encode()
 
@@ -86,13 +80,7 @@ def _line(name: str, labels: Labels, **known: str) -> str:
 
 
 def process_lines(registry: CollectorRegistry, *, openmetrics: bool, names: frozenset[str]) -> bytes:
-    """Return the process's own metrics, which end an exposition, in less time than prometheus-client takes.
-
-    Args:
-        registry: the metrics of the process, gauges and counters.
-        openmetrics: OpenMetrics 1.0 instead of the text format 0.0.4.
-        names: only samples of these names; all if empty.
-    """
+    """Return the process's own gauges and counters, which end an exposition, faster than prometheus-client."""
     lines = []
     for metric in registry.collect():
         samples = [sample for sample in metric.samples if sample.name in names] if names else metric.samples
@@ -133,6 +121,11 @@ def _escaped(text: str) -> str:
     if _needs_escapes(text):
         return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return text
+
+
+@lru_cache(maxsize=1)  # the families of an account are rendered one after the other
+def _for_template(account: str) -> str:
+    return _escaped(account).replace("%", "%%")
 
 
 def _needs_escapes(text: str) -> bool:

@@ -4,7 +4,7 @@ What is in progress is from ``/chargers``. Finished sessions are from the ledger
 all of the last hour.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from joulo_exporter.ledger import StoredSession
 from joulo_exporter.metrics.family import LIVE, Labelled, Labels, of_hundredths
@@ -16,16 +16,9 @@ _NEWS = "For an hour after /sessions first listed the end; not for sessions of t
 _SESSION_LABELS = ("charger", "session_id", "id_tag", "vehicle")
 
 
-def _chargers(snapshot: Snapshot) -> Iterable[tuple[Labels, LiveCharger]]:
-    return [((live.label,), live) for live in snapshot.chargers or ()]
-
-
-def _statuses(snapshot: Snapshot) -> Iterable[tuple[Labels, bool]]:
-    for live in snapshot.chargers or ():
-        current = live.charger.status
-        if current is not None:
-            for status in dict.fromkeys((*KNOWN_STATUSES, current)):
-                yield (live.label, status), status == current
+def _statuses(live: LiveCharger) -> Mapping[str, bool]:
+    current = live.charger.status
+    return {} if current is None else {status: status == current for status in (*KNOWN_STATUSES, current)}
 
 
 def _sessions(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
@@ -46,20 +39,8 @@ def _session_kwh(live: LiveCharger) -> float | None:
     return of_hundredths(live.charger.session.kwh_hundredths) if live.charger.session else 0.0
 
 
-def _session_start(live: LiveCharger) -> float | None:
-    return live.charger.session.started_at_seconds if live.charger.session else None
-
-
 def _info(ended: EndedSession) -> tuple[Labels, StoredSession]:
     return (ended.label, ended.session.id, ended.id_tag, ended.vehicle), ended.session
-
-
-def _last(snapshot: Snapshot) -> Iterable[tuple[Labels, StoredSession]]:
-    return [((last.label,), last.session) for last in snapshot.last_sessions]
-
-
-def _ended(snapshot: Snapshot) -> Iterable[tuple[Labels, StoredSession]]:
-    return [((ended.label, ended.session.id), ended.session) for ended in snapshot.ended_sessions]
 
 
 def _duration_s(ended: StoredSession) -> float | None:
@@ -68,9 +49,14 @@ def _duration_s(ended: StoredSession) -> float | None:
     return max(0.0, ended.last_known_end_seconds - ended.started_at_seconds)
 
 
-_CHARGER = Labelled(("charger",), _chargers)
-_LAST_OF_CHARGER = Labelled(("charger",), _last)
-_ENDED_SESSION = Labelled(("charger", "session_id"), _ended)
+_CHARGER = Labelled(("charger",), lambda snapshot: [((live.label,), live) for live in snapshot.chargers or ()])
+_LAST_OF_CHARGER = Labelled(
+    ("charger",), lambda snapshot: [((last.label,), last.session) for last in snapshot.last_sessions]
+)
+_ENDED_SESSION = Labelled(
+    ("charger", "session_id"),
+    lambda snapshot: [((ended.label, ended.session.id), ended.session) for ended in snapshot.ended_sessions],
+)
 
 FAMILIES = (
     _CHARGER.gauge(
@@ -86,13 +72,13 @@ FAMILIES = (
     _CHARGER.gauge(
         "joulo_session_start_timestamp_seconds",
         f"Start of the session in progress, Unix time. {LIVE}",
-        _session_start,
+        lambda live: live.charger.session.started_at_seconds if live.charger.session else None,
     ),
     Labelled(_SESSION_LABELS, _sessions).info(
         "joulo_session_info",
         f"The session in progress, always 1; id_tag is the RFID tag. {LIVE}",
     ),
-    Labelled(("charger", "status"), _statuses).gauge(
+    _CHARGER.by("status", _statuses).gauge(
         "joulo_charger_status",
         f"1 for the charger's current status, 0 for the other known ones. {LIVE}",
         float,

@@ -3,40 +3,19 @@
 All are gauges: forecasts and even realized figures move both ways as the vendor corrects them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
-from joulo_exporter.metrics.family import Labelled, Labels, unlabelled
-from joulo_exporter.models.ere import ErePosition, ErePositionQuarter
+from joulo_exporter.metrics.family import Labelled, Labels, parts_of, unlabelled
+from joulo_exporter.models.ere import ErePosition
 from joulo_exporter.snapshot import Snapshot
-
-Figures = Callable[[Snapshot], Iterable[tuple[Labels, float]]]
 
 _POSITION_HELP = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
 _ESTIMATE_HELP = "From /sessions, cached for at most its refresh interval; absent where not given, or stale."
 _MARKET_HELP = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
-def _quarters(snapshot: Snapshot) -> Iterable[tuple[Labels, ErePositionQuarter]]:
-    quarters = snapshot.ere_position.quarters if snapshot.ere_position is not None else ()
-    return [((quarter.quarter,), quarter) for quarter in quarters]
-
-
-def _figures(figures: Callable[[ErePosition], Mapping[str, float]]) -> Figures:
-    """Return each figure of a mapping of the position, by its key."""
-    return lambda snapshot: (
-        [((key,), figure) for key, figure in figures(snapshot.ere_position).items()]
-        if snapshot.ere_position
-        else ()
-    )
-
-
-def _quarter_figures(figures: Callable[[ErePositionQuarter], Mapping[str, float]]) -> Figures:
-    """Return each figure of a mapping of the quarters, by quarter and key."""
-    return lambda snapshot: [
-        ((*labels, key), figure)
-        for labels, quarter in _quarters(snapshot)
-        for key, figure in figures(quarter).items()
-    ]
+def _position(snapshot: Snapshot) -> ErePosition | None:
+    return snapshot.ere_position
 
 
 def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
@@ -50,10 +29,10 @@ def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
             yield (confidence, projected.lower(), year), None
 
 
-_POSITION = unlabelled(lambda snapshot: snapshot.ere_position)
+_POSITION = unlabelled(_position)
 _ESTIMATE = unlabelled(lambda snapshot: snapshot.ere_estimate)
 _MARKET = unlabelled(lambda snapshot: snapshot.ere_price)
-_QUARTER = Labelled(("quarter",), _quarters)
+_QUARTER = parts_of(_position, "quarter", lambda position: {each.quarter: each for each in position.quarters})
 
 FAMILIES = (
     _ESTIMATE.gauge(
@@ -66,27 +45,27 @@ FAMILIES = (
         f"Share that Joulo keeps in its estimate of a session's worth, 0-1. {_ESTIMATE_HELP}",
         lambda estimate: estimate.fee_ratio,
     ),
-    Labelled(("bucket",), _figures(lambda position: position.euros)).gauge(
+    parts_of(_position, "bucket", lambda position: position.euros).gauge(
         "joulo_ere_position_euros",
         f"Proceeds of sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
         float,
     ),
-    Labelled(("bucket",), _figures(lambda position: position.credits)).gauge(
+    parts_of(_position, "bucket", lambda position: position.credits).gauge(
         "joulo_ere_position_credits",
         f"ERE credits by the state of their sale. {_POSITION_HELP}",
         float,
     ),
-    Labelled(("bucket",), _figures(lambda position: position.price_euros)).gauge(
+    parts_of(_position, "bucket", lambda position: position.price_euros).gauge(
         "joulo_ere_position_price_euros",
         f"Price per ERE credit that was sold. {_POSITION_HELP}",
         float,
     ),
-    Labelled(("horizon",), _figures(lambda position: position.forecast_euros)).gauge(
+    parts_of(_position, "horizon", lambda position: position.forecast_euros).gauge(
         "joulo_ere_forecast_euros",
         f"Joulo's forecast of proceeds, after its fee. {_POSITION_HELP}",
         float,
     ),
-    Labelled(("horizon",), _figures(lambda position: position.forecast_credits)).gauge(
+    parts_of(_position, "horizon", lambda position: position.forecast_credits).gauge(
         "joulo_ere_forecast_credits",
         "ERE credits not sold yet: ytd_unsold of the year so far, rest_of_year those that Joulo still expects. "
         f"{_POSITION_HELP}",
@@ -116,7 +95,7 @@ FAMILIES = (
         f"Price per unsold ERE credit in the forecast. {_POSITION_HELP}",
         lambda position: position.indicative_price_euros,
     ),
-    Labelled(("quarter", "state"), _quarter_figures(lambda quarter: quarter.credits)).gauge(
+    _QUARTER.by("state", lambda quarter: quarter.credits).gauge(
         "joulo_ere_quarter_credits",
         f"ERE credits of a quarter. {_POSITION_HELP}",
         float,
@@ -126,7 +105,7 @@ FAMILIES = (
         f"Price per ERE credit of a quarter. {_POSITION_HELP}",
         lambda quarter: quarter.price_euros,
     ),
-    Labelled(("quarter", "status"), _quarter_figures(lambda quarter: quarter.realized_euros)).gauge(
+    _QUARTER.by("status", lambda quarter: quarter.realized_euros).gauge(
         "joulo_ere_quarter_realized_euros",
         f"Proceeds of a quarter's sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
         float,

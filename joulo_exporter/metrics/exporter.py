@@ -10,28 +10,12 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from joulo_exporter.metrics.family import Family, Labelled, Labels, unlabelled
+from joulo_exporter.metrics.family import Family, Labelled, unlabelled
 from joulo_exporter.sharding import ALONE, Shard
-from joulo_exporter.snapshot import EndpointHealth, Snapshot
 
-
-def _endpoints(snapshot: Snapshot) -> Iterable[tuple[Labels, EndpointHealth]]:
-    return [((health.endpoint,), health) for health in snapshot.endpoints]
-
-
-def _requests(snapshot: Snapshot) -> Iterable[tuple[Labels, int]]:
-    for health in snapshot.endpoints:
-        for code, count in health.requests.items():
-            yield (health.endpoint, code), count
-
-
-def _malformed_fields(snapshot: Snapshot) -> Iterable[tuple[Labels, int]]:
-    for health in snapshot.endpoints:
-        for field, count in health.malformed_fields.items():
-            yield (health.endpoint, field), count
-
-
-_ENDPOINT = Labelled(("endpoint",), _endpoints)
+_ENDPOINT = Labelled(
+    ("endpoint",), lambda snapshot: [((health.endpoint,), health) for health in snapshot.endpoints]
+)
 
 FAMILIES = (
     _ENDPOINT.gauge(
@@ -54,7 +38,7 @@ FAMILIES = (
         "The least time between two refreshes of the endpoint.",
         lambda health: health.interval_s,
     ),
-    Labelled(("endpoint", "code"), _requests).counter(
+    _ENDPOINT.by("code", lambda health: health.requests).counter(
         "joulo_api_requests_total",
         "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
         float,
@@ -64,7 +48,7 @@ FAMILIES = (
         "Records of API responses that could not be read and were left out.",
         lambda health: health.malformed,
     ),
-    Labelled(("endpoint", "field"), _malformed_fields).counter(
+    _ENDPOINT.by("field", lambda health: health.malformed_fields).counter(
         "joulo_api_malformed_fields_total",
         "Fields of API responses that could not be used and were treated as not given.",
         float,
@@ -101,42 +85,46 @@ class ExporterCollector(Collector):
     """The exporter's version, the state of its configuration, and its place among the shards."""
 
     def __init__(self, version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> None:
-        self._reloads = reloads
-        self._build = GaugeMetricFamily(
-            "joulo_exporter_build_info",
-            "Version of the exporter and of Python, always 1.",
-            labels=("version", "python_version"),
-        )
-        self._build.add_metric((version, platform.python_version()), 1)
-        self._ordinal = GaugeMetricFamily(
-            "joulo_exporter_shard_ordinal",
-            "Shard of the accounts that this exporter serves, from 0; the label is the same.",
-            labels=("shard_ordinal",),
-        )
-        self._ordinal.add_metric((str(shard.ordinal),), shard.ordinal)
-        self._total = GaugeMetricFamily(
-            "joulo_exporter_total_shards",
-            "Number of shards that this exporter knows of; 1 if it serves all accounts.",
-            value=shard.total,
-        )
+        self._version, self._reloads, self._shard = version, reloads, shard
 
     def collect(self) -> Iterable[Metric]:
         """Return the families with their values."""
         return (
-            self._build,
-            GaugeMetricFamily(
+            _gauge(
+                "joulo_exporter_build_info",
+                "Version of the exporter and of Python, always 1.",
+                1,
+                version=self._version,
+                python_version=platform.python_version(),
+            ),
+            _gauge(
                 "joulo_exporter_config_last_reload_successful",
                 "1 if the last loading of the configuration succeeded, else 0.",
-                value=float(self._reloads.successful),
+                float(self._reloads.successful),
             ),
-            GaugeMetricFamily(
+            _gauge(
                 "joulo_exporter_config_last_reload_success_timestamp_seconds",
                 "Time when the configuration was last loaded without a fault, Unix time.",
-                value=self._reloads.succeeded_at_seconds,
+                self._reloads.succeeded_at_seconds,
             ),
-            self._ordinal,
-            self._total,
+            _gauge(
+                "joulo_exporter_shard_ordinal",
+                "Shard of the accounts that this exporter serves, from 0; the label is the same.",
+                self._shard.ordinal,
+                shard_ordinal=str(self._shard.ordinal),
+            ),
+            _gauge(
+                "joulo_exporter_total_shards",
+                "Number of shards that this exporter knows of; 1 if it serves all accounts.",
+                self._shard.total,
+            ),
         )
+
+
+def _gauge(name: str, text: str, value: float, **labels: str) -> Metric:
+    gauge = GaugeMetricFamily(name, text, labels=tuple(labels))
+    gauge.add_metric(tuple(labels.values()), value)
+    return gauge
 
 
 def process_registry(version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> CollectorRegistry:

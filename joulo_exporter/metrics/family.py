@@ -1,6 +1,6 @@
 """A metric family: name, help, type, labels and mapping in one entry."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -12,6 +12,7 @@ from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, Snapshot
 Labels = tuple[str, ...]
 Value = float | Durations
 Item = TypeVar("Item")
+Part = TypeVar("Part")
 
 Samples = Iterable[tuple[Labels, Value]]
 """Pairs of the values of a family's labels and a value."""
@@ -71,6 +72,18 @@ class Labelled(Generic[Item]):
     items: Callable[[Snapshot], Iterable[tuple[Labels, Item]]]
     """Returns the items of a snapshot, each after the values of its labels."""
 
+    def by(self, label: str, parts: Callable[[Item], Mapping[str, Part]]) -> "Labelled[Part]":
+        """Return the maker of families that have one sample for each part of an item, by a further label."""
+        items = self.items
+        return Labelled(
+            (*self.labels, label),
+            lambda snapshot: [
+                (labels + (key,), part)  # noqa: RUF005 -- faster than (*labels, key)
+                for labels, item in items(snapshot)
+                for key, part in parts(item).items()
+            ],
+        )
+
     def gauge(self, name: str, text: str, value: Callable[[Item], float | None]) -> Family:
         """Return a gauge; ``None`` is no sample."""
         return Family(name, "gauge", text, self.labels, self._samples(value))
@@ -92,12 +105,19 @@ class Labelled(Generic[Item]):
 
 def unlabelled(record: Callable[[Snapshot], Item | None]) -> Labelled[Item]:
     """Return the maker of families that have one sample without labels, where a snapshot has the record."""
+    return Labelled((), lambda snapshot: () if (found := record(snapshot)) is None else [((), found)])
 
-    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Item]]:
+
+def parts_of(
+    record: Callable[[Snapshot], Item | None], label: str, parts: Callable[[Item], Mapping[str, Part]]
+) -> Labelled[Part]:
+    """Return the maker of families that have one sample for each part of a record, where a snapshot has it."""
+
+    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Part]]:
         found = record(snapshot)
-        return () if found is None else (((), found),)
+        return () if found is None else [((key,), part) for key, part in parts(found).items()]
 
-    return Labelled((), items)
+    return Labelled((label,), items)
 
 
 def number(value: float) -> str:

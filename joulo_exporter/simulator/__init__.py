@@ -5,17 +5,7 @@ responses every time.
 """
 
 from joulo_exporter.simulator.household import Household
-from joulo_exporter.simulator.scenario import Cadence, PlannedSession, Scenario
-from joulo_exporter.simulator.server import ALL_SCOPES, BASE_PATH, DEMO_TOKEN, SimulatedApi, serve
+from joulo_exporter.simulator.plan import Cadence, Scenario
+from joulo_exporter.simulator.server import BASE_PATH, DEMO_TOKEN, SimulatedApi, serve
 
-__all__ = [
-    "ALL_SCOPES",
-    "BASE_PATH",
-    "DEMO_TOKEN",
-    "Cadence",
-    "Household",
-    "PlannedSession",
-    "Scenario",
-    "SimulatedApi",
-    "serve",
-]
+__all__ = ["BASE_PATH", "DEMO_TOKEN", "Cadence", "Household", "Scenario", "SimulatedApi", "serve"]

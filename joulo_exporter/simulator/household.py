@@ -6,29 +6,26 @@ order it is asked changes nothing.
 
 import math
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from operator import attrgetter
 
-from joulo_exporter.models.charger import Charger, LiveSession
-from joulo_exporter.models.energy import Energy, Month
-from joulo_exporter.models.session import Session
-from joulo_exporter.simulator.scenario import (
-    DAY_S,
-    WH_PER_HUNDREDTH,
-    PlannedSession,
-    Scenario,
-    SimulatedCharger,
-    chargers_of,
-    credits_hundredths,
-)
-from joulo_exporter.simulator.sessions import Timeline, history_of
+import msgspec
 
-_NEWEST_FIRST = attrgetter("started_at_seconds", "id")
-_SUMS = ("kwh_hundredths", "kwh_all_hundredths", "credits_hundredths", "sessions", "sessions_all")
-"""Fields of ``Energy`` and of ``Month``; those without ``all`` are of eligible sessions."""
+from joulo_exporter.models.charger import Charger, LiveSession
+from joulo_exporter.models.session import Session
+from joulo_exporter.simulator.plan import (
+    NEWEST_FIRST,
+    WH_PER_HUNDREDTH,
+    Scenario,
+    charger_of,
+    history_of,
+    timeline,
+)
+
+_STARTED, _ENDED = attrgetter("started_at_seconds"), attrgetter("ended_at_seconds")
 
 
 class Household:
@@ -46,116 +43,104 @@ class Household:
         clock: Callable[[], float] = time.time,
         start_seconds: int | None = None,
     ) -> None:
-        self.scenario = scenario or Scenario()
         self.clock = clock
-        self.start_seconds = math.floor(clock()) if start_seconds is None else start_seconds
-        self._chargers = chargers_of(self.scenario)
-        self._nicknames = {charger.id: charger.nickname for charger in self._chargers}
-        self._timelines = {
-            charger.id: Timeline(self.scenario, charger, self.start_seconds, begins_charging=index == 0)
+        self._scenario = scenario or Scenario()
+        self._start_seconds = math.floor(clock()) if start_seconds is None else start_seconds
+        self._chargers = [charger_of(self._scenario, index) for index in range(self._scenario.chargers)]
+        self._timelines = [
+            _Timeline(timeline(self._scenario, charger, self._start_seconds, begins_charging=index == 0))
             for index, charger in enumerate(self._chargers)
-        }
+        ]
 
     def chargers_at(self, moment_seconds: float) -> list[Charger]:
         """Return the chargers at a moment, with their sessions in progress."""
-        return [self._charger(charger, moment_seconds) for charger in self._chargers]
+        synced, shown = self._synced(moment_seconds), []
+        for charger, planned in zip(self._chargers, self._timelines, strict=True):
+            live = None
+            for session in planned.started(moment_seconds)[-1:]:
+                if moment_seconds < _ENDED(session):
+                    kwh = _wh_at(session, synced) // WH_PER_HUNDREDTH
+                    live = LiveSession(session.id, session.started_at_seconds, kwh, session.id_tag)
+            shown.append(
+                msgspec.structs.replace(
+                    charger.record,
+                    status=charger.busy_status if live else "online",
+                    charging=live is not None,
+                    session=live,
+                    meter_wh=self._meters_at_start[charger.record.id] + planned.wh_until(synced),
+                    meter_at_seconds=synced,
+                )
+            )
+        return shown
 
     def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Session]:
         """Return sessions at a moment, newest first; all, or those at some positions."""
         return [self._seen(session, moment_seconds) for session in self._started(moment_seconds)[page]]
 
-    def energy_at(self, moment_seconds: float) -> Energy:
-        """Return the totals at a moment: of all sessions, those in progress with their energy so far."""
-        return _energy_of(self.sessions_at(moment_seconds))
+    @cached_property
+    def _history(self) -> list[Session]:
+        return history_of(self._scenario, self._chargers, self._start_seconds)
 
     @cached_property
-    def _history(self) -> list[PlannedSession]:
-        return history_of(self.scenario, self._chargers, self.start_seconds)
-
-    @cached_property
-    def _wh_at_start(self) -> dict[str, int]:
-        """The meter readings when the history ended, by charger."""
-        readings = {charger.id: charger.first_meter_wh for charger in self._chargers}
+    def _meters_at_start(self) -> Counter[str]:
+        """The meter readings when the history ended, in Wh, by charger."""
+        meters_wh = Counter({charger.record.id: charger.first_meter_wh for charger in self._chargers})
         for session in self._history:
-            readings[session.charger_id] += session.wh_at()
-        return readings
+            meters_wh[session.charger_id] += _wh(session)
+        return meters_wh
 
     def _synced(self, moment_seconds: float) -> int:
         """Return when the vendor last took over what the chargers measure."""
-        step = self.scenario.cadence.sync_s
+        step = self._scenario.cadence.sync_s
         return math.floor(moment_seconds) // step * step
 
-    def _started(self, moment_seconds: float) -> list[PlannedSession]:
+    def _started(self, moment_seconds: float) -> list[Session]:
         """Return the sessions that have started by a moment, newest first."""
-        live = [session for each in self._timelines.values() for session in each.started_until(moment_seconds)]
-        live.sort(key=_NEWEST_FIRST, reverse=True)
-        return live + self._history
+        live = [session for planned in self._timelines for session in planned.started(moment_seconds)]
+        return sorted(live, key=NEWEST_FIRST, reverse=True) + self._history
 
-    def _seen(self, session: PlannedSession, moment_seconds: float) -> Session:
+    def _seen(self, session: Session, moment_seconds: float) -> Session:
         """Return a session as the API shows it at a moment."""
-        end = session.ended_at_seconds
-        ended = moment_seconds >= end
-        calculated = moment_seconds >= end + self.scenario.cadence.credits_delay_s
-        kwh = session.wh_at(moment_seconds if ended else self._synced(moment_seconds)) // WH_PER_HUNDREDTH
-        return Session(
-            id=session.id,
-            charger_id=session.charger_id,
-            started_at_seconds=session.started_at_seconds,
-            charger_nickname=self._nicknames[session.charger_id],
-            ended_at_seconds=end if ended else None,
-            kwh_hundredths=kwh,
-            credits_hundredths=credits_hundredths(kwh) if calculated and session.counts_for_ere else None,
-            id_tag=session.id_tag,
-            status="completed" if ended else "charging",
-            counts_for_ere=session.counts_for_ere,
-        )
-
-    def _charger(self, charger: SimulatedCharger, moment_seconds: float) -> Charger:
-        session = self._in_progress(charger.id, moment_seconds)
-        synced = self._synced(moment_seconds)
-        return Charger(
-            id=charger.id,
-            slug=charger.slug,
-            nickname=charger.nickname,
-            connection_type=charger.connection_type,
-            status=charger.busy_status if session else "online",
-            mid_certified=charger.mid_certified,
-            charging=session is not None,
-            session=session,
-            meter_wh=self._wh_at_start[charger.id] + self._timelines[charger.id].wh_until(synced),
-            meter_at_seconds=synced,
-        )
-
-    def _in_progress(self, charger_id: str, moment_seconds: float) -> LiveSession | None:
-        for planned in self._timelines[charger_id].started_until(moment_seconds)[-1:]:
-            seen = self._seen(planned, moment_seconds)
-            if seen.ended_at_seconds is None:
-                return LiveSession(
-                    id=seen.id,
-                    started_at_seconds=seen.started_at_seconds,
-                    kwh_hundredths=seen.kwh_hundredths,
-                    id_tag=seen.id_tag,
-                )
-        return None
+        if moment_seconds < _ENDED(session):
+            so_far = _wh_at(session, self._synced(moment_seconds)) // WH_PER_HUNDREDTH
+            return msgspec.structs.replace(
+                session, ended_at_seconds=None, kwh_hundredths=so_far, credits_hundredths=None, status="charging"
+            )
+        if moment_seconds < _ENDED(session) + self._scenario.cadence.credits_delay_s:
+            return msgspec.structs.replace(session, credits_hundredths=None)
+        return session
 
 
-def _energy_of(sessions: Iterable[Session]) -> Energy:
-    """Return totals and months, newest month first; a session belongs to the month in which it started."""
-    months: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    days: dict[int, str] = {}
-    for session in sessions:
-        day = int((session.started_at_seconds or 0.0) // DAY_S)
-        if day not in days:
-            days[day] = datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m")
-        kwh, sums = session.kwh_hundredths or 0, months[days[day]]
-        sums["kwh_all_hundredths"] += kwh
-        sums["sessions_all"] += 1
-        if session.counts_for_ere:
-            sums["kwh_hundredths"] += kwh
-            sums["sessions"] += 1
-            sums["credits_hundredths"] += session.credits_hundredths or 0
-    by_month = tuple(
-        Month(month=month, **{name: sums[name] for name in _SUMS})
-        for month, sums in sorted(months.items(), reverse=True)
+class _Timeline:
+    """Sessions of one charger after the start, planned as far as they have been needed."""
+
+    def __init__(self, plan: Iterator[Session]) -> None:
+        self._plan = plan
+        self._sessions: list[Session] = []
+        self._wh_before = [0]
+        """Energy of all sessions before the one at the same index, and at the end that of all."""
+
+    def started(self, moment_seconds: float) -> list[Session]:
+        """Return the sessions that have started by a moment, oldest first."""
+        while not self._sessions or _STARTED(self._sessions[-1]) <= moment_seconds:
+            self._sessions.append(next(self._plan))
+            self._wh_before.append(self._wh_before[-1] + _wh(self._sessions[-1]))
+        return self._sessions[: bisect_right(self._sessions, moment_seconds, key=_STARTED)]
+
+    def wh_until(self, moment_seconds: int) -> int:
+        """Return the energy delivered from the first session up to a moment, in Wh."""
+        sessions = self.started(moment_seconds)
+        return self._wh_before[len(sessions) - 1] + _wh_at(sessions[-1], moment_seconds) if sessions else 0
+
+
+def _wh(session: Session) -> int:
+    return (session.kwh_hundredths or 0) * WH_PER_HUNDREDTH
+
+
+def _wh_at(session: Session, moment_seconds: int) -> int:
+    """Return the energy of a planned session until a moment, in Wh; it grows evenly."""
+    start: int = _STARTED(session)
+    end: int = _ENDED(session)
+    return (
+        _wh(session) if moment_seconds >= end else max(0, _wh(session) * (moment_seconds - start) // (end - start))
     )
-    return Energy(**{name: sum(sums[name] for sums in months.values()) for name in _SUMS}, months=by_month)

@@ -1,19 +1,17 @@
 """The simulated API over HTTP, in the wire format of the vendor's example responses."""
 
-import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from collections.abc import Set as AbstractSet
+import math
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from http import HTTPStatus
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 
-from joulo_exporter.models.charger import Charger, LiveSession
-from joulo_exporter.models.energy import Energy, Month
+from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import Session
-from joulo_exporter.simulator.ere import estimate_json, position_json, price_json, timestamp
 from joulo_exporter.simulator.household import Household
 
 Json = dict[str, Any]
@@ -22,136 +20,88 @@ BASE_PATH: Final = "/functions/v1/api"
 PRICE_PATH: Final = "/api/ere-price"
 """The public price feed lies outside of ``BASE_PATH``, and needs no token."""
 
-ALL_SCOPES: Final[AbstractSet[str]] = {"chargers:read", "sessions:read", "energy:read", "ere:read"}
-"""Scopes of a token that may read everything."""
-
 DEMO_TOKEN: Final = "joulo_demo"  # noqa: S105 (opens the simulator only)
-DEMO_TOKENS: Final[Mapping[str, AbstractSet[str]]] = {DEMO_TOKEN: ALL_SCOPES}
-_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
-_MOST_SESSIONS = 100
-_USUAL_SESSIONS = 20
 
-
-class InvalidQueryError(ValueError):
-    """A parameter that gets 400; the message is for the body."""
+_SUMS = ("kwh", "ere_credits", "sessions", "kwh_all", "sessions_all")
+"""Figures of ``/energy``; those without ``all`` are of eligible sessions. Energy and credits in hundredths."""
+_FEE_PCT = 20
+_SETTLED = ("paid", "payable", "reserved")
+_DAY_S = 86_400.0
+_QUARTER_DAYS = 91.0
+_WEEK_S = 7 * _DAY_S
 
 
 class SimulatedApi:
-    """A simulated API that is being served."""
-
-    def __init__(self, household: Household, tokens: Mapping[str, AbstractSet[str]]) -> None:
-        self.household = household
-        self.origin = ""
-        """Scheme, host and port, such as ``http://127.0.0.1:40123``."""
-        self._tokens = tokens
-
-    @property
-    def url(self) -> str:
-        """The API's base URL, as the exporter's configuration wants it."""
-        return self.origin + BASE_PATH
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Respond to a request."""
-        moment_seconds = self.household.clock()
-        endpoint = _ENDPOINTS.get(request.path)
-        if endpoint is None:
-            return _json({"error": "Not found"}, HTTPStatus.NOT_FOUND)
-        if request.method != "GET":
-            return _json({"error": "Method not allowed"}, HTTPStatus.METHOD_NOT_ALLOWED, Allow="GET")
-        scope, body_of = endpoint
-        refusal = None if scope is None else self._refusal(request, scope)
-        if refusal is not None:
-            return refusal
-        try:
-            return _json(body_of(self.household, moment_seconds, request.query))
-        except InvalidQueryError as error:
-            return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
-
-    def _refusal(self, request: web.Request, wanted: str) -> web.Response | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        scopes = self._tokens.get(token) if scheme == "Bearer" else None
-        if scopes is None:
-            return _json({"error": "Missing or invalid API token"}, HTTPStatus.UNAUTHORIZED)
-        if wanted not in scopes:
-            return _json({"error": "Insufficient scope", "required_scope": wanted}, HTTPStatus.FORBIDDEN)
-        return None
-
-
-@asynccontextmanager
-async def serve(
-    household: Household,
-    *,
-    port: int = 0,
-    tokens: Mapping[str, AbstractSet[str]] = DEMO_TOKENS,
-) -> AsyncIterator[SimulatedApi]:
-    """Serve a household while the context lasts.
+    """A simulated API that is being served.
 
     Args:
         household: source of all responses.
-        port: 0 for any free one; the URL tells which.
-        tokens: the scopes of each token that is let in.
-
-    Raises:
-        OSError: the port is taken.
+        tokens: those that are let in.
     """
+
+    def __init__(self, household: Household, tokens: Collection[str]) -> None:
+        self.household = household
+        self.url = BASE_PATH
+        """The API's base URL, as the exporter's configuration wants it."""
+        self._tokens = tokens
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Respond to a request."""
+        body_of = _ENDPOINTS.get(request.path)
+        if body_of is None:
+            return web.json_response({"error": "Not found"}, status=404)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if request.path != PRICE_PATH and (scheme != "Bearer" or token not in self._tokens):
+            return web.json_response({"error": "Missing or invalid API token"}, status=401)
+        return web.json_response(body_of(self.household, self.household.clock(), request.query))
+
+
+@asynccontextmanager
+async def serve(household: Household, *, tokens: Collection[str] = (DEMO_TOKEN,)) -> AsyncIterator[SimulatedApi]:
+    """Serve a household on a free port while the context lasts."""
     running = SimulatedApi(household, tokens)
 
     async def respond(request: web.Request) -> web.StreamResponse:
         return await running.handle(request)  # looked up anew: tests wrap it
 
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", respond)
+    app.router.add_get("/{path:.*}", respond)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        running.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        running.url = f"http://127.0.0.1:{runner.addresses[0][1]}{BASE_PATH}"
         yield running
     finally:
         await runner.cleanup()
 
 
-def _json(body: object, status: HTTPStatus = HTTPStatus.OK, **headers: str) -> web.Response:
-    return web.Response(
-        status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers
-    )
-
-
-def _sessions(household: Household, moment_seconds: float, parameters: Mapping[str, str]) -> Json:
-    limit = _number(parameters, "limit", _USUAL_SESSIONS, 1, _MOST_SESSIONS)
-    offset = _number(parameters, "offset", 0, 0, 999_999_999)
+def _sessions(household: Household, moment_seconds: float, query: Mapping[str, str]) -> Json:
+    limit = _number(query, "limit", 20, range(1, 101))
+    offset = _number(query, "offset", 0, range(1_000_000_000))
     page = household.sessions_at(moment_seconds, slice(offset, offset + limit))
-    return {
-        "sessions": [_session_json(session) for session in page],
-        "limit": limit,
-        "offset": offset,
-        "estimate_basis": estimate_json(moment_seconds),
-    }
+    basis = {"price_per_ere": price_json(moment_seconds)["current"]["mid_eur"], "effective_fee_pct": _FEE_PCT}
+    sessions = [_session_json(session) for session in page]
+    return {"sessions": sessions, "limit": limit, "offset": offset, "estimate_basis": basis}
 
 
-_ENDPOINTS: Final[Mapping[str, tuple[str | None, Callable[[Household, float, Mapping[str, str]], Json]]]] = {
-    f"{BASE_PATH}/chargers": (
-        "chargers:read",
-        lambda household, at, _: {"chargers": [_charger_json(charger) for charger in household.chargers_at(at)]},
-    ),
-    f"{BASE_PATH}/sessions": ("sessions:read", _sessions),
-    f"{BASE_PATH}/energy": ("energy:read", lambda household, at, _: _energy_json(household.energy_at(at))),
-    f"{BASE_PATH}/ere-position": (
-        "ere:read",
-        lambda household, at, _: position_json(household.sessions_at(at), at),
-    ),
-    PRICE_PATH: (None, lambda _household, at, _: price_json(at)),
-}
-# By full path: the scope that a token needs, ``None`` for a public path, and the JSON body of the response.
-
-
-def _number(parameters: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
-    text = parameters.get(name)
-    if text is None:
-        return usual
-    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
-        raise InvalidQueryError(f"{name} must be a whole number from {least} to {most}")
+def _number(query: Mapping[str, str], name: str, usual: int, allowed: range) -> int:
+    text = query.get(name, str(usual))
+    if not text.isdecimal() or int(text) not in allowed:
+        raise web.HTTPBadRequest(text=f"{name} must be a whole number from {allowed[0]} to {allowed[-1]}")
     return int(text)
+
+
+_ENDPOINTS: Final[Mapping[str, Callable[[Household, float, Mapping[str, str]], Json]]] = {
+    f"{BASE_PATH}/chargers": lambda household, at, _: {
+        "chargers": [_charger_json(charger) for charger in household.chargers_at(at)]
+    },
+    f"{BASE_PATH}/sessions": _sessions,
+    f"{BASE_PATH}/energy": lambda household, at, _: _energy_json(household.sessions_at(at)),
+    f"{BASE_PATH}/ere-position": lambda household, at, _: position_json(household.sessions_at(at), at),
+    PRICE_PATH: lambda _household, at, _: price_json(at),
+}
+# By full path: the JSON body of the response to a household, a moment and a query.
 
 
 def _charger_json(charger: Charger) -> Json:
@@ -164,56 +114,181 @@ def _charger_json(charger: Charger) -> Json:
         "status": charger.status,
         "mid_certified": charger.mid_certified,
         "is_charging": charger.charging,
-        "current_session": charger.session and _live_session_json(charger.session),
+        "current_session": charger.session
+        and {
+            "id": charger.session.id,
+            "started_at": _timestamp(charger.session.started_at_seconds),
+            "kwh_so_far": _decimal(charger.session.kwh_hundredths),
+            "id_tag": charger.session.id_tag,
+        },
         "latest_meter_wh": charger.meter_wh,
-        "meter_updated_at": timestamp(charger.meter_at_seconds),
+        "meter_updated_at": _timestamp(charger.meter_at_seconds),
     }
-    return {name: value for name, value in fields.items() if value is not None or name == "nickname"}
-
-
-def _live_session_json(session: LiveSession) -> Json:
-    return {
-        "id": session.id,
-        "started_at": timestamp(session.started_at_seconds),
-        "kwh_so_far": decimal(session.kwh_hundredths),
-        "id_tag": session.id_tag,
-    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _session_json(session: Session) -> Json:
-    """Return a session of ``/sessions``."""
     return {
         "id": session.id,
         "charger_id": session.charger_id,
         "charger_nickname": session.charger_nickname,
-        "started_at": timestamp(session.started_at_seconds),
-        "ended_at": timestamp(session.ended_at_seconds),
-        "kwh": decimal(session.kwh_hundredths),
+        "started_at": _timestamp(session.started_at_seconds),
+        "ended_at": _timestamp(session.ended_at_seconds),
+        "kwh": _decimal(session.kwh_hundredths),
         "status": session.status,
         "id_tag": session.id_tag,
         "counts_for_ere": session.counts_for_ere,
-        "ere_credits": decimal(session.credits_hundredths),
+        "ere_credits": _decimal(session.credits_hundredths),
     }
 
 
-def _energy_json(energy: Energy) -> Json:
-    """Return the body of ``/energy`` in its newer form, with the ``_all`` figures."""
-    months = [{"month": month.month, **_sums_json(month)} for month in energy.months]
-    return {**_sums_json(energy, "total_"), "months": months}
+def _energy_json(sessions: Iterable[Session]) -> Json:
+    """Return the body of ``/energy``, newest month first; a session belongs to the month in which it started."""
+    months: defaultdict[str, Counter[str]] = defaultdict(lambda: Counter(dict.fromkeys(_SUMS, 0)))
+    for session in sessions:
+        kwh, sums = session.kwh_hundredths or 0, months[_month((session.started_at_seconds or 0.0) // _DAY_S)]
+        sums["kwh_all"] += kwh
+        sums["sessions_all"] += 1
+        if session.counts_for_ere:
+            sums["kwh"] += kwh
+            sums["sessions"] += 1
+            sums["ere_credits"] += session.credits_hundredths or 0
+    listed = [{"month": month, **_sums_json(sums)} for month, sums in sorted(months.items(), reverse=True)]
+    return _sums_json(sum(months.values(), Counter(dict.fromkeys(_SUMS, 0))), "total_") | {"months": listed}
 
 
-def _sums_json(sums: Energy | Month, prefix: str = "") -> Json:
-    return {
-        f"{prefix}kwh": decimal(sums.kwh_hundredths),
-        f"{prefix}ere_credits": decimal(sums.credits_hundredths),
-        f"{prefix}sessions": sums.sessions,
-        f"{prefix}kwh_all": decimal(sums.kwh_all_hundredths),
-        f"{prefix}sessions_all": sums.sessions_all,
-    }
+@lru_cache  # a demo of months has a hundred sessions a day
+def _month(day: float) -> str:
+    return datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y-%m")
 
 
-def decimal(hundredths: int | None) -> float | None:
+def _sums_json(sums: Mapping[str, int], prefix: str = "") -> Json:
+    return {prefix + name: sums[name] if "sessions" in name else _decimal(sums[name]) for name in _SUMS}
+
+
+def _decimal(hundredths: int | None) -> float | None:
     """Return a number with at most two decimals; a whole one without any, as JavaScript writes it."""
     if hundredths is None:
         return None
     return hundredths / 100 if hundredths % 100 else hundredths // 100
+
+
+def _timestamp(seconds: float | None) -> str | None:
+    """Return ``YYYY-MM-DDTHH:MM:SSZ``, as the API normally writes it."""
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# Worth of the credits ---------------------------------------------------------------------------
+#
+# A year in which quarters become final, and what is payable is paid. A quarter's credits are sold in the quarter
+# that follows it. A third of a settled quarter is reserved at first, then payable, then paid: half a year after
+# its end nothing of it is left to pay.
+
+
+def price_json(moment_seconds: float) -> Json:
+    """Return the body of the public price feed; it is updated at the start of each week."""
+    monday_seconds = moment_seconds - (moment_seconds - 4 * _DAY_S) % _WEEK_S
+    current = {
+        "mid_eur": _market_price(monday_seconds),
+        "week_number": datetime.fromtimestamp(monday_seconds, UTC).isocalendar().week,
+        "updated_at": _timestamp(monday_seconds + 9 * 3600),
+    }
+    return {"ok": True, "current": current}
+
+
+def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
+    """Return the body of ``/ere-position`` for all sessions up to a moment: of the calendar year of it."""
+    year = datetime.fromtimestamp(moment_seconds, UTC).year
+    starts = [datetime(year, month, 1, tzinfo=UTC).timestamp() for month in (1, 4, 7, 10)]
+    earned, pending = [0.0] * 4, 0.0
+    for session in sessions:
+        month = _month((session.started_at_seconds or 0.0) // _DAY_S)
+        if session.counts_for_ere and int(month[:4]) == year:
+            earned[(int(month[5:]) - 1) // 3] += (session.credits_hundredths or 0) / 100
+            if session.credits_hundredths is None:
+                pending += (session.kwh_hundredths or 0) / 100
+    quarters: list[Json] = []
+    sales: dict[str, list[tuple[float, float]]] = {status: [] for status in (*_SETTLED, "sold")}
+    for number, start_seconds in enumerate(starts):
+        if start_seconds <= moment_seconds:
+            since_end = max((moment_seconds - start_seconds) / _DAY_S / _QUARTER_DAYS - 1, 0.0)
+            price, total = _market_price(start_seconds), round(earned[number], 2)
+            sold = _sold(total, since_end)
+            for status, amount in sold.items():
+                sales[status].append((amount, price))
+            quarters.append(_quarter_json(f"{year}-Q{number + 1}", total, price, sold) | {"final": since_end >= 1})
+    return _position_json(quarters, sales, pending, (moment_seconds - starts[0]) / _DAY_S) | {
+        "compliance_year": year
+    }
+
+
+def _sold(total: float, since_end: float) -> dict[str, float]:
+    """Return what of a quarter's credits is sold, and how far it is paid, some quarters since its end."""
+    sold = round(total * min(since_end, 1.0), 2)
+    paid = round(sold * min(max(since_end - 0.5, 0.0), 1.0), 2)
+    payable = round((sold - paid) * 0.6, 2)
+    return {"paid": paid, "payable": payable, "reserved": round(sold - paid - payable, 2), "sold": sold}
+
+
+def _quarter_json(name: str, total: float, price: float, sold: Mapping[str, float]) -> Json:
+    return {
+        "quarter": name,
+        "ere": total,
+        "price_per_ere": price,
+        "sold_ere": sold["sold"],
+        "unsold_ere": round(total - sold["sold"], 2),
+        "realized_net_eur": _net_euros(sold["sold"], price),
+        "net_eur_by_status": {status: _net_euros(sold[status], price) for status in _SETTLED},
+    }
+
+
+def _position_json(
+    quarters: list[Json], sales: Mapping[str, Sequence[tuple[float, float]]], pending: float, days: float
+) -> Json:
+    """Return the position of a year of so many days, from credits and price of what is sold of each quarter."""
+    price = quarters[-1]["price_per_ere"]
+    settled = {status: _settled(sales[status]) for status in _SETTLED}
+    earned, sold = sum(each["ere"] for each in quarters), sum(each["sold_ere"] for each in quarters)
+    unsold, future = earned - sold, earned / max(days, 1.0) * max(365.0 - days, 0.0)
+    realized = sum(bucket["net_eur"] for bucket in settled.values())
+    return {
+        "effective_fee_pct": _FEE_PCT,
+        "indicative_price_per_ere": price,
+        "realized_avg_price": _settled(sales["sold"])["price_per_ere"],
+        **settled,
+        "unsold": {
+            "ere": round(unsold + future, 2),
+            "ytd_ere": round(unsold, 2),
+            "future_ere": round(future, 2),
+            "forecast_net_eur": _net_euros(unsold + future, price),
+            "ytd_forecast_net_eur": _net_euros(unsold, price),
+            "future_forecast_net_eur": _net_euros(future, price),
+        },
+        "pending_ere": round(pending, 2),
+        "pending_forecast_net_eur": _net_euros(pending, price),
+        "allocatable_ere": round(earned + future, 2),
+        "ytd_expected_eur": round(realized + _net_euros(unsold, price), 2),
+        "total_expected_eur": round(realized + _net_euros(unsold + future, price), 2),
+        "forecast_confidence": "low" if days < _QUARTER_DAYS else "medium",
+        "forecast_is_projected": True,
+        "forecast_history_days": int(days),
+        "quarters": quarters,
+    }
+
+
+def _settled(sales: Sequence[tuple[float, float]]) -> Json:
+    total = sum(amount for amount, _ in sales)
+    gross = sum(amount * price for amount, price in sales)
+    return {
+        "ere": round(total, 2),
+        "net_eur": round(sum(_net_euros(amount, price) for amount, price in sales), 2),
+        "price_per_ere": round(gross / total, 3) if total else None,
+    }
+
+
+def _net_euros(credits_sold: float, price: float) -> float:
+    return round(credits_sold * price * (100 - _FEE_PCT) / 100, 2)
+
+
+def _market_price(moment_seconds: float) -> float:
+    return round(0.49 + 0.03 * math.sin(moment_seconds / (9 * _WEEK_S)), 3)

@@ -31,16 +31,14 @@ def overlay(request, renderer):
     return rendered(request.param, renderer)
 
 
-def test_the_overlays():
-    assert sorted(OVERLAYS) == ["plain", "prometheus-operator", "sharded"]
-
-
 @pytest.mark.parametrize("name", sorted(OVERLAYS))
-def test_all_renderers_agree(name):
+def test_all_renderers_agree_on_what_kubectl_can_apply(name):
     def key(thing):
         return thing["kind"], thing["metadata"]["name"]
 
     first, *others = [sorted(rendered(name, renderer), key=key) for renderer in RENDERERS]
+    # What kubectl applied last is an annotation, of at most 262144 bytes with all others.
+    assert all(len(yaml.safe_dump(thing)) < 250_000 for thing in first)
     assert len(first) >= 5
     assert all(other == first for other in others)
 
@@ -99,16 +97,11 @@ def test_every_pod_finds_its_shard(overlay):
     assert variable == {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     options = make_parser().parse_args(container["args"])
     replicas = sets["spec"]["replicas"]
+    assert replicas == (3 if "--total-shards=3" in container["args"] else 1)
+    assert [claim["metadata"]["name"] for claim in sets["spec"]["volumeClaimTemplates"]] == ["data"]
     pods = [f"{sets['metadata']['name']}-{ordinal}" for ordinal in range(replicas)]
     shards = [given_shard(options, {"POD_NAME": pod}) for pod in pods]
     assert [(shard.ordinal, shard.total) for shard in shards] == [(n, replicas) for n in range(replicas)]
-
-
-def test_only_shards_are_several():
-    counts = {name: one(rendered(name), "StatefulSet")["spec"]["replicas"] for name in OVERLAYS}
-    assert counts == {"plain": 1, "prometheus-operator": 1, "sharded": 3}
-    claims = [one(rendered(name), "StatefulSet")["spec"]["volumeClaimTemplates"] for name in OVERLAYS]
-    assert [[claim["metadata"]["name"] for claim in each] for each in claims] == [["data"]] * 3
 
 
 def test_ports_paths_and_selectors_lead_somewhere(overlay):
@@ -130,26 +123,19 @@ def test_ports_paths_and_selectors_lead_somewhere(overlay):
     assert account == one(overlay, "ServiceAccount")["metadata"]["name"]
 
 
-def test_pods_that_are_not_ready_are_scraped():
+def test_pods_that_are_not_ready_are_scraped_by_annotation_or_by_the_operator():
     assert one(rendered("plain"), "Service")["spec"]["publishNotReadyAddresses"] is True
-
-
-def test_annotations_lead_to_the_metrics():
-    for name, annotated in (("plain", True), ("sharded", True), ("prometheus-operator", False)):
+    wanted = {"prometheus.io/scrape": "true", "prometheus.io/port": "9973", "prometheus.io/path": "/metrics"}
+    for name, annotations in (("plain", wanted), ("sharded", wanted), ("prometheus-operator", {})):
         metadata = one(rendered(name), "StatefulSet")["spec"]["template"]["metadata"]
-        wanted = {"prometheus.io/scrape": "true", "prometheus.io/port": "9973", "prometheus.io/path": "/metrics"}
-        assert metadata.get("annotations", {}) == (wanted if annotated else {})
+        assert metadata.get("annotations", {}) == annotations
 
 
-def test_the_image_is_named_in_one_place(overlay):
+def test_the_image_is_named_in_one_place_and_the_secret_in_no_overlay(overlay):
     (image,) = yaml.safe_load((FOLDER / "base/kustomization.yaml").read_text())["images"]
-    assert image["newTag"] == __version__
     assert container_of(overlay)["image"] == f"{image['newName']}:{__version__}"
     files = [path for path in FOLDER.rglob("*.yaml") if image["newName"] in path.read_text()]
     assert files == [FOLDER / "base/kustomization.yaml"]
-
-
-def test_the_secret_is_in_no_overlay(overlay):
     assert "Secret" not in {thing["kind"] for thing in overlay}
     secret = yaml.safe_load((FOLDER / "secret.example.yaml").read_text())
     kubernetes_validate.validate(secret, VERSIONS[-1], strict=True)
@@ -165,40 +151,24 @@ def load_generator():
     return module
 
 
-def test_the_service_monitor():
+def test_the_service_monitor_leads_to_the_service_and_renames_no_label_of_ours():
     objects = rendered("prometheus-operator")
-    service = one(objects, "Service")
-    assert one(objects, "ServiceMonitor")["spec"] == {
-        "selector": {"matchLabels": service["metadata"]["labels"]},
-        "endpoints": [
-            {
-                "port": service["spec"]["ports"][0]["name"],
-                "path": "/metrics",
-                "interval": "30s",
-                "scrapeTimeout": "10s",
-                "relabelings": [{"action": "labeldrop", "regex": "endpoint"}],
-            }
-        ],
-    }
+    service, monitor = one(objects, "Service"), one(objects, "ServiceMonitor")["spec"]
+    assert monitor["selector"] == {"matchLabels": service["metadata"]["labels"]}
+    (scraped,) = monitor["endpoints"]
+    assert (scraped["port"], scraped["path"]) == (service["spec"]["ports"][0]["name"], "/metrics")
     # What the operator adds would rename a label of ours of the same name to exported_….
     added = {"namespace", "service", "pod", "container", "endpoint", "job", "instance"}
     ours = {label for family in FAMILIES for label in family.labels} | {"account", "shard_ordinal"}
-    assert added & ours == {"endpoint"}
+    assert scraped["relabelings"] == [{"action": "labeldrop", "regex": label} for label in added & ours]
 
 
 @pytest.mark.e2e
-def test_the_rules_are_the_shipped_ones():
+def test_the_rules_are_the_shipped_ones_and_prometheus_takes_them(generation):
     rule = one(rendered("prometheus-operator"), "PrometheusRule")
-    assert rule["spec"].keys() == {"groups"}
     paths = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
-    assert rule["spec"]["groups"] == [
-        group for path in paths for group in yaml.safe_load(path.read_text())["groups"]
-    ]
-
-
-@pytest.mark.e2e
-def test_prometheus_takes_the_rules(generation):
-    rule = one(rendered("prometheus-operator"), "PrometheusRule")
+    groups = [group for path in paths for group in yaml.safe_load(path.read_text())["groups"]]
+    assert rule["spec"] == {"groups": groups}
     checked = generation.run("promtool", "check", "rules", "/dev/stdin", input=yaml.safe_dump(rule["spec"]))
     assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -209,31 +179,23 @@ def test_what_is_generated_is_committed():
     assert committed == generated, "run python deploy/kubernetes/generate.py"
 
 
-def test_dashboards_become_config_maps(tmp_path, renderer):
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    for name in ("en/joulo-charging", "en/joulo-sessions", "nl/joulo-charging-nl"):
-        path = tmp_path / "grafana" / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('{"title": "$$name"}\n')
-    for path, text in load_generator().generated(tmp_path).items():
-        (tmp_path / path).write_text(text)
-    objects = renderer(tmp_path / "deploy/kubernetes/overlays/prometheus-operator")
-    maps = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "ConfigMap"}
-    assert maps.keys() == {"joulo-exporter", "dashboard-joulo-charging", "dashboard-joulo-sessions"}
-    assert maps["dashboard-joulo-charging"]["metadata"]["labels"] == NAME | {"grafana_dashboard": "1"}
-    assert maps["dashboard-joulo-charging"]["data"] == {"joulo-charging.json": '{"title": "$$name"}\n'}
-    (dutch,) = renderer(tmp_path / "grafana/nl")
-    assert dutch["metadata"]["name"] == "dashboard-joulo-charging-nl"
-
-
-def test_kubectl_apply_can_hold_every_object():
-    # What it applied last is an annotation, of at most 262144 bytes with all others.
-    for name in OVERLAYS:
-        assert all(len(yaml.safe_dump(thing)) < 250_000 for thing in rendered(name))
+def test_dashboards_are_config_maps_of_one_language(renderer):
+    for objects, language in (
+        (rendered("prometheus-operator", renderer), "en"),
+        (renderer(ROOT / "grafana/nl"), "nl"),
+    ):
+        maps = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "ConfigMap"}
+        boards = list((ROOT / "grafana" / language).glob("*.json"))
+        assert maps.keys() - {"joulo-exporter"} == {f"dashboard-{path.stem}" for path in boards}
+        for path in boards:
+            made = maps[f"dashboard-{path.stem}"]
+            assert made["data"] == {path.name: path.read_text()}
+            assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_the_overlay_of_the_page_works(tmp_path, renderer):
-    """The page's own kustomization.yaml, next to a copy of this repository's deploy."""
+    """The page's own kustomization.yaml, next to a copy of this repository's deploy; it names every overlay."""
+    assert [name for name in OVERLAYS if f"`deploy/kubernetes/overlays/{name}" not in PAGE] == []
     (text,) = re.findall(r"```yaml\n(apiVersion: kustomize.*?)```", PAGE, re.DOTALL)
     configuration = re.search(r"```yaml\n(accounts:.*?)```", PAGE, re.DOTALL)[1]
     shutil.copytree(ROOT / "deploy", tmp_path / "joulo-exporter/deploy")
@@ -251,7 +213,3 @@ def test_the_overlay_of_the_page_works(tmp_path, renderer):
         "/run/secrets/joulo/home",
         "/run/secrets/joulo/office",
     ]
-
-
-def test_the_page_names_every_overlay():
-    assert [name for name in OVERLAYS if f"`deploy/kubernetes/overlays/{name}" not in PAGE] == []

@@ -23,16 +23,20 @@ def shipped(*names):
 
 
 @pytest.mark.parametrize(
-    ("field", "files"),
-    [("prometheusAlerts", ("joulo-sessions", "joulo-health")), ("prometheusRules", ("joulo-recording",))],
+    ("field", "files", "config"),
+    [
+        ("prometheusAlerts", ("joulo-sessions", "joulo-health"), "{}"),
+        ("prometheusAlerts", ("joulo-sessions", "joulo-health", "optional/joulo-credits"), "{ optional: true }"),
+        ("prometheusRules", ("joulo-recording",), "{}"),
+    ],
 )
-def test_it_is_the_shipped_yaml(field, files):
-    assert rendered(field) == shipped(*files)
+def test_it_is_the_shipped_yaml(field, files, config):
+    assert rendered(field, config) == shipped(*files)
 
 
 def test_it_has_the_dashboards():
-    shipped_boards = {path.name: json.loads(path.read_text()) for path in (ROOT / "grafana/en").glob("*.json")}
-    assert rendered("grafanaDashboards") == shipped_boards
+    boards = {path.name: json.loads(path.read_text()) for path in (ROOT / "grafana/en").glob("*.json")}
+    assert rendered("grafanaDashboards") == boards
 
 
 def alerts(config):
@@ -54,12 +58,6 @@ def test_selector_prefix_patch_and_omission():
     assert changed["JouloChargerOffline"]["for"] == "2h"
     assert changed["JouloChargerOffline"]["labels"] == {"severity": "warning", "team": "home"}
     assert changed["JouloChargerOffline"]["expr"] == usual["JouloChargerOffline"]["expr"]
-
-
-def test_the_optional_alerts_are_asked_for():
-    both = shipped("joulo-sessions", "joulo-health", "optional/joulo-credits")
-    with_them = rendered("prometheusAlerts", "{ optional: true }")
-    assert with_them == both
 
 
 @pytest.mark.e2e

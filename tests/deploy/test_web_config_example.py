@@ -34,7 +34,7 @@ def test_promtool_accepts_it(generation, example):
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, f"{example} SUCCESS\n")
 
 
-def test_the_exporter_accepts_it(example):
+def test_the_exporter_accepts_it_and_what_is_commented_out(example):
     config = load_web_config(example)
     assert config.tls is not None
     assert list(config.protection.users) == ["prometheus"]

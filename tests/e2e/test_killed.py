@@ -25,6 +25,10 @@ def total(seen):
     return round(sum(value for (name, _), value in seen.items() if name == "joulo_total_kwh"), 2)
 
 
+def energy_of(household):
+    return sum(session.kwh_hundredths for session in household.sessions_at(household.clock())) / 100
+
+
 async def test_fifty_kills(tmp_path):
     numbers, port = random.Random(7), free_port()
     household = Household(
@@ -44,7 +48,7 @@ async def test_fifty_kills(tmp_path):
             assert await process.wait() == -signal.SIGKILL
 
         process = await started(tmp_path, api.url, port)
-        expected = household.energy_at(household.clock()).kwh_all_hundredths / 100
+        expected = energy_of(household)
         for _ in range(300):
             await asyncio.sleep(0.1)
             await counters.look()
@@ -58,7 +62,7 @@ async def test_fifty_kills(tmp_path):
         await process.wait()
 
     assert counters.fallen == []
-    assert expected <= total(counters.seen) <= household.energy_at(household.clock()).kwh_all_hundredths / 100
+    assert expected <= total(counters.seen) <= energy_of(household)
     for path, moments in arrivals.items():
         assert len(moments) > ENOUGH_REQUESTS, path
         assert min(later - earlier for earlier, later in pairwise(moments)) >= INTERVAL_S - DELIVERY_S, path

@@ -15,7 +15,6 @@ from support.processes import TOKEN, exporter, free_port, get, wait_for
 from support.simulator import in_thread
 
 from joulo_exporter.simulator import Household, Scenario, serve
-from joulo_exporter.simulator.server import DEMO_TOKENS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -58,7 +57,7 @@ class MarkupHousehold(Household):
 @pytest.fixture(scope="module")
 def household():
     """The URL of the API."""
-    tokens = dict.fromkeys((TOKEN, *FLEET.values()), DEMO_TOKENS[TOKEN])
+    tokens = {TOKEN, *FLEET.values()}
     with in_thread(serve(MarkupHousehold(Scenario()), tokens=tokens)) as running:
         yield running.url
 

@@ -11,14 +11,13 @@ from support.processes import EXPORTER, exporter, free_port, get, running, scrap
 from support.simulator import in_thread
 
 from joulo_exporter.sharding import shard_of
-from joulo_exporter.simulator import Cadence, Household, Scenario
-from joulo_exporter.simulator.server import DEMO_TOKENS, SimulatedApi
+from joulo_exporter.simulator import DEMO_TOKEN as TOKEN
+from joulo_exporter.simulator import Cadence, Household, Scenario, SimulatedApi
 
 pytestmark = pytest.mark.e2e
 
 NAMES = ("home", "office", "huis", "customer-1", "zoë", "kantoor")
 COUNTERS = ("joulo_total_kwh", "joulo_ere_credits_total", "joulo_sessions_total")
-(TOKEN,) = DEMO_TOKENS
 
 
 @contextlib.asynccontextmanager
@@ -28,7 +27,7 @@ async def households():
     served = {
         f"Bearer {TOKEN}-{number}": SimulatedApi(
             Household(Scenario(seed=number, history_sessions=210 + number, cadence=cadence)),
-            {f"{TOKEN}-{number}": DEMO_TOKENS[TOKEN]},
+            {f"{TOKEN}-{number}"},
         )
         for number in range(len(NAMES))
     }

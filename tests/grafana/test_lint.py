@@ -13,6 +13,7 @@ import re
 
 import pytest
 from support import grafana
+from support.grafana import panels
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {  # those of Grafana's packages/grafana-data/src/valueFormats/categories.ts that ours are about
@@ -22,103 +23,84 @@ UNITS = {  # those of Grafana's packages/grafana-data/src/valueFormats/categorie
     # times with seconds, which a phone has no room for.
     "suffix:kWh", "suffix:h", "time:YYYY-MM-DD HH:mm",
 }  # fmt: skip
-ABOUT_THE_PROCESS = "joulo-exporter"
+RATE = re.compile(r"\b(rate|irate|increase|delta|idelta|deriv)\s*\(")
 
 
-def queries(dashboard):
-    return [(panel, target) for panel in grafana.panels(dashboard) for target in panel.get("targets") or ()]
+def targets(dashboard):
+    return [target for panel in panels(dashboard) for target in panel.get("targets") or ()]
 
 
-def template_datasource(dashboard):
-    """There is a variable for the data source, with the usual name and label."""
-    found = [(one["name"], one["label"]) for one in grafana.variables(dashboard) if one["type"] == "datasource"]
-    return found not in ([("datasource", "Data source")], [("datasource", "Databron")])
+def choices(dashboard, kind="query"):
+    return [one for one in grafana.variables(dashboard) if one["type"] == kind]
 
 
-def template_on_time_change_reload(dashboard):
-    """Variables follow the range."""
-    return [one for one in grafana.variables(dashboard) if one["type"] == "query" and one["refresh"] != 2]
-
-
-def template_unused(dashboard):
-    """Each variable is used in a query."""
-    used = {name for _, target in queries(dashboard) for name in re.findall(r"\$(\w+)", target["expr"])}
-    return {one["name"] for one in grafana.variables(dashboard) if one["type"] == "query"} - used
-
-
-def uneditable_dashboard(dashboard):
-    """It changes in its source only."""
-    return dashboard.get("editable", True)
-
-
-def panel_datasource(dashboard):
-    """Each panel and each query uses the variable, and nothing else has a data source of its own."""
-    asked = [*grafana.panels(dashboard), *(target for _, target in queries(dashboard))]
-    return [one for one in asked if one.get("datasource") != SOURCE] or set(datasources(dashboard)) - {
-        SOURCE["uid"]
-    }
-
-
-def datasources(node):
+def data_sources(node):
     """Yield the data source of everything that has one."""
-    for key, inner in (
-        node.items() if isinstance(node, dict) else enumerate(node if isinstance(node, list) else ())
-    ):
+    for key, inner in node.items() if isinstance(node, dict) else enumerate(node):
         if key == "datasource":
             yield inner["uid"] if isinstance(inner, dict) else inner
-        else:
-            yield from datasources(inner)
+        elif isinstance(inner, dict | list):
+            yield from data_sources(inner)
 
 
-def panel_title_description(dashboard):
-    """Each panel says what it is."""
-    texts = [panel.get(key, "") for panel in grafana.panels(dashboard) for key in ("title", "description")]
-    return [text for text in texts if not text.strip()]
+def units(dashboard):
+    for config in (panel["fieldConfig"] for panel in panels(dashboard)):
+        yield config["defaults"].get("unit")
+        changes = [change for override in config["overrides"] for change in override["properties"]]
+        yield from (change["value"] for change in changes if change["id"] == "unit")
 
 
-def panel_units(dashboard):
-    """Each panel has a unit that Grafana knows, and so has each override."""
-    config = [panel["fieldConfig"] for panel in grafana.panels(dashboard)]
-    changes = [change for one in config for override in one["overrides"] for change in override["properties"]]
-    units = [one["defaults"].get("unit") for one in config]
-    return {*units, *(change["value"] for change in changes if change["id"] == "unit")} - UNITS
+RULES = {  # what a dashboard must be, and what is done to the text of one that the rule must find
+    "template-datasource": (
+        lambda board: [one["label"] for one in choices(board, "datasource") if one["name"] == "datasource"]
+        in (["Data source"], ["Databron"]),
+        '"name": "datasource"', '"name": "source"',
+    ),
+    "template-on-time-change-reload": (
+        lambda board: all(one["refresh"] == 2 for one in choices(board)),
+        '"refresh": 2', '"refresh": 1',
+    ),
+    "template-unused": (
+        lambda board: {one["name"] for one in choices(board)}
+        <= {name for target in targets(board) for name in re.findall(r"\$(\w+)", target["expr"])},
+        '"name": "charger"', '"name": "carport"',
+    ),
+    "uneditable-dashboard": (
+        lambda board: board.get("editable") is False,
+        '"editable": false', '"editable": true',
+    ),
+    "panel-datasource": (
+        lambda board: all(one.get("datasource") == SOURCE for one in (*panels(board), *targets(board)))
+        and set(data_sources(board)) == {SOURCE["uid"]},
+        '"uid": "${datasource}"', '"uid": "abc"',
+    ),
+    "panel-title-description": (
+        lambda board: all(one.get(key, "").strip() for one in panels(board) for key in ("title", "description")),
+        '"title": "Power"', '"title": " "',
+    ),
+    "panel-units": (lambda board: set(units(board)) <= UNITS, '"unit": "watt"', '"unit": "Watt"'),
+    "panel-no-targets": (
+        lambda board: all(panel.get("targets") for panel in panels(board)),
+        '"targets": [', '"aims": [',
+    ),
+    "no rate of energy": (
+        lambda board: board["uid"].startswith("joulo-exporter")
+        or not any(RATE.search(target["expr"]) for target in targets(board)),
+        "max_over_time(", "increase(",
+    ),
+}  # fmt: skip
 
 
-def panel_no_targets(dashboard):
-    """Each panel asks something."""
-    return [panel for panel in grafana.panels(dashboard) if not panel.get("targets")]
-
-
-def target_without_rate(dashboard):
-    """What is charged and earned is a difference of totals."""
-    rate = re.compile(r"\b(rate|irate|increase|delta|idelta|deriv)\s*\(")
-    found = [target for _, target in queries(dashboard) if rate.search(target["expr"])]
-    return [] if dashboard["uid"].startswith(ABOUT_THE_PROCESS) else found
-
-
-BREAK = {  # each rule, and what is done to the text of a dashboard that it must find
-    template_datasource: ('"name": "datasource"', '"name": "source"'),
-    template_on_time_change_reload: ('"refresh": 2', '"refresh": 1'),
-    template_unused: ('"name": "charger"', '"name": "carport"'),
-    uneditable_dashboard: ('"editable": false', '"editable": true'),
-    panel_datasource: ('"uid": "${datasource}"', '"uid": "abc"'),
-    panel_title_description: ('"title": "Power"', '"title": " "'),
-    panel_units: ('"unit": "watt"', '"unit": "Watt"'),
-    panel_no_targets: ('"targets": [', '"aims": ['),
-    target_without_rate: ("max_over_time(", "increase("),
-}
-
-
-@pytest.mark.parametrize("rule", BREAK, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("path", grafana.FILES, ids=lambda path: path.stem)
-def test_a_rule_holds(path, rule):
-    assert not rule(grafana.load(path))
+def test_a_rule_holds(path, name):
+    assert RULES[name][0](grafana.load(path))
 
 
-@pytest.mark.parametrize("rule", BREAK, ids=lambda rule: rule.__name__)
-def test_a_rule_finds_what_breaks_it(rule):
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_finds_what_breaks_it(name):
+    holds, before, after = RULES[name]
     (path,) = (one for one in grafana.ENGLISH if one.stem == "joulo-charging")
-    before, after = BREAK[rule]
     text = json.dumps(grafana.load(path), ensure_ascii=False)
     assert before in text
-    assert rule(json.loads(text.replace(before, after, 1)))
+    assert not holds(json.loads(text.replace(before, after, 1)))

@@ -1,8 +1,6 @@
 """Every query of every dashboard gives something in a real Prometheus, and it is what the exporter serves."""
 
-import json
 import math
-import subprocess
 import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -12,11 +10,8 @@ from support import grafana
 from support.grafana import Prometheus, Viewer
 from support.processes import (
     DATABASES,
-    EXPORTER,
     backfill,
-    environment,
     exporter,
-    files,
     free_port,
     get,
     query,
@@ -30,7 +25,6 @@ pytestmark = pytest.mark.e2e
 
 HOME = ZoneInfo("Europe/Amsterdam")
 SHORT_STEP_S = 900
-ORGANIZED = ("excludeByName", "indexByName", "renameByName")
 HOUSEHOLD = scenario(session_s=7200, pause_s=1, time_lapse=0.01, history_days=45)
 COLLECTORS = ("--collector.ere-position", "--collector.ere-price")
 
@@ -57,13 +51,9 @@ class House:
     Another Prometheus, ``new``, has no history: it does the same since its start.
     """
 
-    def __init__(self, folder, api_url, port, url, new):
+    def __init__(self, port, url, new):
         self.port, self.url = port, url
         self.prometheus, self.new = Prometheus(url), Prometheus(new)
-        command = [*EXPORTER, "sessions", "--format=json", *files(folder)]
-        listed = subprocess.run(command, check=True, capture_output=True, env=environment(api_url)).stdout
-        self.sessions = list(sessions(json.loads(listed)))
-        """(charger, begin and end in Unix seconds, kWh) of the ledger."""
 
     @property
     def viewer(self):
@@ -86,13 +76,6 @@ class House:
         return {frozenset(labels): value for (found, labels), value in scrape(self.port).items() if found == name}
 
 
-def sessions(listed):
-    """Yield the sessions that a report lists; one in progress lasts until now."""
-    for one in listed:
-        end = datetime.fromisoformat(one["ended_at"]).timestamp() if one["ended_at"] else time.time()
-        yield one["charger"], datetime.fromisoformat(one["started_at"]).timestamp(), end, one["kwh"] or 0.0
-
-
 @pytest.fixture(scope="module", params=DATABASES)
 def house(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
@@ -108,7 +91,7 @@ def house(request, tmp_path_factory):
         ):
             for one in (new, url):
                 wait_for("scrapes", lambda one=one: query(one, "count(count_over_time(joulo_up[1m]) > 1) >= 6"))
-            yield House(folder, api_url, port, url, new)
+            yield House(port, url, new)
 
 
 def test_after_two_scrapes_the_home_is_right(house):
@@ -176,66 +159,34 @@ def test_variables_offer_what_there_is(house, path):
 
 
 @pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
-def test_a_chosen_charger_is_the_only_one(house, path):
+def test_a_chosen_charger_is_the_only_one_and_the_exporters_second_name_shows_nowhere(house, path):
+    """No panel tells instances apart, or has the same row twice, but those that are about the instances."""
     dashboard = grafana.load(path)
     one, *others = sorted(dict(labels)["charger"] for labels in house.served("joulo_charging"))
     assert others
     viewer = Viewer(HOME, house.viewer.now, chosen={"charger": (one,)})
     for shown, target in targets(dashboard):
+        answer = house.prometheus.answer(dashboard, shown, target, viewer)
         if "$charger" in target["expr"]:
-            answer = house.prometheus.answer(dashboard, shown, target, viewer)
             assert {labels.get("charger", one) for labels, _ in answer} <= {one}, shown["title"]
-
-
-@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
-def test_the_second_name_of_the_exporter_shows_nowhere(house, path):
-    """No panel tells instances apart, or has the same row twice, but those that are about the instances."""
-    dashboard = grafana.load(path)
-    for shown, target in targets(dashboard):
-        answer = house.prometheus.answer(dashboard, shown, target, house.viewer)
         if "{{instance}}" not in target.get("legendFormat", "") and "instance" not in target["expr"]:
             assert not [labels for labels, _ in answer if "instance" in labels], shown["title"]
-
-
-@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
-def test_tables_name_columns_that_there_are(house, path):
-    """Transformations and overrides find what they are about: a typing error in one would go unnoticed."""
-    dashboard = grafana.load(path)
-    tables = [one for one in grafana.panels(dashboard) if transformed(one)[:2] == ["merge", "organize"]]
-    for shown in tables:
-        columns = {"Time", "account"}  # an account without a name has no such column
-        for target in shown["targets"]:
-            columns.add(f"Value #{target['refId']}" if len(shown["targets"]) > 1 else "Value")
-            for labels, _ in house.prometheus.answer(dashboard, shown, target, house.viewer):
-                columns |= labels.keys()
-        options = shown["transformations"][1]["options"]
-        assert {name for key in ORGANIZED for name in options.get(key, ())} <= columns, shown["title"]
-        named = columns | set(options.get("renameByName", {}).values())
-        overridden = {
-            one["matcher"]["options"]
-            for one in shown["fieldConfig"]["overrides"]
-            if one["matcher"]["id"] == "byName"
-        }
-        sorted_by = {
-            one["field"]
-            for change in shown["transformations"]
-            if change["id"] == "sortBy"
-            for one in change["options"]["sort"]
-        }
-        assert overridden | sorted_by <= named, shown["title"]
-
-
-def transformed(shown):
-    return [change["id"] for change in shown.get("transformations", ())]
 
 
 # --- What is shown is what is served
 
 
 def shown_as(house, uid, title, ref="A"):
-    """Return (labels without an empty account, value) of a panel."""
-    found = house.prometheus.panel(uid, title, house.viewer, ref)
-    return {frozenset(labels.items()): value for labels, value in found}
+    """Return (labels without an empty account, value) of a panel; a month has its year."""
+    shown = {}
+    for labels, value in house.prometheus.panel(uid, title, house.viewer, ref):
+        if "year" in labels:
+            labels["month"] = f"{labels.pop('year')}-{labels['month']}"
+        shown[frozenset(labels.items())] = value
+    return shown
+
+
+EVERY = ("scope", "all")
 
 
 @pytest.mark.parametrize(
@@ -247,14 +198,23 @@ def shown_as(house, uid, title, ref="A"):
         ("joulo-charging", "Last session", "credits", "joulo_last_session_ere_credits", 1),
         ("joulo-charging", "Last session", "end", "joulo_last_session_end_timestamp_seconds", 1000),
         ("joulo-charging", "Meters", "mid", "joulo_charger_mid_certified", 1),
+        ("joulo-charging", "Months of this year and the last, in kWh", "kwh", "joulo_month_kwh", 1),
+        ("joulo-sessions", "Months side by side", "kwh", "joulo_month_kwh", 1),
+        ("joulo-sessions", "Months side by side", "credits", "joulo_month_ere_credits", 1),
+        ("joulo-sessions", "Figures of the months", "kwh", "joulo_month_kwh", 1),
+        ("joulo-sessions", "Figures of the months", "credits", "joulo_month_ere_credits", 1),
+        ("joulo-sessions", "Figures of the months", "sessions", "joulo_month_sessions", 1),
         ("joulo-exporter", "Endpoints", "up", "joulo_up", 1),
         ("joulo-exporter", "Endpoints", "interval", "joulo_refresh_interval_seconds", 1),
     ],
 )
 def test_a_column_is_the_metric(house, uid, title, ref, metric, factor):
-    expected = {labels: value * factor for labels, value in house.served(metric).items()}
-    assert expected
-    assert shown_as(house, uid, title, ref) == expected
+    served = house.served(metric)
+    every = {labels: value for labels, value in served.items() if EVERY in labels} or served
+    assert every
+    assert shown_as(house, uid, title, ref) == {
+        labels - {EVERY}: value * factor for labels, value in every.items()
+    }
 
 
 def test_the_next_refresh_is_an_interval_after_the_last(house):
@@ -262,55 +222,3 @@ def test_the_next_refresh_is_an_interval_after_the_last(house):
     waits = shown_as(house, "joulo-exporter", "Endpoints", "next")
     assert waits.keys() == intervals.keys()
     assert {labels for labels, wait in waits.items() if not -30 < wait <= intervals[labels]} == set()
-
-
-MONTHS = {  # (panel, reference of the query): metric, scope
-    ("Months side by side", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
-    ("Months side by side", "credits"): ("joulo_month_ere_credits", set()),
-    ("Figures of the months", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
-    ("Figures of the months", "credits"): ("joulo_month_ere_credits", set()),
-    ("Months of this year and the last, in kWh", "kwh"): ("joulo_month_kwh", {("scope", "all")}),
-    ("Figures of the months", "sessions"): ("joulo_month_sessions", {("scope", "all")}),
-}
-
-
-@pytest.mark.parametrize(("panel", "ref"), MONTHS)
-def test_the_months_are_those_of_the_api(house, panel, ref):
-    metric, scope = MONTHS[panel, ref]
-    expected = {dict(labels)["month"]: value for labels, value in house.served(metric).items() if scope <= labels}
-    assert expected
-    board = "joulo-charging" if "year" in panel else "joulo-sessions"
-    shown = shown_as(house, board, panel, ref)
-    assert {month_of(dict(labels)): value for labels, value in shown.items()} == expected
-
-
-def month_of(labels):
-    """Return the month of a row, which can have its year in a label of its own."""
-    return f"{labels['year']}-{labels['month']}" if "year" in labels else labels["month"]
-
-
-def energy_since(house, begin, charger=None):
-    """Return the energy since a moment, each session's spread evenly."""
-    return sum(
-        kwh * (1 - min(1.0, max(0.0, (begin - start) / max(end - start, 1))))
-        for where, start, end, kwh in house.sessions
-        if charger in (None, where)
-    )
-
-
-@pytest.mark.parametrize("period", ["now/d", "now/w", "now/M", "now/y"])
-def test_what_was_charged_is_what_the_ledger_says(house, period):
-    since = grafana.moment(period, house.viewer.now, HOME)
-    ((_, found),) = house.prometheus.panel("joulo-charging", "Charged", house.viewer, "kwh", period)
-    assert found == pytest.approx(energy_since(house, since), abs=0.5)
-
-
-def test_last_weeks_bars_are_what_the_ledger_says(house):
-    found = house.prometheus.panel("joulo-charging", "Energy per day", house.viewer)
-    bars = {labels["charger"]: curve for labels, curve in found}
-    assert len(bars) == 2
-    for charger, curve in bars.items():
-        assert len(curve) == 7
-        for begin, kwh in curve.items():
-            expected = energy_since(house, begin, charger) - energy_since(house, begin + 86_400, charger)
-            assert kwh == pytest.approx(expected, abs=0.5)

@@ -1,7 +1,5 @@
 """Value of ERE credits: of the recorded API responses, and of those with a fault in each place in turn."""
 
-import json
-
 import pytest
 from support.parsing import MISSING, changed, parse_ere_position, parse_ere_price
 from support.snapshots import (
@@ -92,14 +90,6 @@ def test_a_value_that_is_missing_null_or_wrong_costs_only_its_own_series(path, f
 def test_a_section_that_is_missing_null_or_wrong_costs_what_is_in_it(section, fault):
     within = [path for path in LEAVES if path[: len(section)] == section]
     assert lost_with(section, fault) == set().union(*(lost_with(path, None) for path in within))
-
-
-@pytest.mark.parametrize("path", [path for path in LEAVES if path[-1] != "realized_net_eur"])
-def test_what_is_wrong_is_malformed_and_its_value_is_not_told(path):
-    response = parse_ere_position(json.dumps(changed(POSITION, path, WRONG)).encode())
-    line = str(response.malformed_fields)
-    assert str(path[-1]) in line
-    assert WRONG not in line
 
 
 @pytest.mark.parametrize(

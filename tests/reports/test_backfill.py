@@ -190,7 +190,8 @@ def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account
     tags = Tags(vehicles, "show")
     snapshot = Snapshot(
         account=account, endpoints=(), book=book,
-        chargers=live_chargers(chargers, book, tags), last_sessions=ended_sessions(book.last_sessions.values(), book, tags),
+        chargers=live_chargers(chargers, book, tags),
+        last_sessions=ended_sessions(book.last_sessions.values(), book, tags),
     )  # fmt: skip
     served = {
         (name, tuple(sorted(labels.items()))): value
@@ -200,7 +201,7 @@ def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account
     }
     assert last == served
     # The API may not have calculated the credits of a last session yet.
-    with_credits = sum(last.credits_hundredths is not None for last in snapshot.last_sessions)
+    with_credits = sum(last.session.credits_hundredths is not None for last in snapshot.last_sessions)
     assert len(served) == 2 * 9 + with_credits + 2 * 3
 
 

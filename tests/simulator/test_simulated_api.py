@@ -2,103 +2,82 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
+from support.fake_clock import FakeClock
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
+from support.snapshots import fixture
 
 from joulo_exporter.models.session import EreEstimate, Session
-from joulo_exporter.simulator import ALL_SCOPES, BASE_PATH, serve
-from joulo_exporter.simulator.ere import position_json, price_json
+from joulo_exporter.simulator import BASE_PATH, Household, Scenario, serve
+from joulo_exporter.simulator.server import position_json, price_json
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+START = 1_781_800_000.25  # 2026-06-18T16:26:40Z
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(now_s=START)
+
+
+@pytest.fixture
+def household(clock):
+    return Household(Scenario(history_days=60), clock.now)
+
+
+@pytest_asyncio.fixture
+async def running(household):
+    async with serve(household, tokens={"joulo_demo", "joulo_other"}) as served:
+        yield served
+
+
+@pytest_asyncio.fixture
+async def client(running):
+    """An HTTP client whose relative paths lie below the API's base URL."""
+    headers = {"Authorization": "Bearer joulo_other"}
+    async with aiohttp.ClientSession(f"{running.url}/", headers=headers) as session:
+        yield session
 
 
 async def body_of(client, path, **params):
     async with client.get(path, params=params) as response:
-        assert response.status == 200
-        assert response.content_type == "application/json"
+        assert (response.status, response.content_type) == (200, "application/json")
         return await response.read()
 
 
-async def all_sessions(client, limit, **params):
+async def all_sessions(client, limit):
     """Return the sessions of all pages until one is not full; none may be malformed."""
     sessions = []
     while True:
-        page = parse_sessions(await body_of(client, "sessions", limit=limit, offset=len(sessions), **params))
+        page = parse_sessions(await body_of(client, "sessions", limit=limit, offset=len(sessions)))
         assert page.malformed == ()
         sessions += page.content.sessions
         if len(page.content.sessions) < limit:
             return sessions
 
 
-# Access -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer wrong", 'Bearer "joulo_demo"', "Bearer  joulo_demo", "Basic joulo_demo"]
-)
-async def test_without_the_token_every_response_is_401(running, header):
-    headers = {} if header is None else {"Authorization": header}
-    async with aiohttp.request("GET", f"{running.url}/chargers", headers=headers) as response:
-        assert response.status == 401
-        assert await response.json() == {"error": "Missing or invalid API token"}
-
-
-async def test_a_token_reads_what_its_scopes_allow(household):
-    tokens = {"joulo_part": {"chargers:read", "energy:read"}, "joulo_whole": ALL_SCOPES}
-    async with serve(household, tokens=tokens) as running, aiohttp.ClientSession() as session:
-
-        async def ask(path, token):
-            headers = {"Authorization": f"Bearer {token}"}
-            async with session.get(f"{running.url}{path}", headers=headers) as response:
-                return response.status, await response.json()
-
-        refused = {"error": "Insufficient scope", "required_scope": "sessions:read"}
-        assert await ask("/sessions", "joulo_part") == (403, refused)
-        assert (await ask("/energy", "joulo_part"))[0] == 200
-        assert (await ask("/sessions", "joulo_whole"))[0] == 200
-        assert (await ask("/sessions", "joulo_demo"))[0] == 401
-
-
-async def test_the_price_needs_no_token_and_the_position_does(client, running):
-    for url, status in ((f"{running.origin}/api/ere-price", 200), (f"{running.url}/ere-position", 401)):
-        async with client.get(url, headers={"Authorization": ""}) as response:
+@pytest.mark.parametrize("header", ["", "Bearer wrong", "Bearer  joulo_demo", "Basic joulo_demo"])
+async def test_without_a_token_every_response_but_the_price_is_401(client, running, header):
+    origin = running.url.removesuffix(BASE_PATH)
+    for url, status in ((f"{running.url}/chargers", 401), (f"{origin}/api/ere-price", 200)):
+        async with client.get(url, headers={"Authorization": header}) as response:
             assert response.status == status
+            assert status == 200 or await response.json() == {"error": "Missing or invalid API token"}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "error"),
-    [
-        *(
-            ("GET", path, 404, "Not found")
-            for path in ("/", "/chargers", f"{BASE_PATH}/", f"{BASE_PATH}/x", "//x")
-        ),
-        *(
-            (method, f"{BASE_PATH}/sessions", 405, "Method not allowed")
-            for method in ("POST", "DELETE", "OPTIONS")
-        ),
-    ],
-)
-async def test_an_unknown_path_or_another_method(running, client, method, path, status, error):
-    async with client.request(method, running.origin + path) as response:
-        assert (response.status, await response.json()) == (status, {"error": error})
-        assert response.headers.get("Allow") == ("GET" if status == 405 else None)
+@pytest.mark.parametrize("path", ["/", "/chargers", f"{BASE_PATH}/x"])
+async def test_an_unknown_path(running, client, path):
+    async with client.get(running.url.removesuffix(BASE_PATH) + path) as response:
+        assert (response.status, await response.json()) == (404, {"error": "Not found"})
 
 
-# Responses --------------------------------------------------------------------------------------
-
-
-async def test_chargers_and_energy_are_those_of_the_household(client, household, clock):
+@pytest.mark.parametrize("limit", [7, 100])
+async def test_the_responses_are_those_of_the_household(client, household, clock, limit):
     await clock.advance(30)
-    chargers, energy = parse_chargers(await body_of(client, "chargers")), await body_of(client, "energy")
+    chargers = parse_chargers(await body_of(client, "chargers"))
     assert (list(chargers.content), chargers.malformed) == (household.chargers_at(clock.now()), ())
-    assert parse_energy(energy).content == household.energy_at(clock.now())
-
-
-@pytest.mark.parametrize("limit", [1, 7, 100])
-async def test_pages_have_each_session_once(client, household, clock, limit):
     assert await all_sessions(client, limit) == household.sessions_at(clock.now())
 
 
@@ -119,6 +98,7 @@ async def test_energy_is_the_sum_of_all_sessions_to_the_hundredth(client, clock,
     in_may = [session.kwh_hundredths for session in sessions if begin <= session.started_at_seconds < end]
     months = {month.month: (month.kwh_all_hundredths, month.sessions_all) for month in energy.months}
     assert months["2026-05"] == (sum(in_may), len(in_may))
+    assert list(months) == sorted(months, reverse=True)
 
 
 def shape(value):
@@ -130,15 +110,15 @@ def shape(value):
 
 
 @pytest.mark.parametrize(
-    ("path", "records"), [("chargers", "chargers"), ("sessions", "sessions"), ("energy", "months")]
+    ("path", "records"),
+    [("chargers", "chargers"), ("sessions", "sessions"), ("energy", "months"), ("ere-position", "quarters")],
 )
 async def test_keys_and_kinds_are_those_of_the_vendors_examples(client, path, records):
-    example = json.loads((FIXTURES / f"{path}.json").read_text())
-    ours = json.loads(await body_of(client, path))
+    example, ours = fixture(path), json.loads(await body_of(client, path))
     assert ours.keys() == example.keys()
-    assert shape(ours[records][0]).keys() == shape(example[records][0]).keys()
-    for key, kind in shape(example[records][0]).items():
-        assert shape(ours[records][0])[key] in (kind, "null"), key
+    wanted, found = (shape(answer[records][0]) for answer in (example, ours))
+    assert found.keys() == wanted.keys()
+    assert {key: kind for key, kind in found.items() if kind not in (wanted[key], "null")} == {}
 
 
 async def test_values_as_the_vendor_writes_them(client):
@@ -157,20 +137,12 @@ async def test_limit_and_offset_have_defaults_and_are_repeated(client):
     second = json.loads(await body_of(client, "sessions", limit=3, offset=2))
     assert (second["limit"], second["offset"]) == (3, 2)
     assert second["sessions"] == usual["sessions"][2:5]
-    assert json.loads(await body_of(client, "sessions", offset=100_000))["sessions"] == []
 
 
-@pytest.mark.parametrize(
-    ("name", "values", "message"),
-    [
-        ("limit", ("0", "101", "many", "", "٣"), "limit must be a whole number from 1 to 100"),
-        ("offset", ("-1", "1.5"), "offset must be a whole number from 0 to 999999999"),
-    ],
-)
-async def test_a_wrong_parameter_is_named(client, name, values, message):
-    for value in values:
-        async with client.get("sessions", params={name: value}) as response:
-            assert (response.status, await response.json()) == (400, {"error": message}), value
+@pytest.mark.parametrize(("name", "value"), [("limit", "0"), ("limit", "101"), ("limit", ""), ("offset", "-1")])
+async def test_a_wrong_parameter_is_named(client, name, value):
+    async with client.get("sessions", params={name: value}) as response:
+        assert (response.status, (await response.text()).split(" must")[0]) == (400, name)
 
 
 # ERE --------------------------------------------------------------------------------------------
@@ -190,7 +162,7 @@ def position(moment: float):
     return parse_ere_position(json.dumps(position_json(sessions, moment)).encode()).content
 
 
-@pytest.mark.parametrize("month", range(1, 13))
+@pytest.mark.parametrize("month", [1, 3, 4, 8, 12])
 def test_every_month_has_a_position_that_adds_up(month):
     read = position(at(month, 20))
     assert (read.compliance_year, read.fee_ratio) == (2026, 0.2)
@@ -210,15 +182,12 @@ def test_quarters_become_final_and_are_paid_one_after_the_other():
     assert (first[12]["payable"], first[12]["reserved"]) == (0, 0)
 
 
-def test_the_price_changes_once_a_week():
+async def test_the_price_changes_once_a_week_and_is_that_of_the_sessions(client, clock):
     prices = [price_json(at(6, day))["current"] for day in range(15, 23)]
     assert [price["updated_at"] for price in prices[:7]] == ["2026-06-15T09:00:00Z"] * 7
     assert prices[7]["updated_at"] == "2026-06-22T09:00:00Z"
     assert [price["week_number"] for price in prices] == [25] * 7 + [26]
     assert all(0.45 < price["mid_eur"] < 0.53 for price in prices)
     assert parse_ere_price(json.dumps(price_json(at(6))).encode()).malformed_fields == ()
-
-
-async def test_sessions_come_with_the_price_of_the_week_and_the_fee(client, clock):
     estimate = parse_sessions(await body_of(client, "sessions")).content.estimate
     assert estimate == EreEstimate(price_json(clock.now())["current"]["mid_eur"], 0.2)

@@ -8,16 +8,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import asdict
+from msgspec.structs import replace
 
 from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.simulator import Cadence, Household, Scenario
-from joulo_exporter.simulator.scenario import CARS, credits_hundredths
+from joulo_exporter.simulator.plan import CARS
 
 START = 1_781_800_000.25  # 2026-06-18T16:26:40Z
 SHORT = Cadence(session_s=(4, 9), pause_s=(0, 3), credits_delay_s=2, sync_s=1, time_lapse=400)
 MOMENTS = st.floats(START, START + 900, allow_nan=False)
-PAIRS = st.tuples(MOMENTS, MOMENTS).map(sorted)
 SEEDS = st.integers(0, 1000)
 PROPERTY = settings(max_examples=50, deadline=None)
 
@@ -76,7 +75,6 @@ def test_credits_are_a_third_of_the_energy_of_certified_meters_only(past):
         else:
             assert session.counts_for_ere is True
             assert session.credits_hundredths == pytest.approx(session.kwh_hundredths * 0.3327, abs=0.51)
-    assert credits_hundredths(4108) == 1367  # as in the vendor's example
 
 
 @settings(max_examples=30, deadline=None)
@@ -109,7 +107,7 @@ def test_the_default_household_has_one_session_in_progress():
     assert (garage.mid_certified, garage.charging, garage.session) == (False, False, None)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(8))
 def test_within_five_minutes_a_session_ends_and_the_next_begins(seed):
     without_history = household(seed, history_days=0)
     first = without_history.chargers_at(START)[0].session.id
@@ -135,24 +133,20 @@ def test_sessions_obey_the_cadence():
 
 
 def test_credits_come_some_time_after_the_end():
-    one = household(history_days=60)
-    session_id = one.chargers_at(START)[0].session.id
-
-    def at(moment):
-        return next(s for s in one.sessions_at(moment) if s.id == session_id)
-
-    end = at(START + 200).ended_at_seconds
-    assert at(end - 1).credits_hundredths is None
-    assert (at(end).ended_at_seconds, at(end).status, at(end).credits_hundredths) == (end, "completed", None)
-    assert at(end + 19.9).credits_hundredths is None
-    assert at(end + 20).credits_hundredths == round(at(end).kwh_hundredths * 0.3327)
+    one = household(history_days=0)
+    end = one.sessions_at(START + 200)[-1].ended_at_seconds
+    first = {moment: one.sessions_at(end + moment)[-1] for moment in (-1, 0, 19.9, 20)}
+    assert [session.ended_at_seconds for session in first.values()] == [None, end, end, end]
+    assert [session.status for session in first.values()] == ["charging", *["completed"] * 3]
+    earned = round(first[0].kwh_hundredths * 0.3327)
+    assert [session.credits_hundredths for session in first.values()] == [None, None, None, earned]
 
 
 @PROPERTY
 @given(seed=SEEDS, moments=st.lists(MOMENTS, min_size=2, max_size=6))
 def test_how_often_and_in_what_order_it_is_asked_changes_nothing(seed, moments):
     def state(of, moment):
-        return of.chargers_at(moment), of.sessions_at(moment), of.energy_at(moment)
+        return of.chargers_at(moment), of.sessions_at(moment)
 
     asked = lively(seed)
     before = {moment: state(asked, moment) for moment in moments}
@@ -161,51 +155,28 @@ def test_how_often_and_in_what_order_it_is_asked_changes_nothing(seed, moments):
 
 
 @PROPERTY
-@given(seed=SEEDS, moments=PAIRS)
-def test_sessions_only_come_grow_and_end(seed, moments):
-    one = lively(seed)
+@given(seed=SEEDS, moments=st.tuples(MOMENTS, MOMENTS).map(sorted))
+def test_sessions_only_come_grow_and_end_and_chargers_show_them(seed, moments):
+    one = lively(seed, chargers=3)
     earlier, later = ({s.id: s for s in one.sessions_at(moment)} for moment in moments)
     assert earlier.keys() <= later.keys()
     for session_id, before in earlier.items():
         after = later[session_id]
         assert after.kwh_hundredths >= before.kwh_hundredths
         if before.ended_at_seconds is not None:
-            without_credits = {"credits_hundredths": None}
-            assert asdict(after) | without_credits == asdict(before) | without_credits
+            assert replace(after, credits_hundredths=None) == replace(before, credits_hundredths=None)
         if before.credits_hundredths is not None:
             assert after == before
-
-
-@PROPERTY
-@given(seed=SEEDS, moment=MOMENTS)
-def test_the_live_session_is_the_same_in_chargers_and_sessions(seed, moment):
-    one = lively(seed, chargers=3)
-    live = {
-        s.id: (s.charger_id, s.started_at_seconds, s.kwh_hundredths, s.id_tag)
-        for s in one.sessions_at(moment)
-        if s.ended_at_seconds is None
-    }
-    shown = {
-        c.session.id: (c.id, c.session.started_at_seconds, c.session.kwh_hundredths, c.session.id_tag)
-        for c in one.chargers_at(moment)
-        if c.session
-    }
-    assert live == shown
-
-
-@PROPERTY
-@given(seed=SEEDS, moments=PAIRS)
-def test_meters_grow_by_the_energy_of_sessions_and_totals_never_fall(seed, moments):
-    one = lively(seed)
-    delivered = [Counter(), Counter()]
-    for moment, by_charger in zip(moments, delivered, strict=True):
-        for session in one.sessions_at(moment):
-            by_charger[session.charger_id] += session.kwh_hundredths * 10
-    for before, after in zip(*(one.chargers_at(moment) for moment in moments), strict=True):
-        assert after.meter_wh >= before.meter_wh
+    chargers = [one.chargers_at(moment) for moment in moments]
+    for shown, sessions in zip(chargers, (earlier, later), strict=True):
+        live = {s.charger_id: s for s in sessions.values() if s.ended_at_seconds is None}
+        assert {c.id: c.session.id for c in shown if c.session} == {key: s.id for key, s in live.items()}
+        for c in (c for c in shown if c.session):
+            same = ("started_at_seconds", "kwh_hundredths", "id_tag")
+            assert [getattr(c.session, name) for name in same] == [getattr(live[c.id], name) for name in same]
+    for before, after in zip(*chargers, strict=True):
+        grown = [
+            sum(s.kwh_hundredths for s in of.values() if s.charger_id == before.id) for of in (earlier, later)
+        ]
+        assert after.meter_wh - before.meter_wh == pytest.approx(10 * (grown[1] - grown[0]), abs=20)
         assert after.meter_at_seconds >= before.meter_at_seconds
-        grown = delivered[1][after.id] - delivered[0][after.id]
-        assert after.meter_wh - before.meter_wh == pytest.approx(grown, abs=20)
-    before, after = (one.energy_at(moment) for moment in moments)
-    for total in ("kwh_all_hundredths", "credits_hundredths", "sessions_all"):
-        assert getattr(after, total) >= getattr(before, total)

@@ -63,6 +63,19 @@ def exposition_of(snapshots: Mapping[str, Snapshot], **options) -> Exposition:
     return exposition
 
 
+def rendered(exposition: Exposition, *, openmetrics=False, compressed=False, names=EVERYTHING) -> bytes:
+    """Return the body of a scrape that nothing else comes between, with or without a running event loop."""
+    scraping = exposition.scrape(openmetrics=openmetrics, compressed=compressed, names=names)
+    try:
+        while True:
+            scraping.send(None)  # it waits for nothing but its turn
+    except StopIteration as end:
+        body = end.value
+    received = b"".join(body.parts)
+    assert len(received) == body.length
+    return received
+
+
 def generated(
     *snapshots: Snapshot,
     openmetrics: bool,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry
+from support.client_library import rendered
 from support.exposition import Samples, samples_of
 from support.fake_clock import FakeClock
 from support.parsing import ANYTHING
@@ -171,7 +172,7 @@ class Rig:
 
     @property
     def text(self) -> str:
-        return self.exposition.render(openmetrics=False, compressed=False, names=frozenset()).decode()
+        return rendered(self.exposition).decode()
 
     def series(self) -> Samples:
         """Return every series of the exposition."""
