@@ -1,6 +1,7 @@
 """Real processes for end-to-end tests: started on free ports, waited for, stopped."""
 
 import contextlib
+import http.client
 import json
 import re
 import shlex
@@ -28,6 +29,8 @@ Found = TypeVar("Found")
 TOKEN = "joulo_demo"
 EXPORTER = (sys.executable, "-m", "joulo_exporter")
 PATIENCE_S = 30.0
+INTERVAL_S = 1.0
+"""From one request of ``/chargers`` to the next one; twice and three times as long for the other endpoints."""
 LEDGER_PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
 
@@ -44,6 +47,33 @@ def get(url: str, headers: dict[str, str] | None = None) -> bytes:
 def scrape(port: int) -> Samples:
     """Return every sample of an exporter by (name, labels)."""
     return samples_of(get(f"http://127.0.0.1:{port}/metrics").decode())
+
+
+class Counters:
+    """The highest value of every counter of ours, and of ``joulo_total_kwh``, over all scrapes of an exporter."""
+
+    def __init__(self, port: int) -> None:
+        self.seen: Samples = {}
+        self.fallen: list[tuple[object, float, float]] = []
+        """Series that fell, from what, to what."""
+        self.scrapes = 0
+        self._url = f"http://127.0.0.1:{port}/metrics"
+
+    def look(self) -> Samples:
+        """Scrape; return all samples, or nothing while the process does not respond."""
+        try:
+            text = get(self._url).decode()
+        except (OSError, http.client.HTTPException):
+            return {}
+        self.scrapes += 1
+        names = {*re.findall(r"^# TYPE (joulo_\w+) counter$", text, re.MULTILINE), "joulo_total_kwh"}
+        samples = samples_of(text)
+        for series, value in samples.items():
+            if series[0] in names:
+                if value < self.seen.get(series, 0.0):
+                    self.fallen.append((series, self.seen[series], value))
+                self.seen[series] = max(value, self.seen.get(series, 0.0))
+        return samples
 
 
 def cpu_s(pid: int) -> float:
@@ -133,11 +163,16 @@ def backfill(folder: Path, api_url: str, port: int) -> Path | None:
 
 @contextlib.contextmanager
 def exporter(
-    folder: Path, api_url: str, port: int, *options: str, is_ready: Callable[[], object] | None = None
+    folder: Path,
+    api_url: str,
+    port: int,
+    *options: str,
+    is_ready: Callable[[], object] | None = None,
+    program: tuple[str, ...] = EXPORTER,
 ) -> Iterator[subprocess.Popen]:
-    """Run the exporter against an API on this machine, with intervals of a second.
+    """Run the exporter against an API on this machine, with intervals of ``INTERVAL_S`` and more.
 
-    ``is_ready`` is for an exporter that a plain request does not reach.
+    ``is_ready`` is for an exporter that a plain request does not reach, or that need not be ready.
     """
     config = folder / "joulo.yml"
     config.write_text(
@@ -146,18 +181,13 @@ def exporter(
         "history: {page_interval: 100ms}\n"
         "vehicles: {04A1B2C3D4E580: tesla}\n"
     )
-    command = [*EXPORTER, *files(folder), f"--web.listen-address=127.0.0.1:{port}", *options]
+    command = [*program, *files(folder), f"--web.listen-address=127.0.0.1:{port}", *options]
     with running(command, folder / "exporter.log", environment(api_url)) as process:
         wait_for("the exporter to be ready", is_ready or (lambda: get(f"http://127.0.0.1:{port}/-/ready")))
         yield process
 
 
-def _each_second(folder: Path, *jobs: dict[str, object]) -> Path:
-    """Write the configuration of scrapes that Prometheus and VictoriaMetrics both read."""
-    every = {"scrape_interval": "1s", "scrape_timeout": "1s"}
-    config = folder / "prometheus.yml"
-    config.write_text(json.dumps({"global": every, "scrape_configs": jobs}))
-    return config
+EACH_SECOND = {"scrape_interval": "1s", "scrape_timeout": "1s"}
 
 
 def _job(targets: list[str]) -> dict[str, object]:
@@ -165,16 +195,27 @@ def _job(targets: list[str]) -> dict[str, object]:
 
 
 @contextlib.contextmanager
+def configured_prometheus(
+    generation: Generation, folder: Path, port: int, config: dict[str, object], *flags: str
+) -> Iterator[subprocess.Popen]:
+    """Run Prometheus with a configuration."""
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    command = [
+        generation.path("prometheus"), f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
+        f"--web.listen-address=127.0.0.1:{port}", *flags,
+    ]  # fmt: skip
+    with running(command, folder / "prometheus.log") as process:
+        wait_for("Prometheus to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        yield process
+
+
+@contextlib.contextmanager
 def prometheus(generation: Generation, folder: Path, *jobs: dict[str, object]) -> Iterator[str]:
     """Run Prometheus, which scrapes the jobs each second; yield its URL."""
-    config, port = _each_second(folder, *jobs), free_port()
-    command = [
-        generation.path("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-        "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
-    with running(command, folder / "prometheus.log"):
-        wait_for("Prometheus to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+    port, config = free_port(), {"global": EACH_SECOND, "scrape_configs": jobs}
+    with configured_prometheus(generation, folder, port, config):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -198,7 +239,8 @@ def filled_victoria_metrics(
     generation: Generation, folder: Path, targets: list[str], history: Path | None = None, **_of_prometheus: str
 ) -> Iterator[str]:
     """Run VictoriaMetrics with what a backfill wrote, imported as documented; yield its URL."""
-    config, port = _each_second(folder, _job(targets)), free_port()
+    config, port = folder / "scrapes.yml", free_port()
+    config.write_text(json.dumps({"global": EACH_SECOND, "scrape_configs": [_job(targets)]}))
     url = f"http://127.0.0.1:{port}"
     command = [
         generation.path("victoria-metrics"), f"-promscrape.config={config}",
