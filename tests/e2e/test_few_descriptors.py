@@ -6,10 +6,9 @@ import shutil
 import socket
 import ssl
 import time
-import urllib.request
 
 import pytest
-from support.processes import exporter, free_port, simulator
+from support.processes import exporter, free_port, get, simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -25,9 +24,7 @@ def test_scrapes_succeed_with_64_descriptors_and_the_log_stays_short(tmp_path, c
     options = [f"--web.config.file={tmp_path / 'web.yml'}"] if scheme == "https" else []
 
     def scraped():
-        url = f"{scheme}://localhost:{port}/metrics"
-        with urllib.request.urlopen(url, context=trusting, timeout=30) as response:
-            return response.read()
+        return get(f"{scheme}://localhost:{port}/metrics", trusting=trusting)
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with simulator(tmp_path) as api_url, contextlib.ExitStack() as stack:

@@ -95,6 +95,11 @@ class Page:
         await self.evaluate(f"[...document.links].find(link => link.text === {json.dumps(text)}).click()")
         await self.happened("Page.loadEventFired")
 
+    async def press(self, key: str, code: int, text: str = "") -> None:
+        """Press a key, and let it go."""
+        for kind in ("keyDown", "keyUp"):
+            await self.send("Input.dispatchKeyEvent", type=kind, key=key, text=text, windowsVirtualKeyCode=code)
+
     async def look_like(self, width: int, scheme: str = "light") -> None:
         """Be a window of this width, on a system with this colour scheme."""
         await self.send(

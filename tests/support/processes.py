@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -39,8 +40,9 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def get(url: str, headers: dict[str, str] | None = None) -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as response:
+def get(url: str, headers: dict[str, str] | None = None, trusting: ssl.SSLContext | None = None) -> bytes:
+    request = urllib.request.Request(url, headers=headers or {})
+    with urllib.request.urlopen(request, timeout=10, context=trusting) as response:
         return bytes(response.read())
 
 
