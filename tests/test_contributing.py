@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support.json_server import JsonServer
+from support.json_server import json_server
 from support.processes import free_port, get, running, wait_for
 from support.snapshots import fixture
 
@@ -81,11 +81,6 @@ def copy(tmp_path_factory):
     return folder
 
 
-class Api(JsonServer):
-    def respond(self, path, _):
-        return 200, API[path]
-
-
 def test_a_scrape_shows_the_new_gauges_with_their_values(copy, tmp_path):
     port = free_port()
     command = [
@@ -93,7 +88,10 @@ def test_a_scrape_shows_the_new_gauges_with_their_values(copy, tmp_path):
         f"--storage.path={tmp_path / 'ledger'}", f"--web.listen-address=127.0.0.1:{port}",
     ]  # fmt: skip
     environment = {"JOULO_TOKEN": "joulo_abc", "PYTHONPATH": str(copy)}
-    with Api() as api, running(command, tmp_path / "log", environment | {"JOULO_API_URL": api.url}):
+    with (
+        json_server(lambda path, _: (200, API[path])) as url,
+        running(command, tmp_path / "log", environment | {"JOULO_API_URL": url}),
+    ):
         wait_for("the exporter to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
         scraped = get(f"http://127.0.0.1:{port}/metrics").decode().splitlines()
     assert 'joulo_charger_max_current_amperes{charger="oprit"} 25.0' in scraped

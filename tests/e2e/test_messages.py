@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.json_server import JsonServer
+from support.json_server import json_server
 from support.processes import (
     EACH_SECOND,
     configured_prometheus,
@@ -54,13 +54,12 @@ KILLS = (
 )
 
 
-class Phone(JsonServer):
+class Phone:
     """A webhook that keeps what it gets, and can be out of reach."""
 
     def __init__(self):
         self.messages = []
         self.reachable = True
-        super().__init__()
 
     def respond(self, path, body):
         if not self.reachable:
@@ -69,7 +68,7 @@ class Phone(JsonServer):
         return 200, None
 
 
-class LaggingApi(JsonServer):
+class LaggingApi:
     """Ten chargers, whose sessions end half a second apart; ``/chargers`` is seconds behind ``/sessions``."""
 
     LAG_S = 4.0
@@ -77,7 +76,6 @@ class LaggingApi(JsonServer):
     def __init__(self):
         self.ending_at = None
         self._began = int(time.time()) - 4010
-        super().__init__()
 
     def respond(self, path, _):
         return 200, getattr(self, path.removeprefix("/"))()
@@ -156,13 +154,14 @@ class Programs(ExitStack):
         self.metrics_url = f"http://127.0.0.1:{ours}/metrics"
         self.prometheus_url = f"http://127.0.0.1:{prometheus_port}"
         self._start = {
-            "alertmanager": lambda: alertmanager(generation, folder, alertmanager_port, phone.url),
+            "alertmanager": lambda: alertmanager(generation, folder, alertmanager_port, self.phone_url),
             "exporter": lambda: exporter(folder, api_url, ours),
             "prometheus": lambda: prometheus(generation, folder, prometheus_port, ours, alertmanager_port),
         }
         self._processes = {}
 
     def __enter__(self):
+        self.phone_url = self.enter_context(json_server(self._phone.respond))
         for name in self._start:
             self.start(name)
         return self
@@ -199,8 +198,8 @@ def evening_of(generation, folder):
     that have ended.
     """
     household = scenario(session_s=3, pause_s=1, sync_s=1, credits_delay_s=1, history_sessions=40)
-    with simulator(folder, household) as api_url, Phone() as phone:
-        before = set(sessions(api_url))
+    with simulator(folder, household) as api_url:
+        before, phone = set(sessions(api_url)), Phone()
         with Programs(generation, folder, api_url, phone) as programs:
             programs.wait_for_metrics(COMPLETE)
             imported = set(sessions(api_url))
@@ -221,7 +220,8 @@ def evening_of(generation, folder):
 
 def lag_of(generation, folder):
     """Let ten sessions end of which ``/chargers`` learns late; return the messages, and values of queries."""
-    with LaggingApi() as api, Phone() as phone, Programs(generation, folder, api.url, phone) as programs:
+    api, phone = LaggingApi(), Phone()
+    with json_server(api.respond) as api_url, Programs(generation, folder, api_url, phone) as programs:
         live = b'joulo_session_kwh{charger="c9"} 7'
         programs.wait_for_metrics(live, COMPLETE)
         wait_for("a scrape", lambda: len(query(programs.prometheus_url, "joulo_total_kwh == 7")) == 10)
