@@ -64,7 +64,6 @@ class Household:
         self.malformed_fields: dict[str, Counter[str]] = defaultdict(Counter)
 
     def chargers(self, answer: dict) -> Household:
-        """Take an answer of ``/chargers``."""
         parsed = parse_chargers(json.dumps(answer).encode())
         self.ledger.begin_request("chargers", self._pause("chargers"))
         self.ledger.record_chargers(parsed, self._pause("chargers"))
@@ -90,7 +89,6 @@ class Household:
         return parsed
 
     def energy(self, answer: dict) -> Household:
-        """Take an answer of ``/energy``."""
         parsed = parse_energy(json.dumps(answer).encode())
         self.ledger.begin_request("energy", self._pause("energy"))
         self.ledger.record_energy(parsed, self._pause("energy"))
@@ -143,7 +141,6 @@ def recorded(**options) -> Household:
 
 
 def recorded_snapshot(**options) -> Snapshot:
-    """Return the snapshot of the recorded answers."""
     return recorded(**options).snapshot()
 
 
@@ -161,12 +158,10 @@ def market_snapshot(answer: dict | None = None) -> Snapshot:
 
 
 def renamed(snapshot: Snapshot, account: str | None) -> Snapshot:
-    """Return the snapshot as that of another account."""
     return msgspec.structs.replace(snapshot, account=account)
 
 
 def registry_of(*snapshots: Snapshot) -> CollectorRegistry:
-    """Return a registry that collects these snapshots."""
     registry = CollectorRegistry()
     registry.register(JouloCollector(lambda: snapshots))
     return registry
@@ -182,11 +177,8 @@ def series(*snapshots: Snapshot) -> dict[str, float]:
 
 def series_of(metric: str, *snapshots: Snapshot) -> dict[str, float]:
     """Return the series of one metric, without its name."""
-    return {
-        text.removeprefix(metric): value
-        for text, value in series(*snapshots).items()
-        if text.split("{")[0] == metric
-    }
+    served = series(*snapshots)
+    return {text.removeprefix(metric): served[text] for text in served if text.split("{")[0] == metric}
 
 
 def _written(name: str, labels: Mapping[str, str]) -> str:
