@@ -51,10 +51,11 @@ def apply_diff(copy: Path, diff: str) -> None:
     path.write_text(text, "utf-8")
 
 
-def apply_page(copy: Path) -> int:
-    """Do all that the page says; return the number of its steps in code."""
-    steps = 0
-    for block in BLOCK.finditer(PAGE):
+def apply_page(copy: Path) -> None:
+    """Do all that the page says."""
+    blocks = list(BLOCK.finditer(PAGE))
+    assert len(blocks) == PAGE.count("```diff") + PAGE.count("```python")
+    for block in blocks:
         code, said = textwrap.dedent(block[0]).partition("\n")[2].removesuffix("```"), PAGE[: block.start()]
         if block[2] == "diff":
             apply_diff(copy, code.removesuffix("\n"))
@@ -64,20 +65,15 @@ def apply_page(copy: Path) -> int:
         else:
             with (copy / APPENDED.search(said)[1]).open("a", encoding="utf-8") as file:
                 file.write(f"\n\n{code}")
-        steps += 1
-    return steps
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("copy")
     for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
-    assert apply_page(folder) == PAGE.count("```diff") + PAGE.count("```python")
+        copied = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copied(ROOT / name, folder / name)
+    apply_page(folder)
     return folder
 
 
