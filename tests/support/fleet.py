@@ -68,10 +68,15 @@ def _live(chance: random.Random, charger_id: str, label: str, generation: int) -
 def _ended(chance: random.Random, label: str) -> EndedSession:
     ended_at_seconds = START_S - chance.randrange(10**6)
     return EndedSession(
-        label=label, session_id=_id(chance), started_at_seconds=ended_at_seconds - chance.randrange(40_000),
-        ended_at_seconds=ended_at_seconds, kwh_hundredths=chance.randrange(6_000),
-        credits_hundredths=chance.randrange(700), id_tag=TAG, vehicle="tesla",
-    )  # fmt: skip
+        label=label,
+        session_id=str(uuid.UUID(int=chance.getrandbits(128))),
+        started_at_seconds=ended_at_seconds - chance.randrange(40_000),
+        ended_at_seconds=ended_at_seconds,
+        kwh_hundredths=chance.randrange(6_000),
+        credits_hundredths=chance.randrange(700),
+        id_tag="04A1B2C3D4E580",
+        vehicle="tesla",
+    )
 
 
 def _energy(chance: random.Random) -> Energy:
