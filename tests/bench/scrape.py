@@ -100,9 +100,9 @@ def measure(accounts: int, chargers: int) -> Iterator[str]:
             raise SystemExit("the two encodings are not the same lines")
         still = stack.enter_context(nginx(plain, packed))
         for name, headers in (("gzip", GZIP), ("plain", {})):
-            rounds = [(ours.cpu_ms(headers, requests), still.cpu_ms(headers, requests)) for _ in range(ROUNDS)]
-            own_ms, file_ms = map(statistics.median, zip(*rounds, strict=True))
-            library_ms = stock.cpu_ms(headers, max(1, requests // (accounts * chargers)))
+            asked = ((ours, requests), (still, requests), (stock, max(1, requests // (accounts * chargers))))
+            rounds = [[server.cpu_ms(headers, count) for server, count in asked] for _ in range(ROUNDS)]
+            own_ms, file_ms, library_ms = map(statistics.median, zip(*rounds, strict=True))
             yield (
                 f"| {size} | {name} | {own_ms:.3g} | {file_ms:.3g} | {library_ms:.3g} "
                 f"| {own_ms / file_ms:.2f} | {own_ms / library_ms:.5f} |"

@@ -73,8 +73,9 @@ class LaggingApi:
 
     LAG_S = 4.0
 
+    ending_at = None
+
     def __init__(self):
-        self.ending_at = None
         self._began = int(time.time()) - 4010
 
     def respond(self, path, _):
@@ -83,12 +84,11 @@ class LaggingApi:
     def _ended(self, number, lag_s=0.0):
         return self.ending_at is not None and time.time() >= self.ending_at + number / 2 + lag_s
 
-    @staticmethod
-    def _at(seconds):
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    def _at(self, seconds):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began + seconds))
 
     def chargers(self):
-        live = {"started_at": self._at(self._began), "kwh_so_far": 7.0}
+        live = {"started_at": self._at(0), "kwh_so_far": 7.0}
         return {
             "chargers": [
                 {"id": f"c{n}", "slug": f"c{n}", "status": "online",
@@ -98,8 +98,8 @@ class LaggingApi:
         }  # fmt: skip
 
     def sessions(self):
-        active = {"started_at": self._at(self._began), "ended_at": None, "kwh": 7.0, "status": "charging"}
-        ended = active | {"ended_at": self._at(self._began + 4000), "kwh": 8.4, "status": "completed"}
+        active = {"started_at": self._at(0), "ended_at": None, "kwh": 7.0, "status": "charging"}
+        ended = active | {"ended_at": self._at(4000), "kwh": 8.4, "status": "completed"}
         return {
             "sessions": [
                 (ended if self._ended(n) else active) | {"id": f"s{n}", "charger_id": f"c{n}"} for n in range(10)
@@ -173,10 +173,8 @@ class Programs(ExitStack):
         if name == "alertmanager":
             # What is sent and not yet in its notification log is sent again, as documented.
             self._phone.reachable, since = False, time.time() + 0.3
-            wait_for(
-                "the notification log",
-                lambda: self._notified.exists() and self._notified.stat().st_mtime > since,
-            )
+            log = self._notified
+            wait_for("the notification log", lambda: log.exists() and log.stat().st_mtime > since)
         self._processes[name].kill()
         self._processes[name].wait()
         self._phone.reachable = True

@@ -67,21 +67,15 @@ def steps(prometheus_url, name, span):
     """Return by how much each sample of a span differs from the one before it, by charger."""
     asked = urllib.parse.urlencode({"query": f"{name}[{span}]"})
     found = json.loads(get(f"{prometheus_url}/api/v1/query?{asked}"))["data"]["result"]
-    differences = {
-        series["metric"]["charger"]: [
-            float(after) - float(before) for (_, before), (_, after) in pairwise(series["values"])
-        ]
-        for series in found
-    }
-    assert len(differences) == len(found)
-    return differences
+    values = {series["metric"]["charger"]: [float(value) for _, value in series["values"]] for series in found}
+    assert len(values) == len(found)
+    return {charger: [after - before for before, after in pairwise(each)] for charger, each in values.items()}
 
 
 def test_prometheus_scrapes_without_a_fault_and_no_log_shows_the_token(scraped, prometheus_url):
     assert query(prometheus_url, "up") == {(): 1.0}
-    assert query(prometheus_url, "joulo_up") == {
-        (("endpoint", endpoint),): 1.0 for endpoint in ("chargers", "sessions", "energy")
-    }
+    endpoints = ("chargers", "sessions", "energy")
+    assert query(prometheus_url, "joulo_up") == {(("endpoint", endpoint),): 1.0 for endpoint in endpoints}
     assert query(prometheus_url, "joulo_history_complete") == {(): 1.0}
     assert query(prometheus_url, "scrape_samples_scraped")[()] > 100
     targets = json.loads(get(f"{prometheus_url}/api/v1/targets"))["data"]["activeTargets"]
@@ -148,14 +142,12 @@ def test_every_session_of_the_history_was_the_last_one_once(prometheus_url):
 
     def counted():
         """The count of a session comes a refresh after its end."""
-        sessions = {
-            charger: value for ((_, charger),), value in query(prometheus_url, "joulo_sessions_total").items()
-        }
+        counts, ends = query(prometheus_url, "joulo_sessions_total"), steps(prometheus_url, LAST_END, "40d")
+        sessions = {charger: value for ((_, charger),), value in counts.items()}
+        assert ends.keys() == sessions.keys()
         later = {
-            charger: sum(step > CORRECTED_BY_S for step in differences)
-            for charger, differences in steps(prometheus_url, LAST_END, "40d").items()
+            charger: sum(step > CORRECTED_BY_S for step in differences) for charger, differences in ends.items()
         }
-        assert later.keys() == sessions.keys()
         return all(2 < later[charger] < sessions[charger] for charger in later)
 
     wait_for("every end once", counted)

@@ -50,12 +50,9 @@ def accounts_of(samples, name):
 def is_fresh(shards, began_seconds):
     """Return whether every history is complete, and as of now: a shard that was left serves what it knew then."""
     complete = [account for shard in shards for account in accounts_of(shard, "joulo_history_complete")]
-    refreshed = [
-        value
-        for shard in shards
-        for (name, labels), value in shard.items()
-        if name == "joulo_last_refresh_timestamp_seconds" and dict(labels)["endpoint"] != "energy"
-    ]
+    samples = [(name, dict(labels), value) for shard in shards for (name, labels), value in shard.items()]
+    times = [each for each in samples if each[0] == "joulo_last_refresh_timestamp_seconds"]
+    refreshed = [value for _, labels, value in times if labels["endpoint"] != "energy"]
     return len(complete) >= len(NAMES) and len(refreshed) >= 2 * len(NAMES) and min(refreshed) >= began_seconds
 
 
@@ -90,9 +87,9 @@ def stage(folder, total):
 
 def totals(shards):
     """Return the counters by (name, labels); an account in two shards is a fault."""
-    found = [key for shard in shards for key in shard if key[0] in COUNTERS]
-    assert len(found) == len(set(found))
-    return {key: value for shard in shards for key, value in shard.items() if key[0] in COUNTERS}
+    found = [(key, value) for shard in shards for key, value in shard.items() if key[0] in COUNTERS]
+    assert len(found) == len(dict(found))
+    return dict(found)
 
 
 def in_ledgers(folder):

@@ -47,7 +47,6 @@ def get(url: str, headers: dict[str, str] | None = None, trusting: ssl.SSLContex
 
 
 def scrape(port: int) -> Samples:
-    """Return every sample of an exporter by (name, labels)."""
     return samples_of(get(f"http://127.0.0.1:{port}/metrics").decode())
 
 
@@ -139,7 +138,6 @@ def simulator(folder: Path, scenario: Scenario = Scenario()) -> Iterator[str]:  
 
 
 def environment(api_url: str) -> dict[str, str]:
-    """Return the variables of an exporter of one account."""
     # On a disk that is full for the process alone, Python would leave truncated bytecode for all others.
     python = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
     return {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, **python}
@@ -153,9 +151,8 @@ def files(folder: Path) -> list[str]:
 def backfill(folder: Path, api_url: str, port: int) -> Path | None:
     """Return a file of the ledger's history; nothing while that is not complete, since the command refuses it."""
     labels = ["--label=job=joulo", f"--label=instance=127.0.0.1:{port}"]
-    history = folder / "history.om"
+    history, command = folder / "history.om", [*EXPORTER, "backfill", *files(folder), *labels]
     with history.open("wb") as output:
-        command = [*EXPORTER, "backfill", *files(folder), *labels]
         done = subprocess.run(
             command, stdout=output, stderr=subprocess.PIPE, check=False, env=environment(api_url)
         )
@@ -253,37 +250,27 @@ def filled_victoria_metrics(
     with running(command, folder / "victoria-metrics.log"):
         wait_for("VictoriaMetrics to be ready", lambda: get(f"{url}/-/ready"))
         if history:
-            (documented,) = re.findall(
-                r"^ *(curl .*/api/v1/import/prometheus)$", LEDGER_PAGE.read_text(), re.MULTILINE
-            )
+            page = LEDGER_PAGE.read_text()
+            (documented,) = re.findall(r"^ *(curl .*/api/v1/import/prometheus)$", page, re.MULTILINE)
             curl = documented.replace("http://localhost:8428", url).replace("joulo.om", str(history))
             subprocess.run(shlex.split(curl), check=True)
             get(f"{url}/internal/force_flush")  # else it shows within a second
         yield url
 
 
-DATABASES = [
-    pytest.param(partial(filled_prometheus, generation), id=f"prometheus-{generation.name}")
-    for generation in GENERATIONS
-] + [
-    pytest.param(partial(filled_victoria_metrics, generation), id="victoria-metrics")
-    for generation in GENERATIONS
-    if generation is CURRENT  # few machines have packages of it
-]  # fmt: skip
+DATABASES = [pytest.param(partial(filled_prometheus, each), id=f"prometheus-{each.name}") for each in GENERATIONS]
+if CURRENT in GENERATIONS:  # few machines have packages of it
+    DATABASES.append(pytest.param(partial(filled_victoria_metrics, CURRENT), id="victoria-metrics"))
 """Functions that run a database that scrapes, with a history: ``run(folder, targets, history)`` yields its URL."""
 
 
 def query(url: str, expression: str, at_seconds: float | None = None) -> dict[tuple[tuple[str, str], ...], float]:
-    """Return the vector that an expression gives, by its labels without ``instance`` and ``job``.
-
-    Without a time it is the vector of now.
-    """
+    """Return the vector of a moment or of now, by its labels without name, ``instance`` and ``job``."""
     asked = {"query": expression} | ({} if at_seconds is None else {"time": f"{at_seconds:.3f}"})
     answer = json.loads(get(f"{url}/api/v1/query?" + urllib.parse.urlencode(asked)))
     assert answer["status"] == "success", answer
+    found = [(series["metric"], float(series["value"][1])) for series in answer["data"]["result"]]
+    left = {"__name__", "instance", "job"}
     return {
-        tuple(
-            sorted((k, v) for k, v in series["metric"].items() if k not in {"instance", "job", "__name__"})
-        ): float(series["value"][1])
-        for series in answer["data"]["result"]
+        tuple(sorted(pair for pair in labels.items() if pair[0] not in left)): value for labels, value in found
     }
