@@ -44,14 +44,13 @@ def locked(name):
 
 def needed(requirements):
     """Return the names of these packages and all that they need, on any supported Python on Linux."""
-    names = set()
-    waiting = list(requirements)
+    names, waiting = set(), list(requirements)
     while waiting:
         requirement = Requirement(waiting.pop())
-        if canonicalize_name(requirement.name) in names or not any(applies(requirement, at) for at in PYTHONS):
-            continue
-        names.add(canonicalize_name(requirement.name))
-        waiting += requires(requirement.name) or ()
+        name = canonicalize_name(requirement.name)
+        if name not in names and any(applies(requirement, at) for at in PYTHONS):
+            names.add(name)
+            waiting += requires(name) or ()
     return names
 
 
@@ -168,7 +167,7 @@ def test_no_secret_gets_into_the_sdist(tmp_path, built):
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in built], "not reproducible"
 
 
-def test_the_image_is_this_version_and_pinned():
+def test_the_image_is_pinned_and_it_and_the_pages_on_installing_are_this_version():
     recipe = (ROOT / "Dockerfile").read_text()
     assert re.search(r"^ARG VERSION=(.+)$", recipe, re.MULTILINE)[1] == __version__
     base = re.search(r"^ARG BASE=docker\.io/library/(python:(3\.[0-9]+)-slim-trixie)$", recipe, re.MULTILINE)
@@ -176,9 +175,6 @@ def test_the_image_is_this_version_and_pinned():
     pages = recipe + (ROOT / "docs/install/docker.md").read_text()
     assert set(re.findall(r"python:[\w.-]+", pages)) == {base[1]}
     assert recipe.count("--require-hashes") == recipe.count("-r requirements")
-
-
-def test_the_pages_on_installing_name_this_version():
     pages = "".join(path.read_text() for path in sorted((ROOT / "docs/install").glob("*.md")))
     named = re.findall(r"(?:joulo-exporter:|newTag: \")([0-9][0-9.]*)", pages)
     assert len(named) >= 5

@@ -10,34 +10,22 @@ import sys
 import time
 from datetime import UTC, datetime
 
+import msgspec
+
 REQUEST = re.compile(rb"GET /api/(\w+)(?:\?\S*?offset=(\d+)\S*)? HTTP", re.ASCII)
 TOKEN = re.compile(rb"joulo_a(\d+)")
 NEWEST_S = 1_780_000_000
 SESSION_EVERY_S = 7200
 PAGE_SIZE = 100
+TAG = "04A1B2C3D4E580"
 CHARGING = 5
 """Every so manieth charger is charging: the power and energy of that one change with each answer."""
-ENERGY = """{
-  "total_kwh": 1893.61, "total_ere_credits": 630.02, "total_sessions": 97, "total_kwh_all": 2210.9,
-  "total_sessions_all": 118, "months": [
-    {"month": "2026-06", "kwh": 143.25, "ere_credits": 47.66, "sessions": 7, "kwh_all": 161.65},
-    {"month": "2026-05", "kwh": 301.4, "ere_credits": 100.29, "sessions": 15, "kwh_all": 350.1}]
-}"""
-CHARGER = """{{
-  "id": "{id}", "slug": "laadpaal-{number}", "nickname": "Laadpaal {number}", "connection_type": "easee",
-  "status": "online", "mid_certified": true, "is_charging": {charging}, "current_session": {session},
-  "latest_meter_wh": {meter_wh}, "meter_updated_at": "{moment}"
-}}"""
-LIVE = """{{
-  "id": "{account:06x}{number:02x}-1111-4a5b-8c6d-7e8f90a1b2c3", "started_at": "2026-06-18T17:42:10Z",
-  "kwh_so_far": {kwh:.2f}, "id_tag": "04A1B2C3D4E580"
-}}"""
-SESSION = """{{
-  "id": "{account:06x}{number:06x}-4b6c-9d7e-8f90a1b2c3d4", "charger_id": "{charger}",
-  "charger_nickname": "Laadpaal",
-  "started_at": "{began}", "ended_at": "{ended}", "kwh": {kwh}.5, "status": "completed",
-  "id_tag": "04A1B2C3D4E580", "counts_for_ere": true, "ere_credits": 13.67
-}}"""
+ENERGY = {
+    "total_kwh": 1893.61, "total_ere_credits": 630.02, "total_sessions": 97, "total_kwh_all": 2210.9,
+    "total_sessions_all": 118, "months": [
+        {"month": "2026-06", "kwh": 143.25, "ere_credits": 47.66, "sessions": 7, "kwh_all": 161.65},
+        {"month": "2026-05", "kwh": 301.4, "ere_credits": 100.29, "sessions": 15, "kwh_all": 350.1}],
+}  # fmt: skip
 
 
 def moment(seconds: float) -> str:
@@ -48,25 +36,29 @@ def charger_id(account: int, number: int) -> str:
     return f"{account:06x}{number:02x}-7b1e-4c55-9d0e-1a2b3c4d5e6f"
 
 
-def charger(account: int, number: int, now: float) -> str:
-    charging = number % CHARGING == 0
+def charger(account: int, number: int) -> dict[str, object]:
+    now, charging = time.time(), number % CHARGING == 0
     wh = int(now * 10) % 100_000 if charging else 0
-    return CHARGER.format(
-        id=charger_id(account, number),
-        number=number,
-        charging="true" if charging else "false",
-        session=LIVE.format(account=account, number=number, kwh=wh / 1000) if charging else "null",
-        meter_wh=8_123_450 + wh,
-        moment=moment(now) if charging else "2026-06-18T18:45:00Z",
-    )
+    session = {
+        "id": f"{account:06x}{number:02x}-1111-4a5b-8c6d-7e8f90a1b2c3", "started_at": "2026-06-18T17:42:10Z",
+        "kwh_so_far": round(wh / 1000, 2), "id_tag": TAG,
+    }  # fmt: skip
+    return {
+        "id": charger_id(account, number), "slug": f"laadpaal-{number}", "nickname": f"Laadpaal {number}",
+        "connection_type": "easee", "status": "online", "mid_certified": True, "is_charging": charging,
+        "current_session": session if charging else None, "latest_meter_wh": 8_123_450 + wh,
+        "meter_updated_at": moment(now) if charging else "2026-06-18T18:45:00Z",
+    }  # fmt: skip
 
 
-def session(account: int, number: int, chargers: int) -> str:
+def session(account: int, number: int, chargers: int) -> dict[str, object]:
     began = NEWEST_S + number * SESSION_EVERY_S
-    return SESSION.format(
-        account=account, number=number, charger=charger_id(account, number % chargers), kwh=number % 50,
-        began=moment(began), ended=moment(began + 3600),
-    )  # fmt: skip
+    return {
+        "id": f"{account:06x}{number:06x}-4b6c-9d7e-8f90a1b2c3d4", "status": "completed", "id_tag": TAG,
+        "charger_id": charger_id(account, number % chargers), "charger_nickname": "Laadpaal",
+        "started_at": moment(began), "ended_at": moment(began + 3600), "kwh": number % 50 + 0.5,
+        "counts_for_ere": True, "ere_credits": 13.67,
+    }  # fmt: skip
 
 
 class Connection(asyncio.Protocol):
@@ -82,26 +74,23 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if data.startswith(b"GET /stats"):
-            body, Connection.requests = str(Connection.requests), 0
+            content, Connection.requests = Connection.requests, 0
         else:
             Connection.requests += 1
             request = REQUEST.match(data)
-            body = self._body(request[1], int(TOKEN.search(data)[1]), int(request[2] or 0))
-        content = body.encode()
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-        self._transport.write(head.encode() + content)
+            content = self._content(request[1], int(TOKEN.search(data)[1]), int(request[2] or 0))
+        body = msgspec.json.encode(content)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + body)
 
-    def _body(self, endpoint: bytes, account: int, offset: int) -> str:
+    def _content(self, endpoint: bytes, account: int, offset: int) -> object:
         if endpoint == b"energy":
             return ENERGY
         if endpoint == b"chargers":
-            now = time.time()
-            records = (charger(account, number, now) for number in range(self._chargers))
-        else:
-            newest = self._sessions - offset
-            page = range(newest, max(newest - PAGE_SIZE, 0), -1)
-            records = (session(account, number, self._chargers) for number in page)
-        return f'{{"{endpoint.decode()}": [{",".join(records)}]}}'
+            return {"chargers": [charger(account, number) for number in range(self._chargers)]}
+        newest = self._sessions - offset
+        page = range(newest, max(newest - PAGE_SIZE, 0), -1)
+        return {"sessions": [session(account, number, self._chargers) for number in page]}
 
 
 async def main(chargers: int, sessions: int) -> None:
