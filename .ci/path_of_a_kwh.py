@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 import joulo_exporter
 from joulo_exporter.accounts import account_settings
@@ -58,29 +59,24 @@ async def walk(trace: Trace) -> bytes:
 
     application = web.Application()
     application.router.add_get("/chargers", chargers)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    config = load_config(None, {"JOULO_TOKEN": "joulo_of_a_test", "JOULO_API_URL": url})
-    exposition = Exposition(process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0)))
     database = Database(None)
-    batches = Batches(database)
-    ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
-    async with open_session(connection_limit=1) as session:
+    batches, ledger = Batches(database), AccountLedger(database, "", configured_labels={}, vehicles={})
+    exposition = Exposition(process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0)))
+    async with TestServer(application) as api, open_session(connection_limit=1) as session:
+        url = str(api.make_url("")).rstrip("/")
+        config = load_config(None, {"JOULO_TOKEN": "joulo_of_a_test", "JOULO_API_URL": url})
         client = JouloClient(session, config.api, token=Secret("joulo_of_a_test"))
-        settings = account_settings(config, None)
-        clock, slots = SystemClock(), RequestSlots(1)
+        settings, clock, slots = account_settings(config, None), SystemClock(), RequestSlots(1)
         poller = Poller(client, ledger, settings, publish, offload=batches, clock=clock, request_slots=slots)
         polling = asyncio.create_task(poller.run())
         await asyncio.wait_for(published, 30)
         body = await exposition.scrape(openmetrics=False, compressed=False, names=frozenset())
+        text = b"".join(body.parts)
         trace.on = False
         await asyncio.wait([polling])
     await batches.close()
     database.close()
-    await runner.cleanup()
-    return b"".join(body.parts)
+    return text
 
 
 def main() -> None:
@@ -92,8 +88,7 @@ def main() -> None:
     sys.setprofile(None)
     assert SAMPLE in body
     print(f"{len(trace.files):7}  files on the path of a kWh; the goal is at most {MOST}")
-    for name in sorted(trace.files):
-        print(f"         {name}")
+    print(*(f"         {name}" for name in sorted(trace.files)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
 import aioresponses.core
@@ -105,23 +102,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place[item.path])
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Give the programs that a worker ran to the process that prints the summary."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["programs"] = sorted(programs.ran_against)
-
-
-@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
-def pytest_testnodedown(node: Any) -> None:
-    """Collect what a worker gave; one that crashed gave nothing."""
-    programs.ran_against.update(map(tuple, getattr(node, "workeroutput", {}).get("programs", ())))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print which versions of which programs the end-to-end tests ran against."""
-    if programs.ran_against:
-        terminalreporter.section("end-to-end tests ran against")
-        for program, versions in groupby(sorted(programs.ran_against), key=itemgetter(0)):
-            terminalreporter.write_line(f"{program}: {', '.join(version for _, version in versions)}")
-        if programs.CURRENT not in programs.GENERATIONS:
-            terminalreporter.write_line("not today's, which .ci/current-stack fetches")
+    """Print against which versions of which programs the end-to-end tests ran."""
+    if not any("e2e" in report.keywords for report in terminalreporter.getreports("passed")):
+        return
+    terminalreporter.section("end-to-end tests ran against")
+    for generation in programs.GENERATIONS:
+        terminalreporter.write_line(f"{generation.name}: {generation.versions()}")
+    if programs.CURRENT not in programs.GENERATIONS:
+        terminalreporter.write_line("not today's, which .ci/current-stack fetches")

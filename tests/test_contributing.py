@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support.json_server import JsonServer
+from support.json_server import json_server
 from support.processes import free_port, get, running, wait_for
 from support.snapshots import fixture
 
@@ -51,10 +51,11 @@ def apply_diff(copy: Path, diff: str) -> None:
     path.write_text(text, "utf-8")
 
 
-def apply_page(copy: Path) -> int:
-    """Do all that the page says; return the number of its steps in code."""
-    steps = 0
-    for block in BLOCK.finditer(PAGE):
+def apply_page(copy: Path) -> None:
+    """Do all that the page says."""
+    blocks = list(BLOCK.finditer(PAGE))
+    assert len(blocks) == PAGE.count("```diff") + PAGE.count("```python")
+    for block in blocks:
         code, said = textwrap.dedent(block[0]).partition("\n")[2].removesuffix("```"), PAGE[: block.start()]
         if block[2] == "diff":
             apply_diff(copy, code.removesuffix("\n"))
@@ -64,26 +65,18 @@ def apply_page(copy: Path) -> int:
         else:
             with (copy / APPENDED.search(said)[1]).open("a", encoding="utf-8") as file:
                 file.write(f"\n\n{code}")
-        steps += 1
-    return steps
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("copy")
     for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (ROOT / name).is_dir():  # bytecode comes and goes while other tests run
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(source, folder)
-    assert apply_page(folder) == PAGE.count("```diff") + PAGE.count("```python")
+            shutil.copy(ROOT / name, folder)
+    apply_page(folder)
     return folder
-
-
-class Api(JsonServer):
-    def respond(self, path, _):
-        return 200, API[path]
 
 
 def test_a_scrape_shows_the_new_gauges_with_their_values(copy, tmp_path):
@@ -93,7 +86,10 @@ def test_a_scrape_shows_the_new_gauges_with_their_values(copy, tmp_path):
         f"--storage.path={tmp_path / 'ledger'}", f"--web.listen-address=127.0.0.1:{port}",
     ]  # fmt: skip
     environment = {"JOULO_TOKEN": "joulo_abc", "PYTHONPATH": str(copy)}
-    with Api() as api, running(command, tmp_path / "log", environment | {"JOULO_API_URL": api.url}):
+    with (
+        json_server(lambda path, _: (200, API[path])) as url,
+        running(command, tmp_path / "log", environment | {"JOULO_API_URL": url}),
+    ):
         wait_for("the exporter to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
         scraped = get(f"http://127.0.0.1:{port}/metrics").decode().splitlines()
     assert 'joulo_charger_max_current_amperes{charger="oprit"} 25.0' in scraped

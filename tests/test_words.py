@@ -27,15 +27,12 @@ REPLACED = {
 def _docstrings(tree):
     """Yield (line, text) of each docstring, those of attributes too."""
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        for statement in body if isinstance(body, list) else ():
-            value = getattr(statement, "value", None)
-            if (
-                isinstance(statement, ast.Expr)
-                and isinstance(value, ast.Constant)
-                and isinstance(value.value, str)
-            ):
-                yield statement.lineno, value.value
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
+            yield node.lineno, node.value.value
 
 
 def _prose(path):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.processes import wait_for
+from support.processes import running, wait_for
 
 ROOT = Path(os.environ["IMAGE_ROOT"])
 CONFIG = json.loads(Path(os.environ["IMAGE_INSPECTED"]).read_text())["Docker"]["config"]
@@ -31,15 +31,9 @@ def data(tmp_path):
 @contextlib.contextmanager
 def container(data, *arguments, **environment):
     """Run the image's entry point; yield the process that waits for it."""
-    command = [
-        *("unshare", "--mount", "--pid", "--net", "--fork", sys.executable),
-        *(str(Path(__file__).with_name("contain.py")), str(ROOT), str(data), CONFIG["User"]),
-        *(*CONFIG["Entrypoint"], *arguments),
-    ]
-    with (
-        (data.parent / "log").open("ab") as log,
-        subprocess.Popen(command, env=ENVIRONMENT | environment, stdout=log, stderr=log) as process,
-    ):
+    contain = (sys.executable, Path(__file__).with_name("contain.py"), ROOT, data, CONFIG["User"])
+    command = ["unshare", "--mount", "--pid", "--net", "--fork", *contain, *CONFIG["Entrypoint"], *arguments]
+    with running(command, data.parent / "log", ENVIRONMENT | environment) as process:
         try:
             yield process
         finally:
@@ -65,8 +59,12 @@ def execute(process, *command):
 
 
 def page(process, path):
-    """Return what the exporter serves; ``None`` while it does not."""
-    return execute(process, "python", "-c", FETCH, f"http://127.0.0.1:9973{path}").stdout.decode() or None
+    """Wait until the exporter serves a path; return what it serves."""
+
+    def look():
+        return execute(process, "python", "-c", FETCH, f"http://127.0.0.1:9973{path}").stdout.decode()
+
+    return wait_for(path, look)
 
 
 def healthcheck(process):
@@ -90,7 +88,7 @@ def test_what_the_image_says_of_itself():
 
 def test_demo_serves_metrics_without_root_and_stops_at_sigterm(data):
     with container(data, "demo") as process:
-        metrics = wait_for("the metrics", lambda: page(process, "/metrics"))
+        metrics = page(process, "/metrics")
         assert 'joulo_charging{charger="oprit"}' in metrics
         status = Path(f"/proc/{inner(process)}/status").read_text()
         assert "Uid:\t9973\t9973\t9973\t9973\n" in status
@@ -101,17 +99,17 @@ def test_demo_serves_metrics_without_root_and_stops_at_sigterm(data):
 
 def test_the_health_check_tells_a_living_exporter_from_none(data):
     with container(data, "demo") as process:
-        wait_for("the metrics", lambda: page(process, "/metrics"))
+        page(process, "/metrics")
         assert healthcheck(process).returncode == 0
+    elsewhere = ("python", "-m", "joulo_exporter.healthcheck", "http://127.0.0.1:9974")
     with container(data, "demo", "--web.listen-address=127.0.0.1:9974") as process:
-        wait_for("another port", lambda: execute(process, "python", "-m", "joulo_exporter.healthcheck",
-            "http://127.0.0.1:9974").returncode == 0)  # fmt: skip
+        wait_for("another port", lambda: execute(process, *elsewhere).returncode == 0)
         assert healthcheck(process).returncode == 1
 
 
 def test_only_the_volume_can_be_written(data):
     with container(data, "demo") as process:
-        wait_for("the metrics", lambda: page(process, "/metrics"))
+        page(process, "/metrics")
         for folder in ("/", "/tmp", "/var/tmp", "/opt/joulo-exporter", "/etc"):
             assert b"Read-only file system" in execute(process, "touch", f"{folder}/x").stderr, folder
         assert execute(process, "touch", "/data/x").returncode == 0
@@ -120,7 +118,7 @@ def test_only_the_volume_can_be_written(data):
 @pytest.mark.parametrize("arguments", [CONFIG["Cmd"], []], ids=["default command", "no argument"])
 def test_state_is_in_the_volume_and_found_by_the_other_commands(data, arguments):
     with container(data, *arguments, JOULO_TOKEN="joulo_x", JOULO_API_URL="http://127.0.0.1:1") as process:
-        wait_for("the exporter", lambda: page(process, "/-/healthy"))
+        page(process, "/-/healthy")
         assert list(data.glob("*.sqlite*"))
         assert execute(process, "joulo-exporter", "sessions").returncode == 0
         assert stop(process) == 0

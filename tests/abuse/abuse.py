@@ -1,11 +1,10 @@
 """Attacks a running exporter in every way that we know, and prints what it cost: ``make abuse``."""
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from support.victim import HOST, Outcome, Victim, victim
+from support.victim import Outcome, victim
 
 SECONDS = 6.0
 ROUNDS = {
@@ -21,7 +20,6 @@ ROUNDS = {
     "shapes": 50,
     "flood": 20,
 }
-SLOWHTTPTEST = {"slowhttptest -H": "-H", "slowhttptest -B": "-B", "slowhttptest -X": "-X"}
 
 
 def main() -> None:
@@ -30,15 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, victim(Path(folder)) as attacked:
         for name, clients in ROUNDS.items():
             row(attacked.attacked(name, clients, SECONDS))
-        if shutil.which("slowhttptest"):
-            for name, mode in SLOWHTTPTEST.items():
-                row(attacked.besieged(name, 1000, slowhttptest(attacked, mode)))
         row(attacked.attacked("quiet", 0, SECONDS))
-
-
-def slowhttptest(attacked: Victim, mode: str) -> list[str]:
-    url = f"http://{HOST}:{attacked.port}/metrics"
-    return ["slowhttptest", mode, "-c", "1000", "-r", "500", "-i", "1", "-l", str(int(SECONDS)), "-u", url]
 
 
 def row(outcome: Outcome) -> None:

@@ -57,8 +57,7 @@ async def ending(reader: asyncio.StreamReader, seconds: float) -> str:
 
 async def silent(target: Target) -> str:
     """Connect and say nothing."""
-    async with connected(target) as (reader, _):
-        return await ending(reader, target.left_s)
+    return await _sent(target, b"")
 
 
 async def slow_head(target: Target) -> str:
@@ -111,24 +110,24 @@ async def pipeliner(target: Target) -> str:
 
 async def huge_head(target: Target) -> str:
     """Send headers of a megabyte."""
-    async with connected(target) as (reader, writer):
-        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + (b"X: " + b"a" * 4000 + b"\r\n") * 250)
-        return await ending(reader, target.left_s)
+    return await _sent(target, b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + (b"X: " + b"a" * 4000 + b"\r\n") * 250)
 
 
 async def huge_url(target: Target) -> str:
     """Ask for a URL of a megabyte."""
+    return await _sent(target, b"GET /" + b"a" * 1_000_000)
+
+
+async def _sent(target: Target, request: bytes) -> str:
     async with connected(target) as (reader, writer):
-        writer.write(b"GET /" + b"a" * 1_000_000)
+        writer.write(request)
         return await ending(reader, target.left_s)
 
 
 async def shapes(target: Target) -> str:
     """Send one request after another, most of them malformed; count those with an unexpected status."""
     request, status = next(target.shapes)
-    async with connected(target) as (reader, writer):
-        writer.write(request)
-        got = await ending(reader, target.left_s)
+    got = await _sent(target, request)
     expected = {"held", str(status)} if status else {"held", "closed", "400", "404", "405"}
     return got if got in expected else f"{got} in place of {status or 400}"
 

@@ -8,20 +8,21 @@ begins with it.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-import aiohttp
 from aiohttp import web
 from support import stepped_clock
-from support.processes import free_port
-from support.restarts import INTERVAL_S, Counters, started
+from support.processes import INTERVAL_S, Counters, exporter, free_port
+from support.simulator import in_thread
 
 from joulo_exporter.models.session import Session
 from joulo_exporter.simulator import Cadence, Household, Scenario, SimulatedApi, serve
@@ -32,7 +33,6 @@ PATIENCE_S = 180.0
 TROUBLES = ("kill", "restart", "full disk", "deleted", "clock", "shorter pages")
 CLOCK_OFFSETS_S = (-7200.0, -90.0, 0.0, 0.0, 90.0, 7200.0)
 """How wrong a wall clock is: by a minute and a half, or a hardware clock in local time; right again with 0."""
-STEPPED_CLOCK = str(Path(stepped_clock.__file__))
 FULL_BYTES = 32 * 1024
 """Limit on a file: the log still fits."""
 
@@ -61,108 +61,106 @@ class LaggingHousehold(Household):
             kwh[session.charger_id] += session.kwh_hundredths or 0
             ended[session.charger_id] += session.ended_at_seconds is not None
         return {
-            "joulo_total_kwh": sorted(value / 100 for value in kwh.values()),
-            "joulo_sessions_total": sorted(map(float, ended.values())),
+            "joulo_total_kwh": sorted(value / 100 for value in kwh.values() if value),
+            "joulo_sessions_total": sorted(float(value) for value in ended.values() if value),
         }
 
 
 class World:
     """One household, one ledger, and what happens to the exporter."""
 
-    def __init__(self, number: int, folder: Path, counters: Counters, port: int) -> None:
-        self.random = random.Random(number)
+    def __init__(self, number: int, folder: Path) -> None:
+        self.random = draw = random.Random(number)
         self.folder = folder
-        self.counters = counters
-        self.port = port
-        draw = self.random
+        self.port = free_port()
+        self.counters = Counters(self.port)
+        cadence = Cadence(
+            session_s=(draw.uniform(2, 5), 6), pause_s=(1, 3), credits_delay_s=1, sync_s=1, time_lapse=20
+        )
+        chargers, history = draw.randint(1, 6), draw.choice((0, 1, 99, 100, 101, 700))
         self.household = LaggingHousehold(
-            Scenario(
-                seed=number,
-                chargers=draw.randint(1, 6),
-                history_sessions=draw.choice((0, 1, 99, 100, 101, 700)),
-                cadence=Cadence(
-                    session_s=(draw.uniform(2, 5), 6), pause_s=(1, 3), credits_delay_s=1, sync_s=1, time_lapse=20
-                ),
-            )
+            Scenario(seed=number, chargers=chargers, history_sessions=history, cadence=cadence)
         )
         self.household.lag_s = draw.choice((0.0, 2.0, 10.0))
-        self.slow_s = draw.choice((0.0, 0.0, 0.3, 1.5 * INTERVAL_S))
+        self.slow_s = draw.choice((0.0, 0.0, 0.3, 3.0 * INTERVAL_S))
         """How long a page of sessions takes; it can be longer than the interval."""
         self.clock_offset = folder / "clock_offset"
-        self.program = (sys.executable, STEPPED_CLOCK, str(self.clock_offset))
         self.happened: Counter[str] = Counter()
+        self.running = contextlib.ExitStack()
 
-    async def lived(self, api_url: str) -> dict[str, list[float]]:
+    def lived(self) -> dict[str, list[float]]:
         """Live, stand still, and return what the exporter counts in the end."""
-        process = await self._started(api_url)
-        try:
+        with in_thread(serve(self.household)) as api, self.running:
+            slow_down(api, self.slow_s)
+            self._start(api.url)
             for _ in range(self.random.randint(2, 5)):
-                await self._scraped_for(self.random.uniform(0.2, 4))
+                self._scraped_for(self.random.uniform(0.2, 4))
                 trouble = self.random.choice(TROUBLES)
                 self.happened[trouble] += 1
-                process = await self._suffered(trouble, process, api_url)
+                self._suffer(trouble, api.url)
             self._set_clock(0.0)  # what a slow clock takes for the future is not counted
             self.household.stand_still()
             expected, found = self.household.recount(), {}
             until = time.monotonic() + PATIENCE_S
             while found != expected and time.monotonic() < until:
-                await asyncio.sleep(0.3)
-                samples = await self.counters.look()
+                time.sleep(0.3)
+                samples = self.counters.look()
                 found = {
                     wanted: sorted(value for (name, _), value in samples.items() if name == wanted and value)
                     for wanted in expected
                 }
-                expected = {name: [value for value in values if value] for name, values in expected.items()}
             return found
-        finally:
-            process.terminate()
-            await process.wait()
 
-    async def _scraped_for(self, duration_s: float) -> None:
+    def _start(self, api_url: str) -> None:
+        program = (sys.executable, stepped_clock.__file__, str(self.clock_offset))
+        options = {"is_ready": lambda: True, "program": program}
+        started = exporter(self.folder, api_url, self.port, "--log.level=warn", **options)
+        self.process: subprocess.Popen = self.running.enter_context(started)
+
+    def _scraped_for(self, duration_s: float) -> None:
         until = time.monotonic() + duration_s
         while time.monotonic() < until:
-            await self.counters.look()
-            await asyncio.sleep(0.1)
+            self.counters.look()
+            time.sleep(0.1)
 
-    async def _on_disk(self) -> None:
+    def _on_disk(self) -> None:
         """Wait for the ledger to be on disk: what starts without one has it in memory until it is restarted."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not (await self.counters.look()).get(("joulo_ledger_persistent", ())):
-                await self._scraped_for(0.1)
+        until = time.monotonic() + PATIENCE_S
+        while not self.counters.look().get(("joulo_ledger_persistent", ())):
+            if time.monotonic() > until:
+                raise TimeoutError("the ledger is not on disk")
+            time.sleep(0.1)
 
-    async def _suffered(
-        self, trouble: str, process: asyncio.subprocess.Process, api_url: str
-    ) -> asyncio.subprocess.Process:
+    def _suffer(self, trouble: str, api_url: str) -> None:
+        ends = {"kill": self.process.kill, "restart": self.process.terminate}.get(trouble)
         if trouble in ("deleted", "full disk"):
-            await self._on_disk()
+            self._on_disk()
         if trouble == "deleted":
             for path in (self.folder / "ledger").glob("ledger.sqlite3*"):
                 path.unlink(missing_ok=True)
-            await self._scraped_for(2 * LOOKED_AFTER_S)
+            self._scraped_for(2 * LOOKED_AFTER_S)
         elif trouble == "full disk":
-            _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (FULL_BYTES, hard))
-            await self._scraped_for(self.random.uniform(0.5, 4))
-            if self.random.random() < 0.5:  # else a kill may come while the ledger is in memory
-                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
-                await self._scraped_for(LOOKED_AFTER_S)
+            _, hard = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (FULL_BYTES, hard))
+            self._scraped_for(self.random.uniform(0.5, 4))
+            if self.random.random() < 0.5:
+                resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+                self._scraped_for(LOOKED_AFTER_S)
+            else:  # while the ledger is in memory
+                ends = self.process.kill
         elif trouble == "clock":
             self._set_clock(self.random.choice(CLOCK_OFFSETS_S))
         elif trouble == "shorter pages":
             self.household.page_sessions = max(20, self.household.page_sessions // 2)
-        if trouble in ("kill", "restart") or resource.prlimit(process.pid, resource.RLIMIT_FSIZE)[0] == FULL_BYTES:
-            process.terminate() if trouble == "restart" else process.kill()
-            await process.wait()
-            return await self._started(api_url)
-        return process
+        if ends:
+            ends()
+            self.running.close()
+            self._start(api_url)
 
     def _set_clock(self, fast_s: float) -> None:
         written = self.clock_offset.with_suffix(".new")
         written.write_text(str(fast_s))
         written.replace(self.clock_offset)
-
-    async def _started(self, api_url: str) -> asyncio.subprocess.Process:
-        return await started(self.folder, api_url, self.port, self.program)
 
 
 def slow_down(api: SimulatedApi, slow_s: float) -> None:
@@ -177,27 +175,20 @@ def slow_down(api: SimulatedApi, slow_s: float) -> None:
     api.handle = handle_slowly
 
 
-async def main() -> None:
+def main() -> None:
     number, until = int(os.environ.get("FIRST", "1")), time.monotonic() + float(os.environ.get("SECONDS", "3600"))
     worlds, happened, scrapes = 0, Counter(), 0
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-        while time.monotonic() < until:
-            with tempfile.TemporaryDirectory() as folder:
-                port = free_port()
-                counters = Counters(session, port)
-                world = World(number, Path(folder), counters, port)
-                async with serve(world.household) as api:
-                    slow_down(api, world.slow_s)
-                    found = await world.lived(api.url)
-                expected = world.household.recount()
-                expected = {name: [value for value in values if value] for name, values in expected.items()}
-                log = (Path(folder) / "log").read_text()
-                if found != expected or counters.fallen or "Traceback" in log:
-                    sys.exit(f"world {number}: counted {found}, not {expected}; fallen {counters.fallen}\n{log}")
-            worlds, number, happened = worlds + 1, number + 1, happened + world.happened
-            scrapes += counters.scrapes
-            print(f"{worlds} worlds, {scrapes} scrapes, {dict(sorted(happened.items()))}", flush=True)
+    while time.monotonic() < until:
+        with tempfile.TemporaryDirectory() as folder:
+            world = World(number, Path(folder))
+            found, expected, fallen = world.lived(), world.household.recount(), world.counters.fallen
+            log = (Path(folder) / "exporter.log").read_text()
+            if found != expected or fallen or "Traceback" in log:
+                sys.exit(f"world {number}: counted {found}, not {expected}; fallen {fallen}\n{log}")
+        worlds, number, happened = worlds + 1, number + 1, happened + world.happened
+        scrapes += world.counters.scrapes
+        print(f"{worlds} worlds, {scrapes} scrapes, {dict(sorted(happened.items()))}", flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

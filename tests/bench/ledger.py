@@ -3,7 +3,6 @@
 Each size runs in a process of its own, so that its memory is its own.
 """
 
-import json
 import resource
 import statistics
 import subprocess
@@ -12,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, Pause, next_page
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, Pause, Walk, next_page
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 
@@ -37,86 +36,74 @@ def session(number: int) -> Session:
     )
 
 
-def page(newest: int, offset: int) -> ApiResponse[SessionPage]:
-    """Return a page of a history whose newest session has that number."""
-    first = newest - offset
-    sessions = tuple(session(number) for number in range(first, max(first - PAGE_SIZE, -1), -1))
-    return ApiResponse(SessionPage(sessions))
+def record(ledger: AccountLedger, newest: int, request: PageRequest) -> Walk:
+    """Record a page of a history whose newest session has that number."""
+    first, pause = newest - request.offset, Pause(START_S, 10)
+    page = SessionPage(tuple(map(session, range(first, max(first - PAGE_SIZE, -1), -1))))
+    ledger.begin_request("sessions", pause, request)
+    return ledger.record_page(ApiResponse(page), pause, request).walk
 
 
-def opened(folder: Path) -> tuple[Database, AccountLedger]:
-    """Open the ledger."""
-    database = Database(folder)
-    return database, AccountLedger(database, "home", configured_labels={}, vehicles={"DEADBEEF12345678": "tesla"})
+def newest_page(ledger: AccountLedger) -> PageRequest:
+    return next_page(ledger.load()[1], START_S, interval_s=STEP_S, resync_interval_s=7 * 86_400)
 
 
 def imported(ledger: AccountLedger, sessions: int) -> float:
     """Read the whole history; return the seconds that it took."""
-    began = time.perf_counter()
-    request = next_page(ledger.load()[1], START_S, interval_s=STEP_S, resync_interval_s=7 * 86_400)
-    while True:
-        pause = Pause(START_S, 10)
-        ledger.begin_request("sessions", pause, request)
-        walk = ledger.record_page(page(sessions - 1, request.offset), pause, request).walk
-        if walk.offset is None:
-            return time.perf_counter() - began
+    began, request = time.perf_counter(), newest_page(ledger)
+    while (walk := record(ledger, sessions - 1, request)).offset is not None:
         request = PageRequest(walk, walk.offset)
+    return time.perf_counter() - began
 
 
 def refreshed(ledger: AccountLedger, newest: int) -> float:
     """Refresh once, with one new session; return the seconds that it took."""
     began = time.perf_counter()
-    request = next_page(ledger.load()[1], START_S + 1, interval_s=STEP_S, resync_interval_s=7 * 86_400)
-    pause = Pause(START_S + 1, 600)
-    ledger.begin_request("sessions", pause, request)
-    ledger.record_page(page(newest, 0), pause, request)
+    record(ledger, newest, newest_page(ledger))
     ledger.book(name_unlinked=True, now_seconds=START_S)
     return time.perf_counter() - began
 
 
-def measure(sessions: int) -> dict[str, float]:
-    """Return the figures of one size."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        database, ledger = opened(folder)
+def measure(sessions: int) -> str:
+    """Return the row of one size."""
+
+    def opened() -> AccountLedger:
+        return AccountLedger(database, "home", configured_labels={}, vehicles={"DEADBEEF12345678": "tesla"})
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(Path(folder))
+        ledger = opened()
         import_s = imported(ledger, sessions)
         refresh_s = statistics.median(refreshed(ledger, sessions + number) for number in range(REFRESHES))
         database.close()
         began = time.perf_counter()
-        database, ledger = opened(folder)
+        database = Database(Path(folder))
+        ledger = opened()
         ledger.load()
         book = ledger.book(name_unlinked=True, now_seconds=START_S)
         restart_s = time.perf_counter() - began
         if sum(totals.sessions for totals in book.chargers.values()) != sessions + REFRESHES:
             raise SystemExit("the ledger has counted wrongly")
         database.close()
-        return {
-            "sessions": sessions,
-            "import_s": import_s,
-            "refresh_ms": refresh_s * 1000,
-            "restart_ms": restart_s * 1000,
-            "file_mib": (folder / "ledger.sqlite3").stat().st_size / 2**20,
-            "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }
+        file_mib = Path(folder, "ledger.sqlite3").stat().st_size / 2**20
+    memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return (
+        f"| {sessions:,} | {import_s:.1f} | {refresh_s * 1000:.1f} | {restart_s * 1000:.1f} | {file_mib:.1f} "
+        f"| {memory_mib:.0f} |"
+    )
 
 
 def main() -> None:
     """Measure one size, or each in a process of its own."""
     if len(sys.argv) > 1:
-        print(json.dumps(measure(int(sys.argv[1]))))
+        print(measure(int(sys.argv[1])))
         return
-    print("| sessions | import, s | refresh, ms (median) | restart, ms | file, MiB | peak memory, MiB |")
-    print("|--:|--:|--:|--:|--:|--:|")
+    print(
+        "| sessions | import, s | refresh, ms (median) | restart, ms | file, MiB | peak memory, MiB |", flush=True
+    )
+    print("|--:|--:|--:|--:|--:|--:|", flush=True)
     for size in SIZES:
-        output = subprocess.run(
-            [sys.executable, __file__, str(size)], check=True, capture_output=True, text=True
-        ).stdout
-        figures = json.loads(output)
-        print(
-            f"| {size:,} | {figures['import_s']:.1f} | {figures['refresh_ms']:.1f} | {figures['restart_ms']:.1f} "
-            f"| {figures['file_mib']:.1f} | {figures['memory_mib']:.0f} |",
-            flush=True,
-        )
+        subprocess.run([sys.executable, __file__, str(size)], check=True)
 
 
 if __name__ == "__main__":

@@ -24,13 +24,10 @@ GENERATION = GENERATIONS[-1]
 def ended(service, data, tsdb):
     """Run the command of a service that ends, in folders that stand for its volumes."""
     (script,) = SERVICES[service]["command"]
-    command = [
-        *SERVICES[service]["entrypoint"],
-        script.replace("/data", str(data)).replace("/prometheus", str(tsdb)),
-    ]
-    programs = (Path(sys.executable).parent, Path(GENERATION.path("promtool")).parent)
-    path = ":".join([*map(str, programs), os.environ["PATH"]])
-    subprocess.run(command, check=True, env=os.environ | {"PATH": path}, umask=0o022, timeout=120)
+    script = script.replace("/data", str(data)).replace("/prometheus", str(tsdb))
+    path = f"{Path(sys.executable).parent}:{Path(GENERATION.path('promtool')).parent}:{os.environ['PATH']}"
+    command, environment = [*SERVICES[service]["entrypoint"], script], os.environ | {"PATH": path}
+    subprocess.run(command, check=True, env=environment, umask=0o022, timeout=120)
 
 
 @pytest.fixture(scope="module")

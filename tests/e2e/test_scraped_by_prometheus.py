@@ -67,25 +67,22 @@ def steps(prometheus_url, name, span):
     """Return by how much each sample of a span differs from the one before it, by charger."""
     asked = urllib.parse.urlencode({"query": f"{name}[{span}]"})
     found = json.loads(get(f"{prometheus_url}/api/v1/query?{asked}"))["data"]["result"]
-    differences = {
-        series["metric"]["charger"]: [
-            float(after) - float(before) for (_, before), (_, after) in pairwise(series["values"])
-        ]
-        for series in found
-    }
-    assert len(differences) == len(found)
-    return differences
+    values = {series["metric"]["charger"]: [float(value) for _, value in series["values"]] for series in found}
+    assert len(values) == len(found)
+    return {charger: [after - before for before, after in pairwise(each)] for charger, each in values.items()}
 
 
-def test_prometheus_scrapes_without_a_fault(prometheus_url):
+def test_prometheus_scrapes_without_a_fault_and_no_log_shows_the_token(scraped, prometheus_url):
     assert query(prometheus_url, "up") == {(): 1.0}
-    assert query(prometheus_url, "joulo_up") == {
-        (("endpoint", endpoint),): 1.0 for endpoint in ("chargers", "sessions", "energy")
-    }
+    endpoints = ("chargers", "sessions", "energy")
+    assert query(prometheus_url, "joulo_up") == {(("endpoint", endpoint),): 1.0 for endpoint in endpoints}
     assert query(prometheus_url, "joulo_history_complete") == {(): 1.0}
     assert query(prometheus_url, "scrape_samples_scraped")[()] > 100
     targets = json.loads(get(f"{prometheus_url}/api/v1/targets"))["data"]["activeTargets"]
     assert [target["lastError"] for target in targets] == [""]
+    log = (scraped[3] / "exporter.log").read_text()
+    assert "msg=listening" in log
+    assert TOKEN not in log
 
 
 def test_the_totals_are_those_of_the_api(scraped):
@@ -112,32 +109,19 @@ def test_promtool_finds_nothing_to_mend(scraped):
         assert (remarks, checked.stdout) == ([], ""), generation.name
 
 
-def test_no_log_shows_the_token(scraped):
-    log = (scraped[3] / "exporter.log").read_text()
-    assert "msg=listening" in log
-    assert TOKEN not in log
-
-
-@pytest.mark.parametrize("name", COUNTERS + GAUGES)
-def test_history_and_scrapes_are_the_same_series(prometheus_url, name):
-    ever = query(prometheus_url, f"count(count_over_time({name}[40d]))")[()]
-    now = query(prometheus_url, f"count({name})")[()]
-    assert ever == now >= 2
-
-
-@pytest.mark.parametrize("name", COUNTERS)
-def test_no_counter_steps_back_at_the_seam(prometheus_url, name):
-    assert set(query(prometheus_url, f"resets({name}[40d])").values()) == {0.0}
+def test_history_and_scrapes_are_the_same_series_and_no_counter_steps_back_at_the_seam(prometheus_url):
+    for name in COUNTERS + GAUGES:
+        ever = query(prometheus_url, f"count(count_over_time({name}[40d]))")[()]
+        assert ever == query(prometheus_url, f"count({name})")[()] >= 2, name
+    for name in COUNTERS:
+        assert set(query(prometheus_url, f"resets({name}[40d])").values()) == {0.0}, name
 
 
 def test_the_seam_adds_only_what_was_charged(prometheus_url):
     """From the first sample of history, 0 kWh, to the scrapes of now the increase is the total itself."""
     total = query(prometheus_url, "joulo_total_kwh")
-    spread = "max_over_time(joulo_total_kwh[40d]) - min_over_time(joulo_total_kwh[40d])"
-    since_the_beginning = query(prometheus_url, spread)
-    assert since_the_beginning.keys() == total.keys()
-    for charger, kwh in since_the_beginning.items():
-        assert kwh == pytest.approx(total[charger], rel=0.05)
+    spread = query(prometheus_url, "max_over_time(joulo_total_kwh[40d]) - min_over_time(joulo_total_kwh[40d])")
+    assert spread == {charger: pytest.approx(kwh, rel=0.05) for charger, kwh in total.items()}
 
 
 def test_a_session_that_ends_is_counted_once(prometheus_url):
@@ -158,14 +142,12 @@ def test_every_session_of_the_history_was_the_last_one_once(prometheus_url):
 
     def counted():
         """The count of a session comes a refresh after its end."""
-        sessions = {
-            charger: value for ((_, charger),), value in query(prometheus_url, "joulo_sessions_total").items()
-        }
+        counts, ends = query(prometheus_url, "joulo_sessions_total"), steps(prometheus_url, LAST_END, "40d")
+        sessions = {charger: value for ((_, charger),), value in counts.items()}
+        assert ends.keys() == sessions.keys()
         later = {
-            charger: sum(step > CORRECTED_BY_S for step in differences)
-            for charger, differences in steps(prometheus_url, LAST_END, "40d").items()
+            charger: sum(step > CORRECTED_BY_S for step in differences) for charger, differences in ends.items()
         }
-        assert later.keys() == sessions.keys()
         return all(2 < later[charger] < sessions[charger] for charger in later)
 
     wait_for("every end once", counted)

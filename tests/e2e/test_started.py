@@ -1,12 +1,11 @@
 """A start: only modules that serving needs are loaded, and the ledger's knowledge is served at once."""
 
-import os
 import re
 import subprocess
 import sys
 
 import pytest
-from support.processes import TOKEN, free_port, get, running, simulator, wait_for
+from support.processes import EXPORTER, environment, free_port, get, running, simulator, wait_for
 
 from joulo_exporter.ledger import AccountLedger, Database, Pause
 from joulo_exporter.models.charger import Charger
@@ -27,13 +26,10 @@ def test_serving_loads_nothing_that_only_other_commands_need(tmp_path):
     ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
     ledger.record_chargers(ApiResponse((Charger("c1", slug="oprit"),)), Pause(1.0, 60.0))
     database.close()
-    command = [
-        sys.executable, "-X", "importtime", "-m", "joulo_exporter", f"--storage.path={tmp_path / 'ledger'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
-    environment = {"JOULO_TOKEN": "joulo_t", "JOULO_API_URL": "http://127.0.0.1:9", "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-X", "importtime", *EXPORTER[1:], f"--storage.path={tmp_path / 'ledger'}"]
     log = tmp_path / "log"
-    with running(command, log, environment):
+    address = f"--web.listen-address=127.0.0.1:{port}"
+    with running([*command, address], log, environment("http://127.0.0.1:9")):
         first = wait_for("an answer", lambda: get(f"http://127.0.0.1:{port}/metrics"))
     # No request has been answered: the API's port is closed. What the ledger knows is there at once.
     assert b'joulo_api_requests_total{code="200",endpoint="chargers"} 1.0' in first
@@ -47,12 +43,10 @@ def test_started_after_a_check_it_is_ready_at_once(tmp_path):
     port, folder = free_port(), tmp_path / "ledger"
     folder.mkdir()  # root makes none
     with simulator(tmp_path) as api_url:
-        environment = {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, "PATH": os.environ["PATH"]}
-        command = [sys.executable, "-m", "joulo_exporter"]
-        storage = f"--storage.path={folder}"
-        checked = subprocess.run([*command, "check", storage], env=environment, capture_output=True, check=True)
+        given, storage = environment(api_url), f"--storage.path={folder}"
+        checked = subprocess.run([*EXPORTER, "check", storage], env=given, capture_output=True, check=True)
         assert checked.stdout.count(b" ok ") == 4
-        with running([*command, storage, f"--web.listen-address=127.0.0.1:{port}"], tmp_path / "log", environment):
+        with running([*EXPORTER, storage, f"--web.listen-address=127.0.0.1:{port}"], tmp_path / "log", given):
             metrics = wait_for("an answer", lambda: get(f"http://127.0.0.1:{port}/metrics")).decode()
             assert get(f"http://127.0.0.1:{port}/-/ready")
     for endpoint in ("chargers", "sessions", "energy"):

@@ -1,13 +1,11 @@
 """The exporter as systemd runs it: its messages, sockets that are passed on, and the units themselves."""
 
-import contextlib
 import itertools
-import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,15 +20,10 @@ UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 PAGE = (Path(__file__).parents[2] / "docs" / "install" / "systemd.md").read_text()
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    with simulator(tmp_path_factory.mktemp("api")) as url:
-        yield url
-
-
 @pytest.fixture
-def environment(api):
-    return processes.environment(api)
+def environment(tmp_path):
+    with simulator(tmp_path) as url:
+        yield processes.environment(url)
 
 
 @pytest.fixture
@@ -71,48 +64,13 @@ def test_start_reload_and_end(manager, environment, tmp_path):
         assert process.wait(timeout=20) == 0
 
 
-STUCK = """
-import asyncio, os, time
-from joulo_exporter.systemd import Notifier
-
-async def main():
-    notifier = Notifier(os.environ)
-    watching = asyncio.create_task(notifier.watch(lambda: True))
-    await asyncio.sleep(0.2)
-    notifier.stopping()
-    time.sleep(0.3)
-    watching.cancel()
-
-asyncio.run(main())
-"""
-
-
-def test_a_stuck_loop_gives_no_sign_of_life(manager, tmp_path):
-    environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"}
-    environment.pop("WATCHDOG_PID", None)
-    subprocess.run([sys.executable, "-c", STUCK], env=environment, check=True, timeout=20)
-    manager.settimeout(0)
-    messages = []
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            messages.append(manager.recv(4096))
-    stuck = messages.index(b"STOPPING=1\nSTATUS=stopping")
-    assert messages[:stuck].count(b"WATCHDOG=1") > 1
-    assert messages[stuck + 1 :] == []
-
-
-def activated(environment, *listen):
-    """Return the command that passes sockets as systemd does, at the first connection."""
-    passed = [option for name, value in environment.items() for option in ("-E", f"{name}={value}")]
-    listens = [option for address in listen for option in ("-l", address)]
-    flags = ["--storage.path=ledger", "--web.systemd-socket"]
-    return ["systemd-socket-activate", *listens, *passed, *EXPORTER, *flags]
-
-
 def test_sockets_that_systemd_has_opened(environment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     port, path, log = free_port(), tmp_path / "web.sock", tmp_path / "log"
-    with running(activated(environment, f"127.0.0.1:{port}", str(path)), log):
+    # As systemd passes them, at the first connection.
+    passed = [option for name, value in environment.items() for option in ("-E", f"{name}={value}")]
+    command = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", "-l", str(path), *passed, *EXPORTER]
+    with running([*command, "--storage.path=ledger", "--web.systemd-socket"], log):
         first = wait_for("the first scrape", lambda: get(f"http://127.0.0.1:{port}/metrics"))
         assert b"joulo_exporter_build_info" in first
         with socket.socket(socket.AF_UNIX) as client:
@@ -127,11 +85,8 @@ def test_sockets_that_systemd_has_opened(environment, tmp_path, monkeypatch):
 @pytest.fixture
 def root(tmp_path):
     """A root folder with what the units name."""
-    units, programs = tmp_path / "etc/systemd/system", [tmp_path / "opt/joulo-exporter/bin/joulo-exporter"]
-    units.mkdir(parents=True)
-    for unit in UNITS.iterdir():
-        (units / unit.name).write_bytes(unit.read_bytes())
-    for program in [*programs, tmp_path / "bin/kill"]:
+    shutil.copytree(UNITS, tmp_path / "etc/systemd/system")
+    for program in (tmp_path / "opt/joulo-exporter/bin/joulo-exporter", tmp_path / "bin/kill"):
         program.parent.mkdir(parents=True)
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
@@ -142,34 +97,28 @@ def analyze(*arguments):
     return subprocess.run(["systemd-analyze", *arguments], check=False, capture_output=True, text=True, timeout=20)
 
 
-def test_the_units_are_valid(root):
+def test_the_units_are_valid_and_a_mistake_would_be_found(root):
     names = sorted(unit.name for unit in UNITS.iterdir())
     assert names == ["joulo-exporter.service", "joulo-exporter.socket"]
-    done = analyze("verify", "--recursive-errors=no", f"--root={root}", *names)
+    verify = ("verify", "--recursive-errors=no", f"--root={root}", *names)
+    done = analyze(*verify)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_the_check_of_units_finds_a_mistake(root):
     unit = root / "etc/systemd/system/joulo-exporter.service"
     unit.write_text(unit.read_text().replace("ProtectHome=", "ProtectHouse="))
-    done = analyze("verify", "--recursive-errors=no", f"--root={root}", "joulo-exporter.service")
-    assert "'ProtectHouse'" in done.stderr
+    assert "'ProtectHouse'" in analyze(*verify).stderr
 
 
 def test_the_service_is_hardly_exposed():
     done = analyze("security", "--offline=true", "--threshold=15", str(UNITS / "joulo-exporter.service"))
-    assert done.returncode == 0, done.stdout
-    exposure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)[1])
-    assert exposure <= 1.5
+    assert done.returncode == 0, done.stdout  # 1.5 at most
+    assert "Overall exposure level" in done.stdout
 
 
 def test_the_flags_of_the_units_exist():
-    text = "".join(unit.read_text() for unit in UNITS.iterdir())
-    text += PAGE
-    usage = make_parser().format_help()
+    text = PAGE + "".join(unit.read_text() for unit in UNITS.iterdir())
     flags = set(re.findall(r"(--(?:web|config|storage|log)\.[a-z.-]+[a-z])", text))
-    assert flags
-    assert {flag for flag in flags if flag not in usage} == set()
+    assert "--web.systemd-socket" in flags
+    assert flags <= set(re.findall(r"--[a-z.-]+", make_parser().format_help()))
 
 
 def test_the_page_s_check_is_the_service_s_user_on_the_service_s_ledger(root):

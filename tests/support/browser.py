@@ -27,6 +27,8 @@ _FLAGS = (
     "--remote-debugging-port=0",
 )
 _DOMAINS = ("Page", "Runtime", "Log", "Network", "Audits")
+_COMPLAINTS = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Audits.issueAdded",
+               "Network.loadingFailed")  # fmt: skip
 _PATIENCE_S = 30.0
 
 
@@ -51,7 +53,6 @@ class Page:
                 self._news.set()
 
     async def send(self, method: str, **params: object) -> dict[str, Any]:
-        """Send a command, and return its result."""
         number = next(self._numbers)
         self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
@@ -60,20 +61,17 @@ class Page:
         assert "error" not in answer, answer
         return dict(answer["result"])
 
-    async def happened(self, name: str) -> dict[str, Any]:
-        """Wait for an event since the last ``forget``, and return what it says."""
+    async def happened(self, name: str) -> None:
+        """Wait for an event since the last ``forget``."""
         async with asyncio.timeout(_PATIENCE_S):
-            while not (found := self.all(name)):
+            while not self.all(name):
                 self._news.clear()
                 await self._news.wait()
-        return found[0]
 
     def all(self, name: str) -> list[dict[str, Any]]:
-        """Return all events of a name since the last ``forget``."""
         return [params for event, params in self.events if event == name]
 
     def forget(self) -> None:
-        """Begin anew with no events."""
         self.events.clear()
 
     async def go(self, url: str) -> None:
@@ -95,6 +93,11 @@ class Page:
         await self.evaluate(f"[...document.links].find(link => link.text === {json.dumps(text)}).click()")
         await self.happened("Page.loadEventFired")
 
+    async def press(self, key: str, code: int, text: str = "") -> None:
+        """Press a key, and let it go."""
+        for kind in ("keyDown", "keyUp"):
+            await self.send("Input.dispatchKeyEvent", type=kind, key=key, text=text, windowsVirtualKeyCode=code)
+
     async def look_like(self, width: int, scheme: str = "light") -> None:
         """Be a window of this width, on a system with this colour scheme."""
         await self.send(
@@ -104,8 +107,7 @@ class Page:
 
     def complaints(self) -> list[object]:
         """Return what stands in the console, and what was refused or has failed."""
-        names = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Audits.issueAdded")
-        return [params for name in (*names, "Network.loadingFailed") for params in self.all(name)]
+        return [params for name in _COMPLAINTS for params in self.all(name)]
 
 
 @contextlib.asynccontextmanager

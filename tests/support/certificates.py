@@ -19,7 +19,7 @@ HASH = "$2y$04$QOauhQNbBCuQDKes6eFzPexcky/.fTxXXRDg19aNXGBnT3EjOZCva"
 
 
 def _openssl(*arguments):
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+    return subprocess.run(["openssl", *arguments], check=True, capture_output=True).stdout.decode()
 
 
 def _certificate(certificate, key, name, *extensions, kind=EC, signer=()):
@@ -54,27 +54,21 @@ class Certificates:
         _certificate(*files, name, *extensions, kind=kind, signer=signer)
 
     def serial(self, name: str) -> str:
-        shown = subprocess.run(
-            ["openssl", "x509", "-noout", "-serial", "-in", self.path(f"{name}.crt")],
-            check=True,
-            capture_output=True,
-        )
-        return shown.stdout.decode().strip().partition("=")[2]
+        return _openssl("x509", "-noout", "-serial", "-in", self.path(f"{name}.crt")).strip().partition("=")[2]
 
 
 def make_certificates(folder: Path) -> Certificates:
     made = Certificates(folder)
-    made.make("ca")
-    made.make("stranger-ca")
-    made.make("server", SERVER_NAMES, signed_by="ca")
-    made.make("renewed", SERVER_NAMES, signed_by="ca")
+    for name in ("ca", "stranger-ca"):
+        made.make(name)
+    for name in ("server", "renewed"):
+        made.make(name, SERVER_NAMES, signed_by="ca")
     made.make("client", CLIENT_NAMES, signed_by="ca")
     made.make("stranger", CLIENT_NAMES, signed_by="stranger-ca")
     made.make("nameless", signed_by="ca")
     made.make("weak", SERVER_NAMES, kind=RSA_1024)
-    _openssl(
-        "pkey", "-in", made.path("server.key"), "-aes256", "-passout", "pass:x", "-out", made.path("encrypted.key")
-    )
+    encrypted = ("-aes256", "-passout", "pass:x", "-out", made.path("encrypted.key"))
+    _openssl("pkey", "-in", made.path("server.key"), *encrypted)
     return made
 
 
@@ -88,14 +82,12 @@ def make_broken(folder: Path) -> None:
 
 
 def make_ca(folder, name="ca", *, extensions=(SIGNS,)):
-    """Return the certificate's file of a new CA."""
     certificate = folder / f"{name}.pem"
     _certificate(certificate, certificate.with_suffix(".key"), name, *extensions)
     return certificate
 
 
 def make_self_signed(folder, name="alone"):
-    """Return the file of a certificate signed by itself."""
     return make_ca(folder, name, extensions=(f"subjectAltName={SERVER_NAMES}",))
 
 
@@ -123,7 +115,6 @@ def make_server(ca, name="server", *, names=SERVER_NAMES, days=2, extensions=KEY
 
 
 def server_context(certificate):
-    """Return a server's TLS with a certificate and the key next to it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     return context

@@ -49,7 +49,8 @@ class FakeClock:
     @property
     def waits(self) -> tuple[float, ...]:
         """Seconds until each sleeper wakes, the next one first."""
-        return tuple(due_s - self._monotonic_s for due_s, _, wakeup in sorted(self._live()))
+        sleepers = sorted(self._sleepers)
+        return tuple(due_s - self._monotonic_s for due_s, _, wakeup in sleepers if not wakeup.done())
 
     async def advance(self, duration_s: float) -> None:
         """Move time on, waking sleepers in order of due time, each at its own moment.
@@ -84,6 +85,3 @@ class FakeClock:
         step_s = max(0.0, monotonic_s - self._monotonic_s)
         self._monotonic_s += step_s
         self._now_s += step_s
-
-    def _live(self) -> list[tuple[float, int, asyncio.Future[None]]]:
-        return [sleeper for sleeper in self._sleepers if not sleeper[2].done()]

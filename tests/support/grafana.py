@@ -23,10 +23,10 @@ FILES = sorted(FOLDER.rglob("joulo-*.json"), key=lambda path: (path.stem.endswit
 """Every dashboard, the English ones first."""
 ENGLISH = [path for path in FILES if not path.stem.endswith("-nl")]
 
+Json = Mapping[str, Any]
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _SCRAPE_S = 15.0  # of a data source that does not say otherwise
 _SAFE_POINTS = 11_000  # Prometheus refuses more
-_MACROS = ("interval_ms", "interval", "range_ms", "range_s", "range", "rate_interval_ms", "rate_interval")
 _VARIABLE = re.compile(r"\$(?:([a-z_]\w*)|\{(\w+)(?::(\w+))?\})")
 _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|]")
 _ALL = "$__all"
@@ -73,7 +73,7 @@ def load(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def panels(dashboard: Mapping[str, Any], *, rows: bool = False) -> Iterator[dict[str, Any]]:
+def panels(dashboard: Json, *, rows: bool = False) -> Iterator[dict[str, Any]]:
     """Yield the panels, also those in collapsed rows; the rows themselves only if they are asked for."""
     for panel in dashboard["panels"]:
         if rows or panel["type"] != "row":
@@ -81,12 +81,11 @@ def panels(dashboard: Mapping[str, Any], *, rows: bool = False) -> Iterator[dict
         yield from panel.get("panels") or ()
 
 
-def annotations(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the annotations with a query of their own."""
+def annotations(dashboard: Json) -> list[dict[str, Any]]:
     return [found for found in dashboard["annotations"].get("list") or () if not found.get("builtIn")]
 
 
-def variables(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
+def variables(dashboard: Json) -> list[dict[str, Any]]:
     return list((dashboard.get("templating") or {}).get("list") or ())
 
 
@@ -96,10 +95,7 @@ def variables(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
 def moment(text: str, now: datetime, zone: ZoneInfo, *, up: bool = False) -> float:
     """Return the Unix seconds of a time such as ``now-7d``, ``now/d`` or ``2026-06-17 18:30:00``.
 
-    Args:
-        text: the time; a week begins on Monday, as in Europe.
-        now: the present.
-        up: whether rounding goes to the end of the unit, as it does at the end of a range.
+    A week begins on Monday, as in Europe. ``up`` rounds to the end of the unit, as Grafana does at a range's end.
     """
     if not text.startswith("now"):
         return datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
@@ -134,7 +130,7 @@ def _floor(at: datetime, unit: str, *, up: bool) -> datetime:
     return _moved(at, 1, unit) - timedelta(milliseconds=1) if up else at
 
 
-def span(dashboard: Mapping[str, Any], panel: Mapping[str, Any], viewer: Viewer) -> Span:
+def span(dashboard: Json, panel: Json, viewer: Viewer) -> Span:
     """Return the range of a panel: its own (``timeFrom``) or, where the viewer chose an absolute one, that."""
     since, until = viewer.since or dashboard["time"]["from"], viewer.until
     own = panel.get("timeFrom")
@@ -161,7 +157,7 @@ _LADDER_MS = (  # (below this, this)
 )  # fmt: skip
 
 
-def step_s(panel: Mapping[str, Any], target: Mapping[str, Any], over: Span, viewer: Viewer) -> float:
+def step_s(panel: Json, target: Json, over: Span, viewer: Viewer) -> float:
     """Return the step of a panel's curve: as fine as its width allows, no finer than its minimum."""
     points = panel.get("maxDataPoints") or viewer.points
     least_s = seconds(target.get("interval") or panel.get("interval") or f"{_SCRAPE_S:.0f}s")
@@ -197,22 +193,13 @@ def aligned(over: Span, step: float, viewer: Viewer) -> Span:
 
 
 def interpolated(expression: str, over: Span, step: float, chosen: Mapping[str, str]) -> str:
-    """Return a query without macros and variables.
-
-    Args:
-        expression: as in the dashboard.
-        over: the panel's range.
-        step: seconds between points.
-        chosen: what stands for each variable.
-
-    Raises:
-        NotUnderstoodError: one is unknown.
-    """
-    rate_s = max(step + _SCRAPE_S, 4 * _SCRAPE_S)
-    known = dict(zip((f"__{name}" for name in _MACROS), (
-        f"{step * 1000:.0f}", f"{step * 1000:.0f}ms", f"{over.length_ms}", f"{over.length_s}", f"{over.length_s}s",
-        f"{rate_s * 1000:.0f}", f"{rate_s * 1000:.0f}ms",
-    ), strict=True)) | chosen  # fmt: skip
+    """Return a query without macros and variables; ``chosen`` is what stands for each variable."""
+    step_ms, rate_ms = f"{step * 1000:.0f}", f"{max(step + _SCRAPE_S, 4 * _SCRAPE_S) * 1000:.0f}"
+    known = chosen | {
+        "__interval_ms": step_ms, "__interval": f"{step_ms}ms",
+        "__range_ms": f"{over.length_ms}", "__range_s": f"{over.length_s}", "__range": f"{over.length_s}s",
+        "__rate_interval_ms": rate_ms, "__rate_interval": f"{rate_ms}ms",
+    }  # fmt: skip
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
@@ -226,7 +213,7 @@ def interpolated(expression: str, over: Span, step: float, chosen: Mapping[str, 
     return done
 
 
-def matcher(variable: Mapping[str, Any], values: tuple[str, ...]) -> str:
+def matcher(variable: Json, values: tuple[str, ...]) -> str:
     """Return what stands in a query for the chosen values of a variable."""
     if values == (_ALL,):
         if not variable.get("allValue"):
@@ -239,16 +226,17 @@ def matcher(variable: Mapping[str, Any], values: tuple[str, ...]) -> str:
     return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
 
-def choices(dashboard: Mapping[str, Any], viewer: Viewer) -> dict[str, str]:
+def choices(dashboard: Json, viewer: Viewer) -> dict[str, str]:
     """Return what stands for each variable."""
     standing = {}
     for variable in variables(dashboard):
-        if variable["type"] == "query":
-            standing[variable["name"]] = matcher(variable, viewer.chosen.get(variable["name"], (_ALL,)))
-        elif variable["type"] == "textbox":
-            standing[variable["name"]] = viewer.typed.get(variable["name"], variable["query"])
-        elif variable["type"] != "datasource":
-            raise NotUnderstoodError(f"a variable of type {variable['type']}")
+        name, kind = variable["name"], variable["type"]
+        if kind == "query":
+            standing[name] = matcher(variable, viewer.chosen.get(name, (_ALL,)))
+        elif kind == "textbox":
+            standing[name] = viewer.typed.get(name, variable["query"])
+        elif kind != "datasource":
+            raise NotUnderstoodError(f"a variable of type {kind}")
     return standing
 
 
@@ -267,15 +255,11 @@ class Prometheus:
 
     def curves(self, expression: str, over: Span, step: float) -> list[tuple[dict[str, str], dict[float, float]]]:
         """Return (labels, values by their time) over a range that is aligned already."""
-        data = self._data(
-            "query_range", query=expression, start=f"{over.begin:.3f}", end=f"{over.end:.3f}", step=f"{step:g}"
-        )
-        return [
-            (series["metric"], {float(at): float(value) for at, value in series["values"]})
-            for series in data["result"]
-        ]
+        ends = {"start": f"{over.begin:.3f}", "end": f"{over.end:.3f}", "step": f"{step:g}"}
+        found = self._data("query_range", query=expression, **ends)["result"]
+        return [(one["metric"], {float(at): float(value) for at, value in one["values"]}) for one in found]
 
-    def options(self, variable: Mapping[str, Any], over: Span, chosen: Mapping[str, str]) -> list[str]:
+    def options(self, variable: Json, over: Span, chosen: Mapping[str, str]) -> list[str]:
         """Return what a variable offers."""
         query = variable["query"]
         text = query if isinstance(query, str) else query["query"]
@@ -287,9 +271,7 @@ class Prometheus:
             asked["match[]"] = interpolated(match[1], over, _SCRAPE_S, chosen)
         return list(self._data(f"label/{match[2]}/values", **asked))
 
-    def answer(
-        self, dashboard: Mapping[str, Any], panel: Mapping[str, Any], target: Mapping[str, Any], viewer: Viewer
-    ):
+    def answer(self, dashboard: Json, panel: Json, target: Json, viewer: Viewer):
         """Return what a query of a panel gives: a vector of an instant one, curves of the other."""
         if target["datasource"] != {"type": "prometheus", "uid": "${datasource}"}:
             raise NotUnderstoodError(f"data source {target['datasource']}")
@@ -305,19 +287,11 @@ class Prometheus:
     def panel(self, uid: str, title: str, viewer: Viewer, ref: str = "A", own: str | None = None):
         """Return what a query of a panel gives, or a column that is calculated from queries.
 
-        Args:
-            uid: of the English dashboard.
-            title: of the panel.
-            viewer: who looks.
-            ref: of the query or the column.
-            own: the panel's own time, where several have the title.
+        ``ref`` is the query or the column, ``own`` the panel's own time, where several have the title.
         """
         (dashboard,) = (load(path) for path in ENGLISH if path.stem == uid)
-        (shown,) = (
-            one
-            for one in panels(dashboard)
-            if one["title"] == title and (own is None or one.get("timeFrom") == own)
-        )
+        found = (one for one in panels(dashboard) if one["title"] == title)
+        (shown,) = (one for one in found if own is None or one.get("timeFrom") == own)
         for target in shown["targets"]:
             if target["refId"] == ref:
                 return self.answer(dashboard, shown, target, viewer)
@@ -333,7 +307,7 @@ class Prometheus:
         calculate = {"*": operator.mul, "/": operator.truediv, "-": operator.sub}[terms["operator"]]
         return [(dict(row), calculate(left[row], right[row])) for row in left.keys() & right.keys()]
 
-    def marks(self, dashboard: Mapping[str, Any], annotation: Mapping[str, Any], viewer: Viewer):
+    def marks(self, dashboard: Json, annotation: Json, viewer: Viewer):
         """Return the curves of an annotation, in steps of a minute unless it says otherwise."""
         over = span(dashboard, {}, viewer)
         if annotation["target"]["expr"] != annotation["expr"]:

@@ -1,36 +1,22 @@
 """An HTTP server on loopback whose responses are JSON that a test makes."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import contextlib
+from collections.abc import Callable, Iterator
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from support.simulator import in_thread
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, content = self.server.respond(self.path.partition("?")[0], body)
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(content).encode())
+@contextlib.contextmanager
+def json_server(respond: Callable[[str, bytes], tuple[int, object]]) -> Iterator[str]:
+    """Serve ``respond(path, body)``, which returns (status, content), in a thread; yield the URL."""
 
-    def do_POST(self):
-        self.do_GET()
+    async def handle(request: web.Request) -> web.Response:
+        status, content = respond(request.path, await request.read())
+        return web.json_response(content, status=status)
 
-    def log_message(self, *_):
-        pass
-
-
-class JsonServer(ThreadingHTTPServer):
-    """A server that serves while it is entered; a subclass has ``respond(path, body)``: (status, content)."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.05,)).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    with in_thread(TestServer(application)) as server:
+        yield str(server.make_url("")).rstrip("/")

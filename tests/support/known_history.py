@@ -71,7 +71,7 @@ class History:
 
     @property
     def last(self) -> float:
-        """The time of the last scrape, in Unix seconds."""
+        """Unix seconds of the last scrape."""
         return max(stretch.until for stretch in self.scraped)
 
     def kwh(self, since: float, until: float, **labels: str) -> float:
@@ -87,10 +87,9 @@ class History:
         """Return the sessions of a charger or a vehicle, in the order of their ends."""
         wanted = labels.items()
         found = (one for one in self.sessions if all(getattr(one, name) == value for name, value in wanted))
-        return tuple(sorted(found, key=lambda one: one.end))
+        return tuple(sorted(found, key=attrgetter("end")))
 
     def names(self, label: str) -> list[str]:
-        """Return the chargers or the vehicles."""
         return sorted({getattr(one, label) for one in self.sessions})
 
 
@@ -111,22 +110,21 @@ def session(charger: str, vehicle: str, start: str, hours: float, kwh: float) ->
 
 def exposition(history: History) -> Iterator[str]:
     """Yield OpenMetrics, metric by metric."""
-    for label, kwh, others in (
-        ("charger", "joulo_total_kwh", "joulo"),
-        ("vehicle", "joulo_vehicle_kwh_total", "joulo_vehicle"),
+    for name, label, amount in (
+        ("joulo_total_kwh", "charger", Session.kwh_until),
+        ("joulo_ere_credits_total", "charger", Session.credits_until),
+        ("joulo_sessions_total", "charger", Session.ended_until),
+        ("joulo_vehicle_kwh_total", "vehicle", Session.kwh_until),
+        ("joulo_vehicle_ere_credits_total", "vehicle", Session.credits_until),
+        ("joulo_vehicle_sessions_total", "vehicle", Session.ended_until),
+        ("joulo_charging", "charger", Session.charging_at),
+        ("joulo_charger_power_watts", "charger", Session.watts_at),
     ):
-        yield from _metric(history, kwh, label, Session.kwh_until)
-        yield from _metric(history, f"{others}_ere_credits_total", label, Session.credits_until)
-        yield from _metric(history, f"{others}_sessions_total", label, Session.ended_until)
-    yield from _metric(history, "joulo_charging", "charger", Session.charging_at)
-    yield from _metric(history, "joulo_charger_power_watts", "charger", Session.watts_at)
-    for name, figure in (
-        ("kwh", attrgetter("kwh")),
-        ("start_timestamp_seconds", attrgetter("start")),
-        ("end_timestamp_seconds", attrgetter("end")),
-        ("info", None),
-    ):
-        yield from _last_session(history, f"joulo_last_session_{name}", figure)
+        yield from _metric(history, name, label, amount)
+    yield from _last_session(history, "joulo_last_session_kwh", attrgetter("kwh"))
+    yield from _last_session(history, "joulo_last_session_start_timestamp_seconds", attrgetter("start"))
+    yield from _last_session(history, "joulo_last_session_end_timestamp_seconds", attrgetter("end"))
+    yield from _last_session(history, "joulo_last_session_info", None)
     for name, value in (("price_euros", PRICE_EUROS), ("fee_ratio", FEE_RATIO)):
         yield f"# TYPE joulo_ere_estimate_{name} gauge\n"
         for stretch in (one for one in history.scraped if one.live):
@@ -203,15 +201,10 @@ def prometheus_with(
 # --- The histories
 
 
-def _nights(
-    first: str, last: str, charger: str, vehicle: str, hour: str, hours: float, kwh: float
-) -> list[Session]:
+def _nights(first: str, last: str, charger: str, vehicle: str, hour: str, *of: float) -> list[Session]:
     """Return a session each night, from one day to another."""
-    day, end, sessions = local(first), local(last), []
-    while day <= end:
-        sessions.append(session(charger, vehicle, f"{day:%Y-%m-%d}T{hour}", hours, kwh))
-        day += timedelta(days=1)
-    return sessions
+    days = [local(first) + timedelta(days=day) for day in range((local(last) - local(first)).days + 1)]
+    return [session(charger, vehicle, f"{day:%Y-%m-%d}T{hour}", *of) for day in days]
 
 
 def autumn() -> History:
@@ -220,9 +213,8 @@ def autumn() -> History:
     There are sessions across every boundary. The exporter moved on 24 October: for some hours Prometheus scraped
     it under two names; since noon it does so again. Before 20 October there is only what was backfilled.
     """
-    now = local("2026-10-25T19:07:23.412")
     return History(
-        now=now,
+        now=local("2026-10-25T19:07:23.412"),
         sessions=(
             session("front", "tesla", "2025-12-31T22:00", 4, 44.0),  # across New Year
             session("front", "tesla", "2026-09-30T22:30", 3, 30.0),  # across the 1st
@@ -245,9 +237,8 @@ def autumn() -> History:
 
 def spring() -> History:
     """Return what is seen on the Sunday of 23 hours, with a restart of the exporter last Tuesday."""
-    now = local("2026-03-29T22:15:00.700")
     return History(
-        now=now,
+        now=local("2026-03-29T22:15:00.700"),
         sessions=(
             *_nights("2026-03-20", "2026-03-28", "front", "tesla", "23:00", 4, 24.0),
             session("back", "zoe", "2026-03-29T12:00", 2, 9.0),
@@ -261,9 +252,8 @@ def spring() -> History:
 
 def down() -> History:
     """Return what is seen after a night in which nothing ran: 10 of its 30 kWh were charged yesterday."""
-    now = local("2026-06-11T12:00:00.100")
     return History(
-        now=now,
+        now=local("2026-06-11T12:00:00.100"),
         sessions=(
             session("front", "tesla", "2026-06-09T12:00", 2, 8.0),
             session("front", "tesla", "2026-06-10T22:00", 6, 30.0),
@@ -278,9 +268,8 @@ def down() -> History:
 
 def without_ledger() -> History:
     """Return what is seen after the exporter moved without its ledger: its totals are 3 kWh lower."""
-    now = local("2026-06-11T12:00:00.100")
     return History(
-        now=now,
+        now=local("2026-06-11T12:00:00.100"),
         sessions=(
             session("front", "tesla", "2026-06-01T12:00", 2, 8.0),
             session("back", "zoe", "2026-06-01T10:00", 1, 7.0),

@@ -24,9 +24,7 @@ OVERLAYS = {path.name: path for path in sorted((FOLDER / "overlays").iterdir())}
 _KINDS = {"Kustomization": "kustomize.config.k8s.io/v1beta1", "Component": "kustomize.config.k8s.io/v1alpha1"}
 _KEYS = {"apiVersion", "kind", "namespace", "resources", "components", "configMapGenerator", "generatorOptions",
          "patches", "images"}  # fmt: skip
-_HASH = re.compile(r"-[bcdfghkmt2456789]{10}$")
-_WITH_COMPONENTS = 21
-"""The minor version of kubectl since which it knows components."""
+_GENERATED_NAME = re.compile(r"(\bname: \S+)-[bcdfghkmt2456789]{10}$", re.MULTILINE)
 
 
 def render(folder: Path) -> list[Object]:
@@ -39,16 +37,16 @@ def render_by_kubectl(folder: Path) -> list[Object]:
     """Return the same by the real program, without the hashes of generated names."""
     done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    return [_without_hashes(thing) for thing in yaml.safe_load_all(done.stdout)]
+    return list(yaml.safe_load_all(_GENERATED_NAME.sub(r"\1", done.stdout)))
 
 
 def kubectl_is_usable() -> bool:
-    """Return whether a kubectl is installed that is new enough; Debian 12 has an older one."""
+    """Return whether a kubectl is installed that knows components; Debian 12 has an older one."""
     if shutil.which("kubectl") is None:
         return False
     told = subprocess.run(["kubectl", "version", "--client", "-o", "json"], capture_output=True, check=False)
     version = json.loads(told.stdout)["clientVersion"]
-    return (int(version["major"]), int(version["minor"].rstrip("+"))) >= (1, _WITH_COMPONENTS)
+    return (int(version["major"]), int(version["minor"].rstrip("+"))) >= (1, 21)
 
 
 def _applied(folder: Path, objects: list[Object]) -> list[Object]:
@@ -59,7 +57,9 @@ def _applied(folder: Path, objects: list[Object]) -> list[Object]:
     for name in wanted.get("resources", ()):
         path = folder / name
         objects = objects + (render(path) if path.is_dir() else list(yaml.safe_load_all(path.read_text())))
-    objects = _generated(folder, wanted, objects)
+    labels = {"labels": wanted["generatorOptions"]["labels"]} if "generatorOptions" in wanted else {}
+    for generator in wanted.get("configMapGenerator", ()):
+        objects = _generated(folder, generator, labels, objects)
     for name in wanted.get("components", ()):
         objects = _applied(folder / name, objects)
     for patch in wanted.get("patches", ()):
@@ -74,17 +74,13 @@ def _applied(folder: Path, objects: list[Object]) -> list[Object]:
     return objects
 
 
-def _generated(folder: Path, wanted: Object, objects: list[Object]) -> list[Object]:
-    options = wanted.get("generatorOptions", {})
-    for generator in wanted.get("configMapGenerator", ()):
-        assert generator.keys() <= {"name", "files", "behavior"}
-        metadata = {"name": generator["name"]} | ({"labels": options["labels"]} if "labels" in options else {})
-        data = {Path(file).name: (folder / file).read_text() for file in generator["files"]}
-        before = [thing for thing in objects if _is(thing, "ConfigMap", generator["name"])]
-        assert bool(before) == (generator.get("behavior") == "replace"), generator
-        objects = [thing for thing in objects if thing not in before]
-        objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
-    return objects
+def _generated(folder: Path, generator: Object, labels: Object, objects: list[Object]) -> list[Object]:
+    assert generator.keys() <= {"name", "files", "behavior"}
+    data = {Path(file).name: (folder / file).read_text() for file in generator["files"]}
+    others = [thing for thing in objects if not _is(thing, "ConfigMap", generator["name"])]
+    assert (len(others) < len(objects)) == (generator.get("behavior") == "replace"), generator
+    metadata = {"name": generator["name"]} | labels
+    return [*others, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
 
 
 def _is(thing: Object, kind: str, name: str) -> bool:
@@ -107,24 +103,12 @@ def _patch(patch: Object, objects: list[Object]) -> None:
 
 
 def _replace_image(image: Object, objects: list[Object]) -> None:
-    containers = [
-        container
-        for thing in objects
-        if thing["kind"] == "StatefulSet"
-        for container in thing["spec"]["template"]["spec"]["containers"]
-        if container["image"].partition(":")[0] == image["name"]
-    ]
-    assert containers, f"no container has the image {image['name']}"
-    for container in containers:
+    sets = [thing for thing in objects if thing["kind"] == "StatefulSet"]
+    containers = [each for found in sets for each in found["spec"]["template"]["spec"]["containers"]]
+    named = [each for each in containers if each["image"].partition(":")[0] == image["name"]]
+    assert named, f"no container has the image {image['name']}"
+    for container in named:
         container["image"] = f"{image['newName']}:{image['newTag']}"
-
-
-def _without_hashes(thing: Object) -> Object:
-    names = re.findall(r'"name": "([^"]+)"', json.dumps(thing))
-    text = json.dumps(thing)
-    for name in names:
-        text = text.replace(f'"{name}"', f'"{_HASH.sub("", name)}"')
-    return dict(json.loads(text))
 
 
 RENDERERS = [render, *([render_by_kubectl] if kubectl_is_usable() else [])]

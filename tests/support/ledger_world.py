@@ -25,8 +25,8 @@ class Truth:
     ended: int | None
     kwh: int
     tag: str | None
-    credits: int | None = None
     counts_for_ere: bool = True
+    credits: int | None = None
     listed: bool = True
     readable: bool = True
     was_unreadable: bool = False
@@ -75,13 +75,9 @@ class World:
         self.count += 1
         self.seconds += 1000
         end = self.seconds + 500 if ended else None
-        kwh = self.random.randint(0, 900)
-        tag = self.random.choice(TAGS)
-        counts = self.random.random() < 0.7
-        self.sessions.insert(
-            0,
-            Truth(f"s{self.count}", charger_id, self.seconds, end, kwh, tag, counts_for_ere=counts, listed=listed),
-        )
+        kwh, tag, counts = self.random.randint(0, 900), self.random.choice(TAGS), self.random.random() < 0.7
+        new = Truth(f"s{self.count}", charger_id, self.seconds, end, kwh, tag, counts, listed=listed)
+        self.sessions.insert(0, new)
 
     def start_many(self, count: int) -> None:
         for _ in range(count):
@@ -175,9 +171,8 @@ class World:
                 session.was_unreadable |= bool(suffix)
 
     def tag_late(self) -> None:
-        if session := self.pick(
-            [s for s in self.sessions if s.ended is not None and not s.tag and not s.has_left]
-        ):
+        untagged = [s for s in self.sessions if s.ended is not None and not s.tag and not s.has_left]
+        if session := self.pick(untagged):
             session.tag = self.random.choice(TAGS)
 
     def garble(self) -> None:

@@ -99,19 +99,15 @@ async def hang(_head, _writer):
 def saying_then_hanging(*parts):
     """Say these bytes, and then nothing more."""
 
-    async def say(request_head, writer):
-        await saying(*parts)(request_head, writer)
-        await hang(request_head, writer)
+    async def say(*request):
+        await saying(*parts)(*request)
+        await hang(*request)
 
     return say
 
 
 async def reset(_head, writer):
     """Tear the connection down, as a crashed server does."""
-    tear(writer)
-
-
-def tear(writer):
     linger_not = struct.pack("ii", 1, 0)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not)
     writer.transport.abort()

@@ -55,11 +55,12 @@ class ScriptedApi:
     one of these; it may be a coroutine.
     """
 
+    max_power_kw: float | None = None
+    """Bounds what is believed, as in the exporter; ``None`` for tests whose figures are made up."""
+
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.requests: list[Request] = []
-        self.max_power_kw: float | None = None
-        """Bounds what is believed, as in the exporter; ``None`` for tests whose figures are made up."""
         self.answers: dict[str, object] = {
             "chargers": {"chargers": [charger()]},
             "sessions": {"sessions": []},
@@ -67,7 +68,6 @@ class ScriptedApi:
         }
 
     async def fetch(self, endpoint, params=None):
-        """Answer."""
         offset = int(params["offset"]) if params else None
         self.requests.append(Request(endpoint.name, self.clock.monotonic(), self.clock.now(), offset))
         answer = self.answers[endpoint.name]
@@ -80,9 +80,8 @@ class ScriptedApi:
         if isinstance(answer, BaseException):
             raise answer
         body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
-        if self.max_power_kw is None:
-            return endpoint.parse(body, ANYTHING)
-        return endpoint.parse(body, Plausibility(self.clock.now(), self.max_power_kw))
+        bounds = Plausibility(self.clock.now(), self.max_power_kw) if self.max_power_kw else ANYTHING
+        return endpoint.parse(body, bounds)
 
     def moments(self, endpoint: str) -> list[float]:
         """Return when an endpoint was asked, on the monotonic clock."""
@@ -160,15 +159,12 @@ class Rig:
         self.poller.configure(self.api, self.ledger, self.settings)
         await self._run()
 
-    async def close(self) -> None:
-        await self.stop()
-        self.database.close()
-
     async def __aenter__(self):
         return self
 
     async def __aexit__(self, *_):
-        await self.close()
+        await self.stop()
+        self.database.close()
 
     @property
     def text(self) -> str:
@@ -180,11 +176,8 @@ class Rig:
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return the value of the one series of this name that has these labels; ``None`` if there is none."""
-        found = [
-            value
-            for (sample, pairs), value in self.series().items()
-            if sample == name and labels.items() <= dict(pairs).items()
-        ]
+        series = [(dict(pairs), value) for (sample, pairs), value in self.series().items() if sample == name]
+        found = [value for pairs, value in series if labels.items() <= pairs.items()]
         assert len(found) <= 1, f"{name}{labels} is not one series"
         return found[0] if found else None
 
@@ -193,19 +186,16 @@ class Rig:
 
     def counters(self) -> dict[object, float]:
         """Return what may never fall, whether the process begins anew or not."""
-        return {
-            key: value
-            for key, value in self.series().items()
-            if (key[0].endswith("_total") or key[0] == "joulo_total_kwh") and not math.isnan(value)
-        }
+        series = self.series()
+        counters = [key for key in series if key[0].endswith("_total") or key[0] == "joulo_total_kwh"]
+        return {key: series[key] for key in counters if not math.isnan(series[key])}
 
 
 @contextlib.asynccontextmanager
 async def at_work(folder: Path | None = None, **given) -> AsyncIterator[Rig]:
     """Give an account whose poller has started, with API responses by endpoint, and settings."""
-    answers = {
-        name: given.pop(name) for name in ("chargers", "sessions", "energy", "ere_position") if name in given
-    }
+    names = ("chargers", "sessions", "energy", "ere_position")
+    answers = {name: given.pop(name) for name in names if name in given}
     async with Rig(folder, **given) as rig:
         rig.api.answers |= answers
         await rig.start()

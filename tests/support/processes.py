@@ -1,10 +1,12 @@
 """Real processes for end-to-end tests: started on free ports, waited for, stopped."""
 
 import contextlib
+import http.client
 import json
 import re
 import shlex
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -28,6 +30,8 @@ Found = TypeVar("Found")
 TOKEN = "joulo_demo"
 EXPORTER = (sys.executable, "-m", "joulo_exporter")
 PATIENCE_S = 30.0
+INTERVAL_S = 1.0
+"""From one request of ``/chargers`` to the next one; twice and three times as long for the other endpoints."""
 LEDGER_PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
 
@@ -36,14 +40,52 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def get(url: str, headers: dict[str, str] | None = None) -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=10) as response:
+def get(url: str, headers: dict[str, str] | None = None, trusting: ssl.SSLContext | None = None) -> bytes:
+    request = urllib.request.Request(url, headers=headers or {})
+    with urllib.request.urlopen(request, timeout=10, context=trusting) as response:
         return bytes(response.read())
 
 
 def scrape(port: int) -> Samples:
-    """Return every sample of an exporter by (name, labels)."""
     return samples_of(get(f"http://127.0.0.1:{port}/metrics").decode())
+
+
+class Counters:
+    """The highest value of every counter of ours, and of ``joulo_total_kwh``, over all scrapes of an exporter."""
+
+    def __init__(self, port: int) -> None:
+        self.seen: Samples = {}
+        self.fallen: list[tuple[object, float, float]] = []
+        """Series that fell, from what, to what."""
+        self.scrapes = 0
+        self._url = f"http://127.0.0.1:{port}/metrics"
+
+    def look(self) -> Samples:
+        """Scrape; return all samples, or nothing while the process does not respond."""
+        try:
+            text = get(self._url).decode()
+        except (OSError, http.client.HTTPException):
+            return {}
+        self.scrapes += 1
+        names = {*re.findall(r"^# TYPE (joulo_\w+) counter$", text, re.MULTILINE), "joulo_total_kwh"}
+        samples = samples_of(text)
+        for series, value in samples.items():
+            if series[0] in names:
+                if value < self.seen.get(series, 0.0):
+                    self.fallen.append((series, self.seen[series], value))
+                self.seen[series] = max(value, self.seen.get(series, 0.0))
+        return samples
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time that a process has used, that of its ended threads too, to the nanosecond."""
+    return time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) makes the number of a process's clock
+
+
+def memory_mib(pid: int, key: str = "VmRSS") -> float:
+    """Return the resident memory of a process; ``VmHWM`` is its peak."""
+    (kib,) = re.findall(rf"^{key}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(kib) / 1024
 
 
 def wait_for(what: str, look: Callable[[], Found | None]) -> Found:
@@ -96,7 +138,6 @@ def simulator(folder: Path, scenario: Scenario = Scenario()) -> Iterator[str]:  
 
 
 def environment(api_url: str) -> dict[str, str]:
-    """Return the variables of an exporter of one account."""
     # On a disk that is full for the process alone, Python would leave truncated bytecode for all others.
     python = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
     return {"JOULO_TOKEN": TOKEN, "JOULO_API_URL": api_url, **python}
@@ -110,9 +151,8 @@ def files(folder: Path) -> list[str]:
 def backfill(folder: Path, api_url: str, port: int) -> Path | None:
     """Return a file of the ledger's history; nothing while that is not complete, since the command refuses it."""
     labels = ["--label=job=joulo", f"--label=instance=127.0.0.1:{port}"]
-    history = folder / "history.om"
+    history, command = folder / "history.om", [*EXPORTER, "backfill", *files(folder), *labels]
     with history.open("wb") as output:
-        command = [*EXPORTER, "backfill", *files(folder), *labels]
         done = subprocess.run(
             command, stdout=output, stderr=subprocess.PIPE, check=False, env=environment(api_url)
         )
@@ -122,11 +162,16 @@ def backfill(folder: Path, api_url: str, port: int) -> Path | None:
 
 @contextlib.contextmanager
 def exporter(
-    folder: Path, api_url: str, port: int, *options: str, is_ready: Callable[[], object] | None = None
+    folder: Path,
+    api_url: str,
+    port: int,
+    *options: str,
+    is_ready: Callable[[], object] | None = None,
+    program: tuple[str, ...] = EXPORTER,
 ) -> Iterator[subprocess.Popen]:
-    """Run the exporter against an API on this machine, with intervals of a second.
+    """Run the exporter against an API on this machine, with intervals of ``INTERVAL_S`` and more.
 
-    ``is_ready`` is for an exporter that a plain request does not reach.
+    ``is_ready`` is for an exporter that a plain request does not reach, or that need not be ready.
     """
     config = folder / "joulo.yml"
     config.write_text(
@@ -135,18 +180,13 @@ def exporter(
         "history: {page_interval: 100ms}\n"
         "vehicles: {04A1B2C3D4E580: tesla}\n"
     )
-    command = [*EXPORTER, *files(folder), f"--web.listen-address=127.0.0.1:{port}", *options]
+    command = [*program, *files(folder), f"--web.listen-address=127.0.0.1:{port}", *options]
     with running(command, folder / "exporter.log", environment(api_url)) as process:
         wait_for("the exporter to be ready", is_ready or (lambda: get(f"http://127.0.0.1:{port}/-/ready")))
         yield process
 
 
-def _each_second(folder: Path, *jobs: dict[str, object]) -> Path:
-    """Write the configuration of scrapes that Prometheus and VictoriaMetrics both read."""
-    every = {"scrape_interval": "1s", "scrape_timeout": "1s"}
-    config = folder / "prometheus.yml"
-    config.write_text(json.dumps({"global": every, "scrape_configs": jobs}))
-    return config
+EACH_SECOND = {"scrape_interval": "1s", "scrape_timeout": "1s"}
 
 
 def _job(targets: list[str]) -> dict[str, object]:
@@ -154,16 +194,27 @@ def _job(targets: list[str]) -> dict[str, object]:
 
 
 @contextlib.contextmanager
+def configured_prometheus(
+    generation: Generation, folder: Path, port: int, config: dict[str, object], *flags: str
+) -> Iterator[subprocess.Popen]:
+    """Run Prometheus with a configuration."""
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    command = [
+        generation.path("prometheus"), f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
+        f"--web.listen-address=127.0.0.1:{port}", *flags,
+    ]  # fmt: skip
+    with running(command, folder / "prometheus.log") as process:
+        wait_for("Prometheus to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+        yield process
+
+
+@contextlib.contextmanager
 def prometheus(generation: Generation, folder: Path, *jobs: dict[str, object]) -> Iterator[str]:
     """Run Prometheus, which scrapes the jobs each second; yield its URL."""
-    config, port = _each_second(folder, *jobs), free_port()
-    command = [
-        generation.path("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-        "--storage.tsdb.retention.time=100y",  # the default, 15 days, would delete what a test backfills
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
-    with running(command, folder / "prometheus.log"):
-        wait_for("Prometheus to be ready", lambda: get(f"http://127.0.0.1:{port}/-/ready"))
+    port, config = free_port(), {"global": EACH_SECOND, "scrape_configs": jobs}
+    with configured_prometheus(generation, folder, port, config):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -187,7 +238,8 @@ def filled_victoria_metrics(
     generation: Generation, folder: Path, targets: list[str], history: Path | None = None, **_of_prometheus: str
 ) -> Iterator[str]:
     """Run VictoriaMetrics with what a backfill wrote, imported as documented; yield its URL."""
-    config, port = _each_second(folder, _job(targets)), free_port()
+    config, port = folder / "scrapes.yml", free_port()
+    config.write_text(json.dumps({"global": EACH_SECOND, "scrape_configs": [_job(targets)]}))
     url = f"http://127.0.0.1:{port}"
     command = [
         generation.path("victoria-metrics"), f"-promscrape.config={config}",
@@ -198,37 +250,27 @@ def filled_victoria_metrics(
     with running(command, folder / "victoria-metrics.log"):
         wait_for("VictoriaMetrics to be ready", lambda: get(f"{url}/-/ready"))
         if history:
-            (documented,) = re.findall(
-                r"^ *(curl .*/api/v1/import/prometheus)$", LEDGER_PAGE.read_text(), re.MULTILINE
-            )
+            page = LEDGER_PAGE.read_text()
+            (documented,) = re.findall(r"^ *(curl .*/api/v1/import/prometheus)$", page, re.MULTILINE)
             curl = documented.replace("http://localhost:8428", url).replace("joulo.om", str(history))
             subprocess.run(shlex.split(curl), check=True)
             get(f"{url}/internal/force_flush")  # else it shows within a second
         yield url
 
 
-DATABASES = [
-    pytest.param(partial(filled_prometheus, generation), id=f"prometheus-{generation.name}")
-    for generation in GENERATIONS
-] + [
-    pytest.param(partial(filled_victoria_metrics, generation), id="victoria-metrics")
-    for generation in GENERATIONS
-    if generation is CURRENT  # few machines have packages of it
-]  # fmt: skip
+DATABASES = [pytest.param(partial(filled_prometheus, each), id=f"prometheus-{each.name}") for each in GENERATIONS]
+if CURRENT in GENERATIONS:  # few machines have packages of it
+    DATABASES.append(pytest.param(partial(filled_victoria_metrics, CURRENT), id="victoria-metrics"))
 """Functions that run a database that scrapes, with a history: ``run(folder, targets, history)`` yields its URL."""
 
 
 def query(url: str, expression: str, at_seconds: float | None = None) -> dict[tuple[tuple[str, str], ...], float]:
-    """Return the vector that an expression gives, by its labels without ``instance`` and ``job``.
-
-    Without a time it is the vector of now.
-    """
+    """Return the vector of a moment or of now, by its labels without name, ``instance`` and ``job``."""
     asked = {"query": expression} | ({} if at_seconds is None else {"time": f"{at_seconds:.3f}"})
     answer = json.loads(get(f"{url}/api/v1/query?" + urllib.parse.urlencode(asked)))
     assert answer["status"] == "success", answer
+    found = [(series["metric"], float(series["value"][1])) for series in answer["data"]["result"]]
+    left = {"__name__", "instance", "job"}
     return {
-        tuple(
-            sorted((k, v) for k, v in series["metric"].items() if k not in {"instance", "job", "__name__"})
-        ): float(series["value"][1])
-        for series in answer["data"]["result"]
+        tuple(sorted(pair for pair in labels.items() if pair[0] not in left)): value for labels, value in found
     }

@@ -9,9 +9,7 @@ from pathlib import Path
 
 _TODAYS = Path(__file__).parents[2] / ".current-stack"
 """Where ``.ci/current-stack`` puts the current programs."""
-
-ran_against: set[tuple[str, str]] = set()
-"""(program, version) of all that the tests of this process ran."""
+_PROGRAMS = ("prometheus", "promtool", "prometheus-alertmanager", "amtool", "victoria-metrics", "vmalert")
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,16 @@ class Generation:
         """Return the path of a program, which ``make test`` and ``.ci/current-stack`` install."""
         found = shutil.which(program, path=self.folder)
         assert found, f"{program} is not installed"
-        ran_against.add((program, _version(found)))
         return found
 
     def version(self, program: str) -> tuple[int, ...]:
         """Return the version of a program, such as ``(2, 42, 0)``."""
         return tuple(map(int, _version(self.path(program)).split(".")))
+
+    def versions(self) -> str:
+        """Return the programs that are installed, with their versions."""
+        paths = ((program, shutil.which(program, path=self.folder)) for program in _PROGRAMS)
+        return ", ".join(f"{program} {_version(path)}" for program, path in paths if path)
 
     def run(
         self, program: str, *arguments: object, check: bool = False, **options: object

@@ -5,30 +5,22 @@ import base64
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from support.loopback import talking
-
-
-class Relay:
-    """Requests that a proxy got, and its port."""
-
-    def __init__(self):
-        self.port = 0
-        self.heads = []
+from support.loopback import Loopback, talking
 
 
 @asynccontextmanager
 async def relay(*, user=None, context=None):
     """Run a proxy; ``user`` is the ``name:password`` that it wants, ``context`` its own TLS."""
-    heard = Relay()
-    wanted = None if user is None else b"Basic " + base64.b64encode(user.encode())
+    heard = Loopback("http")
+    wanted = b"" if user is None else b"Basic " + base64.b64encode(user.encode())
 
     async def talk(reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")
         heard.heads.append(head)
-        if wanted is not None and wanted not in head:
-            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-        else:
+        if wanted in head:
             await _pass_on(head, reader, writer)
+        else:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 
     async with talking(talk, context=context) as heard.port:
         yield heard

@@ -44,8 +44,14 @@ def recorded(running: SimulatedApi) -> list[SeenRequest]:
 @contextlib.contextmanager
 def in_thread(server: contextlib.AbstractAsyncContextManager[Served]) -> Iterator[Served]:
     """Enter a server in a thread with an event loop of its own, so that a test can wait; yield what it yields."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop = runner.get_loop()
+
+    def run() -> None:
+        loop.run_forever()
+        runner.close()
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
@@ -53,7 +59,6 @@ def in_thread(server: contextlib.AbstractAsyncContextManager[Served]) -> Iterato
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.close()
 
 
 async def _serve(scenario: Scenario) -> None:

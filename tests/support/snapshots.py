@@ -10,14 +10,13 @@ from pathlib import Path
 
 import msgspec
 from prometheus_client import CollectorRegistry
+from support.ledger_rig import LedgerRig
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Book, Database, PageRequest, Pause, next_page
+from joulo_exporter.ledger import PAGE_SIZE, Book, Pause
 from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models.charger import IdTagMode, Tags
-from joulo_exporter.models.session import SessionPage
-from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.snapshot import (
     Durations,
     EndpointHealth,
@@ -53,9 +52,8 @@ class Household:
     ) -> None:
         self.account = account
         self.tags = Tags(vehicles, id_tags)
-        database = Database(None)
-        weakref.finalize(self, database.close)
-        self.ledger = AccountLedger(database, account or "", configured_labels=labels, vehicles=vehicles)
+        self.rig = LedgerRig(None, name=account or "", configured_labels=labels, vehicles=vehicles)
+        weakref.finalize(self, self.rig.close)
         self.now_seconds = NOW
         self.charger_records = ()
         self.energy_record = None
@@ -63,47 +61,40 @@ class Household:
         self.malformed_fields: dict[str, Counter[str]] = defaultdict(Counter)
 
     def chargers(self, answer: dict) -> Household:
-        """Take an answer of ``/chargers``."""
         parsed = parse_chargers(json.dumps(answer).encode())
-        self.ledger.begin_request("chargers", self._pause("chargers"))
-        self.ledger.record_chargers(parsed, self._pause("chargers"))
+        self.rig.ledger.begin_request("chargers", self._pause("chargers"))
+        self.rig.ledger.record_chargers(parsed, self._pause("chargers"))
         self.charger_records = parsed.content
         self.malformed_fields["chargers"].update(fault.field for fault in parsed.malformed_fields)
         return self
 
     def sessions(self, answer: dict) -> Household:
         """Take the newest page of ``/sessions``; fewer than 100 sessions are all that the account has."""
-        parsed = self._page(answer, 0)
-        while len(answer["sessions"]) < PAGE_SIZE and (offset := self.ledger.load()[1].offset) is not None:
-            self._page(answer | {"sessions": answer["sessions"][offset:]}, offset)
+        parsed = parse_sessions(json.dumps(answer).encode())
+        self.rig.now_seconds = self.now_seconds
+        self.rig.page(parsed, offset=0)
+        while len(answer["sessions"]) < PAGE_SIZE and (offset := self.rig.walk.offset) is not None:
+            rest = answer | {"sessions": answer["sessions"][offset:]}
+            self.rig.page(parse_sessions(json.dumps(rest).encode()), offset=offset)
         self.estimate = parsed.content.estimate
         return self
 
-    def _page(self, answer: dict, offset: int) -> ApiResponse[SessionPage]:
-        parsed = parse_sessions(json.dumps(answer).encode())
-        walk = self.ledger.load()[1]
-        newest = next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=7 * 86_400.0)
-        request = PageRequest(walk, offset) if offset else newest
-        self.ledger.begin_request("sessions", self._pause("sessions"), request)
-        self.ledger.record_page(parsed, self._pause("sessions"), request)
-        return parsed
-
     def energy(self, answer: dict) -> Household:
-        """Take an answer of ``/energy``."""
         parsed = parse_energy(json.dumps(answer).encode())
-        self.ledger.begin_request("energy", self._pause("energy"))
-        self.ledger.record_energy(parsed, self._pause("energy"))
+        self.rig.ledger.begin_request("energy", self._pause("energy"))
+        self.rig.ledger.record_energy(parsed, self._pause("energy"))
         self.energy_record = parsed.content
         return self
 
     def time_out(self, endpoint: str) -> Household:
         """Let a request fail."""
-        self.ledger.record_failure(endpoint, ApiTimeoutError("no answer"), self._pause(endpoint, failures=1))
+        pause = self._pause(endpoint, failures=1)
+        self.rig.ledger.record_failure(endpoint, ApiTimeoutError("no answer"), pause)
         return self
 
     def snapshot(self, *, stale: Iterable[str] = (), book: Book | None = None) -> Snapshot:
         """Return what is served now; the answers of the endpoints in ``stale`` are too old for that."""
-        book = book or self.ledger.book(name_unlinked=True, now_seconds=self.now_seconds)
+        book = book or self.rig.ledger.book(name_unlinked=True, now_seconds=self.now_seconds)
         return Snapshot(
             account=self.account,
             endpoints=self._health(),
@@ -119,7 +110,7 @@ class Household:
         return Pause(self.now_seconds, INTERVALS[endpoint], failures)
 
     def _health(self) -> tuple[EndpointHealth, ...]:
-        records, _ = self.ledger.load()
+        records, _ = self.rig.ledger.load()
         return tuple(
             EndpointHealth(
                 endpoint=endpoint,
@@ -142,7 +133,6 @@ def recorded(**options) -> Household:
 
 
 def recorded_snapshot(**options) -> Snapshot:
-    """Return the snapshot of the recorded answers."""
     return recorded(**options).snapshot()
 
 
@@ -160,12 +150,10 @@ def market_snapshot(answer: dict | None = None) -> Snapshot:
 
 
 def renamed(snapshot: Snapshot, account: str | None) -> Snapshot:
-    """Return the snapshot as that of another account."""
     return msgspec.structs.replace(snapshot, account=account)
 
 
 def registry_of(*snapshots: Snapshot) -> CollectorRegistry:
-    """Return a registry that collects these snapshots."""
     registry = CollectorRegistry()
     registry.register(JouloCollector(lambda: snapshots))
     return registry
@@ -181,11 +169,8 @@ def series(*snapshots: Snapshot) -> dict[str, float]:
 
 def series_of(metric: str, *snapshots: Snapshot) -> dict[str, float]:
     """Return the series of one metric, without its name."""
-    return {
-        text.removeprefix(metric): value
-        for text, value in series(*snapshots).items()
-        if text.split("{")[0] == metric
-    }
+    served = series(*snapshots)
+    return {text.removeprefix(metric): served[text] for text in served if text.split("{")[0] == metric}
 
 
 def _written(name: str, labels: Mapping[str, str]) -> str:

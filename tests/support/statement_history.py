@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
+import msgspec
 from support.ledger_rig import LedgerRig, finished, live
 
 from joulo_exporter.cli import ledger_commands
@@ -72,56 +73,42 @@ def known_history() -> list:
     ]  # fmt: skip
 
 
+@contextlib.contextmanager
+def _written(folder: Path, **options) -> Iterator[tuple[LedgerRig, Path]]:
+    """Yield the ledger of a folder, to be filled, and its configuration."""
+    config = folder / "exporter.yml"
+    config.write_text(f"{CONFIG}storage: {{path: {folder}}}\n")
+    rig = LedgerRig(folder, name="", **options)
+    yield rig, config
+    rig.book()
+    rig.close()
+
+
 def known_ledger(folder: Path) -> Path:
     """Write the ledger of the known history, with one session corrected and one withdrawn; return its config."""
-    rig = LedgerRig(folder, name="", vehicles={"DEADBEEF": "tesla", "CAFE": "zoe"})
-    rig.now_seconds = local("2026-11-20T23:00")
+    drive = Charger(DRIVE, slug="oprit", nickname=MARKUP, mid_certified=True)
+    shed = Charger(SHED, slug="schuur", nickname="Schuur", mid_certified=False)
     history = known_history()
     before = [session("withdrawn", "2026-06-20T10:00", "2026-06-20T11:00", 900, "CAFE"), *history]
     before[8] = session("corrected", "2026-06-02T18:00", "2026-06-02T22:00", 2000, "CAFE")
-    chargers = (
-        Charger(DRIVE, slug="oprit", nickname=MARKUP, mid_certified=True),
-        Charger(SHED, slug="schuur", nickname="Schuur", mid_certified=False),
-    )
-    rig.chargers(Charger(GONE, nickname="Garage, oud"), *chargers)
-    rig.whole_walk(before, size=100)
-    rig.now_seconds = local("2026-12-01T09:00")
-    progress = live("now", DRIVE, started_at_seconds=local("2026-11-30T22:00"), kwh_hundredths=500, id_tag="CAFE")
-    rig.chargers(
-        Charger(DRIVE, slug="oprit", nickname=MARKUP, mid_certified=True, session=progress.session), chargers[1]
-    )
-    rig.whole_walk(history, size=100)
-    rig.book()
-    rig.close()
-    return _configured(folder)
+    with _written(folder, vehicles={"DEADBEEF": "tesla", "CAFE": "zoe"}) as (rig, config):
+        rig.now_seconds = local("2026-11-20T23:00")
+        rig.chargers(Charger(GONE, nickname="Garage, oud"), drive, shed)
+        rig.whole_walk(before, size=100)
+        rig.now_seconds = local("2026-12-01T09:00")
+        started_at_seconds = local("2026-11-30T22:00")
+        now = live("now", started_at_seconds=started_at_seconds, kwh_hundredths=500, id_tag="CAFE").session
+        rig.chargers(msgspec.structs.replace(drive, session=now), shed)
+        rig.whole_walk(history, size=100)
+    return config
 
 
 def long_ledger(folder: Path, sessions: int) -> Path:
     """Write a ledger with a session each day from 2026 on; return its configuration."""
-    rig = LedgerRig(folder, name="")
-    rig.now_seconds = local("2026-12-01T09:00")
-    rig.chargers(Charger(DRIVE, slug="oprit", nickname=MARKUP, mid_certified=True))
-    days = [datetime(2026, 1, 1, 22, tzinfo=HOME) + timedelta(days=number) for number in range(sessions)]
-    rig.whole_walk(
-        [
-            finished(
-                f"s{day:%m%d}",
-                charger_id=DRIVE,
-                at_seconds=day.timestamp(),
-                ended_at_seconds=day.timestamp() + 4 * 3600,
-                kwh_hundredths=1234,
-                id_tag="DEADBEEF",
-            )
-            for day in reversed(days)
-        ],
-        size=500,
-    )
-    rig.book()
-    rig.close()
-    return _configured(folder)
-
-
-def _configured(folder: Path) -> Path:
-    config = folder / "exporter.yml"
-    config.write_text(f"{CONFIG}storage: {{path: {folder}}}\n")
+    days = [datetime(2026, 1, 1, 22, tzinfo=HOME) + timedelta(days=number) for number in reversed(range(sessions))]
+    times = [(f"{day:%Y-%m-%dT%H:%M}", f"{day + timedelta(hours=4):%Y-%m-%dT%H:%M}") for day in days]
+    with _written(folder) as (rig, config):
+        rig.now_seconds = local("2026-12-01T09:00")
+        rig.chargers(Charger(DRIVE, slug="oprit", nickname=MARKUP, mid_certified=True))
+        rig.whole_walk([session(start, start, end, 1234, "DEADBEEF") for start, end in times], size=500)
     return config

@@ -6,12 +6,11 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.processes import free_port, get, running, wait_for
+from support.processes import EXPORTER, free_port, get, memory_mib, running, wait_for
 
 HOST = "127.0.0.1"
 TESTS = Path(__file__).parents[1]
@@ -44,7 +43,7 @@ class Victim:
         """Scrape while an attack of ``abuse/attacks.py`` goes on; ``quiet`` is none."""
         command = [sys.executable, "-m", "abuse.attacks", name, HOST, str(self.port), str(clients), str(seconds)]
         if name == "quiet":
-            command = [sys.executable, "-c", f"import time; time.sleep({seconds}); print('{{}}')"]
+            command = ["sleep", str(seconds)]
         return self.besieged(name, clients, command)
 
     def besieged(self, name: str, clients: int, command: list[str]) -> Outcome:
@@ -52,14 +51,14 @@ class Victim:
         outcome = Outcome(name, clients)
         over = threading.Event()
         scraper = threading.Thread(target=self._scrape, args=(outcome, over))
-        self._forget_peak()
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # forgets the peak of the memory
         scraper.start()
         try:
             done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=TESTS)
         finally:
             over.set()
             scraper.join()
-        outcome.peak_mib = self._memory_mib("VmHWM")
+        outcome.peak_mib = memory_mib(self.pid, "VmHWM")
         with contextlib.suppress(ValueError, IndexError):
             outcome.endings = json.loads(done.stdout.splitlines()[-1])
         return outcome
@@ -68,30 +67,18 @@ class Victim:
         while not over.wait(0.05):
             began = time.monotonic()
             try:
-                with urllib.request.urlopen(f"http://{HOST}:{self.port}/metrics", timeout=10) as response:
-                    body = response.read()
-                if b"joulo_exporter_build_info" not in body:
+                if b"joulo_exporter_build_info" not in get(f"http://{HOST}:{self.port}/metrics"):
                     outcome.failed.append("incomplete")
             except OSError as error:
                 outcome.failed.append(repr(error))
             outcome.latencies_s.append(time.monotonic() - began)
-
-    def _forget_peak(self) -> None:
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
-    def _memory_mib(self, key: str) -> float:
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))
 
 
 @contextlib.contextmanager
 def victim(folder: Path) -> Iterator[Victim]:
     """Run the exporter on its own simulated household."""
     port = free_port()
-    command = [
-        sys.executable, "-m", "joulo_exporter", "demo", f"--storage.path={folder}", "--web.enable-lifecycle",
-        f"--web.listen-address={HOST}:{port}",
-    ]  # fmt: skip
-    with running(command, folder / "log") as process:
+    flags = [f"--storage.path={folder}", "--web.enable-lifecycle", f"--web.listen-address={HOST}:{port}"]
+    with running([*EXPORTER, "demo", *flags], folder / "log") as process:
         wait_for("the exporter", lambda: get(f"http://{HOST}:{port}/-/healthy"))
         yield Victim(process.pid, port)
