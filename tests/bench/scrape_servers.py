@@ -18,7 +18,7 @@ from support.web import SERVICES
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.exposition.lines import FamilyLines
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
-from joulo_exporter.web.app import make_application
+from joulo_exporter.web.app import WebPaths, make_application
 from joulo_exporter.web.auth import Gate, Protection
 from joulo_exporter.web.server import listening
 
