@@ -6,6 +6,10 @@ import re
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+_QUARTER_S = 900.0
+"""Midnight comes at a multiple of it, in every time zone."""
 
 _WOKEN_AT_ONCE = 20
 """Sleepers that wake in one event-loop iteration; more at once would hold up a scrape."""
@@ -75,7 +79,12 @@ def local_time(unix_seconds: float) -> datetime:
 
 def local_month(unix_seconds: float) -> str:
     """Return the month of a moment, such as ``2026-06``."""
-    return local_time(unix_seconds).strftime("%Y-%m")
+    return _month_of(unix_seconds // _QUARTER_S)
+
+
+@lru_cache(maxsize=16)  # asked at each refresh of each account
+def _month_of(quarter: float) -> str:
+    return local_time(quarter * _QUARTER_S).strftime("%Y-%m")
 
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, astuple
 
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
@@ -146,6 +146,8 @@ class AccountLedger:
         """The last one, as long as only energy and readings have changed."""
         self._finished: list[MonthSum] | None = None
         """Sums of the last months over the sessions that have ended, as long as none of these has changed."""
+        self._linked: tuple[object, ...] = ()
+        """Rollbacks, faults and names of the last ``/chargers``, as long as nothing else has touched the chargers."""
         self._read_for: tuple[object, ...] = ()
         """Rollbacks, naming of unlinked chargers and month for which both were read."""
         with database.transaction() as connection:
@@ -182,16 +184,22 @@ class AccountLedger:
         now_seconds = pause.requested_at_seconds
         with self._tables() as tables:
             self._save_success(tables, "chargers", pause, response, response.content)
-            session_ended, changed = self._chargers(tables).record(response, now_seconds)
+            names = [(charger.id, charger.slug, charger.nickname) for charger in response.content]
+            linked = (self._database.rollbacks, response.malformed, names)
+            session_ended, changed = self._chargers(tables).record(
+                response, now_seconds, as_before=linked == self._linked
+            )
             record_meters(tables, response.content, now_seconds, self._max_power_kw)
+        self._linked = linked
         if changed:
             self._book = self._finished = None
+            self._linked = ()
         return Outcome(session_ended=session_ended)
 
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, request: PageRequest) -> Outcome:
         """Store a page of ``/sessions``."""
         now_seconds = pause.requested_at_seconds
-        self._book = None
+        self._book, self._linked = None, ()
         with self._tables() as tables:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
@@ -234,8 +242,8 @@ class AccountLedger:
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
             meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
             truths: dict[tuple[str, str], float | None] = {}
-            for each in held_totals(tables, labels, self._vehicles, marks):
-                truths.update(each.figures(each.truth))
+            for each in held_totals(tables, labels, self._vehicles):
+                truths.update(zip(each.marks, astuple(each.truth), strict=True))
             for (series, key), truth in (truths | meters | _stated(energy)).items():
                 mark = marks.get((series, key))
                 if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:

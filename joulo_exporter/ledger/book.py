@@ -7,8 +7,9 @@ high-water marks, the highest value that each counter has ever shown.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -74,6 +75,8 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Whether the ledger outlives the process."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
+    held: Mapping[tuple[str, str], HeldTotals] = {}
+    """By kind and name; what follows is of them."""
     chargers: Mapping[str, Totals] = {}
     """Held totals, by charger id; none until the history is complete."""
     vehicles: Mapping[str, Totals] = {}
@@ -109,22 +112,20 @@ def read_book(
 
     ``former`` is a book of the same chargers and sessions, of which only energy and readings may have changed.
     """
-    marks = read_marks(tables)
     book = former or _without_figures(tables, now_seconds, persistent=persistent)
     if book.complete:
-        held = held_totals(tables, book.labels, vehicles, marks)
-        figures = [figure for each in held for figure in each.figures(each.held)]
-        raise_marks(tables, {mark: value for mark, value in figures if value > marks.get(mark, 0)})
+        held = held_totals(tables, book.labels, vehicles, book.held)
+        raise_marks(tables, {mark: value for each in held for mark, value in each.risen.items()})
         chargers, by_name = ([each for each in held if each.kind == kind] for kind in ("charger", "vehicle"))
         book = replace(
             book,
+            held={(each.kind, each.name): replace(each, shown=each.held) for each in held},
             chargers={each.name: each.held for each in chargers},
             vehicles={each.name: each.held for each in by_name},
             charger_excess={each.name: each.excess for each in chargers},
             vehicle_excess={each.name: each.excess for each in by_name},
         )
-    stated = {key: value for key, value in marks.items() if key[0] in API_COUNTERS}
-    return replace(book, meters=read_meters(tables), marks=stated)
+    return replace(book, meters=read_meters(tables), marks=read_marks(tables, API_COUNTERS))
 
 
 def _without_figures(tables: AccountTables, now_seconds: float, *, persistent: bool) -> Book:
@@ -261,33 +262,48 @@ class HeldTotals(msgspec.Struct, frozen=True, gc=False):
     """Series and key of the mark of each figure."""
     truth: Totals
     """The present sums."""
+    shown: Totals
+    """The marks; those of a book have been raised."""
     held: Totals
-    """The same, each figure at its mark where the truth has fallen behind."""
+    """The present sums, each figure at its mark where the truth has fallen behind."""
 
     @property
     def excess(self) -> Totals:
         """Return by how much each figure is held above the truth."""
         return self.held - self.truth
 
-    def figures(self, totals: Totals) -> Iterator[tuple[tuple[str, str], int]]:
-        """Return the figures of such totals, each with its mark."""
-        return zip(self.marks, astuple(totals), strict=True)
+    @property
+    def risen(self) -> dict[tuple[str, str], int]:
+        """Return the marks that the truth raises."""
+        figures = zip(self.marks, astuple(self.held), astuple(self.shown), strict=True)
+        return {mark: held for mark, held, shown in figures if held > shown}
 
 
 def held_totals(
-    tables: AccountTables, charger_ids: Iterable[str], vehicles: Mapping[str, str], marks: Marks
+    tables: AccountTables,
+    charger_ids: Iterable[str],
+    vehicles: Mapping[str, str],
+    former: Mapping[tuple[str, str], HeldTotals] = MappingProxyType({}),
 ) -> list[HeldTotals]:
-    """Return the totals of chargers, and of all vehicles; nothing is written."""
+    """Return the totals of chargers, and of all vehicles; nothing is written.
+
+    ``former`` has those of the same chargers and vehicles as they were last, by kind and name.
+    """
     rows = totals_by_tag(tables)
     sums = by_charger(rows)
-    named = [("charger", charger_id, charger_id, sums.get(charger_id, Totals())) for charger_id in charger_ids]
-    for name, totals in by_vehicle(rows, vehicles).items():
-        named.append(("vehicle", name, _definition(name, vehicles), totals))
+    truths = {("charger", charger_id): sums.get(charger_id, Totals()) for charger_id in charger_ids}
+    truths |= {("vehicle", name): totals for name, totals in by_vehicle(rows, vehicles).items()}
+    values = {} if former else read_marks(tables)
     held_totals = []
-    for kind, name, key, truth in named:
-        keys = [(series, key) for series in _SERIES[kind]]
-        held = [max(value, int(marks.get(mark, 0))) for mark, value in zip(keys, astuple(truth), strict=True)]
-        held_totals.append(HeldTotals(kind, name, keys, truth, Totals(*held)))
+    for (kind, name), truth in truths.items():
+        if former:
+            marks, shown = former[kind, name].marks, former[kind, name].held
+        else:
+            key = name if kind == "charger" else _definition(name, vehicles)
+            marks = [(series, key) for series in _SERIES[kind]]
+            shown = Totals(*[int(values.get(mark, 0)) for mark in marks])
+        held = Totals(*map(max, astuple(shown), astuple(truth)))
+        held_totals.append(HeldTotals(kind, name, marks, truth, shown, held))
     return held_totals
 
 

@@ -90,15 +90,18 @@ class Chargers:
         self._tables = tables
         self._configured_labels = configured_labels
 
-    def record(self, response: ApiResponse[tuple[Charger, ...]], now_seconds: float) -> tuple[bool, bool]:
+    def record(
+        self, response: ApiResponse[tuple[Charger, ...]], now_seconds: float, *, as_before: bool
+    ) -> tuple[bool, bool]:
         """Store sessions in progress, and end those that a charger of the API response no longer shows.
 
-        A charger that is not in the response ends no session.
+        A charger that is not in the response ends no session. ``as_before`` says that the chargers and their names
+        are those of the API response before, and nothing else has touched them since.
 
         Returns:
             Whether a session has ended; whether anything but energy and readings has changed.
         """
-        tables, changed = self._tables, self._link(response)
+        tables, changed = self._tables, not as_before and self._link(response)
         in_progress = sessions_in_progress(tables)
         seen: dict[str, StoredSession] = {}
         for charger in response.content:
@@ -326,9 +329,11 @@ def raise_marks(tables: AccountTables, values: Marks) -> None:
         tables.execute(statement, series=series, key=key, value=value)
 
 
-def read_marks(tables: AccountTables) -> Marks:
-    """Return the marks of an account."""
-    rows = tables.execute("SELECT series, key, value FROM marks WHERE account = :account")
+def read_marks(tables: AccountTables, of_series: Iterable[str] = ()) -> Marks:
+    """Return the marks of an account, of these series or, without any, of all."""
+    wanted = {f"series{position}": series for position, series in enumerate(of_series)}
+    condition = f"AND series IN ({', '.join(f':{name}' for name in wanted)})" if wanted else ""
+    rows = tables.execute(f"SELECT series, key, value FROM marks WHERE account = :account {condition}", **wanted)  # noqa: S608
     return {(series, key): value for series, key, value in rows}
 
 

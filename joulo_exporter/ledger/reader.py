@@ -18,7 +18,7 @@ from joulo_exporter.ledger.book import (
     held_totals,
     totals_by_tag,
 )
-from joulo_exporter.ledger.chargers import read_marks, served_labels
+from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import (
     AccountTables,
     applied_migrations,
@@ -185,7 +185,7 @@ class LedgerReader:
     def _held(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
         tables = self._tables(account)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
-        return held_totals(tables, charger_ids, vehicles, read_marks(tables))
+        return held_totals(tables, charger_ids, vehicles)
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
         """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
