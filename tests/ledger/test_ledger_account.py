@@ -202,6 +202,15 @@ def test_a_reading_that_our_own_fast_clock_dated_stops_none_after_it(rig):
     assert rig.book().marks["meter_wh", "c1"] == 1100
 
 
+def test_without_a_meter_the_energy_of_a_session_gives_the_power(rig):
+    shown = []
+    for minutes, kwh_hundredths in ((0, 100), (0.5, 110), (1.5, 120), (5, 120), (25, 120)):
+        rig.now_seconds = T0 + 60 * minutes
+        rig.chargers(live("s", kwh_hundredths=kwh_hundredths))
+        shown.append(rig.book().meters["c1"].mean_power_watts())
+    assert shown == [None, None, 8000, 8000, 0]  # it stands still only after 20 minutes
+
+
 def test_endpoints_outlive_the_process(rig):
     assert rig.ledger.load()[0] == {}
     for malformed in (("bad", "worse"), ("bad",), ()):
