@@ -231,7 +231,8 @@ async def test_a_ledger_in_trouble_changes_nothing(house, monkeypatch):
 # Token files ------------------------------------------------------------------------------------
 
 
-async def test_a_changed_file_is_used_at_the_next_refresh_and_no_earlier(house):
+async def test_a_changed_file_is_used_at_the_next_refresh_and_no_earlier(house, caplog):
+    caplog.set_level(logging.INFO)
     house.valid = "first"
     await house.start()
     await house.clock.advance(20)
@@ -242,6 +243,7 @@ async def test_a_changed_file_is_used_at_the_next_refresh_and_no_earlier(house):
     assert (len(house.moments("first")), len(house.moments("second"))) == (1, 1)
     assert house.up
     assert house.moments("second")[0] >= 1060.0
+    assert caplog.text.count("the token has changed and the new one is used") == 1
     task = poller("home")
     await house.start()  # as at a reload, which finds all as it is
     assert poller("home") is task

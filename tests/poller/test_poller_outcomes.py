@@ -82,6 +82,7 @@ async def test_retry_after_counts_from_the_answer_not_from_the_question():
         await rig.start()
         await rig.clock.advance(107.5)
         assert len(rig.api.moments("chargers")) == 1
+        assert rig.value("joulo_api_request_duration_seconds_sum", endpoint="chargers") == 8
         await rig.clock.advance(0.5)
         assert len(rig.api.moments("chargers")) == 2
 
