@@ -147,7 +147,7 @@ class AccountLedger:
         self._finished: list[MonthSum] | None = None
         """Sums of the last months over the sessions that have ended, as long as none of these has changed."""
         self._linked: tuple[object, ...] = ()
-        """Rollbacks, faults and names of the last ``/chargers``, as long as nothing else has touched the chargers."""
+        """Rollbacks, faults and names of the last ``/chargers``, as long as nothing else has touched them."""
         self._read_for: tuple[object, ...] = ()
         """Rollbacks, naming of unlinked chargers and month for which both were read."""
         with database.transaction() as connection:
