@@ -51,6 +51,7 @@ def test_the_line_names_what_was_meant(capsys, arguments, says):
         (["--log.level=loud"], "argument --log.level: "),
         (["--log.format=xml"], "argument --log.format: "),
         (["--web.listen-address"], "argument --web.listen-address: "),
+        (["backfill", "--label=job="], "'job=' is not a label; write it as in job=joulo"),
         (["backfill", "--label=vehicle=tesla"], "vehicle is a label of the exporter's or Prometheus' own"),
         (["backfill", "--label=session_id=1"], "session_id is a label of the exporter's or Prometheus' own"),
     ],
