@@ -8,9 +8,8 @@ import msgspec
 
 from joulo_exporter.ledger import Book, StoredSession
 from joulo_exporter.models.charger import Charger, Tags
-from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.ere import ErePosition, ErePrice
-from joulo_exporter.models.session import EreEstimate
+from joulo_exporter.models.session import Energy, EreEstimate
 
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of ``joulo_api_request_duration_seconds``."""

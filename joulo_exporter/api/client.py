@@ -28,9 +28,8 @@ from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
-from joulo_exporter.models.energy import Energy, parse_energy
 from joulo_exporter.models.ere import ErePosition, ErePrice, parse_ere_position, parse_ere_price
-from joulo_exporter.models.session import SessionPage, parse_sessions
+from joulo_exporter.models.session import Energy, SessionPage, parse_energy, parse_sessions
 from joulo_exporter.models.wire import ApiResponse, Plausibility
 
 Content = TypeVar("Content")

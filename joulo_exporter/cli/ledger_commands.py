@@ -8,16 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from joulo_exporter.cli.commands import Command, complain, given_shard, is_demo, progress_line, say, write
-from joulo_exporter.config.schema import Config, load_config, of_shard
+from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config, of_shard
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.ledger.reader import LedgerReader, read_ledger
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.reports.backfill import Backfill, backfill
 from joulo_exporter.reports.sessions import Selection, refuse_unknown, report, session_rows
-from joulo_exporter.reports.statement import Statement
-from joulo_exporter.reports.statement_page import STATEMENT_FORMATS, language_of
+from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
 from joulo_exporter.reports.text import completeness_lines, completeness_text, ledger_of
 

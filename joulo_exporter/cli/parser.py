@@ -13,9 +13,8 @@ from typing import NoReturn
 from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
 from joulo_exporter.config.schema import COLLECTORS
-from joulo_exporter.config.values import parse_duration
+from joulo_exporter.config.values import parse_duration, price
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.models.tariffs import parse_price
 
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle", "session_id", "id_tag"})
@@ -108,7 +107,7 @@ def _add_flags(parser: Parser, command: str) -> None:
         case "statement":
             parser.add("--format", choices=("html", "csv", "json"), default="html")
             parser.add("--language", choices=("nl", "en"))
-            parser.add("--price", type=_checked(parse_price), metavar="EUROS")
+            parser.add("--price", type=_checked(price), metavar="EUROS")
             _selection_flags(parser)
         case "tags":
             parser.add("--evcc", action="store_true", default=False)

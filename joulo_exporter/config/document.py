@@ -189,7 +189,7 @@ def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> t
     if isinstance(described, inspect.StructType):
         example = "{" + ", ".join(f"{field.encode_name}: …" for field in described.fields) + "}"
     kind = getattr(described, "cls", None)
-    return described, getattr(kind, "EXAMPLE", example), read or kind
+    return described, getattr(kind, "EXAMPLE", example), read
 
 
 def _unknown(where: Where, key: str, known: Iterable[str]) -> ConfigError:

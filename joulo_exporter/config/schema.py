@@ -1,9 +1,12 @@
 """The configuration: its keys, with defaults and bounds, and its loading from a YAML file and the environment."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,9 +14,8 @@ from msgspec import Meta, field
 
 from joulo_exporter.config import values
 from joulo_exporter.config.files import Authorities, Secret, TokenSource, Where, read_authorities
-from joulo_exporter.config.values import DEFAULT_API_URL
+from joulo_exporter.config.values import DEFAULT_API_URL, like
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
-from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.sharding import ALONE, Shard
 
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
@@ -25,18 +27,13 @@ _PAGED = "it is the pause between two requests to the API"
 _REPEATED = "it is the time between two fetches of the whole history from the API"
 
 
-def _like(example: str, read: Callable[[str], object] | None = None) -> Meta:
-    """Return an example for messages, and the function that reads a text."""
-    return Meta(examples=[example], extra={"read": read})
-
-
 def _floor(seconds: float, why: str) -> Meta:
     """Return the shortest duration, which does not bind an API on a loopback address."""
     return Meta(extra={"floor_s": seconds, "why": why})
 
 
-Duration = Annotated[float, _like("10m", values.duration)]
-Switch = Annotated[bool, _like("true", values.switch)]
+Duration = Annotated[float, like("10m", values.duration)]
+Switch = Annotated[bool, like("true", values.switch)]
 
 
 # The file -----------------------------------------------------------------------------------
@@ -49,21 +46,21 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AccountSection(Section, frozen=True):
     """An account of the API, with one of the three ways to a token."""
 
-    name: Annotated[str, _like("home", values.name)] | None = None
-    token_file: Annotated[str, _like("/run/secrets/joulo", values.path)] | None = None
-    token_env: Annotated[str, _like("JOULO_TOKEN", values.variable)] | None = None
-    token: Annotated[Secret, _like('"joulo_…", the token in quotes')] | None = None
+    name: Annotated[str, like("home", values.name)] | None = None
+    token_file: Annotated[str, like("/run/secrets/joulo", values.path)] | None = None
+    token_env: Annotated[str, like("JOULO_TOKEN", values.variable)] | None = None
+    token: Annotated[Secret, like('"joulo_…", the token in quotes', Secret)] | None = None
 
 
 class ApiSection(Section, frozen=True):
     """Access to the API."""
 
-    url: Annotated[str, _like(DEFAULT_API_URL, values.api_url)] = DEFAULT_API_URL
+    url: Annotated[str, like(DEFAULT_API_URL, values.api_url)] = DEFAULT_API_URL
     """The base URL, without a slash at its end; ``https``, but for a loopback address."""
-    timeout_s: Annotated[float, _like("10s", values.timeout)] = field(name="timeout", default=10.0)
+    timeout_s: Annotated[float, like("10s", values.timeout)] = field(name="timeout", default=10.0)
     """Time for one request as a whole."""
-    proxy_url: Annotated[Secret, _like("http://proxy.example:3128", values.proxy_url)] | None = None
-    ca_file: Annotated[str, _like("/etc/ssl/our-ca.pem", values.path)] | None = None
+    proxy_url: Annotated[Secret, like("http://proxy.example:3128", values.proxy_url)] | None = None
+    ca_file: Annotated[str, like("/etc/ssl/our-ca.pem", values.path)] | None = None
     """Certificates in PEM that are trusted in the place of those of this machine."""
 
 
@@ -96,19 +93,34 @@ class HistoryConfig(Section, frozen=True):
 class PlausibilitySection(Section, frozen=True):
     """Bounds of what is believed of the API: the mean power in kW that no session of a charger exceeds."""
 
-    max_power: Annotated[float, _like("50kW", values.power_kw)] = 50.0
+    max_power: Annotated[float, like("50kW", values.power_kw)] = 50.0
 
 
 class StorageSection(Section, frozen=True):
     """The ledger's folder, below the one of the configuration file if the path is relative."""
 
-    path: Annotated[str, _like(str(DEFAULT_STORAGE_PATH), values.printed)] = str(DEFAULT_STORAGE_PATH)
+    path: Annotated[str, like(str(DEFAULT_STORAGE_PATH), values.printed)] = str(DEFAULT_STORAGE_PATH)
+
+
+class Tariff(msgspec.Struct, frozen=True):
+    """A price of the electricity, by the day on which a session began, local time; as in the configuration."""
+
+    EXAMPLE: ClassVar = "{from: 2026-01-01, euro_per_kwh: 0.2534}"
+
+    from_day: Annotated[date, like("2026-01-01", values.day)] = field(name="from")
+    euro_per_kwh: Annotated[Decimal, like("0.2534", values.price)]
+    vehicle: Annotated[str, like("tesla", str)] | None = None
+    """The vehicle that it is for; ``None`` for all that have none of their own."""
+
+    def cost_cents(self, kwh_hundredths: int) -> int:
+        """Return the cost of energy, rounded half up: a hundredth of a kWh costs as many cents as a kWh euros."""
+        return int((kwh_hundredths * self.euro_per_kwh).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 class ConfigFile(Section, frozen=True):
     """The whole file."""
 
-    accounts: Annotated[tuple[AccountSection, ...], _like("`- token_file: /run/secrets/joulo`")] = ()
+    accounts: Annotated[tuple[AccountSection, ...], like("`- token_file: /run/secrets/joulo`")] = ()
     """Without any, the environment gives the token of one unnamed account."""
     api: ApiSection = ApiSection()
     collectors: Collectors = Collectors()
@@ -117,10 +129,10 @@ class ConfigFile(Section, frozen=True):
     """Age at which values of an endpoint that fails disappear from the scrape."""
     history: HistoryConfig = HistoryConfig()
     plausibility: PlausibilitySection = PlausibilitySection()
-    vehicles: Annotated[dict[str, str], _like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
-    chargers: Annotated[dict[str, str], _like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
-    tariffs: Annotated[tuple[Tariff, ...], _like(f"`- {Tariff.EXAMPLE}`")] = ()
-    id_tags: Annotated[IdTagMode, _like("show", values.id_tags)] = "show"
+    vehicles: Annotated[dict[str, str], like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
+    chargers: Annotated[dict[str, str], like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
+    tariffs: Annotated[tuple[Tariff, ...], like(f"`- {Tariff.EXAMPLE}`")] = ()
+    id_tags: Annotated[IdTagMode, like("show", values.id_tags)] = "show"
     storage: StorageSection = StorageSection()
 
 
@@ -132,6 +144,26 @@ PUBLIC_COLLECTORS = frozenset({"ere_price"})
 
 
 # The configuration --------------------------------------------------------------------------
+
+
+class Tariffs(msgspec.Struct, frozen=True):
+    """All tariffs, in any order."""
+
+    entries: tuple[Tariff, ...] = ()
+
+    def of(self, vehicle: str, day: date) -> Tariff | None:
+        """Return the tariff in force on a day, the latest that has begun: a vehicle's own goes first."""
+        for whose in (vehicle, None):
+            begun = [each for each in self.entries if each.vehicle == whose and each.from_day <= day]
+            if begun:
+                return max(begun, key=attrgetter("from_day"))
+        return None
+
+    def last_day(self, tariff: Tariff) -> date | None:
+        """Return the day before the next tariff for the same vehicle; ``None`` if there is none."""
+        days = [each.from_day for each in self.entries if each.vehicle == tariff.vehicle]
+        later = [day for day in days if day > tariff.from_day]
+        return min(later) - timedelta(days=1) if later else None
 
 
 class AccountConfig(msgspec.Struct, frozen=True):

@@ -1,18 +1,29 @@
-"""Rules of single values: switches, durations, URLs, names and paths.
+"""Rules of single values: switches, durations, URLs, names, paths and prices.
 
 Each function returns the value of a text, or raises ``ValueError`` with a predicate and the remedy ("has no unit;
 write …"), without the text, which can be a secret in the wrong place.
 """
 
+import contextlib
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import get_args
 from urllib.parse import SplitResult, urlsplit
 
+from msgspec import Meta
+
 from joulo_exporter.config.files import Secret, nearest
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode
+
+
+def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
+    """Return an example for messages, and the function that reads a text; ``None`` for any text at all."""
+    return Meta(examples=[example], extra={"read": read})
+
 
 _POWER = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?(?:kW)?", re.ASCII)
 
@@ -204,3 +215,28 @@ def path(text: str) -> str:
             "such a name is ./NAME)"
         )
     return printed(text)
+
+
+# Tariffs ------------------------------------------------------------------------------------
+
+_PRICE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_HIGHEST_EURO = 5
+"""No electricity for a home costs as much a kWh; a price in cents is above it."""
+
+
+def price(text: str) -> Decimal:
+    """Return a price in euros a kWh."""
+    if not _PRICE.fullmatch(text):
+        raise ValueError("is not a price; write euros a kWh with a decimal point, such as 0.2534")
+    if Decimal(text) > _HIGHEST_EURO:
+        raise ValueError(f"is more than {_HIGHEST_EURO} euros a kWh; write euros, not cents, such as 0.2534")
+    return Decimal(text)
+
+
+def day(text: str) -> date:
+    """Return a day."""
+    with contextlib.suppress(ValueError):  # there is no such day, as of 2026-02-30
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    raise ValueError("is not a day; write one such as 2026-01-01")

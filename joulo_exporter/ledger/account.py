@@ -22,8 +22,7 @@ from joulo_exporter.ledger.chargers import (
 from joulo_exporter.ledger.database import AccountTables, Database
 from joulo_exporter.ledger.history import PageRequest, Walk
 from joulo_exporter.models.charger import Charger
-from joulo_exporter.models.energy import Energy
-from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, SessionPage
+from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, Energy, SessionPage
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S, ApiResponse
 
 PUBLIC_ACCOUNT = "\tpublic"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from joulo_exporter.ledger import Book, Totals
 from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, parts_of, unlabelled
-from joulo_exporter.models.energy import Figures
+from joulo_exporter.models.session import Figures
 from joulo_exporter.snapshot import Snapshot
 
 

@@ -17,9 +17,8 @@ import msgspec
 from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Outcome, PageRequest, Walk, next_page
 from joulo_exporter.models.charger import Charger, Tags, parse_chargers
-from joulo_exporter.models.energy import Energy
 from joulo_exporter.models.ere import ErePosition, ErePrice
-from joulo_exporter.models.session import EreEstimate, SessionPage
+from joulo_exporter.models.session import Energy, EreEstimate, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 
 _LATER_FIRST_REQUESTS_PER_S = 10

@@ -9,10 +9,10 @@ from operator import attrgetter
 import msgspec
 
 from joulo_exporter.clock import local_month, local_time
+from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags
-from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.reports.text import (
     EMPTY,
     Fields,

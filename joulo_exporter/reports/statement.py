@@ -1,20 +1,28 @@
-"""Statement of home charging for an employer or the tax office: sessions and their cost, as CSV or JSON.
+"""Statement of home charging for an employer or the tax office: sessions and their cost.
 
-Both are for machines, and the same in every language. ``statement_page`` makes the HTML.
+CSV and JSON are for machines, and the same in every language. HTML is in Dutch or English, for a browser to print
+on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import date
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
 from decimal import Decimal
+from html import escape
+from importlib import resources
+from itertools import groupby
 from operator import attrgetter, itemgetter
+from string import Template
 
 import msgspec
 
+from joulo_exporter import __version__
+from joulo_exporter.clock import local_time
+from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.ledger.reader import Completeness, LedgerReader
-from joulo_exporter.models.charger import Charger
-from joulo_exporter.models.tariffs import Tariff, Tariffs
-from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, total_of, totals_by
-from joulo_exporter.reports.text import Fields, count_text, csv_text, hundredths_text, moment
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
+from joulo_exporter.reports.sessions import FIELDS, GROUPS, Selection, SessionRow, Total, total_of, totals_by
+from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, hundredths_text, moment, printable
 
 _REMARKS = {
     "in_progress": "still in progress: not on it",
@@ -199,3 +207,235 @@ def as_json(statement: Statement) -> Iterator[str]:
 
 def _sums(total: Total) -> dict[str, int]:
     return {name: getattr(total, name) for name in ("sessions", "kwh_hundredths", "cost_cents")}
+
+
+# HTML -------------------------------------------------------------------------------------------
+
+_DASH = "\N{EN DASH}"
+_MISSING = ' class="missing"'
+_CERTIFIED = {True: "yes", False: "no", None: "unknown"}
+_STYLES = {"mid": "word"} | dict.fromkeys(("start", "end", "noticed"), "time")
+_STYLES |= dict.fromkeys(("kwh", "first_kwh", "price", "cost"), "figure")
+"""Class of a column's cells; that of the others is ``name``."""
+
+
+class _Page:
+    """The parts of the HTML in one language."""
+
+    def __init__(self, statement: Statement, language: str) -> None:
+        self._statement = statement
+        self._words: dict[str, str] = tomllib.loads(_file("statement.toml"))[language]
+
+    def html(self) -> str:
+        """Return the whole document."""
+        head = "".join(f"<dt>{self._words[name]}</dt><dd>{_escaped(text)}</dd>\n" for name, text in self._head())
+        corrected = ("start", "charger", "noticed", "first_kwh", "kwh")
+        return Template(_file("statement.html")).substitute(
+            self._words,
+            period=_escaped(self._period()),
+            head=head,
+            chargers=self._section("chargers", ("charger", "nickname", "id", "mid"), self._chargers()),
+            tariffs=self._section("tariffs", ("valid", "vehicle", "price", "kwh", "cost"), self._tariffs()),
+            sessions=self._sessions(),
+            corrections=self._section("corrections", corrected, self._corrections()),
+            facts="".join(f"<li{_MISSING * missing}>{_escaped(fact)}</li>\n" for fact, missing in self._facts()),
+        )
+
+    # Sections
+
+    def _head(self) -> Iterator[tuple[str, str]]:
+        statement = self._statement
+        yield "period", self._period()
+        if statement.named:
+            yield "account", ", ".join(ledger.account for ledger in statement.ledgers)
+        if statement.selection.charger is not None:
+            yield "charger", statement.selection.charger
+        if statement.selection.vehicle is not None:
+            yield "vehicle", self._vehicle(statement.selection.vehicle)
+        yield "made", f"{self._moment(statement.made_at_seconds)}, joulo-exporter {__version__}"
+
+    def _chargers(self) -> Iterator[Sequence[str]]:
+        for each in self._statement.chargers.values():
+            certified = self._words[_CERTIFIED[each.mid_certified]]
+            yield self._label(each.account, each.charger), each.nickname or _DASH, each.charger_id, certified
+
+    def _tariffs(self) -> Iterator[Sequence[str]]:
+        for tariff, total in self._statement.used_tariffs:
+            vehicle = self._words["every"] if tariff.vehicle is None else self._vehicle(tariff.vehicle)
+            yield self._validity(tariff), vehicle, self._number(price_text(tariff)), *self._figures(total)
+
+    def _corrections(self) -> Iterator[Sequence[str]]:
+        for row in self._statement.corrected:
+            yield (
+                self._time(row.session.started_at_seconds),
+                self._label(row.account, row.charger),
+                self._time(row.session.corrected_at_seconds),
+                self._number(figure(row.session.first_kwh_hundredths)),
+                self._number(figure(row.session.kwh_hundredths)),
+            )
+
+    def _sessions(self) -> str:
+        rows = self._statement.rows
+        if not rows:
+            return f"<p>{self._words['none']}</p>\n"
+        columns = ("start", "end", "charger", "mid", "vehicle", "kwh", "price", "cost")
+        several = GROUPS["month"](rows[0]) != GROUPS["month"](rows[-1])
+        lines: list[str] = []
+        for quarter, of_quarter in _groups(rows, "quarter"):
+            for month, of_month in _groups(of_quarter, "month"):
+                lines += [_line(columns, self._session(row)) for row in of_month]
+                lines[-1] = lines[-1].replace("<tr>", '<tr class="last">', 1)
+                year, number = month.split("-")
+                lines.append(self._sum(f"{self._month(int(number))} {year}", of_month))
+            if several:
+                year, number = quarter.split("-Q")
+                lines.append(self._sum(self._words["quarter"].format(number, year), of_quarter))
+        return self._table(columns, (*lines, self._sum("", rows, "sum whole")))
+
+    def _session(self, row: SessionRow) -> Sequence[str]:
+        start, end = self._time(row.session.started_at_seconds), self._time(row.session.ended_at_seconds)
+        if start.partition(" ")[0] == end.partition(" ")[0] != _DASH:
+            end = end.partition(" ")[2]  # of the same day
+        return (
+            f"{start} *" if row.session.corrected_at_seconds is not None else start,
+            end,
+            self._label(row.account, row.charger),
+            self._words[_CERTIFIED[self._statement.mid_certified(row)]],
+            self._vehicle(row.vehicle),
+            self._number(figure(row.session.kwh_hundredths)),
+            self._number(price_text(row.tariff)),
+            self._number(figure(row.cost_cents)),
+        )
+
+    def _facts(self) -> Iterator[tuple[str, bool]]:
+        """Yield (sentence, whether something is missing)."""
+        statement, words = self._statement, self._words
+        for ledger in statement.ledgers:
+            account = f"{ledger.account}: " if statement.named else ""
+            for fact, missing in self._ledger_facts(ledger):
+                yield account + fact, missing
+        since = [ledger.completeness.corrections_since_seconds for ledger in statement.ledgers]
+        noted = words["since"].format(self._moment(max(known))) if (known := list(filter(None, since))) else ""
+        for reason, count in statement.remarkable.items():
+            if count:
+                yield words[reason].format(self._count(count)) + noted * (reason == "corrected"), True
+        if not statement.corrected:
+            yield words["uncorrected"] + noted, False
+        yield words["rounding"], False
+        yield words["began"], False
+
+    def _ledger_facts(self, ledger: LedgerState) -> Iterator[tuple[str, bool]]:
+        words, known, asked = self._words, ledger.completeness, ledger.sessions_at_seconds
+        since = _DASH if known.back_to_seconds is None else self._day(local_time(known.back_to_seconds).date())
+        count, unreadable, compared = self._count(known.sessions), "", ""
+        if known.unreadable:
+            unreadable = words["unreadable"].format(self._count(known.unreadable))
+        if known.read_in_full_at_seconds is not None:
+            compared = words["compared"].format(self._moment(known.read_in_full_at_seconds))
+        if known.complete:
+            yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
+        else:
+            yield words["incomplete"].format(count), True
+        late = asked is None or asked < self._statement.to_seconds
+        sentence = words["never"] if asked is None else words["asked"].format(self._moment(asked))
+        yield sentence + words["later"] * late, late
+        if ledger.chargers_at_seconds is not None:
+            yield words["mid_note"].format(self._moment(ledger.chargers_at_seconds)), False
+
+    # Tables
+
+    def _section(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+        """Return a table with its heading; nothing where it has no rows."""
+        lines = [_line(columns, row) for row in rows]
+        return f"<h2>{self._words[title]}</h2>\n{self._table(columns, lines)}" if lines else ""
+
+    def _table(self, columns: Sequence[str], lines: Iterable[str]) -> str:
+        head = "".join(f'<th class="{_STYLES.get(name, "name")}">{self._words[name]}</th>' for name in columns)
+        return f"<table>\n<thead><tr>{head}</tr></thead>\n{''.join(lines)}</table>\n"
+
+    def _sum(self, name: str, rows: Iterable[SessionRow], css: str = "sum") -> str:
+        total = total_of(rows)
+        title = f"{self._words['total']} {name}".strip() + f": {self._count(total.sessions)}"
+        kwh, cost = self._figures(total)
+        return (
+            f'<tr class="{css}"><th colspan="5">{_escaped(title)}</th>'
+            f'<td class="figure">{kwh}</td><td></td><td class="figure">{cost}</td></tr>\n'
+        )
+
+    # Words and figures
+
+    def _figures(self, total: Total) -> tuple[str, str]:
+        """Return energy and cost; a cost of which nothing is known is none."""
+        cost_cents = None if total.unpriced == total.sessions else total.cost_cents
+        return self._number(figure(total.kwh_hundredths)), self._number(figure(cost_cents))
+
+    def _number(self, number: Decimal | str | None) -> str:
+        return _DASH if number is None else str(number).replace(".", self._words["decimal"])
+
+    def _count(self, sessions: int) -> str:
+        return self._words["one"] if sessions == 1 else self._words["several"].format(sessions)
+
+    def _vehicle(self, vehicle: str) -> str:
+        return self._words["unknown"] if vehicle == UNKNOWN_VEHICLE else vehicle
+
+    def _label(self, account: str, charger: str) -> str:
+        return f"{account}: {charger}" if len(self._statement.ledgers) > 1 else charger
+
+    def _month(self, number: int) -> str:
+        return self._words["months"].split()[number - 1]
+
+    def _day(self, day: date) -> str:
+        return f"{day.day} {self._month(day.month)} {day.year}"
+
+    def _moment(self, seconds: float) -> str:
+        return f"{self._day(local_time(seconds).date())} {local_time(seconds):%H:%M %Z}"
+
+    def _time(self, seconds: float | None) -> str:
+        return _DASH if seconds is None else local_time(seconds).strftime(self._words["moment"])
+
+    def _period(self) -> str:
+        first, end = local_time(self._statement.from_seconds), local_time(self._statement.to_seconds)
+        begin = self._day(first.date()) if first.time() == time.min else self._moment(first.timestamp())
+        if end.time() == time.min:
+            return f"{begin} {self._words['to']} {self._day(end.date() - timedelta(days=1))}"
+        return f"{begin} {self._words['until']} {self._moment(end.timestamp())}"
+
+    def _validity(self, tariff: Tariff) -> str:
+        if self._statement.agreed_price:
+            return self._words["agreed"]
+        last_day = self._statement.tariffs.last_day(tariff)
+        until = "" if last_day is None else f" {self._words['to']} {self._day(last_day)}"
+        return f"{self._words['from']} {self._day(tariff.from_day)}{until}"
+
+
+def _groups(rows: Iterable[SessionRow], by: str) -> Iterator[tuple[str, list[SessionRow]]]:
+    return ((name, list(group)) for name, group in groupby(rows, key=GROUPS[by]))
+
+
+def _line(columns: Sequence[str], cells: Sequence[str]) -> str:
+    pairs = zip(columns, cells, strict=True)
+    texts = (f'<td class="{_STYLES.get(name, "name")}">{_escaped(text)}</td>' for name, text in pairs)
+    return f"<tr>{''.join(texts)}</tr>\n"
+
+
+def _file(name: str) -> str:
+    return (resources.files("joulo_exporter.reports") / name).read_text("utf-8")
+
+
+def _escaped(text: str) -> str:
+    """Return the text without markup and control characters."""
+    return escape(printable(text))
+
+
+def language_of(environ: Mapping[str, str]) -> str:
+    """Return the language of the locale that the environment sets: Dutch for a Dutch one, else English."""
+    names = (environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "nl" if next(filter(None, names), "").lower().startswith("nl") else "en"
+
+
+STATEMENT_FORMATS: dict[str, Callable[[Statement, str], Iterable[str]]] = {
+    "html": lambda statement, language: (_Page(statement, language).html(),),
+    "csv": lambda statement, _language: as_csv(statement),
+    "json": lambda statement, _language: as_json(statement),
+}
+"""By name: makes the text of a statement in a language, ``en`` or ``nl``."""

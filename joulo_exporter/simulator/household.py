@@ -2,28 +2,256 @@
 
 All that it says follows from the scenario (with its seed), the start and the moment: how often and in what
 order it is asked changes nothing.
+
+Each charger's history is cut into equal slots with one session in each. With room to spare, as in a real home,
+the session moves to the evening or night of its day; in the dense histories of tests it stays in its slot, and is
+as short as that makes it.
 """
 
 import math
+import random
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session
-from joulo_exporter.simulator.plan import (
-    NEWEST_FIRST,
-    WH_PER_HUNDREDTH,
-    Scenario,
-    charger_of,
-    history_of,
-    timeline,
-)
+
+_DAY_S = 86_400
+_HOUR_S = 3600
+_YEAR_S = 31_556_952
+WH_PER_HUNDREDTH = 10
+NEWEST_FIRST = attrgetter("started_at_seconds", "id")
+"""Key of ``/sessions``, in descending order."""
+
+_BRANDS = ("easee", "ocpp", "wallbox", "zaptec", "enphase", "smappee", "v2c", "cloud_api", "other")
+_CREDITS_PER_KWH = 0.3327
+"""About what the vendor's example API responses show: 13.67 credits for 41.08 kWh."""
+_OTHER_CAR_SHARE = 0.12
+_OWN_CAR_SHARE = 0.85
+"""The rest of the sessions has no tag: a visitor, or a charger that starts by itself."""
+_EMPTY_SHARE = 0.03
+"""Sessions of some seconds without energy: a plug that was pulled at once, a car that was full."""
+_COLDEST = 15 / 365
+"""The share of the year that has passed on its coldest day."""
+_WINTER_EXTRA = 0.3
+_KWH_LEAST, _KWH_MOST, _KWH_USUAL = 5.0, 42.0, 14.0
+_EVENING_FROM_S, _EVENING_TO_S, _EVENING_USUAL_S = 16 * _HOUR_S, 26 * _HOUR_S, 18 * _HOUR_S
+_ROOMY_SLOT_S = 1.2 * _DAY_S
+_LEAST_APART_S = 900
+_GAP_S = 15
+"""Between a session of the history and the next one on its charger."""
+
+
+class Cadence(msgspec.Struct, frozen=True, kw_only=True):
+    """Pace of the sessions after the start.
+
+    A real session takes a night, a person watches for five minutes. Energy arrives ``time_lapse`` times as fast as
+    the car's power would bring it: with the defaults at 7.4 or 11 kW, so that the power computed from the meter
+    readings is a real one, and a session of two minutes brings a few tenths of a kWh. All timestamps are real.
+    """
+
+    session_s: tuple[float, float] = (100, 200)
+    """Shortest and longest session; the true duration is a whole number of seconds, at least 1."""
+    pause_s: tuple[float, float] = (20, 60)
+    """Shortest and longest pause between two sessions on a charger."""
+    credits_delay_s: float = 20
+    """Time from a session's end to its ERE credits."""
+    sync_s: int = 5
+    """Step in which meter readings and the energy of live sessions advance; the vendor's own is 900."""
+    time_lapse: float = 1
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a household is computed from, besides its start and the clock."""
+
+    seed: int = 1
+    chargers: int = 2
+    history_days: int = 548
+    """Length of the history before the start: a year and a half."""
+    history_sessions: int | None = None
+    """Exact number of sessions in the history; ``None`` for what such a household plausibly has."""
+    cadence: Cadence = Cadence()
+
+
+class Car(NamedTuple):
+    """A car, or with ``id_tag=None`` any car that was not recognised."""
+
+    id_tag: str | None
+    power_kw: float
+
+
+CARS = (Car("04A1B2C3D4E580", 11.0), Car("DEADBEEF12345678", 7.4))
+"""The household's cars; the same tags for every seed, so that a configuration can name the vehicles."""
+_VISITOR = Car(None, 7.4)
+
+
+class PlannedCharger(msgspec.Struct, frozen=True, kw_only=True):
+    """A charger, as far as it never changes."""
+
+    record: Charger
+    busy_status: str
+    """The status while charging: both ``online`` and ``charging`` are seen in real API responses."""
+    first_meter_wh: int
+    """The meter reading at the beginning of the history."""
+    sessions_per_day: float
+    own_car: int
+    """Index in ``CARS`` of the car that usually charges here."""
+
+
+def charger_of(scenario: Scenario, index: int) -> PlannedCharger:
+    """Return a charger of the household: a driveway, a garage, then numbered ones of other brands."""
+    numbers = _stream(scenario.seed, "charger", index)
+    return PlannedCharger(
+        record=Charger(
+            id=_uuid(numbers),
+            slug="oprit" if index == 0 else None,
+            nickname=("Oprit", "Garage achter")[index] if index < len(CARS) else f"Laadpaal {index + 1}",
+            connection_type=_BRANDS[index % len(_BRANDS)],
+            mid_certified=index % 3 != 1,
+        ),
+        busy_status="online" if index % 2 == 0 else "charging",
+        first_meter_wh=numbers.randrange(400_000, 2_000_000),
+        sessions_per_day=0.45 if index == 0 else 0.2,
+        own_car=index % len(CARS),
+    )
+
+
+def _stream(seed: int, *names: object) -> random.Random:
+    """Return the random numbers that belong to ``names``: the same on every machine, and independent."""
+    return random.Random("/".join(map(str, (seed, *names))))  # noqa: S311 (plausible, not secret)
+
+
+def _uuid(numbers: random.Random) -> str:
+    """Return a UUID of version 4, drawn from ``numbers``; far quicker than :mod:`uuid` for long histories."""
+    digits = f"{numbers.getrandbits(122):031x}"
+    variant = "89ab"[int(digits[0], 16)]
+    return f"{digits[1:9]}-{digits[9:13]}-4{digits[13:16]}-{variant}{digits[16:19]}-{digits[19:31]}"
+
+
+def _drawn_car(charger: PlannedCharger, numbers: random.Random) -> Car:
+    """Return the charger's own car or a visitor's, so that no car charges twice at once."""
+    return CARS[charger.own_car] if numbers.random() < _OWN_CAR_SHARE else _VISITOR
+
+
+def _session(
+    charger: PlannedCharger, car: Car, numbers: random.Random, start: int, duration_s: int, kwh_hundredths: int
+) -> Session:
+    """Return a session as it is once its credits are calculated: none without energy, as the API does it."""
+    earned = round(kwh_hundredths * _CREDITS_PER_KWH) if kwh_hundredths and charger.record.mid_certified else None
+    return Session(
+        id=_uuid(numbers),
+        charger_id=charger.record.id,
+        started_at_seconds=start,
+        charger_nickname=charger.record.nickname,
+        ended_at_seconds=start + duration_s,
+        kwh_hundredths=kwh_hundredths,
+        credits_hundredths=earned,
+        id_tag=car.id_tag,
+        status="completed",
+        counts_for_ere=charger.record.mid_certified,
+    )
+
+
+def timeline(
+    scenario: Scenario, charger: PlannedCharger, start_seconds: int, *, begins_charging: bool
+) -> Iterator[Session]:
+    """Yield the sessions of a charger from the start on, without end.
+
+    A charger that does not begin with a session in progress begins with a pause.
+    """
+    cadence, numbers = scenario.cadence, _stream(scenario.seed, "live", charger.record.id)
+
+    def drawn(bounds: tuple[float, float]) -> int:
+        return round(numbers.uniform(*bounds))
+
+    if begins_charging:
+        duration_s = drawn(cadence.session_s)
+        start = start_seconds - int(duration_s * (0.3 + 0.3 * numbers.random()))
+    else:
+        start = start_seconds + drawn(cadence.pause_s)
+        duration_s = drawn(cadence.session_s)
+    while True:
+        duration_s = max(1, duration_s)
+        car = _drawn_car(charger, numbers)
+        kwh = car.power_kw * cadence.time_lapse * duration_s / _HOUR_S
+        yield _session(charger, car, numbers, start, duration_s, int(kwh * 100))
+        start += duration_s + drawn(cadence.pause_s)
+        duration_s = drawn(cadence.session_s)
+
+
+def history_of(scenario: Scenario, chargers: Sequence[PlannedCharger], start_seconds: int) -> list[Session]:
+    """Return all sessions of the past, newest first.
+
+    The last one ends an hour or more before the start, so that none touches the live part.
+    """
+    end = start_seconds - max(_HOUR_S, 2 * scenario.cadence.session_s[1])
+    begin = end - scenario.history_days * _DAY_S
+    sessions: list[Session] = []
+    for charger, count in zip(chargers, _counts(scenario, chargers), strict=True):
+        numbers = _stream(scenario.seed, "history", charger.record.id)
+        starts = _starts(begin, end, count, numbers) if count else []
+        sessions += [
+            _past_session(charger, start, following - start, numbers)
+            for start, following in pairwise((*starts, math.floor(end)))
+        ]
+    sessions.sort(key=NEWEST_FIRST, reverse=True)
+    return sessions
+
+
+def _counts(scenario: Scenario, chargers: Sequence[PlannedCharger]) -> list[int]:
+    """Return the number of sessions of each charger, in proportion to its use; they add up exactly."""
+    per_day = [charger.sessions_per_day for charger in chargers]
+    total = scenario.history_sessions
+    if total is None:
+        total = round(scenario.history_days * sum(per_day))
+    bounds = [round(total * sum(per_day[:index]) / sum(per_day)) for index in range(len(per_day) + 1)]
+    return [after - before for before, after in pairwise(bounds)]
+
+
+def _starts(begin: float, end: float, count: int, numbers: random.Random) -> list[int]:
+    """Return when the sessions of a charger start, oldest first, with room between them."""
+    slot_s = (end - begin) / count
+    starts = []
+    for index in range(count):
+        moment = begin + (index + numbers.random() / 2) * slot_s
+        starts.append(_evening(moment, end, numbers) if slot_s >= _ROOMY_SLOT_S else moment)
+    starts.sort()
+    latest, apart_s = end, min(_LEAST_APART_S, slot_s / 2)
+    for index in reversed(range(count)):
+        latest = starts[index] = min(starts[index], latest - apart_s)
+    return [math.floor(start) for start in starts]
+
+
+def _evening(moment: float, end: float, numbers: random.Random) -> float:
+    """Return a moment in the evening or the night of the same day, or of the day before at the end."""
+    evening = moment - moment % _DAY_S + numbers.triangular(_EVENING_FROM_S, _EVENING_TO_S, _EVENING_USUAL_S)
+    return evening if evening < end - _HOUR_S else evening - _DAY_S
+
+
+def _past_session(charger: PlannedCharger, start: int, room_s: int, numbers: random.Random) -> Session:
+    other = numbers.random() < _OTHER_CAR_SHARE
+    car = CARS[1 - charger.own_car] if other else _drawn_car(charger, numbers)
+    longest_s = max(1, room_s - _GAP_S)
+    if numbers.random() < _EMPTY_SHARE:
+        kwh, duration_s = 0.0, 20 + 40 * numbers.random()
+    else:
+        coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
+        wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
+        kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
+        duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # at the end it draws less
+    duration = max(1, math.floor(min(duration_s, longest_s)))
+    return _session(charger, car, numbers, start, duration, math.floor(kwh * 100))
+
+
+# The household ----------------------------------------------------------------------------------
 
 _STARTED, _ENDED = attrgetter("started_at_seconds"), attrgetter("ended_at_seconds")
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
 from joulo_exporter.config.files import Fingerprint, Where, fingerprint
 from joulo_exporter.config.schema import Section
-from joulo_exporter.config.values import is_printed
+from joulo_exporter.config.values import is_printed, like
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 from joulo_exporter.web.auth import Gate, Protection, RateLimit
-from joulo_exporter.web.tls import Switch, Tls, TlsSection, like, read_tls
+from joulo_exporter.web.tls import Switch, Tls, TlsSection, read_tls
 
 if TYPE_CHECKING:
     from joulo_exporter.config.document import Node

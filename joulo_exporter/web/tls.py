@@ -8,7 +8,7 @@ import re
 import ssl
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from ssl import TLSVersion, VerifyMode
 from typing import Annotated, ClassVar, NamedTuple, cast
@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from joulo_exporter.config.files import Where, nearest, read_file
 from joulo_exporter.config.schema import Section
+from joulo_exporter.config.values import like
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -54,11 +55,6 @@ _LARGEST_BYTES = 1024 * 1024
 
 
 # The section --------------------------------------------------------------------------------
-
-
-def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
-    """Return an example for messages, and the function that reads a text; ``None`` for any text at all."""
-    return Meta(examples=[example], extra={"read": read})
 
 
 def _one_of(values: Mapping[str, object], example: str) -> Meta:

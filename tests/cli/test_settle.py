@@ -5,7 +5,7 @@ from support.command_line import refusal, run
 from support.ledger_rig import RESYNC_S, LedgerRig, finished, history_of, live, page_of
 
 from joulo_exporter.models.charger import Charger
-from joulo_exporter.models.energy import Energy
+from joulo_exporter.models.session import Energy
 from joulo_exporter.models.wire import ApiResponse
 
 TRUTH = {"c1": (730, 200), "c2": (500, 100)}

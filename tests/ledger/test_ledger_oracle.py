@@ -12,13 +12,13 @@ from support.ledger_rig import RESYNC_S, LedgerRig
 from support.ledger_world import VEHICLES, Truth, World
 
 from joulo_exporter.clock import local_month
+from joulo_exporter.config.schema import Tariffs
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
 from joulo_exporter.ledger.book import MonthTotals, by_charger, by_vehicle, read_book, totals_by_tag
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
-from joulo_exporter.models.tariffs import Tariffs
 from joulo_exporter.reports.sessions import GROUPS, Selection, Total, session_rows, totals_by
 
 FIGURES = Totals.__struct_fields__

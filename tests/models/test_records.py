@@ -8,9 +8,8 @@ from support.parsing import MISSING, changed
 
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.charger import Charger, LiveSession, parse_chargers
-from joulo_exporter.models.energy import Energy, Month, parse_energy
 from joulo_exporter.models.ere import parse_ere_position, parse_ere_price
-from joulo_exporter.models.session import EreEstimate, Session, parse_sessions
+from joulo_exporter.models.session import Energy, EreEstimate, Month, Session, parse_energy, parse_sessions
 from joulo_exporter.models.wire import Plausibility
 
 NOW = Plausibility(1781809000.0)  # 2026-06-18T18:56:40Z, ten minutes after the latest moment of the payloads

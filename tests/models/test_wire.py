@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.charger import Tags, normal_tag, parse_chargers
-from joulo_exporter.models.energy import parse_energy
-from joulo_exporter.models.session import parse_sessions
+from joulo_exporter.models.session import parse_energy, parse_sessions
 from joulo_exporter.models.wire import Plausibility, unix_seconds
 
 NOW = Plausibility(1781809000.0)

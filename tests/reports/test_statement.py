@@ -20,11 +20,10 @@ from support.ledger_rig import LedgerRig, finished, history_of, live, page_of
 from support.statement_history import NOW, at_home, known_ledger, local
 
 from joulo_exporter import __version__
+from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.ledger.reader import RecordedSession
-from joulo_exporter.models.tariffs import Tariff, Tariffs
 from joulo_exporter.reports.sessions import Selection, SessionRow
-from joulo_exporter.reports.statement import Statement
-from joulo_exporter.reports.statement_page import STATEMENT_FORMATS
+from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement
 
 DASH = "\N{EN DASH}"
 YEAR = ("--from=2025-12", "--to=2026-11")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.simulator import Cadence, Household, Scenario
-from joulo_exporter.simulator.plan import CARS
+from joulo_exporter.simulator.household import CARS
 
 START = 1_781_800_000.25  # 2026-06-18T16:26:40Z
 SHORT = Cadence(session_s=(4, 9), pause_s=(0, 3), credits_delay_s=2, sync_s=1, time_lapse=400)

@@ -5,7 +5,7 @@ import uuid
 
 from joulo_exporter.ledger import Book, StoredSession, Totals
 from joulo_exporter.models.charger import KNOWN_STATUSES, Charger, LiveSession
-from joulo_exporter.models.energy import Energy, Month
+from joulo_exporter.models.session import Energy, Month
 from joulo_exporter.snapshot import Durations, EndedSession, EndpointHealth, LiveCharger, Snapshot
 
 START_S = 1_780_000_000.0

@@ -3,7 +3,7 @@
 import copy
 from functools import partial
 
-from joulo_exporter.models import charger, energy, ere, session
+from joulo_exporter.models import charger, ere, session
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse, Plausibility
 
@@ -12,7 +12,7 @@ ANYTHING = Plausibility(now_seconds=4e9, max_power_kw=1e9)
 
 parse_chargers = partial(charger.parse_chargers, plausibility=ANYTHING)
 parse_sessions = partial(session.parse_sessions, plausibility=ANYTHING)
-parse_energy = partial(energy.parse_energy, plausibility=ANYTHING)
+parse_energy = partial(session.parse_energy, plausibility=ANYTHING)
 parse_ere_position = partial(ere.parse_ere_position, plausibility=ANYTHING)
 parse_ere_price = partial(ere.parse_ere_price, plausibility=ANYTHING)
 
