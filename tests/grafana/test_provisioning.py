@@ -16,7 +16,7 @@ MOUNTED = PurePosixPath("/var/lib/grafana/dashboards")
 PROVIDER = {"name", "orgId", "folder", "folderUid", "type", "disableDeletion", "updateIntervalSeconds",
             "allowUiUpdates", "options"}  # fmt: skip
 DATASOURCE = {"name", "type", "access", "orgId", "uid", "url", "isDefault", "jsonData", "version", "editable"}
-PROMETHEUS = {"timeInterval", "httpMethod", "manageAlerts", "alertmanagerUid", "prometheusVersion", "cacheLevel"}
+PROMETHEUS = {"timeInterval", "httpMethod", "manageAlerts", "alertmanagerUid", "prometheusType"}
 ABSENT_ON_PURPOSE = {"joulo_total_kwh{vehicle}"}  # a choice of vehicles that matches no label is "All"
 
 
