@@ -214,7 +214,7 @@ class Chargers:
             delete = "DELETE FROM chargers WHERE account = :account AND charger_id = :charger_id"
             self._tables.execute(delete, charger_id=charger.charger_id)
         for charger in changed:
-            self._tables.put("chargers", **asdict(charger))
+            self._tables.insert("chargers", **asdict(charger))  # a label that another one has is an error
 
     def _has_name_of(self, former: _PinnedCharger, charger: _PinnedCharger) -> bool:
         return (

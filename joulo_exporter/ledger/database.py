@@ -235,11 +235,13 @@ class AccountTables:
         values["account"] = self._account
         return self._connection.execute(statement, values)
 
+    def insert(self, table: str, **row: object) -> None:
+        """Write a new row; each value has the name of its column. That its key is there already is an error."""
+        self.execute(_insert("INSERT", table, *row), **row)
+
     def put(self, table: str, **row: object) -> None:
-        """Write a row, in place of one that has its key; each value has the name of its column."""
-        statement = _put(table, *row)
-        row["account"] = self._account
-        self._connection.execute(statement, row)
+        """Write a row, in place of one that has its key."""
+        self.execute(_insert("INSERT OR REPLACE", table, *row), **row)
 
     def add(
         self, table: str, key: Mapping[str, object], replaced: Mapping[str, object] | None = None, **counts: int
@@ -256,14 +258,14 @@ class AccountTables:
 
 
 @cache
-def _put(table: str, *names: str) -> str:
+def _insert(verb: str, table: str, *names: str) -> str:
     values = ", ".join(f":{name}" for name in names)
-    return f"INSERT OR REPLACE INTO {table} (account, {', '.join(names)}) VALUES (:account, {values})"  # noqa: S608
+    return f"{verb} INTO {table} (account, {', '.join(names)}) VALUES (:account, {values})"
 
 
 @cache
 def _add(table: str, key: tuple[str, ...], replaced: tuple[str, ...], counts: tuple[str, ...]) -> str:
-    insert = _put(table, *key, *replaced, *counts).replace("OR REPLACE ", "")
+    insert = _insert("INSERT", table, *key, *replaced, *counts)
     changes = [f"{name} = excluded.{name}" for name in replaced]
     changes += [f"{name} = {name} + excluded.{name}" for name in counts]
     return f"{insert} ON CONFLICT (account, {', '.join(key)}) DO UPDATE SET {', '.join(changes)}"

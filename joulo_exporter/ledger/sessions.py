@@ -259,7 +259,7 @@ def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSe
     if old == new:
         return
     if old is None:
-        tables.put("sessions", **row_of(new))
+        tables.insert("sessions", **row_of(new))  # in place of another one it would count twice
     else:
         # Only the columns that differ: what an index holds is costly to write again.
         pairs = zip(COLUMN_NAMES, astuple(old), astuple(new), strict=True)
