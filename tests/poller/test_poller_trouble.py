@@ -91,7 +91,7 @@ async def test_an_internal_fault_ends_neither_the_loop_nor_the_other_endpoints(c
 async def test_a_response_that_memory_has_no_room_for_fails_only_that_refresh(caplog, monkeypatch):
     async with at_work() as rig:
         with monkeypatch.context() as little:
-            little.setattr("joulo_exporter.models.session.read_object", raising(MemoryError()))
+            little.setattr("joulo_exporter.models.session.Energy", raising(MemoryError()))
             await rig.clock.advance(ENERGY_S + 60)
         fields = [(record.levelname, record.message, record.fields) for record in caplog.records]
         remedy = "too little memory for the refresh; raise the limit of the process or the container"
