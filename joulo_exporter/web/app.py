@@ -25,7 +25,9 @@ _logger = logging.getLogger(__name__)
 _PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
 _CHARACTERS = "of letters, digits and -._~"
 _SHORT_BYTES = 1 << 16
-_BYTES_A_STEP = 8 * _SHORT_BYTES
+_WRITTEN_BYTES = 1 << 18
+"""Most that waits for a client that does not read. A quarter of it, measured: half as much CPU again."""
+_BYTES_A_STEP = 2 * _WRITTEN_BYTES
 """A client that keeps up never makes us wait; the event loop goes on after so many bytes, a few milliseconds."""
 
 
@@ -109,9 +111,9 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
     try:
         await response.prepare(request)
         for part in () if request.method == hdrs.METH_HEAD else body.parts:
-            for start in range(0, len(part), _SHORT_BYTES):  # a client that does not read holds no more than this
-                await response.write(part[start : start + _SHORT_BYTES])
-                written += _SHORT_BYTES
+            for start in range(0, len(part), _WRITTEN_BYTES):
+                await response.write(part[start : start + _WRITTEN_BYTES])
+                written += _WRITTEN_BYTES
                 if written % _BYTES_A_STEP == 0:
                     await asyncio.sleep(0)
     except BaseException as error:
