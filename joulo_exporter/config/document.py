@@ -70,7 +70,7 @@ def decode(where: Where, node: Node, kind: type[Record]) -> Record:
 
     Sections, lists and mappings without content count as not given. A class can have an ``EXAMPLE``; a
     ``msgspec.Meta`` an example too, and in its ``extra`` the function ``read``, which returns the value of a text
-    without blanks around it, never empty, or raises ``ValueError``. Without one, the class of the value does.
+    without blanks around it, never empty, or raises ``ValueError``. Without one, the text stays as it is.
 
     Raises:
         ConfigError: the first fault: an unknown key, with the nearest known one, or a wrong shape or value.

@@ -85,18 +85,30 @@ class ExporterCollector(Collector):
     """The exporter's version, the state of its configuration, and its place among the shards."""
 
     def __init__(self, version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> None:
-        self._version, self._reloads, self._shard = version, reloads, shard
+        self._reloads = reloads
+        self._build = _gauge(
+            "joulo_exporter_build_info",
+            "Version of the exporter and of Python, always 1.",
+            1,
+            version=version,
+            python_version=platform.python_version(),
+        )
+        self._ordinal = _gauge(
+            "joulo_exporter_shard_ordinal",
+            "Shard of the accounts that this exporter serves, from 0; the label is the same.",
+            shard.ordinal,
+            shard_ordinal=str(shard.ordinal),
+        )
+        self._total = _gauge(
+            "joulo_exporter_total_shards",
+            "Number of shards that this exporter knows of; 1 if it serves all accounts.",
+            shard.total,
+        )
 
     def collect(self) -> Iterable[Metric]:
         """Return the families with their values."""
         return (
-            _gauge(
-                "joulo_exporter_build_info",
-                "Version of the exporter and of Python, always 1.",
-                1,
-                version=self._version,
-                python_version=platform.python_version(),
-            ),
+            self._build,
             _gauge(
                 "joulo_exporter_config_last_reload_successful",
                 "1 if the last loading of the configuration succeeded, else 0.",
@@ -107,17 +119,8 @@ class ExporterCollector(Collector):
                 "Time when the configuration was last loaded without a fault, Unix time.",
                 self._reloads.succeeded_at_seconds,
             ),
-            _gauge(
-                "joulo_exporter_shard_ordinal",
-                "Shard of the accounts that this exporter serves, from 0; the label is the same.",
-                self._shard.ordinal,
-                shard_ordinal=str(self._shard.ordinal),
-            ),
-            _gauge(
-                "joulo_exporter_total_shards",
-                "Number of shards that this exporter knows of; 1 if it serves all accounts.",
-                self._shard.total,
-            ),
+            self._ordinal,
+            self._total,
         )
 
 

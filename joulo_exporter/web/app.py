@@ -26,7 +26,8 @@ _PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
 _CHARACTERS = "of letters, digits and -._~"
 _SHORT_BYTES = 1 << 16
 _WRITTEN_BYTES = 1 << 18
-"""Most that waits for a client that does not read. A quarter of it, measured: half as much CPU again."""
+"""Most that waits for a client that does not read. In pieces of a quarter of it, a scrape takes half as much CPU
+again (measured)."""
 _BYTES_A_STEP = 2 * _WRITTEN_BYTES
 """A client that keeps up never makes us wait; the event loop goes on after so many bytes, a few milliseconds."""
 

@@ -69,7 +69,7 @@ class Limits:
     grace_s: float = 1.0
     """Time for which a client that sends nothing keeps its place when others want it."""
     stalled: int = 64
-    """Responses that stand still at the same time: each holds a few times ``BUFFER``."""
+    """Responses that stand still at the same time: each holds what ``app`` writes at once, 256 KiB at most."""
     handshake_s: float = 5.0
     """For a TLS handshake, in place of asyncio's 60 s."""
 
@@ -267,7 +267,7 @@ class GuardedConnection(web.RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,  # noqa: ARG002
+        request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,
@@ -275,6 +275,8 @@ class GuardedConnection(web.RequestHandler):
         """Return the response to a malformed request; port scans are common, so it is logged at debug level."""
         level = logging.DEBUG if status == _BAD_REQUEST or isinstance(exc, ConnectionError) else logging.ERROR
         _logger.log(level, "malformed request: %s", type(exc).__name__ if exc else message)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a response is on its way already")
         return _refusal(status if status in _REASONS else 500)
 
     def drop(self) -> None:
