@@ -22,12 +22,15 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.poller import Poller, PollSettings, RequestSlots, spread_settings
+from joulo_exporter.poller import Poller, PollSettings, RequestSlots
 
 _logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL_S = 15.0
 """Time between two looks at the token files: well within the shortest interval of an endpoint."""
+
+_LATER_FIRST_REQUESTS_PER_S = 10
+"""First requests to an endpoint that is asked seldom, all accounts together."""
 
 _OPENED_TOGETHER = 500
 """Accounts whose ledgers are opened at the same time."""
@@ -68,7 +71,7 @@ def plans(config: Config) -> tuple[Plan, ...]:
 
 def _public_plan(config: Config) -> Plan:
     """Return the plan of the public price feed, without anything of an account."""
-    settings = replace(account_settings(config, None), collectors=frozenset(), public=True)
+    settings = replace(account_settings(config, None), collectors=PUBLIC_COLLECTORS, public=True)
     api = replace(config.api, url=config.api.ere_price_url.removesuffix(ERE_PRICE.path))
     return Plan(key=PUBLIC_ACCOUNT, source=None, token=None, api=api, chargers={}, settings=settings)
 
@@ -83,6 +86,19 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
         resync_interval_s=config.history.resync_interval_s,
         tags=Tags(vehicles=config.vehicles, mode=config.id_tags),
         collectors=config.collectors - PUBLIC_COLLECTORS,
+    )
+
+
+def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
+    """Return an account's settings with delays of its own among the accounts that begin along with it.
+
+    First requests to endpoints that are asked seldom go out at ten a second: all at once, as after a long stop,
+    they would double the load of the first minute.
+    """
+    return replace(
+        settings,
+        first_delay_s=settings.intervals["chargers"] * position / accounts,
+        later_delay_s=position / _LATER_FIRST_REQUESTS_PER_S,
     )
 
 

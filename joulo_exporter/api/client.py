@@ -10,7 +10,7 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,7 +29,7 @@ from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.ere import ErePosition, ErePrice, parse_ere_position, parse_ere_price
-from joulo_exporter.models.session import Energy, SessionPage, parse_energy, parse_sessions
+from joulo_exporter.models.session import Energy, EreEstimate, SessionPage, parse_energy, parse_sessions
 from joulo_exporter.models.wire import ApiResponse, Plausibility
 
 Content = TypeVar("Content")
@@ -46,6 +46,8 @@ class Endpoint(Generic[Content_co]):
     """Follows the API's base URL."""
     parse: Callable[[bytes, Plausibility], ApiResponse[Content_co]]
     """Reads the body of an API response with status 200; raises ``ApiResponseError``."""
+    kept: Any
+    """Type of what the ledger keeps of an API response, to serve it after a restart."""
     public: bool = False
     """Whether it is asked without a token, always and whoever asks."""
 
@@ -53,11 +55,18 @@ class Endpoint(Generic[Content_co]):
 _NAME = rb'("(?:(?:charger_)?nickname|name|slug)"\s*:\s*)'
 """Fields of the API that a person has filled in, as they stand in JSON."""
 
-CHARGERS: Endpoint[tuple[Charger, ...]] = Endpoint("chargers", "/chargers", parse_chargers)
-SESSIONS: Endpoint[SessionPage] = Endpoint("sessions", "/sessions", parse_sessions)
-ENERGY: Endpoint[Energy] = Endpoint("energy", "/energy", parse_energy)
-ERE_POSITION: Endpoint[ErePosition] = Endpoint("ere_position", "/ere-position", parse_ere_position)
-ERE_PRICE: Endpoint[ErePrice] = Endpoint("ere_price", "/ere-price", parse_ere_price, public=True)
+CHARGERS: Endpoint[tuple[Charger, ...]] = Endpoint(
+    "chargers", "/chargers", parse_chargers, kept=tuple[Charger, ...]
+)
+SESSIONS: Endpoint[SessionPage] = Endpoint("sessions", "/sessions", parse_sessions, kept=EreEstimate | None)
+ENERGY: Endpoint[Energy] = Endpoint("energy", "/energy", parse_energy, kept=Energy)
+ERE_POSITION: Endpoint[ErePosition] = Endpoint(
+    "ere_position", "/ere-position", parse_ere_position, kept=ErePosition
+)
+ERE_PRICE: Endpoint[ErePrice] = Endpoint("ere_price", "/ere-price", parse_ere_price, kept=ErePrice, public=True)
+
+OPTIONAL_ENDPOINTS: tuple[Endpoint[Any], ...] = (ERE_POSITION, ERE_PRICE)
+"""Endpoints that the API may well not have, or not for a token; snapshots hold their content under their names."""
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 """Decompressed; a full page of 100 sessions has about 40 KiB."""

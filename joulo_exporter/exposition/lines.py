@@ -11,7 +11,6 @@ from operator import itemgetter
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
-from joulo_exporter.exposition.deflate import piece_of
 from joulo_exporter.metrics import Family
 from joulo_exporter.metrics.family import Labels, Value, number
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
@@ -32,8 +31,7 @@ class FamilyLines:
         suffixes = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",)
         self.sample_names = frozenset(f"{family.name}{suffix}" for suffix in suffixes)
         self.headers = {
-            openmetrics: piece_of(_header(family.empty(), openmetrics=openmetrics).encode())
-            for openmetrics in (False, True)
+            openmetrics: _header(family.empty(), openmetrics=openmetrics).encode() for openmetrics in (False, True)
         }
         self._own_template = _template(family, family.labels)
         self._template = _template(family, (*family.labels, _ACCOUNT))

@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from joulo_exporter.metrics import chargers, ere, exporter, totals
+from joulo_exporter.metrics import accounting, chargers, exporter
 from joulo_exporter.metrics.exporter import ConfigReloads, process_registry
 from joulo_exporter.metrics.family import Family
 from joulo_exporter.snapshot import Snapshot
 
 FAMILIES: tuple[Family, ...] = (
     *chargers.FAMILIES,
-    *totals.CHARGER_TOTALS,
+    *accounting.CHARGER_TOTALS,
     *chargers.LAST_SESSION,
-    *totals.VEHICLE_TOTALS,
-    *totals.ACCOUNT_TOTALS,
+    *accounting.VEHICLE_TOTALS,
+    *accounting.ACCOUNT_TOTALS,
     *chargers.ENDED_SESSIONS,
-    *ere.FAMILIES,
+    *accounting.ERE,
     *exporter.FAMILIES,
 )
 """Every metric family of an account, in the order in which they are served."""

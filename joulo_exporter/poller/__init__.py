@@ -1,8 +1,7 @@
 """Loop of each account: ask the endpoints that are due, write the ledger, publish a snapshot, sleep."""
 
-from joulo_exporter.poller.endpoint import EndpointState
+from joulo_exporter.poller.endpoint import EndpointState, PollSettings, account_tasks
 from joulo_exporter.poller.poller import Poller, RequestSlots
-from joulo_exporter.poller.tasks import PollSettings, account_tasks, spread_settings
 
 __all__ = [
     "EndpointState",
@@ -10,5 +9,4 @@ __all__ = [
     "Poller",
     "RequestSlots",
     "account_tasks",
-    "spread_settings",
 ]

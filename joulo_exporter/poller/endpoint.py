@@ -1,19 +1,24 @@
-"""State of one endpoint: when it is due, its back-off, how its refreshes go, and their log.
+"""Endpoints of an account: how each is refreshed, when it is due, its back-off, how it goes, and the log of that.
 
 Between two requests lies at least the interval. Jitter only lengthens the pause, a failure lengthens it further,
 and ``Retry-After`` is obeyed.
 """
 
+import contextlib
+import dataclasses
 import logging
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
+from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import (
     ApiAuthenticationError,
@@ -22,10 +27,21 @@ from joulo_exporter.errors import (
     ApiScopeError,
     LedgerError,
 )
-from joulo_exporter.ledger import ClockJump, EndpointRecord, Pause, Walk
+from joulo_exporter.ledger import (
+    PAGE_SIZE,
+    AccountLedger,
+    ClockJump,
+    EndpointRecord,
+    Outcome,
+    PageRequest,
+    Pause,
+    Walk,
+    next_page,
+)
 from joulo_exporter.logs import FailureLog, Level, Notice, event
+from joulo_exporter.models.charger import Tags, parse_chargers
+from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller.tasks import PollSettings, Task
 from joulo_exporter.snapshot import EndpointHealth
 
 _logger = logging.getLogger(__name__)
@@ -83,6 +99,134 @@ def remaining_s(pause: Pause, interval_s: float, now_seconds: float) -> float:
     length_s = interval_s if pause.failures == 0 else max(pause.length_s, interval_s)
     since_s = min(max(now_seconds - pause.requested_at_seconds, 0.0), length_s)
     return length_s - since_s
+
+
+# Refreshes ---------------------------------------------------------------------------------------
+
+
+class PollSettings(msgspec.Struct, frozen=True):
+    """The part of the configuration that a poller follows."""
+
+    account: str | None
+    intervals: Mapping[str, float]
+    """Seconds between two requests, by endpoint."""
+    stale_after_s: float
+    page_interval_s: float
+    resync_interval_s: float
+    tags: Tags
+    collectors: frozenset[str] = frozenset()
+    """The optional endpoints of the account."""
+    public: bool = False
+    """Whether this is no account, but the public price feed, which belongs to the process."""
+    first_delay_s: float = 0.0
+    """Least time before the first request, so that many accounts do not begin at once."""
+    later_delay_s: float = 0.0
+    """The same for endpoints that are asked seldom, though never longer than their interval."""
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """Return the fields of each line of the log about the account."""
+        return {} if self.account is None else {"account": self.account}
+
+
+@dataclass(eq=False)
+class Task:
+    """Refreshes an endpoint that has one record, which stays until the next one."""
+
+    endpoint: Endpoint[Any]
+    record: Callable[..., Outcome]
+    """Writes an API response down; takes the ledger, the response, and the pause since its request."""
+    optional: bool = False
+    """Whether the API may well not have the endpoint, or not for this token."""
+    content: Any = None
+    """Of the last API response; ``None`` before the first one."""
+    walk: Walk = field(default_factory=Walk)
+    """Progress of reading the history, which only pages follow."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the endpoint."""
+        return self.endpoint.name
+
+    def restore(self, body: bytes | None, walk: Walk) -> None:
+        """Take up the last API response, unless an earlier version kept it in another form, and the walk."""
+        self.walk, self.content = walk, None
+        with contextlib.suppress(msgspec.MsgspecError):
+            self.content = None if body is None else msgspec.json.decode(body, type=self.endpoint.kept)
+
+    def interval_s(self, settings: PollSettings) -> float:
+        """Return the configured interval."""
+        return settings.intervals[self.name]
+
+    def page(self, now_seconds: float, settings: PollSettings) -> PageRequest | None:  # noqa: ARG002
+        """Choose no page: there is one record."""
+        return None
+
+    async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
+        """Ask for the record."""
+        return await client.fetch(self.endpoint)
+
+    def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
+        """Serve the API response from now on."""
+        self.content = response.content
+
+
+class PagesTask(Task):
+    """Refreshes ``/sessions``: the newest page each interval, and older ones in between during a walk.
+
+    Its content is the estimate of the last page; the sessions themselves are in the ledger.
+    """
+
+    asked: PageRequest
+
+    def interval_s(self, settings: PollSettings) -> float:
+        """Return the pause between two pages while there are pages to read, else the configured interval."""
+        return settings.intervals[self.name] if self.walk.offset is None else settings.page_interval_s
+
+    def page(self, now_seconds: float, settings: PollSettings) -> PageRequest:
+        """Choose the page to ask for now."""
+        self.asked = next_page(
+            self.walk,
+            now_seconds,
+            interval_s=settings.intervals[self.name],
+            resync_interval_s=settings.resync_interval_s,
+        )
+        self.record = partial(AccountLedger.record_page, request=self.asked)
+        return self.asked
+
+    async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
+        """Ask for the page that was chosen, and is written down."""
+        self.walk = self.asked.walk
+        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.asked.offset)})
+
+    def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
+        """Go on from the walk after the page, and serve its estimate from now on."""
+        self.walk, self.content = outcome.walk or self.walk, response.content.estimate
+
+
+def account_tasks(settings: PollSettings) -> list[Task]:
+    """Return the refreshes of an account, or those that need none.
+
+    In order when several are due: a charger's slug comes before a nickname.
+    """
+    optional = [
+        Task(endpoint, partial(AccountLedger.record_response, endpoint=endpoint.name), optional=True)
+        for endpoint in OPTIONAL_ENDPOINTS
+        if endpoint.name in settings.collectors
+    ]
+    if settings.public:
+        return optional
+    # With a memory of its own: a charger that is as before is not read again.
+    chargers = dataclasses.replace(CHARGERS, parse=partial(parse_chargers, memory={}))
+    return [
+        Task(chargers, AccountLedger.record_chargers),
+        PagesTask(SESSIONS, AccountLedger.record_page),
+        Task(ENERGY, AccountLedger.record_energy),
+        *optional,
+    ]
+
+
+# State --------------------------------------------------------------------------------------------
 
 
 @dataclass(eq=False)

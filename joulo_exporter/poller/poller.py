@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from joulo_exporter.api.client import CHARGERS, ENERGY, ERE_POSITION, ERE_PRICE, SESSIONS, Endpoint, JouloClient
+from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, ApiTimeoutError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
-from joulo_exporter.poller.endpoint import REFUSALS, EndpointState
-from joulo_exporter.poller.tasks import PollSettings, account_tasks
+from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, PollSettings, account_tasks
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 _logger = logging.getLogger(__name__)
@@ -293,8 +292,9 @@ class Poller:
     def _snapshot(self) -> Snapshot:
         settings, book = self.settings, self._book
         health = tuple(state.health for state in self._endpoints.values())
+        optional = {each.name: self._fresh(each) for each in OPTIONAL_ENDPOINTS}
         if book is None:
-            return Snapshot(settings.account, health, ere_price=self._fresh(ERE_PRICE), public=settings.public)
+            return Snapshot(settings.account, health, public=settings.public, **optional)
         if book.persistent:
             self._durable = book, health
         elif self._durable is not None:
@@ -309,7 +309,7 @@ class Poller:
             ended_sessions=ended_sessions(book.ended, book, settings.tags),
             energy=self._fresh(ENERGY),
             ere_estimate=self._fresh(SESSIONS),
-            ere_position=self._fresh(ERE_POSITION),
+            **optional,
         )
 
     def _fresh(self, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN401 -- of the endpoint's task

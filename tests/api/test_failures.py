@@ -200,7 +200,7 @@ async def test_the_timeout_covers_decoding_which_no_timer_can_interrupt(
         return ApiResponse(body)
 
     answers.get(f"{API}/slow", body=b"{}")
-    failure = await failure_of(client_of(timeout_s=5), Endpoint("slow", "/slow", parse_slowly))
+    failure = await failure_of(client_of(timeout_s=5), Endpoint("slow", "/slow", parse_slowly, kept=bytes))
     monkeypatch.undo()
     assert type(failure) is errors.ApiTimeoutError
     assert failure.code == "timeout"

@@ -19,7 +19,7 @@ from support.fleet import fleet_snapshot
 from support.snapshots import Household, fixture, market_snapshot, recorded_snapshot, with_position
 
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.exposition.deflate import factor, joined, piece_of, product
+from joulo_exporter.exposition.exposition import factor, joined, piece_of, product
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, process_registry
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -9,9 +9,10 @@ import pytest
 from support.fake_clock import FakeClock
 from support.poller_rig import SETTINGS
 
+from joulo_exporter.accounts import spread_settings
 from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import EndpointState, account_tasks, spread_settings
+from joulo_exporter.poller import EndpointState, account_tasks
 from joulo_exporter.poller.endpoint import JITTER_SHARE
 
 ACCOUNTS = 5000
