@@ -102,8 +102,17 @@ class LedgerReader:
         """Leave out the other accounts, and return their names; with none of them in the ledger, all stay.
 
         An account that got another name is in the ledger twice, with the same sessions: sums must not have both.
+
+        Raises:
+            LedgerError: all stay, and some of them have a session in common.
         """
         kept = {name: number for name, number in self.accounts.items() if name in accounts}
+        shared = "SELECT 1 FROM sessions WHERE withdrawn = 0 GROUP BY id HAVING COUNT(*) > 1 LIMIT 1"
+        if not kept and self._connection.execute(shared).fetchone() is not None:
+            raise LedgerError(
+                "several accounts of the ledger have the same sessions, as after a new name of one; "
+                "give the --config.file that the exporter runs with"
+            )
         left_out = [name for name in self.accounts if kept and name not in kept]
         self.accounts = kept or self.accounts
         return left_out

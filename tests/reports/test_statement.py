@@ -142,6 +142,14 @@ def test_an_account_that_was_renamed_is_not_counted_twice(tmp_path, capsys, monk
         status, table, notes = run(capsys, *command, f"--config.file={config}")
         assert (status, "10.00" in table, "20.00" in table) == (0, True, False)
         assert "note: the account without a name of the ledger is not in the configuration, and left out" in notes
+    config.write_text(f"accounts: [{{name: other, token: joulo_abc}}]\nstorage: {{path: {tmp_path}}}\n")
+    for command in ("sessions", "statement", "tags"):
+        status, table, fault = run(capsys, command, f"--config.file={config}")
+        assert (status, table) == (1, "")
+        assert fault == (
+            "joulo-exporter: several accounts of the ledger have the same sessions, as after a new name of one; "
+            "give the --config.file that the exporter runs with\n"
+        )
 
 
 def test_a_ledger_that_is_not_complete_or_not_up_to_date_says_so(tmp_path, capsys, monkeypatch):
