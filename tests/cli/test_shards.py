@@ -1,7 +1,7 @@
 """Shards on the command line: which accounts the commands see, and whose tokens they read."""
 
 import pytest
-from support.command_line import refusal, run
+from support.command_line import run
 
 from joulo_exporter.accounts import plans
 from joulo_exporter.config.schema import load_config, of_shard
@@ -73,11 +73,3 @@ def test_check_of_the_others_is_left_to_them(answers, capsys, file, tmp_path):
         "Account office",
         "Account zoë",
     ]
-
-
-@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["demo"], ["backfill"], ["--config.check"]])
-def test_a_shard_that_is_none_of_them_is_one_line(capsys, file, tmp_path, command):
-    own = [] if command == ["demo"] else [f"--config.file={file}"]
-    flags = ["--shard=3", "--total-shards=3", f"--storage.path={tmp_path / 'ledger'}"]
-    says = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
-    assert refusal(capsys, *command, *flags, *own) == (2, says)
