@@ -90,11 +90,6 @@ def test_an_empty_file_is_the_defaults(load, text):
     assert config.storage_path == Path("/var/lib/joulo-exporter")
 
 
-@pytest.mark.parametrize(("text", "kw"), [("22", 22), ("7.4", 7.4), ("50kW", 50), ("150 kW", 150)])
-def test_a_power_is_a_number_of_kilowatts_with_or_without_the_unit(load, text, kw):
-    assert load(f"plausibility: {{max_power: {text}}}").api.max_power_kw == kw
-
-
 # Environment and flags ----------------------------------------------------------------------
 
 
@@ -134,6 +129,8 @@ def test_accounts_of_the_file_go_before_the_token_of_the_environment_but_its_url
     assert [account.token.read().reveal() for account in config.accounts] == ["joulo_0file"]
     assert config.api.url == "https://env.example"
     assert load(text, tokens | {"JOULO_API_URL": ""}).api.url == "https://file.example"
+    simulator = load(text, tokens | {"JOULO_API_URL": "http://localhost:9974/functions/v1/api"})
+    assert simulator.api.ere_price_url == "http://localhost:9974/api/ere-price"
 
 
 @pytest.mark.parametrize(
@@ -201,19 +198,12 @@ def test_a_token_in_the_place_of_a_path_is_told_from_a_file(load, refused, tmp_p
         assert load(f"accounts: [{{token_file: {path}}}]").accounts[0].token.path == tmp_path / path
 
 
-def test_the_price_feed_of_a_simulator_is_next_to_its_api(load):
-    config = load("api: {url: 'http://localhost:9974/functions/v1/api'}")
-    assert config.api.ere_price_url == "http://localhost:9974/api/ere-price"
-
-
 # Records ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def secretive(tmp_path):
-    """A configuration with a token in each place that can hold one."""
+def test_no_record_shows_a_token_and_two_loadings_of_one_file_are_equal(load, tmp_path):
     (tmp_path / "token.txt").write_text(CANARY)
-    (tmp_path / "joulo.yml").write_text(
+    text = (  # a token in each place that can hold one
         "accounts:\n"
         f"  - {{name: value, token: {CANARY}}}\n"
         "  - {name: env, token_env: WORK}\n"
@@ -221,13 +211,10 @@ def secretive(tmp_path):
         f"api: {{proxy_url: 'http://user:{CANARY}@proxy.example:3128'}}\n"
         "vehicles: {DEADBEEF: tesla}\n"
     )
-    return load_config(tmp_path / "joulo.yml", {"WORK": CANARY, "OTHER": CANARY})
-
-
-def test_no_record_shows_a_token(secretive):
-    sources = [account.token for account in secretive.accounts]
-    secrets = [secretive.api.proxy_url, sources[0].value]
-    for record in (secretive, secretive.api, *secretive.accounts, *sources, *secrets):
+    config = load(text, {"WORK": CANARY, "OTHER": CANARY})
+    sources = [account.token for account in config.accounts]
+    secrets = [config.api.proxy_url, sources[0].value]
+    for record in (config, config.api, *config.accounts, *sources, *secrets):
         for shown in (repr(record), f"{record}", json.dumps([record], default=str)):
             assert CANARY not in shown
             assert "WORK=" not in shown
@@ -239,10 +226,4 @@ def test_no_record_shows_a_token(secretive):
         assert str(secret) == "<secret>"
         with pytest.raises(TypeError):
             vars(secret)
-
-
-def test_two_loadings_of_one_file_are_equal(secretive, tmp_path):
-    again = load_config(tmp_path / "joulo.yml", {"WORK": "another"})
-
-    assert again == secretive
-    assert again.accounts[1].token == secretive.accounts[1].token
+    assert load(text, {"WORK": "another"}) == config

@@ -1,10 +1,10 @@
-"""Durations as Prometheus writes them, and URLs that may carry a token."""
+"""Durations as Prometheus writes them, URLs that may carry a token, and powers."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config.values import DEFAULT_API_URL, api_url, format_duration, parse_duration
+from joulo_exporter.config.values import DEFAULT_API_URL, api_url, format_duration, parse_duration, power_kw
 
 NO_DURATION = (
     "is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
@@ -83,3 +83,8 @@ def test_a_url_may_carry_a_token_or_has_a_fault(expected, url):
     else:
         with pytest.raises(ValueError, match=f"^{expected}"):
             api_url(url)
+
+
+@pytest.mark.parametrize(("text", "kw"), [("22", 22), ("7.4", 7.4), ("50kW", 50), ("150 kW", 150)])
+def test_a_power_is_a_number_of_kilowatts_with_or_without_the_unit(text, kw):
+    assert power_kw(text) == kw
