@@ -18,7 +18,7 @@ from prometheus_client import Gauge, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from support.client_library import EVERYTHING, Gauges, exposition_of, generated, process, rendered
+from support.client_library import EVERYTHING, exposition_of, generated, process, rendered
 from support.fleet import fleet_snapshot
 from support.golden import FOLDER, golden
 from support.snapshots import Household, fixture, market_snapshot, recorded_snapshot, with_position
@@ -177,7 +177,7 @@ def recorded_responses() -> Exposition:
     strange["chargers"][1] |= {"nickname": 'Garage "achter"\n\\ ⚡', "status": "paused"}
     office = Household(account="office", id_tags="hash").chargers(metered).chargers(strange)
     office.sessions(fixture("sessions")).energy(fixture("energy-older")).time_out("energy")
-    exposition = Exposition(process(Gauges()))
+    exposition = Exposition(process(with_counter=False))
     snapshots = (with_position(recorded_snapshot(account="home")), office.snapshot(), market_snapshot())
     for position, snapshot in enumerate(snapshots):
         exposition.publish(f"{position}", snapshot)
