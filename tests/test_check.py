@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import sqlite3
 
 import pytest
 from support.command_line import run
@@ -53,7 +52,11 @@ class Check:
         return contextlib.closing(LedgerRig(self.folder, name=""))
 
     def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+        """Return all but SQLite's additions, which belong to the owner of the ledger, whoever reads it."""
+        additions = ("-shm", "-wal")
+        return {
+            path.name: path.read_bytes() for path in self.folder.iterdir() if not path.name.endswith(additions)
+        }
 
 
 @pytest.fixture
@@ -220,7 +223,15 @@ def damaged(check, _):
     return check.folder, f"{file} is damaged: file is not a database: {FORGOTTEN}; the exporter {remedy}"
 
 
-@pytest.mark.parametrize("prepare", [another_users, not_to_be_entered, missing_for_root, damaged])
+def newer(check, _):
+    with check.ledger() as rig, rig.database.transaction() as connection:
+        connection.execute("INSERT INTO migrations (name) VALUES ('from the future')")
+    remedy = "run that version, or give this one another --storage.path."
+    file = check.folder / "ledger.sqlite3"
+    return check.folder, f"{file} was written by a newer version of joulo-exporter (from the future); {remedy}"
+
+
+@pytest.mark.parametrize("prepare", [another_users, not_to_be_entered, missing_for_root, damaged, newer])
 def test_a_ledger_that_cannot_be_used_is_named_and_left_alone(check, monkeypatch, prepare):
     check.serve()
     folder, note = prepare(check, monkeypatch)
@@ -250,9 +261,7 @@ def test_a_ledger_that_can_only_be_read_still_throttles(check, monkeypatch):
     assert lines[0].startswith(f"Note: {check.folder} is another user's: ")
     assert [line[:18] for line in lines[3:]] == [f"  {name:<9} later "[:18] for name in GOOD]
     assert check.asked == 3
-    after = check.files()
-    assert "ledger.lock" not in after
-    assert {name: after[name] for name in before} == before
+    assert check.files() == before
 
 
 def test_another_users_ledger_is_used_where_it_is(check, monkeypatch):
@@ -264,13 +273,3 @@ def test_another_users_ledger_is_used_where_it_is(check, monkeypatch):
     assert (status, lines[0][:8]) == (0, "Account ")
     assert check.asked == 3
     assert set(check.files()) == before
-
-
-def test_a_ledger_of_a_newer_version_is_named(check):
-    check.serve()
-    check()
-    with contextlib.closing(sqlite3.connect(check.folder / "ledger.sqlite3")) as connection:
-        connection.execute("INSERT INTO migrations (name) VALUES ('from the future')")
-        connection.commit()
-    _, lines = check()
-    assert lines[0].endswith("(from the future); run that version, or give this one another --storage.path.")

@@ -369,6 +369,4 @@ def _wh_at(session: Session, moment_seconds: int) -> int:
     """Return the energy of a planned session until a moment, in Wh; it grows evenly."""
     start: int = _STARTED(session)
     end: int = _ENDED(session)
-    return (
-        _wh(session) if moment_seconds >= end else max(0, _wh(session) * (moment_seconds - start) // (end - start))
-    )
+    return _wh(session) * (min(max(moment_seconds, start), end) - start) // (end - start)

@@ -17,11 +17,6 @@ from joulo_exporter.config.schema import DEFAULT_STORAGE_PATH
 SERVING = [[], ["serve"], ["check"], ["--config.check"], ["check", "--config.check"]]
 
 
-@pytest.fixture(autouse=True)
-def _token(monkeypatch):
-    monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")
-
-
 def test_version_and_help(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     status, out, err = run(capsys, "--version")
