@@ -233,18 +233,15 @@ async def test_a_token_opens_all_but_the_price_and_other_faults_are_named(client
         assert (await got.text()).startswith(response[1])
 
 
-@pytest.mark.parametrize("limit", [7, 100])
-async def test_the_responses_are_those_of_the_household(client, running, clock, limit):
-    await clock.advance(30)
+@pytest.mark.parametrize(("after_s", "limit"), [(0, 100), (65, 7), (3000, 100)])
+async def test_responses_are_those_of_the_household_and_energy_the_sum_of_all_sessions(
+    client, running, clock, after_s, limit
+):
+    await clock.advance(after_s)
     chargers = parse_chargers(await body_of(client, "chargers"))
     assert (list(chargers.content), chargers.malformed) == (running.household.chargers_at(clock.now()), ())
-    assert await all_sessions(client, limit) == running.household.sessions_at(clock.now())
-
-
-@pytest.mark.parametrize("after_s", [0, 65, 3000])
-async def test_energy_is_the_sum_of_all_sessions_to_the_hundredth(client, clock, after_s):
-    await clock.advance(after_s)
-    sessions = await all_sessions(client, 100)
+    sessions = await all_sessions(client, limit)
+    assert sessions == running.household.sessions_at(clock.now())
     energy = parse_energy(await body_of(client, "energy")).content
     eligible = [session for session in sessions if session.counts_for_ere]
     assert energy.kwh_all_hundredths == sum(session.kwh_hundredths for session in sessions)
