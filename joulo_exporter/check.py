@@ -61,9 +61,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
                     is_well = is_well and not outcome.startswith("FAULT")
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
         for account in config.accounts:
-            for text in reader.excess(
-                account.name or "", config.vehicles
-            ):  # no fault, but no counter falls by itself
+            for text in reader.excess(account.name or "", config.vehicles):  # no fault: it falls by a command only
                 name = f"{account.name}, " if account.name else ""
                 say(f"Note: held above the truth, {name}{text}; joulo-exporter settle lets it fall.")
     return is_well
@@ -145,8 +143,9 @@ async def _outcomes(
         )
         client = JouloClient(session, config.api, token=token)
         records, walk = ledger.load()
+        known = {**recorded, **records}
         for task in account_tasks(settings):
-            record = {**recorded, **records}.get(task.name, EndpointRecord())
+            record = known.get(task.name, EndpointRecord())
             task.restore(record.body, walk)
             yield task.name, await _ask(task, record, settings, ledger, client)
 
@@ -158,11 +157,9 @@ async def _ask(
     pause = Pause(time.time(), task.interval_s(settings))
     left_s = remaining_s(record.pause, pause.length_s, pause.requested_at_seconds) if record.pause else 0.0
     if left_s > 0:
-        said = (
-            f"FAULT  a short time ago: {record.error}"
-            if record.up is False
-            else "later  was asked a short time ago"
-        )
+        said = "later  was asked a short time ago"
+        if record.up is False:
+            said = f"FAULT  a short time ago: {record.error}"
         return f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
     ledger.begin_request(task.name, pause, task.page(pause.requested_at_seconds, settings))
     try:
