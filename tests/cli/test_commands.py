@@ -1,7 +1,6 @@
 """The command line: exit codes, one line for each mistake, and outputs that are closed or full."""
 
 import io
-import socket
 import subprocess
 import sys
 
@@ -50,19 +49,6 @@ def test_a_bad_configuration_is_one_line_with_file_key_and_remedy(capsys, tmp_pa
     for word in (str(file), *words):
         assert word in line
     assert "LEAK" not in line
-
-
-def test_a_port_in_use(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("JOULO_API_URL", "http://127.0.0.1:9/api")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        status, _, err = run(
-            capsys, f"--web.listen-address=127.0.0.1:{port}", f"--storage.path={tmp_path}", "--log.level=error"
-        )  # fmt: skip
-    assert status == 1
-    (line,) = [line for line in err.splitlines() if line.startswith("joulo-exporter: ")]
-    assert str(port) in line
-    assert "joulo_secret" not in err
 
 
 @pytest.mark.parametrize(
@@ -127,21 +113,6 @@ def test_ctrl_c_while_it_loads_leaves_no_traceback(module):
     command = [sys.executable, "-c", PRESSED_WHILE_IT_LOADS.format(module=module)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
-
-
-OTHER_COMMANDS = {f"joulo_exporter.{room}" for room in ("reports", "check", "simulator")}
-
-
-@pytest.mark.parametrize(
-    ("loaded", "absent"),
-    [
-        ("joulo_exporter.cli.commands, joulo_exporter.service", OTHER_COMMANDS),
-        ("joulo_exporter.config.schema", {"argparse", "aiohttp", "asyncio", "sqlite3", "yaml"}),
-    ],
-)
-def test_memory_is_taken_only_by_modules_that_are_used(loaded, absent):
-    code = f"import sys, {loaded}; print({absent} & set(sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
 # Outputs ------------------------------------------------------------------------------------------
