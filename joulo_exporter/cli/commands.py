@@ -51,12 +51,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
             commands = LEDGER_COMMANDS
         return commands[options.command](options) or 0
-    except ConfigError as error:
-        complain(str(error))
-        return _BAD_USAGE
     except JouloExporterError as error:
         complain(str(error))
-        return _FAULT
+        return _BAD_USAGE if isinstance(error, ConfigError) else _FAULT
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -132,7 +129,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 async def _run_demo(options: argparse.Namespace, folder: Path) -> None:
-    shard = given_shard(options, os.environ)
+    shard = given_shard(options)
     async with simulated_household(folder, collectors(options)) as config:
         web = _web_options(options)
 
@@ -207,7 +204,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 def _loader(options: argparse.Namespace) -> Callable[[], Config]:
     """Return a function that reads the configuration of this shard."""
-    shard, switches = given_shard(options, os.environ), collectors(options)
+    shard, switches = given_shard(options), collectors(options)
     load = functools.partial(load_config, storage_path=options.storage_path, collectors=switches)
     return lambda: of_shard(load(options.config_file, os.environ), shard)
 
@@ -218,13 +215,9 @@ def collectors(options: argparse.Namespace) -> dict[str, bool]:
     return {name: switch for name, switch in switches.items() if switch is not None}
 
 
-def given_shard(options: argparse.Namespace, environ: Mapping[str, str]) -> Shard:
-    """Return this exporter's place among the shards; ``POD_NAME`` is the name of a StatefulSet's pod.
-
-    Raises:
-        ConfigError: there is no such place, or it is not said.
-    """
-    return find_shard(options.shard, options.total_shards, environ.get("POD_NAME"))
+def given_shard(options: argparse.Namespace) -> Shard:
+    """Return this exporter's place among the shards; ``POD_NAME`` is the name of a StatefulSet's pod."""
+    return find_shard(options.shard, options.total_shards, os.environ.get("POD_NAME"))
 
 
 def _web_options(options: argparse.Namespace) -> "WebOptions":

@@ -118,7 +118,7 @@ def _tags(options: argparse.Namespace) -> None:
 
 
 def _backfill(options: argparse.Namespace) -> None:
-    shard = given_shard(options, os.environ)
+    shard = given_shard(options)
     with _ledger(options) as (config, tags, reader), progress_line("backfill") as progress:
         wanted = Backfill(
             now_seconds=time.time(),

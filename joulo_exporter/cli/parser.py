@@ -1,7 +1,6 @@
 """Flags of every command, with help from ``help.toml``, and bad usage said in one line with the nearest flag."""
 
 import argparse
-import difflib
 import platform
 import re
 import tomllib
@@ -12,6 +11,7 @@ from typing import NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
+from joulo_exporter.config.files import nearest
 from joulo_exporter.config.schema import COLLECTORS
 from joulo_exporter.config.values import parse_duration, price
 from joulo_exporter.errors import ConfigError
@@ -246,8 +246,8 @@ def _refuse_unknown(parser: Parser, arguments: Iterable[str]) -> None:
         if flag not in known:
             # Without the dashes, which would make all short words alike.
             names = {name.strip("-"): name for name in sorted(known)}
-            near = difflib.get_close_matches(flag.strip("-"), names, n=1)
-            parser.error(f"there is no flag {flag}" + (f"; the nearest is {names[near[0]]}" if near else ""))
+            near = nearest(flag.strip("-"), names)
+            parser.error(f"there is no flag {flag}" + (f"; the nearest is {names[near]}" if near else ""))
 
 
 def _refuse_misplaced(parser: Parser, argument: str, command: str) -> NoReturn:

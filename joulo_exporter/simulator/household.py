@@ -30,6 +30,7 @@ _YEAR_S = 31_556_952
 WH_PER_HUNDREDTH = 10
 NEWEST_FIRST = attrgetter("started_at_seconds", "id")
 """Key of ``/sessions``, in descending order."""
+_STARTED, _ENDED = attrgetter("started_at_seconds"), attrgetter("ended_at_seconds")
 
 _BRANDS = ("easee", "ocpp", "wallbox", "zaptec", "enphase", "smappee", "v2c", "cloud_api", "other")
 _CREDITS_PER_KWH = 0.3327
@@ -93,35 +94,44 @@ CARS = (Car("04A1B2C3D4E580", 11.0), Car("DEADBEEF12345678", 7.4))
 _VISITOR = Car(None, 7.4)
 
 
-class PlannedCharger(msgspec.Struct, frozen=True, kw_only=True):
-    """A charger, as far as it never changes."""
+class PlannedCharger:
+    """A charger, with its sessions after the start, planned as far as they have been needed.
 
-    record: Charger
-    busy_status: str
-    """The status while charging: both ``online`` and ``charging`` are seen in real API responses."""
-    first_meter_wh: int
-    """The meter reading at the beginning of the history."""
-    sessions_per_day: float
-    own_car: int
-    """Index in ``CARS`` of the car that usually charges here."""
+    The first one is on the driveway, the second in the garage; the others are numbered, and of other brands.
+    """
 
-
-def charger_of(scenario: Scenario, index: int) -> PlannedCharger:
-    """Return a charger of the household: a driveway, a garage, then numbered ones of other brands."""
-    numbers = _stream(scenario.seed, "charger", index)
-    return PlannedCharger(
-        record=Charger(
+    def __init__(self, scenario: Scenario, index: int, start_seconds: int) -> None:
+        numbers = _stream(scenario.seed, "charger", index)
+        self.record = Charger(
             id=_uuid(numbers),
             slug="oprit" if index == 0 else None,
             nickname=("Oprit", "Garage achter")[index] if index < len(CARS) else f"Laadpaal {index + 1}",
             connection_type=_BRANDS[index % len(_BRANDS)],
             mid_certified=index % 3 != 1,
-        ),
-        busy_status="online" if index % 2 == 0 else "charging",
-        first_meter_wh=numbers.randrange(400_000, 2_000_000),
-        sessions_per_day=0.45 if index == 0 else 0.2,
-        own_car=index % len(CARS),
-    )
+        )
+        self.busy_status = "online" if index % 2 == 0 else "charging"
+        """The status while charging: both are seen in real API responses."""
+        self.first_meter_wh = numbers.randrange(400_000, 2_000_000)
+        """The meter reading at the beginning of the history."""
+        self.sessions_per_day = 0.45 if index == 0 else 0.2
+        self.own_car = index % len(CARS)
+        """Index in ``CARS`` of the car that usually charges here."""
+        self._plan = timeline(scenario, self, start_seconds, begins_charging=index == 0)
+        self._sessions: list[Session] = []
+        self._wh_before = [0]
+        """Energy of all sessions before the one at the same index, and at the end that of all."""
+
+    def started(self, moment_seconds: float) -> list[Session]:
+        """Return the sessions that have started by a moment, oldest first."""
+        while not self._sessions or _STARTED(self._sessions[-1]) <= moment_seconds:
+            self._sessions.append(next(self._plan))
+            self._wh_before.append(self._wh_before[-1] + _wh(self._sessions[-1]))
+        return self._sessions[: bisect_right(self._sessions, moment_seconds, key=_STARTED)]
+
+    def wh_until(self, moment_seconds: int) -> int:
+        """Return the energy delivered from the first session up to a moment, in Wh."""
+        sessions = self.started(moment_seconds)
+        return self._wh_before[len(sessions) - 1] + _wh_at(sessions[-1], moment_seconds) if sessions else 0
 
 
 def _stream(seed: int, *names: object) -> random.Random:
@@ -209,9 +219,8 @@ def history_of(scenario: Scenario, chargers: Sequence[PlannedCharger], start_sec
 def _counts(scenario: Scenario, chargers: Sequence[PlannedCharger]) -> list[int]:
     """Return the number of sessions of each charger, in proportion to its use; they add up exactly."""
     per_day = [charger.sessions_per_day for charger in chargers]
-    total = scenario.history_sessions
-    if total is None:
-        total = round(scenario.history_days * sum(per_day))
+    plausible = round(scenario.history_days * sum(per_day))
+    total = plausible if scenario.history_sessions is None else scenario.history_sessions
     bounds = [round(total * sum(per_day[:index]) / sum(per_day)) for index in range(len(per_day) + 1)]
     return [after - before for before, after in pairwise(bounds)]
 
@@ -253,8 +262,6 @@ def _past_session(charger: PlannedCharger, start: int, room_s: int, numbers: ran
 
 # The household ----------------------------------------------------------------------------------
 
-_STARTED, _ENDED = attrgetter("started_at_seconds"), attrgetter("ended_at_seconds")
-
 
 class Household:
     """Chargers, their past and their present.
@@ -274,18 +281,16 @@ class Household:
         self.clock = clock
         self._scenario = scenario or Scenario()
         self._start_seconds = math.floor(clock()) if start_seconds is None else start_seconds
-        self._chargers = [charger_of(self._scenario, index) for index in range(self._scenario.chargers)]
-        self._timelines = [
-            _Timeline(timeline(self._scenario, charger, self._start_seconds, begins_charging=index == 0))
-            for index, charger in enumerate(self._chargers)
+        self._chargers = [
+            PlannedCharger(self._scenario, index, self._start_seconds) for index in range(self._scenario.chargers)
         ]
 
     def chargers_at(self, moment_seconds: float) -> list[Charger]:
         """Return the chargers at a moment, with their sessions in progress."""
         synced, shown = self._synced(moment_seconds), []
-        for charger, planned in zip(self._chargers, self._timelines, strict=True):
+        for charger in self._chargers:
             live = None
-            for session in planned.started(moment_seconds)[-1:]:
+            for session in charger.started(moment_seconds)[-1:]:
                 if moment_seconds < _ENDED(session):
                     kwh = _wh_at(session, synced) // WH_PER_HUNDREDTH
                     live = LiveSession(session.id, session.started_at_seconds, kwh, session.id_tag)
@@ -295,7 +300,7 @@ class Household:
                     status=charger.busy_status if live else "online",
                     charging=live is not None,
                     session=live,
-                    meter_wh=self._meters_at_start[charger.record.id] + planned.wh_until(synced),
+                    meter_wh=self._meters_at_start[charger.record.id] + charger.wh_until(synced),
                     meter_at_seconds=synced,
                 )
             )
@@ -303,7 +308,9 @@ class Household:
 
     def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Session]:
         """Return sessions at a moment, newest first; all, or those at some positions."""
-        return [self._seen(session, moment_seconds) for session in self._started(moment_seconds)[page]]
+        live = [session for charger in self._chargers for session in charger.started(moment_seconds)]
+        started = sorted(live, key=NEWEST_FIRST, reverse=True) + self._history
+        return [self._seen(session, moment_seconds) for session in started[page]]
 
     @cached_property
     def _history(self) -> list[Session]:
@@ -322,11 +329,6 @@ class Household:
         step = self._scenario.cadence.sync_s
         return math.floor(moment_seconds) // step * step
 
-    def _started(self, moment_seconds: float) -> list[Session]:
-        """Return the sessions that have started by a moment, newest first."""
-        live = [session for planned in self._timelines for session in planned.started(moment_seconds)]
-        return sorted(live, key=NEWEST_FIRST, reverse=True) + self._history
-
     def _seen(self, session: Session, moment_seconds: float) -> Session:
         """Return a session as the API shows it at a moment."""
         if moment_seconds < _ENDED(session):
@@ -339,28 +341,6 @@ class Household:
         return session
 
 
-class _Timeline:
-    """Sessions of one charger after the start, planned as far as they have been needed."""
-
-    def __init__(self, plan: Iterator[Session]) -> None:
-        self._plan = plan
-        self._sessions: list[Session] = []
-        self._wh_before = [0]
-        """Energy of all sessions before the one at the same index, and at the end that of all."""
-
-    def started(self, moment_seconds: float) -> list[Session]:
-        """Return the sessions that have started by a moment, oldest first."""
-        while not self._sessions or _STARTED(self._sessions[-1]) <= moment_seconds:
-            self._sessions.append(next(self._plan))
-            self._wh_before.append(self._wh_before[-1] + _wh(self._sessions[-1]))
-        return self._sessions[: bisect_right(self._sessions, moment_seconds, key=_STARTED)]
-
-    def wh_until(self, moment_seconds: int) -> int:
-        """Return the energy delivered from the first session up to a moment, in Wh."""
-        sessions = self.started(moment_seconds)
-        return self._wh_before[len(sessions) - 1] + _wh_at(sessions[-1], moment_seconds) if sessions else 0
-
-
 def _wh(session: Session) -> int:
     return (session.kwh_hundredths or 0) * WH_PER_HUNDREDTH
 
@@ -369,6 +349,4 @@ def _wh_at(session: Session, moment_seconds: int) -> int:
     """Return the energy of a planned session until a moment, in Wh; it grows evenly."""
     start: int = _STARTED(session)
     end: int = _ENDED(session)
-    return (
-        _wh(session) if moment_seconds >= end else max(0, _wh(session) * (moment_seconds - start) // (end - start))
-    )
+    return _wh(session) * (min(max(moment_seconds, start), end) - start) // (end - start)

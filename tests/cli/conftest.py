@@ -1,9 +1,10 @@
-"""The command line without the environment of whoever runs the tests."""
+"""The command line with a token, and without the environment of whoever runs the tests."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def no_environment(monkeypatch):
-    for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE", "JOULO_API_URL", "POD_NAME"):
+def environment(monkeypatch):
+    for name in ("JOULO_TOKEN_FILE", "JOULO_API_URL", "POD_NAME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("JOULO_TOKEN", "joulo_secret")

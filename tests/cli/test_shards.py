@@ -1,7 +1,7 @@
 """Shards on the command line: which accounts the commands see, and whose tokens they read."""
 
 import pytest
-from support.command_line import refusal, run
+from support.command_line import run
 
 from joulo_exporter.accounts import plans
 from joulo_exporter.config.schema import load_config, of_shard
@@ -34,14 +34,12 @@ def test_the_accounts_are_divided_and_only_the_first_shard_asks_for_the_public_p
     assert [plan.settings.collectors for plan in own] == [frozenset({"ere_position"})] * 2
 
 
-def test_a_first_shard_without_accounts_asks_for_the_public_price_all_the_same(tmp_path):
-    path = tmp_path / "joulo.yml"
-    path.write_text("accounts: [{name: home, token_file: gone}]\ncollectors: {ere_price: true}\n")
-    config = load_config(path, {})
-    (plan,) = plans(of_shard(config, Shard(0, 3)))
+def test_a_first_shard_without_accounts_asks_for_the_public_price_all_the_same(file):
+    config = load_config(file, {})
+    (plan,) = plans(of_shard(config, Shard(0, 7)))
     assert (plan.settings.public, plan.source, plan.token) == (True, None, None)
     assert plan.api.url == "https://joulo.nl/api"
-    assert plans(of_shard(config, Shard(1, 3))) == ()
+    assert plans(of_shard(config, Shard(4, 7))) == ()
 
 
 @pytest.mark.parametrize("command", [[], ["serve"], ["check"]])
@@ -53,31 +51,20 @@ def test_config_check_says_how_many_are_its_own(capsys, monkeypatch, file, comma
     assert run(capsys, *arguments) == (0, printed, "")
 
 
-def test_check_of_a_shard_without_accounts(capsys, tmp_path):
-    path = tmp_path / "joulo.yml"
-    path.write_text("accounts: [{name: home, token_file: gone}]\n")
-    printed = run(capsys, "check", f"--config.file={path}", "--shard=1", "--total-shards=3",
-               f"--storage.path={tmp_path / 'ledger'}")  # fmt: skip
-    assert printed == (0, "No account belongs to shard 1 (of 3, counted from 0): there is nothing to check.\n", "")
-    assert not (tmp_path / "ledger").exists()
-
-
-def test_check_of_the_others_is_left_to_them(answers, capsys, file, tmp_path):
-    del answers  # no request is answered: a token that cannot be read is found before the API is asked
+@pytest.mark.usefixtures("answers")  # there are none: a token that cannot be read is found before the API is asked
+@pytest.mark.parametrize(
+    ("total", "status", "accounts"),
+    [
+        (3, 1, ["Account office", "Account zoë"]),
+        (19, 0, ["No account belongs to shard 1 (of 19, counted from 0): there is nothing to check."]),
+    ],
+)
+def test_check_of_the_others_is_left_to_them(capsys, file, tmp_path, total, status, accounts):
     for name in HELD[1]:
         (tmp_path / name).write_text('"quoted"')
-    status, out, _ = run(capsys, "check", f"--config.file={file}", "--shard=1", "--total-shards=3",
-                         f"--storage.path={tmp_path / 'ledger'}")  # fmt: skip
-    assert status == 1
-    assert [line.split(",")[0] for line in out.splitlines() if line.startswith("Account")] == [
-        "Account office",
-        "Account zoë",
+    arguments = ("check", f"--config.file={file}", "--shard=1", f"--total-shards={total}")
+    ended, out, _ = run(capsys, *arguments, f"--storage.path={tmp_path / 'ledger'}")
+    named = [
+        line.partition(", file")[0] for line in out.splitlines() if line.startswith(("Account", "No account"))
     ]
-
-
-@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["demo"], ["backfill"], ["--config.check"]])
-def test_a_shard_that_is_none_of_them_is_one_line(capsys, file, tmp_path, command):
-    own = [] if command == ["demo"] else [f"--config.file={file}"]
-    flags = ["--shard=3", "--total-shards=3", f"--storage.path={tmp_path / 'ledger'}"]
-    says = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
-    assert refusal(capsys, *command, *flags, *own) == (2, says)
+    assert (ended, named) == (status, accounts)

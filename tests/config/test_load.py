@@ -2,8 +2,6 @@
 
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -42,7 +40,7 @@ plausibility: {max_power: 22}
 vehicles: {DEADBEEF12345678: tesla, 04123456: zoe, 12E4567: true, "04:a1 b2-c3": zoe}
 chargers: {6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit, 123: oprit}
 id_tags: hash
-storage: {path: /srv/joulo}
+storage: {path: data}
 """
 
 
@@ -69,7 +67,7 @@ def test_every_key_is_read(load, tmp_path):
     assert config.vehicles == tags
     assert config.chargers == {"6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f": "oprit", "123": "oprit"}
     assert config.id_tags == "hash"
-    assert config.storage_path == Path("/srv/joulo")
+    assert config.storage_path == tmp_path / "data"
 
 
 SECTIONS = "".join(f"{key}:\n" for key in ("accounts", "api", "collectors", "intervals", "history", "chargers"))
@@ -90,21 +88,6 @@ def test_an_empty_file_is_the_defaults(load, text):
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (10, 604_800)
     assert (config.vehicles, config.chargers, config.id_tags) == ({}, {}, "show")
     assert config.storage_path == Path("/var/lib/joulo-exporter")
-
-
-@pytest.mark.parametrize(("text", "kw"), [("22", 22), ("7.4", 7.4), ("50kW", 50), ("150 kW", 150)])
-def test_a_power_is_a_number_of_kilowatts_with_or_without_the_unit(load, text, kw):
-    assert load(f"plausibility: {{max_power: {text}}}").api.max_power_kw == kw
-
-
-def test_the_configuration_loads_neither_the_command_line_nor_the_network():
-    code = (  # ssl, which reads certificates, brings in socket
-        "import sys, joulo_exporter.config.schema\n"
-        "print(sorted({'argparse', 'aiohttp', 'asyncio', 'sqlite3', 'yaml'} & set(sys.modules)))"
-    )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-
-    assert output == "[]\n"
 
 
 # Environment and flags ----------------------------------------------------------------------
@@ -128,9 +111,7 @@ def test_a_token_or_a_token_file_in_the_environment_is_enough(tmp_path):
          "JOULO_TOKEN: is set, and JOULO_TOKEN_FILE too; unset one of them"),
         ({"JOULO_TOKEN_FILE": CANARY}, "JOULO_TOKEN_FILE: must be the path of a file, and this looks like"),
         (TOKEN | {"JOULO_API_URL": "http://env.example"}, "JOULO_API_URL: is plain http, and a token travels"),
-        ({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""},
-         ("accounts: there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, or "
-          "write accounts: with `- token_file: /run/secrets/joulo` into the configuration file")),
+        ({"JOULO_TOKEN": "", "JOULO_TOKEN_FILE": ""}, "accounts: there is no API token; set the environment"),
     ],
 )  # fmt: skip
 def test_a_fault_of_the_environment_is_one_line(environ, fault):
@@ -148,6 +129,8 @@ def test_accounts_of_the_file_go_before_the_token_of_the_environment_but_its_url
     assert [account.token.read().reveal() for account in config.accounts] == ["joulo_0file"]
     assert config.api.url == "https://env.example"
     assert load(text, tokens | {"JOULO_API_URL": ""}).api.url == "https://file.example"
+    simulator = load(text, tokens | {"JOULO_API_URL": "http://localhost:9974/functions/v1/api"})
+    assert simulator.api.ere_price_url == "http://localhost:9974/api/ere-price"
 
 
 @pytest.mark.parametrize(
@@ -208,13 +191,6 @@ def test_a_name_is_any_text_that_can_be_printed_without_blanks_around_it(load, n
     assert load(f"accounts: [{{name: {name}, token: a}}]").accounts[0].name == name.strip("' ")
 
 
-def test_paths_start_at_the_folder_of_the_file(load, tmp_path):
-    config = load("accounts: [{token_file: secrets/joulo}]\nstorage: {path: data}\n")
-
-    assert config.accounts[0].token.path == tmp_path / "secrets/joulo"
-    assert config.storage_path == tmp_path / "data"
-
-
 @pytest.mark.parametrize("name", [CANARY, "eyJhbGciOiJIUzI1NiJ9.e30.abc", "x" * 32])
 def test_a_token_in_the_place_of_a_path_is_told_from_a_file(load, refused, tmp_path, name):
     assert name not in refused(f"accounts: [{{token_file: {name}}}]")
@@ -222,19 +198,12 @@ def test_a_token_in_the_place_of_a_path_is_told_from_a_file(load, refused, tmp_p
         assert load(f"accounts: [{{token_file: {path}}}]").accounts[0].token.path == tmp_path / path
 
 
-def test_the_price_feed_of_a_simulator_is_next_to_its_api(load):
-    config = load("api: {url: 'http://localhost:9974/functions/v1/api'}")
-    assert config.api.ere_price_url == "http://localhost:9974/api/ere-price"
-
-
 # Records ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def secretive(tmp_path):
-    """A configuration with a token in each place that can hold one."""
+def test_no_record_shows_a_token_and_two_loadings_of_one_file_are_equal(load, tmp_path):
     (tmp_path / "token.txt").write_text(CANARY)
-    (tmp_path / "joulo.yml").write_text(
+    text = (  # a token in each place that can hold one
         "accounts:\n"
         f"  - {{name: value, token: {CANARY}}}\n"
         "  - {name: env, token_env: WORK}\n"
@@ -242,23 +211,13 @@ def secretive(tmp_path):
         f"api: {{proxy_url: 'http://user:{CANARY}@proxy.example:3128'}}\n"
         "vehicles: {DEADBEEF: tesla}\n"
     )
-    return load_config(tmp_path / "joulo.yml", {"WORK": CANARY, "OTHER": CANARY})
-
-
-SHOW = [
-    *(repr, str, "{}".format, "{!r:>20}".format, "%s".__mod__, lambda record: f"{record}"),
-    *(lambda record: repr([{"key": record}]), lambda record: json.dumps(record, default=str)),
-]
-
-
-def test_no_record_shows_a_token(secretive):
-    sources = [account.token for account in secretive.accounts]
-    secrets = [secretive.api.proxy_url, sources[0].value]
-    for record in (secretive, secretive.api, *secretive.accounts, *sources, *secrets):
-        for show in SHOW:
-            assert CANARY not in show((record,))
-        assert CANARY not in repr(record)
-        assert "WORK=" not in repr(record)
+    config = load(text, {"WORK": CANARY, "OTHER": CANARY})
+    sources = [account.token for account in config.accounts]
+    secrets = [config.api.proxy_url, sources[0].value]
+    for record in (config, config.api, *config.accounts, *sources, *secrets):
+        for shown in (repr(record), f"{record}", json.dumps([record], default=str)):
+            assert CANARY not in shown
+            assert "WORK=" not in shown
         with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
             pickle.dumps(record, 0)
         with pytest.raises(TypeError):
@@ -267,10 +226,4 @@ def test_no_record_shows_a_token(secretive):
         assert str(secret) == "<secret>"
         with pytest.raises(TypeError):
             vars(secret)
-
-
-def test_two_loadings_of_one_file_are_equal(secretive, tmp_path):
-    again = load_config(tmp_path / "joulo.yml", {"WORK": "another"})
-
-    assert again == secretive
-    assert again.accounts[1].token == secretive.accounts[1].token
+    assert load(text, {"WORK": "another"}) == config

@@ -1,10 +1,10 @@
-"""Durations as Prometheus writes them, and URLs that may carry a token."""
+"""Durations as Prometheus writes them, URLs that may carry a token, and powers."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config.values import DEFAULT_API_URL, api_url, format_duration, is_loopback, parse_duration
+from joulo_exporter.config.values import DEFAULT_API_URL, api_url, format_duration, parse_duration, power_kw
 
 NO_DURATION = (
     "is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
@@ -55,25 +55,17 @@ def test_any_text_is_a_duration_of_at_least_nothing_or_has_a_fault(text):
         assert str(error) == NO_DURATION  # noqa: PT017 - either outcome is right
 
 
-LOOPBACK = ["http://localhost:9974/api", "http://LOCALHOST", "http://127.255.0.9:1", "http://[::1]:80/x"]
-ELSEWHERE = [
-    *("http://localhost.example", "http://127.0.0.1.example", "http://127.1", "http://[::2]", "http://0.0.0.0"),
-    *("http://localhost@example.org", "http://[", "localhost", ""),
-]
-
-
-def test_only_this_machine_is_loopback():
-    urls = [*LOOPBACK, *ELSEWHERE]
-    assert [url for url in urls if is_loopback(url)] == LOOPBACK
-
-
 API_URLS = {
     None: [
         *(DEFAULT_API_URL, "https://example.org", "https://example.org:8443/a/b/", "HTTPS://Example.ORG/"),
-        *("https://[2001:db8::1]/x", "http://localhost:1", "http://[::1]/"),
+        *("https://[2001:db8::1]/x", "http://localhost:9974/api", "http://LOCALHOST", "http://127.255.0.9:1"),
+        "http://[::1]:80/x",
     ],
-    "is plain http, and a token travels over https only": ["http://example.org", "http://10.0.0.1"],
-    "has a user or a password in it": ["http://127.0.0.1:80@example.org/", "https://x@example.org"],
+    "is plain http, and a token travels over https only": [
+        *("http://example.org", "http://10.0.0.1", "http://localhost.example", "http://127.0.0.1.example"),
+        *("http://127.1", "http://[::2]", "http://0.0.0.0"),
+    ],
+    "has a user or a password in it": ["http://127.0.0.1:80@example.org/", "http://localhost@example.org"],
     "has a query or a fragment": ["https://example.org?", "https://example.org/#"],
     "is not an http or https URL": [
         *("ftp://example.org", "//example.org", "https://", "https:///x", "https://example.org:port", ""),
@@ -91,3 +83,8 @@ def test_a_url_may_carry_a_token_or_has_a_fault(expected, url):
     else:
         with pytest.raises(ValueError, match=f"^{expected}"):
             api_url(url)
+
+
+@pytest.mark.parametrize(("text", "kw"), [("22", 22), ("7.4", 7.4), ("50kW", 50), ("150 kW", 150)])
+def test_a_power_is_a_number_of_kilowatts_with_or_without_the_unit(text, kw):
+    assert power_kw(text) == kw

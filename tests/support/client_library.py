@@ -2,57 +2,43 @@
 
 from collections.abc import Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.metrics import FAMILIES, Family, JouloCollector
+from joulo_exporter.metrics import FAMILIES, Family
 from joulo_exporter.snapshot import Snapshot
 
 EVERYTHING: frozenset[str] = frozenset()
 
 
-class Gauges(Collector):
-    """A process whose metrics stand still."""
+class Standing(Collector):
+    """Metrics that stand still."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
 
     def collect(self):
-        build = GaugeMetricFamily(
-            "joulo_exporter_build_info", "Version of the exporter.", labels=("version", "python_version")
-        )
-        build.add_metric(("1.2.3", "3.11.4"), 1)
-        yield build
-        yield GaugeMetricFamily("process_start_time_seconds", "Start of the process.", value=1_781_800_000.25)
+        return self._metrics
 
 
-class GaugesAndCounter(Gauges):
-    """The same with a counter: its name is another one in OpenMetrics."""
-
-    def collect(self):
-        yield from super().collect()
-        yield CounterMetricFamily("process_cpu_seconds_total", "CPU of the process.", value=12.5)
-
-
-class SomeFamilies(Collector):
-    """Collector of a few metric families."""
-
-    def __init__(self, families: Sequence[Family], snapshots: Sequence[Snapshot]) -> None:
-        self._families, self._snapshots = families, snapshots
-
-    def describe(self):
-        return [family.empty() for family in self._families]
-
-    def collect(self):
-        metrics = [family.collect(self._snapshots) for family in self._families]
-        return [metric for metric in metrics if metric.samples]
-
-
-def process(collector: Collector | None = None) -> CollectorRegistry:
-    """Return the registry of a process."""
+def registry_of(*metrics: Metric) -> CollectorRegistry:
     registry = CollectorRegistry(auto_describe=True)
-    registry.register(collector or GaugesAndCounter())
+    registry.register(Standing(metrics))
     return registry
+
+
+def process(*, with_counter: bool = True) -> CollectorRegistry:
+    """Return the registry of a process; the name of a counter is another one in OpenMetrics."""
+    build = GaugeMetricFamily(
+        "joulo_exporter_build_info", "Version of the exporter.", labels=("version", "python_version")
+    )
+    build.add_metric(("1.2.3", "3.11.4"), 1)
+    start = GaugeMetricFamily("process_start_time_seconds", "Start of the process.", value=1_781_800_000.25)
+    cpu = CounterMetricFamily("process_cpu_seconds_total", "CPU of the process.", value=12.5)
+    return registry_of(build, start, *[cpu] * with_counter)
 
 
 def exposition_of(snapshots: Mapping[str, Snapshot], **options) -> Exposition:
@@ -83,11 +69,8 @@ def generated(
     families: Sequence[Family] = FAMILIES,
 ) -> bytes:
     """Return the exposition of a registry of the accounts, then of that of the process."""
-    joulo = CollectorRegistry()
-    joulo.register(
-        JouloCollector(lambda: snapshots) if families is FAMILIES else SomeFamilies(families, snapshots)
-    )
-    registries = (joulo, process())
+    metrics = [family.collect(snapshots) for family in families]
+    registries = (registry_of(*(metric for metric in metrics if metric.samples)), process())
     asked = [registry.restricted_registry(names) if names else registry for registry in registries]
     if not openmetrics:
         return b"".join(map(generate_latest, asked))
