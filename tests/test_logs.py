@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import math
 import re
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_line_is_written_as_prometheus_writes_it(written):
 
 def test_a_line_of_json_has_the_same_keys(written):
     lines = written(log_format="json")
-    logs.event(LOG, "warn", 'a "word"\n', endpoint="sessions", new=3, ratio=0.5, complete=False, none=None)
+    logs.event(LOG, "warn", 'a "word"\n', new=3, ratio=0.5, complete=False, none=None, nan=math.nan)
 
     record = json.loads(lines()[0])
     assert re.fullmatch(r"test_logs\.py:\d+", record.pop("source"))
@@ -73,11 +74,11 @@ def test_a_line_of_json_has_the_same_keys(written):
         "time": "2026-06-01T12:00:00.500Z",
         "level": "WARN",
         "msg": 'a "word"\n',
-        "endpoint": "sessions",
         "new": 3,
         "ratio": 0.5,
         "complete": False,
         "none": None,
+        "nan": "nan",
     }
 
 
@@ -89,16 +90,13 @@ def test_a_line_of_json_has_the_same_keys(written):
         ('a"b', r'"a\"b"'),
         ("back\\slash", "back\\slash"),
         ("back \\slash", r'"back \\slash"'),
-        ("a\nb\r\tc", r'"a\nb\r\tc"'),
-        ("\x1b[31m", r'"\x1b[31m"'),
+        ("a\nb\r\tc\x1b[31m", r'"a\nb\r\tc\x1b[31m"'),
         ("é家", "é家"),
         ("\u2028\u202e", r'"\u2028\u202e"'),
-        ("\U000e0001", r'"\U000e0001"'),
         ("\udc80", "\\udc80"),
         (None, "<nil>"),
         (False, "false"),
         (10**18, str(10**18)),
-        (float("nan"), "nan"),
         (["x"], "['x']"),
     ],
 )

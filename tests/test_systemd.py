@@ -1,4 +1,4 @@
-"""Messages for systemd, on a real datagram socket at an abstract address; ``e2e/test_systemd`` has one at a path."""
+"""Messages for systemd, on a real socket at an abstract address; ``e2e/test_systemd`` has one at a path."""
 
 import asyncio
 import contextlib
