@@ -4,9 +4,7 @@ import base64
 import json
 import re
 import shutil
-import ssl
 import time
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -15,6 +13,7 @@ from support.browser import browser
 from support.certificates import HASH, PASSWORD
 from support.processes import TOKEN, exporter, free_port, get, wait_for
 from support.simulator import in_thread
+from support.tls import client
 
 from joulo_exporter.simulator import Household, Scenario, serve
 
@@ -55,10 +54,8 @@ def served(household, tmp_path_factory):
 def fleet(household, tmp_path_factory):
     """The URL of an exporter of so many accounts that they are folded."""
     folder, port = tmp_path_factory.mktemp("fleet"), free_port()
-    config = {
-        "accounts": [{"name": name, "token": token} for name, token in FLEET.items()],
-        "intervals": {"chargers": "1s", "sessions": "60s", "energy": "60s"},
-    }
+    accounts = [{"name": name, "token": token} for name, token in FLEET.items()]
+    config = {"accounts": accounts, "intervals": {"chargers": "1s", "sessions": "60s", "energy": "60s"}}
     (folder / "fleet.yml").write_text(json.dumps(config))
     with exporter(folder, household, port, f"--config.file={folder / 'fleet.yml'}"):
         yield f"http://127.0.0.1:{port}"
@@ -91,22 +88,15 @@ async def test_the_page_shows_the_values_of_the_metrics_and_no_secret(page, serv
     before = sample(served, name)
     await page.go(f"{served}/")
     after = sample(served, name)
-    assert await page.evaluate("document.title") == "joulo-exporter"
-    assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
-    assert await texts(page, ".chargers .state") == ["⚡ charging", "○ idle"]
-    power, session, vehicle, *_ = await texts(page, ".chargers dt + dd")
-    assert re.fullmatch(r"unknown|\d+\.\d kW", power)
+    _, session, vehicle, *_ = await texts(page, ".chargers dt + dd")
     assert before <= float(session.removesuffix(" kWh")) <= after
     metrics = get(f"{served}/metrics").decode()
     assert f'vehicle="{vehicle}"' in metrics
+    assert await texts(page, ".chargers .state") == ["⚡ charging", "○ idle"]
     assert (await texts(page, ".summary dd"))[:3] == ["1", "2\n1 charging", "3 of 3 up"]
-    assert await texts(page, ".endpoints tbody th") == ["chargers", "sessions", "energy"]
-    assert await texts(page, ".endpoints .state") == ["✓ up"] * 3
     times = await texts(page, "td time", "Date.parse(element.dateTime)")
     assert len(times) == 3
     assert all(abs(time.time() - at / 1000) < 10 for at in times)
-    assert all(re.fullmatch(r"\d s ago", age) for age in await texts(page, "td .age"))
-    assert (await texts(page, "section p"))[-1].startswith("Complete: ")
     tags = set(re.findall(r'id_tag="(\w+)"', metrics))
     source = await page.evaluate("document.documentElement.outerHTML")
     assert tags
@@ -133,18 +123,6 @@ async def test_markup_that_got_in_would_load_and_run_nothing(page, served):
     refused = [event["requestId"] for event in page.all("Network.loadingFailed") if event.get("blockedReason")]
     assert len(refused) == 1
     assert page.complaints() != []
-
-
-async def test_links_lead_where_they_say(page, served):
-    for text, path, begins in (
-        ("Metrics", "/metrics", "# HELP joulo_"),
-        ("Health", "/-/healthy", "joulo-exporter is healthy"),
-        ("Readiness", "/-/ready", "joulo-exporter is ready"),
-    ):
-        await page.go(f"{served}/")
-        await page.click(text)
-        assert await page.evaluate("[location.href, document.contentType]") == [f"{served}{path}", "text/plain"]
-        assert (await page.evaluate("document.body.innerText")).startswith(begins)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (400, "dark"), (768, "light"), (1920, "dark")])
@@ -178,14 +156,6 @@ async def test_the_months_are_those_of_the_ledger(page, served):
     assert roles.count("rowheader") == 13 + 3
 
 
-async def test_in_dutch_for_a_browser_that_prefers_it(page, served):
-    await page.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": "nl-NL,nl;q=0.9,en;q=0.8"})
-    await page.go(f"{served}/")
-    assert await page.evaluate("document.documentElement.lang") == "nl"
-    assert await texts(page, ".chargers .state") == ["⚡ laadt", "○ in rust"]
-    assert (await texts(page, "h3"))[:2] == ["Laadpunten", "Maanden"]
-
-
 async def test_the_page_refreshes_itself_where_its_reader_is_and_keeps_what_is_unfolded(page, fleet):
     await page.go(f"{fleet}/")
     assert await page.evaluate("document.querySelectorAll('h3').length") == 0
@@ -197,8 +167,8 @@ async def test_the_page_refreshes_itself_where_its_reader_is_and_keeps_what_is_u
     assert seen > 0  # the account that was clicked is in the window
     moment = "document.querySelector('footer time').dateTime"
     before = await page.evaluate(moment)
-    page.forget()
-    await page.happened("Page.loadEventFired")
+    async with page.loading():
+        pass
     assert await page.evaluate(moment) > before
     assert await page.evaluate("scrollY") == seen
     assert page.complaints() == []
@@ -218,22 +188,18 @@ async def test_the_keyboard_reaches_every_link_and_unfolds_an_account(page, flee
         reached.append(await page.evaluate("document.activeElement.innerText"))
     assert reached == ["Metrics", "Health", "Readiness", "Refresh by itself", "customer 1"]
     assert await page.evaluate("document.activeElement.matches(':focus-visible')") is True
-    page.forget()
-    await page.press("Enter", 13, "\r")
-    await page.happened("Page.loadEventFired")
+    async with page.loading():
+        await page.press("Enter", 13, "\r")
     assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
 
 
 async def test_behind_tls_a_password_and_a_prefix(page, household, certificates, tmp_path):
     """Links carry neither password nor host, so they work behind whatever is in between."""
     shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "web.yml").write_text(json.dumps({
-        "tls_server_config": {"cert_file": "server.crt", "key_file": "server.key"},
-        "basic_auth_users": {"prometheus": HASH},
-    }))  # fmt: skip
-    port = free_port()
+    tls = "tls_server_config: {cert_file: server.crt, key_file: server.key}"
+    (tmp_path / "web.yml").write_text(f"{tls}\nbasic_auth_users: {{prometheus: {HASH}}}\n")
+    port, trusting = free_port(), client(certificates)
     options = (f"--web.config.file={tmp_path / 'web.yml'}", "--web.route-prefix=/joulo")
-    trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))
     login = {"Authorization": f"Basic {base64.b64encode(f'prometheus:{PASSWORD}'.encode()).decode()}"}
 
     def is_ready():
@@ -243,9 +209,7 @@ async def test_behind_tls_a_password_and_a_prefix(page, household, certificates,
         await page.send("Security.setIgnoreCertificateErrors", ignore=True)
         await page.go(f"https://prometheus:{PASSWORD}@localhost:{port}/")
         assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
-        assert await page.evaluate("document.querySelectorAll('nav a').length") == 4
         assert page.complaints() == []
         await page.click("Metrics")
-        there = urlsplit(await page.evaluate("location.href"))
-        assert (there.port, there.path) == (port, "/joulo/metrics")
+        assert await page.evaluate("location.pathname") == "/joulo/metrics"
         assert (await page.evaluate("document.body.innerText")).startswith("# HELP joulo_")

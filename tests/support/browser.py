@@ -62,7 +62,7 @@ class Page:
         return dict(answer["result"])
 
     async def happened(self, name: str) -> None:
-        """Wait for an event since the last ``forget``."""
+        """Wait for an event since the last page was loaded."""
         async with asyncio.timeout(_PATIENCE_S):
             while not self.all(name):
                 self._news.clear()
@@ -71,15 +71,17 @@ class Page:
     def all(self, name: str) -> list[dict[str, Any]]:
         return [params for event, params in self.events if event == name]
 
-    def forget(self) -> None:
+    @contextlib.asynccontextmanager
+    async def loading(self) -> AsyncIterator[None]:
+        """Forget what happened; wait at the end for a page to be loaded."""
         self.events.clear()
+        yield
+        await self.happened("Page.loadEventFired")
 
     async def go(self, url: str) -> None:
-        """Open a URL, and wait until it is loaded."""
-        self.forget()
-        answer = await self.send("Page.navigate", url=url)
-        assert "errorText" not in answer, answer
-        await self.happened("Page.loadEventFired")
+        async with self.loading():
+            answer = await self.send("Page.navigate", url=url)
+            assert "errorText" not in answer, answer
 
     async def evaluate(self, expression: str) -> Any:
         """Return the value of an expression in the page, of a promise what it promises."""
@@ -88,10 +90,9 @@ class Page:
         return answer["result"].get("value")
 
     async def click(self, text: str) -> None:
-        """Follow the link with this text, and wait until it is loaded."""
-        self.forget()
-        await self.evaluate(f"[...document.links].find(link => link.text === {json.dumps(text)}).click()")
-        await self.happened("Page.loadEventFired")
+        """Follow the link with this text."""
+        async with self.loading():
+            await self.evaluate(f"[...document.links].find(link => link.text === {json.dumps(text)}).click()")
 
     async def press(self, key: str, code: int, text: str = "") -> None:
         """Press a key, and let it go."""
