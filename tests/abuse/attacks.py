@@ -14,9 +14,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 from support.http_shapes import MALFORMED, SHAPES
-from support.web import connected
+from support.web import LAST_REQUEST, REQUEST, connected
 
-SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 LONG_HEADERS = (b"X: " + b"a" * 4000 + b"\r\n") * 250
 DRIP_S = 0.2
 ALL_SHAPES = itertools.cycle([*SHAPES.values(), *((request, None) for request in MALFORMED.values())])
@@ -78,7 +77,7 @@ def reads_nothing(*, leaves: bool) -> Client:
     async def client(target: Target) -> str:
         async with connected(target.address) as (reader, writer):
             writer.transport.pause_reading()
-            writer.write(SCRAPE * 2)
+            writer.write(REQUEST * 2)
             if leaves:
                 with contextlib.suppress(OSError):  # it may have been closed by now
                     writer.write_eof()
@@ -92,7 +91,7 @@ def reads_nothing(*, leaves: bool) -> Client:
 async def pipeliner(target: Target) -> str:
     """Ask a thousand times without waiting for a response."""
     async with connected(target.address) as (reader, writer):
-        writer.write(SCRAPE * 1000)
+        writer.write(REQUEST * 1000)
         await reader.read()
         return "closed"
 
@@ -115,7 +114,7 @@ ATTACKS: dict[str, Client] = {
     "huge_head": sends(b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + LONG_HEADERS),
     "huge_url": sends(b"GET /" + b"a" * 1_000_000),
     "shapes": shapes,
-    "flood": sends(SCRAPE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")),
+    "flood": sends(LAST_REQUEST),
 }
 
 

@@ -9,6 +9,9 @@ from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.auth import Gate, Protection
 from joulo_exporter.web.server import listening
 
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LAST_REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
 
 async def _reload():
     return None

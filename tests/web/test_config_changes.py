@@ -8,7 +8,7 @@ import shutil
 import pytest
 from support.certificates import HASH
 from support.tls import client
-from support.web import connected, serving
+from support.web import LAST_REQUEST, connected, serving
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.auth import Protection
@@ -160,7 +160,7 @@ async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, folder,
     async def scrapes(address):
         while True:
             async with connected(address, ssl=trusting) as (reader, writer):
-                writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                writer.write(LAST_REQUEST)
                 await scraped.put((writer.get_extra_info("peercert")["serialNumber"], await reader.read()))
 
     async def next_scrapes(number):

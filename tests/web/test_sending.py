@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from support.client_library import EVERYTHING, generated, process
 from support.fleet import fleet_snapshot
-from support.web import body_of, connected, serving, to_the_end
+from support.web import LAST_REQUEST, REQUEST, body_of, connected, serving, to_the_end
 
 from joulo_exporter.exposition import Body, Exposition
 
@@ -41,7 +41,7 @@ async def test_a_long_body_arrives_whole_and_the_connection_stays(parts, method)
         assert f"Content-Length: {len(wanted)}\r\n".encode() in head
         if method == "GET":
             assert await reader.readexactly(len(wanted)) == wanted
-        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        writer.write(LAST_REQUEST)
         last = await to_the_end(reader)
         assert last.startswith(b"HTTP/1.1 200 OK")
         assert last.endswith(b"\r\n\r\nshort\n")
@@ -100,7 +100,7 @@ async def test_a_client_that_leaves_is_no_event(caplog, before_the_head):
 
     async with serving(metrics=metrics) as address:
         async with connected(address) as (reader, writer):
-            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            writer.write(REQUEST)
             await begun.wait()
             if not before_the_head:
                 await reader.readuntil(b"\r\n\r\n")
