@@ -15,14 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.command_line import run
 from support.golden import golden
-from support.ledger_rig import LedgerRig, finished, live
 from support.snapshots import DRIVEWAY, TAG, Household, fixture, recorded, recorded_snapshot
 
 from joulo_exporter.ledger.book import MonthTotals
-from joulo_exporter.models.charger import Tags
-from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot, ended_sessions, live_chargers
+from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot
 from joulo_exporter.web.page import LANGUAGES, LandingPage, View, content_security_policy, view_of
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
@@ -228,35 +225,6 @@ def test_this_month_of_a_charger_is_local_and_begins_with_nothing():
     assert list(months_shown(html_of(june, now_seconds=first_second))) == ["Jul 2026 so far", "Jun 2026"]
 
 
-def test_figures_of_the_months_are_those_of_the_report(tmp_path, capsys, monkeypatch):
-    """One session over midnight at the end of a month, and one in each zone of the clock change."""
-    for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    rig = LedgerRig(tmp_path, name="")
-    rig.now_seconds = at("2026-04-01T00:10:00+02:00")
-    rig.chargers(live("now", "c1", started_at_seconds=at("2026-03-31T23:50:00+02:00"), kwh_hundredths=123))
-    rig.whole_walk(
-        [
-            finished("b", at_seconds=at("2026-03-29T03:00:00+02:00"), kwh_hundredths=2, credits_hundredths=1),
-            finished("a", at_seconds=at("2026-03-29T01:59:00+01:00"), kwh_hundredths=30),
-            finished("over", at_seconds=at("2026-02-28T23:00:00+01:00"), kwh_hundredths=4108,
-                     ended_at_seconds=at("2026-03-01T07:00:00+01:00"), credits_hundredths=1367),
-        ],
-        size=100,
-    )  # fmt: skip
-    book, tags = rig.book(), Tags({}, "show")
-    last = ended_sessions(book.last_sessions.values(), book, tags)
-    snapshot = Snapshot(None, (), book, live_chargers((), book, tags), last)
-    rig.close()
-    status, out, _ = run(capsys, "sessions", "--by=month", "--format=csv", f"--storage.path={tmp_path}")
-    assert (status, out.splitlines()[1:]) == (0, ["2026-02,1,41.08,13.67", "2026-03,3,1.55,0.01"])
-    assert months_shown(html_of(snapshot, now_seconds=rig.now_seconds)) == {
-        "Apr 2026 so far": ("0.0%", "0.00", "0.00"),
-        "Mar 2026": ("3.8%", "1.55", "0.01"),
-        "Feb 2026": ("100.0%", "41.08", "13.67"),
-    }
-
-
 # Freshness ----------------------------------------------------------------------------------------
 
 
@@ -392,11 +360,8 @@ def test_a_session_over_the_clock_change():
 # Safety and contrast ------------------------------------------------------------------------------
 
 
-def test_no_tag_is_on_it():
+def test_no_tag_is_on_it_and_the_policy_allows_the_style_as_it_stands_in_it():
     assert TAG not in html_of(recorded_snapshot(vehicles={TAG: "kona"}))
-
-
-def test_the_policy_allows_the_style_as_it_stands_in_the_page():
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     assert f"style-src 'sha256-{digest}'" in content_security_policy()
 
