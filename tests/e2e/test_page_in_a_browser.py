@@ -1,19 +1,15 @@
 """The page for people as people see it: served by the real process, opened in Chromium."""
 
-import base64
 import json
 import re
-import shutil
 import time
 
 import msgspec
 import pytest
 import pytest_asyncio
 from support.browser import browser
-from support.certificates import HASH, PASSWORD
 from support.processes import TOKEN, exporter, free_port, get, wait_for
 from support.simulator import in_thread
-from support.tls import client
 
 from joulo_exporter.simulator import Household, Scenario, serve
 
@@ -52,13 +48,15 @@ def served(household, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fleet(household, tmp_path_factory):
-    """The URL of an exporter of so many accounts that they are folded."""
+    """The URL of an exporter, under a prefix, of so many accounts that they are folded."""
     folder, port = tmp_path_factory.mktemp("fleet"), free_port()
+    url = f"http://127.0.0.1:{port}/joulo"
+    options = (f"--config.file={folder / 'fleet.yml'}", "--web.route-prefix=/joulo")
     accounts = [{"name": name, "token": token} for name, token in FLEET.items()]
     config = {"accounts": accounts, "intervals": {"chargers": "1s", "sessions": "60s", "energy": "60s"}}
     (folder / "fleet.yml").write_text(json.dumps(config))
-    with exporter(folder, household, port, f"--config.file={folder / 'fleet.yml'}"):
-        yield f"http://127.0.0.1:{port}"
+    with exporter(folder, household, port, *options, is_ready=lambda: get(f"{url}/-/ready")):
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -191,25 +189,6 @@ async def test_the_keyboard_reaches_every_link_and_unfolds_an_account(page, flee
     async with page.loading():
         await page.press("Enter", 13, "\r")
     assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
-
-
-async def test_behind_tls_a_password_and_a_prefix(page, household, certificates, tmp_path):
-    """Links carry neither password nor host, so they work behind whatever is in between."""
-    shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
-    tls = "tls_server_config: {cert_file: server.crt, key_file: server.key}"
-    (tmp_path / "web.yml").write_text(f"{tls}\nbasic_auth_users: {{prometheus: {HASH}}}\n")
-    port, trusting = free_port(), client(certificates)
-    options = (f"--web.config.file={tmp_path / 'web.yml'}", "--web.route-prefix=/joulo")
-    login = {"Authorization": f"Basic {base64.b64encode(f'prometheus:{PASSWORD}'.encode()).decode()}"}
-
-    def is_ready():
-        return get(f"https://localhost:{port}/joulo/-/ready", login, trusting)
-
-    with exporter(tmp_path, household, port, *options, is_ready=is_ready):
-        await page.send("Security.setIgnoreCertificateErrors", ignore=True)
-        await page.go(f"https://prometheus:{PASSWORD}@localhost:{port}/")
-        assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
-        assert page.complaints() == []
-        await page.click("Metrics")
-        assert await page.evaluate("location.pathname") == "/joulo/metrics"
-        assert (await page.evaluate("document.body.innerText")).startswith("# HELP joulo_")
+    await page.click("Metrics")
+    assert await page.evaluate("location.href") == f"{fleet}/metrics"
+    assert (await page.evaluate("document.body.innerText")).startswith("# HELP joulo_")

@@ -48,7 +48,6 @@ RULES = {
         # equal weights: specificity, then order
         f"{OM}, text/plain;version=0.0.4",
         f"text/plain, {OM}",
-        "text/*, application/*",
         # q=0 excludes
         f"{OM};q=0, */*;q=0.1",
         f"text/plain;q=0, {OM};q=0.000",
@@ -56,20 +55,17 @@ RULES = {
         f"{OM};version=2.0.0",
         f'{OM};version="2.0.0"',
         # malformed pieces are ignored
-        f"{OM};q=high, text/plain;q=0.1",
         f"{OM};q=1.5, text/plain;q=0.1",
         f"{OM};version",
         "application / openmetrics-text",
         f'{OM};x="a,b;q=0";q=0.9',
     ],
     OPENMETRICS: [
-        f"text/plain;q=0.999, {OM}",
         f"text/plain;q=.2, {OM};q=.3",
         f"text/plain;q=0., {OM};q=1.",
         f"text/*;q=0.9, text/plain;q=0.1, {OM};q=0.5",
         f"text/plain, {OM};version=1.0.0",
         f"{OM}, text/plain",
-        "application/*, text/*",
         "*/*;q=0.5, application/*;q=0.5",
         "text/plain;q=0, */*;q=0.1",
         f"{OM};version=2.0.0, {OM};q=0.1",
