@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from support.certificates import server_tls
 from support.loopback import talking
 from support.simulator import in_thread
-from support.tls import server as tls
 
 from joulo_exporter.healthcheck import main
 
@@ -62,7 +62,7 @@ def test_a_server_behind_tls_is_alive_whatever_its_certificate_and_whoever_it_le
     keys = {"min_version": version, "max_version": version}
     if asks_for_a_certificate:
         keys |= {"client_auth_type": "RequireAndVerifyClientCert", "client_ca": certificates.text("ca.crt")}
-    with server(f"HTTP/1.1 {status} x\r\n\r\n".encode(), tls(certificates, **keys)()) as port:
+    with server(f"HTTP/1.1 {status} x\r\n\r\n".encode(), server_tls(certificates, **keys)()) as port:
         lives = status == 401 or asks_for_a_certificate  # else it has refused before it could respond
         fault = "" if lives else "the exporter responds with status 500"
         assert fault_of(f"{scheme}://127.0.0.1:{port}") == fault

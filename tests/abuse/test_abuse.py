@@ -9,8 +9,8 @@ import time
 
 import pytest
 from abuse.victim import victim
+from support.certificates import client_tls
 from support.processes import exporter, free_port, get, simulator
-from support.tls import client
 
 pytestmark = pytest.mark.e2e
 
@@ -58,7 +58,7 @@ def test_scrapes_succeed_with_64_descriptors_and_the_log_stays_short(tmp_path, c
     """There are more silent connections than the process can have."""
     shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}\n")
-    port, trusting = free_port(), client(certificates)
+    port, trusting = free_port(), client_tls(certificates)
     options = [f"--web.config.file={tmp_path / 'web.yml'}"] if scheme == "https" else []
 
     def scraped():

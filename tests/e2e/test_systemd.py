@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,10 @@ def test_start_reload_and_end(manager, environment, tmp_path):
     with running([*EXPORTER, *flags], tmp_path / "log", environment) as process:
         hear(manager, r"READY=1\nSTATUS=serving 1 account on 127\.0\.0\.1:\d+")
         assert [manager.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        before = time.monotonic_ns() // 1000
         process.send_signal(signal.SIGHUP)
-        hear(manager, r"RELOADING=1\nMONOTONIC_USEC=\d+")
+        at = hear(manager, r"RELOADING=1\nMONOTONIC_USEC=(\d+)")
+        assert before <= int(at[1]) <= time.monotonic_ns() // 1000
         hear(manager, r"READY=1\nSTATUS=serving 1 account on 127\.0\.0\.1:\d+")
         config.write_text("no_such_key: 1")
         process.send_signal(signal.SIGHUP)

@@ -1,9 +1,14 @@
 """Certificates for tests, made by openssl: authorities, servers, clients, and some that must be refused."""
 
+import json
 import ssl
 import subprocess
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from joulo_exporter.web.config import load_web_config
 
 SERVER_NAMES = "DNS:localhost,IP:127.0.0.1,IP:::1"
 CLIENT_NAMES = (
@@ -74,6 +79,35 @@ def make_broken(folder: Path) -> None:
     """Make the pair ``broken``, which nobody can read."""
     for suffix, label in ((".crt", "CERTIFICATE"), (".key", "PRIVATE KEY")):
         (folder / f"broken{suffix}").write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+
+
+# Contexts of our server and of its clients
+
+
+def server_tls(certificates: Certificates, **keys) -> Callable[[], ssl.SSLContext]:
+    """Return the TLS of a web configuration with the server's pair, and these keys of its TLS section."""
+    section = {"cert": certificates.text("server.crt"), "key": certificates.text("server.key")} | keys
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        json.dump({"tls_server_config": section}, file)
+        file.flush()
+        tls = load_web_config(Path(file.name)).tls
+    return lambda: tls.context
+
+
+def client_tls(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certificates.path("ca.crt"))
+    if pair is not None:
+        context.load_cert_chain(certificates.path(f"{pair}.crt"), certificates.path(f"{pair}.key"))
+    return context
+
+
+def takes_x25519() -> bool:
+    """Return whether this Python can be held to X25519: with OpenSSL 3, from 3.11.4 on."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve("X25519")
+    except ssl.SSLError:
+        return False
+    return True
 
 
 # Of an API: files ``NAME.pem``, with the key next to each

@@ -6,8 +6,7 @@ import os
 import shutil
 
 import pytest
-from support.certificates import HASH
-from support.tls import client
+from support.certificates import HASH, client_tls
 from support.web import LAST_REQUEST, connected, serving
 
 from joulo_exporter.errors import ConfigError
@@ -154,7 +153,7 @@ async def test_a_reload_reads_without_a_look_and_what_changes_meanwhile_is_read_
 
 async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, folder, certificates):
     """Scrapes on new connections, in four loops, while the pair is exchanged file by file, back and forth."""
-    trusting = client(certificates)
+    trusting = client_tls(certificates)
     scraped: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
 
     async def scrapes(address):

@@ -124,11 +124,9 @@ def with_endpoint(**changes):
     [
         # One word for the state of a charger: trouble, then whether it charges, then what else the API says.
         (state("online", charging=True), "oprit ⚡ chargingOprit"),
-        (state(None, charging=True), "oprit ⚡ chargingOprit"),
         (state("offline", charging=True), "oprit ✕ offlineOprit"),
         (state("online", charging=False), "oprit ○ idleOprit"),
         (state(None, charging=False), "oprit ○ idleOprit"),
-        (state("unavailable", charging=False), "oprit ✕ unavailableOprit"),
         (state("finishing", charging=False), "oprit ? finishingOprit"),
         (state("online", charging=None), "oprit ? onlineOprit"),
         (state(None, charging=None), "oprit ? unknownOprit"),

@@ -3,14 +3,11 @@
 import asyncio
 import contextlib
 import random
-import subprocess
 
 import pytest
-from support.client_library import EVERYTHING, generated, process
-from support.fleet import fleet_snapshot
 from support.web import LAST_REQUEST, REQUEST, body_of, connected, serving, to_the_end
 
-from joulo_exporter.exposition import Body, Exposition
+from joulo_exporter.exposition import Body
 
 CONTENT = random.Random(1).randbytes(5_000_000)
 
@@ -121,19 +118,3 @@ async def test_a_fault_in_the_middle_closes_the_connection(caplog):
     assert b"HTTP/1.1 500" not in received
     assert len(received) < len(CONTENT) * 2
     assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("options", [[], ["--compressed"]], ids=["plain", "gzip"])
-async def test_curl_takes_a_long_response(tmp_path, options):
-    exposition = Exposition(process())
-    snapshots = [fleet_snapshot(f"account-{number}", 1) for number in range(130)]
-    for number, each in enumerate(snapshots):
-        exposition.publish(f"{number}", each)
-    target = tmp_path / "metrics"
-    async with serving(exposition=lambda: exposition) as address:
-        command = ["curl", "-sS", *options, "--fail", "-o", target, f"http://{address}/metrics"]
-        await asyncio.to_thread(subprocess.run, command, check=True)
-    assert target.read_bytes() == generated(*snapshots, openmetrics=False)
-    compressed = await exposition.scrape(openmetrics=False, compressed=True, names=EVERYTHING)
-    assert compressed.length > 1 << 16
