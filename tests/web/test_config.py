@@ -156,8 +156,7 @@ def test_a_curve_that_this_python_cannot_be_held_to(load, certificates, tmp_path
     )
 
 
-# Parity. What only some versions of promtool accept is in tables of its own, by the first of Debian's versions
-# that differs; where we differ, the table says why.
+# Parity with promtool, by the first of Debian's versions that differs; where we differ, the tables say why.
 
 CA = "client_ca_file: ca.crt"
 REQUIRED = "client_auth_type: RequireAndVerifyClientCert"
@@ -210,35 +209,30 @@ SAME = {
     "no users": "basic_auth_users: {}",
 }
 
-# We accept these always.
-ACCEPTED_SINCE = {
-    "inline pair": ("tls_server_config: {cert: INLINE_CERT, key: INLINE_KEY}", (2, 53)),
-    "client_ca": (tls(REQUIRED, "client_ca: INLINE_CA"), (2, 53)),
-    "names": (tls(REQUIRED, CA, "client_allowed_sans: [a]"), (2, 53)),
-    "rate_limit": ("rate_limit: {interval: 1s, burst: 2}", (3, 0)),
+ALWAYS, NEVER = ((0,), (99,)), ((99,), (99,))
+SINCE_2_53, SINCE_3, BEFORE_2_53 = ((2, 53), (99,)), ((3, 0), (99,)), ((0,), (2, 53))
+DIFFERENT = {
+    "inline pair": ("tls_server_config: {cert: INLINE_CERT, key: INLINE_KEY}", True, SINCE_2_53),
+    "client_ca": (tls(REQUIRED, "client_ca: INLINE_CA"), True, SINCE_2_53),
+    "names": (tls(REQUIRED, CA, "client_allowed_sans: [a]"), True, SINCE_2_53),
+    "rate_limit": ("rate_limit: {interval: 1s, burst: 2}", True, SINCE_3),
+    # Go has put ciphers without forward secrecy among the insecure ones; OpenSSL has not.
+    "insecure ciphers": (tls("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"), True, BEFORE_2_53),
+    # Quotes mean nothing to us, and a blank is a key without a value, as everywhere in our configuration.
+    "quoted boolean": ("http_server_config: {http2: 'true'}", True, NEVER),
+    "blank version": (tls("min_version: ''"), True, NEVER),
+    # Python's bcrypt does not know the version of 1997, and no tool writes a longer hash.
+    "hash of version 2": (user(HASH.replace("$2y", "$2")), False, ALWAYS),
+    "hash that is too long": (user(f"{HASH}xx"), False, ALWAYS),
+    # Go ignores all documents but the first; our configuration knows no anchors.
+    "second document": ("---\n{}\n---\n{}\n", False, ALWAYS),
+    "anchor": ("http_server_config: &x {http2: true}", False, ALWAYS),
+    # Python before 3.11.4 cannot be held to this curve.
+    "X25519": (tls("curve_preferences: [X25519]"), takes_x25519(), ALWAYS),
 }
-ACCEPTED_BEFORE = {
-    # Go has put them among the insecure ones since; OpenSSL has not.
-    "ciphers without forward secrecy": (tls("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"), (2, 53)),
-}
-
-# What promtool says of these is the other way round.
-WE_ACCEPT = {
-    "quoted boolean": ("http_server_config: {http2: 'true'}", "quotes around a value mean nothing to us"),
-    "blank version": (
-        tls("min_version: ''"),
-        "a blank is a key without a value, as everywhere in our configuration",
-    ),
-}
-WE_REFUSE = {
-    "hash of version 2": (user(HASH.replace("$2y", "$2")), "Python's bcrypt does not know the version of 1997"),
-    "hash that is too long": (user(f"{HASH}xx"), "no tool writes such a hash"),
-    "second document": ("---\n{}\n---\n{}\n", "Go ignores all documents but the first"),
-    "anchor": ("http_server_config: &x {http2: true}", "our configuration knows no anchors"),
-}
+"""Example, whether we accept it, and from which version on and before which one promtool does."""
 
 # Files in bad_config/: promtool refuses the others too. It accepts these, from a version on.
-ALWAYS, SINCE_2_53, SINCE_3 = (0,), (2, 53), (3, 0)
 UNVERIFIED = "Python cannot ask for a certificate without verifying it"
 NOT_SPOKEN, FAILING = "OpenSSL 3 does not speak it by default", "every handshake would fail"
 WE_REFUSE_FILES = {
@@ -266,19 +260,12 @@ WE_REFUSE_FILES = {
     "no_requests": (SINCE_3, "no request would pass"),
 }
 
-X25519 = tls("curve_preferences: [X25519]")
-if takes_x25519():
-    SAME["X25519"] = X25519
-else:
-    WE_REFUSE["X25519"] = (X25519, "Python before 3.11.4 cannot be held to this curve")
-
 
 @pytest.fixture(scope="module")
 def verdicts(generation, certificates, tmp_path_factory):
     """Return what promtool says of every example: one process for all."""
     folder = fill(tmp_path_factory.mktemp("parity"), certificates)
-    explained = WE_ACCEPT | WE_REFUSE | ACCEPTED_SINCE | ACCEPTED_BEFORE
-    examples = SAME | {name: text for name, (text, _) in explained.items()}
+    examples = SAME | {name: text for name, (text, _, _) in DIFFERENT.items()}
     files = {folder / name: name for name in FILES}
     for number, (name, text) in enumerate(examples.items()):
         files[folder / f"{number}.yml"] = name
@@ -318,23 +305,16 @@ def test_the_examples_are_of_both_kinds(verdicts):
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("example", [*ACCEPTED_SINCE, *ACCEPTED_BEFORE])
-def test_what_only_some_versions_accept(generation, verdicts, example):
+@pytest.mark.parametrize("example", DIFFERENT)
+def test_where_we_and_promtool_differ(generation, verdicts, example):
     by_promtool, file = verdicts[example]
-    changed = generation.version("promtool") >= (ACCEPTED_SINCE | ACCEPTED_BEFORE)[example][1]
-    assert accepted_by_us(file)
-    assert by_promtool == (changed if example in ACCEPTED_SINCE else not changed)
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("example", [*WE_ACCEPT, *WE_REFUSE])
-def test_where_we_and_promtool_differ(verdicts, example):
-    by_promtool, file = verdicts[example]
-    assert (accepted_by_us(file), by_promtool) == (example in WE_ACCEPT, example in WE_REFUSE)
+    _, by_us, (first, end) = DIFFERENT[example]
+    assert accepted_by_us(file) == by_us
+    assert by_promtool == (first <= generation.version("promtool") < end)
 
 
 @pytest.mark.e2e
 def test_what_we_refuse_and_promtool_accepts(generation, verdicts):
     version = generation.version("promtool")
-    expected = {f"{name}.yml" for name, (since, _) in WE_REFUSE_FILES.items() if version >= since}
+    expected = {f"{name}.yml" for name, ((first, _), _) in WE_REFUSE_FILES.items() if version >= first}
     assert {name for name in FILES if verdicts[name][0]} == expected
