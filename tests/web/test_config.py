@@ -58,13 +58,11 @@ rate_limit: {{interval: 1m1.5s, burst: 7}}
 @pytest.mark.parametrize("inline", [False, True])
 def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
     """What the keys do is in ``test_tls``."""
-    names = {"cert_file": "server.crt", "key_file": "server.key", "client_ca_file": "ca.crt"}
-    section = {key: certificates.path(name) for key, name in names.items()}
-    looked_at = [] if inline else list(section.values())
-    if inline:
-        section = {key.removesuffix("_file"): certificates.text(name) for key, name in names.items()}
+    names = {"cert": "server.crt", "key": "server.key", "client_ca": "ca.crt"}
+    files = {f"{key}_file": certificates.path(name) for key, name in names.items()}
+    section = {key: certificates.text(name) for key, name in names.items()} if inline else files
     config = load(json.dumps({"tls_server_config": section | {"client_auth_type": "VerifyClientCertIfGiven"}}))
-    assert [str(file) for file in config.tls.files] == looked_at
+    assert [str(file) for file in config.tls.files] == ([] if inline else list(files.values()))
     assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
@@ -140,17 +138,14 @@ def test_relative_paths_begin_in_the_folder_of_the_file(folder, tmp_path_factory
     )
 
 
-def test_a_curve_that_this_python_cannot_be_held_to(load, certificates, tmp_path, monkeypatch):
+def test_a_curve_that_this_python_cannot_be_held_to(folder, monkeypatch):
     def refuse(*_):
         raise ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as Python 3.11.2 does
 
-    if takes_x25519():
-        monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse, raising=False)
-    pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
-    with pytest.raises(ConfigError) as caught:
-        load(f"tls_server_config: {{{pair}, curve_preferences: [X25519]}}")
-    assert str(caught.value) == (
-        f"{tmp_path}/web.yml: tls_server_config.curve_preferences: lists a curve that Python "
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse, raising=False)
+    (folder / "web.yml").write_text(tls("curve_preferences: [X25519]"))
+    assert str(fault_of(Path("web.yml"))) == (
+        "web.yml: tls_server_config.curve_preferences: lists a curve that Python "
         f"{platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; list another, remove the key "
         "to allow all that OpenSSL has, or use a newer Python"
     )
