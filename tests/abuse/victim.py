@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -58,28 +57,22 @@ class Victim:
 
     def besieged(self, *command: str) -> Outcome:
         """Scrape while a program runs, which may print in JSON how its connections ended."""
-        outcome, over = Outcome(), threading.Event()
-        scraper = threading.Thread(target=self._scrape, args=(outcome, over))
+        outcome = Outcome()
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # forgets the peak of the memory
-        scraper.start()
-        try:
-            done = subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[1])
-        finally:
-            over.set()
-            scraper.join()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]) as program:
+            while program.poll() is None:
+                time.sleep(0.05)
+                began = time.monotonic()
+                try:
+                    if b"joulo_exporter_build_info" not in get(f"http://{self.address}/metrics"):
+                        outcome.failed.append("incomplete")
+                except OSError as error:
+                    outcome.failed.append(repr(error))
+                outcome.latencies_s.append(time.monotonic() - began)
+            outcome.endings = json.loads(program.stdout.read() or "{}")
+        assert program.returncode == 0
         outcome.peak_mib = memory_mib(self.pid, "VmHWM")
-        outcome.endings = json.loads(done.stdout or "{}")
         return outcome
-
-    def _scrape(self, outcome: Outcome, over: threading.Event) -> None:
-        while not over.wait(0.05):
-            began = time.monotonic()
-            try:
-                if b"joulo_exporter_build_info" not in get(f"http://{self.address}/metrics"):
-                    outcome.failed.append("incomplete")
-            except OSError as error:
-                outcome.failed.append(repr(error))
-            outcome.latencies_s.append(time.monotonic() - began)
 
 
 @contextlib.contextmanager

@@ -303,18 +303,6 @@ def test_the_page_refreshes_itself_as_often_as_there_can_be_news(intervals_s, re
     assert {"http-equiv": "refresh", "content": refresh_s} in reading.all("meta")
 
 
-def test_a_refresh_keeps_the_accounts_unfolded_and_can_be_stopped():
-    reading = read(*fleet(4), unfolded=("customer-2",))
-    assert {"http-equiv": "refresh", "content": "60; url=?open=customer-2"} in reading.all("meta")
-    assert reading.all("a")[2]["href"] == "?open=customer-2&refresh=off"
-    stopped = read(*fleet(4), unfolded=("customer-2",), refreshing=False)
-    assert all("http-equiv" not in attributes for attributes in stopped.all("meta"))
-    assert stopped.all("a")[2]["href"] == "?open=customer-2"
-    assert "Refresh by itself" in stopped.text
-    assert "refreshes each" not in stopped.text
-    assert all(url.partition("#")[0].endswith("refresh=off") for url in folding_links(stopped))
-
-
 # Languages and zones ------------------------------------------------------------------------------
 
 
