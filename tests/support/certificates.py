@@ -75,12 +75,6 @@ def make_certificates(folder: Path) -> Certificates:
     return made
 
 
-def make_broken(folder: Path) -> None:
-    """Make the pair ``broken``, which nobody can read."""
-    for suffix, label in ((".crt", "CERTIFICATE"), (".key", "PRIVATE KEY")):
-        (folder / f"broken{suffix}").write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
-
-
 # Contexts of our server and of its clients
 
 

@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from support.certificates import HASH, make_broken, takes_x25519
+from support.certificates import HASH, takes_x25519
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.auth import Protection, RateLimit
@@ -97,7 +97,8 @@ def fill(folder, certificates):
     """Copy the faulty files to a folder, and what they name."""
     for source in (certificates.folder, BAD):
         shutil.copytree(source, folder, dirs_exist_ok=True)
-    make_broken(folder)
+    for suffix, label in ((".crt", "CERTIFICATE"), (".key", "PRIVATE KEY")):
+        (folder / f"broken{suffix}").write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
     return folder
 
 

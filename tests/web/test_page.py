@@ -273,12 +273,16 @@ def test_links_unfold_and_fold_accounts_and_the_url_keeps_the_last_ten_others():
     view = View(unfolded=tuple(f"customer-{number}" for number in range(10)))
     assert view.toggled("customer-10").unfolded == tuple(f"customer-{number}" for number in range(1, 11))
     assert folding_links(read(*fleet(3))) == {}
-    assert folding_links(read(*fleet(4), unfolded=("customer-2", "customer-0"))) == {
+    reading = read(*fleet(4), unfolded=("customer-2", "customer-0"))
+    assert folding_links(reading) == {
         "?open=customer-2#account-0": "true",
         "?open=customer-2&open=customer-0&open=customer-1#account-1": "false",
         "?open=customer-0#account-2": "true",
         "?open=customer-2&open=customer-0&open=customer-3#account-3": "false",
     }
+    refresh = {"http-equiv": "refresh", "content": "60; url=?open=customer-2&open=customer-0"}
+    assert refresh in reading.all("meta")  # as it is, until it is stopped
+    assert reading.all("a")[2]["href"] == "?open=customer-2&open=customer-0&refresh=off"
 
 
 @given(
