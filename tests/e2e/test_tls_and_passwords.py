@@ -28,7 +28,7 @@ class Protected:
     """An exporter behind TLS and a password, and curl as its client."""
 
     def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.log = folder, free_port(), folder / "exporter.log"
 
     def curl(self, path, *options):
         """Return the HTTP status, and what curl prints."""
@@ -38,9 +38,6 @@ class Protected:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done.stderr[-3:], done.stdout
-
-    def log(self):
-        return (self.folder / "exporter.log").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +74,7 @@ def test_prometheus_scrapes_with_the_password_and_no_certificate_of_a_stranger(g
         assert query(url, 'up{job="stranger"}') == {(): 0.0}
         assert query(url, 'up{job="right"}') == {(): 1.0}
         assert query(url, "joulo_charging")
-    assert "a connection did not come about: certificate verify failed" in protected.log()
+    assert "a connection did not come about: certificate verify failed" in protected.log.read_text()
 
 
 def test_a_changed_web_configuration_holds_without_a_restart_and_a_reload_says_what_is_wrong(protected):
@@ -98,6 +95,6 @@ def test_a_changed_web_configuration_holds_without_a_restart_and_a_reload_says_w
     assert "joulo_exporter_config_last_reload_successful 0.0" in protected.curl("/metrics", *LOGIN)[1]
     file.write_text(CONFIGURATION)
     assert protected.curl("/-/reload", *LOGIN, "--request", "POST")[0] == "200"
-    log = protected.log()
+    log = protected.log.read_text()
     assert 'msg="web configuration in force"' in log
     assert [secret for secret in (PASSWORD, HASH, HASH[-20:], "PRIVATE KEY", "Basic ") if secret in log] == []

@@ -20,8 +20,6 @@ USERS = f"basic_auth_users: {{prometheus: '{HASH}'}}\n"
 @pytest.fixture
 def folder(certificates, tmp_path):
     shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
-    for kind in ("crt", "key"):
-        shutil.copy(tmp_path / f"server.{kind}", tmp_path / f"former.{kind}")
     (tmp_path / "web.yml").write_text(TLS)
     return tmp_path
 
@@ -54,11 +52,10 @@ def logged(caplog):
     return lines
 
 
-def exchange(folder, name, source):
+def exchange(certificates, source, file):
     """Replace a file as tools for certificates do: whole, by renaming."""
-    new = folder / f"{name}.new"
-    shutil.copy(folder / source, new)
-    os.replace(new, folder / name)  # noqa: PTH105
+    new = shutil.copy(certificates.path(source), file.with_suffix(".new"))
+    os.replace(new, file)  # noqa: PTH105
 
 
 async def test_files_that_stay_are_not_read_again(watcher, logged, monkeypatch):
@@ -86,18 +83,20 @@ async def test_users_change_and_a_faulty_file_is_logged_once(watcher, change, lo
 
 
 @pytest.mark.parametrize("order", [("crt", "key"), ("key", "crt")])
-async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, folder, logged, order):
+async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, folder, certificates, logged, order):
     await watcher.look()
     former = watcher.tls()
     for kind, level in zip(order, ("ERROR", "INFO"), strict=True):
         assert watcher.tls() is former
-        exchange(folder, f"server.{kind}", f"renewed.{kind}")
+        exchange(certificates, f"renewed.{kind}", folder / f"server.{kind}")
         await watcher.look()
         assert [name for name, _ in logged()] == [level]
     assert watcher.tls() is not former
 
 
-async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(watcher, change, folder, logged):
+async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(
+    watcher, change, folder, certificates, logged
+):
     await watcher.look()
     (folder / "server.key").rename(folder / "away")
     await watcher.look()
@@ -108,7 +107,7 @@ async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(watcher,
     await change(TLS.replace("server.", "new."))
     for kind in ("key", "crt"):
         assert watcher.tls() is former
-        exchange(folder, f"new.{kind}", f"renewed.{kind}")
+        exchange(certificates, f"renewed.{kind}", folder / f"new.{kind}")
         await watcher.look()
     assert watcher.tls() is not former
 
@@ -168,9 +167,9 @@ async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, folder,
     responses = []
     async with serving(tls=watcher.tls) as address:
         loops = [asyncio.create_task(scrapes(address)) for _ in range(4)]
-        for source in ("renewed", "former", "renewed"):
+        for source in ("renewed", "server", "renewed"):
             for kind in ("crt", "key"):
-                exchange(folder, f"server.{kind}", f"{source}.{kind}")
+                exchange(certificates, f"{source}.{kind}", folder / f"server.{kind}")
                 await watcher.look()
                 responses += await next_scrapes(10)
         latest = (await next_scrapes(10 + scraped.qsize()))[-5:]

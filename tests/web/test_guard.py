@@ -263,9 +263,9 @@ def test_half_of_the_descriptors_of_a_process_are_for_clients(monkeypatch, descr
     assert Limits.of_this_process(tls=True).connections == with_tls
 
 
-@pytest.mark.parametrize(
-    "sentence",
-    [
+def test_the_numbers_of_the_documentation():
+    text = " ".join((Path(__file__).parents[2] / "docs" / "robustness.md").read_text().split())
+    for sentence in (
         f"connects and says nothing for {LIMITS.request_s:.0f} s",
         f"takes more than {LIMITS.request_s:.0f} s for a request line and headers",
         f"says nothing for {LIMITS.idle_s:.0f} s after a response",
@@ -279,11 +279,8 @@ def test_half_of_the_descriptors_of_a_process_are_for_clients(monkeypatch, descr
         f"after every {guard.FAILED_BEFORE_COLLECTION} of them",
         f"With TLS there are {guard.TLS_CONNECTIONS} places",
         f"TLS handshake may take {LIMITS.handshake_s:.0f} s",
-    ],
-)
-def test_the_numbers_of_the_documentation(sentence):
-    text = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text()
-    assert sentence in " ".join(text.split())
+    ):
+        assert sentence in text
 
 
 # Malformed requests -------------------------------------------------------------------------
