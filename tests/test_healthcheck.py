@@ -39,7 +39,6 @@ def fault_of(capsys):
     ("response", "fault"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", ""),
-        (b"HTTP/1.1 404 Not Found\r\n\r\n", ""),
         (b"HTTP/1.1 499 x\r\n\r\n", ""),
         (b"HTTP/1.1 500 x\r\n\r\n", "the exporter responds with status 500"),
         (b"", "neither HTTP nor TLS is spoken on this port"),

@@ -15,7 +15,6 @@ CLIENT_NAMES = (
     "DNS:prometheus.test,IP:192.0.2.7,IP:2001:db8::7,email:ops@example.test,URI:spiffe://test/prometheus"
 )
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-RSA_1024 = ("-newkey", "rsa:1024", "-nodes")
 SIGNS, NO_AUTHORITY = "keyUsage=critical,keyCertSign", "basicConstraints=critical,CA:FALSE"
 KEY_IDENTIFIERS = ("authorityKeyIdentifier=keyid", "subjectKeyIdentifier=hash")
 PASSWORD = "fakepassword"
@@ -69,7 +68,7 @@ def make_certificates(folder: Path) -> Certificates:
     made.make("client", CLIENT_NAMES, signed_by="ca")
     made.make("stranger", CLIENT_NAMES, signed_by="stranger-ca")
     made.make("nameless", signed_by="ca")
-    made.make("weak", SERVER_NAMES, kind=RSA_1024)
+    made.make("weak", SERVER_NAMES, kind=("-newkey", "rsa:1024", "-nodes"))
     encrypted = ("-aes256", "-passout", "pass:x", "-out", made.path("encrypted.key"))
     _openssl("pkey", "-in", made.path("server.key"), *encrypted)
     return made

@@ -181,7 +181,6 @@ OTHER_PAGES = [
         ("GET /-/ready", {}, {"ready": lambda: False}, 503, NOT_READY),
         *((f"GET {path}", {}, {}, 404, NOTHING) for path in ("/nothing", "/metrics/", "/-/")),
         ("POST /metrics", {}, {}, 405, "POST is not allowed here; use GET, HEAD"),
-        ("OPTIONS /-/ready", {}, {}, 405, "OPTIONS is not allowed here; use GET, HEAD"),
         ("GET /-/reload", {}, {}, 405, "GET is not allowed here; use POST, PUT"),
         ("PUT /-/reload", {}, {}, 200, RELOADED),
         *(("POST /-/reload", headers, {}, 200, RELOADED) for headers in OWN_PAGES),

@@ -5,6 +5,7 @@ For each mistake there is a file in ``bad_config/``, and a line.
 
 import json
 import platform
+import re
 import shutil
 import ssl
 import traceback
@@ -173,9 +174,7 @@ SAME = {
     "empty": "",
     "sections without content": "tls_server_config:\nhttp_server_config:\nbasic_auth_users:\n",
     "no YAML": "tls_server_config: {",
-    "tabs": "tls_server_config:\n\tcert_file: x",
     "pair": tls(),
-    "no path": 'tls_server_config: {cert_file: "", key_file: server.key}',
     "null paths": "tls_server_config: {cert_file: null, key_file: null}",
     "client certificates": tls(REQUIRED, CA),
     "authorities of the machine": tls(REQUIRED),
@@ -184,11 +183,9 @@ SAME = {
     "TLS 1.2": tls("min_version: TLS12, max_version: TLS12"),
     "ciphers": tls("cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]"),
     "ciphers of TLS 1.3": tls("cipher_suites: [TLS_AES_128_GCM_SHA256]"),
-    "cipher as text": tls("cipher_suites: TLS_AES_128_GCM_SHA256"),
     "curve": tls("curve_preferences: [CurveP256]"),
     "no curve": tls("curve_preferences: []"),
     "server's ciphers": tls("prefer_server_cipher_suites: off"),
-    "http2": "http_server_config: {http2: no}",
     "all headers": (
         "http_server_config: {headers: {Strict-Transport-Security: max-age=1, X-Content-Type-Options: nosniff, "
         "X-Frame-Options: sameorigin, X-XSS-Protection: '1', Content-Security-Policy: \"default-src 'none'\"}}"
@@ -208,8 +205,8 @@ SAME = {
 ALWAYS, NEVER = ((0,), (99,)), ((99,), (99,))
 SINCE_2_53, SINCE_3, BEFORE_2_53 = ((2, 53), (99,)), ((3, 0), (99,)), ((0,), (2, 53))
 DIFFERENT = {
-    "inline pair": ("tls_server_config: {cert: INLINE_CERT, key: INLINE_KEY}", True, SINCE_2_53),
-    "client_ca": (tls(REQUIRED, "client_ca: INLINE_CA"), True, SINCE_2_53),
+    "inline pair": ("tls_server_config: {cert: INLINE(server.crt), key: INLINE(server.key)}", True, SINCE_2_53),
+    "client_ca": (tls(REQUIRED, "client_ca: INLINE(ca.crt)"), True, SINCE_2_53),
     "names": (tls(REQUIRED, CA, "client_allowed_sans: [a]"), True, SINCE_2_53),
     "rate_limit": ("rate_limit: {interval: 1s, burst: 2}", True, SINCE_3),
     # Go has put ciphers without forward secrecy among the insecure ones; OpenSSL has not.
@@ -265,17 +262,11 @@ def verdicts(generation, certificates, tmp_path_factory):
     files = {folder / name: name for name in FILES}
     for number, (name, text) in enumerate(examples.items()):
         files[folder / f"{number}.yml"] = name
-        (folder / f"{number}.yml").write_text(inlined(text, certificates))
+        inlined = re.sub(r"INLINE\((.*?)\)", lambda found: json.dumps(certificates.text(found[1])), text)
+        (folder / f"{number}.yml").write_text(inlined)
     checked = generation.run("promtool", "check", "web-config", *files)
     accepted = {line.removesuffix(" SUCCESS") for line in (checked.stdout + checked.stderr).splitlines()}
     return {name: (str(file) in accepted, file) for file, name in files.items()}
-
-
-def inlined(text, certificates):
-    names = {"INLINE_CERT": "server.crt", "INLINE_KEY": "server.key", "INLINE_CA": "ca.crt"}
-    for mark, name in names.items():
-        text = text.replace(mark, json.dumps(certificates.text(name)))
-    return text
 
 
 def accepted_by_us(file):

@@ -15,7 +15,6 @@ OM, UTF8 = "application/openmetrics-text", "escaping=allow-utf-8"
 # they send what the Prometheus that they are built with sends.
 CLIENTS = {
     "no header": ("", TEXT),
-    "curl": ("*/*", TEXT),
     "Prometheus 1 to 2.4, Telegraf": (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", TEXT),
     "Prometheus 2 before OpenMetrics, VictoriaMetrics, netdata": ("text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT),
     "Prometheus 2.5": (f"{OM}; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", TEXT),
@@ -53,7 +52,6 @@ RULES = {
         f"text/plain;q=0, {OM};q=0.000",
         # versions that are not ours
         f"{OM};version=2.0.0",
-        f'{OM};version="2.0.0"',
         # malformed pieces are ignored
         f"{OM};q=1.5, text/plain;q=0.1",
         f"{OM};version",
