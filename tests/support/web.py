@@ -91,11 +91,11 @@ async def connected(address, **options):
 
 async def to_the_end(reader):
     """Return the bytes up to the end of a connection; a client that does not read may be cut off hard."""
-    got = b""
+    got = bytearray()
     with contextlib.suppress(OSError):
         while chunk := await reader.read(1_000_000):
             got += chunk
-    return got
+    return bytes(got)
 
 
 async def exchange(address, request, **options):
