@@ -91,7 +91,7 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python tests/bench/startup.py
 
 abuse: $(VENV)/.test-installed
-	$(BIN)/python tests/abuse/abuse.py
+	$(BIN)/python tests/abuse/victim.py
 
 # Random worlds for SECONDS, an hour unless it is given.
 soak: $(VENV)/.test-installed

@@ -7,7 +7,7 @@ import contextlib
 import ssl
 import sys
 from collections.abc import Sequence
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 DEFAULT_URL = "http://127.0.0.1:9973/-/healthy"
@@ -46,21 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fault(host: str, port: int, path: str, *, tls: bool) -> str | None:
-    connection = HTTPConnection(host, port, timeout=_TIMEOUT_S)
-    if tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the certificate has another name
-        connection = HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
     encrypted = False
-    with contextlib.closing(connection):
+    with contextlib.closing(HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection:
         try:
             connection.connect()
-            encrypted = tls
+            if tls:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                # The certificate has another name.
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                encryption = context.wrap_socket(
+                    connection.sock, do_handshake_on_connect=False, server_hostname=host
+                )
+                connection.sock = encryption
+                try:
+                    encryption.do_handshake()
+                finally:
+                    encrypted = encryption.cipher() is not None
             connection.request("GET", path, headers={"Connection": "close"})
             status = connection.getresponse().status
         except (ssl.SSLError, ConnectionResetError, BrokenPipeError, HTTPException) as error:
-            # A server that refuses a client without a certificate is alive. In TLS 1.3 the refusal comes after the
-            # handshake, and its words can be lost with the connection.
+            # A server that refuses a client without a certificate is alive. The refusal comes once a cipher is
+            # chosen, in TLS 1.3 after the handshake, and its words can be lost, as those of asyncio are.
             refused = "ALERT" in str(getattr(error, "reason", "")) or (encrypted and isinstance(error, OSError))
             return None if refused else _NOT_HTTP
         except OSError as error:

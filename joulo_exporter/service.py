@@ -237,7 +237,7 @@ class Service:
         addresses = () if options.systemd_socket else options.listen_addresses
         serving = listening(application, addresses, tls=self._web_config.tls, activated=activated)
         self._bound = await stack.enter_async_context(serving)
-        await stack.enter_async_context(self._web_config.watching())
+        await stack.enter_async_context(_background(self._web_config.watch()))
         for address in self._bound:
             event(_logger, "info", "listening", address=address, telemetry_path=paths.prefix + paths.telemetry)
         return self._bound

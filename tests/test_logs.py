@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import math
 import re
 
 import pytest
@@ -25,15 +26,10 @@ def written(monkeypatch):
     monkeypatch.setattr("time.time_ns", lambda: int(NOW_S * 1e9))
     stream = io.StringIO()
 
-    def lines():
-        text = stream.getvalue()
-        assert not text or text.endswith("\n")
-        return text.splitlines()
-
     def configure(level="info", log_format="logfmt", **more):
         logging.getLogger().handlers.clear()  # those of pytest raise where ours must not
         logs.configure(level, log_format, stream, **more)
-        return lines
+        return lambda: stream.getvalue().splitlines()
 
     return configure
 
@@ -65,7 +61,7 @@ def test_a_line_is_written_as_prometheus_writes_it(written):
 
 def test_a_line_of_json_has_the_same_keys(written):
     lines = written(log_format="json")
-    logs.event(LOG, "warn", 'a "word"\n', endpoint="sessions", new=3, ratio=0.5, complete=False, none=None)
+    logs.event(LOG, "warn", 'a "word"\n', new=3, ratio=0.5, complete=False, none=None, nan=math.nan)
 
     record = json.loads(lines()[0])
     assert re.fullmatch(r"test_logs\.py:\d+", record.pop("source"))
@@ -73,12 +69,17 @@ def test_a_line_of_json_has_the_same_keys(written):
         "time": "2026-06-01T12:00:00.500Z",
         "level": "WARN",
         "msg": 'a "word"\n',
-        "endpoint": "sessions",
         "new": 3,
         "ratio": 0.5,
         "complete": False,
         "none": None,
+        "nan": "nan",
     }
+
+
+class Unprintable:
+    def __str__(self):
+        raise RuntimeError("no")
 
 
 @pytest.mark.parametrize(
@@ -89,17 +90,16 @@ def test_a_line_of_json_has_the_same_keys(written):
         ('a"b', r'"a\"b"'),
         ("back\\slash", "back\\slash"),
         ("back \\slash", r'"back \\slash"'),
-        ("a\nb\r\tc", r'"a\nb\r\tc"'),
-        ("\x1b[31m", r'"\x1b[31m"'),
+        ("a\nb\r\tc\x1b[31m", r'"a\nb\r\tc\x1b[31m"'),
         ("é家", "é家"),
         ("\u2028\u202e", r'"\u2028\u202e"'),
-        ("\U000e0001", r'"\U000e0001"'),
         ("\udc80", "\\udc80"),
         (None, "<nil>"),
         (False, "false"),
         (10**18, str(10**18)),
-        (float("nan"), "nan"),
         (["x"], "['x']"),
+        pytest.param(10**5000, "<int>", id="a number that is too long"),
+        (Unprintable(), "<Unprintable>"),
     ],
 )
 def test_values_are_quoted_as_slog_quotes_them(written, value, written_value):
@@ -120,15 +120,14 @@ def test_levels_are_spelt_as_slog_spells_them_and_less_than_the_level_is_not_log
     assert spelt == ["DEBUG", "INFO", "WARN", "ERROR", "ERROR"][-shown:]
 
 
-def test_loggers_of_libraries_write_the_same_lines_with_fields_or_without(written):
+def test_loggers_of_libraries_write_the_same_lines_and_a_faulty_message_is_shown_as_it_is(written):
     lines = written()
     logging.getLogger("aiohttp.access").warning("%s of %d", "one", 2)
-    logging.getLogger("anything").info("m", extra={"fields": {"time": 1, "a b": 2}})
+    LOG.info("%d of them", "x")
+    LOG.info("%s", Unprintable())
+    LOG.info("m", extra={"fields": {"time": 1, "a b": 2}})
 
-    assert [re.sub(r"time=2026-06-01T12:00:00.500Z | source=\S+:\d+", "", line) for line in lines()] == [
-        'level=WARN msg="one of 2"',
-        'level=INFO msg=m time_=1 "a b"=2',
-    ]
+    assert messages(lines) == ['"one of 2"', '"%d of them"', "%s", 'm time_=1 "a b"=2']
 
 
 def test_a_second_configuration_replaces_the_first(written):
@@ -196,33 +195,18 @@ def test_only_debug_shows_a_traceback_on_the_same_line(written, log_format):
     assert "ValueError: x" in lines()[0]
 
 
-class Unprintable:
-    def __str__(self):
-        raise RuntimeError("no")
-
-
-def test_values_that_cannot_be_shown_do_not_stop_the_line(written):
-    lines = written()
-    LOG.info("%d of them", "x")
-    LOG.info("%s", Unprintable())
-    logs.event(LOG, "info", "m", key=Unprintable(), after=10**5000)
-
-    assert messages(lines) == ['"%d of them"', "%s", "m key=<Unprintable> after=<int>"]
-
-
-@pytest.mark.parametrize("log_format", logs.FORMATS)
-def test_a_stream_that_cannot_take_a_character_gets_it_escaped(log_format):
+def test_a_stream_that_cannot_take_a_character_gets_it_escaped():
     raw = io.BytesIO()
-    logs.configure("info", log_format, io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    logs.configure("info", "logfmt", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     logs.event(LOG, "info", "café")
 
-    assert b"caf\\" in raw.getvalue()
+    assert rb"msg=caf\xe9" in raw.getvalue()
 
 
 def test_a_stream_that_is_closed_or_was_never_there_is_no_error(monkeypatch, capsys):
-    stream = io.StringIO()
-    logs.configure("info", "logfmt", stream)
-    stream.close()
+    closed = io.StringIO()
+    closed.close()
+    logs.configure("info", "logfmt", closed)
     logs.event(LOG, "error", "to nobody")
     assert capsys.readouterr().err == ""
 
@@ -266,25 +250,18 @@ def test_secrets_are_those_in_use_now_and_of_two_that_begin_alike_nothing_remain
 # Failures that go on ------------------------------------------------------------------------
 
 
-def test_a_failure_is_logged_when_it_begins_hourly_and_when_it_ends():
+def test_a_failure_is_logged_when_it_begins_hourly_for_each_reason_and_when_it_ends():
     log = logs.FailureLog()
+    notices = [log.failed(("timeout", "unauthorized")[n % 2], 100.0 + 60 * n) for n in range(121)]
 
-    assert log.failures == 0
-    assert log.failed("timeout", 100.0) == logs.Notice("timeout", 1, 0.0)
-    assert [log.failed("timeout", 100.0 + 60 * n) for n in range(1, 60)] == [None] * 59
-    assert log.failed("timeout", 3700.0) == logs.Notice("timeout", 61, 3600.0, repeated=True)
-    assert log.failed("timeout", 3760.0) is None
-    assert log.failed("timeout", 7300.0) == logs.Notice("timeout", 63, 7200.0, repeated=True)
-    assert log.succeeded(7360.0) == logs.Notice("timeout", 63, 7260.0)
+    assert {n: notice for n, notice in enumerate(notices) if notice} == {
+        0: logs.Notice("timeout", 1, 0.0),
+        1: logs.Notice("unauthorized", 2, 60.0),
+        60: logs.Notice("timeout", 61, 3600.0, repeated=True),
+        61: logs.Notice("unauthorized", 62, 3660.0, repeated=True),
+        120: logs.Notice("timeout", 121, 7200.0, repeated=True),
+    }
+    assert log.failures == 121
+    assert log.succeeded(7360.0) == logs.Notice("timeout", 121, 7260.0)
     assert log.failures == 0
     assert log.failed("timeout", 7480.0) == logs.Notice("timeout", 1, 0.0)
-
-
-def test_two_reasons_that_alternate_are_logged_once_an_hour_each():
-    log = logs.FailureLog()
-    notices = [log.failed(("timeout", "unauthorized")[n % 2], 60.0 * n) for n in range(121)]
-
-    logged = [(n, notice.repeated) for n, notice in enumerate(notices) if notice]
-    assert logged == [(0, False), (1, False), (60, True), (61, True), (120, True)]
-    assert notices[1] == logs.Notice("unauthorized", 2, 60.0)
-    assert log.succeeded(7260.0) == logs.Notice("timeout", 121, 7260.0)

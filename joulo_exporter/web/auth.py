@@ -41,11 +41,7 @@ class Gate:
     """Lets through the requests that a ``Protection`` allows; another one can take its place at any time.
 
     Passwords are compared one at a time, off the event loop, since a comparison takes all of a core. None is kept:
-    of each user's correct one a keyed hash is.
-
-    Args:
-        protection: holds at first.
-        monotonic: seconds of a clock that does not go back.
+    of each user's correct one a keyed hash is. ``monotonic`` is a clock in seconds that does not go back.
     """
 
     def __init__(self, protection: Protection, *, monotonic: Callable[[], float] = time.monotonic) -> None:

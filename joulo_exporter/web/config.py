@@ -5,11 +5,10 @@ features of it that Python lacks are refused.
 """
 
 import asyncio
-import contextlib
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, cast
@@ -179,34 +178,29 @@ class WebConfigWatcher:
         ConfigError: it cannot be used.
     """
 
-    def __init__(self, path: Path | None, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._sleep = sleep
         self.config = WebConfig() if path is None else load_web_config(path)
         """The one in force."""
         self.gate = Gate(self.config.protection)
         self._context = self.config.tls and self.config.tls.context
         self._seen: list[Fingerprint | None] | None = None
+        self._in_trouble = False
 
     @property
     def tls(self) -> Callable[[], ssl.SSLContext] | None:
         """Return a function that returns the context for a new connection; ``None`` for plain HTTP."""
         return None if self._context is None else lambda: cast("ssl.SSLContext", self._context)
 
-    @contextlib.asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Look at the files in the background."""
+    async def watch(self) -> None:
+        """Look at the files for ever."""
         if self._path is None:
-            yield
             return
         tls, users = self._context is not None, len(self.config.protection.users)
         event(_logger, "info", "web configuration in force", file=self._path, tls=tls, users=users)
-        watch = asyncio.create_task(self._watch(self._path))
-        try:
-            yield
-        finally:
-            watch.cancel()
-            await asyncio.wait([watch])
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL_S)
+            await self.look()
 
     async def read(self) -> WebConfig:
         """Return the configuration as the file has it now, for ``take``.
@@ -232,23 +226,22 @@ class WebConfigWatcher:
             text = "TLS is switched on or off in the web configuration, which takes a restart"
             event(_logger, "warn", text, served_by_tls=served)
 
-    async def _watch(self, path: Path) -> None:
-        in_trouble = False
-        while True:
-            await self._sleep(LOOK_INTERVAL_S)
-            files = (path, *(self.config.tls.files if self.config.tls else ()))
-            # Before the files are read: a change in between shows at the next look.
-            seen = await asyncio.to_thread(list, map(fingerprint, files))
-            # In trouble the cause may be elsewhere: in a file that only the faulty configuration names.
-            if seen == self._seen and not in_trouble:
-                continue
-            try:
-                self.take(await self.read())
-            except ConfigError as error:
-                if not in_trouble:
-                    text = f"{FLAG} not read again; the former web configuration stays in force"
-                    event(_logger, "error", text, err=error)
-                in_trouble = True
-            else:
-                in_trouble = False
-            self._seen = seen
+    async def look(self) -> None:
+        """Read the configuration again where a file has changed since the last look; log a fault once."""
+        certificates = self.config.tls.files if self.config.tls else ()
+        files = [file for file in (self._path, *certificates) if file is not None]
+        # Before the files are read: a change in between shows at the next look.
+        seen = await asyncio.to_thread(list, map(fingerprint, files))
+        # In trouble the cause may be elsewhere: in a file that only the faulty configuration names.
+        if seen == self._seen and not self._in_trouble:
+            return
+        try:
+            self.take(await self.read())
+        except ConfigError as error:
+            if not self._in_trouble:
+                text = f"{FLAG} not read again; the former web configuration stays in force"
+                event(_logger, "error", text, err=error)
+            self._in_trouble = True
+        else:
+            self._in_trouble = False
+        self._seen = seen

@@ -86,9 +86,7 @@ class Limits:
 class Guard:
     """All connections of a server, on whatever address, in the order in which they may be dropped.
 
-    Args:
-        limits: the bounds.
-        tls: returns the context in force for a new TLS connection; ``None`` for plain HTTP.
+    ``tls`` returns the context in force for a new TLS connection; it is ``None`` for plain HTTP.
     """
 
     def __init__(self, limits: Limits, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
@@ -149,12 +147,7 @@ class Guard:
 
 
 class GuardedConnection(web.RequestHandler):
-    """aiohttp's connection with limits on time and memory.
-
-    Args:
-        server: that of the application's runner.
-        guard: knows the connection from its acceptance to its end.
-    """
+    """aiohttp's connection with limits on time and memory, known to the guard from its acceptance to its end."""
 
     def __init__(self, server: web.Server, guard: Guard) -> None:
         self.guard = guard

@@ -179,13 +179,7 @@ def _zone(seconds: float) -> str:
 
 
 class LandingPage:
-    """The page of a moment.
-
-    Args:
-        snapshots: of the accounts, and of the public price feed.
-        now_seconds: the moment, in Unix time.
-        view: the page as its reader wants it.
-    """
+    """The page of a moment, in Unix time: snapshots of the accounts, and of the public price feed."""
 
     def __init__(self, snapshots: Iterable[Snapshot], now_seconds: float, view: View) -> None:
         self._snapshots = list(snapshots)

@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 from support.certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
-from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, reset, saying
+from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, relay, reset, saying
 from support.processes import free_port
-from support.relay import relay
 
 from joulo_exporter import errors
 from joulo_exporter.api.client import CHARGERS

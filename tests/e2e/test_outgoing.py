@@ -6,9 +6,8 @@ import subprocess
 
 import pytest
 from support.certificates import make_ca, make_server, server_context
-from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback
+from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, relay
 from support.processes import EXPORTER, files, free_port, get, running, wait_for
-from support.relay import relay
 from support.simulator import in_thread
 
 pytestmark = pytest.mark.e2e

@@ -1,18 +1,11 @@
 """The page for people as people see it: served by the real process, opened in Chromium."""
 
-import base64
 import json
 import re
-import shutil
-import ssl
-import time
-from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 import pytest_asyncio
 from support.browser import browser
-from support.certificates import HASH, PASSWORD
 from support.processes import TOKEN, exporter, free_port, get, wait_for
 from support.simulator import in_thread
 
@@ -21,23 +14,14 @@ from joulo_exporter.simulator import Household, Scenario, serve
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 FLEET = {f"customer {number}": f"joulo_{number}" for number in range(1, 31)}
-NICKNAME = '<img src=x onerror=alert(1)> & "Oprit"'
 LIST = "[...document.querySelectorAll({!r})].map(element => {})"
-
-
-class MarkupHousehold(Household):
-    """A household whose first charger has markup for a name."""
-
-    def chargers_at(self, now_seconds):
-        first, *others = super().chargers_at(now_seconds)
-        return [msgspec.structs.replace(first, nickname=NICKNAME), *others]
 
 
 @pytest.fixture(scope="module")
 def household():
     """The URL of the API."""
     tokens = {TOKEN, *FLEET.values()}
-    with in_thread(serve(MarkupHousehold(Scenario()), tokens=tokens)) as running:
+    with in_thread(serve(Household(Scenario()), tokens=tokens)) as running:
         yield running.url
 
 
@@ -53,15 +37,15 @@ def served(household, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fleet(household, tmp_path_factory):
-    """The URL of an exporter of so many accounts that they are folded."""
+    """The URL of an exporter, under a prefix, of so many accounts that they are folded."""
     folder, port = tmp_path_factory.mktemp("fleet"), free_port()
-    config = {
-        "accounts": [{"name": name, "token": token} for name, token in FLEET.items()],
-        "intervals": {"chargers": "1s", "sessions": "60s", "energy": "60s"},
-    }
+    url = f"http://127.0.0.1:{port}/joulo"
+    options = (f"--config.file={folder / 'fleet.yml'}", "--web.route-prefix=/joulo")
+    accounts = [{"name": name, "token": token} for name, token in FLEET.items()]
+    config = {"accounts": accounts, "intervals": {"chargers": "1s", "sessions": "60s", "energy": "60s"}}
     (folder / "fleet.yml").write_text(json.dumps(config))
-    with exporter(folder, household, port, f"--config.file={folder / 'fleet.yml'}"):
-        yield f"http://127.0.0.1:{port}"
+    with exporter(folder, household, port, *options, is_ready=lambda: get(f"{url}/-/ready")):
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -91,36 +75,22 @@ async def test_the_page_shows_the_values_of_the_metrics_and_no_secret(page, serv
     before = sample(served, name)
     await page.go(f"{served}/")
     after = sample(served, name)
-    assert await page.evaluate("document.title") == "joulo-exporter"
-    assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
-    assert await texts(page, ".chargers .state") == ["⚡ charging", "○ idle"]
-    power, session, vehicle, *_ = await texts(page, ".chargers dt + dd")
-    assert re.fullmatch(r"unknown|\d+\.\d kW", power)
+    _, session, vehicle, *_ = await texts(page, ".chargers dt + dd")
     assert before <= float(session.removesuffix(" kWh")) <= after
     metrics = get(f"{served}/metrics").decode()
     assert f'vehicle="{vehicle}"' in metrics
-    assert (await texts(page, ".summary dd"))[:3] == ["1", "2\n1 charging", "3 of 3 up"]
-    assert await texts(page, ".endpoints tbody th") == ["chargers", "sessions", "energy"]
-    assert await texts(page, ".endpoints .state") == ["✓ up"] * 3
-    times = await texts(page, "td time", "Date.parse(element.dateTime)")
-    assert len(times) == 3
-    assert all(abs(time.time() - at / 1000) < 10 for at in times)
-    assert all(re.fullmatch(r"\d s ago", age) for age in await texts(page, "td .age"))
-    assert (await texts(page, "section p"))[-1].startswith("Complete: ")
     tags = set(re.findall(r'id_tag="(\w+)"', metrics))
     source = await page.evaluate("document.documentElement.outerHTML")
     assert tags
     assert [secret for secret in (*tags, TOKEN) if secret in source] == []
 
 
-async def test_it_loads_nothing_else_the_console_is_empty_and_a_name_with_markup_is_a_text(page, served):
+async def test_it_loads_nothing_else_and_the_console_is_empty(page, served):
     await page.go(f"{served}/")
     requests = [event["request"]["url"] for event in page.all("Network.requestWillBeSent")]
     assert [url for url in requests if not url.startswith("data:")] == [f"{served}/"]
     assert page.complaints() == []
     assert await page.evaluate("getComputedStyle(document.body).maxWidth") == "1024px"  # its style is in force
-    assert (await texts(page, ".nickname"))[0] == NICKNAME
-    assert await texts(page, "img, script") == []
 
 
 async def test_markup_that_got_in_would_load_and_run_nothing(page, served):
@@ -135,18 +105,6 @@ async def test_markup_that_got_in_would_load_and_run_nothing(page, served):
     assert page.complaints() != []
 
 
-async def test_links_lead_where_they_say(page, served):
-    for text, path, begins in (
-        ("Metrics", "/metrics", "# HELP joulo_"),
-        ("Health", "/-/healthy", "joulo-exporter is healthy"),
-        ("Readiness", "/-/ready", "joulo-exporter is ready"),
-    ):
-        await page.go(f"{served}/")
-        await page.click(text)
-        assert await page.evaluate("[location.href, document.contentType]") == [f"{served}{path}", "text/plain"]
-        assert (await page.evaluate("document.body.innerText")).startswith(begins)
-
-
 @pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (400, "dark"), (768, "light"), (1920, "dark")])
 async def test_nothing_is_wider_than_the_window_and_dark_is_dark(page, served, width, scheme):
     await page.look_like(width, scheme)
@@ -159,31 +117,16 @@ async def test_nothing_is_wider_than_the_window_and_dark_is_dark(page, served, w
     assert (max(map(int, re.findall(r"\d+", ground))) < 64) == (scheme == "dark")
 
 
-async def test_the_months_are_those_of_the_ledger(page, served):
-    """The bars' lengths are in proportion to the figures, and the sum is that of the chargers' months."""
+async def test_a_screen_reader_finds_the_months_as_a_table(page, served):
     await page.go(f"{served}/")
-    figures = [float(text) for text in await texts(page, ".months .bar span")]
-    widths = await texts(page, ".bar rect", "element.getBBox().width")
-    full = await page.evaluate("document.querySelector('.bar svg').clientWidth")
+    assert await page.evaluate("document.querySelector('.bar svg').clientWidth") > 100
+    figures = await texts(page, ".months .bar span")
     assert len(figures) == 13
-    assert full > 100
-    assert widths == pytest.approx([full * figure / max(figures) for figure in figures], abs=0.6)
-    this_month = [text.removesuffix(" kWh") for text in await texts(page, ".chargers dl div:last-child dt + dd")]
-    assert figures[0] == pytest.approx(sum(map(float, this_month)), abs=0.001)
-    # A screen reader finds them as a table.
     tree = [node for node in (await page.send("Accessibility.getFullAXTree"))["nodes"] if not node["ignored"]]
     roles, names = ([node[key]["value"] for node in tree if key in node] for key in ("role", "name"))
     assert roles.count("table") == 2
-    assert {"Months", "kWh", "ERE credits", (await texts(page, ".months .bar span"))[-1]} <= {*names}
+    assert {"Months", "kWh", "ERE credits", figures[-1]} <= {*names}
     assert roles.count("rowheader") == 13 + 3
-
-
-async def test_in_dutch_for_a_browser_that_prefers_it(page, served):
-    await page.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": "nl-NL,nl;q=0.9,en;q=0.8"})
-    await page.go(f"{served}/")
-    assert await page.evaluate("document.documentElement.lang") == "nl"
-    assert await texts(page, ".chargers .state") == ["⚡ laadt", "○ in rust"]
-    assert (await texts(page, "h3"))[:2] == ["Laadpunten", "Maanden"]
 
 
 async def test_the_page_refreshes_itself_where_its_reader_is_and_keeps_what_is_unfolded(page, fleet):
@@ -197,8 +140,8 @@ async def test_the_page_refreshes_itself_where_its_reader_is_and_keeps_what_is_u
     assert seen > 0  # the account that was clicked is in the window
     moment = "document.querySelector('footer time').dateTime"
     before = await page.evaluate(moment)
-    page.forget()
-    await page.happened("Page.loadEventFired")
+    async with page.loading():
+        pass
     assert await page.evaluate(moment) > before
     assert await page.evaluate("scrollY") == seen
     assert page.complaints() == []
@@ -218,34 +161,9 @@ async def test_the_keyboard_reaches_every_link_and_unfolds_an_account(page, flee
         reached.append(await page.evaluate("document.activeElement.innerText"))
     assert reached == ["Metrics", "Health", "Readiness", "Refresh by itself", "customer 1"]
     assert await page.evaluate("document.activeElement.matches(':focus-visible')") is True
-    page.forget()
-    await page.press("Enter", 13, "\r")
-    await page.happened("Page.loadEventFired")
+    async with page.loading():
+        await page.press("Enter", 13, "\r")
     assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
-
-
-async def test_behind_tls_a_password_and_a_prefix(page, household, certificates, tmp_path):
-    """Links carry neither password nor host, so they work behind whatever is in between."""
-    shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "web.yml").write_text(json.dumps({
-        "tls_server_config": {"cert_file": "server.crt", "key_file": "server.key"},
-        "basic_auth_users": {"prometheus": HASH},
-    }))  # fmt: skip
-    port = free_port()
-    options = (f"--web.config.file={tmp_path / 'web.yml'}", "--web.route-prefix=/joulo")
-    trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))
-    login = {"Authorization": f"Basic {base64.b64encode(f'prometheus:{PASSWORD}'.encode()).decode()}"}
-
-    def is_ready():
-        return get(f"https://localhost:{port}/joulo/-/ready", login, trusting)
-
-    with exporter(tmp_path, household, port, *options, is_ready=is_ready):
-        await page.send("Security.setIgnoreCertificateErrors", ignore=True)
-        await page.go(f"https://prometheus:{PASSWORD}@localhost:{port}/")
-        assert await texts(page, ".chargers strong") == ["oprit", "garage-achter"]
-        assert await page.evaluate("document.querySelectorAll('nav a').length") == 4
-        assert page.complaints() == []
-        await page.click("Metrics")
-        there = urlsplit(await page.evaluate("location.href"))
-        assert (there.port, there.path) == (port, "/joulo/metrics")
-        assert (await page.evaluate("document.body.innerText")).startswith("# HELP joulo_")
+    await page.click("Metrics")
+    assert await page.evaluate("location.href") == f"{fleet}/metrics"
+    assert (await page.evaluate("document.body.innerText")).startswith("# HELP joulo_")

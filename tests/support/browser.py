@@ -3,7 +3,6 @@
 It is spoken to in its own protocol (DevTools) with aiohttp, which is here anyway: no driver, no further package.
 """
 
-import asyncio
 import contextlib
 import itertools
 import json
@@ -38,48 +37,43 @@ class Page:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._news = asyncio.Event()
         self.events: list[tuple[str, dict[str, Any]]] = []
 
-    async def listen(self) -> None:
-        """Take what the browser sends, until it ends."""
-        async for message in self._socket:
-            said = json.loads(message.data)
-            if "id" in said:
-                self._answers.pop(said["id"]).set_result(said)
-            else:
-                self.events.append((said["method"], said["params"]))
-                self._news.set()
+    async def _receive(self) -> dict[str, Any]:
+        """Return the next message; keep it if it is an event."""
+        message = await self._socket.receive_json(timeout=_PATIENCE_S)
+        if "method" in message:
+            self.events.append((message["method"], message["params"]))
+        return message
 
     async def send(self, method: str, **params: object) -> dict[str, Any]:
         number = next(self._numbers)
-        self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        async with asyncio.timeout(_PATIENCE_S):
-            answer = await self._answers[number]
+        while (answer := await self._receive()).get("id") != number:
+            pass
         assert "error" not in answer, answer
         return dict(answer["result"])
 
     async def happened(self, name: str) -> None:
-        """Wait for an event since the last ``forget``."""
-        async with asyncio.timeout(_PATIENCE_S):
-            while not self.all(name):
-                self._news.clear()
-                await self._news.wait()
+        """Wait for an event since a page began to load."""
+        while not self.all(name):
+            await self._receive()
 
     def all(self, name: str) -> list[dict[str, Any]]:
         return [params for event, params in self.events if event == name]
 
-    def forget(self) -> None:
+    @contextlib.asynccontextmanager
+    async def loading(self) -> AsyncIterator[None]:
+        """Forget what happened; wait at the end for a page to be loaded, and for what comes with it."""
         self.events.clear()
+        yield
+        await self.happened("Page.loadEventFired")
+        await self.evaluate("document.readyState")
 
     async def go(self, url: str) -> None:
-        """Open a URL, and wait until it is loaded."""
-        self.forget()
-        answer = await self.send("Page.navigate", url=url)
-        assert "errorText" not in answer, answer
-        await self.happened("Page.loadEventFired")
+        async with self.loading():
+            answer = await self.send("Page.navigate", url=url)
+            assert "errorText" not in answer, answer
 
     async def evaluate(self, expression: str) -> Any:
         """Return the value of an expression in the page, of a promise what it promises."""
@@ -88,10 +82,9 @@ class Page:
         return answer["result"].get("value")
 
     async def click(self, text: str) -> None:
-        """Follow the link with this text, and wait until it is loaded."""
-        self.forget()
-        await self.evaluate(f"[...document.links].find(link => link.text === {json.dumps(text)}).click()")
-        await self.happened("Page.loadEventFired")
+        """Follow the link with this text."""
+        async with self.loading():
+            await self.evaluate(f"[...document.links].find(link => link.text === {json.dumps(text)}).click()")
 
     async def press(self, key: str, code: int, text: str = "") -> None:
         """Press a key, and let it go."""
@@ -128,9 +121,7 @@ async def _tab(session: aiohttp.ClientSession) -> AsyncIterator[Page]:
         target = await answer.json()
     async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
         page = Page(socket)
-        listening = asyncio.create_task(page.listen())
         for domain in _DOMAINS:
             await page.send(f"{domain}.enable")
         yield page
         await page.send("Page.close")
-        listening.cancel()

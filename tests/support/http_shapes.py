@@ -4,20 +4,20 @@ HOST = b"Host: x\r\n"
 END = b"Connection: close\r\n\r\n"
 
 
-def get(target: bytes, headers: bytes = b"") -> bytes:
-    return b"GET " + target + b" HTTP/1.1\r\n" + HOST + headers + END
+def get(target: bytes) -> bytes:
+    return line(b"GET " + target + b" HTTP/1.1")
 
 
 def head(headers: bytes) -> bytes:
-    return get(b"/metrics", headers)
+    return line(b"GET /metrics HTTP/1.1", headers)
 
 
-def line(text: bytes) -> bytes:
-    return text + b"\r\n" + HOST + END
+def line(text: bytes, headers: bytes = b"") -> bytes:
+    return text + b"\r\n" + HOST + headers + END
 
 
 def post(headers: bytes, body: bytes = b"") -> bytes:
-    return b"POST /-/reload HTTP/1.1\r\n" + HOST + headers + END + body
+    return line(b"POST /-/reload HTTP/1.1", headers) + body
 
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -26,7 +26,6 @@ SHAPES = {
     "good": (get(b"/metrics"), 200),
     "empty lines before the request": (b"\r\n\r\n" + get(b"/metrics"), 200),
     "HTTP/1.0 without a host": (b"GET /metrics HTTP/1.0\r\n\r\n", 200),
-    "an escaped letter": (get(b"/%6detrics"), 200),
     "a whole URL": (get(b"http://x/metrics"), 200),
     "an upgrade that nobody wants": (head(b"Upgrade: websocket\r\n"), 200),
     "small body": (post(b"Content-Length: 5\r\n", b"hello"), 200),
@@ -34,54 +33,33 @@ SHAPES = {
     # hosts
     "no host": (b"GET /metrics HTTP/1.1\r\n\r\n", 400),
     "two hosts": (head(b"Host: y\r\n"), 400),
-    "no HTTP": (line(b"GET /metrics GOPHER/1"), 400),
     "garbage": (b"\x00\xff\xfe\r\n\r\n", 400),
-    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     # methods
     "another method": (line(b"DELETE /metrics HTTP/1.1"), 405),
-    "TRACE": (line(b"TRACE /metrics HTTP/1.1"), 405),
     "OPTIONS *": (line(b"OPTIONS * HTTP/1.1"), 404),
-    "a method of WebDAV": (line(b"PROPFIND /metrics HTTP/1.1"), 405),
     "no method": (line(b"G@T( /metrics HTTP/1.1"), 400),
     # targets
     "two slashes": (get(b"//metrics"), 404),
     "dot": (get(b"/./metrics"), 404),
     "dots": (get(b"/a/../metrics"), 404),
     "escaped dots": (get(b"/%2e%2e/metrics"), 404),
-    "a file": (get(b"/../../etc/passwd"), 404),
     "escaped NUL": (get(b"/metrics%00"), 404),
-    "an escape that is none": (get(b"/metrics%zz"), 404),
-    "a backslash": (get(b"/\\metrics"), 404),
     "NUL": (get(b"/met\x00rics"), 400),
     "a blank": (get(b"/me trics"), 400),
-    "tabs": (line(b"GET\t/metrics\tHTTP/1.1"), 400),
-    "no target": (line(b"GET  HTTP/1.1"), 400),
-    "no slash": (get(b"metrics"), 400),
-    "a host and port": (get(b"x:80"), 400),
     # headers
     "folded": (head(b"X: a\r\n b\r\n"), 400),
-    "folded at the start": (b"GET /metrics HTTP/1.1\r\n X: a\r\n" + HOST + END, 400),
     "blank before the colon": (head(b"X : a\r\n"), 400),
     "no colon": (head(b"X\r\n"), 400),
     "control character": (head(b"X: a\x01b\r\n"), 400),
-    "NUL in a header": (head(b"X: a\x00b\r\n"), 400),
     "bare LF": (b"GET /metrics HTTP/1.1\nHost: x\n\n", 400),
     "bare CR": (head(b"X: a\rb\r\n"), 400),
     # bodies, and where they end
     "length and chunks": (post(b"Content-Length: 6\r\n" + CHUNKED, b"0\r\n\r\nG"), 400),
-    "chunks and length": (post(CHUNKED + b"Content-Length: 4\r\n", b"0\r\n\r\n"), 400),
-    "the same length twice": (post(b"Content-Length: 0\r\n" * 2), 400),
     "two lengths": (post(b"Content-Length: 0\r\nContent-Length: 5\r\n", b"hello"), 400),
-    "a list of lengths": (post(b"Content-Length: 5, 5\r\n", b"hello"), 400),
     "a length below 0": (post(b"Content-Length: -1\r\n"), 400),
-    "a length with a sign": (post(b"Content-Length: +5\r\n", b"hello"), 400),
-    "a length in hex": (post(b"Content-Length: 0x5\r\n", b"hello"), 400),
     "another coding": (post(b"Transfer-Encoding: gzip\r\n"), 400),
-    "something like chunked": (post(b"Transfer-Encoding: xchunked\r\n"), 400),
-    "two codings on two lines": (post(CHUNKED + b"Transfer-Encoding: identity\r\n", b"0\r\n\r\n"), 400),
     "chunk without a size": (post(CHUNKED, b"zz\r\nabc\r\n0\r\n\r\n"), 400),
     "large body": (post(b"Content-Length: 5000000\r\n", b"hello"), 413),
-    "large body of a GET": (head(b"Content-Length: 5000000\r\n"), 413),
     "large chunk": (post(CHUNKED, b"2000\r\n" + b"a" * 8192 + b"\r\n0\r\n\r\n"), 413),
     "another expectation": (post(b"Expect: tea\r\n"), 417),
 }
@@ -89,14 +67,9 @@ SHAPES = {
 MALFORMED = {
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "a method that nobody knows": line(b"BREW /metrics HTTP/1.1"),
-    "an endless method": line(b"A" * 100 + b" /metrics HTTP/1.1"),
     "UTF-8": get("/é".encode()),
-    "Latin-1": get(b"/\xe9"),
-    "too long": get(b"/" + b"a" * 9000),
     "far too long": get(b"/" + b"a" * 900_000),
-    "long value": head(b"X: " + b"a" * 9000 + b"\r\n"),
     "far too long value": head(b"X: " + b"a" * 900_000 + b"\r\n"),
-    "long name": head(b"X" * 9000 + b": a\r\n"),
     "many": head(b"X: a\r\n" * 1000),
     "all together too long": head((b"X: " + b"a" * 4000 + b"\r\n") * 12),
     "never an end": head((b"X: " + b"a" * 4000 + b"\r\n") * 12).removesuffix(END),

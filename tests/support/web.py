@@ -9,6 +9,9 @@ from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.auth import Gate, Protection
 from joulo_exporter.web.server import listening
 
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LAST_REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
 
 async def _reload():
     return None
@@ -88,11 +91,11 @@ async def connected(address, **options):
 
 async def to_the_end(reader):
     """Return the bytes up to the end of a connection; a client that does not read may be cut off hard."""
-    got = b""
+    got = bytearray()
     with contextlib.suppress(OSError):
         while chunk := await reader.read(1_000_000):
             got += chunk
-    return got
+    return bytes(got)
 
 
 async def exchange(address, request, **options):

@@ -1,13 +1,17 @@
+import asyncio
+import contextlib
 import functools
 import gzip
 import logging
+import random
 import re
 
 import pytest
-from support.web import body_of, exchange, serving
+from support.web import LAST_REQUEST, REQUEST, body_of, connected, exchange, serving, to_the_end
 
 from joulo_exporter import __version__
 from joulo_exporter.errors import ConfigError
+from joulo_exporter.exposition import Body
 from joulo_exporter.snapshot import Snapshot
 from joulo_exporter.web.app import WebPaths, web_paths
 
@@ -35,8 +39,6 @@ async def answer(client, method, path, **headers):
     ("accept", "content_type", "body"),
     [
         (["*/*"], TEXT_TYPE, b"TEXT []\n"),
-        (["application/openmetrics-text;version=1.0.0,*/*;q=0.1"], OPENMETRICS_TYPE, b"OPENMETRICS []\n"),
-        (["application/openmetrics-text;version=2.0.0"], TEXT_TYPE, b"TEXT []\n"),
         (["text/plain;q=0.5", "application/openmetrics-text"], OPENMETRICS_TYPE, b"OPENMETRICS []\n"),
     ],
 )
@@ -55,11 +57,9 @@ async def test_metrics_come_in_the_format_and_coding_asked_for(connect, accept, 
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("", []),
         ("name[]=b&name%5B%5D=a&name[]=b", ["a", "b"]),
-        ("name[]=", []),
         ("name[]=&name[]=a", ["a"]),
-        ("name=a&other[]=b", []),
+        ("name=a&other[]=b&name[]=", []),
         ("name[]=%F0%9F%94%8C%00", ["🔌\0"]),
     ],
 )
@@ -82,7 +82,7 @@ async def test_head_has_the_headers_of_get_and_no_body(path):
     assert undated[0] == undated[1]
 
 
-@pytest.mark.parametrize("path", ["/", "/a/b.prom", "/metrics/", "/..."])
+@pytest.mark.parametrize("path", ["/", "/a/b.prom"])
 async def test_another_telemetry_path_and_on_the_root_no_page(connect, path):
     client = await connect(paths=WebPaths(telemetry=path))
     assert await answer(client, "GET", path) == (200, TEXT_TYPE, b"TEXT []\n")
@@ -92,39 +92,29 @@ async def test_another_telemetry_path_and_on_the_root_no_page(connect, path):
         assert f'href=".{path}"'.encode() in (await answer(client, "GET", "/"))[2]
 
 
-NO_PATH = "is not a plain path; write one such as"
-NO_URL = "is not a URL to link to; write one such as https://example.org/joulo, with a path"
 LETTERS = "of letters, digits and -._~"
+NO_URL = f"is not a URL to link to; write one such as https://example.org/joulo, with a path {LETTERS}"
 FAULTS = {
-    f"telemetry-path: {{}} {NO_PATH} /metrics, {LETTERS}": [
+    f"telemetry-path: {{}} is not a plain path; write one such as /metrics, {LETTERS}": [
         "", "metrics", "//evil.example", "/{name}", "/a/../b", "/.", "/a b", "/é", "/a\n",
     ],
     "telemetry-path: {} is taken by health and reload; choose another than /-/…": ["/-/ready", "/-/new", "/-"],
-    f"route-prefix: {{}} {NO_PATH} /joulo, {LETTERS}": ["/..", "/%41", "/a?b"],
-    f"external-url: {{}} {NO_URL} {LETTERS}": [
+    f"route-prefix: {{}} is not a plain path; write one such as /joulo, {LETTERS}": ["/..", "/%41", "/a?b"],
+    f"external-url: {{}} {NO_URL}": [
         '"https://example.org/"', "'/joulo'", "ftp://example.org/", "https://", "//example.org/joulo",
         "https://example.org/a?b", "https://example.org/a#b", "https://example.org/../a", "https://[::1/",
-        "javascript:alert(1)",
     ],
+    # A password may stand before the @.
+    f"external-url: the value {NO_URL}": ["https://user:secret@example.org/"],
 }  # fmt: skip
-MAKERS = {
-    "telemetry-path": lambda path: web_paths(None, None, path),
-    "route-prefix": lambda prefix: web_paths(None, prefix, "/metrics"),
-    "external-url": lambda url: web_paths(url, None, "/metrics"),
-}
 
 
 @pytest.mark.parametrize(("fault", "text"), [(fault, text) for fault in FAULTS for text in FAULTS[fault]])
 def test_a_path_that_is_none(fault, text):
+    options = {"external-url": None, "route-prefix": None, "telemetry-path": "/metrics"}
     with pytest.raises(ConfigError) as caught:
-        MAKERS[fault.partition(":")[0]](text)
+        web_paths(*(options | {fault.partition(":")[0]: text}).values())
     assert str(caught.value) == "--web." + fault.replace("{}", repr(text))
-
-
-def test_a_password_in_the_external_url_is_not_repeated():
-    with pytest.raises(ConfigError, match=r"^--web.external-url: the value is not a URL to link to; ") as caught:
-        web_paths("https://user:secret@example.org/", None, "/metrics")
-    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -159,11 +149,8 @@ def fail(*_):
     raise ZeroDivisionError("joulo_token")
 
 
-def failing(fault):
-    async def reload():
-        return fault
-
-    return {"reload": reload}
+async def faulty():
+    return "c.yaml: write\r\n60s"
 
 
 NOTHING = "nothing is here; the metrics are at /metrics"
@@ -194,18 +181,14 @@ OTHER_PAGES = [
         ("GET /-/ready", {}, {"ready": lambda: False}, 503, NOT_READY),
         *((f"GET {path}", {}, {}, 404, NOTHING) for path in ("/nothing", "/metrics/", "/-/")),
         ("POST /metrics", {}, {}, 405, "POST is not allowed here; use GET, HEAD"),
-        ("DELETE /", {}, {}, 405, "DELETE is not allowed here; use GET, HEAD"),
-        ("OPTIONS /-/ready", {}, {}, 405, "OPTIONS is not allowed here; use GET, HEAD"),
         ("GET /-/reload", {}, {}, 405, "GET is not allowed here; use POST, PUT"),
         ("PUT /-/reload", {}, {}, 200, RELOADED),
         *(("POST /-/reload", headers, {}, 200, RELOADED) for headers in OWN_PAGES),
         *(("POST /-/reload", headers, {"reload": fail}, 403, ELSEWHERE) for headers in OTHER_PAGES),
-        ("POST /-/reload", {}, failing("c.yaml: write\r\n60s"), 500, "failed to reload: c.yaml: write 60s"),
+        ("POST /-/reload", {}, {"reload": faulty}, 500, "failed to reload: c.yaml: write 60s"),
         ("POST /-/reload", {}, {"reload": None}, 403, NOT_ENABLED),
-        ("POST /-/reload", {}, {"reload": fail}, 500, INTERNAL),
         ("GET /metrics", {"Accept": "text/html"}, {"metrics": fail}, 500, INTERNAL),
         ("GET /", {}, {"snapshots": fail}, 500, INTERNAL),
-        ("GET /-/ready", {}, {"ready": fail}, 500, INTERNAL),
     ],
 )
 async def test_lines(connect, caplog, request_line, headers, services, status, line):
@@ -237,12 +220,10 @@ async def test_no_access_log_and_no_tracebacks_of_other_peoples_nonsense(caplog)
         ("", "", "", "."),
         ("https://example.org/", None, "", ""),
         ("https://example.org:8443/a/b//", None, "/a/b", "/a/b"),
-        ("/joulo/", None, "/joulo", "/joulo"),
         ("joulo", None, "/joulo", "/joulo"),
         ("https://example.org/joulo", "/", "", "/joulo"),  # a proxy that strips the path
         ("https://example.org/joulo", "/x/", "/x", "/joulo"),
         (None, "x/y/", "/x/y", "."),
-        (None, "/", "", "."),
     ],
 )
 def test_the_prefix_is_the_path_of_the_external_url_unless_it_is_given(external_url, route_prefix, prefix, links):
@@ -250,24 +231,133 @@ def test_the_prefix_is_the_path_of_the_external_url_unless_it_is_given(external_
 
 
 @pytest.mark.parametrize(
-    ("paths", "found", "missing", "redirected"),
-    [
-        (web_paths("https://example.org/joulo/", None, "/metrics"), "/joulo", "", ["/", "/joulo"]),
-        (web_paths("https://example.org/joulo", "/", "/metrics"), "", "/joulo", []),
-        (web_paths("https://example.org/joulo", "/x", "/metrics"), "/x", "/joulo", ["/", "/x"]),
-    ],
+    ("prefix", "missing", "redirected"),
+    [("/joulo", "", ["/", "/joulo"]), ("", "/joulo", []), ("/x", "", ["/", "/x"])],
 )
-async def test_everything_is_under_the_prefix_and_links_are_for_people(connect, paths, found, missing, redirected):
-    client = await connect(paths=paths)
+async def test_everything_is_under_the_prefix_and_links_are_for_people(connect, prefix, missing, redirected):
+    client = await connect(paths=WebPaths(prefix, "/joulo"))
     for path in ("/metrics", "/", "/-/healthy", "/-/ready"):
-        assert (await answer(client, "GET", found + path))[0] == 200, path
-    assert (await answer(client, "POST", f"{found}/-/reload"))[0] == 200
-    nothing = f"nothing is here; the metrics are at {found}/metrics\n".encode()
+        assert (await answer(client, "GET", prefix + path))[0] == 200, path
+    assert (await answer(client, "POST", f"{prefix}/-/reload"))[0] == 200
+    nothing = f"nothing is here; the metrics are at {prefix}/metrics\n".encode()
     for path in ("/metrics", "/-/healthy", "/-/ready"):
         assert (await answer(client, "GET", missing + path))[::2] == (404, nothing), path
     for path in redirected:
         async with client.get(path, allow_redirects=False) as response:
             assert (response.status, response.headers["Location"]) == (302, "/joulo/"), path
-    page = (await answer(client, "GET", f"{found}/"))[2].decode()
-    links = [piece.split('"')[0] for piece in page.split('<a href="')[1:]]
+    page = (await answer(client, "GET", f"{prefix}/"))[2].decode()
+    links = re.findall('<a href="(.*?)"', page)
     assert links == ["/joulo/metrics", "/joulo/-/healthy", "/joulo/-/ready", "?refresh=off"]
+
+
+# Long responses: whole for slow readers, nothing for HEAD, no noise when the client leaves.
+
+CONTENT = random.Random(1).randbytes(5_000_000)
+
+
+@contextlib.asynccontextmanager
+async def asked(*bodies, method=b"GET"):
+    """Serve these bodies, one after the other; yield a connection on which the first one has been asked for."""
+    remaining = iter(bodies)
+
+    async def metrics(*_):
+        return next(remaining)
+
+    async with serving(metrics=metrics) as address, connected(address, limit=1 << 16) as (reader, writer):
+        writer.write(REQUEST.replace(b"GET", method))
+        yield reader, writer
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[b"", CONTENT[:70_000], b"", CONTENT[70_000:], b""], [bytes([n % 256]) for n in range(70_000)]],
+    ids=["large and empty parts", "tiny parts"],
+)
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+async def test_a_long_body_arrives_whole_and_the_connection_stays(parts, method):
+    wanted = b"".join(parts)
+    async with asked(body_of(*parts), body_of(b"short\n"), method=method) as (reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert f"Content-Length: {len(wanted)}\r\n".encode() in head
+        if method == b"GET":
+            assert await reader.readexactly(len(wanted)) == wanted
+        writer.write(LAST_REQUEST)
+        last = await to_the_end(reader)
+        assert last.startswith(b"HTTP/1.1 200 OK")
+        assert last.endswith(b"\r\n\r\nshort\n")
+
+
+async def test_a_client_that_reads_slowly_costs_little_memory():
+    made = 0
+
+    def parts():
+        nonlocal made
+        for number in range(1_000):
+            made += 1
+            yield bytes([number % 256]) * 100_000
+
+    async with asked(Body(100_000_000, parts())) as (reader, _):
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert made < 500  # the rest is made when there is room for it
+        for number in range(1_000):
+            assert await reader.readexactly(100_000) == bytes([number % 256]) * 100_000
+
+
+async def test_the_event_loop_goes_on_while_a_fast_client_is_served():
+    iterations, seen = 0, []
+
+    def parts():
+        for _ in range(400):
+            seen.append(iterations)
+            yield b"." * 200  # so little that the client never makes the server wait
+
+    async with asked(Body(400 * 200, parts())):
+        while len(seen) < 400:
+            iterations += 1
+            await asyncio.sleep(0)
+    assert len(set(seen)) >= 40  # one for each 8 of 400, with some room
+
+
+@pytest.mark.parametrize("before_the_head", [False, True])
+async def test_a_client_that_leaves_is_no_event(caplog, before_the_head):
+    begun, gone, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def parts():
+        try:
+            yield from [CONTENT] * 10
+        finally:
+            ended.set()
+
+    async def metrics(*_):
+        begun.set()
+        if before_the_head:
+            await gone.wait()
+        body = parts()
+        next(body)
+        return Body(len(CONTENT) * 9, body)
+
+    async with serving(metrics=metrics) as address:
+        async with connected(address) as (reader, writer):
+            writer.write(REQUEST)
+            await begun.wait()
+            if not before_the_head:
+                await reader.readuntil(b"\r\n\r\n")
+        for _ in range(50):
+            await asyncio.sleep(0)
+        gone.set()
+        await ended.wait()
+    assert caplog.records == []
+
+
+async def test_a_fault_in_the_middle_closes_the_connection(caplog):
+    def parts():
+        yield CONTENT
+        raise ZeroDivisionError
+
+    async with asked(Body(len(CONTENT) * 2, parts())) as (reader, _):
+        received = await to_the_end(reader)
+    assert b"HTTP/1.1 500" not in received
+    assert len(received) < len(CONTENT) * 2
+    assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]

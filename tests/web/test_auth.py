@@ -2,8 +2,6 @@
 
 import asyncio
 import base64
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -87,82 +85,56 @@ async def test_an_unknown_user_costs_as_much_as_a_known_one_whose_password_is_wr
     assert set.union(*costs.values()) == {b"$2y$04$", b"$2y$05$"}
 
 
-async def test_a_correct_password_is_remembered_and_a_wrong_one_is_not(log_in, compare):
-    assert [await log_in(SECRET) for _ in range(5)] == [200] * 5
+async def test_a_correct_password_is_remembered_for_its_user_and_a_wrong_one_is_not(log_in, compare):
+    assert await asyncio.gather(*(log_in(SECRET) for _ in range(20))) == [200] * 20
     assert len(compare.asked) == 1
-    assert [await log_in(b"wrong") for _ in range(5)] == [401] * 5
-    assert len(compare.asked) == 6
-
-
-async def test_an_unknown_user_with_a_known_password_is_refused(log_in, compare):
-    assert [await log_in(SECRET, b"nobody") for _ in range(2)] == [401, 401]
-    assert len(compare.asked) == 2
+    for user, password in ((b"a", b"wrong"), (b"nobody", SECRET)):
+        asked_before = len(compare.asked)
+        assert [await log_in(password, user) for _ in range(5)] == [401] * 5
+        assert len(compare.asked) == asked_before + 5
 
 
 @pytest.mark.usefixtures("compare")
-async def test_no_password_is_kept(connect):
+async def test_no_password_is_kept_and_no_hash_shown(connect):
     gate = Gate(PROTECTED)
     assert await status(await connect(gate=gate), authorization=basic(b"prometheus:" + SECRET)) == 200
     kept = repr(vars(gate))
     assert SECRET.decode() not in kept
     assert SECRET.hex() not in kept
+    assert HASH not in repr(PROTECTED)
 
 
-async def test_comparisons_run_one_at_a_time_and_off_the_event_loop(log_in, compare):
-    assert await log_in(SECRET) == 200
-    compare.go_on.clear()
-    asked = [asyncio.create_task(log_in(b"wrong%d" % number)) for number in range(5)]
-    assert [await log_in(SECRET) for _ in range(10)] == [200] * 10  # the loop runs on while bcrypt computes
-    compare.go_on.set()
-    assert await asyncio.gather(*asked) == [401] * 5
-    assert compare.most_at_once == 1
-    assert threading.main_thread() not in compare.threads
-
-
-async def test_the_same_password_many_times_at_once_is_one_comparison(log_in, compare):
-    assert await asyncio.gather(*(log_in(SECRET) for _ in range(20))) == [200] * 20
-    assert len(compare.asked) == 1
-
-
-async def test_a_flood_is_sent_away_while_whoever_is_remembered_passes(log_in, compare, monkeypatch):
+async def test_a_flood_is_compared_in_turn_or_sent_away_while_whoever_is_remembered_passes(
+    log_in, compare, monkeypatch
+):
     monkeypatch.setattr(auth, "WAITING", 3)
     assert await log_in(SECRET) == 200
     compare.go_on.clear()
     flood = [asyncio.create_task(log_in(b"wrong%d" % number)) for number in range(4)]
     refused, waiting = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
     assert ([each.result() for each in refused], len(waiting)) == ([503], 3)
-    assert await log_in(SECRET) == 200
+    assert await log_in(SECRET) == 200  # the event loop runs on while bcrypt computes
     compare.go_on.set()
     assert await asyncio.gather(*waiting) == [401] * 3
     assert await log_in(b"one more") == 401
+    assert compare.most_at_once == 1
+    assert threading.main_thread() not in compare.threads
 
 
 @pytest.mark.parametrize(
     ("header", "found"),
     [
-        ("Basic", None),
         (basic(b"a:b").replace("Basic", "bAsIc"), (b"a", b"b")),
         (basic(b"a:b:c"), (b"a", b"b:c")),
-        (basic(b":"), (b"", b"")),
         (basic(b"nocolon"), None),
         (basic(b"a:b").replace("Basic", "Bearer"), None),
         (basic(b"a:b") + "!", None),
         ("Basic é", None),
-        ("Basic \udcff", None),
         (basic(bytes([0xFF, 0x3A, 0x00])), (b"\xff", b"\0")),
     ],
 )
 def test_credentials_of_a_header(header, found):
     assert credentials(header) == found
-
-
-def test_bcrypt_is_not_imported_before_there_are_users():
-    code = "import sys, joulo_exporter.cli, joulo_exporter.web.config; assert 'bcrypt' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_no_record_shows_a_hash():
-    assert HASH not in repr(PROTECTED)
 
 
 # The gate
@@ -171,11 +143,8 @@ def test_no_record_shows_a_hash():
 @pytest.mark.parametrize(
     ("method", "path", "behind"),
     [
-        ("GET", "/metrics", 200),
         ("HEAD", "/metrics", 200),
-        ("GET", "/", 200),
         ("GET", "/-/healthy", 200),
-        ("GET", "/-/ready", 200),
         ("POST", "/-/reload", 200),
         ("GET", "/nothing/here", 404),
         ("DELETE", "/metrics", 405),
@@ -221,16 +190,10 @@ async def test_configured_headers_are_on_every_answer_in_place_of_our_own(connec
             assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_a_burst_passes_and_then_a_request_an_interval(connect):
+async def test_a_burst_passes_and_then_a_request_an_interval_before_the_password(connect):
     now_s = [1000.0]
-    limited = Protection(rate_limit=RateLimit(interval_s=2.0, burst=3))
+    limited = Protection(users=PROTECTED.users, rate_limit=RateLimit(interval_s=2.0, burst=3))
     client = await connect(gate=Gate(limited, monotonic=lambda: now_s[0]))
     for later_s, allowed in ((0, 3), (1.9, 0), (0.1, 1), (1000, 3)):
         now_s[0] += later_s
-        assert [await status(client) for _ in range(allowed + 1)] == [200] * allowed + [429]
-
-
-async def test_the_limit_comes_before_the_password(connect):
-    limited = Protection(users=PROTECTED.users, rate_limit=RateLimit(60.0, 1))
-    client = await connect(gate=Gate(limited, monotonic=lambda: 0.0))
-    assert [await status(client) for _ in range(2)] == [401, 429]
+        assert [await status(client) for _ in range(allowed + 1)] == [401] * allowed + [429]

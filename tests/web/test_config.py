@@ -1,15 +1,18 @@
-"""The web configuration, by the values that it has; for each mistake a file in ``bad_config/`` and a line."""
+"""The web configuration: its values, its mistakes, and parity with ``promtool check web-config``.
+
+For each mistake there is a file in ``bad_config/``, and a line.
+"""
 
 import json
 import platform
+import re
 import shutil
 import ssl
 import traceback
 from pathlib import Path
 
 import pytest
-from support.certificates import HASH, make_broken
-from support.tls import takes_x25519
+from support.certificates import HASH, takes_x25519
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.auth import Protection, RateLimit
@@ -33,7 +36,7 @@ def load(tmp_path):
     return load_text
 
 
-@pytest.mark.parametrize("text", ["", "{}", "basic_auth_users:\nrate_limit:\nhttp_server_config: {headers: }\n"])
+@pytest.mark.parametrize("text", ["", "basic_auth_users:\nrate_limit:\nhttp_server_config: {headers: }\n"])
 def test_nothing_is_protected_by_nothing(load, text):
     config = load(text)
     assert config.protection == Protection()
@@ -56,13 +59,11 @@ rate_limit: {{interval: 1m1.5s, burst: 7}}
 @pytest.mark.parametrize("inline", [False, True])
 def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
     """What the keys do is in ``test_tls``."""
-    names = {"cert_file": "server.crt", "key_file": "server.key", "client_ca_file": "ca.crt"}
-    section = {key: certificates.path(name) for key, name in names.items()}
-    looked_at = [] if inline else list(section.values())
-    if inline:
-        section = {key.removesuffix("_file"): certificates.text(name) for key, name in names.items()}
+    names = {"cert": "server.crt", "key": "server.key", "client_ca": "ca.crt"}
+    files = {f"{key}_file": certificates.path(name) for key, name in names.items()}
+    section = {key: certificates.text(name) for key, name in names.items()} if inline else files
     config = load(json.dumps({"tls_server_config": section | {"client_auth_type": "VerifyClientCertIfGiven"}}))
-    assert [str(file) for file in config.tls.files] == looked_at
+    assert [str(file) for file in config.tls.files] == ([] if inline else list(files.values()))
     assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
@@ -76,9 +77,9 @@ def test_intervals_as_go_writes_them_and_one_of_nothing_limits_nothing(load, tex
     assert (limit and limit.interval_s) == (limit_s and pytest.approx(limit_s))
 
 
-@pytest.mark.parametrize("text", ["True", "yes", "on", "Y", "false", "No", "OFF", "n"])
-def test_booleans_of_yaml_1_1(load, text):
-    assert load(f"http_server_config: {{http2: {text}}}").protection == Protection()
+def test_booleans_of_yaml_1_1(load):
+    for text in ("True", "yes", "on", "Y", "false", "No", "OFF", "n"):
+        assert load(f"http_server_config: {{http2: {text}}}").protection == Protection()
 
 
 def test_openssl_knows_every_cipher():
@@ -93,14 +94,19 @@ def test_openssl_knows_every_cipher():
 # Mistakes.
 
 
+def fill(folder, certificates):
+    """Copy the faulty files to a folder, and what they name."""
+    for source in (certificates.folder, BAD):
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+    for suffix, label in ((".crt", "CERTIFICATE"), (".key", "PRIVATE KEY")):
+        (folder / f"broken{suffix}").write_text(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+    return folder
+
+
 @pytest.fixture
 def folder(certificates, tmp_path, monkeypatch):
-    """A folder with the faulty files, and what they name."""
-    for source in (certificates.folder, BAD):
-        shutil.copytree(source, tmp_path, dirs_exist_ok=True)
-    make_broken(tmp_path)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return fill(tmp_path, certificates)
 
 
 def fault_of(path):
@@ -129,25 +135,166 @@ def test_relative_paths_begin_in_the_folder_of_the_file(folder, tmp_path_factory
         f"{folder}/no_such_file.yml: tls_server_config.cert_file: "
         f"the file {folder}/none.crt does not exist; create it, or correct the path"
     )
-
-
-def test_a_file_that_is_not_there(tmp_path):
-    assert str(fault_of(tmp_path / "none.yml")) == (
-        f"{tmp_path}/none.yml: there is no such file; correct --web.config.file, or create it"
+    assert str(fault_of(folder / "none.yml")) == (
+        f"{folder}/none.yml: there is no such file; correct --web.config.file, or create it"
     )
 
 
-def test_a_curve_that_this_python_cannot_be_held_to(load, certificates, tmp_path, monkeypatch):
+def test_a_curve_that_this_python_cannot_be_held_to(folder, monkeypatch):
     def refuse(*_):
         raise ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as Python 3.11.2 does
 
-    if takes_x25519():
-        monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse, raising=False)
-    pair = f"cert_file: {certificates.path('server.crt')}, key_file: {certificates.path('server.key')}"
-    with pytest.raises(ConfigError) as caught:
-        load(f"tls_server_config: {{{pair}, curve_preferences: [X25519]}}")
-    assert str(caught.value) == (
-        f"{tmp_path}/web.yml: tls_server_config.curve_preferences: lists a curve that Python "
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse, raising=False)
+    (folder / "web.yml").write_text(tls("curve_preferences: [X25519]"))
+    assert str(fault_of(Path("web.yml"))) == (
+        "web.yml: tls_server_config.curve_preferences: lists a curve that Python "
         f"{platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; list another, remove the key "
         "to allow all that OpenSSL has, or use a newer Python"
     )
+
+
+# Parity with promtool, by the first of Debian's versions that differs; where we differ, the tables say why.
+
+CA = "client_ca_file: ca.crt"
+REQUIRED = "client_auth_type: RequireAndVerifyClientCert"
+IF_GIVEN = "client_auth_type: VerifyClientCertIfGiven"
+
+
+def tls(*keys):
+    """Return a TLS section with the server's pair and these keys."""
+    pair = "cert_file: server.crt, key_file: server.key"
+    return f"tls_server_config: {{{', '.join([pair, *keys])}}}"
+
+
+def user(hashed, name="prometheus"):
+    return f"basic_auth_users: {{'{name}': '{hashed}'}}"
+
+
+SAME = {
+    "empty": "",
+    "sections without content": "tls_server_config:\nhttp_server_config:\nbasic_auth_users:\n",
+    "no YAML": "tls_server_config: {",
+    "pair": tls(),
+    "null paths": "tls_server_config: {cert_file: null, key_file: null}",
+    "client certificates": tls(REQUIRED, CA),
+    "authorities of the machine": tls(REQUIRED),
+    "no client certificates": tls("client_auth_type: NoClientCert"),
+    "client_auth_type null": tls("client_auth_type: null"),
+    "TLS 1.2": tls("min_version: TLS12, max_version: TLS12"),
+    "ciphers": tls("cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]"),
+    "ciphers of TLS 1.3": tls("cipher_suites: [TLS_AES_128_GCM_SHA256]"),
+    "curve": tls("curve_preferences: [CurveP256]"),
+    "no curve": tls("curve_preferences: []"),
+    "server's ciphers": tls("prefer_server_cipher_suites: off"),
+    "all headers": (
+        "http_server_config: {headers: {Strict-Transport-Security: max-age=1, X-Content-Type-Options: nosniff, "
+        "X-Frame-Options: sameorigin, X-XSS-Protection: '1', Content-Security-Policy: \"default-src 'none'\"}}"
+    ),
+    "blank header": 'http_server_config: {headers: {Strict-Transport-Security: ""}}',
+    "blank header of known values": 'http_server_config: {headers: {X-Frame-Options: ""}}',
+    "null header of known values": "http_server_config: {headers: {X-Content-Type-Options: null}}",
+    "header in small letters": "http_server_config: {headers: {x-frame-options: deny}}",
+    "user": user(HASH),
+    "user of version a": user(HASH.replace("$2y", "$2a")),
+    "user without name": user(HASH, name=""),
+    "user without password": "basic_auth_users: {prometheus: }",
+    "hash of version 3": user(HASH.replace("$2y", "$3y")),
+    "no users": "basic_auth_users: {}",
+}
+
+ALWAYS, NEVER = ((0,), (99,)), ((99,), (99,))
+SINCE_2_53, SINCE_3, BEFORE_2_53 = ((2, 53), (99,)), ((3, 0), (99,)), ((0,), (2, 53))
+DIFFERENT = {
+    "inline pair": ("tls_server_config: {cert: INLINE(server.crt), key: INLINE(server.key)}", True, SINCE_2_53),
+    "client_ca": (tls(REQUIRED, "client_ca: INLINE(ca.crt)"), True, SINCE_2_53),
+    "names": (tls(REQUIRED, CA, "client_allowed_sans: [a]"), True, SINCE_2_53),
+    "rate_limit": ("rate_limit: {interval: 1s, burst: 2}", True, SINCE_3),
+    # Go has put ciphers without forward secrecy among the insecure ones; OpenSSL has not.
+    "insecure ciphers": (tls("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"), True, BEFORE_2_53),
+    # Quotes mean nothing to us, and a blank is a key without a value, as everywhere in our configuration.
+    "quoted boolean": ("http_server_config: {http2: 'true'}", True, NEVER),
+    "blank version": (tls("min_version: ''"), True, NEVER),
+    # Python's bcrypt does not know the version of 1997, and no tool writes a longer hash.
+    "hash of version 2": (user(HASH.replace("$2y", "$2")), False, ALWAYS),
+    "hash that is too long": (user(f"{HASH}xx"), False, ALWAYS),
+    # Go ignores all documents but the first; our configuration knows no anchors.
+    "second document": ("---\n{}\n---\n{}\n", False, ALWAYS),
+    "anchor": ("http_server_config: &x {http2: true}", False, ALWAYS),
+    # Python before 3.11.4 cannot be held to this curve.
+    "X25519": (tls("curve_preferences: [X25519]"), takes_x25519(), ALWAYS),
+}
+"""Example, whether we accept it, and from which version on and before which one promtool does."""
+
+# Files in bad_config/: promtool refuses the others too. It accepts these, from a version on.
+UNVERIFIED = "Python cannot ask for a certificate without verifying it"
+NOT_SPOKEN, FAILING = "OpenSSL 3 does not speak it by default", "every handshake would fail"
+WE_REFUSE_FILES = {
+    "any_certificate": (ALWAYS, UNVERIFIED),
+    "any_certificate_as_it_was_called": (ALWAYS, UNVERIFIED),
+    "a_certificate_that_is_not_looked_at": (ALWAYS, UNVERIFIED),
+    "an_old_version": (ALWAYS, NOT_SPOKEN),
+    "an_old_last_version": (ALWAYS, NOT_SPOKEN),
+    "versions_the_wrong_way_round": (ALWAYS, FAILING),
+    "no_cipher_of_the_version": (ALWAYS, FAILING),
+    "several_curves": (ALWAYS, "Python can be held to one curve only"),
+    "a_weak_certificate": (ALWAYS, "OpenSSL refuses RSA keys of less than 2048 bits"),
+    "an_authority_without_certificate": (ALWAYS, "nobody could connect"),
+    "an_authority_that_cannot_be_read": (ALWAYS, "nobody could connect"),
+    "no_certificate": (ALWAYS, "what was meant to be TLS would be plain HTTP"),
+    "a_hash_that_is_too_short": (ALWAYS, "no password has such a hash"),
+    "a_name_and_a_password": (ALWAYS, "nobody could log in with a colon in the name"),
+    "a_header_of_two_lines": (ALWAYS, "Go would send it as one line, with a blank"),
+    "a_blank_name": (SINCE_2_53, "no certificate has such a name"),
+    "no_name": (SINCE_2_53, "nobody could connect, or everybody"),
+    "names_without_certificates": (SINCE_2_53, "a client without a certificate has no name"),
+    "two_certificates": (SINCE_2_53, "one of the two would be ignored"),
+    "an_interval_without_unit": (SINCE_3, "Go takes 10 for nanoseconds"),
+    "half_a_request": (SINCE_3, "Go drops the half"),
+    "no_requests": (SINCE_3, "no request would pass"),
+}
+
+
+@pytest.fixture(scope="module")
+def verdicts(generation, certificates, tmp_path_factory):
+    """Return what promtool says of every example: one process for all."""
+    folder = fill(tmp_path_factory.mktemp("parity"), certificates)
+    examples = SAME | {name: text for name, (text, _, _) in DIFFERENT.items()}
+    files = {folder / name: name for name in FILES}
+    for number, (name, text) in enumerate(examples.items()):
+        files[folder / f"{number}.yml"] = name
+        inlined = re.sub(r"INLINE\((.*?)\)", lambda found: json.dumps(certificates.text(found[1])), text)
+        (folder / f"{number}.yml").write_text(inlined)
+    checked = generation.run("promtool", "check", "web-config", *files)
+    accepted = {line.removesuffix(" SUCCESS") for line in (checked.stdout + checked.stderr).splitlines()}
+    return {name: (str(file) in accepted, file) for file, name in files.items()}
+
+
+def accepted_by_us(file):
+    try:
+        load_web_config(file)
+    except ConfigError:
+        return False
+    return True
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("example", SAME)
+def test_the_same_as_promtool(verdicts, example):
+    by_promtool, file = verdicts[example]
+    assert accepted_by_us(file) == by_promtool
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("example", DIFFERENT)
+def test_where_we_and_promtool_differ(generation, verdicts, example):
+    by_promtool, file = verdicts[example]
+    _, by_us, (first, end) = DIFFERENT[example]
+    assert accepted_by_us(file) == by_us
+    assert by_promtool == (first <= generation.version("promtool") < end)
+
+
+@pytest.mark.e2e
+def test_what_we_refuse_and_promtool_accepts(generation, verdicts):
+    version = generation.version("promtool")
+    expected = {f"{name}.yml" for name, ((first, _), _) in WE_REFUSE_FILES.items() if version >= first}
+    assert {name for name in FILES if verdicts[name][0]} == expected

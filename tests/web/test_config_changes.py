@@ -1,14 +1,13 @@
-"""The web configuration follows its files; time is moved by hand."""
+"""The web configuration follows its files; ``e2e/test_tls_and_passwords`` has it looked at each second."""
 
 import asyncio
 import logging
 import os
 import shutil
-import ssl
 
 import pytest
-from support.certificates import HASH
-from support.web import connected, serving
+from support.certificates import HASH, client_tls
+from support.web import LAST_REQUEST, connected, serving
 
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.web.auth import Protection
@@ -21,51 +20,22 @@ USERS = f"basic_auth_users: {{prometheus: '{HASH}'}}\n"
 @pytest.fixture
 def folder(certificates, tmp_path):
     shutil.copytree(certificates.folder, tmp_path, dirs_exist_ok=True)
-    for kind in ("crt", "key"):
-        shutil.copy(tmp_path / f"server.{kind}", tmp_path / f"former.{kind}")
     (tmp_path / "web.yml").write_text(TLS)
     return tmp_path
 
 
-class Looks:
-    """A sleep that lasts until the test says so."""
-
-    def __init__(self):
-        self.asleep = asyncio.Event()
-        self.slept = asyncio.Event()
-
-    async def __call__(self, _seconds):
-        self.asleep.set()
-        await self.slept.wait()
-        self.slept.clear()
-
-    async def look(self):
-        """Let the watcher look once."""
-        await self.asleep.wait()
-        self.asleep.clear()
-        self.slept.set()
-        await self.asleep.wait()
+@pytest.fixture
+def watcher(folder):
+    return WebConfigWatcher(folder / "web.yml")
 
 
 @pytest.fixture
-def looks():
-    return Looks()
-
-
-@pytest.fixture
-async def watcher(folder, looks):
-    watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
-    async with watcher.watching():
-        yield watcher
-
-
-@pytest.fixture
-def change(folder, looks):
+def change(folder, watcher):
     """Write the file, and let the watcher look at it."""
 
     async def write(text):
         (folder / "web.yml").write_text(text)
-        await looks.look()
+        await watcher.look()
 
     return write
 
@@ -82,33 +52,29 @@ def logged(caplog):
     return lines
 
 
-def exchange(folder, name, source):
+def exchange(certificates, source, file):
     """Replace a file as tools for certificates do: whole, by renaming."""
-    new = folder / f"{name}.new"
-    shutil.copy(folder / source, new)
-    os.replace(new, folder / name)  # noqa: PTH105
+    new = shutil.copy(certificates.path(source), file.with_suffix(".new"))
+    os.replace(new, file)  # noqa: PTH105
 
 
-async def test_files_that_stay_are_not_read_again(watcher, looks, logged, monkeypatch):
-    await looks.look()
+async def test_files_that_stay_are_not_read_again(watcher, logged, monkeypatch):
+    await watcher.look()
     former = watcher.tls()
     monkeypatch.setattr("joulo_exporter.web.config.load_web_config", None)
-    for _ in range(3):
-        await looks.look()
+    await watcher.look()
     assert watcher.tls() is former
     assert logged() == []
 
 
-async def test_users_change_and_a_faulty_file_is_logged_once(watcher, looks, change, logged, caplog):
-    logged()
+async def test_users_change_and_a_faulty_file_is_logged_once(watcher, change, logged, caplog):
     await change(TLS + USERS)
     assert watcher.config.protection.users == {"prometheus": HASH}
     assert logged() == [("INFO", "web configuration read again")]
     await change("basic_auth_users: {prometheus: plain-password}")
     assert "basic_auth_users[0]: is no bcrypt hash" in str(caplog.records[-1].fields["err"])
     assert "plain-password" not in caplog.text
-    for _ in range(3):
-        await looks.look()
+    await watcher.look()
     assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
     assert watcher.config.protection.users == {"prometheus": HASH}
     await change(TLS)
@@ -116,34 +82,33 @@ async def test_users_change_and_a_faulty_file_is_logged_once(watcher, looks, cha
     assert logged() == [("INFO", "web configuration read again")]
 
 
-@pytest.mark.parametrize("order", [("server.crt", "server.key"), ("server.key", "server.crt")])
-async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, looks, folder, logged, order):
-    await looks.look()
+@pytest.mark.parametrize("order", [("crt", "key"), ("key", "crt")])
+async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, folder, certificates, logged, order):
+    await watcher.look()
     former = watcher.tls()
-    logged()
-    exchange(folder, order[0], f"renewed.{order[0][-3:]}")
-    await looks.look()
-    assert watcher.tls() is former
-    exchange(folder, order[1], f"renewed.{order[1][-3:]}")
-    await looks.look()
+    for kind, level in zip(order, ("ERROR", "INFO"), strict=True):
+        assert watcher.tls() is former
+        exchange(certificates, f"renewed.{kind}", folder / f"server.{kind}")
+        await watcher.look()
+        assert [name for name, _ in logged()] == [level]
     assert watcher.tls() is not former
-    assert [level for level, _ in logged()] == ["ERROR", "INFO"]
 
 
-async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(watcher, looks, change, folder, logged):
-    await looks.look()
-    logged()
+async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(
+    watcher, change, folder, certificates, logged
+):
+    await watcher.look()
     (folder / "server.key").rename(folder / "away")
-    await looks.look()
+    await watcher.look()
     (folder / "away").rename(folder / "server.key")
-    await looks.look()
+    await watcher.look()
     assert [level for level, _ in logged()] == ["ERROR", "INFO"]
     former = watcher.tls()
     await change(TLS.replace("server.", "new."))
-    assert watcher.tls() is former
     for kind in ("key", "crt"):
-        exchange(folder, f"new.{kind}", f"renewed.{kind}")
-        await looks.look()
+        assert watcher.tls() is former
+        exchange(certificates, f"renewed.{kind}", folder / f"new.{kind}")
+        await watcher.look()
     assert watcher.tls() is not former
 
 
@@ -152,7 +117,6 @@ SWITCHED = ("WARNING", "TLS is switched on or off in the web configuration, whic
 
 async def test_tls_is_not_switched_off_and_the_log_says_so_once(watcher, change, logged):
     former = watcher.tls()
-    logged()
     await change(USERS)
     assert watcher.tls() is former
     assert watcher.config.protection.users == {"prometheus": HASH}
@@ -161,59 +125,57 @@ async def test_tls_is_not_switched_off_and_the_log_says_so_once(watcher, change,
     assert SWITCHED not in logged()
 
 
-async def test_tls_is_not_switched_on(folder, looks, change, logged):
+async def test_tls_is_not_switched_on(folder, logged):
     (folder / "web.yml").write_text("")
-    watcher = WebConfigWatcher(folder / "web.yml", sleep=looks)
-    async with watcher.watching():
-        await change(TLS)
+    watcher = WebConfigWatcher(folder / "web.yml")
+    (folder / "web.yml").write_text(TLS)
+    await watcher.look()
     assert watcher.tls is None
     assert SWITCHED in logged()
 
 
-async def test_a_reload_reads_without_a_look_and_what_changes_meanwhile_is_read_at_the_next(
-    watcher, looks, folder
-):
-    await looks.look()
+async def test_a_reload_reads_without_a_look_and_what_changes_meanwhile_is_read_at_the_next(watcher, folder):
+    await watcher.look()
     former = await watcher.read()
     (folder / "web.yml").write_text(TLS + USERS)
     watcher.take(await watcher.read())
     assert watcher.config.protection.users == {"prometheus": HASH}
-    await looks.look()
+    await watcher.look()
     watcher.take(former)
     assert watcher.config.protection.users == {}
-    await looks.look()
+    await watcher.look()
     assert watcher.config.protection.users == {"prometheus": HASH}
     (folder / "web.yml").write_text("nonsense: 1")
     with pytest.raises(ConfigError, match="nonsense: unknown key"):
         await watcher.read()
 
 
-async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, looks, folder, certificates):
+async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, folder, certificates):
     """Scrapes on new connections, in four loops, while the pair is exchanged file by file, back and forth."""
-    trusting = ssl.create_default_context(cafile=certificates.path("ca.crt"))
+    trusting = client_tls(certificates)
     scraped: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
 
     async def scrapes(address):
         while True:
             async with connected(address, ssl=trusting) as (reader, writer):
-                writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                writer.write(LAST_REQUEST)
                 await scraped.put((writer.get_extra_info("peercert")["serialNumber"], await reader.read()))
 
     async def next_scrapes(number):
         return [await scraped.get() for _ in range(number)]
 
-    answers = []
+    responses = []
     async with serving(tls=watcher.tls) as address:
         loops = [asyncio.create_task(scrapes(address)) for _ in range(4)]
-        for source in ("renewed", "former", "renewed"):
+        for source in ("renewed", "server", "renewed"):
             for kind in ("crt", "key"):
-                exchange(folder, f"server.{kind}", f"{source}.{kind}")
-                await looks.look()
-                answers += await next_scrapes(10)
+                exchange(certificates, f"{source}.{kind}", folder / f"server.{kind}")
+                await watcher.look()
+                responses += await next_scrapes(10)
         latest = (await next_scrapes(10 + scraped.qsize()))[-5:]
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-    assert all(body.startswith(b"HTTP/1.1 200 OK") and body.endswith(b"up 1\n") for _, body in answers + latest)
-    assert {serial for serial, _ in answers} == {certificates.serial("server"), certificates.serial("renewed")}
+    assert all(body.startswith(b"HTTP/1.1 200 OK") and body.endswith(b"up 1\n") for _, body in responses + latest)
+    assert {serial for serial, _ in responses} == {certificates.serial("server"), certificates.serial("renewed")}
     assert {serial for serial, _ in latest} == {certificates.serial("renewed")}

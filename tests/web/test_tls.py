@@ -7,7 +7,7 @@ import socket
 import ssl
 
 import pytest
-from support.tls import client, server, takes_x25519
+from support.certificates import client_tls, server_tls, takes_x25519
 from support.web import connected, exchange, serving
 
 from joulo_exporter.web import guard
@@ -34,55 +34,45 @@ async def gets_through(address, context):
 
 
 @pytest.mark.parametrize(
-    ("mode", "accepted"),
+    ("mode", "authority", "names", "accepted"),
     [
-        ("NoClientCert", {None, "client", "stranger"}),
-        ("VerifyClientCertIfGiven", {None, "client"}),
-        (VERIFIED, {"client"}),
+        ("NoClientCert", None, None, {None, "client", "nameless", "stranger"}),
+        ("VerifyClientCertIfGiven", "ca", None, {None, "client", "nameless"}),
+        (VERIFIED, "ca", None, {"client", "nameless"}),
+        (VERIFIED, "client", None, {"client"}),  # it is no root, and trusted as in Go
+        *((VERIFIED, "ca", [name], {"client"}) for name in ("prometheus.test", "192.0.2.7", "2001:db8::7")),
+        *(
+            (VERIFIED, "ca", ["other", name], {"client"})
+            for name in ("ops@example.test", "spiffe://test/prometheus")
+        ),
+        # The common name is no subject alternative name.
+        (VERIFIED, "ca", ["other", "client", "PROMETHEUS.test", "*.test"], set()),
     ],
 )
 @pytest.mark.parametrize("version", ["TLS12", "TLS13"])
-async def test_certificates_of_clients(certificates, mode, accepted, version):
-    authority = {} if mode == "NoClientCert" else {"client_ca": certificates.text("ca.crt")}
-    tls = server(certificates, client_auth_type=mode, min_version=version, max_version=version, **authority)
-    async with serving(tls=tls) as address:
-        for pair in (None, "client", "stranger"):
-            assert await gets_through(address, client(certificates, pair)) == (pair in accepted), pair
-
-
-async def test_an_authority_that_is_no_root_is_trusted_as_in_go(certificates):
-    tls = server(certificates, client_auth_type=VERIFIED, client_ca=certificates.text("client.crt"))
-    async with serving(tls=tls) as address:
-        assert await gets_through(address, client(certificates, "client"))
-        assert not await gets_through(address, client(certificates, "nameless"))
+async def test_clients(certificates, mode, authority, names, accepted, version):
+    keys = {"client_auth_type": mode, "client_ca": authority and certificates.text(f"{authority}.crt")}
+    keys |= {"client_allowed_sans": names, "min_version": version, "max_version": version}
+    async with serving(tls=server_tls(certificates, **keys)) as address:
+        for pair in (None, "client", "nameless", "stranger"):
+            assert await gets_through(address, client_tls(certificates, pair)) == (pair in accepted), pair
 
 
 async def test_without_an_authority_those_of_the_machine_are_asked(certificates, monkeypatch):
     for trusted in (False, True):
         if trusted:
             monkeypatch.setenv("SSL_CERT_FILE", certificates.path("ca.crt"))
-        async with serving(tls=server(certificates, client_auth_type=VERIFIED)) as address:
-            assert await gets_through(address, client(certificates, "client")) == trusted
+        async with serving(tls=server_tls(certificates, client_auth_type=VERIFIED)) as address:
+            assert await gets_through(address, client_tls(certificates, "client")) == trusted
 
 
-def named(certificates, *names, **keys):
+def named(certificates, **keys):
     required = {"client_auth_type": VERIFIED, "client_ca": certificates.text("ca.crt")}
-    return server(certificates, **required, client_allowed_sans=names, **keys)
-
-
-@pytest.mark.parametrize("version", ["TLS12", "TLS13"])
-async def test_names_of_clients(certificates, version):
-    good = ["prometheus.test", "192.0.2.7", "2001:db8::7", "ops@example.test", "spiffe://test/prometheus"]
-    bad = ["other", "client", "PROMETHEUS.test", "*.test"]  # the common name is no subject alternative name
-    for allowed in [[each] for each in good] + [["other", "prometheus.test"], bad]:
-        async with serving(tls=named(certificates, *allowed, min_version=version, max_version=version)) as address:
-            expected = allowed != bad
-            assert await gets_through(address, client(certificates, "client")) == expected, allowed
-            assert not await gets_through(address, client(certificates, "nameless"))
+    return server_tls(certificates, **required, client_allowed_sans=["prometheus.test"], **keys)
 
 
 async def test_a_session_that_is_resumed_shows_its_certificate_too(certificates):
-    context = client(certificates, "client")
+    context = client_tls(certificates, "client")
 
     def connect(address, session=None):
         host, port = address.split(":")
@@ -94,7 +84,7 @@ async def test_a_session_that_is_resumed_shows_its_certificate_too(certificates)
             assert tls.recv(8) == b"HTTP/1.0"
             return tls.session, tls.session_reused
 
-    async with serving(tls=named(certificates, "prometheus.test", max_version="TLS12")) as address:
+    async with serving(tls=named(certificates, max_version="TLS12")) as address:
         session, _ = await asyncio.to_thread(connect, address)
         _, reused = await asyncio.to_thread(connect, address, session)
         assert reused
@@ -123,10 +113,10 @@ SUITES = ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_AES_1
     ],
 )  # fmt: skip
 async def test_versions_and_ciphers(certificates, keys, version, offered, spoken):
-    context = client(certificates)
+    context = client_tls(certificates)
     context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
     context.set_ciphers(offered)
-    async with serving(tls=server(certificates, **keys)) as address:
+    async with serving(tls=server_tls(certificates, **keys)) as address:
         found = await connection(address, context)
         assert spoken in found if spoken else found is None
 
@@ -141,19 +131,19 @@ async def test_versions_and_ciphers(certificates, keys, version, offered, spoken
     ],
 )
 async def test_a_curve(certificates, curve, clients, other):
-    async with serving(tls=server(certificates, curve_preferences=[curve])) as address:
+    async with serving(tls=server_tls(certificates, curve_preferences=[curve])) as address:
         for offered, expected in ((clients, True), (other, False)):
-            context = client(certificates)
+            context = client_tls(certificates)
             context.set_ecdh_curve(offered)
             assert await gets_through(address, context) == expected
 
 
 async def test_a_handshake_that_fails_is_logged_at_debug_level_only(certificates, caplog):
     caplog.set_level(logging.DEBUG, logger="joulo_exporter")
-    async with serving(tls=named(certificates, "prometheus.test")) as address:
-        assert await gets_through(address, client(certificates, "client"))
-        assert not await gets_through(address, client(certificates))
-        assert not await gets_through(address, client(certificates, "nameless"))
+    async with serving(tls=named(certificates)) as address:
+        assert await gets_through(address, client_tls(certificates, "client"))
+        assert not await gets_through(address, client_tls(certificates))
+        assert not await gets_through(address, client_tls(certificates, "nameless"))
         assert await exchange(address, GET) == b""  # plain HTTP
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("DEBUG", "a connection did not come about: peer did not return a certificate"),
@@ -165,7 +155,7 @@ async def test_a_handshake_that_fails_is_logged_at_debug_level_only(certificates
 async def test_failed_handshakes_leave_a_bounded_amount_of_memory_behind(certificates, monkeypatch):
     """Each takes a quarter of a mebibyte until the garbage is collected, which Python itself does too seldom."""
     monkeypatch.setattr(guard, "FAILED_BEFORE_COLLECTION", 10)
-    async with serving(tls=server(certificates)) as address:
+    async with serving(tls=server_tls(certificates)) as address:
         gc.collect()
         gc.disable()
         try:
