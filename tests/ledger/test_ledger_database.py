@@ -2,20 +2,20 @@ import contextlib
 import os
 import re
 import shutil
-import sqlite3
 import tempfile
 from pathlib import Path
 
 import msgspec
 import pytest
-from support.ledger_rig import earlier_ledger, finished, full_disk, live, page_of
+from support.ledger_rig import earlier_ledger, finished, live, page_of
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import (
     FILE_NAME,
     AccountLedger,
     Database,
     Totals,
+    Walk,
     database,
     open_ledger,
     reader,
@@ -29,14 +29,6 @@ NOBODY = 65534
 def count(held: Database, table: str = "accounts") -> int:
     with held.transaction() as connection:
         return connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]  # noqa: S608
-
-
-def test_a_second_exporter_is_refused_by_the_number_of_the_first(tmp_path):
-    """It does not go on in memory either."""
-    refused = pytest.raises(LedgerLockedError, match=f"in use by process {os.getpid()}; [^\n]*$")
-    with contextlib.closing(Database(tmp_path)), refused:
-        open_ledger(tmp_path, 0.0)
-    Database(tmp_path).close()
 
 
 def test_in_memory_nothing_is_written(tmp_path, monkeypatch):
@@ -62,7 +54,7 @@ def test_only_the_owner_may_read_a_new_folder(tmp_path):
     ],
 )
 def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(rig, damaged, caplog):
-    rig.whole_walk([finished(f"s{n}", charger_nickname="x" * 200) for n in range(80)], size=100)
+    rig.whole_walk([finished(f"s{n}", charger_nickname="x" * 200) for n in range(80)])
     rig.close()
     path = rig.folder / FILE_NAME
     broken = damaged(path.read_bytes())
@@ -106,15 +98,6 @@ def test_a_folder_in_the_file_s_place_is_a_ledger_error_and_frees_the_lock(tmp_p
     Database(tmp_path).close()
 
 
-def test_a_newer_version_s_file_is_no_damaged_one(tmp_path):
-    Database(tmp_path).close()
-    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection, connection:
-        connection.execute("INSERT INTO migrations VALUES ('9999_from_the_future')")
-    message = r"was written by a newer version of joulo-exporter \(9999_from_the_future\); run that version"
-    with pytest.raises(LedgerVersionError, match=message):
-        Database(tmp_path)
-
-
 def test_a_migration_is_applied_whole_and_once(tmp_path, monkeypatch):
     Database(tmp_path).close()
     folder = shutil.copytree(database.MIGRATIONS, tmp_path / "migrations")
@@ -130,8 +113,8 @@ def test_a_migration_is_applied_whole_and_once(tmp_path, monkeypatch):
         held.close()
 
 
-def test_what_earlier_versions_kept_stays(make_rig, tmp_path):
-    with earlier_ledger(tmp_path, 3) as ledger:
+def test_what_earlier_versions_kept_stays(rig):
+    with earlier_ledger(rig, 3) as ledger:
         ledger.execute("INSERT INTO endpoints (account, endpoint) VALUES (1, 'chargers'), (1, 'energy')")
         ledger.execute("INSERT INTO answers VALUES (1, 'chargers', ?)", (b"[]",))
         counts = (("chargers", "200", 41), ("chargers", "timeout", 2), ("energy", "503", 3))
@@ -142,7 +125,7 @@ def test_what_earlier_versions_kept_stays(make_rig, tmp_path):
             "totals VALUES (1, 'c1', '', 100, 0, 1, 59000, 1)",
         ):
             ledger.execute(f"INSERT INTO {row}")
-    rig = make_rig(vehicles={"04A1": "tesla"})
+    rig.reopen(vehicles={"04A1": "tesla"})
     records, _ = rig.ledger.load()
     assert (records["chargers"].body, records["energy"].body) == (b"[]", None)
     assert records["chargers"].requests == (("200", 41), ("timeout", 2))
@@ -150,13 +133,13 @@ def test_what_earlier_versions_kept_stays(make_rig, tmp_path):
     rig.chargers()
     assert rig.ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
     for tag, vehicle in ((None, "unknown"), ("04A1", "tesla")):
-        rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)], size=100)
+        rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)])
         book = rig.book()
         assert book.labels == {"c1": "oprit"}
         assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
 
 
-def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(make_rig, tmp_path):
+def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(rig):
     sessions = [  # id, charger, start, end, final, tag, withdrawn
         ("a", "c1", 1000.0, 1060.0, 1, "04:a1", 0), ("b", "c1", 2000.0, 2030.5, 0, "04 A1", 0),
         ("c", "c1", 3000.0, 3010.0, 0, None, 0), ("d", "c1", 4000.0, None, 0, "04a1", 0),
@@ -164,7 +147,7 @@ def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(m
         ("g", "c2", 7000.0, 7007.0, 0, "04-a1", 0),
     ]  # fmt: skip
     totals = [("c1", "04A1", 90_500), ("c1", "", 10_000), ("c2", "04A1", 7_000)]
-    with earlier_ledger(tmp_path, 6) as ledger:
+    with earlier_ledger(rig, 6) as ledger:
         ledger.executemany(
             """INSERT INTO sessions (account, id, charger_id, started_at, ended_at, end_is_final, id_tag,
                  withdrawn, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 1)""",
@@ -172,11 +155,31 @@ def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(m
         )
         ledger.executemany("INSERT INTO totals VALUES (1, ?, ?, 0, 0, 0, ?, 1)", totals)
         ledger.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
-    rig = make_rig()
     assert rig.book().meters["c1"].mean_power_watts() == 1000
     with rig.database.transaction() as connection:
         rows = connection.execute("SELECT charger_id, tag, duration_ms FROM totals").fetchall()
     assert sorted(rows) == [("c1", "", 0), ("c1", "04A1", 60_000), ("c2", "04A1", 0)]
+
+
+def test_eligible_energy_of_an_older_ledger_is_served_after_a_resync(rig):
+    """In between it is a part of the whole, and would rise without a kWh charged."""
+    history = [finished(f"s{n}", at_seconds=1_780_000_000.0 + 100 * n, counts_for_ere=True) for n in (3, 2, 1)]
+    walk = Walk(generation=1, complete=True, finished_at_seconds=1_781_700_000.0, finished_generation=1)
+    with earlier_ledger(rig, 6) as ledger:
+        ledger.execute("INSERT INTO chargers VALUES (1, 'c1', 'c1')")
+        ledger.execute("INSERT INTO totals VALUES (1, 'c1', '', 300, 0, 3, 180000, 3)")
+        ledger.execute("INSERT INTO walks VALUES (1, ?)", (msgspec.json.encode(walk),))
+        ledger.executemany(
+            """INSERT INTO sessions VALUES (1, ?, 'c1', NULL, ?, ?, 1, 100, NULL, NULL, NULL, NULL, 1, 0)""",
+            [(one.id, one.started_at_seconds, one.ended_at_seconds) for one in history],
+        )
+    assert (rig.book().chargers["c1"].kwh_hundredths, rig.book().eligibility_known) == (300, False)
+    rig.page(page_of(history, 0, 2), offset=0)
+    assert (rig.book().chargers["c1"].kwh_hundredths, rig.book().eligibility_known) == (300, False)
+    rig.now_seconds += 8 * 86_400
+    rig.whole_walk(history, size=2)
+    assert rig.book().eligibility_known
+    assert rig.book().chargers["c1"] == Totals(300, 0, 3, 180_000, 300)
 
 
 def test_a_session_that_goes_on_is_not_written_to_any_index():
@@ -189,18 +192,6 @@ def test_a_session_that_goes_on_is_not_written_to_any_index():
             indices[change] = [step[1] for step in plan].count("IdxDelete")
     held.close()
     assert indices == {"kwh_hundredths = 1, live_at = 2": 0, "ended_at = 2": 2}
-
-
-def test_a_full_disk_costs_the_page_and_nothing_else(rig):
-    rig.chargers(live("open", kwh_hundredths=5))
-    history = [finished(f"s{n}", charger_nickname="x" * 500) for n in range(100)]
-    before = rig.ledger.load(), rig.book()
-    with full_disk(rig.database), pytest.raises(LedgerError, match="database or disk is full") as fault:
-        rig.ledger.record_page(page_of(history, 0, 100), rig.pause, rig.newest_page())
-    assert not isinstance(fault.value, LedgerDamagedError)
-    assert (rig.ledger.load(), rig.book()) == before
-    rig.whole_walk(history, size=100)
-    assert rig.book().sessions == 101
 
 
 # Opening when the storage path is not as it should be ---------------------------------------------
@@ -298,7 +289,7 @@ def replace_file(folder: Path) -> None:
 
 @pytest.mark.parametrize("take_away", [delete_files, replace_file, shutil.rmtree])
 def test_a_file_that_is_taken_away_is_written_anew(rig, caplog, take_away):
-    rig.whole_walk([finished(f"s{n}") for n in range(10)], size=100)
+    rig.whole_walk([finished(f"s{n}") for n in range(10)])
     before = rig.book()
     take_away(rig.folder)
     rig.database.tend()
@@ -317,13 +308,13 @@ def test_a_file_that_is_taken_away_is_written_anew(rig, caplog, take_away):
 
 
 def test_a_folder_that_another_exporter_has_taken_is_left_to_it(rig, caplog):
-    rig.whole_walk([finished("s1")], size=100)
+    rig.whole_walk([finished("s1")])
     before = rig.book()
     shutil.rmtree(rig.folder)
     with contextlib.closing(Database(rig.folder)):
         for _ in range(3):
             rig.database.tend()
-        assert caplog.text.count("is in use by process") == 1
+        assert caplog.text.count(f"is in use by process {os.getpid()};") == 1
         assert rig.book() == msgspec.structs.replace(before, persistent=False)
     rig.database.tend()
     assert rig.book() == before

@@ -77,7 +77,7 @@ def test_an_unlinked_charger_gets_the_name_that_its_sessions_give_it(rig):
         finished("new", charger_id="gone", at_seconds=1_781_000_500.0),
         finished("old", charger_id="gone", charger_nickname="Oude paal"),
     ]
-    rig.whole_walk(history, size=100)
+    rig.whole_walk(history)
     assert rig.book(name_unlinked=False).labels == {}
     assert rig.book(name_unlinked=True).labels == {"gone": "oude-paal"}
 
@@ -88,7 +88,7 @@ OPRIT, ANEW = Charger("old-id", slug="oprit"), Charger("new-id", slug="oprit")
 def linked_anew(rig, was: Charger, now: Charger, history: list, **moved) -> None:
     """Let a charger have a history, and come back under another id, with its sessions changed so."""
     rig.chargers(was)
-    rig.whole_walk([msgspec.structs.replace(session, charger_id=was.id) for session in history], size=100)
+    rig.whole_walk([msgspec.structs.replace(session, charger_id=was.id) for session in history])
     rig.book()
     rig.now_seconds += 600
     rig.chargers(now)
@@ -120,7 +120,7 @@ def test_it_goes_on_from_the_highest_value_that_its_label_has_shown(rig):
 
 def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig):
     rig.chargers(OPRIT)
-    rig.whole_walk([finished("s", charger_id="old-id"), finished("t", charger_id="old-id")], size=100)
+    rig.whole_walk([finished("s", charger_id="old-id"), finished("t", charger_id="old-id")])
     rig.book()
     rig.page(page_of([finished("s", charger_id="new-id")], 0, 1), offset=0)
     rig.book()
@@ -138,42 +138,42 @@ def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_o
     rig.book()
     rig.chargers(twins[1])
     rig.now_seconds += RESYNC_S
-    assert rig.whole_walk([finished("t", charger_id="twin")], size=100) == [0, 1]
+    assert rig.whole_walk([finished("t", charger_id="twin")]) == [0, 1]
     assert rig.book().labels == {"old-id": "p1", "twin": "p2"}
     assert rig.book().chargers == dict.fromkeys(("old-id", "twin"), Totals(100, 0, 1, 60_000))
 
 
 def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
     rig.chargers(OPRIT)
-    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)], size=100)
+    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)])
     assert rig.book().chargers == {"old-id": Totals(3000, 0, 30, 1_800_000)}
     rig.now_seconds += 600
     rig.chargers(ANEW)
     rig.book()
     anew = [msgspec.structs.replace(s, charger_id="new-id") for s in history_of(30, prefix="anew")]
-    assert rig.whole_walk(anew, size=100) == [0, 29, 30] * 3  # two walks, since so many sessions are missing
+    assert rig.whole_walk(anew) == [0, 29, 30] * 3  # two walks, since so many sessions are missing
     assert (rig.book().labels, rig.book().sessions) == ({"new-id": "oprit"}, 30)
     assert rig.book().chargers == {"new-id": Totals(3000, 0, 30, 1_800_000)}
-    assert rig.whole_walk(anew, size=100) == [0]
+    assert rig.whole_walk(anew) == [0]
 
 
 def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(rig):
     """A charger was replaced, and its history has left the API along with it."""
     rig.chargers(OPRIT)
-    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)], size=100)
+    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)])
     rig.chargers(ANEW)
     own = [finished(f"n{n}", at_seconds=1_781_000_000.0 - 200 * n, charger_id="new-id") for n in range(5)]
     for _ in range(3):
-        rig.whole_walk(own, size=100)
+        rig.whole_walk(own)
         rig.now_seconds += RESYNC_S
     assert sum(totals.kwh_hundredths for totals in rig.book().chargers.values()) == 3500
 
 
 def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
     rig.chargers(OPRIT)
-    rig.whole_walk([finished("s", charger_id="old-id")], size=100)
+    rig.whole_walk([finished("s", charger_id="old-id")])
     rig.chargers(ANEW)
-    rig.whole_walk([finished("s", charger_id="old-id")], size=100)
+    rig.whole_walk([finished("s", charger_id="old-id")])
     assert rig.book().labels == {"old-id": "oprit", "new-id": "oprit-new-id"}
     assert (rig.book().chargers["old-id"].sessions, rig.book().chargers["new-id"].sessions) == (1, 0)
 
@@ -188,14 +188,14 @@ def test_a_charger_that_moves_to_another_account_leaves_no_series_behind(rig):
     other = AccountLedger(rig.database, "work", configured_labels={}, vehicles={})
     history = history_of(30)
     rig.chargers(live(None))
-    rig.whole_walk(history, size=100)
+    rig.whole_walk(history)
     rig.book()
     rig.chargers()
     walk = Walk(generation=1, offset=0, full=True)
     for offset in (0, 29, 30):
         walk = other.record_page(page_of(history, offset, 100), rig.pause, PageRequest(walk, offset)).walk
     rig.now_seconds += RESYNC_S
-    rig.whole_walk([], size=100)  # no session at all: believed, since the other account has them
+    rig.whole_walk([])  # no session at all: believed, since the other account has them
     assert (rig.book().labels, rig.book().chargers, rig.book().sessions) == ({}, {}, 0)
     there = other.book(name_unlinked=True, now_seconds=rig.now_seconds)
     assert there.chargers == {"c1": Totals(3000, 0, 30, 1_800_000)}
@@ -205,7 +205,7 @@ def test_its_sessions_count_once_as_soon_as_the_other_account_has_them(rig):
     other = AccountLedger(rig.database, "work", configured_labels={}, vehicles={})
     history = history_of(30)
     rig.chargers(live(None), live(None, "c2"))
-    rig.whole_walk([finished("c2", charger_id="c2"), *history], size=100)
+    rig.whole_walk([finished("c2", charger_id="c2"), *history])
     rig.book()
     other.record_page(page_of(history, 0, 20), rig.pause, PageRequest(Walk(generation=1, offset=0, full=True)))
     rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)

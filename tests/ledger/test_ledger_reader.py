@@ -1,21 +1,27 @@
+"""The ledger as commands read it, and months of the book: those of ``sessions --by=month``, to the hundredth."""
+
 import contextlib
+import json
 import sqlite3
 
 import pytest
-from support.ledger_rig import finished, history_of, live
+from support.command_line import printed
+from support.ledger_rig import LedgerRig, finished, history_of, live, page_of, statements_of
+from support.statement_history import at_home, local
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
 from joulo_exporter.ledger import FILE_NAME
+from joulo_exporter.ledger.book import MonthTotals
 from joulo_exporter.ledger.reader import read_ledger
 
 
 def test_one_moment_is_read_while_the_exporter_writes(rig):
     rig.chargers(live(None))
-    rig.whole_walk(history_of(3), size=100)
+    rig.whole_walk(history_of(3))
     rig.book()
     with read_ledger(rig.folder) as reader:
         assert [s.id for s in reader.sessions("home")] == ["s0", "s1", "s2"]
-        rig.whole_walk([finished("new"), *history_of(3)], size=100)
+        rig.whole_walk([finished("new"), *history_of(3)])
         assert reader.completeness("home").sessions == 3
         assert reader.held_totals("home", {})[0]["c1"].kwh_hundredths == 300
     with read_ledger(rig.folder) as reader:
@@ -24,7 +30,7 @@ def test_one_moment_is_read_while_the_exporter_writes(rig):
 
 def test_totals_are_those_that_are_served_and_hold_until_the_truth_has_caught_up(rig):
     for kwh, held in ((700, 700), (400, 700), (600, 700), (800, 800), (400, 800)):
-        rig.whole_walk([finished("s", kwh_hundredths=kwh, id_tag="04A1")], size=100)
+        rig.whole_walk([finished("s", kwh_hundredths=kwh, id_tag="04A1")])
         rig.reopen()
         book = rig.book()
         assert book.chargers["c1"].kwh_hundredths == held
@@ -59,3 +65,95 @@ def test_a_ledger_that_cannot_be_read(rig, change, fault, says):
 def migrated(file, statement):
     with contextlib.closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(statement)
+
+
+# Months -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The ledger of an account without a name, in Amsterdam."""
+    with at_home(monkeypatch), contextlib.closing(LedgerRig(tmp_path, name="")) as rig:
+        rig.now_seconds = local("2026-04-01 00:30")
+        yield rig
+
+
+def session(session_id: str, start: str, kwh_hundredths: int | None, *, fold: int = 0, **fields):
+    return finished(session_id, at_seconds=local(start, fold), kwh_hundredths=kwh_hundredths, **fields)
+
+
+def reported(capsys, rig, *flags: str) -> dict[str, tuple[float, float]]:
+    """Return energy and credits by month, as the command prints them."""
+    out = printed(capsys, "sessions", "--by=month", "--format=json", f"--storage.path={rig.folder}", *flags)
+    return {total["month"]: (total["kwh"], total["ere_credits"]) for total in json.loads(out)}
+
+
+def shown(months) -> dict[str, tuple[float, float]]:
+    return {month.month: (month.kwh_hundredths / 100, month.credits_hundredths / 100) for month in months}
+
+
+def test_months_are_those_of_the_report_over_borders_and_clock_changes(home, capsys):
+    hours_over_midnight = {"ended_at_seconds": local("2026-03-01 06:00")}
+    home.chargers(
+        live("now", started_at_seconds=local("2026-03-31 23:59:59"), kwh_hundredths=314), live(None, "c2")
+    )
+    home.whole_walk(
+        [
+            session("april", "2026-04-01 00:00", 7, credits_hundredths=2, charger_id="c2"),
+            session("last of march", "2026-03-31 23:59:59.999600", 100),  # SQLite rounds this to April
+            session("summer", "2026-03-29 03:00", 1001, credits_hundredths=334),  # the hour before does not exist
+            session("winter", "2026-03-29 01:59:59", 1),
+            session("first of march", "2026-03-01 00:00", 500, credits_hundredths=167, charger_id="c2"),
+            session("over midnight", "2026-02-28 21:00", 4108, credits_hundredths=1367, **hours_over_midnight),
+            session("without energy", "2026-02-14 12:00", None),
+            session("new year", "2026-01-01 00:00", 11),
+            session("a moment before", "2025-12-31 23:59:59.999900", 3),
+            session("later 2:30", "2025-10-26 02:30", 20, fold=1),
+            session("earlier 2:30", "2025-10-26 02:30", 22),
+            session("first shown", "2025-04-01 00:00", 9),
+            session("too long ago", "2025-03-31 23:59:59", 90_000),
+        ],
+    )
+    book = home.book()
+    assert shown(book.months) == {
+        "2025-04": (0.09, 0),
+        "2025-10": (0.42, 0),
+        "2025-12": (0.03, 0),
+        "2026-01": (0.11, 0),
+        "2026-02": (41.08, 13.67),
+        "2026-03": (19.16, 5.01),
+        "2026-04": (0.07, 0.02),
+    }
+    assert book.charger_months == {"c2": MonthTotals("2026-04", 7, 2)}
+    of_all = reported(capsys, home)
+    assert of_all.pop("2025-03") == (900, 0)
+    assert of_all == shown(book.months)
+    assert reported(capsys, home, "--charger=c2")["2026-04"] == (0.07, 0.02)
+
+
+def test_a_page_that_brings_nothing_new_sums_no_session_again(home):
+    history = [session("a", "2026-03-02 08:00", 1000)]
+    home.whole_walk(history)
+    home.book()
+    statements = statements_of(home.database)
+
+    def sums() -> int:
+        return sum("ended_at IS NOT NULL AND started_at IS NULL GROUP" in text for text in statements)
+
+    home.page(page_of(history, 0, 100), offset=0)
+    home.now_seconds += 86_400
+    assert (shown(home.book().months), sums()) == ({"2026-03": (10, 0)}, 0)
+    home.now_seconds += 30 * 86_400  # May
+    home.book()
+    assert sums() == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "first", "last"),
+    [("2026-01-01 00:00", "2025-01", "2026-01"), ("2026-12-31 23:59", "2025-12", "2026-12")],
+)
+def test_a_year_and_the_same_month_of_the_last_one(home, now, first, last):
+    home.now_seconds = local(now)
+    months = [f"{year}-{month:02}" for year in range(2024, 2028) for month in range(1, 13)]
+    home.whole_walk([session(month, f"{month}-15 12:00", 100) for month in reversed(months)])
+    assert [each.month for each in home.book().months] == [each for each in months if first <= each <= last]

@@ -13,13 +13,13 @@ START = 1_781_809_000.0  # not long before the time of the rig
 
 def see(rig, *sightings: tuple[str, dict]) -> list[float]:
     """Show the session ``s`` of charger ``c1`` a minute apart; return when."""
-    rig.whole_walk([], size=100)
+    rig.whole_walk([])
     moments = []
     for kind, fields in sightings:
         rig.now_seconds += 60
         moments.append(rig.now_seconds)
         if kind == "listed":
-            rig.whole_walk([finished("s", **({"at_seconds": START} | fields))], size=100)
+            rig.whole_walk([finished("s", **({"at_seconds": START} | fields))])
         else:
             rig.chargers(live("s", **fields) if kind == "live" else live(None))
     return moments
@@ -103,7 +103,7 @@ def test_an_end_is_news_once(rig):
 
 def test_a_session_that_was_withdrawn_and_comes_back_counts_again(rig):
     for history in (history_of(3), history_of(2), history_of(3)):
-        rig.whole_walk(history, size=100)
+        rig.whole_walk(history)
         assert rig.book().sessions == len(history)
         rig.now_seconds += 8 * 86_400
 
@@ -181,7 +181,7 @@ def test_a_session_that_was_final_is_corrected(rig, sightings, corrected, first_
 
 
 def test_a_session_that_another_charger_shows_is_not_ended_by_its_own(rig):
-    rig.whole_walk([finished("s")], size=100)
+    rig.whole_walk([finished("s")])
     before = rig.book()
     assert rig.chargers(live("s", "c2", kwh_hundredths=100), live(None)) is False
     assert (rig.book().last_sessions, rig.book().chargers["c1"]) == (before.last_sessions, before.chargers["c1"])

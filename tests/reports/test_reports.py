@@ -11,50 +11,35 @@ import time
 import pytest
 from support.command_line import printed, refusal, run
 from support.golden import golden
-from support.ledger_rig import LedgerRig, finished, live
-from support.statement_history import at_home, known_ledger
+from support.ledger_rig import finished, live, written
+from support.statement_history import at_home, config_of, known_ledger
 
 JUNE, JULY = 1_780_300_000.0, 1_783_000_000.0
 
 
 def odd_ledger(folder):
     """Write a ledger of sessions without a price, and of texts that no table or spreadsheet expects."""
-    rig = LedgerRig(folder, name="")
-    rig.now_seconds = JULY + 86_400
-    rig.chargers(live("now", started_at_seconds=JULY + 80_000, kwh_hundredths=5))
-    rig.whole_walk(
-        [
-            finished("b", at_seconds=JULY, kwh_hundredths=1999, id_tag="de:ad be", charger_nickname="=1+1"),
-            finished("c", at_seconds=JULY - 3600, ended_at_seconds=JULY - 3660, kwh_hundredths=0, id_tag="deadbe",
-                     counts_for_ere=False),
-            finished("a", at_seconds=JUNE, kwh_hundredths=10, credits_hundredths=7, id_tag="DEADBE",
-                     counts_for_ere=True, charger_nickname="車庫"),
-        ],
-        size=100,
+    written(
+        folder,
+        finished("b", at_seconds=JULY, kwh_hundredths=1999, id_tag="de:ad be", charger_nickname="=1+1"),
+        finished("c", at_seconds=JULY - 3600, ended_at_seconds=JULY - 3660, kwh_hundredths=0, id_tag="deadbe",
+                 counts_for_ere=False),
+        finished("a", at_seconds=JUNE, kwh_hundredths=10, credits_hundredths=7, id_tag="DEADBE",
+                 counts_for_ere=True, charger_nickname="車庫"),
+        chargers=[live("now", started_at_seconds=JULY + 80_000, kwh_hundredths=5)],
+        now_seconds=JULY + 86_400,
     )  # fmt: skip
-    rig.book()
-    rig.close()
     return config_of(folder, "vehicles: {DEADBE: tesla}\n")
 
 
 def two_accounts(folder):
     """Write the ledger of two accounts that have the same charger."""
     for name, kwh_hundredths in (("home", 1000), ("office", 250)):
-        rig = LedgerRig(folder, name=name)
-        rig.now_seconds = JULY
-        rig.chargers(live(None))
-        rig.whole_walk([finished(f"{name}-1", at_seconds=JUNE, kwh_hundredths=kwh_hundredths)], size=100)
-        rig.book()
-        rig.close()
+        session = finished(f"{name}-1", at_seconds=JUNE, kwh_hundredths=kwh_hundredths)
+        written(folder, session, name=name, now_seconds=JULY)
     return config_of(
         folder, "accounts: [{name: home, token: joulo_of_home}, {name: office, token: joulo_of_office}]\n"
     )
-
-
-def config_of(folder, text):
-    config = folder / "exporter.yml"
-    config.write_text(f"{text}storage: {{path: {folder}}}\n")
-    return config
 
 
 @pytest.fixture
@@ -132,10 +117,7 @@ def test_the_summary_names_the_time_zone_and_an_unknown_one_is_a_warning(
     ],
 )
 def test_csv_quotes_whatever_would_break_a_row_and_has_no_control_characters(tmp_path, capsys, nickname, shown):
-    rig = LedgerRig(tmp_path, name="")
-    rig.whole_walk([finished("a", at_seconds=JUNE, charger_nickname=nickname)], size=100)
-    rig.book()
-    rig.close()
+    written(tmp_path, finished("a", at_seconds=JUNE, charger_nickname=nickname))
     _, out, _ = run(capsys, "sessions", "--format=csv", f"--storage.path={tmp_path}")
     assert out.endswith("\n")
     assert out.replace("\n", "").isprintable()

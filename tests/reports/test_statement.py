@@ -1,5 +1,6 @@
 """Statements of home charging: the golden ones, their sums, and what a reader may rely on."""
 
+import contextlib
 import csv
 import io
 import json
@@ -16,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.command_line import printed, run
 from support.golden import golden
-from support.ledger_rig import LedgerRig, finished, history_of, live, page_of
-from support.statement_history import NOW, at_home, known_ledger, local
+from support.ledger_rig import LedgerRig, finished, history_of, live, page_of, written
+from support.statement_history import NOW, at_home, config_of, known_ledger, local
 
 from joulo_exporter import __version__
 from joulo_exporter.config.schema import Tariff, Tariffs
@@ -127,13 +128,8 @@ def test_no_session_leaves_a_whole_statement(ledger, capsys):
 
 def test_an_account_that_was_renamed_is_not_counted_twice(tmp_path, capsys, monkeypatch):
     for name in ("", "home"):
-        rig = LedgerRig(tmp_path, name=name)
-        rig.chargers(live(None))
-        rig.whole_walk([finished("one", kwh_hundredths=1000)], size=100)
-        rig.book()
-        rig.close()
-    config = tmp_path / "exporter.yml"
-    config.write_text(f"accounts: [{{name: home, token: joulo_abc}}]\nstorage: {{path: {tmp_path}}}\n")
+        written(tmp_path, finished("one", kwh_hundredths=1000), name=name)
+    config = config_of(tmp_path, "accounts: [{name: home, token: joulo_abc}]\n")
     with at_home(monkeypatch):
         made = json.loads(statement(capsys, config, "--format=json"))
     assert made["total"]["kwh_hundredths"] == 1000
@@ -145,16 +141,12 @@ def test_an_account_that_was_renamed_is_not_counted_twice(tmp_path, capsys, monk
 
 
 def test_a_ledger_that_is_not_complete_or_not_up_to_date_says_so(tmp_path, capsys, monkeypatch):
-    rig = LedgerRig(tmp_path, name="")
-    rig.now_seconds = local("2026-06-10T12:00")
-    rig.chargers(live(None))
-    rig.page(page_of(history_of(150), 0, 100), offset=0)
-    rig.book()
-    rig.close()
-    config = tmp_path / "exporter.yml"
-    config.write_text(f"storage: {{path: {tmp_path}}}\n")
+    with contextlib.closing(LedgerRig(tmp_path, name="")) as rig:
+        rig.now_seconds = local("2026-06-10T12:00")
+        rig.chargers(live(None))
+        rig.page(page_of(history_of(150), 0, 100), offset=0)
     with at_home(monkeypatch):
-        page = statement(capsys, config, "--from=2026-06", "--to=2026-06")
+        page = statement(capsys, config_of(tmp_path, ""), "--from=2026-06", "--to=2026-06")
     assert '<li class="missing">The ledger is not complete yet: 100 sessions so far.' in page
     assert (
         '<li class="missing">Joulo was last asked for sessions on 10 June 2026 12:00 CEST. '

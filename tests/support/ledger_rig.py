@@ -2,16 +2,27 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Book, Database, PageRequest, Pause, Walk, next_page
+from joulo_exporter.ledger import (
+    FILE_NAME,
+    PAGE_SIZE,
+    AccountLedger,
+    Book,
+    Database,
+    PageRequest,
+    Pause,
+    Walk,
+    next_page,
+)
 from joulo_exporter.ledger.database import migrations
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 
 RESYNC_S = 7 * 86_400.0
+NOW = 1_781_810_000.0
 
 
 class LedgerRig:
@@ -20,7 +31,7 @@ class LedgerRig:
     def __init__(self, folder: Path | None, **options) -> None:
         self.folder = folder
         self.options = {"name": "home", "configured_labels": {}, "vehicles": {}} | options
-        self.now_seconds = 1_781_810_000.0
+        self.now_seconds = NOW
         self.open()
 
     def open(self) -> None:
@@ -59,12 +70,14 @@ class LedgerRig:
         """Return the regular request for the newest page, as after an interval."""
         return next_page(self.walk, self.now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
 
-    def whole_walk(self, history: list[Session], *, size: int, same_page: bool = False) -> list[int]:
+    def whole_walk(
+        self, history: Sequence[Session], *, size: int = PAGE_SIZE, same_page: bool = False
+    ) -> list[int]:
         """Refresh and page on to the end; return the offsets asked for."""
         self.page(page_of(history, 0, size), offset=0)
         return [0, *self.walk_on(history, size=size, same_page=same_page)]
 
-    def walk_on(self, history: list[Session], *, size: int, same_page: bool = False) -> list[int]:
+    def walk_on(self, history: Sequence[Session], *, size: int = PAGE_SIZE, same_page: bool = False) -> list[int]:
         """Page on to the end; return the offsets asked for. The API may ignore them, and give the same page."""
         asked: list[int] = []
         while (offset := self.walk.offset) is not None:
@@ -79,15 +92,18 @@ class LedgerRig:
 
 
 @contextlib.contextmanager
-def earlier_ledger(folder: Path, count: int) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to a new ledger of one account, as the version with so many migrations made it."""
-    with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as connection, connection:
+def earlier_ledger(rig: LedgerRig, count: int) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to the rig's ledger, begun anew as the version with so many migrations made it."""
+    rig.close()
+    (rig.folder / FILE_NAME).unlink()
+    with contextlib.closing(sqlite3.connect(rig.folder / FILE_NAME)) as connection, connection:
         connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
         for name, script in list(migrations().items())[:count]:
             connection.executescript(script)
             connection.execute("INSERT INTO migrations VALUES (?)", (name,))
         connection.execute("INSERT INTO accounts VALUES (1, 'home')")
         yield connection
+    rig.open()
 
 
 @contextlib.contextmanager
@@ -100,7 +116,16 @@ def full_disk(database: Database) -> Iterator[None]:
     connection.execute("PRAGMA max_page_count = 100000")  # of the file's connection, wherever the ledger is now
 
 
-def page_of(history: list[Session], offset: int, size: int) -> ApiResponse[SessionPage]:
+def statements_of(database: Database) -> list[str]:
+    """Return a list of the statements that go through a ledger's connection from now on."""
+    statements: list[str] = []
+    with database.transaction() as connection:
+        connection.set_trace_callback(statements.append)
+    statements.clear()
+    return statements
+
+
+def page_of(history: Sequence[Session], offset: int, size: int) -> ApiResponse[SessionPage]:
     """Return a page; a ``None`` in the history is a record that cannot be read."""
     records = history[offset : offset + size]
     readable = tuple(record for record in records if record is not None)
@@ -126,3 +151,18 @@ def history_of(count: int, *, prefix: str = "s") -> list[Session]:
 def live(session_id: str | None, charger_id: str = "c1", **fields) -> Charger:
     session = None if session_id is None else LiveSession(session_id, **fields)
     return Charger(charger_id, nickname=charger_id, session=session)
+
+
+def written(
+    folder: Path,
+    *sessions: Session,
+    chargers: Sequence[Charger] = (live(None),),
+    now_seconds: float = NOW,
+    **options,
+) -> Book:
+    """Write the ledger of an account, without a name if no other is given; return its book."""
+    with contextlib.closing(LedgerRig(folder, **({"name": ""} | options))) as rig:
+        rig.now_seconds = now_seconds
+        rig.chargers(*chargers)
+        rig.whole_walk(sessions)
+        return rig.book()
