@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.ledger_rig import earlier_ledger, finished, live, page_of
+from support.ledger_rig import RESYNC_S, earlier_ledger, finished, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import (
@@ -139,47 +139,39 @@ def test_what_earlier_versions_kept_stays(rig):
         assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
 
 
-def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(rig):
-    sessions = [  # id, charger, start, end, final, tag, withdrawn
+def test_sums_of_an_earlier_version_are_without_durations_of_provisional_ends_and_eligible_after_a_resync(rig):
+    """Before the resync eligible energy is a part of the whole, and would rise without a kWh charged."""
+    rows = [  # id, charger, start, end, final, tag, withdrawn
         ("a", "c1", 1000.0, 1060.0, 1, "04:a1", 0), ("b", "c1", 2000.0, 2030.5, 0, "04 A1", 0),
         ("c", "c1", 3000.0, 3010.0, 0, None, 0), ("d", "c1", 4000.0, None, 0, "04a1", 0),
         ("e", "c1", 5000.0, 4990.0, 0, "04a1", 0), ("f", "c1", 6000.0, 6001.0, 0, "04a1", 1),
         ("g", "c2", 7000.0, 7007.0, 0, "04-a1", 0),
     ]  # fmt: skip
-    totals = [("c1", "04A1", 90_500), ("c1", "", 10_000), ("c2", "04A1", 7_000)]
+    totals = [("c1", "04A1", 400, 3, 90_500, 4), ("c1", "", 100, 1, 10_000, 1), ("c2", "04A1", 100, 1, 7_000, 1)]
+    walk = Walk(generation=1, complete=True, finished_at_seconds=rig.now_seconds - 86_400, finished_generation=1)
     with earlier_ledger(rig, 6) as ledger:
+        ledger.execute("INSERT INTO chargers VALUES (1, 'c1', 'c1'), (1, 'c2', 'c2')")
+        ledger.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
+        ledger.execute("INSERT INTO walks VALUES (1, ?)", (msgspec.json.encode(walk),))
+        ledger.executemany("INSERT INTO totals VALUES (1, ?, ?, ?, 0, ?, ?, ?)", totals)
         ledger.executemany(
             """INSERT INTO sessions (account, id, charger_id, started_at, ended_at, end_is_final, id_tag,
-                 withdrawn, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 1)""",
-            sessions,
+                 withdrawn, kwh_hundredths, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 100, 1)""",
+            rows,
         )
-        ledger.executemany("INSERT INTO totals VALUES (1, ?, ?, 0, 0, 0, ?, 1)", totals)
-        ledger.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
+    history = [
+        finished(session_id, charger_id=charger_id, at_seconds=start, id_tag=tag, counts_for_ere=True)
+        for session_id, charger_id, start, _, _, tag, withdrawn in reversed(rows)
+        if not withdrawn
+    ]
     assert rig.book().meters["c1"].mean_power_watts() == 1000
-    with rig.database.transaction() as connection:
-        rows = connection.execute("SELECT charger_id, tag, duration_ms FROM totals").fetchall()
-    assert sorted(rows) == [("c1", "", 0), ("c1", "04A1", 60_000), ("c2", "04A1", 0)]
-
-
-def test_eligible_energy_of_an_older_ledger_is_served_after_a_resync(rig):
-    """In between it is a part of the whole, and would rise without a kWh charged."""
-    history = [finished(f"s{n}", at_seconds=1_780_000_000.0 + 100 * n, counts_for_ere=True) for n in (3, 2, 1)]
-    walk = Walk(generation=1, complete=True, finished_at_seconds=1_781_700_000.0, finished_generation=1)
-    with earlier_ledger(rig, 6) as ledger:
-        ledger.execute("INSERT INTO chargers VALUES (1, 'c1', 'c1')")
-        ledger.execute("INSERT INTO totals VALUES (1, 'c1', '', 300, 0, 3, 180000, 3)")
-        ledger.execute("INSERT INTO walks VALUES (1, ?)", (msgspec.json.encode(walk),))
-        ledger.executemany(
-            """INSERT INTO sessions VALUES (1, ?, 'c1', NULL, ?, ?, 1, 100, NULL, NULL, NULL, NULL, 1, 0)""",
-            [(one.id, one.started_at_seconds, one.ended_at_seconds) for one in history],
-        )
-    assert (rig.book().chargers["c1"].kwh_hundredths, rig.book().eligibility_known) == (300, False)
+    assert rig.book().chargers == {"c1": Totals(500, 0, 4, 60_000), "c2": Totals(100, 0, 1, 0)}
     rig.page(page_of(history, 0, 2), offset=0)
-    assert (rig.book().chargers["c1"].kwh_hundredths, rig.book().eligibility_known) == (300, False)
-    rig.now_seconds += 8 * 86_400
+    assert (rig.book().chargers["c1"].kwh_hundredths, rig.book().eligibility_known) == (500, False)
+    rig.now_seconds += RESYNC_S
     rig.whole_walk(history, size=2)
     assert rig.book().eligibility_known
-    assert rig.book().chargers["c1"] == Totals(300, 0, 3, 180_000, 300)
+    assert rig.book().chargers == {"c1": Totals(500, 0, 5, 300_000, 500), "c2": Totals(100, 0, 1, 60_000, 100)}
 
 
 def test_a_session_that_goes_on_is_not_written_to_any_index():

@@ -162,7 +162,6 @@ class Exporter(World):
         if book.complete:
             self.check_months_are_those_of_the_report(book)
             self.check_nothing_is_missing()
-            self.check_vehicles_within_chargers(book)
         else:
             assert (book.chargers, book.vehicles, book.months, book.charger_months) == ({}, {}, (), {})
 
@@ -226,13 +225,6 @@ class Exporter(World):
         still_there = {s.id for s in self.sessions if s.listed and not s.was_unreadable}
         assert self.known_at_head & still_there <= counted
 
-    def check_vehicles_within_chargers(self, book) -> None:
-        truth = by_vehicle(self.ledger_truth(), VEHICLES)
-        if truth == book.vehicles and self.chargers_answered:  # nothing is held
-            for name in FIGURES:
-                in_vehicles = sum(getattr(part, name) for part in book.vehicles.values())
-                assert in_vehicles <= sum(getattr(part, name) for part in book.chargers.values())
-
     def check_equals_recount(self) -> None:
         self.settle()
         held = dict(self.highest)
@@ -272,7 +264,7 @@ LIFE = (
     "restart", "check_equals_recount",
 )  # fmt: skip
 WORK = ("poll", "refresh", "page", "pages", "lagging_poll", "lagging_refresh", "glitch")
-STEPS = st.one_of(st.sampled_from(WORK), st.sampled_from(LIFE))
+STEPS = st.one_of(st.sampled_from(WORK), st.sampled_from((*LIFE, "misread")))
 
 
 def live_through(seed: int, steps: list[str], folder) -> None:

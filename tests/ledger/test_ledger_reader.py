@@ -28,18 +28,6 @@ def test_one_moment_is_read_while_the_exporter_writes(rig):
         assert reader.completeness("home").sessions == 4
 
 
-def test_totals_are_those_that_are_served_and_hold_until_the_truth_has_caught_up(rig):
-    for kwh, held in ((700, 700), (400, 700), (600, 700), (800, 800), (400, 800)):
-        rig.whole_walk([finished("s", kwh_hundredths=kwh, id_tag="04A1")])
-        rig.reopen()
-        book = rig.book()
-        assert book.chargers["c1"].kwh_hundredths == held
-        with read_ledger(rig.folder) as reader:
-            assert reader.held_totals("home", {}) == (book.chargers, book.vehicles)
-    with read_ledger(rig.folder) as reader:
-        assert reader.held_totals("home", {"04A1": "tesla"})[1]["tesla"].kwh_hundredths == 400  # never served
-
-
 @pytest.mark.parametrize(
     ("change", "fault", "says"),
     [

@@ -133,8 +133,8 @@ LONG_AGO = ("listed", {"id_tag": None, "ended_at_seconds": START - 90_000})
         ([("live", {"kwh_hundredths": 9})], None),  # it may still show its tag
     ],
 )
-def test_vehicle_of_a_session(make_rig, sightings, vehicle):
-    rig = make_rig(vehicles={"04A1": "tesla", "?": "question"})
+def test_vehicle_of_a_session(rig, sightings, vehicle):
+    rig.reopen(vehicles={"04A1": "tesla", "?": "question"})
     see(rig, *sightings)
     with_energy = [name for name, totals in rig.book().vehicles.items() if totals.kwh_hundredths]
     assert with_energy == ([vehicle] if vehicle else [])

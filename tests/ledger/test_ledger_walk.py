@@ -49,27 +49,26 @@ def test_an_empty_page_is_the_end_only_where_the_walk_has_seen_all_above(rig, le
 
 
 @pytest.mark.parametrize(
-    ("answer", "size", "asked", "complete"),
+    ("known", "answer", "size", "asked", "is_the_end"),
     [
-        pytest.param(history_of(150), P, [0, 99, 198, 297], True, id="full pages: it is tried again"),
-        pytest.param([*history_of(99), None], P, [0, 98, 196, 294], True, id="with a malformed record"),
-        pytest.param(history_of(50), 50, [0, 49, 98, 147], True, id="fewer are all that the API has to say"),
+        pytest.param(150, history_of(150), P, [0, 99, 198, 297], False, id="full pages: it is tried again"),
+        pytest.param(150, [*history_of(99), None], P, [0, 98, 196, 294], False, id="with a malformed record"),
+        pytest.param(150, history_of(50), 50, [0, 49, 98, 147], True, id="fewer are all that the API has to say"),
+        pytest.param(0, [*history_of(99), None], P, [0, 98, 196, 294], False, id="a first import is not complete"),
+        pytest.param(0, [*history_of(49), None], 50, [0, 48, 96, 144], True, id="unless there are fewer"),
     ],
 )
-def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(rig, answer, size, asked, complete):
-    rig.whole_walk(history_of(150), size=P)
+def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(
+    rig, known, answer, size, asked, is_the_end
+):
+    if known:
+        rig.whole_walk(history_of(known))
     for _ in range(2):
         rig.now_seconds += RESYNC_S
         assert rig.whole_walk(answer, size=size, same_page=True) == asked
-    assert (rig.book().complete, rig.book().sessions) == (complete, 150)
-
-
-@pytest.mark.parametrize(("size", "complete"), [(P, False), (50, True)])
-def test_the_same_page_again_is_the_whole_history_only_if_it_is_not_full(rig, size, complete):
-    same = [*history_of(size - 1), None]
-    assert len(rig.whole_walk(same, size=size, same_page=True)) <= 4
-    assert rig.book().complete is complete
-    assert rig.newest_page().walk.offset == (None if complete else 0)  # it is tried with the next regular refresh
+        assert rig.newest_page().walk.offset == (None if is_the_end else 0)  # the next regular refresh tries again
+    sessions = known or len(answer) - 1
+    assert (rig.book().complete, rig.book().sessions) == (known > 0 or is_the_end, sessions)
 
 
 def test_a_gap_after_an_absence_is_read_before_totals_are_served_again(rig):

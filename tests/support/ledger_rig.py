@@ -1,6 +1,9 @@
 """A ledger of one account that a test can close and open again."""
 
+from __future__ import annotations
+
 import contextlib
+import copy
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,6 +48,12 @@ class LedgerRig:
 
     def close(self) -> None:
         self.database.close()
+
+    def of_account(self, name: str) -> LedgerRig:
+        """Return the rig of another account in the same file."""
+        other = copy.copy(self)
+        other.ledger = AccountLedger(self.database, **(self.options | {"name": name}))
+        return other
 
     @property
     def walk(self) -> Walk:
@@ -143,9 +152,10 @@ def finished(session_id: str, *, at_seconds: float = 1_781_000_000.0, **fields) 
     return Session(session_id, **(values | fields))
 
 
-def history_of(count: int, *, prefix: str = "s") -> list[Session]:
+def history_of(count: int, *, prefix: str = "s", **fields) -> list[Session]:
     """Return so many finished sessions of 1 kWh, newest first: ``s9`` is newer than ``s8``."""
-    return [finished(f"{prefix}{n}", at_seconds=1_780_000_000.0 + 100 * n) for n in reversed(range(count))]
+    begin = 1_780_000_000.0
+    return [finished(f"{prefix}{n}", at_seconds=begin + 100 * n, **fields) for n in reversed(range(count))]
 
 
 def live(session_id: str | None, charger_id: str = "c1", **fields) -> Charger:

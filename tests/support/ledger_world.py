@@ -179,7 +179,8 @@ class World:
         if session := self.pick([s for s in self.sessions if not s.has_left]):
             session.readable, session.was_unreadable = False, True
 
-    def glitch(self) -> None:
+    def misread(self) -> None:
+        """Let the API give some fields of a session in a form that cannot be used."""
         if session := self.pick([s for s in self.sessions if not s.has_left]):
             session.unusable = tuple(
                 self.random.sample(("charger", "start", "end", "kwh"), self.random.randint(1, 4))
