@@ -180,7 +180,7 @@ def test_what_is_held_above_the_truth_is_named_and_no_fault(check):
     rig = LedgerRig(check.folder, name="")
     rig.chargers(live(None))
     for kwh in (933_480, 730):
-        rig.whole_walk([finished("s", kwh_hundredths=kwh)], size=100)
+        rig.whole_walk([finished("s", kwh_hundredths=kwh)])
         rig.book()
     note = "Note: held above the truth, {}: 9327.50 kWh; joulo-exporter settle lets it fall."
     notes = [note.format("c1"), note.format("unknown")]

@@ -95,11 +95,6 @@ NEVER = "without a date"
             id="another meter that stands higher",
         ),
         pytest.param(
-            [(999_999_999, 0), (1_235_000, 15), (1_236_000, 30)],
-            [(None, 999_999_999), (None, 999_999_999), (4000, 1_236_000)],
-            id="the very first reading was the glitch",
-        ),
-        pytest.param(
             [(1000, 0), (1010, 1 / 60), (1020, 2 / 60), (1100, 1)],
             [(None, 1000), (None, 1010), (None, 1020), (6000, 1100)],
             id="a second apart: the counter goes on, the power waits for a minute",

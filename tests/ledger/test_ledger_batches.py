@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from support.ledger_rig import full_disk, live, statements_of
+from support.ledger_rig import finished, full_disk, live, page_of, statements_of
 
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Batches, Database, Pause
@@ -165,7 +165,8 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
         rig.chargers(*charging, *(live(None, f"c{n}") for n in range(2, 10)))
         return rig.book()
 
-    rig.whole_walk([])
+    history = [finished("s")]
+    rig.whole_walk(history)
     refresh(1)
     refresh(2)
     rig.now_seconds += 60
@@ -174,7 +175,11 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
         book = refresh(kwh)
         counted = [each.split()[0] for each in statements]
         assert sum(map(counted.count, ("UPDATE", "INSERT", "SELECT", "DELETE"))) == queries_and_writes
-    assert (book.chargers["c0"].kwh_hundredths, book.chargers["c9"].kwh_hundredths) == (3, 0)
+    assert (book.chargers["c1"].kwh_hundredths, book.chargers["c9"].kwh_hundredths) == (103, 0)
+    rig.page(page_of(history, 0, 100), offset=0)
+    statements = statements_of(rig.database)
+    assert rig.book().months
+    assert sum("strftime" in each for each in statements) == 1  # of the sessions in progress
 
 
 def test_a_book_that_was_read_before_a_rollback_is_read_anew(rig):

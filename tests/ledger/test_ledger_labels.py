@@ -28,20 +28,13 @@ def test_choice(rig, chargers, labels):
     assert rig.book().labels == labels
 
 
-def test_a_rename_changes_no_label_nor_does_a_restart(rig):
+def test_neither_a_rename_nor_a_restart_changes_a_label_but_the_configuration_does_for_ever(rig):
     rig.chargers(Charger(ID, nickname="Oprit"))
     rig.chargers(Charger(ID, slug="new", nickname="Garage"))
-    rig.reopen()
-    rig.chargers(Charger(ID, nickname="Garage"))
-    assert rig.book().labels == {ID: "oprit"}
-
-
-def test_the_configuration_renames_and_its_removal_does_not(rig):
-    rig.chargers(Charger(ID, slug="oprit"))
-    rig.reopen(configured_labels={ID: "driveway", "not there": "x"})
-    assert rig.book().labels == {ID: "driveway"}
-    rig.reopen(configured_labels={})
-    assert rig.book().labels == {ID: "driveway"}
+    for configured, label in (({}, "oprit"), ({ID: "driveway", "not there": "x"}, "driveway"), ({}, "driveway")):
+        rig.reopen(configured_labels=configured)
+        rig.chargers(Charger(ID, nickname="Garage"))
+        assert rig.book().labels == {ID: label}
 
 
 def test_two_chargers_swap_their_labels_at_once(rig):

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 from support.command_line import printed
-from support.ledger_rig import LedgerRig, finished, history_of, live, page_of, statements_of
+from support.ledger_rig import LedgerRig, finished, history_of, live
 from support.statement_history import at_home, local
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
@@ -117,23 +117,6 @@ def test_months_are_those_of_the_report_over_borders_and_clock_changes(home, cap
     assert of_all.pop("2025-03") == (900, 0)
     assert of_all == shown(book.months)
     assert reported(capsys, home, "--charger=c2")["2026-04"] == (0.07, 0.02)
-
-
-def test_a_page_that_brings_nothing_new_sums_no_session_again(home):
-    history = [session("a", "2026-03-02 08:00", 1000)]
-    home.whole_walk(history)
-    home.book()
-    statements = statements_of(home.database)
-
-    def sums() -> int:
-        return sum("ended_at IS NOT NULL AND started_at IS NULL GROUP" in text for text in statements)
-
-    home.page(page_of(history, 0, 100), offset=0)
-    home.now_seconds += 86_400
-    assert (shown(home.book().months), sums()) == ({"2026-03": (10, 0)}, 0)
-    home.now_seconds += 30 * 86_400  # May
-    home.book()
-    assert sums() == 1
 
 
 @pytest.mark.parametrize(

@@ -101,10 +101,13 @@ def test_an_end_is_news_once(rig):
     assert (last.ended_at_seconds, last.end_seen_at_seconds) == (START + 90, moments[2])
 
 
-def test_a_session_that_was_withdrawn_and_comes_back_counts_again(rig):
-    for history in (history_of(3), history_of(2), history_of(3)):
-        rig.whole_walk(history)
-        assert rig.book().sessions == len(history)
+def test_a_session_that_was_withdrawn_and_comes_back_counts_again_and_counters_hold(rig):
+    history = history_of(3)
+    for listed in (history, history[:-1], history):
+        rig.whole_walk(listed)
+        book = rig.book()
+        assert (book.sessions, book.back_to_seconds) == (len(listed), listed[-1].started_at_seconds)
+        assert book.chargers["c1"] == Totals(300, 0, 3, 180_000)
         rig.now_seconds += 8 * 86_400
 
 

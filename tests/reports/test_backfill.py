@@ -293,7 +293,14 @@ RECIPE = """max by (account, charger) (joulo_last_session_kwh)
 def history(backfilled):
     """A function that returns what backfill prints, with some flags, of sessions that begin after one another."""
     sessions = [
-        finished(f"s{end}", at_seconds=BEGIN + end * 60 - 90, ended_at_seconds=BEGIN + end * 60, id_tag=TAGS[end])
+        finished(
+            f"s{end}",
+            at_seconds=BEGIN + end * 60 - 90,
+            ended_at_seconds=BEGIN + end * 60,
+            id_tag=TAGS[end],
+            kwh_hundredths=123,
+            credits_hundredths=41,
+        )
         for end in reversed(ENDS_MIN)
     ]
     return lambda *flags: backfilled(sessions, *flags, now=NOW, refreshes=2)
@@ -318,10 +325,22 @@ def test_a_session_has_its_vehicle_for_an_hour_from_its_end_on(history, step):
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("database", DATABASES)
-def test_a_charger_has_one_vehicle_at_a_time(database, history, tmp_path):
+def test_a_database_counts_as_the_ledger_does_and_a_charger_has_one_vehicle_at_a_time(database, history, tmp_path):
     openmetrics = tmp_path / "history.om"
-    openmetrics.write_text(history())
+    openmetrics.write_text(history("--label=job=joulo", "--label=instance=localhost:9973"))
     with database(tmp_path, [], openmetrics) as url:
+        day, of_charger = BEGIN + 26 * HOUR_S, (("charger", "c1"),)
+        ended = sum(2 * 60 < end <= 26 * 60 for end in ENDS_MIN)
+        for name, each in (("total_kwh", 1.23), ("ere_credits_total", 0.41), ("sessions_total", 1)):
+            metric = f"joulo_{name}"
+            # increase() extrapolates to the borders of its range: exact are only the values at the borders.
+            at_borders = f"last_over_time({metric}[1h]) - last_over_time({metric}[1h] offset 1d)"
+            assert query(url, at_borders, day)[of_charger] == pytest.approx(each * ended, abs=1e-6)
+            increase = query(url, f"increase({metric}[1d])", day)[of_charger]
+            assert increase == pytest.approx(each * ended, rel=0.005)
+            labelled = f'{metric}{{instance="localhost:9973", job="joulo"}}'
+            assert query(url, labelled, NOW) == {of_charger: pytest.approx(each * len(ENDS_MIN))}
+            assert query(url, f"resets({metric}[2d])", NOW)[of_charger] == 0
         for second in range(BEGIN + 3900, NOW, 300):
             for at in (second - 0.001, second, second + 0.001):
                 last = max(end for end in ENDS_MIN if -(-end // 5) * 300 <= at - BEGIN)
@@ -331,39 +350,3 @@ def test_a_charger_has_one_vehicle_at_a_time(database, history, tmp_path):
         rows = Prometheus(url).panel("joulo-sessions", "Sessions", viewer, "vehicle")
         found = [(round(float(labels["start"]) - BEGIN + 90) // 60, labels["vehicle"]) for labels, _ in rows]
         assert sorted(found) == [(end, VEHICLES[TAGS[end]]) for end in NAMED_MIN]
-
-
-# In a real database -----------------------------------------------------------------------------
-
-MONTH_START = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
-MONTH_END = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
-FIRST = MONTH_START - 10 * 86_400
-HISTORY = [  # sessions of April, May and June 2026, newest first, none of which runs over a border
-    finished(f"s{n}", at_seconds=FIRST + n * 43_200 + 3600, ended_at_seconds=FIRST + n * 43_200 + 12_345,
-             kwh_hundredths=1001 + n, credits_hundredths=333 + n)
-    for n in reversed(range(100))
-]  # fmt: skip
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("database", DATABASES)
-def test_import_counts_as_the_ledger_does(database, backfilled, tmp_path):
-    now = MONTH_END + 20 * 86_400
-    openmetrics = tmp_path / "history.om"
-    openmetrics.write_text(backfilled(HISTORY, "--label=job=joulo", "--label=instance=localhost:9973", now=now))
-    of_charger = (("charger", "c1"),)
-    with database(tmp_path, [], openmetrics) as url:
-        for name, value in (
-            ("joulo_total_kwh", lambda session: session.kwh_hundredths / 100),
-            ("joulo_ere_credits_total", lambda session: session.credits_hundredths / 100),
-            ("joulo_sessions_total", lambda _: 1),
-        ):
-            expected = sum(value(s) for s in HISTORY if MONTH_START <= s.started_at_seconds < MONTH_END)
-            # increase() extrapolates to the borders of its range: exact are only the values at the borders.
-            at_borders = f"last_over_time({name}[1h]) - last_over_time({name}[1h] offset 31d)"
-            assert query(url, at_borders, MONTH_END)[of_charger] == pytest.approx(expected, abs=1e-6)
-            increase = query(url, f"increase({name}[31d])", MONTH_END)[of_charger]
-            assert increase == pytest.approx(expected, rel=0.005)
-            served = {of_charger: pytest.approx(sum(map(value, HISTORY)))}
-            assert query(url, f'{name}{{instance="localhost:9973", job="joulo"}}', now) == served
-            assert query(url, f"resets({name}[365d])", now)[of_charger] == 0
