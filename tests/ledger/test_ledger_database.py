@@ -39,12 +39,6 @@ def test_in_memory_nothing_is_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_the_owner_may_read_a_new_folder(tmp_path):
-    folder = tmp_path / "new" / "deep"
-    Database(folder).close()
-    assert folder.stat().st_mode & 0o777 == 0o700
-
-
 @pytest.mark.parametrize(
     "damaged",
     [
@@ -325,15 +319,18 @@ def test_a_batch_that_the_disk_refuses_from_the_beginning_is_in_memory_and_writt
 
 @pytest.mark.parametrize(("umask", "left"), [(0o000, []), (0o777, []), (0o022, [FILE_NAME, f"{FILE_NAME}-wal"])])
 def test_nobody_else_may_read_the_files_whatever_the_folder_and_the_umask(tmp_path, umask, left):
-    tmp_path.chmod(0o777)
+    Database(tmp_path / "new" / "deep").close()
+    assert (tmp_path / "new" / "deep").stat().st_mode & 0o777 == 0o700
+    folder = tmp_path / "of anybody"
+    folder.mkdir()
+    folder.chmod(0o777)
     former = os.umask(umask)
     try:
         for name in left:
-            (tmp_path / name).touch(mode=0o644)
-        held = Database(tmp_path)
-        AccountLedger(held, "home", configured_labels={}, vehicles={})
-        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
-        held.close()
+            (folder / name).touch(mode=0o644)
+        with contextlib.closing(Database(folder)) as held:
+            AccountLedger(held, "home", configured_labels={}, vehicles={})
+            modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
     finally:
         os.umask(former)
     assert modes == dict.fromkeys([FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "ledger.lock"], 0o600)

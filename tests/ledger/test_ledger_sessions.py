@@ -33,8 +33,6 @@ LISTED = ("listed", {"kwh_hundredths": 731, "credits_hundredths": 243, "id_tag":
 @pytest.mark.parametrize(
     ("sightings", "expected"),
     [
-        pytest.param([LISTED], {"ended_at_seconds": START + 60, "kwh_hundredths": 731, "credits_hundredths": 243},
-                     id="first seen when it was over"),
         pytest.param([LISTED, ("listed", {"ended_at_seconds": START + 70, "kwh_hundredths": 700})],
                      {"ended_at_seconds": START + 70, "kwh_hundredths": 700, "credits_hundredths": 243,
                       "id_tag": "04:a1"}, id="corrected, nulls wipe nothing out"),
