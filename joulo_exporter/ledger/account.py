@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import msgspec
-from msgspec.structs import asdict, astuple
+from msgspec.structs import asdict, astuple, replace
 
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
-from joulo_exporter.ledger.book import Book, MonthSum, finished_months, held_totals, read_book, with_months
+from joulo_exporter.ledger.book import Book, MonthSum, all_months, finished_months, held_totals, read_book
 from joulo_exporter.ledger.chargers import (
     Chargers,
     raise_marks,
@@ -286,7 +286,7 @@ class AccountLedger:
             if book.complete:
                 if self._finished is None:
                     self._finished = finished_months(tables, now_seconds)
-                book = with_months(tables, book, self._finished, now_seconds)
+                book = replace(book, months=all_months(tables, self._finished, now_seconds))
         self._book, self._read_for = book, read_for
         return book
 

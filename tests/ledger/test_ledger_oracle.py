@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 
 import msgspec
 import pytest
@@ -15,11 +15,11 @@ from joulo_exporter.clock import local_month
 from joulo_exporter.config.schema import Tariffs
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.ledger import Totals, history
-from joulo_exporter.ledger.book import MonthTotals, by_charger, by_vehicle, read_book, totals_by_tag
+from joulo_exporter.ledger.book import by_charger, by_vehicle, read_book, totals_by_tag
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
-from joulo_exporter.reports.sessions import GROUPS, Selection, Total, session_rows, totals_by
+from joulo_exporter.reports.sessions import GROUPS, Selection, session_rows
 
 FIGURES = Totals.__struct_fields__
 
@@ -163,7 +163,7 @@ class Exporter(World):
             self.check_months_are_those_of_the_report(book)
             self.check_nothing_is_missing()
         else:
-            assert (book.chargers, book.vehicles, book.months, book.charger_months) == ({}, {}, (), {})
+            assert (book.chargers, book.vehicles, book.months) == ({}, {}, {})
 
     def check_never_falls(self, book) -> None:
         by_label = {book.labels[charger_id]: shown for charger_id, shown in book.chargers.items()}
@@ -205,7 +205,7 @@ class Exporter(World):
             anew = read_book(tables, VEHICLES, now_seconds, persistent=database.persistent)
         if self.clock_went_back:  # old news would be news again, as after a restart
             anew = msgspec.structs.replace(anew, ended=book.ended)
-        assert msgspec.structs.replace(book, months=(), charger_months={}) == anew
+        assert msgspec.structs.replace(book, months={}) == anew
 
     def check_months_are_those_of_the_report(self, book) -> None:
         """Sums that are kept while no ended session changes equal those of ``sessions --by=month``."""
@@ -213,12 +213,11 @@ class Exporter(World):
         first = f"{int(now[:4]) - 1}{now[4:]}"
         with self.rig.database.transaction() as connection:
             rows = list(session_rows(LedgerReader(connection), Tags({}, "show"), Tariffs(), Selection()))
-        totals = [total for total in totals_by(rows, "month") if first <= total.name <= now]
-        assert book.months == tuple(month_of(total.name, total) for total in totals)
-        of_now = [row for row in rows if GROUPS["month"](row) == now]
-        assert {book.labels.get(key, key): month for key, month in book.charger_months.items()} == {
-            total.name.removeprefix("home/"): month_of(now, total) for total in totals_by(of_now, "charger")
-        }
+        expected = defaultdict(Totals)
+        for row in rows:
+            sums = Totals(row.session.kwh_hundredths or 0, row.session.credits_hundredths or 0)
+            expected[row.session.charger_id, GROUPS["month"](row)] += sums
+        assert book.months == {key: sums for key, sums in expected.items() if first <= key[1] <= now}
 
     def check_nothing_is_missing(self) -> None:
         counted = {session_id for session_id, withdrawn in self.stored("id, withdrawn") if not withdrawn}
@@ -251,10 +250,6 @@ class Exporter(World):
             )
             assert flat(totals) == marks | recount
             assert flat(excess) == marks - recount
-
-
-def month_of(name: str, total: Total) -> MonthTotals:
-    return MonthTotals(name, total.kwh_hundredths, total.credits_hundredths)
 
 
 def flat(sums: dict[str, Totals]) -> Counter:

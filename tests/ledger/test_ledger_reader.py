@@ -10,8 +10,7 @@ from support.ledger_rig import LedgerRig, finished, history_of, live
 from support.statement_history import at_home, local
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
-from joulo_exporter.ledger import FILE_NAME
-from joulo_exporter.ledger.book import MonthTotals
+from joulo_exporter.ledger import FILE_NAME, Totals
 from joulo_exporter.ledger.reader import read_ledger
 
 
@@ -70,14 +69,12 @@ def session(session_id: str, start: str, kwh_hundredths: int | None, *, fold: in
     return finished(session_id, at_seconds=local(start, fold), kwh_hundredths=kwh_hundredths, **fields)
 
 
-def reported(capsys, rig, *flags: str) -> dict[str, tuple[float, float]]:
-    """Return energy and credits by month, as the command prints them."""
+def reported(capsys, rig, *flags: str) -> dict[str, tuple[int, int]]:
+    """Return hundredths of energy and credits by month, as the command prints them."""
     out = printed(capsys, "sessions", "--by=month", "--format=json", f"--storage.path={rig.folder}", *flags)
-    return {total["month"]: (total["kwh"], total["ere_credits"]) for total in json.loads(out)}
-
-
-def shown(months) -> dict[str, tuple[float, float]]:
-    return {month.month: (month.kwh_hundredths / 100, month.credits_hundredths / 100) for month in months}
+    return {
+        total["month"]: (round(total["kwh"] * 100), round(total["ere_credits"] * 100)) for total in json.loads(out)
+    }
 
 
 def test_months_are_those_of_the_report_over_borders_and_clock_changes(home, capsys):
@@ -102,21 +99,22 @@ def test_months_are_those_of_the_report_over_borders_and_clock_changes(home, cap
             session("too long ago", "2025-03-31 23:59:59", 90_000),
         ],
     )
-    book = home.book()
-    assert shown(book.months) == {
-        "2025-04": (0.09, 0),
-        "2025-10": (0.42, 0),
-        "2025-12": (0.03, 0),
-        "2026-01": (0.11, 0),
-        "2026-02": (41.08, 13.67),
-        "2026-03": (19.16, 5.01),
-        "2026-04": (0.07, 0.02),
+    months = {
+        "c1": {
+            "2025-04": (9, 0), "2025-10": (42, 0), "2025-12": (3, 0), "2026-01": (11, 0), "2026-02": (4108, 1367),
+            "2026-03": (1416, 334),
+        },
+        "c2": {"2026-03": (500, 167), "2026-04": (7, 2)},
+    }  # fmt: skip
+    assert home.book().months == {
+        (charger, month): Totals(*sums)
+        for charger, of_charger in months.items()
+        for month, sums in of_charger.items()
     }
-    assert book.charger_months == {"c2": MonthTotals("2026-04", 7, 2)}
-    of_all = reported(capsys, home)
-    assert of_all.pop("2025-03") == (900, 0)
-    assert of_all == shown(book.months)
-    assert reported(capsys, home, "--charger=c2")["2026-04"] == (0.07, 0.02)
+    for charger, of_charger in months.items():
+        found = reported(capsys, home, f"--charger={charger}")
+        assert found.pop("2025-03", None) == ((90_000, 0) if charger == "c1" else None)
+        assert found == of_charger
 
 
 @pytest.mark.parametrize(
@@ -127,4 +125,4 @@ def test_a_year_and_the_same_month_of_the_last_one(home, now, first, last):
     home.now_seconds = local(now)
     months = [f"{year}-{month:02}" for year in range(2024, 2028) for month in range(1, 13)]
     home.whole_walk([session(month, f"{month}-15 12:00", 100) for month in reversed(months)])
-    assert [each.month for each in home.book().months] == [each for each in months if first <= each <= last]
+    assert home.book().months == {("c1", each): Totals(100) for each in months if first <= each <= last}

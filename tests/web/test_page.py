@@ -20,7 +20,7 @@ from support.golden import golden
 from support.ledger_rig import LedgerRig, finished, live
 from support.snapshots import DRIVEWAY, TAG, Household, fixture, recorded, recorded_snapshot
 
-from joulo_exporter.ledger.book import MonthTotals
+from joulo_exporter.ledger import Totals
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot, ended_sessions, live_chargers
 from joulo_exporter.web.page import LANGUAGES, LandingPage, View, content_security_policy, view_of
@@ -188,9 +188,10 @@ def at(text):
     return datetime.fromisoformat(text).timestamp()
 
 
-def with_months(*months, **of_chargers):
-    book = replace(SNAPSHOT.book, months=months, charger_months=of_chargers)
-    return replace(SNAPSHOT, book=book)
+def with_months(**figures):
+    """Return a snapshot with energy and credits of the driveway by month, such as ``m2026_06``."""
+    months = {(DRIVEWAY, name[1:].replace("_", "-")): Totals(*sums) for name, sums in figures.items()}
+    return replace(SNAPSHOT, book=replace(SNAPSHOT.book, months=months))
 
 
 def months_shown(html):
@@ -206,11 +207,8 @@ def months_shown(html):
 
 
 def test_months_are_bars_with_figures_the_latest_first():
-    months = (MonthTotals("2025-12", 1000, 301), MonthTotals("2026-03", 4000, 0), MonthTotals("2026-05", 500, 167))
-    html = html_of(with_months(*months))
-    assert months_shown(html_of(with_months(MonthTotals("2026-06", 0, 0)))) == {
-        "Jun 2026 so far": ("0.0%", "0.00", "0.00")
-    }
+    html = html_of(with_months(m2026_05=(500, 167), m2025_12=(1000, 301), m2026_03=(4000, 0)))
+    assert months_shown(html_of(with_months(m2026_06=(0, 0)))) == {"Jun 2026 so far": ("0.0%", "0.00", "0.00")}
     assert months_shown(html) == {
         "Jun 2026 so far": ("0.0%", "0.00", "0.00"),
         "May 2026": ("12.5%", "5.00", "1.67"),
@@ -232,7 +230,7 @@ def test_there_are_no_months_without_a_session_nor_before_the_history_is_complet
 
 
 def test_this_month_of_a_charger_is_local_and_begins_with_nothing():
-    june = with_months(MonthTotals("2026-06", 700, 0), **{DRIVEWAY: MonthTotals("2026-06", 700, 233)})
+    june = with_months(m2026_06=(700, 233))
     last_second, first_second = at("2026-06-30T23:59:59+02:00"), at("2026-07-01T00:00:00+02:00")
     assert "Jun 20267.00 kWh 2.33 ERE credits garage" in read(june, now_seconds=last_second).text
     assert "Jul 20260.00 kWh 0.00 ERE credits garage" in read(june, now_seconds=first_second).text
