@@ -4,7 +4,7 @@ from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, ClockJu
 from joulo_exporter.ledger.book import Book
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import Batches, Database, open_ledger
-from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, PageRequest, Walk, next_page
+from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, Walk, next_page
 from joulo_exporter.ledger.sessions import StoredSession, Totals
 from joulo_exporter.ledger.storage import FILE_NAME
 
@@ -21,7 +21,6 @@ __all__ = [
     "EndpointRecord",
     "Meter",
     "Outcome",
-    "PageRequest",
     "Pause",
     "StoredSession",
     "Totals",

@@ -20,7 +20,7 @@ from joulo_exporter.ledger.chargers import (
     served_labels,
 )
 from joulo_exporter.ledger.database import AccountTables, Database
-from joulo_exporter.ledger.history import PageRequest, Walk
+from joulo_exporter.ledger.history import Walk
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, Energy, SessionPage
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S, ApiResponse
@@ -161,15 +161,15 @@ class AccountLedger:
         with self._tables() as tables:
             return load_endpoints(tables), history.load_walk(tables)
 
-    def begin_request(self, endpoint: str, pause: Pause, page: PageRequest | None = None) -> None:
+    def begin_request(self, endpoint: str, pause: Pause, walk: Walk | None = None) -> None:
         """Note a request before it goes out: a crash right after must not repeat it.
 
-        The pause holds if the outcome is never noted. ``page`` is what is asked for of ``/sessions``.
+        The pause holds if the outcome is never noted. ``walk`` has the page of ``/sessions`` that is asked for.
         """
         with self._tables() as tables:
             tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
-            if page is not None:
-                history.save_walk(tables, page.walk)
+            if walk is not None:
+                history.save_walk(tables, walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
         """Note a request that failed, and why, and count it by its code; the last good API response stays."""
@@ -195,16 +195,16 @@ class AccountLedger:
             self._linked = ()
         return Outcome(session_ended=session_ended)
 
-    def record_page(self, response: ApiResponse[SessionPage], pause: Pause, request: PageRequest) -> Outcome:
-        """Store a page of ``/sessions``."""
+    def record_page(self, response: ApiResponse[SessionPage], pause: Pause, asked: Walk) -> Outcome:
+        """Store the page of ``/sessions`` that a walk has asked for."""
         now_seconds = pause.requested_at_seconds
         self._book, self._linked = None, ()
         with self._tables() as tables:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
-            walk, missing = history.record_page(tables, response, request, now_seconds)
+            walk, missing = history.record_page(tables, response, asked, now_seconds)
             chargers = self._chargers(tables)
-            if request.offset == 0:
+            if asked.asked_offset == 0:
                 chargers.withdraw_moved(response.content)
             chargers.take_over()
             if tables.rows_written != rows_written:  # most pages bring nothing new

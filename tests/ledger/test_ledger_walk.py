@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
 
-from joulo_exporter.ledger import PageRequest, Walk, next_page
+from joulo_exporter.ledger import Walk, next_page
 
 P = 100
 
@@ -61,7 +61,7 @@ def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(
     for _ in range(2):
         rig.now_seconds += RESYNC_S
         assert rig.whole_walk(answer, size=size, same_page=True) == asked
-        assert rig.newest_page().walk.offset == (None if is_the_end else 0)  # the next regular refresh tries again
+        assert rig.newest_page().offset == (None if is_the_end else 0)  # the next regular refresh tries again
     sessions = known or len(answer) - 1
     assert (rig.book().complete, rig.book().sessions) == (known > 0 or is_the_end, sessions)
 
@@ -165,22 +165,20 @@ def test_a_session_that_only_its_charger_showed_is_given_a_day(rig, hours, left)
 )
 def test_when_a_resync_begins(now_seconds, begins):
     known = Walk(generation=3, complete=True, finished_at_seconds=1000.0, finished_generation=3)
-    request = next_page(known, now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
-    assert (request.walk.generation, request.walk.offset) == ((4, 0) if begins else (3, None))
-    assert (request.walk.head_at_seconds, request.offset) == (now_seconds, 0)
+    walk = next_page(known, now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
+    assert (walk.generation, walk.offset) == ((4, 0) if begins else (3, None))
+    assert (walk.head_at_seconds, walk.asked_offset) == (now_seconds, 0)
 
 
 def test_a_walk_under_way_goes_on_whatever_the_clock_says():
     under_way = Walk(generation=3, offset=198, full=True, finished_at_seconds=1000.0)
-    request = next_page(under_way, 1e12, interval_s=600.0, resync_interval_s=RESYNC_S)
     newest = msgspec.structs.replace(under_way, head_at_seconds=1e12, newest_was_last=True)
-    assert request == PageRequest(newest)
+    assert next_page(under_way, 1e12, interval_s=600.0, resync_interval_s=RESYNC_S) == newest
 
 
 def test_a_walk_gets_on_when_each_api_response_takes_longer_than_the_interval():
     walk, asked = Walk(generation=3, offset=99, full=True), []
     for refresh in range(5):
-        request = next_page(walk, 700.0 * refresh, interval_s=600.0, resync_interval_s=RESYNC_S)
-        walk = request.walk
-        asked.append(request.offset)
+        walk = next_page(walk, 700.0 * refresh, interval_s=600.0, resync_interval_s=RESYNC_S)
+        asked.append(walk.asked_offset)
     assert asked == [99, 0, 99, 0, 99]

@@ -8,13 +8,14 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from joulo_exporter.ledger import (
     FILE_NAME,
     PAGE_SIZE,
     AccountLedger,
     Book,
     Database,
-    PageRequest,
     Pause,
     Walk,
     next_page,
@@ -71,13 +72,15 @@ class LedgerRig:
         return self.ledger.record_chargers(ApiResponse(tuple(chargers)), self.pause).session_ended
 
     def page(self, answer: ApiResponse[SessionPage], *, offset: int) -> Walk:
-        request = PageRequest(self.walk, offset) if offset else self.newest_page()
-        self.ledger.begin_request("sessions", self.pause, request)
-        return self.ledger.record_page(answer, self.pause, PageRequest(self.walk, offset)).walk
+        asked = self.newest_page() if offset == 0 else replace(self.walk, newest_was_last=False)
+        assert asked.asked_offset == offset
+        self.ledger.begin_request("sessions", self.pause, asked)
+        return self.ledger.record_page(answer, self.pause, asked).walk
 
-    def newest_page(self) -> PageRequest:
-        """Return the regular request for the newest page, as after an interval."""
-        return next_page(self.walk, self.now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
+    def newest_page(self) -> Walk:
+        """Return the walk that asks for the newest page, as after an interval and another page."""
+        walk = replace(self.walk, newest_was_last=False)
+        return next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
 
     def whole_walk(
         self, history: Sequence[Session], *, size: int = PAGE_SIZE, same_page: bool = False
