@@ -1,7 +1,7 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, ClockJump, EndpointRecord, Outcome, Pause
-from joulo_exporter.ledger.book import Book
+from joulo_exporter.ledger.book import Book, vehicle_of
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import Batches, Database, open_ledger
 from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, Walk, next_page
@@ -27,4 +27,5 @@ __all__ = [
     "Walk",
     "next_page",
     "open_ledger",
+    "vehicle_of",
 ]

@@ -87,9 +87,9 @@ class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     """The last good API response, in our own encoding."""
     malformed: int = 0
     """Records that could not be read, ever."""
-    malformed_fields: tuple[tuple[str, int], ...] = ()
+    malformed_fields: Mapping[str, int] = {}
     """Fields that could not be used, ever, by name."""
-    requests: tuple[tuple[str, int], ...] = ()
+    requests: Mapping[str, int] = {}
     """Requests ever made, by code."""
 
 
@@ -384,11 +384,11 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
 def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked, by name."""
 
-    def counts(query: str) -> dict[str, tuple[tuple[str, int], ...]]:
-        found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    def counts(query: str) -> Mapping[str, Mapping[str, int]]:
+        found: dict[str, dict[str, int]] = defaultdict(dict)
         for endpoint, name, count in tables.execute(query):
-            found[endpoint].append((name, count))
-        return {endpoint: tuple(counted) for endpoint, counted in found.items()}
+            found[endpoint][name] = count
+        return found
 
     requests = counts(
         "SELECT endpoint, code, count FROM requests WHERE account = :account UNION ALL "
@@ -407,8 +407,8 @@ def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            malformed_fields=fields.get(endpoint, ()),
-            requests=requests.get(endpoint, ()),
+            malformed_fields=fields.get(endpoint, {}),
+            requests=requests.get(endpoint, {}),
         )
         for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed in rows
     }

@@ -314,11 +314,15 @@ def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, s
     Energy of a session in progress that has shown no tag yet is in none of them until its vehicle is known.
     """
     summed = _summed(
-        (vehicles.get(tag, UNKNOWN_VEHICLE) if tag != UNTAGGED else UNKNOWN_VEHICLE, totals)
-        for _, tag, totals in rows
-        if tag != UNDECIDED
+        (vehicle, totals) for _, tag, totals in rows if (vehicle := vehicle_of(tag, vehicles)) is not None
     )
     return {name: summed.get(name, Totals()) for name in sorted({UNKNOWN_VEHICLE, *vehicles.values()})}
+
+
+def vehicle_of(tag: str, vehicles: Mapping[str, str]) -> str | None:
+    """Return the vehicle that has the energy of a tag, as totals have it; ``None`` while none has it."""
+    known = UNKNOWN_VEHICLE if tag == UNTAGGED else vehicles.get(tag, UNKNOWN_VEHICLE)
+    return None if tag == UNDECIDED else known
 
 
 def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:

@@ -291,9 +291,9 @@ class EndpointState:
                 error=record.error,
                 succeeded_at_seconds=record.succeeded_at_seconds,
                 token_refused_at_seconds=asked_at_seconds if _REFUSAL.match(record.error or "") else None,
-                requests=dict(record.requests),
+                requests=record.requests,
                 malformed=record.malformed,
-                malformed_fields=dict(record.malformed_fields),
+                malformed_fields=record.malformed_fields,
             )
         self._note(interval_s=self._interval_s)
         delay_s = settings.first_delay_s

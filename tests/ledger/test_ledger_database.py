@@ -122,10 +122,10 @@ def test_what_earlier_versions_kept_stays(rig):
     rig.reopen(vehicles={"04A1": "tesla"})
     records, _ = rig.ledger.load()
     assert (records["chargers"].body, records["energy"].body) == (b"[]", None)
-    assert records["chargers"].requests == (("200", 41), ("timeout", 2))
-    assert records["energy"].requests == (("503", 3),)
+    assert records["chargers"].requests == {"200": 41, "timeout": 2}
+    assert records["energy"].requests == {"503": 3}
     rig.chargers()
-    assert rig.ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
+    assert rig.ledger.load()[0]["chargers"].requests == {"200": 42, "timeout": 2}
     for tag, vehicle in ((None, "unknown"), ("04A1", "tesla")):
         rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)])
         book = rig.book()
