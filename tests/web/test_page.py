@@ -15,14 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.command_line import run
 from support.golden import golden
-from support.ledger_rig import LedgerRig, finished, live
-from support.snapshots import DRIVEWAY, TAG, Household, fixture, recorded, recorded_snapshot
+from support.snapshots import DRIVEWAY, GARAGE, TAG, Household, fixture, recorded, recorded_snapshot
 
 from joulo_exporter.ledger import Totals
-from joulo_exporter.models.charger import Tags
-from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot, ended_sessions, live_chargers
+from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot
 from joulo_exporter.web.page import LANGUAGES, LandingPage, View, content_security_policy, view_of
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
@@ -188,9 +185,9 @@ def at(text):
     return datetime.fromisoformat(text).timestamp()
 
 
-def with_months(**figures):
-    """Return a snapshot with energy and credits of the driveway by month, such as ``m2026_06``."""
-    months = {(DRIVEWAY, name[1:].replace("_", "-")): Totals(*sums) for name, sums in figures.items()}
+def with_months(months):
+    """Return a snapshot with energy and credits by charger and month."""
+    months = {key: Totals(*sums) for key, sums in months.items()}
     return replace(SNAPSHOT, book=replace(SNAPSHOT.book, months=months))
 
 
@@ -207,8 +204,15 @@ def months_shown(html):
 
 
 def test_months_are_bars_with_figures_the_latest_first():
-    html = html_of(with_months(m2026_05=(500, 167), m2025_12=(1000, 301), m2026_03=(4000, 0)))
-    assert months_shown(html_of(with_months(m2026_06=(0, 0)))) == {"Jun 2026 so far": ("0.0%", "0.00", "0.00")}
+    months = {
+        (DRIVEWAY, "2026-05"): (500, 167),
+        (DRIVEWAY, "2025-12"): (1000, 301),
+        (DRIVEWAY, "2026-03"): (3000, 0),
+        (GARAGE, "2026-03"): (1000, 0),
+    }
+    html = html_of(with_months(months))
+    only_june = html_of(with_months({(DRIVEWAY, "2026-06"): (0, 0)}))
+    assert months_shown(only_june) == {"Jun 2026 so far": ("0.0%", "0.00", "0.00")}
     assert months_shown(html) == {
         "Jun 2026 so far": ("0.0%", "0.00", "0.00"),
         "May 2026": ("12.5%", "5.00", "1.67"),
@@ -222,7 +226,7 @@ def test_months_are_bars_with_figures_the_latest_first():
 
 
 def test_there_are_no_months_without_a_session_nor_before_the_history_is_complete():
-    assert "Months" not in read(with_months()).text
+    assert "Months" not in read(with_months({})).text
     text = read(PARTIAL).text
     assert "Months" not in text
     assert "Jun 2026" not in text
@@ -230,40 +234,11 @@ def test_there_are_no_months_without_a_session_nor_before_the_history_is_complet
 
 
 def test_this_month_of_a_charger_is_local_and_begins_with_nothing():
-    june = with_months(m2026_06=(700, 233))
+    june = with_months({(DRIVEWAY, "2026-06"): (700, 233)})
     last_second, first_second = at("2026-06-30T23:59:59+02:00"), at("2026-07-01T00:00:00+02:00")
     assert "Jun 20267.00 kWh 2.33 ERE credits garage" in read(june, now_seconds=last_second).text
     assert "Jul 20260.00 kWh 0.00 ERE credits garage" in read(june, now_seconds=first_second).text
     assert list(months_shown(html_of(june, now_seconds=first_second))) == ["Jul 2026 so far", "Jun 2026"]
-
-
-def test_figures_of_the_months_are_those_of_the_report(tmp_path, capsys, monkeypatch):
-    """One session over midnight at the end of a month, and one in each zone of the clock change."""
-    for name in ("JOULO_TOKEN", "JOULO_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    rig = LedgerRig(tmp_path, name="")
-    rig.now_seconds = at("2026-04-01T00:10:00+02:00")
-    rig.chargers(live("now", "c1", started_at_seconds=at("2026-03-31T23:50:00+02:00"), kwh_hundredths=123))
-    rig.whole_walk(
-        [
-            finished("b", at_seconds=at("2026-03-29T03:00:00+02:00"), kwh_hundredths=2, credits_hundredths=1),
-            finished("a", at_seconds=at("2026-03-29T01:59:00+01:00"), kwh_hundredths=30),
-            finished("over", at_seconds=at("2026-02-28T23:00:00+01:00"), kwh_hundredths=4108,
-                     ended_at_seconds=at("2026-03-01T07:00:00+01:00"), credits_hundredths=1367),
-        ],
-        size=100,
-    )  # fmt: skip
-    book, tags = rig.book(), Tags({}, "show")
-    last = ended_sessions(book.last_sessions.values(), book, tags)
-    snapshot = Snapshot(None, (), book, live_chargers((), book, tags), last)
-    rig.close()
-    status, out, _ = run(capsys, "sessions", "--by=month", "--format=csv", f"--storage.path={tmp_path}")
-    assert (status, out.splitlines()[1:]) == (0, ["2026-02,1,41.08,13.67", "2026-03,3,1.55,0.01"])
-    assert months_shown(html_of(snapshot, now_seconds=rig.now_seconds)) == {
-        "Apr 2026 so far": ("0.0%", "0.00", "0.00"),
-        "Mar 2026": ("3.8%", "1.55", "0.01"),
-        "Feb 2026": ("100.0%", "41.08", "13.67"),
-    }
 
 
 # Freshness ----------------------------------------------------------------------------------------
