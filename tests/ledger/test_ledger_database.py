@@ -76,20 +76,29 @@ def test_putting_aside_twice_in_a_second_keeps_both(tmp_path):
     }
 
 
-def test_a_folder_that_cannot_be_is_a_ledger_error(tmp_path):
-    (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/joulo")):
-        with pytest.raises(LedgerError, match=f"^{folder} cannot be written: [A-Z]") as fault:
-            Database(folder)
-        assert not isinstance(fault.value, LedgerDamagedError)
-
-
-def test_a_folder_in_the_file_s_place_is_a_ledger_error_and_frees_the_lock(tmp_path):
-    (tmp_path / FILE_NAME).mkdir()
-    with pytest.raises(LedgerError, match="unable to open database file"):
-        Database(tmp_path)
-    (tmp_path / FILE_NAME).rmdir()
-    Database(tmp_path).close()
+@pytest.mark.parametrize(
+    ("folder", "prepare", "says"),
+    [
+        ("file", lambda base: (base / "file").touch(), "{} cannot be written: [A-Z]"),
+        ("file/below", lambda base: (base / "file").touch(), "{} cannot be written: [A-Z]"),
+        ("/proc/joulo", lambda _: None, "{} cannot be written: [A-Z]"),
+        ("", lambda base: (base / FILE_NAME).mkdir(), f"{{}}/{FILE_NAME}: unable to open database file"),
+        (
+            "",
+            lambda base: (base / "ledger.lock").symlink_to(base / "victim"),
+            "{} cannot be written: Too many levels of symbolic links",
+        ),
+    ],
+    ids=["a file", "below a file", "not to be made", "a folder in the place of the file", "a link as the lock"],
+)
+def test_a_storage_path_that_cannot_be_used_is_a_ledger_error_and_frees_the_lock(tmp_path, folder, prepare, says):
+    (tmp_path / "victim").write_text("mine")
+    prepare(tmp_path)
+    for _ in range(2):
+        with pytest.raises(LedgerError, match=f"^{says.format(tmp_path / folder)}") as fault:
+            Database(tmp_path / folder)
+        assert type(fault.value) is LedgerError
+    assert (tmp_path / "victim").read_text() == "mine"
 
 
 def test_a_migration_is_applied_whole_and_once(tmp_path, monkeypatch):
@@ -334,11 +343,3 @@ def test_nobody_else_may_read_the_files_whatever_the_folder_and_the_umask(tmp_pa
     finally:
         os.umask(former)
     assert modes == dict.fromkeys([FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "ledger.lock"], 0o600)
-
-
-def test_the_lock_is_not_opened_through_a_link(tmp_path):
-    (tmp_path / "victim").write_text("mine")
-    (tmp_path / "ledger.lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(LedgerError, match="cannot be written: Too many levels of symbolic links"):
-        Database(tmp_path)
-    assert (tmp_path / "victim").read_text() == "mine"

@@ -66,32 +66,24 @@ def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(
     assert (rig.book().complete, rig.book().sessions) == (known > 0 or is_the_end, sessions)
 
 
-def test_a_gap_after_an_absence_is_read_before_totals_are_served_again(rig):
-    history = history_of(1000)
-    rig.whole_walk(history[400:], size=P)
-    rig.now_seconds += 3600
-    rig.page(page_of(history, 0, P), offset=0)
-    assert (rig.book().complete, rig.book().chargers) == (False, {})
-    asked = rig.walk_on(history, size=P)
-    assert asked == [99, 198, 297, 396]  # only as far as what is known
-    assert (rig.book().complete, rig.book().sessions) == (True, 1000)
-
-
 @pytest.mark.parametrize(
-    ("count", "known", "later_s", "seen"),
+    ("count", "known", "later_s", "seen", "asked"),
     [
-        pytest.param(1000, 700, 3600, [300, 0], id="a gap that meets another absence"),
-        pytest.param(500, 250, RESYNC_S, [0], id="a resync that meets an absence"),
+        pytest.param(1000, 400, 3600, [0], range(99, 400, 99), id="a gap: only as far as what is known"),
+        pytest.param(1000, 700, 3600, [300, 0], [*range(99, 1000, 99), 999, 1000], id="a gap that meets another"),
+        pytest.param(
+            500, 250, RESYNC_S, [0], [*range(99, 500, 99), 499, 500], id="a resync that meets an absence"
+        ),
     ],
 )
-def test_totals_are_complete_only_once_every_absence_is_read(rig, count, known, later_s, seen):
+def test_totals_are_complete_only_once_every_absence_is_read(rig, count, known, later_s, seen, asked):
     history = history_of(count)
-    rig.whole_walk(history[known:], size=P)
+    rig.whole_walk(history[known:])
     for newer in seen:  # how many sessions are still to come; only 100 of the new ones are read
         rig.now_seconds += later_s
         rig.page(page_of(history[newer:], 0, P), offset=0)
-        assert not rig.book().complete
-    rig.whole_walk(history, size=P)
+        assert (rig.book().complete, rig.book().chargers) == (False, {})
+    assert rig.walk_on(history) == list(asked)
     assert (rig.book().complete, rig.book().sessions) == (True, count)
 
 
