@@ -114,17 +114,21 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
         return normal_tag(self.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
 
     @property
+    def duration_s(self) -> float | None:
+        """Return the time from start to end; ``None`` while it is in progress."""
+        start, end = self.started_at_seconds, self.ended_at_seconds
+        return None if start is None or end is None else max(0.0, end - start)
+
+    @property
     def totals(self) -> StoredTotals:
         """Return what it adds to the totals, unless it was withdrawn."""
-        started_seconds, ended_seconds = self.started_at_seconds, self.ended_at_seconds
-        duration_s = 0.0  # until the end is final: a provisional one is as wrong as this machine's clock
-        if self.end_is_final and started_seconds is not None and ended_seconds is not None:
-            duration_s = max(0.0, ended_seconds - started_seconds)
+        # None until the end is final: a provisional one is as wrong as this machine's clock.
+        duration_s = (self.duration_s or 0.0) if self.end_is_final else 0.0
         kwh_hundredths = self.kwh_hundredths or 0
         return StoredTotals(
             kwh_hundredths=kwh_hundredths,
             credits_hundredths=self.credits_hundredths or 0,
-            sessions=int(ended_seconds is not None),
+            sessions=int(self.ended_at_seconds is not None),
             duration_ms=round(duration_s * 1000),
             eligible_kwh_hundredths=kwh_hundredths if self.counts_for_ere == 1 else 0,
             entries=1,
