@@ -49,6 +49,7 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
     """Energy of sessions that count for ERE."""
 
     def __add__(self, other: Self) -> Self:
+        # Of one with more fields those of this one are added.
         return type(self)(*map(add, astuple(self), astuple(other)))
 
     def __sub__(self, other: Self) -> Self:
@@ -122,7 +123,7 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     @property
     def totals(self) -> StoredTotals:
         """Return what it adds to the totals, unless it was withdrawn."""
-        # None until the end is final: a provisional one is as wrong as this machine's clock.
+        # Until the end is final it counts none: a provisional one is as wrong as this machine's clock.
         duration_s = (self.duration_s or 0.0) if self.end_is_final else 0.0
         kwh_hundredths = self.kwh_hundredths or 0
         return StoredTotals(
