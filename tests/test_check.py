@@ -127,7 +127,7 @@ def test_api_responses_are_in_the_ledger(check):
         records, walk = rig.ledger.load()
         book = rig.book()
     outcomes = {name: (record.up, record.requests) for name, record in records.items()}
-    assert outcomes == dict.fromkeys(GOOD, (True, (("200", 1),)))
+    assert outcomes == dict.fromkeys(GOOD, (True, {"200": 1}))
     assert (walk.complete, walk.offset) == (False, 1)  # the exporter asks for the next page
     assert book.last_sessions["c1"].kwh_hundredths == 4108
     assert book.marks["account_kwh", "ere"] == 100

@@ -10,32 +10,26 @@ from hypothesis import strategies as st
 from joulo_exporter.clock import SystemClock
 
 
-class Rig:
-    """A clock, and an event loop at a time and with timers that the test chooses."""
-
-    def __init__(self, monkeypatch, *, at_s: float = 100.25, tick_s: float = 0.5) -> None:
-        loop = asyncio.get_running_loop()
-        self.time = lambda: at_s
-        self.create_future, self.call_soon = loop.create_future, loop.call_soon
-        self.timers: dict[float, tuple] = {}
-        monkeypatch.setattr("joulo_exporter.clock.asyncio.get_running_loop", lambda: self)
-        self.clock = SystemClock()
-        self.clock.tick_s = tick_s
-
-    def call_at(self, time_s, callback, *arguments) -> None:
-        self.timers[time_s] = (callback, *arguments)
+def clock_at(monkeypatch, *, at_s: float = 100.25, tick_s: float = 0.5) -> tuple[SystemClock, dict[float, tuple]]:
+    """Return a clock, and the timers that it sets from now on, in an event loop whose time is given."""
+    timers: dict[float, tuple] = {}
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "time", lambda: at_s)
+    monkeypatch.setattr(loop, "call_at", lambda time_s, *callback: timers.update({time_s: callback}))
+    clock = SystemClock()
+    clock.tick_s = tick_s
+    return clock, timers
 
 
 async def test_many_wake_at_a_tick_over_several_iterations_and_cancelled_sleepers_do_not(monkeypatch):
-    rig = Rig(monkeypatch)
-    sleepers = [rig.clock.sleep(0.3) for _ in range(50)]
+    clock, timers = clock_at(monkeypatch)
+    sleepers = [clock.sleep(0.3) for _ in range(50)]
     sleepers[30].cancel()
     awake = []
     for sleeper in sleepers:
         sleeper.add_done_callback(awake.append)
-    ((at_s, (callback, *arguments)),) = rig.timers.items()
+    ((at_s, (callback, *arguments)),) = timers.items()
     assert at_s == 101.0
-    rig.timers.clear()
     callback(*arguments)
     await asyncio.sleep(0)
     assert 0 < len(awake) < 50
@@ -43,16 +37,16 @@ async def test_many_wake_at_a_tick_over_several_iterations_and_cancelled_sleeper
         await asyncio.sleep(0)
     assert len(awake) == 50
     assert [sleeper.cancelled() for sleeper in sleepers].count(True) == 1
-    assert rig.timers == {}
+    assert list(timers) == [at_s]
 
 
 async def test_a_clock_without_ticks_and_a_sleep_of_nothing_need_no_tick(monkeypatch):
-    rig = Rig(monkeypatch, tick_s=0.0)
-    await rig.clock.sleep(0.0)
-    rig.clock.tick_s = 1000.0
-    await rig.clock.sleep(0.0)
-    await rig.clock.sleep(-1.0)
-    assert rig.timers == {}
+    clock, timers = clock_at(monkeypatch, tick_s=0.0)
+    await clock.sleep(0.0)
+    clock.tick_s = 1000.0
+    await clock.sleep(0.0)
+    await clock.sleep(-1.0)
+    assert timers == {}
 
 
 @given(
@@ -61,9 +55,9 @@ async def test_a_clock_without_ticks_and_a_sleep_of_nothing_need_no_tick(monkeyp
 def test_nobody_wakes_early_nor_more_than_a_tick_late(duration_s, at_s, tick_s):
     async def time_s() -> float:
         with pytest.MonkeyPatch.context() as patched:
-            rig = Rig(patched, at_s=at_s, tick_s=tick_s)
-            rig.clock.sleep(duration_s)
-            return next(iter(rig.timers))
+            clock, timers = clock_at(patched, at_s=at_s, tick_s=tick_s)
+            clock.sleep(duration_s)
+            return next(iter(timers))
 
     slack_s = 1e-9 * (at_s + duration_s)
     assert -slack_s <= asyncio.run(time_s()) - at_s - duration_s <= tick_s + slack_s

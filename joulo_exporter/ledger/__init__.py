@@ -1,10 +1,10 @@
 """The ledger: every session of every account in one SQLite file, and what must outlive the process."""
 
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, ClockJump, EndpointRecord, Outcome, Pause
-from joulo_exporter.ledger.book import Book
+from joulo_exporter.ledger.book import Book, vehicle_of
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import Batches, Database, open_ledger
-from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, PageRequest, Walk, next_page
+from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, Walk, next_page
 from joulo_exporter.ledger.sessions import StoredSession, Totals
 from joulo_exporter.ledger.storage import FILE_NAME
 
@@ -21,11 +21,11 @@ __all__ = [
     "EndpointRecord",
     "Meter",
     "Outcome",
-    "PageRequest",
     "Pause",
     "StoredSession",
     "Totals",
     "Walk",
     "next_page",
     "open_ledger",
+    "vehicle_of",
 ]

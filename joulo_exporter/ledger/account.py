@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import msgspec
-from msgspec.structs import asdict, astuple
+from msgspec.structs import asdict, astuple, replace
 
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
-from joulo_exporter.ledger.book import Book, MonthSum, finished_months, held_totals, read_book, with_months
+from joulo_exporter.ledger.book import Book, MonthSum, all_months, finished_months, held_totals, read_book
 from joulo_exporter.ledger.chargers import (
     Chargers,
     raise_marks,
@@ -20,7 +20,7 @@ from joulo_exporter.ledger.chargers import (
     served_labels,
 )
 from joulo_exporter.ledger.database import AccountTables, Database
-from joulo_exporter.ledger.history import PageRequest, Walk
+from joulo_exporter.ledger.history import Walk
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, Energy, SessionPage
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S, ApiResponse
@@ -87,9 +87,9 @@ class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     """The last good API response, in our own encoding."""
     malformed: int = 0
     """Records that could not be read, ever."""
-    malformed_fields: tuple[tuple[str, int], ...] = ()
+    malformed_fields: Mapping[str, int] = {}
     """Fields that could not be used, ever, by name."""
-    requests: tuple[tuple[str, int], ...] = ()
+    requests: Mapping[str, int] = {}
     """Requests ever made, by code."""
 
 
@@ -161,15 +161,15 @@ class AccountLedger:
         with self._tables() as tables:
             return load_endpoints(tables), history.load_walk(tables)
 
-    def begin_request(self, endpoint: str, pause: Pause, page: PageRequest | None = None) -> None:
+    def begin_request(self, endpoint: str, pause: Pause, walk: Walk | None = None) -> None:
         """Note a request before it goes out: a crash right after must not repeat it.
 
-        The pause holds if the outcome is never noted. ``page`` is what is asked for of ``/sessions``.
+        The pause holds if the outcome is never noted. ``walk`` has the page of ``/sessions`` that is asked for.
         """
         with self._tables() as tables:
             tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
-            if page is not None:
-                history.save_walk(tables, page.walk)
+            if walk is not None:
+                history.save_walk(tables, walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
         """Note a request that failed, and why, and count it by its code; the last good API response stays."""
@@ -195,16 +195,16 @@ class AccountLedger:
             self._linked = ()
         return Outcome(session_ended=session_ended)
 
-    def record_page(self, response: ApiResponse[SessionPage], pause: Pause, request: PageRequest) -> Outcome:
-        """Store a page of ``/sessions``."""
+    def record_page(self, response: ApiResponse[SessionPage], pause: Pause, asked: Walk) -> Outcome:
+        """Store the page of ``/sessions`` that a walk has asked for."""
         now_seconds = pause.requested_at_seconds
         self._book, self._linked = None, ()
         with self._tables() as tables:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
-            walk, missing = history.record_page(tables, response, request, now_seconds)
+            walk, missing = history.record_page(tables, response, asked, now_seconds)
             chargers = self._chargers(tables)
-            if request.offset == 0:
+            if asked.asked_offset == 0:
                 chargers.withdraw_moved(response.content)
             chargers.take_over()
             if tables.rows_written != rows_written:  # most pages bring nothing new
@@ -286,7 +286,7 @@ class AccountLedger:
             if book.complete:
                 if self._finished is None:
                     self._finished = finished_months(tables, now_seconds)
-                book = with_months(tables, book, self._finished, now_seconds)
+                book = replace(book, months=all_months(tables, self._finished, now_seconds))
         self._book, self._read_for = book, read_for
         return book
 
@@ -384,11 +384,11 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
 def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the endpoints that were ever asked, by name."""
 
-    def counts(query: str) -> dict[str, tuple[tuple[str, int], ...]]:
-        found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    def counts(query: str) -> Mapping[str, Mapping[str, int]]:
+        found: dict[str, dict[str, int]] = defaultdict(dict)
         for endpoint, name, count in tables.execute(query):
-            found[endpoint].append((name, count))
-        return {endpoint: tuple(counted) for endpoint, counted in found.items()}
+            found[endpoint][name] = count
+        return found
 
     requests = counts(
         "SELECT endpoint, code, count FROM requests WHERE account = :account UNION ALL "
@@ -407,8 +407,8 @@ def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            malformed_fields=fields.get(endpoint, ()),
-            requests=requests.get(endpoint, ()),
+            malformed_fields=fields.get(endpoint, {}),
+            requests=requests.get(endpoint, {}),
         )
         for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed in rows
     }

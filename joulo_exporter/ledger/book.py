@@ -39,20 +39,7 @@ API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions"
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
 
 
-class MonthTotals(msgspec.Struct, frozen=True, gc=False):
-    """Sums over the sessions that began in one month, those in progress included."""
-
-    month: str
-    """Such as ``2026-06``, in this machine's time zone."""
-    kwh_hundredths: int = 0
-    credits_hundredths: int = 0
-
-    def __add__(self, other: MonthTotals) -> MonthTotals:
-        kwh_hundredths = self.kwh_hundredths + other.kwh_hundredths
-        return MonthTotals(self.month, kwh_hundredths, self.credits_hundredths + other.credits_hundredths)
-
-
-Sums = TypeVar("Sums", Totals, MonthTotals)
+Key = TypeVar("Key", str, tuple[str, str])
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -91,10 +78,11 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """High-water marks of counters that the API states, by series and key."""
     eligibility_known: bool = False
     """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
-    months: tuple[MonthTotals, ...] = ()
-    """The last months that have sessions, the earliest first; none until the history is complete."""
-    charger_months: Mapping[str, MonthTotals] = {}
-    """This month, by charger id, of the chargers with sessions in it."""
+    months: Mapping[tuple[str, str], Totals] = {}
+    """Energy and credits of the sessions that began in each of the last months, those in progress included.
+
+    By charger id and month, such as ``2026-06``, in this machine's time zone; none until the history is complete.
+    """
 
 
 # Reading the book ---------------------------------------------------------------------------------
@@ -201,8 +189,8 @@ def _recently_ended(tables: AccountTables, now_seconds: float) -> tuple[StoredSe
 
 # Months: what the sessions say now, never held as counters are ------------------------------------
 
-MonthSum = tuple[str, MonthTotals]
-"""Charger id, and a month of its sessions."""
+MonthSum = tuple[tuple[str, str], Totals]
+"""Charger id and month, and its energy and credits."""
 
 
 def finished_months(tables: AccountTables, now_seconds: float) -> list[MonthSum]:
@@ -217,18 +205,14 @@ def finished_months(tables: AccountTables, now_seconds: float) -> list[MonthSum]
     ]
 
 
-def with_months(tables: AccountTables, book: Book, finished: list[MonthSum], now_seconds: float) -> Book:
-    """Return the book with the sums over the sessions that have ended, and over those in progress."""
+def all_months(
+    tables: AccountTables, finished: list[MonthSum], now_seconds: float
+) -> dict[tuple[str, str], Totals]:
+    """Return the sums over the sessions that have ended, and over those in progress."""
     in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
     this_month = local_month(now_seconds)
     first_month = f"{int(this_month[:4]) - 1:04}{this_month[4:]}"
-    shown = [each for each in (*finished, *in_progress) if first_month <= each[1].month <= this_month]
-    months = _summed((month.month, month) for _, month in shown)
-    return replace(
-        book,
-        months=tuple(month for _, month in sorted(months.items())),
-        charger_months=_summed(each for each in shown if each[1].month == this_month),
-    )
+    return _summed(each for each in (*finished, *in_progress) if first_month <= each[0][1] <= this_month)
 
 
 def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> list[MonthSum]:
@@ -242,7 +226,7 @@ def _month_sums(tables: AccountTables, index: str, condition: str, **values: obj
             WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
         **values,
     )
-    return [(charger_id, MonthTotals(*sums)) for charger_id, *sums in rows]
+    return [((charger_id, month), Totals(*sums)) for charger_id, month, *sums in rows]
 
 
 # Totals held at their high-water marks -------------------------------------------------------------
@@ -330,11 +314,15 @@ def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, s
     Energy of a session in progress that has shown no tag yet is in none of them until its vehicle is known.
     """
     summed = _summed(
-        (vehicles.get(tag, UNKNOWN_VEHICLE) if tag != UNTAGGED else UNKNOWN_VEHICLE, totals)
-        for _, tag, totals in rows
-        if tag != UNDECIDED
+        (vehicle, totals) for _, tag, totals in rows if (vehicle := vehicle_of(tag, vehicles)) is not None
     )
     return {name: summed.get(name, Totals()) for name in sorted({UNKNOWN_VEHICLE, *vehicles.values()})}
+
+
+def vehicle_of(tag: str, vehicles: Mapping[str, str]) -> str | None:
+    """Return the vehicle that has the energy of a tag, as totals have it; ``None`` while none has it."""
+    known = UNKNOWN_VEHICLE if tag == UNTAGGED else vehicles.get(tag, UNKNOWN_VEHICLE)
+    return None if tag == UNDECIDED else known
 
 
 def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
@@ -348,8 +336,8 @@ def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
     return f"{vehicle}/{hashlib.sha256(msgspec.json.encode(tags)).hexdigest()[:12]}"
 
 
-def _summed(pairs: Iterable[tuple[str, Sums]]) -> dict[str, Sums]:
-    sums: dict[str, Sums] = {}
+def _summed(pairs: Iterable[tuple[Key, Totals]]) -> dict[Key, Totals]:
+    sums: dict[Key, Totals] = {}
     for key, totals in pairs:
         sums[key] = sums[key] + totals if key in sums else totals
     return sums

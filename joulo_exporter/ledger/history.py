@@ -95,6 +95,11 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """When the first page came of which the ledger notes later corrections."""
 
     @property
+    def asked_offset(self) -> int:
+        """Return how many sessions are above the page that is asked for; 0 for the newest page."""
+        return 0 if self.newest_was_last else self.offset or 0
+
+    @property
     def unreadable(self) -> int:
         """Return how many records of the history could not be read, as far as is known now."""
         return len({*self.finished_lost, *self.newest_lost})
@@ -104,14 +109,6 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
         names = (name for name in self.__struct_fields__ if name.endswith(("_at_seconds", "_since_seconds")))
         known = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return replace(self, **{name: moved(moment) for name, moment in known.items()})
-
-
-class PageRequest(msgspec.Struct, frozen=True, gc=False):
-    """The page to ask for, and the walk that it belongs to."""
-
-    walk: Walk
-    offset: int = 0
-    """Sessions above the page; 0 for the newest page."""
 
 
 class _Page(msgspec.Struct, frozen=True, gc=False):
@@ -158,21 +155,21 @@ class _Page(msgspec.Struct, frozen=True, gc=False):
 # Which page comes next: pure ----------------------------------------------------------------------
 
 
-def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_interval_s: float) -> PageRequest:
-    """Return the page to ask for now: the newest each interval, and older ones in between during a walk.
+def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_interval_s: float) -> Walk:
+    """Return the walk that asks for a page now: the newest each interval, and older ones in between.
 
     A walk gets on even if each API response takes longer than the interval: the newest page is not asked for twice
     in a row then. ``resync_interval_s`` lies between the end of one full walk and the begin of the next.
     """
     since_newest_s = now_seconds - walk.head_at_seconds
     if walk.offset and (walk.newest_was_last or 0 <= since_newest_s < interval_s):
-        return PageRequest(replace(walk, newest_was_last=False), walk.offset)
+        return replace(walk, newest_was_last=False)
     walk = replace(walk, head_at_seconds=now_seconds, newest_was_last=True)
     since_walk_s = -1.0 if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
     is_fresh = walk.generation > 0 and walk.complete and 0 <= since_walk_s < resync_interval_s
     if walk.offset is None and not is_fresh:  # nor is one that has ended in the future: the clock went back
         walk = new_walk(walk, now_seconds, full=True)
-    return PageRequest(walk)
+    return walk
 
 
 def new_walk(walk: Walk, now_seconds: float, *, full: bool, down_to_seconds: float | None = None) -> Walk:
@@ -291,19 +288,19 @@ def save_walk(tables: AccountTables, walk: Walk) -> None:
 
 
 def record_page(
-    tables: AccountTables, response: ApiResponse[SessionPage], request: PageRequest, now_seconds: float
+    tables: AccountTables, response: ApiResponse[SessionPage], walk: Walk, now_seconds: float
 ) -> tuple[Walk, int]:
-    """Store a page of ``/sessions``.
+    """Store the page of ``/sessions`` that the walk has asked for.
 
     Returns:
         The walk after it, which is still to be kept; how many sessions a whole walk that ends with it has missed:
         they are withdrawn, unless it is doubtful.
     """
-    walk, sessions = request.walk, response.content.sessions
+    sessions = response.content.sessions
     former = sessions_by_id(tables, [session.id for session in sessions])
     starts = (each.started_at_seconds for each in sessions if each.started_at_seconds is not None)
     page = _Page(
-        offset=request.offset,
+        offset=walk.asked_offset,
         size=len(sessions) + len(response.malformed),
         readable=len(sessions),
         lost=response.lost,
@@ -311,7 +308,7 @@ def record_page(
         earliest_start_seconds=min(starts, default=math.inf),
         known=former,
     )
-    if request.offset == 0:
+    if page.offset == 0:
         after = _after_newest_page(tables, walk, page, now_seconds)
     else:
         after = _after_page(walk, page, now_seconds)

@@ -27,7 +27,7 @@ from joulo_exporter.ledger.database import (
     migrations,
 )
 from joulo_exporter.ledger.history import load_walk
-from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession, Totals
+from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
 
@@ -181,17 +181,8 @@ class LedgerReader:
         )
         return [TagUse(*row) for row in rows]
 
-    def held_totals(
-        self, account: str, vehicles: Mapping[str, str]
-    ) -> tuple[dict[str, Totals], dict[str, Totals]]:
-        """Return the totals by charger id and by vehicle as they are served: held where the truth has fallen."""
-        held = self._held(account, vehicles)
-        chargers, by_name = (
-            {each.name: each.held for each in held if each.kind == kind} for kind in ("charger", "vehicle")
-        )
-        return chargers, by_name
-
-    def _held(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
+    def held_totals(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
+        """Return the totals of chargers and vehicles as they are served: held where the truth has fallen."""
         tables = self._tables(account)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
         return held_totals(tables, charger_ids, vehicles)
@@ -203,7 +194,7 @@ class LedgerReader:
         labels = self.labels(account)
         return tuple(
             f"{labels.get(each.name, each.name)}: {value / 100:.2f} {unit}"
-            for each in self._held(account, vehicles)
+            for each in self.held_totals(account, vehicles)
             for value, unit in (
                 (each.excess.kwh_hundredths, "kWh"),
                 (each.excess.credits_hundredths, "ERE credits"),

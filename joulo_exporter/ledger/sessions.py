@@ -36,6 +36,37 @@ _TAG_LAG_S = 86_400.0
 """No tag is still on its way to a session whose end was longer ago."""
 
 
+class Totals(msgspec.Struct, frozen=True, gc=False):
+    """Sums over sessions, as they are served."""
+
+    kwh_hundredths: int = 0
+    credits_hundredths: int = 0
+    sessions: int = 0
+    """Finished ones."""
+    duration_ms: int = 0
+    """Of the finished ones."""
+    eligible_kwh_hundredths: int = 0
+    """Energy of sessions that count for ERE."""
+
+    def __add__(self, other: Self) -> Self:
+        # Of one with more fields those of this one are added.
+        return type(self)(*map(add, astuple(self), astuple(other)))
+
+    def __sub__(self, other: Self) -> Self:
+        return type(self)(*map(sub, astuple(self), astuple(other)))
+
+
+class StoredTotals(Totals, frozen=True, gc=False):
+    """Sums over sessions; the fields are the columns of the table."""
+
+    entries: int = 0
+    """Sessions, those in progress included."""
+    without_energy: int = 0
+    """Finished sessions whose energy is not known."""
+    eligibility_known: int = 0
+    """Sessions of which ``/sessions`` says whether they count for ERE."""
+
+
 class StoredSession(msgspec.Struct, frozen=True, gc=False):
     """A session with all that either endpoint has said of it; its fields are the columns of the table."""
 
@@ -77,35 +108,34 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
         never = self.end_is_final and (self.kwh_hundredths == 0 or self.counts_for_ere == 0)
         return 0 if self.credits_hundredths is None and never else self.credits_hundredths
 
+    @property
+    def tag(self) -> str:
+        """Return its tag as totals have it."""
+        decided = self.ended_at_seconds is not None and not self.awaits_tag
+        return normal_tag(self.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
 
-class Totals(msgspec.Struct, frozen=True, gc=False):
-    """Sums over sessions, as they are served."""
+    @property
+    def duration_s(self) -> float | None:
+        """Return the time from start to end; ``None`` while it is in progress."""
+        start, end = self.started_at_seconds, self.ended_at_seconds
+        return None if start is None or end is None else max(0.0, end - start)
 
-    kwh_hundredths: int = 0
-    credits_hundredths: int = 0
-    sessions: int = 0
-    """Finished ones."""
-    duration_ms: int = 0
-    """Of the finished ones."""
-    eligible_kwh_hundredths: int = 0
-    """Energy of sessions that count for ERE."""
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(*map(add, astuple(self), astuple(other)))
-
-    def __sub__(self, other: Self) -> Self:
-        return type(self)(*map(sub, astuple(self), astuple(other)))
-
-
-class StoredTotals(Totals, frozen=True, gc=False):
-    """Sums over sessions; the fields are the columns of the table."""
-
-    entries: int = 0
-    """Sessions, those in progress included."""
-    without_energy: int = 0
-    """Finished sessions whose energy is not known."""
-    eligibility_known: int = 0
-    """Sessions of which ``/sessions`` says whether they count for ERE."""
+    @property
+    def totals(self) -> StoredTotals:
+        """Return what it adds to the totals, unless it was withdrawn."""
+        # Until the end is final it counts none: a provisional one is as wrong as this machine's clock.
+        duration_s = (self.duration_s or 0.0) if self.end_is_final else 0.0
+        kwh_hundredths = self.kwh_hundredths or 0
+        return StoredTotals(
+            kwh_hundredths=kwh_hundredths,
+            credits_hundredths=self.credits_hundredths or 0,
+            sessions=int(self.ended_at_seconds is not None),
+            duration_ms=round(duration_s * 1000),
+            eligible_kwh_hundredths=kwh_hundredths if self.counts_for_ere == 1 else 0,
+            entries=1,
+            without_energy=int(self.end_is_final and self.kwh_hundredths is None),
+            eligibility_known=int(self.counts_for_ere in {0, 1}),
+        )
 
 
 @cache
@@ -273,33 +303,12 @@ def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSe
                 now=new.charger_id,
                 former=old.charger_id,
             )
-    before, after = _contribution(old), _contribution(new)
+    before, after = (
+        {} if session is None or session.withdrawn else {(session.charger_id, session.tag): session.totals}
+        for session in (old, new)
+    )
     for charger_id, tag in before.keys() | after.keys():
         nothing = StoredTotals()
         change = after.get((charger_id, tag), nothing) - before.get((charger_id, tag), nothing)
         if change != nothing:
             tables.add("totals", {"charger_id": charger_id, "tag": tag}, **asdict(change))
-
-
-def _contribution(session: StoredSession | None) -> dict[tuple[str, str], StoredTotals]:
-    """Return the session's part of the totals, by charger id and tag; none once it was withdrawn."""
-    if session is None or session.withdrawn:
-        return {}
-    started_seconds, ended_seconds = session.started_at_seconds, session.ended_at_seconds
-    duration_s = 0.0  # until the end is final: a provisional one is as wrong as this machine's clock
-    if session.end_is_final and started_seconds is not None and ended_seconds is not None:
-        duration_s = max(0.0, ended_seconds - started_seconds)
-    kwh_hundredths = session.kwh_hundredths or 0
-    decided = ended_seconds is not None and not session.awaits_tag
-    tag = normal_tag(session.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
-    part = StoredTotals(
-        kwh_hundredths=kwh_hundredths,
-        credits_hundredths=session.credits_hundredths or 0,
-        sessions=int(ended_seconds is not None),
-        duration_ms=round(duration_s * 1000),
-        eligible_kwh_hundredths=kwh_hundredths if session.counts_for_ere == 1 else 0,
-        entries=1,
-        without_energy=int(session.end_is_final and session.kwh_hundredths is None),
-        eligibility_known=int(session.counts_for_ere in {0, 1}),
-    )
-    return {(session.charger_id, tag): part}

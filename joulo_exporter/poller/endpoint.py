@@ -33,7 +33,6 @@ from joulo_exporter.ledger import (
     ClockJump,
     EndpointRecord,
     Outcome,
-    PageRequest,
     Pause,
     Walk,
     next_page,
@@ -158,7 +157,7 @@ class Task:
         """Return the configured interval."""
         return settings.intervals[self.name]
 
-    def page(self, now_seconds: float, settings: PollSettings) -> PageRequest | None:  # noqa: ARG002
+    def page(self, now_seconds: float, settings: PollSettings) -> Walk | None:  # noqa: ARG002
         """Choose no page: there is one record."""
         return None
 
@@ -177,13 +176,14 @@ class PagesTask(Task):
     Its content is the estimate of the last page; the sessions themselves are in the ledger.
     """
 
-    asked: PageRequest
+    asked: Walk
+    """With the page that was chosen last."""
 
     def interval_s(self, settings: PollSettings) -> float:
         """Return the pause between two pages while there are pages to read, else the configured interval."""
         return settings.intervals[self.name] if self.walk.offset is None else settings.page_interval_s
 
-    def page(self, now_seconds: float, settings: PollSettings) -> PageRequest:
+    def page(self, now_seconds: float, settings: PollSettings) -> Walk:
         """Choose the page to ask for now."""
         self.asked = next_page(
             self.walk,
@@ -191,13 +191,13 @@ class PagesTask(Task):
             interval_s=settings.intervals[self.name],
             resync_interval_s=settings.resync_interval_s,
         )
-        self.record = partial(AccountLedger.record_page, request=self.asked)
+        self.record = partial(AccountLedger.record_page, asked=self.asked)
         return self.asked
 
     async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
         """Ask for the page that was chosen, and is written down."""
-        self.walk = self.asked.walk
-        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.asked.offset)})
+        self.walk = self.asked
+        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.asked.asked_offset)})
 
     def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
         """Go on from the walk after the page, and serve its estimate from now on."""
@@ -291,9 +291,9 @@ class EndpointState:
                 error=record.error,
                 succeeded_at_seconds=record.succeeded_at_seconds,
                 token_refused_at_seconds=asked_at_seconds if _REFUSAL.match(record.error or "") else None,
-                requests=dict(record.requests),
+                requests=record.requests,
                 malformed=record.malformed,
-                malformed_fields=dict(record.malformed_fields),
+                malformed_fields=record.malformed_fields,
             )
         self._note(interval_s=self._interval_s)
         delay_s = settings.first_delay_s

@@ -17,10 +17,10 @@ from operator import attrgetter, itemgetter
 import msgspec
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger import Totals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger, Tags, normal_tag
+from joulo_exporter.models.charger import Charger, Tags
 from joulo_exporter.reports.text import completeness_text, hundredths_text, ledger_of
 
 _HOUR_MS = 3_600_000
@@ -75,18 +75,6 @@ class TimedSession(msgspec.Struct, frozen=True):
         """Return the mean power from start to end."""
         return (self.session.kwh_hundredths or 0) * 36_000_000 // (self.end_ms - self.start_ms)
 
-    @property
-    def totals(self) -> Totals:
-        """Return what it adds to the totals by its end; as in the ledger, only a final end gives a duration."""
-        started, ended = self.session.started_at_seconds, self.session.ended_at_seconds
-        final = started is not None and ended is not None and self.session.end_is_final
-        return Totals(
-            kwh_hundredths=self.session.kwh_hundredths or 0,
-            credits_hundredths=self.session.credits_hundredths or 0,
-            sessions=int(ended is not None),
-            duration_ms=max(0, _milliseconds((ended or 0.0) - (started or 0.0))) if final else 0,
-        )
-
 
 def last_of(sessions: Iterable[TimedSession]) -> TimedSession | None:
     """Return the finished session that ended last, then began last; of equal ones the first, as in the ledger."""
@@ -135,7 +123,7 @@ def tallies(sessions: Iterable[TimedSession], ticks: Iterable[int]) -> Iterator[
             following = next(upcoming, None)
         while tally.active and tally.active[0][0] <= tally.moment_ms:
             ended = heapq.heappop(tally.active)[2]
-            tally.totals += ended.totals
+            tally.totals += ended.session.totals
             tally.last = last_of((ended,) if tally.last is None else (tally.last, ended))
         yield tally
 
@@ -223,23 +211,26 @@ class _AccountHistory:
         if not known.complete:
             fault = f"{completeness_text(known)}; wait until joulo_history_complete is 1"
             raise LedgerError(f"{ledger_of(account)} {fault}")
-        self._chargers, self._vehicles = reader.held_totals(account, tags.vehicles)
-        self._labels = reader.labels(account)
+        held = reader.held_totals(account, tags.vehicles)
+        self._totals = {
+            kind: {each.name: each.held for each in held if each.kind == kind} for kind in ("charger", "vehicle")
+        }
+        vehicles = {name: name for name in self._totals["vehicle"]}
+        self._labels = {"charger": reader.labels(account), "vehicle": vehicles}
         self._live = {charger.id: charger for charger in reader.last_chargers(account)}
-        for charger_id in sorted(self._chargers.keys() - self._labels.keys()):
+        for charger_id in sorted(self._totals["charger"].keys() - self._labels["charger"].keys()):
             fault = f"has no label for charger {charger_id} yet; let the exporter run until it has read /chargers"
             raise LedgerError(f"{ledger_of(account)} {fault}")
 
     def series(self, family: Family, quantity: Quantity) -> Iterator[tuple[dict[str, str], Samples]]:
         """Yield (labels, samples) of each series of a metric, with the labels that the exporter gives it."""
-        key_of, totals, labels = attrgetter("session.charger_id"), self._chargers, self._labels
-        if family.labels == ("vehicle",):
-            key_of, totals, labels = attrgetter("vehicle"), self._vehicles, {name: name for name in self._vehicles}
+        kind = family.labels[0]
+        key_of = attrgetter("vehicle" if kind == "vehicle" else "session.charger_id")
         sessions: dict[str, list[TimedSession]] = {}
         for timed in map(self._timed, self._reader.sessions(self._account)):
             sessions.setdefault(key_of(timed), []).append(timed)
-        for key, label in sorted(labels.items(), key=itemgetter(1)):
-            named = {family.labels[0]: label} | ({"account": self._account} if self._account else {})
+        for key, label in sorted(self._labels[kind].items(), key=itemgetter(1)):
+            named = {kind: label} | ({"account": self._account} if self._account else {})
             if quantity is _INFO:
                 for last, moments in self._tenures(sessions.get(key, [])):
                     if last.vehicle is not None:
@@ -247,7 +238,7 @@ class _AccountHistory:
                         own = {"session_id": last.session.id, "id_tag": tag, "vehicle": last.vehicle}
                         yield named | own, ((moment_ms, 1) for moment_ms in moments)
                 continue
-            samples = self._samples(quantity, key, sessions.get(key, []), totals[key])
+            samples = self._samples(quantity, key, sessions.get(key, []), self._totals[kind][key])
             # The panels of two show a gap where there is no sample.
             gaps = quantity in {_CHARGING, _POWER}
             yield named, samples if gaps else _needed(samples, self._step_ms)
@@ -301,13 +292,7 @@ class _AccountHistory:
         moments = (session.ended_at_seconds, session.next_start_seconds)
         ends = [_milliseconds(moment) for moment in moments if moment is not None]
         end_ms = max(start_ms, min([self._now_ms, *ends]))
-        return TimedSession(session, start_ms, end_ms, self._vehicle(session))
-
-    def _vehicle(self, session: RecordedSession) -> str | None:
-        """Return the vehicle that has the session's energy; none has it while a tag may still come."""
-        if tag := normal_tag(session.id_tag or ""):
-            return self._tags.vehicles.get(tag, UNKNOWN_VEHICLE)
-        return None if session.ended_at_seconds is None or session.awaits_tag else UNKNOWN_VEHICLE
+        return TimedSession(session, start_ms, end_ms, vehicle_of(session.tag, self._tags.vehicles))
 
 
 def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:

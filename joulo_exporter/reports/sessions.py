@@ -71,12 +71,6 @@ class SessionRow(msgspec.Struct, frozen=True):
             return None
         return self.tariff.cost_cents(self.session.kwh_hundredths)
 
-    @property
-    def duration_s(self) -> float | None:
-        """Return the time from start to end; ``None`` while it is in progress."""
-        start, end = self.session.started_at_seconds, self.session.ended_at_seconds
-        return None if start is None or end is None else max(0.0, end - start)
-
 
 def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: Selection) -> Iterator[SessionRow]:
     """Return the sessions of all accounts, by their beginning; they are read as they are used."""
@@ -179,7 +173,7 @@ FIELDS: Fields[SessionRow] = {
     "started_at": lambda row: moment(row.session.started_at_seconds),
     "ended_at": lambda row: moment(row.session.ended_at_seconds),
     "in_progress": attrgetter("in_progress"),
-    "duration_seconds": lambda row: None if row.duration_s is None else round(row.duration_s),
+    "duration_seconds": lambda row: None if row.session.duration_s is None else round(row.session.duration_s),
     "kwh": lambda row: figure(row.session.kwh_hundredths),
     "ere_credits": lambda row: figure(row.session.credits_hundredths),
     "counts_for_ere": lambda row: None if row.session.counts_for_ere is None else bool(row.session.counts_for_ere),
@@ -197,7 +191,7 @@ _COLUMNS: Fields[SessionRow] = {
     "ACCOUNT": FIELDS["account"],
     "START": lambda row: moment(row.session.started_at_seconds, " "),
     "END": lambda row: "in progress" if row.in_progress else moment(row.session.ended_at_seconds, " "),
-    "DURATION": lambda row: None if row.duration_s is None else duration_text(row.duration_s),
+    "DURATION": lambda row: None if row.session.duration_s is None else duration_text(row.session.duration_s),
     "CHARGER": FIELDS["charger"],
     "NICKNAME": FIELDS["nickname"],
     "VEHICLE": FIELDS["vehicle"],

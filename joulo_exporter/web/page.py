@@ -12,6 +12,7 @@ import base64
 import hashlib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -328,12 +329,10 @@ class LandingPage:
                 yield words("last_session"), [*figures, span, self._vehicle(last.vehicle, "unknown_vehicle")]
         if book and book.complete:
             month = local_month(self._now_seconds)
-            of_this_month = (
-                (sums.kwh_hundredths, sums.credits_hundredths)
-                for charger_id, sums in book.charger_months.items()
-                if book.labels.get(charger_id) == label and sums.month == month
-            )
-            yield words.month(month), self._figures(*next(of_this_month, (0, 0)))
+            charger_id = next((key for key, value in book.labels.items() if value == label), "")
+            sums = book.months.get((charger_id, month))
+            kwh, ere_credits = (sums.kwh_hundredths, sums.credits_hundredths) if sums else (0, 0)
+            yield words.month(month), self._figures(kwh, ere_credits)
 
     def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> list[str]:
         words, ere_credits = self._words, self._words("no_credits_yet")
@@ -368,18 +367,20 @@ class LandingPage:
         words, book = self._words, account.book
         if not book or not book.months:
             return ""
-        sums = {each.month: (each.kwh_hundredths, each.credits_hundredths) for each in book.months}
-        now = local_month(self._now_seconds)
-        most = max(kwh for kwh, _ in sums.values())
+        kwh: Counter[str] = Counter()
+        ere_credits: Counter[str] = Counter()
+        for (_, month), sums in book.months.items():
+            kwh[month] += sums.kwh_hundredths
+            ere_credits[month] += sums.credits_hundredths
+        now, most = local_month(self._now_seconds), max(kwh.values())
         rows = ""
-        for month in _months_back(max(now, book.months[-1].month), book.months[0].month):
-            kwh, ere_credits = sums.get(month, (0, 0))
+        for month in _months_back(max(now, *kwh), min(kwh)):
             rows += self._part(
                 "month",
                 name=words.month(month) + f" <small>{words('so_far')}</small>" * (month == now),
-                width=f"{100 * kwh / most if most else 0:.1f}%",
-                month_kwh=words.hundredths(kwh),
-                month_credits=words.hundredths(ere_credits),
+                width=f"{100 * kwh[month] / most if most else 0:.1f}%",
+                month_kwh=words.hundredths(kwh[month]),
+                month_credits=words.hundredths(ere_credits[month]),
             )
         return self._part("months", rows=rows, months_note=words("months_note", _zone(self._now_seconds)))
 

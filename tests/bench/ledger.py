@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, PageRequest, Pause, Walk, next_page
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, Pause, Walk, next_page
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 
@@ -36,30 +36,30 @@ def session(number: int) -> Session:
     )
 
 
-def record(ledger: AccountLedger, newest: int, request: PageRequest) -> Walk:
+def record(ledger: AccountLedger, newest: int, asked: Walk) -> Walk:
     """Record a page of a history whose newest session has that number."""
-    first, pause = newest - request.offset, Pause(START_S, 10)
+    first, pause = newest - asked.asked_offset, Pause(START_S, 10)
     page = SessionPage(tuple(map(session, range(first, max(first - PAGE_SIZE, -1), -1))))
-    ledger.begin_request("sessions", pause, request)
-    return ledger.record_page(ApiResponse(page), pause, request).walk
+    ledger.begin_request("sessions", pause, asked)
+    return ledger.record_page(ApiResponse(page), pause, asked).walk
 
 
-def newest_page(ledger: AccountLedger) -> PageRequest:
-    return next_page(ledger.load()[1], START_S, interval_s=STEP_S, resync_interval_s=7 * 86_400)
+def page_after(walk: Walk) -> Walk:
+    return next_page(walk, START_S, interval_s=STEP_S, resync_interval_s=7 * 86_400)
 
 
 def imported(ledger: AccountLedger, sessions: int) -> float:
     """Read the whole history; return the seconds that it took."""
-    began, request = time.perf_counter(), newest_page(ledger)
-    while (walk := record(ledger, sessions - 1, request)).offset is not None:
-        request = PageRequest(walk, walk.offset)
+    began, walk = time.perf_counter(), page_after(ledger.load()[1])
+    while (walk := record(ledger, sessions - 1, walk)).offset is not None:
+        walk = page_after(walk)
     return time.perf_counter() - began
 
 
 def refreshed(ledger: AccountLedger, newest: int) -> float:
     """Refresh once, with one new session; return the seconds that it took."""
     began = time.perf_counter()
-    record(ledger, newest, newest_page(ledger))
+    record(ledger, newest, page_after(ledger.load()[1]))
     ledger.book(name_unlinked=True, now_seconds=START_S)
     return time.perf_counter() - began
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from support.command_line import run
-from support.ledger_rig import LedgerRig
+from support.ledger_rig import LedgerRig, written
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, JouloClient, open_session
 from joulo_exporter.cli.commands import simulated_household
@@ -55,13 +55,9 @@ async def test_a_folder_that_is_no_demos_or_cannot_be_written_is_refused(tmp_pat
 
 async def test_the_reports_take_its_configuration_with_vehicles_and_tariffs(tmp_path, capsys):
     async with simulated_household(tmp_path) as config:
-        rig = LedgerRig(tmp_path, name="", vehicles=config.vehicles)
-        rig.now_seconds = time.time()
-        household = Household(start_seconds=int((tmp_path / "demo-start").read_text()))
-        rig.chargers(*household.chargers_at(rig.now_seconds))
-        rig.whole_walk(household.sessions_at(rig.now_seconds), size=100)
-        rig.book()
-        rig.close()
+        household, now = Household(start_seconds=int((tmp_path / "demo-start").read_text())), time.time()
+        chargers, sessions = household.chargers_at(now), household.sessions_at(now)
+        written(tmp_path, *sessions, chargers=chargers, now_seconds=now, vehicles=config.vehicles)
 
     status, out, err = run(capsys, "statement", f"--config.file={tmp_path / 'demo.yml'}", "--format=json")
     assert status == 0, err

@@ -3,6 +3,7 @@
 import pytest
 from support.command_line import refusal, run
 from support.ledger_rig import RESYNC_S, LedgerRig, finished, history_of, live, page_of
+from support.statement_history import config_of
 
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import Energy
@@ -16,16 +17,14 @@ def rig(tmp_path):
     """A ledger in which energy and credits of two chargers were corrected downwards, and /energy too."""
     rig = LedgerRig(tmp_path, name="", vehicles={"04A1": "tesla"})
     rig.chargers(live(None, "c1"), Charger("c2", nickname="c2", meter_wh=9e6, meter_at_seconds=rig.now_seconds))
-    for c1, c2, account in (((933_480, 3000), (600, 100), 9500.0), (*TRUTH.values(), 12.3)):
+    for c1, c2, account in (((933_480, 3000), (600, 100), 950_000), (*TRUTH.values(), 1230)):
         rig.whole_walk(
             [
                 finished("a", charger_id="c1", kwh_hundredths=c1[0], credits_hundredths=c1[1], id_tag="04A1"),
                 finished("b", charger_id="c2", kwh_hundredths=c2[0], credits_hundredths=c2[1]),
-            ],
-            size=100,
+            ]
         )
-        energy = Energy(kwh_hundredths=round(account * 100))
-        rig.ledger.record_energy(ApiResponse(energy), rig.pause)
+        rig.ledger.record_energy(ApiResponse(Energy(kwh_hundredths=account)), rig.pause)
         rig.book()
         rig.now_seconds += RESYNC_S
     yield rig
@@ -34,8 +33,7 @@ def rig(tmp_path):
 
 @pytest.fixture
 def settle(rig, tmp_path, capsys):
-    config = tmp_path / "exporter.yml"
-    config.write_text(f'vehicles: {{"04A1": tesla}}\nstorage: {{path: {tmp_path}}}\n')
+    config = config_of(tmp_path, 'vehicles: {"04A1": tesla}\n')
 
     def command(*flags):
         rig.close()
@@ -93,8 +91,7 @@ def test_a_running_exporter_an_unknown_charger_and_half_a_history_are_refused(ri
 
 def test_a_configuration_without_an_account_of_the_ledger_is_refused(rig, tmp_path, capsys):
     rig.close()
-    config = tmp_path / "other.yml"
-    config.write_text(f"accounts: [{{name: other, token: joulo_x}}]\nstorage: {{path: {tmp_path}}}\n")
+    config = config_of(tmp_path, "accounts: [{name: other, token: joulo_x}]\n")
     status, line = refusal(capsys, "settle", f"--config.file={config}")
     remedy = "give the --config.file that the exporter runs with"
     assert status == 1

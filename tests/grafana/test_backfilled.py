@@ -9,7 +9,7 @@ import pytest
 from support import grafana, known_history
 from support.grafana import Viewer
 from support.known_history import HOME
-from support.ledger_rig import LedgerRig
+from support.ledger_rig import written
 from support.processes import filled_prometheus
 from support.programs import GENERATIONS
 
@@ -35,13 +35,8 @@ RANGES = [  # beginning, end, width of a panel in pixels
 def history(tmp_path_factory):
     """(what backfill prints, its last moment)."""
     folder = tmp_path_factory.mktemp("ledger")
-    household = Household(Scenario(history_days=DAYS))
-    rig = LedgerRig(folder, name="")
-    rig.now_seconds = time.time()
-    rig.chargers(*household.chargers_at(rig.now_seconds))
-    rig.whole_walk(household.sessions_at(rig.now_seconds), size=100)
-    rig.book()
-    rig.close()
+    household, now = Household(Scenario(history_days=DAYS)), time.time()
+    written(folder, *household.sessions_at(now), chargers=household.chargers_at(now), now_seconds=now)
     with pytest.MonkeyPatch.context() as patch, (folder / "history.om").open("w+") as output:
         patch.setenv("JOULO_TOKEN", "joulo_of_a_test")
         patch.setattr("sys.stdout", output)

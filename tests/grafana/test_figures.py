@@ -8,16 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from support import grafana, known_history
 from support.grafana import Viewer
-from support.known_history import FEE_RATIO, HOME, PRICE_EUROS, at, local
+from support.known_history import FEE_RATIO, HISTORIES, HOME, PRICE_EUROS, at, local
 from support.processes import DATABASES, filled_victoria_metrics
 
 pytestmark = pytest.mark.e2e
-
-BUILDERS = (
-    known_history.autumn, known_history.spring, known_history.down, known_history.without_ledger,
-    known_history.nine_minutes, known_history.an_hour, known_history.a_day, known_history.eighteen_months,
-)  # fmt: skip
-HISTORIES = {build.__name__: build() for build in BUILDERS}
 
 
 @pytest.fixture(scope="module", params=DATABASES)

@@ -1,7 +1,7 @@
-"""Ledgers that tests open and this closes."""
+"""A ledger that this closes."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,17 +9,6 @@ from support.ledger_rig import LedgerRig
 
 
 @pytest.fixture
-def make_rig(tmp_path: Path) -> Iterator[Callable[..., LedgerRig]]:
-    with contextlib.ExitStack() as opened:
-
-        def make(folder: Path | None = tmp_path, **options) -> LedgerRig:
-            rig = LedgerRig(folder, **options)
-            opened.callback(rig.close)
-            return rig
-
-        yield make
-
-
-@pytest.fixture
-def rig(make_rig) -> LedgerRig:
-    return make_rig()
+def rig(tmp_path: Path) -> Iterator[LedgerRig]:
+    with contextlib.closing(LedgerRig(tmp_path)) as rig:
+        yield rig

@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from support.ledger_rig import full_disk, live
+from support.ledger_rig import finished, full_disk, live, page_of, statements_of
 
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Batches, Database, Pause
@@ -15,15 +15,6 @@ from joulo_exporter.ledger import database as database_module
 from joulo_exporter.ledger.database import LARGEST_BATCH
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
-
-
-def statements_of(database: Database) -> list[str]:
-    """Return a list of the statements that go through a ledger's connection from now on."""
-    statements: list[str] = []
-    with database.transaction() as connection:
-        connection.set_trace_callback(statements.append)
-    statements.clear()
-    return statements
 
 
 @pytest.fixture
@@ -92,42 +83,35 @@ async def test_no_result_before_the_commit(batches, database, tmp_path):
     assert on_disk(tmp_path, "requested_at") == 123.0
 
 
-@contextlib.asynccontextmanager
-async def refused_by_the_disk(batches, database, small, large, last):
-    """Yield the results of three pieces of work on a full disk, the second of which does not fit."""
+@pytest.mark.parametrize("fits", [True, False], ids=["memory has room", "too large for memory"])
+async def test_a_full_disk_costs_nothing_but_what_neither_it_nor_memory_holds(
+    batches, database, tmp_path, monkeypatch, fits
+):
+    """SQLite rolls back the whole transaction; what fits is written all the same, the rest waits in memory."""
+    if not fits:
+        monkeypatch.setattr(database_module, "LARGEST_IN_MEMORY_BYTES", 1000)
+    small, large, last = ledgers = accounts(database, 3)
     response = ApiResponse((Charger("c1", nickname="x" * 100_000),))
     with full_disk(database):
-        yield await asyncio.gather(
+        results = await asyncio.gather(
             batches(small.begin_request, "chargers", pause()),
             batches(large.record_chargers, response, pause()),
             batches(last.begin_request, "chargers", pause()),
             return_exceptions=True,
         )
-
-
-async def test_a_full_disk_costs_nothing(batches, database, tmp_path):
-    """SQLite rolls back the whole transaction; what fits is written all the same, the rest waits in memory."""
-    ledgers = accounts(database, 3)
-    async with refused_by_the_disk(batches, database, *ledgers) as results:
-        assert not any(isinstance(result, Exception) for result in results)
-        assert not database.persistent
-        assert [asked(ledger) for ledger in ledgers] == [{"chargers"}] * 3
+        assert [asked(ledger) for ledger in ledgers] == [
+            {"chargers"},
+            {"chargers"} if fits else set(),
+            {"chargers"},
+        ]
         await batches.tend()
-        assert not database.persistent
+        assert database.persistent is not fits
     await batches.tend()
     assert database.persistent
-    assert on_disk(tmp_path, "COUNT(*)") == 3
-
-
-async def test_a_ledger_too_large_for_memory_loses_only_the_work_that_a_full_disk_refuses(
-    batches, database, monkeypatch
-):
-    monkeypatch.setattr(database_module, "LARGEST_IN_MEMORY_BYTES", 1000)
-    ledgers = accounts(database, 3)
-    async with refused_by_the_disk(batches, database, *ledgers) as results:
-        assert [type(result) for result in results] == [type(None), LedgerError, type(None)]
-    assert "database or disk is full" in str(results[1])
-    assert [asked(ledger) for ledger in ledgers] == [{"chargers"}, set(), {"chargers"}]
+    faults = [result for result in results if isinstance(result, Exception)]
+    assert [type(fault) for fault in faults] == ([] if fits else [LedgerError])
+    assert all("database or disk is full" in str(fault) for fault in faults)
+    assert on_disk(tmp_path, "COUNT(*)") == 2 + fits
 
 
 async def test_a_ledger_that_another_program_holds_fails_all_work(batches, database, tmp_path):
@@ -181,7 +165,8 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
         rig.chargers(*charging, *(live(None, f"c{n}") for n in range(2, 10)))
         return rig.book()
 
-    rig.whole_walk([], size=100)
+    history = [finished("s")]
+    rig.whole_walk(history)
     refresh(1)
     refresh(2)
     rig.now_seconds += 60
@@ -190,11 +175,15 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
         book = refresh(kwh)
         counted = [each.split()[0] for each in statements]
         assert sum(map(counted.count, ("UPDATE", "INSERT", "SELECT", "DELETE"))) == queries_and_writes
-    assert (book.chargers["c0"].kwh_hundredths, book.chargers["c9"].kwh_hundredths) == (3, 0)
+    assert (book.chargers["c1"].kwh_hundredths, book.chargers["c9"].kwh_hundredths) == (103, 0)
+    rig.page(page_of(history, 0, 100), offset=0)
+    statements = statements_of(rig.database)
+    assert rig.book().months
+    assert sum("strftime" in each for each in statements) == 1  # of the sessions in progress
 
 
 def test_a_book_that_was_read_before_a_rollback_is_read_anew(rig):
-    rig.whole_walk([], size=100)
+    rig.whole_walk([])
     rig.chargers(live("s1", "c1", kwh_hundredths=5))
     rig.book()
     read = []

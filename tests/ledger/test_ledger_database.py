@@ -2,20 +2,20 @@ import contextlib
 import os
 import re
 import shutil
-import sqlite3
 import tempfile
 from pathlib import Path
 
 import msgspec
 import pytest
-from support.ledger_rig import earlier_ledger, finished, full_disk, live, page_of
+from support.ledger_rig import RESYNC_S, earlier_ledger, finished, live, page_of
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
+from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
 from joulo_exporter.ledger import (
     FILE_NAME,
     AccountLedger,
     Database,
     Totals,
+    Walk,
     database,
     open_ledger,
     reader,
@@ -31,26 +31,12 @@ def count(held: Database, table: str = "accounts") -> int:
         return connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]  # noqa: S608
 
 
-def test_a_second_exporter_is_refused_by_the_number_of_the_first(tmp_path):
-    """It does not go on in memory either."""
-    refused = pytest.raises(LedgerLockedError, match=f"in use by process {os.getpid()}; [^\n]*$")
-    with contextlib.closing(Database(tmp_path)), refused:
-        open_ledger(tmp_path, 0.0)
-    Database(tmp_path).close()
-
-
 def test_in_memory_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     held = Database(None)
     assert (held.persistent, count(held)) == (False, 0)
     held.close()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_only_the_owner_may_read_a_new_folder(tmp_path):
-    folder = tmp_path / "new" / "deep"
-    Database(folder).close()
-    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(
@@ -62,7 +48,7 @@ def test_only_the_owner_may_read_a_new_folder(tmp_path):
     ],
 )
 def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(rig, damaged, caplog):
-    rig.whole_walk([finished(f"s{n}", charger_nickname="x" * 200) for n in range(80)], size=100)
+    rig.whole_walk([finished(f"s{n}", charger_nickname="x" * 200) for n in range(80)])
     rig.close()
     path = rig.folder / FILE_NAME
     broken = damaged(path.read_bytes())
@@ -90,29 +76,29 @@ def test_putting_aside_twice_in_a_second_keeps_both(tmp_path):
     }
 
 
-def test_a_folder_that_cannot_be_is_a_ledger_error(tmp_path):
-    (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/joulo")):
-        with pytest.raises(LedgerError, match=f"^{folder} cannot be written: [A-Z]") as fault:
-            Database(folder)
-        assert not isinstance(fault.value, LedgerDamagedError)
-
-
-def test_a_folder_in_the_file_s_place_is_a_ledger_error_and_frees_the_lock(tmp_path):
-    (tmp_path / FILE_NAME).mkdir()
-    with pytest.raises(LedgerError, match="unable to open database file"):
-        Database(tmp_path)
-    (tmp_path / FILE_NAME).rmdir()
-    Database(tmp_path).close()
-
-
-def test_a_newer_version_s_file_is_no_damaged_one(tmp_path):
-    Database(tmp_path).close()
-    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection, connection:
-        connection.execute("INSERT INTO migrations VALUES ('9999_from_the_future')")
-    message = r"was written by a newer version of joulo-exporter \(9999_from_the_future\); run that version"
-    with pytest.raises(LedgerVersionError, match=message):
-        Database(tmp_path)
+@pytest.mark.parametrize(
+    ("folder", "prepare", "says"),
+    [
+        ("file", lambda base: (base / "file").touch(), "{} cannot be written: [A-Z]"),
+        ("file/below", lambda base: (base / "file").touch(), "{} cannot be written: [A-Z]"),
+        ("/proc/joulo", lambda _: None, "{} cannot be written: [A-Z]"),
+        ("", lambda base: (base / FILE_NAME).mkdir(), f"{{}}/{FILE_NAME}: unable to open database file"),
+        (
+            "",
+            lambda base: (base / "ledger.lock").symlink_to(base / "victim"),
+            "{} cannot be written: Too many levels of symbolic links",
+        ),
+    ],
+    ids=["a file", "below a file", "not to be made", "a folder in the place of the file", "a link as the lock"],
+)
+def test_a_storage_path_that_cannot_be_used_is_a_ledger_error_and_frees_the_lock(tmp_path, folder, prepare, says):
+    (tmp_path / "victim").write_text("mine")
+    prepare(tmp_path)
+    for _ in range(2):
+        with pytest.raises(LedgerError, match=f"^{says.format(tmp_path / folder)}") as fault:
+            Database(tmp_path / folder)
+        assert type(fault.value) is LedgerError
+    assert (tmp_path / "victim").read_text() == "mine"
 
 
 def test_a_migration_is_applied_whole_and_once(tmp_path, monkeypatch):
@@ -130,8 +116,8 @@ def test_a_migration_is_applied_whole_and_once(tmp_path, monkeypatch):
         held.close()
 
 
-def test_what_earlier_versions_kept_stays(make_rig, tmp_path):
-    with earlier_ledger(tmp_path, 3) as ledger:
+def test_what_earlier_versions_kept_stays(rig):
+    with earlier_ledger(rig, 3) as ledger:
         ledger.execute("INSERT INTO endpoints (account, endpoint) VALUES (1, 'chargers'), (1, 'energy')")
         ledger.execute("INSERT INTO answers VALUES (1, 'chargers', ?)", (b"[]",))
         counts = (("chargers", "200", 41), ("chargers", "timeout", 2), ("energy", "503", 3))
@@ -142,41 +128,53 @@ def test_what_earlier_versions_kept_stays(make_rig, tmp_path):
             "totals VALUES (1, 'c1', '', 100, 0, 1, 59000, 1)",
         ):
             ledger.execute(f"INSERT INTO {row}")
-    rig = make_rig(vehicles={"04A1": "tesla"})
+    rig.reopen(vehicles={"04A1": "tesla"})
     records, _ = rig.ledger.load()
     assert (records["chargers"].body, records["energy"].body) == (b"[]", None)
-    assert records["chargers"].requests == (("200", 41), ("timeout", 2))
-    assert records["energy"].requests == (("503", 3),)
+    assert records["chargers"].requests == {"200": 41, "timeout": 2}
+    assert records["energy"].requests == {"503": 3}
     rig.chargers()
-    assert rig.ledger.load()[0]["chargers"].requests == (("200", 42), ("timeout", 2))
+    assert rig.ledger.load()[0]["chargers"].requests == {"200": 42, "timeout": 2}
     for tag, vehicle in ((None, "unknown"), ("04A1", "tesla")):
-        rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)], size=100)
+        rig.whole_walk([finished("s", at_seconds=940.0, id_tag=tag)])
         book = rig.book()
         assert book.labels == {"c1": "oprit"}
         assert book.chargers["c1"] == book.vehicles[vehicle] == Totals(100, 0, 1, 60_000)
 
 
-def test_durations_of_ends_that_are_not_final_are_taken_out_of_a_former_ledger(make_rig, tmp_path):
-    sessions = [  # id, charger, start, end, final, tag, withdrawn
+def test_sums_of_an_earlier_version_are_without_durations_of_provisional_ends_and_eligible_after_a_resync(rig):
+    """Before the resync eligible energy is a part of the whole, and would rise without a kWh charged."""
+    rows = [  # id, charger, start, end, final, tag, withdrawn
         ("a", "c1", 1000.0, 1060.0, 1, "04:a1", 0), ("b", "c1", 2000.0, 2030.5, 0, "04 A1", 0),
         ("c", "c1", 3000.0, 3010.0, 0, None, 0), ("d", "c1", 4000.0, None, 0, "04a1", 0),
         ("e", "c1", 5000.0, 4990.0, 0, "04a1", 0), ("f", "c1", 6000.0, 6001.0, 0, "04a1", 1),
         ("g", "c2", 7000.0, 7007.0, 0, "04-a1", 0),
     ]  # fmt: skip
-    totals = [("c1", "04A1", 90_500), ("c1", "", 10_000), ("c2", "04A1", 7_000)]
-    with earlier_ledger(tmp_path, 6) as ledger:
+    totals = [("c1", "04A1", 400, 3, 90_500, 4), ("c1", "", 100, 1, 10_000, 1), ("c2", "04A1", 100, 1, 7_000, 1)]
+    walk = Walk(generation=1, complete=True, finished_at_seconds=rig.now_seconds - 86_400, finished_generation=1)
+    with earlier_ledger(rig, 6) as ledger:
+        ledger.execute("INSERT INTO chargers VALUES (1, 'c1', 'c1'), (1, 'c2', 'c2')")
+        ledger.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
+        ledger.execute("INSERT INTO walks VALUES (1, ?)", (msgspec.json.encode(walk),))
+        ledger.executemany("INSERT INTO totals VALUES (1, ?, ?, ?, 0, ?, ?, ?)", totals)
         ledger.executemany(
             """INSERT INTO sessions (account, id, charger_id, started_at, ended_at, end_is_final, id_tag,
-                 withdrawn, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 1)""",
-            sessions,
+                 withdrawn, kwh_hundredths, generation) VALUES (1, ?, ?, ?, ?, ?, ?, ?, 100, 1)""",
+            rows,
         )
-        ledger.executemany("INSERT INTO totals VALUES (1, ?, ?, 0, 0, 0, ?, 1)", totals)
-        ledger.execute("INSERT INTO meters VALUES (1, 'c1', 2000, 3600, 1000, 0)")
-    rig = make_rig()
+    history = [
+        finished(session_id, charger_id=charger_id, at_seconds=start, id_tag=tag, counts_for_ere=True)
+        for session_id, charger_id, start, _, _, tag, withdrawn in reversed(rows)
+        if not withdrawn
+    ]
     assert rig.book().meters["c1"].mean_power_watts() == 1000
-    with rig.database.transaction() as connection:
-        rows = connection.execute("SELECT charger_id, tag, duration_ms FROM totals").fetchall()
-    assert sorted(rows) == [("c1", "", 0), ("c1", "04A1", 60_000), ("c2", "04A1", 0)]
+    assert rig.book().chargers == {"c1": Totals(500, 0, 4, 60_000), "c2": Totals(100, 0, 1, 0)}
+    rig.page(page_of(history, 0, 2), offset=0)
+    assert (rig.book().chargers["c1"].kwh_hundredths, rig.book().eligibility_known) == (500, False)
+    rig.now_seconds += RESYNC_S
+    rig.whole_walk(history, size=2)
+    assert rig.book().eligibility_known
+    assert rig.book().chargers == {"c1": Totals(500, 0, 5, 300_000, 500), "c2": Totals(100, 0, 1, 60_000, 100)}
 
 
 def test_a_session_that_goes_on_is_not_written_to_any_index():
@@ -189,18 +187,6 @@ def test_a_session_that_goes_on_is_not_written_to_any_index():
             indices[change] = [step[1] for step in plan].count("IdxDelete")
     held.close()
     assert indices == {"kwh_hundredths = 1, live_at = 2": 0, "ended_at = 2": 2}
-
-
-def test_a_full_disk_costs_the_page_and_nothing_else(rig):
-    rig.chargers(live("open", kwh_hundredths=5))
-    history = [finished(f"s{n}", charger_nickname="x" * 500) for n in range(100)]
-    before = rig.ledger.load(), rig.book()
-    with full_disk(rig.database), pytest.raises(LedgerError, match="database or disk is full") as fault:
-        rig.ledger.record_page(page_of(history, 0, 100), rig.pause, rig.newest_page())
-    assert not isinstance(fault.value, LedgerDamagedError)
-    assert (rig.ledger.load(), rig.book()) == before
-    rig.whole_walk(history, size=100)
-    assert rig.book().sessions == 101
 
 
 # Opening when the storage path is not as it should be ---------------------------------------------
@@ -298,7 +284,7 @@ def replace_file(folder: Path) -> None:
 
 @pytest.mark.parametrize("take_away", [delete_files, replace_file, shutil.rmtree])
 def test_a_file_that_is_taken_away_is_written_anew(rig, caplog, take_away):
-    rig.whole_walk([finished(f"s{n}") for n in range(10)], size=100)
+    rig.whole_walk([finished(f"s{n}") for n in range(10)])
     before = rig.book()
     take_away(rig.folder)
     rig.database.tend()
@@ -317,13 +303,13 @@ def test_a_file_that_is_taken_away_is_written_anew(rig, caplog, take_away):
 
 
 def test_a_folder_that_another_exporter_has_taken_is_left_to_it(rig, caplog):
-    rig.whole_walk([finished("s1")], size=100)
+    rig.whole_walk([finished("s1")])
     before = rig.book()
     shutil.rmtree(rig.folder)
     with contextlib.closing(Database(rig.folder)):
         for _ in range(3):
             rig.database.tend()
-        assert caplog.text.count("is in use by process") == 1
+        assert caplog.text.count(f"is in use by process {os.getpid()};") == 1
         assert rig.book() == msgspec.structs.replace(before, persistent=False)
     rig.database.tend()
     assert rig.book() == before
@@ -342,23 +328,18 @@ def test_a_batch_that_the_disk_refuses_from_the_beginning_is_in_memory_and_writt
 
 @pytest.mark.parametrize(("umask", "left"), [(0o000, []), (0o777, []), (0o022, [FILE_NAME, f"{FILE_NAME}-wal"])])
 def test_nobody_else_may_read_the_files_whatever_the_folder_and_the_umask(tmp_path, umask, left):
-    tmp_path.chmod(0o777)
+    Database(tmp_path / "new" / "deep").close()
+    assert (tmp_path / "new" / "deep").stat().st_mode & 0o777 == 0o700
+    folder = tmp_path / "of anybody"
+    folder.mkdir()
+    folder.chmod(0o777)
     former = os.umask(umask)
     try:
         for name in left:
-            (tmp_path / name).touch(mode=0o644)
-        held = Database(tmp_path)
-        AccountLedger(held, "home", configured_labels={}, vehicles={})
-        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
-        held.close()
+            (folder / name).touch(mode=0o644)
+        with contextlib.closing(Database(folder)) as held:
+            AccountLedger(held, "home", configured_labels={}, vehicles={})
+            modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
     finally:
         os.umask(former)
     assert modes == dict.fromkeys([FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "ledger.lock"], 0o600)
-
-
-def test_the_lock_is_not_opened_through_a_link(tmp_path):
-    (tmp_path / "victim").write_text("mine")
-    (tmp_path / "ledger.lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(LedgerError, match="cannot be written: Too many levels of symbolic links"):
-        Database(tmp_path)
-    assert (tmp_path / "victim").read_text() == "mine"

@@ -1,56 +1,40 @@
-import msgspec
 import pytest
 from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
 
-from joulo_exporter.ledger import AccountLedger, PageRequest, Totals, Walk
+from joulo_exporter.ledger import Totals
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 
 ID = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
-TWIN = "6f1d2c0a-ffff-4c55-9d0e-1a2b3c4d5e6f"
+TWIN, THIRD = "6f1d2c0a-ffff-4c55-9d0e-1a2b3c4d5e6f", "6f1d2c0a-eeee-4c55-9d0e-1a2b3c4d5e6f"
 
 
 @pytest.mark.parametrize(
-    ("charger", "expected"),
+    ("chargers", "labels"),
     [
-        (Charger(ID, slug="oprit", nickname="Something else"), "oprit"),
-        (Charger(ID, nickname="Garage achter"), "garage-achter"),
-        (Charger(ID, nickname="Überdachung №5 🚗"), "uberdachung-no5"),
-        (Charger(ID, nickname="车库"), "che-ku"),
-        (Charger(ID, nickname="🚗🔌"), "6f1d2c0a"),
-        (Charger(ID), "6f1d2c0a"),
+        ([Charger(ID, slug="oprit", nickname="Something else")], {ID: "oprit"}),
+        ([Charger(ID, nickname="Garage achter")], {ID: "garage-achter"}),
+        ([Charger(ID, nickname="Überdachung №5 🚗")], {ID: "uberdachung-no5"}),
+        ([Charger(ID, nickname="车库")], {ID: "che-ku"}),
+        ([Charger(ID, nickname="🚗🔌")], {ID: "6f1d2c0a"}),
+        (  # a taken one gets the start of the id, then all of it
+            [Charger(ID), Charger(TWIN), Charger(THIRD), Charger("c1", slug="6f1d2c0a")],
+            {ID: "6f1d2c0a", TWIN: "6f1d2c0a-6f1d2c0a", THIRD: f"6f1d2c0a-{THIRD}", "c1": "6f1d2c0a-c1"},
+        ),
     ],
 )
-def test_choice(rig, charger, expected):
-    rig.chargers(charger)
-    assert rig.book().labels == {ID: expected}
+def test_choice(rig, chargers, labels):
+    rig.chargers(*chargers)
+    assert rig.book().labels == labels
 
 
-def test_a_taken_label_gets_the_start_of_the_id_then_all_of_it(rig):
-    third = TWIN.replace("ffff", "eeee")
-    rig.chargers(Charger(ID), Charger(TWIN), Charger(third), Charger("c1", slug="6f1d2c0a"))
-    assert rig.book().labels == {
-        ID: "6f1d2c0a",
-        TWIN: "6f1d2c0a-6f1d2c0a",
-        third: f"6f1d2c0a-{third}",
-        "c1": "6f1d2c0a-c1",
-    }
-
-
-def test_a_rename_changes_no_label_nor_does_a_restart(rig):
+def test_neither_a_rename_nor_a_restart_changes_a_label_but_the_configuration_does_for_ever(rig):
     rig.chargers(Charger(ID, nickname="Oprit"))
     rig.chargers(Charger(ID, slug="new", nickname="Garage"))
-    rig.reopen()
-    rig.chargers(Charger(ID, nickname="Garage"))
-    assert rig.book().labels == {ID: "oprit"}
-
-
-def test_the_configuration_renames_and_its_removal_does_not(rig):
-    rig.chargers(Charger(ID, slug="oprit"))
-    rig.reopen(configured_labels={ID: "driveway", "not there": "x"})
-    assert rig.book().labels == {ID: "driveway"}
-    rig.reopen(configured_labels={})
-    assert rig.book().labels == {ID: "driveway"}
+    for configured, label in (({}, "oprit"), ({ID: "driveway", "not there": "x"}, "driveway"), ({}, "driveway")):
+        rig.reopen(configured_labels=configured)
+        rig.chargers(Charger(ID, nickname="Garage"))
+        assert rig.book().labels == {ID: label}
 
 
 def test_two_chargers_swap_their_labels_at_once(rig):
@@ -77,7 +61,7 @@ def test_an_unlinked_charger_gets_the_name_that_its_sessions_give_it(rig):
         finished("new", charger_id="gone", at_seconds=1_781_000_500.0),
         finished("old", charger_id="gone", charger_nickname="Oude paal"),
     ]
-    rig.whole_walk(history, size=100)
+    rig.whole_walk(history)
     assert rig.book(name_unlinked=False).labels == {}
     assert rig.book(name_unlinked=True).labels == {"gone": "oude-paal"}
 
@@ -85,15 +69,15 @@ def test_an_unlinked_charger_gets_the_name_that_its_sessions_give_it(rig):
 OPRIT, ANEW = Charger("old-id", slug="oprit"), Charger("new-id", slug="oprit")
 
 
-def linked_anew(rig, was: Charger, now: Charger, history: list, **moved) -> None:
+def linked_anew(rig, was: Charger, now: Charger, count: int, **moved) -> None:
     """Let a charger have a history, and come back under another id, with its sessions changed so."""
     rig.chargers(was)
-    rig.whole_walk([msgspec.structs.replace(session, charger_id=was.id) for session in history], size=100)
+    rig.whole_walk(history_of(count, charger_id=was.id))
     rig.book()
     rig.now_seconds += 600
     rig.chargers(now)
     rig.book()
-    rig.page(page_of([msgspec.structs.replace(s, charger_id=now.id, **moved) for s in history], 0, 2), offset=0)
+    rig.page(page_of(history_of(count, charger_id=now.id, **moved), 0, 2), offset=0)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +89,7 @@ def linked_anew(rig, was: Charger, now: Charger, history: list, **moved) -> None
     ],
 )
 def test_a_charger_that_is_linked_anew_goes_on_under_its_label_and_counts_once(rig, was, now, label):
-    linked_anew(rig, was, now, history_of(5))  # two of the five have come back so far
+    linked_anew(rig, was, now, 5)  # two of the five have come back so far
     book = rig.book()
     assert book.labels == {"new-id": label}
     assert book.chargers == {"new-id": Totals(500, 0, 5, 300_000)}
@@ -114,13 +98,13 @@ def test_a_charger_that_is_linked_anew_goes_on_under_its_label_and_counts_once(r
 
 
 def test_it_goes_on_from_the_highest_value_that_its_label_has_shown(rig):
-    linked_anew(rig, OPRIT, ANEW, history_of(3), kwh_hundredths=70)
+    linked_anew(rig, OPRIT, ANEW, 3, kwh_hundredths=70)
     assert rig.book().chargers == {"new-id": Totals(300, 0, 3, 180_000)}
 
 
 def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig):
     rig.chargers(OPRIT)
-    rig.whole_walk([finished("s", charger_id="old-id"), finished("t", charger_id="old-id")], size=100)
+    rig.whole_walk([finished("s", charger_id="old-id"), finished("t", charger_id="old-id")])
     rig.book()
     rig.page(page_of([finished("s", charger_id="new-id")], 0, 1), offset=0)
     rig.book()
@@ -138,42 +122,42 @@ def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_o
     rig.book()
     rig.chargers(twins[1])
     rig.now_seconds += RESYNC_S
-    assert rig.whole_walk([finished("t", charger_id="twin")], size=100) == [0, 1]
+    assert rig.whole_walk([finished("t", charger_id="twin")]) == [0, 1]
     assert rig.book().labels == {"old-id": "p1", "twin": "p2"}
     assert rig.book().chargers == dict.fromkeys(("old-id", "twin"), Totals(100, 0, 1, 60_000))
 
 
 def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
     rig.chargers(OPRIT)
-    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)], size=100)
+    rig.whole_walk(history_of(30, charger_id="old-id"))
     assert rig.book().chargers == {"old-id": Totals(3000, 0, 30, 1_800_000)}
     rig.now_seconds += 600
     rig.chargers(ANEW)
     rig.book()
-    anew = [msgspec.structs.replace(s, charger_id="new-id") for s in history_of(30, prefix="anew")]
-    assert rig.whole_walk(anew, size=100) == [0, 29, 30] * 3  # two walks, since so many sessions are missing
+    anew = history_of(30, prefix="anew", charger_id="new-id")
+    assert rig.whole_walk(anew) == [0, 29, 30] * 3  # two walks, since so many sessions are missing
     assert (rig.book().labels, rig.book().sessions) == ({"new-id": "oprit"}, 30)
     assert rig.book().chargers == {"new-id": Totals(3000, 0, 30, 1_800_000)}
-    assert rig.whole_walk(anew, size=100) == [0]
+    assert rig.whole_walk(anew) == [0]
 
 
 def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(rig):
     """A charger was replaced, and its history has left the API along with it."""
     rig.chargers(OPRIT)
-    rig.whole_walk([msgspec.structs.replace(s, charger_id="old-id") for s in history_of(30)], size=100)
+    rig.whole_walk(history_of(30, charger_id="old-id"))
     rig.chargers(ANEW)
     own = [finished(f"n{n}", at_seconds=1_781_000_000.0 - 200 * n, charger_id="new-id") for n in range(5)]
     for _ in range(3):
-        rig.whole_walk(own, size=100)
+        rig.whole_walk(own)
         rig.now_seconds += RESYNC_S
     assert sum(totals.kwh_hundredths for totals in rig.book().chargers.values()) == 3500
 
 
 def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
     rig.chargers(OPRIT)
-    rig.whole_walk([finished("s", charger_id="old-id")], size=100)
+    rig.whole_walk([finished("s", charger_id="old-id")])
     rig.chargers(ANEW)
-    rig.whole_walk([finished("s", charger_id="old-id")], size=100)
+    rig.whole_walk([finished("s", charger_id="old-id")])
     assert rig.book().labels == {"old-id": "oprit", "new-id": "oprit-new-id"}
     assert (rig.book().chargers["old-id"].sessions, rig.book().chargers["new-id"].sessions) == (1, 0)
 
@@ -185,44 +169,41 @@ def test_a_response_with_an_unreadable_record_takes_no_charger_for_gone(rig):
 
 
 def test_a_charger_that_moves_to_another_account_leaves_no_series_behind(rig):
-    other = AccountLedger(rig.database, "work", configured_labels={}, vehicles={})
     history = history_of(30)
     rig.chargers(live(None))
-    rig.whole_walk(history, size=100)
+    rig.whole_walk(history)
     rig.book()
     rig.chargers()
-    walk = Walk(generation=1, offset=0, full=True)
-    for offset in (0, 29, 30):
-        walk = other.record_page(page_of(history, offset, 100), rig.pause, PageRequest(walk, offset)).walk
+    other = rig.of_account("work")
+    other.whole_walk(history)
     rig.now_seconds += RESYNC_S
-    rig.whole_walk([], size=100)  # no session at all: believed, since the other account has them
+    rig.whole_walk([])  # no session at all: believed, since the other account has them
     assert (rig.book().labels, rig.book().chargers, rig.book().sessions) == ({}, {}, 0)
-    there = other.book(name_unlinked=True, now_seconds=rig.now_seconds)
-    assert there.chargers == {"c1": Totals(3000, 0, 30, 1_800_000)}
+    assert other.book().chargers == {"c1": Totals(3000, 0, 30, 1_800_000)}
 
 
 def test_its_sessions_count_once_as_soon_as_the_other_account_has_them(rig):
-    other = AccountLedger(rig.database, "work", configured_labels={}, vehicles={})
-    history = history_of(30)
+    history, stays = history_of(30), [finished("c2", charger_id="c2")]
+    other = rig.of_account("work")
     rig.chargers(live(None), live(None, "c2"))
-    rig.whole_walk([finished("c2", charger_id="c2"), *history], size=100)
+    rig.whole_walk([*stays, *history])
     rig.book()
-    other.record_page(page_of(history, 0, 20), rig.pause, PageRequest(Walk(generation=1, offset=0, full=True)))
-    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
-    assert rig.book().sessions == 31  # an account that the household has, too
-    other.record_chargers(ApiResponse((live(None),)), rig.pause)
+
+    def sessions_after_a_refresh() -> int:
+        rig.page(page_of(stays, 0, 100), offset=0)
+        return rig.book().sessions
+
+    other.page(page_of(history, 0, 20), offset=0)
+    assert sessions_after_a_refresh() == 31  # an account that the household has, too
+    other.chargers(live(None))
     rig.chargers(live(None, "c2"))
-    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
-    assert rig.book().sessions == 11  # ten are still on their way to the other account
-    other.record_page(
-        page_of(history, 20, 20), rig.pause, PageRequest(Walk(generation=1, offset=19, full=True), 19)
-    )
-    rig.page(page_of([finished("c2", charger_id="c2")], 0, 100), offset=0)
-    assert (set(rig.book().chargers), rig.book().sessions) == ({"c2"}, 1)
+    assert sessions_after_a_refresh() == 11  # ten are still on their way to the other account
+    other.page(page_of(history, 19, 20), offset=19)
+    assert (sessions_after_a_refresh(), set(rig.book().chargers)) == (1, {"c2"})
 
 
 @pytest.mark.parametrize(("slug", "configured"), [("p2", "oprit"), ("oprit", "driveway")])
-def test_a_charger_linked_anew_has_its_configured_label_which_its_former_one_frees(make_rig, slug, configured):
-    rig = make_rig(configured_labels={"new-id": configured})
-    linked_anew(rig, OPRIT, Charger("new-id", slug=slug), history_of(2))
+def test_a_charger_linked_anew_has_its_configured_label_which_its_former_one_frees(rig, slug, configured):
+    rig.reopen(configured_labels={"new-id": configured})
+    linked_anew(rig, OPRIT, Charger("new-id", slug=slug), 2)
     assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": configured}, 2)

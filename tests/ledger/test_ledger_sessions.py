@@ -13,13 +13,13 @@ START = 1_781_809_000.0  # not long before the time of the rig
 
 def see(rig, *sightings: tuple[str, dict]) -> list[float]:
     """Show the session ``s`` of charger ``c1`` a minute apart; return when."""
-    rig.whole_walk([], size=100)
+    rig.whole_walk([])
     moments = []
     for kind, fields in sightings:
         rig.now_seconds += 60
         moments.append(rig.now_seconds)
         if kind == "listed":
-            rig.whole_walk([finished("s", **({"at_seconds": START} | fields))], size=100)
+            rig.whole_walk([finished("s", **({"at_seconds": START} | fields))])
         else:
             rig.chargers(live("s", **fields) if kind == "live" else live(None))
     return moments
@@ -33,8 +33,6 @@ LISTED = ("listed", {"kwh_hundredths": 731, "credits_hundredths": 243, "id_tag":
 @pytest.mark.parametrize(
     ("sightings", "expected"),
     [
-        pytest.param([LISTED], {"ended_at_seconds": START + 60, "kwh_hundredths": 731, "credits_hundredths": 243},
-                     id="first seen when it was over"),
         pytest.param([LISTED, ("listed", {"ended_at_seconds": START + 70, "kwh_hundredths": 700})],
                      {"ended_at_seconds": START + 70, "kwh_hundredths": 700, "credits_hundredths": 243,
                       "id_tag": "04:a1"}, id="corrected, nulls wipe nothing out"),
@@ -101,10 +99,13 @@ def test_an_end_is_news_once(rig):
     assert (last.ended_at_seconds, last.end_seen_at_seconds) == (START + 90, moments[2])
 
 
-def test_a_session_that_was_withdrawn_and_comes_back_counts_again(rig):
-    for history in (history_of(3), history_of(2), history_of(3)):
-        rig.whole_walk(history, size=100)
-        assert rig.book().sessions == len(history)
+def test_a_session_that_was_withdrawn_and_comes_back_counts_again_and_counters_hold(rig):
+    history = history_of(3)
+    for listed in (history, history[:-1], history):
+        rig.whole_walk(listed)
+        book = rig.book()
+        assert (book.sessions, book.back_to_seconds) == (len(listed), listed[-1].started_at_seconds)
+        assert book.chargers["c1"] == Totals(300, 0, 3, 180_000)
         rig.now_seconds += 8 * 86_400
 
 
@@ -133,8 +134,8 @@ LONG_AGO = ("listed", {"id_tag": None, "ended_at_seconds": START - 90_000})
         ([("live", {"kwh_hundredths": 9})], None),  # it may still show its tag
     ],
 )
-def test_vehicle_of_a_session(make_rig, sightings, vehicle):
-    rig = make_rig(vehicles={"04A1": "tesla", "?": "question"})
+def test_vehicle_of_a_session(rig, sightings, vehicle):
+    rig.reopen(vehicles={"04A1": "tesla", "?": "question"})
     see(rig, *sightings)
     with_energy = [name for name, totals in rig.book().vehicles.items() if totals.kwh_hundredths]
     assert with_energy == ([vehicle] if vehicle else [])
@@ -181,7 +182,7 @@ def test_a_session_that_was_final_is_corrected(rig, sightings, corrected, first_
 
 
 def test_a_session_that_another_charger_shows_is_not_ended_by_its_own(rig):
-    rig.whole_walk([finished("s")], size=100)
+    rig.whole_walk([finished("s")])
     before = rig.book()
     assert rig.chargers(live("s", "c2", kwh_hundredths=100), live(None)) is False
     assert (rig.book().last_sessions, rig.book().chargers["c1"]) == (before.last_sessions, before.chargers["c1"])

@@ -1,17 +1,24 @@
-"""The history that ``backfill`` prints: values at any moment, few samples, an end where the exporter goes on."""
+"""The history that ``backfill`` prints: values at any moment, few samples, an end where the exporter goes on.
+
+The real promtool, Prometheus and VictoriaMetrics take it, and count as the ledger does.
+"""
 
 import itertools
+import json
 import re
 import time
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.command_line import printed
 from support.exposition import timed_samples_of
-from support.ledger_rig import LedgerRig, finished, history_of, live
+from support.grafana import Prometheus, Viewer
+from support.ledger_rig import finished, history_of, live, written
+from support.processes import DATABASES, query
 
 from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.metrics import FAMILIES
@@ -24,6 +31,22 @@ from joulo_exporter.snapshot import Snapshot, ended_sessions, live_chargers
 INFO, POWER = "joulo_last_session_info", "joulo_charger_power_watts"
 HOUR_S = 3600
 BEGIN = 1_780_272_000  # 2026-06-01, a full hour
+TAGGED = {"04A1": "tesla", "04B2": "zoe"}
+
+
+@pytest.fixture
+def backfilled(tmp_path, capsys, monkeypatch):
+    """A function that writes sessions into the ledger at a present, and returns what backfill prints of it."""
+
+    def backfilled(sessions, *flags, now, charger=live(None), refreshes=1, config=""):  # noqa: B008 -- frozen
+        for _ in range(refreshes):
+            written(tmp_path, *sessions, chargers=[charger], now_seconds=now, vehicles=TAGGED)
+        path = tmp_path / "joulo.yml"
+        path.write_text(f"vehicles: {json.dumps(TAGGED)}\n{config}")
+        monkeypatch.setattr(time, "time", lambda: now)
+        return printed(capsys, "backfill", f"--config.file={path}", f"--storage.path={tmp_path}", *flags)
+
+    return backfilled
 
 
 # Values at any moment -------------------------------------------------------------------------------
@@ -136,23 +159,21 @@ def test_the_last_sample_of_an_hour_has_the_value_of_the_moment(printed_at, step
     moments = [moment for moment, _ in found["joulo_charging"]]
     assert {after - before for before, after in itertools.pairwise(moments)} == {step}
     for name, expected in EXPECTED.items():
-        written = {moment for moment, _ in found[name]}
-        held, ahead, changed_at = None, iter([*found[name], (float("inf"), None)]), 0.0
-        upcoming = next(ahead)
-        for moment in moments:
-            value = expected(moment - BEGIN)
-            if upcoming[0] == moment:
-                held, upcoming = upcoming, next(ahead)
-            elif value is not None:  # left out: nothing has changed for an hour
-                assert moment - held[0] < HOUR_S, (name, moment)
-                assert moment - changed_at > HOUR_S, (name, moment)
-            assert value is None or held[1] == value, (name, moment)
-            if value != expected(moment - step - BEGIN):
-                changed_at = moment
-                assert (moment in written) is (value is not None), (name, moment)
-                was = expected(moment - step - BEGIN)
-                assert moment == moments[0] or (moment - step in written) is (was is not None), (name, moment)
-        assert upcoming[0] == float("inf"), name
+        samples = dict(found[name])
+        assert len(samples) == len(found[name]), name
+        values = {moment: expected(moment - BEGIN) for moment in moments}
+        changes = {now for before, now in itertools.pairwise(moments) if values[before] != values[now]}
+        known = {moment for moment in moments if values[moment] is not None}
+        assert {moment - ahead for moment in changes for ahead in (0, step)} & known <= samples.keys() <= known, (
+            name
+        )
+        last = changed = 0
+        for moment in sorted(known):
+            last = moment if moment in samples else last
+            changed = moment if moment in changes else changed
+            assert samples[last] == values[moment], (name, moment)
+            # Left out only while nothing has changed for an hour.
+            assert moment == last or moment - last < HOUR_S < moment - changed, (name, moment)
 
 
 def test_samples_are_few_and_at_full_hours_while_nothing_changes(printed_at):
@@ -170,14 +191,10 @@ def test_samples_are_few_and_at_full_hours_while_nothing_changes(printed_at):
 @pytest.mark.parametrize("account", [None, "home"])
 def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account):
     vehicles = {normal_tag("04A1B2C3D4E580"): "tesla"}
-    household = Household(Scenario(history_days=60))
-    rig = LedgerRig(tmp_path, name=account or "", vehicles=vehicles)
-    rig.now_seconds = now = time.time()
-    chargers = household.chargers_at(now)
-    rig.chargers(*chargers)
-    rig.whole_walk(household.sessions_at(now), size=100)
-    book = rig.book()
-    rig.close()
+    household, now = Household(Scenario(history_days=60)), time.time()
+    chargers, sessions = household.chargers_at(now), household.sessions_at(now)
+    known = {"now_seconds": now, "name": account or "", "vehicles": vehicles}
+    book = written(tmp_path, *sessions, chargers=chargers, **known)
     accounts = f"accounts: [{{name: {account}, token_env: JOULO_TOKEN}}]\n" if account else ""
     (tmp_path / "exporter.yml").write_text(f"{accounts}vehicles: {{04A1B2C3D4E580: tesla}}\n")
     flags = [f"--config.file={tmp_path / 'exporter.yml'}", f"--storage.path={tmp_path}", "--step=6h"]
@@ -205,17 +222,10 @@ def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account
     assert len(served) == 2 * 9 + with_credits + 2 * 3
 
 
-def test_a_total_that_is_held_above_the_truth_ends_at_its_height(tmp_path, capsys):
-    history = history_of(5)
-    rig = LedgerRig(tmp_path, name="")
-    rig.chargers(live(None))
+def test_a_total_that_is_held_above_the_truth_ends_at_its_height(backfilled):
     for kwh_hundredths in (100, 60):
-        rig.whole_walk([finished(s.id, at_seconds=s.started_at_seconds, ended_at_seconds=s.ended_at_seconds,
-                                 kwh_hundredths=kwh_hundredths) for s in history], size=100)  # fmt: skip
-        assert rig.book().chargers["c1"].kwh_hundredths == 500
-        rig.now_seconds += 3600
-    rig.close()
-    lines = printed(capsys, "backfill", f"--storage.path={tmp_path}", "--step=1d").splitlines()
+        history = [msgspec.structs.replace(session, kwh_hundredths=kwh_hundredths) for session in history_of(5)]
+        lines = backfilled(history, "--step=1d", now=BEGIN).splitlines()
     totals = [line.split()[1] for line in lines if line.startswith("joulo_total_kwh{")]
     assert (totals[0], totals[-2:], lines[-1]) == ("0.00", ["3.00", "5.00"], "# EOF")
     assert "# TYPE joulo_ere_credits counter" in lines
@@ -266,3 +276,77 @@ def test_tags_are_shown_as_configured(backfilled, mode, tag):
     session = finished("s", at_seconds=BEGIN - 5000, id_tag="04A1")
     ((labels, _, _), *_) = timed_samples_of(backfilled([session], now=BEGIN, config=f"id_tags: {mode}\n"))[INFO]
     assert re.fullmatch(tag, labels["id_tag"])
+
+
+ENDS_MIN = [60, 200, 220, 235, 245, 250, 400, 415, 430, 445, 600, 605, 607, 625, 900, 2000]
+"""Ends of sessions at one charger, in minutes after the beginning."""
+NAMED_MIN = [end for end in ENDS_MIN if end not in {235, 245, 600, 605}]
+"""At least a quarter of an hour before the next one's."""
+NOW = BEGIN + 2100 * 60
+TAGS = dict(zip(ENDS_MIN, itertools.cycle(["04A1", "04B2", None]), strict=False))
+VEHICLES = TAGGED | {None: "unknown"}
+RECIPE = """max by (account, charger) (joulo_last_session_kwh)
+  * on (account, charger) group_left (vehicle) max by (account, charger, vehicle) (joulo_last_session_info)"""
+
+
+@pytest.fixture
+def history(backfilled):
+    """A function that returns what backfill prints, with some flags, of sessions that begin after one another."""
+    sessions = [
+        finished(
+            f"s{end}",
+            at_seconds=BEGIN + end * 60 - 90,
+            ended_at_seconds=BEGIN + end * 60,
+            id_tag=TAGS[end],
+            kwh_hundredths=123,
+            credits_hundredths=41,
+        )
+        for end in reversed(ENDS_MIN)
+    ]
+    return lambda *flags: backfilled(sessions, *flags, now=NOW, refreshes=2)
+
+
+@pytest.mark.parametrize("step", [60, 300])
+def test_a_session_has_its_vehicle_for_an_hour_from_its_end_on(history, step):
+    moments = {}
+    for labels, moment, value in timed_samples_of(history(f"--step={step}s"))["joulo_last_session_info"]:
+        end = int(labels["session_id"].removeprefix("s"))
+        named = {"session_id": f"s{end}", "id_tag": TAGS[end] or "", "vehicle": VEHICLES[TAGS[end]]}
+        assert (labels, value) == ({"charger": "c1", **named}, 1)
+        moments.setdefault(end, []).append((moment - BEGIN) / 60)
+    assert list(moments) == NAMED_MIN
+    for end, found in moments.items():
+        first = -(-end * 60 // step) * step / 60
+        following = next((-(-later * 60 // step) * step / 60 for later in ENDS_MIN if later > end), 2100)
+        last = min(first + 60, (following - 10) * 60 // step * step / 60)
+        assert found == [first + n * step / 60 for n in range(len(found))]
+        assert found[-1] == last
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_database_counts_as_the_ledger_does_and_a_charger_has_one_vehicle_at_a_time(database, history, tmp_path):
+    openmetrics = tmp_path / "history.om"
+    openmetrics.write_text(history("--label=job=joulo", "--label=instance=localhost:9973"))
+    with database(tmp_path, [], openmetrics) as url:
+        day, of_charger = BEGIN + 26 * HOUR_S, (("charger", "c1"),)
+        ended = sum(2 * 60 < end <= 26 * 60 for end in ENDS_MIN)
+        for name, each in (("total_kwh", 1.23), ("ere_credits_total", 0.41), ("sessions_total", 1)):
+            metric = f"joulo_{name}"
+            # increase() extrapolates to the borders of its range: exact are only the values at the borders.
+            at_borders = f"last_over_time({metric}[1h]) - last_over_time({metric}[1h] offset 1d)"
+            assert query(url, at_borders, day)[of_charger] == pytest.approx(each * ended, abs=1e-6)
+            increase = query(url, f"increase({metric}[1d])", day)[of_charger]
+            assert increase == pytest.approx(each * ended, rel=0.005)
+            labelled = f'{metric}{{instance="localhost:9973", job="joulo"}}'
+            assert query(url, labelled, NOW) == {of_charger: pytest.approx(each * len(ENDS_MIN))}
+            assert query(url, f"resets({metric}[2d])", NOW)[of_charger] == 0
+        for second in range(BEGIN + 3900, NOW, 300):
+            for at in (second - 0.001, second, second + 0.001):
+                last = max(end for end in ENDS_MIN if -(-end // 5) * 300 <= at - BEGIN)
+                found = query(url, RECIPE, at)  # two vehicles at once would be an error
+                assert {dict(labels)["vehicle"] for labels in found} <= {VEHICLES[TAGS[last]]}, at
+        viewer = Viewer(UTC, datetime.fromtimestamp(NOW, UTC), "now-40h")
+        rows = Prometheus(url).panel("joulo-sessions", "Sessions", viewer, "vehicle")
+        found = [(round(float(labels["start"]) - BEGIN + 90) // 60, labels["vehicle"]) for labels, _ in rows]
+        assert sorted(found) == [(end, VEHICLES[TAGS[end]]) for end in NAMED_MIN]

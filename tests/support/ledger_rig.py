@@ -1,17 +1,32 @@
 """A ledger of one account that a test can close and open again."""
 
+from __future__ import annotations
+
 import contextlib
+import copy
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Book, Database, PageRequest, Pause, Walk, next_page
+from msgspec.structs import replace
+
+from joulo_exporter.ledger import (
+    FILE_NAME,
+    PAGE_SIZE,
+    AccountLedger,
+    Book,
+    Database,
+    Pause,
+    Walk,
+    next_page,
+)
 from joulo_exporter.ledger.database import migrations
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 
 RESYNC_S = 7 * 86_400.0
+NOW = 1_781_810_000.0
 
 
 class LedgerRig:
@@ -20,7 +35,7 @@ class LedgerRig:
     def __init__(self, folder: Path | None, **options) -> None:
         self.folder = folder
         self.options = {"name": "home", "configured_labels": {}, "vehicles": {}} | options
-        self.now_seconds = 1_781_810_000.0
+        self.now_seconds = NOW
         self.open()
 
     def open(self) -> None:
@@ -34,6 +49,12 @@ class LedgerRig:
 
     def close(self) -> None:
         self.database.close()
+
+    def of_account(self, name: str) -> LedgerRig:
+        """Return the rig of another account in the same file."""
+        other = copy.copy(self)
+        other.ledger = AccountLedger(self.database, **(self.options | {"name": name}))
+        return other
 
     @property
     def walk(self) -> Walk:
@@ -51,20 +72,24 @@ class LedgerRig:
         return self.ledger.record_chargers(ApiResponse(tuple(chargers)), self.pause).session_ended
 
     def page(self, answer: ApiResponse[SessionPage], *, offset: int) -> Walk:
-        request = PageRequest(self.walk, offset) if offset else self.newest_page()
-        self.ledger.begin_request("sessions", self.pause, request)
-        return self.ledger.record_page(answer, self.pause, PageRequest(self.walk, offset)).walk
+        asked = self.newest_page() if offset == 0 else replace(self.walk, newest_was_last=False)
+        assert asked.asked_offset == offset
+        self.ledger.begin_request("sessions", self.pause, asked)
+        return self.ledger.record_page(answer, self.pause, asked).walk
 
-    def newest_page(self) -> PageRequest:
-        """Return the regular request for the newest page, as after an interval."""
-        return next_page(self.walk, self.now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
+    def newest_page(self) -> Walk:
+        """Return the walk that asks for the newest page, as after an interval and another page."""
+        walk = replace(self.walk, newest_was_last=False)
+        return next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
 
-    def whole_walk(self, history: list[Session], *, size: int, same_page: bool = False) -> list[int]:
+    def whole_walk(
+        self, history: Sequence[Session], *, size: int = PAGE_SIZE, same_page: bool = False
+    ) -> list[int]:
         """Refresh and page on to the end; return the offsets asked for."""
         self.page(page_of(history, 0, size), offset=0)
         return [0, *self.walk_on(history, size=size, same_page=same_page)]
 
-    def walk_on(self, history: list[Session], *, size: int, same_page: bool = False) -> list[int]:
+    def walk_on(self, history: Sequence[Session], *, size: int = PAGE_SIZE, same_page: bool = False) -> list[int]:
         """Page on to the end; return the offsets asked for. The API may ignore them, and give the same page."""
         asked: list[int] = []
         while (offset := self.walk.offset) is not None:
@@ -79,15 +104,18 @@ class LedgerRig:
 
 
 @contextlib.contextmanager
-def earlier_ledger(folder: Path, count: int) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to a new ledger of one account, as the version with so many migrations made it."""
-    with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as connection, connection:
+def earlier_ledger(rig: LedgerRig, count: int) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to the rig's ledger, begun anew as the version with so many migrations made it."""
+    rig.close()
+    (rig.folder / FILE_NAME).unlink()
+    with contextlib.closing(sqlite3.connect(rig.folder / FILE_NAME)) as connection, connection:
         connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
         for name, script in list(migrations().items())[:count]:
             connection.executescript(script)
             connection.execute("INSERT INTO migrations VALUES (?)", (name,))
         connection.execute("INSERT INTO accounts VALUES (1, 'home')")
         yield connection
+    rig.open()
 
 
 @contextlib.contextmanager
@@ -100,7 +128,16 @@ def full_disk(database: Database) -> Iterator[None]:
     connection.execute("PRAGMA max_page_count = 100000")  # of the file's connection, wherever the ledger is now
 
 
-def page_of(history: list[Session], offset: int, size: int) -> ApiResponse[SessionPage]:
+def statements_of(database: Database) -> list[str]:
+    """Return a list of the statements that go through a ledger's connection from now on."""
+    statements: list[str] = []
+    with database.transaction() as connection:
+        connection.set_trace_callback(statements.append)
+    statements.clear()
+    return statements
+
+
+def page_of(history: Sequence[Session], offset: int, size: int) -> ApiResponse[SessionPage]:
     """Return a page; a ``None`` in the history is a record that cannot be read."""
     records = history[offset : offset + size]
     readable = tuple(record for record in records if record is not None)
@@ -118,11 +155,27 @@ def finished(session_id: str, *, at_seconds: float = 1_781_000_000.0, **fields) 
     return Session(session_id, **(values | fields))
 
 
-def history_of(count: int, *, prefix: str = "s") -> list[Session]:
+def history_of(count: int, *, prefix: str = "s", **fields) -> list[Session]:
     """Return so many finished sessions of 1 kWh, newest first: ``s9`` is newer than ``s8``."""
-    return [finished(f"{prefix}{n}", at_seconds=1_780_000_000.0 + 100 * n) for n in reversed(range(count))]
+    begin = 1_780_000_000.0
+    return [finished(f"{prefix}{n}", at_seconds=begin + 100 * n, **fields) for n in reversed(range(count))]
 
 
 def live(session_id: str | None, charger_id: str = "c1", **fields) -> Charger:
     session = None if session_id is None else LiveSession(session_id, **fields)
     return Charger(charger_id, nickname=charger_id, session=session)
+
+
+def written(
+    folder: Path,
+    *sessions: Session,
+    chargers: Sequence[Charger] = (live(None),),
+    now_seconds: float = NOW,
+    **options,
+) -> Book:
+    """Write the ledger of an account, without a name if no other is given; return its book."""
+    with contextlib.closing(LedgerRig(folder, **({"name": ""} | options))) as rig:
+        rig.now_seconds = now_seconds
+        rig.chargers(*chargers)
+        rig.whole_walk(sessions)
+        return rig.book()

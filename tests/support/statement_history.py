@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import msgspec
-from support.ledger_rig import LedgerRig, finished, live
+from support.ledger_rig import finished, live, written
 
 from joulo_exporter.cli import ledger_commands
 from joulo_exporter.models.charger import Charger
@@ -18,6 +18,7 @@ HOME = ZoneInfo("Europe/Amsterdam")
 DRIVE, SHED, GONE = "6f1d2c0a-0001", "6f1d2c0a-0002", "6f1d2c0a-0003"
 MARKUP = '<script>alert(1)</script> & "Oprit"\x1b[31m'
 
+VEHICLES = {"DEADBEEF": "tesla", "CAFE": "zoe"}
 CONFIG = """\
 vehicles: {DEADBEEF: tesla, CAFE: zoe}
 tariffs:
@@ -73,15 +74,11 @@ def known_history() -> list:
     ]  # fmt: skip
 
 
-@contextlib.contextmanager
-def _written(folder: Path, **options) -> Iterator[tuple[LedgerRig, Path]]:
-    """Yield the ledger of a folder, to be filled, and its configuration."""
+def config_of(folder: Path, text: str) -> Path:
+    """Write a configuration beside a ledger, and return it."""
     config = folder / "exporter.yml"
-    config.write_text(f"{CONFIG}storage: {{path: {folder}}}\n")
-    rig = LedgerRig(folder, name="", **options)
-    yield rig, config
-    rig.book()
-    rig.close()
+    config.write_text(f"{text}storage: {{path: {folder}}}\n")
+    return config
 
 
 def known_ledger(folder: Path) -> Path:
@@ -91,24 +88,19 @@ def known_ledger(folder: Path) -> Path:
     history = known_history()
     before = [session("withdrawn", "2026-06-20T10:00", "2026-06-20T11:00", 900, "CAFE"), *history]
     before[8] = session("corrected", "2026-06-02T18:00", "2026-06-02T22:00", 2000, "CAFE")
-    with _written(folder, vehicles={"DEADBEEF": "tesla", "CAFE": "zoe"}) as (rig, config):
-        rig.now_seconds = local("2026-11-20T23:00")
-        rig.chargers(Charger(GONE, nickname="Garage, oud"), drive, shed)
-        rig.whole_walk(before, size=100)
-        rig.now_seconds = local("2026-12-01T09:00")
-        started_at_seconds = local("2026-11-30T22:00")
-        now = live("now", started_at_seconds=started_at_seconds, kwh_hundredths=500, id_tag="CAFE").session
-        rig.chargers(msgspec.structs.replace(drive, session=now), shed)
-        rig.whole_walk(history, size=100)
-    return config
+    then = [Charger(GONE, nickname="Garage, oud"), drive, shed]
+    in_progress = live("now", started_at_seconds=local("2026-11-30T22:00"), kwh_hundredths=500, id_tag="CAFE")
+    now = [msgspec.structs.replace(drive, session=in_progress.session), shed]
+    for at, chargers, sessions in (("2026-11-20T23:00", then, before), ("2026-12-01T09:00", now, history)):
+        written(folder, *sessions, chargers=chargers, now_seconds=local(at), vehicles=VEHICLES)
+    return config_of(folder, CONFIG)
 
 
 def long_ledger(folder: Path, sessions: int) -> Path:
     """Write a ledger with a session each day from 2026 on; return its configuration."""
-    days = [datetime(2026, 1, 1, 22, tzinfo=HOME) + timedelta(days=number) for number in reversed(range(sessions))]
-    times = [(f"{day:%Y-%m-%dT%H:%M}", f"{day + timedelta(hours=4):%Y-%m-%dT%H:%M}") for day in days]
-    with _written(folder) as (rig, config):
-        rig.now_seconds = local("2026-12-01T09:00")
-        rig.chargers(Charger(DRIVE, slug="oprit", nickname=MARKUP, mid_certified=True))
-        rig.whole_walk([session(start, start, end, 1234, "DEADBEEF") for start, end in times], size=500)
-    return config
+    days = [datetime(2026, 1, 1, 22) + timedelta(days=number) for number in reversed(range(sessions))]  # noqa: DTZ001
+    times = [(day.isoformat(), (day + timedelta(hours=4)).isoformat()) for day in days]
+    history = [session(start, start, end, 1234, "DEADBEEF") for start, end in times]
+    drive = Charger(DRIVE, slug="oprit", nickname=MARKUP, mid_certified=True)
+    written(folder, *history, chargers=[drive], now_seconds=local("2026-12-01T09:00"))
+    return config_of(folder, CONFIG)
