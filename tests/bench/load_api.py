@@ -1,30 +1,28 @@
-"""An API for measurements: accounts with many chargers each, answered as cheaply as Python can.
+"""An API for measurements: accounts with many chargers each, whose tokens are ``joulo_a<number>``.
 
-``load_api.py CHARGERS SESSIONS`` runs in a process of its own, so that its work is not counted as the exporter's.
-It prints its URL. A token is ``joulo_a<number>``. ``GET /stats`` gives the number of requests since the last look.
+``load_api.py CHARGERS SESSIONS`` prints its URL; in a process of its own, not to count as the exporter.
+``GET /stats`` gives the number of requests since the last look.
 """
 
 import asyncio
-import re
 import sys
 import time
 from datetime import UTC, datetime
 
 import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-REQUEST = re.compile(rb"GET /api/(\w+)(?:\?\S*?offset=(\d+)\S*)? HTTP", re.ASCII)
-TOKEN = re.compile(rb"joulo_a(\d+)")
 NEWEST_S = 1_780_000_000
 SESSION_EVERY_S = 7200
 PAGE_SIZE = 100
 TAG = "04A1B2C3D4E580"
 CHARGING = 5
 """Every so manieth charger is charging: the power and energy of that one change with each answer."""
+FIGURES = {"kwh": 143.25, "ere_credits": 47.66, "sessions": 7, "kwh_all": 161.65}
 ENERGY = {
     "total_kwh": 1893.61, "total_ere_credits": 630.02, "total_sessions": 97, "total_kwh_all": 2210.9,
-    "total_sessions_all": 118, "months": [
-        {"month": "2026-06", "kwh": 143.25, "ere_credits": 47.66, "sessions": 7, "kwh_all": 161.65},
-        {"month": "2026-05", "kwh": 301.4, "ere_credits": 100.29, "sessions": 15, "kwh_all": 350.1}],
+    "total_sessions_all": 118, "months": [FIGURES | {"month": "2026-06"}, FIGURES | {"month": "2026-05"}],
 }  # fmt: skip
 
 
@@ -61,43 +59,36 @@ def session(account: int, number: int, chargers: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-class Connection(asyncio.Protocol):
-    """One connection; requests come one at a time, each in one piece."""
-
+async def main(chargers: int, sessions: int) -> None:
     requests = 0
 
-    def __init__(self, chargers: int, sessions: int) -> None:
-        self._chargers, self._sessions = chargers, sessions
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        if data.startswith(b"GET /stats"):
-            content, Connection.requests = Connection.requests, 0
-        else:
-            Connection.requests += 1
-            request = REQUEST.match(data)
-            content = self._content(request[1], int(TOKEN.search(data)[1]), int(request[2] or 0))
-        body = msgspec.json.encode(content)
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._transport.write(head.encode() + body)
-
-    def _content(self, endpoint: bytes, account: int, offset: int) -> object:
-        if endpoint == b"energy":
-            return ENERGY
-        if endpoint == b"chargers":
-            return {"chargers": [charger(account, number) for number in range(self._chargers)]}
-        newest = self._sessions - offset
+    def content(request: web.Request) -> object:
+        account = int(request.headers["Authorization"].rpartition("joulo_a")[2])
+        newest = sessions - int(request.query.get("offset", 0))
         page = range(newest, max(newest - PAGE_SIZE, 0), -1)
-        return {"sessions": [session(account, number, self._chargers) for number in page]}
+        match request.match_info["endpoint"]:
+            case "energy":
+                return ENERGY
+            case "chargers":
+                return {"chargers": [charger(account, number) for number in range(chargers)]}
+            case "sessions":
+                return {"sessions": [session(account, number, chargers) for number in page]}
 
+    async def respond(request: web.Request) -> web.Response:
+        nonlocal requests
+        requests += 1
+        return web.Response(body=msgspec.json.encode(content(request)), content_type="application/json")
 
-async def main(chargers: int, sessions: int) -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(chargers, sessions), "127.0.0.1", 0, backlog=4096)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await server.serve_forever()
+    async def stats(_: web.Request) -> web.Response:
+        nonlocal requests
+        seen, requests = requests, 0
+        return web.json_response(seen)
+
+    application = web.Application()
+    application.add_routes([web.get("/api/{endpoint}", respond), web.get("/stats", stats)])
+    async with TestServer(application) as server:
+        print(f"http://127.0.0.1:{server.port}", flush=True)
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
