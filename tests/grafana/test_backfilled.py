@@ -81,21 +81,15 @@ def pair(history, tmp_path_factory):
 
 def answers(server, viewer):
     """Yield (title, reference, what each query of the dashboards gives)."""
-    for path in grafana.ENGLISH:
-        dashboard = grafana.load(path)
-        for shown in (one for one in grafana.panels(dashboard) if one["title"] != OF_NOW):
-            for target in shown.get("targets", ()):
+    for dashboard in map(grafana.load, grafana.ENGLISH):
+        for shown, target in grafana.targets(dashboard):
+            if shown["title"] != OF_NOW:
                 yield shown["title"], target["refId"], server.answer(dashboard, shown, target, viewer)
-        over = grafana.span(dashboard, {}, viewer)
-        if over.length_s <= MOST_POINTS * 60:
+        if grafana.span(dashboard, {}, viewer).length_s <= MOST_POINTS * 60:
             for mark in grafana.annotations(dashboard):
-                yield mark["name"], "", list(marks(server, dashboard, mark, viewer))
-
-
-def marks(server, dashboard, mark, viewer):
-    """Yield (labels, the times at which an annotation stands): it stands at its value, once for each."""
-    for labels, found in server.marks(dashboard, mark, viewer):
-        yield labels, sorted(set(found.values()))
+                # It stands at its value, once for each.
+                marks = server.marks(dashboard, mark, viewer)
+                yield mark["name"], "", [(labels, sorted(set(found.values()))) for labels, found in marks]
 
 
 def comparable(answer):
