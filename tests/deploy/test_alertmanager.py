@@ -39,10 +39,7 @@ def test_both_route_alike_and_a_session_is_told_once():
     assert newer["receivers"][: len(plain["receivers"])] == plain["receivers"]
     (session,) = plain["route"]["routes"]
     assert session["group_by"] == ["alertname", "account", "session_id"]
-    assert [session[f"{pause}_interval"] for pause in ("group", "repeat")] == [
-        "2h",
-        "1d",
-    ]  # the alert lasts an hour
+    assert (session["group_interval"], session["repeat_interval"]) == ("2h", "1d")  # the alert lasts an hour
 
 
 @pytest.mark.e2e
@@ -80,30 +77,20 @@ def test_secrets_are_in_files(name):
     assert [line for line in text.splitlines() if "ntfy-token" in line and "# http_config:" not in line] == []
 
 
+def alert(*texts, **more):
+    """Return an alert with its summary and its description, each in English and in Dutch."""
+    names = ("summary", "summary_nl", "description", "description_nl")
+    return {"status": "firing", "labels": {}, "annotations": dict(zip(names, texts, strict=False)) | more}
+
+
 RUNBOOK = "docs/runbooks/JouloSessionEnded.md"
-ENDED = {
-    "status": "firing",
-    "labels": {"alertname": "JouloSessionEnded", "session_id": "s-1"},
-    "annotations": {
-        "summary": "Charging session ended: 12.3 kWh charged",
-        "summary_nl": "Laadbeurt klaar: 12,3 kWh geladen",
-        "description": "zoë <3> at oprit, in 2h 13m.",
-        "description_nl": "zoë <3> aan oprit, in 2u 13m.",
-        "runbook_url": RUNBOOK,
-    },
-}
-OFFLINE = {
-    "status": "firing",
-    "labels": {"alertname": "JouloChargerOffline"},
-    "annotations": {
-        "summary": "Charger oprit is offline",
-        "summary_nl": "Laadpunt oprit is offline",
-        "description": "Not reached.",
-        "description_nl": "Niet bereikt.",
-    },
-}
+ENDED = alert(
+    "Charging session ended: 12.3 kWh charged", "Laadbeurt klaar: 12,3 kWh geladen",
+    "zoë <3> at oprit, in 2h 13m.", "zoë <3> aan oprit, in 2u 13m.", runbook_url=RUNBOOK,
+)  # fmt: skip
+OFFLINE = alert("Charger oprit is offline", "Laadpunt oprit is offline", "Not reached.", "Niet bereikt.")
 BACK = OFFLINE | {"status": "resolved"}
-FOREIGN = {"status": "firing", "labels": {}, "annotations": {"summary": "Disk full", "description": "It is."}}
+FOREIGN = alert(summary="Disk full", description="It is.")
 WORDS = {
     "en": ("Resolved", "3 alerts from Joulo", "What to do"),
     "nl": ("Opgelost", "3 meldingen van Joulo", "Wat te doen"),
