@@ -26,15 +26,9 @@ TESTS = (
     *("tests/cli/test_demo.py", "tests/config/test_bad_files.py", "tests/config/test_load.py", "tests/metrics"),
     *("tests/test_docs.py", "tests/test_docs_metrics.py"),
 )
-
-CHARGERS = fixture("chargers")
-CHARGERS["chargers"][0]["max_current_a"] = 25
-API = {
-    "/chargers": CHARGERS,
-    "/sessions": fixture("sessions"),
-    "/energy": fixture("energy"),
-    "/tariff": {"price_eur_per_kwh": 0.31},
-}
+API = {f"/{name}": fixture(name) for name in ("chargers", "sessions", "energy")}
+API["/chargers"]["chargers"][0]["max_current_a"] = 25
+API["/tariff"] = {"price_eur_per_kwh": 0.31}
 
 
 def apply_diff(copy: Path, diff: str) -> None:

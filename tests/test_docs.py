@@ -45,9 +45,8 @@ def listed_keys() -> set[str]:
 
 def known_keys(folder: Path, section: str) -> set[str]:
     """Return the keys that the configuration knows in a section, as its own error lists them."""
-    content = {"zzzzzz": 1}
+    name, content = section.removesuffix("[]"), {"zzzzzz": 1}
     if section:
-        name = section.removesuffix("[]")
         content = {name: content if name == section else [content]}
     path = folder / "joulo.yml"
     path.write_text(yaml.safe_dump(content), "utf-8")
