@@ -8,7 +8,8 @@ import ssl
 import time
 
 import pytest
-from support.processes import exporter, free_port, get, simulator
+from support.processes import exporter, free_port, get
+from support.simulator import simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +28,7 @@ def test_scrapes_succeed_with_64_descriptors_and_the_log_stays_short(tmp_path, c
         return get(f"{scheme}://localhost:{port}/metrics", trusting=trusting)
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with simulator(tmp_path) as api_url, contextlib.ExitStack() as stack:
+    with simulator() as api_url, contextlib.ExitStack() as stack:
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, limits[1]))  # the exporter inherits it
         try:
             stack.enter_context(exporter(tmp_path, api_url, port, *options, is_ready=scraped))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.json_server import json_server
 from support.processes import (
     EACH_SECOND,
     configured_prometheus,
@@ -20,11 +19,10 @@ from support.processes import (
     get,
     query,
     running,
-    scenario,
-    simulator,
     wait_for,
 )
 from support.programs import GENERATIONS
+from support.simulator import json_server, scenario, simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -190,7 +188,7 @@ def evening_of(generation, folder):
     that have ended.
     """
     household = scenario(session_s=3, pause_s=1, sync_s=1, credits_delay_s=1, history_sessions=40)
-    with simulator(folder, household) as api_url:
+    with simulator(household) as api_url:
         before, phone = set(sessions(api_url)), Phone()
         with Programs(generation, folder, api_url, phone) as programs:
             programs.wait_for_metrics(COMPLETE)

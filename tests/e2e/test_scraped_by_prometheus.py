@@ -13,12 +13,11 @@ from support.processes import (
     free_port,
     get,
     query,
-    scenario,
     scrape,
-    simulator,
     wait_for,
 )
 from support.programs import GENERATIONS
+from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +48,7 @@ def scraped(request, tmp_path_factory):
     """(URL of a Prometheus that scrapes the exporter and got its history first, port, URL of the API, folder)."""
     folder = tmp_path_factory.mktemp("scraped")
     port = free_port()
-    with simulator(folder, HOUSEHOLD) as api_url, exporter(folder, api_url, port):
+    with simulator(HOUSEHOLD) as api_url, exporter(folder, api_url, port):
         history = wait_for("the history", lambda: backfill(folder, api_url, port))
         with request.param(folder, [f"127.0.0.1:{port}"], history) as url:
             wait_for("a scrape", lambda: query(url, "up == 1"))

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 from support.certificates import HASH, PASSWORD
-from support.processes import exporter, free_port, get, prometheus, query, simulator, wait_for
+from support.processes import exporter, free_port, get, prometheus, query, wait_for
+from support.simulator import simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -57,7 +58,7 @@ def protected(certificates, tmp_path_factory):
 
     options = (f"--web.config.file={folder / 'web.yml'}", "--web.enable-lifecycle", "--log.level=debug")
     with (
-        simulator(folder) as api_url,
+        simulator() as api_url,
         exporter(folder, api_url, running.port, *options, is_ready=is_ready) as process,
     ):
         running.process = process

@@ -15,11 +15,10 @@ from support.processes import (
     free_port,
     get,
     query,
-    scenario,
     scrape,
-    simulator,
     wait_for,
 )
+from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +64,7 @@ class House:
 def house(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
-    with simulator(folder, HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
+    with simulator(HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
         complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
         wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
         history = backfill(folder, api_url, port)

@@ -18,12 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import pytest
 from support.exposition import Samples, samples_of
 from support.programs import CURRENT, GENERATIONS, Generation
-
-from joulo_exporter.simulator import Cadence, Scenario
 
 Found = TypeVar("Found")
 
@@ -117,24 +114,6 @@ def running(
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-SIMULATOR = Path(__file__).parent / "simulator.py"
-
-
-def scenario(session_s: float, pause_s: float, *, time_lapse: float = 40, **more) -> Scenario:
-    """Return a household whose sessions and pauses are all as long."""
-    pace = {name: more.pop(name) for name in ("credits_delay_s", "sync_s") if name in more}
-    cadence = Cadence(session_s=(session_s, session_s), pause_s=(pause_s, pause_s), time_lapse=time_lapse, **pace)
-    return Scenario(cadence=cadence, **more)
-
-
-@contextlib.contextmanager
-def simulator(folder: Path, scenario: Scenario = Scenario()) -> Iterator[str]:  # noqa: B008 -- it does not change
-    """Run the simulated household; yield the API's URL."""
-    log = folder / "simulator.log"
-    with running([sys.executable, str(SIMULATOR), msgspec.json.encode(scenario).decode()], log):
-        yield wait_for("the simulator's URL", lambda: log.read_text().strip())
 
 
 def environment(api_url: str) -> dict[str, str]:
