@@ -169,10 +169,8 @@ def test_what_is_generated_is_committed():
 
 
 def test_dashboards_are_config_maps_of_one_language(renderer):
-    for objects, language in (
-        (rendered("prometheus-operator", renderer), "en"),
-        (renderer(ROOT / "grafana/nl"), "nl"),
-    ):
+    english, dutch = rendered("prometheus-operator", renderer), renderer(ROOT / "grafana/nl")
+    for objects, language in ((english, "en"), (dutch, "nl")):
         maps = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "ConfigMap"}
         boards = list((ROOT / "grafana" / language).glob("*.json"))
         assert maps.keys() - {"joulo-exporter"} == {f"dashboard-{path.stem}" for path in boards}
@@ -196,8 +194,5 @@ def test_the_overlay_of_the_page_works(tmp_path, renderer):
     assert {thing["metadata"]["namespace"] for thing in objects} == {"monitoring"}
     assert container_of(objects)["image"] == f"registry.home.arpa/joulo-exporter:{__version__}"
     assert one(objects, "ConfigMap")["data"] == {"joulo.yml": configuration}
-    accounts = load_config(mine / "joulo.yml", {}).accounts
-    assert [str(account.token.path) for account in accounts] == [
-        "/run/secrets/joulo/home",
-        "/run/secrets/joulo/office",
-    ]
+    tokens = [str(account.token.path) for account in load_config(mine / "joulo.yml", {}).accounts]
+    assert tokens == ["/run/secrets/joulo/home", "/run/secrets/joulo/office"]

@@ -7,15 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from support.processes import (
-    EXPORTER,
-    environment,
-    exporter,
-    files,
-    free_port,
-    scrape,
-    wait_for,
-)
+from support.processes import EXPORTER, environment, exporter, files, free_port, scrape, wait_for
 from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e

@@ -5,17 +5,7 @@ import urllib.parse
 from itertools import pairwise
 
 import pytest
-from support.processes import (
-    DATABASES,
-    TOKEN,
-    backfill,
-    exporter,
-    free_port,
-    get,
-    query,
-    scrape,
-    wait_for,
-)
+from support.processes import DATABASES, TOKEN, backfill, exporter, free_port, get, query, scrape, wait_for
 from support.programs import GENERATIONS
 from support.simulator import scenario, simulator
 

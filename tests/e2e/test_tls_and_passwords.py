@@ -57,10 +57,7 @@ def protected(certificates, tmp_path_factory):
         return running.curl("/-/ready", *LOGIN)[0] == "200"
 
     options = (f"--web.config.file={folder / 'web.yml'}", "--web.enable-lifecycle", "--log.level=debug")
-    with (
-        simulator() as api_url,
-        exporter(folder, api_url, running.port, *options, is_ready=is_ready) as process,
-    ):
+    with simulator() as api_url, exporter(folder, api_url, running.port, *options, is_ready=is_ready) as process:
         running.process = process
         yield running
 

@@ -8,16 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from support import grafana
 from support.grafana import Prometheus, Viewer
-from support.processes import (
-    DATABASES,
-    backfill,
-    exporter,
-    free_port,
-    get,
-    query,
-    scrape,
-    wait_for,
-)
+from support.processes import DATABASES, backfill, exporter, free_port, get, query, scrape, wait_for
 from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e

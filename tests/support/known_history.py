@@ -295,18 +295,6 @@ def young(since: str) -> History:
     )
 
 
-def nine_minutes() -> History:
-    return young("2026-06-11T11:51:20")
-
-
-def an_hour() -> History:
-    return young("2026-06-11T10:47:31")
-
-
-def a_day() -> History:
-    return young("2026-06-10T17:23:05")
-
-
 def eighteen_months() -> History:
     """Return what is seen 20 minutes after the beginning of a month, a week after a change of the clock."""
     return History(
@@ -321,3 +309,15 @@ def eighteen_months() -> History:
             Scraped("a:9973", at("2026-10-20T12:05"), at("2026-11-01T00:19:50")),
         ),
     )
+
+
+HISTORIES = {
+    "autumn": autumn(),
+    "spring": spring(),
+    "down": down(),
+    "without_ledger": without_ledger(),
+    "nine_minutes": young("2026-06-11T11:51:20"),
+    "an_hour": young("2026-06-11T10:47:31"),
+    "a_day": young("2026-06-10T17:23:05"),
+    "eighteen_months": eighteen_months(),
+}

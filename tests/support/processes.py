@@ -29,7 +29,7 @@ EXPORTER = (sys.executable, "-m", "joulo_exporter")
 PATIENCE_S = 30.0
 INTERVAL_S = 1.0
 """From one request of ``/chargers`` to the next one; twice and three times as long for the other endpoints."""
-LEDGER_PAGE = Path(__file__).parents[2] / "docs/ledger.md"
+PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
 
 def free_port() -> int:
@@ -229,8 +229,7 @@ def filled_victoria_metrics(
     with running(command, folder / "victoria-metrics.log"):
         wait_for("VictoriaMetrics to be ready", lambda: get(f"{url}/-/ready"))
         if history:
-            page = LEDGER_PAGE.read_text()
-            (documented,) = re.findall(r"^ *(curl .*/api/v1/import/prometheus)$", page, re.MULTILINE)
+            (documented,) = re.findall(r"^ *(curl .*/api/v1/import/prometheus)$", PAGE.read_text(), re.MULTILINE)
             curl = documented.replace("http://localhost:8428", url).replace("joulo.om", str(history))
             subprocess.run(shlex.split(curl), check=True)
             get(f"{url}/internal/force_flush")  # else it shows within a second
