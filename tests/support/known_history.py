@@ -207,13 +207,24 @@ def _nights(first: str, last: str, charger: str, vehicle: str, hour: str, *of: f
     return [session(charger, vehicle, f"{day:%Y-%m-%d}T{hour}", *of) for day in days]
 
 
-def autumn() -> History:
-    """Return what is seen on the Sunday of 25 hours: it began at +02:00, the year at +01:00, now it is +01:00.
-
-    There are sessions across every boundary. The exporter moved on 24 October: for some hours Prometheus scraped
-    it under two names; since noon it does so again. Before 20 October there is only what was backfilled.
-    """
+def _young(since: str) -> History:
+    """Return what is seen at noon where Prometheus began at a moment, with sessions long before and ever since."""
     return History(
+        now=local("2026-06-11T12:00"),
+        sessions=(
+            session("front", "tesla", "2026-05-31T22:00", 6, 30.0),
+            session("back", "zoe", "2026-06-10T16:50", 5, 20.0),
+            session("front", "tesla", "2026-06-11T07:00", 8, 64.0),  # in progress
+        ),
+        scraped=(Scraped("a:9973", at(since), at("2026-06-11T11:59:45")),),
+    )
+
+
+HISTORIES = {
+    # Seen on the Sunday of 25 hours: it began at +02:00, the year at +01:00, now it is +01:00. There are sessions
+    # across every boundary. The exporter moved on 24 October: for some hours Prometheus scraped it under two
+    # names; since noon it does so again. Before 20 October there is only what was backfilled.
+    "autumn": History(
         now=local("2026-10-25T19:07:23.412"),
         sessions=(
             session("front", "tesla", "2025-12-31T22:00", 4, 44.0),  # across New Year
@@ -232,12 +243,9 @@ def autumn() -> History:
             Scraped("b:9973", at("2026-10-24T15:00"), at("2026-10-25T19:07:13")),
             Scraped("c:9973", at("2026-10-25T12:00"), at("2026-10-25T19:07:13")),
         ),
-    )
-
-
-def spring() -> History:
-    """Return what is seen on the Sunday of 23 hours, with a restart of the exporter last Tuesday."""
-    return History(
+    ),
+    # Seen on the Sunday of 23 hours, with a restart of the exporter last Tuesday.
+    "spring": History(
         now=local("2026-03-29T22:15:00.700"),
         sessions=(
             *_nights("2026-03-20", "2026-03-28", "front", "tesla", "23:00", 4, 24.0),
@@ -247,12 +255,9 @@ def spring() -> History:
             Scraped("a:9973", at("2026-02-28T00:00"), at("2026-03-24T23:40")),
             Scraped("a:9973", at("2026-03-24T23:55"), at("2026-03-29T22:14:50")),
         ),
-    )
-
-
-def down() -> History:
-    """Return what is seen after a night in which nothing ran: 10 of its 30 kWh were charged yesterday."""
-    return History(
+    ),
+    # Seen after a night in which nothing ran: 10 of its 30 kWh were charged yesterday.
+    "down": History(
         now=local("2026-06-11T12:00:00.100"),
         sessions=(
             session("front", "tesla", "2026-06-09T12:00", 2, 8.0),
@@ -263,12 +268,9 @@ def down() -> History:
             Scraped("a:9973", at("2026-05-25T00:00"), at("2026-06-10T20:00")),
             Scraped("a:9973", at("2026-06-11T09:00"), at("2026-06-11T11:59:45")),
         ),
-    )
-
-
-def without_ledger() -> History:
-    """Return what is seen after the exporter moved without its ledger: its totals are 3 kWh lower."""
-    return History(
+    ),
+    # Seen after the exporter moved without its ledger: its totals are 3 kWh lower.
+    "without_ledger": History(
         now=local("2026-06-11T12:00:00.100"),
         sessions=(
             session("front", "tesla", "2026-06-01T12:00", 2, 8.0),
@@ -279,25 +281,12 @@ def without_ledger() -> History:
             Scraped("a:9973", at("2026-06-01T00:00"), at("2026-06-11T08:00")),
             Scraped("b:9973", at("2026-06-11T08:00"), at("2026-06-11T11:59:45"), lacking=3),
         ),
-    )
-
-
-def young(since: str) -> History:
-    """Return what is seen at noon where Prometheus began at a moment, with sessions long before and ever since."""
-    return History(
-        now=local("2026-06-11T12:00"),
-        sessions=(
-            session("front", "tesla", "2026-05-31T22:00", 6, 30.0),
-            session("back", "zoe", "2026-06-10T16:50", 5, 20.0),
-            session("front", "tesla", "2026-06-11T07:00", 8, 64.0),  # in progress
-        ),
-        scraped=(Scraped("a:9973", at(since), at("2026-06-11T11:59:45")),),
-    )
-
-
-def eighteen_months() -> History:
-    """Return what is seen 20 minutes after the beginning of a month, a week after a change of the clock."""
-    return History(
+    ),
+    "nine_minutes": _young("2026-06-11T11:51:20"),
+    "an_hour": _young("2026-06-11T10:47:31"),
+    "a_day": _young("2026-06-10T17:23:05"),
+    # Seen 20 minutes after the beginning of a month, a week after a change of the clock.
+    "eighteen_months": History(
         now=local("2026-11-01T00:20"),
         sessions=(
             *_nights("2025-05-04", "2026-10-26", "front", "tesla", "23:30", 2, 14.0)[::7],
@@ -308,16 +297,5 @@ def eighteen_months() -> History:
             Scraped("a:9973", at("2025-05-01T00:00"), at("2026-10-20T12:00"), live=False),
             Scraped("a:9973", at("2026-10-20T12:05"), at("2026-11-01T00:19:50")),
         ),
-    )
-
-
-HISTORIES = {
-    "autumn": autumn(),
-    "spring": spring(),
-    "down": down(),
-    "without_ledger": without_ledger(),
-    "nine_minutes": young("2026-06-11T11:51:20"),
-    "an_hour": young("2026-06-11T10:47:31"),
-    "a_day": young("2026-06-10T17:23:05"),
-    "eighteen_months": eighteen_months(),
+    ),
 }
