@@ -60,9 +60,7 @@ def test_promtool_understands_every_query(generation, tmp_path):
     rules = [{"record": f"example:{number}", "expr": query} for number, query in enumerate(queries())]
     path = tmp_path / "rules.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "examples", "rules": rules}]}), encoding="utf-8")
-    checked = generation.run("promtool", "check", "rules", path)
-    assert (checked.returncode, checked.stderr) == (0, "")
-    assert f"{len(rules)} rules found" in checked.stdout
+    assert f"{len(rules)} rules found" in generation.said("promtool", "check", "rules", path)
 
 
 PAGES = (PAGE, (DOCS / "ere.md").read_text(encoding="utf-8"))
@@ -85,5 +83,4 @@ def test_joins_work_with_two_instances(generation, query, tmp_path):
     expected = {"expr": f"count({query})", "eval_time": "31d", "exp_samples": [{"labels": "{}", "value": 1}]}
     test = {"interval": "10m", "input_series": samples, "promql_expr_test": [expected]}
     (tmp_path / "tests.yml").write_text(yaml.safe_dump({"tests": [test]}), encoding="utf-8")
-    tested = generation.run("promtool", "test", "rules", tmp_path / "tests.yml")
-    assert tested.returncode == 0, tested.stdout + tested.stderr
+    generation.said("promtool", "test", "rules", tmp_path / "tests.yml")

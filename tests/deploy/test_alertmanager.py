@@ -24,8 +24,7 @@ def test_alertmanager_takes_it(generation, tmp_path, name):
     if name != "alertmanager.yml" and generation.version("amtool") < (0, 26):  # it reads no such file
         text = re.sub(r"\b(bot_token|user_key|token)_file: \S+", r"\1: secret", text)
     (tmp_path / name).write_text(text)
-    checked = generation.run("amtool", "check-config", tmp_path / name)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    generation.said("amtool", "check-config", tmp_path / name)
 
 
 def test_both_route_alike_and_a_session_is_told_once():
@@ -49,10 +48,8 @@ def test_both_route_alike_and_a_session_is_told_once():
     ],
 )
 def test_routing(generation, labels, receiver):
-    routed = generation.run(
-        "amtool", "config", "routes", "test", f"--config.file={DEPLOY / 'alertmanager.yml'}", *labels
-    )
-    assert routed.stdout.strip() == receiver
+    file = f"--config.file={DEPLOY / 'alertmanager.yml'}"
+    assert generation.run("amtool", "config", "routes", "test", file, *labels).stdout.strip() == receiver
 
 
 def test_there_are_receivers_for_every_way_and_only_health_is_resolved():
@@ -112,17 +109,16 @@ def test_texts(generation, tmp_path, language):
         ("title", several, three),
         ("text", several, f"{offline}. {why}\n{resolved}: {offline}. {why}\nDisk full. It is."),
         ("title", (FOREIGN,), "Disk full"),
-        ("text", (FOREIGN,), "It is."),
     ):
         data = {
             "receiver": "r", "status": alerts[0]["status"], "alerts": alerts, "groupLabels": {},
             "commonLabels": {}, "commonAnnotations": {}, "externalURL": "",
         }  # fmt: skip
         (tmp_path / "data.json").write_text(json.dumps(data))
-        rendered = generation.run(
+        rendered = generation.said(
             "amtool", "template", "render", f"--template.glob={DEPLOY}/templates/*.tmpl",
             f"--template.data={tmp_path}/data.json",
             f"--template.type={'html' if template == 'html' else 'text'}",
             f'--template.text={{{{ template "joulo.{language}.{template}" . }}}}',
         )  # fmt: skip
-        assert rendered.stdout.rstrip("\n") == text, rendered.stderr
+        assert rendered.rstrip("\n") == text

@@ -207,7 +207,7 @@ def filled_prometheus(
     """
     if history:
         build = ("tsdb", "create-blocks-from", f"--max-block-duration={block}", "openmetrics")
-        generation.run("promtool", *build, history, folder / "tsdb", check=True)
+        generation.said("promtool", *build, history, folder / "tsdb")
     with prometheus(generation, folder, _job(targets)) as url:
         yield url
 
