@@ -166,9 +166,8 @@ class Programs(ExitStack):
         self._processes[name].wait()
         self._phone.reachable = True
 
-    def wait_for_metrics(self, *lines):
-        for line in lines:
-            wait_for(repr(line), lambda line=line: line in get(self.metrics_url))
+    def wait_for_metric(self, line):
+        wait_for(repr(line), lambda: line in get(self.metrics_url))
 
 
 def sessions(api_url):
@@ -191,7 +190,7 @@ def evening_of(generation, folder):
     with simulator(household) as api_url:
         before, phone = set(sessions(api_url)), Phone()
         with Programs(generation, folder, api_url, phone) as programs:
-            programs.wait_for_metrics(COMPLETE)
+            programs.wait_for_metric(COMPLETE)
             imported = set(sessions(api_url))
             for count, names, pause_s in KILLS:
                 wait_for(f"message {count}", lambda count=count: len(phone.messages) >= count)
@@ -212,7 +211,8 @@ def lag_of(generation, folder):
     api, phone = LaggingApi(), Phone()
     with json_server(api.respond) as api_url, Programs(generation, folder, api_url, phone) as programs:
         live = b'joulo_session_kwh{charger="c9"} 7'
-        programs.wait_for_metrics(live, COMPLETE)
+        programs.wait_for_metric(live)
+        programs.wait_for_metric(COMPLETE)
         wait_for("a scrape", lambda: len(query(programs.prometheus_url, "joulo_total_kwh == 7")) == 10)
         api.ending_at = time.time()
         wait_for("ten messages", lambda: len(phone.messages) >= 10)
