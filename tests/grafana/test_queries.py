@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from support import grafana
 from support.grafana import Prometheus, Viewer
-from support.processes import DATABASES, backfill, exporter, free_port, get, query, scrape, wait_for
+from support.processes import DATABASES, backfill, exporter, free_port, query, scrape, wait_for
 from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e
@@ -16,8 +16,6 @@ pytestmark = pytest.mark.e2e
 HOME = ZoneInfo("Europe/Amsterdam")
 HOUSEHOLD = scenario(session_s=7200, pause_s=1, time_lapse=0.01, history_days=45)
 COLLECTORS = ("--collector.ere-position", "--collector.ere-price")
-
-
 BOARDS = pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
 NEVER = {("Energy of each session", "A"), ("Session ended", "Anno")}
 """No session ends while the test runs, and ``joulo_last_session_*`` has no history."""
@@ -56,9 +54,7 @@ def house(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
     with simulator(HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
-        complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
-        wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
-        history = backfill(folder, api_url, port)
+        history = wait_for("the history", lambda: backfill(folder, api_url, port))
         addresses = [f"127.0.0.1:{port}", f"localhost:{port}"]
         with (
             request.param(tmp_path_factory.mktemp("new"), addresses) as new,
