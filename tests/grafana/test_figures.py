@@ -45,7 +45,7 @@ def test_what_was_charged(servers, name, period):
     first = min(stretch.since for stretch in history.scraped)
     begin = max(first, grafana.moment(period, history.now, HOME))
     for labels in ({}, {"charger": "back"}):
-        viewer = Viewer(HOME, history.now, chosen={key: (value,) for key, value in labels.items()})
+        viewer = Viewer(HOME, history.now, chosen=labels)
         kwh, earned = (amount(begin, history.last, **labels) for amount in (history.kwh, history.credits))
         assert charged(server, period, viewer) == pytest.approx(kwh, abs=0.01), labels
         assert charged(server, period, viewer, "credits") == pytest.approx(earned, abs=0.01), labels
@@ -202,8 +202,7 @@ def column(server, viewer, ref):
 def test_every_session_has_its_row(servers, name, labels):
     """Those of the backfill too, with their vehicle."""
     history = HISTORIES[name]
-    chosen = {label: (value,) for label, value in labels.items()} | {"price": "0.5"}
-    viewer = Viewer(HOME, history.now, f"now-{30 * 24}h", chosen=chosen)
+    viewer = Viewer(HOME, history.now, f"now-{30 * 24}h", chosen=labels | {"price": "0.5"})
     ended = {(one.charger, one.start): one for one in history.of(**labels) if one.end < history.last - 600}
     recent = {key: one for key, one in ended.items() if one.end > history.last - 30 * 86_400}
     columns = {ref: column(servers(name), viewer, ref) for ref in ("kwh", "length", "start", "cost", "vehicle")}

@@ -117,7 +117,7 @@ def test_a_chosen_charger_is_the_only_one_and_the_exporters_second_name_shows_no
     dashboard = grafana.load(path)
     one, *others = sorted(dict(labels)["charger"] for labels in house.served("joulo_charging"))
     assert others
-    viewer = Viewer(HOME, house.viewer.now, chosen={"charger": (one,)})
+    viewer = Viewer(HOME, house.viewer.now, chosen={"charger": one})
     for shown, target in grafana.targets(dashboard):
         answer = house.prometheus.answer(dashboard, shown, target, viewer)
         if "$charger" in target["expr"]:

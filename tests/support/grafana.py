@@ -28,7 +28,6 @@ _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, 
 _SCRAPE_S = 15.0  # of a data source that does not say otherwise
 _SAFE_POINTS = 11_000  # Prometheus refuses more
 _VARIABLE = re.compile(r"\$(?:([a-z_]\w*)|\{(\w+)\})")
-_SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|]")
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,11 @@ class Viewer:
     since: str = ""
     """The beginning of the range, relative or as ``2026-06-17 18:30:00``; empty: the dashboard's own."""
     until: str = "now"
-    chosen: Mapping[str, tuple[str, ...] | str] = field(default_factory=dict)
-    """Values of variables, and the text in one that is a box; the others stay at All, or at their text."""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """A value, or the text in a box, by variable; the others stay at All, or at their text.
+
+    Nothing special in a regular expression: Grafana would escape that.
+    """
     points: int = 1000
     """The width of a panel in pixels, which is the most points of a curve."""
 
@@ -186,12 +188,8 @@ def aligned(over: Span, step: float, viewer: Viewer) -> Span:
 
 def interpolated(expression: str, over: Span, step: float, chosen: Mapping[str, str]) -> str:
     """Return a query without macros and variables; ``chosen`` is what stands for each variable."""
-    step_ms, rate_ms = f"{step * 1000:.0f}", f"{max(step + _SCRAPE_S, 4 * _SCRAPE_S) * 1000:.0f}"
-    known = chosen | {
-        "__interval_ms": step_ms, "__interval": f"{step_ms}ms",
-        "__range_ms": f"{over.length_ms}", "__range_s": f"{over.length_s}", "__range": f"{over.length_s}s",
-        "__rate_interval_ms": rate_ms, "__rate_interval": f"{rate_ms}ms",
-    }  # fmt: skip
+    macros = {"interval": f"{step * 1000:.0f}ms", "range_ms": f"{over.length_ms}", "range": f"{over.length_s}s"}
+    known = chosen | {f"__{name}": text for name, text in macros.items()}
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
@@ -205,22 +203,9 @@ def interpolated(expression: str, over: Span, step: float, chosen: Mapping[str, 
 
 def choices(dashboard: Json, viewer: Viewer) -> dict[str, str]:
     """Return what stands in a query for each variable."""
-    standing = {}
-    for variable in variables(dashboard):
-        name, kind = variable["name"], variable["type"]
-        values = viewer.chosen.get(name)
-        if kind == "textbox":
-            standing[name] = values or variable["query"]
-        elif kind == "query" and not values:
-            standing[name] = variable["allValue"]
-        elif kind == "query":
-            assert variable["multi"], name
-            # Each backslash is written twice, because the query has it in quotes.
-            escaped = [_SPECIAL.sub(r"\\\\\g<0>", value.replace("\\", "\\" * 4)) for value in values]
-            standing[name] = escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
-        else:
-            assert kind == "datasource", kind
-    return standing
+    usual = {"query": "allValue", "textbox": "query"}
+    found = (one for one in variables(dashboard) if one["type"] != "datasource")
+    return {one["name"]: viewer.chosen.get(one["name"], one[usual[one["type"]]]) for one in found}
 
 
 @dataclass(frozen=True)
@@ -228,12 +213,6 @@ class Prometheus:
     """A Prometheus as Grafana's data source asks it."""
 
     url: str
-
-    def vector(self, expression: str, at: float) -> list[tuple[dict[str, str], float]]:
-        """Return (labels, value) at a moment."""
-        data = self._data("query", query=expression, time=f"{at:.3f}")
-        assert data["resultType"] == "vector", expression
-        return [(series["metric"], float(series["value"][1])) for series in data["result"]]
 
     def curves(self, expression: str, over: Span, step: float) -> list[tuple[dict[str, str], dict[float, float]]]:
         """Return (labels, values by their time) over a range that is aligned already."""
@@ -254,9 +233,11 @@ class Prometheus:
         step = step_s(panel, target, over, viewer)
         expression = interpolated(target["expr"], over, step, choices(dashboard, viewer))
         assert target.get("instant", False) != target.get("range", False), "a query that is both or neither"
-        if target.get("instant"):
-            return self.vector(expression, over.end)
-        return self.curves(expression, aligned(over, step, viewer), step)
+        if target.get("range"):
+            return self.curves(expression, aligned(over, step, viewer), step)
+        data = self._data("query", query=expression, time=f"{over.end:.3f}")
+        assert data["resultType"] == "vector", expression
+        return [(series["metric"], float(series["value"][1])) for series in data["result"]]
 
     def panel(self, uid: str, title: str, viewer: Viewer, ref: str = "A", own: str | None = None):
         """Return what a query of a panel gives, or a column that is calculated from queries.
