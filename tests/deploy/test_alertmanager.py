@@ -109,6 +109,7 @@ def test_texts(generation, tmp_path, language):
         ("title", several, three),
         ("text", several, f"{offline}. {why}\n{resolved}: {offline}. {why}\nDisk full. It is."),
         ("title", (FOREIGN,), "Disk full"),
+        ("text", (FOREIGN,), "It is."),
     ):
         data = {
             "receiver": "r", "status": alerts[0]["status"], "alerts": alerts, "groupLabels": {},
