@@ -106,20 +106,14 @@ def rendered(field, config="{}"):
     return json.loads(_jsonnet.evaluate_snippet("mixin", f"({mixin}).{field}"))
 
 
-@pytest.mark.parametrize(
-    ("field", "files", "config"),
-    [
-        ("prometheusAlerts", ("joulo-sessions", "joulo-health"), "{}"),
-        ("prometheusAlerts", ("joulo-sessions", "joulo-health", "optional/joulo-credits"), "{ optional: true }"),
-        ("prometheusRules", ("joulo-recording",), "{}"),
-    ],
-)
-def test_it_is_the_shipped_yaml(field, files, config):
-    paths = [ROOT / f"deploy/prometheus/rules/{name}.yml" for name in files]
-    assert rendered(field, config) == {"groups": groups(*paths)}
+def test_it_is_the_shipped_yaml_and_dashboards():
+    def shipped(*names):
+        return {"groups": groups(*(ROOT / f"deploy/prometheus/rules/{name}.yml" for name in names))}
 
-
-def test_it_has_the_dashboards():
+    alerts = ("joulo-sessions", "joulo-health")
+    assert rendered("prometheusAlerts") == shipped(*alerts)
+    assert rendered("prometheusAlerts", "{ optional: true }") == shipped(*alerts, "optional/joulo-credits")
+    assert rendered("prometheusRules") == shipped("joulo-recording")
     boards = {path.name: json.loads(path.read_text()) for path in (ROOT / "grafana/en").glob("*.json")}
     assert rendered("grafanaDashboards") == boards
 

@@ -50,8 +50,8 @@ def test_it_fits_the_published_types(said, path):
     assert [line for line in said if re.match(rf"\S+ {re.escape(path.name)}[.#]", line)] == []
 
 
-@pytest.mark.parametrize("number", range(len(FAULTS)))
-def test_a_fault_is_found_in_both_releases(said, number):
-    found = [line for line in said if f" broken-{number}.json" in line]
-    assert [FAULTS[number][2] in line for line in found] == [True, True], found
-    assert {line.split(".")[0] for line in found} == {"11", "12"}
+def test_a_fault_is_found_in_both_releases(said):
+    for number, (*_, fault) in enumerate(FAULTS):
+        found = [line for line in said if f" broken-{number}.json" in line]
+        assert [line.split(".")[0] for line in found if fault in line] == ["12", "11"], found
+        assert len(found) == 2, found
