@@ -9,8 +9,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support.json_server import json_server
 from support.processes import free_port, get, running, wait_for
+from support.simulator import json_server
 from support.snapshots import fixture
 
 ROOT = Path(__file__).parents[1]
@@ -18,23 +18,15 @@ PAGE = (ROOT / "docs/contributing.md").read_text("utf-8")
 BLOCK = re.compile(r"^( *)```(diff|python)\n(.*?)\n\1```$", re.MULTILINE | re.DOTALL)
 NEW_FILE = re.compile(r"\*\*([\w./]+)\*\* is a new file:\s*$")
 APPENDED = re.compile(r"At the end of `([\w./]+)`:\s*$")
-COPIED = (
-    *("joulo_exporter", "tests", "docs", "deploy", "grafana", "pyproject.toml", "Makefile", "LICENSE"),
-    *(page.name for page in ROOT.glob("*.md")),
-)
+NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "build", "dist")
+"""Of these, bytecode comes and goes while other tests run."""
 TESTS = (
     *("tests/cli/test_demo.py", "tests/config/test_bad_files.py", "tests/config/test_load.py", "tests/metrics"),
     *("tests/test_docs.py", "tests/test_docs_metrics.py"),
 )
-
-CHARGERS = fixture("chargers")
-CHARGERS["chargers"][0]["max_current_a"] = 25
-API = {
-    "/chargers": CHARGERS,
-    "/sessions": fixture("sessions"),
-    "/energy": fixture("energy"),
-    "/tariff": {"price_eur_per_kwh": 0.31},
-}
+API = {f"/{name}": fixture(name) for name in ("chargers", "sessions", "energy")}
+API["/chargers"]["chargers"][0]["max_current_a"] = 25
+API["/tariff"] = {"price_eur_per_kwh": 0.31}
 
 
 def apply_diff(copy: Path, diff: str) -> None:
@@ -69,12 +61,8 @@ def apply_page(copy: Path) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("copy")
-    for name in COPIED:
-        if (ROOT / name).is_dir():  # bytecode comes and goes while other tests run
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, folder)
+    folder = tmp_path_factory.mktemp("copy") / "of_the_repository"
+    shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
     apply_page(folder)
     return folder
 

@@ -45,9 +45,8 @@ def listed_keys() -> set[str]:
 
 def known_keys(folder: Path, section: str) -> set[str]:
     """Return the keys that the configuration knows in a section, as its own error lists them."""
-    content = {"zzzzzz": 1}
+    name, content = section.removesuffix("[]"), {"zzzzzz": 1}
     if section:
-        name = section.removesuffix("[]")
         content = {name: content if name == section else [content]}
     path = folder / "joulo.yml"
     path.write_text(yaml.safe_dump(content), "utf-8")
@@ -86,15 +85,12 @@ def test_every_page_is_linked_from_another():
     assert len(PAGES) > 30
 
 
-def test_the_page_lists_every_flag_and_none_that_is_gone():
+def test_the_page_lists_every_flag_and_command_and_none_that_is_gone():
     usage = {flag for flag in FLAG.findall(make_parser().format_usage()) if not flag.startswith("--no-")}
     listed = {flag for flags, *_ in rows("| flag | default | meaning |") for flag in FLAG.findall(flags)}
     collectors = {f"--collector.{name.replace('_', '-')}" for name in COLLECTORS}
     assert {*listed, *collectors, "--config.check"} == {*usage, "--help"}
     assert [flag for flag in collectors | {"--config.check"} if f"`{flag}`" not in CONFIGURATION] == []
-
-
-def test_the_page_names_every_command():
     commands = CONFIGURATION.split("lists the commands: ")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", commands)) == set(make_parser().commands)
 

@@ -24,44 +24,24 @@ REPLACED = {
 }
 
 
-def _docstrings(tree):
-    """Yield (line, text) of each docstring, those of attributes too."""
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-        ):
-            yield node.lineno, node.value.value
-
-
-def _prose(path):
-    """Yield (line, text) of each docstring, comment and message."""
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_summaries_have_a_subject_and_one_thing_has_one_word(path):
     source = path.read_text()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and not SQL.match(node.value):
-            yield node.lineno, node.value
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_summaries_have_a_subject(path):
+    nodes = list(ast.walk(ast.parse(source)))
+    constants = [node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    strings = [(node.lineno, node.value) for node in constants if not SQL.match(node.value)]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
     found = [
-        f"{path.name}:{line}: {text.splitlines()[0]}"
-        for line, text in _docstrings(ast.parse(path.read_text()))
-        if HEADLESS.match(text)
-    ]
-    assert found == []
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_one_thing_has_one_word(path):
-    found = [
-        f"{path.name}:{line}: {why}: {text.strip()[:80]}"
-        for line, text in _prose(path)
+        (path.name, line, why, text.strip()[:80])
+        for line, text in strings + comments
         for why, word in REPLACED.items()
         if word.search(text)
+    ]
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}  # those of attributes too
+    found += [
+        (path.name, node.lineno, "a summary has a subject", node.value.splitlines()[0])
+        for node in constants
+        if node in docstrings and HEADLESS.match(node.value)
     ]
     assert found == []

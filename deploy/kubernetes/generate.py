@@ -28,6 +28,7 @@ kind: Component
 resources:
   - servicemonitor.yaml
   - prometheusrule.yaml
+  - ../../../../grafana/en # in Dutch: ../../../../grafana/nl
 """
 # Kustomize reads no file above its own folder, but it does read a folder with a kustomization anywhere. This one
 # stands among the dashboards, and neither a copy of them nor a flag is needed.
@@ -49,15 +50,14 @@ def generated(root: Path) -> dict[Path, str]:
     Args:
         root: of the repository.
     """
-    files = {COMPONENT / "prometheusrule.yaml": _MADE_BY + _RULE + "".join(_groups(root))}
-    component = _COMPONENT
+    files = {
+        COMPONENT / "prometheusrule.yaml": _MADE_BY + _RULE + "".join(_groups(root)),
+        COMPONENT / "kustomization.yaml": _MADE_BY + _COMPONENT,
+    }
     for folder in ("grafana/en", "grafana/nl"):
         names = sorted(path.name for path in (root / folder).glob("*.json"))
-        if names:
-            files[Path(folder) / "kustomization.yaml"] = _MADE_BY + _DASHBOARDS + "".join(map(_config_map, names))
-    if Path("grafana/en/kustomization.yaml") in files:
-        component += "  - ../../../../grafana/en # in Dutch: ../../../../grafana/nl\n"
-    return files | {COMPONENT / "kustomization.yaml": _MADE_BY + component}
+        files[Path(folder) / "kustomization.yaml"] = _MADE_BY + _DASHBOARDS + "".join(map(_config_map, names))
+    return files
 
 
 def _groups(root: Path) -> list[str]:

@@ -10,7 +10,8 @@ import time
 import pytest
 from abuse.victim import victim
 from support.certificates import client_tls
-from support.processes import exporter, free_port, get, simulator
+from support.processes import exporter, free_port, get
+from support.simulator import simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +66,7 @@ def test_scrapes_succeed_with_64_descriptors_and_the_log_stays_short(tmp_path, c
         return get(f"{scheme}://localhost:{port}/metrics", trusting=trusting)
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with simulator(tmp_path) as api_url, contextlib.ExitStack() as stack:
+    with simulator() as api_url, contextlib.ExitStack() as stack:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))  # the exporter inherits it
         try:
             stack.enter_context(exporter(tmp_path, api_url, port, *options, is_ready=scraped))

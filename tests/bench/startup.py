@@ -16,16 +16,15 @@ from support.processes import EXPORTER, environment, free_port, get, running
 
 from joulo_exporter.ledger import AccountLedger, Database
 
-RUNS = 5
-SIZES = ((1, 100), (1000, 100))
+RUNS, ACCOUNTS, SESSIONS = 5, (1, 1000), 100
 
 
-def filled(folder: Path, accounts: int, sessions: int) -> None:
-    """Make a ledger with so many sessions an account, and a configuration."""
+def fill(folder: Path, accounts: int) -> None:
+    """Make a ledger, and a configuration."""
     names = [f"a{number}" for number in range(accounts)] if accounts > 1 else [""]
     database = Database(folder / "ledger")
     for name in names:
-        imported(AccountLedger(database, name, configured_labels={}, vehicles={}), sessions)
+        imported(AccountLedger(database, name, configured_labels={}, vehicles={}), SESSIONS)
     database.close()
     named = [{"name": name, "token": f"joulo_{name}"} for name in names if name]
     (folder / "joulo.yml").write_text(json.dumps({"accounts": named} if named else {}))
@@ -49,11 +48,11 @@ def first_scrape_s(folder: Path, accounts: int) -> float:
 
 def main() -> None:
     print("| accounts | sessions each | start to the first scrape with values, s |\n|--:|--:|--:|")
-    for accounts, sessions in SIZES:
+    for accounts in ACCOUNTS:
         with tempfile.TemporaryDirectory() as temporary:
-            filled(Path(temporary), accounts, sessions)
+            fill(Path(temporary), accounts)
             best = min(first_scrape_s(Path(temporary), accounts) for _ in range(RUNS))
-        print(f"| {accounts:,} | {sessions:,} | {best:.2f} |", flush=True)
+        print(f"| {accounts:,} | {SESSIONS:,} | {best:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

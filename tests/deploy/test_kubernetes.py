@@ -1,13 +1,13 @@
 """deploy/kubernetes, and its page: valid, hardened, consistent with itself, the exporter and what is shipped."""
 
-import importlib.util
 import re
-import shutil
+import runpy
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
-from support.kustomize import FOLDER, OVERLAYS, RENDERERS, ROOT, container_of, one, rendered
+from support.kustomize import container_of, one, render, renderers
 
 from joulo_exporter import __version__
 from joulo_exporter.cli.commands import given_shard
@@ -15,23 +15,31 @@ from joulo_exporter.cli.parser import make_parser
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.metrics import FAMILIES
 
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy/kubernetes"
+OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
+RENDERERS = renderers()
 # The oldest that the vendor of Kubernetes may still be found on, and the newest whose schemas there are.
 VERSIONS = ["1.27", kubernetes_validate.latest_version()]
 NAME = {"app.kubernetes.io/name": "joulo-exporter"}
 PAGE = (ROOT / "docs/install/kubernetes.md").read_text()
 
 
-@pytest.fixture(params=RENDERERS, ids=lambda renderer: renderer.__name__)
+def rendered(name, renderer=render):
+    return renderer(FOLDER / "overlays" / name)
+
+
+@pytest.fixture(scope="module", params=RENDERERS, ids=lambda renderer: renderer.__name__)
 def renderer(request):
     return request.param
 
 
-@pytest.fixture(params=sorted(OVERLAYS))
+@pytest.fixture(scope="module", params=OVERLAYS)
 def overlay(request, renderer):
     return rendered(request.param, renderer)
 
 
-@pytest.mark.parametrize("name", sorted(OVERLAYS))
+@pytest.mark.parametrize("name", OVERLAYS)
 def test_all_renderers_agree_on_what_kubectl_can_apply(name):
     def key(thing):
         return thing["kind"], thing["metadata"]["name"]
@@ -46,16 +54,8 @@ def test_all_renderers_agree_on_what_kubectl_can_apply(name):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_it(overlay, version):
     for thing in overlay:
-        if thing["apiVersion"].startswith("monitoring.coreos.com/"):
-            continue
-        kubernetes_validate.validate(thing, version, strict=True)
-
-
-def test_the_validation_finds_a_spelling_mistake():
-    policy = one(rendered("plain"), "NetworkPolicy")
-    policy["spec"]["ingres"] = policy["spec"].pop("ingress")
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(policy, VERSIONS[-1], strict=True)
+        if not thing["apiVersion"].startswith("monitoring.coreos.com/"):
+            kubernetes_validate.validate(thing, version, strict=True)
 
 
 def test_nothing_is_allowed_that_is_not_needed(overlay):
@@ -144,13 +144,6 @@ def test_the_image_is_named_in_one_place_and_the_secret_in_no_overlay(overlay):
 # Monitoring, and the page
 
 
-def load_generator():
-    spec = importlib.util.spec_from_file_location("generate_kubernetes", FOLDER / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_service_monitor_leads_to_the_service_and_renames_no_label_of_ours():
     objects = rendered("prometheus-operator")
     service, monitor = one(objects, "Service"), one(objects, "ServiceMonitor")["spec"]
@@ -163,27 +156,21 @@ def test_the_service_monitor_leads_to_the_service_and_renames_no_label_of_ours()
     assert scraped["relabelings"] == [{"action": "labeldrop", "regex": label} for label in added & ours]
 
 
-@pytest.mark.e2e
-def test_the_rules_are_the_shipped_ones_and_prometheus_takes_them(generation):
-    rule = one(rendered("prometheus-operator"), "PrometheusRule")
+def test_the_rules_are_the_shipped_ones():
     paths = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
     groups = [group for path in paths for group in yaml.safe_load(path.read_text())["groups"]]
-    assert rule["spec"] == {"groups": groups}
-    checked = generation.run("promtool", "check", "rules", "/dev/stdin", input=yaml.safe_dump(rule["spec"]))
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert one(rendered("prometheus-operator"), "PrometheusRule")["spec"] == {"groups": groups}
 
 
 def test_what_is_generated_is_committed():
-    generated = load_generator().generated(ROOT)
-    committed = {path: (ROOT / path).read_text() if (ROOT / path).exists() else None for path in generated}
+    generated = runpy.run_path(FOLDER / "generate.py")["generated"](ROOT)
+    committed = {path: (ROOT / path).read_text() for path in generated}
     assert committed == generated, "run python deploy/kubernetes/generate.py"
 
 
 def test_dashboards_are_config_maps_of_one_language(renderer):
-    for objects, language in (
-        (rendered("prometheus-operator", renderer), "en"),
-        (renderer(ROOT / "grafana/nl"), "nl"),
-    ):
+    english, dutch = rendered("prometheus-operator", renderer), renderer(ROOT / "grafana/nl")
+    for objects, language in ((english, "en"), (dutch, "nl")):
         maps = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "ConfigMap"}
         boards = list((ROOT / "grafana" / language).glob("*.json"))
         assert maps.keys() - {"joulo-exporter"} == {f"dashboard-{path.stem}" for path in boards}
@@ -194,12 +181,11 @@ def test_dashboards_are_config_maps_of_one_language(renderer):
 
 
 def test_the_overlay_of_the_page_works(tmp_path, renderer):
-    """The page's own kustomization.yaml, next to a copy of this repository's deploy; it names every overlay."""
+    """The page's own kustomization.yaml, next to this repository; the page names every overlay."""
     assert [name for name in OVERLAYS if f"`deploy/kubernetes/overlays/{name}" not in PAGE] == []
     (text,) = re.findall(r"```yaml\n(apiVersion: kustomize.*?)```", PAGE, re.DOTALL)
     configuration = re.search(r"```yaml\n(accounts:.*?)```", PAGE, re.DOTALL)[1]
-    shutil.copytree(ROOT / "deploy", tmp_path / "joulo-exporter/deploy")
-    shutil.copytree(ROOT / "grafana", tmp_path / "joulo-exporter/grafana")
+    (tmp_path / "joulo-exporter").symlink_to(ROOT)
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "kustomization.yaml").write_text(text)
@@ -208,8 +194,5 @@ def test_the_overlay_of_the_page_works(tmp_path, renderer):
     assert {thing["metadata"]["namespace"] for thing in objects} == {"monitoring"}
     assert container_of(objects)["image"] == f"registry.home.arpa/joulo-exporter:{__version__}"
     assert one(objects, "ConfigMap")["data"] == {"joulo.yml": configuration}
-    accounts = load_config(mine / "joulo.yml", {}).accounts
-    assert [str(account.token.path) for account in accounts] == [
-        "/run/secrets/joulo/home",
-        "/run/secrets/joulo/office",
-    ]
+    tokens = [str(account.token.path) for account in load_config(mine / "joulo.yml", {}).accounts]
+    assert tokens == ["/run/secrets/joulo/home", "/run/secrets/joulo/office"]

@@ -30,19 +30,14 @@ def example(certificates, tmp_path):
 
 @pytest.mark.e2e
 def test_promtool_accepts_it(generation, example):
-    checked = generation.run("promtool", "check", "web-config", example)
-    assert (checked.returncode, checked.stdout + checked.stderr) == (0, f"{example} SUCCESS\n")
+    assert generation.said("promtool", "check", "web-config", example) == f"{example} SUCCESS\n"
 
 
 def test_the_exporter_accepts_it_and_what_is_commented_out(example):
     config = load_web_config(example)
-    assert config.tls is not None
+    assert config.tls.context.verify_mode == ssl.CERT_NONE
     assert list(config.protection.users) == ["prometheus"]
-
-
-def test_what_is_commented_out_works(example):
-    text = re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE)
-    example.write_text(text)
+    example.write_text(re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE))
     assert load_web_config(example).tls.context.verify_mode == ssl.CERT_REQUIRED
 
 
@@ -65,5 +60,4 @@ def test_the_page_shows_a_prometheus_configuration_that_works(generation, certif
         shutil.copy(content, tmp_path / name.rpartition("/")[2])
     (tmp_path / "prometheus.yml").write_text(block)
     assert yaml.safe_load(block)["scrape_configs"][0]["scheme"] == "https"
-    checked = generation.run("promtool", "check", "config", tmp_path / "prometheus.yml")
-    assert checked.returncode == 0, checked.stderr
+    generation.said("promtool", "check", "config", tmp_path / "prometheus.yml")

@@ -32,7 +32,7 @@ def ended(service, data, tsdb):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """(the volume of the exporter, that of Prometheus, the port of the exporter)."""
+    """Return (the volume of the exporter, that of Prometheus, the port of the exporter)."""
     folder = tmp_path_factory.mktemp("demo")
     data, tsdb, port = folder / "data", folder / "tsdb", free_port()
     data.mkdir(mode=0o700)  # as in the image

@@ -7,17 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from support.processes import (
-    EXPORTER,
-    environment,
-    exporter,
-    files,
-    free_port,
-    scenario,
-    scrape,
-    simulator,
-    wait_for,
-)
+from support.processes import EXPORTER, environment, exporter, files, free_port, scrape, wait_for
+from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +56,7 @@ def full_disk(process: subprocess.Popen | None = None) -> Iterator[None]:
 def test_a_full_disk_stops_no_request_and_no_counter_falls(tmp_path):
     """The ledger cannot grow: live metrics go on, counters wait, and what they show is never taken back."""
     port = free_port()
-    with simulator(tmp_path, PACE) as api_url:
+    with simulator(PACE) as api_url:
         with exporter(tmp_path, api_url, port) as process:
             samples_where(port, persistent=True)
             with full_disk(process):
@@ -97,7 +88,7 @@ def test_a_full_disk_stops_no_request_and_no_counter_falls(tmp_path):
 def test_a_deleted_ledger_is_written_anew(tmp_path):
     """It is noticed, and a restart does not fall back."""
     port = free_port()
-    with simulator(tmp_path, PACE) as api_url:
+    with simulator(PACE) as api_url:
         with exporter(tmp_path, api_url, port) as process:
             before = samples_where(port, persistent=True)
             for path in (tmp_path / "ledger").glob("ledger.sqlite3*"):

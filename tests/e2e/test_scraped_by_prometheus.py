@@ -5,20 +5,9 @@ import urllib.parse
 from itertools import pairwise
 
 import pytest
-from support.processes import (
-    DATABASES,
-    TOKEN,
-    backfill,
-    exporter,
-    free_port,
-    get,
-    query,
-    scenario,
-    scrape,
-    simulator,
-    wait_for,
-)
+from support.processes import DATABASES, TOKEN, backfill, exporter, free_port, get, query, scrape, wait_for
 from support.programs import GENERATIONS
+from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +38,7 @@ def scraped(request, tmp_path_factory):
     """(URL of a Prometheus that scrapes the exporter and got its history first, port, URL of the API, folder)."""
     folder = tmp_path_factory.mktemp("scraped")
     port = free_port()
-    with simulator(folder, HOUSEHOLD) as api_url, exporter(folder, api_url, port):
+    with simulator(HOUSEHOLD) as api_url, exporter(folder, api_url, port):
         history = wait_for("the history", lambda: backfill(folder, api_url, port))
         with request.param(folder, [f"127.0.0.1:{port}"], history) as url:
             wait_for("a scrape", lambda: query(url, "up == 1"))

@@ -7,8 +7,8 @@ import time
 from collections import defaultdict
 
 import pytest
-from support.processes import EXPORTER, exporter, free_port, get, running, scrape, simulator, wait_for
-from support.simulator import in_thread
+from support.processes import EXPORTER, exporter, free_port, get, running, scrape, wait_for
+from support.simulator import in_thread, simulator
 
 from joulo_exporter.sharding import shard_of
 from joulo_exporter.simulator import DEMO_TOKEN as TOKEN
@@ -133,7 +133,7 @@ def test_one_three_two(tmp_path):
 def test_a_shard_without_accounts_serves(tmp_path):
     # An account without a name is the first shard's, so that the second one has none.
     port = free_port()
-    with simulator(tmp_path) as api_url, exporter(tmp_path, api_url, port, "--shard=1", "--total-shards=2"):
+    with simulator() as api_url, exporter(tmp_path, api_url, port, "--shard=1", "--total-shards=2"):
         assert get(f"http://127.0.0.1:{port}/-/ready") == b"joulo-exporter is ready\n"
         metrics = get(f"http://127.0.0.1:{port}/metrics").decode()
     assert 'joulo_exporter_shard_ordinal{shard_ordinal="1"} 1.0' in metrics

@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from support.processes import EXPORTER, environment, free_port, get, running, simulator, wait_for
+from support.processes import EXPORTER, environment, free_port, get, running, wait_for
+from support.simulator import simulator
 
 from joulo_exporter.ledger import AccountLedger, Database, Pause
 from joulo_exporter.models.charger import Charger
@@ -42,7 +43,7 @@ def test_started_after_a_check_it_is_ready_at_once(tmp_path):
     """As the README says: check, then start, with intervals within which nothing is asked twice."""
     port, folder = free_port(), tmp_path / "ledger"
     folder.mkdir()  # root makes none
-    with simulator(tmp_path) as api_url:
+    with simulator() as api_url:
         given, storage = environment(api_url), f"--storage.path={folder}"
         checked = subprocess.run([*EXPORTER, "check", storage], env=given, capture_output=True, check=True)
         assert checked.stdout.count(b" ok ") == 4

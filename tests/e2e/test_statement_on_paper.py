@@ -19,26 +19,23 @@ async def page(tmp_path_factory):
         yield tab
 
 
-def text_from(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-async def printable(page, html, folder):
-    """Return the lines of each page that the browser prints, after it has opened the file."""
-    file = folder / "statement.html"
+async def printed(page, html, pdf):
+    """Let the browser open a file and print it as PDF."""
+    file = pdf.with_suffix(".html")
     file.write_text(html, "utf-8")
     await page.go(file.as_uri())
     assert page.complaints() == []
     assert [one for one in page.all("Network.requestWillBeSent") if one["request"]["url"] != file.as_uri()] == []
     answer = await page.send("Page.printToPDF", preferCSSPageSize=True, printBackground=False)
-    pdf = folder / "statement.pdf"
     pdf.write_bytes(base64.b64decode(answer["data"]))
-    assert "(A4)" in text_from("pdfinfo", pdf)
-    return [
-        [line for each in sheet.splitlines() if (line := " ".join(each.split()))]
-        for sheet in text_from("pdftotext", "-layout", pdf, "-").split("\f")
-        if sheet.strip()
-    ]
+
+
+def lines_of(pdf):
+    """Return the lines of each page."""
+    assert "(A4)" in subprocess.check_output(["pdfinfo", pdf], text=True)
+    sheets = subprocess.check_output(["pdftotext", "-layout", pdf, "-"], text=True).split("\f")
+    lines = [[" ".join(line.split()) for line in sheet.splitlines() if line.strip()] for sheet in sheets]
+    return [sheet for sheet in lines if sheet]
 
 
 # The totals' place on the page moves line by line: somewhere between it would fall on the edge.
@@ -49,7 +46,8 @@ async def test_pages_have_the_head_and_no_total_stands_alone(page, tmp_path, cap
         arguments = ["--from=2026-01", "--to=2026-06", "--language=nl"]
         status, html, err = run(capsys, "statement", f"--config.file={config}", *arguments)
     assert status == 0, err
-    pages = await printable(page, html, tmp_path)
+    await printed(page, html, pdf := tmp_path / "statement.pdf")
+    pages = lines_of(pdf)
 
     assert pages[0][0] == "Overzicht thuisladen"
     assert "Periode 1 januari 2026 tot en met 30 juni 2026" in pages[0]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from support import processes
-from support.processes import EXPORTER, free_port, get, running, simulator, wait_for
+from support.processes import EXPORTER, free_port, get, running, wait_for
+from support.simulator import simulator
 
 from joulo_exporter.cli.parser import make_parser
 
@@ -22,8 +23,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "install" / "systemd.md").read_text
 
 
 @pytest.fixture
-def environment(tmp_path):
-    with simulator(tmp_path) as url:
+def environment():
+    with simulator() as url:
         yield processes.environment(url)
 
 

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 from support.certificates import HASH, PASSWORD
-from support.processes import exporter, free_port, prometheus, query, simulator, wait_for
+from support.processes import exporter, free_port, prometheus, query, wait_for
+from support.simulator import simulator
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +53,7 @@ def protected(certificates, tmp_path_factory):
 
     options = (f"--web.config.file={folder / 'web.yml'}", "--web.enable-lifecycle", "--log.level=debug")
     with (
-        simulator(folder) as api_url,
+        simulator() as api_url,
         exporter(folder, api_url, running.port, *options, is_ready=is_ready) as running.process,
     ):
         yield running

@@ -45,7 +45,7 @@ def test_what_was_charged(servers, name, period):
     first = min(stretch.since for stretch in history.scraped)
     begin = max(first, grafana.moment(period, history.now, HOME))
     for labels in ({}, {"charger": "back"}):
-        viewer = Viewer(HOME, history.now, chosen={key: (value,) for key, value in labels.items()})
+        viewer = Viewer(HOME, history.now, chosen=labels)
         kwh, earned = (amount(begin, history.last, **labels) for amount in (history.kwh, history.credits))
         assert charged(server, period, viewer) == pytest.approx(kwh, abs=0.01), labels
         assert charged(server, period, viewer, "credits") == pytest.approx(earned, abs=0.01), labels
@@ -53,17 +53,16 @@ def test_what_was_charged(servers, name, period):
         assert charged(server, period, viewer, "worth") == pytest.approx(worth, abs=0.01), labels
 
 
+@pytest.mark.parametrize(("days", "length"), [(0, 1), (2, 1), (2, 2)])
 @pytest.mark.parametrize("name", ["autumn", "spring"])
-def test_of_the_past_it_is_the_past(servers, name):
+def test_of_the_past_it_is_the_past(servers, name, days, length):
     """Grafana ignores the panel's own range, and the title of it, while the dashboard shows an absolute one."""
     history = HISTORIES[name]
-    today = history.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    for days, length in ((0, 1), (2, 1), (2, 2)):
-        until = today - timedelta(days=days)
-        since = until - timedelta(days=length)
-        viewer = Viewer(HOME, history.now, f"{since:%F %T}", f"{until:%F %T}")
-        kwh = history.kwh(since.timestamp(), until.timestamp())
-        assert charged(servers(name), "now/d", viewer) == pytest.approx(kwh, abs=0.01), (since, until)
+    until = history.now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
+    since = until - timedelta(days=length)
+    viewer = Viewer(HOME, history.now, f"{since:%F %T}", f"{until:%F %T}")
+    kwh = history.kwh(since.timestamp(), until.timestamp())
+    assert charged(servers(name), "now/d", viewer) == pytest.approx(kwh, abs=0.01)
 
 
 @pytest.mark.parametrize("seconds", [5, 20, 45])
@@ -75,46 +74,41 @@ def test_a_clock_that_is_slow_hides_nothing(servers, name, seconds):
     assert charged(servers(name), "now/d", viewer) == pytest.approx(expected, abs=0.05)
 
 
-def test_the_histories_are_what_they_say():
-    """Some of the expected figures, worked out by hand."""
-    home, now = HISTORIES["autumn"], HISTORIES["autumn"].last
-
-    def since(period):
-        return round(home.kwh(grafana.moment(PERIODS[period], home.now, HOME), now), 6)
-
-    assert since("today") == 33.0 + 7.0  # five and a half of six hours, and half of the session in progress
-    assert since("this week") == 14.0 + 4 * 20.0 + 5.0 + 36.0 + 7.0
-    assert since("this month") == 15.0 + 12.0 + 7.0 + since("this week")
-    assert since("this year") == 22.0 + 15.0 + since("this month")
-
-
 @pytest.mark.parametrize(
     ("name", "period", "kwh"),
     [
-        ("down", "today", 30 - 30 + 7),  # what came in the night was there when Prometheus began again
+        ("autumn", "today", 33 + 7),  # five and a half of six hours, and half of the session in progress
+        ("autumn", "this week", 14 + 4 * 20 + 5 + 36 + 7),
+        ("autumn", "this month", 15 + 12 + 7 + 14 + 4 * 20 + 5 + 36 + 7),
+        ("autumn", "this year", 22 + 15 + 15 + 12 + 7 + 14 + 4 * 20 + 5 + 36 + 7),
+        # What is not known is not made up: what came in the night was there when Prometheus began again.
+        ("down", "today", 30 - 30 + 7),
         ("down", "this week", 8 + 30 + 7),
         ("down", "this month", 8 + 30 + 7),
         ("without_ledger", "today", 7 - 3 - 3),
     ],
 )
-def test_what_is_not_known_is_not_made_up(servers, name, period, kwh):
+def test_what_was_charged_is_what_one_calculates_by_hand(servers, name, period, kwh):
     found = charged(servers(name), PERIODS[period], Viewer(HOME, HISTORIES[name].now))
     assert found == pytest.approx(kwh, abs=0.01)
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland"])
-def test_the_day_is_that_of_the_viewer(servers, zone):
-    history, viewer = HISTORIES["autumn"], Viewer(ZoneInfo(zone), HISTORIES["autumn"].now)
-    begin = grafana.moment("now/d", history.now, viewer.zone)
-    found = charged(servers("autumn"), "now/d", viewer)
-    assert found == pytest.approx(history.kwh(begin, history.last), abs=0.01)
+SUNDAY = HISTORIES["autumn"].now
+MIDNIGHT = SUNDAY.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-@pytest.mark.parametrize("milliseconds", [1, 300, 700])
-def test_the_first_second_of_a_day(servers, milliseconds):
-    """A span of less than a second is none that PromQL would refuse."""
-    midnight = HISTORIES["autumn"].now.replace(hour=0, minute=0, second=0, microsecond=milliseconds * 1000)
-    assert charged(servers("autumn"), "now/d", Viewer(HOME, midnight)) == pytest.approx(0, abs=0.5)
+@pytest.mark.parametrize(
+    ("zone", "now"),
+    [
+        *((zone, SUNDAY) for zone in ("UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")),
+        # A span of less than a second is none that PromQL would refuse.
+        *(("Europe/Amsterdam", MIDNIGHT + timedelta(milliseconds=late)) for late in (1, 300, 700)),
+    ],
+)
+def test_the_day_is_that_of_the_viewer(servers, zone, now):
+    history, viewer = HISTORIES["autumn"], Viewer(ZoneInfo(zone), now)
+    kwh = history.kwh(grafana.moment("now/d", now, viewer.zone), min(history.last, now.timestamp()))
+    assert charged(servers("autumn"), "now/d", viewer) == pytest.approx(kwh, abs=0.01)
 
 
 @pytest.mark.parametrize("since", ["now-1h", "now-1d", "now-90d", "now-550d"])
@@ -123,9 +117,8 @@ def test_no_query_is_refused(servers, name, since):
     viewer = Viewer(HOME, HISTORIES[name].now, since)
     for path in grafana.ENGLISH:
         dashboard = grafana.load(path)
-        for shown in grafana.panels(dashboard):
-            for target in shown["targets"]:
-                servers(name).answer(dashboard, shown, target, viewer)
+        for shown, target in grafana.targets(dashboard):
+            servers(name).answer(dashboard, shown, target, viewer)
 
 
 # --- Bars
@@ -136,112 +129,90 @@ def by_charger(server, uid, title, viewer, ref="A"):
     return {labels["charger"]: found for labels, found in server.panel(uid, title, viewer, ref)}
 
 
-@pytest.mark.parametrize(("name", "since"), [("autumn", "now-7d"), ("spring", "now-10d"), ("down", "now-3d")])
-def test_bars_are_the_energy_of_each_day(servers, name, since):
+@pytest.mark.parametrize(("name", "days"), [("autumn", 7), ("spring", 10)])
+def test_bars_are_the_energy_of_each_day(servers, name, days):
     """Grafana cuts all days by the viewer's offset from UTC at the end: an hour off before a clock change."""
     history = HISTORIES[name]
-    viewer = Viewer(HOME, history.now, since)
+    viewer = Viewer(HOME, history.now, f"now-{days}d")
     found = by_charger(servers(name), "joulo-charging", "Energy per day", viewer)
     assert found.keys() == {"front", "back"}
-    today = history.now.replace(hour=12)
-    offset = today.utcoffset()
+    offset = history.now.replace(hour=12).utcoffset()
     for charger, curve in found.items():
-        assert len(curve) == int(since[4:-1]) + 1
+        assert len(curve) == days + 1
         for begin, kwh in curve.items():
-            at = datetime.fromtimestamp(begin, HOME)
-            assert (at + (offset - at.utcoffset())).hour == 0
-            known = known_hours(history, begin, begin + 86_400, a_day_back=servers.is_victoria_metrics)
-            assert kwh == pytest.approx(sum(history.kwh(*hours, charger=charger) for hours in known), abs=0.01), at
+            day = datetime.fromtimestamp(begin, HOME)
+            assert (day + (offset - day.utcoffset())).hour == 0
+            expected = history.kwh(begin, min(begin + 86_400, history.last), charger=charger)
+            assert kwh == pytest.approx(expected, abs=0.01), day
 
 
-def known_hours(history, begin, end, *, a_day_back):
-    """Yield the parts of a day of which there is a figure at both ends.
-
-    VictoriaMetrics looks back a whole step: to the evening before, where there is a gap at midnight.
-    """
-    looked = [(one.since, one.until) for one in history.scraped]
-    if any(since <= begin <= until for since, until in looked):
-        last = max(min(until, end) for since, until in looked if since <= end)
-        yield begin, last
-    else:
-        before = [until for _, until in looked if begin - 86_400 < until < begin]
-        first = max(before) if before and a_day_back else min(since for since, until in looked if until > begin)
-        yield min(first, end), min(max(until for _, until in looked), end)
-
-
-def test_bars_without_a_change_of_the_clock_are_days_of_the_calendar(servers):
-    history = HISTORIES["autumn"]
-    viewer = Viewer(HOME, history.now, "2026-10-18 00:00:00", "2026-10-24 23:59:59")
-    found = by_charger(servers("autumn"), "joulo-charging", "Energy per day", viewer)
-    days = {f"{datetime.fromtimestamp(begin, HOME):%d %H:%M}": kwh for begin, kwh in found["front"].items()}
-    assert days == {
-        "18 00:00": pytest.approx(7), "19 00:00": pytest.approx(14), "20 00:00": pytest.approx(10),
-        "21 00:00": pytest.approx(20), "22 00:00": pytest.approx(20), "23 00:00": pytest.approx(20),
-        "24 00:00": pytest.approx(10 + 3),
-    }  # fmt: skip
+def test_a_bar_after_a_gap_makes_nothing_up(servers):
+    """VictoriaMetrics looks back a whole step, to the evening before, and so sees what came in the night."""
+    viewer = Viewer(HOME, HISTORIES["down"].now, "now-3d")
+    bars = by_charger(servers("down"), "joulo-charging", "Energy per day", viewer)
+    night = 30 if servers.is_victoria_metrics else 0
+    for charger, kwh in {"front": [0, 8, 0, night], "back": [0, 0, 0, 7]}.items():
+        assert list(bars[charger].values()) == pytest.approx(kwh, abs=0.01)
 
 
 # --- Over the range
 
 
+VEHICLES, CHARGERS = ("joulo-charging", "Vehicles"), ("joulo-sessions", "Chargers")
+
+
 @pytest.mark.parametrize(
-    ("name", "since"), [("autumn", "now/w"), ("autumn", "now/y"), ("spring", "now/M"), ("down", "now/w")]
+    ("table", "name", "since"),
+    [
+        (VEHICLES, "autumn", "now/w"),
+        (VEHICLES, "autumn", "now/y"),
+        (VEHICLES, "spring", "now/M"),
+        (VEHICLES, "down", "now/w"),
+        (CHARGERS, "autumn", "2026-10-21 00:00:00"),
+        (CHARGERS, "autumn", "2026-01-01 12:00:00"),
+    ],
 )
-def test_vehicles_over_the_range(servers, name, since):
-    history, viewer = HISTORIES[name], Viewer(HOME, HISTORIES[name].now, since)
+def test_a_table_over_the_range(servers, table, name, since):
+    """Energy from before the range counts not at all, and energy that was scraped twice counts once."""
+    history, label = HISTORIES[name], table[1].lower().removesuffix("s")
     begin, now = grafana.moment(since, history.now, HOME), history.last
-    vehicles = {one.vehicle for one in history.sessions}
 
-    def found(ref):
-        column = servers(name).panel("joulo-charging", "Vehicles", viewer, ref)
-        return {labels["vehicle"]: value for labels, value in column}
+    def amounts(amount):
+        return {one: amount(begin, now, **{label: one}) for one in history.names(label)}
 
-    def expected(amount, least=-1):
-        amounts = {one: amount(begin, now, vehicle=one) for one in vehicles}
-        return {one: pytest.approx(found, abs=0.01) for one, found in amounts.items() if found > least}
-
-    assert found("kwh") == expected(history.kwh)
-    assert found("credits") == expected(history.credits)
-    assert found("sessions") == expected(history.ended, least=0)
-    assert found("size") == {
-        one: pytest.approx(history.kwh(begin, now, vehicle=one) / ended, abs=0.01)
-        for one in vehicles
-        if (ended := history.ended(begin, now, vehicle=one))
-    }
+    kwh, ended = amounts(history.kwh), {one: count for one, count in amounts(history.ended).items() if count}
+    expected = {"kwh": kwh, "credits": amounts(history.credits), "sessions": ended}
+    expected["size"] = {one: kwh[one] / count for one, count in ended.items()}
+    for ref, figures in expected.items():
+        column = servers(name).panel(*table, Viewer(HOME, history.now, since), ref)
+        assert {labels[label]: value for labels, value in column} == pytest.approx(figures, abs=0.01), ref
 
 
 # --- Session by session
 
 
-@pytest.mark.parametrize("name", ["autumn", "spring", "eighteen_months"])
-@pytest.mark.parametrize("vehicle", [None, "tesla"])
-def test_every_session_has_its_row(servers, name, vehicle):
-    """Those of the backfill too, with their vehicle."""
-    history = HISTORIES[name]
-    now, begin = history.last, history.last - 30 * 86_400
-    chosen = {"vehicle": (vehicle,)} if vehicle else {}
-    viewer = Viewer(HOME, history.now, f"now-{30 * 24}h", chosen=chosen, typed={"price": "0.5"})
-    rows = column(servers(name), viewer, "chosen")
-    ended = [one for one in history.of(**({"vehicle": vehicle} if vehicle else {})) if one.end < now - 600]
-    keys = {(one.charger, one.start): one for one in ended}
-    known = [key for key, one in keys.items() if one.end > begin]
-    assert set(known) <= rows.keys() <= keys.keys()  # the last one before the beginning is still there then
-    figures = {ref: column(servers(name), viewer, ref) for ref in ("kwh", "length", "start", "cost")}
-    for key in known:
-        one = keys[key]
-        assert figures["kwh"][key] == one.kwh
-        assert figures["cost"][key] == one.kwh * 0.5
-        assert figures["start"][key] == key[1] * 1000
-        assert figures["length"][key] == (one.end - key[1]) * 1000
-    vehicles = servers(name).panel("joulo-sessions", "Sessions", viewer, "vehicle")
-    shown = sorted((labels["charger"], float(labels["start"]), labels["vehicle"]) for labels, _ in vehicles)
-    assert [row for row in shown if row[:2] in known] == sorted((*key, keys[key].vehicle) for key in known)
-
-
 def column(server, viewer, ref):
     """Return a column of the table of sessions, by charger and start."""
     found = server.panel("joulo-sessions", "Sessions", viewer, ref)
-    return {(labels["charger"], float(labels["start"])): value for labels, value in found}
+    return {(labels["charger"], float(labels["start"])): labels.get("vehicle", value) for labels, value in found}
+
+
+@pytest.mark.parametrize("name", ["autumn", "spring", "eighteen_months"])
+@pytest.mark.parametrize("labels", [{}, {"vehicle": "tesla"}], ids=["all", "tesla"])
+def test_every_session_has_its_row(servers, name, labels):
+    """Those of the backfill too, with their vehicle."""
+    history = HISTORIES[name]
+    viewer = Viewer(HOME, history.now, f"now-{30 * 24}h", chosen=labels | {"price": "0.5"})
+    ended = {(one.charger, one.start): one for one in history.of(**labels) if one.end < history.last - 600}
+    recent = {key: one for key, one in ended.items() if one.end > history.last - 30 * 86_400}
+    columns = {ref: column(servers(name), viewer, ref) for ref in ("kwh", "length", "start", "cost", "vehicle")}
+    for key, one in recent.items():
+        assert {ref: found[key] for ref, found in columns.items()} == {
+            "kwh": one.kwh, "length": (one.end - one.start) * 1000, "start": one.start * 1000,
+            "cost": one.kwh * 0.5, "vehicle": one.vehicle,
+        }  # fmt: skip
+    rows = column(servers(name), viewer, "chosen").keys()
+    assert recent.keys() <= rows <= ended.keys()  # the last one before the beginning is still there then
 
 
 # --- Curves and tiles, up to this moment
@@ -266,19 +237,6 @@ def test_a_tile_stays_where_it_is(servers, now):
     charging = {one.charger for one in HISTORIES["autumn"].sessions if one.charging_at(at(now))}
     assert tiles == {charger: 2.0 * (charger in charging) for charger in ("back", "front")}
     assert list(tiles) == ["back", "front"]
-
-
-@pytest.mark.parametrize("since", ["2026-10-21 00:00:00", "2026-01-01 12:00:00"])
-def test_chargers_over_the_range(servers, since):
-    """Energy from before the range counts not at all, and energy that was scraped twice counts once."""
-    history = HISTORIES["autumn"]
-    viewer = Viewer(HOME, history.now, since, "2026-10-25 19:07:13")
-    for ref, amount in (("kwh", history.kwh), ("credits", history.credits), ("sessions", history.ended)):
-        found = by_charger(servers("autumn"), "joulo-sessions", "Chargers", viewer, ref)
-        assert found == {
-            name: pytest.approx(amount(at(since), history.last, charger=name), abs=0.01)
-            for name in ("back", "front")
-        }, ref
 
 
 @pytest.mark.parametrize("title", ["Hours of the day", "Days of the week"])

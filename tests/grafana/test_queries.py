@@ -8,41 +8,19 @@ from zoneinfo import ZoneInfo
 import pytest
 from support import grafana
 from support.grafana import Prometheus, Viewer
-from support.processes import (
-    DATABASES,
-    backfill,
-    exporter,
-    free_port,
-    get,
-    query,
-    scenario,
-    scrape,
-    simulator,
-    wait_for,
-)
+from support.processes import DATABASES, backfill, exporter, free_port, query, scrape, wait_for
+from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e
 
 HOME = ZoneInfo("Europe/Amsterdam")
-SHORT_STEP_S = 900
 HOUSEHOLD = scenario(session_s=7200, pause_s=1, time_lapse=0.01, history_days=45)
 COLLECTORS = ("--collector.ere-position", "--collector.ere-price")
-
-
-def targets(dashboard):
-    return [(shown, target) for shown in grafana.panels(dashboard) for target in shown["targets"]]
-
-
-QUERIES = [
-    pytest.param(path, shown, target, id=f"{path.stem}-{shown['id']}-{target['refId']}")
-    for path in grafana.ENGLISH
-    for shown, target in targets(grafana.load(path))
-]
-_NO_END = "No session ends while the test runs, and joulo_last_session_* has no history."
-EMPTY_WHILE_ALL_IS_WELL = {  # (dashboard, panel, reference of the query): why
-    ("joulo-sessions", "Energy of each session", "A"): _NO_END,
-    ("joulo-sessions", "Session ended", "Anno"): _NO_END,
-}
+BOARDS = pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
+NEVER = {("Energy of each session", "A"), ("Session ended", "Anno")}
+"""No session ends while the test runs, and ``joulo_last_session_*`` has no history."""
+LATE = ("joulo_charger_power_watts", "joulo_ere_realized_price_euros")
+"""Metrics that may come after a minute, and after the first sale."""
 
 
 class House:
@@ -57,19 +35,14 @@ class House:
 
     @property
     def viewer(self):
-        """Somebody who looks now."""
         return Viewer(HOME, datetime.now(UTC))
 
     def viewer_of(self, shown, target):
         """Somebody who looks now; at curves at the next point, for the last one may be before the first scrape."""
         step = grafana.seconds(target.get("interval") or shown.get("interval") or "1m")
-        if not target.get("range") or step > SHORT_STEP_S:
+        if not target.get("range") or step > 900:
             return self.viewer
         return Viewer(HOME, datetime.fromtimestamp((time.time() // step + 1) * step, UTC), "now-1h")
-
-    def has_power(self):
-        """Return whether Prometheus has scraped the power of a charger by now."""
-        return bool(query(self.url, "joulo_charger_power_watts"))
 
     def served(self, name):
         """Return the samples of a metric by their labels, straight from the exporter."""
@@ -80,10 +53,8 @@ class House:
 def house(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
-    with simulator(folder, HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
-        complete = "\njoulo_history_complete 1.0\n"  # the sample, not the help
-        wait_for("the history", lambda: complete in get(f"http://127.0.0.1:{port}/metrics").decode())
-        history = backfill(folder, api_url, port)
+    with simulator(HOUSEHOLD) as api_url, exporter(folder, api_url, port, *COLLECTORS):
+        history = wait_for("the history", lambda: backfill(folder, api_url, port))
         addresses = [f"127.0.0.1:{port}", f"localhost:{port}"]
         with (
             request.param(tmp_path_factory.mktemp("new"), addresses) as new,
@@ -98,7 +69,7 @@ def test_after_two_scrapes_the_home_is_right(house):
     (home,) = (grafana.load(path) for path in grafana.ENGLISH if path.stem == "joulo-charging")
     empty = {
         (shown["title"], target["refId"])
-        for shown, target in targets(home)
+        for shown, target in grafana.targets(home)
         if not house.new.answer(home, shown, target, house.viewer_of(shown, target))
     }
     late = {("Power", "A"), ("Session in progress", "power")}  # of readings a minute apart
@@ -110,62 +81,44 @@ def test_after_two_scrapes_the_home_is_right(house):
         assert found == pytest.approx(expected, abs=0.1)
 
 
-@pytest.mark.parametrize(("path", "shown", "target"), QUERIES)
-def test_every_query_gives_something(house, path, shown, target):
-    had_power = house.has_power()
-    answer = house.prometheus.answer(grafana.load(path), shown, target, house.viewer_of(shown, target))
-    numbers = [
-        number
-        for _, found in answer
-        for number in (found.values() if isinstance(found, dict) else [found])
-        if not math.isnan(number)
-    ]
-    expected_empty = (path.stem, shown["title"], target["refId"]) in EMPTY_WHILE_ALL_IS_WELL
-    if (path.stem, shown["title"], target["refId"]) == ("joulo-sessions", "Price of a credit", "B"):
-        expected_empty = not house.served("joulo_ere_realized_price_euros")  # nothing may have been sold yet
-    if target["refId"] == "vehicle" and shown["title"] == "Sessions":
-        return  # there is something at the next full ten minutes
-    if "joulo_charger_power_watts" in target["expr"]:  # of readings a minute apart, longer than the house is there
-        assert bool(numbers) in {had_power, house.has_power()}
-        return
-    assert bool(numbers) is not expected_empty
-
-
-@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
-def test_every_annotation_marks_something(house, path):
+@BOARDS
+def test_every_query_and_annotation_gives_something(house, path):
     dashboard = grafana.load(path)
+    for shown, target in grafana.targets(dashboard):
+        late = next((metric for metric in LATE if metric in target["expr"]), "joulo_up")
+        expected = {bool(query(house.url, late))}
+        answer = house.prometheus.answer(dashboard, shown, target, house.viewer_of(shown, target))
+        values = [found.values() if isinstance(found, dict) else [found] for _, found in answer]
+        something = any(not math.isnan(value) for each in values for value in each)
+        expected.add(bool(query(house.url, late)))
+        key = shown["title"], target["refId"]
+        if key != ("Sessions", "vehicle"):  # there is something at the next full ten minutes
+            assert something in ({False} if key in NEVER else expected), key
     for mark in grafana.annotations(dashboard):
         found = house.prometheus.marks(dashboard, mark, house.viewer_of({}, {"range": True}))
-        expected_empty = (path.stem, mark["name"], mark["target"]["refId"]) in EMPTY_WHILE_ALL_IS_WELL
-        assert bool(found) is not expected_empty, mark["name"]
+        assert bool(found) is ((mark["name"], mark["target"]["refId"]) not in NEVER), mark["name"]
 
 
-@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
+@BOARDS
 def test_variables_offer_what_there_is(house, path):
     dashboard = grafana.load(path)
-    over = grafana.span(dashboard, {}, house.viewer)
-    chosen = grafana.choices(dashboard, house.viewer)
-    served = {
-        name: {value for labels in house.served(metric) for key, value in labels if key == name}
-        for name, metric in (("charger", "joulo_charging"), ("vehicle", "joulo_vehicle_kwh_total"))
-    }
-    served["account"] = set()  # the account has no name
-    offered = {
-        one["name"]: set(house.prometheus.options(one, over, chosen))
-        for one in grafana.variables(dashboard)
-        if one["type"] == "query"
-    }
-    assert offered == {name: served[name] for name in offered}
+    over, chosen = grafana.span(dashboard, {}, house.viewer), grafana.choices(dashboard, house.viewer)
+    served = {"account": set()}  # the account has no name
+    for name, metric in (("charger", "joulo_charging"), ("vehicle", "joulo_vehicle_kwh_total")):
+        served[name] = {dict(labels)[name] for labels in house.served(metric)}
+    for one in grafana.variables(dashboard):
+        if one["type"] == "query":
+            assert set(house.prometheus.options(one, over, chosen)) == served[one["name"]]
 
 
-@pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
+@BOARDS
 def test_a_chosen_charger_is_the_only_one_and_the_exporters_second_name_shows_nowhere(house, path):
     """No panel tells instances apart, or has the same row twice, but those that are about the instances."""
     dashboard = grafana.load(path)
     one, *others = sorted(dict(labels)["charger"] for labels in house.served("joulo_charging"))
     assert others
-    viewer = Viewer(HOME, house.viewer.now, chosen={"charger": (one,)})
-    for shown, target in targets(dashboard):
+    viewer = Viewer(HOME, house.viewer.now, chosen={"charger": one})
+    for shown, target in grafana.targets(dashboard):
         answer = house.prometheus.answer(dashboard, shown, target, viewer)
         if "$charger" in target["expr"]:
             assert {labels.get("charger", one) for labels, _ in answer} <= {one}, shown["title"]
@@ -177,7 +130,7 @@ def test_a_chosen_charger_is_the_only_one_and_the_exporters_second_name_shows_no
 
 
 def shown_as(house, uid, title, ref="A"):
-    """Return (labels without an empty account, value) of a panel; a month has its year."""
+    """Return the values of a panel by their labels; a month has its year."""
     shown = {}
     for labels, value in house.prometheus.panel(uid, title, house.viewer, ref):
         if "year" in labels:

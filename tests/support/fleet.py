@@ -10,28 +10,28 @@ from joulo_exporter.snapshot import Durations, EndedSession, EndpointHealth, Liv
 
 START_S = 1_780_000_000.0
 TAG = "04A1B2C3D4E580"
-BRANDS = ("alfen-eve", "zaptec-go", "easee-home", "wallbox-pulsar")
 ENDPOINTS = (("chargers", 60.0, 4_000), ("sessions", 600.0, 400), ("energy", 3600.0, 70))
 
 
 def fleet_snapshot(account: str | None, chargers: int, *, generation: int = 0) -> Snapshot:
     """Return an account with so many chargers; each generation is one refresh of ``/chargers`` later."""
     chance = random.Random(f"{account}")
-    ids = [_id(chance) for _ in range(chargers)]
-    labels = {charger_id: f"{chance.choice(BRANDS)}-{charger_id[:8]}" for charger_id in ids}
-    totals = {charger_id: _totals(chance) for charger_id in ids}
+    live = tuple(_live(chance, generation) for _ in range(chargers))
+    labels = {each.charger.id: each.label for each in live}
+    totals = {charger_id: _totals(chance) for charger_id in labels}
     book = Book(
-        labels=labels, chargers=totals, vehicles={"tesla": totals[ids[0]], "unknown": Totals()},
+        labels=labels, chargers=totals, vehicles={"tesla": next(iter(totals.values())), "unknown": Totals()},
         last_sessions={}, ended=(), id_tags={}, meters={},
         marks={}, complete=True, sessions=100, back_to_seconds=START_S - 9e6, persistent=True,
     )  # fmt: skip
+    months = tuple(Month(month=f"2026-0{number}", **_figures(chance, 40_000)) for number in (4, 5, 6))
     return Snapshot(
         account=account,
         endpoints=tuple(_health(chance, *endpoint, generation) for endpoint in ENDPOINTS),
         book=book,
-        chargers=tuple(_live(chance, charger_id, label, generation) for charger_id, label in labels.items()),
+        chargers=live,
         last_sessions=tuple(_ended(chance, label) for label in labels.values()),
-        energy=_energy(chance),
+        energy=Energy(months=months, **_figures(chance, 900_000)),
     )
 
 
@@ -44,10 +44,19 @@ def _totals(chance: random.Random) -> Totals:
     return Totals(kwh_hundredths, kwh_hundredths // 9, kwh_hundredths // 2500, kwh_hundredths * 9_170)
 
 
-def _live(chance: random.Random, charger_id: str, label: str, generation: int) -> LiveCharger:
+def _figures(chance: random.Random, most_kwh_hundredths: int) -> dict[str, int]:
+    kwh_hundredths = chance.randrange(most_kwh_hundredths)
+    sessions = kwh_hundredths // 2_500
+    return {
+        "kwh_hundredths": kwh_hundredths, "kwh_all_hundredths": kwh_hundredths + 100,
+        "credits_hundredths": kwh_hundredths // 9, "sessions": sessions, "sessions_all": sessions + 1,
+    }  # fmt: skip
+
+
+def _live(chance: random.Random, generation: int) -> LiveCharger:
     """Return a charger; one of four is charging, and its figures change with each generation."""
-    charging = chance.random() < 0.25
-    step = generation if charging else 0
+    charger_id, charging = _id(chance), chance.random() < 0.25
+    label, step = f"easee-home-{charger_id[:8]}", generation if charging else 0
     session = LiveSession(
         id=_id(chance), started_at_seconds=START_S - chance.randrange(20_000), id_tag=TAG,
         kwh_hundredths=chance.randrange(100, 6_000) + 18 * step,
@@ -68,26 +77,11 @@ def _live(chance: random.Random, charger_id: str, label: str, generation: int) -
 def _ended(chance: random.Random, label: str) -> EndedSession:
     ended_at_seconds = START_S - chance.randrange(10**6)
     session = StoredSession(
-        id=str(uuid.UUID(int=chance.getrandbits(128))),
-        charger_id=label,
-        started_at_seconds=ended_at_seconds - chance.randrange(40_000),
-        ended_at_seconds=ended_at_seconds,
-        kwh_hundredths=chance.randrange(6_000),
+        id=_id(chance), charger_id=label, started_at_seconds=ended_at_seconds - chance.randrange(40_000),
+        ended_at_seconds=ended_at_seconds, kwh_hundredths=chance.randrange(6_000),
         credits_hundredths=chance.randrange(700),
-    )
-    return EndedSession(label, session, id_tag="04A1B2C3D4E580", vehicle="tesla")
-
-
-def _energy(chance: random.Random) -> Energy:
-    def figures(kwh_hundredths: int) -> dict[str, int]:
-        return {
-            "kwh_hundredths": kwh_hundredths, "kwh_all_hundredths": kwh_hundredths + 100,
-            "credits_hundredths": kwh_hundredths // 9, "sessions": kwh_hundredths // 2_500,
-            "sessions_all": kwh_hundredths // 2_500 + 1,
-        }  # fmt: skip
-
-    months = [Month(month=f"2026-0{number}", **figures(chance.randrange(40_000))) for number in (4, 5, 6)]
-    return Energy(months=tuple(months), **figures(chance.randrange(10_000, 900_000)))
+    )  # fmt: skip
+    return EndedSession(label, session, id_tag=TAG, vehicle="tesla")
 
 
 def _health(chance: random.Random, name: str, interval_s: float, requests: int, generation: int) -> EndpointHealth:

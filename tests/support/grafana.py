@@ -2,7 +2,7 @@
 
 Sources: Grafana's ``pkg/promlib/models/query.go`` (macros, step, alignment), ``packages/grafana-prometheus``
 (escaping of variables, offset of the viewer), ``packages/grafana-data`` (relative times, rounding of intervals).
-Whatever is not understood here is an error, so that no query passes a test by accident.
+Whatever is not understood here fails an assertion, so that no query passes a test by accident.
 """
 
 import json
@@ -27,13 +27,7 @@ Json = Mapping[str, Any]
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _SCRAPE_S = 15.0  # of a data source that does not say otherwise
 _SAFE_POINTS = 11_000  # Prometheus refuses more
-_VARIABLE = re.compile(r"\$(?:([a-z_]\w*)|\{(\w+)(?::(\w+))?\})")
-_SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|]")
-_ALL = "$__all"
-
-
-class NotUnderstoodError(AssertionError):
-    """The dashboard uses something of Grafana that this module does not know."""
+_VARIABLE = re.compile(r"\$(?:([a-z_]\w*)|\{(\w+)\})")
 
 
 @dataclass(frozen=True)
@@ -45,10 +39,11 @@ class Viewer:
     since: str = ""
     """The beginning of the range, relative or as ``2026-06-17 18:30:00``; empty: the dashboard's own."""
     until: str = "now"
-    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Values of variables; All for those that are not here."""
-    typed: Mapping[str, str] = field(default_factory=dict)
-    """Texts in variables that are boxes; as they are shipped for those that are not here."""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """A value, or the text in a box, by variable; the others stay at All, or at their text.
+
+    Nothing special in a regular expression: Grafana would escape that.
+    """
     points: int = 1000
     """The width of a panel in pixels, which is the most points of a curve."""
 
@@ -73,20 +68,23 @@ def load(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def panels(dashboard: Json, *, rows: bool = False) -> Iterator[dict[str, Any]]:
-    """Yield the panels, also those in collapsed rows; the rows themselves only if they are asked for."""
+def panels(dashboard: Json) -> Iterator[dict[str, Any]]:
+    """Yield the panels, also those in collapsed rows."""
     for panel in dashboard["panels"]:
-        if rows or panel["type"] != "row":
-            yield panel
-        yield from panel.get("panels") or ()
+        yield from [panel] if panel["type"] != "row" else panel["panels"]
+
+
+def targets(dashboard: Json) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return (panel, target) of every query of a panel."""
+    return [(panel, target) for panel in panels(dashboard) for target in panel["targets"]]
 
 
 def annotations(dashboard: Json) -> list[dict[str, Any]]:
-    return [found for found in dashboard["annotations"].get("list") or () if not found.get("builtIn")]
+    return [found for found in dashboard["annotations"].get("list", ()) if not found.get("builtIn")]
 
 
 def variables(dashboard: Json) -> list[dict[str, Any]]:
-    return list((dashboard.get("templating") or {}).get("list") or ())
+    return list(dashboard["templating"]["list"])
 
 
 # --- Times
@@ -102,8 +100,7 @@ def moment(text: str, now: datetime, zone: ZoneInfo, *, up: bool = False) -> flo
     at, rest = now.astimezone(zone), text.removeprefix("now")
     while rest:
         match = re.match(r"([-+])(\d+)([smhdwMy])|/([hdwMy])", rest)
-        if match is None:
-            raise NotUnderstoodError(f"time {text!r}")
+        assert match, f"time {text!r}"
         sign, count, unit, rounded = match.groups()
         at = _floor(at, rounded, up=up) if rounded else _moved(at, int(sign + count), unit)
         rest = rest[match.end() :]
@@ -136,11 +133,9 @@ def span(dashboard: Json, panel: Json, viewer: Viewer) -> Span:
     own = panel.get("timeFrom")
     if own and (since.startswith("now") or until.startswith("now")):
         # Grafana knows "now/d to now" and the like by name, and spans such as 6h; anything else is invalid.
-        if not re.fullmatch(r"now/[dwMy]|(now-)?\d+[smhdwMy]", own):
-            raise NotUnderstoodError(f"timeFrom {own!r}")
+        assert re.fullmatch(r"now/[dwMy]|(now-)?\d+[smhdwMy]", own), f"timeFrom {own!r}"
         since, until = own if own.startswith("now") else f"now-{own}", "now"
-    if panel.get("timeShift"):
-        raise NotUnderstoodError(f"timeShift {panel['timeShift']!r}")
+    assert not panel.get("timeShift"), "timeShift"
     return Span(moment(since, viewer.now, viewer.zone), moment(until, viewer.now, viewer.zone, up=True))
 
 
@@ -167,8 +162,7 @@ def step_s(panel: Json, target: Json, over: Span, viewer: Viewer) -> float:
 def seconds(text: str) -> float:
     """Return the seconds of an interval such as ``1m`` or ``>5m``."""
     match = re.fullmatch(r">?\s*(\d+)(ms|[smhdwy])", text)
-    if match is None:
-        raise NotUnderstoodError(f"interval {text!r}")
+    assert match, f"interval {text!r}"
     return int(match[1]) * _UNITS_S[match[2]]
 
 
@@ -194,50 +188,24 @@ def aligned(over: Span, step: float, viewer: Viewer) -> Span:
 
 def interpolated(expression: str, over: Span, step: float, chosen: Mapping[str, str]) -> str:
     """Return a query without macros and variables; ``chosen`` is what stands for each variable."""
-    step_ms, rate_ms = f"{step * 1000:.0f}", f"{max(step + _SCRAPE_S, 4 * _SCRAPE_S) * 1000:.0f}"
-    known = chosen | {
-        "__interval_ms": step_ms, "__interval": f"{step_ms}ms",
-        "__range_ms": f"{over.length_ms}", "__range_s": f"{over.length_s}", "__range": f"{over.length_s}s",
-        "__rate_interval_ms": rate_ms, "__rate_interval": f"{rate_ms}ms",
-    }  # fmt: skip
+    macros = {"interval": f"{step * 1000:.0f}ms", "range_ms": f"{over.length_ms}", "range": f"{over.length_s}s"}
+    known = chosen | {f"__{name}": text for name, text in macros.items()}
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
-        if name not in known or match[3]:
-            raise NotUnderstoodError(f"{match[0]} in {expression}")
+        assert name in known, f"{match[0]} in {expression}"
         return known[name]
 
     done = _VARIABLE.sub(value, expression)
-    if re.search(r"\$(?!\d)|\[\[", done):  # $1 is of label_replace
-        raise NotUnderstoodError(f"a rest of a variable in {done}")
+    assert not re.search(r"\$(?!\d)|\[\[", done), f"a rest of a variable in {done}"  # $1 is of label_replace
     return done
 
 
-def matcher(variable: Json, values: tuple[str, ...]) -> str:
-    """Return what stands in a query for the chosen values of a variable."""
-    if values == (_ALL,):
-        if not variable.get("allValue"):
-            raise NotUnderstoodError(f"${variable['name']}: All without allValue")
-        return str(variable["allValue"])
-    if not variable.get("multi"):
-        raise NotUnderstoodError(f"${variable['name']}: of one value")
-    # Each backslash is written twice, because the query has it in quotes.
-    escaped = [_SPECIAL.sub(r"\\\\\g<0>", value.replace("\\", "\\" * 4)) for value in values]
-    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
-
-
 def choices(dashboard: Json, viewer: Viewer) -> dict[str, str]:
-    """Return what stands for each variable."""
-    standing = {}
-    for variable in variables(dashboard):
-        name, kind = variable["name"], variable["type"]
-        if kind == "query":
-            standing[name] = matcher(variable, viewer.chosen.get(name, (_ALL,)))
-        elif kind == "textbox":
-            standing[name] = viewer.typed.get(name, variable["query"])
-        elif kind != "datasource":
-            raise NotUnderstoodError(f"a variable of type {kind}")
-    return standing
+    """Return what stands in a query for each variable."""
+    usual = {"query": "allValue", "textbox": "query"}
+    found = (one for one in variables(dashboard) if one["type"] != "datasource")
+    return {one["name"]: viewer.chosen.get(one["name"], one[usual[one["type"]]]) for one in found}
 
 
 @dataclass(frozen=True)
@@ -245,13 +213,6 @@ class Prometheus:
     """A Prometheus as Grafana's data source asks it."""
 
     url: str
-
-    def vector(self, expression: str, at: float) -> list[tuple[dict[str, str], float]]:
-        """Return (labels, value) at a moment."""
-        data = self._data("query", query=expression, time=f"{at:.3f}")
-        if data["resultType"] != "vector":
-            raise NotUnderstoodError(f"a {data['resultType']} from {expression}")
-        return [(series["metric"], float(series["value"][1])) for series in data["result"]]
 
     def curves(self, expression: str, over: Span, step: float) -> list[tuple[dict[str, str], dict[float, float]]]:
         """Return (labels, values by their time) over a range that is aligned already."""
@@ -261,28 +222,22 @@ class Prometheus:
 
     def options(self, variable: Json, over: Span, chosen: Mapping[str, str]) -> list[str]:
         """Return what a variable offers."""
-        query = variable["query"]
-        text = query if isinstance(query, str) else query["query"]
-        match = re.fullmatch(r"label_values\((?:(.+),\s*)?(\w+)\)", text)
-        if match is None:
-            raise NotUnderstoodError(f"${variable['name']}: {text}")
+        selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]).groups()
         asked = {"start": f"{over.begin:.3f}", "end": f"{over.end:.3f}"}
-        if match[1]:
-            asked["match[]"] = interpolated(match[1], over, _SCRAPE_S, chosen)
-        return list(self._data(f"label/{match[2]}/values", **asked))
+        asked["match[]"] = interpolated(selector, over, _SCRAPE_S, chosen)
+        return list(self._data(f"label/{label}/values", **asked))
 
     def answer(self, dashboard: Json, panel: Json, target: Json, viewer: Viewer):
         """Return what a query of a panel gives: a vector of an instant one, curves of the other."""
-        if target["datasource"] != {"type": "prometheus", "uid": "${datasource}"}:
-            raise NotUnderstoodError(f"data source {target['datasource']}")
         over = span(dashboard, panel, viewer)
         step = step_s(panel, target, over, viewer)
         expression = interpolated(target["expr"], over, step, choices(dashboard, viewer))
-        if target.get("instant") and target.get("range"):
-            raise NotUnderstoodError("a query that is both")
-        if target.get("instant"):
-            return self.vector(expression, over.end)
-        return self.curves(expression, aligned(over, step, viewer), step)
+        assert target.get("instant", False) != target.get("range", False), "a query that is both or neither"
+        if target.get("range"):
+            return self.curves(expression, aligned(over, step, viewer), step)
+        data = self._data("query", query=expression, time=f"{over.end:.3f}")
+        assert data["resultType"] == "vector", expression
+        return [(series["metric"], float(series["value"][1])) for series in data["result"]]
 
     def panel(self, uid: str, title: str, viewer: Viewer, ref: str = "A", own: str | None = None):
         """Return what a query of a panel gives, or a column that is calculated from queries.
@@ -308,11 +263,10 @@ class Prometheus:
         return [(dict(row), calculate(left[row], right[row])) for row in left.keys() & right.keys()]
 
     def marks(self, dashboard: Json, annotation: Json, viewer: Viewer):
-        """Return the curves of an annotation, in steps of a minute unless it says otherwise."""
+        """Return the curves of an annotation."""
         over = span(dashboard, {}, viewer)
-        if annotation["target"]["expr"] != annotation["expr"]:
-            raise NotUnderstoodError(f"two queries of {annotation['name']}: Grafana 11 and 12 disagree on which")
-        step = seconds(annotation.get("step") or "60s")
+        assert annotation["target"]["expr"] == annotation["expr"], "Grafana 11 and 12 disagree on which they take"
+        step = seconds(annotation["step"])
         expression = interpolated(annotation["expr"], over, step, choices(dashboard, viewer))
         return self.curves(expression, aligned(over, step, viewer), step)
 

@@ -3,23 +3,16 @@
 Ours knows just what deploy/kubernetes uses, and refuses the rest. Where kubectl is installed, a test compares.
 """
 
-import copy
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 Object = dict[str, Any]
-
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "deploy/kubernetes"
-OVERLAYS = {path.name: path for path in sorted((FOLDER / "overlays").iterdir())}
 
 _KINDS = {"Kustomization": "kustomize.config.k8s.io/v1beta1", "Component": "kustomize.config.k8s.io/v1alpha1"}
 _KEYS = {"apiVersion", "kind", "namespace", "resources", "components", "configMapGenerator", "generatorOptions",
@@ -29,7 +22,6 @@ _GENERATED_NAME = re.compile(r"(\bname: \S+)-[bcdfghkmt2456789]{10}$", re.MULTIL
 
 def render(folder: Path) -> list[Object]:
     """Return the objects that a folder makes; generated names have no hash."""
-    assert folder.is_dir(), folder
     return _applied(folder, [])
 
 
@@ -40,13 +32,14 @@ def render_by_kubectl(folder: Path) -> list[Object]:
     return list(yaml.safe_load_all(_GENERATED_NAME.sub(r"\1", done.stdout)))
 
 
-def kubectl_is_usable() -> bool:
-    """Return whether a kubectl is installed that knows components; Debian 12 has an older one."""
+def renderers() -> list:
+    """Return ours and, where a kubectl is installed that knows components, that; Debian 12 has an older one."""
     if shutil.which("kubectl") is None:
-        return False
+        return [render]
     told = subprocess.run(["kubectl", "version", "--client", "-o", "json"], capture_output=True, check=False)
     version = json.loads(told.stdout)["clientVersion"]
-    return (int(version["major"]), int(version["minor"].rstrip("+"))) >= (1, 21)
+    is_usable = (int(version["major"]), int(version["minor"].rstrip("+"))) >= (1, 21)
+    return [render, render_by_kubectl] if is_usable else [render]
 
 
 def _applied(folder: Path, objects: list[Object]) -> list[Object]:
@@ -65,30 +58,27 @@ def _applied(folder: Path, objects: list[Object]) -> list[Object]:
     for patch in wanted.get("patches", ()):
         _patch(patch, objects)
     for image in wanted.get("images", ()):
-        _replace_image(image, objects)
+        container = container_of(objects)
+        assert container["image"].partition(":")[0] == image["name"]
+        container["image"] = f"{image['newName']}:{image['newTag']}"
     for thing in objects:
         if "namespace" in wanted:
             thing["metadata"]["namespace"] = wanted["namespace"]
-    names = [(thing["kind"], thing["metadata"]["name"]) for thing in objects]
-    assert len(names) == len(set(names)), names
+    assert all(len(found(objects, thing["kind"], thing["metadata"]["name"])) == 1 for thing in objects), folder
     return objects
 
 
 def _generated(folder: Path, generator: Object, labels: Object, objects: list[Object]) -> list[Object]:
     assert generator.keys() <= {"name", "files", "behavior"}
     data = {Path(file).name: (folder / file).read_text() for file in generator["files"]}
-    others = [thing for thing in objects if not _is(thing, "ConfigMap", generator["name"])]
+    others = [thing for thing in objects if thing not in found(objects, "ConfigMap", generator["name"])]
     assert (len(others) < len(objects)) == (generator.get("behavior") == "replace"), generator
     metadata = {"name": generator["name"]} | labels
     return [*others, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
 
 
-def _is(thing: Object, kind: str, name: str) -> bool:
-    return (thing["kind"], thing["metadata"]["name"]) == (kind, name)
-
-
 def _patch(patch: Object, objects: list[Object]) -> None:
-    (target,) = [thing for thing in objects if _is(thing, **patch["target"])]
+    target = one(objects, **patch["target"])
     for step in yaml.safe_load(patch["patch"]):
         *way, last = step["path"].removeprefix("/").replace("~1", "/").split("/")
         place: Any = target
@@ -102,35 +92,17 @@ def _patch(patch: Object, objects: list[Object]) -> None:
             place[last] = step["value"]
 
 
-def _replace_image(image: Object, objects: list[Object]) -> None:
-    sets = [thing for thing in objects if thing["kind"] == "StatefulSet"]
-    containers = [each for found in sets for each in found["spec"]["template"]["spec"]["containers"]]
-    named = [each for each in containers if each["image"].partition(":")[0] == image["name"]]
-    assert named, f"no container has the image {image['name']}"
-    for container in named:
-        container["image"] = f"{image['newName']}:{image['newTag']}"
-
-
-RENDERERS = [render, *([render_by_kubectl] if kubectl_is_usable() else [])]
-
-
-def rendered(name: str, renderer: Callable[[Path], list[Object]] = render) -> list[Object]:
-    """Return the objects of an overlay, to be changed at will."""
-    return copy.deepcopy(_rendered_once(name, renderer))
-
-
-@cache
-def _rendered_once(name: str, renderer: Callable[[Path], list[Object]]) -> list[Object]:
-    return renderer(OVERLAYS[name])
+def found(objects: list[Object], kind: str, name: str) -> list[Object]:
+    return [thing for thing in objects if (thing["kind"], thing["metadata"]["name"]) == (kind, name)]
 
 
 def one(objects: list[Object], kind: str, name: str = "joulo-exporter") -> Object:
     """Return the only object of this kind and name."""
-    (found,) = [thing for thing in objects if _is(thing, kind, name)]
-    return found
+    (thing,) = found(objects, kind, name)
+    return thing
 
 
 def container_of(objects: list[Object]) -> Object:
     """Return the exporter's container."""
     (container,) = one(objects, "StatefulSet")["spec"]["template"]["spec"]["containers"]
-    return dict(container)
+    return container

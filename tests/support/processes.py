@@ -18,12 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import pytest
 from support.exposition import Samples, samples_of
 from support.programs import CURRENT, GENERATIONS, Generation
-
-from joulo_exporter.simulator import Cadence, Scenario
 
 Found = TypeVar("Found")
 
@@ -32,7 +29,7 @@ EXPORTER = (sys.executable, "-m", "joulo_exporter")
 PATIENCE_S = 30.0
 INTERVAL_S = 1.0
 """From one request of ``/chargers`` to the next one; twice and three times as long for the other endpoints."""
-LEDGER_PAGE = Path(__file__).parents[2] / "docs/ledger.md"
+PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
 
 def free_port() -> int:
@@ -117,24 +114,6 @@ def running(
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-SIMULATOR = Path(__file__).parent / "simulator.py"
-
-
-def scenario(session_s: float, pause_s: float, *, time_lapse: float = 40, **more) -> Scenario:
-    """Return a household whose sessions and pauses are all as long."""
-    pace = {name: more.pop(name) for name in ("credits_delay_s", "sync_s") if name in more}
-    cadence = Cadence(session_s=(session_s, session_s), pause_s=(pause_s, pause_s), time_lapse=time_lapse, **pace)
-    return Scenario(cadence=cadence, **more)
-
-
-@contextlib.contextmanager
-def simulator(folder: Path, scenario: Scenario = Scenario()) -> Iterator[str]:  # noqa: B008 -- it does not change
-    """Run the simulated household; yield the API's URL."""
-    log = folder / "simulator.log"
-    with running([sys.executable, str(SIMULATOR), msgspec.json.encode(scenario).decode()], log):
-        yield wait_for("the simulator's URL", lambda: log.read_text().strip())
 
 
 def environment(api_url: str) -> dict[str, str]:
@@ -228,7 +207,7 @@ def filled_prometheus(
     """
     if history:
         build = ("tsdb", "create-blocks-from", f"--max-block-duration={block}", "openmetrics")
-        generation.run("promtool", *build, history, folder / "tsdb", check=True)
+        generation.said("promtool", *build, history, folder / "tsdb")
     with prometheus(generation, folder, _job(targets)) as url:
         yield url
 
@@ -250,8 +229,7 @@ def filled_victoria_metrics(
     with running(command, folder / "victoria-metrics.log"):
         wait_for("VictoriaMetrics to be ready", lambda: get(f"{url}/-/ready"))
         if history:
-            page = LEDGER_PAGE.read_text()
-            (documented,) = re.findall(r"^ *(curl .*/api/v1/import/prometheus)$", page, re.MULTILINE)
+            (documented,) = re.findall(r"^ *(curl .*/api/v1/import/prometheus)$", PAGE.read_text(), re.MULTILINE)
             curl = documented.replace("http://localhost:8428", url).replace("joulo.om", str(history))
             subprocess.run(shlex.split(curl), check=True)
             get(f"{url}/internal/force_flush")  # else it shows within a second

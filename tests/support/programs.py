@@ -35,12 +35,16 @@ class Generation:
         paths = ((program, shutil.which(program, path=self.folder)) for program in _PROGRAMS)
         return ", ".join(f"{program} {_version(path)}" for program, path in paths if path)
 
-    def run(
-        self, program: str, *arguments: object, check: bool = False, **options: object
-    ) -> subprocess.CompletedProcess:
+    def run(self, program: str, *arguments: object, **options: object) -> subprocess.CompletedProcess:
         """Run a program to its end; its output is text."""
         command = [self.path(program), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=check, **options)
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+    def said(self, program: str, *arguments: object, **options: object) -> str:
+        """Return what a program that succeeds writes, on both channels."""
+        done = self.run(program, *arguments, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
 
 @lru_cache

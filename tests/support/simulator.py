@@ -1,19 +1,15 @@
-"""A simulated household as a process or a thread of its own, and a record of the requests that one gets.
-
-The process takes its scenario as JSON, writes one line, the API's base URL, and serves until it is ended.
-"""
+"""Servers in threads of their own: a simulated household, with a record of its requests, and JSON of a test."""
 
 import asyncio
 import contextlib
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
-import msgspec
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from joulo_exporter.simulator import BASE_PATH, Household, Scenario, SimulatedApi, serve
+from joulo_exporter.simulator import BASE_PATH, Cadence, Household, Scenario, SimulatedApi, serve
 
 Served = TypeVar("Served")
 
@@ -61,11 +57,29 @@ def in_thread(server: contextlib.AbstractAsyncContextManager[Served]) -> Iterato
         thread.join()
 
 
-async def _serve(scenario: Scenario) -> None:
-    async with serve(Household(scenario)) as running:
-        print(running.url, flush=True)
-        await asyncio.Event().wait()
+def scenario(session_s: float, pause_s: float, *, time_lapse: float = 40, **more) -> Scenario:
+    """Return a household whose sessions and pauses are all as long."""
+    pace = {name: more.pop(name) for name in ("credits_delay_s", "sync_s") if name in more}
+    cadence = Cadence(session_s=(session_s, session_s), pause_s=(pause_s, pause_s), time_lapse=time_lapse, **pace)
+    return Scenario(cadence=cadence, **more)
 
 
-if __name__ == "__main__":
-    asyncio.run(_serve(msgspec.json.decode(sys.argv[1], type=Scenario)))
+@contextlib.contextmanager
+def simulator(scenario: Scenario = Scenario()) -> Iterator[str]:  # noqa: B008 -- it does not change
+    """Run a simulated household; yield the API's URL."""
+    with in_thread(serve(Household(scenario))) as running:
+        yield running.url
+
+
+@contextlib.contextmanager
+def json_server(respond: Callable[[str, bytes], tuple[int, object]]) -> Iterator[str]:
+    """Serve ``respond(path, body)``, which returns (status, content); yield the URL."""
+
+    async def handle(request: web.Request) -> web.Response:
+        status, content = respond(request.path, await request.read())
+        return web.json_response(content, status=status)
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    with in_thread(TestServer(application)) as server:
+        yield str(server.make_url("")).rstrip("/")
