@@ -1,6 +1,7 @@
 """Failed requests, without a socket: statuses, bodies, faults of the network, messages, ``Retry-After``."""
 
 import asyncio
+import inspect
 import math
 import sys
 from datetime import UTC, datetime
@@ -25,6 +26,15 @@ from joulo_exporter.models.wire import ApiResponse
 API = "https://api.joulo.nl/functions/v1/api"
 HTML = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
 SCOPE = '{"error": "Insufficient scope", "required_scope": "sessions:read"}'
+
+
+CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
+
+
+def test_each_error_has_a_reason_of_its_own_that_fits_a_label():
+    assert {issubclass(kind, errors.JouloExporterError) for kind in CLASSES} == {True}
+    assert len({kind.reason for kind in CLASSES}) == len(CLASSES)
+    assert all(kind.reason.replace("_", "").isalpha() for kind in CLASSES)
 
 
 # Statuses -------------------------------------------------------------------------------------

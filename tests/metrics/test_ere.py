@@ -1,10 +1,9 @@
 """Value of ERE credits: of the recorded API responses, and of those with a fault in each place in turn."""
 
 import pytest
-from support.parsing import MISSING, changed, parse_ere_position, parse_ere_price
+from support.parsing import MISSING, changed
 from support.snapshots import (
     FIXTURES,
-    Household,
     fixture,
     market_snapshot,
     recorded_snapshot,
@@ -12,9 +11,6 @@ from support.snapshots import (
     with_position,
 )
 
-from joulo_exporter.errors import ApiResponseError
-
-ESTIMATE = {"joulo_ere_estimate_price_euros": 0.49, "joulo_ere_estimate_fee_ratio": 0.2}
 INFO = "joulo_ere_forecast_info{confidence='medium',projected='true',compliance_year='2026'}"
 GOLDEN = {INFO: 1.0} | {
     series.replace('account="home",', "").replace('{account="home"}', "").replace('"', "'"): float(value)
@@ -92,42 +88,6 @@ def test_a_section_that_is_missing_null_or_wrong_costs_what_is_in_it(section, fa
     assert lost_with(section, fault) == set().union(*(lost_with(path, None) for path in within))
 
 
-@pytest.mark.parametrize(
-    "body", [b"[]", b"null", b"{}", b'{"paid": null}', b'{"paid": 5}', b"no json", b'{"x": 1}']
-)
-def test_a_response_without_any_figure_is_a_failed_refresh(body):
-    with pytest.raises(ApiResponseError):
-        parse_ere_position(body)
-
-
-@pytest.mark.parametrize("value", [MISSING, None, "a lot", -1, 1e12])
-@pytest.mark.parametrize(
-    ("path", "lost"),
-    [
-        (("estimate_basis",), set(ESTIMATE)),
-        (("estimate_basis", "price_per_ere"), {"joulo_ere_estimate_price_euros"}),
-        (("estimate_basis", "effective_fee_pct"), {"joulo_ere_estimate_fee_ratio"}),
-    ],
-)
-def test_the_estimate_of_the_sessions(path, lost, value):
-    def estimate(answer):
-        served = series(Household().sessions(answer).snapshot())
-        return {text: figure for text, figure in served.items() if text.startswith("joulo_ere_estimate")}
-
-    answer = fixture("sessions")
-    assert estimate(answer) == ESTIMATE
-    assert estimate(changed(answer, path, value)) == {
-        text: figure for text, figure in ESTIMATE.items() if text not in lost
-    }
-
-
-def test_the_market():
-    assert ere(market_snapshot()) == {
-        "joulo_ere_market_price_euros": 0.24,
-        "joulo_ere_market_price_timestamp_seconds": 1_781_514_000.0,
-    }
-
-
 @pytest.mark.parametrize("value", [MISSING, None, {}, "yesterday" * 9])
 @pytest.mark.parametrize(
     ("field", "left"),
@@ -140,11 +100,3 @@ def test_the_market():
 def test_a_market_without_one_figure_has_the_other(field, left, value):
     answer = changed(fixture("ere-price"), ("current", field), value)
     assert set(ere(market_snapshot(answer))) == left
-
-
-@pytest.mark.parametrize(
-    "body", [b'{"ok": false, "current": {"mid_eur": 1}}', b'{"ok": true}', b'{"current": []}', b"[]", b"<html>"]
-)
-def test_a_feed_without_a_price_is_a_failed_refresh(body):
-    with pytest.raises(ApiResponseError):
-        parse_ere_price(body)

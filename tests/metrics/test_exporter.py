@@ -4,6 +4,8 @@ import platform
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.snapshots import (
     NOW,
     Household,
@@ -19,7 +21,7 @@ from support.snapshots import (
 
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
 from joulo_exporter.sharding import ALONE, Shard
-from joulo_exporter.snapshot import EndpointHealth, Snapshot
+from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, EndpointHealth, Snapshot
 
 
 def test_an_endpoint_that_was_never_asked_is_neither_up_nor_down():
@@ -128,3 +130,13 @@ def test_help_says_that_live_values_are_cached():
     assert len(live) >= 8
     assert all("Cached: at most a refresh interval old" in family.help for family in live)
     assert all(family.help.endswith(".") and not set(family.help) & set('"\\\n') for family in FAMILIES)
+
+
+@given(st.lists(st.floats(0, 60, allow_nan=False) | st.sampled_from(DURATION_BOUNDS_S)))
+def test_durations_add_up(durations):
+    observed = Durations()
+    for duration_s in durations:
+        observed = observed.observed(duration_s)
+    assert observed.count == len(durations)
+    assert observed.sum_s == pytest.approx(sum(durations))
+    assert observed.buckets == tuple(sum(each <= bound for each in durations) for bound in DURATION_BOUNDS_S)

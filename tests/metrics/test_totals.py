@@ -3,14 +3,10 @@
 import pytest
 from support.snapshots import (
     DRIVEWAY,
-    LAST_SESSION,
     LIVE_SESSION,
     NOW,
-    TAG,
     Household,
     fixture,
-    recorded,
-    recorded_snapshot,
     series,
     series_of,
 )
@@ -20,36 +16,11 @@ ENDED_AT, ENDED_S = "2026-06-18T19:05:00Z", 1_781_809_500.0
 STARTED_S = 1_781_804_530.0  # 2026-06-18T17:42:10Z
 
 
-def energy(*without: str, month_without: str = "") -> dict:
-    answer = {key: value for key, value in fixture("energy").items() if key not in without}
-    for month in answer.get("months", ()):
-        month.pop(month_without, None)
-    return answer
-
-
 def sessions(**changes) -> dict:
     """Return the recorded page with the session in progress changed."""
     page = fixture("sessions")
     page["sessions"][0] |= changes
     return page
-
-
-def test_totals_follow_the_vehicles_of_the_configuration():
-    snapshot = recorded_snapshot(vehicles={TAG: "kona", "DEADBEEF12345678": "tesla"})
-    vehicles = {"{vehicle='kona'}": 48.39, "{vehicle='tesla'}": 0, "{vehicle='unknown'}": 18.4}
-    assert series_of("joulo_vehicle_kwh_total", snapshot) == vehicles
-    last = f"{{charger='oprit',session_id='{LAST_SESSION}',id_tag='{TAG}',vehicle='kona'}}"
-    assert last in series_of("joulo_last_session_info", snapshot)
-
-
-def test_totals_only_once_the_history_is_complete():
-    page = fixture("sessions")  # and older sessions may follow, up to a hundred of them on the page
-    page["sessions"] += [page["sessions"][-1] | {"id": f"older-{number}"} for number in range(96)]
-    served = series(Household().chargers(fixture("chargers")).sessions(page).snapshot())
-    assert served["joulo_history_complete"] == 0
-    totals = ("joulo_total", "joulo_ere_credits", "joulo_sessions", "joulo_session_seconds", "joulo_vehicle")
-    assert not [name for name in served if name.startswith(totals)]
-    assert served[f"joulo_last_session_kwh{OPRIT}"] == 41.08
 
 
 def test_a_charger_that_never_charged_has_zeros():
@@ -58,12 +29,7 @@ def test_a_charger_that_never_charged_has_zeros():
     assert not [name for name in served if name.startswith("joulo_last_session")]
 
 
-def test_energy_counts_for_ere_as_the_api_says_and_is_absent_while_it_does_not():
-    snapshot = recorded().snapshot()
-    by_charger = {"{charger='oprit'}": 48.39, "{charger='garage-achter'}": 0}
-    assert series_of("joulo_eligible_kwh_total", snapshot) == by_charger
-    by_vehicle = {"{vehicle='tesla'}": 0, "{vehicle='unknown'}": 48.39}
-    assert series_of("joulo_vehicle_eligible_kwh_total", snapshot) == by_vehicle
+def test_energy_that_counts_for_ere_is_absent_while_the_api_does_not_say_it():
     page = fixture("sessions")
     for session in page["sessions"]:
         del session["counts_for_ere"]
@@ -150,49 +116,10 @@ def test_a_session_that_goes_on_after_all_is_not_announced_again_and_is_news_for
     assert series_of(reported, home.snapshot()) == {}
 
 
-# /energy
-
-_SCOPED = {"kwh": "kwh", "kwh_all": "kwh", "sessions": "sessions", "sessions_all": "sessions"}
-
-
-@pytest.mark.parametrize("given_before", [False, True])
-@pytest.mark.parametrize(
-    ("field", "metric"),
-    [
-        *((f"total_{field}", f"joulo_account_{figure}_total") for field, figure in _SCOPED.items()),
-        *((field, f"joulo_month_{figure}") for field, figure in _SCOPED.items()),
-        ("total_ere_credits", "joulo_account_ere_credits_total"),
-        ("ere_credits", "joulo_month_ere_credits"),
-    ],
-)
-def test_what_energy_does_not_give_is_absent(field, metric, given_before):
-    answer = energy(field) if field.startswith("total") else energy(month_without=field)
-    former = Household().energy(energy())
-    after = (former if given_before else Household()).energy(answer).snapshot()
-    scope = "" if "credits" in field else "scope='all'" if field.endswith("all") else "scope='ere'"
-    shown = series(Household().energy(energy()).snapshot())
-    gone = {text for text in shown if text.split("{")[0] == metric and scope in text}
-    assert len(gone) == (1 if field.startswith("total") else 2)
-    assert shown.keys() - series(after).keys() == gone
-
-
-def test_an_older_answer_of_energy_has_the_plain_scope_only():
-    served = series(Household().energy(fixture("energy-older")).snapshot())
-    account = ("joulo_account", "joulo_month")
-    assert {name: value for name, value in served.items() if name.startswith(account)} == {
-        "joulo_account_kwh_total{scope='ere'}": 512.3,
-        "joulo_account_ere_credits_total": 76.85,
-        "joulo_account_sessions_total{scope='ere'}": 31,
-        "joulo_month_kwh{month='2026-02',scope='ere'}": 88.1,
-        "joulo_month_sessions{month='2026-02',scope='ere'}": 6,
-        "joulo_month_ere_credits{month='2026-02'}": 13.22,
-    }
-
-
 def test_counters_of_energy_never_fall_and_months_may():
-    lower = energy() | {"total_kwh": 1, "total_ere_credits": 2, "total_sessions": 3}
+    lower = fixture("energy") | {"total_kwh": 1, "total_ere_credits": 2, "total_sessions": 3}
     lower["months"][0]["kwh"] = 4
-    served = series(Household().energy(energy()).energy(lower).snapshot())
+    served = series(Household().energy(fixture("energy")).energy(lower).snapshot())
     assert served["joulo_account_kwh_total{scope='ere'}"] == 1893.61
     assert served["joulo_account_ere_credits_total"] == 630.02
     assert served["joulo_account_sessions_total{scope='ere'}"] == 97

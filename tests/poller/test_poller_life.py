@@ -4,29 +4,39 @@ import itertools
 
 import pytest
 from support.poller_rig import CHARGER, Rig, at_work, charger, listed, live
+from support.snapshots import fixture
 
 from joulo_exporter.errors import ApiServerError, ApiThrottledError
 from joulo_exporter.models.charger import Charger
 
 OUTAGE = ApiServerError("502", status=502)
-LIVE = {"joulo_charging", "joulo_session_kwh", "joulo_charger_info", "joulo_charger_status", "joulo_session_info"}
+LIVE = {
+    "chargers": ("joulo_charg", "joulo_session_kwh", "joulo_session_start", "joulo_session_info"),
+    "energy": ("joulo_account", "joulo_month"),
+    "sessions": ("joulo_ere_estimate",),
+}
 
 
-async def test_live_series_stay_for_a_while_and_go_without_a_request():
-    async with at_work(stale_after_s=200.0, chargers={"chargers": [charger(live())]}) as rig:
-        rig.api.answers |= dict.fromkeys(("chargers", "sessions", "energy"), OUTAGE)
-        await rig.clock.advance(60 + 200 - 0.5)
-        assert rig.names() >= LIVE
-        asked = len(rig.api.requests)
-        await rig.clock.advance(0.5)
+@pytest.mark.parametrize("endpoint", LIVE)
+async def test_live_series_stay_for_a_while_go_without_a_request_and_come_back(endpoint):
+    """Totals and the other endpoints' series stay."""
+    intervals = dict.fromkeys(LIVE, 7200.0) | {endpoint: 60.0}
+    answers = {name: fixture(name) for name in LIVE}
+    async with at_work(stale_after_s=200.0, intervals=intervals, **answers) as rig:
+        await rig.clock.advance(30)  # the whole history has been read
+        rig.api.answers[endpoint] = OUTAGE
+        stale_at_mono_s = rig.api.moments(endpoint)[-1] + 60 + 200
+        await rig.clock.advance(stale_at_mono_s - 1 - rig.clock.monotonic())
+        fresh, asked = rig.series(), len(rig.api.requests)
+        await rig.clock.advance(1)
         assert len(rig.api.requests) == asked
-        assert not rig.names() & LIVE
-        assert rig.value("joulo_total_kwh", charger="oprit") == 5.0
-        assert rig.value("joulo_up", endpoint="chargers") == 0.0
-        assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
-        rig.api.answers["chargers"] = {"chargers": [charger(live(kwh=6.0))]}
+        left = {key: value for key, value in fresh.items() if not key[0].startswith(LIVE[endpoint])}
+        assert rig.series() == left
+        assert len(left) < len(fresh)
+        assert rig.value("joulo_up", endpoint=endpoint) == 0.0
+        rig.api.answers[endpoint] = answers[endpoint]
         await rig.clock.advance(900)
-        assert rig.value("joulo_session_kwh", charger="oprit") == 6.0
+        assert rig.series().keys() >= fresh.keys()
 
 
 async def test_jitter_does_not_make_good_values_flicker():

@@ -129,25 +129,6 @@ async def test_a_failing_endpoint_is_logged_at_its_begin_rarely_and_at_its_end(c
         assert caplog.records[1].fields["failures"] == 7
 
 
-async def test_a_malformed_record_or_field_is_counted_and_logged_once_wherever_it_stands(caplog):
-    async with Rig() as rig:
-        good = rig.api.answers["chargers"]["chargers"]
-        rig.api.answers["chargers"] = {"chargers": [{"id": 7}, *good]}
-        await rig.start()
-        rig.api.answers["chargers"] = {"chargers": [*good, {"id": 7}]}
-        await rig.clock.advance(120)
-        rig.api.answers["chargers"] = {"chargers": [*good, {"id": "x", "slug": 7}]}
-        await rig.clock.advance(120)
-        lines = [record.fields["err"] for record in caplog.records]
-        assert lines == [
-            "record 0: it has no usable id",
-            "id is no text of 1 to 128 characters",
-            "slug is no text of at most 1024 characters",
-        ]
-        assert rig.value("joulo_api_malformed_records_total", endpoint="chargers") == 3
-        assert rig.value("joulo_charging", charger="oprit") == 0
-
-
 async def test_a_ledger_in_trouble_is_logged_once_and_at_its_end(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     async with at_work() as rig:

@@ -181,6 +181,11 @@ class Rig:
         assert len(found) <= 1, f"{name}{labels} is not one series"
         return found[0] if found else None
 
+    def counts(self, name: str, by: str, **labels: str) -> dict[str, float]:
+        """Return the values of the series of this name that have these labels, by a further label."""
+        series = [(dict(pairs), value) for (sample, pairs), value in self.series().items() if sample == name]
+        return {pairs[by]: value for pairs, value in series if labels.items() <= pairs.items()}
+
     def names(self) -> set[str]:
         return {name for name, _ in self.series()}
 
