@@ -1,7 +1,7 @@
 """Value of ERE credits: of the recorded API responses, and of those with a fault in each place in turn."""
 
 import pytest
-from support.parsing import MISSING, changed
+from support.parsing import MISSING, changed, leaves
 from support.snapshots import (
     FIXTURES,
     fixture,
@@ -22,14 +22,6 @@ GOLDEN = {INFO: 1.0} | {
 """Every series of the recorded position as the golden exposition has it."""
 POSITION = fixture("ere-position")
 WRONG = "a value of a wrong type" * 50
-
-
-def leaves(node, path=()):
-    """Return the path and the value of everything in a document but its sections and lists."""
-    if not isinstance(node, dict | list):
-        return {path: node}
-    inner = node.items() if isinstance(node, dict) else enumerate(node)
-    return {place: leaf for key, value in inner for place, leaf in leaves(value, (*path, key)).items()}
 
 
 LEAVES = leaves(POSITION)
