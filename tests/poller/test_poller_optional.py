@@ -5,7 +5,6 @@ import logging
 import pytest
 from support.poller_rig import Rig
 
-from joulo_exporter.api.failures import status_failure
 from joulo_exporter.errors import ApiNotFoundError, ApiScopeError, ApiServerError
 
 POSITION = {"effective_fee_pct": 10, "paid": {"ere": 5, "net_eur": 1.5}}
@@ -52,19 +51,4 @@ async def test_refused_it_is_tried_once_a_day_also_after_a_restart_and_says_so_o
         assert len(rig.api.moments("energy")) == 72
         rig.api.answers["ere_position"] = POSITION
         await rig.clock.advance(86_400)
-        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 429])
-async def test_a_web_page_with_that_status_switches_nothing_off(status, caplog):
-    async with rig_with() as rig:
-        page = b"\n <!DOCTYPE html><title>Just a moment...</title>"
-        rig.api.answers["ere_position"] = status_failure(
-            status, path="/ere-position", body=page, headers={}, now_s=0.0, token=None
-        )
-        await rig.start()
-        assert "the API refuses a collector" not in caplog.text
-        rig.api.answers["ere_position"] = POSITION
-        await rig.clock.advance(3600)
-        assert rig.api.moments("ere_position") == [1000.0, 4600.0]
         assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5

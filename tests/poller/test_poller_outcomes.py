@@ -15,17 +15,13 @@ GOOD = b'{"chargers": [{"id": "c1", "slug": "oprit", "is_charging": false}]}'
 # Response of /chargers -> code of joulo_api_requests_total, s until the next request; tests/api has the errors.
 TABLE = {
     "a charger": (GOOD, "200", 60.0),
-    "no chargers yet": (b"{}", "200", 60.0),
     "401": (errors.ApiAuthenticationError("401", status=401), "401", 60.0),
     "403": (errors.ApiScopeError("403", status=403), "403", 60.0),
     "429, long": (errors.ApiThrottledError("429", status=429, retry_after_s=500.0), "429", 500.0),
     "429, short": (errors.ApiThrottledError("429", status=429, retry_after_s=5.0), "429", 60.0),
     "429, year": (errors.ApiThrottledError("429", status=429, retry_after_s=999_999.0), "429", 86_400.0),
     "503, long": (ApiServerError("503", status=503, retry_after_s=120.0), "503", 120.0),
-    "empty": (b"", "invalid", 60.0),
-    "only bad ones": (b'{"chargers": [{}]}', "invalid", 60.0),
-    "an error with 200": (b'{"error": "no"}', "invalid", 60.0),
-    "a code and a message with 200": (b'{"code": 546, "message": "out of memory"}', "invalid", 60.0),
+    "no JSON": (b"", "invalid", 60.0),
     "timeout": (ApiTimeoutError("late"), "timeout", 60.0),
     "refused": (ApiConnectionError("no"), "connection", 60.0),
 }
@@ -34,12 +30,7 @@ TABLE = {
 @pytest.mark.parametrize(("response", "code", "pause_s"), TABLE.values(), ids=TABLE)
 async def test_every_response_ends_as_one_state_and_one_code(response, code, pause_s):
     async with at_work(chargers=response) as rig:
-        requests = {
-            dict(labels)["code"]: value
-            for (name, labels), value in rig.series().items()
-            if name == "joulo_api_requests_total" and dict(labels)["endpoint"] == "chargers"
-        }
-        assert requests == {code: 1.0}
+        assert rig.counts("joulo_api_requests_total", "code", endpoint="chargers") == {code: 1.0}
         assert rig.value("joulo_up", endpoint="chargers") == float(code == "200")
         assert rig.value("joulo_up", endpoint="sessions") == 1.0
         refreshed = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") is not None

@@ -14,16 +14,10 @@ from support.ledger_rig import LedgerRig
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import PAGE_SIZE, Book, Pause
+from joulo_exporter.ledger import PAGE_SIZE, Book, EndpointRecord, Pause
 from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models.charger import IdTagMode, Tags
-from joulo_exporter.snapshot import (
-    Durations,
-    EndpointHealth,
-    Snapshot,
-    ended_sessions,
-    live_chargers,
-)
+from joulo_exporter.snapshot import Durations, EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = 1_781_810_000.0  # 2026-06-18T19:13:20Z, half an hour after the meter of the fixture was read
@@ -115,14 +109,15 @@ class Household:
             EndpointHealth(
                 endpoint=endpoint,
                 interval_s=interval_s,
-                up=records[endpoint].up if endpoint in records else None,
-                succeeded_at_seconds=records[endpoint].succeeded_at_seconds if endpoint in records else None,
-                requests=dict(records[endpoint].requests) if endpoint in records else {},
-                malformed=records[endpoint].malformed if endpoint in records else 0,
+                up=record.up,
+                succeeded_at_seconds=record.succeeded_at_seconds,
+                requests=dict(record.requests),
+                malformed=record.malformed,
                 malformed_fields=dict(self.malformed_fields[endpoint]),
                 durations=Durations().observed(0.2).observed(3.0),
             )
             for endpoint, interval_s in INTERVALS.items()
+            for record in [records.get(endpoint, EndpointRecord())]
         )
 
 
