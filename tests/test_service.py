@@ -14,7 +14,6 @@ from support.simulator import recorded
 
 from joulo_exporter import __version__
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.errors import LedgerLockedError
 from joulo_exporter.ledger import Database
 from joulo_exporter.service import Service, WebOptions
 from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
@@ -109,14 +108,6 @@ async def test_a_faulty_file_changes_nothing_and_says_why(running):
     assert series(text, RELOADED) == {"": 1.0}
     assert series(text, "joulo_exporter_config_last_reload_success_timestamp_seconds")[""] > stamp
     assert [secret.reveal() for secret in running.service.secrets()] == [DEMO_TOKEN]
-
-
-async def test_a_storage_that_another_process_has_is_refused(tmp_path):
-    running = Running(tmp_path, "http://127.0.0.1:9")
-    other = Database(running.storage)
-    with pytest.raises(LedgerLockedError, match="is in use by process"):
-        await running.service.run()
-    other.close()
 
 
 async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_the_end(tmp_path):

@@ -1,13 +1,13 @@
 """Outcomes of refreshes: what Prometheus sees of each, and when the endpoint is asked again."""
 
 import itertools
+import logging
 
 import pytest
 from support.poller_rig import CHARGER, Rig, at_work, listed
 
 from joulo_exporter import errors
 from joulo_exporter.api.failures import status_failure
-from joulo_exporter.errors import ApiConnectionError, ApiError, ApiServerError, ApiTimeoutError
 
 HTML = b"<!DOCTYPE html><html><body>Just a moment...</body></html>"
 GOOD = b'{"chargers": [{"id": "c1", "slug": "oprit", "is_charging": false}]}'
@@ -20,10 +20,10 @@ TABLE = {
     "429, long": (errors.ApiThrottledError("429", status=429, retry_after_s=500.0), "429", 500.0),
     "429, short": (errors.ApiThrottledError("429", status=429, retry_after_s=5.0), "429", 60.0),
     "429, year": (errors.ApiThrottledError("429", status=429, retry_after_s=999_999.0), "429", 86_400.0),
-    "503, long": (ApiServerError("503", status=503, retry_after_s=120.0), "503", 120.0),
+    "503, long": (errors.ApiServerError("503", status=503, retry_after_s=120.0), "503", 120.0),
     "no JSON": (b"", "invalid", 60.0),
-    "timeout": (ApiTimeoutError("late"), "timeout", 60.0),
-    "refused": (ApiConnectionError("no"), "connection", 60.0),
+    "timeout": (errors.ApiTimeoutError("late"), "timeout", 60.0),
+    "refused": (errors.ApiConnectionError("no"), "connection", 60.0),
 }
 
 
@@ -46,7 +46,7 @@ async def test_every_response_ends_as_one_state_and_one_code(response, code, pau
 
 async def test_failures_back_off_exponentially_up_to_a_quarter_of_an_hour_and_success_ends_it():
     async with Rig() as rig:
-        good, rig.api.answers["chargers"] = rig.api.answers["chargers"], ApiConnectionError("no connection")
+        good, rig.api.answers["chargers"] = rig.api.answers["chargers"], errors.ApiConnectionError("no connection")
         await rig.start()
         await rig.clock.advance(4500)
         rig.api.answers["chargers"] = good
@@ -58,7 +58,7 @@ async def test_failures_back_off_exponentially_up_to_a_quarter_of_an_hour_and_su
         assert rig.value("joulo_api_requests_total", endpoint="chargers", code="200") == 3
 
 
-async def late(rig: Rig, after_s: float, error: ApiError) -> ApiError:
+async def late(rig: Rig, after_s: float, error: errors.ApiError) -> errors.ApiError:
     await rig.clock.sleep(after_s)
     return error
 
@@ -92,7 +92,7 @@ async def test_the_pause_counts_from_the_request_even_where_the_ledger_was_slow(
 
 async def test_one_endpoint_is_shown_while_another_keeps_us_waiting():
     async with Rig() as rig:
-        rig.api.answers["sessions"] = lambda _: late(rig, 30, ApiTimeoutError("late"))
+        rig.api.answers["sessions"] = lambda _: late(rig, 30, errors.ApiTimeoutError("late"))
         await rig.start()
         assert rig.value("joulo_charging", charger="oprit") == 0.0
         assert rig.value("joulo_up", endpoint="sessions") is None
@@ -122,7 +122,7 @@ async def test_the_last_refusal_of_the_token_is_told_from_failures_since_across_
         assert rig.value(REFUSED, endpoint="chargers") == refused_at
         assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") > refused_at
         assert rig.value(REFUSED, endpoint="sessions") is None
-        rig.api.answers["chargers"] = ApiServerError("/chargers: 503, out of order", status=503)
+        rig.api.answers["chargers"] = errors.ApiServerError("/chargers: 503, out of order", status=503)
         await rig.restart(away_s=3600)
         assert rig.value("joulo_up", endpoint="chargers") == 0
         assert rig.value(REFUSED, endpoint="chargers") is None
@@ -142,3 +142,53 @@ async def test_chargers_of_sessions_are_named_once_chargers_is_refused_and_not_b
         rig.api.answers["chargers"] = answer(b'{"error": "no"}')
         await rig.clock.advance(61)
         assert rig.value("joulo_total_kwh", charger=CHARGER[:8]) == 5.0
+
+
+# Optional endpoints -------------------------------------------------------------------------------
+
+
+POSITION = {"effective_fee_pct": 10, "paid": {"ere": 5, "net_eur": 1.5}}
+INTERVALS = {"chargers": 60.0, "sessions": 600.0, "energy": 3600.0, "ere_position": 3600.0}
+REFUSALS = [errors.ApiScopeError("403, no", status=403), errors.ApiNotFoundError("404, no", status=404)]
+
+
+def rig_with(folder=None, **settings) -> Rig:
+    rig = Rig(folder, intervals=INTERVALS, **({"collectors": frozenset({"ere_position"})} | settings))
+    rig.api.answers |= {"ere_position": POSITION}
+    return rig
+
+
+async def test_the_position_is_asked_once_an_hour_outlives_the_process_and_goes_stale(tmp_path):
+    async with rig_with(tmp_path) as rig:
+        await rig.start()
+        await rig.clock.advance(3600)
+        assert rig.api.moments("ere_position") == [1000.0, 4600.0]
+        assert rig.value("joulo_up", endpoint="ere_position") == 1
+        assert rig.value("joulo_refresh_interval_seconds", endpoint="ere_position") == 3600
+        rig.api.answers["ere_position"] = errors.ApiServerError("500", status=500)
+        await rig.restart(away_s=60)
+        assert len(rig.api.moments("ere_position")) == 2
+        await rig.clock.advance(3540 + 899)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5
+        await rig.clock.advance(2)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") is None
+        assert rig.value("joulo_up", endpoint="ere_position") == 0
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=["403", "404"])
+async def test_refused_it_is_tried_once_a_day_also_after_a_restart_and_says_so_once(refusal, caplog):
+    caplog.set_level(logging.INFO)
+    async with rig_with() as rig:
+        rig.api.answers["ere_position"] = refusal
+        await rig.start()
+        await rig.restart(away_s=7200)
+        await rig.clock.advance(3 * 86_400 - 7200 + 10)
+        assert rig.api.moments("ere_position") == [1000.0 + day * 86_400 for day in range(4)]
+        assert caplog.text.count("the API refuses a collector") == 2  # once in each process
+        assert "refresh failed" not in caplog.text
+        assert rig.value("joulo_up", endpoint="ere_position") == 0
+        assert rig.value("joulo_up", endpoint="chargers") == 1
+        assert len(rig.api.moments("energy")) == 72
+        rig.api.answers["ere_position"] = POSITION
+        await rig.clock.advance(86_400)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == 1.5

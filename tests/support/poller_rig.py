@@ -98,7 +98,6 @@ class Rig:
         self.folder = folder
         self.fraction = 0.0
         self.offload: Callable[..., object] = inline
-        self.published = 0
         self.on_publish: Callable[[], object] = lambda: None
         """Called after each snapshot that is published."""
         self._open()
@@ -113,7 +112,6 @@ class Rig:
         self.task: asyncio.Task[None] | None = None
 
     def publish(self, snapshot) -> None:
-        self.published += 1
         self.snapshot = snapshot
         self.exposition.publish("", snapshot)
         self.on_publish()
@@ -166,13 +164,9 @@ class Rig:
         await self.stop()
         self.database.close()
 
-    @property
-    def text(self) -> str:
-        return rendered(self.exposition).decode()
-
     def series(self) -> Samples:
         """Return every series of the exposition."""
-        return samples_of(self.text)
+        return samples_of(rendered(self.exposition).decode())
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return the value of the one series of this name that has these labels; ``None`` if there is none."""
@@ -185,9 +179,6 @@ class Rig:
         """Return the values of the series of this name that have these labels, by a further label."""
         series = [(dict(pairs), value) for (sample, pairs), value in self.series().items() if sample == name]
         return {pairs[by]: value for pairs, value in series if labels.items() <= pairs.items()}
-
-    def names(self) -> set[str]:
-        return {name for name, _ in self.series()}
 
     def counters(self) -> dict[object, float]:
         """Return what may never fall, whether the process begins anew or not."""
