@@ -1,12 +1,11 @@
 """TLS and proxies: certificates are always verified, and a proxy never sees the token."""
 
-import asyncio
 import contextlib
 from types import SimpleNamespace
 
 import pytest
 from support.certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
-from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, reset, saying
+from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, reset, saying, talking
 from support.processes import free_port
 from support.relay import relay
 
@@ -94,19 +93,15 @@ async def test_an_ipv6_address_in_the_url(client_of, ca):
 
 
 async def test_https_to_a_server_without_tls(client_of, failure_of):
-    server = await asyncio.start_server(_plain, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async def speak_plainly(reader, writer):
+        await reader.read(100)
+        writer.write(answer(b"plain HTTP was expected", status="400 Bad Request"))
+
+    async with talking(speak_plainly) as port:
         failure = await failure_of(client_of(f"https://127.0.0.1:{port}"))
     assert type(failure) is errors.ApiConnectionError
     assert str(failure).startswith("no TLS with 127.0.0.1 (")
     assert "Error" not in str(failure)  # but OpenSSL's own reason, whose words differ between its versions
-
-
-async def _plain(reader, writer):
-    await reader.read(100)
-    writer.write(answer(b"plain HTTP was expected", status="400 Bad Request"))
-    writer.close()
 
 
 # Proxies --------------------------------------------------------------------------------------

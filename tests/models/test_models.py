@@ -16,17 +16,11 @@ from joulo_exporter.models.wire import Plausibility, unix_seconds
 NOW = Plausibility(1781809000.0)  # 2026-06-18T18:56:40Z, ten minutes after the latest moment of the payloads
 
 
-@pytest.mark.parametrize(
-    ("parse", "payload"),
-    [
-        (parse_chargers, "chargers"),
-        (parse_sessions, "sessions"),
-        (parse_energy, "energy"),
-        (parse_energy, "energy-older"),
-        (parse_ere_position, "ere-position"),
-        (parse_ere_price, "ere-price"),
-    ],
-)
+PARSERS = (parse_chargers, parse_sessions, parse_energy, parse_ere_position, parse_ere_price)
+PAYLOADS = zip(PARSERS, ("chargers", "sessions", "energy", "ere-position", "ere-price"), strict=True)
+
+
+@pytest.mark.parametrize(("parse", "payload"), [*PAYLOADS, (parse_energy, "energy-older")])
 def test_all_fields_of_the_recorded_payloads_are_known_and_usable(fixture_bytes, parse, payload):
     """The golden exposition has their values."""
     response = parse(fixture_bytes(payload), NOW)
@@ -107,8 +101,6 @@ def test_a_charger_that_comes_as_before_is_not_read_again():
 
 
 # API responses that have failed ---------------------------------------------------------------
-
-PARSERS = (parse_chargers, parse_sessions, parse_energy, parse_ere_position, parse_ere_price)
 
 
 @pytest.mark.parametrize(

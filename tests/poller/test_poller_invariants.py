@@ -225,12 +225,12 @@ class Watch:
 
 async def _step(rig: Rig, household: Household, watch: Watch, source: random.Random) -> None:
     action = source.choices(["advance", "jump", "restart", "reload", "crash"], [14, 1, 2, 1, 1])[0]
-    jumped_s = 0.0
     if action == "advance":
         await rig.clock.advance(source.choice([5, 61, 61, 300, 700, 2000]))
     elif action == "jump":
-        jumped_s = source.choice([-7200.0, -30.0, 30.0, 7200.0])
-        rig.clock.step_wall(jumped_s)
+        jump_s = source.choice([-7200.0, -30.0, 30.0, 7200.0])
+        rig.clock.step_wall(jump_s)
+        household.jumped_s = max(household.jumped_s, jump_s)
     elif action == "reload":
         reloading = asyncio.create_task(rig.reload())
         while not reloading.done():  # it waits for an API response that is under way
@@ -240,7 +240,6 @@ async def _step(rig: Rig, household: Household, watch: Watch, source: random.Ran
         watch.forgiven |= set(ENDPOINTS) if household.jumped_s > 0 else set()
         household.jumped_s = 0.0
         await rig.restart(source.choice([0, 1, 45, 1000]))
-    household.jumped_s = max(household.jumped_s, jumped_s)
     assert not rig.task.done()
 
 

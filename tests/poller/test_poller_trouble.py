@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from msgspec.structs import replace
-from support.poller_rig import ENERGY_S, Rig, at_work, charger, live
+from support.poller_rig import ENERGY_S, Rig, at_work, charger, chargers, live
 
 from joulo_exporter.errors import ApiServerError, LedgerError
 
@@ -49,7 +49,7 @@ async def test_a_ledger_that_cannot_note_the_outcome_ends_nothing(monkeypatch, t
             await rig.clock.advance(400)
             assert rig.value("joulo_charging", charger="oprit") == 0.0
             before = rig.counters()
-        rig.api.answers["chargers"] = {"chargers": [charger()]}
+        rig.api.answers["chargers"] = chargers(charger())
         await rig.clock.advance(900)
         await rig.restart()
         after = rig.counters()
@@ -78,31 +78,32 @@ async def test_while_the_ledger_cannot_be_read_nothing_is_asked(error):
         assert len(rig.api.requests) == 3
 
 
-async def test_an_internal_fault_ends_neither_the_loop_nor_the_other_endpoints(caplog):
-    async with at_work(chargers=RuntimeError("bug")) as rig:
-        assert rig.value("joulo_up", endpoint="chargers") == 0.0
-        assert rig.value("joulo_up", endpoint="sessions") == 1.0
-        assert [record.message for record in caplog.records] == ["internal error"]
-        rig.api.answers["chargers"] = {"chargers": [charger()]}
-        await rig.clock.advance(60)
-        assert rig.value("joulo_up", endpoint="chargers") == 1.0
+MEMORY = "too little memory for the refresh; raise the limit of the process or the container"
 
 
-async def test_a_response_that_memory_has_no_room_for_fails_only_that_refresh(caplog, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "message", "reason", "shown"),
+    [
+        (bug := RuntimeError("bug"), "internal error", "internal", bug),
+        (MemoryError(), "refresh failed", "memory", MEMORY),
+    ],
+    ids=["a bug", "memory"],
+)
+async def test_a_fault_of_our_own_fails_only_that_refresh(caplog, error, message, reason, shown):
     async with at_work() as rig:
-        with monkeypatch.context() as little:
-            little.setattr("joulo_exporter.models.session.Energy", raising(MemoryError()))
-            await rig.clock.advance(ENERGY_S + 60)
-        fields = [(record.levelname, record.message, record.fields) for record in caplog.records]
-        remedy = "too little memory for the refresh; raise the limit of the process or the container"
-        shown = {"endpoint": "energy", "reason": "memory", "failures": 1, "lasted_s": 0, "err": remedy}
-        assert fields == [("ERROR", "refresh failed", shown)]
+        good, rig.api.answers["energy"] = rig.api.answers["energy"], error
+        await rig.clock.advance(ENERGY_S)
+        fields = {"endpoint": "energy", "reason": reason, "failures": 1, "lasted_s": 0, "err": shown}
+        assert [(each.levelname, each.message, each.fields) for each in caplog.records] == [
+            ("ERROR", message, fields)
+        ]
         assert rig.value("joulo_up", endpoint="energy") == 0.0
         assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
         assert rig.value("joulo_up", endpoint="chargers") == rig.value("joulo_up", endpoint="sessions") == 1.0
+        rig.api.answers["energy"] = good
         await rig.clock.advance(ENERGY_S)
         assert rig.value("joulo_up", endpoint="energy") == 1.0
-        assert [later - earlier for earlier, later in itertools.pairwise(rig.api.moments("energy"))] == [3600] * 2
+        assert rig.api.moments("energy") == [1000.0, 1000.0 + ENERGY_S, 1000.0 + 2 * ENERGY_S]
 
 
 async def test_a_snapshot_that_cannot_be_rendered_ends_nothing():
@@ -141,14 +142,13 @@ async def test_a_ledger_in_trouble_is_logged_once_and_at_its_end(monkeypatch, ca
 
 async def test_counters_stand_still_while_the_ledger_is_not_on_disk_also_after_a_reload(monkeypatch, tmp_path):
     async with at_work(tmp_path) as rig:
-        rig.api.answers |= {"chargers": {"chargers": [charger(live())]}, "ere_position": {"effective_fee_pct": 10}}
+        rig.api.answers |= {"chargers": chargers(charger(live())), "ere_position": {"effective_fee_pct": 10}}
         before = rig.counters()
         book = rig.ledger.book
         monkeypatch.setattr(rig.ledger, "book", lambda **options: replace(book(**options), persistent=False))
         await rig.clock.advance(120)
         assert rig.counters() == before
-        intervals = rig.settings.intervals | {"ere_position": 3600.0}
-        await rig.reload(collectors=frozenset({"ere_position"}), intervals=intervals)
+        await rig.reload(collectors=frozenset({"ere_position"}))
         assert rig.value("joulo_up", endpoint="ere_position") == 1
         assert {key: value for key, value in rig.counters().items() if key in before} == before
         assert rig.value("joulo_session_kwh", charger="oprit") == 5.0

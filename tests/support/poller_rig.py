@@ -15,7 +15,7 @@ from support.fake_clock import FakeClock
 from support.parsing import ANYTHING
 
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots
@@ -26,7 +26,7 @@ CHARGER = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
 
 SETTINGS = PollSettings(
     account=None,
-    intervals={"chargers": CHARGERS_S, "sessions": SESSIONS_S, "energy": ENERGY_S},
+    intervals={"chargers": CHARGERS_S, "sessions": SESSIONS_S, "energy": ENERGY_S, "ere_position": ENERGY_S},
     stale_after_s=STALE_AFTER_S,
     page_interval_s=PAGE_S,
     resync_interval_s=RESYNC_S,
@@ -52,7 +52,7 @@ class ScriptedApi:
     """Stand-in for the client: answers each endpoint with what ``answers`` has for it.
 
     An answer is bytes or something to be written as JSON, an exception, or a function of the query that gives
-    one of these; it may be a coroutine.
+    one of these; it may be a coroutine. Of a list of sessions it is the page that is asked for.
     """
 
     max_power_kw: float | None = None
@@ -71,8 +71,8 @@ class ScriptedApi:
         offset = int(params["offset"]) if params else None
         self.requests.append(Request(endpoint.name, self.clock.monotonic(), self.clock.now(), offset))
         answer = self.answers[endpoint.name]
-        if offset and isinstance(answer, dict) and isinstance(answer.get("sessions"), list):
-            answer = answer | {"sessions": answer["sessions"][offset:]}
+        if offset is not None and isinstance(answer, dict) and isinstance(answer.get("sessions"), list):
+            answer = answer | {"sessions": answer["sessions"][offset : offset + PAGE_SIZE]}
         if callable(answer):
             answer = answer(params)
         if asyncio.iscoroutine(answer):
@@ -213,3 +213,13 @@ def listed(session_id: str = "s1", kwh: float = 5.0, *, ended_at: str | None = "
     """Return a session as ``/sessions`` lists it."""
     return {"id": session_id, "charger_id": CHARGER, "started_at": "2026-06-18T18:00:00Z", "ended_at": ended_at,
             "kwh": kwh, "status": "completed", "ere_credits": None} | fields  # fmt: skip
+
+
+def chargers(*records: dict) -> dict:
+    """Return an API response of ``/chargers``."""
+    return {"chargers": list(records)}
+
+
+def sessions(*records: dict) -> dict:
+    """Return an API response of ``/sessions``, newest first."""
+    return {"sessions": list(records)}
