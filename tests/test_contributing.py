@@ -9,8 +9,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support.json_server import json_server
 from support.processes import free_port, get, running, wait_for
+from support.simulator import json_server
 from support.snapshots import fixture
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ import zlib
 from unittest.mock import AsyncMock
 
 import pytest
-from support.loopback import TOKEN, answer, hang, head, loopback, reset, saying, saying_then_hanging
+from support.loopback import TOKEN, answer, hang, head, loopback, reset, saying, saying_then_hanging, talking
 
 from joulo_exporter import __version__, errors
 from joulo_exporter.api.client import BODY_LIMIT_BYTES, CHARGERS, ERE_PRICE
@@ -192,10 +192,9 @@ async def test_what_is_lost_on_a_used_connection_is_not_asked_again(client_of, f
         for said in (answer(BODY), b""):
             heads.append(await reader.readuntil(b"\r\n\r\n"))
             writer.write(said)
-        writer.close()
 
-    async with await asyncio.start_server(answer_and_leave_at_the_second, "127.0.0.1", 0) as server:
-        client = client_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with talking(answer_and_leave_at_the_second) as port:
+        client = client_of(f"http://127.0.0.1:{port}")
         await client.fetch(CHARGERS)
         failure = await failure_of(client)
     assert len(heads) == 2

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.json_server import json_server
 from support.processes import (
     EACH_SECOND,
     configured_prometheus,
@@ -24,6 +23,7 @@ from support.processes import (
     wait_for,
 )
 from support.programs import GENERATIONS
+from support.simulator import json_server
 
 pytestmark = pytest.mark.e2e
 

@@ -13,7 +13,6 @@ from support.snapshots import (
     market_snapshot,
     recorded_snapshot,
     registry_of,
-    renamed,
     series,
     with_position,
 )
@@ -70,7 +69,7 @@ def everything() -> tuple[Snapshot, ...]:
     return (
         with_position(household.snapshot()),
         market_snapshot(),
-        renamed(recorded_snapshot(), "office"),
+        recorded_snapshot(account="office"),
         msgspec.structs.replace(Household(account="new").snapshot(), endpoints=(refused,)),
     )
 

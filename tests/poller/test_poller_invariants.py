@@ -129,15 +129,12 @@ class Household:
         if self.slow_share and self.source.random() < self.slow_share:  # longer than the interval, most of them
             await self.rig.clock.sleep(self.source.choice([5.0, 130.0, 700.0, 4000.0]))
         if roll < 0.1:
-            return self.throttled(endpoint)
+            after_s = self.source.choice([None, 0.0, 30.0, 700.0, 5000.0])
+            self.until[endpoint] = self.rig.clock.monotonic() + (after_s or 0.0)
+            return ApiThrottledError("429", status=429, retry_after_s=after_s)
         if roll < 0.25:
             return self.source.choice([ApiConnectionError("no"), ApiResponseError("no"), b"<html>", b'{"chargers'])
         return {"chargers": self.chargers, "sessions": self.page, "energy": self.energy}[endpoint](params)
-
-    def throttled(self, endpoint: str) -> ApiThrottledError:
-        after_s = self.source.choice([None, 0.0, 30.0, 700.0, 5000.0])
-        self.until[endpoint] = self.rig.clock.monotonic() + (after_s or 0.0)
-        return ApiThrottledError("429", status=429, retry_after_s=after_s)
 
     def move(self) -> None:
         """Begin, continue, end, correct, withdraw."""

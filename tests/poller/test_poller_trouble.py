@@ -94,9 +94,8 @@ async def test_a_fault_of_our_own_fails_only_that_refresh(caplog, error, message
         good, rig.api.answers["energy"] = rig.api.answers["energy"], error
         await rig.clock.advance(ENERGY_S)
         fields = {"endpoint": "energy", "reason": reason, "failures": 1, "lasted_s": 0, "err": shown}
-        assert [(each.levelname, each.message, each.fields) for each in caplog.records] == [
-            ("ERROR", message, fields)
-        ]
+        [record] = caplog.records
+        assert (record.levelname, record.message, record.fields) == ("ERROR", message, fields)
         assert rig.value("joulo_up", endpoint="energy") == 0.0
         assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
         assert rig.value("joulo_up", endpoint="chargers") == rig.value("joulo_up", endpoint="sessions") == 1.0

@@ -1,4 +1,4 @@
-"""A simulated household as a process or a thread of its own, and a record of the requests that one gets.
+"""APIs on loopback: a simulated household as a process or in a thread, and JSON that a test makes.
 
 The process takes its scenario as JSON, writes one line, the API's base URL, and serves until it is ended.
 """
@@ -7,11 +7,12 @@ import asyncio
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from joulo_exporter.simulator import BASE_PATH, Household, Scenario, SimulatedApi, serve
 
@@ -59,6 +60,20 @@ def in_thread(server: contextlib.AbstractAsyncContextManager[Served]) -> Iterato
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+
+@contextlib.contextmanager
+def json_server(respond: Callable[[str, bytes], tuple[int, object]]) -> Iterator[str]:
+    """Serve ``respond(path, body)``, which returns (status, content), in a thread; yield the URL."""
+
+    async def handle(request: web.Request) -> web.Response:
+        status, content = respond(request.path, await request.read())
+        return web.json_response(content, status=status)
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    with in_thread(TestServer(application)) as server:
+        yield str(server.make_url("")).rstrip("/")
 
 
 async def _serve(scenario: Scenario) -> None:

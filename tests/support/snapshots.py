@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -52,14 +51,12 @@ class Household:
         self.charger_records = ()
         self.energy_record = None
         self.estimate = None
-        self.malformed_fields: dict[str, Counter[str]] = defaultdict(Counter)
 
     def chargers(self, answer: dict) -> Household:
         parsed = parse_chargers(json.dumps(answer).encode())
         self.rig.ledger.begin_request("chargers", self._pause("chargers"))
         self.rig.ledger.record_chargers(parsed, self._pause("chargers"))
         self.charger_records = parsed.content
-        self.malformed_fields["chargers"].update(fault.field for fault in parsed.malformed_fields)
         return self
 
     def sessions(self, answer: dict) -> Household:
@@ -113,7 +110,7 @@ class Household:
                 succeeded_at_seconds=record.succeeded_at_seconds,
                 requests=dict(record.requests),
                 malformed=record.malformed,
-                malformed_fields=dict(self.malformed_fields[endpoint]),
+                malformed_fields=dict(record.malformed_fields),
                 durations=Durations().observed(0.2).observed(3.0),
             )
             for endpoint, interval_s in INTERVALS.items()
@@ -142,10 +139,6 @@ def market_snapshot(answer: dict | None = None) -> Snapshot:
     body = json.dumps(fixture("ere-price") if answer is None else answer).encode()
     health = EndpointHealth("ere_price", 3600.0, up=True, succeeded_at_seconds=NOW, requests={"200": 1})
     return Snapshot(None, (health,), ere_price=parse_ere_price(body).content, public=True)
-
-
-def renamed(snapshot: Snapshot, account: str | None) -> Snapshot:
-    return msgspec.structs.replace(snapshot, account=account)
 
 
 def registry_of(*snapshots: Snapshot) -> CollectorRegistry:
