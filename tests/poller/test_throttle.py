@@ -15,12 +15,13 @@ from support.poller_rig import SETTINGS
 from joulo_exporter.accounts import spread_settings
 from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import EndpointState, RequestSlots, account_tasks
+from joulo_exporter.poller import RequestSlots, account_tasks
 from joulo_exporter.poller.endpoint import (
     FAILURE_JITTER_SHARE,
     JITTER_SHARE,
     LONGEST_BACK_OFF_S,
     LONGEST_RETRY_AFTER_S,
+    EndpointState,
     pause_after_failure,
     remaining_s,
 )
