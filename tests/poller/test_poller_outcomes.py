@@ -1,6 +1,5 @@
 """Outcomes of refreshes: what Prometheus sees of each, and when the endpoint is asked again."""
 
-import itertools
 import logging
 
 import pytest
@@ -51,9 +50,7 @@ async def test_failures_back_off_exponentially_up_to_a_quarter_of_an_hour_and_su
         await rig.clock.advance(4500)
         rig.api.answers["chargers"] = good
         await rig.clock.advance(900 + 120)
-        moments = rig.api.moments("chargers")
-        pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
-        assert pauses == [60, 120, 240, 480, 900, 900, 900, 900, 900, 60, 60]
+        assert rig.api.pauses("chargers") == [60, 120, 240, 480, 900, 900, 900, 900, 900, 60, 60]
         assert rig.value("joulo_api_requests_total", endpoint="chargers", code="connection") == 9
         assert rig.value("joulo_api_requests_total", endpoint="chargers", code="200") == 3
 
@@ -85,9 +82,9 @@ async def test_the_pause_counts_from_the_request_even_where_the_ledger_was_slow(
         rig.offload = slow
         await rig.start()
         await rig.clock.advance(300)
-        moments = rig.api.moments("chargers")
-        assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(moments))
-        assert moments[0] == 1009.0  # the ledger is read, the labels too, and the request written down
+        assert min(rig.api.pauses("chargers")) >= 60
+        # The ledger is read, the labels too, and the request written down.
+        assert rig.api.moments("chargers")[0] == 1009.0
 
 
 async def test_one_endpoint_is_shown_while_another_keeps_us_waiting():

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -86,6 +87,10 @@ class ScriptedApi:
     def moments(self, endpoint: str) -> list[float]:
         """Return when an endpoint was asked, on the monotonic clock."""
         return [request.mono_s for request in self.requests if request.endpoint == endpoint]
+
+    def pauses(self, endpoint: str) -> list[float]:
+        """Return the seconds from each request of an endpoint to the next one."""
+        return [later - earlier for earlier, later in itertools.pairwise(self.moments(endpoint))]
 
 
 class Rig:
