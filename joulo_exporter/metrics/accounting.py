@@ -7,9 +7,14 @@ and even realized figures move both ways as the vendor corrects them.
 from collections.abc import Callable, Iterable, Mapping
 
 from joulo_exporter.ledger import Book, Totals
-from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, unlabelled
+from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, parts_of, unlabelled
+from joulo_exporter.models.ere import ErePosition
 from joulo_exporter.models.session import Figures
 from joulo_exporter.snapshot import Snapshot
+
+
+def _book(snapshot: Snapshot) -> Book | None:
+    return snapshot.book
 
 
 def _by_label(book: Book, by_id: Mapping[str, Totals]) -> Mapping[str, Totals]:
@@ -38,15 +43,14 @@ def _stated(
     return Labelled(labels, items)
 
 
-_BOOK = unlabelled(lambda snapshot: snapshot.book)
-_VEHICLE = _BOOK.by("vehicle", lambda book: book.vehicles)
-_ELIGIBLE_VEHICLE = _BOOK.by("vehicle", lambda book: book.vehicles if book.eligibility_known else {})
-_VEHICLE_EXCESS = _BOOK.by("vehicle", lambda book: book.vehicle_excess)
-_CHARGER = _BOOK.by("charger", lambda book: _by_label(book, book.chargers))
-_ELIGIBLE_CHARGER = _BOOK.by(
-    "charger", lambda book: _by_label(book, book.chargers) if book.eligibility_known else {}
+_VEHICLE = parts_of(_book, "vehicle", lambda book: book.vehicles)
+_ELIGIBLE_VEHICLE = parts_of(_book, "vehicle", lambda book: book.vehicles if book.eligibility_known else {})
+_VEHICLE_EXCESS = parts_of(_book, "vehicle", lambda book: book.vehicle_excess)
+_CHARGER = parts_of(_book, "charger", lambda book: _by_label(book, book.chargers))
+_ELIGIBLE_CHARGER = parts_of(
+    _book, "charger", lambda book: _by_label(book, book.chargers) if book.eligibility_known else {}
 )
-_CHARGER_EXCESS = _BOOK.by("charger", lambda book: _by_label(book, book.charger_excess))
+_CHARGER_EXCESS = parts_of(_book, "charger", lambda book: _by_label(book, book.charger_excess))
 _MONTH = Labelled(
     ("month",),
     lambda snapshot: [((month.month,), month) for month in snapshot.energy.months] if snapshot.energy else (),
@@ -117,13 +121,13 @@ VEHICLE_TOTALS = (
         "Energy in kWh by which joulo_vehicle_kwh_total is held above the sum of its sessions; 0 where it is not.",
         lambda totals: totals.kwh_hundredths / 100,
     ),
-    _BOOK.gauge(
+    unlabelled(_book).gauge(
         "joulo_history_complete",
         "1 once the whole history is in the ledger, but for sessions that cannot be read; totals per charger and "
         "vehicle appear only then.",
         lambda book: book.complete,
     ),
-    _BOOK.gauge(
+    unlabelled(_book).gauge(
         "joulo_history_unreadable_sessions",
         "Sessions of the history that cannot be used: without an id, or finished without energy.",
         lambda book: book.unreadable,
@@ -170,6 +174,10 @@ _ESTIMATE_HELP = "From /sessions, cached for at most its refresh interval; absen
 _MARKET_HELP = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
+def _position(snapshot: Snapshot) -> ErePosition | None:
+    return snapshot.ere_position
+
+
 def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
     position = snapshot.ere_position
     if position is not None:
@@ -181,10 +189,10 @@ def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
             yield (confidence, projected.lower(), year), None
 
 
-_POSITION = unlabelled(lambda snapshot: snapshot.ere_position)
+_POSITION = unlabelled(_position)
 _ESTIMATE = unlabelled(lambda snapshot: snapshot.ere_estimate)
 _MARKET = unlabelled(lambda snapshot: snapshot.ere_price)
-_QUARTER = _POSITION.by("quarter", lambda position: {each.quarter: each for each in position.quarters})
+_QUARTER = parts_of(_position, "quarter", lambda position: {each.quarter: each for each in position.quarters})
 
 ERE = (
     _ESTIMATE.gauge(
@@ -197,27 +205,27 @@ ERE = (
         f"Share that Joulo keeps in its estimate of a session's worth, 0-1. {_ESTIMATE_HELP}",
         lambda estimate: estimate.fee_ratio,
     ),
-    _POSITION.by("bucket", lambda position: position.euros).gauge(
+    parts_of(_position, "bucket", lambda position: position.euros).gauge(
         "joulo_ere_position_euros",
         f"Proceeds of sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
         float,
     ),
-    _POSITION.by("bucket", lambda position: position.credits).gauge(
+    parts_of(_position, "bucket", lambda position: position.credits).gauge(
         "joulo_ere_position_credits",
         f"ERE credits by the state of their sale. {_POSITION_HELP}",
         float,
     ),
-    _POSITION.by("bucket", lambda position: position.price_euros).gauge(
+    parts_of(_position, "bucket", lambda position: position.price_euros).gauge(
         "joulo_ere_position_price_euros",
         f"Price per ERE credit that was sold. {_POSITION_HELP}",
         float,
     ),
-    _POSITION.by("horizon", lambda position: position.forecast_euros).gauge(
+    parts_of(_position, "horizon", lambda position: position.forecast_euros).gauge(
         "joulo_ere_forecast_euros",
         f"Joulo's forecast of proceeds, after its fee. {_POSITION_HELP}",
         float,
     ),
-    _POSITION.by("horizon", lambda position: position.forecast_credits).gauge(
+    parts_of(_position, "horizon", lambda position: position.forecast_credits).gauge(
         "joulo_ere_forecast_credits",
         "ERE credits not sold yet: ytd_unsold of the year so far, rest_of_year those that Joulo still expects. "
         f"{_POSITION_HELP}",
