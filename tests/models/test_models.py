@@ -155,6 +155,7 @@ def test_more_records_than_any_account_has_are_refused_at_once(count):
         ({"nickname": "  ", "name": "Garage"}, "Garage"),
         ({"nickname": 5, "name": "Garage"}, "Garage"),
         ({"nickname": ""}, None),
+        ({"nickname": "x" * 1024}, "x" * 1024),
         ({"nickname": "Зарядка 🔌\n"}, "Зарядка 🔌"),
     ],
 )
