@@ -108,6 +108,13 @@ def test_power_and_meter(now, watts, kwh):
     assert served.get("joulo_charger_meter_kwh_total{charger='oprit'}") == kwh
 
 
+@pytest.mark.parametrize("missing", ["latest_meter_wh", "meter_updated_at"])
+def test_the_power_goes_with_the_reading(missing):
+    household = metered().chargers(driveway())
+    assert series_of("joulo_charger_power_watts", household.snapshot()) == {"{charger='oprit'}": 8000}
+    assert series_of("joulo_charger_power_watts", household.chargers(driveway(**{missing: None})).snapshot()) == {}
+
+
 def test_without_a_meter_the_power_is_the_growth_of_the_session():
     household, shown = Household(), []
     kwh_at_minute = {0: 5.0, 0.5: 5.1, 1: 5.2, 2: 5.2, 4: 5.8, 5: 5.7, 6: 5.8, 30: 5.8, 60: 5.8}
@@ -119,3 +126,5 @@ def test_without_a_meter_the_power_is_the_growth_of_the_session():
         shown.append(served.get("joulo_charger_power_watts{charger='oprit'}"))
     # 0.2 kWh in a minute, 0.6 in three; a correction begins anew; the car has stopped to draw
     assert [watts and round(watts) for watts in shown] == [None, None, 12000, 12000, 12000, None, 6000, 0, 0]
+    without_session = driveway(current_session=None, latest_meter_wh=None, meter_updated_at=None)
+    assert series_of("joulo_charger_power_watts", household.chargers(without_session).snapshot()) == {}

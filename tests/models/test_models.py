@@ -222,6 +222,11 @@ def session(**fields):
     return parse_sessions(json.dumps({"sessions": [body]}).encode(), NOW).content.sessions[0]
 
 
+@pytest.mark.parametrize(("status", "read"), [(" Completed", "completed"), (" ", None)])
+def test_the_status_of_a_session_is_in_lower_case(status, read):
+    assert session(status=status).status == read
+
+
 @pytest.mark.parametrize(
     ("moment", "is_given"),
     [
@@ -287,7 +292,7 @@ def test_a_timestamp_is_that_moment_wherever_this_machine_is(text, seconds):
         *("2026-06-18T12:00:00 CEST", "2026-06-18T12:00:00Z\n", "\uff12\uff10\uff12\uff16-06-18T12:00:00Z"),
     ],
 )
-def test_anything_else_is_none(text):
+def test_anything_else_is_no_timestamp(text):
     with pytest.raises(ValueError, match="timestamp"):
         unix_seconds(text)
 
