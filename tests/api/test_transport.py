@@ -270,12 +270,3 @@ async def test_a_status_counts_even_if_its_body_never_arrives(client_of, failure
         failure = await failure_of(client_of(api.url, timeout_s=timeout_s))
     assert type(failure) is errors.ApiThrottledError
     assert (failure.code, failure.retry_after_s) == ("429", 300.0)
-
-
-async def test_cancellation_passes_untouched(client_of):
-    async with loopback(hang) as api:
-        fetching = asyncio.create_task(client_of(api.url).fetch(CHARGERS))
-        await api.asked.wait()
-        fetching.cancel("shutdown")
-        with pytest.raises(asyncio.CancelledError, match="shutdown"):
-            await fetching

@@ -73,14 +73,11 @@ def test_a_month_is_lost_only_without_its_name(month):
     assert response.malformed == ("record 0: its month is not YYYY-MM",)
 
 
-def test_the_first_of_two_with_one_id_counts():
+def test_the_first_of_two_with_one_id_or_month_counts():
     response = chargers({"id": "a", "slug": "first"}, {"id": "a", "slug": "second"})
     assert response.content == (Charger("a", slug="first"),)
     assert response.malformed == ("record 1: there is another one with its id",)
-
-
-def test_both_spellings_of_a_month_are_the_same_month():
-    response = energy({"month": "2026-06-01", "kwh": 1}, {"month": "2026-06", "kwh": 2})
+    response = energy({"month": "2026-06-01", "kwh": 1}, {"month": "2026-06", "kwh": 2})  # two spellings
     assert response.content.months == (Month(month="2026-06", kwh_hundredths=100),)
 
 
