@@ -24,11 +24,7 @@ FAMILIES: tuple[Family, ...] = (
 
 
 class JouloCollector(Collector):
-    """Serves the snapshots of all accounts to a registry of prometheus-client.
-
-    Args:
-        snapshots: returns the current snapshots.
-    """
+    """Serves the current snapshots of all accounts to a registry of prometheus-client."""
 
     def __init__(self, snapshots: Callable[[], Iterable[Snapshot]]) -> None:
         self._snapshots = snapshots

@@ -81,7 +81,6 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
     """Read an API response of ``/ere-position``; an ``ApiResponseError`` if it gives none of the known figures."""
     fields = read_object(body, plausibility)
     year = fields.number("compliance_year", least=2000, most=2100)
-    fee_pct = fields.number("effective_fee_pct", most=100)
     position = ErePosition(
         euros=_figures(fields, _EUROS),
         credits=_figures(fields, _CREDITS),
@@ -92,7 +91,7 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
         forecast_projected=fields.boolean("forecast_is_projected"),
         forecast_history_days=fields.number("forecast_history_days"),
         compliance_year=None if year is None else int(year),
-        fee_ratio=None if fee_pct is None else fee_pct / 100,
+        fee_ratio=fields.share("effective_fee_pct"),
         realized_price_euros=_figure(fields, "realized_avg_price"),
         indicative_price_euros=_figure(fields, "indicative_price_per_ere"),
         quarters=fields.records("quarters", _quarter, "quarter"),

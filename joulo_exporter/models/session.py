@@ -57,17 +57,10 @@ def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[Sessi
         raise ApiResponseError("not what the API documents: it has no list of sessions")
     sessions = fields.records("sessions", _session, main=True)
     fields.ignore("limit", "offset")
-    return fields.response(SessionPage(sessions, _estimate(fields.section("estimate_basis"))))
-
-
-def _estimate(fields: Fields | None) -> EreEstimate | None:
-    if fields is None:
-        return None
-    fee_pct = fields.number("effective_fee_pct", most=100)
-    return EreEstimate(
-        price_euros=fields.number("price_per_ere"),
-        fee_ratio=None if fee_pct is None else fee_pct / 100,
-    )
+    estimate = None
+    if basis := fields.section("estimate_basis"):
+        estimate = EreEstimate(basis.number("price_per_ere"), basis.share("effective_fee_pct"))
+    return fields.response(SessionPage(sessions, estimate))
 
 
 def _session(fields: Fields) -> Session:

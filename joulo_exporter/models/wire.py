@@ -193,6 +193,11 @@ class Fields:
         most = min(_MOST_KWH, self.plausibility.max_kwh(started_at_seconds, ended_at_seconds))
         return self.hundredths(name, most=most, beyond="does not fit the duration of the session")
 
+    def share(self, name: str) -> float | None:
+        """Return a percentage from 0 to 100 as 0-1."""
+        value = self.number(name, most=100)
+        return None if value is None else value / 100
+
     def count(self, name: str) -> int | None:
         """Return an integer from 0; JSON has one kind of number, so 12.0 is one (RFC 8259, section 6)."""
         value = self.number(name)

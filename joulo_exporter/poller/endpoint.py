@@ -135,8 +135,6 @@ class Task:
     endpoint: Endpoint[Any]
     record: Callable[..., Outcome]
     """Writes an API response down; takes the ledger, the response, and the pause since its request."""
-    optional: bool = False
-    """Whether the API may well not have the endpoint, or not for this token."""
     content: Any = None
     """Of the last API response; ``None`` before the first one."""
     walk: Walk = field(default_factory=Walk)
@@ -210,7 +208,7 @@ def account_tasks(settings: PollSettings) -> list[Task]:
     In order when several are due: a charger's slug comes before a nickname.
     """
     optional = [
-        Task(endpoint, partial(AccountLedger.record_response, endpoint=endpoint.name), optional=True)
+        Task(endpoint, partial(AccountLedger.record_response, endpoint=endpoint.name))
         for endpoint in OPTIONAL_ENDPOINTS
         if endpoint.name in settings.collectors
     ]
@@ -362,8 +360,8 @@ class EndpointState:
         self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._interval_s
         if isinstance(error, ApiAuthenticationError | ApiScopeError):
             self._note(token_refused_at_seconds=self.requested_at_seconds)
-        # An optional endpoint that the API does not have, or not for this token.
-        unavailable = self.task.optional and isinstance(error, ApiScopeError | ApiNotFoundError)
+        is_optional = self.task.endpoint in OPTIONAL_ENDPOINTS
+        unavailable = is_optional and isinstance(error, ApiScopeError | ApiNotFoundError)
         message = "refresh failed"
         if unavailable:
             interval_s = max(interval_s, _REFUSED_RETRY_S)

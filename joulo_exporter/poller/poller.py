@@ -34,9 +34,6 @@ class RequestSlots:
 
     Accounts that timed out share a smaller pool of request slots: were a tenth of all accounts left without an API
     response, each for the whole of its timeout, they would soon have all slots, and the others none.
-
-    Args:
-        most: requests at the same time; at least 1.
     """
 
     def __init__(self, most: int) -> None:
@@ -45,11 +42,7 @@ class RequestSlots:
 
     @contextlib.asynccontextmanager
     async def acquire(self, *, timed_out: bool) -> AsyncIterator[None]:
-        """Wait for a slot, and hold it for a block: ``async with slots.acquire(timed_out=False):``.
-
-        Args:
-            timed_out: whether the account's last request got no API response in time.
-        """
+        """Hold a slot for a block; ``timed_out`` if the account's last request got no API response in time."""
         async with self._of_timed_out if timed_out else contextlib.nullcontext(), self._all:
             yield
 

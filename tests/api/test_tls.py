@@ -1,16 +1,21 @@
 """TLS and proxies: certificates are always verified, and a proxy never sees the token."""
 
-import asyncio
+import contextlib
+from types import SimpleNamespace
 
 import pytest
 from support.certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
-from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, relay, reset, saying
+from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, relay, reset, saying, talking
 from support.processes import free_port
 
 from joulo_exporter import errors
 from joulo_exporter.api.client import CHARGERS
 
 BODY = b'{"chargers": [{"id": "a"}]}'
+UNTRUSTED = (
+    "the certificate of {} is not trusted (unable to get local issuer certificate); if a CA of your own has made "
+    "it, name that CA's file in api.ca_file; else check {}, and this machine's CA certificates"
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +41,8 @@ def serving(ca, name, *, host="127.0.0.1"):
     ("name", "ca_file", "says"),
     [
         ("alone", None,
-         ("the certificate of 127.0.0.1 is not trusted (self-signed certificate); if a CA of your own has made "
-          "it, name that CA's file in api.ca_file; else check api.url, and this machine's CA certificates")),
-        ("server", None,
-         ("the certificate of 127.0.0.1 is not trusted (unable to get local issuer certificate); if a CA of your "
-          "own has made it, name that CA's file in api.ca_file; else check api.url, and this machine's CA "
-          "certificates")),
+         UNTRUSTED.replace("unable to get local issuer", "self-signed").format("127.0.0.1", "api.url")),
+        ("server", None, UNTRUSTED.format("127.0.0.1", "api.url")),
         ("server", "other",
          ("the certificate of 127.0.0.1 is not trusted (unable to get local issuer certificate): no CA in "
           "api.ca_file has signed it, and only those are trusted; correct that file, or check api.url")),
@@ -91,19 +92,15 @@ async def test_an_ipv6_address_in_the_url(client_of, ca):
 
 
 async def test_https_to_a_server_without_tls(client_of, failure_of):
-    server = await asyncio.start_server(_plain, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async def speak_plainly(reader, writer):
+        await reader.read(100)
+        writer.write(answer(b"plain HTTP was expected", status="400 Bad Request"))
+
+    async with talking(speak_plainly) as port:
         failure = await failure_of(client_of(f"https://127.0.0.1:{port}"))
     assert type(failure) is errors.ApiConnectionError
     assert str(failure).startswith("no TLS with 127.0.0.1 (")
     assert "Error" not in str(failure)  # but OpenSSL's own reason, whose words differ between its versions
-
-
-async def _plain(reader, writer):
-    await reader.read(100)
-    writer.write(answer(b"plain HTTP was expected", status="400 Bad Request"))
-    writer.close()
 
 
 # Proxies --------------------------------------------------------------------------------------
@@ -138,55 +135,44 @@ async def test_a_simulator_on_this_machine_is_asked_through_the_proxy_too_with_a
     assert proxy.heads[0].startswith(f"GET {api.url}/chargers HTTP/1.1\r\n".encode())
 
 
+def _refusing(status, *headers):
+    return lambda _ca: loopback(saying(answer(b"", *headers, status=status)))
+
+
+REFUSES = "the proxy refuses the connection ({}); check api.proxy_url, and the user and password in it"
+
+
 @pytest.mark.parametrize(
-    ("status", "headers"), [("407 No", ()), ("302 Found", ("Location: https://terms.example/",))],
-    ids=["another password", "a page of terms"],
+    ("proxy_of", "scheme", "requests", "says"),
+    [
+        (_refusing("407 No"), "http", 1, REFUSES.format(407)),
+        (_refusing("302 Found", "Location: https://terms.example/"), "http", 1, REFUSES.format(302)),
+        (lambda _ca: loopback(reset), "http", 1,
+         ("api.invalid, or the proxy, broke the connection before it responded (…); if this stays, check "
+          "api.proxy_url")),
+        (lambda ca: relay(context=server_context(ca.with_name("server.pem"))), "https", 0,
+         UNTRUSTED.format("the proxy", "api.proxy_url")),
+        (lambda _ca: contextlib.nullcontext(SimpleNamespace(port=free_port(), heads=[])), "http", 0,
+         "no connection to the proxy (Connection refused); check api.proxy_url"),
+    ],
+    ids=["another password", "a page of terms", "it hangs up", "nobody trusts its certificate", "it is not there"],
 )  # fmt: skip
-async def test_a_proxy_that_lets_nobody_through(client_of, failure_of, status, headers):
-    async with loopback(saying(answer(b"", *headers, status=status))) as proxy:
-        failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port)))
+async def test_a_proxy_that_lets_nobody_through(client_of, failure_of, ca, proxy_of, scheme, requests, says):
+    async with proxy_of(ca) as proxy:
+        failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port, scheme)))
     assert type(failure) is errors.ApiConnectionError
     assert (failure.code, failure.status) == ("connection", None)
-    assert str(failure) == (
-        f"the proxy refuses the connection ({status[:3]}); check api.proxy_url, and the user and password in it"
-    )
-    assert proxy.heads[0].startswith(b"CONNECT api.invalid:443 ")
-    assert b"Bearer" not in b"".join(proxy.heads)
-    assert len(proxy.heads) == 1
-
-
-async def test_a_proxy_that_is_not_there(client_of, failure_of):
-    failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(free_port())))
-    assert type(failure) is errors.ApiConnectionError
-    assert str(failure) == "no connection to the proxy (Connection refused); check api.proxy_url"
-
-
-async def test_a_proxy_that_hangs_up_is_asked_once(client_of, failure_of):
-    async with loopback(reset) as proxy:
-        failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port)))
-    assert failure.code == "connection"
-    assert str(failure).startswith("api.invalid, or the proxy, broke the connection before it responded (")
-    assert str(failure).endswith("; if this stays, check api.proxy_url")
-    assert len(proxy.heads) == 1
-
-
-async def test_a_proxy_whose_certificate_nobody_trusts(client_of, failure_of, ca):
-    async with relay(context=server_context(ca.with_name("server.pem"))) as proxy:
-        failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port, "https")))
-    assert str(failure).startswith("the certificate of the proxy is not trusted (unable to get local issuer")
-    assert str(failure).endswith("else check api.proxy_url, and this machine's CA certificates")
-    assert proxy.heads == []
+    begin, _, end = says.partition("…")  # words of the operating system
+    assert str(failure).startswith(begin)
+    assert str(failure).endswith(end)
+    assert len(proxy.heads) == requests  # none is sent again
+    assert all(head.startswith(b"CONNECT api.invalid:443 ") and b"Bearer" not in head for head in proxy.heads)
 
 
 async def test_an_api_behind_the_proxy_whose_certificate_nobody_trusts(client_of, failure_of, ca):
-    async with (
-        loopback(saying(answer(BODY)), context=server_context(ca.with_name("server.pem"))) as api,
-        relay() as proxy,
-    ):
-        failure = await failure_of(
-            client_of(api.url.replace("127.0.0.1", "localhost"), proxy=_proxy_url(proxy.port))
-        )
-    assert str(failure).startswith("the certificate of localhost is not trusted (unable to get local issuer")
+    async with serving(ca, "server") as api, relay() as proxy:
+        failure = await failure_of(client_of(f"https://localhost:{api.port}", proxy=_proxy_url(proxy.port)))
+    assert str(failure) == UNTRUSTED.format("localhost", "api.url")
     assert api.heads == []
 
 

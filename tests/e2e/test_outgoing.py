@@ -1,8 +1,7 @@
-"""The way to the API as an operator meets it: a CA of one's own, a proxy with a password, and what is told."""
+"""The way to the API as an operator meets it: a CA of one's own, behind a proxy with a password."""
 
 import json
 import signal
-import subprocess
 
 import pytest
 from support.certificates import make_ca, make_server, server_context
@@ -12,12 +11,6 @@ from support.simulator import in_thread
 
 pytestmark = pytest.mark.e2e
 
-UNTRUSTED = (
-    "FAULT  the certificate of 127.0.0.1 is not trusted (unable to get local issuer certificate); if a CA of your "
-    "own has made it, name that CA's file in api.ca_file; else check api.url, and this machine's CA certificates"
-)
-REFUSED = "FAULT  the proxy refuses the connection (407); check api.proxy_url, and the user and password in it"
-
 
 async def _account(head, writer):
     """Answer as an account without chargers and sessions."""
@@ -26,72 +19,35 @@ async def _account(head, writer):
     writer.write(answer(body, "Connection: close"))
 
 
-@pytest.fixture
-def ca(tmp_path):
-    certificate = make_ca(tmp_path)
-    make_server(certificate)
-    return certificate
-
-
-@pytest.fixture
-def api(ca):
-    """An account's API whose certificate only the CA has signed."""
-    with in_thread(loopback(_account, context=server_context(ca.with_name("server.pem")))) as api:
-        yield api
-
-
-def _command(folder, api, *arguments, **settings):
-    """Return a command of the exporter with these keys of its section ``api``."""
-    intervals = dict.fromkeys(("chargers", "sessions", "energy"), "200ms")
-    (folder / "joulo.yml").write_text(json.dumps({"api": {"url": api.url, **settings}, "intervals": intervals}))
-    (folder / "ledger").mkdir(exist_ok=True)
-    return [*EXPORTER, *arguments, *files(folder), "--log.level=debug"]
-
-
-@pytest.mark.parametrize(
-    ("through", "settings", "status", "says"),
-    [
-        (None, {}, 1, UNTRUSTED),
-        (f"joulo:{PROXY_PASSWORD}", {"ca_file": "ca.pem"}, 0, "ok"),
-        ("joulo:another", {}, 1, REFUSED),
-    ],
-    ids=["a CA that nobody knows", "the right CA and proxy", "a proxy that refuses the password"],
-)
-def test_check_names_the_remedy_and_shows_no_secret(tmp_path, api, through, settings, status, says):
-    with in_thread(relay(user=through)) as proxy:
-        if through:
-            settings = settings | {"proxy_url": f"http://joulo:{PROXY_PASSWORD}@127.0.0.1:{proxy.port}"}
-        command = _command(tmp_path, api, "check", **settings)
-        checked = subprocess.run(command, env={"JOULO_TOKEN": TOKEN}, capture_output=True, text=True, check=False)
-    assert checked.returncode == status, checked.stdout
-    lines = [line.split(maxsplit=1) for line in checked.stdout.splitlines()[2:]]
-    assert [name for name, _ in lines] == ["chargers", "sessions", "energy"]
-    assert {text.split()[0] for _, text in lines} == {says.split()[0]}
-    assert lines[0][1].startswith(says)
-    assert (len(api.heads), len(proxy.heads)) == (0 if status else 3, 3 if through else 0)
-    assert TOKEN.encode() not in b"".join(proxy.heads)
-    shown = checked.stdout + checked.stderr
-    assert [secret for secret in (TOKEN, PROXY_PASSWORD, "Traceback") if secret in shown] == []
-
-
-def test_a_ca_file_is_read_again_at_a_reload(tmp_path, api, ca):
-    trusted = tmp_path / "trusted.pem"
+def test_a_ca_file_is_read_again_at_a_reload_and_no_log_shows_the_password_of_the_proxy(tmp_path):
+    ca, trusted, log, port = make_ca(tmp_path), tmp_path / "trusted.pem", tmp_path / "exporter.log", free_port()
+    make_server(ca)
     trusted.write_bytes(make_ca(tmp_path, "other").read_bytes())
-    port, log = free_port(), tmp_path / "exporter.log"
-    command = [*_command(tmp_path, api, ca_file=trusted.name), f"--web.listen-address=127.0.0.1:{port}"]
+    (tmp_path / "ledger").mkdir()
+    command = [*EXPORTER, *files(tmp_path), "--log.level=debug", f"--web.listen-address=127.0.0.1:{port}"]
 
     def shows(what):
         wait_for(what, lambda: what in get(f"http://127.0.0.1:{port}/metrics").decode() + log.read_text())
 
-    with running(command, log, {"JOULO_TOKEN": TOKEN}) as process:
-        shows('joulo_up{endpoint="chargers"} 0')
-        shows("no CA in api.ca_file has signed it, and only those are trusted; correct that file")
-        assert api.heads == []
-        trusted.write_bytes(ca.read_bytes())
-        process.send_signal(signal.SIGHUP)
-        shows('joulo_up{endpoint="chargers"} 1')
-        trusted.write_bytes(b"")
-        process.send_signal(signal.SIGHUP)
-        shows(f"{trusted} has no certificate in it")
-        shows('joulo_up{endpoint="chargers"} 1')
-    assert TOKEN not in log.read_text()
+    with (
+        in_thread(loopback(_account, context=server_context(ca.with_name("server.pem")))) as api,
+        in_thread(relay(user=f"joulo:{PROXY_PASSWORD}")) as proxy,
+    ):
+        proxy_url = f"http://joulo:{PROXY_PASSWORD}@127.0.0.1:{proxy.port}"
+        section = {"url": api.url, "proxy_url": proxy_url, "ca_file": trusted.name}
+        intervals = dict.fromkeys(("chargers", "sessions", "energy"), "200ms")
+        (tmp_path / "joulo.yml").write_text(json.dumps({"api": section, "intervals": intervals}))
+        with running(command, log, {"JOULO_TOKEN": TOKEN}) as process:
+            shows('joulo_up{endpoint="chargers"} 0')
+            shows("no CA in api.ca_file has signed it, and only those are trusted; correct that file")
+            assert api.heads == []
+            trusted.write_bytes(ca.read_bytes())
+            process.send_signal(signal.SIGHUP)
+            shows('joulo_up{endpoint="chargers"} 1')
+            trusted.write_bytes(b"")
+            process.send_signal(signal.SIGHUP)
+            shows(f"{trusted} has no certificate in it")
+            shows('joulo_up{endpoint="chargers"} 1')
+    assert {head.split()[0] for head in proxy.heads} == {b"CONNECT"}
+    assert TOKEN.encode() not in b"".join(proxy.heads)
+    assert [secret for secret in (TOKEN, PROXY_PASSWORD) if secret in log.read_text()] == []

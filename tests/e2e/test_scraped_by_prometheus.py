@@ -5,7 +5,7 @@ import urllib.parse
 from itertools import pairwise
 
 import pytest
-from support.processes import DATABASES, TOKEN, backfill, exporter, free_port, get, query, scrape, wait_for
+from support.processes import DATABASES, TOKEN, backfill, exporter, free_port, get, query, wait_for
 from support.programs import GENERATIONS
 from support.simulator import scenario, simulator
 
@@ -35,7 +35,7 @@ CORRECTED_BY_S = 4
 
 @pytest.fixture(scope="module", params=DATABASES)
 def scraped(request, tmp_path_factory):
-    """(URL of a Prometheus that scrapes the exporter and got its history first, port, URL of the API, folder)."""
+    """(URL of a Prometheus that scrapes the exporter and got its history first, port, folder)."""
     folder = tmp_path_factory.mktemp("scraped")
     port = free_port()
     with simulator(HOUSEHOLD) as api_url, exporter(folder, api_url, port):
@@ -44,7 +44,7 @@ def scraped(request, tmp_path_factory):
             wait_for("a scrape", lambda: query(url, "up == 1"))
             ends = "delta(joulo_sessions_total[20s]) > 0"
             wait_for("a session that ends while it scrapes", lambda: query(url, ends))
-            yield url, port, api_url, folder
+            yield url, port, folder
 
 
 @pytest.fixture
@@ -69,28 +69,13 @@ def test_prometheus_scrapes_without_a_fault_and_no_log_shows_the_token(scraped, 
     assert query(prometheus_url, "scrape_samples_scraped")[()] > 100
     targets = json.loads(get(f"{prometheus_url}/api/v1/targets"))["data"]["activeTargets"]
     assert [target["lastError"] for target in targets] == [""]
-    log = (scraped[3] / "exporter.log").read_text()
+    log = (scraped[2] / "exporter.log").read_text()
     assert "msg=listening" in log
     assert TOKEN not in log
 
 
-def test_the_totals_are_those_of_the_api(scraped):
-    _, port, api_url, _ = scraped
-
-    def energy():
-        return json.loads(get(f"{api_url}/energy", {"Authorization": f"Bearer {TOKEN}"}))["total_kwh_all"]
-
-    def caught_up():
-        total = sum(value for (name, _), value in scrape(port).items() if name == "joulo_total_kwh")
-        return total if total >= known else None
-
-    known = energy()
-    total = wait_for("the exporter to know what the API knew", caught_up)
-    assert known <= round(total, 2) <= energy()
-
-
 def test_promtool_finds_nothing_to_mend(scraped):
-    _, port, _, _ = scraped
+    _, port, _ = scraped
     text = get(f"http://127.0.0.1:{port}/metrics").decode()
     for generation in GENERATIONS:
         checked = generation.run("promtool", "check", "metrics", input=text)

@@ -2,9 +2,11 @@
 
 import hashlib
 
+import msgspec
 import pytest
 from support.snapshots import (
     DRIVEWAY,
+    LAST_SESSION,
     LIVE_SESSION,
     TAG,
     Household,
@@ -36,37 +38,6 @@ def metered() -> Household:
     return Household().chargers(driveway(latest_meter_wh=8_119_450, meter_updated_at="2026-06-18T18:15:00Z"))
 
 
-@pytest.mark.parametrize(
-    ("answer", "gone"),
-    [
-        (driveway(slug=None, is_charging=None), set()),
-        (driveway(nickname=None, name="Oprit"), set()),
-        (driveway(status=None), {"joulo_charger_status"}),
-        (driveway(mid_certified=None), {"joulo_charger_mid_certified"}),
-        (driveway(current_session=None), {START, "joulo_session_info"}),
-        (driveway(latest_meter_wh=None), {f"{METER}_kwh_total", POWER}),
-        (driveway(meter_updated_at=None), {f"{METER}_timestamp_seconds", POWER}),
-        (with_session(started_at=None), {START}),
-        (with_session(kwh_so_far=None), {"joulo_session_kwh"}),
-        (with_session(id_tag=None), set()),  # it was shown before
-    ],
-)
-def test_what_the_api_does_not_give_is_absent(answer, gone):
-    def served(answer):
-        texts = series(metered().chargers(answer).snapshot())
-        return {text for text in texts if "'oprit'" in text and not text.startswith("joulo_last_session")}
-
-    before = served(driveway())
-    assert served(answer) == {text for text in before if text.split("{")[0] not in gone}
-    assert gone <= {text.split("{")[0] for text in before}
-
-
-@pytest.mark.parametrize(("field", "label"), [("nickname", "'Oprit'"), ("connection_type", "'easee'")])
-def test_a_label_that_the_api_does_not_give_is_empty(field, label):
-    snapshot = metered().chargers(driveway(**{field: None})).snapshot()
-    assert series_of("joulo_charger_info", snapshot) == {INFO.replace(label, "''"): 1}
-
-
 def test_nothing_but_an_id():
     served = series(Household().chargers({"chargers": [{"id": DRIVEWAY}]}).snapshot())
     assert {
@@ -78,55 +49,70 @@ def test_nothing_but_an_id():
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "live"),
-    [
-        ("chargers", ("joulo_charg", "joulo_session_kwh", "joulo_session_start", "joulo_session_info")),
-        ("energy", ("joulo_account", "joulo_month")),
-        ("sessions", ("joulo_ere_estimate",)),
-    ],
-)
-def test_stale_live_series_vanish_and_totals_stay(endpoint, live):
-    household = recorded()
-    fresh, stale = series(household.snapshot()), series(household.snapshot(stale=[endpoint]))
-    assert stale == {name: value for name, value in fresh.items() if not name.startswith(live)}
-    assert len(stale) < len(fresh)
-    assert stale["joulo_total_kwh{charger='oprit'}"] == 48.39
-
-
-@pytest.mark.parametrize(
     ("mode", "tag"),
     [("show", TAG), ("hide", ""), ("hash", hashlib.sha256(TAG.encode()).hexdigest()[:16])],
 )
 def test_tags_are_shown_hashed_or_hidden(mode, tag):
     snapshot = recorded_snapshot(id_tags=mode, vehicles={TAG: "kona"})
-    own = f"session_id='{LIVE_SESSION}',id_tag='{tag}',vehicle='kona'"
-    assert series_of("joulo_session_info", snapshot) == {f"{{charger='oprit',{own}}}": 1}
+    for metric, session in (("joulo_session_info", LIVE_SESSION), ("joulo_last_session_info", LAST_SESSION)):
+        info = f"{{charger='oprit',session_id='{session}',id_tag='{tag}',vehicle='kona'}}"
+        assert series_of(metric, snapshot)[info] == 1
     assert (TAG in str(series(snapshot))) is (mode == "show")
 
 
-def test_a_tag_that_sessions_has_told_is_that_of_the_session():
-    untold = Household().chargers(with_session(id_tag=None))
-    told = Household().chargers(with_session(id_tag=None)).sessions(fixture("sessions"))
-    for household, tag in ((untold, ""), (told, TAG)):
-        info = f"{{charger='oprit',session_id='{LIVE_SESSION}',id_tag='{tag}',vehicle='unknown'}}"
-        assert series_of("joulo_session_info", household.snapshot()) == {info: 1}
+@pytest.mark.parametrize(
+    ("shown", "told", "tag", "vehicle"),
+    [
+        ("dead-beef 12:345678", None, "dead-beef 12:345678", "tesla"),
+        (None, "DEADBEEF12345678", "DEADBEEF12345678", "tesla"),
+        (TAG, "DEADBEEF12345678", TAG, "unknown"),
+        (None, None, "", "unknown"),
+    ],
+)
+def test_tag_and_vehicle_of_a_session_are_as_its_charger_shows_else_as_sessions_has_told(
+    shown, told, tag, vehicle
+):
+    page = fixture("sessions")
+    page["sessions"][0]["id_tag"] = told
+    snapshot = Household().sessions(page).chargers(with_session(id_tag=shown)).snapshot()
+    info = f"{{charger='oprit',session_id='{LIVE_SESSION}',id_tag='{tag}',vehicle='{vehicle}'}}"
+    assert series_of("joulo_session_info", snapshot) == {info: 1}
+
+
+def test_a_charger_without_a_label_waits_for_the_ledger():
+    household = recorded()
+    book = msgspec.structs.replace(household.snapshot().book, labels={}, chargers={}, charger_excess={})
+    assert not [text for text in series(household.snapshot(book=book)) if "charger='" in text]
 
 
 @pytest.mark.parametrize(
-    ("now", "watts"),
+    ("now", "watts", "kwh"),
     [
-        ({}, 8000),
-        ({"is_charging": False, "current_session": None}, 0),
-        ({"latest_meter_wh": 8_119_450}, 0),
-        ({"latest_meter_wh": 8_119_449}, None),
-        ({"meter_updated_at": "2026-06-18T18:15:00Z"}, None),
-        ({"is_charging": None, "status": None, "current_session": None}, None),
+        ({}, 8000, 8123.45),
+        ({"is_charging": False, "current_session": None}, 0, 8123.45),
+        ({"latest_meter_wh": 8_119_450}, 0, 8119.45),
+        ({"latest_meter_wh": 8_119_449}, None, 8119.45),
+        ({"latest_meter_wh": None}, None, None),
+        ({"meter_updated_at": "2026-06-18T18:15:00Z"}, None, 8119.45),
+        ({"meter_updated_at": None}, None, 8123.45),
+        ({"is_charging": None, "status": None, "current_session": None}, None, 8123.45),
     ],
-    ids=["charging", "not charging", "nothing drawn", "a falling meter", "one moment only", "charging unknown"],
+    ids=[
+        *("charging", "not charging", "nothing drawn", "a falling meter", "no meter", "one moment only"),
+        *("no moment", "charging unknown"),
+    ],
 )
-def test_power(now, watts):
-    snapshot = metered().chargers(driveway(**now)).snapshot()
-    assert series(snapshot).get("joulo_charger_power_watts{charger='oprit'}") == watts
+def test_power_and_meter(now, watts, kwh):
+    served = series(metered().chargers(driveway(**now)).snapshot())
+    assert served.get("joulo_charger_power_watts{charger='oprit'}") == watts
+    assert served.get("joulo_charger_meter_kwh_total{charger='oprit'}") == kwh
+
+
+@pytest.mark.parametrize("missing", ["latest_meter_wh", "meter_updated_at"])
+def test_the_power_goes_with_the_reading(missing):
+    household = metered().chargers(driveway())
+    assert series_of("joulo_charger_power_watts", household.snapshot()) == {"{charger='oprit'}": 8000}
+    assert series_of("joulo_charger_power_watts", household.chargers(driveway(**{missing: None})).snapshot()) == {}
 
 
 def test_without_a_meter_the_power_is_the_growth_of_the_session():
@@ -140,3 +126,5 @@ def test_without_a_meter_the_power_is_the_growth_of_the_session():
         shown.append(served.get("joulo_charger_power_watts{charger='oprit'}"))
     # 0.2 kWh in a minute, 0.6 in three; a correction begins anew; the car has stopped to draw
     assert [watts and round(watts) for watts in shown] == [None, None, 12000, 12000, 12000, None, 6000, 0, 0]
+    without_session = driveway(current_session=None, latest_meter_wh=None, meter_updated_at=None)
+    assert series_of("joulo_charger_power_watts", household.chargers(without_session).snapshot()) == {}

@@ -4,6 +4,8 @@ import platform
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.snapshots import (
     NOW,
     Household,
@@ -11,23 +13,13 @@ from support.snapshots import (
     market_snapshot,
     recorded_snapshot,
     registry_of,
-    renamed,
     series,
-    series_of,
     with_position,
 )
 
 from joulo_exporter.metrics import FAMILIES, ConfigReloads, JouloCollector, process_registry
 from joulo_exporter.sharding import ALONE, Shard
-from joulo_exporter.snapshot import EndpointHealth, Snapshot
-
-
-def test_an_endpoint_that_was_never_asked_is_neither_up_nor_down():
-    served = series(Household().snapshot())
-    assert not [
-        name for name in served if name.startswith(("joulo_up", "joulo_last_refresh", "joulo_api_requests"))
-    ]
-    assert served["joulo_refresh_interval_seconds{endpoint='energy'}"] == 3600
+from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, EndpointHealth, Snapshot
 
 
 def test_an_account_whose_ledger_has_not_been_read_shows_its_endpoints_only():
@@ -77,25 +69,9 @@ def everything() -> tuple[Snapshot, ...]:
     return (
         with_position(household.snapshot()),
         market_snapshot(),
-        renamed(recorded_snapshot(), "office"),
+        recorded_snapshot(account="office"),
         msgspec.structs.replace(Household(account="new").snapshot(), endpoints=(refused,)),
     )
-
-
-def test_the_last_refusal_and_what_could_not_be_used_are_shown():
-    home, *_, new = everything()
-    assert series_of("joulo_token_refused_timestamp_seconds", new) == {
-        "{endpoint='energy',account='new'}": NOW - 60
-    }
-    assert series_of("joulo_api_malformed_fields_total", new) == {
-        "{endpoint='energy',field='total_kwh',account='new'}": 2
-    }
-    malformed = series_of("joulo_api_malformed_records_total", home)
-    assert malformed == {
-        f"{{endpoint='{endpoint}',account='home'}}": count
-        for endpoint, count in {"chargers": 0, "sessions": 1, "energy": 0}.items()
-    }
-    assert series_of("joulo_token_refused_timestamp_seconds", home) == {}
 
 
 def test_what_is_described_is_what_is_collected():
@@ -128,3 +104,13 @@ def test_help_says_that_live_values_are_cached():
     assert len(live) >= 8
     assert all("Cached: at most a refresh interval old" in family.help for family in live)
     assert all(family.help.endswith(".") and not set(family.help) & set('"\\\n') for family in FAMILIES)
+
+
+@given(st.lists(st.floats(0, 60, allow_nan=False) | st.sampled_from(DURATION_BOUNDS_S)))
+def test_durations_add_up(durations):
+    observed = Durations()
+    for duration_s in durations:
+        observed = observed.observed(duration_s)
+    assert observed.count == len(durations)
+    assert observed.sum_s == pytest.approx(sum(durations))
+    assert observed.buckets == tuple(sum(each <= bound for each in durations) for bound in DURATION_BOUNDS_S)

@@ -3,45 +3,51 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.poller_rig import CHARGERS_S, ENERGY_S, PAGE_S, RESYNC_S, SESSIONS_S, Rig, charger, listed, live
+from support.poller_rig import (
+    CHARGERS_S,
+    ENERGY_S,
+    PAGE_S,
+    RESYNC_S,
+    SESSIONS_S,
+    Rig,
+    charger,
+    chargers,
+    listed,
+    live,
+    sessions,
+)
 
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.reports.backfill import Backfill, backfill
 
 
 class ReadRig(Rig):
-    """An account whose history is read when a test begins."""
+    """An account whose history is read when a test begins, and whose API is believed up to 50 kW."""
 
     async def start(self) -> None:
+        self.api.max_power_kw = 50.0
         await super().start()
         await self.clock.advance(2 * PAGE_S)
-
-
-def believing(**settings) -> Rig:
-    """Return an account whose API is believed as that of the exporter is."""
-    rig = ReadRig(**settings)
-    rig.api.max_power_kw = 50.0
-    return rig
 
 
 def ago(rig: Rig, **span: float) -> str:
     return (datetime.fromtimestamp(rig.clock.now(), UTC) - timedelta(**span)).isoformat()
 
 
-def show(rig: Rig, *sessions: dict) -> None:
-    rig.api.answers["sessions"] = {"sessions": list(sessions), "limit": 100, "offset": 0}
+def show(rig: Rig, *shown: dict) -> None:
+    rig.api.answers["sessions"] = sessions(*shown)
 
 
 async def test_a_glitch_of_a_session_in_progress_sets_no_counter():
-    async with believing() as rig:
+    async with ReadRig() as rig:
         start = ago(rig, hours=1)
         for kwh in (0.5, 9334.8, 9334.8):
-            rig.api.answers["chargers"] = {"chargers": [charger(live(kwh=kwh, started_at=start))]}
+            rig.api.answers["chargers"] = chargers(charger(live(kwh=kwh, started_at=start)))
             await (rig.clock.advance(CHARGERS_S + 1) if rig.task else rig.start())
             assert rig.value("joulo_total_kwh", charger="oprit") == 0.5
             assert rig.value("joulo_session_kwh", charger="oprit") == (kwh if kwh < 1 else None)  # never frozen
         assert rig.value("joulo_api_malformed_fields_total", field="current_session.kwh_so_far") == 2
-        rig.api.answers["chargers"] = {"chargers": [charger()]}
+        rig.api.answers["chargers"] = chargers(charger())
         show(rig, listed(kwh=7.3, started_at=start, ended_at=ago(rig)))
         await rig.clock.advance(SESSIONS_S + 60)
         assert rig.value("joulo_total_kwh", charger="oprit") == 7.3
@@ -50,20 +56,20 @@ async def test_a_glitch_of_a_session_in_progress_sets_no_counter():
 
 
 async def test_a_new_session_that_still_shows_the_energy_of_the_one_before_counts_nothing_yet():
-    async with believing() as rig:
+    async with ReadRig() as rig:
         before = listed("old", 13.32, started_at=ago(rig, hours=3), ended_at=ago(rig, hours=1))
         show(rig, before)
         start = ago(rig, seconds=30)
-        rig.api.answers["chargers"] = {"chargers": [charger(live("new", 13.32, started_at=start))]}
+        rig.api.answers["chargers"] = chargers(charger(live("new", 13.32, started_at=start)))
         await rig.start()
         assert rig.value("joulo_total_kwh", charger="oprit") == 13.32
-        rig.api.answers["chargers"] = {"chargers": [charger(live("new", 0.2, started_at=start))]}
+        rig.api.answers["chargers"] = chargers(charger(live("new", 0.2, started_at=start)))
         await rig.clock.advance(CHARGERS_S + 1)
         assert rig.value("joulo_total_kwh", charger="oprit") == 13.52
 
 
 async def test_an_end_in_the_future_is_no_last_session_and_adds_no_duration():
-    async with believing() as rig:
+    async with ReadRig() as rig:
         right = listed("right", 4.0, started_at=ago(rig, hours=9), ended_at=ago(rig, hours=8))
         wrong = listed("wrong", 6.0, started_at=ago(rig, hours=3), ended_at="2036-01-01T00:00:00Z")
         show(rig, wrong, right)
@@ -79,7 +85,7 @@ async def test_an_end_in_the_future_is_no_last_session_and_adds_no_duration():
 
 
 async def test_a_start_in_2000_leaves_the_energy_at_the_end_and_backfill_begins_there():
-    async with believing() as rig:
+    async with ReadRig() as rig:
         end = ago(rig, hours=1)
         show(rig, listed("wrong", 6.0, started_at="2000-01-01T00:00:00Z", ended_at=end))
         await rig.start()
@@ -121,7 +127,7 @@ MOMENTS = (None, "", "1970-01-01T00:00:00Z", "2036-01-01T00:00:00Z", "noon", -1,
     ],
 )
 async def test_a_field_of_a_session_costs_only_itself(field, value, served):
-    async with believing() as rig:
+    async with ReadRig() as rig:
         session = listed("s1", 6.0, started_at=ago(rig, hours=3), ended_at=ago(rig, hours=1), ere_credits=2.0)
         show(rig, session | {"charger_nickname": "Oprit", field: value})
         await rig.start()
@@ -143,7 +149,7 @@ async def test_a_field_of_a_session_costs_only_itself(field, value, served):
 
 
 async def test_a_record_without_an_id_is_counted_and_hides_no_withdrawal():
-    async with believing() as rig:
+    async with ReadRig() as rig:
         first, second = (
             listed(name, 6.0, started_at=ago(rig, hours=hours), ended_at=ago(rig, hours=hours - 1))
             for name, hours in (("s1", 3), ("s2", 6))
@@ -184,7 +190,7 @@ def total(kwh: float, ere_credits: float = 900.0, sessions: int = 120) -> dict:
 
 async def test_a_total_that_the_chargers_cannot_have_reached_is_never_shown():
     glitch = total(2_847_500, 900_000, 120_000)
-    async with believing() as rig:
+    async with ReadRig() as rig:
         served = await account_totals(rig, total(2847.5), glitch, total(2850, 901, 121), total(2851, 901, 122))
         assert served == [(2847.5, 900, 120), (2847.5, 900, 120), (2850, 901, 121), (2851, 901, 122)]
 
@@ -192,7 +198,7 @@ async def test_a_total_that_the_chargers_cannot_have_reached_is_never_shown():
 async def test_a_rise_is_believed_once_two_more_api_responses_go_on_from_it(tmp_path):
     """A charger was linked with its history: the account has more than before, and it stays so."""
     more = [total(9000 + n, 3000 + n, 500 + n) for n in range(3)]
-    async with believing(folder=tmp_path) as rig:
+    async with ReadRig(folder=tmp_path) as rig:
         assert await account_totals(rig, total(2847.5), *more[:2]) == [(2847.5, 900, 120)] * 3
         await rig.restart()  # the candidate is in the ledger
         assert await account_totals(rig, more[2]) == [(9002, 3002, 502)]
@@ -209,7 +215,7 @@ async def test_a_rise_is_believed_once_two_more_api_responses_go_on_from_it(tmp_
     ],
 )
 async def test_how_much_a_total_may_rise_at_once(rises, shown):
-    async with believing() as rig:
+    async with ReadRig() as rig:
         figures, kwh = [total(1000.0)], 1000.0
         for rise in rises:
             kwh += rise
@@ -218,7 +224,7 @@ async def test_how_much_a_total_may_rise_at_once(rises, shown):
 
 
 async def test_a_total_that_rises_during_an_absence_is_believed():
-    async with believing() as rig:
+    async with ReadRig() as rig:
         await account_totals(rig, total(1000.0))
         await rig.restart(away_s=30 * 86_400.0)
         rig.api.answers["energy"] = total(1900.0, 1200.0, 150)

@@ -1,32 +1,45 @@
 """Staleness, restarts and reloads."""
 
-import itertools
-
 import pytest
-from support.poller_rig import CHARGER, Rig, at_work, charger, listed, live
+from support.poller_rig import CHARGER, Rig, at_work, charger, chargers, listed, live, sessions
+from support.snapshots import fixture
 
 from joulo_exporter.errors import ApiServerError, ApiThrottledError
 from joulo_exporter.models.charger import Charger
 
 OUTAGE = ApiServerError("502", status=502)
-LIVE = {"joulo_charging", "joulo_session_kwh", "joulo_charger_info", "joulo_charger_status", "joulo_session_info"}
+LIVE = {
+    "chargers": ("joulo_charg", "joulo_session_kwh", "joulo_session_start", "joulo_session_info"),
+    "energy": ("joulo_account", "joulo_month"),
+    "sessions": ("joulo_ere_estimate",),
+    "ere_position": (
+        *("joulo_ere_position", "joulo_ere_forecast", "joulo_ere_fee", "joulo_ere_realized"),
+        *("joulo_ere_indicative", "joulo_ere_quarter"),
+    ),
+}
+ANSWERS = {endpoint: fixture(endpoint.replace("_", "-")) for endpoint in LIVE}
+POSITION = frozenset({"ere_position"})
 
 
-async def test_live_series_stay_for_a_while_and_go_without_a_request():
-    async with at_work(stale_after_s=200.0, chargers={"chargers": [charger(live())]}) as rig:
-        rig.api.answers |= dict.fromkeys(("chargers", "sessions", "energy"), OUTAGE)
-        await rig.clock.advance(60 + 200 - 0.5)
-        assert rig.names() >= LIVE
-        asked = len(rig.api.requests)
-        await rig.clock.advance(0.5)
+@pytest.mark.parametrize("endpoint", LIVE)
+async def test_live_series_stay_for_a_while_go_without_a_request_and_come_back(endpoint):
+    """Totals and the other endpoints' series stay."""
+    intervals = dict.fromkeys(LIVE, 7200.0) | {endpoint: 60.0}
+    async with at_work(stale_after_s=200.0, intervals=intervals, collectors=POSITION, **ANSWERS) as rig:
+        await rig.clock.advance(30)  # the whole history has been read
+        rig.api.answers[endpoint] = OUTAGE
+        stale_at_mono_s = rig.api.moments(endpoint)[-1] + 60 + 200
+        await rig.clock.advance(stale_at_mono_s - 1 - rig.clock.monotonic())
+        fresh, asked = rig.series(), len(rig.api.requests)
+        await rig.clock.advance(1)
         assert len(rig.api.requests) == asked
-        assert not rig.names() & LIVE
-        assert rig.value("joulo_total_kwh", charger="oprit") == 5.0
-        assert rig.value("joulo_up", endpoint="chargers") == 0.0
-        assert rig.value("joulo_account_kwh_total", scope="ere") == 10.0
-        rig.api.answers["chargers"] = {"chargers": [charger(live(kwh=6.0))]}
+        left = {key: value for key, value in fresh.items() if not key[0].startswith(LIVE[endpoint])}
+        assert rig.series() == left
+        assert len(left) < len(fresh)
+        assert rig.value("joulo_up", endpoint=endpoint) == 0.0
+        rig.api.answers[endpoint] = ANSWERS[endpoint]
         await rig.clock.advance(900)
-        assert rig.value("joulo_session_kwh", charger="oprit") == 6.0
+        assert rig.series().keys() >= fresh.keys()
 
 
 async def test_jitter_does_not_make_good_values_flicker():
@@ -40,18 +53,21 @@ async def test_jitter_does_not_make_good_values_flicker():
         assert all(seen)
 
 
-async def test_a_restart_serves_at_once_what_was_known_and_asks_nothing_early(tmp_path):
-    async with at_work(tmp_path, chargers={"chargers": [charger(live())]}, energy=OUTAGE) as rig:
-        before, asked = rig.series(), len(rig.api.requests)
-        await rig.restart(away_s=20)
-        assert len(rig.api.requests) == asked
-        after = rig.series()
-        assert {key: value for key, value in after.items() if "duration" not in key[0]} == {
-            key: value for key, value in before.items() if "duration" not in key[0]
-        }
+async def test_a_restart_or_reload_serves_at_once_what_was_known_and_asks_nothing_early(tmp_path):
+    def served(rig):
+        return {key: value for key, value in rig.series().items() if "duration" not in key[0]}
+
+    async with at_work(tmp_path, collectors=POSITION, **ANSWERS | {"energy": OUTAGE}) as rig:
+        await rig.clock.advance(30)  # the whole history has been read
+        before, asked = served(rig), len(rig.api.requests)
+        for again in (rig.reload(), rig.restart(away_s=20)):
+            await again
+            assert len(rig.api.requests) == asked
+            assert served(rig) == before
         assert rig.snapshot.tried
         assert rig.value("joulo_up", endpoint="energy") == 0.0
-        await rig.clock.advance(40)
+        assert rig.value("joulo_ere_position_euros", bucket="paid") == ANSWERS["ere_position"]["paid"]["net_eur"]
+        await rig.clock.advance(10)
         assert rig.api.moments("chargers") == [1000.0, 1060.0]
 
 
@@ -139,10 +155,10 @@ async def minutes_with_a_message(rig: Rig, minutes: int) -> str:
 async def test_the_end_of_a_session_is_news_once_when_the_clock_is_set_right(wrong_s, after_min, tmp_path):
     async with Rig(tmp_path) as rig:
         rig.clock.step_wall(wrong_s)
-        rig.api.answers["chargers"] = {"chargers": [charger(live())]}
+        rig.api.answers["chargers"] = chargers(charger(live()))
         await rig.start()
         await rig.clock.advance(120)
-        rig.api.answers |= {"chargers": {"chargers": [charger()]}, "sessions": {"sessions": [listed()]}}
+        rig.api.answers |= {"chargers": chargers(charger()), "sessions": sessions(listed())}
         seen = await minutes_with_a_message(rig, after_min)
         rig.clock.step_wall(-wrong_s)
         seen += await minutes_with_a_message(rig, 300)
@@ -165,8 +181,7 @@ async def test_after_a_jump_of_the_clock_data_is_as_fresh_as_it_was_also_after_a
         for endpoint, most_s in (("chargers", 60), ("sessions", 160), ("energy", 160)):
             age_s = now - rig.value("joulo_last_refresh_timestamp_seconds", endpoint=endpoint)
             assert 0 <= age_s <= most_s, endpoint
-        moments = rig.api.moments("chargers")
-        assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(moments))
+        assert min(rig.api.pauses("chargers")) >= 60
 
 
 async def test_a_jump_of_the_clock_moves_nothing_that_an_earlier_process_has_noted():

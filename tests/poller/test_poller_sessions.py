@@ -1,25 +1,11 @@
 """The beginning and the end of sessions, and the walk through the history."""
 
 import pytest
-from support.poller_rig import PAGE_S, SESSIONS_S, Rig, at_work, charger, listed, live
+from support.poller_rig import PAGE_S, SESSIONS_S, Rig, at_work, charger, chargers, listed, live, sessions
 
 from joulo_exporter.errors import ApiServerError
 
 OUTAGE = ApiServerError("502", status=502)
-
-
-def showing(*chargers: dict) -> dict:
-    return {"chargers": list(chargers)}
-
-
-def history(*sessions: dict, size: int = 100):
-    """Return an answer of /sessions that keeps to the offset; it gives so many a page, and says 100."""
-
-    def page(params):
-        begin = int(params["offset"])
-        return {"sessions": list(sessions[begin : begin + size]), "limit": 100, "offset": begin}
-
-    return page
 
 
 def offsets(rig: Rig) -> list[int | None]:
@@ -28,19 +14,19 @@ def offsets(rig: Rig) -> list[int | None]:
 
 @pytest.mark.parametrize(
     "answer",
-    [OUTAGE, {}, showing(), showing(charger() | {"id": "other", "slug": "other"}),
-     showing(charger() | {"current_session": {"kwh_so_far": 1}}),
-     showing(charger() | {"current_session": "5"}, charger() | {"id": "other", "slug": "other"}), b"<html>"],
+    [OUTAGE, {}, chargers(), chargers(charger() | {"id": "other", "slug": "other"}),
+     chargers(charger() | {"current_session": {"kwh_so_far": 1}}),
+     chargers(charger() | {"current_session": "5"}, charger() | {"id": "other", "slug": "other"}), b"<html>"],
     ids=["outage", "no list", "empty list", "charger missing", "no session id", "no session object", "web page"],
 )  # fmt: skip
 async def test_what_does_not_show_the_charger_ends_no_session(answer):
-    async with at_work(chargers=showing(charger(live()))) as rig:
+    async with at_work(chargers=chargers(charger(live()))) as rig:
         rig.api.answers["chargers"] = answer
         await rig.clock.advance(300)
         assert rig.value("joulo_last_session_kwh") is None
         assert rig.value("joulo_sessions_total", charger="oprit") == 0
         assert rig.value("joulo_total_kwh", charger="oprit") == 5.0
-        rig.api.answers["chargers"] = showing(charger(live(kwh=6.0)))
+        rig.api.answers["chargers"] = chargers(charger(live(kwh=6.0)))
         await rig.clock.advance(1000)
         assert rig.value("joulo_last_session_kwh") is None
         assert rig.value("joulo_session_kwh", charger="oprit") == 6.0
@@ -50,13 +36,13 @@ async def test_what_does_not_show_the_charger_ends_no_session(answer):
 async def test_an_end_is_served_within_the_refresh_that_shows_it_and_made_final_by_sessions():
     async with Rig() as rig:
         rig.fraction = 0.9  # the regular refresh of /sessions would come 27 s late
-        rig.api.answers["chargers"] = showing(charger(live(kwh=5.0, id_tag="04A1")))
+        rig.api.answers["chargers"] = chargers(charger(live(kwh=5.0, id_tag="04A1")))
         await rig.start()
-        rig.api.answers["chargers"] = showing(charger(live(kwh=7.5, id_tag="04A1")))
+        rig.api.answers["chargers"] = chargers(charger(live(kwh=7.5, id_tag="04A1")))
         await rig.clock.advance(63)
         seen_at_seconds = rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers")
-        rig.api.answers["chargers"] = showing(charger())
-        rig.api.answers["sessions"] = history(listed(kwh=7.9, ended_at="2026-06-18T19:14:30Z", id_tag="04A1"))
+        rig.api.answers["chargers"] = chargers(charger())
+        rig.api.answers["sessions"] = sessions(listed(kwh=7.9, ended_at="2026-06-18T19:14:30Z", id_tag="04A1"))
         await rig.clock.advance(63)
         assert rig.value("joulo_session_kwh", charger="oprit") == 0.0
         assert rig.value("joulo_last_session_kwh", charger="oprit") == 7.5
@@ -78,10 +64,10 @@ async def test_an_end_is_served_within_the_refresh_that_shows_it_and_made_final_
 
 async def test_an_end_does_not_bring_a_request_in_back_off_forward():
     async with Rig() as rig:
-        rig.api.answers |= {"chargers": showing(charger(live())), "sessions": OUTAGE}
+        rig.api.answers |= {"chargers": chargers(charger(live())), "sessions": OUTAGE}
         await rig.start()
         await rig.clock.advance(SESSIONS_S)  # the second failure: 900 s
-        rig.api.answers["chargers"] = showing(charger())
+        rig.api.answers["chargers"] = chargers(charger())
         await rig.clock.advance(890)
         assert len(rig.api.moments("sessions")) == 2
         await rig.clock.advance(10)
@@ -89,9 +75,9 @@ async def test_an_end_does_not_bring_a_request_in_back_off_forward():
 
 
 async def test_a_session_that_ended_while_the_exporter_was_down_is_found(tmp_path):
-    async with at_work(tmp_path, chargers=showing(charger(live(kwh=5.0)))) as rig:
-        rig.api.answers["chargers"] = showing(charger())
-        rig.api.answers["sessions"] = history(listed(kwh=9.0))
+    async with at_work(tmp_path, chargers=chargers(charger(live(kwh=5.0)))) as rig:
+        rig.api.answers["chargers"] = chargers(charger())
+        rig.api.answers["sessions"] = sessions(listed(kwh=9.0))
         await rig.restart(away_s=5000)
         assert rig.value("joulo_last_session_kwh", charger="oprit") == 9.0
         assert rig.value("joulo_sessions_total", charger="oprit") == 1.0
@@ -107,7 +93,7 @@ LONG = [
 
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_the_first_import_pages_apart_also_over_a_restart_and_totals_appear_at_its_end(restarts):
-    async with at_work(sessions=history(*LONG)) as rig:
+    async with at_work(sessions=sessions(*LONG)) as rig:
         await rig.clock.advance(PAGE_S + 4)
         if restarts:
             await rig.restart()
@@ -128,11 +114,11 @@ async def test_the_first_import_pages_apart_also_over_a_restart_and_totals_appea
 
 
 async def test_a_resync_reads_the_whole_history_again():
-    async with at_work(resync_interval_s=4 * 3600.0, sessions=history(*LONG)) as rig:
+    async with at_work(resync_interval_s=4 * 3600.0, sessions=sessions(*LONG)) as rig:
         await rig.clock.advance(4 * 3600 - 1)
         assert {request.offset for request in rig.api.requests[-50:] if request.endpoint == "sessions"} == {0}
         corrected = [session | {"kwh": 2.0} for session in LONG]
-        rig.api.answers["sessions"] = history(*corrected)
+        rig.api.answers["sessions"] = sessions(*corrected)
         await rig.clock.advance(1200)
         assert {0, 99, 198} <= {request.offset for request in rig.api.requests[-200:]}
         assert rig.value("joulo_total_kwh", charger="oprit") == 500.0
@@ -155,14 +141,14 @@ async def test_the_end_of_a_session_below_the_newest_page_is_found(tmp_path):
     """It was in progress while 150 others began; its charger stops showing it, or never did."""
     async with Rig(tmp_path) as rig:
         in_progress = listed("plugged", kwh=5.0, ended_at=None)
-        rig.api.answers["sessions"] = history(in_progress, *LONG)
+        rig.api.answers["sessions"] = sessions(in_progress, *LONG)
         await rig.start()
         await rig.clock.advance(60)
         assert rig.value("joulo_history_complete") == 1.0
         ended = listed("plugged", kwh=9.0, ended_at="2026-06-18T19:14:30Z", ere_credits=3.0)
-        rig.api.answers["sessions"] = history(*others(60), in_progress, *LONG)
+        rig.api.answers["sessions"] = sessions(*others(60), in_progress, *LONG)
         await rig.clock.advance(SESSIONS_S)
-        rig.api.answers["sessions"] = history(*others(150), ended, *LONG)
+        rig.api.answers["sessions"] = sessions(*others(150), ended, *LONG)
         before = len(offsets(rig))
         await rig.clock.advance(SESSIONS_S - PAGE_S)
         await rig.restart()  # in the middle of it, or before: it resumes
@@ -179,12 +165,12 @@ async def test_the_end_of_a_session_below_the_newest_page_is_found(tmp_path):
 async def test_a_session_that_never_becomes_final_costs_ever_fewer_requests():
     async with Rig() as rig:
         zombie = listed(kwh=5.0, ended_at=None)
-        rig.api.answers["sessions"] = history(zombie)
+        rig.api.answers["sessions"] = sessions(zombie)
         await rig.start()
         await rig.clock.advance(60)
-        rig.api.answers["sessions"] = history(*others(60), zombie)
+        rig.api.answers["sessions"] = sessions(*others(60), zombie)
         await rig.clock.advance(SESSIONS_S)
-        rig.api.answers["sessions"] = history(*others(150), zombie)
+        rig.api.answers["sessions"] = sessions(*others(150), zombie)
         walks = []
         for _ in range(4):
             before = len(offsets(rig))
@@ -208,9 +194,9 @@ async def test_a_session_that_never_becomes_final_costs_ever_fewer_requests():
 )  # fmt: skip
 async def test_withdrawals_are_logged_with_their_number(caplog, count, lines):
     caplog.set_level("INFO")
-    async with at_work(resync_interval_s=4 * 3600.0, sessions=history(*LONG)) as rig:
+    async with at_work(resync_interval_s=4 * 3600.0, sessions=sessions(*LONG)) as rig:
         await rig.clock.advance(60)
-        rig.api.answers["sessions"] = history(*LONG[count:])
+        rig.api.answers["sessions"] = sessions(*LONG[count:])
         await rig.clock.advance(9 * 3600)
         assert rig.snapshot.book.sessions == 250 - count
         records = [record for record in caplog.records if "sessions" in getattr(record, "fields", {})]
@@ -220,40 +206,15 @@ async def test_withdrawals_are_logged_with_their_number(caplog, count, lines):
 
 async def test_the_history_of_a_charger_that_has_left_stays():
     async with Rig(resync_interval_s=4 * 3600.0) as rig:
-        rig.api.answers["chargers"] = showing(charger(), charger(id="other", slug="other"))
-        rig.api.answers["sessions"] = history(*others(40), *LONG)
+        rig.api.answers["chargers"] = chargers(charger(), charger(id="other", slug="other"))
+        rig.api.answers["sessions"] = sessions(*others(40), *LONG)
         await rig.start()
         await rig.clock.advance(SESSIONS_S + 60)  # listed twice: no tag is waited for
-        rig.api.answers["chargers"] = showing(charger())
-        rig.api.answers["sessions"] = history(*LONG)
+        rig.api.answers["chargers"] = chargers(charger())
+        rig.api.answers["sessions"] = sessions(*LONG)
         await rig.clock.advance(13 * 3600)  # three resyncs
         assert rig.snapshot.book.sessions == 290
-        rig.api.answers["sessions"] = history(listed("new", 2.0, charger_id="other"), *LONG)
+        rig.api.answers["sessions"] = sessions(listed("new", 2.0, charger_id="other"), *LONG)
         await rig.clock.advance(2 * SESSIONS_S)
         assert rig.value("joulo_total_kwh", charger="other") == 42.0
         assert rig.value("joulo_vehicle_kwh_total", vehicle="unknown") == 292.0
-
-
-# The estimate -----------------------------------------------------------------------------------
-
-
-async def test_the_estimate_of_the_last_page_outlives_the_process_and_goes_with_it(tmp_path):
-    basis = {"estimate_basis": {"price_per_ere": 0.49, "effective_fee_pct": 20}}
-    async with Rig(tmp_path) as rig:
-        rig.api.answers["sessions"] |= basis
-        await rig.start()
-        for again in (rig.reload(), rig.restart(away_s=60)):
-            await again
-            assert rig.value("joulo_ere_estimate_price_euros") == 0.49
-            assert rig.value("joulo_ere_estimate_fee_ratio") == 0.2
-        assert len(rig.api.moments("sessions")) == 1
-        rig.api.answers["sessions"] = {"sessions": []}
-        await rig.clock.advance(540)
-        assert rig.value("joulo_ere_estimate_price_euros") is None
-        rig.api.answers["sessions"] = {"sessions": []} | basis
-        await rig.clock.advance(600)
-        rig.api.answers["sessions"] = ApiServerError("500", status=500)
-        await rig.clock.advance(600 + rig.settings.stale_after_s - 2)
-        assert rig.value("joulo_ere_estimate_price_euros") == 0.49
-        await rig.clock.advance(4)
-        assert rig.value("joulo_ere_estimate_price_euros") is None

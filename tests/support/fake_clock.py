@@ -46,12 +46,6 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self._monotonic_s + duration_s, next(self._order), wakeup))
         await wakeup
 
-    @property
-    def waits(self) -> tuple[float, ...]:
-        """Seconds until each sleeper wakes, the next one first."""
-        sleepers = sorted(self._sleepers)
-        return tuple(due_s - self._monotonic_s for due_s, _, wakeup in sleepers if not wakeup.done())
-
     async def advance(self, duration_s: float) -> None:
         """Move time on, waking sleepers in order of due time, each at its own moment.
 

@@ -1,11 +1,10 @@
-"""The parsers of the API's responses with bounds that take every value of a test for plausible."""
+"""Parsers that take every value of a test for plausible, and JSON documents with other values in them."""
 
 import copy
 from functools import partial
 
 from joulo_exporter.models import charger, ere, session
-from joulo_exporter.models.session import SessionPage
-from joulo_exporter.models.wire import ApiResponse, Plausibility
+from joulo_exporter.models.wire import Plausibility
 
 MISSING = object()
 ANYTHING = Plausibility(now_seconds=4e9, max_power_kw=1e9)
@@ -15,11 +14,6 @@ parse_sessions = partial(session.parse_sessions, plausibility=ANYTHING)
 parse_energy = partial(session.parse_energy, plausibility=ANYTHING)
 parse_ere_position = partial(ere.parse_ere_position, plausibility=ANYTHING)
 parse_ere_price = partial(ere.parse_ere_price, plausibility=ANYTHING)
-
-
-def page_of(sessions, malformed=()):
-    """Return the API response of ``/sessions`` with these records."""
-    return ApiResponse(SessionPage(tuple(sessions)), tuple(malformed))
 
 
 def changed(document, path, value):
@@ -34,3 +28,11 @@ def changed(document, path, value):
     else:
         place[last] = value
     return document
+
+
+def leaves(node, path=()):
+    """Return the path and the value of everything in a document but its sections and lists."""
+    if not isinstance(node, dict | list):
+        return {path: node}
+    inner = node.items() if isinstance(node, dict) else enumerate(node)
+    return {place: leaf for key, value in inner for place, leaf in leaves(value, (*path, key)).items()}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from support.fake_clock import FakeClock
 from support.parsing import ANYTHING
 
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.wire import Plausibility
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots
@@ -26,7 +27,7 @@ CHARGER = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
 
 SETTINGS = PollSettings(
     account=None,
-    intervals={"chargers": CHARGERS_S, "sessions": SESSIONS_S, "energy": ENERGY_S},
+    intervals={"chargers": CHARGERS_S, "sessions": SESSIONS_S, "energy": ENERGY_S, "ere_position": ENERGY_S},
     stale_after_s=STALE_AFTER_S,
     page_interval_s=PAGE_S,
     resync_interval_s=RESYNC_S,
@@ -52,7 +53,7 @@ class ScriptedApi:
     """Stand-in for the client: answers each endpoint with what ``answers`` has for it.
 
     An answer is bytes or something to be written as JSON, an exception, or a function of the query that gives
-    one of these; it may be a coroutine.
+    one of these; it may be a coroutine. Of a list of sessions it is the page that is asked for.
     """
 
     max_power_kw: float | None = None
@@ -71,8 +72,8 @@ class ScriptedApi:
         offset = int(params["offset"]) if params else None
         self.requests.append(Request(endpoint.name, self.clock.monotonic(), self.clock.now(), offset))
         answer = self.answers[endpoint.name]
-        if offset and isinstance(answer, dict) and isinstance(answer.get("sessions"), list):
-            answer = answer | {"sessions": answer["sessions"][offset:]}
+        if offset is not None and isinstance(answer, dict) and isinstance(answer.get("sessions"), list):
+            answer = answer | {"sessions": answer["sessions"][offset : offset + PAGE_SIZE]}
         if callable(answer):
             answer = answer(params)
         if asyncio.iscoroutine(answer):
@@ -87,6 +88,10 @@ class ScriptedApi:
         """Return when an endpoint was asked, on the monotonic clock."""
         return [request.mono_s for request in self.requests if request.endpoint == endpoint]
 
+    def pauses(self, endpoint: str) -> list[float]:
+        """Return the seconds from each request of an endpoint to the next one."""
+        return [later - earlier for earlier, later in itertools.pairwise(self.moments(endpoint))]
+
 
 class Rig:
     """One account at work."""
@@ -98,7 +103,6 @@ class Rig:
         self.folder = folder
         self.fraction = 0.0
         self.offload: Callable[..., object] = inline
-        self.published = 0
         self.on_publish: Callable[[], object] = lambda: None
         """Called after each snapshot that is published."""
         self._open()
@@ -113,7 +117,6 @@ class Rig:
         self.task: asyncio.Task[None] | None = None
 
     def publish(self, snapshot) -> None:
-        self.published += 1
         self.snapshot = snapshot
         self.exposition.publish("", snapshot)
         self.on_publish()
@@ -166,13 +169,9 @@ class Rig:
         await self.stop()
         self.database.close()
 
-    @property
-    def text(self) -> str:
-        return rendered(self.exposition).decode()
-
     def series(self) -> Samples:
         """Return every series of the exposition."""
-        return samples_of(self.text)
+        return samples_of(rendered(self.exposition).decode())
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return the value of the one series of this name that has these labels; ``None`` if there is none."""
@@ -181,8 +180,10 @@ class Rig:
         assert len(found) <= 1, f"{name}{labels} is not one series"
         return found[0] if found else None
 
-    def names(self) -> set[str]:
-        return {name for name, _ in self.series()}
+    def counts(self, name: str, by: str, **labels: str) -> dict[str, float]:
+        """Return the values of the series of this name that have these labels, by a further label."""
+        series = [(dict(pairs), value) for (sample, pairs), value in self.series().items() if sample == name]
+        return {pairs[by]: value for pairs, value in series if labels.items() <= pairs.items()}
 
     def counters(self) -> dict[object, float]:
         """Return what may never fall, whether the process begins anew or not."""
@@ -217,3 +218,13 @@ def listed(session_id: str = "s1", kwh: float = 5.0, *, ended_at: str | None = "
     """Return a session as ``/sessions`` lists it."""
     return {"id": session_id, "charger_id": CHARGER, "started_at": "2026-06-18T18:00:00Z", "ended_at": ended_at,
             "kwh": kwh, "status": "completed", "ere_credits": None} | fields  # fmt: skip
+
+
+def chargers(*records: dict) -> dict:
+    """Return an API response of ``/chargers``."""
+    return {"chargers": list(records)}
+
+
+def sessions(*records: dict) -> dict:
+    """Return an API response of ``/sessions``, newest first."""
+    return {"sessions": list(records)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,16 +13,10 @@ from support.ledger_rig import LedgerRig
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import PAGE_SIZE, Book, Pause
+from joulo_exporter.ledger import PAGE_SIZE, Book, EndpointRecord, Pause
 from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models.charger import IdTagMode, Tags
-from joulo_exporter.snapshot import (
-    Durations,
-    EndpointHealth,
-    Snapshot,
-    ended_sessions,
-    live_chargers,
-)
+from joulo_exporter.snapshot import Durations, EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = 1_781_810_000.0  # 2026-06-18T19:13:20Z, half an hour after the meter of the fixture was read
@@ -58,14 +51,12 @@ class Household:
         self.charger_records = ()
         self.energy_record = None
         self.estimate = None
-        self.malformed_fields: dict[str, Counter[str]] = defaultdict(Counter)
 
     def chargers(self, answer: dict) -> Household:
         parsed = parse_chargers(json.dumps(answer).encode())
         self.rig.ledger.begin_request("chargers", self._pause("chargers"))
         self.rig.ledger.record_chargers(parsed, self._pause("chargers"))
         self.charger_records = parsed.content
-        self.malformed_fields["chargers"].update(fault.field for fault in parsed.malformed_fields)
         return self
 
     def sessions(self, answer: dict) -> Household:
@@ -115,14 +106,15 @@ class Household:
             EndpointHealth(
                 endpoint=endpoint,
                 interval_s=interval_s,
-                up=records[endpoint].up if endpoint in records else None,
-                succeeded_at_seconds=records[endpoint].succeeded_at_seconds if endpoint in records else None,
-                requests=dict(records[endpoint].requests) if endpoint in records else {},
-                malformed=records[endpoint].malformed if endpoint in records else 0,
-                malformed_fields=dict(self.malformed_fields[endpoint]),
+                up=record.up,
+                succeeded_at_seconds=record.succeeded_at_seconds,
+                requests=dict(record.requests),
+                malformed=record.malformed,
+                malformed_fields=dict(record.malformed_fields),
                 durations=Durations().observed(0.2).observed(3.0),
             )
             for endpoint, interval_s in INTERVALS.items()
+            for record in [records.get(endpoint, EndpointRecord())]
         )
 
 
@@ -147,10 +139,6 @@ def market_snapshot(answer: dict | None = None) -> Snapshot:
     body = json.dumps(fixture("ere-price") if answer is None else answer).encode()
     health = EndpointHealth("ere_price", 3600.0, up=True, succeeded_at_seconds=NOW, requests={"200": 1})
     return Snapshot(None, (health,), ere_price=parse_ere_price(body).content, public=True)
-
-
-def renamed(snapshot: Snapshot, account: str | None) -> Snapshot:
-    return msgspec.structs.replace(snapshot, account=account)
 
 
 def registry_of(*snapshots: Snapshot) -> CollectorRegistry:

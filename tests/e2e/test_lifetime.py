@@ -1,16 +1,110 @@
-"""A disk that is full for a while, or a ledger that is taken away, and the real process on it."""
+"""The real process from start to end: what it loads and serves at once, kills, a full disk, a lost ledger."""
 
 import contextlib
 import os
+import random
+import re
 import resource
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
-from support.processes import EXPORTER, environment, exporter, files, free_port, scrape, wait_for
-from support.simulator import scenario, simulator
+from support.processes import (
+    EXPORTER,
+    INTERVAL_S,
+    Counters,
+    environment,
+    exporter,
+    files,
+    free_port,
+    get,
+    running,
+    scrape,
+    wait_for,
+)
+from support.simulator import in_thread, recorded, scenario, simulator
+
+from joulo_exporter.ledger import AccountLedger, Database, Pause
+from joulo_exporter.models.charger import Charger
+from joulo_exporter.models.wire import ApiResponse
+from joulo_exporter.simulator import Cadence, Household, Scenario, serve
 
 pytestmark = pytest.mark.e2e
+
+NOT_NEEDED = re.compile(
+    r"joulo_exporter\.(?:simulator|demo|reports|check|ledger\.reader|"
+    r"cli\.(?:demonstrating|checking|reporting))\b|prometheus_client\.openmetrics\.parser|prometheus_client\.parser|"
+    r"slugify|text_unidecode|yaml|bcrypt|xml\b|unittest|hypothesis|pytest"
+)
+
+
+def test_serving_loads_nothing_that_only_other_commands_need(tmp_path):
+    port = free_port()
+    database = Database(tmp_path / "ledger")
+    ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
+    ledger.record_chargers(ApiResponse((Charger("c1", slug="oprit"),)), Pause(1.0, 60.0))
+    database.close()
+    command = [sys.executable, "-X", "importtime", *EXPORTER[1:], f"--storage.path={tmp_path / 'ledger'}"]
+    log = tmp_path / "log"
+    address = f"--web.listen-address=127.0.0.1:{port}"
+    with running([*command, address], log, environment("http://127.0.0.1:9")):
+        first = wait_for("an answer", lambda: get(f"http://127.0.0.1:{port}/metrics"))
+    # No request has been answered: the API's port is closed. What the ledger knows is there at once.
+    assert b'joulo_api_requests_total{code="200",endpoint="chargers"} 1.0' in first
+    loaded = [line.rpartition("|")[2].strip() for line in log.read_text().splitlines() if "import time:" in line]
+    assert "joulo_exporter.service" in loaded
+    assert [module for module in loaded if NOT_NEEDED.match(module)] == []
+
+
+# Kills --------------------------------------------------------------------------------------------
+
+KILLS = 50
+ENOUGH_REQUESTS = 5
+# Requests are timed as they arrive: a busy machine may deliver one late and the next one in time.
+DELIVERY_S = 0.4
+
+
+def total(seen):
+    return round(sum(value for (name, _), value in seen.items() if name == "joulo_total_kwh"), 2)
+
+
+def test_fifty_kills(tmp_path):
+    numbers, port = random.Random(7), free_port()
+    cadence = Cadence(session_s=(4, 6), pause_s=(1, 2), credits_delay_s=1, sync_s=1, time_lapse=40)
+    household, counters = Household(Scenario(history_sessions=1500, cadence=cadence)), Counters(port)
+
+    def charged():
+        return sum(session.kwh_hundredths for session in household.sessions_at(household.clock())) / 100
+
+    def arrivals():
+        paths = ("/chargers", "/energy")
+        return [[request.at_seconds for request in requests if request.path == path] for path in paths]
+
+    with in_thread(serve(household)) as api:
+        requests = recorded(api)
+        for kill in range(KILLS + 1):
+            with exporter(tmp_path, api.url, port, is_ready=lambda: True) as process:
+                expected = charged()
+                for _ in range(numbers.randint(1, 4) if kill < KILLS else 300):
+                    time.sleep(numbers.uniform(0.1, 0.6))
+                    counters.look()
+                    enough = min(map(len, arrivals())) > ENOUGH_REQUESTS
+                    if kill == KILLS and enough and total(counters.seen) >= expected:
+                        break
+                process.kill()
+
+    assert counters.fallen == []
+    assert expected <= total(counters.seen) <= charged()
+    for moments in arrivals():
+        assert len(moments) > ENOUGH_REQUESTS
+        assert min(later - earlier for earlier, later in pairwise(moments)) >= INTERVAL_S - DELIVERY_S
+    assert "Traceback" not in (tmp_path / "exporter.log").read_text()
+
+
+# No disk ------------------------------------------------------------------------------------------
 
 PACE = scenario(session_s=2, pause_s=1)
 CYCLE_S = 4

@@ -1,118 +1,30 @@
-"""Records of the API's responses: each field as documented, absent, null and unusable, on its own."""
+"""The API's responses: which records are left out, what their fields mean, and when a response has failed."""
 
 import json
 
 import msgspec
 import pytest
-from support.parsing import MISSING, changed
+from hypothesis import given
+from hypothesis import strategies as st
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.charger import Charger, LiveSession, parse_chargers
+from joulo_exporter.models.charger import Charger, LiveSession, Tags, normal_tag, parse_chargers
 from joulo_exporter.models.ere import parse_ere_position, parse_ere_price
-from joulo_exporter.models.session import Energy, EreEstimate, Month, Session, parse_energy, parse_sessions
-from joulo_exporter.models.wire import Plausibility
+from joulo_exporter.models.session import Energy, Month, parse_energy, parse_sessions
+from joulo_exporter.models.wire import Plausibility, unix_seconds
 
 NOW = Plausibility(1781809000.0)  # 2026-06-18T18:56:40Z, ten minutes after the latest moment of the payloads
 
-LAST = Session(
-    id="1e2d3c4b-2222-4b6c-9d7e-8f90a1b2c3d4",
-    charger_id="6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f",
-    started_at_seconds=1781636700.0,
-    charger_nickname="Oprit",
-    ended_at_seconds=1781674200.0,
-    kwh_hundredths=4108,
-    credits_hundredths=1367,
-    id_tag="04A1B2C3D4E580",
-    status="completed",
-    counts_for_ere=True,
-)
-NO_TEXT = [5, 1.5, True, [], {}, "x" * 1025]
-NO_NUMBER = ["five", True, [], {}, -0.01, 1e15, "1e3", "0x1"]
-NO_COUNT = [*NO_NUMBER, 1.5]
-NO_MOMENT = [
-    *(5, True, [], {}, "yesterday", "2026-06-18", "1781804530", "2026-02-29T00:00:00Z"),
-    *("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2014-12-31T23:59:59Z"),
-    *("2026-06-18T19:56:41Z", "2036-01-01T00:00:00Z"),
-]  # fmt: skip
-NO_BOOLEAN = [2, -1, 0.5, "yes", [], {}]
+
+PARSERS = (parse_chargers, parse_sessions, parse_energy, parse_ere_position, parse_ere_price)
+PAYLOADS = zip(PARSERS, ("chargers", "sessions", "energy", "ere-position", "ere-price"), strict=True)
 
 
-def replaced(record, **changes):
-    """Return the record with other fields; ``session__kwh_hundredths`` is a field of its session."""
-    inner = {name.partition("__")[2]: changes.pop(name) for name in list(changes) if "__" in name}
-    if inner:
-        changes["session"] = msgspec.structs.replace(record.session, **inner)
-    return msgspec.structs.replace(record, **changes)
-
-
-def test_the_recorded_payloads(fixture_bytes):
-    """The golden exposition has the other values."""
-    page = parse_sessions(fixture_bytes("sessions"), NOW)
-    assert (page.content.sessions[1], len(page.content.sessions)) == (LAST, 4)
-    assert page.content.estimate == EreEstimate(price_euros=0.49, fee_ratio=0.2)
-    chargers = parse_chargers(fixture_bytes("chargers"), NOW)
-    energies = [parse_energy(fixture_bytes(name), NOW) for name in ("energy", "energy-older")]
-    for response in (page, chargers, *energies):
-        assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
-
-
-# Optional fields: where they stand, what cannot be used there, and what of the record changes without them.
-CHARGER_FIELDS = [
-    (("slug",), NO_TEXT, {"slug": None}),
-    (("nickname",), NO_TEXT, {"nickname": None}),
-    (("connection_type",), NO_TEXT, {"connection_type": None}),
-    (("status",), NO_TEXT, {"status": None}),
-    (("mid_certified",), NO_BOOLEAN, {"mid_certified": None}),
-    (("is_charging",), NO_BOOLEAN, {}),  # the session in progress says it too
-    (("latest_meter_wh",), [*NO_NUMBER, 1.1e12], {"meter_wh": None}),
-    (("meter_updated_at",), NO_MOMENT[:-2], {"meter_at_seconds": None}),
-    (("current_session", "started_at"), NO_MOMENT, {"session__started_at_seconds": None}),
-    (("current_session", "kwh_so_far"), [*NO_NUMBER, 9334.8], {"session__kwh_hundredths": None}),
-    (("current_session", "id_tag"), [12345, *NO_TEXT], {"session__id_tag": None}),
-]
-SESSION_FIELDS = [
-    (("charger_nickname",), NO_TEXT, {"charger_nickname": None}),
-    (("ere_credits",), [*NO_NUMBER, -0.5, 124.0], {"credits_hundredths": None}),
-    (("id_tag",), [12345, *NO_TEXT], {"id_tag": None}),
-    (("status",), NO_TEXT, {"status": None}),
-    (("counts_for_ere",), NO_BOOLEAN, {"counts_for_ere": None}),
-    (("ended_at",), NO_MOMENT, {"ended_at_seconds": None}),
-]
-MONTH_FIELDS = [
-    (("kwh",), NO_NUMBER, {"kwh_hundredths": None}),
-    (("kwh_all",), NO_NUMBER, {"kwh_all_hundredths": None}),
-    (("ere_credits",), NO_NUMBER, {"credits_hundredths": None}),
-    (("sessions",), NO_COUNT, {"sessions": None}),
-    (("sessions_all",), NO_COUNT, {"sessions_all": None}),
-]
-ENERGY_FIELDS = [
-    *(((f"total_{name}",), values, changes) for (name,), values, changes in MONTH_FIELDS),
-    (("months",), [5, "x", True, {}], {"months": ()}),
-]
-# record -> payload, parser, where the record stands in it, its fields, and how to get it from the content
-PLACES = {
-    "a charger": ("chargers", parse_chargers, ("chargers", 0), CHARGER_FIELDS, lambda chargers: chargers[0]),
-    "a session": ("sessions", parse_sessions, ("sessions", 1), SESSION_FIELDS, lambda page: page.sessions[1]),
-    "the totals": ("energy", parse_energy, (), ENERGY_FIELDS, lambda energy: energy),
-    "a month": ("energy", parse_energy, ("months", 0), MONTH_FIELDS, lambda energy: energy.months[0]),
-}
-CASES = [
-    (name, path, value, changes, None if value in (None, MISSING) else ".".join(path))
-    for name, (_, _, _, fields, _) in PLACES.items()
-    for path, values, changes in fields
-    for value in (*values, None, MISSING)
-]
-
-
-@pytest.mark.parametrize(("name", "path", "value", "changes", "malformed"), CASES)
-def test_a_field_costs_only_itself(fixture_bytes, name, path, value, changes, malformed):
-    payload, parse, place, _, record_of = PLACES[name]
-    body = fixture_bytes(payload)
-    response = parse(json.dumps(changed(json.loads(body), (*place, *path), value)).encode(), NOW)
-    assert record_of(response.content) == replaced(record_of(parse(body, NOW).content), **changes)
-    assert response.malformed == ()
-    lost = f"months.{malformed}" if name == "a month" and malformed else malformed
-    assert [fault.field for fault in response.malformed_fields] == ([lost] if lost else [])
+@pytest.mark.parametrize(("parse", "payload"), [*PAYLOADS, (parse_energy, "energy-older")])
+def test_all_fields_of_the_recorded_payloads_are_known_and_usable(fixture_bytes, parse, payload):
+    """The golden exposition has their values."""
+    response = parse(fixture_bytes(payload), NOW)
+    assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
 
 
 # Records --------------------------------------------------------------------------------------
@@ -161,14 +73,11 @@ def test_a_month_is_lost_only_without_its_name(month):
     assert response.malformed == ("record 0: its month is not YYYY-MM",)
 
 
-def test_the_first_of_two_with_one_id_counts():
+def test_the_first_of_two_with_one_id_or_month_counts():
     response = chargers({"id": "a", "slug": "first"}, {"id": "a", "slug": "second"})
     assert response.content == (Charger("a", slug="first"),)
     assert response.malformed == ("record 1: there is another one with its id",)
-
-
-def test_both_spellings_of_a_month_are_the_same_month():
-    response = energy({"month": "2026-06-01", "kwh": 1}, {"month": "2026-06", "kwh": 2})
+    response = energy({"month": "2026-06-01", "kwh": 1}, {"month": "2026-06", "kwh": 2})  # two spellings
     assert response.content.months == (Month(month="2026-06", kwh_hundredths=100),)
 
 
@@ -204,8 +113,14 @@ def test_a_charger_that_comes_as_before_is_not_read_again():
         (parse_energy, b"{}", "none of the totals"),
         (parse_energy, b'{"total_kwh": -1}', "none of the totals"),
         (parse_energy, b'{"months": [{"month": "x"}]}', "none of the totals"),
-        *((parse, b"[]", "Expected `object`") for parse in (parse_chargers, parse_sessions, parse_energy)),
-        *((parse, b"{", "truncated") for parse in (parse_chargers, parse_ere_position, parse_ere_price)),
+        *(
+            (parse_ere_position, body, "none of the figures")
+            for body in (b"{}", b'{"paid": null}', b'{"paid": 5, "x": 1}')
+        ),
+        *((parse_ere_price, body, "gives no price") for body in (b'{"ok": true}', b'{"current": []}')),
+        (parse_ere_price, b'{"ok": false, "current": {"mid_eur": 1}}', "out of order"),
+        *((parse, b"[]", "Expected `object`") for parse in PARSERS),
+        *((parse, b"{", "truncated") for parse in PARSERS),
     ],
 )
 def test_an_api_response_without_what_it_is_about_is_a_failure(parse, body, words):
@@ -237,6 +152,7 @@ def test_more_records_than_any_account_has_are_refused_at_once(count):
         ({"nickname": "  ", "name": "Garage"}, "Garage"),
         ({"nickname": 5, "name": "Garage"}, "Garage"),
         ({"nickname": ""}, None),
+        ({"nickname": "x" * 1024}, "x" * 1024),
         ({"nickname": "Зарядка 🔌\n"}, "Зарядка 🔌"),
     ],
 )
@@ -298,19 +214,27 @@ def test_a_meter_reading_that_is_dated_after_now_is_none(wh, moment, read):
         assert record.meter_at_seconds is None
 
 
-def test_unknown_fields_are_named_by_their_path_and_do_no_harm():
-    body = {
-        "chargers": [{"id": "a", "mid_eligible": True, "colour": 1, "current_session": {"id": "s", "x": [{}]}}],
-        "page": {"next": 1},
-    }
-    response = parse_chargers(json.dumps(body).encode(), NOW)
-    assert response.content == (Charger("a", charging=True, session=LiveSession("s")),)
-    assert response.unknown_fields == {"colour", "current_session.x", "page"}
-
-
 def session(**fields):
     body = {"id": "s", "charger_id": "c", "started_at": "2026-06-18T10:00:00Z", **fields}
     return parse_sessions(json.dumps({"sessions": [body]}).encode(), NOW).content.sessions[0]
+
+
+@pytest.mark.parametrize(("status", "read"), [(" Completed", "completed"), (" ", None)])
+def test_the_status_of_a_session_is_in_lower_case(status, read):
+    assert session(status=status).status == read
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_given"),
+    [
+        ("2014-12-31T23:59:59Z", False),
+        ("2015-01-01T00:00:00Z", True),
+        ("2026-06-18T19:56:40Z", True),
+        ("2026-06-18T19:56:41Z", False),
+    ],
+)
+def test_a_moment_is_given_from_2015_to_an_hour_after_now(moment, is_given):
+    assert (session(started_at=moment).started_at_seconds is not None) is is_given
 
 
 @pytest.mark.parametrize(
@@ -329,3 +253,96 @@ def test_a_count_may_be_written_as_any_json_number():
     counts = (content.sessions, content.sessions_all, content.months[0].sessions)
     assert counts == (97, 118, 7)
     assert {type(count) for count in counts} == {int}
+
+
+# JSON, times and texts ----------------------------------------------------------------------------
+
+
+NOON_S = 1781784000.0  # 2026-06-18T12:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-06-18T14:00:00+02:00", NOON_S),
+        ("2026-06-18T14:00:00+0200", NOON_S),
+        ("2026-06-18T06:30:00-05:30", NOON_S),
+        ("2026-06-18T12:00:00", NOON_S),
+        ("2026-06-18 12:00:00", NOON_S),
+        ("2026-06-18T12:00Z", NOON_S),
+        ("2026-06-18T12:00:00.123456789Z", NOON_S + 0.123456),
+        ("2028-02-29T00:00:00Z", 1835395200.0),
+        ("2026-06-18t12:00:00z", NOON_S),
+        ("0001-01-01T00:00:00Z", -62135596800.0),
+    ],
+)
+@pytest.mark.usefixtures("far_from_utc")
+def test_a_timestamp_is_that_moment_wherever_this_machine_is(text, seconds):
+    assert unix_seconds(text) == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "now", "1781784000", "2026-06-18", "20260618T120000Z", "18-06-2026 12:00:00"),
+        *("2026-02-29T00:00:00Z", "2026-06-18T25:00:00Z", "2026-06-18T12:00:00ZZ", "2026-06-18T12:00:00+99:00"),
+        *("2026-06-18T12:00:00 CEST", "2026-06-18T12:00:00Z\n", "\uff12\uff10\uff12\uff16-06-18T12:00:00Z"),
+    ],
+)
+def test_anything_else_is_no_timestamp(text):
+    with pytest.raises(ValueError, match="timestamp"):
+        unix_seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("escaped", "nickname"),
+    [
+        (rb"half \ud83d", "half \ufffd"),
+        (rb"half \uDE00 and \uD83D\n", "half \ufffd and \ufffd"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (rb"whole \uD83D\uDE00", "whole \U0001f600"),
+        (rb"no escape: \\ud83d", r"no escape: \ud83d"),
+        (rb"\\\ud83d", "\\\ufffd"),
+        (rb"\u00e9\ud7ff\ue000", "\u00e9\ud7ff\ue000"),
+    ],
+)
+def test_half_an_emoji_costs_no_more_than_itself(escaped, nickname):
+    body = b'{"chargers": [{"id": "a", "nickname": "' + escaped + b'"}, {"id": "b"}]}'
+    response = parse_chargers(body, NOW)
+    assert [charger.nickname for charger in response.content] == [nickname, None]
+
+
+def test_broken_utf8_outside_of_records_is_a_failed_api_response_and_is_not_kept():
+    with pytest.raises(ApiResponseError, match=r"not what the API documents: .*(byte 0xff|UTF-8)") as caught:
+        parse_chargers(b'{"joulo_\xff": 1}', NOW)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("parse", [parse_chargers, parse_sessions, parse_energy])
+def test_no_message_repeats_what_was_sent(parse):
+    secret = "joulo_9fQx7LmZr2Vb5TkW"
+    key = {parse_chargers: "chargers", parse_sessions: "sessions", parse_energy: "months"}[parse]
+    for records in ([{"id": [secret], "month": [secret]}], secret, {secret: secret}, [secret], [{secret: 1}]):
+        with pytest.raises(ApiResponseError) as caught:
+            parse(json.dumps({key: records}).encode(), NOW)
+        assert secret not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!s}"
+        assert len(str(caught.value)) < 300
+
+
+# RFID tags -------------------------------------------------------------------------------------
+
+
+@given(st.text(alphabet="0123456789ABCDEF", min_size=8, max_size=20))
+def test_spellings_of_one_tag_are_equal_and_a_hash_shows_nothing_of_it(tag):
+    tags = Tags({}, "hash")
+    shown = tags.shown(tag)
+    assert len(shown) == 16
+    assert tag[:8] not in shown.upper()
+    for spelling in (tag.lower(), ":".join(tag), f" {tag[:2]}-{tag[2:4]}\t{tag[4:]} "):
+        assert normal_tag(spelling) == tag
+        assert tags.shown(spelling) == shown
+
+
+@given(st.text())
+def test_the_compared_spelling_is_compared_as_itself(tag):
+    assert normal_tag(normal_tag(tag)) == normal_tag(tag)

@@ -1,30 +1,24 @@
-"""Totals and sessions of the ledger, and totals of ``/energy``; the golden exposition has all the values."""
+"""Totals, sessions that have ended, and the value of credits; the golden exposition has all the values."""
 
 import pytest
+from support.parsing import MISSING, changed, leaves
 from support.snapshots import (
     DRIVEWAY,
-    LAST_SESSION,
+    FIXTURES,
     LIVE_SESSION,
     NOW,
-    TAG,
     Household,
     fixture,
-    recorded,
+    market_snapshot,
     recorded_snapshot,
     series,
     series_of,
+    with_position,
 )
 
 OPRIT = "{charger='oprit'}"
 ENDED_AT, ENDED_S = "2026-06-18T19:05:00Z", 1_781_809_500.0
 STARTED_S = 1_781_804_530.0  # 2026-06-18T17:42:10Z
-
-
-def energy(*without: str, month_without: str = "") -> dict:
-    answer = {key: value for key, value in fixture("energy").items() if key not in without}
-    for month in answer.get("months", ()):
-        month.pop(month_without, None)
-    return answer
 
 
 def sessions(**changes) -> dict:
@@ -34,36 +28,13 @@ def sessions(**changes) -> dict:
     return page
 
 
-def test_totals_follow_the_vehicles_of_the_configuration():
-    snapshot = recorded_snapshot(vehicles={TAG: "kona", "DEADBEEF12345678": "tesla"})
-    vehicles = {"{vehicle='kona'}": 48.39, "{vehicle='tesla'}": 0, "{vehicle='unknown'}": 18.4}
-    assert series_of("joulo_vehicle_kwh_total", snapshot) == vehicles
-    last = f"{{charger='oprit',session_id='{LAST_SESSION}',id_tag='{TAG}',vehicle='kona'}}"
-    assert last in series_of("joulo_last_session_info", snapshot)
-
-
-def test_totals_only_once_the_history_is_complete():
-    page = fixture("sessions")  # and older sessions may follow, up to a hundred of them on the page
-    page["sessions"] += [page["sessions"][-1] | {"id": f"older-{number}"} for number in range(96)]
-    served = series(Household().chargers(fixture("chargers")).sessions(page).snapshot())
-    assert served["joulo_history_complete"] == 0
-    totals = ("joulo_total", "joulo_ere_credits", "joulo_sessions", "joulo_session_seconds", "joulo_vehicle")
-    assert not [name for name in served if name.startswith(totals)]
-    assert served[f"joulo_last_session_kwh{OPRIT}"] == 41.08
-
-
 def test_a_charger_that_never_charged_has_zeros():
     served = series(Household().chargers(fixture("chargers")).sessions({"sessions": []}).snapshot())
     assert served["joulo_total_kwh{charger='garage-achter'}"] == 0
     assert not [name for name in served if name.startswith("joulo_last_session")]
 
 
-def test_energy_counts_for_ere_as_the_api_says_and_is_absent_while_it_does_not():
-    snapshot = recorded().snapshot()
-    by_charger = {"{charger='oprit'}": 48.39, "{charger='garage-achter'}": 0}
-    assert series_of("joulo_eligible_kwh_total", snapshot) == by_charger
-    by_vehicle = {"{vehicle='tesla'}": 0, "{vehicle='unknown'}": 48.39}
-    assert series_of("joulo_vehicle_eligible_kwh_total", snapshot) == by_vehicle
+def test_energy_that_counts_for_ere_is_absent_while_the_api_does_not_say_it():
     page = fixture("sessions")
     for session in page["sessions"]:
         del session["counts_for_ere"]
@@ -150,50 +121,97 @@ def test_a_session_that_goes_on_after_all_is_not_announced_again_and_is_news_for
     assert series_of(reported, home.snapshot()) == {}
 
 
-# /energy
-
-_SCOPED = {"kwh": "kwh", "kwh_all": "kwh", "sessions": "sessions", "sessions_all": "sessions"}
-
-
-@pytest.mark.parametrize("given_before", [False, True])
-@pytest.mark.parametrize(
-    ("field", "metric"),
-    [
-        *((f"total_{field}", f"joulo_account_{figure}_total") for field, figure in _SCOPED.items()),
-        *((field, f"joulo_month_{figure}") for field, figure in _SCOPED.items()),
-        ("total_ere_credits", "joulo_account_ere_credits_total"),
-        ("ere_credits", "joulo_month_ere_credits"),
-    ],
-)
-def test_what_energy_does_not_give_is_absent(field, metric, given_before):
-    answer = energy(field) if field.startswith("total") else energy(month_without=field)
-    former = Household().energy(energy())
-    after = (former if given_before else Household()).energy(answer).snapshot()
-    scope = "" if "credits" in field else "scope='all'" if field.endswith("all") else "scope='ere'"
-    shown = series(Household().energy(energy()).snapshot())
-    gone = {text for text in shown if text.split("{")[0] == metric and scope in text}
-    assert len(gone) == (1 if field.startswith("total") else 2)
-    assert shown.keys() - series(after).keys() == gone
-
-
-def test_an_older_answer_of_energy_has_the_plain_scope_only():
-    served = series(Household().energy(fixture("energy-older")).snapshot())
-    account = ("joulo_account", "joulo_month")
-    assert {name: value for name, value in served.items() if name.startswith(account)} == {
-        "joulo_account_kwh_total{scope='ere'}": 512.3,
-        "joulo_account_ere_credits_total": 76.85,
-        "joulo_account_sessions_total{scope='ere'}": 31,
-        "joulo_month_kwh{month='2026-02',scope='ere'}": 88.1,
-        "joulo_month_sessions{month='2026-02',scope='ere'}": 6,
-        "joulo_month_ere_credits{month='2026-02'}": 13.22,
-    }
-
-
 def test_counters_of_energy_never_fall_and_months_may():
-    lower = energy() | {"total_kwh": 1, "total_ere_credits": 2, "total_sessions": 3}
+    lower = fixture("energy") | {"total_kwh": 1, "total_ere_credits": 2, "total_sessions": 3}
     lower["months"][0]["kwh"] = 4
-    served = series(Household().energy(energy()).energy(lower).snapshot())
+    served = series(Household().energy(fixture("energy")).energy(lower).snapshot())
     assert served["joulo_account_kwh_total{scope='ere'}"] == 1893.61
     assert served["joulo_account_ere_credits_total"] == 630.02
     assert served["joulo_account_sessions_total{scope='ere'}"] == 97
     assert served["joulo_month_kwh{month='2026-06',scope='ere'}"] == 4
+
+
+# The value of ERE credits -------------------------------------------------------------------------
+
+
+INFO = "joulo_ere_forecast_info{confidence='medium',projected='true',compliance_year='2026'}"
+GOLDEN = {INFO: 1.0} | {
+    series.replace('account="home",', "").replace('{account="home"}', "").replace('"', "'"): float(value)
+    for line in (FIXTURES.parent / "golden" / "metrics.txt").read_text("utf-8").splitlines()
+    for series, _, value in [line.rpartition(" ")]
+    if line.startswith(("joulo_ere_position", "joulo_ere_forecast", "joulo_ere_fee", "joulo_ere_realized",
+                        "joulo_ere_indicative", "joulo_ere_quarter")) and "info" not in line
+}  # fmt: skip
+"""Every series of the recorded position as the golden exposition has it."""
+POSITION = fixture("ere-position")
+WRONG = "a value of a wrong type" * 50
+
+
+LEAVES = leaves(POSITION)
+
+
+def ere(*snapshots):
+    return {
+        text: value
+        for text, value in series(*snapshots).items()
+        if text.startswith("joulo_ere_") and not text.startswith(("joulo_ere_credits", "joulo_ere_estimate"))
+    }
+
+
+def test_a_forecast_is_described_in_the_words_of_the_api():
+    answer = POSITION | {"forecast_confidence": "Very High", "forecast_is_projected": False}
+    assert ere(with_position(recorded_snapshot(), answer)) == {
+        text.replace("'medium',projected='true'", "'Very High',projected='false'"): value
+        for text, value in GOLDEN.items()
+    }
+
+
+def lost_with(path, value):
+    """Return the series that a fault costs; the others are as they were."""
+    served = ere(with_position(recorded_snapshot(), changed(POSITION, path, value)))
+    lost = GOLDEN.keys() - served.keys()
+    new = served.keys() - GOLDEN.keys()
+    assert len(new) == (lost == {INFO})  # with an empty label for what is not given
+    assert served == {text: value for text, value in GOLDEN.items() if text not in lost} | dict.fromkeys(new, 1)
+    return lost
+
+
+FAULTS = pytest.mark.parametrize("fault", [MISSING, None, WRONG, -1e12, [[]]], ids=lambda value: str(value)[:12])
+
+
+@FAULTS
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: ".".join(map(str, path)))
+def test_a_value_that_is_missing_null_or_wrong_costs_only_its_own_series(path, fault):
+    lost, given = lost_with(path, fault), LEAVES[path]
+    if path[-1] == "quarter":
+        assert lost == {text for text in GOLDEN if given in text}
+    elif path[-1] in ("compliance_year", "forecast_confidence", "forecast_is_projected"):
+        assert lost == {INFO}
+    elif path[-1] == "realized_net_eur":  # the sum of what is shown by status
+        assert lost == set()
+    else:
+        assert [GOLDEN[text] for text in lost] == [given / 100 if path[-1] == "effective_fee_pct" else given]
+
+
+@FAULTS
+@pytest.mark.parametrize(
+    "section",
+    [("paid",), ("payable",), ("reserved",), ("unsold",), ("quarters",), ("quarters", 1, "net_eur_by_status")],
+)
+def test_a_section_that_is_missing_null_or_wrong_costs_what_is_in_it(section, fault):
+    within = [path for path in LEAVES if path[: len(section)] == section]
+    assert lost_with(section, fault) == set().union(*(lost_with(path, None) for path in within))
+
+
+@pytest.mark.parametrize("value", [MISSING, None, {}, "yesterday" * 9])
+@pytest.mark.parametrize(
+    ("field", "left"),
+    [
+        ("mid_eur", {"joulo_ere_market_price_timestamp_seconds"}),
+        ("updated_at", {"joulo_ere_market_price_euros"}),
+        ("week_number", {"joulo_ere_market_price_timestamp_seconds", "joulo_ere_market_price_euros"}),
+    ],
+)
+def test_a_market_without_one_figure_has_the_other(field, left, value):
+    answer = changed(fixture("ere-price"), ("current", field), value)
+    assert set(ere(market_snapshot(answer))) == left

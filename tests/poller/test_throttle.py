@@ -1,0 +1,147 @@
+"""How often the API is asked, and by how many accounts at a time: pauses, request slots, and 5,000 accounts."""
+
+import asyncio
+import heapq
+import random
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fake_clock import START_S, FakeClock
+from support.poller_rig import SETTINGS
+
+from joulo_exporter.accounts import spread_settings
+from joulo_exporter.ledger import EndpointRecord, Pause, Walk
+from joulo_exporter.models.wire import ApiResponse
+from joulo_exporter.poller import RequestSlots, account_tasks
+from joulo_exporter.poller.endpoint import (
+    FAILURE_JITTER_SHARE,
+    JITTER_SHARE,
+    LONGEST_BACK_OFF_S,
+    LONGEST_RETRY_AFTER_S,
+    EndpointState,
+    pause_after_failure,
+    remaining_s,
+)
+
+intervals = st.floats(0.01, 1e6)
+fractions = st.floats(0, 1, exclude_max=True)
+moments = st.floats(-1e12, 1e12)
+failures = st.integers(0, 10_000)
+
+
+@given(interval_s=intervals, count=failures, fraction=fractions, asked=st.none() | st.floats(0, 1e9))
+def test_a_failure_is_followed_by_the_interval_at_least_and_retry_after_is_obeyed(
+    interval_s, count, fraction, asked
+):
+    pause_s = pause_after_failure(interval_s, count, fraction, asked)
+    assert pause_s >= max(interval_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
+    longest_s = max(interval_s, LONGEST_BACK_OFF_S) * (1 + FAILURE_JITTER_SHARE)
+    assert pause_s <= max(longest_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
+
+
+@given(requested=moments, now=moments, length_s=st.floats(0, 1e6), count=failures, interval_s=intervals)
+def test_the_rest_of_a_pause_whatever_the_clock_does(requested, now, length_s, count, interval_s):
+    left_s = remaining_s(Pause(requested, length_s, count), interval_s, now)
+    whole_s = interval_s if count == 0 else max(length_s, interval_s)
+    assert 0 <= left_s <= whole_s
+    if now <= requested:
+        assert left_s == whole_s
+    elif left_s > 0:
+        assert whole_s - left_s == pytest.approx(now - requested, abs=1e-3)
+
+
+# Request slots ---------------------------------------------------------------------------------
+
+
+async def hold(slots, clock, log, name, duration_s, *, timed_out=False):
+    async with slots.acquire(timed_out=timed_out):
+        log.append((name, clock.monotonic()))
+        await clock.sleep(duration_s)
+
+
+async def test_no_more_requests_than_slots_and_in_the_order_of_asking():
+    clock, slots, log = FakeClock(monotonic_s=0.0), RequestSlots(2), []
+    tasks = [asyncio.create_task(hold(slots, clock, log, name, 10.0)) for name in "abcde"]
+    await clock.advance(100)
+    await asyncio.gather(*tasks)
+    assert log == [("a", 0.0), ("b", 0.0), ("c", 10.0), ("d", 10.0), ("e", 20.0)]
+
+
+async def test_accounts_that_timed_out_have_a_quarter():
+    clock, slots, log = FakeClock(monotonic_s=0.0), RequestSlots(8), []
+    tasks = [asyncio.create_task(hold(slots, clock, log, f"h{n}", 10.0, timed_out=True)) for n in range(50)]
+    await clock.settle()
+    tasks += [asyncio.create_task(hold(slots, clock, log, "well", 0.1)) for _ in range(6)]
+    await clock.advance(1)
+    assert [name for name, _ in log] == ["h0", "h1", *["well"] * 6]
+    await clock.advance(1000)
+    await asyncio.gather(*tasks)
+    assert log[-1] == ("h49", 240.0)
+
+
+async def test_a_cancelled_wait_leaves_no_slot_taken():
+    clock, slots, log = FakeClock(monotonic_s=0.0), RequestSlots(1), []
+    first = asyncio.create_task(hold(slots, clock, log, "first", 10.0))
+    await clock.settle()
+    second = asyncio.create_task(hold(slots, clock, log, "second", 10.0, timed_out=True))
+    await clock.settle()
+    second.cancel()
+    await asyncio.wait([second])
+    third = asyncio.create_task(hold(slots, clock, log, "third", 10.0, timed_out=True))
+    await clock.advance(20)
+    await asyncio.gather(first, third)
+    assert log == [("first", 0.0), ("third", 10.0)]
+
+
+# Five thousand accounts in simulated time ------------------------------------------------------
+
+ACCOUNTS = 5000
+HOUR_S = 3600.0
+DAY_BEFORE_S = START_S - 86_400.0
+MEAN_PER_S = ACCOUNTS * (1 / 60 + 1 / 600 + 1 / 3600)
+NOTHING = ApiResponse(())
+
+
+def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], list[float]]:
+    """Return when each endpoint of each account is asked, each with an API response at once."""
+    numbers, clock, moments, due = random.Random(1), FakeClock(monotonic_s=0.0), {}, []
+    for account in range(ACCOUNTS):
+        settings = spread_settings(SETTINGS, account, ACCOUNTS)
+        for task in account_tasks(settings):
+            state = EndpointState(task, settings, clock, numbers.random)
+            state.restore(record, Walk())
+            moments[account, task.name] = []
+            heapq.heappush(due, (state.due_mono_s, account, task.name, state))
+    while due[0][0] < HOUR_S:
+        now_s, account, name, state = heapq.heappop(due)
+        moments[account, name].append(now_s)
+        clock.move_to(now_s)
+        state.requested()
+        state.succeeded(NOTHING)
+        heapq.heappush(due, (state.due_mono_s, account, name, state))
+    return moments
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        EndpointRecord(pause=Pause(START_S - 86_400.0, 3600.0), up=True, succeeded_at_seconds=START_S - 86_400.0),
+    ],
+    ids=["never asked before", "all due at once after a long stop"],
+)
+def test_five_thousand_accounts_are_asked_evenly_and_in_time(record):
+    moments = asked_in_an_hour(record)
+    seconds = Counter(int(moment) for asked in moments.values() for moment in asked)
+    assert max(seconds.values()) < 1.5 * MEAN_PER_S
+    assert min(seconds[second] for second in range(int(HOUR_S) - 1)) > 0.3 * MEAN_PER_S
+    for (_, endpoint), asked in moments.items():
+        interval_s = SETTINGS.intervals[endpoint]
+        assert asked[0] < min(600.0, interval_s)
+        assert all(
+            interval_s <= later - earlier <= interval_s * (1 + JITTER_SHARE) + 1e-6
+            for earlier, later in pairwise(asked)
+        )
