@@ -1,4 +1,4 @@
-"""Pollers of the accounts: planned by the configuration, replaced by a reload, given each new token of a file.
+"""Pollers of the accounts: planned from the configuration, replaced by a reload, given new tokens from files.
 
 Token files rotate: each is read again when it changes, and when the API refuses the token.
 """
@@ -30,7 +30,7 @@ LOOK_INTERVAL_S = 15.0
 """Time between two looks at the token files: well within the shortest interval of an endpoint."""
 
 _LATER_FIRST_REQUESTS_PER_S = 10
-"""First requests to an endpoint that is asked seldom, all accounts together."""
+"""First requests per second to endpoints that are asked seldom, all accounts together."""
 
 _OPENED_TOGETHER = 500
 """Accounts whose ledgers are opened at the same time."""
@@ -90,7 +90,7 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
 
 
 def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
-    """Return an account's settings with delays of its own among the accounts that begin along with it.
+    """Return an account's settings with its own delays among the accounts that start at the same time.
 
     First requests to endpoints that are asked seldom go out at ten a second: all at once, as after a long stop,
     they would double the load of the first minute.
@@ -107,12 +107,12 @@ class _RunningAccount:
 
     def __init__(self, plan: Plan, poller: Poller) -> None:
         self.plan = plan
-        """With the token in use."""
+        """The plan, with the token in use."""
         self.poller = poller
         self.former_token: Secret | None = None
         """The token before the one in use, which no line of the log may show either."""
         self.file_seen: Fingerprint | None = None
-        """The token file as it was read last; ``None`` to read it at the next look."""
+        """Fingerprint of the token file when it was last read; ``None`` to read it at the next look."""
         self.file_unreadable = False
         self.start()
 
@@ -129,7 +129,7 @@ class _RunningAccount:
 
 @dataclass(eq=False)
 class Accounts:
-    """Runs one poller an account."""
+    """Runs one poller per account."""
 
     session: aiohttp.ClientSession
     """The connection pool."""
@@ -148,7 +148,7 @@ class Accounts:
         self._running: dict[str, _RunningAccount] = {}
         self._suspended_s = self.clock.suspended_s()
         self._former: dict[str, Poller] = {}
-        """Of accounts that have been stopped: should they come back, their throttle goes on."""
+        """Pollers of accounts that have been stopped: should an account come back, its throttle still holds."""
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -157,7 +157,7 @@ class Accounts:
         return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
 
     def served(self) -> Exposition:
-        """Return the exposition without what is too old after a suspension, whose time no timer has counted."""
+        """Return the exposition; after a suspension, which no timer counts, drop the values that are too old."""
         suspended_s = self.clock.suspended_s()
         if suspended_s - self._suspended_s > 1:
             for running in self._running.values():
@@ -173,11 +173,11 @@ class Accounts:
 
     @property
     def alive(self) -> bool:
-        """Return whether each account's poller is at work: one that has ended takes a restart."""
+        """Return whether each account's poller is at work; one that has ended comes back only with a restart."""
         return not any(running.task.done() for running in self._running.values())
 
     async def follow(self, wanted: Iterable[Plan]) -> None:
-        """Start, stop and restart pollers until they are as planned; those that are so already stay untouched.
+        """Start, stop and restart pollers until they are as planned; those with an unchanged plan stay untouched.
 
         Raises:
             LedgerError: the ledger cannot be used just now; then nothing has changed.
@@ -209,7 +209,7 @@ class Accounts:
         await asyncio.gather(*(running.poller.reread() for running in list(self._running.values())))
 
     async def close(self) -> None:
-        """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
+        """Stop all pollers at once; the ledger has the pause of a request that is still under way."""
         for key in list(self._running):
             await self._stop(key, gently=False)
 
@@ -252,12 +252,12 @@ class Accounts:
     # Token files ------------------------------------------------------------------------------------
 
     def _token_refused(self, key: str) -> None:
-        """Have the token file read at the next look even if it seems to be as before."""
+        """Have the token file read at the next look even if it seems unchanged."""
         if key in self._running:
             self._running[key].file_seen = None
 
     async def watch_token_files(self) -> None:
-        """Use each new token of a file, for ever; to be ended before ``close``, since it starts pollers.
+        """Use each new token of a file, for ever; must end before ``close`` is called, since it starts pollers.
 
         One call in a thread looks at the files of all accounts.
         """
@@ -275,7 +275,7 @@ class Accounts:
                     await self._rotate(running, read)
 
     async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
-        """Go on with a new token, and with the throttle of the one before it."""
+        """Go on with a new token, under the throttle of the former one."""
         async with self._changing:
             if self._running.get(running.plan.key) is running:  # no reload has ended or replaced it
                 await running.stop(gently=True)
