@@ -44,7 +44,7 @@ class LedgerLockedError(LedgerError):
 
 
 class ApiError(JouloExporterError):
-    """A request to the Joulo API has no usable API response."""
+    """A request to the Joulo API got no usable API response."""
 
     reason = "api"
 
