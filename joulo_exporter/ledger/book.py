@@ -33,7 +33,7 @@ NEWS_SHOWN_S = 3600.0
 """Seconds for which a session that has ended is among ``Book.ended``."""
 
 _MOST_NEWS = 200
-"""Most sessions in ``Book.ended``: bounds the series of an account after an absence of a day."""
+"""Most sessions in ``Book.ended``: bounds the series of an account after the exporter was away for a day."""
 
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""

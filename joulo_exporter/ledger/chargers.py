@@ -43,7 +43,7 @@ _MEAN_OF_S = 60.0
 """Shortest time between two readings whose mean power is shown: over seconds it is noise."""
 
 _STANDSTILL_S = 1200.0
-"""Time without growth after which a session's energy stands still: some chargers report every 15 minutes."""
+"""Time without new energy after which a session's power is zero: some chargers report every 15 minutes."""
 
 
 class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):

@@ -75,17 +75,17 @@ class Database:
 
     @property
     def persistent(self) -> bool:
-        """Return whether what is written outlives the process."""
+        """Return whether the written data outlives the process."""
         return self._connection is self._disk
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection within a transaction: all of it is written, or nothing.
+        """Yield the connection within a transaction, of which either everything is written or nothing.
 
-        Within ``run_batch`` it is durable only when the whole batch is.
+        Within ``run_batch``, the transaction is durable only when the whole batch is.
 
         Raises:
-            LedgerError: it could not be read or written; nothing of the transaction was kept.
+            LedgerError: the ledger could not be read or written; nothing of the transaction was kept.
         """
         connection, is_part = self._connection, self._in_batch
         if is_part and not connection.in_transaction:
@@ -98,7 +98,7 @@ class Database:
                 connection.execute("COMMIT")
         except BaseException as error:
             self.rollbacks += 1
-            # Where a disk is full or out of order, SQLite itself has rolled all back.
+            # If the disk is full or broken, SQLite itself has rolled everything back.
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
@@ -253,7 +253,7 @@ class AccountTables:
 
     @property
     def rows_written(self) -> int:
-        """Return how many rows the connection has written, ever."""
+        """Return how many rows the connection has written since it was opened."""
         return self._connection.total_changes
 
 

@@ -121,7 +121,7 @@ class _Page(msgspec.Struct, frozen=True, gc=False):
     lost: tuple[int, ...]
     first_id: str | None
     earliest_start_seconds: float
-    """Of the sessions on it; infinite if none is known."""
+    """Earliest start of the sessions on it; infinite if none is known."""
     known: Mapping[str, StoredSession]
     """The sessions on it that the ledger had, by id."""
 

@@ -37,7 +37,7 @@ _READ_AS = {
     "counts_for_ere": "NULLIF(counts_for_ere, -1)",
     "first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END",
 }
-"""Columns that are not read as they are stored."""
+"""SQL for columns that are not read as they are stored."""
 
 _SESSIONS = f"""SELECT {", ".join(_READ_AS.get(name, name) for name in COLUMN_NAMES)},
     CASE WHEN ended_at IS NULL THEN (
@@ -126,7 +126,7 @@ class LedgerReader:
         return load_endpoints(self._tables(account))
 
     def completeness(self, account: str) -> Completeness:
-        """Return how much of the account's history is there."""
+        """Return how much of the account's history is in the ledger."""
         walk = load_walk(self._tables(account))
         sessions, without_energy, back_to_seconds = count_sessions(self._tables(account))
         return Completeness(
@@ -221,8 +221,8 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     An exporter may be writing it meanwhile; the file is not changed, and no exporter is kept from starting.
 
     Raises:
-        LedgerError: there is none, it cannot be read, or another version has written it; also from within the
-            block, when reading on fails.
+        LedgerError: the ledger does not exist, cannot be read, or was written by another version; also raised
+            within the block, when further reading fails.
     """
     path = folder / FILE_NAME
     try:

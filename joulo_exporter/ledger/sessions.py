@@ -18,7 +18,7 @@ from joulo_exporter.models.session import UNKNOWN_CHARGER, Session
 Value = TypeVar("Value")
 
 UNTAGGED = ""
-"""Tag of energy that was charged without one."""
+"""Tag of energy that was charged without a tag."""
 
 UNDECIDED = "-"
 """Tag of a session that has shown no tag yet but still may, so that no vehicle gets its energy.
@@ -27,7 +27,7 @@ No real tag is spelled that way: ``normal_tag`` removes dashes.
 """
 
 UNREAD = -1
-"""Eligibility of a session that was stored before the ledger kept it."""
+"""Value of ``counts_for_ere`` for a session that was stored before the ledger had this column."""
 
 _IN_PROGRESS = ("charging", "active")
 """``status`` of a session in progress in ``/sessions``."""
@@ -89,7 +89,7 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     """Number of the latest walk through the history that listed it; 0 if ``/sessions`` never did."""
     withdrawn: bool = False
     awaits_tag: bool = False
-    """Whether it has ended and a tag may still come: ``/sessions`` has not listed the end without one twice."""
+    """Whether it has ended, but its tag may still come: ``/sessions`` has not listed the end twice."""
     counts_for_ere: int | None = None
     """1 or 0; ``UNREAD`` if stored before the ledger had this column, until ``/sessions`` lists it again."""
     corrected_at_seconds: float | None = None
@@ -270,7 +270,7 @@ def select_sessions(
 
 
 def sessions_by_id(tables: AccountTables, ids: Iterable[str]) -> dict[str, StoredSession]:
-    """Return these sessions, as far as the ledger has them."""
+    """Return those of these sessions that the ledger has, by id."""
     wanted = {f"id{position}": session_id for position, session_id in enumerate(ids)}
     names = ", ".join(f":{name}" for name in wanted)
     return select_sessions(tables, f"id IN ({names})", **wanted)
