@@ -37,7 +37,7 @@ _OPENED_TOGETHER = 500
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that one account's poller depends on: a reload leaves the poller alone when it is unchanged."""
+    """Everything that one account's poller depends on: a reload leaves a poller with an unchanged plan alone."""
 
     key: str
     """The account's name, or an empty text."""
@@ -121,7 +121,7 @@ class _RunningAccount:
         self.task.add_done_callback(_log_end)
 
     async def stop(self, *, gently: bool) -> None:
-        """End the refreshes; gently, a request under way is finished and written down first."""
+        """End the refreshes; if ``gently``, finish and record a request under way first."""
         async with self.poller.refreshing if gently else contextlib.nullcontext():
             self.task.cancel()
         await asyncio.wait([self.task])
@@ -187,7 +187,7 @@ class Accounts:
             running = {key: running.plan for key, running in self._running.items()}
             starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
             ledgers: list[AccountLedger] = []
-            for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
+            for first in range(0, len(starting), _OPENED_TOGETHER):  # thousands at once would hold up the loop
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
@@ -195,10 +195,10 @@ class Accounts:
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 settings = spread_settings(plan.settings, position, len(starting))
                 self._start(plan, settings, ledger)
-                await asyncio.sleep(0)  # a thousand of them would hold the loop
+                await asyncio.sleep(0)  # a thousand in a row would hold up the loop
 
     async def restored(self, within_s: float) -> None:
-        """Wait until the ledger's knowledge of all accounts is published, at most so many seconds."""
+        """Wait until the ledger's state of all accounts is published, but at most ``within_s``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 for running in list(self._running.values()):

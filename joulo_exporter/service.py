@@ -44,7 +44,7 @@ _LEDGER_LOOK_S = 10.0
 """Time between two checks that the ledger's file is in place, and that a ledger in memory can return to disk."""
 
 _LONGEST_RESTORE_S = 3.0
-"""Longest wait for the ledger's knowledge before the web server starts, so that the first scrape finds it."""
+"""Longest wait for the ledger's state before the web server starts, so that the first scrape finds it."""
 
 
 class WebOptions(msgspec.Struct, frozen=True):

@@ -61,7 +61,7 @@ _REFUSED_RETRY_S = 86_400.0
 _NEVER = Pause(-math.inf, 0.0)
 
 _REFUSAL = re.compile(r"\S+: 40[13], ")
-"""Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
+"""Start of the stored error of a refused token; the error of a gateway's web page has no comma there."""
 
 REFUSALS = (ApiAuthenticationError, ApiScopeError, ApiNotFoundError)
 """Errors by which the API refuses an endpoint to a token: waiting for a success is in vain."""
@@ -136,7 +136,7 @@ class Task:
     record: Callable[..., Outcome]
     """Writes an API response down; takes the ledger, the response, and the pause since its request."""
     content: Any = None
-    """Of the last API response; ``None`` before the first one."""
+    """Content of the last API response; ``None`` before the first one."""
     walk: Walk = field(default_factory=Walk)
     """Progress of reading the history; only ``PagesTask`` uses it."""
 

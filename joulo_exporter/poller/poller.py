@@ -80,11 +80,11 @@ class Poller:
         self.refreshing = asyncio.Lock()
         """Held during a refresh, or a jump of the wall clock: whoever acquires it can safely cancel the loop."""
         self.restored = asyncio.Event()
-        """Set once the ledger's knowledge has been published."""
+        """Set once the ledger's state has been published."""
         self.configure(self.client, self.ledger, self.settings)
 
     def configure(self, client: JouloClient, ledger: AccountLedger, settings: PollSettings) -> None:
-        """Follow a configuration, while the loop does not run; each endpoint's state stays."""
+        """Apply a configuration, while the loop does not run; each endpoint keeps its state."""
         self.client, self.ledger, self.settings = client, ledger, settings
         former, self._endpoints = self._endpoints, {}
         for task in account_tasks(settings):
@@ -94,7 +94,7 @@ class Poller:
         self.restored.clear()
 
     async def run(self) -> None:
-        """Publish the ledger's knowledge, then refresh for ever; once cancelled, it can be run again."""
+        """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again."""
         if not self.restored.is_set():
             await self._restore()
             self._publish_snapshot()
@@ -114,7 +114,7 @@ class Poller:
             await self.clock.sleep(self._idle_s())
 
     async def reread(self) -> None:
-        """Publish the ledger's knowledge as it is now, when the ledger has left the disk or returned to it."""
+        """Publish the ledger's present state, when the ledger has left the disk or returned to it."""
         if self.restored.is_set():
             await self._read_book()
             self._publish_snapshot()
@@ -151,7 +151,7 @@ class Poller:
         return max(0.0, min(moments) - mono_s)
 
     async def _restore(self) -> None:
-        """Take up the ledger's knowledge; while it cannot be read, wait: the throttle is in it."""
+        """Take up the ledger's state; while it cannot be read, wait, since the throttle is part of it."""
         while True:
             try:
                 records, walk = await self.offload(self.ledger.load)
