@@ -146,12 +146,12 @@ class JouloClient:
         Raises:
             ApiConnectionError: no connection to the API or the proxy.
             ApiTimeoutError: no complete response in time.
-            ApiStatusError: any other status than 200, in a class of its own where that helps.
+            ApiStatusError: a status other than 200, in a subclass of its own where that helps.
             ApiResponseError: the API response is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._api.timeout_s
-        # A byte order mark may be passed over instead of being an error (RFC 8259, section 8.1).
+        # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         plausibility = Plausibility(self._clock(), self._api.max_power_kw)
         try:

@@ -131,7 +131,7 @@ def normal_tag(tag: str) -> str:
 
 
 class Tags(msgspec.Struct, frozen=True):
-    """RFID tags as the configuration names and shows them."""
+    """Vehicles of RFID tags, and the way in which tags are shown, from the configuration."""
 
     vehicles: Mapping[str, str]
     """Vehicle by tag in the compared spelling."""
