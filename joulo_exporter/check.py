@@ -61,7 +61,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
                     is_well = is_well and not outcome.startswith("FAULT")
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
         for account in config.accounts:
-            for text in reader.excess(account.name or "", config.vehicles):  # no fault: it falls by a command only
+            for text in reader.excess(account.name or "", config.vehicles):  # no fault: only a command ends it
                 name = f"{account.name}, " if account.name else ""
                 say(f"Note: held above the truth, {name}{text}; joulo-exporter settle lets it fall.")
     return is_well
@@ -90,7 +90,7 @@ def _open_ledger(folder: Path) -> tuple[Database | None, str | None]:
 
 
 def _require_own(folder: Path) -> None:
-    """Raise ``LedgerError`` unless there is a ledger in a folder, or this user may make it."""
+    """Raise ``LedgerError`` unless the folder has a ledger, or this user may make one."""
     # By os.path, which finds no file in a folder that may not be entered, where Path can raise an error.
     if os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME):  # noqa: PTH110
         return
@@ -165,7 +165,7 @@ async def _ask(
     try:
         response = await task.fetch(client)
     except ApiError as error:
-        # Kept for the next check, with the time of Retry-After: no request comes early.
+        # Kept for the next check, with the time of Retry-After, so that no request comes early.
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
         length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
         ledger.record_failure(task.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))

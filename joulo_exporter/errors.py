@@ -79,7 +79,7 @@ class ApiResponseError(ApiError):
 
 
 class ApiStatusError(ApiError):
-    """An API response with another HTTP status than 200."""
+    """An API response with an HTTP status other than 200."""
 
     reason = "status"
 

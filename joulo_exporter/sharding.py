@@ -11,7 +11,7 @@ import msgspec
 
 from joulo_exporter.errors import ConfigError
 
-# A StatefulSet adds the ordinal to its name, which can have any form.
+# A StatefulSet appends the ordinal to its name, which can have any form.
 _POD_ORDINAL = re.compile(r".+-(0|[1-9][0-9]{0,8})")
 
 _MULTIPLIER = 2862933555777941757

@@ -146,7 +146,7 @@ def _live_charger(charger: Charger, book: Book, tags: Tags) -> LiveCharger:
 
 
 def _power_watts(charger: Charger, book: Book) -> float | None:
-    """Return 0 for a charger that does not charge; else the power by its meter, or by the session's energy."""
+    """Return 0 for a charger that does not charge, else the power by its meter or by the session's energy."""
     if not charger.charging:
         return None if charger.charging is None else 0.0
     meter = book.meters.get(charger.id)
