@@ -1,4 +1,4 @@
-"""Pollers of the accounts: planned by the configuration, replaced by a reload, given each new token of a file.
+"""Pollers of the accounts: planned from the configuration, replaced by a reload, given new tokens from files.
 
 Token files rotate: each is read again when it changes, and when the API refuses the token.
 """
@@ -30,14 +30,14 @@ LOOK_INTERVAL_S = 15.0
 """Time between two looks at the token files: well within the shortest interval of an endpoint."""
 
 _LATER_FIRST_REQUESTS_PER_S = 10
-"""First requests to an endpoint that is asked seldom, all accounts together."""
+"""First requests per second to endpoints that are asked seldom, all accounts together."""
 
 _OPENED_TOGETHER = 500
 """Accounts whose ledgers are opened at the same time."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that one account's poller depends on: a reload leaves the poller alone when it is unchanged."""
+    """Everything that one account's poller depends on: a reload leaves a poller with an unchanged plan alone."""
 
     key: str
     """The account's name, or an empty text."""
@@ -90,7 +90,7 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
 
 
 def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
-    """Return an account's settings with delays of its own among the accounts that begin along with it.
+    """Return an account's settings with its own delays among the accounts that start at the same time.
 
     First requests to endpoints that are asked seldom go out at ten a second: all at once, as after a long stop,
     they would double the load of the first minute.
@@ -107,12 +107,12 @@ class _RunningAccount:
 
     def __init__(self, plan: Plan, poller: Poller) -> None:
         self.plan = plan
-        """With the token in use."""
+        """The plan, with the token in use."""
         self.poller = poller
         self.former_token: Secret | None = None
         """The token before the one in use, which no line of the log may show either."""
         self.file_seen: Fingerprint | None = None
-        """The token file as it was read last; ``None`` to read it at the next look."""
+        """Fingerprint of the token file when it was last read; ``None`` to read it at the next look."""
         self.file_unreadable = False
         self.start()
 
@@ -121,7 +121,7 @@ class _RunningAccount:
         self.task.add_done_callback(_log_end)
 
     async def stop(self, *, gently: bool) -> None:
-        """End the refreshes; gently, a request under way is finished and written down first."""
+        """End the refreshes; if ``gently``, finish and record a request under way first."""
         async with self.poller.refreshing if gently else contextlib.nullcontext():
             self.task.cancel()
         await asyncio.wait([self.task])
@@ -129,7 +129,7 @@ class _RunningAccount:
 
 @dataclass(eq=False)
 class Accounts:
-    """Runs one poller an account."""
+    """Runs one poller per account."""
 
     session: aiohttp.ClientSession
     """The connection pool."""
@@ -148,7 +148,7 @@ class Accounts:
         self._running: dict[str, _RunningAccount] = {}
         self._suspended_s = self.clock.suspended_s()
         self._former: dict[str, Poller] = {}
-        """Of accounts that have been stopped: should they come back, their throttle goes on."""
+        """Pollers of accounts that have been stopped: should an account come back, its throttle still holds."""
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -157,7 +157,7 @@ class Accounts:
         return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
 
     def served(self) -> Exposition:
-        """Return the exposition without what is too old after a suspension, whose time no timer has counted."""
+        """Return the exposition; after a suspension, which no timer counts, drop the values that are too old."""
         suspended_s = self.clock.suspended_s()
         if suspended_s - self._suspended_s > 1:
             for running in self._running.values():
@@ -173,11 +173,11 @@ class Accounts:
 
     @property
     def alive(self) -> bool:
-        """Return whether each account's poller is at work: one that has ended takes a restart."""
+        """Return whether each account's poller is at work; one that has ended comes back only with a restart."""
         return not any(running.task.done() for running in self._running.values())
 
     async def follow(self, wanted: Iterable[Plan]) -> None:
-        """Start, stop and restart pollers until they are as planned; those that are so already stay untouched.
+        """Start, stop and restart pollers until they are as planned; those with an unchanged plan stay untouched.
 
         Raises:
             LedgerError: the ledger cannot be used just now; then nothing has changed.
@@ -187,7 +187,7 @@ class Accounts:
             running = {key: running.plan for key, running in self._running.items()}
             starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
             ledgers: list[AccountLedger] = []
-            for first in range(0, len(starting), _OPENED_TOGETHER):  # all thousands at once would hold the loop
+            for first in range(0, len(starting), _OPENED_TOGETHER):  # thousands at once would hold up the loop
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
@@ -195,10 +195,10 @@ class Accounts:
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 settings = spread_settings(plan.settings, position, len(starting))
                 self._start(plan, settings, ledger)
-                await asyncio.sleep(0)  # a thousand of them would hold the loop
+                await asyncio.sleep(0)  # a thousand in a row would hold up the loop
 
     async def restored(self, within_s: float) -> None:
-        """Wait until the ledger's knowledge of all accounts is published, at most so many seconds."""
+        """Wait until the ledger's state of all accounts is published, but at most ``within_s``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 for running in list(self._running.values()):
@@ -209,7 +209,7 @@ class Accounts:
         await asyncio.gather(*(running.poller.reread() for running in list(self._running.values())))
 
     async def close(self) -> None:
-        """Stop all pollers at once; a request without an API response yet holds its pause in the ledger."""
+        """Stop all pollers at once; the ledger has the pause of a request that is still under way."""
         for key in list(self._running):
             await self._stop(key, gently=False)
 
@@ -252,12 +252,12 @@ class Accounts:
     # Token files ------------------------------------------------------------------------------------
 
     def _token_refused(self, key: str) -> None:
-        """Have the token file read at the next look even if it seems to be as before."""
+        """Have the token file read at the next look even if it seems unchanged."""
         if key in self._running:
             self._running[key].file_seen = None
 
     async def watch_token_files(self) -> None:
-        """Use each new token of a file, for ever; to be ended before ``close``, since it starts pollers.
+        """Use each new token of a file, for ever; must end before ``close`` is called, since it starts pollers.
 
         One call in a thread looks at the files of all accounts.
         """
@@ -275,7 +275,7 @@ class Accounts:
                     await self._rotate(running, read)
 
     async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
-        """Go on with a new token, and with the throttle of the one before it."""
+        """Go on with a new token, under the throttle of the former one."""
         async with self._changing:
             if self._running.get(running.plan.key) is running:  # no reload has ended or replaced it
                 await running.stop(gently=True)

@@ -38,10 +38,10 @@ _OTHER_USER = "run this as the exporter's user, and with its --storage.path"
 async def check(config: Config, say: Callable[[str], None]) -> bool:
     """Check every account; return whether all is well.
 
-    Requests keep to the documented intervals: an endpoint that the exporter or an earlier check asked too short a
-    time ago, as far as the ledger knows, is not asked again. API responses go into the ledger, so that an
-    exporter that is started next shows them and need not ask first. While an exporter runs on the same storage
-    path nothing is asked at all: the last outcomes of that exporter are shown.
+    Requests keep to the documented intervals: an endpoint that the exporter or an earlier check asked too
+    recently, as far as the ledger knows, is not asked again. API responses go into the ledger, so that an exporter
+    that is started afterwards shows them and need not ask first. While an exporter runs on the same storage path,
+    nothing is asked at all: the last outcomes of that exporter are shown.
     """
     if not config.accounts:
         say(f"No account belongs to {config.shard}: there is nothing to check.")
@@ -61,21 +61,21 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
                     is_well = is_well and not outcome.startswith("FAULT")
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
         for account in config.accounts:
-            for text in reader.excess(account.name or "", config.vehicles):  # no fault: it falls by a command only
+            for text in reader.excess(account.name or "", config.vehicles):  # no fault: only a command ends it
                 name = f"{account.name}, " if account.name else ""
                 say(f"Note: held above the truth, {name}{text}; joulo-exporter settle lets it fall.")
     return is_well
 
 
 def _open_ledger(folder: Path) -> tuple[Database | None, str | None]:
-    """Open the ledger of a storage path; root may run this, or a person, and not the exporter's user.
+    """Open the ledger of a storage path; this process may be root's or a person's, not the exporter's user's.
 
-    No file is made that the exporter's user could not use: where there is no ledger yet, only the folder's owner
-    makes it. SQLite's additions to a file that is there belong to the owner of that file, also when root runs it.
+    It makes no file that the exporter's user could not use: where there is no ledger yet, only the folder's owner
+    makes it. SQLite gives the files that it adds to an existing ledger the same owner, even when root runs this.
 
     Returns:
-        The ledger; or one in memory where that is not to be written, with a note why, and the remedy; or none
-        while an exporter has it, and a note.
+        The ledger; or, where it must not be written, one in memory, and a note with the reason and the remedy; or,
+        while an exporter has it, ``None`` and a note.
     """
     try:
         _require_own(folder)
@@ -90,8 +90,8 @@ def _open_ledger(folder: Path) -> tuple[Database | None, str | None]:
 
 
 def _require_own(folder: Path) -> None:
-    """Raise ``LedgerError`` unless there is a ledger in a folder, or this user may make it."""
-    # Through os.path, which takes a folder that may not be entered for one without them.
+    """Raise ``LedgerError`` unless the folder has a ledger, or this user may make one."""
+    # By os.path, which finds no file in a folder that may not be entered, where Path can raise an error.
     if os.path.exists(folder / FILE_NAME) and os.path.exists(folder / LOCK_NAME):  # noqa: PTH110
         return
     user = os.geteuid()
@@ -120,7 +120,7 @@ async def _outcomes(
     database: Database | None,
     session: aiohttp.ClientSession,
 ) -> AsyncIterator[tuple[str, str]]:
-    """Yield the name and the outcome of the token, and of each endpoint; without a ledger the recorded ones."""
+    """Yield name and outcome of the token, and of each endpoint; without a ledger, the recorded outcomes."""
     token = None
     try:
         token = account.token.read()
@@ -165,7 +165,7 @@ async def _ask(
     try:
         response = await task.fetch(client)
     except ApiError as error:
-        # Kept for the next check, with the time of Retry-After: no request comes early.
+        # Kept for the next check, with the time of Retry-After, so that no request comes early.
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
         length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
         ledger.record_failure(task.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))

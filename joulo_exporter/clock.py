@@ -1,4 +1,4 @@
-"""Time of this machine."""
+"""Clocks of this machine, sleep, and dates in its time zone."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _QUARTER_S = 900.0
-"""Midnight comes at a multiple of it, in every time zone."""
+"""A quarter of an hour: in every time zone, midnight is at a multiple of it."""
 
 _WOKEN_AT_ONCE = 20
 """Sleepers that wake in one event-loop iteration; more at once would hold up a scrape."""
@@ -21,15 +21,15 @@ class SystemClock:
     The monotonic clock counts the time for which the machine was suspended, where the system has such a clock:
     values that are too old after a suspension are not served. The event loop's own clock stands still meanwhile.
 
-    Sleepers wake at ticks of the event loop's clock, so that all that are due in one tick are served together: to
-    wake up for each of them alone costs more than their work.
+    Sleepers wake at ticks of the event loop's clock, so that all that are due in one tick wake together: waking up
+    for each of them alone would cost more than their work.
     """
 
     now = staticmethod(time.time)
 
     def __init__(self) -> None:
         self.tick_s = 0.0
-        """Seconds from one tick to the next; 0 for a clock without."""
+        """Seconds from one tick to the next; 0 for a clock without ticks."""
         self._sleepers: dict[float, list[asyncio.Future[None]]] = {}
 
     @staticmethod
@@ -39,11 +39,11 @@ class SystemClock:
         return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     def suspended_s(self) -> float:
-        """Return for how long the machine has been suspended, ever."""
+        """Return for how long, in all, the machine has been suspended since it booted."""
         return self.monotonic() - time.monotonic()
 
     def sleep(self, duration_s: float) -> Awaitable[None]:
-        """Wait so many seconds, and then for the next tick: never less."""
+        """Wait for at least ``duration_s``, until the next tick."""
         if duration_s <= 0 or self.tick_s <= 0:
             return asyncio.sleep(duration_s)
         # One timer a tick, however many sleep: a timer for each would be most of what the garbage collector has to
@@ -95,12 +95,12 @@ _EXAMPLES = "2026, 2026-06, 2026-06-17 or 2026-06-17T18:30 (an offset such as +0
 
 
 def parse_span(text: str) -> tuple[float, float]:
-    """Return the Unix seconds at which a year, month or day begins and is over; of a moment both are the same.
+    """Return the Unix seconds at which a year, month or day begins and ends; for a moment, both are the same.
 
-    It is one of this machine's time zone, unless it names an offset.
+    The text is a date or time in this machine's time zone, unless it names an offset.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the text is none of these.
     """
     try:
         begin, end = (edge if edge.tzinfo else edge.astimezone() for edge in _edges(text))

@@ -44,7 +44,7 @@ class LedgerLockedError(LedgerError):
 
 
 class ApiError(JouloExporterError):
-    """A request to the Joulo API has no usable API response."""
+    """A request to the Joulo API got no usable API response."""
 
     reason = "api"
 
@@ -79,7 +79,7 @@ class ApiResponseError(ApiError):
 
 
 class ApiStatusError(ApiError):
-    """An API response with another HTTP status than 200."""
+    """An API response with an HTTP status other than 200."""
 
     reason = "status"
 

@@ -34,17 +34,17 @@ from joulo_exporter.web.server import activated_sockets, listening
 _logger = logging.getLogger(__name__)
 
 _CONNECTION_LIMIT = 256
-"""Connections to the API at the same time. An account needs one for a fraction of a second, or for all of its
-timeout; of 5,000 accounts every tenth may hang. A process may usually have 1,024 files open."""
+"""Connections to the API at the same time. An account needs one for a fraction of a second, or for its whole
+timeout; of 5,000 accounts, one in ten may hang. A process may usually have 1,024 files open."""
 
 _NOT_ACCEPTED = "socket.accept() out of system resource"
 """asyncio's message (``asyncio/selector_events.py``) where a process has no descriptors left."""
 
 _LEDGER_LOOK_S = 10.0
-"""Time between two looks whether the ledger's file is in place, and whether one in memory can be written again."""
+"""Time between two checks that the ledger's file is in place, and that a ledger in memory can return to disk."""
 
 _LONGEST_RESTORE_S = 3.0
-"""A scrape finds what the ledger knows, unless that takes longer than this."""
+"""Longest wait for the ledger's state before the web server starts, so that the first scrape finds it."""
 
 
 class WebOptions(msgspec.Struct, frozen=True):
@@ -60,9 +60,9 @@ class WebOptions(msgspec.Struct, frozen=True):
 
 
 def _log_exception(failures: FailureLog, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log seldom that there are no descriptors for new connections, in place of the event loop's own handler.
+    """Log only now and then that no descriptors are left for new connections, and pass on any other exception.
 
-    asyncio itself logs that as often as it accepts connections at once, each second, with a traceback.
+    asyncio's own handler logs a traceback for each connection that it tries to accept, many each second.
     """
     if context["message"] != _NOT_ACCEPTED:
         loop.default_exception_handler(context)
@@ -73,7 +73,7 @@ def _log_exception(failures: FailureLog, loop: asyncio.AbstractEventLoop, contex
 
 @contextlib.asynccontextmanager
 async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let work that has no end go on while the block lasts."""
+    """Run endless work in the background while the block lasts."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -124,7 +124,7 @@ class Service:
             JouloExporterError: an address cannot be listened on, or another process has the storage path.
         """
         event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts))
-        # The stack is left from its end: first the web server, then reloads, pollers, and the ledger.
+        # The stack unwinds in reverse order: first the web server, then reloads, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
             asyncio.get_running_loop().set_exception_handler(functools.partial(_log_exception, FailureLog()))
             stack.enter_context(self._signals())
@@ -158,8 +158,8 @@ class Service:
             message = "serving a shard of the accounts" if count else "this shard has no accounts"
             event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=count)
         self._keep_time(accounts)
-        # The objects of all accounts stay: to look through them for garbage would, with thousands of accounts,
-        # stop the loop for a quarter of a second each time.
+        # The objects of all accounts live on: with thousands of accounts, each search of them for garbage would
+        # stop the loop for a quarter of a second.
         gc.disable()
         try:
             await accounts.follow(self._plans)
@@ -193,7 +193,7 @@ class Service:
         """Read the configuration and the tokens again; a fault changes nothing.
 
         Returns:
-            Why it failed, in one line; ``None`` when it did not.
+            The reason for a failure, in one line; ``None`` after a success.
         """
         async with self._reload_lock:
             self._notifier.reloading()
@@ -265,7 +265,7 @@ class Service:
         task.add_done_callback(self._reloading.discard)
 
     async def _end_reloads(self) -> None:
-        """Give up reloads that wait, such as for an API response: they would start pollers again."""
+        """Cancel reloads that still wait, for example for an API response: they would start pollers again."""
         for task in self._reloading:
             task.cancel()
         await asyncio.gather(*self._reloading, return_exceptions=True)

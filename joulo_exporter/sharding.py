@@ -11,7 +11,7 @@ import msgspec
 
 from joulo_exporter.errors import ConfigError
 
-# A StatefulSet adds the ordinal to its name, which can have any form.
+# A StatefulSet appends the ordinal to its name, which can have any form.
 _POD_ORDINAL = re.compile(r".+-(0|[1-9][0-9]{0,8})")
 
 _MULTIPLIER = 2862933555777941757
@@ -26,7 +26,7 @@ class Shard(msgspec.Struct, frozen=True):
     total: int = 1
 
     def holds(self, account: str | None) -> bool:
-        """Return whether an account belongs to this shard; one without a name, and no account, to the first."""
+        """Return whether an account belongs to this shard; ``None`` (no name, no account) belongs to the first."""
         return self.ordinal == (0 if account is None else shard_of(account, self.total))
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ def shard_of(account: str, total: int) -> int:
 
 
 def jump_hash(key: int, buckets: int) -> int:
-    """Return the bucket of a key by jump consistent hashing: one bucket more takes its share, no other changes.
+    """Return the bucket of a key by jump consistent hashing: a new bucket takes its share, no other key moves.
 
     From "A Fast, Minimal Memory, Consistent Hash Algorithm" (Lamping and Veach, 2014, arXiv 1406.2294). The key
     has 64 evenly distributed bits.
@@ -57,7 +57,7 @@ def jump_hash(key: int, buckets: int) -> int:
 
 
 def find_shard(ordinal: int | None, total: int | None, pod_name: str | None) -> Shard:
-    """Return the shard of this exporter, from the flags, or with a total alone from the name of its pod.
+    """Return the shard of this exporter, from the flags or, if only a total is given, from the name of its pod.
 
     Raises:
         ConfigError: the ordinal is missing, or there is no such shard.

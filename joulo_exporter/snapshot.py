@@ -71,7 +71,7 @@ class LiveCharger(msgspec.Struct, frozen=True, gc=False):
 
 
 class EndedSession(msgspec.Struct, frozen=True, gc=False):
-    """A session of a charger that has ended, with its labels."""
+    """A session that has ended, with its labels."""
 
     label: str
     session: StoredSession
@@ -92,11 +92,11 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     last_sessions: tuple[EndedSession, ...] = ()
     """Of each charger, the session that ended last."""
     ended_sessions: tuple[EndedSession, ...] = ()
-    """All whose end was news in the last hour."""
+    """Sessions whose end was news in the last hour."""
     energy: Energy | None = None
     """``None`` before the first API response, and once the last one is too old."""
     ere_estimate: EreEstimate | None = None
-    """The same; ``None`` where ``/sessions`` does not give it, too."""
+    """The same; also ``None`` where ``/sessions`` does not give it."""
     ere_position: ErePosition | None = None
     """The same."""
     ere_price: ErePrice | None = None
@@ -146,7 +146,7 @@ def _live_charger(charger: Charger, book: Book, tags: Tags) -> LiveCharger:
 
 
 def _power_watts(charger: Charger, book: Book) -> float | None:
-    """Return 0 for a charger that does not charge; else the power by its meter, or by the session's energy."""
+    """Return 0 for a charger that does not charge, else the power by its meter or by the session's energy."""
     if not charger.charging:
         return None if charger.charging is None else 0.0
     meter = book.meters.get(charger.id)

@@ -1,6 +1,6 @@
 """Client of the Joulo API: its endpoints, and the one function through which every request goes.
 
-The paths are those of the vendor's developer pages. Every failure comes back as one of our own errors.
+The paths are those of the vendor's developer pages. Every failure is raised as one of our own errors.
 """
 
 import asyncio
@@ -47,13 +47,13 @@ class Endpoint(Generic[Content_co]):
     parse: Callable[[bytes, Plausibility], ApiResponse[Content_co]]
     """Reads the body of an API response with status 200; raises ``ApiResponseError``."""
     kept: Any
-    """Type of what the ledger keeps of an API response, to serve it after a restart."""
+    """Type of the part of an API response that the ledger keeps, to serve it after a restart."""
     public: bool = False
-    """Whether it is asked without a token, always and whoever asks."""
+    """Whether it is always asked without a token."""
 
 
 _NAME = rb'("(?:(?:charger_)?nickname|name|slug)"\s*:\s*)'
-"""Fields of the API that a person has filled in, as they stand in JSON."""
+"""Pattern of the JSON names of fields whose text a person has chosen."""
 
 CHARGERS: Endpoint[tuple[Charger, ...]] = Endpoint(
     "chargers", "/chargers", parse_chargers, kept=tuple[Charger, ...]
@@ -66,17 +66,17 @@ ERE_POSITION: Endpoint[ErePosition] = Endpoint(
 ERE_PRICE: Endpoint[ErePrice] = Endpoint("ere_price", "/ere-price", parse_ere_price, kept=ErePrice, public=True)
 
 OPTIONAL_ENDPOINTS: tuple[Endpoint[Any], ...] = (ERE_POSITION, ERE_PRICE)
-"""Endpoints that the API may well not have, or not for a token; snapshots hold their content under their names."""
+"""Endpoints that the API may lack, or refuse to a token; snapshots hold their content under their names."""
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
-"""Decompressed; a full page of 100 sessions has about 40 KiB."""
+"""Limit of a decompressed body; a full page of 100 sessions has about 40 KiB."""
 
 _HEADERS = {"Accept": "application/json", "User-Agent": f"joulo-exporter/{__version__}"}
 _ERROR_BODY_LIMIT_BYTES = 64 * 1024
 _CHUNK_BYTES = 64 * 1024
-# Shorter than the patience of common servers (5 s), so that a connection that the other side is just giving up
-# is not used again: what is lost on it is not sent once more. Enough for the endpoints of one account at the
-# start, and for many accounts at any time.
+# Shorter than the keep-alive time of common servers (5 s), so that a connection which the server is about to close
+# is not used again: a request lost on it would not be repeated. Long enough for the endpoints of one account at
+# the start, and for many accounts at any time.
 _KEEPALIVE_S = 3.0
 
 
@@ -85,7 +85,7 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
 
     When a connection breaks before the response, aiohttp (3.14, ``ClientSession._request``) sends a ``GET`` once
     more by itself, since RFC 9110 allows that. The throttle would not know of the second request. After a
-    ``LostConnectionError`` it does not.
+    ``LostConnectionError``, aiohttp sends nothing again.
     """
     try:
         return await handler(request)
@@ -117,8 +117,8 @@ class JouloClient:
 
     Args:
         session: the connection pool, as ``open_session`` makes it; it stays the caller's.
-        api: URL, proxy and trusted certificates of the API, the timeout for all of a request (waiting for a free
-            connection, connecting, body and decoding), and the power that is believed.
+        api: URL, proxy and trusted certificates of the API, the timeout for a whole request (waiting for a free
+            connection, connecting, body and decoding), and the greatest power that is believed.
         token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a
             client of public endpoints, to which no token is ever sent.
         clock: wall time in Unix seconds, for a date in ``Retry-After`` and the plausibility of moments.
@@ -146,12 +146,12 @@ class JouloClient:
         Raises:
             ApiConnectionError: no connection to the API or the proxy.
             ApiTimeoutError: no complete response in time.
-            ApiStatusError: any other status than 200, in a class of its own where that helps.
+            ApiStatusError: a status other than 200, in a subclass of its own where that helps.
             ApiResponseError: the API response is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._api.timeout_s
-        # A byte order mark may be passed over instead of being an error (RFC 8259, section 8.1).
+        # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         plausibility = Plausibility(self._clock(), self._api.max_power_kw)
         try:
@@ -168,7 +168,7 @@ class JouloClient:
         return response
 
     def _without_token(self, body: bytes) -> bytes:
-        """Take the token for no name: whoever pasted it into a charger's nickname would show it to everybody."""
+        """Replace names that equal the token: pasted into a charger's nickname, it would be shown to everybody."""
         if self._token is None or (token := self._token.reveal().encode()) not in body:
             return body
         return re.sub(_NAME + b'"' + re.escape(token) + b'"', rb"\1null", body)
@@ -199,7 +199,7 @@ class JouloClient:
             failure = error
         except TRANSPORT_ERRORS as error:
             failure = transport_failure(error, self._host, self._api)
-        if response is not None and response.status != HTTPStatus.OK:  # its body is welcome, but it counts without
+        if response is not None and response.status != HTTPStatus.OK:  # reported even if its body was lost
             failure = status_failure(
                 response.status,
                 path=endpoint.path,
@@ -208,7 +208,7 @@ class JouloClient:
                 now_s=self._clock(),
                 token=self._token,
             )
-        # Outside of the handlers, so that no context hangs on it: aiohttp's errors hold the request with its
+        # Raised outside the handlers, so that it has no context: aiohttp's errors hold the request with its
         # headers, or the proxy with its password.
         if failure is not None:
             raise failure
@@ -216,7 +216,7 @@ class JouloClient:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the decompressed body, as it arrives, so that one without end is noticed at the limit."""
+    """Read the decompressed body as it arrives, so that an endless one is noticed at the limit."""
     limit_bytes = BODY_LIMIT_BYTES if response.status == HTTPStatus.OK else _ERROR_BODY_LIMIT_BYTES
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):

@@ -36,7 +36,7 @@ from joulo_exporter.errors import (
 TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 """Exceptions of a request that fails, apart from ``TimeoutError``."""
 
-# With a web page as body these come from a gateway: its challenge, or a deployment. They say nothing of the token.
+# With a web page as body, these come from a gateway (a challenge, a deployment) and say nothing about the token.
 _CLASSES: dict[int, type[ApiStatusError]] = {
     401: ApiAuthenticationError,
     403: ApiScopeError,
@@ -73,9 +73,9 @@ _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 def status_failure(
     status: int, *, path: str, body: bytes, headers: Mapping[str, str], now_s: float, token: Secret | None
 ) -> ApiStatusError:
-    """Return the error for an API response with another status than 200.
+    """Return the error for an API response with a status other than 200.
 
-    The body, as far as it could be read, need not be JSON; of the headers ``Retry-After`` and ``Location`` count.
+    The body, as far as it could be read, need not be JSON; ``Retry-After`` and ``Location`` are the headers used.
     The token must not get into the message, even if the API repeats it. ``now_s`` is wall time in Unix seconds.
     """
     retry_after_s = retry_after_seconds(headers.get("Retry-After"), now_s)
@@ -108,11 +108,11 @@ def timeout_failure(host: str, timeout_s: float) -> ApiTimeoutError:
 
 
 class LostConnectionError(aiohttp.ClientConnectionError):
-    """A connection broke before the response, by the error that is its argument."""
+    """A connection broke before the response; the argument is the error that broke it."""
 
 
 def transport_failure(error: Exception, host: str, api: ApiConfig) -> ApiError:
-    """Return our error for one of ``TRANSPORT_ERRORS``; nothing of the request itself gets into it."""
+    """Return our error for one of ``TRANSPORT_ERRORS``, without anything of the request itself."""
     if isinstance(error, LostConnectionError):
         (error,) = error.args
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -128,12 +128,12 @@ def transport_failure(error: Exception, host: str, api: ApiConfig) -> ApiError:
 
 
 def is_web_page(body: bytes) -> bool:
-    """Return whether a body is HTML; gateways send either content type with the other's body."""
+    """Return whether a body is HTML; the content type does not tell, since gateways mix up HTML and JSON."""
     return body[:64].removeprefix(BOM_UTF8).lstrip().startswith(b"<")
 
 
 def retry_after_seconds(header: str | None, now_s: float) -> float | None:
-    """Return for how many seconds from now, in Unix seconds, to stay away; 0 for a date that has passed.
+    """Return for how many seconds after ``now_s`` (Unix time) not to ask; 0 for a date that has passed.
 
     However large, the number is finite; ``None`` where the header is missing or says nothing usable.
     """
@@ -159,7 +159,7 @@ def _said(body: bytes) -> dict[str, object]:
 
 
 def _connection_message(error: Exception, host: str, api: ApiConfig) -> str:
-    # A proxy's name that cannot be looked up is no ClientProxyConnectionError, but has the proxy's host.
+    # If a proxy's name cannot be looked up, the error is no ClientProxyConnectionError, but has the proxy's host.
     to_proxy = isinstance(error, aiohttp.ClientProxyConnectionError) or (
         api.proxy_url is not None and getattr(error, "host", host) != host
     )
@@ -225,7 +225,7 @@ def safe_hint(said: Mapping[str, object], token: Secret | None) -> str | None:
 
 
 def _safe(text: object, pattern: re.Pattern[str], token: Secret | None) -> str | None:
-    """Return a text that looks as it should, and has no part of the token; ``None`` for any other."""
+    """Return a text that matches the pattern and has no part of the token; ``None`` for any other text."""
     is_safe = isinstance(text, str) and pattern.fullmatch(text) and not _gives_away(text, token)
     return str(text) if is_safe else None
 

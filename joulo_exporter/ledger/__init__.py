@@ -1,4 +1,4 @@
-"""The ledger: every session of every account in one SQLite file, and what must outlive the process."""
+"""The ledger: one SQLite file with every session of every account, and the state that must survive a restart."""
 
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, ClockJump, EndpointRecord, Outcome, Pause
 from joulo_exporter.ledger.book import Book, vehicle_of

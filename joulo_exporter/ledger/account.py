@@ -26,15 +26,15 @@ from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, Energy, SessionPa
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S, ApiResponse
 
 PUBLIC_ACCOUNT = "\tpublic"
-"""The name under which public endpoints are kept; no account of a configuration can have a tab in its name."""
+"""Name under which public endpoints are kept; the name of a configured account cannot have a tab."""
 
 _LONGEST_ERROR = 300
 
 _SESSIONS_AN_HOUR = 12.0
-"""More sessions than a charger has in an hour."""
+"""Upper bound of the sessions of one charger in an hour."""
 
 _CONFIRMATIONS = 2
-"""API responses that have to go on from a total before it is believed, if the chargers cannot explain it."""
+"""API responses that must continue from a total before it is believed, if the chargers cannot explain it."""
 
 _NOTED_MOMENTS = (
     ("endpoints", "requested_at", ""),
@@ -46,20 +46,20 @@ _NOTED_MOMENTS = (
     ("meters", "at", " AND session_id IS NOT NULL"),
     ("meters", "former_at", " AND session_id IS NOT NULL"),
 )
-"""Table and column of each moment of this machine's wall clock, and a further condition."""
+"""Table and column of each moment taken from this machine's wall clock, and a further SQL condition."""
 
 
 class ClockJump(msgspec.Struct, frozen=True):
     """A jump of the wall clock, which the monotonic clock did not follow."""
 
     since_seconds: float
-    """Start of this process, by the wall clock as it was; moments before it were noted by another clock."""
+    """Start of this process, by the wall clock before the jump; how the clock was set earlier is not known."""
     until_seconds: float
-    """The jump, by the wall clock as it was."""
+    """Moment of the jump, by the wall clock before it."""
     jump_s: float
 
     def moved(self, moment_seconds: float) -> float:
-        """Return the moment by the wall clock as it is now."""
+        """Return the moment as the wall clock after the jump would have noted it."""
         noted_since = self.since_seconds <= moment_seconds <= self.until_seconds
         return moment_seconds + self.jump_s if noted_since else moment_seconds
 
@@ -70,7 +70,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
     requested_at_seconds: float
     """Wall-clock time at which the request went out."""
     length_s: float
-    """Seconds from then to the next request, at least."""
+    """Least time from that request to the next one."""
     failures: int = 0
     """Failures in a row, this request's included; 0 after a success."""
 
@@ -86,28 +86,28 @@ class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
     body: bytes | None = None
     """The last good API response, in our own encoding."""
     malformed: int = 0
-    """Records that could not be read, ever."""
+    """Records that could not be read, since the ledger began."""
     malformed_fields: Mapping[str, int] = {}
-    """Fields that could not be used, ever, by name."""
+    """Fields that could not be used, since the ledger began, by name."""
     requests: Mapping[str, int] = {}
-    """Requests ever made, by code."""
+    """Requests since the ledger began, by code."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """Consequences of an API response that is in the ledger for the refreshes that follow."""
+    """Consequences of a stored API response for the refreshes that follow."""
 
     session_ended: bool = False
     walk: Walk | None = None
     """After a page of ``/sessions``, how far the history has been read."""
     missing: int = 0
-    """Sessions that the walk which has ended has not listed: withdrawn, unless ``walk.doubtful``."""
+    """Sessions that a walk which has just ended did not list: withdrawn, unless ``walk.doubtful``."""
 
 
 class SettledCounter(msgspec.Struct, frozen=True):
     """A counter that was held above the truth, and falls to it."""
 
     series: str
-    """As in the marks."""
+    """Series of its high-water mark."""
     name: str
     """Label of the charger, name of the vehicle, or scope."""
     held: float
@@ -115,14 +115,14 @@ class SettledCounter(msgspec.Struct, frozen=True):
 
 
 class AccountLedger:
-    """Everything that is kept of one account.
+    """The ledger's data on one account.
 
-    The time of an API response is that of its request, which is in the pause that is stored with it.
+    An API response is dated by its request, whose time is in the pause that is stored with it.
 
     Args:
         database: the ledger.
-        name: the account's name; an empty one for the single account without a name.
-        configured_labels: by charger id.
+        name: the account's name; empty for the single account without a name.
+        configured_labels: the configuration's labels, by charger id.
         vehicles: the configuration's vehicles, by tag as ``models.charger.normal_tag`` spells it.
         max_power_kw: mean power that no charger exceeds; bounds the rise of meter readings and of the totals of
             ``/energy``.
@@ -142,13 +142,13 @@ class AccountLedger:
         self._labels = configured_labels
         self._vehicles = vehicles
         self._book: Book | None = None
-        """The last one, as long as only energy and readings have changed."""
+        """The book read last, as long as nothing but energy and readings has changed."""
         self._finished: list[MonthSum] | None = None
-        """Sums of the last months over the sessions that have ended, as long as none of these has changed."""
+        """Sums of the last months over the sessions that have ended, as long as none of those has changed."""
         self._linked: tuple[object, ...] = ()
-        """Rollbacks, faults and names of the last ``/chargers``, as long as nothing else has touched them."""
+        """Rollbacks, faults and names at the last ``/chargers``, as long as nothing else has changed chargers."""
         self._read_for: tuple[object, ...] = ()
-        """Rollbacks, naming of unlinked chargers and month for which both were read."""
+        """Rollbacks, ``name_unlinked`` and month for which ``_book`` and ``_finished`` were read."""
         with database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
@@ -162,9 +162,9 @@ class AccountLedger:
             return load_endpoints(tables), history.load_walk(tables)
 
     def begin_request(self, endpoint: str, pause: Pause, walk: Walk | None = None) -> None:
-        """Note a request before it goes out: a crash right after must not repeat it.
+        """Note a request before it goes out, so that a restart after a crash does not repeat it.
 
-        The pause holds if the outcome is never noted. ``walk`` has the page of ``/sessions`` that is asked for.
+        The pause holds even if no outcome is ever noted. ``walk`` has the page of ``/sessions`` that is asked for.
         """
         with self._tables() as tables:
             tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
@@ -172,7 +172,7 @@ class AccountLedger:
                 history.save_walk(tables, walk)
 
     def record_failure(self, endpoint: str, error: ApiError, pause: Pause) -> None:
-        """Note a request that failed, and why, and count it by its code; the last good API response stays."""
+        """Note a failed request and its error, and count it by code; the last good API response stays."""
         with self._tables() as tables:
             failed = {"up": 0, "error": str(error)[:_LONGEST_ERROR]}
             tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause) | failed)
@@ -215,7 +215,7 @@ class AccountLedger:
         return Outcome(walk=walk, missing=missing)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
-        """Store an API response of ``/energy``, and hold its totals as far as they are believed."""
+        """Store an API response of ``/energy``, and raise the marks to those of its totals that are believed."""
         with self._tables() as tables:
             self._believe(tables, response.content, pause.requested_at_seconds)
             self._save_success(tables, "energy", pause, response, response.content)
@@ -253,7 +253,7 @@ class AccountLedger:
         return falls
 
     def move_moments(self, jump: ClockJump) -> Walk:
-        """Move all that was noted by the wall clock since the start along with the jump; return the walk."""
+        """Shift the moments that this process has noted by the length of the jump; return the walk."""
         self._book = self._finished = None
         with self._tables() as tables:
             for table, column, condition in _NOTED_MOMENTS:
@@ -267,16 +267,16 @@ class AccountLedger:
         return walk
 
     def book(self, *, name_unlinked: bool, now_seconds: float) -> Book:
-        """Return the account as it is to be served; the returned totals are held from now on.
+        """Return the account as it is to be served; from now on no total falls below the one returned.
 
-        ``name_unlinked`` gives labels to chargers that ``/chargers`` does not show, which is right only after its
-        first API response, since its slug would come first.
+        ``name_unlinked`` gives labels to chargers that ``/chargers`` does not show. It is right only after the
+        first API response of that endpoint, whose slugs take precedence.
         """
-        # What was read before a rollback may never have been true.
+        # Data read before a rollback may never have been committed.
         read_for = (self._database.rollbacks, name_unlinked, local_month(now_seconds))
         if self._read_for != read_for:
             self._book = self._finished = None
-        former = self._book if self._book and not self._book.ended else None  # recent ends change with time
+        former = self._book if self._book and not self._book.ended else None  # recent ends expire
         with self._tables() as tables:
             if name_unlinked and former is None:
                 self._chargers(tables).pin_unlinked()
@@ -299,11 +299,11 @@ class AccountLedger:
         return Chargers(tables, self._labels)
 
     def _believe(self, tables: AccountTables, energy: Energy, now_seconds: float) -> None:
-        """Raise the marks to the totals of an API response, which is not noted yet, that are believed.
+        """Raise the marks to those totals of an API response that are believed, before the response is noted.
 
-        A total that has risen by more than the chargers can have drawn waits as a candidate, until so many API
-        responses in a row as ``_CONFIRMATIONS`` go on from it. A session's energy can come all at once at its end,
-        so the time counts from the last rise, for as long as a session lasts. The first total has none before it.
+        A total that has risen by more than the chargers can have drawn waits as a candidate, until
+        ``_CONFIRMATIONS`` API responses in a row continue from it. A session's energy can come all at once at its
+        end, so the time counts from the last rise, for as long as a session lasts. The first total is believed.
         """
         chargers = max(1, len(served_labels(tables)))
 
@@ -344,7 +344,7 @@ class AccountLedger:
     def _save_success(
         self, tables: AccountTables, endpoint: str, pause: Pause, response: ApiResponse[object], kept: object
     ) -> None:
-        """Note, and count, a refresh that succeeded; its time is that of the request.
+        """Note and count a successful refresh, dated by its request.
 
         ``kept`` is the part of the response that is served again after a restart.
         """
@@ -358,7 +358,7 @@ class AccountLedger:
         )
         for fault in response.malformed_fields:
             tables.add("malformed_fields", {"endpoint": endpoint, "field": fault.field}, count=1)
-        tables.execute(  # one that is as before is not written again
+        tables.execute(  # an unchanged body is not written again
             """INSERT INTO last_answers VALUES (:account, :endpoint, :body)
                ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
                WHERE body != excluded.body""",
@@ -382,7 +382,7 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
 
 
 def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
-    """Return the endpoints that were ever asked, by name."""
+    """Return the record of each endpoint that was ever asked, by name."""
 
     def counts(query: str) -> Mapping[str, Mapping[str, int]]:
         found: dict[str, dict[str, int]] = defaultdict(dict)

@@ -1,6 +1,6 @@
 """The book of an account: totals per charger and vehicle, held so that no counter falls, and its last sessions.
 
-Sums over sessions are kept, not recounted: the totals' table changes with each session. The book adds the
+Sums over sessions are stored, not recomputed: each session updates the table of totals. The book adds the
 high-water marks, the highest value that each counter has ever shown.
 """
 
@@ -33,7 +33,7 @@ NEWS_SHOWN_S = 3600.0
 """Seconds for which a session that has ended is among ``Book.ended``."""
 
 _MOST_NEWS = 200
-"""Bounds the series of an account that has been away for a day."""
+"""Most sessions in ``Book.ended``: bounds the series of an account after the exporter was away for a day."""
 
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
@@ -52,24 +52,24 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     ended: tuple[StoredSession, ...]
     """Every session whose end was news in the last hour, the latest first."""
     id_tags: Mapping[str, str]
-    """Tag of sessions in progress that have shown one before, by session id."""
+    """Tags that sessions in progress have shown so far, by session id."""
     complete: bool
     """Whether the whole history is in the ledger."""
     sessions: int
     back_to_seconds: float | None
-    """Start of the earliest of them."""
+    """Start of the earliest session."""
     persistent: bool
     """Whether the ledger outlives the process."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
     held: Mapping[tuple[str, str], HeldTotals] = {}
-    """By kind and name; what follows is of them."""
+    """Totals by kind and name, from which the next four fields are made."""
     chargers: Mapping[str, Totals] = {}
     """Held totals, by charger id; none until the history is complete."""
     vehicles: Mapping[str, Totals] = {}
-    """By vehicle, ``unknown`` among them."""
+    """Held totals by vehicle, ``unknown`` included; none until the history is complete."""
     charger_excess: Mapping[str, Totals] = {}
-    """Figures of ``chargers`` that are held above the truth, less the truth, by charger id."""
+    """Held totals less the true ones, by charger id."""
     vehicle_excess: Mapping[str, Totals] = {}
     """The same by vehicle."""
     meters: Mapping[str, Meter] = {}
@@ -77,7 +77,7 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     marks: Marks = {}
     """High-water marks of counters that the API states, by series and key."""
     eligibility_known: bool = False
-    """Whether the API says which sessions count for ERE, and none was stored before the ledger kept that."""
+    """Whether the API says which sessions count for ERE, and no session is still ``UNREAD``."""
     months: Mapping[tuple[str, str], Totals] = {}
     """Energy and credits of the sessions that began in each of the last months, those in progress included.
 
@@ -96,9 +96,9 @@ def read_book(
     persistent: bool,
     former: Book | None = None,
 ) -> Book:
-    """Return the account as it is to be served, but for its months; the totals are held from now on.
+    """Return the account as it is to be served, without its months; the totals are held from now on.
 
-    ``former`` is a book of the same chargers and sessions, of which only energy and readings may have changed.
+    ``former`` is a book of the same chargers and sessions; only energy and readings may have changed since.
     """
     book = former or _without_figures(tables, now_seconds, persistent=persistent)
     if book.complete:
@@ -172,8 +172,7 @@ def _last_sessions(tables: AccountTables) -> dict[str, StoredSession]:
 def _recently_ended(tables: AccountTables, now_seconds: float) -> tuple[StoredSession, ...]:
     """Return the sessions whose end was news in the last hour; one that goes on after all stays among them.
 
-    An end that a fast clock has dated ahead is none of them: it would be news, and messages, until that time has
-    come.
+    An end that a fast clock has dated in the future is left out: it would stay news until that time has come.
     """
     sessions = select_sessions(
         tables,
@@ -187,7 +186,7 @@ def _recently_ended(tables: AccountTables, now_seconds: float) -> tuple[StoredSe
     return tuple(sessions.values())
 
 
-# Months: what the sessions say now, never held as counters are ------------------------------------
+# Months: the present sums, which are never held as counters are -----------------------------------
 
 MonthSum = tuple[tuple[str, str], Totals]
 """Charger id and month, and its energy and credits."""
@@ -216,7 +215,7 @@ def all_months(
 
 
 def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> list[MonthSum]:
-    # The index is named: the primary key would lead through every session that there ever was.
+    # The index is named: by the primary key, SQLite would read every session of the account.
     rows = tables.execute(
         f"""SELECT charger_id,
               strftime('%Y-%m', CAST(COALESCE(started_at, live_at, ended_at, 0) AS INTEGER),
@@ -247,9 +246,9 @@ class HeldTotals(msgspec.Struct, frozen=True, gc=False):
     truth: Totals
     """The present sums."""
     shown: Totals
-    """The marks; those of a book have been raised."""
+    """The marks; in a book, as they were raised."""
     held: Totals
-    """The present sums, each figure at its mark where the truth has fallen behind."""
+    """The present sums, with each figure that is below its mark replaced by the mark."""
 
     @property
     def excess(self) -> Totals:
@@ -258,7 +257,7 @@ class HeldTotals(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def risen(self) -> dict[tuple[str, str], int]:
-        """Return the marks that the truth raises."""
+        """Return the marks that the present sums exceed, with their new values."""
         figures = zip(self.marks, astuple(self.held), astuple(self.shown), strict=True)
         return {mark: held for mark, held, shown in figures if held > shown}
 
@@ -271,7 +270,7 @@ def held_totals(
 ) -> list[HeldTotals]:
     """Return the totals of chargers, and of all vehicles; nothing is written.
 
-    ``former`` has those of the same chargers and vehicles as they were last, by kind and name.
+    ``former`` has the previous totals of the same chargers and vehicles, by kind and name.
     """
     rows = totals_by_tag(tables)
     sums = by_charger(rows)
@@ -295,7 +294,7 @@ def held_totals(
 
 
 def totals_by_tag(tables: AccountTables) -> list[tuple[str, str, Totals]]:
-    """Return (charger id, tag, totals) for every pair that has sessions; nothing is held here."""
+    """Return (charger id, tag, totals) for every pair that has sessions; the totals are the present sums."""
     columns = ", ".join(Totals.__struct_fields__)
     rows = tables.execute(
         f"SELECT charger_id, tag, {columns} FROM totals WHERE account = :account AND entries > 0"  # noqa: S608
@@ -311,7 +310,7 @@ def by_charger(rows: Iterable[tuple[str, str, Totals]]) -> dict[str, Totals]:
 def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, str]) -> dict[str, Totals]:
     """Return the totals of each vehicle of the configuration, and of ``unknown``, zeros included.
 
-    Energy of a session in progress that has shown no tag yet is in none of them until its vehicle is known.
+    The energy of a session whose tag may still come is in none of them until its vehicle is known.
     """
     summed = _summed(
         (vehicle, totals) for _, tag, totals in rows if (vehicle := vehicle_of(tag, vehicles)) is not None
@@ -320,16 +319,16 @@ def by_vehicle(rows: Iterable[tuple[str, str, Totals]], vehicles: Mapping[str, s
 
 
 def vehicle_of(tag: str, vehicles: Mapping[str, str]) -> str | None:
-    """Return the vehicle that has the energy of a tag, as totals have it; ``None`` while none has it."""
+    """Return the vehicle that gets the energy of a tag as totals spell it; ``None`` while that is undecided."""
     known = UNKNOWN_VEHICLE if tag == UNTAGGED else vehicles.get(tag, UNKNOWN_VEHICLE)
     return None if tag == UNDECIDED else known
 
 
 def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
-    """Return a key for the vehicle's marks: its name, a slash, and what changes when it is given other tags.
+    """Return a key for the vehicle's marks: its name, a slash, and a digest of its tags.
 
-    A vehicle's counters then count another thing. Held to the former height, ``unknown`` would keep the energy of
-    a tag that has got a vehicle, and the sum of all vehicles would have it twice.
+    With other tags, its counters count something else. Held at its former marks, ``unknown`` would keep the energy
+    of a tag that now belongs to a vehicle, and the sum over all vehicles would count it twice.
     """
     counts_the_rest = vehicle == UNKNOWN_VEHICLE  # the tags that no other vehicle has
     tags = sorted(tag for tag, name in vehicles.items() if (name == vehicle) != counts_the_rest)

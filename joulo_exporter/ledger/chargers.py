@@ -1,4 +1,4 @@
-"""Chargers of the ledger: an API response of ``/chargers`` written down, labels, high-water marks, and meters."""
+"""Chargers in the ledger: API responses of ``/chargers``, labels, high-water marks, and meters."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _logger = logging.getLogger(__name__)
 _ID_START = 8
 
 _WALKS_TO_WITHDRAW = 2
-"""A walk that misses many sessions is believed when the next one misses them too."""
+"""Full walks after which many missing sessions are withdrawn: the second one confirms the first."""
 
 _MOST_NAMESAKES = 50
-"""Chargers of one name that are remembered for each of them."""
+"""Most chargers of the same name that are remembered for each charger."""
 
 _MEAN_OF_S = 60.0
 """Shortest time between two readings whose mean power is shown: over seconds it is noise."""
 
 _STANDSTILL_S = 1200.0
-"""A session's energy that has not grown for so long stands still: some chargers report every 15 minutes."""
+"""Time without new energy after which a session's power is zero: some chargers report every 15 minutes."""
 
 
 class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
@@ -58,16 +58,16 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     moved_to: str | None = None
     """The charger under which one of its sessions was listed again."""
     seen_with: str = ""
-    """The ids of chargers of its name that were linked together with it, one a line."""
+    """The ids of chargers of the same name that were linked at the same time, one a line."""
     walks_due: int | None = None
-    """Whole walks to begin at once; ``None`` before a charger of its name was linked in its place."""
+    """Full walks to begin at once; ``None`` until a charger of the same name is linked in its place."""
 
 
 _IN_ANOTHER_ACCOUNT = """EXISTS (
     SELECT 1 FROM sessions there JOIN chargers c USING (account, charger_id)
     WHERE there.account IN (SELECT id FROM accounts WHERE id != :account)
       AND there.id = sessions.id AND there.withdrawn = 0 AND c.linked)"""
-"""Condition for sessions of an account that a linked charger of another one has too."""
+"""SQL condition for sessions that a linked charger of another account has too."""
 
 
 def served_labels(tables: AccountTables) -> dict[str, str]:
@@ -83,7 +83,7 @@ def served_labels(tables: AccountTables) -> dict[str, str]:
 class Chargers:
     """The chargers of an account, within a transaction.
 
-    A label is chosen once, kept for ever, and taken by no two chargers of an account.
+    A label is chosen once and shared by no two chargers; the configuration and ``take_over`` can change it.
     """
 
     def __init__(self, tables: AccountTables, configured_labels: Mapping[str, str]) -> None:
@@ -95,8 +95,8 @@ class Chargers:
     ) -> tuple[bool, bool]:
         """Store sessions in progress, and end those that a charger of the API response no longer shows.
 
-        A charger that is not in the response ends no session. ``as_before`` says that the chargers and their names
-        are those of the API response before, and nothing else has touched them since.
+        A charger missing from the response ends no session. ``as_before`` says that the chargers and their names
+        are those of the previous API response, and nothing else has changed them since.
 
         Returns:
             Whether a session has ended; whether anything but energy and readings has changed.
@@ -122,7 +122,7 @@ class Chargers:
     # Labels -------------------------------------------------------------------------------------------
 
     def pin_unlinked(self) -> None:
-        """Give a label to chargers that only sessions name: they are no longer linked to the account."""
+        """Give a label to chargers that only sessions mention: they are no longer linked to the account."""
         unnamed = self._tables.execute(
             """SELECT DISTINCT charger_id FROM totals t WHERE account = :account AND entries > 0 AND NOT EXISTS
                  (SELECT 1 FROM chargers c WHERE c.account = t.account AND c.charger_id = t.charger_id)
@@ -135,17 +135,17 @@ class Chargers:
                     "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
                     id=charger_id,
                 ).fetchone()
-                # Sessions whose charger is not known can have nicknames of several.
+                # Sessions whose charger is unknown can have the nicknames of several chargers.
                 nickname = None if charger_id == UNKNOWN_CHARGER else nickname
                 self._pin_label(pinned, _PinnedCharger(charger_id, "", linked=False, nickname=nickname))
 
     def apply_configured_labels(self) -> None:
-        """Let the configuration's ``chargers:`` decide: the only way in which the label of an id changes.
+        """Give chargers the labels that the configuration's ``chargers:`` names.
 
-        Entries for chargers that the account does not have wait until it has them.
+        An entry for a charger that the account does not have applies once the account has it.
         """
         with self._pinned() as pinned:
-            # Together: two chargers may swap their labels, and neither is to get another one at the next start.
+            # All at once: two chargers may swap labels, and neither may get a makeshift one until the next start.
             changing = [
                 pinned.pop(charger_id)
                 for charger_id, label in self._configured_labels.items()
@@ -155,11 +155,11 @@ class Chargers:
                 self._pin_label(pinned, charger)
 
     def take_over(self) -> None:
-        """Let each charger that was linked anew, and has another id since, go on as the charger that it was.
+        """Let each charger that was linked anew, under another id, go on as the charger that it was.
 
-        It has taken the place of a charger that is no longer linked when it has the same slug, nickname or label,
-        and the former one has no session left and was never linked together with it, or one of its sessions was
-        listed again under the new id. All others follow: their pages may be read again only in days, and meanwhile
+        It replaces a charger that is no longer linked and had the same slug, nickname or label, if that one has no
+        session left and was never linked at the same time, or if one of its sessions was listed again under the
+        new id. The other sessions follow at once: it may take days until their pages are read again, and meanwhile
         the energy would be in two series.
         """
         with self._pinned() as pinned:
@@ -176,14 +176,14 @@ class Chargers:
                         self._merge(pinned, former.charger_id, charger.charger_id)
                         break
                     if former.walks_due is None:
-                        # Sessions may have come back under other ids: whole walks show whether they are withdrawn.
+                        # Sessions may have come back under other ids: full walks show which to withdraw.
                         pinned[former.charger_id] = replace(former, walks_due=_WALKS_TO_WITHDRAW)
 
     def withdraw_moved(self, newest: SessionPage) -> None:
-        """Withdraw the sessions of chargers that are linked to another account by now, and listed there.
+        """Withdraw sessions of unlinked chargers that another account has on a charger linked there.
 
-        Whether a charger has moved is asked of its last session alone: the history of one that is gone may be
-        long. While the newest page of this account lists it, both have the charger.
+        Only a charger's last session tells whether it has moved: the history of a charger that is gone may be
+        long. While the newest page of this account lists that session, both accounts have the charger.
         """
         listed = {session.id for session in newest.sessions}
         unlinked = self._tables.execute("SELECT charger_id FROM chargers WHERE account = :account AND NOT linked")
@@ -197,24 +197,24 @@ class Chargers:
                     save_session(self._tables, stored, replace(stored, withdrawn=True))
 
     def take_due_walk(self) -> bool:
-        """Return whether a whole walk is to begin at once, and count it as begun."""
+        """Return whether a full walk is to begin at once, and count it as begun."""
         count_down = "UPDATE chargers SET walks_due = walks_due - 1 WHERE account = :account AND walks_due > 0"
         return self._tables.execute(count_down).rowcount > 0
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[dict[str, _PinnedCharger]]:
-        """Yield the chargers with a label, by id; those that were changed are written at the end."""
+        """Yield the chargers with a label, by id; at the end, write those that the caller has changed."""
         names = ", ".join(columns(_PinnedCharger))
         rows = self._tables.execute(f"SELECT {names} FROM chargers WHERE account = :account")  # noqa: S608
         before = {row[0]: _PinnedCharger(*row) for row in rows}
         pinned = dict(before)
         yield pinned
         changed = [charger for charger in pinned.values() if charger != before.get(charger.charger_id)]
-        for charger in changed:  # all of them first: two may have exchanged their labels
+        for charger in changed:  # delete all of them first: two may have exchanged labels
             delete = "DELETE FROM chargers WHERE account = :account AND charger_id = :charger_id"
             self._tables.execute(delete, charger_id=charger.charger_id)
         for charger in changed:
-            self._tables.insert("chargers", **asdict(charger))  # a label that another one has is an error
+            self._tables.insert("chargers", **asdict(charger))  # a duplicate label is an error
 
     def _has_name_of(self, former: _PinnedCharger, charger: _PinnedCharger) -> bool:
         return (
@@ -224,10 +224,10 @@ class Chargers:
         )
 
     def _merge(self, pinned: dict[str, _PinnedCharger], was: str, now: str) -> None:
-        """Give the sessions of a former charger to another, and its label if that has shown more energy.
+        """Give the sessions of a former charger to its successor, and its label if that has shown more energy.
 
-        Labels are exchanged, and the marks of the totals with them: a label that comes back one day goes on from
-        what it has shown. Readings stay with their own charger.
+        Labels are exchanged, and the marks of the totals with them: a label that is used again one day continues
+        from its last values. Readings stay with their own charger.
         """
         former, charger, marks = pinned[was], pinned[now], read_marks(self._tables)
         names, of_former = columns(StoredTotals), "WHERE account = :account AND charger_id = :was"
@@ -260,7 +260,7 @@ class Chargers:
                     linked=True,
                     slug=charger.slug or known.slug,
                     nickname=charger.nickname or known.nickname,
-                    # With both of them linked it was the session alone that moved.
+                    # While both chargers are linked, only the session has moved.
                     moved_to=None if known.moved_to in shown else known.moved_to,
                     seen_with="\n".join(
                         sorted({*known.seen_with.split("\n"), *namesakes[charger.id]} - {"", known.charger_id})
@@ -270,7 +270,7 @@ class Chargers:
                     pinned[charger.id] = now
                 else:
                     self._pin_label(pinned, now)
-            if not response.malformed:  # a record that cannot be read may be any charger's
+            if not response.malformed:  # an unreadable record may be that of any charger
                 for charger_id in pinned.keys() - shown:
                     pinned[charger_id] = replace(pinned[charger_id], linked=False)
             return pinned != before
@@ -280,7 +280,7 @@ class Chargers:
         return slug or charger.charger_id[:_ID_START]
 
     def _pin_label(self, pinned: dict[str, _PinnedCharger], charger: _PinnedCharger) -> None:
-        """Give a charger the label that it wants; if one of the pinned chargers has it, with the id behind it."""
+        """Give a charger its preferred label; if another charger has that, append the id."""
         wanted, charger_id = self._wanted_label(charger), charger.charger_id
         taken = {other.label: other.charger_id for other in pinned.values()}
         candidates = (wanted, f"{wanted}-{charger_id[:_ID_START]}", f"{wanted}-{charger_id}")
@@ -293,9 +293,9 @@ class Chargers:
 
 
 def _namesakes(chargers: Iterable[Charger], pinned: Mapping[str, _PinnedCharger]) -> Mapping[str, set[str]]:
-    """Return, by charger id, the chargers with the same slug, nickname or label; itself may be among them.
+    """Return, by charger id, the chargers with the same slug, nickname or label, perhaps with the charger itself.
 
-    Of very many with one name a few are enough: what is asked is whether the name tells two chargers apart.
+    If very many share a name, a few are enough: the question is whether the name tells two chargers apart.
     """
     by_name: dict[str | None, list[str]] = defaultdict(list)
     for charger in chargers:
@@ -322,7 +322,7 @@ Marks = Mapping[tuple[str, str], float]
 
 
 def raise_marks(tables: AccountTables, values: Marks) -> None:
-    """Raise each mark to its value, unless it is as high or higher."""
+    """Raise each mark that is lower than its value to that value."""
     statement = """INSERT INTO marks VALUES (:account, :series, :key, :value)
         ON CONFLICT (account, series, key) DO UPDATE SET value = excluded.value WHERE excluded.value > value"""
     for (series, key), value in values.items():
@@ -330,7 +330,7 @@ def raise_marks(tables: AccountTables, values: Marks) -> None:
 
 
 def read_marks(tables: AccountTables, of_series: Iterable[str] = ()) -> Marks:
-    """Return the marks of an account, of these series or, without any, of all."""
+    """Return the account's marks of these series, or of all series if none is given."""
     wanted = {f"series{position}": series for position, series in enumerate(of_series)}
     condition = f"AND series IN ({', '.join(f':{name}' for name in wanted)})" if wanted else ""
     rows = tables.execute(f"SELECT series, key, value FROM marks WHERE account = :account {condition}", **wanted)  # noqa: S608
@@ -341,30 +341,30 @@ def read_marks(tables: AccountTables, of_series: Iterable[str] = ()) -> Marks:
 
 
 class Meter(msgspec.Struct, frozen=True, gc=False):
-    """The two latest readings that were believed and lie a minute apart, and one that was not."""
+    """The two latest believed readings, a minute or more apart, and the latest reading if that is in doubt."""
 
     wh: float
     at_seconds: float
     former_wh: float | None = None
     former_at_seconds: float | None = None
     doubted_wh: float | None = None
-    """It fell, or rose faster than any charger: believed once the next reading goes on from it."""
+    """A reading that fell, or rose faster than any charger: believed once the next reading goes on from it."""
     doubted_at_seconds: float | None = None
     session_id: str | None = None
-    """Of a charger that gives no meter readings, the session whose energy stands in for them."""
+    """For a charger that gives no meter readings, the session whose energy stands in for them."""
 
     def mean_power_watts(self) -> float | None:
         """Return the mean power between the readings; ``None`` for a single one."""
         if self.former_wh is None or self.former_at_seconds is None:
             return None
         span_s = self.at_seconds - self.former_at_seconds
-        known = span_s >= _MEAN_OF_S and self.wh >= self.former_wh  # earlier versions kept others, too
+        known = span_s >= _MEAN_OF_S and self.wh >= self.former_wh  # earlier versions kept other pairs, too
         return (self.wh - self.former_wh) / span_s * 3600 if known else None
 
     def followed_by(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
         """Return the meter after a reading that goes on from the latest one, a minute or more later.
 
-        Above the greatest power it has none: the API was late with the reading before.
+        Above the greatest power, it keeps no former reading: the API was late with that.
         """
         if (wh - self.wh) / (at_seconds - self.at_seconds) * 3600 > 1000 * max_power_kw:
             return Meter(wh, at_seconds, session_id=self.session_id)
@@ -384,7 +384,7 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
         return replace(self, doubted_wh=wh, doubted_at_seconds=at_seconds)
 
     def goes_on(self, wh: float, at_seconds: float, max_power_kw: float) -> bool:
-        """Return whether the energy between the latest reading and another one fits the time."""
+        """Return whether the energy between the latest reading and a new one fits the time."""
         max_kwh = Plausibility(at_seconds, max_power_kw).max_kwh(self.at_seconds, at_seconds)
         return 0 <= wh - self.wh <= 1000 * max_kwh
 
@@ -401,7 +401,7 @@ def record_meters(
 ) -> None:
     """Store the meter readings, and the energy of sessions on chargers that never gave any.
 
-    A reading that is believed raises the mark of its counter; of another meter, the counter begins again with it.
+    A believed reading raises the mark of its counter; the reading of another meter starts the counter anew.
     """
     meters = read_meters(tables)
     for charger in chargers:
@@ -425,20 +425,20 @@ def _meter_after(
     known: Meter | None, wh: float, at_seconds: float | None, now_seconds: float, max_power_kw: float
 ) -> Meter | None:
     """Return the meter after a reading; ``None`` if the reading is not new."""
-    if at_seconds is None:  # one without a date counts from when it is first seen
+    if at_seconds is None:  # an undated reading counts from when it is first seen
         if known is not None and wh in {known.wh, known.doubted_wh}:
             return None
         at_seconds = now_seconds
-    # A reading that a wrong clock of ours has dated after now would stop all that follow.
+    # A reading that a wrong clock of ours has dated in the future would block all later ones.
     if known is None or at_seconds < known.at_seconds > now_seconds:
         return Meter(wh, at_seconds)
     return None if at_seconds < known.at_seconds else known.after(wh, at_seconds, max_power_kw)
 
 
 def _session_meter(known: Meter | None, charger: Charger, now_seconds: float, max_power_kw: float) -> Meter | None:
-    """Return the meter of a charger without meter readings: the energy of its session; ``None`` without news.
+    """Return the meter of a charger without meter readings: the energy of its session; ``None`` if nothing is new.
 
-    A figure counts from when it is first seen: the API gives it no date.
+    The energy counts from when it is first seen: the API gives it no date.
     """
     session = charger.session
     if session is None or session.kwh_hundredths is None or (known is not None and known.session_id is None):

@@ -1,4 +1,4 @@
-"""The ledger's database: one SQLite file, written in transactions, and these in batches by one thread."""
+"""The ledger's database: one SQLite file, whose transactions are written in batches by one thread."""
 
 import asyncio
 import contextlib
@@ -25,20 +25,20 @@ Done = tuple[Any, Exception | None]
 """The result of a piece of work, or the error that it raised."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-"""SQL files, in the order of their names, which ledgers store: one that has been released is never changed."""
+"""SQL files, applied in the order of their names. Ledgers store the names: a released file never changes."""
 
 _CACHE_KIB = 16 * 1024
 """Cache of the file's pages; holds all that a thousand accounts change in a minute, so that none is read again."""
 
 _JOURNAL_PAGES = 4000
-"""Pages in the journal before the file is brought up to date: a page that changes often is copied once."""
+"""Pages in the journal before they are copied to the file: a page that changes often is copied only once."""
 
 LARGEST_IN_MEMORY_BYTES = 64 * 1024 * 1024
-"""Ledger that goes on in memory while the disk refuses it: that of some hundred accounts. A larger one, in a
-container with little memory, would end the process, and its refreshes fail instead."""
+"""Largest ledger that goes on in memory while the disk refuses writes: that of some hundred accounts. A larger one
+would end a process in a container with little memory; its refreshes fail instead."""
 
 LARGEST_BATCH = 100
-"""Work in one commit; bounds how long a failure of all is tried again, one by one."""
+"""Most pieces of work in one commit; bounds the time for which a failed batch is retried piece by piece."""
 
 _DISK_ERRORS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
@@ -49,8 +49,8 @@ _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 class Database:
     """The ledger's file, used by one thread at a time.
 
-    When the disk refuses to write, the ledger goes on in memory, with all that it has; when the file was deleted
-    or replaced, in the one that is still open. ``tend`` writes it again.
+    When the disk refuses writes, the whole ledger goes on in memory; when its file is deleted or replaced, it goes
+    on in the deleted file, which is still open. ``tend`` brings it back to the disk.
 
     Args:
         folder: the storage path; ``None`` for a ledger in memory.
@@ -58,7 +58,7 @@ class Database:
 
     def __init__(self, folder: Path | None) -> None:
         self.rollbacks = 0
-        """Transactions that were rolled back, and moves to memory or disk: what was read before may be untrue."""
+        """Number of rollbacks, and of moves to memory or disk: data that was read before may be untrue."""
         self._folder = folder
         self._place = ":memory:" if folder is None else str(folder / storage.FILE_NAME)
         self._lock_fd = None if folder is None else storage.lock(folder)
@@ -75,17 +75,17 @@ class Database:
 
     @property
     def persistent(self) -> bool:
-        """Return whether what is written outlives the process."""
+        """Return whether the written data outlives the process."""
         return self._connection is self._disk
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection within a transaction: all of it is written, or nothing.
+        """Yield the connection within a transaction, of which either everything is written or nothing.
 
-        Within ``run_batch`` it is durable only when the whole batch is.
+        Within ``run_batch``, the transaction is durable only when the whole batch is.
 
         Raises:
-            LedgerError: it could not be read or written; nothing of the transaction was kept.
+            LedgerError: the ledger could not be read or written; nothing of the transaction was kept.
         """
         connection, is_part = self._connection, self._in_batch
         if is_part and not connection.in_transaction:
@@ -98,7 +98,7 @@ class Database:
                 connection.execute("COMMIT")
         except BaseException as error:
             self.rollbacks += 1
-            # Where a disk is full or out of order, SQLite itself has rolled all back.
+            # If the disk is full or broken, SQLite itself has rolled everything back.
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
@@ -106,11 +106,11 @@ class Database:
             raise
 
     def run_batch(self, works: Sequence[Work]) -> list[Done]:
-        """Run pieces of work, each with transactions of its own, and make all that they wrote durable at once.
+        """Run pieces of work, each with its own transactions, and make all their writes durable with one commit.
 
-        When a transaction fails, or the disk refuses the whole, all is rolled back and each piece is run again,
-        with commits of its own: it must change nothing but the ledger. That is rare; a savepoint for each piece
-        would cost every one of them. What the disk has refused even then is done in memory, if the ledger fits.
+        When a transaction or the commit fails, everything is rolled back, and each piece is run again with commits
+        of its own; it must therefore change nothing but the ledger. This is rare, while a savepoint for each piece
+        would slow down every batch. Work that the disk refuses again is done in memory, if the ledger fits.
         """
         results: list[Done] = []
         try:
@@ -122,7 +122,7 @@ class Database:
                         break
         except LedgerError as error:
             self._in_batch = False
-            # A batch that could not begin has no result; each of its works would wait as long.
+            # A batch that could not begin has no results; each piece alone would wait just as long.
             results = [_run(work) if results else (None, error) for work in works]
         finally:
             self._in_batch = False
@@ -136,7 +136,7 @@ class Database:
         ]
 
     def tend(self) -> None:
-        """Look after the file, between two batches: notice that it is not in place, or write it again."""
+        """Look after the file, between two batches: notice that it is not in place, or write the ledger back."""
         if self._folder is None:
             return
         is_in_place = storage.identity(self._place) == self._file and self._holds_lock(self._folder)
@@ -172,14 +172,14 @@ class Database:
         return True
 
     def _leave_disk(self, reason: object) -> None:
-        self.rollbacks += 1  # what was read before says that it is on disk
+        self.rollbacks += 1  # books read before say that the ledger is on disk
         self._say(
             f"the ledger is no longer on disk: {reason}; its counters stand still, "
             "and it is written again as soon as that is possible"
         )
 
     def _return_to_disk(self, folder: Path) -> None:
-        """Write the ledger to its file, or to a new one in its place, once that is on the disk whole."""
+        """Write the ledger to its file, or write a new file and, once that is complete, put it in place."""
         try:
             if not self._holds_lock(folder):
                 self._unlock()
@@ -204,13 +204,13 @@ class Database:
         event(_logger, "info", "the ledger is on disk again", path=self._place)
 
     def _say(self, refusal: str) -> None:
-        """Log an error, once as long as it is the same."""
+        """Log an error, unless it is the same as the one before."""
         if refusal != self._refusal:
             self._refusal = refusal
             event(_logger, "error", refusal, path=self._place)
 
     def close(self) -> None:
-        """Close the file and let another process have it."""
+        """Close the file and release its lock."""
         if self._lock_fd is not None and not self.persistent:
             self.tend()
         for connection in filter(None, (self._connection, self._disk)):
@@ -231,29 +231,29 @@ class AccountTables:
         self._account = account
 
     def execute(self, statement: str, **values: object) -> sqlite3.Cursor:
-        """Run a statement, in which ``:account`` is the number of the account, and each value has its name."""
+        """Run a statement, in which ``:account`` is the account's number, and each value stands under its name."""
         values["account"] = self._account
         return self._connection.execute(statement, values)
 
     def insert(self, table: str, **row: object) -> None:
-        """Write a new row; each value has the name of its column. That its key is there already is an error."""
+        """Write a new row; each value has the name of its column. A row with the same key is an error."""
         self.execute(_insert("INSERT", table, *row), **row)
 
     def put(self, table: str, **row: object) -> None:
-        """Write a row, in place of one that has its key."""
+        """Write a row, in place of any that has the same key."""
         self.execute(_insert("INSERT OR REPLACE", table, *row), **row)
 
     def add(
         self, table: str, key: Mapping[str, object], replaced: Mapping[str, object] | None = None, **counts: int
     ) -> None:
-        """Add to the counts of the row that has a key, and replace other values; a new row begins with them."""
+        """Add to the counts of the row with this key, and replace its other values; a new row begins with them."""
         others = replaced or {}
         values = {"account": self._account, **key, **others, **counts}
         self._connection.execute(_add(table, tuple(key), tuple(others), tuple(counts)), values)
 
     @property
     def rows_written(self) -> int:
-        """Return how many rows the connection has written, ever."""
+        """Return how many rows the connection has written since it was opened."""
         return self._connection.total_changes
 
 
@@ -279,18 +279,18 @@ def _run(work: Work) -> Done:
 
 
 class Batches:
-    """Runs the ledger's work of many accounts by one thread, with one commit for all that waits.
+    """Runs the ledger's work for many accounts in one thread, with one commit for all the work that waits.
 
     A commit waits for the disk and costs far more than the statements of an account. No caller gets its result
     before the commit that holds it.
 
     Args:
-        database: the ledger's file, used by this alone.
+        database: the ledger's file, which nothing else uses.
     """
 
     def __init__(self, database: Database) -> None:
         self.interval_s = 0.0
-        """The least time from the beginning of a batch to that of the next, unless that one is full."""
+        """The least time from the start of a batch to the start of the next, unless the next one is full."""
         self._database = database
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
@@ -312,11 +312,11 @@ class Batches:
         return future
 
     async def tend(self) -> None:
-        """Look after the file by the ledger's own thread, between two batches."""
+        """Look after the file in the ledger's own thread, between two batches."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.tend)
 
     async def close(self) -> None:
-        """Write what waits, then close the file, by the ledger's own thread."""
+        """Do the work that waits, then close the file, in the ledger's own thread."""
         self.interval_s = 0.0
         self._hurry.set()
         if self._writing is not None:
@@ -336,7 +336,7 @@ class Batches:
             taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
             if len(self._waiting) < LARGEST_BATCH:
                 self._hurry.clear()
-            batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is not done
+            batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is skipped
             works = [work for work, _ in batch]
             try:
                 results = await loop.run_in_executor(self._thread, self._database.run_batch, works)
@@ -392,7 +392,7 @@ def _opened(place: str) -> sqlite3.Connection:
         storage.keep_private(Path(place))
     try:
         with contextlib.ExitStack() as failure:
-            # Used by the ledger's own thread after it was made by another; never by two at a time.
+            # Made in one thread and used in another, the ledger's own; never in two at a time.
             connection = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=5.0)
             failure.callback(connection.close)
             _prepare(connection, place)
@@ -425,19 +425,19 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
 
 
 def migrations() -> dict[str, str]:
-    """Return the SQL of each migration by its name, in their order."""
+    """Return the SQL of each migration by its name, in the order of the names."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("*.sql"))}
 
 
 def applied_migrations(connection: sqlite3.Connection) -> set[str]:
-    """Return the names of the migrations that the database has; none for an empty one."""
+    """Return the names of the migrations applied to a database; none for an empty one."""
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone() is None:
         return set()
     return {name for (name,) in connection.execute("SELECT name FROM migrations")}
 
 
 def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:
-    """Return an error of SQLite's, about the file at a place, as one of the ledger's."""
+    """Return the ledger's error for an error of SQLite about the file at a place."""
     text = " ".join(str(error).split())
     if error_code(error) in _DAMAGE:
         return LedgerDamagedError(f"{place} is damaged: {text}")
@@ -445,5 +445,5 @@ def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:
 
 
 def error_code(error: BaseException | None) -> int:
-    """Return the primary result code of an error of SQLite's; 0 for any other."""
+    """Return the primary result code of an error of SQLite; 0 for any other error."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -2,11 +2,11 @@
 
 A *walk* is one pass through the pages, from the newest session to the oldest. Pages shift while they are read: a
 new session pushes the others down, a withdrawn one pulls them up. Consecutive pages therefore overlap by a record
-that could be read, and a page that does not connect with what this walk has seen is asked for again further up.
-Each walk has a number, its generation, which marks every session that it lists.
+that could be read, and where a page does not connect with those already seen, the walk goes back up. Each walk has
+a number, its generation, which marks every session that it lists.
 
-The API's pages may be smaller than asked for, whatever ``limit`` it states, and shrink during a walk: the history
-ends with an empty page below one without anything new.
+The API's pages may be smaller than asked for, whatever ``limit`` it states, and shrink during a walk. So only an
+empty page below a page without new sessions is the end of the history.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ PAGE_SIZE = 100
 
 _OVERLAP = 1
 _MOST_FRUITLESS = 4
-"""Pages in a row without a new session: one that does not connect, the one above it, and what overlaps it."""
+"""Most pages in a row without a new session: one that does not connect, the one above it, and their overlap."""
 _MOST_REPEATS = 3
-"""Pages in a row that are one and the same."""
+"""Repeats of one page in a row after which the walk ends, or begins anew."""
 
 _SOUGHT_S = 28 * 86_400.0
-"""A session that has not become final for so long is left to the resync."""
+"""Seconds for which a session that does not become final is looked for; then it is left to the resync."""
 
 _SOUGHT_GROWTH = 1.02
 """A session that is not final is looked for again each time that its wait has grown by 2 %: at each refresh for
-the first eight hours, every half hour after a day. One that never becomes final costs a walk ever more seldom."""
+the first eight hours, every half hour after a day. One that never becomes final costs ever fewer walks."""
 
 _NEWS_S = 86_400.0
-"""An end that was longer ago is history."""
+"""Greatest age, in seconds, of an end that is news."""
 
 FEW_MISSING = 10
 _FEW_MISSING_SHARE = 0.1
-"""A walk that has not listed more than so many sessions, and this share of all, is not believed at once."""
+"""A walk that misses more sessions than this number, and than this share of all, is not believed at once."""
 
 _LISTING_LAG_S = 86_400.0
 """A session that ``/chargers`` showed in the last day may still be on its way into ``/sessions``."""
@@ -55,9 +55,9 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
 
     generation: int = 0
     offset: int | None = None
-    """Where the next page begins; ``None`` when there is nothing to walk."""
+    """Where the next page begins; ``None`` when no walk is under way."""
     full: bool = False
-    """Whether the walk goes to the very end (first import, resync), or only to what is known (an absence)."""
+    """Whether the walk goes to the very end (first import, resync), or to known sessions (after an absence)."""
     down_to_seconds: float | None = None
     """For a walk that looks for sessions which are not final, the earliest of their starts."""
     page_size: int = 0
@@ -67,32 +67,32 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     complete: bool = False
     """Whether every session is in the ledger."""
     lost: tuple[int, ...] = ()
-    """Checksums of the records of this walk that could not be read: each may be a session that seems to miss."""
+    """Checksums of this walk's unreadable records: each may be a session that seems to be missing."""
     fruitless: int = 0
     """Pages in a row that brought this walk no further."""
     repeats: int = 0
-    """Pages in a row, the last of those, that were one and the same page, whatever the offset."""
+    """Number of times in a row that the walk's last page has come again, whatever the offset."""
     first_id: str | None = None
     """The first session of this walk's last page."""
     head_at_seconds: float = 0.0
     """When the newest page was asked for last."""
     newest_was_last: bool = False
-    """Whether no other page was asked for since."""
+    """Whether no other page has been asked for since then."""
     sought_at_seconds: float = 0.0
     """When it was last decided whether to look for sessions that are not final."""
     started_at_seconds: float = 0.0
     finished_at_seconds: float | None = None
     """When a full walk reached the end last."""
     finished_generation: int = 0
-    """Number of that walk. One that was given up is none: what it has not listed may well exist."""
+    """Number of that walk. A walk that was given up does not count: sessions it has not listed may well exist."""
     doubtful: bool = False
-    """Whether that walk has not listed so many sessions that it takes another one to believe it."""
+    """Whether that walk missed so many sessions that another walk has to confirm it."""
     finished_lost: tuple[int, ...] = ()
-    """Checksums of the records of that walk that could not be read."""
+    """Checksums of that walk's unreadable records."""
     newest_lost: tuple[int, ...] = ()
-    """The same of the newest page."""
+    """Checksums of the newest page's unreadable records."""
     corrections_since_seconds: float | None = None
-    """When the first page came of which the ledger notes later corrections."""
+    """Time of the first page of which the ledger notes later corrections."""
 
     @property
     def asked_offset(self) -> int:
@@ -105,33 +105,33 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
         return len({*self.finished_lost, *self.newest_lost})
 
     def moved(self, moved: Callable[[float], float]) -> Walk:
-        """Return the walk with its moments of this machine's wall clock moved along with it."""
+        """Return the walk with its wall-clock moments moved by a function."""
         names = (name for name in self.__struct_fields__ if name.endswith(("_at_seconds", "_since_seconds")))
         known = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return replace(self, **{name: moved(moment) for name, moment in known.items()})
 
 
 class _Page(msgspec.Struct, frozen=True, gc=False):
-    """A page that has come, and what was known of its sessions before it was stored."""
+    """A page that has arrived, and its sessions as the ledger had them before."""
 
     offset: int
     size: int
     readable: int
-    """Sessions; the others of its records could not be read, or were there twice."""
+    """Sessions; the other records could not be read, or were duplicates."""
     lost: tuple[int, ...]
     first_id: str | None
     earliest_start_seconds: float
-    """Of the sessions on it; infinite if none is known."""
+    """Earliest start of the sessions on it; infinite if none is known."""
     known: Mapping[str, StoredSession]
     """The sessions on it that the ledger had, by id."""
 
     @property
     def generations(self) -> list[int]:
-        """Return the walk that listed each session last that is known."""
+        """Return, for each known session, the number of the walk that listed it last."""
         return [stored.generation for stored in self.known.values()]
 
     def connects(self, walk: Walk) -> bool:
-        """Return whether nothing can lie unseen between this page and what the walk has seen."""
+        """Return whether no session can lie unseen between this page and those that the walk has seen."""
         return self.offset == 0 or walk.generation in self.generations
 
     def new(self, walk: Walk) -> int:
@@ -140,14 +140,14 @@ class _Page(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def reaches_known(self) -> bool:
-        """Return whether nothing can lie unseen between this page and what is known, of whichever walk."""
+        """Return whether no session can lie unseen between this page and those known from any walk."""
         return any(self.generations) or self.size == 0
 
     @property
     def next_offset(self) -> int:
-        """Return where the next page begins: of the overlap, at least one record could be read on this page.
+        """Return where the next page begins: it overlaps this page by at least one record that could be read.
 
-        A page with a single such record is read again once an empty page has shown the end below it.
+        A page with a single such record has no overlap; it is read again once an empty page below shows the end.
         """
         return self.offset + (self.readable - _OVERLAP if self.readable > _OVERLAP else max(1, self.size))
 
@@ -158,8 +158,8 @@ class _Page(msgspec.Struct, frozen=True, gc=False):
 def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_interval_s: float) -> Walk:
     """Return the walk that asks for a page now: the newest each interval, and older ones in between.
 
-    A walk gets on even if each API response takes longer than the interval: the newest page is not asked for twice
-    in a row then. ``resync_interval_s`` lies between the end of one full walk and the begin of the next.
+    A walk advances even if each API response takes longer than the interval: the newest page is then not asked for
+    twice in a row. ``resync_interval_s`` is the time from the end of one full walk to the start of the next.
     """
     since_newest_s = now_seconds - walk.head_at_seconds
     if walk.offset and (walk.newest_was_last or 0 <= since_newest_s < interval_s):
@@ -167,7 +167,7 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
     walk = replace(walk, head_at_seconds=now_seconds, newest_was_last=True)
     since_walk_s = -1.0 if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
     is_fresh = walk.generation > 0 and walk.complete and 0 <= since_walk_s < resync_interval_s
-    if walk.offset is None and not is_fresh:  # nor is one that has ended in the future: the clock went back
+    if walk.offset is None and not is_fresh:  # an end in the future is not fresh either: the clock went back
         walk = new_walk(walk, now_seconds, full=True)
     return walk
 
@@ -193,8 +193,8 @@ def new_walk(walk: Walk, now_seconds: float, *, full: bool, down_to_seconds: flo
 def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> Walk:
     """Return the walk after the newest page has come.
 
-    After a long absence it may not reach down to what is known. Until the sessions between are read, totals are
-    not complete. The first session ever of an account is no absence.
+    After a long absence, the page may not reach down to the known sessions. Until those in between are read,
+    totals are not complete. An account's very first session is no sign of an absence.
     """
     listed_any = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
     is_first_ever = page.size == 1 and tables.execute(listed_any).fetchone() is None
@@ -215,8 +215,8 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
                 return known
         known = new_walk(known, now_seconds, full=False, down_to_seconds=sought_seconds)
     elif (walk.offset > 0 or walk.fruitless > 0) and page.size > 0 and walk.generation not in page.generations:
-        # Too many new sessions to connect with this walk. The next one is full: it must not end at the sessions of
-        # this one, which may not reach down to what is known.
+        # Too many new sessions to connect with this walk. The next walk is full: it must not end at the sessions
+        # of this one, which may not reach down to the known sessions.
         known = new_walk(known, now_seconds, full=True)
     elif walk.offset > 0:
         return replace(known, offset=walk.offset + page.new(walk), lost=_with_lost(known, page))
@@ -245,14 +245,14 @@ def _after_page(walk: Walk, page: _Page, now_seconds: float) -> Walk:
             page_size=max(walk.page_size, page.size),
         )
         if walk.repeats >= _MOST_REPEATS and page.size < PAGE_SIZE:
-            # The API ignores the offset. Fewer sessions than a full page are all that it has to say; that others
-            # are no longer there is not proven.
+            # The API ignores the offset. A page that is not full has all that it will list, but does not prove
+            # that other sessions are gone.
             return _finished(walk, now_seconds, proves_missing=False)
     else:
         above = max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP))
         walk = replace(walk, offset=above, fruitless=walk.fruitless + 1, repeats=0, below_known=False)
     if walk.repeats >= _MOST_REPEATS or walk.fruitless >= _MOST_FRUITLESS:
-        # Begin anew with the next regular refresh, not sooner: whatever goes on there, haste does not help.
+        # Begin anew with the next regular refresh, not sooner: whatever the cause, haste does not help.
         return replace(walk, offset=None)
     return walk
 
@@ -293,8 +293,8 @@ def record_page(
     """Store the page of ``/sessions`` that the walk has asked for.
 
     Returns:
-        The walk after it, which is still to be kept; how many sessions a whole walk that ends with it has missed:
-        they are withdrawn, unless it is doubtful.
+        The walk after the page, which the caller has to save; how many sessions a full walk that ends with this
+        page has missed, which are withdrawn unless the walk is doubtful.
     """
     sessions = response.content.sessions
     former = sessions_by_id(tables, [session.id for session in sessions])
@@ -315,11 +315,11 @@ def record_page(
     connects = page.connects(walk)
     for session in sessions:
         old = former.get(session.id)
-        # Where a walk begins with this page, the page is part of it: the next one must connect with it. A page
-        # that does not connect is part of none, else the sessions above it would count as seen.
+        # A walk that begins with this page includes it: the next page must connect with it. A page that does not
+        # connect belongs to no walk, or the sessions above it would count as seen.
         generation = after.generation if connects else old.generation if old else 0
-        # Nobody wants a message for each end of the past years: the first import brings history, but for sessions
-        # that were seen in progress; a long absence brings the ends of a day at most.
+        # Nobody wants a message for each session of past years: in the first import, only ends of sessions that
+        # were seen in progress are news; after a long absence, only ends of the last day.
         is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S
         is_news = is_recent and (walk.finished_at_seconds is not None or old is not None)
         new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
@@ -336,8 +336,8 @@ def record_page(
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
     """Return the earliest start of the sessions below the newest page that are to be looked for now.
 
-    They are those in progress, and those whose end only ``/chargers`` has shown. One whose start is not known may
-    be anywhere.
+    They are in progress, or only ``/chargers`` has shown their end. A session whose start is not known may be
+    anywhere.
     """
     horizon_seconds = now_seconds - _SOUGHT_S
     not_final = select_sessions(
@@ -367,19 +367,19 @@ def _wait_has_grown(since_seconds: float, former_seconds: float, now_seconds: fl
     return step > former_step
 
 
-# Sessions that a whole walk has not listed --------------------------------------------------------
+# Sessions that a full walk has not listed ---------------------------------------------------------
 
 
 def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int) -> tuple[int, bool]:
-    """Mark the sessions that a whole walk has not listed.
+    """Withdraw the sessions that a full walk has not listed.
 
-    A walk that lists no session at all proves nothing about the many that were there. One that misses many may
-    have ended with a page that the API cut short: it is believed when the next one says so too. A record that
-    could not be read may be any of the missing sessions, so that each has to be missing from two walks then.
-    Sessions that another account has by now are no doubt: their charger has moved there.
+    A walk that lists no session at all proves nothing about the many that were there. A walk that misses many may
+    have ended with a page that the API cut short: it is believed when the next one misses them too. An unreadable
+    record may be any of the missing sessions, so that each then has to be missing from two walks. Sessions that
+    another account has by now are beyond doubt: their charger has moved there.
 
     Returns:
-        How many it has not listed, but for a walk that lists none at all; whether it was believed.
+        How many sessions are missing (if no session was listed, only the moved ones); whether that is believed.
     """
     seen_any = tables.execute(
         "SELECT 1 FROM sessions WHERE account = :account AND generation = :now LIMIT 1", now=walk.generation
@@ -410,9 +410,9 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
 def _sessions_that_stay(tables: AccountTables, generation: int) -> set[str]:
     """Return the ids of sessions that stay although the walk has not listed them.
 
-    They are those of chargers that ``/chargers`` no longer shows: their history may have left the API along with
-    them. Where a listed session has the same start, and the same end or energy, it is that one under another id,
-    and does not count twice. If another charger has the name by now, or the end is not final, the start is enough.
+    Their chargers are no longer in ``/chargers``: the API may have dropped the history along with the charger. But
+    a listed session with the same start, and the same end or energy, is the same session under another id, which
+    must not count twice. If another charger has the name by now, or the end is not final, the start is enough.
     """
     rows = tables.execute(
         """SELECT s.id FROM chargers c JOIN sessions s USING (account, charger_id)

@@ -37,7 +37,7 @@ _READ_AS = {
     "counts_for_ere": "NULLIF(counts_for_ere, -1)",
     "first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END",
 }
-"""Columns that are not read as they are stored."""
+"""SQL for columns that are not read as they are stored."""
 
 _SESSIONS = f"""SELECT {", ".join(_READ_AS.get(name, name) for name in COLUMN_NAMES)},
     CASE WHEN ended_at IS NULL THEN (
@@ -51,11 +51,11 @@ class RecordedSession(StoredSession, frozen=True, gc=False):
     """A session of the ledger that was not withdrawn; ``None`` is a value that the API has not given."""
 
     next_start_seconds: float | None = None
-    """Of a session in progress: when the charger's next one began, which shows that this one is over."""
+    """For a session in progress, the start of the charger's next one, which shows that this one is over."""
 
     @property
     def began_seconds(self) -> float:
-        """Return when it began, or the known time that is nearest to that."""
+        """Return its start, or else the known time that is nearest to it."""
         moments = (self.started_at_seconds, self.live_at_seconds, self.ended_at_seconds)
         return next((moment for moment in moments if moment is not None), 0.0)
 
@@ -65,15 +65,15 @@ class Completeness(msgspec.Struct, frozen=True, gc=False):
 
     complete: bool
     sessions: int
-    """In the ledger, without the withdrawn ones."""
+    """Sessions in the ledger, without the withdrawn ones."""
     back_to_seconds: float | None
-    """Start of the earliest of them."""
+    """Start of the earliest session."""
     read_in_full_at_seconds: float | None
-    """When the whole history was read from end to end last."""
+    """When the history was last read from end to end."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
     corrections_since_seconds: float | None = None
-    """From when on corrections are noted."""
+    """Time since which corrections are noted."""
 
 
 class TagUse(msgspec.Struct, frozen=True, gc=False):
@@ -81,13 +81,13 @@ class TagUse(msgspec.Struct, frozen=True, gc=False):
 
     tag: str | None
     sessions: int
-    """Finished ones."""
+    """Finished sessions."""
     kwh_hundredths: int
     last_use_seconds: float | None
 
 
 class LedgerReader:
-    """The ledger at one moment: every method reads that moment, whatever the exporter writes meanwhile.
+    """The ledger at one moment: every method reads the same state, whatever the exporter writes meanwhile.
 
     Sums and series names are those of ``AccountLedger``, so that a report equals what is served.
     """
@@ -96,12 +96,12 @@ class LedgerReader:
         self._connection = connection
         names = "SELECT name, id FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
         self.accounts: dict[str, int] = dict(connection.execute(names))
-        """Number of each account in the tables, by name; an empty one is the single account without a name."""
+        """Number of each account in the tables, by name; the single account without a name has an empty one."""
 
     def keep_to(self, accounts: Collection[str]) -> list[str]:
-        """Leave out the other accounts, and return their names; with none of them in the ledger, all stay.
+        """Leave out all other accounts, and return their names; if the ledger has none of these, all stay.
 
-        An account that got another name is in the ledger twice, with the same sessions: sums must not have both.
+        A renamed account is in the ledger twice, with the same sessions: sums must not count them twice.
 
         Raises:
             LedgerError: all stay, and some of them have a session in common.
@@ -118,7 +118,7 @@ class LedgerReader:
         return left_out
 
     def _tables(self, account: str) -> AccountTables:
-        """Return the rows of an account; none of one that the ledger does not know."""
+        """Return the rows of an account; there are none if the ledger does not know it."""
         return AccountTables(self._connection, self.accounts.get(account, 0))
 
     def endpoints(self, account: str) -> dict[str, EndpointRecord]:
@@ -126,7 +126,7 @@ class LedgerReader:
         return load_endpoints(self._tables(account))
 
     def completeness(self, account: str) -> Completeness:
-        """Return how much of the account's history is there."""
+        """Return how much of the account's history is in the ledger."""
         walk = load_walk(self._tables(account))
         sessions, without_energy, back_to_seconds = count_sessions(self._tables(account))
         return Completeness(
@@ -150,10 +150,10 @@ class LedgerReader:
         to_seconds: float | None = None,
         charger_id: str | None = None,
     ) -> Iterator[RecordedSession]:
-        """Return the sessions that began in the span, by their beginning; memory does not grow with them.
+        """Return the sessions that began in the span, in order of their start, without holding all in memory.
 
-        Sessions of which no beginning is known, which only ``/chargers`` has shown, count by when they were
-        last seen there. ``to_seconds`` is the first moment after the span.
+        Sessions without a known start, which only ``/chargers`` has shown, count by when they were last seen
+        there. ``to_seconds`` is the first moment after the span.
         """
         values = {
             "charger_id": charger_id,
@@ -161,7 +161,7 @@ class LedgerReader:
             "to": math.inf if to_seconds is None else to_seconds,
         }
         of_charger = "" if charger_id is None else "AND charger_id = :charger_id "
-        # Sorting by an expression keeps the index by start out where the one by charger reads far less.
+        # Sorting by an expression rules out the index by start, where the index by charger reads far fewer rows.
         start = "started_at" if charger_id is None else "+started_at"
         known = f"started_at >= :from AND started_at < :to {of_charger}ORDER BY {start}, id"
         seen = "COALESCE(live_at, ended_at, 0)"
@@ -188,7 +188,7 @@ class LedgerReader:
         return held_totals(tables, charger_ids, vehicles)
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
-        """Return each counter that is held above the truth as people read it, such as ``oprit: 12.50 kWh``."""
+        """Return each counter that is held above the truth, by how much, as in ``oprit: 12.50 kWh``."""
         if not self.completeness(account).complete:
             return ()
         labels = self.labels(account)
@@ -203,7 +203,7 @@ class LedgerReader:
         )
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
-        """Return the chargers of the last API response; nothing if there was none that can be read."""
+        """Return the chargers of the last API response; none if there is no readable one."""
         record = self.endpoints(account).get("chargers")
         try:
             return msgspec.json.decode(record.body, type=tuple[Charger, ...]) if record and record.body else ()
@@ -221,8 +221,8 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     An exporter may be writing it meanwhile; the file is not changed, and no exporter is kept from starting.
 
     Raises:
-        LedgerError: there is none, it cannot be read, or another version has written it; also from within the
-            block, when reading on fails.
+        LedgerError: the ledger does not exist, cannot be read, or was written by another version; also raised
+            within the block, when further reading fails.
     """
     path = folder / FILE_NAME
     try:
@@ -259,8 +259,8 @@ def _connected(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     except sqlite3.Error as error:
         connection.close()
-        # In a folder that may not be written SQLite cannot make the journal's index. Without a journal nobody
-        # writes, and the file alone is the ledger.
+        # In a folder without write permission, SQLite cannot make the journal's index. Without a journal, nobody
+        # is writing, and the file alone is the ledger.
         journal = path.with_name(f"{path.name}-wal")
         has_journal = journal.exists() and journal.stat().st_size > 0
         if error_code(error) not in _CANNOT_WRITE or has_journal:

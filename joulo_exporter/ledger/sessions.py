@@ -1,4 +1,4 @@
-"""Sessions of the ledger: changes by each sighting, rows, and contributions to the totals.
+"""Sessions in the ledger: how each sighting changes them, their rows, and their contributions to the totals.
 
 The latest observation counts, from whichever endpoint it comes; a null never wipes out a known value.
 """
@@ -18,22 +18,22 @@ from joulo_exporter.models.session import UNKNOWN_CHARGER, Session
 Value = TypeVar("Value")
 
 UNTAGGED = ""
-"""Tag of energy that was charged without one."""
+"""Tag of energy that was charged without a tag."""
 
 UNDECIDED = "-"
-"""Tag of a session that has shown none yet and may still, so that no vehicle gets its energy.
+"""Tag of a session that has shown no tag yet but still may, so that no vehicle gets its energy.
 
-No true tag is spelled that way: ``normal_tag`` takes dashes out.
+No real tag is spelled that way: ``normal_tag`` removes dashes.
 """
 
 UNREAD = -1
-"""Eligibility of a session that was stored before the ledger kept it."""
+"""Value of ``counts_for_ere`` for a session that was stored before the ledger had this column."""
 
 _IN_PROGRESS = ("charging", "active")
 """``status`` of a session in progress in ``/sessions``."""
 
 _TAG_LAG_S = 86_400.0
-"""No tag is still on its way to a session whose end was longer ago."""
+"""Seconds after a session's end for which its tag may still be on the way."""
 
 
 class Totals(msgspec.Struct, frozen=True, gc=False):
@@ -42,14 +42,14 @@ class Totals(msgspec.Struct, frozen=True, gc=False):
     kwh_hundredths: int = 0
     credits_hundredths: int = 0
     sessions: int = 0
-    """Finished ones."""
+    """Finished sessions."""
     duration_ms: int = 0
-    """Of the finished ones."""
+    """Duration of the finished sessions."""
     eligible_kwh_hundredths: int = 0
     """Energy of sessions that count for ERE."""
 
     def __add__(self, other: Self) -> Self:
-        # Of one with more fields those of this one are added.
+        # If the other has more fields, only the fields of this class are added.
         return type(self)(*map(add, astuple(self), astuple(other)))
 
     def __sub__(self, other: Self) -> Self:
@@ -68,7 +68,7 @@ class StoredTotals(Totals, frozen=True, gc=False):
 
 
 class StoredSession(msgspec.Struct, frozen=True, gc=False):
-    """A session with all that either endpoint has said of it; its fields are the columns of the table."""
+    """A session with everything that either endpoint has shown of it; its fields are the table's columns."""
 
     id: str
     charger_id: str
@@ -86,31 +86,31 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     end_seen_at_seconds: float | None = None
     """When ``/sessions`` first listed the end, as news; set once, whatever happens to it later."""
     generation: int = 0
-    """The latest walk through the history that listed it; 0 if ``/sessions`` never did."""
+    """Number of the latest walk through the history that listed it; 0 if ``/sessions`` never did."""
     withdrawn: bool = False
     awaits_tag: bool = False
-    """Whether it has ended and a tag may still come: ``/sessions`` has not listed the end without one twice."""
+    """Whether it has ended, but its tag may still come: ``/sessions`` has not listed the end twice."""
     counts_for_ere: int | None = None
-    """1 or 0; ``UNREAD`` until ``/sessions`` lists a session again that a ledger without this column had."""
+    """1 or 0; ``UNREAD`` if stored before the ledger had this column, until ``/sessions`` lists it again."""
     corrected_at_seconds: float | None = None
-    """When ``/sessions`` last listed another start, end or energy than those that were final."""
+    """When ``/sessions`` last listed a start, end or energy that differed from the final one."""
     first_kwh_hundredths: int | None = None
-    """Energy that was final first, of a session that was corrected or went on after that."""
+    """For a session that was corrected or went on after its energy was final, the first final energy."""
 
     @property
     def last_known_end_seconds(self) -> float:
-        """Return its end; of one that goes on after all, when ``/chargers`` showed it last."""
+        """Return its end; while it has none, when ``/chargers`` showed it last."""
         return self.ended_at_seconds or self.live_at_seconds or 0.0
 
     @property
     def final_credits_hundredths(self) -> int | None:
-        """Return its ERE credits: 0 for one that never gets any, which the API gives as null as well."""
+        """Return its ERE credits: 0 if it never gets any, for which the API gives null as well."""
         never = self.end_is_final and (self.kwh_hundredths == 0 or self.counts_for_ere == 0)
         return 0 if self.credits_hundredths is None and never else self.credits_hundredths
 
     @property
     def tag(self) -> str:
-        """Return its tag as totals have it."""
+        """Return the tag under which totals count it."""
         decided = self.ended_at_seconds is not None and not self.awaits_tag
         return normal_tag(self.id_tag or "") or (UNTAGGED if decided else UNDECIDED)
 
@@ -123,7 +123,7 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     @property
     def totals(self) -> StoredTotals:
         """Return what it adds to the totals, unless it was withdrawn."""
-        # Until the end is final it counts none: a provisional one is as wrong as this machine's clock.
+        # No duration counts until the end is final: a provisional end is as wrong as this machine's clock.
         duration_s = (self.duration_s or 0.0) if self.end_is_final else 0.0
         kwh_hundredths = self.kwh_hundredths or 0
         return StoredTotals(
@@ -140,7 +140,7 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
 
 @cache
 def columns(record: type[msgspec.Struct]) -> tuple[str, ...]:
-    """Return the columns of a table whose rows are such records: its fields, without their unit."""
+    """Return the columns of a table whose rows are such records: the fields, without ``_seconds``."""
     return tuple(name.removesuffix("_seconds") for name in record.__struct_fields__)
 
 
@@ -159,10 +159,10 @@ COLUMNS = ", ".join(COLUMN_NAMES)
 def listed(
     old: StoredSession | None, session: Session, *, generation: int, now_seconds: float, is_news: bool
 ) -> StoredSession:
-    """Return the session after a page of the walk of that number listed it.
+    """Return the session after a page of ``/sessions`` listed it; ``generation`` is the number of the walk.
 
-    An end that it has listed stays, unless it lists the session as in progress again: ``ended_at`` may be missing
-    only because it could not be used. ``is_news`` says whether an end that is listed for the first time is.
+    An end that was listed stays, unless the session is listed as in progress again: ``ended_at`` may be missing
+    only because it could not be used. ``is_news`` says whether an end listed for the first time counts as news.
     """
     old = old or StoredSession(session.id, session.charger_id)
     eligibility = None if old.counts_for_ere == UNREAD else old.counts_for_ere
@@ -216,13 +216,13 @@ def seen_live(old: StoredSession | None, charger_id: str, live: LiveSession, now
 def vanished(old: StoredSession) -> StoredSession:
     """Return the session after ``/chargers`` showed its charger without it: it has ended.
 
-    The end is the last time it was seen by this machine's clock; ``/sessions`` makes it final.
+    Its end is the time when it was last seen, by this machine's clock, until ``/sessions`` gives the final one.
     """
     return replace(old, ended_at_seconds=old.live_at_seconds, end_is_final=False, awaits_tag=True)
 
 
 def goes_on(old: StoredSession | None, new: StoredSession) -> bool:
-    """Return whether the session has changed in nothing but its energy, and when it was seen in progress."""
+    """Return whether only the session's energy, and the time when it was last seen in progress, have changed."""
     if old is None or old.live_at_seconds is None:
         return old == new
     then = replace(old, kwh_hundredths=new.kwh_hundredths, live_at_seconds=new.live_at_seconds)
@@ -230,10 +230,10 @@ def goes_on(old: StoredSession | None, new: StoredSession) -> bool:
 
 
 def _with_correction(old: StoredSession, new: StoredSession, now_seconds: float) -> StoredSession:
-    """Return the new state with the moment at which figures that were final have changed.
+    """Return the new state, with the time of the correction if figures that were final have changed.
 
-    A session that goes on after its end is corrected only if it ends with other energy, for it may go on by
-    mistake: ``/chargers`` lags behind.
+    A session that goes on after its end counts as corrected only if it then ends with different energy. It may
+    only seem to go on, since ``/chargers`` lags behind.
     """
     if old.end_is_final and old.kwh_hundredths is not None:
         if new.end_is_final and not _differs(old, new):
@@ -246,7 +246,7 @@ def _with_correction(old: StoredSession, new: StoredSession, now_seconds: float)
 
 
 def _differs(old: StoredSession, new: StoredSession) -> bool:
-    """Return whether the energy, or the start or end by a second or more, is another one."""
+    """Return whether the energy differs, or the start or end by a second or more."""
     moments = ((old.started_at_seconds, new.started_at_seconds), (old.ended_at_seconds, new.ended_at_seconds))
     return old.kwh_hundredths != new.kwh_hundredths or any(
         former is not None and now is not None and abs(now - former) >= 1 for former, now in moments
@@ -263,14 +263,14 @@ def _latest(new: Value | None, old: Value | None) -> Value | None:
 def select_sessions(
     tables: AccountTables, condition: str, *, index: str | None = None, **values: object
 ) -> dict[str, StoredSession]:
-    """Return the sessions, by id, that meet an SQL condition; it and the index are constants of the caller's."""
+    """Return the sessions that meet an SQL condition, by id; condition and index are constants in the caller."""
     table = "sessions" if index is None else f"sessions INDEXED BY {index}"
     query = f"SELECT {COLUMNS} FROM {table} WHERE account = :account AND {condition}"  # noqa: S608
     return {row[0]: StoredSession(*row) for row in tables.execute(query, **values)}
 
 
 def sessions_by_id(tables: AccountTables, ids: Iterable[str]) -> dict[str, StoredSession]:
-    """Return these sessions, as far as the ledger has them."""
+    """Return those of these sessions that the ledger has, by id."""
     wanted = {f"id{position}": session_id for position, session_id in enumerate(ids)}
     names = ", ".join(f":{name}" for name in wanted)
     return select_sessions(tables, f"id IN ({names})", **wanted)
@@ -278,20 +278,20 @@ def sessions_by_id(tables: AccountTables, ids: Iterable[str]) -> dict[str, Store
 
 def sessions_in_progress(tables: AccountTables) -> dict[str, StoredSession]:
     """Return the sessions in progress that ``/chargers`` has shown."""
-    # The index is named, since SQLite prefers the primary key, and with it every session that there ever was.
+    # The index is named: SQLite prefers the primary key, by which it would read every session of the account.
     return select_sessions(
         tables, "ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0", index="sessions_open"
     )
 
 
 def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSession) -> None:
-    """Write the session, and what its change does to the totals; nothing if nothing changed."""
+    """Write the session, and apply its change to the totals; do nothing if nothing changed."""
     if old == new:
         return
     if old is None:
-        tables.insert("sessions", **row_of(new))  # in place of another one it would count twice
+        tables.insert("sessions", **row_of(new))  # an insert that replaced a row would count it twice
     else:
-        # Only the columns that differ: what an index holds is costly to write again.
+        # Only the columns that differ: a column in an index is costly to write again.
         pairs = zip(COLUMN_NAMES, astuple(old), astuple(new), strict=True)
         changed = {name: value for name, former, value in pairs if value != former}
         changes = ", ".join(f"{name} = :{name}" for name in changed)

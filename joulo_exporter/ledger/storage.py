@@ -1,4 +1,4 @@
-"""Files on the storage path: the ledger, its lock, and those that were put aside."""
+"""Files on the storage path: the ledger, its lock, and ledgers that were put aside."""
 
 import contextlib
 import fcntl
@@ -12,14 +12,14 @@ FILE_NAME = "ledger.sqlite3"
 LOCK_NAME = "ledger.lock"
 
 MOUNTS = Path("/proc/self/mounts")
-"""Linux' list of what is mounted where, with its file system."""
+"""Linux's table of mounts: each with its place and the type of its file system."""
 
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def network_file_system(folder: Path) -> str | None:
-    """Return the type of the file system that holds a folder, if it is one of a network and the system tells."""
+    """Return the type of the file system that holds a folder; ``None`` unless it is known to be a network one."""
     try:
         text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
@@ -65,7 +65,7 @@ def lock(folder: Path) -> int:
 
 
 def identity(file: int | str | Path) -> tuple[int, int] | None:
-    """Return what tells a file from all others; ``None`` where there is none."""
+    """Return the device and inode of a file, which tell it from all others; ``None`` if there is no file."""
     try:
         status = os.stat(file)  # noqa: PTH116 -- it may be a descriptor
     except OSError:
@@ -74,12 +74,12 @@ def identity(file: int | str | Path) -> tuple[int, int] | None:
 
 
 def keep_private(path: Path) -> None:
-    """Let nobody but its owner read a ledger, which has tags, whatever the umask is; make it if there is none.
+    """Let only its owner read a ledger, which has RFID tags, whatever the umask; make it if there is none.
 
-    So it is with a journal that is left. SQLite makes new ones like the file.
+    The same goes for journals that were left behind; SQLite gives new ones the permissions of the file.
     """
     for each in (path, *filter(Path.exists, _journals(path))):
-        with contextlib.suppress(OSError):  # what cannot be opened is said by SQLite
+        with contextlib.suppress(OSError):  # SQLite reports what cannot be opened
             each.touch(mode=0o600)
             each.chmod(0o600)
 
@@ -92,7 +92,7 @@ def put_aside(folder: Path, now_seconds: float) -> Path:
     """
     path = folder / FILE_NAME
     kept = folder / f"{FILE_NAME}.damaged-{int(now_seconds)}"
-    while kept.exists():  # an earlier one's bytes are not written over, whatever the clock says
+    while kept.exists():  # an earlier one is never overwritten, whatever the clock says
         kept = kept.with_name(f"{kept.name}-again")
     try:
         path.rename(kept)
@@ -105,7 +105,7 @@ def put_aside(folder: Path, now_seconds: float) -> Path:
 
 
 def replace_ledger(folder: Path, new: Path, now_seconds: float) -> None:
-    """Put a new ledger in place; keep another one that has come there aside."""
+    """Put a new ledger in place; put aside any other that has appeared there."""
     path = folder / FILE_NAME
     if path.exists():
         put_aside(folder, now_seconds)
@@ -115,5 +115,5 @@ def replace_ledger(folder: Path, new: Path, now_seconds: float) -> None:
 
 
 def _journals(path: Path) -> list[Path]:
-    """Return the journal of a file and the index of it, as SQLite names them."""
+    """Return the paths of a file's journal and of the journal's index, as SQLite names them."""
     return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]

@@ -1,1 +1,1 @@
-"""Frozen typed records of the API's responses, each next to the reading of its wire format."""
+"""Frozen typed records of the API's responses, each next to the parser of its wire format."""

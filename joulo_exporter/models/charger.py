@@ -46,11 +46,11 @@ class Charger(msgspec.Struct, frozen=True, gc=False):
     charging: bool | None = None
     session: LiveSession | None = None
     session_unreadable: bool = False
-    """There is a ``current_session``, but nothing says which: no session may be taken for ended."""
+    """Whether there is a ``current_session`` without a usable id: no session may then be taken for ended."""
     meter_wh: float | None = None
     meter_at_seconds: float | None = None
     meter_ahead: bool = False
-    """There is a meter reading, but it is dated after now, and therefore none."""
+    """Whether the meter reading is dated in the future, and therefore left out."""
 
 
 def parse_chargers(
@@ -58,8 +58,8 @@ def parse_chargers(
 ) -> ApiResponse[tuple[Charger, ...]]:
     """Read an API response of ``/chargers``; no ``chargers`` in it means that there are none yet.
 
-    ``memory`` is as for ``Fields.records``: most chargers stand still most of the time. It is an
-    ``ApiResponseError`` if no charger in it can be used.
+    ``memory`` is as for ``Fields.records``: most chargers stand still most of the time. If no charger in the
+    response can be used, that is an ``ApiResponseError``.
     """
     fields = read_object(body, plausibility)
     if not fields.has_value("chargers") and not {"error", "code", "message"}.isdisjoint(fields.names):
@@ -98,7 +98,7 @@ def _charger(fields: Fields) -> Charger:
 
 
 def _charging(is_charging: bool | None, status: str | None, *, in_session: bool) -> bool | None:  # noqa: FBT001
-    """Return ``is_charging``; where it is absent, what status and session in progress say together."""
+    """Return ``is_charging``; where it is absent, conclude from the status and the session in progress."""
     if is_charging is not None:
         return is_charging
     if in_session or status == "charging":
@@ -131,7 +131,7 @@ def normal_tag(tag: str) -> str:
 
 
 class Tags(msgspec.Struct, frozen=True):
-    """RFID tags as the configuration names and shows them."""
+    """Vehicles of RFID tags, and the way in which tags are shown, from the configuration."""
 
     vehicles: Mapping[str, str]
     """Vehicle by tag in the compared spelling."""

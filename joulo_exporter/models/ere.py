@@ -58,7 +58,7 @@ class ErePosition(msgspec.Struct, frozen=True, gc=False):
     forecast_euros: dict[str, float] = {}
     """Net, by horizon."""
     forecast_credits: dict[str, float] = {}
-    """Not sold yet, by horizon."""
+    """Credits not yet sold, by horizon."""
     forecast_confidence: str | None = None
     forecast_projected: bool | None = None
     forecast_history_days: float | None = None
@@ -71,7 +71,7 @@ class ErePosition(msgspec.Struct, frozen=True, gc=False):
 
 
 class ErePrice(msgspec.Struct, frozen=True, gc=False):
-    """Market price of a credit, the middle of bid and offer, and when the feed was updated, Unix seconds."""
+    """Market price of a credit, midway between bid and offer, and Unix time at which the feed was updated."""
 
     euros: float | None = None
     at_seconds: float | None = None

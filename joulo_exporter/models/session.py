@@ -8,10 +8,10 @@ from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
 
 MAX_CREDITS_PER_KWH = 3.0
-"""More ERE credits for a kilowatt-hour than any formula of the vendor has given (0.3327 in 2026)."""
+"""Upper bound of ERE credits per kilowatt-hour, above any formula of the vendor so far (0.3327 in 2026)."""
 
 UNKNOWN_CHARGER = "unknown"
-"""Stands for the id of the charger where a session has no usable one, and becomes its label."""
+"""Charger id of sessions that have no usable one; it becomes their charger's label."""
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
@@ -86,7 +86,7 @@ def _session(fields: Fields) -> Session:
 def _credits(
     fields: Fields, kwh_hundredths: int | None, started_at_seconds: float | None, ended_at_seconds: float | None
 ) -> int | None:
-    """Return the ERE credits; at most 3 a kWh, of the energy that is given or else fits the duration."""
+    """Return the ERE credits: at most 3 per kWh of the given energy, else of the most that fits the duration."""
     if kwh_hundredths is None:
         kwh = fields.plausibility.max_kwh(started_at_seconds, ended_at_seconds)
     else:
@@ -101,7 +101,7 @@ _MONTH = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))(?:-01)?", re.ASCII)
 
 
 class Figures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Sums over sessions, each if the API gave it; those in ``_all`` count what is not eligible for ERE too."""
+    """Sums over sessions, where the API gave them; those with ``_all`` include what is not eligible for ERE."""
 
     kwh_hundredths: int | None = None
     kwh_all_hundredths: int | None = None

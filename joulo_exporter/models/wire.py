@@ -1,4 +1,4 @@
-"""JSON of the Joulo API, read field by field: a field that cannot be used costs only itself.
+"""JSON of the Joulo API, read field by field: a field that cannot be used does not affect the others.
 
 The wire format is described by the vendor's developer pages; where those and the payloads that real
 clients handle disagree, both forms are accepted.
@@ -24,7 +24,7 @@ Record = TypeVar("Record")
 Content_co = TypeVar("Content_co", covariant=True)
 
 FUTURE_ALLOWANCE_S = 3600.0
-"""A moment further ahead than this is a fault of some clock, and treated as not given."""
+"""A moment further in the future than this is due to a wrong clock, and is treated as not given."""
 
 ENERGY_ALLOWANCE_KWH = 1.0
 """Added to the energy that fits a duration: clocks differ, and the API is minutes behind the charger."""
@@ -90,7 +90,7 @@ class ApiResponse(msgspec.Struct, Generic[Content_co], frozen=True):
     unknown_fields: frozenset[str] = frozenset()
     """Paths of fields that this version does not read."""
     lost: tuple[int, ...] = ()
-    """A checksum of each record that cannot be read, which tells it from others: it has no usable id."""
+    """A checksum of each record that cannot be read, which identifies it in place of a usable id."""
 
 
 class MalformedRecordError(ValueError):
@@ -99,7 +99,7 @@ class MalformedRecordError(ValueError):
 
 @dataclass(slots=True)
 class _Faults:
-    """Everything of one API response that could not be used so far, or that this version does not read."""
+    """Parts of one API response that so far could not be used, or that this version does not read."""
 
     records: list[str] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Fields:
 
     Each method reads one field and returns ``None`` where it is absent, null or unusable; an unusable one is
     noted. Names that no method has read are the object's unknown fields. ``path`` has the names that lead to the
-    object, each with a dot behind it.
+    object, each followed by a dot.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Fields:
 
     @property
     def flawed(self) -> bool:
-        """Return whether anything of the whole API response could not be used so far."""
+        """Return whether any part of the whole API response could not be used so far."""
         return bool(self._faults.records or self._faults.fields)
 
     def refuse(self, name: str, reason: str) -> None:
@@ -136,7 +136,7 @@ class Fields:
         self._faults.fields.append(MalformedField(f"{self._path}{name}", reason))
 
     def ignore(self, *names: str) -> None:
-        """Mark fields as known that nothing is made of."""
+        """Mark fields as known, although nothing uses them."""
         self._read.update(names)
 
     def has_value(self, name: str) -> bool:
@@ -144,7 +144,7 @@ class Fields:
         return bytes(self._values.get(name, _NULL)) != _NULL
 
     def text(self, name: str) -> str | None:
-        """Return a text of at most 1,024 characters without blanks around it; ``None`` for an empty one."""
+        """Return a text of at most 1,024 characters, without surrounding blanks; ``None`` for an empty one."""
         value = self._decode(name)
         if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
             return value.strip() or None
@@ -161,7 +161,7 @@ class Fields:
         return None
 
     def number(self, name: str, *, least: float = 0.0, most: float = 1e9) -> float | None:
-        """Return a number within the bounds; one that is written as text is read, too."""
+        """Return a number within the bounds, also one that is written as text."""
         value = self._decode(name)
         if isinstance(value, str) and _DECIMAL.fullmatch(value):
             value = float(value)
@@ -207,7 +207,7 @@ class Fields:
         return None if value is None else int(value)
 
     def boolean(self, name: str) -> bool | None:
-        """Return a truth value; 0 and 1 are read as such, and so are their texts."""
+        """Return a truth value, also one that is written as 0 or 1, or as text."""
         value = self._decode(name)
         if value is None or isinstance(value, bool):
             return value
@@ -217,7 +217,7 @@ class Fields:
         return read
 
     def moment(self, name: str, *, ahead_s: float = FUTURE_ALLOWANCE_S) -> float | None:
-        """Return the Unix time of a timestamp from 2015 to so long after now; ``None`` for an empty text."""
+        """Return the Unix time of a timestamp from 2015 to ``ahead_s`` after now; ``None`` for an empty text."""
         text = self.text(name)
         if text is None:
             return None
@@ -250,16 +250,16 @@ class Fields:
         """Return the records of a list, each read on its own; those that cannot be used are left out, and noted.
 
         Args:
-            name: of the list.
+            name: the list's field.
             convert: makes a record; raises ``MalformedRecordError`` for one that cannot be used.
             key_name: attribute that is unique; of two records with one key the first counts.
-            main: whether the API response is about this list. The names of its fields are not put before those of
-                the records'.
-            memory: flawless records of the API response before, by a digest of 64 bits of their JSON: one that
-                comes as it was is not read again. It is given those of this response.
+            main: whether the API response is about this list. The paths of its records' fields then leave out the
+                name of the list.
+            memory: flawless records of the previous API response, by a hash of 64 bits of their JSON: an unchanged
+                record is not read again. They are replaced by those of this response.
 
         Raises:
-            ApiResponseError: the main list is none, is too long, or has records and none of them can be used.
+            ApiResponseError: the main field is no list, is too long, or has records of which none can be used.
         """
         faults = self._faults
         path = "" if main else f"{self._path}{name}."
@@ -348,8 +348,8 @@ def unix_seconds(text: str) -> float:
 def _without_lone_surrogates(body: bytes) -> bytes:
     """Replace halves of surrogate pairs by U+FFFD, the replacement character.
 
-    JavaScript writes one where a text was cut in the middle of an emoji. JSON's grammar allows it, msgspec
-    does not; and as it stands in one nickname, it must not cost the whole API response.
+    JavaScript writes such a half where a text was cut in the middle of an emoji. JSON's grammar allows it, msgspec
+    does not; and a half in one nickname must not cost the whole API response.
     """
     if b"\\ud" not in body and b"\\uD" not in body:
         return body

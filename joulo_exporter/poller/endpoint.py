@@ -1,7 +1,7 @@
-"""Endpoints of an account: how each is refreshed, when it is due, its back-off, how it goes, and the log of that.
+"""Endpoints of an account: how each is refreshed, when it is due, its back-off, its health, and its log.
 
-Between two requests lies at least the interval. Jitter only lengthens the pause, a failure lengthens it further,
-and ``Retry-After`` is obeyed.
+Two requests are at least the interval apart. Jitter only lengthens the pause, a failure lengthens it further, and
+``Retry-After`` is obeyed.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ JITTER_SHARE = 0.05
 
 FAILURE_JITTER_SHARE = 0.25
 LONGEST_BACK_OFF_S = 900.0
-"""Exponential back-off ends here, or at a longer interval: the end of an outage is soon seen."""
+"""Longest exponential back-off, unless the interval is longer, so that the end of an outage is soon noticed."""
 
 LONGEST_RETRY_AFTER_S = 86_400.0
 """A ``Retry-After`` beyond a day is taken as a day: a slip of a gateway must not end the exporter's work."""
@@ -61,14 +61,14 @@ _REFUSED_RETRY_S = 86_400.0
 _NEVER = Pause(-math.inf, 0.0)
 
 _REFUSAL = re.compile(r"\S+: 40[13], ")
-"""Beginning of the error of a refused token, as the ledger keeps it; a gateway's web page has no comma there."""
+"""Start of the stored error of a refused token; the error of a gateway's web page has no comma there."""
 
 REFUSALS = (ApiAuthenticationError, ApiScopeError, ApiNotFoundError)
-"""API responses that refuse an endpoint to a token: waiting for another one is in vain."""
+"""Errors by which the API refuses an endpoint to a token: waiting for a success is in vain."""
 
 _MOST_UNKNOWN = 64
 _LONGEST_UNKNOWN = 64
-"""Names of unknown fields are counted, and logged, up to these bounds: they come from the network."""
+"""Most names of unknown fields that are counted, and the length to which one is logged: they come from outside."""
 
 
 def pause_after_failure(
@@ -77,8 +77,8 @@ def pause_after_failure(
     """Return the seconds from a request that failed to the next one: exponential, bounded, with jitter.
 
     Args:
-        interval_s: the endpoint's interval, which is the least.
-        failures: failures in a row, at least 1; the first is followed by the interval.
+        interval_s: the endpoint's interval, which is the lower bound.
+        failures: failures in a row, at least 1; after the first, the pause is the interval.
         fraction: a random number in [0, 1) for the jitter.
         retry_after_s: the seconds of ``Retry-After``, if the API sent it.
     """
@@ -91,9 +91,9 @@ def pause_after_failure(
 def remaining_s(pause: Pause, interval_s: float, now_seconds: float) -> float:
     """Return the rest of the pause at a start or reload of the exporter, in seconds.
 
-    The interval in force now may differ from the one of that request, and the wall clock may have jumped since.
-    After a jump backwards the whole pause is waited for again, never longer; a jump forwards cannot be seen, and
-    the pause counts as over.
+    The interval now in force may differ from that at the request, and the wall clock may have jumped since. After
+    a jump backwards, the whole pause is waited for again, but never longer; a jump forwards cannot be detected,
+    and shortens the pause.
     """
     length_s = interval_s if pause.failures == 0 else max(pause.length_s, interval_s)
     since_s = min(max(now_seconds - pause.requested_at_seconds, 0.0), length_s)
@@ -120,7 +120,7 @@ class PollSettings(msgspec.Struct, frozen=True):
     first_delay_s: float = 0.0
     """Least time before the first request, so that many accounts do not begin at once."""
     later_delay_s: float = 0.0
-    """The same for endpoints that are asked seldom, though never longer than their interval."""
+    """The same for endpoints whose interval is not the shortest; never longer than that interval."""
 
     @property
     def log_fields(self) -> dict[str, object]:
@@ -130,15 +130,15 @@ class PollSettings(msgspec.Struct, frozen=True):
 
 @dataclass(eq=False)
 class Task:
-    """Refreshes an endpoint that has one record, which stays until the next one."""
+    """Refreshes an endpoint whose API response is served until the next one."""
 
     endpoint: Endpoint[Any]
     record: Callable[..., Outcome]
     """Writes an API response down; takes the ledger, the response, and the pause since its request."""
     content: Any = None
-    """Of the last API response; ``None`` before the first one."""
+    """Content of the last API response; ``None`` before the first one."""
     walk: Walk = field(default_factory=Walk)
-    """Progress of reading the history, which only pages follow."""
+    """Progress of reading the history; only ``PagesTask`` uses it."""
 
     @property
     def name(self) -> str:
@@ -146,7 +146,7 @@ class Task:
         return self.endpoint.name
 
     def restore(self, body: bytes | None, walk: Walk) -> None:
-        """Take up the last API response, unless an earlier version kept it in another form, and the walk."""
+        """Take up the walk, and the last API response unless an earlier version kept it in another form."""
         self.walk, self.content = walk, None
         with contextlib.suppress(msgspec.MsgspecError):
             self.content = None if body is None else msgspec.json.decode(body, type=self.endpoint.kept)
@@ -156,11 +156,11 @@ class Task:
         return settings.intervals[self.name]
 
     def page(self, now_seconds: float, settings: PollSettings) -> Walk | None:  # noqa: ARG002
-        """Choose no page: there is one record."""
+        """Choose no page: the endpoint has none."""
         return None
 
     async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
-        """Ask for the record."""
+        """Ask the endpoint."""
         return await client.fetch(self.endpoint)
 
     def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
@@ -175,7 +175,7 @@ class PagesTask(Task):
     """
 
     asked: Walk
-    """With the page that was chosen last."""
+    """The walk with the page that was chosen last."""
 
     def interval_s(self, settings: PollSettings) -> float:
         """Return the pause between two pages while there are pages to read, else the configured interval."""
@@ -193,7 +193,7 @@ class PagesTask(Task):
         return self.asked
 
     async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
-        """Ask for the page that was chosen, and is written down."""
+        """Ask for the page that was chosen, which the ledger has noted."""
         self.walk = self.asked
         return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.asked.asked_offset)})
 
@@ -203,9 +203,9 @@ class PagesTask(Task):
 
 
 def account_tasks(settings: PollSettings) -> list[Task]:
-    """Return the refreshes of an account, or those that need none.
+    """Return the tasks of an account, or of the public price feed.
 
-    In order when several are due: a charger's slug comes before a nickname.
+    Those that are due together run in this order: slugs of ``/chargers`` take precedence over nicknames.
     """
     optional = [
         Task(endpoint, partial(AccountLedger.record_response, endpoint=endpoint.name))
@@ -214,7 +214,7 @@ def account_tasks(settings: PollSettings) -> list[Task]:
     ]
     if settings.public:
         return optional
-    # With a memory of its own: a charger that is as before is not read again.
+    # With a memory of its own, so that an unchanged charger is not read again.
     chargers = dataclasses.replace(CHARGERS, parse=partial(parse_chargers, memory={}))
     return [
         Task(chargers, AccountLedger.record_chargers),
@@ -231,9 +231,9 @@ def account_tasks(settings: PollSettings) -> list[Task]:
 class EndpointState:
     """One endpoint: when it is due, how it went, and for how long its API response is fresh.
 
-    It outlasts a reload, which gives it another task and other settings. Moments on the monotonic clock end in
-    ``_mono_s``: only they decide, so that a jump of the wall clock neither brings a request forward nor keeps an
-    old value alive.
+    It outlasts a reload, which gives it another task and other settings. Names of moments on the monotonic clock
+    end in ``_mono_s``: only these moments decide, so that a jump of the wall clock neither brings a request
+    forward nor keeps an old value alive.
     """
 
     task: Task
@@ -264,16 +264,16 @@ class EndpointState:
         return self.settings.intervals[self.task.name]
 
     def configure(self, task: Task, settings: PollSettings) -> None:
-        """Go on with others, and perhaps with another token: it does not wait for what the former one has earned.
+        """Take up another task and settings; a new token does not wait out the back-off of the former one.
 
-        It does wait as long as the API has asked for.
+        A pause that the API has asked for still holds.
         """
         self.task, self.settings, error = task, settings, self.api_error
         if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
             self.pause = replace(self.pause, failures=0)
 
     def restore(self, record: EndpointRecord | None, walk: Walk) -> None:
-        """Take up the ledger's record, as far as this process has not asked before, and the rest of the pause.
+        """Take up the ledger's record, unless this process has asked before, and the rest of the pause.
 
         An endpoint that is due at once waits for the first delay.
         """
@@ -316,7 +316,7 @@ class EndpointState:
     # The course of a refresh ----------------------------------------------------------------------
 
     def requested(self) -> None:
-        """Note that a request goes out now; the interval follows it if its outcome is never noted."""
+        """Note that a request goes out now; should its outcome never be noted, the pause is the interval."""
         self.requested_at_seconds = self.clock.now()
         self._wait_for(Pause(self.clock.monotonic(), self.task.interval_s(self.settings), self.pause.failures))
 
@@ -334,7 +334,7 @@ class EndpointState:
         self._note(requests=_counted(self.health.requests, [code]))
 
     def succeeded(self, response: ApiResponse[object]) -> None:
-        """Note a refresh that succeeded, and what of the API response could not be used."""
+        """Note a refresh that succeeded, and the parts of the API response that could not be used."""
         if self._failure_log.failures:
             self._log("info", "refresh works again", self._failure_log.succeeded(self.clock.monotonic()))
         self._log_faults(response)
@@ -373,7 +373,7 @@ class EndpointState:
         self._fail("warn", message, error.reason, str(error), once=unavailable)
 
     def failed_internally(self, error: Exception) -> None:
-        """Note a failure on our side of the wire; the next try follows as after one of the API."""
+        """Note a failure of the exporter itself; the back-off is the same as after a failure of the API."""
         self.api_error = None
         # Whether a request went out or not, the pause counts from now.
         self._back_off(self.clock.monotonic(), self._interval_s)
@@ -430,7 +430,7 @@ class EndpointState:
                   lasted_s=round(notice.lasted_s), **fields)  # fmt: skip
 
     def _log_faults(self, response: ApiResponse[object]) -> None:
-        """Log each kind of fault once: not at every refresh, nor at every place; no value is in a kind."""
+        """Log each kind of fault once, not at every refresh or for every record; a kind contains no value."""
         for line in response.malformed:
             self._log_once(line.partition(": ")[2], "records left out that cannot be read",
                            records=len(response.malformed), err=line)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The loop of one account: ask the endpoints that are due, write it down, publish a new snapshot, sleep."""
+"""The loop of one account: ask the endpoints that are due, write the ledger, publish a new snapshot, sleep."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _TIMED_OUT_SHARE = 4
 """At most a quarter of the request slots is for accounts that timed out."""
 
 _LEAST_JUMP_S = 10.0
-"""Less is the wall clock being slewed; nothing hangs on it."""
+"""Smallest jump of the wall clock that is followed: a smaller difference is slewing, and does no harm."""
 
 
 class RequestSlots:
@@ -78,13 +78,13 @@ class Poller:
         self._durable: tuple[Book, tuple[EndpointHealth, ...]] | None = None
         """The book that was on disk last, and the health that was published along with it."""
         self.refreshing = asyncio.Lock()
-        """Held during a refresh, or a jump of the wall clock: its holder can cancel the loop and lose nothing."""
+        """Held during a refresh, or a jump of the wall clock: whoever acquires it can safely cancel the loop."""
         self.restored = asyncio.Event()
-        """Set once the ledger's knowledge has been published."""
+        """Set once the ledger's state has been published."""
         self.configure(self.client, self.ledger, self.settings)
 
     def configure(self, client: JouloClient, ledger: AccountLedger, settings: PollSettings) -> None:
-        """Follow a configuration, while the loop does not run; each endpoint's state stays."""
+        """Apply a configuration, while the loop does not run; each endpoint keeps its state."""
         self.client, self.ledger, self.settings = client, ledger, settings
         former, self._endpoints = self._endpoints, {}
         for task in account_tasks(settings):
@@ -94,7 +94,7 @@ class Poller:
         self.restored.clear()
 
     async def run(self) -> None:
-        """Publish the ledger's knowledge, then refresh for ever; once cancelled, it can be run again."""
+        """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again."""
         if not self.restored.is_set():
             await self._restore()
             self._publish_snapshot()
@@ -114,13 +114,13 @@ class Poller:
             await self.clock.sleep(self._idle_s())
 
     async def reread(self) -> None:
-        """Publish the ledger's knowledge as it is now, when the ledger has left the disk or returned to it."""
+        """Publish the ledger's present state, when the ledger has left the disk or returned to it."""
         if self.restored.is_set():
             await self._read_book()
             self._publish_snapshot()
 
     async def _follow_wall_clock(self) -> None:
-        """Move all that was noted since the start by a wall clock that was wrong, and has been set right."""
+        """Move all moments noted since the start along with the wall clock, if that has jumped."""
         now_seconds = self.clock.now()
         wall_ahead_s = now_seconds - self.clock.monotonic()
         jump_s = wall_ahead_s - self._wall_ahead_s
@@ -128,7 +128,7 @@ class Poller:
             jump = ClockJump(self._noted_since_seconds, now_seconds - jump_s, jump_s)
             try:
                 walk = await self.offload(self.ledger.move_moments, jump)
-            except Exception as error:  # noqa: BLE001 -- the next time, then
+            except Exception as error:  # noqa: BLE001 -- tried again next time
                 self._log_ledger_failure(error)
                 return
             for state in self._endpoints.values():
@@ -138,7 +138,7 @@ class Poller:
         self._wall_ahead_s = wall_ahead_s
 
     def drop_stale(self) -> None:
-        """Publish anew without the API responses that are too old by now, as they are after a suspension."""
+        """Publish anew without the API responses that have become too old, as happens after a suspension."""
         if self.restored.is_set():
             self._publish_snapshot()
 
@@ -151,12 +151,12 @@ class Poller:
         return max(0.0, min(moments) - mono_s)
 
     async def _restore(self) -> None:
-        """Take up the ledger's knowledge; while it cannot be read, wait: the throttle is in it."""
+        """Take up the ledger's state; while it cannot be read, wait, since the throttle is part of it."""
         while True:
             try:
                 records, walk = await self.offload(self.ledger.load)
                 break
-            except Exception as error:  # noqa: BLE001 -- asking without the throttle is no way out
+            except Exception as error:  # noqa: BLE001 -- nothing may be asked without the throttle
                 self._log_ledger_failure(error)
                 await self.clock.sleep(self.settings.intervals[CHARGERS.name])
         if not self._noted_since_seconds:
@@ -180,10 +180,10 @@ class Poller:
             await self._read_book()
 
     async def _ask(self, state: EndpointState) -> None:
-        """Write a request down, send it, and write the API response down; once durable, that is in memory too."""
+        """Note a request, send it, and store the API response, which is served only once it is durable."""
         task = state.task
         timed_out = any(isinstance(each.api_error, ApiTimeoutError) for each in self._endpoints.values())
-        # Before the request is written down: it must go out at once then.
+        # Acquired before the request is noted, which must then go out at once.
         async with self.request_slots.acquire(timed_out=timed_out):
             state.requested()
             page = task.page(state.requested_at_seconds, self.settings)
@@ -226,15 +226,15 @@ class Poller:
     # The ledger -----------------------------------------------------------------------------------
 
     async def _write(self, write: Callable[..., Result], *args: object) -> Result:
-        """Write to the ledger by one of its methods, and read the book as it is then, both with one commit.
+        """Write to the ledger by one of its methods, and then read the book, both with one commit.
 
-        When the book cannot be read, the outcome that was written along with it stands, and the former book stays.
+        When the book cannot be read, the outcome that was just written stands, and the former book is kept.
 
         Raises:
             LedgerError: it could not be written.
         """
         chargers = self._endpoints.get(CHARGERS.name)
-        # Chargers that /chargers does not show get their names after it has responded: its slugs come first.
+        # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
         name_unlinked = chargers is not None and (
             write is chargers.task.record
             or chargers.health.succeeded_at_seconds is not None
@@ -313,7 +313,7 @@ class Poller:
 def _held(
     book: Book, health: tuple[EndpointHealth, ...], durable: Book, durable_health: tuple[EndpointHealth, ...]
 ) -> tuple[Book, tuple[EndpointHealth, ...]]:
-    """Return both with counters that stand still while the book is not on disk: a crash would make them fall."""
+    """Return book and health with the counters that were on disk last: after a crash, others would fall."""
     former = {then.endpoint: then for then in durable_health}
     counts = ("requests", "malformed", "malformed_fields")
     return (
