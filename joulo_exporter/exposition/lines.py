@@ -61,7 +61,7 @@ class FamilyLines:
 
 
 def _template(family: Family, labels: Labels) -> str:
-    """Return the lines of one sample, filled by ``%``: its labels in the order of their names, and its value.
+    """Return the template of one sample's lines, for ``%``: its labels in the order of their names, and its value.
 
     A histogram has a line for each of its series. Only the account, filled first, has a hole of another kind.
     """

@@ -101,7 +101,7 @@ _ENDPOINTS: Final[Mapping[str, Callable[[Household, float, Mapping[str, str]], J
     f"{BASE_PATH}/ere-position": lambda household, at, _: position_json(household.sessions_at(at), at),
     PRICE_PATH: lambda _household, at, _: price_json(at),
 }
-# By full path: the JSON body of the response to a household, a moment and a query.
+# By full path: the function that returns the JSON body for a household, a moment and a query.
 
 
 def _charger_json(charger: Charger) -> Json:

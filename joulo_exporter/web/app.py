@@ -26,7 +26,7 @@ _PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
 _CHARACTERS = "of letters, digits and -._~"
 _SHORT_BYTES = 1 << 16
 _WRITTEN_BYTES = 1 << 18
-"""Most bytes that wait for a client that does not read. Written in quarters of this size, a scrape takes half as
+"""Most bytes that wait for a client that does not read. In pieces a quarter of this size, a scrape takes half as
 much CPU again (measured)."""
 _BYTES_A_STEP = 2 * _WRITTEN_BYTES
 """Bytes, a few milliseconds' worth, after which we yield to the event loop: a fast client never makes us wait."""
