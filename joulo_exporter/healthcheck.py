@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 if the exporter is alive; 1 if it is not, 2 for bad usage, both with a line on standard error.
 
     Any status below 500 is a sign of life: 401 where a password is asked for, 404 behind a route prefix. A server
-    that does not speak plain HTTP is asked over TLS, without a look at its certificate.
+    that does not speak plain HTTP is asked over TLS, without a check of its certificate.
 
     Args:
         arguments: one URL or none; ``sys.argv`` if ``None``.
@@ -52,7 +52,7 @@ def _fault(host: str, port: int, path: str, *, tls: bool) -> str | None:
             connection.connect()
             if tls:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                # The certificate has another name.
+                # The certificate is for another host name.
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
                 encryption = context.wrap_socket(
                     connection.sock, do_handshake_on_connect=False, server_hostname=host
@@ -66,7 +66,7 @@ def _fault(host: str, port: int, path: str, *, tls: bool) -> str | None:
             status = connection.getresponse().status
         except (ssl.SSLError, ConnectionResetError, BrokenPipeError, HTTPException) as error:
             # A server that refuses a client without a certificate is alive. The refusal comes once a cipher is
-            # chosen, in TLS 1.3 after the handshake, and its words can be lost, as those of asyncio are.
+            # chosen, in TLS 1.3 after the handshake, and its alert can be lost, as it is with asyncio.
             refused = "ALERT" in str(getattr(error, "reason", "")) or (encrypted and isinstance(error, OSError))
             return None if refused else _NOT_HTTP
         except OSError as error:

@@ -32,16 +32,16 @@ _LEVEL_NUMBERS = logging.getLevelNamesMapping()
 _LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 _RESERVED = ("time", "level", "source", "msg")
 _LARGEST_NUMBER = 1e300
-"""Larger numbers, and those that are none, are texts: JSON cannot hold them."""
+"""Larger numbers, infinity and NaN are logged as texts: JSON cannot hold them."""
 
 
 def configure(
     level: Level, log_format: Format, stream: TextIO, *, secrets: Callable[[], Iterable[Secret]] = tuple
 ) -> None:
-    """Send the records of every logger, aiohttp's and asyncio's too, to ``stream``, in place of a former one.
+    """Send the records of every logger, aiohttp's and asyncio's too, to ``stream``, instead of a former one.
 
-    Only the level ``debug`` shows tracebacks. ``secrets`` gives the secrets in use now, whose texts are replaced:
-    a second line of defence.
+    Only the level ``debug`` shows tracebacks. ``secrets`` returns the secrets in use, whose texts are replaced: a
+    second line of defence.
     """
     handler = _LineHandler(stream)
     handler.setFormatter(_LineFormatter(level, log_format, secrets))
@@ -116,7 +116,7 @@ class _LineHandler(logging.StreamHandler[TextIO]):
 
 
 class _LineFormatter(logging.Formatter):
-    """Makes one line of any record, without the texts of secrets, as they are or percent-encoded."""
+    """Makes one line of any record, without the texts of secrets, plain or percent-encoded."""
 
     def __init__(self, level: Level, log_format: Format, secrets: Callable[[], Iterable[Secret]]) -> None:
         super().__init__()
@@ -160,14 +160,14 @@ class _LineFormatter(logging.Formatter):
 
     def _text(self, text: str) -> str:
         text = text if self._pattern is None else self._pattern.sub("<secret>", text)
-        # Halves of surrogate pairs stand for bytes of file names that are no UTF-8; JSON has none of them.
+        # Halves of surrogate pairs stand for bytes of file names that are not UTF-8; JSON cannot hold them.
         return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _pattern(secrets: Iterable[Secret]) -> re.Pattern[str] | None:
     plain = {secret.reveal() for secret in secrets} - {""}
     spellings = plain | {quote(secret, safe="", errors="replace") for secret in plain}
-    # The longest first: a secret that begins with another one must not remain as its rest.
+    # The longest first: else the rest of a secret that begins with another one would remain.
     ordered = sorted(spellings, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 

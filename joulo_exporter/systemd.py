@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 
 _TIMEOUT_S = 0.5
-"""Time that a state waits for a manager whose queue is full: a lost READY=1 would fail the start."""
+"""Seconds to wait for a manager whose queue is full: without READY=1 the start would fail."""
 
 
 class Notifier:
@@ -31,15 +31,15 @@ class Notifier:
         """The watchdog's period: without ``alive`` for so long, systemd restarts the exporter; 0 for none."""
 
     def ready(self, status: str) -> None:
-        """Report the end of the start, or of a reload."""
+        """Report that the start, or a reload, is complete."""
         self._send("READY=1", f"STATUS={' '.join(status.split())}")
 
     def reloading(self) -> None:
-        """Report the begin of a reload; ``Type=notify-reload`` wants the time too."""
+        """Report that a reload begins; ``Type=notify-reload`` needs the time too."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
-        """Report the begin of the stop."""
+        """Report that the exporter stops."""
         self._send("STOPPING=1", "STATUS=stopping")
 
     def alive(self) -> None:
@@ -47,7 +47,7 @@ class Notifier:
         self._send("WATCHDOG=1", timeout_s=0.0)  # the next one will do
 
     async def watch(self, healthy: Callable[[], bool]) -> None:
-        """Report to the watchdog at half of its period for ever, as long as ``healthy`` says so.
+        """Report to the watchdog at half of its period for ever, as long as ``healthy`` returns true.
 
         The event loop itself sends the reports: when it is stuck, none is sent, and systemd restarts the exporter.
         """

@@ -9,7 +9,7 @@ _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status. Ctrl-C ends it without a traceback, while it loads too."""
+    """Run the command line; return the exit status. Ctrl-C ends it without a traceback, even while it loads."""
     try:
         from joulo_exporter.cli.commands import run  # noqa: PLC0415 -- inside the try, for a Ctrl-C while it loads
 

@@ -1,7 +1,7 @@
 """The command line: from arguments to an exit status; the commands that serve or check; output and its faults.
 
-A service that runs for months holds in memory all that it has loaded, and a report is printed the sooner the less
-it loads. So each command imports its own rooms when it runs.
+A service that runs for months keeps all loaded modules in memory, and a report that loads fewer is printed sooner.
+So each command imports its own modules when it runs.
 """
 
 import argparse
@@ -38,7 +38,7 @@ _BAD_USAGE = 2
 _LISTEN_ADDRESS = ":9973"
 _DEMO_CONFIG = "demo.yml"
 _DEMO_START = "demo-start"
-"""Keeps when the demo's household began, in Unix seconds, so that a restart goes on with the same sessions."""
+"""File with the start of the demo's household, in Unix seconds, so that a restart continues the same sessions."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -156,7 +156,7 @@ async def simulated_household(
     on unless they are switched off. The configuration file is written to the ledger's folder.
 
     Raises:
-        ConfigError: the folder has a ledger that is no demo's.
+        ConfigError: the folder has a ledger that is not a demo's.
         JouloExporterError: the folder cannot be written.
     """
     from joulo_exporter.simulator import DEMO_TOKEN, Household, serve  # noqa: PLC0415 -- see the module
@@ -250,7 +250,7 @@ def write(pieces: Iterable[str]) -> None:
     """
     if sys.stdout is None:  # as after `>&-`, whatever its type says
         raise JouloExporterError("standard output is closed; open it, or send it to /dev/null")
-    for piece in pieces:  # each is made outside of the block: its faults are none of standard output
+    for piece in pieces:  # each is made outside the block: its faults are not those of the output
         with _faults_of_stdout():
             sys.stdout.write(piece)
     with _faults_of_stdout():
@@ -268,7 +268,7 @@ def _faults_of_stdout() -> Iterator[None]:
 
 
 def complain(message: str) -> None:
-    """Write a line to standard error, with our name before it; where that fails, the exit status has to do."""
+    """Write a line to standard error, with our name before it; if that fails, the exit status must suffice."""
     if sys.stderr is not None:  # as after `2>&-`, whatever its type says
         with contextlib.suppress(OSError):
             sys.stderr.write(f"joulo-exporter: {message}\n")
@@ -279,7 +279,7 @@ def complain(message: str) -> None:
 def progress_line(name: str) -> Iterator[Callable[[float], None]]:
     """Yield a function that shows the share of the work that is done, from 0 to 1, on a line of a terminal.
 
-    Where standard error is none, it shows nothing. In the end the line is removed, for whatever comes next.
+    If standard error is not a terminal, it shows nothing. In the end the line is erased.
     """
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
 

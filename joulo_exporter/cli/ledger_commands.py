@@ -1,4 +1,4 @@
-"""The commands on the ledger, which ask the API nothing: reports, and settle."""
+"""The commands on the ledger, which send no requests to the API: reports, and settle."""
 
 import argparse
 import contextlib
@@ -47,7 +47,7 @@ the exporter is right; others are once the samples from the wrong rise until now
 
 @contextlib.contextmanager
 def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerReader]]:
-    """Open the ledger of the configuration, which needs no token here: the exporter may have it elsewhere."""
+    """Open the ledger of the configuration; its token, perhaps set for the exporter alone, is not needed."""
     environ: Mapping[str, str] = os.environ
     if not environ.get("JOULO_TOKEN") and not environ.get("JOULO_TOKEN_FILE"):
         environ = {**environ, "JOULO_TOKEN": "not-needed"}
@@ -64,7 +64,7 @@ def _names(config: Config) -> list[str]:
 
 
 def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) -> Selection:
-    """Return the conditions of the flags; how complete the ledger is goes before all that is printed."""
+    """Return the conditions of the flags, and say how complete the ledger is before the report is printed."""
     selection = Selection(options.from_seconds, options.to_seconds, options.charger, options.vehicle)
     refuse_unknown(reader, tags, selection)
     _say_completeness(reader, reader.accounts)

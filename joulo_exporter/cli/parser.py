@@ -1,4 +1,4 @@
-"""Flags of every command, with help from ``help.toml``, and bad usage said in one line with the nearest flag."""
+"""Flags of every command, with help from ``help.toml``; faults of usage in one line, with the nearest flag."""
 
 import argparse
 import platform
@@ -20,7 +20,7 @@ _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle", "session_id", "id_tag"})
 _SHORTEST_STEP_S = 1.0
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
-# A token that was pasted to the wrong place would be kept in the terminal's history and in the journal.
+# A token pasted in the wrong place would otherwise stay on the terminal and in the journal.
 _TOKEN = re.compile(r"(?:joulo_|eyJ)[^\s'\"]*")
 
 
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
     """Raises a fault, where argparse prints the usage and ends the process."""
 
     commands: Mapping[str, "Parser"] = {}
-    """The parsers of the commands, by their names; of the parser of all commands."""
+    """The parsers of the commands, by name; only in the parser of all commands."""
     texts: Mapping[str, str] = {}
     """The help of each flag."""
 
@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         self.flags = {"-h", "--help"}
 
     def add(self, flag: str, *, dest: str | None = None, **settings: object) -> None:
-        """Add a flag; without another ``dest`` its option has its name, with underscores."""
+        """Add a flag; without a ``dest``, its option is named after it, with underscores."""
         self.flags.add(flag)
         dest = dest or flag.lstrip("-").replace(".", "_").replace("-", "_")
         self.add_argument(flag, dest=dest, help=self.texts[flag], **settings)  # type: ignore[arg-type]  # as above
@@ -80,8 +80,8 @@ def make_parser() -> Parser:
         command.texts = texts["flags"] | of_command.get("flags", {})
         _add_flags(command, name)
     parser.commands = commands.choices
-    # A flag may stand before its command or after it: a default after it must not hide the flag before it. So all
-    # defaults are here, and absent flags are None.
+    # A flag may come before or after its command: the command's default must not hide a flag given before it. So
+    # their defaults are here, and absent flags are None.
     own = ("from_seconds", "to_seconds", "charger", "vehicle", "by", "language", "price", "label")
     parser.set_defaults(
         command="serve",
@@ -161,7 +161,7 @@ def _selection_flags(parser: Parser) -> None:
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
-    """Return the parser of a flag with its own words for what is wrong."""
+    """Return the parser of a flag, wrapped so that argparse shows the text of its ``ValueError``."""
 
     def checked(text: str) -> object:
         try:

@@ -32,7 +32,7 @@ _TEXT_TAG = "tag:yaml.org,2002:str"
 _QUOTED_TEXT = re.compile(r"'(?!<)[^']{3,}'")
 _SYNTAX_REMEDY = "check indentation (blanks, no tabs), quotes, and the blank after each colon"
 
-# Looks like a word: a token that has slipped to the place of a key has digits, or is longer.
+# A key that may be shown: a token written in place of a key has digits, or is longer.
 _WORD = re.compile(r"(?!(?i:joulo_))[A-Za-z][A-Za-z_.-]{0,23}")
 # A section whose content is commented out remains as a key without a value.
 _NOTHING = ("", "~", "null")
@@ -43,7 +43,7 @@ _SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
 def read_yaml(path: Path, flag: str) -> Node:
     """Return the content of a YAML file that a flag names, all scalars as texts; an empty text for an empty file.
 
-    A key that stands there twice is a fault, and so are anchors, tags and several documents, which have no use.
+    A duplicate key is a fault, and so are anchors, tags and several documents, which have no use here.
     """
     where = Where(str(path))
     try:
@@ -68,9 +68,9 @@ def read_yaml(path: Path, flag: str) -> Node:
 def decode(where: Where, node: Node, kind: type[Record]) -> Record:
     """Return a tree of texts as a record of msgspec.
 
-    Sections, lists and mappings without content count as not given. A class can have an ``EXAMPLE``; a
-    ``msgspec.Meta`` an example too, and in its ``extra`` the function ``read``, which returns the value of a text
-    without blanks around it, never empty, or raises ``ValueError``. Without one, the text stays as it is.
+    Sections, lists and mappings without content count as not given. A class can have an ``EXAMPLE``. A
+    ``msgspec.Meta`` can have one too, and in its ``extra`` the function ``read``: given a text that is not empty,
+    without blanks around it, it returns the value or raises ``ValueError``. Without it, the text stays as it is.
 
     Raises:
         ConfigError: the first fault: an unknown key, with the nearest known one, or a wrong shape or value.
@@ -100,7 +100,7 @@ def _node(where: Where, parsed: Iterator[yaml.Event], event: yaml.Event, depth: 
         raise _at(where, event).fault(f"nested deeper than {_DEEPEST} levels; nothing here is")
     if isinstance(event, events.ScalarEvent):
         return str(event.value)
-    # The first event of each node here, up to the end of the collection; the calls take the rest of the node.
+    # The first event of each node in this collection; the recursive calls take the rest of the node.
     starts = takewhile(lambda each: not isinstance(each, events.CollectionEndEvent), parsed)
     if isinstance(event, events.SequenceStartEvent):
         return [_node(where, parsed, start, depth + 1) for start in starts]

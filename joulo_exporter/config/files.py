@@ -1,6 +1,6 @@
 """Places of faults in the configuration, and the files and tokens that it names.
 
-A fault is one line that says file, key and remedy. A token is a secret that does not show.
+A fault is one line that names file, key and remedy. A token is a secret that no message shows.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Fingerprint = tuple[int, ...]
 Value = TypeVar("Value")
 
 LONGEST_TOKEN = 8192
-"""Characters; servers refuse longer header lines."""
+"""Characters of a token; servers refuse longer header lines."""
 
 _LARGEST_BUNDLE_BYTES = 4 * 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-# Around a token, or before it, in texts that were copied with too much.
+# Text around a token, or before it, that was copied along with the token.
 _TOO_MUCH = re.compile(
     r"[\"'`\u2018\u2019\u201c\u201d].*|.*[\"'`\u2018\u2019\u201c\u201d]|(?:authorization\s*:|bearer[\s:]).*|bearer"
     r"|(?:export\s+)?JOULO_TOKEN\s*=.*",
@@ -61,7 +61,7 @@ class Where(msgspec.Struct, frozen=True):
             return parse(text)
         except ValueError as error:
             fault = str(error)
-        raise self.fault(fault)  # outside of the handler: no error that may quote the text hangs on it
+        raise self.fault(fault)  # outside the handler: chained to no error that may quote the text
 
 
 def one_line(text: str) -> str:
@@ -75,7 +75,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
-    """Return numbers that differ after a change of the file, or of the one behind a link; ``None`` without one."""
+    """Return numbers that differ after a change of the file, or of a link's target; ``None`` without a file."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -84,7 +84,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
 
 
 def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
-    """Return the first bytes of a regular file that a key names; it should hold ``content``: ``the token``."""
+    """Return the first bytes of a regular file that a key names; messages call its content ``content``."""
     try:
         # A pipe would block, and would be empty at the next reading.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -100,21 +100,21 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Certificates of ``api.ca_file``, for the API and a proxy; two are equal when the content of the file is."""
+    """Certificates of ``api.ca_file``, for the API and a proxy; equal when their files have the same content."""
 
     digest: bytes
     context: ssl.SSLContext = field(compare=False)
 
 
 def read_authorities(where: Where, path: Path) -> Authorities:
-    """Return the certificates of a PEM file, and them alone, as ``tls_config.ca_file`` of Prometheus means it.
+    """Return the certificates of a PEM file, and no others, as Prometheus does for ``tls_config.ca_file``.
 
-    A certificate in the file is trusted as it is, also one that is not the root of its chain. A file that cannot
+    A certificate in the file is trusted as it is, even if it is not the root of its chain. A file that cannot
     be read, or has no certificate or a damaged one, is a ``ConfigError``.
     """
     content = read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM")
     try:
-        # A blank for an empty file, which would mean the authorities of this machine.
+        # A blank for an empty file: an empty text would mean the authorities of this machine.
         context = ssl.create_default_context(cadata=content.decode("ascii", "ignore") or " ")
     except (ssl.SSLError, ValueError):
         raise where.fault(
@@ -122,8 +122,8 @@ def read_authorities(where: Where, path: Path) -> Authorities:
         ) from None
     # As in Go, and as Python does by itself from 3.13 on.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # Python's default from 3.13 on, which refuses a CA without keyUsage, as a plain `openssl req -x509` makes it,
-    # and a server's certificate without authority key identifier. Who names a CA here has decided to trust it;
+    # Python's default from 3.13 on, which refuses a CA without keyUsage, as plain `openssl req -x509` makes it,
+    # and a server's certificate without authority key identifier. Users who name a CA here choose to trust it;
     # the signature, the dates and the host name are verified all the same.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return Authorities(hashlib.sha256(content).digest(), context)
@@ -132,7 +132,7 @@ def read_authorities(where: Where, path: Path) -> Authorities:
 class Secret:
     """A token, or a URL with a password in it, whose text only ``reveal`` shows.
 
-    Copying and pickling fail, since a pickle is text for anybody. Two secrets are equal when their texts are.
+    Copying and pickling fail, since anybody can read a pickle. Two secrets are equal when their texts are.
     """
 
     __slots__ = ("_text",)
@@ -160,7 +160,7 @@ class Secret:
 def token_fault(text: str) -> str | None:
     """Return the fault of a token as a predicate with the remedy ("is empty; ..."), without the token.
 
-    A prefix is not demanded: OAuth2 access tokens have none. ``None`` means that nothing is wrong.
+    No prefix is required: OAuth2 access tokens have none. ``None`` means that nothing is wrong.
     """
     if not text:
         return "is empty; put the API token there"
@@ -175,9 +175,9 @@ def token_fault(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """One of three places of a token; it is read when it is needed: files change and variables are set late.
+    """The place of a token, one of three; it is read when needed: files change, and variables are set late.
 
-    Two sources are equal when they lead to the same place, wherever in the configuration they stand.
+    Two sources are equal when they lead to the same place, wherever the configuration names it.
     """
 
     where: Where = field(compare=False)
@@ -185,10 +185,10 @@ class TokenSource:
     path: Path | None = None
     variable: str | None = None
     """The name of an environment variable."""
-    # A function and not the environment: a repr or a pickle of that would show every variable in it.
+    # A function rather than the environment, whose repr or pickle would show every variable in it.
     read_variable: Callable[[], str | None] = field(default=lambda: None, repr=False, compare=False)
     value: Secret | None = None
-    """The token where it stands in the configuration itself."""
+    """The token itself, if it is written in the configuration."""
 
     @property
     def shown(self) -> str:
@@ -198,7 +198,7 @@ class TokenSource:
         return one_line(f"file {self.path}" if self.path else f"token in {self.where.source}")
 
     def read(self) -> Secret:
-        """Return the token as it is now, without one line end after it; a text that cannot be one is a fault."""
+        """Return the token as it is now, without one line end after it; a fault if it cannot be a token."""
         if self.path is not None:
             text = read_file(self.where, self.path, 4 * LONGEST_TOKEN, "the token").decode("utf-8", "replace")
         else:

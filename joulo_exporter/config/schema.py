@@ -28,7 +28,7 @@ _REPEATED = "it is the time between two fetches of the whole history from the AP
 
 
 def _floor(seconds: float, why: str) -> Meta:
-    """Return the shortest duration, which does not bind an API on a loopback address."""
+    """Return the lower bound of a duration, which does not apply to an API on a loopback address."""
     return Meta(extra={"floor_s": seconds, "why": why})
 
 
@@ -44,7 +44,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountSection(Section, frozen=True):
-    """An account of the API, with one of the three ways to a token."""
+    """An account of the API, with its token given in one of three ways."""
 
     name: Annotated[str, like("home", values.name)] | None = None
     token_file: Annotated[str, like("/run/secrets/joulo", values.path)] | None = None
@@ -56,12 +56,12 @@ class ApiSection(Section, frozen=True):
     """Access to the API."""
 
     url: Annotated[str, like(DEFAULT_API_URL, values.api_url)] = DEFAULT_API_URL
-    """The base URL, without a slash at its end; ``https``, but for a loopback address."""
+    """The base URL, without a trailing slash; ``https``, except on a loopback address."""
     timeout_s: Annotated[float, like("10s", values.timeout)] = field(name="timeout", default=10.0)
     """Time for one request as a whole."""
     proxy_url: Annotated[Secret, like("http://proxy.example:3128", values.proxy_url)] | None = None
     ca_file: Annotated[str, like("/etc/ssl/our-ca.pem", values.path)] | None = None
-    """Certificates in PEM that are trusted in the place of those of this machine."""
+    """Certificates in PEM that are trusted instead of those of this machine."""
 
 
 class Collectors(Section, frozen=True):
@@ -91,29 +91,29 @@ class HistoryConfig(Section, frozen=True):
 
 
 class PlausibilitySection(Section, frozen=True):
-    """Bounds of what is believed of the API: the mean power in kW that no session of a charger exceeds."""
+    """Bounds of plausible values of the API: the mean power in kW that no session of a charger exceeds."""
 
     max_power: Annotated[float, like("50kW", values.power_kw)] = 50.0
 
 
 class StorageSection(Section, frozen=True):
-    """The ledger's folder, below the one of the configuration file if the path is relative."""
+    """The ledger's folder; a relative path begins at the folder of the configuration file."""
 
     path: Annotated[str, like(str(DEFAULT_STORAGE_PATH), values.printed)] = str(DEFAULT_STORAGE_PATH)
 
 
 class Tariff(msgspec.Struct, frozen=True):
-    """A price of the electricity, by the day on which a session began, local time; as in the configuration."""
+    """A price of electricity for sessions that begin from a day on, local time; as in the configuration."""
 
     EXAMPLE: ClassVar = "{from: 2026-01-01, euro_per_kwh: 0.2534}"
 
     from_day: Annotated[date, like("2026-01-01", values.day)] = field(name="from")
     euro_per_kwh: Annotated[Decimal, like("0.2534", values.price)]
     vehicle: Annotated[str, like("tesla", str)] | None = None
-    """The vehicle that it is for; ``None`` for all that have none of their own."""
+    """The vehicle that it is for; ``None`` for all vehicles without a tariff of their own."""
 
     def cost_cents(self, kwh_hundredths: int) -> int:
-        """Return the cost of energy, rounded half up: a hundredth of a kWh costs as many cents as a kWh euros."""
+        """Return the cost of energy, rounded half up: hundredths of a kWh times euros a kWh are cents."""
         return int((kwh_hundredths * self.euro_per_kwh).quantize(Decimal(1), ROUND_HALF_UP))
 
 
@@ -126,7 +126,7 @@ class ConfigFile(Section, frozen=True):
     collectors: Collectors = Collectors()
     intervals: Intervals = Intervals()
     stale_after: Duration = 900.0
-    """Age at which values of an endpoint that fails disappear from the scrape."""
+    """Age at which the values of a failing endpoint disappear from the scrape."""
     history: HistoryConfig = HistoryConfig()
     plausibility: PlausibilitySection = PlausibilitySection()
     vehicles: Annotated[dict[str, str], like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
@@ -137,7 +137,7 @@ class ConfigFile(Section, frozen=True):
 
 
 COLLECTORS = Collectors.__struct_fields__
-"""Endpoints that are asked only where the configuration says so."""
+"""Endpoints that are requested only if the configuration enables them."""
 
 PUBLIC_COLLECTORS = frozenset({"ere_price"})
 """Optional endpoints that belong to no account."""
@@ -152,7 +152,7 @@ class Tariffs(msgspec.Struct, frozen=True):
     entries: tuple[Tariff, ...] = ()
 
     def of(self, vehicle: str, day: date) -> Tariff | None:
-        """Return the tariff in force on a day, the latest that has begun: a vehicle's own goes first."""
+        """Return the tariff in force on a day, the latest that has begun; a vehicle's own takes precedence."""
         for whose in (vehicle, None):
             begun = [each for each in self.entries if each.vehicle == whose and each.from_day <= day]
             if begun:
@@ -178,18 +178,18 @@ class ApiConfig(ApiSection, frozen=True):
     """Access to the API, with what follows from other settings."""
 
     ere_price_url: str = DEFAULT_ERE_PRICE_URL
-    """The public price feed in full, where no token is sent; next to an API on this machine, a simulator's."""
+    """Full URL of the public price feed, which gets no token; a simulator's if the API is on this machine."""
     authorities: Authorities | None = None
-    """Certificates that sign for the API and a proxy; ``None`` for those that this machine trusts."""
+    """Certificates trusted for the API and a proxy; ``None`` for those that this machine trusts."""
     max_power_kw: float = 50.0
-    """Mean power of a charger's session that is believed at most."""
+    """Highest mean power of a charger's session that is believed."""
 
 
 class Config(msgspec.Struct, frozen=True):
     """Everything that file, environment and command line say, defaults filled in."""
 
     accounts: tuple[AccountConfig, ...]
-    """With several shards those of this one, which can be none."""
+    """With several shards, the accounts of this one, of which there may be none."""
     api: ApiConfig
     intervals: Mapping[str, float]
     """Seconds between two requests, by endpoint."""
@@ -203,7 +203,7 @@ class Config(msgspec.Struct, frozen=True):
     """RFID tags in labels: as they are, as hashes, or not at all."""
     storage_path: Path
     collectors: frozenset[str]
-    """The optional endpoints that are asked."""
+    """The optional endpoints that are requested."""
     tariffs: Tariffs
     shard: Shard = ALONE
 
@@ -301,7 +301,7 @@ def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
 
 
 def _require_distinct(where: Where, items: Iterable[object], fault: str, key: str = "") -> None:
-    """Raise the fault of the first item of a list that is equal to one above it, whose place ``{}`` stands for."""
+    """Raise the fault at the first item that equals an earlier one, whose place takes that of ``{}``."""
     positions: dict[object, int] = {}
     for position, item in enumerate(items):
         first = positions.setdefault(item, position)
@@ -363,7 +363,7 @@ def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
 
 
 def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable[[str], str]) -> Mapping[str, str]:
-    """Return the name of each id, as it is compared; places are numbers, since a tag can open a charger."""
+    """Return names by the ids as compared; faults give a position instead of a tag, which can open a charger."""
     ids = [compared(identifier) for identifier in given]
     for position, identifier in enumerate(given):
         if not ids[position] or not values.is_printed(identifier):

@@ -97,7 +97,7 @@ def timeout(text: str) -> float:
 def format_duration(seconds: float) -> str:
     """Return a duration of 0 or more, to the millisecond, as Prometheus prints it.
 
-    Years and weeks are used only where nothing remains below them: ``90d`` reads easier than ``12w6d``.
+    Years and weeks are used only where nothing remains below them: ``90d`` reads more easily than ``12w6d``.
     """
     rest = round(seconds * 1000)
     parts = []
@@ -125,7 +125,7 @@ def is_loopback(url: str) -> bool:
 
 
 def api_url(url: str) -> str:
-    """Return the API's base URL, without a slash at its end: a token travels there."""
+    """Return the API's base URL without a trailing slash, if it is safe to send a token there."""
     parts = _split(url)
     if parts is None:
         raise ValueError(f"is not an http or https URL; write one such as {DEFAULT_API_URL}")
@@ -149,7 +149,7 @@ def proxy_url(url: str) -> Secret:
 
 
 def _split(url: str) -> SplitResult | None:
-    # urlsplit drops line ends and reads a backslash as part of the host, where HTTP clients see its end.
+    # urlsplit drops line ends and reads a backslash as part of the host, where HTTP clients end it.
     if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", url):
         return None
     try:
@@ -165,7 +165,7 @@ def _split(url: str) -> SplitResult | None:
 _LONGEST_NAME = 128
 _UNPRINTED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, surrogates, line and paragraph separators
 
-# A name of a file with neither folder nor suffix, and as long as a token or in the shape of one.
+# A file name with neither folder nor suffix that is as long as a token, or looks like one.
 _TOKEN_AS_PATH = re.compile(r"(?i:bearer\s).*|joulo_[^/]*\d[^/]*|(?:joulo_|eyJ)[^/]{16,}|[^/.\s]{32,}")
 # Capitals only: a token that was pasted here by mistake has small letters, and would be shown as a name.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
@@ -222,7 +222,7 @@ def path(text: str) -> str:
 _PRICE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _HIGHEST_EURO = 5
-"""No electricity for a home costs as much a kWh; a price in cents is above it."""
+"""No home pays as many euros for a kWh; a price in cents is above it."""
 
 
 def price(text: str) -> Decimal:
@@ -236,7 +236,7 @@ def price(text: str) -> Decimal:
 
 def day(text: str) -> date:
     """Return a day."""
-    with contextlib.suppress(ValueError):  # there is no such day, as of 2026-02-30
+    with contextlib.suppress(ValueError):  # there is no such day, as with 2026-02-30
         if _DAY.fullmatch(text):
             return date.fromisoformat(text)
     raise ValueError("is not a day; write one such as 2026-01-01")

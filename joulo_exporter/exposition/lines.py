@@ -1,7 +1,7 @@
 """Lines of an exposition: the samples of each metric family of an account, and those of the process.
 
-Both formats write our samples alike; only the names in HELP and TYPE of a counter differ. So lines are
-rendered once for the two of them.
+Both formats write our samples alike; only the name of a counter in HELP and TYPE differs. So lines are
+rendered once for both formats.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _END_OF_OPENMETRICS = b"# EOF\n"
 _ACCOUNT = "account"
 _HOLE = "\0"
 _SMALL = 1e6
-"""Below it Python's own spelling of a number is that of the formats."""
+"""Below it, Python spells a number as the formats do."""
 
 
 class FamilyLines:
@@ -61,9 +61,9 @@ class FamilyLines:
 
 
 def _template(family: Family, labels: Labels) -> str:
-    """Return the lines of one sample, to be filled with ``%``: the labels in the order of their names, the value.
+    """Return the template of one sample's lines, for ``%``: its labels in the order of their names, and its value.
 
-    A histogram has a line for each of its series. Only the account has a hole of another kind: it is filled first.
+    A histogram has a line for each of its series. Only the account, filled first, has a hole of another kind.
     """
     if family.type != "histogram":
         return _line(family.name, labels)
@@ -78,7 +78,7 @@ def _line(name: str, labels: Labels, **known: str) -> str:
 
 
 def process_lines(registry: CollectorRegistry, *, openmetrics: bool, names: frozenset[str]) -> bytes:
-    """Return the process's own gauges and counters, which end an exposition, faster than prometheus-client."""
+    """Return the process's gauges and counters, with which an exposition ends; faster than prometheus-client."""
     lines = []
     for metric in registry.collect():
         samples = [sample for sample in metric.samples if sample.name in names] if names else metric.samples
@@ -97,7 +97,7 @@ def _header(metric: Metric, *, openmetrics: bool) -> str:
 
 @lru_cache(maxsize=1024)
 def _labelled(name: str, labels: tuple[tuple[str, str], ...]) -> str:
-    """Return a series as it stands before its value; those of the process are the same at each scrape."""
+    """Return the name and labels of a series; cached, as those of the process are the same at each scrape."""
     if not labels:
         return name
     pairs = ",".join([f'{label}="{_escaped(text)}"' for label, text in sorted(labels)])

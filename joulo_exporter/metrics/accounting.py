@@ -32,7 +32,7 @@ def _sessions(figures: Figures) -> Mapping[str, int | None]:
 def _stated(
     labels: Labels, series: str, figures: Callable[[Figures], Mapping[str, int | None]]
 ) -> Labelled[float]:
-    """Return the maker of a counter that ``/energy`` gives, held at its high-water marks, by scope or without."""
+    """Return the maker of a counter from ``/energy``, held at its high-water marks, with or without a scope."""
 
     def items(snapshot: Snapshot) -> Iterable[tuple[Labels, float]]:
         if snapshot.book is not None and snapshot.energy is not None:

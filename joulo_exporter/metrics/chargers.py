@@ -1,6 +1,6 @@
 """Metric families of chargers and their sessions.
 
-What is in progress is from ``/chargers``. Finished sessions are from the ledger: the last one of each charger, and
+The present state is from ``/chargers``. Finished sessions are from the ledger: the last one of each charger, and
 all of the last hour.
 """
 

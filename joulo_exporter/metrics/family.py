@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Part = TypeVar("Part")
 
 Samples = Iterable[tuple[Labels, Value]]
-"""Pairs of the values of a family's labels and a value."""
+"""Pairs of label values, in the order of the family's labels, and a value."""
 
 LIVE = "Cached: at most a refresh interval old while the API responds, absent once it is stale."
 LEDGER = "From the ledger of all sessions; never falls, and stays while the API does not respond."
@@ -85,15 +85,15 @@ class Labelled(Generic[Item]):
         )
 
     def gauge(self, name: str, text: str, value: Callable[[Item], float | None]) -> Family:
-        """Return a gauge; ``None`` is no sample."""
+        """Return a gauge; ``None`` gives no sample."""
         return Family(name, "gauge", text, self.labels, self._samples(value))
 
     def counter(self, name: str, text: str, value: Callable[[Item], float | None]) -> Family:
-        """Return a counter; ``None`` is no sample."""
+        """Return a counter; ``None`` gives no sample."""
         return Family(name, "counter", text, self.labels, self._samples(value))
 
     def info(self, name: str, text: str) -> Family:
-        """Return a gauge that is always 1: its labels say it all."""
+        """Return a gauge that is always 1; its labels hold the information."""
         return self.gauge(name, text, lambda _: 1.0)
 
     def _samples(self, value: Callable[[Item], float | None]) -> Callable[[Snapshot], Samples]:

@@ -4,7 +4,7 @@ Everything is an integer: times are milliseconds, energy and credits hundredths.
 spread evenly over its duration, rounded down, so that a sum over sessions never falls from one sample to the next.
 
 OpenMetrics wants the series of a metric together, and the samples of a series in the order of time. So the
-sessions of an account are read once for each metric, and none is kept.
+sessions of an account are read anew for each metric, and not kept.
 
 promtool reads the whole text once for each block that it makes, so every line counts. ``_needed`` leaves out the
 samples that no query of the dashboards looks for.
@@ -25,9 +25,9 @@ from joulo_exporter.reports.text import completeness_text, hundredths_text, ledg
 
 _HOUR_MS = 3_600_000
 _SHORTEST_TENURE_MS = 900_000
-"""A session that was the last one for less has no series of its own: it would have too few samples to be found."""
+"""A session that was the last one for less time gets no series: it would have too few samples to be found."""
 _ALONE_MS = 600_000
-"""From the last sample of a session's own series to the first one of the next session's.
+"""Time from the last sample of a session's own series to the first sample of the next session's.
 
 Prometheus looks back five minutes, VictoriaMetrics a step of the query: ten minutes in the dashboards.
 """
@@ -43,12 +43,12 @@ class Backfill(msgspec.Struct, frozen=True):
     now_seconds: float
     """The present: every series ends here, with the value that the exporter serves."""
     step_s: float = 300.0
-    """From one sample to the next while a value changes. Prometheus takes a series for gone after five minutes."""
+    """Time between samples while a value changes. Prometheus takes a series for gone after five minutes."""
     labels: Mapping[str, str] = {}
     """Labels that Prometheus adds when it scrapes, such as ``job`` and ``instance``."""
     from_seconds: float | None = None
     to_seconds: float | None = None
-    """The first moment that is too late. The values of the present are left out then."""
+    """The first moment that is too late; if it is given, the values of the present are left out."""
     constant_power: bool = False
     """Whether the power of each session is known to be constant, as only that of a simulator is."""
 
@@ -57,7 +57,7 @@ class Backfill(msgspec.Struct, frozen=True):
 
 
 class TimedSession(msgspec.Struct, frozen=True):
-    """A session of the ledger on the axis of time."""
+    """A session of the ledger with its start and end in milliseconds."""
 
     session: RecordedSession
     start_ms: int
@@ -91,11 +91,11 @@ class Tally(msgspec.Struct):
 
     moment_ms: int = 0
     totals: Totals = Totals()
-    """Of those that have ended."""
+    """Totals of the sessions that have ended."""
     last: TimedSession | None = None
-    """The finished one that ended last."""
+    """The finished session that ended last."""
     active: list[tuple[int, int, TimedSession]] = []
-    """Those in progress: a heap by the end; the number after that keeps the order of the start."""
+    """Sessions in progress, a heap by their end; the second number is the order of their starts."""
 
     @property
     def kwh_hundredths(self) -> int:
@@ -111,7 +111,7 @@ class Tally(msgspec.Struct):
 
 
 def tallies(sessions: Iterable[TimedSession], ticks: Iterable[int]) -> Iterator[Tally]:
-    """Yield the tally of sessions, by their start, at each of the rising ticks: the same one each time."""
+    """Yield the tally of sessions, ordered by start, at each of the rising ticks; always the same object."""
     tally = Tally()
     upcoming = iter(sessions)
     following = next(upcoming, None)
@@ -136,7 +136,7 @@ class Quantity(msgspec.Struct, frozen=True):
     at: Callable[[Tally], int | None]
     """Its value at a moment."""
     live: Callable[[Charger], int | None] | None = None
-    """Of a figure of the session in progress, of which nothing remains: its value now, by the charger."""
+    """For a figure of the session in progress, gone when that ends: its value now, from the charger."""
 
 
 def _of_current(figure: Callable[[TimedSession, int], int]) -> Callable[[Tally], int]:
@@ -145,7 +145,7 @@ def _of_current(figure: Callable[[TimedSession, int], int]) -> Callable[[Tally],
 
 
 def _of_last(figure: Callable[[TimedSession], int | None]) -> Callable[[Tally], int | None]:
-    """Return the figure of the session that ended last, none before the first end."""
+    """Return the figure of the session that ended last; ``None`` before the first end."""
     return lambda tally: None if tally.last is None else figure(tally.last)
 
 
@@ -162,7 +162,7 @@ _CHARGING = Quantity(
     0, _of_current(lambda *_: 1), lambda charger: None if charger.charging is None else int(charger.charging)
 )
 _POWER = Quantity(0, _of_current(lambda current, _: current.mean_watts), lambda _: None)
-"""The ledger keeps no power: it has a history only where the power of each session is known to be constant."""
+"""The ledger keeps no power: there is a history only if the power of each session is known to be constant."""
 _INFO = Quantity(0, _of_last(lambda _: 1))
 
 QUANTITIES = {
@@ -186,7 +186,7 @@ QUANTITIES = {
     "joulo_vehicle_ere_credits_total": _TOTAL_CREDITS,
     "joulo_vehicle_sessions_total": _FINISHED,
 }
-"""By metric, of those that have a history."""
+"""The quantity of each metric that has a history."""
 
 # The series of an account ---------------------------------------------------------------------------
 
@@ -239,21 +239,21 @@ class _AccountHistory:
                         yield named | own, ((moment_ms, 1) for moment_ms in moments)
                 continue
             samples = self._samples(quantity, key, sessions.get(key, []), self._totals[kind][key])
-            # The panels of two show a gap where there is no sample.
+            # The panels of these two show a gap where there is no sample.
             gaps = quantity in {_CHARGING, _POWER}
             yield named, samples if gaps else _needed(samples, self._step_ms)
 
     def _samples(
         self, quantity: Quantity, key: str, sessions: list[TimedSession], totals: Totals
     ) -> Iterator[tuple[int, int]]:
-        """Yield the values on the grid of the step, and at the end the one that is served now, if there is one."""
+        """Yield the values on the grid of the step, and at the end the value that is served now, if any."""
         end_ms = self._end_ms
         served: int | None = None
         if quantity.live is None:
             served = quantity.at(Tally(totals=totals, last=last_of(sessions)))
         elif key in self._live:
             served = quantity.live(self._live[key])
-        else:  # not linked any more: the series ends with its last session
+        else:  # no longer linked: the series ends with its last session
             end_ms = min(end_ms, max((timed.end_ms for timed in sessions), default=0) + 2 * self._step_ms)
         for tally in tallies(sessions, self._ticks(sessions, end_ms)):
             value = quantity.at(tally)
@@ -265,14 +265,14 @@ class _AccountHistory:
     def _tenures(self, sessions: list[TimedSession]) -> Iterator[tuple[TimedSession, range]]:
         """Yield (session, moments of its samples) of each session of a charger that was the last one for a while.
 
-        A sample each step for an hour is enough to find it. Of two sessions there is never one at the same time: a
-        charger would have two vehicles, and a query that joins them would fail.
+        A sample each step for an hour is enough to find it. No two sessions have samples at once: a charger
+        would have two vehicles, and a query that joins them would fail.
         """
         begins: list[tuple[int, TimedSession]] = []
         for tally in tallies(sessions, self._ticks(sessions, self._end_ms)):
             if tally.last is not None and (not begins or tally.last is not begins[-1][1]):
                 begins.append((tally.moment_ms, tally.last))
-        # At the end the exporter may have another one, when Prometheus scrapes it.
+        # From the end on, the exporter may serve another session to Prometheus.
         ends = [*(begin_ms for begin_ms, _ in begins[1:]), self._end_ms]
         for (begin_ms, last), end_ms in zip(begins, ends, strict=False):
             if end_ms - begin_ms >= _SHORTEST_TENURE_MS:
@@ -298,8 +298,8 @@ class _AccountHistory:
 def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:
     """Yield the samples around changes and one for each full hour.
 
-    Each step has a sample while the value changes and for an hour after it, and so does the step before a change:
-    queries in steps of less than an hour look for what is new at most a step later. Else there is one at each
+    Each step has a sample while the value changes and for an hour after, and so does the step before a change:
+    queries in steps of less than an hour look for what is new at most a step later. Else there is a sample at each
     full hour: the totals are looked up by ``last_over_time`` of an hour, and longer steps end at full hours.
     A gap and its two ends count as changes, and so do the first and the last sample.
     """
@@ -312,7 +312,7 @@ def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:
                 yield before
             changed_ms = moment_ms
         before = sample
-        # The last of these is for a step that does not divide the hour.
+        # The last condition is for a step that does not divide the hour.
         if (
             moment_ms - changed_ms <= _HOUR_MS
             or moment_ms % _HOUR_MS < step_ms
@@ -369,7 +369,7 @@ def _escaped(text: str) -> str:
 
 
 def _text(value: int, decimals: int) -> str:
-    """Return an integer whose last digits are decimals, exactly; zeros at the end only of hundredths."""
+    """Return an integer whose last digits are decimals, exactly; with trailing zeros only for hundredths."""
     if decimals == _HUNDREDTHS:
         return hundredths_text(value)
     whole, rest = divmod(value, 10**decimals)
@@ -381,5 +381,5 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _nanoseconds(seconds: float | None) -> int | None:
-    # Times 10**9 at once, a float of today would lose digits.
+    # Multiplied by 10**9 in one go, a float of today would lose digits.
     return None if seconds is None else int(seconds) * 10**9 + round(seconds % 1 * 10**9)

@@ -27,7 +27,7 @@ from joulo_exporter.reports.text import (
 )
 
 _ID_START = 8
-"""Characters of a charger's id that stand for a label until it has one."""
+"""Leading characters of a charger's id, which are shown until it has a label."""
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Selection(msgspec.Struct, frozen=True):
 
     from_seconds: float | None = None
     to_seconds: float | None = None
-    """The first moment that is too late; both are about the beginning of a session."""
+    """The first moment that is too late; both bounds are for the start of a session."""
     charger: str | None = None
     """A ``charger`` label."""
     vehicle: str | None = None
@@ -50,13 +50,13 @@ class SessionRow(msgspec.Struct, frozen=True):
     """Its label."""
     vehicle: str
     id_tag: str
-    """As the configuration lets it be shown."""
+    """As the configuration allows it to be shown."""
     tariff: Tariff | None
-    """The one of the day on which it began, local time."""
+    """The tariff of the day on which the session began, local time."""
 
     @property
     def began(self) -> datetime:
-        """Return when it began, or the known time that is nearest to that, in this machine's time zone."""
+        """Return when it began, or the nearest time that is known, in this machine's time zone."""
         return local_time(self.session.began_seconds)
 
     @property
@@ -73,7 +73,7 @@ class SessionRow(msgspec.Struct, frozen=True):
 
 
 def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: Selection) -> Iterator[SessionRow]:
-    """Return the sessions of all accounts, by their beginning; they are read as they are used."""
+    """Return the sessions of all accounts, ordered by start; each is read when it is used."""
 
     def rows_of(account: str) -> Iterator[SessionRow]:
         labels = reader.labels(account)
@@ -148,7 +148,7 @@ GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
     "vehicle": attrgetter("vehicle"),
     "charger": lambda row: f"{row.account}/{row.charger}" if row.account else row.charger,
 }
-"""By name: the group of a session, in whose order the groups are listed."""
+"""By name, the function that returns the group of a session; groups are listed in its order."""
 
 
 def totals_by(rows: Iterable[SessionRow], by: str) -> list[Total]:
@@ -218,10 +218,10 @@ def report(
     """Return the sessions, or the totals of groups of them, as a ``table``, ``csv`` or ``json``.
 
     Args:
-        rows: gives the sessions anew each time, by their beginning.
-        form: one of the three.
+        rows: returns the sessions anew at each call, ordered by start.
+        form: one of these three.
         by: one of ``GROUPS``; ``None`` for the sessions themselves.
-        named: whether accounts have names, which are shown then.
+        named: whether accounts have names to show.
         priced: whether there are tariffs, and so a column of costs.
     """
     hidden = {*(() if named else ("account", "ACCOUNT")), *(() if priced else ("cost_euros", "COST"))}

@@ -40,11 +40,11 @@ class StatementCharger(msgspec.Struct, frozen=True):
     charger_id: str
     nickname: str
     mid_certified: bool | None
-    """``None`` where Joulo does not say it, or lists the charger no more."""
+    """``None`` if Joulo does not say, or no longer lists the charger."""
 
 
 class LedgerState(msgspec.Struct, frozen=True):
-    """Extent of the ledger for an account, and when Joulo was last asked with success."""
+    """Extent of the ledger for an account, and times of the last successful requests to Joulo."""
 
     account: str
     completeness: Completeness
@@ -55,8 +55,8 @@ class LedgerState(msgspec.Struct, frozen=True):
 class Statement:
     """Sessions of a period with all that is stated about them.
 
-    The sessions are given by their beginning, priced by the tariffs; those in progress are left out, and counted.
-    ``agreed_price`` says whether the only tariff is a price of the command line.
+    The sessions are ordered by start, and priced by the tariffs; sessions in progress are counted, but left out.
+    ``agreed_price`` says whether the only tariff is a price from the command line.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Statement:
         self.ledgers = [_ledger(reader, account) for account in reader.accounts]
         self.named = any(reader.accounts)
         self.made_at_seconds = now_seconds
-        # Where no period was asked for, it is that from the first session until now.
+        # Unless a period was asked for, it runs from the first session until now.
         self.to_seconds = now_seconds if selection.to_seconds is None else selection.to_seconds
         first_seconds = self.rows[0].session.began_seconds if self.rows else self.to_seconds
         self.from_seconds = first_seconds if selection.from_seconds is None else selection.from_seconds
@@ -87,13 +87,13 @@ class Statement:
             "without_tariff": sum(row.tariff is None for row in self.rows),
             "corrected": len(self.corrected),
         }
-        """Number of sessions to look at, by the reason."""
+        """Number of sessions to look at, by reason."""
         used: dict[Tariff, Total] = {}
         for row in self.rows:
             if row.tariff is not None:
                 used.setdefault(row.tariff, Total("tariff")).add(row)
         self.used_tariffs = sorted(used.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
-        """With the totals of their sessions, by their first day."""
+        """Each tariff with the totals of its sessions, ordered by first day."""
 
     def mid_certified(self, row: SessionRow) -> bool | None:
         """Return whether the meter of a session's charger has an MID certificate."""
@@ -154,7 +154,7 @@ def _fields(statement: Statement, *figures: str) -> Fields[SessionRow]:
 
 
 def as_csv(statement: Statement) -> Iterator[str]:
-    """Yield CSV as in RFC 4180, sessions alone, so that nobody adds totals to them."""
+    """Yield CSV as in RFC 4180, of sessions alone: sums over a column would count a line of totals too."""
     fields = _fields(statement, "kwh", "euro_per_kwh", "cost_euros", "corrected_at", "first_kwh")
     return csv_text(fields, statement.rows, line_end="\r\n")
 
@@ -216,7 +216,7 @@ _MISSING = ' class="missing"'
 _CERTIFIED = {True: "yes", False: "no", None: "unknown"}
 _STYLES = {"mid": "word"} | dict.fromkeys(("start", "end", "noticed"), "time")
 _STYLES |= dict.fromkeys(("kwh", "first_kwh", "price", "cost"), "figure")
-"""Class of a column's cells; that of the others is ``name``."""
+"""CSS class of a column's cells; ``name`` for all other columns."""
 
 
 class _Page:
@@ -345,7 +345,7 @@ class _Page:
     # Tables
 
     def _section(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-        """Return a table with its heading; nothing where it has no rows."""
+        """Return a table with its heading; an empty text if it has no rows."""
         lines = [_line(columns, row) for row in rows]
         return f"<h2>{self._words[title]}</h2>\n{self._table(columns, lines)}" if lines else ""
 
@@ -365,7 +365,7 @@ class _Page:
     # Words and figures
 
     def _figures(self, total: Total) -> tuple[str, str]:
-        """Return energy and cost; a cost of which nothing is known is none."""
+        """Return energy and cost; a dash for the cost if no session has one."""
         cost_cents = None if total.unpriced == total.sessions else total.cost_cents
         return self._number(figure(total.kwh_hundredths)), self._number(figure(cost_cents))
 
@@ -438,4 +438,4 @@ STATEMENT_FORMATS: dict[str, Callable[[Statement, str], Iterable[str]]] = {
     "csv": lambda statement, _language: as_csv(statement),
     "json": lambda statement, _language: as_json(statement),
 }
-"""By name: makes the text of a statement in a language, ``en`` or ``nl``."""
+"""By name, the function that returns the text of a statement in a language, ``en`` or ``nl``."""

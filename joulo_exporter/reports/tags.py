@@ -1,4 +1,4 @@
-"""The RFID tags that have charged, with what they charged: as a table, or as vehicles for EVCC.
+"""The RFID tags of the ledger, with the energy charged by each: as a table, or as vehicles for EVCC.
 
 The YAML has the form of https://docs.evcc.io/en/reference/configuration/vehicles: a list under ``vehicles:`` with
 ``name``, ``title``, ``type`` and ``identifiers``; and, for a car without an online account, the template
@@ -43,13 +43,13 @@ class TagReport(msgspec.Struct, frozen=True):
     """As the API gave them, the latest first; none for sessions without a tag."""
     vehicle: str
     sessions: int
-    """Finished ones."""
+    """Number of finished sessions."""
     kwh_hundredths: int
     last_use_seconds: float | None
 
 
 def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
-    """Return the tags of each account, the latest used first; the sessions without a tag come last."""
+    """Return the tags of each account, the most recently used first; the sessions without a tag come last."""
     reports = []
     for account in reader.accounts:
         groups: dict[str, list[TagUse]] = {}
@@ -69,7 +69,7 @@ def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
 
 
 def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[str]:
-    """Yield a table, with the accounts if they are named; tags are shown as the configuration lets them be."""
+    """Yield a table, with the accounts if they are named; tags are shown as the configuration allows."""
     lines = [
         (
             report.account or EMPTY,
@@ -89,7 +89,7 @@ def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
     """Yield the YAML, an entry for each vehicle that has charged with a tag, with each spelling once.
 
     Raises:
-        ConfigError: tags are not to be shown.
+        ConfigError: the configuration does not allow tags to be shown.
     """
     if tags.mode != "show":
         raise ConfigError(

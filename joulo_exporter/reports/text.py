@@ -1,4 +1,4 @@
-"""Text of reports: exact figures, local times, records as a table, CSV or JSON, how complete the ledger is."""
+"""Text of reports: exact figures, local times, records as a table, CSV or JSON, completeness of the ledger."""
 
 import csv
 import io
@@ -59,9 +59,9 @@ def local_day(unix_seconds: float) -> str:
 # Forms of a report ----------------------------------------------------------------------------------
 
 EMPTY = " "
-"""A cell without a value; where the API has not given one, a dash stands."""
+"""A cell that has no value; a value that the API has not given is shown as a dash."""
 _FIGURES = {"DURATION", "SESSIONS", "KWH", "CREDITS", "COST"}
-"""Columns whose cells stand at their right edge."""
+"""Columns whose cells are right-aligned."""
 _CSV_LINE_END = "\r\n"
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
@@ -69,7 +69,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@")
 def table(titles: Sequence[str], lines: Callable[[], Iterable[Iterable[object]]]) -> Iterator[str]:
     """Yield the lines of a table, its head first, with columns aligned over all of them.
 
-    ``lines`` gives their values, the same each time: they are read twice, so that none has to be kept.
+    ``lines`` returns the same values at each call: they are read twice, so that none has to be kept.
     """
     widths = [_width(title) for title in titles]
     for values in lines():
@@ -105,7 +105,7 @@ def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str
     lines = ([_csv_cell(value(record)) for value in fields.values()] for record in records)
     for cells in itertools.chain([fields], lines):
         line = io.StringIO()
-        # Before Python 3.13 the writer quotes a carriage return only where line ends have one, as RFC 4180's do.
+        # Before Python 3.13 the writer quotes a carriage return only if the line end has one, as in RFC 4180.
         csv.writer(line, lineterminator=_CSV_LINE_END).writerow(cells)
         yield line.getvalue().removesuffix(_CSV_LINE_END) + line_end
 
@@ -120,7 +120,7 @@ def _csv_cell(value: object) -> object:
 
 
 def json_text(fields: Fields[Record], records: Iterable[Record]) -> Iterator[str]:
-    """Yield a JSON array, one record a line; figures are numbers, digit by digit."""
+    """Yield a JSON array, one record a line; figures are numbers with exactly their digits."""
     encoder = msgspec.json.Encoder(decimal_format="number")
     separator = "[\n"
     for record in records:
@@ -138,7 +138,7 @@ _POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d", re.ASCI
 def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterator[str]:
     """Yield one line an account, such as ``the ledger is complete: 824 sessions since 2024-12-24; times in UTC``.
 
-    Before them stands a warning if ``TZ`` names a zone that this system does not know, which is UTC then.
+    A warning comes first if ``TZ`` names a zone that this system does not know, and so takes for UTC.
     """
     name = os.environ.get("TZ", "").removeprefix(":")
     zone = name or "/".join(dict.fromkeys(time.tzname))

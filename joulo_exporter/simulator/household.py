@@ -1,11 +1,11 @@
-"""A household with chargers, as the vendor's API would see it at any moment.
+"""A household with chargers, as the vendor's API would show it at any moment.
 
-All that it says follows from the scenario (with its seed), the start and the moment: how often and in what
-order it is asked changes nothing.
+Everything follows from the scenario (with its seed), the start and the moment: the number and the order of
+requests change nothing.
 
 Each charger's history is cut into equal slots with one session in each. With room to spare, as in a real home,
 the session moves to the evening or night of its day; in the dense histories of tests it stays in its slot, and is
-as short as that makes it.
+shortened to fit.
 """
 
 import math
@@ -29,7 +29,7 @@ _HOUR_S = 3600
 _YEAR_S = 31_556_952
 WH_PER_HUNDREDTH = 10
 NEWEST_FIRST = attrgetter("started_at_seconds", "id")
-"""Key of ``/sessions``, in descending order."""
+"""Sort key of ``/sessions``, in descending order."""
 _STARTED, _ENDED = attrgetter("started_at_seconds"), attrgetter("ended_at_seconds")
 
 _BRANDS = ("easee", "ocpp", "wallbox", "zaptec", "enphase", "smappee", "v2c", "cloud_api", "other")
@@ -37,9 +37,9 @@ _CREDITS_PER_KWH = 0.3327
 """About what the vendor's example API responses show: 13.67 credits for 41.08 kWh."""
 _OTHER_CAR_SHARE = 0.12
 _OWN_CAR_SHARE = 0.85
-"""The rest of the sessions has no tag: a visitor, or a charger that starts by itself."""
+"""All other sessions have no tag: a visitor, or a charger that starts by itself."""
 _EMPTY_SHARE = 0.03
-"""Sessions of some seconds without energy: a plug that was pulled at once, a car that was full."""
+"""Share of sessions of some seconds without energy: a plug that was pulled at once, a car that was full."""
 _COLDEST = 15 / 365
 """The share of the year that has passed on its coldest day."""
 _WINTER_EXTRA = 0.3
@@ -48,15 +48,15 @@ _EVENING_FROM_S, _EVENING_TO_S, _EVENING_USUAL_S = 16 * _HOUR_S, 26 * _HOUR_S, 1
 _ROOMY_SLOT_S = 1.2 * _DAY_S
 _LEAST_APART_S = 900
 _GAP_S = 15
-"""Between a session of the history and the next one on its charger."""
+"""Least time between a session of the history and the next one on its charger."""
 
 
 class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     """Pace of the sessions after the start.
 
-    A real session takes a night, a person watches for five minutes. Energy arrives ``time_lapse`` times as fast as
-    the car's power would bring it: with the defaults at 7.4 or 11 kW, so that the power computed from the meter
-    readings is a real one, and a session of two minutes brings a few tenths of a kWh. All timestamps are real.
+    A real session takes a night, but a person watches for five minutes. Energy arrives ``time_lapse`` times as
+    fast as the car's power would bring it: with the defaults at 7.4 or 11 kW, so that power computed from meter
+    readings is realistic, and a session of two minutes brings a few tenths of a kWh. All timestamps are real.
     """
 
     session_s: tuple[float, float] = (100, 200)
@@ -71,14 +71,14 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a household is computed from, besides its start and the clock."""
+    """Everything that a household is computed from, besides its start and the clock."""
 
     seed: int = 1
     chargers: int = 2
     history_days: int = 548
     """Length of the history before the start: a year and a half."""
     history_sessions: int | None = None
-    """Exact number of sessions in the history; ``None`` for what such a household plausibly has."""
+    """Exact number of sessions in the history; ``None`` for a plausible number."""
     cadence: Cadence = Cadence()
 
 
@@ -95,7 +95,7 @@ _VISITOR = Car(None, 7.4)
 
 
 class PlannedCharger:
-    """A charger, with its sessions after the start, planned as far as they have been needed.
+    """A charger, with its sessions after the start, planned as far as they are needed.
 
     The first one is on the driveway, the second in the garage; the others are numbered, and of other brands.
     """
@@ -119,7 +119,7 @@ class PlannedCharger:
         self._plan = timeline(scenario, self, start_seconds, begins_charging=index == 0)
         self._sessions: list[Session] = []
         self._wh_before = [0]
-        """Energy of all sessions before the one at the same index, and at the end that of all."""
+        """Energy of all sessions before the one at the same index; the last entry is the energy of all."""
 
     def started(self, moment_seconds: float) -> list[Session]:
         """Return the sessions that have started by a moment, oldest first."""
@@ -154,7 +154,7 @@ def _drawn_car(charger: PlannedCharger, numbers: random.Random) -> Car:
 def _session(
     charger: PlannedCharger, car: Car, numbers: random.Random, start: int, duration_s: int, kwh_hundredths: int
 ) -> Session:
-    """Return a session as it is once its credits are calculated: none without energy, as the API does it."""
+    """Return a session as it is once its credits are calculated: none without energy, as in the API."""
     earned = round(kwh_hundredths * _CREDITS_PER_KWH) if kwh_hundredths and charger.record.mid_certified else None
     return Session(
         id=_uuid(numbers),
@@ -255,7 +255,7 @@ def _past_session(charger: PlannedCharger, start: int, room_s: int, numbers: ran
         coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
         wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
         kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
-        duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # at the end it draws less
+        duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # less power near the end
     duration = max(1, math.floor(min(duration_s, longest_s)))
     return _session(charger, car, numbers, start, duration, math.floor(kwh * 100))
 
@@ -269,7 +269,7 @@ class Household:
     Args:
         scenario: size, history, cadence and seed; the default is two chargers with 18 months of history.
         clock: gives Unix seconds. It is read here once, for the start; later only by the server.
-        start_seconds: the start of a household that goes on, Unix seconds; now if ``None``.
+        start_seconds: the start of a household that is resumed, Unix seconds; now if ``None``.
     """
 
     def __init__(
@@ -325,7 +325,7 @@ class Household:
         return meters_wh
 
     def _synced(self, moment_seconds: float) -> int:
-        """Return when the vendor last took over what the chargers measure."""
+        """Return when the vendor last received the readings of the chargers."""
         step = self._scenario.cadence.sync_s
         return math.floor(moment_seconds) // step * step
 

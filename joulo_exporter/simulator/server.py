@@ -36,7 +36,7 @@ class SimulatedApi:
 
     Args:
         household: source of all responses.
-        tokens: those that are let in.
+        tokens: the tokens that are accepted.
     """
 
     def __init__(self, household: Household, tokens: Collection[str]) -> None:
@@ -101,7 +101,7 @@ _ENDPOINTS: Final[Mapping[str, Callable[[Household, float, Mapping[str, str]], J
     f"{BASE_PATH}/ere-position": lambda household, at, _: position_json(household.sessions_at(at), at),
     PRICE_PATH: lambda _household, at, _: price_json(at),
 }
-# By full path: the JSON body of the response to a household, a moment and a query.
+# By full path: the function that returns the JSON body for a household, a moment and a query.
 
 
 def _charger_json(charger: Charger) -> Json:
@@ -180,9 +180,9 @@ def _timestamp(seconds: float | None) -> str | None:
 
 # Worth of the credits ---------------------------------------------------------------------------
 #
-# A year in which quarters become final, and what is payable is paid. A quarter's credits are sold in the quarter
-# that follows it. A third of a settled quarter is reserved at first, then payable, then paid: half a year after
-# its end nothing of it is left to pay.
+# A year in which quarters become final, and their credits are sold and paid. A quarter's credits are sold during
+# the quarter that follows it. Of those sold and not yet paid, 60 % are payable and the rest are reserved; a
+# quarter and a half after the end of theirs, all are paid.
 
 
 def price_json(moment_seconds: float) -> Json:
@@ -197,7 +197,7 @@ def price_json(moment_seconds: float) -> Json:
 
 
 def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
-    """Return the body of ``/ere-position`` for all sessions up to a moment: of the calendar year of it."""
+    """Return the body of ``/ere-position`` from all sessions up to a moment, for its calendar year."""
     year = datetime.fromtimestamp(moment_seconds, UTC).year
     starts = [datetime(year, month, 1, tzinfo=UTC).timestamp() for month in (1, 4, 7, 10)]
     earned, pending = [0.0] * 4, 0.0
@@ -223,7 +223,7 @@ def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
 
 
 def _sold(total: float, since_end: float) -> dict[str, float]:
-    """Return what of a quarter's credits is sold, and how far it is paid, some quarters since its end."""
+    """Return how many of a quarter's credits are sold, and their payment, so many quarters after its end."""
     sold = round(total * min(since_end, 1.0), 2)
     paid = round(sold * min(max(since_end - 0.5, 0.0), 1.0), 2)
     payable = round((sold - paid) * 0.6, 2)
@@ -245,7 +245,7 @@ def _quarter_json(name: str, total: float, price: float, sold: Mapping[str, floa
 def _position_json(
     quarters: list[Json], sales: Mapping[str, Sequence[tuple[float, float]]], pending: float, days: float
 ) -> Json:
-    """Return the position of a year of so many days, from credits and price of what is sold of each quarter."""
+    """Return the position so many days into a year, from its quarters, and credits and price of each sale."""
     price = quarters[-1]["price_per_ere"]
     settled = {status: _settled(sales[status]) for status in _SETTLED}
     earned, sold = sum(each["ere"] for each in quarters), sum(each["sold_ere"] for each in quarters)

@@ -21,15 +21,15 @@ from joulo_exporter.web.page import LANGUAGES, LandingPage, content_security_pol
 
 _logger = logging.getLogger(__name__)
 
-# Without dot segments, empty segments and anything that a route or a link would read as more than a path.
+# No dot segments, no empty segments, and no characters that mean more than a path in a route or a link.
 _PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?")
 _CHARACTERS = "of letters, digits and -._~"
 _SHORT_BYTES = 1 << 16
 _WRITTEN_BYTES = 1 << 18
-"""Most that waits for a client that does not read. In pieces of a quarter of it, a scrape takes half as much CPU
-again (measured)."""
+"""Most bytes that wait for a client that does not read. In pieces a quarter of this size, a scrape takes half as
+much CPU again (measured)."""
 _BYTES_A_STEP = 2 * _WRITTEN_BYTES
-"""A client that keeps up never makes us wait; the event loop goes on after so many bytes, a few milliseconds."""
+"""Bytes, a few milliseconds' worth, after which we yield to the event loop: a fast client never makes us wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class WebPaths:
     """Paths of the application, by default without a prefix; see ``web_paths``."""
 
     prefix: str = ""
-    """The beginning of all paths, without a slash at its end."""
+    """Start of all paths, without a trailing slash."""
     links: str = "."
-    """The beginning of the page's links: the external URL's path, or ``.``, which fits wherever the page is."""
+    """Start of the page's links: the external URL's path, or ``.``, which fits wherever the page is."""
     telemetry: str = "/metrics"
     """After the prefix."""
 
@@ -49,11 +49,11 @@ class WebServices:
     """Services of the rest of the exporter that the application needs."""
 
     exposition: Callable[[], Exposition]
-    """Returns it without values that are too old."""
+    """Returns the exposition without stale values."""
     ledger_persistent: Callable[[], bool]
     ready: Callable[[], bool]
     reload: Callable[[], Awaitable[str | None]] | None
-    """Re-reads the configuration, and returns why that failed; ``None`` where HTTP may not ask for it."""
+    """Re-reads the configuration, and returns the reason of a failure; ``None`` if not enabled over HTTP."""
 
 
 SERVICES = web.AppKey("services", WebServices)
@@ -61,9 +61,9 @@ PATHS = web.AppKey("paths", WebPaths)
 
 
 def make_application(services: WebServices, gate: Gate, paths: WebPaths) -> web.Application:
-    """Return the application with all its paths; with the metrics on ``/`` there is no page.
+    """Return the application with all its paths; if the metrics are at ``/``, there is no page.
 
-    The gate, with rate limit, passwords and headers, is before every request, whatever its path.
+    The gate, with rate limit, passwords and headers, applies to every request, whatever its path.
     """
     middlewares = [guarded, gate.admit, _one_line_errors]
     application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
@@ -98,12 +98,12 @@ async def _metrics(request: web.Request) -> web.StreamResponse:
 
 
 def _header(request: web.Request, name: str) -> str:
-    """Return the header's value; one that stands on several lines is one list (RFC 9110, section 5.3)."""
+    """Return the header's value; a header repeated on several lines is one list (RFC 9110, section 5.3)."""
     return ", ".join(request.headers.getall(name, ()))
 
 
 async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> web.StreamResponse:
-    """Return a response with this body; a long one has then been sent."""
+    """Return a response with this body; a long body has already been sent."""
     if body.length <= _SHORT_BYTES:
         return web.Response(body=b"".join(body.parts), headers=headers)
     response = web.StreamResponse(headers=headers)
@@ -120,7 +120,7 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
     except BaseException as error:
         if request.transport is not None:  # else the client would take what follows for the rest of this body
             request.transport.abort()
-        if not isinstance(error, ConnectionError):  # the client has left, which is its right
+        if not isinstance(error, ConnectionError):  # a client may disconnect at any time
             raise
     return response
 
@@ -149,7 +149,7 @@ async def _page(request: web.Request) -> web.Response:
 
 
 async def _redirect_to_prefix(request: web.Request) -> web.Response:
-    """Redirect to the page, as people see it; Prometheus does so from ``/`` too."""
+    """Redirect to the page under its external path, as Prometheus does from ``/``."""
     paths = request.app[PATHS]
     location = (paths.prefix if paths.links == "." else paths.links) + "/"
     return _line(302, "the exporter's page is under its prefix", {hdrs.LOCATION: location})
@@ -166,7 +166,7 @@ async def _ready(request: web.Request) -> web.Response:
 
 
 async def _reload(request: web.Request) -> web.Response:
-    """Respond as Prometheus does: 403 while not enabled, 500 with the reason of a failure; 403 to another site."""
+    """Respond as Prometheus does: 403 unless enabled, 500 with the reason of a failure. Another site gets 403."""
     if _cross_site(request):
         return _line(403, "a web page of another site may not reload the configuration")
     reload = request.app[SERVICES].reload
@@ -177,9 +177,9 @@ async def _reload(request: web.Request) -> web.Response:
 
 
 def _cross_site(request: web.Request) -> bool:
-    """Return whether a browser sends the request for a web page of another site.
+    """Return whether a browser sent the request on behalf of a web page of another site.
 
-    Clients that are no browsers send neither header.
+    Clients other than browsers send neither header.
     Source: https://www.w3.org/TR/fetch-metadata/ and RFC 6454, section 7.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
@@ -195,7 +195,7 @@ def _line(status: int, text: str, headers: Mapping[str, str] | None = None) -> w
 
 @web.middleware
 async def _one_line_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what a handler or the router raises into one line that gives nothing of the inside away."""
+    """Turn an error of a handler or the router into one line that reveals no internals."""
     paths = request.app[PATHS]
     try:
         return await handler(request)
@@ -212,7 +212,7 @@ async def _one_line_errors(request: web.Request, handler: Handler) -> web.Stream
 
 
 async def _set_common_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Replace aiohttp's ``Server``, which tells versions to everybody."""
+    """Replace aiohttp's ``Server``, which reveals versions, and forbid content sniffing."""
     response.headers[hdrs.SERVER] = SERVER
     response.headers["X-Content-Type-Options"] = "nosniff"
 
@@ -223,8 +223,8 @@ async def _set_common_headers(_request: web.Request, response: web.StreamRespons
 def web_paths(external_url: str | None, route_prefix: str | None, telemetry_path: str) -> WebPaths:
     """Return the paths that the flags ask for; ``None`` is a flag that is not given.
 
-    The external URL says how people reach the exporter. The prefix is its path unless it is given: a proxy that
-    strips its path wants ``/`` there. Source: Prometheus' ``cmd/prometheus/main.go`` (``computeExternalURL``).
+    The external URL is where people reach the exporter. Its path is the prefix unless one is given, such as ``/``
+    behind a proxy that strips the path. Source: Prometheus' ``cmd/prometheus/main.go`` (``computeExternalURL``).
 
     Raises:
         ConfigError: one of them cannot be used.

@@ -12,10 +12,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 WAITING = 100
-"""Comparisons that may wait; further requests that need one are refused."""
+"""Password comparisons that may wait; further requests that need one are refused."""
 
 _LONGEST_PASSWORD = 72
-"""Bytes that bcrypt looks at: Go's implementation ignores the rest, Python's refuses it."""
+"""Bytes of a password that bcrypt uses: Go's implementation ignores the rest, Python's refuses a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Conditions for every request, and headers of every response; none where none is configured."""
+    """Conditions for every request, and headers for every response; none by default."""
 
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The bcrypt hash of each user; without users nobody is asked for a password."""
@@ -38,10 +38,10 @@ class Protection:
 
 
 class Gate:
-    """Lets through the requests that a ``Protection`` allows; another one can take its place at any time.
+    """Lets through the requests that a ``Protection`` allows; the protection can be replaced at any time.
 
-    Passwords are compared one at a time, off the event loop, since a comparison takes all of a core. None is kept:
-    of each user's correct one a keyed hash is. ``monotonic`` is a clock in seconds that does not go back.
+    Passwords are compared one at a time, off the event loop, since a comparison keeps a core busy. No password is
+    kept, only a keyed hash of each user's correct one. ``monotonic`` is a clock in seconds that never goes back.
     """
 
     def __init__(self, protection: Protection, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class Gate:
         self.follow(protection)
 
     def follow(self, protection: Protection) -> None:
-        """Hold requests against another protection; nothing of the former one is remembered."""
+        """Replace the protection, and forget everything about the former one."""
         self._protection = protection
         self._hashes = {name.encode(): hashed.encode() for name, hashed in protection.users.items()}
         self._correct: dict[bytes, bytes] = {}
@@ -88,22 +88,22 @@ class Gate:
         return True
 
     async def _accepts(self, user: bytes, password: bytes) -> bool | None:
-        """Return whether this is the user's password; ``None`` where too many wait for their comparison.
+        """Return whether this is the user's password; ``None`` if too many comparisons wait already.
 
         An unknown user takes as long as a known one.
         """
-        hashes, correct = self._hashes, self._correct  # while one is compared, others may come to hold
+        hashes, correct = self._hashes, self._correct  # ``follow`` may replace them during the comparison
         digest = self._digest(password)
         if correct.get(user) == digest:
             return True
         if self._waiting >= WAITING:
             return None
-        # For an unknown user the hash of some known one, always the same: costs that differ give no name away.
+        # An unknown user gets the hash of a known one, always the same, so that differing costs reveal no name.
         hashed = hashes.get(user) or list(hashes.values())[self._digest(user)[0] % len(hashes)]
         self._waiting += 1
         try:
             async with self._comparing:
-                if correct.get(user) == digest:  # by now: the same question came several times at once
+                if correct.get(user) == digest:  # an identical request was compared meanwhile
                     return True
                 equal = await asyncio.to_thread(_matches, password[:_LONGEST_PASSWORD], hashed)
         finally:

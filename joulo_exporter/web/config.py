@@ -1,7 +1,7 @@
-"""The web configuration, in the format that all Prometheus exporters share, and the one in force.
+"""The web configuration, in the format that all Prometheus exporters share, and the watcher that applies it.
 
 Source of the format: prometheus/exporter-toolkit, ``docs/web-configuration.md`` and ``web/tls_config.go``. Some
-features of it that Python lacks are refused.
+of its features are refused, because Python lacks them.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _logger = logging.getLogger(__name__)
 FLAG = "--web.config.file"
 
 _NOTHING = ("", "~", "null", "Null", "NULL")
-# Version, cost, 22 characters of salt (the last has two bits of it), 31 of the hash itself.
+# Version, cost, 22 characters of salt (the last carries only two bits), 31 of the hash itself.
 _BCRYPT = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 _MAKE_ONE = "make one with htpasswd -nBC 10 '' | tr -d ':\\n'"
 _HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -39,7 +39,7 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
     "X-XSS-Protection": (),
     "Content-Security-Policy": (),
 }
-"""The only headers that can be set, and their values (exporter-toolkit, ``web/handler.go``); none for any."""
+"""The only headers allowed, with their possible values, () for any (exporter-toolkit, ``web/handler.go``)."""
 
 
 # Values -------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class _HttpSection(Section, frozen=True):
     EXAMPLE: ClassVar = "{headers: {X-Frame-Options: deny}}"
 
     http2: Switch | None = None
-    """Checked, and of no consequence: HTTP/1.1 is spoken in any case."""
+    """Checked, but without effect: the server speaks HTTP/1.1 in any case."""
     headers: Annotated[dict[str, str], like("{X-Frame-Options: deny}", None)] | None = None
 
 
@@ -116,7 +116,7 @@ def load_web_config(path: Path) -> WebConfig:
 
 
 def _without_blanks(node: "Node", kind: type[Section]) -> "Node":
-    """Return a mapping without the known keys that have no value, and the sections in it likewise."""
+    """Return a mapping, and the sections in it, without the known keys that have no value."""
     if not isinstance(node, dict):
         return node
     defaults = dict(zip(kind.__struct_fields__, kind.__struct_defaults__, strict=True))
@@ -128,7 +128,7 @@ def _without_blanks(node: "Node", kind: type[Section]) -> "Node":
 
 
 def _users(where: Where, users: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the hash of each user; places are numbers, since a password may stand in the place of a name."""
+    """Return the hash of each user; faults give a position, since a password may be written in place of a name."""
     for position, (name, hashed) in enumerate(users.items()):
         if ":" in name:
             raise where.item(position).fault(
@@ -162,7 +162,7 @@ def _rate_limit(where: Where, section: _RateLimitSection) -> RateLimit | None:
 # The configuration in force ------------------------------------------------------------------
 
 LOOK_INTERVAL_S = 1.0
-"""Time between two looks at the files: a change holds within a second or two."""
+"""Time between two looks at the files: a change takes effect within a second or two."""
 
 
 class WebConfigWatcher:
@@ -211,7 +211,7 @@ class WebConfigWatcher:
         return WebConfig() if self._path is None else await asyncio.to_thread(load_web_config, self._path)
 
     def take(self, config: WebConfig) -> None:
-        """Let a configuration hold from the next request and the next connection on."""
+        """Put a configuration into force from the next request and the next connection on."""
         former, self.config = self.config, config
         changed = config.protection != former.protection
         if changed:
@@ -227,12 +227,12 @@ class WebConfigWatcher:
             event(_logger, "warn", text, served_by_tls=served)
 
     async def look(self) -> None:
-        """Read the configuration again where a file has changed since the last look; log a fault once."""
+        """Read the configuration again if a file has changed since the last look; log a fault once."""
         certificates = self.config.tls.files if self.config.tls else ()
         files = [file for file in (self._path, *certificates) if file is not None]
-        # Before the files are read: a change in between shows at the next look.
+        # Taken before the files are read, so that a change in between shows at the next look.
         seen = await asyncio.to_thread(list, map(fingerprint, files))
-        # In trouble the cause may be elsewhere: in a file that only the faulty configuration names.
+        # After a fault, always read: its cause may be in a file that only the faulty configuration names.
         if seen == self._seen and not self._in_trouble:
             return
         try:

@@ -1,7 +1,7 @@
 """Bounds on what all clients together may take: connections, time, and memory for responses that they do not read.
 
-aiohttp has no limit of its own on connections, on the time in which a request arrives, and on the time in which a
-client reads. Its handling of malformed requests stays; only the words are ours.
+aiohttp itself limits neither the number of connections, nor the time for a request to arrive, nor the time for a
+client to read. Its handling of malformed requests is kept; only the texts are ours.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _logger = logging.getLogger(__name__)
 SERVER = "joulo-exporter"
 """The ``Server`` header, without versions: those are for ``joulo_exporter_build_info``."""
 MAX_HEADERS = 64
-"""Prometheus sends about eight."""
+"""Headers of a request; Prometheus sends about eight."""
 MAX_REQUEST = 32 * 1024
-"""Bytes of a request with all headers and its body. The headers that a proxy adds fit many times."""
+"""Bytes of a request with all headers and its body: ample room for the headers that a proxy adds."""
 MAX_BODY = 4096
 """Bytes of a request's body: nothing here reads one, and some clients send a small one with a POST."""
 BUFFER = 32 * 1024
 """Bytes that may wait for a client before its response pauses."""
 TLS_CONNECTIONS = 128
-"""At the same time with TLS, where asyncio has a buffer of 256 KiB for each connection."""
+"""Connections at the same time with TLS, where asyncio has a buffer of 256 KiB for each connection."""
 FAILED_BEFORE_COLLECTION = 64
 """Failed TLS handshakes between two garbage collections.
 
-asyncio's side of each has a buffer of 256 KiB, and stays in a cycle of references when it has failed. Python's own
-collector counts objects and not bytes: it would let a storm of them take gigabytes.
+asyncio has a buffer of 256 KiB for each, and keeps it in a reference cycle when the handshake fails. Python's own
+collector counts objects, not bytes: it would let a storm of failed handshakes take gigabytes.
 """
 
 _FEWEST = 4
 _OTHER_DESCRIPTORS = 48
-"""Of very few descriptors, most are needed for the ledger, the API, and what is accepted just now."""
+"""Descriptors left for the ledger, the API, and connections that are just being accepted."""
 _BAD_REQUEST = 400
 _REASONS = {
     400: "this is no proper HTTP request",
@@ -58,24 +58,24 @@ class Limits:
     """The bounds of the HTTP server. Times are in seconds."""
 
     connections: int = 512
-    """At the same time. As Prometheus' own ``--web.max-connections``; half of the usual 1024 descriptors."""
+    """At the same time: as Prometheus' ``--web.max-connections``, and half of the usual 1024 descriptors."""
     request_s: float = 10.0
-    """For the headers, from the connection or from the first byte of a later request, and then for the body: a Go
-    client needs milliseconds, a person with ``telnet`` does not matter."""
+    """Limit for the headers, from the connection or the first byte of a later request, and again for the body: a
+    Go client needs milliseconds, and a person with ``telnet`` does not matter."""
     idle_s: float = 330.0
-    """Between two requests. Prometheus drops its own idle connections after 5 minutes: it shall be the first."""
+    """Limit between two requests. Prometheus drops its idle connections after 5 minutes: it should be first."""
     write_s: float = 60.0
-    """Limit for a response that stands still. The longest scrape timeout that makes sense is a minute."""
+    """Limit for a stalled response. The longest scrape timeout that makes sense is a minute."""
     grace_s: float = 1.0
     """Time for which a client that sends nothing keeps its place when others want it."""
     stalled: int = 64
-    """Responses that stand still at the same time: each holds what ``app`` writes at once, 256 KiB at most."""
+    """Responses stalled at the same time: each holds what ``app`` writes at once, 256 KiB at most."""
     handshake_s: float = 5.0
     """For a TLS handshake, in place of asyncio's 60 s."""
 
     @classmethod
     def of_this_process(cls, *, tls: bool) -> Limits:
-        """Return the bounds for a process that may have few descriptors open: half of them are for clients."""
+        """Return the bounds under this process's limit of descriptors: at most half of them are for clients."""
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = TLS_CONNECTIONS if tls else cls().connections
         if descriptors != resource.RLIM_INFINITY:
@@ -84,7 +84,7 @@ class Limits:
 
 
 class Guard:
-    """All connections of a server, on whatever address, in the order in which they may be dropped.
+    """All connections of a server, on all its addresses, in the order in which they may be dropped.
 
     ``tls`` returns the context in force for a new TLS connection; it is ``None`` for plain HTTP.
     """
@@ -93,9 +93,9 @@ class Guard:
         self.limits = limits
         self.tls = tls
         self.stalled: dict[GuardedConnection, None] = {}
-        """Connections whose client does not read; the one that stands still for longest is first."""
+        """Connections whose client does not read; the one stalled for longest is first."""
         self._connections: dict[GuardedConnection, None] = {}
-        """Of those that wait for a request, the one that waits for longest is first."""
+        """All of them; among those that wait for a request, the one that has waited longest is first."""
         self._failed_handshakes = 0
 
     def admit(self, newcomer: GuardedConnection) -> bool:
@@ -114,19 +114,19 @@ class Guard:
         self.stalled.pop(connection, None)
 
     def wait_again(self, connection: GuardedConnection) -> None:
-        """Let a connection be the last of those that wait, unless it has left."""
+        """Move a connection to the end of those that wait, unless it has left."""
         if connection in self._connections:
             del self._connections[connection]
             self._connections[connection] = None
 
     def stall(self, connection: GuardedConnection) -> None:
-        """Note that a response stands still; drop the one that does so for longest if they are too many."""
+        """Note that a response has stalled; if too many have, drop the one stalled for longest."""
         self.stalled[connection] = None
         if len(self.stalled) > self.limits.stalled:
             self._drop(next(iter(self.stalled)))
 
     def note_failed_handshake(self, fault: BaseException | None) -> None:
-        """Log why a handshake failed, and collect what some of them have left behind."""
+        """Log why a handshake failed, and now and then collect the garbage of failed handshakes."""
         reason = getattr(fault, "reason", None) or str(fault or "closed") or type(fault).__name__
         _logger.debug("a connection did not come about: %s", reason.lower().replace("_", " "))
         self._failed_handshakes += 1
@@ -134,11 +134,11 @@ class Guard:
             gc.collect()
 
     def _drop(self, connection: GuardedConnection) -> None:
-        self.leave(connection)  # its end comes in a moment; its place is free at once
+        self.leave(connection)  # ``connection_lost`` follows in a moment; the place is free at once
         connection.drop()
 
     def _dispensable(self) -> GuardedConnection | None:
-        """Return the connection that is missed least; ``None`` where all are at work."""
+        """Return the connection that will be missed least; ``None`` if all are busy."""
         latest = time.monotonic() - self.limits.grace_s
         waiting = [each for each in self._connections if not each.busy]
         silent = (each for each in waiting if not each.served and each.waits_since_s <= latest)
@@ -152,14 +152,14 @@ class GuardedConnection(web.RequestHandler):
     def __init__(self, server: web.Server, guard: Guard) -> None:
         self.guard = guard
         self.served = False
-        """Whether it has got a good response: it is not dropped for a newcomer that has not."""
+        """Whether it has had a good response: silent connections that have not are dropped before it."""
         self.busy = False
         """Whether its request is complete and its response is not."""
         self.waits_since_s = time.monotonic()
-        self._wire: asyncio.Transport | None = None  # kept to the end; aiohttp forgets its own when it closes
+        self._wire: asyncio.Transport | None = None  # kept to the end; aiohttp clears its own on close
         self._request_bytes = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        """Until a drop: ``head`` while that of a request is awaited, ``read`` while the client does not."""
+        """Timers of a drop: ``head`` while a request is awaited, ``read`` while the client does not read."""
         self._handshake: asyncio.Task[None] | None = None  # the event loop itself holds tasks only weakly
         super().__init__(
             server,
@@ -223,9 +223,9 @@ class GuardedConnection(web.RequestHandler):
             self._timers.pop(name).cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, unless it is too much for one request.
+        """Feed the parser, unless the request is too large.
 
-        Requests that come before the response to an earlier one count as one with it: scrapers do not send ahead.
+        Requests that come before the response to an earlier one count as part of it: scrapers do not pipeline.
         """
         if data and not self._request_bytes and "head" not in self._timers:
             self._start_timer("head", self.guard.limits.request_s)
@@ -280,7 +280,7 @@ class GuardedConnection(web.RequestHandler):
 
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Read the body, which no handler does, so that a next request can come; mark the request as complete."""
+    """Read the body, which no handler does, so that another request can follow; mark the request as complete."""
     connection = cast("GuardedConnection", request.protocol)
     connection.stop_timer("head")
     fault = 413 if (request.content_length or 0) > MAX_BODY else None
@@ -299,7 +299,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _refusal(status: int) -> web.Response:
-    """Return a response after which the connection is closed: nobody knows where a next request begins."""
+    """Return a response after which the connection is closed: where the next request begins is unknown."""
     response = web.Response(status=status, text=_REASONS[status] + "\n", headers={hdrs.SERVER: SERVER})
     response.force_close()
     return response

@@ -1,8 +1,8 @@
 """Format, compression and language of a response, from the headers of its request; pure functions of their text.
 
 Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``), 12.5.3 (``Accept-Encoding``) and 12.5.4
-(``Accept-Language``). Read leniently, because a scrape must succeed: a malformed piece is ignored, and there is no
-406. An empty text is no header.
+(``Accept-Language``), applied leniently, because a scrape must succeed: a malformed piece is ignored, and there is
+no 406. An empty text stands for a missing header.
 """
 
 import re
@@ -22,7 +22,7 @@ _OPENMETRICS = ("application/openmetrics-text", "1.0.0")
 
 
 class _Element(NamedTuple):
-    """One element of a header's list, such as ``text/plain;version=0.0.4;q=0.5``, in small letters."""
+    """One element of a header's list, such as ``text/plain;version=0.0.4;q=0.5``, in lower case."""
 
     name: str
     version: str | None
@@ -41,8 +41,8 @@ def prefers_openmetrics(accept: str) -> bool:
 
     Each format has the weight of the most specific media range that covers it. The greater weight wins,
     then the more specific range, then the earlier one. Where nothing decides, or nothing is acceptable,
-    it is 0.0.4. A ``version`` other than ours is another format; all other parameters are ignored
-    (``escaping``, ``charset`` and whatever comes).
+    the format is 0.0.4. A ``version`` other than ours is another format; all other parameters are ignored
+    (``escaping``, ``charset`` and so on).
     """
     elements = _elements(accept)
     openmetrics = _rank(*_OPENMETRICS, elements)
@@ -51,9 +51,9 @@ def prefers_openmetrics(accept: str) -> bool:
 
 @lru_cache(maxsize=16)
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Return whether gzip is acceptable and not less wanted than plain bytes.
+    """Return whether gzip is acceptable and wanted at least as much as plain bytes.
 
-    No header means plain bytes: the RFC would allow gzip then, but such a client may not know it.
+    No header means plain bytes: the RFC would allow gzip then, but such a client may not support it.
     """
     weights = {element.name: element.weight for element in reversed(_elements(accept_encoding))}
     gzip = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0.0)
@@ -63,8 +63,8 @@ def accepts_gzip(accept_encoding: str) -> bool:
 def choose_language(accept_language: str, languages: tuple[str, ...]) -> str:
     """Return the language for an ``Accept-Language`` header.
 
-    A language range such as ``nl-BE`` wants its language, ``nl``. The greater weight wins, then the earlier range;
-    where nothing decides, or none is wanted, it is the first of the languages.
+    A language range such as ``nl-BE`` asks for its language, ``nl``. The greater weight wins, then the earlier
+    range; if none of the languages is asked for, the first of them is returned.
     """
     best, weight = languages[0], 0.0
     for element in _elements(accept_language):
@@ -77,7 +77,7 @@ def choose_language(accept_language: str, languages: tuple[str, ...]) -> str:
 def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[float, int, int]:
     """Return weight, specificity and minus the position of the element that covers the format most specifically.
 
-    Of several equally specific ones it is the heaviest; the weight is 0 where no element covers it.
+    Of equally specific elements the one with the greatest weight counts; the weight is 0 if none covers it.
     """
     any_subtype = media_type.partition("/")[0] + "/*"
     ranges = [("*/*", None), (any_subtype, None), (media_type, None), (media_type, version)]
@@ -96,7 +96,7 @@ def _elements(header: str) -> Sequence[_Element]:
     for text in header.lower().split(","):
         name, *parts = [part.strip(" \t") for part in text.split(";")]
         read = [_PARAMETER.fullmatch(part) for part in parts if part]
-        # The first of a name counts.
+        # Of parameters with the same name the first counts.
         parameters = {parameter[1]: parameter[2].strip('"') for parameter in reversed(read) if parameter}
         weight = parameters.get("q", "1")
         if None not in read and _NAME.fullmatch(name) and _WEIGHT.fullmatch(weight):

@@ -1,8 +1,8 @@
 """The page for people on ``/``: the snapshots as HTML, in English or Dutch, without a token or a tag.
 
-The HTML has no script, fetches nothing, and every value in it is escaped. Names that people give stand in
-``<bdi>`` as well, so that a right-to-left one does not turn the text around it. A state is a word with a sign,
-never a colour alone. The page refreshes itself; which accounts are unfolded stands in its URL, and so outlives it.
+The HTML has no script, fetches nothing, and every value in it is escaped. Names that people give are also
+in ``<bdi>``, so that a right-to-left name does not reorder the text around it. A state is a word with a sign,
+never a colour alone. The page refreshes itself; its URL lists the unfolded accounts, so that they stay unfolded.
 The words are in ``page.toml``; ``page.html`` has the page and, after it, its parts.
 """
 
@@ -29,21 +29,21 @@ from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.snapshot import EndpointHealth, LiveCharger, Snapshot
 
 LANGUAGES = ("en", "nl")
-"""The first one is for everybody who asks for neither."""
+"""The languages of the page; the first is the default."""
 
 SHOWN = 100
-"""Accounts on the page, and chargers of each; more are counted, not shown."""
+"""Most accounts on the page, and most chargers of each; the rest are counted, not shown."""
 _UNFOLDED_ACCOUNTS = 3
-"""Up to so many accounts are all unfolded; of more, those with an endpoint that is down, and those in the URL."""
+"""Up to so many accounts are all unfolded; with more, those with an endpoint down and those in the URL are."""
 _MOST_UNFOLDED = 10
-"""Of each of the two."""
+"""Most accounts that are unfolded for each of these two reasons."""
 
 _REFRESH_S = (5.0, 60.0)
-"""Bounds of the time after which the page refreshes itself; between them it is the shortest interval."""
+"""Bounds of the time after which the page refreshes itself; between them it is an endpoint's shortest interval."""
 
 _OUT_OF_ORDER = ("offline", "unavailable", "faulted")
 _NO_NEWS = (None, "unknown", "online", "available", "active", "charging")
-"""Statuses that say no more of a charger than that it charges or does not."""
+"""Statuses that say no more about a charger than whether it is charging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class View:
 
     language: str = LANGUAGES[0]
     unfolded: tuple[str, ...] = ()
-    """Names of accounts, the one that was unfolded last at the end."""
+    """Names of accounts, the most recently unfolded last."""
     refreshing: bool = True
 
     @property
@@ -62,13 +62,13 @@ class View:
         return f"?{urlencode(pairs, errors='replace')}" if pairs else "?"
 
     def toggled(self, name: str) -> View:
-        """Return the view with an account folded that is unfolded, or the other way round."""
+        """Return the view with an account folded if it is unfolded, and unfolded if it is folded."""
         others = tuple(each for each in self.unfolded if each != name)
         return replace(self, unfolded=others if name in self.unfolded else (*others, name)[-_MOST_UNFOLDED:])
 
 
 def view_of(language: str, unfolded: Iterable[str], *, refreshing: bool) -> View:
-    """Return the view that a URL asks for, which anybody can have written."""
+    """Return the view that a URL asks for; the URL is not trusted."""
     return View(language, tuple(dict.fromkeys(unfolded))[-_MOST_UNFOLDED:], refreshing)
 
 
@@ -114,11 +114,11 @@ class _Words:
         return str(self.texts[key]).format(*values)
 
     def count(self, number: int, key: str) -> str:
-        """Return a text of so many things; with 1 it is another one."""
+        """Return a text with a number: singular for 1, else plural."""
         return self(key if number == 1 else f"{key}s", number)
 
     def status(self, status: str) -> str:
-        """Return a status of the API; one that it has never documented stays as it is."""
+        """Return the words for a status of the API; a status that is not documented is shown as it is."""
         return str(self.texts["status"].get(status) or escape(status))
 
     def figure(self, value: float, decimals: int = 2) -> str:
@@ -128,7 +128,7 @@ class _Words:
         return self.figure(value / 100)
 
     def month(self, month: str) -> str:
-        """Return the name of a month such as ``2026-06``, as it begins a line."""
+        """Return the name of a month such as ``2026-06``, capitalised to begin a line."""
         year, number = month.split("-")
         return f"{self._months[int(number) - 1]} {year}".capitalize()
 
@@ -138,7 +138,7 @@ class _Words:
         return _time(at, f"{at.day} {self._months[at.month - 1]} {at:%H:%M}")
 
     def span(self, start_seconds: float | None, end_seconds: float) -> str:
-        """Return the local days and times of a beginning, if it is known, and an end."""
+        """Return the local days and times of a start, if it is known, and an end."""
         if start_seconds is None:
             return self("ended", self.moment(end_seconds))
         end = local_time(end_seconds)
@@ -147,7 +147,7 @@ class _Words:
         return f"{self.moment(start_seconds)} &ndash; {until}"
 
     def duration(self, seconds: float) -> str:
-        """Return a duration exactly, such as ``1 h 30 min`` or ``90.5 s`` below its smallest whole unit."""
+        """Return a duration exactly, such as ``1 h 30 min`` or ``1 min 30.5 s``."""
         words, rest = [], seconds
         for unit, size in ((self("day"), 86400), (self("hour"), 3600), ("min", 60)):
             count, rest = divmod(rest, size)
@@ -171,7 +171,7 @@ def _moment_and_utc(seconds: float) -> str:
 
 
 def _zone(seconds: float) -> str:
-    """Return the name of the local time zone; one that this system does not know is UTC, whatever its name."""
+    """Return the name of the local time zone; ``UTC`` for an offset of 0, as of a zone that the system lacks."""
     at = local_time(seconds)
     return escape(at.tzname() or "") if at.utcoffset() else "UTC"
 
@@ -180,7 +180,7 @@ def _zone(seconds: float) -> str:
 
 
 class LandingPage:
-    """The page of a moment, in Unix time: snapshots of the accounts, and of the public price feed."""
+    """The page at a moment, in Unix time, from the snapshots of the accounts and of the public price feed."""
 
     def __init__(self, snapshots: Iterable[Snapshot], now_seconds: float, view: View) -> None:
         self._snapshots = list(snapshots)
@@ -199,7 +199,7 @@ class LandingPage:
         intervals_s = (health.interval_s for each in self._snapshots for health in each.endpoints)
         refresh_s = round(min(max(min(intervals_s, default=longest_s), shortest_s), longest_s))
         public = [health for each in self._snapshots if each.public for health in each.endpoints]
-        # The URL leaves a fragment out, which would make a mere jump of the refresh.
+        # The URL has no fragment: with one, the browser would only scroll instead of refreshing.
         url = f"; url={escape(view.query)}" if view.unfolded else ""
         refresh = f'<meta http-equiv="refresh" content="{refresh_s}{url}">\n'
         toggled = replace(view, refreshing=not view.refreshing)
@@ -277,7 +277,7 @@ class LandingPage:
         return f'<p class="more">{self._words.count(count, key)}</p>\n' if count > 0 else ""
 
     def _charger(self, account: Snapshot, label: str) -> str:
-        """Return a charger; of one whose state is not known, or too old to be shown, only what the ledger has."""
+        """Return a charger; if its state is unknown or stale, only what the ledger has."""
         live = next((each for each in account.chargers or () if each.label == label), None)
         nickname = live.charger.nickname if live else None
         facts = "".join(
@@ -293,7 +293,7 @@ class LandingPage:
         )
 
     def _charger_state(self, live: LiveCharger | None) -> str:
-        """Return one word: trouble goes first, then whether it charges, then whatever else the API says."""
+        """Return one word: trouble comes first, then whether it charges, then whatever else the API says."""
         status, charging = (live.charger.status, live.charger.charging) if live else (None, None)
         if status in _OUT_OF_ORDER:
             return _state("bad", "✕", self._words.status(status))
@@ -363,7 +363,7 @@ class LandingPage:
             yield words("excess", ", ".join(excess), "<code>joulo-exporter settle</code>")
 
     def _months(self, account: Snapshot) -> str:
-        """Return the figures of each month with a bar, the latest first: a chart that is a table, too."""
+        """Return the figures of each month with a bar, the latest first: a chart that is also a table."""
         words, book = self._words, account.book
         if not book or not book.months:
             return ""
@@ -408,7 +408,7 @@ class LandingPage:
         if endpoint.up is False and endpoint.error:
             health += f'<span class="error" lang="en">{escape(endpoint.error)}</span>'
         if endpoint.succeeded_at_seconds is not None:
-            # 0 s for one that a corrected clock has put into the future.
+            # 0 s for a success that a corrected clock has put into the future.
             age_s = int(max(0.0, self._now_seconds - endpoint.succeeded_at_seconds))
             age = words("ago", " ".join(words.duration(age_s).split()[:2]))
             success = f'{_moment_and_utc(endpoint.succeeded_at_seconds)} <span class="age">{age}</span>'
@@ -421,7 +421,7 @@ def _down(account: Snapshot) -> list[str]:
 
 
 def _labels(account: Snapshot) -> Sequence[str]:
-    """Return the labels of the chargers as they are now or, when that is not known, of all in the ledger."""
+    """Return the labels of the current chargers or, if these are not known, of all in the ledger."""
     if account.chargers is not None:
         return [live.label for live in account.chargers]
     return list(account.book.labels.values()) if account.book else ()

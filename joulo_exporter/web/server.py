@@ -22,7 +22,7 @@ _FLAG = "--web.listen-address"
 _EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
 _UNIX = "unix:"
 _LONGEST_UNIX_PATH = 107
-"""Bytes of a path that Linux takes: ``sun_path`` of unix(7) has room for 108 with the NUL."""
+"""Bytes of the longest path that Linux takes: ``sun_path`` of unix(7) has room for 108 with the NUL."""
 _UNIX_MODE = 0o660
 """Whoever may write to the socket may read the metrics: the owner, and a proxy that is in the group."""
 # A name whose last label is a number is a mistyped IPv4 address (RFC 1123, section 2.1).
@@ -37,11 +37,11 @@ FIRST_PASSED_DESCRIPTOR = 3
 
 _SHUTDOWN_TIMEOUT_S = 5.0
 _BACKLOG = 4096
-"""Connections that wait in the kernel, as in Go: a scrape in a storm comes late, and is not lost."""
+"""Connections that wait in the kernel, as in Go: in a storm a scrape is late, but not lost."""
 _ACCEPTED_AT_ONCE = 16
 """Connections accepted in one event-loop iteration: a scrape needs a few iterations, and is dropped only after all
-connections that were older. With few places it is an eighth of them: a new connection has a descriptor for some
-iterations before it counts, and so has one that was dropped."""
+older connections. With a low limit of connections it is an eighth of that limit: a connection holds a descriptor
+for some iterations before it counts, and again after it was dropped."""
 
 
 class ListenError(JouloExporterError):
@@ -97,24 +97,24 @@ async def listening(
     activated: Sequence[socket.socket] = (),
     limits: Limits | None = None,
 ) -> AsyncIterator[list[str]]:
-    """Serve an application on all addresses, or on none; yield those in fact bound, such as ``[::]:9973``.
+    """Serve an application on all addresses, or on none; yield the addresses bound, such as ``[::]:9973``.
 
     Args:
-        application: its handlers have a few seconds for their responses at the end.
+        application: at shutdown its handlers have a few seconds to finish their responses.
         addresses: as ``parse_listen_address`` reads them.
         tls: returns the context in force for a new connection, on a Unix socket too; ``None`` for plain HTTP.
         activated: sockets that systemd has opened; see ``activated_sockets``.
-        limits: of all connections together.
+        limits: the bounds of all connections together.
 
     Raises:
-        ConfigError: an address is none.
+        ConfigError: an address is malformed.
         ListenError: a port is in use, not permitted, or the address is not one of this machine.
     """
     wanted = [(text.strip(), parse_listen_address(text)) for text in addresses]
     guard = Guard(limits or Limits.of_this_process(tls=tls is not None), tls)
     runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
     at_once = min(_ACCEPTED_AT_ONCE, max(1, guard.limits.connections // 8))
-    # The stack is left from its end: nothing new is accepted, then responses come to their end.
+    # The stack unwinds in reverse: first nothing new is accepted, then responses finish.
     async with contextlib.AsyncExitStack() as stack:
         await runner.setup()
         server = cast("web.Server", runner.server)
@@ -133,7 +133,7 @@ async def listening(
                 lambda: GuardedConnection(server, guard), sock=bound, backlog=at_once
             )
             stack.callback(accepting.close)
-            bound.listen(_BACKLOG)  # asyncio takes one number for both
+            bound.listen(_BACKLOG)  # asyncio has one number for both
         yield [_name(bound.getsockname()) for bound in sockets]
 
 
@@ -157,12 +157,12 @@ async def _tcp_socket(host: str, port: int) -> socket.socket:
 
 
 def _socket_for_all(port: int) -> socket.socket:
-    """Return one socket for IPv6 and IPv4 as Go's listeners are, or for IPv4 where there is no IPv6."""
+    """Return one socket for IPv6 and IPv4, as Go's listeners do, or for IPv4 alone where there is no IPv6."""
     if socket.has_dualstack_ipv6():
         try:
             return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
         except OSError as error:
-            # A kernel that knows IPv6 but has it switched off; anything else holds for IPv4 too.
+            # A kernel that knows IPv6 but has it switched off; any other error holds for IPv4 too.
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 raise
     return socket.create_server(("", port), backlog=_BACKLOG)
@@ -182,8 +182,8 @@ def _unix_socket(path: str) -> socket.socket:
     try:
         bound.bind(path)
         # Nobody connects in between: a socket takes no connection before it listens.
-        os.chmod(path, _UNIX_MODE)  # noqa: PTH101  as bind, without a second thought on what a link is
-        bound.listen(_BACKLOG)  # so that the same path, given twice, has a listener
+        os.chmod(path, _UNIX_MODE)  # noqa: PTH101  the same text as for bind
+        bound.listen(_BACKLOG)  # so that the same path, given twice, is found in use
     except OSError:
         bound.close()
         raise
@@ -219,10 +219,10 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
     The variables that name them are removed from the environment.
 
     Args:
-        environment: of this process; ``LISTEN_PID`` says for whom the sockets are, ``LISTEN_FDS`` how many.
+        environment: of this process; ``LISTEN_PID`` is the process that they are for, ``LISTEN_FDS`` their number.
 
     Raises:
-        ListenError: there is none, or one that takes no connections.
+        ListenError: systemd has passed no socket, or one that takes no connections.
     """
     process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
     environment.pop("LISTEN_FDNAMES", None)

@@ -38,7 +38,7 @@ CIPHERS: Mapping[str, str] = {
     "TLS_AES_256_GCM_SHA384": "TLS_AES_256_GCM_SHA384",
     "TLS_CHACHA20_POLY1305_SHA256": "TLS_CHACHA20_POLY1305_SHA256",
 }
-"""OpenSSL's names of ciphers by Go's: those that its ``tls.CipherSuites`` has ever listed."""
+"""OpenSSL's cipher names by Go's: all that Go's ``tls.CipherSuites`` has ever listed."""
 
 _CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
 _VERSIONS = {"TLS13": TLSVersion.TLSv1_3, "TLS12": TLSVersion.TLSv1_2}
@@ -86,7 +86,7 @@ _Inline = Annotated[str, like("the content of a PEM file")]
 
 
 class TlsSection(Section, frozen=True):
-    """The section ``tls_server_config``, with OpenSSL's names; a key without a value is one that is not given."""
+    """The section ``tls_server_config``, with OpenSSL's names; a key without a value counts as not given."""
 
     EXAMPLE: ClassVar = "{cert_file: server.crt, key_file: server.key}"
 
@@ -109,7 +109,7 @@ class TlsSection(Section, frozen=True):
 
 
 class _Pem(NamedTuple):
-    """Certificates or a key in PEM, and the key of the configuration that they come from."""
+    """Certificates or a private key in PEM, and the place in the configuration that they come from."""
 
     where: Where
     content: bytes
@@ -124,7 +124,7 @@ class Tls(NamedTuple):
 
 
 def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
-    """Return the TLS that the section describes, relative paths from the folder; ``None`` where it is empty.
+    """Return the TLS of the section, with paths relative to the folder; ``None`` if the section is empty.
 
     Raises:
         ConfigError: a file cannot be read, keys contradict each other, or OpenSSL does not take them.
@@ -168,7 +168,7 @@ def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | N
 
 
 def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, client_ca: _Pem | None) -> None:
-    """Ask clients for certificates as the section says, unless its keys contradict each other."""
+    """Ask clients for certificates as the section says; keys that contradict each other are a fault."""
     asked, names = section.client_auth_type or ssl.CERT_NONE, section.client_allowed_sans
     if asked == ssl.CERT_NONE and client_ca is not None:
         raise where.child("client_auth_type").fault(
@@ -183,7 +183,7 @@ def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, cli
             "needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate"
         )
     context.verify_mode = asked
-    # Go trusts whatever certificate is listed, also one that another authority has signed.
+    # As in Go, any certificate listed is trusted, even one that another authority has signed.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if client_ca is not None:
         _trust(context, client_ca)
@@ -194,7 +194,7 @@ def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, cli
 
 
 def _client_with_one_of(allowed: frozenset[str]) -> type[ssl.SSLObject]:
-    """Return a connection that ends in its handshake when the client's certificate has none of the names."""
+    """Return a connection class whose handshake fails if the client's certificate has none of the names."""
 
     class NamedClient(ssl.SSLObject):
         def do_handshake(self) -> None:
@@ -219,7 +219,7 @@ def _names(connection: ssl.SSLObject) -> Iterator[str]:
 
 
 def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: tuple[str, ...]) -> None:
-    """Hold TLS 1.2 to the ciphers; those of TLS 1.3 are all good, and fixed, as in Go."""
+    """Restrict TLS 1.2 to the ciphers; those of TLS 1.3 are all secure, and fixed, as in Go."""
     older = [name for name in ciphers if not name.startswith(_TLS13_PREFIXES)]
     if older:
         try:
@@ -250,7 +250,7 @@ def _set_curve(context: ssl.SSLContext, where: Where, curves: tuple[str, ...]) -
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> None:
-    # By itself first: of a pair OpenSSL does not say which of the two it cannot read.
+    # The certificate alone first: for a pair, OpenSSL does not say which of the two it cannot read.
     _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
     if not _KEY.search(key.content):
         raise key.where.fault("has no private key in PEM (-----BEGIN PRIVATE KEY-----); write the server's")
