@@ -17,7 +17,7 @@ from joulo_exporter.models.wire import ApiResponse
 
 SIZES = (1_000, 100_000, 1_000_000)
 REFRESHES = 50
-START_S = 1_700_000_000.0
+START_S = 1_450_000_000.0
 STEP_S = 600.0
 
 
@@ -38,29 +38,35 @@ def session(number: int) -> Session:
 
 def record(ledger: AccountLedger, newest: int, asked: Walk) -> Walk:
     """Record a page of a history whose newest session has that number."""
-    first, pause = newest - asked.asked_offset, Pause(START_S, 10)
+    first, pause = newest - asked.asked_offset, Pause(now_after(newest), 10)
     page = SessionPage(tuple(map(session, range(first, max(first - PAGE_SIZE, -1), -1))))
     ledger.begin_request("sessions", pause, asked)
     return ledger.record_page(ApiResponse(page), pause, asked).walk
 
 
-def page_after(walk: Walk) -> Walk:
-    return next_page(walk, START_S, interval_s=STEP_S, resync_interval_s=7 * 86_400)
+def now_after(newest: int) -> float:
+    """Return the time at which the session of that number has ended."""
+    return START_S + (newest + 1) * STEP_S
+
+
+def page_after(walk: Walk, newest: int) -> Walk:
+    return next_page(walk, now_after(newest), interval_s=STEP_S, resync_interval_s=7 * 86_400)
 
 
 def imported(ledger: AccountLedger, sessions: int) -> float:
     """Read the whole history; return the seconds that it took."""
-    began, walk = time.perf_counter(), page_after(ledger.load()[1])
-    while (walk := record(ledger, sessions - 1, walk)).offset is not None:
-        walk = page_after(walk)
+    began, newest = time.perf_counter(), sessions - 1
+    walk = page_after(ledger.load()[1], newest)
+    while (walk := record(ledger, newest, walk)).offset is not None:
+        walk = page_after(walk, newest)
     return time.perf_counter() - began
 
 
 def refreshed(ledger: AccountLedger, newest: int) -> float:
     """Refresh once, with one new session; return the seconds that it took."""
     began = time.perf_counter()
-    record(ledger, newest, page_after(ledger.load()[1]))
-    ledger.book(name_unlinked=True, now_seconds=START_S)
+    record(ledger, newest, page_after(ledger.load()[1], newest))
+    ledger.book(name_unlinked=True, now_seconds=now_after(newest))
     return time.perf_counter() - began
 
 
@@ -80,7 +86,7 @@ def measure(sessions: int) -> str:
         database = Database(Path(folder))
         ledger = opened()
         ledger.load()
-        book = ledger.book(name_unlinked=True, now_seconds=START_S)
+        book = ledger.book(name_unlinked=True, now_seconds=now_after(sessions + REFRESHES))
         restart_s = time.perf_counter() - began
         if sum(totals.sessions for totals in book.chargers.values()) != sessions + REFRESHES:
             raise SystemExit("the ledger has counted wrongly")
