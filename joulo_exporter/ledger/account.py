@@ -10,7 +10,15 @@ from msgspec.structs import asdict, astuple, replace
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
-from joulo_exporter.ledger.book import Book, MonthSum, all_months, finished_months, held_totals, read_book
+from joulo_exporter.ledger.book import (
+    API_COUNTERS,
+    Book,
+    MonthSum,
+    all_months,
+    finished_months,
+    held_totals,
+    read_book,
+)
 from joulo_exporter.ledger.chargers import (
     Chargers,
     raise_marks,
@@ -142,7 +150,7 @@ class AccountLedger:
         self._labels = configured_labels
         self._vehicles = vehicles
         self._book: Book | None = None
-        """The book read last, as long as nothing but energy and readings has changed."""
+        """The book read last, with the latest readings, as long as nothing but energy and readings has changed."""
         self._finished: list[MonthSum] | None = None
         """Sums of the last months over the sessions that have ended, as long as none of those has changed."""
         self._linked: tuple[object, ...] = ()
@@ -181,15 +189,19 @@ class AccountLedger:
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
         now_seconds = pause.requested_at_seconds
+        book = self._book if self._read_for[:1] == (self._database.rollbacks,) else None
         with self._tables() as tables:
+            meters = dict(book.meters if book else read_meters(tables))
+            marks = dict(book.marks if book else read_marks(tables, API_COUNTERS))
             self._save_success(tables, "chargers", pause, response, response.content)
             names = [(charger.id, charger.slug, charger.nickname) for charger in response.content]
             linked = (self._database.rollbacks, response.malformed, names)
             session_ended, changed = self._chargers(tables).record(
                 response, now_seconds, as_before=linked == self._linked
             )
-            record_meters(tables, response.content, now_seconds, self._max_power_kw)
+            record_meters(tables, response.content, now_seconds, self._max_power_kw, meters, marks)
         self._linked = linked
+        self._book = book and replace(book, meters=meters, marks=marks)
         if changed:
             self._book = self._finished = None
             self._linked = ()
@@ -219,6 +231,7 @@ class AccountLedger:
         with self._tables() as tables:
             self._believe(tables, response.content, pause.requested_at_seconds)
             self._save_success(tables, "energy", pause, response, response.content)
+        self._book = None
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
@@ -241,7 +254,8 @@ class AccountLedger:
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
             meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
             truths: dict[tuple[str, str], float | None] = {}
-            for each in held_totals(tables, labels, self._vehicles):
+            held, _ = held_totals(tables, labels, self._vehicles)
+            for each in held:
                 truths.update(zip(each.marks, astuple(each.truth), strict=True))
             for (series, key), truth in (truths | meters | _stated(energy)).items():
                 mark = marks.get((series, key))

@@ -100,23 +100,23 @@ def read_book(
 
     ``former`` is a book of the same chargers and sessions; only energy and readings may have changed since.
     """
-    book = former or _without_figures(tables, now_seconds, persistent=persistent)
-    if book.complete:
-        held = held_totals(tables, book.labels, vehicles, book.held)
-        raise_marks(tables, {mark: value for each in held for mark, value in each.risen.items()})
-        chargers, by_name = ([each for each in held if each.kind == kind] for kind in ("charger", "vehicle"))
-        book = replace(
-            book,
-            held={(each.kind, each.name): replace(each, shown=each.held) for each in held},
-            chargers={each.name: each.held for each in chargers},
-            vehicles={each.name: each.held for each in by_name},
-            charger_excess={each.name: each.excess for each in chargers},
-            vehicle_excess={each.name: each.excess for each in by_name},
-        )
-    return replace(book, meters=read_meters(tables), marks=read_marks(tables, API_COUNTERS))
+    book = former or _without_totals(tables, now_seconds, persistent=persistent)
+    if not book.complete:
+        return book
+    held, risen = held_totals(tables, book.labels, vehicles, book.held)
+    raise_marks(tables, risen)
+    chargers, by_name = ([each for each in held if each.kind == kind] for kind in ("charger", "vehicle"))
+    return replace(
+        book,
+        held={(each.kind, each.name): each for each in held},
+        chargers={each.name: each.held for each in chargers},
+        vehicles={each.name: each.held for each in by_name},
+        charger_excess={each.name: each.excess for each in chargers},
+        vehicle_excess={each.name: each.excess for each in by_name},
+    )
 
 
-def _without_figures(tables: AccountTables, now_seconds: float, *, persistent: bool) -> Book:
+def _without_totals(tables: AccountTables, now_seconds: float, *, persistent: bool) -> Book:
     sessions, without_energy, back_to_seconds = count_sessions(tables)
     walk = load_walk(tables)
     in_progress = sessions_in_progress(tables).values()
@@ -130,6 +130,8 @@ def _without_figures(tables: AccountTables, now_seconds: float, *, persistent: b
         back_to_seconds=back_to_seconds,
         unreadable=walk.unreadable + without_energy,
         persistent=persistent,
+        meters=read_meters(tables),
+        marks=read_marks(tables, API_COUNTERS),
         eligibility_known=_eligibility_known(tables),
     )
 
@@ -245,21 +247,10 @@ class HeldTotals(msgspec.Struct, frozen=True, gc=False):
     """Series and key of the mark of each figure."""
     truth: Totals
     """The present sums."""
-    shown: Totals
-    """The marks; in a book, as they were raised."""
     held: Totals
     """The present sums, with each figure that is below its mark replaced by the mark."""
-
-    @property
-    def excess(self) -> Totals:
-        """Return by how much each figure is held above the truth."""
-        return self.held - self.truth
-
-    @property
-    def risen(self) -> dict[tuple[str, str], int]:
-        """Return the marks that the present sums exceed, with their new values."""
-        figures = zip(self.marks, astuple(self.held), astuple(self.shown), strict=True)
-        return {mark: held for mark, held, shown in figures if held > shown}
+    excess: Totals
+    """Held totals less the true ones."""
 
 
 def held_totals(
@@ -267,27 +258,34 @@ def held_totals(
     charger_ids: Iterable[str],
     vehicles: Mapping[str, str],
     former: Mapping[tuple[str, str], HeldTotals] = MappingProxyType({}),
-) -> list[HeldTotals]:
-    """Return the totals of chargers, and of all vehicles; nothing is written.
+) -> tuple[list[HeldTotals], Marks]:
+    """Return the totals of chargers, and of all vehicles, and the marks that they exceed; nothing is written.
 
-    ``former`` has the previous totals of the same chargers and vehicles, by kind and name.
+    ``former`` has the previous totals of the same chargers and vehicles, by kind and name, to which their marks
+    were raised.
     """
     rows = totals_by_tag(tables)
     sums = by_charger(rows)
     truths = {("charger", charger_id): sums.get(charger_id, Totals()) for charger_id in charger_ids}
     truths |= {("vehicle", name): totals for name, totals in by_vehicle(rows, vehicles).items()}
     values = {} if former else read_marks(tables)
-    held_totals = []
+    totals: list[HeldTotals] = []
+    risen: dict[tuple[str, str], float] = {}
     for (kind, name), truth in truths.items():
+        if former and former[kind, name].truth == truth:
+            totals.append(former[kind, name])
+            continue
         if former:
-            marks, shown = former[kind, name].marks, former[kind, name].held
+            marks, shown = former[kind, name].marks, astuple(former[kind, name].held)
         else:
             key = name if kind == "charger" else _definition(name, vehicles)
             marks = [(series, key) for series in _SERIES[kind]]
-            shown = Totals(*[int(values.get(mark, 0)) for mark in marks])
-        held = Totals(*map(max, astuple(shown), astuple(truth)))
-        held_totals.append(HeldTotals(kind, name, marks, truth, shown, held))
-    return held_totals
+            shown = tuple(int(values.get(mark, 0)) for mark in marks)
+        held = Totals(*map(max, shown, astuple(truth)))
+        totals.append(HeldTotals(kind, name, marks, truth, held, excess=held - truth))
+        figures = zip(marks, astuple(held), shown, strict=True)
+        risen |= {mark: value for mark, value, before in figures if value > before}
+    return totals, risen
 
 
 # Sums ---------------------------------------------------------------------------------------------

@@ -397,13 +397,18 @@ def read_meters(tables: AccountTables) -> dict[str, Meter]:
 
 
 def record_meters(
-    tables: AccountTables, chargers: Iterable[Charger], now_seconds: float, max_power_kw: float
+    tables: AccountTables,
+    chargers: Iterable[Charger],
+    now_seconds: float,
+    max_power_kw: float,
+    meters: dict[str, Meter],
+    marks: dict[tuple[str, str], float],
 ) -> None:
     """Store the meter readings, and the energy of sessions on chargers that never gave any.
 
     A believed reading raises the mark of its counter; the reading of another meter starts the counter anew.
+    ``meters`` and ``marks`` are those of the ledger, before and after.
     """
-    meters = read_meters(tables)
     for charger in chargers:
         known = meters.get(charger.id)
         if charger.meter_wh is None:
@@ -412,13 +417,16 @@ def record_meters(
             known = None if known is None or known.session_id is not None else known
             meter = _meter_after(known, charger.meter_wh, charger.meter_at_seconds, now_seconds, max_power_kw)
             if meter is not None and meter.doubted_wh is None and (known is None or charger.meter_wh != known.wh):
-                doubted = known is not None and known.doubted_wh is not None
+                doubted, mark = known is not None and known.doubted_wh is not None, ("meter_wh", charger.id)
                 if known and doubted and not known.goes_on(meter.wh, meter.at_seconds, max_power_kw):
                     tables.put("marks", series="meter_wh", key=charger.id, value=charger.meter_wh)
-                else:
-                    raise_marks(tables, {("meter_wh", charger.id): charger.meter_wh})
+                    marks[mark] = charger.meter_wh
+                elif charger.meter_wh > marks.get(mark, -1):
+                    raise_marks(tables, {mark: charger.meter_wh})
+                    marks[mark] = charger.meter_wh
         if meter is not None and meter != known:
             tables.put("meters", charger_id=charger.id, **row_of(meter))
+            meters[charger.id] = meter
 
 
 def _meter_after(

@@ -185,7 +185,7 @@ class LedgerReader:
         """Return the totals of chargers and vehicles as they are served: held where the truth has fallen."""
         tables = self._tables(account)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
-        return held_totals(tables, charger_ids, vehicles)
+        return held_totals(tables, charger_ids, vehicles)[0]
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
         """Return each counter that is held above the truth, by how much, as in ``oprit: 12.50 kWh``."""

@@ -170,7 +170,7 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
     refresh(1)
     refresh(2)
     rig.now_seconds += 60
-    for kwh, queries_and_writes in ((2, 13), (3, 15)):  # 2 of 13: when a session was seen last; 2: its power
+    for kwh, queries_and_writes in ((2, 10), (3, 12)):  # 2 of 10: when a session was seen last; 2: its power
         statements = statements_of(rig.database)
         book = refresh(kwh)
         counted = [each.split()[0] for each in statements]
