@@ -46,6 +46,10 @@ _LEDGER_LOOK_S = 10.0
 _LONGEST_RESTORE_S = 3.0
 """Longest wait for the ledger's state before the web server starts, so that the first scrape finds it."""
 
+_GARBAGE_OBJECTS = 10_000
+"""New objects before Python searches them for garbage. By default it searches after 700, which took a fifteenth of
+the CPU of a thousand accounts and found next to nothing: what a refresh replaces is freed without a search."""
+
 
 class WebOptions(msgspec.Struct, frozen=True):
     """Options of the web server, from the command line."""
@@ -166,6 +170,7 @@ class Service:
             await accounts.restored(_LONGEST_RESTORE_S)
         finally:
             gc.freeze()
+            gc.set_threshold(_GARBAGE_OBJECTS)
             gc.enable()
         await stack.enter_async_context(_background(self._tend_ledger(accounts)))
         bound = await self._listen(stack, accounts)
