@@ -28,8 +28,8 @@ _SHORT_BYTES = 1 << 16
 _WRITTEN_BYTES = 1 << 18
 """Most bytes that wait for a client that does not read. In pieces a quarter of this size, a scrape takes half as
 much CPU again (measured)."""
-_BYTES_A_STEP = 2 * _WRITTEN_BYTES
-"""Bytes, a few milliseconds' worth, after which we yield to the event loop: a fast client never makes us wait."""
+_WRITES_A_STEP = 8
+"""Writes, a millisecond or two, after which we yield to the event loop: a fast client never makes us wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +108,21 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
         return web.Response(body=b"".join(body.parts), headers=headers)
     response = web.StreamResponse(headers=headers)
     response.content_length = body.length
-    written = 0
+    writes = 0
     try:
         await response.prepare(request)
         for part in () if request.method == hdrs.METH_HEAD else body.parts:
             for start in range(0, len(part), _WRITTEN_BYTES):
                 await response.write(part[start : start + _WRITTEN_BYTES])
-                written += _WRITTEN_BYTES
-                if written % _BYTES_A_STEP == 0:
+                writes += 1
+                if writes % _WRITES_A_STEP == 0:
                     await asyncio.sleep(0)
     except BaseException as error:
         if request.transport is not None:  # else the client would take what follows for the rest of this body
             request.transport.abort()
         if not isinstance(error, ConnectionError):  # a client may disconnect at any time
             raise
+        error.__traceback__ = None  # aiohttp's drain keeps the error, and the traceback would keep the body
     return response
 
 
