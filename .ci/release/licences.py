@@ -8,6 +8,8 @@ _SPDX = {
     "Apache 2.0": "Apache-2.0",
     "Artistic License": "Artistic-1.0-Perl OR GPL-2.0-or-later",
 }
+# Names only a family of licences; the text in its wheel is that of the three clauses.
+_BY_TEXT = {"Jinja2": "BSD-3-Clause"}
 _HEAD = """\
 # Licences of the dependencies
 
@@ -23,7 +25,9 @@ Made by `make lock`, not by hand.
 def licence(distribution: Distribution) -> str:
     """Return the licence as an SPDX expression, or in the package's own words where it is not known as one."""
     metadata = distribution.metadata
-    words = metadata.get("License-Expression") or metadata.get("License") or "unknown"
+    words = metadata.get("License-Expression") or metadata.get("License")
+    if words is None:
+        return _BY_TEXT.get(metadata["Name"], "unknown")
     return _SPDX.get(words, words)
 
 

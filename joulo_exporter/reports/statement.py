@@ -5,14 +5,13 @@ on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
-from html import escape
+from functools import cache
 from importlib import resources
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from string import Template
 
 import msgspec
 
@@ -212,219 +211,154 @@ def _sums(total: Total) -> dict[str, int]:
 # HTML -------------------------------------------------------------------------------------------
 
 _DASH = "\N{EN DASH}"
-_MISSING = ' class="missing"'
-_CERTIFIED = {True: "yes", False: "no", None: "unknown"}
-_STYLES = {"mid": "word"} | dict.fromkeys(("start", "end", "noticed"), "time")
-_STYLES |= dict.fromkeys(("kwh", "first_kwh", "price", "cost"), "figure")
-"""CSS class of a column's cells; ``name`` for all other columns."""
 
 
-class _Page:
-    """The parts of the HTML in one language."""
+def as_html(statement: Statement, language: str) -> Iterator[str]:
+    """Yield an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
+    words, rows = _language(language), statement.rows
+    yield words.template.render(
+        version=__version__,
+        statement=statement,
+        period=words.period(statement),
+        quarters=_quarters(rows),
+        several_months=bool(rows) and GROUPS["month"](rows[0]) != GROUPS["month"](rows[-1]),
+        total=total_of(rows),
+        facts=words.facts(statement),
+    )
 
-    def __init__(self, statement: Statement, language: str) -> None:
-        self._statement = statement
-        self._words: dict[str, str] = tomllib.loads(_file("statement.toml"))[language]
 
-    def html(self) -> str:
-        """Return the whole document."""
-        head = "".join(f"<dt>{self._words[name]}</dt><dd>{_escaped(text)}</dd>\n" for name, text in self._head())
-        corrected = ("start", "charger", "noticed", "first_kwh", "kwh")
-        return Template(_file("statement.html")).substitute(
-            self._words,
-            period=_escaped(self._period()),
-            head=head,
-            chargers=self._section("chargers", ("charger", "nickname", "id", "mid"), self._chargers()),
-            tariffs=self._section("tariffs", ("valid", "vehicle", "price", "kwh", "cost"), self._tariffs()),
-            sessions=self._sessions(),
-            corrections=self._section("corrections", corrected, self._corrections()),
-            facts="".join(f"<li{_MISSING * missing}>{_escaped(fact)}</li>\n" for fact, missing in self._facts()),
-        )
-
-    # Sections
-
-    def _head(self) -> Iterator[tuple[str, str]]:
-        statement = self._statement
-        yield "period", self._period()
-        if statement.named:
-            yield "account", ", ".join(ledger.account for ledger in statement.ledgers)
-        if statement.selection.charger is not None:
-            yield "charger", statement.selection.charger
-        if statement.selection.vehicle is not None:
-            yield "vehicle", self._vehicle(statement.selection.vehicle)
-        yield "made", f"{self._moment(statement.made_at_seconds)}, joulo-exporter {__version__}"
-
-    def _chargers(self) -> Iterator[Sequence[str]]:
-        for each in self._statement.chargers.values():
-            certified = self._words[_CERTIFIED[each.mid_certified]]
-            yield self._label(each.account, each.charger), each.nickname or _DASH, each.charger_id, certified
-
-    def _tariffs(self) -> Iterator[Sequence[str]]:
-        for tariff, total in self._statement.used_tariffs:
-            vehicle = self._words["every"] if tariff.vehicle is None else self._vehicle(tariff.vehicle)
-            yield self._validity(tariff), vehicle, self._number(price_text(tariff)), *self._figures(total)
-
-    def _corrections(self) -> Iterator[Sequence[str]]:
-        for row in self._statement.corrected:
-            yield (
-                self._time(row.session.started_at_seconds),
-                self._label(row.account, row.charger),
-                self._time(row.session.corrected_at_seconds),
-                self._number(figure(row.session.first_kwh_hundredths)),
-                self._number(figure(row.session.kwh_hundredths)),
-            )
-
-    def _sessions(self) -> str:
-        rows = self._statement.rows
-        if not rows:
-            return f"<p>{self._words['none']}</p>\n"
-        columns = ("start", "end", "charger", "mid", "vehicle", "kwh", "price", "cost")
-        several = GROUPS["month"](rows[0]) != GROUPS["month"](rows[-1])
-        lines: list[str] = []
-        for quarter, of_quarter in _groups(rows, "quarter"):
-            for month, of_month in _groups(of_quarter, "month"):
-                lines += [_line(columns, self._session(row)) for row in of_month]
-                lines[-1] = lines[-1].replace("<tr>", '<tr class="last">', 1)
-                year, number = month.split("-")
-                lines.append(self._sum(f"{self._month(int(number))} {year}", of_month))
-            if several:
-                year, number = quarter.split("-Q")
-                lines.append(self._sum(self._words["quarter"].format(number, year), of_quarter))
-        return self._table(columns, (*lines, self._sum("", rows, "sum whole")))
-
-    def _session(self, row: SessionRow) -> Sequence[str]:
-        start, end = self._time(row.session.started_at_seconds), self._time(row.session.ended_at_seconds)
-        if start.partition(" ")[0] == end.partition(" ")[0] != _DASH:
-            end = end.partition(" ")[2]  # of the same day
-        return (
-            f"{start} *" if row.session.corrected_at_seconds is not None else start,
-            end,
-            self._label(row.account, row.charger),
-            self._words[_CERTIFIED[self._statement.mid_certified(row)]],
-            self._vehicle(row.vehicle),
-            self._number(figure(row.session.kwh_hundredths)),
-            self._number(price_text(row.tariff)),
-            self._number(figure(row.cost_cents)),
-        )
-
-    def _facts(self) -> Iterator[tuple[str, bool]]:
-        """Yield (sentence, whether something is missing)."""
-        statement, words = self._statement, self._words
-        for ledger in statement.ledgers:
-            account = f"{ledger.account}: " if statement.named else ""
-            for fact, missing in self._ledger_facts(ledger):
-                yield account + fact, missing
-        since = [ledger.completeness.corrections_since_seconds for ledger in statement.ledgers]
-        noted = words["since"].format(self._moment(max(known))) if (known := list(filter(None, since))) else ""
-        for reason, count in statement.remarkable.items():
-            if count:
-                yield words[reason].format(self._count(count)) + noted * (reason == "corrected"), True
-        if not statement.corrected:
-            yield words["uncorrected"] + noted, False
-        yield words["rounding"], False
-        yield words["began"], False
-
-    def _ledger_facts(self, ledger: LedgerState) -> Iterator[tuple[str, bool]]:
-        words, known, asked = self._words, ledger.completeness, ledger.sessions_at_seconds
-        since = _DASH if known.back_to_seconds is None else self._day(local_time(known.back_to_seconds).date())
-        count, unreadable, compared = self._count(known.sessions), "", ""
-        if known.unreadable:
-            unreadable = words["unreadable"].format(self._count(known.unreadable))
-        if known.read_in_full_at_seconds is not None:
-            compared = words["compared"].format(self._moment(known.read_in_full_at_seconds))
-        if known.complete:
-            yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
-        else:
-            yield words["incomplete"].format(count), True
-        late = asked is None or asked < self._statement.to_seconds
-        sentence = words["never"] if asked is None else words["asked"].format(self._moment(asked))
-        yield sentence + words["later"] * late, late
-        if ledger.chargers_at_seconds is not None:
-            yield words["mid_note"].format(self._moment(ledger.chargers_at_seconds)), False
-
-    # Tables
-
-    def _section(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-        """Return a table with its heading; an empty text if it has no rows."""
-        lines = [_line(columns, row) for row in rows]
-        return f"<h2>{self._words[title]}</h2>\n{self._table(columns, lines)}" if lines else ""
-
-    def _table(self, columns: Sequence[str], lines: Iterable[str]) -> str:
-        head = "".join(f'<th class="{_STYLES.get(name, "name")}">{self._words[name]}</th>' for name in columns)
-        return f"<table>\n<thead><tr>{head}</tr></thead>\n{''.join(lines)}</table>\n"
-
-    def _sum(self, name: str, rows: Iterable[SessionRow], css: str = "sum") -> str:
-        total = total_of(rows)
-        title = f"{self._words['total']} {name}".strip() + f": {self._count(total.sessions)}"
-        kwh, cost = self._figures(total)
-        return (
-            f'<tr class="{css}"><th colspan="5">{_escaped(title)}</th>'
-            f'<td class="figure">{kwh}</td><td></td><td class="figure">{cost}</td></tr>\n'
-        )
-
-    # Words and figures
-
-    def _figures(self, total: Total) -> tuple[str, str]:
-        """Return energy and cost; a dash for the cost if no session has one."""
-        cost_cents = None if total.unpriced == total.sessions else total.cost_cents
-        return self._number(figure(total.kwh_hundredths)), self._number(figure(cost_cents))
-
-    def _number(self, number: Decimal | str | None) -> str:
-        return _DASH if number is None else str(number).replace(".", self._words["decimal"])
-
-    def _count(self, sessions: int) -> str:
-        return self._words["one"] if sessions == 1 else self._words["several"].format(sessions)
-
-    def _vehicle(self, vehicle: str) -> str:
-        return self._words["unknown"] if vehicle == UNKNOWN_VEHICLE else vehicle
-
-    def _label(self, account: str, charger: str) -> str:
-        return f"{account}: {charger}" if len(self._statement.ledgers) > 1 else charger
-
-    def _month(self, number: int) -> str:
-        return self._words["months"].split()[number - 1]
-
-    def _day(self, day: date) -> str:
-        return f"{day.day} {self._month(day.month)} {day.year}"
-
-    def _moment(self, seconds: float) -> str:
-        return f"{self._day(local_time(seconds).date())} {local_time(seconds):%H:%M %Z}"
-
-    def _time(self, seconds: float | None) -> str:
-        return _DASH if seconds is None else local_time(seconds).strftime(self._words["moment"])
-
-    def _period(self) -> str:
-        first, end = local_time(self._statement.from_seconds), local_time(self._statement.to_seconds)
-        begin = self._day(first.date()) if first.time() == time.min else self._moment(first.timestamp())
-        if end.time() == time.min:
-            return f"{begin} {self._words['to']} {self._day(end.date() - timedelta(days=1))}"
-        return f"{begin} {self._words['until']} {self._moment(end.timestamp())}"
-
-    def _validity(self, tariff: Tariff) -> str:
-        if self._statement.agreed_price:
-            return self._words["agreed"]
-        last_day = self._statement.tariffs.last_day(tariff)
-        until = "" if last_day is None else f" {self._words['to']} {self._day(last_day)}"
-        return f"{self._words['from']} {self._day(tariff.from_day)}{until}"
+def _quarters(
+    rows: Iterable[SessionRow],
+) -> Iterator[tuple[str, Total, list[tuple[str, Total, list[SessionRow]]]]]:
+    """Yield (quarter, its totals, (month, its totals, its sessions) of each month)."""
+    for quarter, of_quarter in _groups(rows, "quarter"):
+        months = [(month, total_of(of_month), of_month) for month, of_month in _groups(of_quarter, "month")]
+        yield quarter, total_of(of_quarter), months
 
 
 def _groups(rows: Iterable[SessionRow], by: str) -> Iterator[tuple[str, list[SessionRow]]]:
     return ((name, list(group)) for name, group in groupby(rows, key=GROUPS[by]))
 
 
-def _line(columns: Sequence[str], cells: Sequence[str]) -> str:
-    pairs = zip(columns, cells, strict=True)
-    texts = (f'<td class="{_STYLES.get(name, "name")}">{_escaped(text)}</td>' for name, text in pairs)
-    return f"<tr>{''.join(texts)}</tr>\n"
+class _Language:
+    """Template, figures, times and sentences in a language."""
+
+    def __init__(self, language: str) -> None:
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 -- not for CSV and JSON
+
+        words = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
+        self._words: dict[str, str] = tomllib.loads(words)[language]
+        environment = Environment(
+            loader=PackageLoader("joulo_exporter.reports", "."),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            # HTML, as what a macro returns, has been through it already.
+            finalize=lambda value: value if hasattr(value, "__html__") else printable(str(value)),
+        )
+        environment.globals.update(words=self._words, dash=_DASH, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE)
+        environment.filters.update(hundredths=self.hundredths, price=self.price, cost=self.cost, time=self.time)
+        environment.filters.update(month=self.month, quarter=self.quarter, day=self.day, moment=self.moment)
+        environment.filters.update(counted=self.counted, times=self.times)
+        self.template = environment.get_template("statement.html")
+
+    # Figures and times
+
+    def hundredths(self, value: int | None) -> str:
+        return self._number(figure(value))
+
+    def price(self, tariff: Tariff | None) -> str:
+        return self._number(price_text(tariff))
+
+    def cost(self, total: Total) -> str:
+        """Return the cost; a dash if no session has one."""
+        return self.hundredths(None if total.unpriced == total.sessions else total.cost_cents)
+
+    def _number(self, number: Decimal | str | None) -> str:
+        return _DASH if number is None else str(number).replace(".", self._words["decimal"])
+
+    def counted(self, sessions: int) -> str:
+        return self._words["one"] if sessions == 1 else self._words["several"].format(sessions)
+
+    def month(self, month: str) -> str:
+        """Return the name of a month such as ``2026-06``."""
+        year, number = month.split("-")
+        return f"{self._month_name(int(number))} {year}"
+
+    def quarter(self, quarter: str) -> str:
+        """Return the name of a quarter such as ``2026-Q2``."""
+        year, number = quarter.split("-Q")
+        return self._words["quarter"].format(number, year)
+
+    def _month_name(self, number: int) -> str:
+        return self._words["months"].split()[number - 1]
+
+    def day(self, day: date) -> str:
+        return f"{day.day} {self._month_name(day.month)} {day.year}"
+
+    def moment(self, seconds: float) -> str:
+        return f"{self.day(local_time(seconds).date())} {local_time(seconds):%H:%M %Z}"
+
+    def time(self, seconds: float | None) -> str:
+        return _DASH if seconds is None else local_time(seconds).strftime(self._words["moment"])
+
+    def times(self, row: SessionRow) -> tuple[str, str]:
+        """Return start and end of a session, the end without the day of the start; a correction is marked."""
+        start, end = self.time(row.session.started_at_seconds), self.time(row.session.ended_at_seconds)
+        if start.partition(" ")[0] == end.partition(" ")[0] != _DASH:
+            end = end.partition(" ")[2]
+        return f"{start} *" if row.session.corrected_at_seconds is not None else start, end
+
+    def period(self, statement: Statement) -> str:
+        first, end = local_time(statement.from_seconds), local_time(statement.to_seconds)
+        begin = self.day(first.date()) if first.time() == time.min else self.moment(first.timestamp())
+        if end.time() == time.min:
+            return f"{begin} {self._words['to']} {self.day(end.date() - timedelta(days=1))}"
+        return f"{begin} {self._words['until']} {self.moment(end.timestamp())}"
+
+    # Sentences about the statement
+
+    def facts(self, statement: Statement) -> Iterator[tuple[str, bool]]:
+        """Yield (sentence, whether something is missing)."""
+        words = self._words
+        for ledger in statement.ledgers:
+            account = f"{ledger.account}: " if statement.named else ""
+            for fact, missing in self._ledger_facts(ledger, statement.to_seconds):
+                yield account + fact, missing
+        since = [ledger.completeness.corrections_since_seconds for ledger in statement.ledgers]
+        noted = words["since"].format(self.moment(max(known))) if (known := list(filter(None, since))) else ""
+        for reason, count in statement.remarkable.items():
+            if count:
+                yield words[reason].format(self.counted(count)) + noted * (reason == "corrected"), True
+        if not statement.corrected:
+            yield words["uncorrected"] + noted, False
+        yield words["rounding"], False
+        yield words["began"], False
+
+    def _ledger_facts(self, ledger: LedgerState, to_seconds: float) -> Iterator[tuple[str, bool]]:
+        words, known, asked = self._words, ledger.completeness, ledger.sessions_at_seconds
+        since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
+        count, unreadable, compared = self.counted(known.sessions), "", ""
+        if known.unreadable:
+            unreadable = words["unreadable"].format(self.counted(known.unreadable))
+        if known.read_in_full_at_seconds is not None:
+            compared = words["compared"].format(self.moment(known.read_in_full_at_seconds))
+        if known.complete:
+            yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
+        else:
+            yield words["incomplete"].format(count), True
+        late = asked is None or asked < to_seconds
+        sentence = words["never"] if asked is None else words["asked"].format(self.moment(asked))
+        yield sentence + words["later"] * late, late
+        if ledger.chargers_at_seconds is not None:
+            yield words["mid_note"].format(self.moment(ledger.chargers_at_seconds)), False
 
 
-def _file(name: str) -> str:
-    return (resources.files("joulo_exporter.reports") / name).read_text("utf-8")
-
-
-def _escaped(text: str) -> str:
-    """Return the text without markup and control characters."""
-    return escape(printable(text))
+@cache
+def _language(language: str) -> _Language:
+    return _Language(language)
 
 
 def language_of(environ: Mapping[str, str]) -> str:
@@ -434,7 +368,7 @@ def language_of(environ: Mapping[str, str]) -> str:
 
 
 STATEMENT_FORMATS: dict[str, Callable[[Statement, str], Iterable[str]]] = {
-    "html": lambda statement, language: (_Page(statement, language).html(),),
+    "html": as_html,
     "csv": lambda statement, _language: as_csv(statement),
     "json": lambda statement, _language: as_json(statement),
 }

@@ -97,6 +97,8 @@ def _width(text: str) -> int:
 
 def printable(text: str) -> str:
     """Return the text on one line, without characters that a terminal would obey."""
+    if text.isprintable():
+        return text
     return "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in text)
 
 

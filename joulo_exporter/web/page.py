@@ -1,32 +1,31 @@
 """The page for people on ``/``: the snapshots as HTML, in English or Dutch, without a token or a tag.
 
-The HTML has no script, fetches nothing, and every value in it is escaped. Names that people give are also
-in ``<bdi>``, so that a right-to-left name does not reorder the text around it. A state is a word with a sign,
-never a colour alone. The page refreshes itself; its URL lists the unfolded accounts, so that they stay unfolded.
-The words are in ``page.toml``; ``page.html`` has the page and, after it, its parts.
+``page.html`` is the Jinja template, which escapes every value; ``page.toml`` has the words. The page has no script
+and fetches nothing. It refreshes itself; its URL lists the unfolded accounts, so that they stay unfolded.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from html import escape
 from importlib import resources
-from string import Template
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.snapshot import EndpointHealth, LiveCharger, Snapshot
+from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 LANGUAGES = ("en", "nl")
 """The languages of the page; the first is the default."""
@@ -72,9 +71,10 @@ def view_of(language: str, unfolded: Iterable[str], *, refreshing: bool) -> View
     return View(language, tuple(dict.fromkeys(unfolded))[-_MOST_UNFOLDED:], refreshing)
 
 
+@cache
 def content_security_policy() -> str:
     """Return a policy under which the page's own style and icon load, and nothing else."""
-    style = _templates()["page"].template.partition("<style>")[2].partition("</style>")[0]  # inline: no fetch
+    style = _file("page.html").partition("<style>")[2].partition("</style>")[0]  # inline: no fetch
     style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{style_hash}'; img-src data:; "
@@ -82,342 +82,53 @@ def content_security_policy() -> str:
     )
 
 
-# Words and templates ----------------------------------------------------------------------------
+def page_html(
+    snapshots: Sequence[Snapshot],
+    links: Mapping[str, str],
+    view: View,
+    *,
+    ledger_persistent: bool,
+    now_seconds: float,
+) -> str:
+    """Return the page at a moment, in Unix time, from the snapshots of the accounts and of the public price feed.
+
+    The links are URLs by the key of their text in ``page.toml``.
+    """
+    accounts = [each for each in snapshots if not each.public]
+    endpoints = [health for each in snapshots for health in each.endpoints]
+    shortest_s, longest_s = _REFRESH_S
+    interval_s = min((health.interval_s for health in endpoints), default=longest_s)
+    toggled = replace(view, refreshing=not view.refreshing)
+    return _template(view.language).render(
+        version=__version__,
+        view=view,
+        links={**links, "stop" if view.refreshing else "resume": toggled.query},
+        now_seconds=now_seconds,
+        this_month=local_month(now_seconds),
+        refresh_s=round(min(max(interval_s, shortest_s), longest_s)),
+        account_count=len(accounts),
+        charger_count=sum(len(_labels(each)) for each in snapshots),
+        charging=sum(live.charger.charging is True for each in snapshots for live in each.chargers or ()),
+        up=Counter(health.up for health in endpoints),
+        ledger="on_disk" if ledger_persistent else "in_memory",
+        sections=list(_sections(accounts, view)),
+        public=[health for each in snapshots if each.public for health in each.endpoints],
+    )
 
 
-def _file(name: str) -> str:
-    return (resources.files("joulo_exporter.web") / name).read_text("utf-8")
+# Accounts, chargers and months --------------------------------------------------------------------
 
 
-@cache
-def _templates() -> Mapping[str, Template]:
-    """Return the page and its parts; in a part, a line that begins with blanks continues the line before."""
-    page, *parts = re.split(r"<!-- part: (\w+).* -->\n", _file("page.html"))
-    joined = (re.sub(r"\n +", "", part) for part in parts[1::2])
-    return {"page": Template(page)} | dict(zip(parts[::2], map(Template, joined), strict=True))
-
-
-@cache
-def _texts() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(_file("page.toml"))
-
-
-class _Words:
-    """Words, figures and times in a language; whatever it returns is HTML."""
-
-    def __init__(self, language: str) -> None:
-        self.texts = _texts()[language]
-        self._months = self.texts["month_names"].split()
-
-    def __call__(self, key: str, *values: object) -> str:
-        """Return a text, with values that are HTML already."""
-        return str(self.texts[key]).format(*values)
-
-    def count(self, number: int, key: str) -> str:
-        """Return a text with a number: singular for 1, else plural."""
-        return self(key if number == 1 else f"{key}s", number)
-
-    def status(self, status: str) -> str:
-        """Return the words for a status of the API; a status that is not documented is shown as it is."""
-        return str(self.texts["status"].get(status) or escape(status))
-
-    def figure(self, value: float, decimals: int = 2) -> str:
-        return f"{value:.{decimals}f}".replace(".", self("decimal"))
-
-    def hundredths(self, value: int) -> str:
-        return self.figure(value / 100)
-
-    def month(self, month: str) -> str:
-        """Return the name of a month such as ``2026-06``, capitalised to begin a line."""
-        year, number = month.split("-")
-        return f"{self._months[int(number) - 1]} {year}".capitalize()
-
-    def moment(self, seconds: float) -> str:
-        """Return a local day and time, to the minute."""
-        at = local_time(seconds)
-        return _time(at, f"{at.day} {self._months[at.month - 1]} {at:%H:%M}")
-
-    def span(self, start_seconds: float | None, end_seconds: float) -> str:
-        """Return the local days and times of a start, if it is known, and an end."""
-        if start_seconds is None:
-            return self("ended", self.moment(end_seconds))
-        end = local_time(end_seconds)
-        same_day = local_time(start_seconds).date() == end.date()
-        until = _time(end, f"{end:%H:%M}") if same_day else self.moment(end_seconds)
-        return f"{self.moment(start_seconds)} &ndash; {until}"
-
-    def duration(self, seconds: float) -> str:
-        """Return a duration exactly, such as ``1 h 30 min`` or ``1 min 30.5 s``."""
-        words, rest = [], seconds
-        for unit, size in ((self("day"), 86400), (self("hour"), 3600), ("min", 60)):
-            count, rest = divmod(rest, size)
-            if count:
-                words.append(f"{count:.0f} {unit}")
-        return " ".join([*words, f"{rest:g} s"] if rest or not words else words)
-
-
-def _time(at: datetime, text: str) -> str:
-    return f'<time datetime="{at.isoformat(timespec="seconds")}">{text}</time>'
-
-
-def _moment_and_utc(seconds: float) -> str:
-    """Return a moment to the second, local with its zone, and in UTC beside it."""
-    at, utc = local_time(int(seconds)), datetime.fromtimestamp(int(seconds), UTC)
-    time = f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{at:%Y-%m-%d %H:%M:%S} {_zone(seconds)}</time>'
-    if not at.utcoffset():
-        return time
-    beside = f"{utc:%H:%M:%S}" if utc.date() == at.date() else f"{utc:%Y-%m-%d %H:%M:%S}"
-    return f'{time} <span class="beside">{beside} UTC</span>'
-
-
-def _zone(seconds: float) -> str:
-    """Return the name of the local time zone; ``UTC`` for an offset of 0, as of a zone that the system lacks."""
-    at = local_time(seconds)
-    return escape(at.tzname() or "") if at.utcoffset() else "UTC"
-
-
-# The page -----------------------------------------------------------------------------------------
-
-
-class LandingPage:
-    """The page at a moment, in Unix time, from the snapshots of the accounts and of the public price feed."""
-
-    def __init__(self, snapshots: Iterable[Snapshot], now_seconds: float, view: View) -> None:
-        self._snapshots = list(snapshots)
-        self._now_seconds = now_seconds
-        self._view = view
-        self._words = _Words(view.language)
-
-    def _part(self, part: str, /, **values: object) -> str:
-        """Return a part of ``page.html`` with its words, and these values, which are HTML."""
-        return _templates()[part].substitute(self._words.texts, **values)
-
-    def html(self, links: Mapping[str, str], *, ledger_persistent: bool) -> str:
-        """Return the HTML; the links are URLs by the key of their text in ``page.toml``."""
-        words, view = self._words, self._view
-        shortest_s, longest_s = _REFRESH_S
-        intervals_s = (health.interval_s for each in self._snapshots for health in each.endpoints)
-        refresh_s = round(min(max(min(intervals_s, default=longest_s), shortest_s), longest_s))
-        public = [health for each in self._snapshots if each.public for health in each.endpoints]
-        # The URL has no fragment: with one, the browser would only scroll instead of refreshing.
-        url = f"; url={escape(view.query)}" if view.unfolded else ""
-        refresh = f'<meta http-equiv="refresh" content="{refresh_s}{url}">\n'
-        toggled = replace(view, refreshing=not view.refreshing)
-        links = {**links, "stop" if view.refreshing else "resume": toggled.query}
-        return self._part(
-            "page",
-            language=view.language,
-            refresh=refresh if view.refreshing else "",
-            version=escape(__version__),
-            links="".join(f'<li><a href="{escape(url)}">{words(key)}</a></li>' for key, url in links.items()),
-            summary=self._summary(ledger_persistent=ledger_persistent),
-            account_sections=self._account_sections(),
-            public_section=self._part("public", endpoint_table=self._endpoints(public)) if public else "",
-            as_of=words("as_of", _moment_and_utc(self._now_seconds)),
-            refreshes=words("refreshes", words.duration(refresh_s)) if view.refreshing else "",
-        )
-
-    def _summary(self, *, ledger_persistent: bool) -> str:
-        words = self._words
-        states = [health.up for each in self._snapshots for health in each.endpoints]
-        trouble = {"some_down": states.count(False), "some_untried": states.count(None)}
-        live = [each.charger for account in self._snapshots for each in account.chargers or ()]
-        ledger = "on_disk" if ledger_persistent else "in_memory"
-        return self._part(
-            "summary",
-            account_count=sum(not each.public for each in self._snapshots),
-            charger_count=sum(len(_labels(account)) for account in self._snapshots),
-            charging=words("charging", sum(charger.charging is True for charger in live)),
-            some_up=words("some_up", states.count(True), len(states)),
-            trouble=", ".join(words(key, number) for key, number in trouble.items() if number),
-            ledger_place=words(ledger),
-            ledger_note=words(f"{ledger}_note"),
-        )
-
-    # Accounts -------------------------------------------------------------------------------------
-
-    def _account_sections(self) -> str:
-        accounts = [each for each in self._snapshots if not each.public]
-        shown = accounts[:SHOWN] + [each for each in accounts[SHOWN:] if each.account in self._view.unfolded]
-        foldable = len(accounts) > _UNFOLDED_ACCOUNTS
-        in_trouble = [position for position, account in enumerate(shown) if _down(account)][:_MOST_UNFOLDED]
-        sections = (
-            self._account(account, position, foldable=foldable and position not in in_trouble)
-            for position, account in enumerate(shown)
-        )
-        return "".join(sections) + self._more(len(accounts) - len(shown), "more_account")
-
-    def _account(self, account: Snapshot, position: int, *, foldable: bool) -> str:
-        words, name = self._words, account.account
-        health = _state("good", "✓", words("all_up")) if account.tried else _state("idle", "…", words("starting"))
-        if down := _down(account):
-            health = _state("bad", "✕", words("some_down", escape(", ".join(down))))
-        heading = words("account") if name is None else _name(name)
-        unfolded = not foldable or name in self._view.unfolded
-        if foldable:
-            url = escape(f"{self._view.toggled(name or '').query}#account-{position}")
-            heading = f'<a href="{url}" aria-expanded="{str(unfolded).lower()}">{heading}</a>'
-        content = self._content(account) if unfolded else ""
-        return self._part("account", position=position, heading=heading, health=health, content=content)
-
-    def _content(self, account: Snapshot) -> str:
-        labels = _labels(account)
-        items = "".join(self._charger(account, label) for label in labels[:SHOWN])
-        return self._part(
-            "content",
-            charger_items=items or f"<li>{self._words('no_charger')}</li>",
-            more=self._more(len(labels) - SHOWN, "more_charger"),
-            notices="".join(f'<p class="notice">{notice}</p>\n' for notice in self._notices(account)),
-            month_table=self._months(account),
-            endpoint_table=self._endpoints(account.endpoints),
-            history_line=self._history(account),
-        )
-
-    def _more(self, count: int, key: str) -> str:
-        return f'<p class="more">{self._words.count(count, key)}</p>\n' if count > 0 else ""
-
-    def _charger(self, account: Snapshot, label: str) -> str:
-        """Return a charger; if its state is unknown or stale, only what the ledger has."""
-        live = next((each for each in account.chargers or () if each.label == label), None)
-        nickname = live.charger.nickname if live else None
-        facts = "".join(
-            f"<div><dt>{fact}</dt><dd>{'</dd> <dd>'.join(values)}</dd></div>"
-            for fact, values in self._facts(account, label, live)
-        )
-        return self._part(
-            "charger",
-            name=_name(label),
-            charger_state=self._charger_state(live),
-            nickname=f'<p class="nickname">{_name(nickname)}</p>' if nickname else "",
-            facts=f"<dl>{facts}</dl>" if facts else "",
-        )
-
-    def _charger_state(self, live: LiveCharger | None) -> str:
-        """Return one word: trouble comes first, then whether it charges, then whatever else the API says."""
-        status, charging = (live.charger.status, live.charger.charging) if live else (None, None)
-        if status in _OUT_OF_ORDER:
-            return _state("bad", "✕", self._words.status(status))
-        if charging:
-            return _state("busy", "⚡", self._words.status("charging"))
-        if status in _NO_NEWS and charging is not None:
-            return _state("idle", "○", self._words.status("idle"))
-        return _state("idle", "?", self._words.status(status or "unknown"))
-
-    def _facts(
-        self, account: Snapshot, label: str, live: LiveCharger | None
-    ) -> Iterator[tuple[str, Iterable[str]]]:
-        """Yield name and values of each fact of a charger."""
-        words, book = self._words, account.book
-        if live and live.charger.charging:
-            power = None if live.power_watts is None else f"{words.figure(live.power_watts / 1000, 1)} kW"
-            yield words("power"), [power or words("unknown")]
-        if live and (live.charger.session or live.charger.charging):
-            current = live.charger.session
-            energy = [words("unknown")]
-            if current and current.kwh_hundredths is not None:
-                energy = [f"{words.hundredths(current.kwh_hundredths)} kWh"]
-                if current.started_at_seconds is not None:
-                    energy.append(words("since", words.moment(current.started_at_seconds)))
-            yield words("session"), energy
-            yield words("vehicle"), [self._vehicle(live.vehicle, "unknown")]
-        for last in account.last_sessions:
-            if last.label == label:
-                session = last.session
-                kwh, ere_credits = session.kwh_hundredths, session.final_credits_hundredths
-                figures = [words("unknown")] if kwh is None else self._figures(kwh, ere_credits)
-                span = words.span(session.started_at_seconds, session.last_known_end_seconds)
-                yield words("last_session"), [*figures, span, self._vehicle(last.vehicle, "unknown_vehicle")]
-        if book and book.complete:
-            month = local_month(self._now_seconds)
-            charger_id = next((key for key, value in book.labels.items() if value == label), "")
-            sums = book.months.get((charger_id, month))
-            kwh, ere_credits = (sums.kwh_hundredths, sums.credits_hundredths) if sums else (0, 0)
-            yield words.month(month), self._figures(kwh, ere_credits)
-
-    def _figures(self, kwh_hundredths: int, credits_hundredths: int | None) -> list[str]:
-        words, ere_credits = self._words, self._words("no_credits_yet")
-        if credits_hundredths is not None:
-            ere_credits = words("some_credits", words.hundredths(credits_hundredths))
-        return [f"{words.hundredths(kwh_hundredths)} kWh", ere_credits]
-
-    def _vehicle(self, vehicle: str, unknown: str) -> str:
-        return self._words(unknown) if vehicle == UNKNOWN_VEHICLE else _name(vehicle)
-
-    # Months and history ---------------------------------------------------------------------------
-
-    def _notices(self, account: Snapshot) -> Iterator[str]:
-        """Yield what is wrong with the account's figures."""
-        words, book = self._words, account.book
-        if not book or not book.complete:
-            return
-        if book.unreadable:
-            yield words.count(book.unreadable, "unreadable_session")
-        named = [(book.labels.get(key, key), totals) for key, totals in book.charger_excess.items()]
-        excess = [
-            f"{_name(name)}: {words.hundredths(value)} {unit}"
-            for name, totals in (*named, *book.vehicle_excess.items())
-            for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, words("credits")))
-            if value
-        ]
-        if excess:
-            yield words("excess", ", ".join(excess), "<code>joulo-exporter settle</code>")
-
-    def _months(self, account: Snapshot) -> str:
-        """Return the figures of each month with a bar, the latest first: a chart that is also a table."""
-        words, book = self._words, account.book
-        if not book or not book.months:
-            return ""
-        kwh: Counter[str] = Counter()
-        ere_credits: Counter[str] = Counter()
-        for (_, month), sums in book.months.items():
-            kwh[month] += sums.kwh_hundredths
-            ere_credits[month] += sums.credits_hundredths
-        now, most = local_month(self._now_seconds), max(kwh.values())
-        rows = ""
-        for month in _months_back(max(now, *kwh), min(kwh)):
-            rows += self._part(
-                "month",
-                name=words.month(month) + f" <small>{words('so_far')}</small>" * (month == now),
-                width=f"{100 * kwh[month] / most if most else 0:.1f}%",
-                month_kwh=words.hundredths(kwh[month]),
-                month_credits=words.hundredths(ere_credits[month]),
-            )
-        return self._part("months", rows=rows, months_note=words("months_note", _zone(self._now_seconds)))
-
-    def _history(self, account: Snapshot) -> str:
-        words, book = self._words, account.book
-        count = words.count(book.sessions if book else 0, "count_session")
-        if book and book.back_to_seconds is not None:
-            count = words("count_since", count, _moment_and_utc(book.back_to_seconds))
-        if not book or not book.complete:
-            return words("incomplete", count)
-        if not book.unreadable:
-            return words("complete", count)
-        return words("complete_but", words.count(book.unreadable, "count_session"), count)
-
-    # Endpoints ------------------------------------------------------------------------------------
-
-    def _endpoints(self, endpoints: Iterable[EndpointHealth]) -> str:
-        return self._part("endpoints", rows="".join(map(self._endpoint, endpoints)))
-
-    def _endpoint(self, endpoint: EndpointHealth) -> str:
-        words = self._words
-        health, success = _state("idle", "…", words("untried")), words("never")
-        if endpoint.up is not None:
-            health = _state("good", "✓", words("up")) if endpoint.up else _state("bad", "✕", words("down"))
-        if endpoint.up is False and endpoint.error:
-            health += f'<span class="error" lang="en">{escape(endpoint.error)}</span>'
-        if endpoint.succeeded_at_seconds is not None:
-            # 0 s for a success that a corrected clock has put into the future.
-            age_s = int(max(0.0, self._now_seconds - endpoint.succeeded_at_seconds))
-            age = words("ago", " ".join(words.duration(age_s).split()[:2]))
-            success = f'{_moment_and_utc(endpoint.succeeded_at_seconds)} <span class="age">{age}</span>'
-        values = {"name": escape(endpoint.endpoint), "duration": words.duration(endpoint.interval_s)}
-        return self._part("endpoint", health=health, success=success, **values)
-
-
-def _down(account: Snapshot) -> list[str]:
-    return [health.endpoint for health in account.endpoints if health.up is False]
+def _sections(accounts: Sequence[Snapshot], view: View) -> Iterator[tuple[Snapshot, list[str], bool, bool]]:
+    """Yield (account, endpoints that are down, whether it is foldable, whether unfolded) of those on the page."""
+    trouble = 0
+    for position, account in enumerate(accounts):
+        named = account.account in view.unfolded
+        if position < SHOWN or named:
+            down = [health.endpoint for health in account.endpoints if health.up is False]
+            trouble += bool(down)
+            foldable = len(accounts) > _UNFOLDED_ACCOUNTS and not (down and trouble <= _MOST_UNFOLDED)
+            yield account, down, foldable, named or not foldable
 
 
 def _labels(account: Snapshot) -> Sequence[str]:
@@ -427,16 +138,159 @@ def _labels(account: Snapshot) -> Sequence[str]:
     return list(account.book.labels.values()) if account.book else ()
 
 
-def _months_back(last: str, first: str) -> Iterator[str]:
-    """Yield the months from the last back to the first, both such as ``2026-06``."""
-    end, begin = (12 * int(month[:4]) + int(month[5:]) - 1 for month in (last, first))
-    for number in range(end, begin - 1, -1):
-        yield f"{number // 12:04}-{number % 12 + 1:02}"
+class _Charger(NamedTuple):
+    """A charger as the page shows it."""
+
+    label: str
+    live: LiveCharger | None
+    """``None`` if its state is unknown or stale."""
+    last_sessions: Sequence[EndedSession]
+    this_month: tuple[int, int] | None
+    """Hundredths of kWh and of ERE credits; ``None`` until the history is complete."""
+
+    @property
+    def state(self) -> tuple[str, str, str]:
+        """Return CSS class, sign and status: trouble first, then whether it charges, then what the API says."""
+        status, charging = (self.live.charger.status, self.live.charger.charging) if self.live else (None, None)
+        if status in _OUT_OF_ORDER:
+            return "bad", "✕", status
+        if charging:
+            return "busy", "⚡", "charging"
+        if status in _NO_NEWS and charging is not None:
+            return "idle", "○", "idle"
+        return "idle", "?", status or "unknown"
 
 
-def _name(text: str) -> str:
-    return f"<bdi>{escape(text)}</bdi>"
+def _chargers(account: Snapshot, this_month: str) -> Iterator[_Charger]:
+    book = account.book
+    for label in _labels(account)[:SHOWN]:
+        live = next((each for each in account.chargers or () if each.label == label), None)
+        last_sessions = [each for each in account.last_sessions if each.label == label]
+        figures = None
+        if book and book.complete:
+            charger_id = next((key for key, value in book.labels.items() if value == label), "")
+            sums = book.months.get((charger_id, this_month))
+            figures = (sums.kwh_hundredths, sums.credits_hundredths) if sums else (0, 0)
+        yield _Charger(label, live, last_sessions, figures)
 
 
-def _state(kind: str, sign: str, html: str) -> str:
-    return f'<span class="state {kind}"><span aria-hidden="true">{sign}</span> {html}</span>'
+def _excess(account: Snapshot) -> Iterator[tuple[str, int, str]]:
+    """Yield (name of a charger or vehicle, hundredths, unit) of what is held above the truth."""
+    book = account.book
+    if book is None:
+        return
+    named = [(book.labels.get(key, key), totals) for key, totals in book.charger_excess.items()]
+    for name, totals in (*named, *book.vehicle_excess.items()):
+        for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "credits")):
+            if value:
+                yield name, value, unit
+
+
+def _months(account: Snapshot, this_month: str) -> Iterator[tuple[str, int, int, str]]:
+    """Yield (month, hundredths of kWh, of ERE credits, width of the bar), the latest first, without gaps."""
+    kwh: Counter[str] = Counter()
+    ere_credits: Counter[str] = Counter()
+    for (_, month), sums in account.book.months.items() if account.book else ():
+        kwh[month] += sums.kwh_hundredths
+        ere_credits[month] += sums.credits_hundredths
+    most = max(kwh.values())
+    first, last = (12 * int(month[:4]) + int(month[5:]) - 1 for month in (min(kwh), max(this_month, *kwh)))
+    for number in range(last, first - 1, -1):
+        month = f"{number // 12:04}-{number % 12 + 1:02}"
+        yield month, kwh[month], ere_credits[month], f"{100 * kwh[month] / most if most else 0:.1f}%"
+
+
+# Template, words, figures and times ---------------------------------------------------------------
+
+
+def _file(name: str) -> str:
+    return (resources.files("joulo_exporter.web") / name).read_text("utf-8")
+
+
+@cache
+def _template(language: str) -> Template:
+    """Return the template in a language; Jinja is loaded when the page is first opened."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 -- needed for the page alone
+    from markupsafe import Markup, escape  # noqa: PLC0415 -- loaded by Jinja
+
+    def fill(text: str, *values: object) -> Markup:
+        """Return a text with values, which are escaped unless a macro has made them."""
+        return Markup(str(escape(text)).format(*map(escape, values)))  # noqa: S704 -- all are escaped
+
+    texts = tomllib.loads(_file("page.toml"))[language]
+    environment = Environment(
+        loader=PackageLoader("joulo_exporter.web", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(words=SimpleNamespace(**texts), UNKNOWN_VEHICLE=UNKNOWN_VEHICLE, SHOWN=SHOWN)
+    environment.globals.update(labels=_labels, chargers=_chargers, excess=_excess, months=_months)
+    environment.filters.update(fill=fill, iso=_iso, in_zones=_in_zones, zone=_zone, **_Formats(texts).filters())
+    return environment.get_template("page.html")
+
+
+class _Formats:
+    """Figures and times in a language."""
+
+    def __init__(self, texts: Mapping[str, Any]) -> None:
+        self._texts = texts
+        self._months = texts["month_names"].split()
+
+    def filters(self) -> dict[str, Callable[..., str]]:
+        own = (self.counted, self.figure, self.hundredths, self.month, self.day_and_time, self.duration, self.age)
+        return {function.__name__: function for function in own}
+
+    def counted(self, number: int, key: str) -> str:
+        """Return a text with a number: singular for 1, else plural."""
+        return str(self._texts[key if number == 1 else f"{key}s"]).format(number)
+
+    def figure(self, value: float, decimals: int = 2) -> str:
+        return f"{value:.{decimals}f}".replace(".", self._texts["decimal"])
+
+    def hundredths(self, value: int) -> str:
+        return self.figure(value / 100)
+
+    def month(self, month: str) -> str:
+        """Return the name of a month such as ``2026-06``, capitalised to begin a line."""
+        year, number = month.split("-")
+        return f"{self._months[int(number) - 1]} {year}".capitalize()
+
+    def day_and_time(self, seconds: float, after: float | None = None) -> str:
+        """Return a local time to the minute, with its day unless that is the day of another moment."""
+        at = local_time(seconds)
+        same_day = after is not None and local_time(after).date() == at.date()
+        return f"{at:%H:%M}" if same_day else f"{at.day} {self._months[at.month - 1]} {at:%H:%M}"
+
+    def duration(self, seconds: float) -> str:
+        """Return a duration exactly, such as ``1 h 30 min`` or ``1 min 30.5 s``."""
+        words, rest = [], seconds
+        for unit, size in ((self._texts["day"], 86400), (self._texts["hour"], 3600), ("min", 60)):
+            count, rest = divmod(rest, size)
+            if count:
+                words.append(f"{count:.0f} {unit}")
+        return " ".join([*words, f"{rest:g} s"] if rest or not words else words)
+
+    def age(self, seconds: float) -> str:
+        """Return a duration in its largest unit; 0 s since a moment that a corrected clock put into the future."""
+        return " ".join(self.duration(int(max(0.0, seconds))).split()[:2])
+
+
+def _in_zones(seconds: float) -> tuple[str, str, str]:
+    """Return a moment to the second: for machines, local with its zone, and in UTC unless that is the same."""
+    at, utc = local_time(int(seconds)), datetime.fromtimestamp(int(seconds), UTC)
+    in_utc = f"{utc:%H:%M:%S}" if utc.date() == at.date() else f"{utc:%Y-%m-%d %H:%M:%S}"
+    local = f"{at:%Y-%m-%d %H:%M:%S} {_zone(seconds)}"
+    return f"{utc:%Y-%m-%dT%H:%M:%SZ}", local, f"{in_utc} UTC" if at.utcoffset() else ""
+
+
+def _iso(seconds: float) -> str:
+    return local_time(seconds).isoformat(timespec="seconds")
+
+
+def _zone(seconds: float) -> str:
+    """Return the name of the local time zone; ``UTC`` for an offset of 0, as of a zone that the system lacks."""
+    at = local_time(seconds)
+    return (at.tzname() or "") if at.utcoffset() else "UTC"

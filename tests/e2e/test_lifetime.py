@@ -37,7 +37,7 @@ pytestmark = pytest.mark.e2e
 NOT_NEEDED = re.compile(
     r"joulo_exporter\.(?:simulator|demo|reports|check|ledger\.reader|"
     r"cli\.(?:demonstrating|checking|reporting))\b|prometheus_client\.openmetrics\.parser|prometheus_client\.parser|"
-    r"slugify|text_unidecode|yaml|bcrypt|xml\b|unittest|hypothesis|pytest"
+    r"slugify|text_unidecode|jinja2|markupsafe|yaml|bcrypt|xml\b|unittest|hypothesis|pytest"
 )
 
 

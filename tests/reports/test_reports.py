@@ -18,6 +18,7 @@ from importlib import resources
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.command_line import printed, refusal, run
@@ -28,6 +29,7 @@ from support.statement_history import NOW, at_home, config_of, known_ledger, loc
 from joulo_exporter import __version__
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.ledger.reader import RecordedSession
+from joulo_exporter.models.charger import Charger
 from joulo_exporter.reports.sessions import Selection, SessionRow
 from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement
 
@@ -241,6 +243,20 @@ def test_what_is_not_priced_or_not_listed_is_said_and_a_nickname_adds_no_markup(
         "joulo-exporter: statement: 1 session corrected by Joulo after the end: marked",
     ]
     assert re.search(r"<script|[\x00-\x09\x0b-\x1f\x7f-\x9f]", out) is None
+
+
+@pytest.mark.parametrize("text", ["{{ 7 * 7 }}{% if words %}{# note #}", "<b>'\"&lt;</td>", "{version}$title%s"])
+def test_any_name_stays_text(tmp_path, capsys, monkeypatch, text):
+    written(tmp_path, finished("one", id_tag="CAFE"), name=text, chargers=[Charger("c1", nickname=text)])
+    accounts = [{"name": text, "token": "joulo_abc"}]
+    config = {"accounts": accounts, "chargers": {"c1": text}, "vehicles": {"CAFE": text}}
+    with at_home(monkeypatch):
+        page = statement(capsys, config_of(tmp_path, yaml.safe_dump(config)))
+    head = [unescape(detail) for detail in re.findall("<dd>(.*?)</dd>", page)]
+    charger, session = (row for row in cells_of(page) if text in row)
+    assert head[1] == text
+    assert charger[1:3] == [text, "c1"]
+    assert session[4] == text
 
 
 def test_an_agreed_price_stands_in_for_every_tariff(ledger, capsys):

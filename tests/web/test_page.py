@@ -20,13 +20,15 @@ from support.snapshots import DRIVEWAY, GARAGE, TAG, Household, fixture, recorde
 
 from joulo_exporter.ledger import Totals
 from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot
-from joulo_exporter.web.page import LANGUAGES, LandingPage, View, content_security_policy, view_of
+from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html, view_of
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
 SNAPSHOT = recorded_snapshot(account="home")
 ENDPOINT, SESSION = SNAPSHOT.endpoints[0], SNAPSHOT.chargers[0].charger.session
 LINKS = {"metrics": "./metrics", "health": "https://docs.example/?a=1&b=2"}
 VOID = {"meta", "link"}
+INLINE = {"a", "bdi", "code", "small", "span", "strong", "time"}
+"""Elements within a line of text; all others begin a line of their own."""
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +51,17 @@ class Reading(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
+        self._between(tag)
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        self._between(tag)
+
+    def _between(self, tag):
+        if tag not in INLINE:
+            self.texts.append(" ")
 
     def handle_data(self, data):
         if self.open and self.open[-1] not in {"style", "script"}:
@@ -68,7 +76,7 @@ class Reading(HTMLParser):
 
 
 def html_of(*snapshots, links=LINKS, persistent=True, now_seconds=NOW, **view):
-    return LandingPage(snapshots, now_seconds, View(**view)).html(links, ledger_persistent=persistent)
+    return page_html(snapshots, links, View(**view), ledger_persistent=persistent, now_seconds=now_seconds)
 
 
 def read(*snapshots, **options):
@@ -123,39 +131,39 @@ def with_endpoint(**changes):
     ("snapshot", "words"),
     [
         # One word for the state of a charger: trouble, then whether it charges, then what else the API says.
-        (state("online", charging=True), "oprit ⚡ chargingOprit"),
-        (state("offline", charging=True), "oprit ✕ offlineOprit"),
-        (state("online", charging=False), "oprit ○ idleOprit"),
-        (state(None, charging=False), "oprit ○ idleOprit"),
-        (state("finishing", charging=False), "oprit ? finishingOprit"),
-        (state("online", charging=None), "oprit ? onlineOprit"),
-        (state(None, charging=None), "oprit ? unknownOprit"),
+        (state("online", charging=True), "oprit ⚡ charging Oprit"),
+        (state("offline", charging=True), "oprit ✕ offline Oprit"),
+        (state("online", charging=False), "oprit ○ idle Oprit"),
+        (state(None, charging=False), "oprit ○ idle Oprit"),
+        (state("finishing", charging=False), "oprit ? finishing Oprit"),
+        (state("online", charging=None), "oprit ? online Oprit"),
+        (state(None, charging=None), "oprit ? unknown Oprit"),
         # Power is that of a charger that charges.
-        (with_charger(charging=True, power_watts=7360.0), "Power7.4 kWSession7.31 kWh"),
-        (with_charger(charging=False, power_watts=0.0), "idleOpritSession7.31 kWh"),
+        (with_charger(charging=True, power_watts=7360.0), "Power 7.4 kW Session 7.31 kWh"),
+        (with_charger(charging=False, power_watts=0.0), "idle Oprit Session 7.31 kWh"),
         # Energy of the session in progress.
-        (with_charger(session=replace(SESSION, kwh_hundredths=None)), "SessionunknownVehicle"),
-        (with_charger(charging=True, session=None), "Sessionunknown"),
+        (with_charger(session=replace(SESSION, kwh_hundredths=None)), "Session unknown Vehicle"),
+        (with_charger(charging=True, session=None), "Session unknown"),
         # Vehicles are those of the configuration.
-        (with_charger(vehicle="<b>kona</b>"), "Vehicle<b>kona</b>"),
+        (with_charger(vehicle="<b>kona</b>"), "Vehicle <b>kona</b>"),
         # The last session.
-        (with_last(kwh_hundredths=None), "Last sessionunknown 16 Jun 21:05"),
+        (with_last(kwh_hundredths=None), "Last session unknown 16 Jun 21:05"),
         (with_last(credits_hundredths=0), "41.08 kWh 0.00 ERE credits"),
         (with_last(credits_hundredths=None), "41.08 kWh credits not known yet"),
         (with_last(started_at_seconds=None), "13.67 ERE credits ended 17 Jun 07:30"),
         # Chargers whose state is too old are named without it.
-        (recorded().snapshot(stale=["chargers"]), "oprit ? unknownLast session41.08 kWh"),
+        (recorded().snapshot(stale=["chargers"]), "oprit ? unknown Last session 41.08 kWh"),
         # Freshness.
         (
             with_endpoint(up=False, error="asked too often", succeeded_at_seconds=NOW - 7300),
-            "chargers✕ downasked too often2026-06-18 19:12:22 CEST 17:12:22 UTC 2 h ago1 min",
+            "chargers ✕ downasked too often 2026-06-18 19:12:22 CEST 17:12:22 UTC 2 h ago 1 min",
         ),
-        (with_endpoint(error="an old failure"), "✓ up2026-06-18 21:13:20 CEST 19:13:20 UTC 42 s ago1 min"),
-        (with_endpoint(succeeded_at_seconds=NOW + 5), "✓ up2026-06-18 21:14:07 CEST 19:14:07 UTC 0 s ago1 min"),
+        (with_endpoint(error="an old failure"), "✓ up 2026-06-18 21:13:20 CEST 19:13:20 UTC 42 s ago 1 min"),
+        (with_endpoint(succeeded_at_seconds=NOW + 5), "✓ up 2026-06-18 21:14:07 CEST 19:14:07 UTC 0 s ago 1 min"),
         (with_endpoint(succeeded_at_seconds=NOW - 59.9), "59 s ago"),
         (with_endpoint(succeeded_at_seconds=NOW - 60), "1 min ago"),
-        (with_endpoint(interval_s=0.5), "ago0.5 s"),
-        (with_endpoint(interval_s=93784), "ago1 d 2 h 3 min 4 s"),
+        (with_endpoint(interval_s=0.5), "ago 0.5 s"),
+        (with_endpoint(interval_s=93784), "ago 1 d 2 h 3 min 4 s"),
         # What cannot be read.
         (replace(SNAPSHOT, book=replace(SNAPSHOT.book, unreadable=1)), "1 session cannot be read, and is missing"),
     ],
@@ -226,8 +234,8 @@ def test_there_are_no_months_without_a_session_nor_before_the_history_is_complet
 def test_this_month_of_a_charger_is_local_and_begins_with_nothing():
     june = with_months({(DRIVEWAY, "2026-06"): (700, 233)})
     last_second, first_second = at("2026-06-30T23:59:59+02:00"), at("2026-07-01T00:00:00+02:00")
-    assert "Jun 20267.00 kWh 2.33 ERE credits garage" in read(june, now_seconds=last_second).text
-    assert "Jul 20260.00 kWh 0.00 ERE credits garage" in read(june, now_seconds=first_second).text
+    assert "Jun 2026 7.00 kWh 2.33 ERE credits garage" in read(june, now_seconds=last_second).text
+    assert "Jul 2026 0.00 kWh 0.00 ERE credits garage" in read(june, now_seconds=first_second).text
     assert list(months_shown(html_of(june, now_seconds=first_second))) == ["Jul 2026 so far", "Jun 2026"]
 
 
@@ -382,6 +390,7 @@ def read_with(text):
             "' onmouseover='alert(1)",
             "&lt;b&gt; &amp;",
             "{version}$version${now}%s",
+            "{{ 7 * 7 }}{% if words %}{# note #}",
             "<!--",
             "]]>",
         ]
