@@ -285,8 +285,8 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     connection.stop_timer("head")
     fault = 413 if (request.content_length or 0) > MAX_BODY else None
     try:
-        async with asyncio.timeout(connection.guard.limits.request_s):
-            if fault is None and request.body_exists:
+        if fault is None and request.body_exists:
+            async with asyncio.timeout(connection.guard.limits.request_s):
                 await request.read()
     except TimeoutError:
         fault = 408
