@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from msgspec.structs import replace
 from support.ledger_rig import finished, full_disk, live, page_of, statements_of
 
 from joulo_exporter.errors import LedgerError
@@ -182,21 +183,33 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
     assert sum("strftime" in each for each in statements) == 1  # of the sessions in progress
 
 
-def test_a_book_that_was_read_before_a_rollback_is_read_anew(rig):
+@pytest.mark.parametrize(("refreshed", "figures"), [(False, (5, 1000, 1000)), (True, (6, 1500, 1500))])
+def test_a_book_that_was_read_before_a_rollback_is_read_anew(rig, refreshed, figures):
+    def charge(kwh: int, wh: float):
+        meter = {"meter_wh": wh, "meter_at_seconds": rig.now_seconds}
+        rig.chargers(replace(live("s1", "c1", kwh_hundredths=kwh), **meter))
+
+    def shown():
+        book = rig.book()
+        return book.chargers["c1"].kwh_hundredths, book.meters["c1"].wh, book.marks["meter_wh", "c1"]
+
     rig.whole_walk([])
-    rig.chargers(live("s1", "c1", kwh_hundredths=5))
+    charge(5, 1000)
     rig.book()
+    rig.now_seconds += 60
     read = []
 
     def charge_once():
         if not read:
-            rig.chargers(live("s1", "c1", kwh_hundredths=9))
-            read.append(rig.book().chargers["c1"].kwh_hundredths)
+            charge(9, 2000)
+            read.append(shown())
 
     def fail():
         with rig.database.transaction():
             raise ZeroDivisionError
 
     rig.database.run_batch([charge_once, fail])
-    assert read == [9]
-    assert rig.book().chargers["c1"].kwh_hundredths == 5
+    assert read == [(9, 2000, 2000)]
+    if refreshed:
+        charge(6, 1500)
+    assert shown() == figures
