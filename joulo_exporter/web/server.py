@@ -25,8 +25,9 @@ _LONGEST_UNIX_PATH = 107
 """Bytes of the longest path that Linux takes: ``sun_path`` of unix(7) has room for 108 with the NUL."""
 _UNIX_MODE = 0o660
 """Whoever may write to the socket may read the metrics: the owner, and a proxy that is in the group."""
-# A name whose last label is a number is a mistyped IPv4 address (RFC 1123, section 2.1).
-_HOST_NAME = re.compile(r"(?!(?:.*\.)?[0-9]+\.?$)[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+# A name whose last label is a number is a mistyped IPv4 address (RFC 1123, section 2.1). A label that is empty or
+# longer than 63 characters makes Python's look-up raise ``UnicodeError``.
+_HOST_NAME = re.compile(r"(?=.{1,253}$)(?!(?:.*\.)?[0-9]+\.?$)(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.|$))+")
 _PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65535
 

@@ -59,11 +59,11 @@ API_URLS = {
     None: [
         *(DEFAULT_API_URL, "https://example.org", "https://example.org:8443/a/b/", "HTTPS://Example.ORG/"),
         *("https://[2001:db8::1]/x", "http://localhost:9974/api", "http://LOCALHOST", "http://127.255.0.9:1"),
-        "http://[::1]:80/x",
+        *("http://[::1]:80/x", f"https://{'a' * 63}.nl."),
     ],
     "is plain http, and a token travels over https only": [
         *("http://example.org", "http://10.0.0.1", "http://localhost.example", "http://127.0.0.1.example"),
-        *("http://127.1", "http://[::2]", "http://0.0.0.0"),
+        *("http://[::2]", "http://0.0.0.0"),
     ],
     "has a user or a password in it": ["http://127.0.0.1:80@example.org/", "http://localhost@example.org"],
     "has a query or a fragment": ["https://example.org?", "https://example.org/#"],
@@ -71,7 +71,8 @@ API_URLS = {
         *("ftp://example.org", "//example.org", "https://", "https:///x", "https://example.org:port", ""),
         *("https://example.org:0", "https://example.org:65536", "https://exa mple.org", "https://example.org/\n"),
         *("http://localhost\\.example.org", "http://localhost%2eexample.org", "https://bücher.example"),
-        *("https://[::1%25eth0]", "https://[::1", "https://[v1.x]"),
+        *("https://[::1%25eth0]", "https://[::1", "https://[v1.x]", "http://127.1", "https://1.2.3.4.5"),
+        *("https://api..joulo.nl", f"https://{'a' * 64}.nl", f"https://{'a.' * 127}nl"),
     ],
 }
 

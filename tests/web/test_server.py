@@ -46,7 +46,8 @@ def test_addresses(text, address):
     [
         (NO_PORT, ["", "9973", "[::1]", "localhost:", ":http", ":65536", ":099999", ":-1", ":९९"]),
         (NO_HOST, ["[::1]x:80", "::1]:80", "[]:80", "[127.0.0.1]:80", "[localhost]:80", "::1:80", "a b:80", "*:80",
-                   "http://localhost:80", "256.0.0.1:80", "127.1:80", "9973:80", "é:80"]),
+                   "http://localhost:80", "256.0.0.1:80", "127.1:80", "9973:80", "é:80",
+                   "exporter..lan:80", "a" * 64 + ".lan:80"]),
         (NO_SOCKET, ["unix:", "unix:web.sock", "unix:/run/", "unix:/a\0b", "unix:/" + "x" * 105 + "é"]),
     ],
 )  # fmt: skip
