@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import get_args
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Meta
 
@@ -149,6 +149,11 @@ def proxy_url(url: str) -> Secret:
     parts = _split(url)
     if parts is None or parts.path not in ("", "/") or "?" in url or "#" in url:
         raise ValueError("is not the URL of a proxy; write one such as http://proxy.example:3128")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if max(user + password, default="") > "\xff":  # aiohttp sends both in Latin-1
+        raise ValueError("has a character outside Latin-1 in its user or password; choose others")
+    if ":" in user:
+        raise ValueError("has a colon in its user, which basic authentication cannot carry; choose another")
     return Secret(url)
 
 

@@ -1,10 +1,17 @@
-"""Durations as Prometheus writes them, URLs that may carry a token, and powers."""
+"""Durations as Prometheus writes them, URLs that may carry a token or a password, and powers."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config.values import DEFAULT_API_URL, api_url, format_duration, parse_duration, power_kw
+from joulo_exporter.config.values import (
+    DEFAULT_API_URL,
+    api_url,
+    format_duration,
+    parse_duration,
+    power_kw,
+    proxy_url,
+)
 
 NO_DURATION = (
     "is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
@@ -89,3 +96,20 @@ def test_a_url_may_carry_a_token_or_has_a_fault(expected, url):
 @pytest.mark.parametrize(("text", "kw"), [("22", 22), ("7.4", 7.4), ("50kW", 50), ("150 kW", 150)])
 def test_a_power_is_a_number_of_kilowatts_with_or_without_the_unit(text, kw):
     assert power_kw(text) == kw
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://user:p%C3%A9%40%2F:@proxy.example:3128", None),
+        ("http://user:p%E2%82%AC@proxy.example", "has a character outside Latin-1 in its user or password"),
+        ("http://us%3Aer:secret@proxy.example", "has a colon in its user"),
+        ("http://proxy..example:3128", "is not the URL of a proxy"),
+    ],
+)
+def test_a_proxy_has_a_user_and_a_password_that_can_be_sent_or_a_fault(url, fault):
+    if fault is None:
+        assert proxy_url(url).reveal() == url
+    else:
+        with pytest.raises(ValueError, match=f"^{fault}"):
+            proxy_url(url)
