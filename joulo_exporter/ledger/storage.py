@@ -28,7 +28,7 @@ def network_file_system(folder: Path) -> str | None:
     for line in filter(None, text.split("\n")):
         _, place, kind, *_ = line.split(" ")
         types[Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), place))] = kind
-    resolved = folder.resolve()
+    resolved = Path(os.path.realpath(folder))  # Path.resolve raises an error for a link that leads to itself
     kind = next((types[path] for path in (resolved, *resolved.parents) if path in types), "")
     return kind if kind in _NETWORK_FILE_SYSTEMS else None
 
