@@ -206,7 +206,7 @@ def _explanation(error: OSError, address: tuple[str, int] | str) -> str:
         permit = f"this user may not make a socket in {folder}; permit it{other}"
         remedies = {
             errno.EADDRINUSE: f"another process listens there; stop it{other}",
-            errno.ENOTSOCK: f"there is a file that is not a socket{other}",
+            errno.ENOTSOCK: f"there is a file that is not a socket; move it away{other}",
             errno.ENOENT: f"the folder {folder} does not exist; make it{other}",
             **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), permit),
         }

@@ -214,7 +214,7 @@ async def test_what_is_at_the_path_is_left_alone(path):
         assert present(path)
     os.unlink(path)  # noqa: PTH108
     Path(path).write_text("precious")  # noqa: ASYNC240
-    fault = f"cannot listen on unix:{path}: there is a file that is not a socket, {other_path}"
+    fault = f"cannot listen on unix:{path}: there is a file that is not a socket; move it away, {other_path}"
     assert await refusal(f"unix:{path}") == fault
     assert Path(path).read_text() == "precious"  # noqa: ASYNC240
     fault = f"cannot listen on unix:/nowhere/x: the folder /nowhere does not exist; make it, {other_path}"
