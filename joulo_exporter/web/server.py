@@ -154,7 +154,8 @@ async def _tcp_socket(host: str, port: int) -> socket.socket:
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     family, _, _, _, target = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return socket.create_server(target[:2], family=family, backlog=_BACKLOG)
+    # All of the target: a link-local address without its interface, such as %eth0, cannot be bound.
+    return socket.create_server(target, family=family, backlog=_BACKLOG)
 
 
 def _socket_for_all(port: int) -> socket.socket:

@@ -173,6 +173,12 @@ async def test_why_an_address_cannot_be_listened_on(monkeypatch, function, error
     assert await refusal("localhost:80") == f"cannot listen on localhost:80: {explanation} --web.listen-address"
 
 
+async def test_a_link_local_address_is_bound_with_its_interface():
+    """Without it the kernel refuses any such address as an invalid argument."""
+    fault = "this machine does not have that address; choose another with --web.listen-address"
+    assert await refusal("[fe80::1%lo]:0") == f"cannot listen on [fe80::1%lo]:0: {fault}"
+
+
 # Unix sockets.
 
 
