@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import functools
+import io
 import math
 import os
 import sys
@@ -43,6 +44,10 @@ _DEMO_START = "demo-start"
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, of the process if ``None``; return 0, 1 for a fault at run time, 2 for bad usage."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever the locale is: a statement says that it is UTF-8, and other programs read CSV and JSON so. The
+        # name of a file keeps its bytes.
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
         commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
