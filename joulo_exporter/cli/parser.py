@@ -255,6 +255,8 @@ def _refuse_misplaced(parser: Parser, argument: str, command: str) -> NoReturn:
     if flag is None:
         parser.error(f"{argument!r} is one argument too many")
     owners = [name for name, of_command in parser.commands.items() if flag in of_command.flags]
+    if command in owners:  # only flags that serve has too may come first
+        parser.error(f"{flag} is a flag of {command}; write it after the command")
     parser.error(f"{flag} is a flag of {' and '.join(owners) or f'{parser.prog} itself'}, not of {command}")
 
 

@@ -24,6 +24,7 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
         ("sessions --form=csv", "there is no flag --form; the nearest is --format; see"),
         ("-v", "there is no flag -v; see"),
         ("--from=2026", "--from is a flag of sessions and statement and backfill, not of serve; see"),
+        ("--format=csv sessions", "--format is a flag of sessions; write it after the command; see"),
         ("sessions --web.listen-address=:1",
          "--web.listen-address is a flag of serve and demo and check, not of sessions; see"),
         ("sessions --version", "--version is a flag of joulo-exporter itself, not of sessions; see"),
