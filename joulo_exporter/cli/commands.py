@@ -30,6 +30,7 @@ from joulo_exporter.sharding import Shard, find_shard
 
 if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
+    from joulo_exporter.web.app import WebPaths
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -37,6 +38,7 @@ _FAULT = 1
 _BAD_USAGE = 2
 
 _LISTEN_ADDRESS = ":9973"
+_LOCALHOST = ("[::]", "0.0.0.0", "[::1]", "127.0.0.1")  # noqa: S104 -- compared, not listened on
 _DEMO_CONFIG = "demo.yml"
 _DEMO_START = "demo-start"
 """File with the start of the demo's household, in Unix seconds, so that a restart continues the same sessions."""
@@ -139,16 +141,22 @@ async def _run_demo(options: argparse.Namespace, folder: Path) -> None:
         web = _web_options(options)
 
         def invite(scheme: str, addresses: list[str]) -> None:
-            address = addresses[0]
-            url = f"{scheme}://localhost:{address.rpartition(':')[2]}{web.paths.prefix}"
-            unix = address.startswith("unix:")
-            where = f"listens on {address}" if unix else f"open {url}/ or curl {url}/metrics"
-            say(f"A simulated household is served: {where}")
+            say(f"A simulated household is served: {invitation(scheme, addresses[0], web.paths)}")
             say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
             file = folder / _DEMO_CONFIG
             say(f"Its history: joulo-exporter sessions --config.file={file} (or statement, tags, backfill)")
 
         await _run_service(lambda: of_shard(config, shard), web, options, invite)
+
+
+def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
+    """Return the URLs of page and metrics at a bound address; ``localhost`` stands for this machine."""
+    if address.startswith("unix:"):
+        return f"listens on {address}"
+    host, _, port = address.rpartition(":")
+    url = f"{scheme}://{'localhost' if host in _LOCALHOST else host}:{port}{paths.prefix}"
+    page = "" if paths.telemetry == "/" else f"open {url}/ or "
+    return f"{page}curl {url}{paths.telemetry}"
 
 
 @contextlib.asynccontextmanager
