@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
 from joulo_exporter.cli.parser import make_parser, parse_arguments
+from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.sharding import Shard, find_shard
@@ -51,6 +52,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # name of a file keeps its bytes.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
+        _require_zone(os.environ.get("TZ", ""))  # first: a date in an argument is a local one
         options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
         commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
         if options.command not in commands:
@@ -64,6 +66,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _require_zone(name: str) -> None:
+    """Refuse a time zone with which no local time can be made.
+
+    The C library reads ``GMT+0100`` as a hundred hours, and makes a day of them, which is too much for Python.
+
+    Raises:
+        ConfigError: the offset from UTC, in winter or summer, is a day.
+    """
+    try:
+        for half_years in range(2):
+            local_time(half_years * 182 * 86_400)
+    except ValueError:
+        remedy = "write the name of a zone, such as Europe/Amsterdam, or hours alone, such as CET-1"
+        raise ConfigError(f"environment: TZ: {name!r} is a day or more from UTC; {remedy}") from None
 
 
 def _serve(options: argparse.Namespace) -> None:
