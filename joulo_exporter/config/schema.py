@@ -277,6 +277,11 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
     url, price_url, authorities = file.api.url, urlsplit(DEFAULT_ERE_PRICE_URL), None
     if environ.get("JOULO_API_URL"):
         url = Where("environment", "JOULO_API_URL").read(values.api_url, environ["JOULO_API_URL"].strip())
+    proxy = file.api.proxy_url
+    if urlsplit(url).scheme == "http" and proxy is not None and not values.is_loopback(proxy.reveal()):
+        raise where.child("proxy_url").fault(
+            "would get the token in plain http, as api.url is that; remove it, or write https:// in api.url"
+        )
     if values.is_loopback(url):
         price_url = urlsplit(url)._replace(path=price_url.path)
     if file.api.ca_file is not None:
