@@ -328,6 +328,8 @@ def _accounts(
             "is missing; with several accounts each needs a name, the account label that tells them apart"
         )
     _require_distinct(where, names, "is the name of {} too; choose another account label", "name")
+    fault = "has its token from the same place as {}; give each account its own, else its sessions count twice"
+    _require_distinct(where, tokens, fault)
     return tuple(map(AccountConfig, names, tokens))
 
 
