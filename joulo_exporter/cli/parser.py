@@ -13,7 +13,7 @@ from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
 from joulo_exporter.config.files import nearest
 from joulo_exporter.config.schema import COLLECTORS
-from joulo_exporter.config.values import parse_duration, price
+from joulo_exporter.config.values import parse_duration, price, whole_path
 from joulo_exporter.errors import ConfigError
 
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
@@ -177,7 +177,7 @@ def _path(text: str) -> Path:
     """Return a path; an empty text would be the folder in which the exporter happens to run."""
     if not text:
         raise ValueError("is empty; write a path, or leave the flag out")
-    return Path(text)
+    return Path(whole_path(text))
 
 
 def _file(text: str) -> Path | None:

@@ -99,7 +99,7 @@ class PlausibilitySection(Section, frozen=True):
 class StorageSection(Section, frozen=True):
     """The ledger's folder; a relative path begins at the folder of the configuration file."""
 
-    path: Annotated[str, like(str(DEFAULT_STORAGE_PATH), values.printed)] = str(DEFAULT_STORAGE_PATH)
+    path: Annotated[str, like(str(DEFAULT_STORAGE_PATH), values.folder)] = str(DEFAULT_STORAGE_PATH)
 
 
 class Tariff(msgspec.Struct, frozen=True):

@@ -219,6 +219,22 @@ def variable(text: str) -> str:
     return text
 
 
+def whole_path(text: str) -> str:
+    """Return a path that does not begin with ``~``.
+
+    Shells do not replace it after the ``=`` of a flag, and nothing does in a file: a folder of that name would be
+    made, and whoever deletes it from a shell can delete a home.
+    """
+    if text == "~" or text.startswith("~/"):
+        raise ValueError("begins with ~, which stands for no folder here; write the whole path")
+    return text
+
+
+def folder(text: str) -> str:
+    """Return the path of a folder."""
+    return printed(whole_path(text))
+
+
 def path(text: str) -> str:
     """Return the path of a file."""
     if _TOKEN_AS_PATH.fullmatch(text):
@@ -226,7 +242,7 @@ def path(text: str) -> str:
             "must be the path of a file, and this looks like a token; write the token into a file (a file of "
             "such a name is ./NAME)"
         )
-    return printed(text)
+    return printed(whole_path(text))
 
 
 # Tariffs ------------------------------------------------------------------------------------

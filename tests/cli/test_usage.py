@@ -51,6 +51,8 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
         ("backfill --label=session_id=1", "argument --label: session_id is a label of the exporter's or"),
         ("serve --config.file=", "argument --config.file: is empty; write a path, or leave the flag out"),
         ("sessions --storage.path=", "argument --storage.path: is empty; write a path, or leave the flag out"),
+        ("--storage.path=~/ledger", "argument --storage.path: begins with ~, which stands for no folder"),
+        ("check --config.file=~/joulo.yml", "argument --config.file: begins with ~, which stands for no folder"),
         ("--web.external-url=ftp://x/", "--web.external-url"),
         ("--web.route-prefix=/a:b", "--web.route-prefix"),
         ("demo --config.file=joulo.yml", OWN_CONFIG),
