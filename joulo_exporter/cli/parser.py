@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
+from itertools import takewhile
 from pathlib import Path
 from typing import NoReturn
 
@@ -225,8 +226,13 @@ def parse_arguments(parser: Parser, arguments: Sequence[str]) -> argparse.Namesp
     try:
         options, left = parser.parse_known_args(arguments)
     except UsageError:
-        # An unknown flag makes argparse take the flag's value for a command: the flag is the mistake then.
+        # A flag that is unknown, or that stands before the command that has it, makes argparse take its value for
+        # a command: the flag is the mistake then.
         _refuse_unknown(parser, arguments)
+        before = list(takewhile(lambda argument: argument not in parser.commands, arguments))
+        for argument in before:
+            if (flag := _flag(argument)) and flag not in parser.flags:
+                _refuse_misplaced(parser, argument, next(iter(arguments[len(before) :]), "serve"))
         raise
     _refuse_unknown(parser, left)
     if left:
