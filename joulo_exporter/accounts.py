@@ -53,7 +53,7 @@ def plans(config: Config) -> tuple[Plan, ...]:
     """Return a plan for each account, and one for the public price feed where it is on; reads the tokens.
 
     Raises:
-        ConfigError: a token cannot be read.
+        ConfigError: a token cannot be read, or two accounts have the same one.
     """
     accounts = tuple(
         Plan(
@@ -66,6 +66,14 @@ def plans(config: Config) -> tuple[Plan, ...]:
         )
         for account in config.accounts
     )
+    places: dict[Secret | None, str] = {}
+    for plan, account in zip(accounts, config.accounts, strict=True):
+        where = account.token.where
+        first = places.setdefault(plan.token, where.key)
+        if first != where.key:
+            raise where.fault(
+                f"is the token of {first} too; give each account its own, else its sessions count twice"
+            )
     return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
 
 

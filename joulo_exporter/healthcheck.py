@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         url = urlsplit(text)
         host, port, path = url.hostname or "", url.port or _PORTS[url.scheme], url.path or "/"
+        host.encode("idna")  # as the look-up does: an empty label is a UnicodeError, which is a ValueError
     except (KeyError, ValueError):
         host = ""
     if len(given) > 1 or not host or not text.isascii() or {"@", " "} & set(text):

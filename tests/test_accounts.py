@@ -16,7 +16,7 @@ from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
 from joulo_exporter.config.files import TokenSource
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.errors import LedgerError
+from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
 from joulo_exporter.poller import RequestSlots
@@ -280,6 +280,18 @@ async def test_a_token_that_rotates_while_the_ledger_is_read_counts_nothing_twic
     hold.set()
     await house.clock.settle()
     assert house.values("joulo_api_requests_total", "chargers") == before == {"home": 3.0}
+
+
+def test_two_accounts_with_one_token_are_refused_since_their_sessions_would_count_twice(house):
+    accounts = ["{name: home, token: joulo_first}", f"{{name: office, token_file: {house.file}}}"]
+    with pytest.raises(ConfigError) as caught:
+        house.plans(*accounts)
+    assert str(caught.value).endswith(
+        "config.yml: accounts[1].token_file: is the token of accounts[0].token too; "
+        "give each account its own, else its sessions count twice"
+    )
+    house.rotate()
+    assert len(house.plans(*accounts)) == 2
 
 
 @pytest.mark.parametrize("way", ["file", "reload"])

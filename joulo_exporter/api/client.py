@@ -52,8 +52,8 @@ class Endpoint(Generic[Content_co]):
     """Whether it is always asked without a token."""
 
 
-_NAME = rb'("(?:(?:charger_)?nickname|name|slug)"\s*:\s*)'
-"""Pattern of the JSON names of fields whose text a person has chosen."""
+_NAME = re.compile(rb'("(?:(?:charger_)?nickname|name|slug)"\s*:\s*)("(?:[^"\\]|\\.)*+")')
+"""JSON names of fields whose text a person has chosen, and that text."""
 
 CHARGERS: Endpoint[tuple[Charger, ...]] = Endpoint(
     "chargers", "/chargers", parse_chargers, kept=tuple[Charger, ...]
@@ -168,10 +168,10 @@ class JouloClient:
         return response
 
     def _without_token(self, body: bytes) -> bytes:
-        """Replace names that equal the token: pasted into a charger's nickname, it would be shown to everybody."""
+        """Replace names that have the token in them: pasted into a nickname, it would be shown to everybody."""
         if self._token is None or (token := self._token.reveal().encode()) not in body:
             return body
-        return re.sub(_NAME + b'"' + re.escape(token) + b'"', rb"\1null", body)
+        return _NAME.sub(lambda name: name[1] + b"null" if token in name[2] else name[0], body)
 
     async def _body(
         self, endpoint: Endpoint[object], params: Mapping[str, str] | None, deadline_s: float

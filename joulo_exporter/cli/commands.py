@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import functools
+import io
 import math
 import os
 import sys
@@ -23,12 +24,14 @@ from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
 from joulo_exporter.cli.parser import make_parser, parse_arguments
+from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.sharding import Shard, find_shard
 
 if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
+    from joulo_exporter.web.app import WebPaths
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -36,6 +39,7 @@ _FAULT = 1
 _BAD_USAGE = 2
 
 _LISTEN_ADDRESS = ":9973"
+_LOCALHOST = ("[::]", "0.0.0.0", "[::1]", "127.0.0.1")  # noqa: S104 -- compared, not listened on
 _DEMO_CONFIG = "demo.yml"
 _DEMO_START = "demo-start"
 """File with the start of the demo's household, in Unix seconds, so that a restart continues the same sessions."""
@@ -43,7 +47,12 @@ _DEMO_START = "demo-start"
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, of the process if ``None``; return 0, 1 for a fault at run time, 2 for bad usage."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever the locale is: a statement says that it is UTF-8, and other programs read CSV and JSON so. The
+        # name of a file keeps its bytes.
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
+        _require_zone(os.environ.get("TZ", ""))  # first: a date in an argument is a local one
         options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
         commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
         if options.command not in commands:
@@ -57,6 +66,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _require_zone(name: str) -> None:
+    """Refuse a time zone with which no local time can be made.
+
+    The C library reads ``GMT+0100`` as a hundred hours, and makes a day of them, which is too much for Python.
+
+    Raises:
+        ConfigError: the offset from UTC, in winter or summer, is a day.
+    """
+    try:
+        for half_years in range(2):
+            local_time(half_years * 182 * 86_400)
+    except ValueError:
+        remedy = "write the name of a zone, such as Europe/Amsterdam, or hours alone, such as CET-1"
+        raise ConfigError(f"environment: TZ: {name!r} is a day or more from UTC; {remedy}") from None
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -134,16 +159,22 @@ async def _run_demo(options: argparse.Namespace, folder: Path) -> None:
         web = _web_options(options)
 
         def invite(scheme: str, addresses: list[str]) -> None:
-            address = addresses[0]
-            url = f"{scheme}://localhost:{address.rpartition(':')[2]}{web.paths.prefix}"
-            unix = address.startswith("unix:")
-            where = f"listens on {address}" if unix else f"open {url}/ or curl {url}/metrics"
-            say(f"A simulated household is served: {where}")
+            say(f"A simulated household is served: {invitation(scheme, addresses[0], web.paths)}")
             say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
             file = folder / _DEMO_CONFIG
             say(f"Its history: joulo-exporter sessions --config.file={file} (or statement, tags, backfill)")
 
         await _run_service(lambda: of_shard(config, shard), web, options, invite)
+
+
+def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
+    """Return the URLs of page and metrics at a bound address; ``localhost`` stands for this machine."""
+    if address.startswith("unix:"):
+        return f"listens on {address}"
+    host, _, port = address.rpartition(":")
+    url = f"{scheme}://{'localhost' if host in _LOCALHOST else host}:{port}{paths.prefix}"
+    page = "" if paths.telemetry == "/" else f"open {url}/ or "
+    return f"{page}curl {url}{paths.telemetry}"
 
 
 @contextlib.asynccontextmanager

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
+from itertools import takewhile
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,7 +14,7 @@ from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
 from joulo_exporter.config.files import nearest
 from joulo_exporter.config.schema import COLLECTORS
-from joulo_exporter.config.values import parse_duration, price
+from joulo_exporter.config.values import parse_duration, price, whole_path
 from joulo_exporter.errors import ConfigError
 
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
@@ -177,7 +178,7 @@ def _path(text: str) -> Path:
     """Return a path; an empty text would be the folder in which the exporter happens to run."""
     if not text:
         raise ValueError("is empty; write a path, or leave the flag out")
-    return Path(text)
+    return Path(whole_path(text))
 
 
 def _file(text: str) -> Path | None:
@@ -225,8 +226,13 @@ def parse_arguments(parser: Parser, arguments: Sequence[str]) -> argparse.Namesp
     try:
         options, left = parser.parse_known_args(arguments)
     except UsageError:
-        # An unknown flag makes argparse take the flag's value for a command: the flag is the mistake then.
+        # A flag that is unknown, or that stands before the command that has it, makes argparse take its value for
+        # a command: the flag is the mistake then.
         _refuse_unknown(parser, arguments)
+        before = list(takewhile(lambda argument: argument not in parser.commands, arguments))
+        for argument in before:
+            if (flag := _flag(argument)) and flag not in parser.flags:
+                _refuse_misplaced(parser, argument, next(iter(arguments[len(before) :]), "serve"))
         raise
     _refuse_unknown(parser, left)
     if left:
@@ -255,6 +261,8 @@ def _refuse_misplaced(parser: Parser, argument: str, command: str) -> NoReturn:
     if flag is None:
         parser.error(f"{argument!r} is one argument too many")
     owners = [name for name, of_command in parser.commands.items() if flag in of_command.flags]
+    if command in owners:  # only flags that serve has too may come first
+        parser.error(f"{flag} is a flag of {command}; write it after the command")
     parser.error(f"{flag} is a flag of {' and '.join(owners) or f'{parser.prog} itself'}, not of {command}")
 
 

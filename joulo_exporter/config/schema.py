@@ -99,7 +99,7 @@ class PlausibilitySection(Section, frozen=True):
 class StorageSection(Section, frozen=True):
     """The ledger's folder; a relative path begins at the folder of the configuration file."""
 
-    path: Annotated[str, like(str(DEFAULT_STORAGE_PATH), values.printed)] = str(DEFAULT_STORAGE_PATH)
+    path: Annotated[str, like(str(DEFAULT_STORAGE_PATH), values.folder)] = str(DEFAULT_STORAGE_PATH)
 
 
 class Tariff(msgspec.Struct, frozen=True):
@@ -277,6 +277,11 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
     url, price_url, authorities = file.api.url, urlsplit(DEFAULT_ERE_PRICE_URL), None
     if environ.get("JOULO_API_URL"):
         url = Where("environment", "JOULO_API_URL").read(values.api_url, environ["JOULO_API_URL"].strip())
+    proxy = file.api.proxy_url
+    if urlsplit(url).scheme == "http" and proxy is not None and not values.is_loopback(proxy.reveal()):
+        raise where.child("proxy_url").fault(
+            "would get the token in plain http, as api.url is that; remove it, or write https:// in api.url"
+        )
     if values.is_loopback(url):
         price_url = urlsplit(url)._replace(path=price_url.path)
     if file.api.ca_file is not None:
@@ -323,6 +328,8 @@ def _accounts(
             "is missing; with several accounts each needs a name, the account label that tells them apart"
         )
     _require_distinct(where, names, "is the name of {} too; choose another account label", "name")
+    fault = "has its token from the same place as {}; give each account its own, else its sessions count twice"
+    _require_distinct(where, tokens, fault)
     return tuple(map(AccountConfig, names, tokens))
 
 

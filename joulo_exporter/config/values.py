@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import get_args
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Meta
 
@@ -112,7 +112,11 @@ def format_duration(seconds: float) -> str:
 
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
 
-_HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
+# Labels of 1 to 63 characters: any other makes Python's look-up raise ``UnicodeError``. A name whose last label is
+# a number is a mistyped IPv4 address (RFC 1123, section 2.1).
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)(?!(?:.*\.)?[0-9]+\.?$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}\w)?(?:\.|$))+", re.ASCII
+)
 
 
 def is_loopback(url: str) -> bool:
@@ -145,6 +149,11 @@ def proxy_url(url: str) -> Secret:
     parts = _split(url)
     if parts is None or parts.path not in ("", "/") or "?" in url or "#" in url:
         raise ValueError("is not the URL of a proxy; write one such as http://proxy.example:3128")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if max(user + password, default="") > "\xff":  # aiohttp sends both in Latin-1
+        raise ValueError("has a character outside Latin-1 in its user or password; choose others")
+    if ":" in user:
+        raise ValueError("has a colon in its user, which basic authentication cannot carry; choose another")
     return Secret(url)
 
 
@@ -154,8 +163,11 @@ def _split(url: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        host, bracketed = parts.hostname or "", "[" in parts.netloc
-        known = ipaddress.IPv6Address(host).scope_id is None if bracketed else _HOST_NAME.fullmatch(host)
+        host = parts.hostname or ""
+        if "[" in parts.netloc:
+            known: object = ipaddress.IPv6Address(host).scope_id is None
+        else:
+            known = _HOST_NAME.fullmatch(host) or ipaddress.IPv4Address(host)
         usable = known and parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
         return None
@@ -207,6 +219,22 @@ def variable(text: str) -> str:
     return text
 
 
+def whole_path(text: str) -> str:
+    """Return a path that does not begin with ``~``.
+
+    Shells do not replace it after the ``=`` of a flag, and nothing does in a file: a folder of that name would be
+    made, and whoever deletes it from a shell can delete a home.
+    """
+    if text == "~" or text.startswith("~/"):
+        raise ValueError("begins with ~, which stands for no folder here; write the whole path")
+    return text
+
+
+def folder(text: str) -> str:
+    """Return the path of a folder."""
+    return printed(whole_path(text))
+
+
 def path(text: str) -> str:
     """Return the path of a file."""
     if _TOKEN_AS_PATH.fullmatch(text):
@@ -214,7 +242,7 @@ def path(text: str) -> str:
             "must be the path of a file, and this looks like a token; write the token into a file (a file of "
             "such a name is ./NAME)"
         )
-    return printed(text)
+    return printed(whole_path(text))
 
 
 # Tariffs ------------------------------------------------------------------------------------

@@ -22,13 +22,15 @@ def network_file_system(folder: Path) -> str | None:
     """Return the type of the file system that holds a folder; ``None`` unless it is known to be a network one."""
     try:
         text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+        # Path.resolve raises RuntimeError for a link that leads to itself. In a working folder that is deleted
+        # a relative path leads nowhere, which is an OSError.
+        resolved = Path(os.path.realpath(folder))
     except OSError:
         return None
     types = {}  # a later mount hides an earlier one at the same place
     for line in filter(None, text.split("\n")):
         _, place, kind, *_ = line.split(" ")
         types[Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), place))] = kind
-    resolved = folder.resolve()
     kind = next((types[path] for path in (resolved, *resolved.parents) if path in types), "")
     return kind if kind in _NETWORK_FILE_SYSTEMS else None
 

@@ -25,8 +25,9 @@ _LONGEST_UNIX_PATH = 107
 """Bytes of the longest path that Linux takes: ``sun_path`` of unix(7) has room for 108 with the NUL."""
 _UNIX_MODE = 0o660
 """Whoever may write to the socket may read the metrics: the owner, and a proxy that is in the group."""
-# A name whose last label is a number is a mistyped IPv4 address (RFC 1123, section 2.1).
-_HOST_NAME = re.compile(r"(?!(?:.*\.)?[0-9]+\.?$)[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+# A name whose last label is a number is a mistyped IPv4 address (RFC 1123, section 2.1). A label that is empty or
+# longer than 63 characters makes Python's look-up raise ``UnicodeError``.
+_HOST_NAME = re.compile(r"(?=.{1,253}$)(?!(?:.*\.)?[0-9]+\.?$)(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.|$))+")
 _PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65535
 
@@ -153,7 +154,8 @@ async def _tcp_socket(host: str, port: int) -> socket.socket:
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     family, _, _, _, target = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return socket.create_server(target[:2], family=family, backlog=_BACKLOG)
+    # All of the target: a link-local address without its interface, such as %eth0, cannot be bound.
+    return socket.create_server(target, family=family, backlog=_BACKLOG)
 
 
 def _socket_for_all(port: int) -> socket.socket:
@@ -205,7 +207,7 @@ def _explanation(error: OSError, address: tuple[str, int] | str) -> str:
         permit = f"this user may not make a socket in {folder}; permit it{other}"
         remedies = {
             errno.EADDRINUSE: f"another process listens there; stop it{other}",
-            errno.ENOTSOCK: f"there is a file that is not a socket{other}",
+            errno.ENOTSOCK: f"there is a file that is not a socket; move it away{other}",
             errno.ENOENT: f"the folder {folder} does not exist; make it{other}",
             **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), permit),
         }

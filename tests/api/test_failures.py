@@ -216,12 +216,16 @@ async def test_energy_is_believed_up_to_the_configured_power(session, clock, ans
     assert charger.session.kwh_hundredths == hundredths
 
 
-async def test_a_nickname_that_is_the_token_is_treated_as_not_given(client_of, answers):
-    body = f'{{"chargers": [{{"id": "a", "nickname" : "{TOKEN}", "name": "{TOKEN}", "slug": "{TOKEN}"}}]}}'
-    answers.get(f"{API}/chargers", body=body.encode())
-    (charger,) = (await client_of().fetch(CHARGERS)).content
+@pytest.mark.parametrize("text", ["{}", "Bearer {}\\n", 'my \\"token\\": {} (old)'])
+async def test_a_nickname_with_the_token_in_it_is_treated_as_not_given(client_of, answers, text):
+    name = text.format(TOKEN)
+    other = '{"id": "b", "nickname": "say \\"joulo\\"", "slug": null}'
+    first = f'{{"id": "a", "nickname" : "{name}", "name": "{name}", "slug": "{name}"}}'
+    answers.get(f"{API}/chargers", body=f'{{"chargers": [{first}, {other}]}}'.encode())
+    charger, neighbour = (await client_of().fetch(CHARGERS)).content
     assert (charger.id, charger.nickname, charger.slug) == ("a", None, None)
-    body = f'{{"sessions": [{{"id": "s", "charger_id": "a", "charger_nickname": "{TOKEN}"}}]}}'
+    assert (neighbour.id, neighbour.nickname) == ("b", 'say "joulo"')
+    body = f'{{"sessions": [{{"id": "s", "charger_id": "a", "charger_nickname": "{name}"}}]}}'
     answers.get(f"{API}/sessions", body=body.encode())
     (session,) = (await client_of().fetch(SESSIONS)).content.sessions
     assert session.charger_nickname is None

@@ -136,6 +136,17 @@ def test_a_report_that_nobody_gets_is_a_fault(monkeypatch, capsys, output, says)
     assert capsys.readouterr().err == f"joulo-exporter: {says}\n"
 
 
+def test_the_output_is_utf8_in_any_locale_and_a_files_name_keeps_its_bytes(monkeypatch, tmp_path):
+    file = tmp_path / "oprit-€-\udcff.yml"
+    file.write_text("accounts: [{token: joulo_x}]\n")
+    output = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr("sys.stdout", output)
+    assert main(["--config.check", f"--config.file={file}"]) == 0
+    assert (
+        output.buffer.getvalue() == bytes(tmp_path) + b"/oprit-\xe2\x82\xac-\xff.yml: the configuration is valid\n"
+    )
+
+
 def test_a_fault_of_what_is_written_is_not_one_of_the_output(capsys):
     def pieces():
         yield "the first line\n"

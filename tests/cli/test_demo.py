@@ -8,10 +8,11 @@ from support.command_line import run
 from support.ledger_rig import LedgerRig, written
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, JouloClient, open_session
-from joulo_exporter.cli.commands import simulated_household
+from joulo_exporter.cli.commands import invitation, simulated_household
 from joulo_exporter.config.schema import COLLECTORS
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.simulator import Household
+from joulo_exporter.web.app import WebPaths
 
 
 async def test_the_household_knows_the_token_of_its_configuration(tmp_path):
@@ -35,6 +36,20 @@ async def test_a_restart_on_the_same_folder_goes_on_with_the_same_household(tmp_
             listed.append([month.kwh_hundredths for month in energy.content.months[2:]])  # before it began
     assert len(listed[0]) > 15
     assert listed[0] == listed[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "paths", "says"),
+    [
+        ("[::]:9973", WebPaths(), "open http://localhost:9973/ or curl http://localhost:9973/metrics"),
+        ("10.0.0.7:80", WebPaths("/j"), "open http://10.0.0.7:80/j/ or curl http://10.0.0.7:80/j/metrics"),
+        ("[fd00::2]:80", WebPaths(telemetry="/m"), "open http://[fd00::2]:80/ or curl http://[fd00::2]:80/m"),
+        ("127.0.0.1:80", WebPaths(telemetry="/"), "curl http://localhost:80/"),  # there is no page then
+        ("unix:/run/web.sock", WebPaths(), "listens on unix:/run/web.sock"),
+    ],
+)
+def test_the_demo_names_the_address_and_the_path_at_which_it_is_served(address, paths, says):
+    assert invitation("http", address, paths) == says
 
 
 @pytest.mark.parametrize(

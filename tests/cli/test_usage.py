@@ -1,5 +1,6 @@
 """Bad usage: the line names what was meant, and repeats nothing that may be a token. Dates that are understood."""
 
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -24,6 +25,10 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
         ("sessions --form=csv", "there is no flag --form; the nearest is --format; see"),
         ("-v", "there is no flag -v; see"),
         ("--from=2026", "--from is a flag of sessions and statement and backfill, not of serve; see"),
+        ("--from 2026 sessions", "--from is a flag of sessions; write it after the command; see"),
+        ("--charger oprit tags", "--charger is a flag of sessions and statement and settle, not of tags; see"),
+        ("--from 2026", "--from is a flag of sessions and statement and backfill, not of serve; see"),
+        ("--format=csv sessions", "--format is a flag of sessions; write it after the command; see"),
         ("sessions --web.listen-address=:1",
          "--web.listen-address is a flag of serve and demo and check, not of sessions; see"),
         ("sessions --version", "--version is a flag of joulo-exporter itself, not of sessions; see"),
@@ -49,6 +54,8 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
         ("backfill --label=session_id=1", "argument --label: session_id is a label of the exporter's or"),
         ("serve --config.file=", "argument --config.file: is empty; write a path, or leave the flag out"),
         ("sessions --storage.path=", "argument --storage.path: is empty; write a path, or leave the flag out"),
+        ("--storage.path=~/ledger", "argument --storage.path: begins with ~, which stands for no folder"),
+        ("check --config.file=~/joulo.yml", "argument --config.file: begins with ~, which stands for no folder"),
         ("--web.external-url=ftp://x/", "--web.external-url"),
         ("--web.route-prefix=/a:b", "--web.route-prefix"),
         ("demo --config.file=joulo.yml", OWN_CONFIG),
@@ -77,6 +84,19 @@ def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
     says = "no temporary folder for the ledger (none is usable); name one with --storage.path"
     assert refusal(capsys, "demo") == (1, says)
+
+
+@pytest.mark.usefixtures("far_from_utc")  # which sets the zone back
+@pytest.mark.parametrize("zone", ["GMT+0100", "CET-1CEST-0200,M3.5.0,M10.5.0"])
+def test_a_zone_a_day_from_utc_is_refused_before_any_date_is_read(capsys, monkeypatch, zone):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    status, line = refusal(capsys, "sessions", "--from=2026-06")
+    assert status == 2
+    assert line == (
+        f"environment: TZ: '{zone}' is a day or more from UTC; "
+        "write the name of a zone, such as Europe/Amsterdam, or hours alone, such as CET-1"
+    )
 
 
 # Dates: a year, month or day at --to is included, whatever the time zone ----------------------------

@@ -186,6 +186,16 @@ def test_an_interval_has_a_floor_that_binds_no_simulator_and_the_url_in_force_de
 # Names, paths, switches, URLs ---------------------------------------------------------------
 
 
+def test_a_proxy_elsewhere_gets_no_token_in_plain_http(load, refused):
+    """Through a tunnel it sees none; a request for an http URL is sent to it as it is."""
+    simulator = TOKEN | {"JOULO_API_URL": "http://127.0.0.1:9974"}
+    elsewhere, here = (f"api: {{proxy_url: 'http://{host}:3128'}}" for host in ("proxy.example", "localhost"))
+    line = refused(elsewhere, simulator)
+    assert line.startswith("api.proxy_url: would get the token in plain http, as api.url is that; ")
+    assert load(here, simulator).api.proxy_url
+    assert load(elsewhere).api.proxy_url
+
+
 @pytest.mark.parametrize("name", ["x" * 128, "null", "12", "a b", "家", "' a '", "x` - at `$.token"])
 def test_a_name_is_any_text_that_can_be_printed_without_blanks_around_it(load, name):
     assert load(f"accounts: [{{name: {name}, token: a}}]").accounts[0].name == name.strip("' ")

@@ -1,10 +1,17 @@
-"""Durations as Prometheus writes them, URLs that may carry a token, and powers."""
+"""Durations as Prometheus writes them, URLs that may carry a token or a password, and powers."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config.values import DEFAULT_API_URL, api_url, format_duration, parse_duration, power_kw
+from joulo_exporter.config.values import (
+    DEFAULT_API_URL,
+    api_url,
+    format_duration,
+    parse_duration,
+    power_kw,
+    proxy_url,
+)
 
 NO_DURATION = (
     "is not a duration; write one such as 90s, 10m, 1h30m or 7d: "
@@ -59,11 +66,11 @@ API_URLS = {
     None: [
         *(DEFAULT_API_URL, "https://example.org", "https://example.org:8443/a/b/", "HTTPS://Example.ORG/"),
         *("https://[2001:db8::1]/x", "http://localhost:9974/api", "http://LOCALHOST", "http://127.255.0.9:1"),
-        "http://[::1]:80/x",
+        *("http://[::1]:80/x", f"https://{'a' * 63}.nl."),
     ],
     "is plain http, and a token travels over https only": [
         *("http://example.org", "http://10.0.0.1", "http://localhost.example", "http://127.0.0.1.example"),
-        *("http://127.1", "http://[::2]", "http://0.0.0.0"),
+        *("http://[::2]", "http://0.0.0.0"),
     ],
     "has a user or a password in it": ["http://127.0.0.1:80@example.org/", "http://localhost@example.org"],
     "has a query or a fragment": ["https://example.org?", "https://example.org/#"],
@@ -71,7 +78,8 @@ API_URLS = {
         *("ftp://example.org", "//example.org", "https://", "https:///x", "https://example.org:port", ""),
         *("https://example.org:0", "https://example.org:65536", "https://exa mple.org", "https://example.org/\n"),
         *("http://localhost\\.example.org", "http://localhost%2eexample.org", "https://bücher.example"),
-        *("https://[::1%25eth0]", "https://[::1", "https://[v1.x]"),
+        *("https://[::1%25eth0]", "https://[::1", "https://[v1.x]", "http://127.1", "https://1.2.3.4.5"),
+        *("https://api..joulo.nl", f"https://{'a' * 64}.nl", f"https://{'a.' * 127}nl"),
     ],
 }
 
@@ -88,3 +96,20 @@ def test_a_url_may_carry_a_token_or_has_a_fault(expected, url):
 @pytest.mark.parametrize(("text", "kw"), [("22", 22), ("7.4", 7.4), ("50kW", 50), ("150 kW", 150)])
 def test_a_power_is_a_number_of_kilowatts_with_or_without_the_unit(text, kw):
     assert power_kw(text) == kw
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://user:p%C3%A9%40%2F:@proxy.example:3128", None),
+        ("http://user:p%E2%82%AC@proxy.example", "has a character outside Latin-1 in its user or password"),
+        ("http://us%3Aer:secret@proxy.example", "has a colon in its user"),
+        ("http://proxy..example:3128", "is not the URL of a proxy"),
+    ],
+)
+def test_a_proxy_has_a_user_and_a_password_that_can_be_sent_or_a_fault(url, fault):
+    if fault is None:
+        assert proxy_url(url).reveal() == url
+    else:
+        with pytest.raises(ValueError, match=f"^{fault}"):
+            proxy_url(url)

@@ -241,6 +241,19 @@ def test_a_read_only_disk_leaves_the_file_alone_and_works_in_memory(folder, monk
     assert "--storage.path" in record.getMessage()
 
 
+@pytest.mark.parametrize("place", ["{}/loop", "relative"])
+def test_a_folder_that_leads_nowhere_leaves_the_ledger_in_memory(folder, monkeypatch, caplog, place):
+    (folder / "loop").symlink_to("loop")
+    (folder / "deleted").mkdir()
+    monkeypatch.chdir(folder / "deleted")
+    (folder / "deleted").rmdir()
+    held = open_ledger(Path(place.format(folder)), 0.0)
+    assert not held.persistent
+    held.close()
+    [record] = caplog.records
+    assert "no ledger on disk" in record.getMessage()
+
+
 @pytest.mark.parametrize(
     ("mounted", "warned"),
     [

@@ -46,7 +46,8 @@ def test_addresses(text, address):
     [
         (NO_PORT, ["", "9973", "[::1]", "localhost:", ":http", ":65536", ":099999", ":-1", ":९९"]),
         (NO_HOST, ["[::1]x:80", "::1]:80", "[]:80", "[127.0.0.1]:80", "[localhost]:80", "::1:80", "a b:80", "*:80",
-                   "http://localhost:80", "256.0.0.1:80", "127.1:80", "9973:80", "é:80"]),
+                   "http://localhost:80", "256.0.0.1:80", "127.1:80", "9973:80", "é:80",
+                   "exporter..lan:80", "a" * 64 + ".lan:80"]),
         (NO_SOCKET, ["unix:", "unix:web.sock", "unix:/run/", "unix:/a\0b", "unix:/" + "x" * 105 + "é"]),
     ],
 )  # fmt: skip
@@ -172,6 +173,12 @@ async def test_why_an_address_cannot_be_listened_on(monkeypatch, function, error
     assert await refusal("localhost:80") == f"cannot listen on localhost:80: {explanation} --web.listen-address"
 
 
+async def test_a_link_local_address_is_bound_with_its_interface():
+    """Without it the kernel refuses any such address as an invalid argument."""
+    fault = "this machine does not have that address; choose another with --web.listen-address"
+    assert await refusal("[fe80::1%lo]:0") == f"cannot listen on [fe80::1%lo]:0: {fault}"
+
+
 # Unix sockets.
 
 
@@ -213,7 +220,7 @@ async def test_what_is_at_the_path_is_left_alone(path):
         assert present(path)
     os.unlink(path)  # noqa: PTH108
     Path(path).write_text("precious")  # noqa: ASYNC240
-    fault = f"cannot listen on unix:{path}: there is a file that is not a socket, {other_path}"
+    fault = f"cannot listen on unix:{path}: there is a file that is not a socket; move it away, {other_path}"
     assert await refusal(f"unix:{path}") == fault
     assert Path(path).read_text() == "precious"  # noqa: ASYNC240
     fault = f"cannot listen on unix:/nowhere/x: the folder /nowhere does not exist; make it, {other_path}"
