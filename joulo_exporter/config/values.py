@@ -112,11 +112,11 @@ def format_duration(seconds: float) -> str:
 
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
 
-# Labels of 1 to 63 characters: any other makes Python's look-up raise ``UnicodeError``. A name whose last label is
-# a number is a mistyped IPv4 address (RFC 1123, section 2.1).
-_HOST_NAME = re.compile(
+HOST_NAME = re.compile(
     r"(?=.{1,253}$)(?!(?:.*\.)?[0-9]+\.?$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}\w)?(?:\.|$))+", re.ASCII
 )
+"""Labels of 1 to 63 characters: with any other, Python's look-up raises ``UnicodeError``. A name whose last label
+is a number is a mistyped IPv4 address (RFC 1123, section 2.1)."""
 
 
 def is_loopback(url: str) -> bool:
@@ -167,7 +167,7 @@ def _split(url: str) -> SplitResult | None:
         if "[" in parts.netloc:
             known: object = ipaddress.IPv6Address(host).scope_id is None
         else:
-            known = _HOST_NAME.fullmatch(host) or ipaddress.IPv4Address(host)
+            known = HOST_NAME.fullmatch(host) or ipaddress.IPv4Address(host)
         usable = known and parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
         return None

@@ -15,6 +15,7 @@ from typing import cast
 
 from aiohttp import web
 
+from joulo_exporter.config.values import HOST_NAME
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.web.guard import Guard, GuardedConnection, Limits
 
@@ -25,9 +26,6 @@ _LONGEST_UNIX_PATH = 107
 """Bytes of the longest path that Linux takes: ``sun_path`` of unix(7) has room for 108 with the NUL."""
 _UNIX_MODE = 0o660
 """Whoever may write to the socket may read the metrics: the owner, and a proxy that is in the group."""
-# A name whose last label is a number is a mistyped IPv4 address (RFC 1123, section 2.1). A label that is empty or
-# longer than 63 characters makes Python's look-up raise ``UnicodeError``.
-_HOST_NAME = re.compile(r"(?=.{1,253}$)(?!(?:.*\.)?[0-9]+\.?$)(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.|$))+")
 _PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65535
 
@@ -75,7 +73,7 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
     if not colon or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"{_FLAG}: {text!r} needs a port from 0 to {_LAST_PORT} after a colon; {_EXAMPLES}")
     bracketed = host.startswith("[") and host.endswith("]")
-    if host and not (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or _HOST_NAME.fullmatch(host)):
+    if host and not (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or HOST_NAME.fullmatch(host)):
         raise ConfigError(
             f"{_FLAG}: {text!r} has neither an IP address nor a host name before the port; {_EXAMPLES}"
         )
