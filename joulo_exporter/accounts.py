@@ -19,7 +19,7 @@ from joulo_exporter.config.files import Fingerprint, Secret, TokenSource, finger
 from joulo_exporter.config.schema import PUBLIC_COLLECTORS, ApiConfig, Config
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database
+from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database, keep_configured
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots
@@ -189,6 +189,7 @@ class Accounts:
             ledgers: list[AccountLedger] = []
             for first in range(0, len(starting), _OPENED_TOGETHER):  # thousands at once would hold up the loop
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
+            await self.offload(keep_configured, self.database, plans_by_key.keys())
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self.exposition.keep_only(plans_by_key)

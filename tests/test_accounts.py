@@ -25,6 +25,7 @@ URL = "http://127.0.0.1:9/api"
 BODIES = {
     "chargers": b'{"chargers": [{"id": "c1", "slug": "oprit", "is_charging": false}]}',
     "sessions?limit=100&offset=0": b'{"sessions": []}',
+    "sessions?limit=100&offset=1": b'{"sessions": []}',
     "energy": b'{"total_kwh": 5}',
 }
 
@@ -52,6 +53,8 @@ class House:
         """Of a refusal."""
         self.asked: list[tuple[str, str, float]] = []
         """(token, endpoint, monotonic time) of each request."""
+        self.bodies: dict[str, bytes] = {}
+        """API responses by path, in place of those of ``BODIES``."""
         self.gate: asyncio.Event | None = None
         """Responses of ``/chargers`` wait for it."""
         self.exposition = Exposition(CollectorRegistry())
@@ -65,9 +68,11 @@ class House:
             request_slots=RequestSlots(1),
         )
         for path, body in BODIES.items():
-            answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path.partition("?")[0], body))
+            answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path, body))
 
-    def _responding(self, path, body):
+    def _responding(self, whole_path, body):
+        path = whole_path.partition("?")[0]
+
         async def respond(_url, **options):
             token = options["headers"]["Authorization"].removeprefix("Bearer joulo_")
             self.asked.append((token, path, self.clock.monotonic()))
@@ -77,7 +82,7 @@ class House:
                 raise ClientError
             if self.valid not in (None, token):
                 return CallbackResult(status=401, body=b"{}", headers=self.headers)
-            return CallbackResult(status=200, body=body)
+            return CallbackResult(status=200, body=self.bodies.get(whole_path, body))
 
         return respond
 
@@ -183,6 +188,22 @@ async def test_removed_and_added_again_it_is_asked_no_earlier(house):
     await house.follow(named(house, "a", "b"))
     await house.clock.advance(54)
     assert house.moments("a") == [1000.0]
+
+
+async def test_with_a_new_name_an_account_keeps_the_energy_of_a_charger_that_leaves(house):
+    newest = "sessions?limit=100&offset=0"
+    house.bodies[newest] = (
+        b'{"sessions": [{"id": "s1", "charger_id": "c1", "kwh": 7, "started_at": "2026-06-01T18:00:00Z",'
+        b' "ended_at": "2026-06-01T19:00:00Z"}]}'
+    )
+    await house.follow(named(house, home="a"))
+    await house.clock.advance(700)
+    await house.follow(named(house, villa="a"))
+    await house.clock.advance(700)
+    assert house.values("joulo_total_kwh") == {"villa": 7.0}
+    house.bodies |= {"chargers": b'{"chargers": []}', newest: b'{"sessions": []}'}
+    await house.clock.advance(1300)
+    assert house.values("joulo_total_kwh") == {"villa": 7.0}
 
 
 async def test_a_request_in_flight_is_finished_and_written_down_before_a_new_token_is_used(house):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import asdict, astuple, replace
@@ -150,7 +150,11 @@ class AccountLedger:
         self._read_for: tuple[object, ...] = ()
         """Rollbacks, ``name_unlinked`` and month for which ``_book`` and ``_finished`` were read."""
         with database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
+            connection.execute(
+                "INSERT INTO accounts (name) VALUES (?) "
+                "ON CONFLICT (name) DO UPDATE SET configured = 1 WHERE configured = 0",
+                (name,),
+            )
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
             chargers = self._chargers(AccountTables(connection, self._account))
             chargers.apply_configured_labels()
@@ -376,6 +380,21 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
         ("account_sessions", "ere"): energy.sessions,
         ("account_sessions", "all"): energy.sessions_all,
     }
+
+
+# Accounts -----------------------------------------------------------------------------------------
+
+
+def keep_configured(database: Database, names: Collection[str]) -> None:
+    """Note that the configuration has no other accounts than these, so that no session has moved to another one.
+
+    An account that got another name is in the ledger twice: the chargers and sessions of its former name stay as
+    they were when that was last refreshed.
+    """
+    with database.transaction() as connection:
+        noted = connection.execute("SELECT name FROM accounts WHERE configured = 1").fetchall()
+        left = [(name,) for (name,) in noted if name not in names]
+        connection.executemany("UPDATE accounts SET configured = 0 WHERE name = ?", left)
 
 
 # Endpoints ----------------------------------------------------------------------------------------

@@ -65,9 +65,9 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
 
 _IN_ANOTHER_ACCOUNT = """EXISTS (
     SELECT 1 FROM sessions there JOIN chargers c USING (account, charger_id)
-    WHERE there.account IN (SELECT id FROM accounts WHERE id != :account)
+    WHERE there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1)
       AND there.id = sessions.id AND there.withdrawn = 0 AND c.linked)"""
-"""SQL condition for sessions that a linked charger of another account has too."""
+"""SQL condition for sessions that a linked charger of another account of the configuration has too."""
 
 
 def served_labels(tables: AccountTables) -> dict[str, str]:

@@ -376,7 +376,7 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     A walk that lists no session at all proves nothing about the many that were there. A walk that misses many may
     have ended with a page that the API cut short: it is believed when the next one misses them too. An unreadable
     record may be any of the missing sessions, so that each then has to be missing from two walks. Sessions that
-    another account has by now are beyond doubt: their charger has moved there.
+    another account of the configuration has by now are beyond doubt: their charger has moved there.
 
     Returns:
         How many sessions are missing (if no session was listed, only the moved ones); whether that is believed.
@@ -387,7 +387,7 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
     has_moved = (
         "EXISTS (SELECT 1 FROM sessions there WHERE there.id = sessions.id AND there.withdrawn = 0 "
-        "AND there.account IN (SELECT id FROM accounts WHERE id != :account))"
+        "AND there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1))"
     )
     values: dict[str, Any] = {
         "generation": former_generation if walk.lost else walk.generation,

@@ -1,7 +1,7 @@
 import pytest
 from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
 
-from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger import Totals, keep_configured
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 
@@ -200,6 +200,23 @@ def test_its_sessions_count_once_as_soon_as_the_other_account_has_them(rig):
     assert sessions_after_a_refresh() == 11  # ten are still on their way to the other account
     other.page(page_of(history, 19, 20), offset=19)
     assert (sessions_after_a_refresh(), set(rig.book().chargers)) == (1, {"c2"})
+
+
+def test_what_an_account_had_under_a_former_name_takes_no_session_along(rig):
+    history = history_of(300)
+    rig.chargers(live(None))
+    rig.whole_walk(history)
+    renamed = rig.of_account("house")
+    keep_configured(rig.database, {"house"})
+    renamed.chargers(live(None))
+    renamed.whole_walk(history)
+    renamed.now_seconds += RESYNC_S
+    renamed.page(page_of([], 0, 100), offset=0)
+    assert renamed.book().sessions == 300  # an empty list proves nothing
+    renamed.chargers(live(None, "c2"))  # the charger is gone, and its history with it
+    renamed.whole_walk([finished("other", charger_id="c2")])
+    assert renamed.book().sessions == 301
+    assert renamed.book().chargers["c1"].kwh_hundredths == 30_000
 
 
 @pytest.mark.parametrize(("slug", "configured"), [("p2", "oprit"), ("oprit", "driveway")])
