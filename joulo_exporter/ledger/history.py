@@ -19,7 +19,14 @@ import msgspec
 from msgspec.structs import replace
 
 from joulo_exporter.ledger.database import AccountTables
-from joulo_exporter.ledger.sessions import StoredSession, listed, save_session, select_sessions, sessions_by_id
+from joulo_exporter.ledger.sessions import (
+    StoredSession,
+    listed,
+    save_session,
+    select_sessions,
+    sessions_by_id,
+    vanished,
+)
 from joulo_exporter.models.session import UNKNOWN_CHARGER, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 
@@ -399,6 +406,10 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
         stay = _sessions_that_stay(tables, walk.generation) - moved.keys()
         found = select_sessions(tables, is_missing, **values)
         missing = {session_id: stored for session_id, stored in found.items() if session_id not in stay}
+        for stored in found.values():
+            if stored.id in stay and stored.ended_at_seconds is None and stored.live_at_seconds is not None:
+                # Neither endpoint will show its end any more, nor a tag.
+                save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
         (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
         too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
         believed = walk.doubtful or not too_many

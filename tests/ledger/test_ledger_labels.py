@@ -1,8 +1,9 @@
 import pytest
-from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
+from support.ledger_rig import NOW, RESYNC_S, finished, history_of, live, page_of
 
 from joulo_exporter.ledger import Totals, keep_configured
 from joulo_exporter.models.charger import Charger
+from joulo_exporter.models.session import Session
 from joulo_exporter.models.wire import ApiResponse
 
 ID = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
@@ -160,6 +161,20 @@ def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
     rig.whole_walk([finished("s", charger_id="old-id")])
     assert rig.book().labels == {"old-id": "oprit", "new-id": "oprit-new-id"}
     assert (rig.book().chargers["old-id"].sessions, rig.book().chargers["new-id"].sessions) == (1, 0)
+
+
+def test_a_session_that_was_in_progress_when_its_charger_left_has_ended_when_it_was_last_seen(rig):
+    last_seen_seconds, stays = rig.now_seconds, [finished("other", charger_id="c2")]
+    rig.chargers(live("s", kwh_hundredths=700), live(None, "c2"))
+    rig.whole_walk([Session("s", "c1", NOW - 7200, kwh_hundredths=700, status="charging"), *stays])
+    rig.chargers(live(None, "c2"))
+    assert rig.book().chargers["c1"].sessions == 0  # a charger that is missing from /chargers ends nothing
+    rig.now_seconds += RESYNC_S
+    rig.whole_walk(stays)
+    book = rig.book()
+    assert book.last_sessions["c1"].ended_at_seconds == last_seen_seconds
+    assert book.chargers["c1"] == Totals(kwh_hundredths=700, sessions=1)
+    assert book.vehicles["unknown"].kwh_hundredths == 800
 
 
 def test_a_response_with_an_unreadable_record_takes_no_charger_for_gone(rig):
