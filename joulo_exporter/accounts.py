@@ -146,7 +146,6 @@ class Accounts:
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
         self._running: dict[str, _RunningAccount] = {}
-        self._suspended_s = self.clock.suspended_s()
         self._former: dict[str, Poller] = {}
         """Pollers of accounts that have been stopped: should an account come back, its throttle still holds."""
 
@@ -157,12 +156,11 @@ class Accounts:
         return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
 
     def served(self) -> Exposition:
-        """Return the exposition; after a suspension, which no timer counts, drop the values that are too old."""
-        suspended_s = self.clock.suspended_s()
-        if suspended_s - self._suspended_s > 1:
-            for running in self._running.values():
+        """Return the exposition without values that are too old, even if a poller is held up, or was suspended."""
+        mono_s = self.clock.monotonic()
+        for running in self._running.values():
+            if running.poller.shown_until_mono_s <= mono_s:
                 running.poller.drop_stale()
-        self._suspended_s = suspended_s
         return self.exposition
 
     @property

@@ -57,18 +57,25 @@ class House:
         """API responses by path, in place of those of ``BODIES``."""
         self.gate: asyncio.Event | None = None
         """Responses of ``/chargers`` wait for it."""
+        self.disk: asyncio.Event | None = None
+        """The ledger's work waits for it."""
         self.exposition = Exposition(CollectorRegistry())
         self.database = Database(None)
         self.accounts = Accounts(
             session,
             self.database,
             self.exposition,
-            offload=inline,
+            offload=self._offloaded,
             clock=self.clock,
             request_slots=RequestSlots(1),
         )
         for path, body in BODIES.items():
             answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path, body))
+
+    async def _offloaded(self, work, *args, **kwargs):
+        if self.disk is not None:
+            await self.disk.wait()
+        return work(*args, **kwargs)
 
     def _responding(self, whole_path, body):
         path = whole_path.partition("?")[0]
@@ -158,6 +165,21 @@ async def test_after_a_suspension_no_account_shows_what_is_too_old(house):
     assert list(house.values("joulo_charging")) == []
     await house.clock.advance(60)
     assert list(house.values("joulo_charging")) == ["a", "b"]
+
+
+async def test_an_account_that_is_held_up_shows_nothing_that_is_too_old(house):
+    await house.follow(named(house, "a"))
+    house.disk = asyncio.Event()
+    await house.clock.advance(60 + 900 - 1)
+    house.accounts.served()
+    assert list(house.values("joulo_charging")) == ["a"]
+    await house.clock.advance(60)
+    house.accounts.served()
+    assert list(house.values("joulo_charging")) == []
+    house.disk.set()
+    await house.clock.advance(1)
+    house.accounts.served()
+    assert list(house.values("joulo_charging")) == ["a"]
 
 
 async def test_an_account_that_is_added_or_removed_leaves_the_others_alone(house):
