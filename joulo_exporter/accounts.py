@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Fingerprint, Secret, TokenSource, fingerprint
-from joulo_exporter.config.schema import PUBLIC_COLLECTORS, ApiConfig, Config
+from joulo_exporter.config.schema import COUNTED_TWICE, PUBLIC_COLLECTORS, ApiConfig, Config
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database, keep_configured
@@ -53,7 +53,7 @@ def plans(config: Config) -> tuple[Plan, ...]:
     """Return a plan for each account, and one for the public price feed where it is on; reads the tokens.
 
     Raises:
-        ConfigError: a token cannot be read.
+        ConfigError: a token cannot be read, or two accounts have the same one.
     """
     accounts = tuple(
         Plan(
@@ -66,7 +66,17 @@ def plans(config: Config) -> tuple[Plan, ...]:
         )
         for account in config.accounts
     )
+    _refuse_shared_tokens(accounts)
     return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
+
+
+def _refuse_shared_tokens(accounts: Iterable[Plan]) -> None:
+    """Refuse two files or variables with the same token: the configuration alone does not show it."""
+    first: dict[Secret | None, Plan] = {}
+    for plan in accounts:
+        other = first.setdefault(plan.token, plan)
+        if other is not plan and plan.source is not None:
+            raise plan.source.where.fault(COUNTED_TWICE.format(f"account {other.key}"))
 
 
 def _public_plan(config: Config) -> Plan:

@@ -16,7 +16,7 @@ from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
 from joulo_exporter.config.files import TokenSource
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.errors import LedgerError
+from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
 from joulo_exporter.poller import RequestSlots
@@ -165,6 +165,15 @@ async def test_after_a_suspension_no_account_shows_what_is_too_old(house):
     assert list(house.values("joulo_charging")) == []
     await house.clock.advance(60)
     assert list(house.values("joulo_charging")) == ["a", "b"]
+
+
+async def test_two_accounts_whose_files_have_the_same_token_are_refused(house):
+    copy = house.folder / "copy"
+    copy.write_text("joulo_first\n")
+    with pytest.raises(ConfigError) as caught:
+        house.plans(f"{{name: a, token_file: {house.file}}}", f"{{name: b, token_file: {copy}}}")
+    says = "accounts[1].token_file: has the token of account a: its sessions would count twice"
+    assert str(caught.value) == f"{house.folder}/config.yml: {says}; give each account its own"
 
 
 async def test_an_account_that_is_held_up_shows_nothing_that_is_too_old(house):
