@@ -27,7 +27,7 @@ from joulo_exporter.ledger.sessions import (
     sessions_by_id,
     vanished,
 )
-from joulo_exporter.models.session import UNKNOWN_CHARGER, SessionPage
+from joulo_exporter.models.session import UNKNOWN_CHARGER, Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 
 PAGE_SIZE = 100
@@ -319,7 +319,7 @@ def record_page(
         after = _after_newest_page(tables, walk, page, now_seconds)
     else:
         after = _after_page(walk, page, now_seconds)
-    connects = page.connects(walk)
+    connects, after_import = page.connects(walk), walk.finished_at_seconds is not None
     for session in sessions:
         old = former.get(session.id)
         # A walk that begins with this page includes it: the next page must connect with it. A page that does not
@@ -328,7 +328,7 @@ def record_page(
         # Nobody wants a message for each session of past years: in the first import, only ends of sessions that
         # were seen in progress are news; after a long absence, only ends of the last day.
         is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S
-        is_news = is_recent and (walk.finished_at_seconds is not None or old is not None)
+        is_news = is_recent and (old is not None or (after_import and not _is_copy(tables, session)))
         new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
         save_session(tables, old, new)
     if after.corrections_since_seconds is None:
@@ -338,6 +338,20 @@ def record_page(
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
         after = replace(after, doubtful=not believed)
     return after, missing
+
+
+def _is_copy(tables: AccountTables, session: Session) -> bool:
+    """Return whether the ledger has the session under another id: its charger was linked anew."""
+    same = tables.execute(
+        """SELECT 1 FROM sessions WHERE account = :account AND started_at = :start AND ended_at = :end
+             AND id != :id AND (charger_id = :charger_id OR charger_id IN (
+               SELECT charger_id FROM chargers WHERE account = :account AND NOT linked))""",
+        start=session.started_at_seconds,
+        end=session.ended_at_seconds,
+        id=session.id,
+        charger_id=session.charger_id,
+    )
+    return same.fetchone() is not None
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:

@@ -142,6 +142,19 @@ def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resy
     assert rig.whole_walk(anew) == [0]
 
 
+def test_a_session_that_comes_back_under_another_id_is_no_news(rig):
+    old, night = finished("old", charger_id="old-id"), {"at_seconds": rig.now_seconds - 7200}
+    rig.chargers(OPRIT)
+    rig.whole_walk([old])
+    rig.page(page_of([finished("s", charger_id="old-id", **night), old], 0, 100), offset=0)
+    assert [session.id for session in rig.book().ended] == ["s"]
+    rig.now_seconds += 3700
+    rig.chargers(ANEW)
+    new = finished("new", charger_id="new-id", at_seconds=rig.now_seconds - 600)
+    rig.whole_walk([new, finished("s+", charger_id="new-id", **night)])
+    assert [session.id for session in rig.book().ended] == ["new"]
+
+
 def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(rig):
     """A charger was replaced, and its history has left the API along with it."""
     rig.chargers(OPRIT)
