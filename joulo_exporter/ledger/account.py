@@ -10,7 +10,15 @@ from msgspec.structs import asdict, astuple, replace
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
-from joulo_exporter.ledger.book import Book, MonthSum, all_months, finished_months, held_totals, read_book
+from joulo_exporter.ledger.book import (
+    Book,
+    MonthSum,
+    all_months,
+    finished_months,
+    held_totals,
+    news_after,
+    read_book,
+)
 from joulo_exporter.ledger.chargers import (
     Chargers,
     raise_marks,
@@ -149,6 +157,8 @@ class AccountLedger:
         """Rollbacks, faults and names at the last ``/chargers``, as long as nothing else has changed chargers."""
         self._read_for: tuple[object, ...] = ()
         """Rollbacks, ``name_unlinked`` and month for which ``_book`` and ``_finished`` were read."""
+        self._announced: frozenset[str] | None = None
+        """Sessions that an earlier process with a fast clock has announced; ``None`` before the first book."""
         with database.transaction() as connection:
             connection.execute(
                 "INSERT INTO accounts (name) VALUES (?) "
@@ -259,6 +269,7 @@ class AccountLedger:
     def move_moments(self, jump: ClockJump) -> Walk:
         """Shift the moments that this process has noted by the length of the jump; return the walk."""
         self._book = self._finished = None
+        self._announced = frozenset()  # if this clock was slow, that of the earlier process was right
         with self._tables() as tables:
             for table, column, condition in _NOTED_MOMENTS:
                 tables.execute(
@@ -284,9 +295,12 @@ class AccountLedger:
         with self._tables() as tables:
             if name_unlinked and former is None:
                 self._chargers(tables).pin_unlinked()
+            if self._announced is None:
+                self._announced = news_after(tables, now_seconds)
             book = read_book(
                 tables, self._vehicles, now_seconds, persistent=self._database.persistent, former=former
             )
+            book = replace(book, ended=tuple(each for each in book.ended if each.id not in self._announced))
             if book.complete:
                 if self._finished is None:
                     self._finished = finished_months(tables, now_seconds)
