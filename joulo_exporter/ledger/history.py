@@ -331,6 +331,7 @@ def record_page(
         is_news = is_recent and (old is not None or (after_import and not _is_copy(tables, session)))
         new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
         save_session(tables, old, new)
+    _withdraw_former_ids(tables, sessions)
     if after.corrections_since_seconds is None:
         after = replace(after, corrections_since_seconds=now_seconds)
     missing = 0
@@ -338,6 +339,21 @@ def record_page(
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
         after = replace(after, doubtful=not believed)
     return after, missing
+
+
+def _withdraw_former_ids(tables: AccountTables, sessions: tuple[Session, ...]) -> None:
+    """Withdraw sessions without a final end that a page lists under another id: same charger, same start."""
+    starts = {(each.charger_id, each.started_at_seconds) for each in sessions}
+    not_final = select_sessions(
+        tables,
+        "end_is_final = 0 AND withdrawn = 0 AND started_at >= :earliest",
+        index="sessions_not_final",
+        earliest=min((each.started_at_seconds or math.inf for each in sessions), default=math.inf),
+    )
+    for session_id in not_final.keys() - {each.id for each in sessions}:
+        stored = not_final[session_id]
+        if (stored.charger_id, stored.started_at_seconds) in starts:
+            save_session(tables, stored, replace(stored, withdrawn=True))
 
 
 def _is_copy(tables: AccountTables, session: Session) -> bool:
