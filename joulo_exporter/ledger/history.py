@@ -12,7 +12,7 @@ empty page below a page without new sessions is the end of the history.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -331,7 +331,8 @@ def record_page(
         is_news = is_recent and (old is not None or (after_import and not _is_copy(tables, session)))
         new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
         save_session(tables, old, new)
-    _withdraw_former_ids(tables, sessions)
+    ids = {session.id for session in sessions}
+    _withdraw_former_ids(tables, ids, [session for session in sessions if session.id not in former])
     if after.corrections_since_seconds is None:
         after = replace(after, corrections_since_seconds=now_seconds)
     missing = 0
@@ -341,18 +342,29 @@ def record_page(
     return after, missing
 
 
-def _withdraw_former_ids(tables: AccountTables, sessions: tuple[Session, ...]) -> None:
-    """Withdraw sessions without a final end that a page lists under another id: same charger, same start."""
-    starts = {(each.charger_id, each.started_at_seconds) for each in sessions}
-    not_final = select_sessions(
-        tables,
-        "end_is_final = 0 AND withdrawn = 0 AND started_at >= :earliest",
-        index="sessions_not_final",
-        earliest=min((each.started_at_seconds or math.inf for each in sessions), default=math.inf),
+def _withdraw_former_ids(tables: AccountTables, listed_ids: Collection[str], new: Iterable[Session]) -> None:
+    """Withdraw sessions that a page lists under a new id: same charger and start, and the same end or energy.
+
+    For one whose end is not final, charger and start are enough.
+    """
+    found: dict[tuple[str, float | None], Session] = {
+        (each.charger_id, each.started_at_seconds): each for each in new if each.started_at_seconds is not None
+    }
+    if not found:
+        return
+    starts = {f"start{position}": start for position, (_, start) in enumerate(found)}
+    names = ", ".join(f":{name}" for name in starts)
+    same_start = select_sessions(
+        tables, f"started_at IN ({names}) AND withdrawn = 0", index="sessions_by_start", **starts
     )
-    for session_id in not_final.keys() - {each.id for each in sessions}:
-        stored = not_final[session_id]
-        if (stored.charger_id, stored.started_at_seconds) in starts:
+    for session_id in same_start.keys() - set(listed_ids):
+        stored = same_start[session_id]
+        now = found.get((stored.charger_id, stored.started_at_seconds))
+        if now is not None and (
+            not stored.end_is_final
+            or stored.ended_at_seconds == now.ended_at_seconds
+            or stored.kwh_hundredths == now.kwh_hundredths
+        ):
             save_session(tables, stored, replace(stored, withdrawn=True))
 
 
