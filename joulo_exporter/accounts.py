@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Fingerprint, Secret, TokenSource, fingerprint
-from joulo_exporter.config.schema import PUBLIC_COLLECTORS, ApiConfig, Config
+from joulo_exporter.config.schema import COUNTED_TWICE, PUBLIC_COLLECTORS, ApiConfig, Config
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database
+from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database, keep_configured
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots
@@ -66,15 +66,17 @@ def plans(config: Config) -> tuple[Plan, ...]:
         )
         for account in config.accounts
     )
-    places: dict[Secret | None, str] = {}
-    for plan, account in zip(accounts, config.accounts, strict=True):
-        where = account.token.where
-        first = places.setdefault(plan.token, where.key)
-        if first != where.key:
-            raise where.fault(
-                f"is the token of {first} too; give each account its own, else its sessions count twice"
-            )
+    _refuse_shared_tokens(accounts)
     return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
+
+
+def _refuse_shared_tokens(accounts: Iterable[Plan]) -> None:
+    """Refuse two files or variables with the same token: the configuration alone does not show it."""
+    first: dict[Secret | None, Plan] = {}
+    for plan in accounts:
+        other = first.setdefault(plan.token, plan)
+        if other is not plan and plan.source is not None:
+            raise plan.source.where.fault(COUNTED_TWICE.format(f"account {other.key}"))
 
 
 def _public_plan(config: Config) -> Plan:
@@ -154,7 +156,6 @@ class Accounts:
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
         self._running: dict[str, _RunningAccount] = {}
-        self._suspended_s = self.clock.suspended_s()
         self._former: dict[str, Poller] = {}
         """Pollers of accounts that have been stopped: should an account come back, its throttle still holds."""
 
@@ -165,12 +166,11 @@ class Accounts:
         return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
 
     def served(self) -> Exposition:
-        """Return the exposition; after a suspension, which no timer counts, drop the values that are too old."""
-        suspended_s = self.clock.suspended_s()
-        if suspended_s - self._suspended_s > 1:
-            for running in self._running.values():
+        """Return the exposition without values that are too old, even if a poller is held up, or was suspended."""
+        mono_s = self.clock.monotonic()
+        for running in self._running.values():
+            if running.poller.shown_until_mono_s <= mono_s:
                 running.poller.drop_stale()
-        self._suspended_s = suspended_s
         return self.exposition
 
     @property
@@ -197,6 +197,7 @@ class Accounts:
             ledgers: list[AccountLedger] = []
             for first in range(0, len(starting), _OPENED_TOGETHER):  # thousands at once would hold up the loop
                 ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
+            await self.offload(keep_configured, self.database, plans_by_key.keys())
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self.exposition.keep_only(plans_by_key)

@@ -38,10 +38,6 @@ class SystemClock:
         # macOS has no CLOCK_BOOTTIME; its CLOCK_MONOTONIC counts suspension, and time.monotonic() does not.
         return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
-    def suspended_s(self) -> float:
-        """Return for how long, in all, the machine has been suspended since it booted."""
-        return self.monotonic() - time.monotonic()
-
     def sleep(self, duration_s: float) -> Awaitable[None]:
         """Wait for at least ``duration_s``, until the next tick."""
         if duration_s <= 0 or self.tick_s <= 0:

@@ -17,7 +17,7 @@ from joulo_exporter.reports.backfill import Backfill, backfill
 from joulo_exporter.reports.sessions import Selection, refuse_unknown, report, session_rows
 from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
-from joulo_exporter.reports.text import completeness_lines, completeness_text, ledger_of
+from joulo_exporter.reports.text import completeness_lines, completeness_text, count_text, ledger_of
 
 _LONGEST_STEP_S = 300.0
 """Prometheus takes a series for gone when it has no sample for so long."""
@@ -68,6 +68,8 @@ def _selection(options: argparse.Namespace, reader: LedgerReader, tags: Tags) ->
     selection = Selection(options.from_seconds, options.to_seconds, options.charger, options.vehicle)
     refuse_unknown(reader, tags, selection)
     _say_completeness(reader, reader.accounts)
+    if reader.shared:
+        complain(f"note: {count_text(len(reader.shared))} of several accounts at once: each counts once")
     return selection
 
 

@@ -315,6 +315,10 @@ def _require_distinct(where: Where, items: Iterable[object], fault: str, key: st
             raise (place.child(key) if key else place).fault(fault.format(f"{where.key}[{first}]"))
 
 
+COUNTED_TWICE = "has the token of {}: its sessions would count twice; give each account its own"
+"""Fault of an account that has the token of another one, whose place takes that of ``{}``."""
+
+
 def _accounts(
     where: Where, sections: Sequence[AccountSection], folder: Path, environ: Mapping[str, str]
 ) -> tuple[AccountConfig, ...]:
@@ -328,8 +332,7 @@ def _accounts(
             "is missing; with several accounts each needs a name, the account label that tells them apart"
         )
     _require_distinct(where, names, "is the name of {} too; choose another account label", "name")
-    fault = "has its token from the same place as {}; give each account its own, else its sessions count twice"
-    _require_distinct(where, tokens, fault)
+    _require_distinct(where, tokens, COUNTED_TWICE)
     return tuple(map(AccountConfig, names, tokens))
 
 

@@ -1,6 +1,14 @@
 """The ledger: one SQLite file with every session of every account, and the state that must survive a restart."""
 
-from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, AccountLedger, ClockJump, EndpointRecord, Outcome, Pause
+from joulo_exporter.ledger.account import (
+    PUBLIC_ACCOUNT,
+    AccountLedger,
+    ClockJump,
+    EndpointRecord,
+    Outcome,
+    Pause,
+    keep_configured,
+)
 from joulo_exporter.ledger.book import Book, vehicle_of
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import Batches, Database, open_ledger
@@ -25,6 +33,7 @@ __all__ = [
     "StoredSession",
     "Totals",
     "Walk",
+    "keep_configured",
     "next_page",
     "open_ledger",
     "vehicle_of",

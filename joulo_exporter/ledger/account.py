@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import asdict, astuple, replace
@@ -17,6 +17,7 @@ from joulo_exporter.ledger.book import (
     all_months,
     finished_months,
     held_totals,
+    news_after,
     read_book,
 )
 from joulo_exporter.ledger.chargers import (
@@ -157,8 +158,14 @@ class AccountLedger:
         """Rollbacks, faults and names at the last ``/chargers``, as long as nothing else has changed chargers."""
         self._read_for: tuple[object, ...] = ()
         """Rollbacks, ``name_unlinked`` and month for which ``_book`` and ``_finished`` were read."""
+        self._announced: frozenset[str] | None = None
+        """Sessions that an earlier process with a fast clock has announced; ``None`` before the first book."""
         with database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
+            connection.execute(
+                "INSERT INTO accounts (name) VALUES (?) "
+                "ON CONFLICT (name) DO UPDATE SET configured = 1 WHERE configured = 0",
+                (name,),
+            )
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
             chargers = self._chargers(AccountTables(connection, self._account))
             chargers.apply_configured_labels()
@@ -269,6 +276,7 @@ class AccountLedger:
     def move_moments(self, jump: ClockJump) -> Walk:
         """Shift the moments that this process has noted by the length of the jump; return the walk."""
         self._book = self._finished = None
+        self._announced = frozenset()  # if this clock was slow, that of the earlier process was right
         with self._tables() as tables:
             for table, column, condition in _NOTED_MOMENTS:
                 tables.execute(
@@ -294,9 +302,13 @@ class AccountLedger:
         with self._tables() as tables:
             if name_unlinked and former is None:
                 self._chargers(tables).pin_unlinked()
+            if self._announced is None:
+                self._announced = news_after(tables, now_seconds)
             book = read_book(
                 tables, self._vehicles, now_seconds, persistent=self._database.persistent, former=former
             )
+            if self._announced:
+                book = replace(book, ended=tuple(each for each in book.ended if each.id not in self._announced))
             if book.complete:
                 if self._finished is None:
                     self._finished = finished_months(tables, now_seconds)
@@ -390,6 +402,21 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
         ("account_sessions", "ere"): energy.sessions,
         ("account_sessions", "all"): energy.sessions_all,
     }
+
+
+# Accounts -----------------------------------------------------------------------------------------
+
+
+def keep_configured(database: Database, names: Collection[str]) -> None:
+    """Note that the configuration has no other accounts than these, so that no session has moved to another one.
+
+    An account that got another name is in the ledger twice: the chargers and sessions of its former name stay as
+    they were when that was last refreshed.
+    """
+    with database.transaction() as connection:
+        noted = connection.execute("SELECT name FROM accounts WHERE configured = 1").fetchall()
+        left = [(name,) for (name,) in noted if name not in names]
+        connection.executemany("UPDATE accounts SET configured = 0 WHERE name = ?", left)
 
 
 # Endpoints ----------------------------------------------------------------------------------------

@@ -188,6 +188,12 @@ def _recently_ended(tables: AccountTables, now_seconds: float) -> tuple[StoredSe
     return tuple(sessions.values())
 
 
+def news_after(tables: AccountTables, now_seconds: float) -> frozenset[str]:
+    """Return the ids of sessions whose end a fast clock has dated in the future."""
+    future = "end_seen_at > :now"
+    return frozenset(select_sessions(tables, future, index="sessions_by_news", now=now_seconds))
+
+
 # Months: the present sums, which are never held as counters are -----------------------------------
 
 MonthSum = tuple[tuple[str, str], Totals]

@@ -25,7 +25,7 @@ from joulo_exporter.ledger.sessions import (
     vanished,
 )
 from joulo_exporter.logs import event
-from joulo_exporter.models.charger import Charger
+from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import UNKNOWN_CHARGER, SessionPage
 from joulo_exporter.models.wire import ApiResponse, Plausibility
 
@@ -65,9 +65,9 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
 
 _IN_ANOTHER_ACCOUNT = """EXISTS (
     SELECT 1 FROM sessions there JOIN chargers c USING (account, charger_id)
-    WHERE there.account IN (SELECT id FROM accounts WHERE id != :account)
+    WHERE there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1)
       AND there.id = sessions.id AND there.withdrawn = 0 AND c.linked)"""
-"""SQL condition for sessions that a linked charger of another account has too."""
+"""SQL condition for sessions that a linked charger of another account of the configuration has too."""
 
 
 def served_labels(tables: AccountTables) -> dict[str, str]:
@@ -95,8 +95,9 @@ class Chargers:
     ) -> tuple[bool, bool]:
         """Store sessions in progress, and end those that a charger of the API response no longer shows.
 
-        A charger missing from the response ends no session. ``as_before`` says that the chargers and their names
-        are those of the previous API response, and nothing else has changed them since.
+        A charger missing from the response ends no session. No two sessions of a charger begin at the same time:
+        one that is now shown under another id is withdrawn under the former one. ``as_before`` says that the
+        chargers and their names are those of the previous API response, and nothing else has changed them since.
 
         Returns:
             Whether a session has ended; whether anything but energy and readings has changed.
@@ -108,16 +109,31 @@ class Chargers:
             if (live := charger.session) is not None:
                 old = seen.get(live.id) or in_progress.get(live.id)
                 old = old or sessions_by_id(tables, [live.id]).get(live.id)
+                if (old is None or old.withdrawn) and self._is_listed_otherwise(charger.id, live):
+                    continue
                 seen[live.id] = seen_live(old, charger.id, live, now_seconds)
                 save_session(tables, old, seen[live.id])
                 changed = changed or not goes_on(old, seen[live.id])
         readable = {charger.id for charger in response.content if not charger.session_unreadable}
         ended = [old for old in in_progress.values() if old.id not in seen and old.charger_id in readable]
+        starts = {(each.charger_id, each.started_at_seconds) for each in seen.values()}
         for old in ended:
-            save_session(tables, old, vanished(old))
+            has_other_id = old.started_at_seconds and (old.charger_id, old.started_at_seconds) in starts
+            save_session(tables, old, replace(old, withdrawn=True) if has_other_id else vanished(old))
         if changed or ended:
             self.take_over()
         return bool(ended), changed or bool(ended)
+
+    def _is_listed_otherwise(self, charger_id: str, live: LiveSession) -> bool:
+        """Return whether ``/sessions`` lists a session under another id, under which it counts."""
+        listed = self._tables.execute(
+            """SELECT 1 FROM sessions WHERE account = :account AND started_at = :start AND charger_id = :charger_id
+                 AND id != :id AND generation > 0 AND withdrawn = 0""",
+            start=live.started_at_seconds,
+            charger_id=charger_id,
+            id=live.id,
+        )
+        return listed.fetchone() is not None
 
     # Labels -------------------------------------------------------------------------------------------
 

@@ -12,15 +12,22 @@ empty page below a page without new sessions is the end of the history.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from joulo_exporter.ledger.database import AccountTables
-from joulo_exporter.ledger.sessions import StoredSession, listed, save_session, select_sessions, sessions_by_id
-from joulo_exporter.models.session import UNKNOWN_CHARGER, SessionPage
+from joulo_exporter.ledger.sessions import (
+    StoredSession,
+    listed,
+    save_session,
+    select_sessions,
+    sessions_by_id,
+    vanished,
+)
+from joulo_exporter.models.session import UNKNOWN_CHARGER, Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 
 PAGE_SIZE = 100
@@ -312,7 +319,7 @@ def record_page(
         after = _after_newest_page(tables, walk, page, now_seconds)
     else:
         after = _after_page(walk, page, now_seconds)
-    connects = page.connects(walk)
+    connects, after_import = page.connects(walk), walk.finished_at_seconds is not None
     for session in sessions:
         old = former.get(session.id)
         # A walk that begins with this page includes it: the next page must connect with it. A page that does not
@@ -321,9 +328,11 @@ def record_page(
         # Nobody wants a message for each session of past years: in the first import, only ends of sessions that
         # were seen in progress are news; after a long absence, only ends of the last day.
         is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S
-        is_news = is_recent and (walk.finished_at_seconds is not None or old is not None)
+        is_news = is_recent and (old is not None or (after_import and not _is_copy(tables, session)))
         new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
         save_session(tables, old, new)
+    ids = {session.id for session in sessions}
+    _withdraw_former_ids(tables, ids, [session for session in sessions if session.id not in former])
     if after.corrections_since_seconds is None:
         after = replace(after, corrections_since_seconds=now_seconds)
     missing = 0
@@ -331,6 +340,49 @@ def record_page(
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
         after = replace(after, doubtful=not believed)
     return after, missing
+
+
+def _withdraw_former_ids(tables: AccountTables, listed_ids: Collection[str], new: Iterable[Session]) -> None:
+    """Withdraw sessions that a page lists under a new id: same charger and start, and the same end or energy.
+
+    For one whose end is not final, charger and start are enough. Sessions of an unknown charger can be those of
+    several chargers.
+    """
+    found: dict[tuple[str, float | None], Session] = {
+        (each.charger_id, each.started_at_seconds): each
+        for each in new
+        if each.started_at_seconds is not None and each.charger_id != UNKNOWN_CHARGER
+    }
+    if not found:
+        return
+    starts = {f"start{position}": start for position, (_, start) in enumerate(found)}
+    names = ", ".join(f":{name}" for name in starts)
+    same_start = select_sessions(
+        tables, f"started_at IN ({names}) AND withdrawn = 0", index="sessions_by_start", **starts
+    )
+    for session_id in same_start.keys() - set(listed_ids):
+        stored = same_start[session_id]
+        now = found.get((stored.charger_id, stored.started_at_seconds))
+        if now is not None and (
+            not stored.end_is_final
+            or stored.ended_at_seconds == now.ended_at_seconds
+            or stored.kwh_hundredths == now.kwh_hundredths
+        ):
+            save_session(tables, stored, replace(stored, withdrawn=True))
+
+
+def _is_copy(tables: AccountTables, session: Session) -> bool:
+    """Return whether the ledger has the session under another id: its charger was linked anew."""
+    same = tables.execute(
+        """SELECT 1 FROM sessions WHERE account = :account AND started_at = :start AND ended_at = :end
+             AND id != :id AND (charger_id = :charger_id OR charger_id IN (
+               SELECT charger_id FROM chargers WHERE account = :account AND NOT linked))""",
+        start=session.started_at_seconds,
+        end=session.ended_at_seconds,
+        id=session.id,
+        charger_id=session.charger_id,
+    )
+    return same.fetchone() is not None
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
@@ -376,7 +428,7 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     A walk that lists no session at all proves nothing about the many that were there. A walk that misses many may
     have ended with a page that the API cut short: it is believed when the next one misses them too. An unreadable
     record may be any of the missing sessions, so that each then has to be missing from two walks. Sessions that
-    another account has by now are beyond doubt: their charger has moved there.
+    another account of the configuration has by now are beyond doubt: their charger has moved there.
 
     Returns:
         How many sessions are missing (if no session was listed, only the moved ones); whether that is believed.
@@ -387,7 +439,7 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
     has_moved = (
         "EXISTS (SELECT 1 FROM sessions there WHERE there.id = sessions.id AND there.withdrawn = 0 "
-        "AND there.account IN (SELECT id FROM accounts WHERE id != :account))"
+        "AND there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1))"
     )
     values: dict[str, Any] = {
         "generation": former_generation if walk.lost else walk.generation,
@@ -399,6 +451,10 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
         stay = _sessions_that_stay(tables, walk.generation) - moved.keys()
         found = select_sessions(tables, is_missing, **values)
         missing = {session_id: stored for session_id, stored in found.items() if session_id not in stay}
+        for stored in found.values():
+            if stored.id in stay and stored.ended_at_seconds is None and stored.live_at_seconds is not None:
+                # Neither endpoint will show its end any more, nor a tag.
+                save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
         (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
         too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
         believed = walk.doubtful or not too_many

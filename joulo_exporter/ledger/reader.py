@@ -5,6 +5,7 @@ import heapq
 import math
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -116,6 +117,19 @@ class LedgerReader:
         left_out = [name for name in self.accounts if kept and name not in kept]
         self.accounts = kept or self.accounts
         return left_out
+
+    @cached_property
+    def shared(self) -> Mapping[str, str]:
+        """The account in which each session counts that several accounts have, by its id: one that has its end."""
+        if len(self.accounts) < 2:  # noqa: PLR2004 -- one account alone
+            return {}
+        names = {number: name for name, number in self.accounts.items()}
+        numbers = ", ".join(map(str, names))
+        # The account is that of the highest value: the first of several that have the end.
+        query = f"""SELECT id, account, MAX(end_is_final - account / 1e9) FROM sessions
+            WHERE withdrawn = 0 AND account IN ({numbers}) GROUP BY id HAVING COUNT(*) > 1"""  # noqa: S608 -- ours
+        rows = self._connection.execute(query)
+        return {session_id: names[number] for session_id, number, _ in rows}
 
     def _tables(self, account: str) -> AccountTables:
         """Return the rows of an account; there are none if the ledger does not know it."""

@@ -1,6 +1,7 @@
 """Sessions in the ledger: how each sighting changes them, their rows, and their contributions to the totals.
 
-The latest observation counts, from whichever endpoint it comes; a null never wipes out a known value.
+The latest observation counts, from whichever endpoint it comes; a null never wipes out a known value, except for
+the credits of a session that earns none.
 """
 
 from collections.abc import Iterable
@@ -169,6 +170,8 @@ def listed(
     final = session.ended_at_seconds is not None
     resumed = old.end_is_final and not final and session.status in _IN_PROGRESS
     is_news = is_news and final and not old.end_is_final and old.end_seen_at_seconds is None
+    # Here a null is no value that is still to come: the API gives it where there are no credits.
+    earns_none = final and (session.kwh_hundredths == 0 or session.counts_for_ere is False)
     awaits_tag = old.awaits_tag
     if session.ended_at_seconds is not None:
         awaits_tag = not old.end_is_final and now_seconds - session.ended_at_seconds <= _TAG_LAG_S
@@ -180,7 +183,7 @@ def listed(
         ended_at_seconds=session.ended_at_seconds if final or resumed else old.ended_at_seconds,
         end_is_final=final or (old.end_is_final and not resumed),
         kwh_hundredths=_latest(session.kwh_hundredths, old.kwh_hundredths),
-        credits_hundredths=_latest(session.credits_hundredths, old.credits_hundredths),
+        credits_hundredths=_latest(session.credits_hundredths, None if earns_none else old.credits_hundredths),
         id_tag=session.id_tag or old.id_tag,
         end_seen_at_seconds=now_seconds if is_news else old.end_seen_at_seconds,
         generation=generation,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import KW_ONLY, dataclass
@@ -81,6 +82,8 @@ class Poller:
         """Held during a refresh, or a jump of the wall clock: whoever acquires it can safely cancel the loop."""
         self.restored = asyncio.Event()
         """Set once the ledger's state has been published."""
+        self.shown_until_mono_s = math.inf
+        """When the first API response of the last snapshot becomes too old to be shown, by the monotonic clock."""
         self.configure(self.client, self.ledger, self.settings)
 
     def configure(self, client: JouloClient, ledger: AccountLedger, settings: PollSettings) -> None:
@@ -138,17 +141,17 @@ class Poller:
         self._wall_ahead_s = wall_ahead_s
 
     def drop_stale(self) -> None:
-        """Publish anew without the API responses that have become too old, as happens after a suspension."""
+        """Publish anew without the API responses that have become too old.
+
+        The loop does so itself, unless it was suspended, or waits for the disk, a request slot or the API.
+        """
         if self.restored.is_set():
             self._publish_snapshot()
 
     def _idle_s(self) -> float:
         """Return the time until an endpoint is due, or an API response becomes too old to be shown."""
-        mono_s = self.clock.monotonic()
-        states = self._endpoints.values()
-        moments = [state.due_mono_s for state in states]
-        moments += [state.expires_mono_s for state in states if state.expires_mono_s > mono_s]
-        return max(0.0, min(moments) - mono_s)
+        due_mono_s = min(state.due_mono_s for state in self._endpoints.values())
+        return max(0.0, min(due_mono_s, self.shown_until_mono_s) - self.clock.monotonic())
 
     async def _restore(self) -> None:
         """Take up the ledger's state; while it cannot be read, wait, since the throttle is part of it."""
@@ -276,6 +279,10 @@ class Poller:
     # The snapshot ---------------------------------------------------------------------------------
 
     def _publish_snapshot(self) -> None:
+        mono_s, states = self.clock.monotonic(), self._endpoints.values()
+        self.shown_until_mono_s = min(
+            (state.expires_mono_s for state in states if state.expires_mono_s > mono_s), default=math.inf
+        )
         try:
             self.publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes

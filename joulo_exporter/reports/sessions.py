@@ -73,7 +73,10 @@ class SessionRow(msgspec.Struct, frozen=True):
 
 
 def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: Selection) -> Iterator[SessionRow]:
-    """Return the sessions of all accounts, ordered by start; each is read when it is used."""
+    """Return the sessions of all accounts, ordered by start; each is read when it is used.
+
+    A session that several accounts have is that of one of them.
+    """
 
     def rows_of(account: str) -> Iterator[SessionRow]:
         labels = reader.labels(account)
@@ -83,7 +86,8 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
         span = {"from_seconds": selection.from_seconds, "to_seconds": selection.to_seconds}
         for session in reader.sessions(account, **span, charger_id=charger_id):
             vehicle = tags.vehicle(session.id_tag)
-            if selection.vehicle in {None, vehicle}:
+            counts_here = reader.shared.get(session.id, account) == account
+            if counts_here and selection.vehicle in {None, vehicle}:
                 label = labels.get(session.charger_id, session.charger_id[:_ID_START])
                 tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
                 yield SessionRow(account, session, label, vehicle, tags.shown(session.id_tag), tariff)

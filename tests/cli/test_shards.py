@@ -18,7 +18,7 @@ def file(tmp_path):
     lines = [f"  - {{name: {name}, token_file: {name}}}\n" for name in NAMES]
     path.write_text(f"accounts:\n{''.join(lines)}collectors: {{ere_price: true, ere_position: true}}\n")
     for name in HELD[1]:
-        (tmp_path / name).write_text(f"joulo_t0k3n-{len(name)}")
+        (tmp_path / name).write_text(f"joulo_t0k3n_{ord(name[0])}")
     return path
 
 

@@ -1,8 +1,9 @@
 import pytest
-from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
+from support.ledger_rig import NOW, RESYNC_S, finished, history_of, live, page_of
 
-from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger import Totals, keep_configured
 from joulo_exporter.models.charger import Charger
+from joulo_exporter.models.session import Session
 from joulo_exporter.models.wire import ApiResponse
 
 ID = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
@@ -141,6 +142,19 @@ def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resy
     assert rig.whole_walk(anew) == [0]
 
 
+def test_a_session_that_comes_back_under_another_id_is_no_news(rig):
+    old, night = finished("old", charger_id="old-id"), {"at_seconds": rig.now_seconds - 7200}
+    rig.chargers(OPRIT)
+    rig.whole_walk([old])
+    rig.page(page_of([finished("s", charger_id="old-id", **night), old], 0, 100), offset=0)
+    assert [session.id for session in rig.book().ended] == ["s"]
+    rig.now_seconds += 3700
+    rig.chargers(ANEW)
+    new = finished("new", charger_id="new-id", at_seconds=rig.now_seconds - 600)
+    rig.whole_walk([new, finished("s+", charger_id="new-id", **night)])
+    assert [session.id for session in rig.book().ended] == ["new"]
+
+
 def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(rig):
     """A charger was replaced, and its history has left the API along with it."""
     rig.chargers(OPRIT)
@@ -160,6 +174,20 @@ def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
     rig.whole_walk([finished("s", charger_id="old-id")])
     assert rig.book().labels == {"old-id": "oprit", "new-id": "oprit-new-id"}
     assert (rig.book().chargers["old-id"].sessions, rig.book().chargers["new-id"].sessions) == (1, 0)
+
+
+def test_a_session_that_was_in_progress_when_its_charger_left_has_ended_when_it_was_last_seen(rig):
+    last_seen_seconds, stays = rig.now_seconds, [finished("other", charger_id="c2")]
+    rig.chargers(live("s", kwh_hundredths=700), live(None, "c2"))
+    rig.whole_walk([Session("s", "c1", NOW - 7200, kwh_hundredths=700, status="charging"), *stays])
+    rig.chargers(live(None, "c2"))
+    assert rig.book().chargers["c1"].sessions == 0  # a charger that is missing from /chargers ends nothing
+    rig.now_seconds += RESYNC_S
+    rig.whole_walk(stays)
+    book = rig.book()
+    assert book.last_sessions["c1"].ended_at_seconds == last_seen_seconds
+    assert book.chargers["c1"] == Totals(kwh_hundredths=700, sessions=1)
+    assert book.vehicles["unknown"].kwh_hundredths == 800
 
 
 def test_a_response_with_an_unreadable_record_takes_no_charger_for_gone(rig):
@@ -200,6 +228,23 @@ def test_its_sessions_count_once_as_soon_as_the_other_account_has_them(rig):
     assert sessions_after_a_refresh() == 11  # ten are still on their way to the other account
     other.page(page_of(history, 19, 20), offset=19)
     assert (sessions_after_a_refresh(), set(rig.book().chargers)) == (1, {"c2"})
+
+
+def test_what_an_account_had_under_a_former_name_takes_no_session_along(rig):
+    history = history_of(300)
+    rig.chargers(live(None))
+    rig.whole_walk(history)
+    renamed = rig.of_account("house")
+    keep_configured(rig.database, {"house"})
+    renamed.chargers(live(None))
+    renamed.whole_walk(history)
+    renamed.now_seconds += RESYNC_S
+    renamed.page(page_of([], 0, 100), offset=0)
+    assert renamed.book().sessions == 300  # an empty list proves nothing
+    renamed.chargers(live(None, "c2"))  # the charger is gone, and its history with it
+    renamed.whole_walk([finished("other", charger_id="c2")])
+    assert renamed.book().sessions == 301
+    assert renamed.book().chargers["c1"].kwh_hundredths == 30_000
 
 
 @pytest.mark.parametrize(("slug", "configured"), [("p2", "oprit"), ("oprit", "driveway")])

@@ -316,7 +316,6 @@ class World:
 
     def restart(self) -> None:
         self.rig.reopen()
-        self.clock_went_back = False
 
     def settle(self) -> None:
         """Let a whole resync go over a world that holds still."""
@@ -387,7 +386,7 @@ class World:
         with database.transaction() as connection:
             tables = AccountTables(connection, 1)
             anew = read_book(tables, VEHICLES, now_seconds, persistent=database.persistent)
-        if self.clock_went_back:  # old news would be news again, as after a restart
+        if self.clock_went_back:  # old news would be news again
             anew = msgspec.structs.replace(anew, ended=book.ended)
         assert msgspec.structs.replace(book, months={}) == anew
 

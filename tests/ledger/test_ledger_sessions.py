@@ -12,16 +12,18 @@ START = 1_781_809_000.0  # not long before the time of the rig
 
 
 def see(rig, *sightings: tuple[str, dict]) -> list[float]:
-    """Show the session ``s`` of charger ``c1`` a minute apart; return when."""
-    rig.whole_walk([])
+    """Show the session ``s`` of charger ``c1``, or another one, a minute apart; return when."""
+    if rig.walk.generation == 0:
+        rig.whole_walk([])
     moments = []
     for kind, fields in sightings:
         rig.now_seconds += 60
         moments.append(rig.now_seconds)
+        session = {"session_id": "s"} | fields
         if kind == "listed":
-            rig.whole_walk([finished("s", **({"at_seconds": START} | fields))])
+            rig.whole_walk([finished(**({"at_seconds": START} | session))])
         else:
-            rig.chargers(live("s", **fields) if kind == "live" else live(None))
+            rig.chargers(live(**session) if kind == "live" else live(None))
     return moments
 
 
@@ -36,6 +38,10 @@ LISTED = ("listed", {"kwh_hundredths": 731, "credits_hundredths": 243, "id_tag":
         pytest.param([LISTED, ("listed", {"ended_at_seconds": START + 70, "kwh_hundredths": 700})],
                      {"ended_at_seconds": START + 70, "kwh_hundredths": 700, "credits_hundredths": 243,
                       "id_tag": "04:a1"}, id="corrected, nulls wipe nothing out"),
+        pytest.param([LISTED, ("listed", {"kwh_hundredths": 0})],
+                     {"kwh_hundredths": 0, "credits_hundredths": None}, id="corrected to 0 kWh"),
+        pytest.param([LISTED, ("listed", {"kwh_hundredths": 731, "counts_for_ere": False})],
+                     {"credits_hundredths": None, "final_credits_hundredths": 0}, id="found not to count for ERE"),
         pytest.param([LIVE, GONE, LISTED], {"ended_at_seconds": START + 60}, id="its end is made final"),
         pytest.param([LIVE, LISTED, ("live", {"kwh_hundredths": 732}), GONE], {"started_at_seconds": START,
                       "kwh_hundredths": 732, "id_tag": "04:a1"}, id="seen live it keeps what that does not say"),
@@ -107,6 +113,29 @@ def test_a_session_that_was_withdrawn_and_comes_back_counts_again_and_counters_h
         assert (book.sessions, book.back_to_seconds) == (len(listed), listed[-1].started_at_seconds)
         assert book.chargers["c1"] == Totals(300, 0, 3, 180_000)
         rig.now_seconds += 8 * 86_400
+
+
+OTHER = ("listed", {"session_id": "other", "kwh_hundredths": 731})
+OTHER_ACTIVE = ("listed", OTHER[1] | {"ended_at_seconds": None, "status": "charging"})
+OTHER_LIVE = ("live", {"session_id": "other", "started_at_seconds": START, "kwh_hundredths": 731})
+ACTIVE = ("listed", {"ended_at_seconds": None, "status": "charging", "kwh_hundredths": 700})
+
+
+@pytest.mark.parametrize(
+    "sightings",
+    [
+        pytest.param([LIVE, OTHER_LIVE, GONE, OTHER], id="while it is in progress"),
+        pytest.param([LIVE, GONE, OTHER], id="at its end"),
+        pytest.param([LIVE, ACTIVE, OTHER_LIVE, OTHER_ACTIVE, OTHER_LIVE], id="after it was listed"),
+        pytest.param([LIVE, OTHER_ACTIVE, LIVE, OTHER_ACTIVE, LIVE, GONE, OTHER], id="in one endpoint for ever"),
+    ],
+)
+def test_a_session_that_gets_another_id_counts_once(rig, sightings):
+    see(rig, ("listed", {"session_id": "before", "at_seconds": START - 3600}))
+    for each in sightings:
+        see(rig, each)
+        assert rig.book().chargers["c1"].kwh_hundredths <= 831
+    assert rig.book().sessions == 2
 
 
 def test_a_session_that_ends_before_it_begins_has_no_duration(rig):

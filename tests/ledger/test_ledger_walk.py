@@ -5,6 +5,7 @@ import pytest
 from support.ledger_rig import RESYNC_S, finished, history_of, live, page_of
 
 from joulo_exporter.ledger import Walk, next_page
+from joulo_exporter.models.session import UNKNOWN_CHARGER
 
 P = 100
 
@@ -174,3 +175,22 @@ def test_a_walk_gets_on_when_each_api_response_takes_longer_than_the_interval():
         walk = next_page(walk, 700.0 * refresh, interval_s=600.0, resync_interval_s=RESYNC_S)
         asked.append(walk.asked_offset)
     assert asked == [99, 0, 99, 0, 99]
+
+
+def test_a_history_that_gets_other_ids_counts_once_and_is_no_news(rig):
+    rig.now_seconds = 1_780_030_500.0  # not long after the newest session
+    rig.chargers(live(None))
+    rig.whole_walk(history_of(300))
+    rig.book()
+    for _ in range(3):
+        rig.now_seconds += 600
+        rig.whole_walk(history_of(300, prefix="other"))
+        book = rig.book()
+        assert (book.sessions, book.chargers["c1"].kwh_hundredths, book.ended) == (300, 30_000, ())
+
+
+@pytest.mark.parametrize(("charger_id", "sessions"), [("c1", 1), (UNKNOWN_CHARGER, 2)])
+def test_sessions_that_begin_together_are_one_unless_their_charger_is_unknown(rig, charger_id, sessions):
+    rig.page(page_of([finished("a", charger_id=charger_id)], 0, 100), offset=0)
+    rig.page(page_of([finished("b", charger_id=charger_id)], 0, 100), offset=0)
+    assert rig.book().sessions == sessions

@@ -169,6 +169,21 @@ async def test_the_end_of_a_session_is_news_once_when_the_clock_is_set_right(wro
         assert await minutes_with_a_message(rig, 10) == "-" * 10
 
 
+@pytest.mark.parametrize("wrong_s", [3000.0, 7200.0])
+async def test_the_end_of_a_session_is_news_once_when_the_clock_is_set_right_before_a_restart(wrong_s, tmp_path):
+    async with Rig(tmp_path) as rig:
+        rig.clock.step_wall(wrong_s)
+        rig.api.answers["chargers"] = chargers(charger(live()))
+        await rig.start()
+        await rig.clock.advance(120)
+        rig.api.answers |= {"chargers": chargers(charger()), "sessions": sessions(listed())}
+        assert (await minutes_with_a_message(rig, 25)).endswith("N")
+        await rig.stop()
+        rig.clock.step_wall(-wrong_s)
+        await rig.restart()
+        assert await minutes_with_a_message(rig, 240) == "-" * 240
+
+
 async def test_after_a_jump_of_the_clock_data_is_as_fresh_as_it_was_also_after_a_reload():
     async with Rig() as rig:
         rig.clock.step_wall(-8 * 3600.0)

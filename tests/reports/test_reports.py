@@ -327,6 +327,21 @@ def test_an_account_that_was_renamed_is_not_counted_twice(tmp_path, capsys, monk
         )
 
 
+def test_a_session_of_two_accounts_counts_once_as_it_ended(tmp_path, capsys):
+    shared = finished("shared", kwh_hundredths=1000)
+    former = finished("shared", ended_at_seconds=None, kwh_hundredths=300, status="charging")
+    written(tmp_path, former, finished("own", kwh_hundredths=1), name="home")
+    written(tmp_path, shared, finished("other", kwh_hundredths=20), name="office")
+    accounts = "accounts: [{name: home, token: joulo_of_home}, {name: office, token: joulo_of_office}]\n"
+    config = config_of(tmp_path, accounts)
+    made = json.loads(statement(capsys, config, "--format=json"))
+    assert (made["total"]["kwh_hundredths"], made["sessions_in_progress"]) == (1021, 0)
+    assert [each["account"] for each in made["sessions"] if each["session_id"] == "shared"] == ["office"]
+    status, table, notes = run(capsys, "sessions", "--by=year", f"--config.file={config}")
+    assert (status, "10.21" in table) == (0, True)
+    assert "note: 1 session of several accounts at once: each counts once" in notes
+
+
 def test_a_ledger_that_is_not_complete_or_not_up_to_date_says_so(tmp_path, capsys, monkeypatch):
     with contextlib.closing(LedgerRig(tmp_path, name="")) as rig:
         rig.now_seconds = local("2026-06-10T12:00")

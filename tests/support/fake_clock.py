@@ -14,7 +14,6 @@ class FakeClock:
     def __init__(self, now_s: float = START_S, monotonic_s: float = 1000.0) -> None:
         self._now_s = now_s
         self._monotonic_s = monotonic_s
-        self._suspended_s = 0.0
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
 
@@ -26,13 +25,8 @@ class FakeClock:
         """Return monotonic time in seconds; its zero means nothing."""
         return self._monotonic_s
 
-    def suspended_s(self) -> float:
-        """Return for how long the machine has been suspended."""
-        return self._suspended_s
-
     def suspend(self, seconds: float) -> None:
         """Suspend the machine: both clocks go on, and nobody wakes sooner."""
-        self._suspended_s += seconds
         self._monotonic_s += seconds
         self._now_s += seconds
         self._sleepers = [(due_s + seconds, order, wakeup) for due_s, order, wakeup in self._sleepers]
