@@ -20,9 +20,9 @@ OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
 
 
-async def metrics(openmetrics, gzipped, names):
+async def metrics(*, openmetrics, compressed, names):
     body = f"{'OPENMETRICS' if openmetrics else 'TEXT'} {sorted(names)}\n".encode()
-    return body_of(gzip.compress(body) if gzipped else body)
+    return body_of(gzip.compress(body) if compressed else body)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ async def test_the_url_says_which_accounts_are_unfolded_and_whether_the_page_ref
     assert "http-equiv" not in body
 
 
-def fail(*_):
+def fail(**_):
     raise ZeroDivisionError("joulo_token")
 
 
@@ -260,7 +260,7 @@ async def asked(*bodies, method=b"GET"):
     """Serve these bodies, one after the other; yield a connection on which the first one has been asked for."""
     remaining = iter(bodies)
 
-    async def metrics(*_):
+    async def metrics(**_):
         return next(remaining)
 
     async with serving(metrics=metrics) as address, connected(address, limit=1 << 16) as (reader, writer):
@@ -330,7 +330,7 @@ async def test_a_client_that_leaves_is_no_event(caplog, before_the_head):
         finally:
             ended.set()
 
-    async def metrics(*_):
+    async def metrics(**_):
         begun.set()
         if before_the_head:
             await gone.wait()
