@@ -1,14 +1,13 @@
 """The whole exporter: reload, signals, and the order of closing."""
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
 import time
 from collections.abc import Callable
-from http.client import HTTPConnection
 
+import aiohttp
 import pytest
 from support.simulator import recorded
 
@@ -20,13 +19,6 @@ from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
 
 DEMO = f"{{token: {DEMO_TOKEN}}}"
 RELOADED = "joulo_exporter_config_last_reload_successful"
-
-
-def fetch(address: str, path: str, method: str) -> tuple[int, str]:
-    with contextlib.closing(HTTPConnection(address, timeout=5)) as connection:
-        connection.request(method, path)
-        response = connection.getresponse()
-        return response.status, response.read().decode()
 
 
 def series(text: str, name: str) -> dict[str, float]:
@@ -62,7 +54,8 @@ class Running:
         await self.task
 
     async def get(self, path: str, method: str = "GET") -> tuple[int, str]:
-        return await asyncio.to_thread(fetch, self.address, path, method)
+        async with aiohttp.request(method, f"http://{self.address}{path}") as response:
+            return response.status, await response.text()
 
     async def until(self, path: str, holds: Callable[[int, str], bool]) -> None:
         async with asyncio.timeout(10):
