@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import aiohttp
 import pytest
+from support.loopback import loopback, saying
 from support.simulator import recorded
 
 from joulo_exporter import __version__
@@ -104,22 +105,12 @@ async def test_a_faulty_file_changes_nothing_and_says_why(running):
 
 
 async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_the_end(tmp_path):
-    asked = asyncio.Event()
-
-    async def hang(reader, writer):
-        asked.set()
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(hang, "127.0.0.1", 0) as api:
-        port = api.sockets[0].getsockname()[1]
-        async with asyncio.timeout(5):
-            async with Running(tmp_path, f"http://127.0.0.1:{port}") as running:
-                await asked.wait()
-                running.write("{token: joulo_other}")
-                os.kill(os.getpid(), signal.SIGHUP)
-                while not running.service._reload_lock.locked():  # noqa: ASYNC110 -- a signal sets no event
-                    await asyncio.sleep(0)
+    async with loopback(saying(hangs=True)) as api, asyncio.timeout(5), Running(tmp_path, api.url) as running:
+        await api.asked.wait()
+        running.write("{token: joulo_other}")
+        os.kill(os.getpid(), signal.SIGHUP)
+        while not running.service._reload_lock.locked():  # noqa: ASYNC110 -- a signal sets no event
+            await asyncio.sleep(0)
     Database(running.storage).close()  # nobody holds it any longer
 
 

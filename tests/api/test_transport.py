@@ -8,7 +8,7 @@ import zlib
 from unittest.mock import AsyncMock
 
 import pytest
-from support.loopback import TOKEN, answer, hang, head, loopback, reset, saying, saying_then_hanging, talking
+from support.loopback import TOKEN, answer, head, loopback, reset, saying, talking
 
 from joulo_exporter import __version__, errors
 from joulo_exporter.api.client import BODY_LIMIT_BYTES, CHARGERS, ERE_PRICE
@@ -221,9 +221,9 @@ def _repeating(first, again):
 @pytest.mark.parametrize(
     "say",
     [
-        hang,
-        saying_then_hanging(answer(BODY)[:-5]),
-        saying_then_hanging(b"HTTP/1.1 200"),
+        saying(hangs=True),
+        saying(answer(BODY)[:-5], hangs=True),
+        saying(b"HTTP/1.1 200", hangs=True),
         _repeating(head(CHUNKED), b"1\r\n \r\n"),
         _repeating(b"", head(status="103 Early Hints")),
     ],
@@ -238,7 +238,7 @@ async def test_the_timeout_covers_everything(client_of, failure_of, say):
 
 
 async def test_waiting_for_a_free_connection_counts_too(client_of, failure_of):
-    async with loopback(hang) as api:
+    async with loopback(saying(hangs=True)) as api:
         others = [asyncio.create_task(failure_of(client_of(api.url, timeout_s=5))) for _ in range(4)]
         while len(api.heads) < 4:
             await api.asked.wait()
@@ -258,7 +258,7 @@ RETRY = "Retry-After: 300"
     ("say", "timeout_s"),
     [
         # Its head is here long before this, on however slow a machine; that the body never comes takes all of it.
-        (saying_then_hanging(head("Content-Length: 9", RETRY, status="429 x")), 1.0),
+        (saying(head("Content-Length: 9", RETRY, status="429 x"), hangs=True), 1.0),
         (saying(head("Content-Length: 9", RETRY, status="429 x")), 30.0),
         (saying(answer(b"no gzip", GZIP, RETRY, status="429 x")), 30.0),
         (saying(answer(b" " * 100_000, RETRY, status="429 x")), 30.0),
