@@ -35,8 +35,8 @@ from joulo_exporter.simulator import Cadence, Household, Scenario, serve
 pytestmark = pytest.mark.e2e
 
 NOT_NEEDED = re.compile(
-    r"joulo_exporter\.(?:simulator|demo|reports|check|ledger\.reader|"
-    r"cli\.(?:demonstrating|checking|reporting))\b|prometheus_client\.openmetrics\.parser|prometheus_client\.parser|"
+    r"joulo_exporter\.(?:simulator|reports|check|ledger\.reader|cli\.ledger_commands)\b|"
+    r"prometheus_client\.openmetrics\.parser|prometheus_client\.parser|"
     r"slugify|text_unidecode|jinja2|markupsafe|yaml|bcrypt|xml\b|unittest|hypothesis|pytest"
 )
 
