@@ -150,11 +150,10 @@ async def test_a_body_that_is_no_answer_is_invalid(client_of, answers, failure_o
     assert words in str(failure)
 
 
-async def test_the_body_decides_and_not_its_content_type_and_a_byte_order_mark_is_passed_over(
-    client_of, answers, fixture_bytes
-):
-    answers.get(f"{API}/chargers", body=b"\xef\xbb\xbf" + fixture_bytes("chargers"), content_type="text/html")
-    assert len((await client_of().fetch(CHARGERS)).content) == 2
+async def test_the_body_decides_and_not_its_content_type_and_a_byte_order_mark_is_passed_over(client_of, answers):
+    body = b'\xef\xbb\xbf{"chargers": [{"id": "a"}]}'
+    answers.get(f"{API}/chargers", body=body, content_type="text/html")
+    assert (await client_of().fetch(CHARGERS)).content[0].id == "a"
 
 
 KEY = SimpleNamespace(host="api.joulo.nl", port=443, is_ssl=True, ssl=True, proxy=f"http://{TOKEN}@proxy")

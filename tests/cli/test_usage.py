@@ -1,6 +1,5 @@
 """Bad usage: the line names what was meant, and repeats nothing that may be a token. Dates that are understood."""
 
-import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -86,15 +85,13 @@ def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
     assert refusal(capsys, "demo") == (1, says)
 
 
-@pytest.mark.usefixtures("far_from_utc")  # which sets the zone back
-@pytest.mark.parametrize("zone", ["GMT+0100", "CET-1CEST-0200,M3.5.0,M10.5.0"])
-def test_a_zone_a_day_from_utc_is_refused_before_any_date_is_read(capsys, monkeypatch, zone):
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
+@pytest.mark.parametrize("name", ["GMT+0100", "CET-1CEST-0200,M3.5.0,M10.5.0"])
+def test_a_zone_a_day_from_utc_is_refused_before_any_date_is_read(capsys, zone, name):
+    zone(name)
     status, line = refusal(capsys, "sessions", "--from=2026-06")
     assert status == 2
     assert line == (
-        f"environment: TZ: '{zone}' is a day or more from UTC; "
+        f"environment: TZ: '{name}' is a day or more from UTC; "
         "write the name of a zone, such as Europe/Amsterdam, or hours alone, such as CET-1"
     )
 
