@@ -6,6 +6,7 @@ import re
 import pytest
 import pytest_asyncio
 from support.browser import browser
+from support.exposition import samples_of
 from support.processes import TOKEN, exporter, free_port, get, wait_for
 from support.simulator import in_thread
 
@@ -65,16 +66,14 @@ async def texts(page, selector, of="element.innerText"):
     return await page.evaluate(LIST.format(selector, of))
 
 
-def sample(url, name):
-    (value,) = re.findall(rf"^{re.escape(name)} (.*)$", get(f"{url}/metrics").decode(), re.MULTILINE)
-    return float(value)
+def charged(url):
+    return samples_of(get(f"{url}/metrics").decode())["joulo_session_kwh", (("charger", "oprit"),)]
 
 
 async def test_the_page_shows_the_values_of_the_metrics_and_no_secret(page, served):
-    name = 'joulo_session_kwh{charger="oprit"}'
-    before = sample(served, name)
+    before = charged(served)
     await page.go(f"{served}/")
-    after = sample(served, name)
+    after = charged(served)
     _, session, vehicle, *_ = await texts(page, ".chargers dt + dd")
     assert before <= float(session.removesuffix(" kWh")) <= after
     metrics = get(f"{served}/metrics").decode()
