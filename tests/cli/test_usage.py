@@ -1,6 +1,7 @@
 """Bad usage: the line names what was meant, and repeats nothing that may be a token. Dates that are understood."""
 
 from datetime import datetime, timedelta, timezone
+from unittest.mock import Mock
 
 import pytest
 from support.command_line import refusal
@@ -77,10 +78,7 @@ def test_bad_usage_is_one_line_that_says_what_was_meant_and_repeats_no_token(
 
 
 def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
-    def refuse(**_kwargs):
-        raise FileNotFoundError(2, "none is usable")
-
-    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    monkeypatch.setattr("tempfile.TemporaryDirectory", Mock(side_effect=FileNotFoundError(2, "none is usable")))
     says = "no temporary folder for the ledger (none is usable); name one with --storage.path"
     assert refusal(capsys, "demo") == (1, says)
 
