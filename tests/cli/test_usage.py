@@ -19,7 +19,6 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
         ("--no.such", "there is no flag --no.such; see joulo-exporter --help"),
         ("--token=joulo_0SECRET", "there is no flag --token; see"),
         ("--token joulo_0SECRET", "there is no flag --token; see"),
-        ("--web.route-prefx=/", "there is no flag --web.route-prefx; the nearest is --web.route-prefix; see"),
         ("--log.levl info", "there is no flag --log.levl; the nearest is --log.level; see"),
         ("--config.fil=x", "there is no flag --config.fil; the nearest is --config.file; see"),
         ("sessions --form=csv", "there is no flag --form; the nearest is --format; see"),
