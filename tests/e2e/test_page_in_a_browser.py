@@ -15,7 +15,6 @@ from joulo_exporter.simulator import Household, Scenario, serve
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 FLEET = {f"customer {number}": f"joulo_{number}" for number in range(1, 31)}
-LIST = "[...document.querySelectorAll({!r})].map(element => {})"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ async def page(open_tab):
 
 
 async def texts(page, selector, of="element.innerText"):
-    return await page.evaluate(LIST.format(selector, of))
+    return await page.evaluate(f"[...document.querySelectorAll({selector!r})].map(element => {of})")
 
 
 def charged(url):

@@ -10,6 +10,7 @@ import shutil
 import ssl
 import traceback
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.certificates import HASH, takes_x25519
@@ -138,10 +139,8 @@ def test_relative_paths_begin_in_the_folder_of_the_file(folder, tmp_path_factory
 
 
 def test_a_curve_that_this_python_cannot_be_held_to(folder, monkeypatch):
-    def refuse(*_):
-        raise ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as Python 3.11.2 does
-
-    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse, raising=False)
+    error = ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as of Python 3.11.2
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", Mock(side_effect=error), raising=False)
     (folder / "web.yml").write_text(tls("curve_preferences: [X25519]"))
     assert str(fault_of(Path("web.yml"))) == (
         "web.yml: tls_server_config.curve_preferences: lists a curve that Python "
