@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 
 import aiohttp
@@ -19,21 +19,7 @@ from support.fake_clock import FakeClock
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-FIXTURES = Path(__file__).parent / "fixtures"
 WAITING = {"e2e", "grafana"}
-
-
-class _MockedResponse(aiohttp.ClientResponse):
-    """A response that aioresponses 0.7.9 can make although aiohttp 3.14 asks for one argument more.
-
-    Since 3.14 ``ClientResponse.__init__`` requires the keyword ``stream_writer``, which aioresponses does not
-    pass. Of a request that is already sent (``writer=None``, as in every mocked one) aiohttp reads only its
-    ``output_size``. Can go once aioresponses passes it by itself.
-    """
-
-    def __init__(self, *args, **kwargs):
-        kwargs.setdefault("stream_writer", SimpleNamespace(output_size=0))
-        super().__init__(*args, **kwargs)
 
 
 @pytest.fixture
@@ -42,7 +28,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[AioResponses]:
 
     A body must stay below 128 KiB: aiohttp pauses the socket for more, and there is none.
     """
-    monkeypatch.setattr(aioresponses.core, "ClientResponse", _MockedResponse)
+    # aioresponses 0.7.9 does not pass what aiohttp 3.14 requires, the writer, of which it reads no more than this.
+    writer = SimpleNamespace(output_size=0)
+    response = partial(aiohttp.ClientResponse, stream_writer=writer)
+    monkeypatch.setattr(aioresponses.core, "ClientResponse", response)
     with AioResponses() as mocked:
         yield mocked
 
@@ -58,25 +47,28 @@ def same_logging_for_all() -> Iterator[None]:
 
 
 @pytest.fixture
-def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put this process into a time zone in which a forgotten UTC shows."""
-    monkeypatch.setenv("TZ", "JLO-9:45")
-    time.tzset()
-    yield
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Put this process into a time zone: ``zone("Europe/Amsterdam")``."""
+
+    def put(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield put
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def far_from_utc(zone: Callable[[str], None]) -> None:
+    """Put this process into a time zone in which a forgotten UTC shows."""
+    zone("JLO-9:45")
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     """A clock that only the test moves."""
     return FakeClock()
-
-
-@pytest.fixture
-def fixture_bytes() -> Callable[[str], bytes]:
-    """Read a payload of ``tests/fixtures`` by its name without ``.json``: ``fixture_bytes("chargers")``."""
-    return lambda name: (FIXTURES / f"{name.removesuffix('.json')}.json").read_bytes()
 
 
 @pytest.fixture(scope="session")

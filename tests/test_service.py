@@ -1,15 +1,15 @@
 """The whole exporter: reload, signals, and the order of closing."""
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
 import time
 from collections.abc import Callable
-from http.client import HTTPConnection
 
+import aiohttp
 import pytest
+from support.loopback import loopback, saying
 from support.simulator import recorded
 
 from joulo_exporter import __version__
@@ -20,13 +20,6 @@ from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
 
 DEMO = f"{{token: {DEMO_TOKEN}}}"
 RELOADED = "joulo_exporter_config_last_reload_successful"
-
-
-def fetch(address: str, path: str, method: str) -> tuple[int, str]:
-    with contextlib.closing(HTTPConnection(address, timeout=5)) as connection:
-        connection.request(method, path)
-        response = connection.getresponse()
-        return response.status, response.read().decode()
 
 
 def series(text: str, name: str) -> dict[str, float]:
@@ -62,7 +55,8 @@ class Running:
         await self.task
 
     async def get(self, path: str, method: str = "GET") -> tuple[int, str]:
-        return await asyncio.to_thread(fetch, self.address, path, method)
+        async with aiohttp.request(method, f"http://{self.address}{path}") as response:
+            return response.status, await response.text()
 
     async def until(self, path: str, holds: Callable[[int, str], bool]) -> None:
         async with asyncio.timeout(10):
@@ -111,22 +105,12 @@ async def test_a_faulty_file_changes_nothing_and_says_why(running):
 
 
 async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_the_end(tmp_path):
-    asked = asyncio.Event()
-
-    async def hang(reader, writer):
-        asked.set()
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(hang, "127.0.0.1", 0) as api:
-        port = api.sockets[0].getsockname()[1]
-        async with asyncio.timeout(5):
-            async with Running(tmp_path, f"http://127.0.0.1:{port}") as running:
-                await asked.wait()
-                running.write("{token: joulo_other}")
-                os.kill(os.getpid(), signal.SIGHUP)
-                while not running.service._reload_lock.locked():  # noqa: ASYNC110 -- a signal sets no event
-                    await asyncio.sleep(0)
+    async with loopback(saying(hangs=True)) as api, asyncio.timeout(5), Running(tmp_path, api.url) as running:
+        await api.asked.wait()
+        running.write("{token: joulo_other}")
+        os.kill(os.getpid(), signal.SIGHUP)
+        while not running.service._reload_lock.locked():  # noqa: ASYNC110 -- a signal sets no event
+            await asyncio.sleep(0)
     Database(running.storage).close()  # nobody holds it any longer
 
 

@@ -37,9 +37,6 @@ def test_each_error_has_a_reason_of_its_own_that_fits_a_label():
     assert all(kind.reason.replace("_", "").isalpha() for kind in CLASSES)
 
 
-# Statuses -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("status", "body", "headers", "kind", "retry_after_s", "words"),
     [
@@ -130,9 +127,6 @@ def test_no_token_gets_through(token, before, after):
     assert hint is None or token not in hint
 
 
-# Bodies and the network -----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("body", "content_type", "words"),
     [
@@ -150,11 +144,10 @@ async def test_a_body_that_is_no_answer_is_invalid(client_of, answers, failure_o
     assert words in str(failure)
 
 
-async def test_the_body_decides_and_not_its_content_type_and_a_byte_order_mark_is_passed_over(
-    client_of, answers, fixture_bytes
-):
-    answers.get(f"{API}/chargers", body=b"\xef\xbb\xbf" + fixture_bytes("chargers"), content_type="text/html")
-    assert len((await client_of().fetch(CHARGERS)).content) == 2
+async def test_the_body_decides_and_not_its_content_type_and_a_byte_order_mark_is_passed_over(client_of, answers):
+    body = b'\xef\xbb\xbf{"chargers": [{"id": "a"}]}'
+    answers.get(f"{API}/chargers", body=body, content_type="text/html")
+    assert (await client_of().fetch(CHARGERS)).content[0].id == "a"
 
 
 KEY = SimpleNamespace(host="api.joulo.nl", port=443, is_ssl=True, ssl=True, proxy=f"http://{TOKEN}@proxy")
@@ -203,9 +196,6 @@ async def test_the_timeout_covers_decoding_which_no_timer_can_interrupt(
     assert failure.code == "timeout"
 
 
-# API responses --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("max_power_kw", "hundredths"), [(50.0, 1300), (7.4, None)])
 async def test_energy_is_believed_up_to_the_configured_power(session, clock, answers, max_power_kw, hundredths):
     start = datetime.fromtimestamp(clock.now() - 3600, UTC).isoformat()
@@ -230,8 +220,6 @@ async def test_a_nickname_with_the_token_in_it_is_treated_as_not_given(client_of
     (session,) = (await client_of().fetch(SESSIONS)).content.sessions
     assert session.charger_nickname is None
 
-
-# Retry-After ----------------------------------------------------------------------------------
 
 NOW_S = 1_781_810_000.0  # Thu, 18 Jun 2026 19:13:20 GMT
 

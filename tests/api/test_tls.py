@@ -1,10 +1,11 @@
 """TLS and proxies: certificates are always verified, and a proxy never sees the token."""
 
 import contextlib
+import shutil
 from types import SimpleNamespace
 
 import pytest
-from support.certificates import KEY_IDENTIFIERS, make_ca, make_self_signed, make_server, server_context
+from support.certificates import NO_AUTHORITY, SERVER, SERVER_NAMES, Certificates
 from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, relay, reset, saying, talking
 from support.processes import free_port
 
@@ -19,31 +20,38 @@ UNTRUSTED = (
 
 
 @pytest.fixture(scope="module")
-def ca(tmp_path_factory):
-    """A CA that has made certificates of servers."""
-    certificate = make_ca(tmp_path_factory.mktemp("tls"))
-    make_server(certificate)
-    make_server(certificate, "elsewhere", names="DNS:elsewhere.example")
-    make_server(certificate, "expired", days=-1)
-    make_self_signed(certificate.parent)
-    make_ca(certificate.parent, "other")
-    make_server(certificate, "anonymous", extensions=("authorityKeyIdentifier=none",))
-    make_server(certificate, "client-only", extensions=(*KEY_IDENTIFIERS, "extendedKeyUsage=clientAuth"))
-    make_server(make_ca(certificate.parent, "plain", extensions=()), "of-plain")
-    return certificate
+def made(certificates, tmp_path_factory):
+    """Certificates of servers and of what has signed them."""
+    made = Certificates(tmp_path_factory.mktemp("tls"))
+    shutil.copytree(certificates.folder, made.folder, dirs_exist_ok=True)
+    made.make("elsewhere", "subjectAltName=DNS:elsewhere.example", NO_AUTHORITY, signed_by="ca")
+    made.make("expired", *SERVER, "authorityKeyIdentifier=none")
+    made.expire("expired", signed_by="ca")
+    made.make("alone", SERVER_NAMES)
+    made.make("anonymous", *SERVER, "authorityKeyIdentifier=none", signed_by="ca")
+    made.make("client-only", *SERVER, "extendedKeyUsage=clientAuth", signed_by="ca")
+    made.make("plain")
+    made.make("of-plain", *SERVER, signed_by="plain")
+    (made.folder / "both.crt").write_text(f"# two\n{made.text('stranger-ca.crt')}\n{made.text('ca.crt')}")
+    return made
 
 
-def serving(ca, name, *, host="127.0.0.1"):
-    return loopback(saying(answer(BODY)), context=server_context(ca.with_name(f"{name}.pem")), host=host)
+@pytest.fixture
+def ca_file(made):
+    return made.folder / "ca.crt"
+
+
+def serving(made, name, *, host="127.0.0.1"):
+    return loopback(saying(answer(BODY)), context=made.context(name), host=host)
 
 
 @pytest.mark.parametrize(
-    ("name", "ca_file", "says"),
+    ("name", "trusted", "says"),
     [
         ("alone", None,
          UNTRUSTED.replace("unable to get local issuer", "self-signed").format("127.0.0.1", "api.url")),
         ("server", None, UNTRUSTED.format("127.0.0.1", "api.url")),
-        ("server", "other",
+        ("server", "stranger-ca",
          ("the certificate of 127.0.0.1 is not trusted (unable to get local issuer certificate): no CA in "
           "api.ca_file has signed it, and only those are trusted; correct that file, or check api.url")),
         ("elsewhere", "ca",
@@ -56,9 +64,10 @@ def serving(ca, name, *, host="127.0.0.1"):
           "have it made anew without that fault, or check api.url")),
     ],
 )  # fmt: skip
-async def test_a_certificate_is_refused_before_the_token_is_sent(client_of, failure_of, ca, name, ca_file, says):
-    async with serving(ca, name) as api:
-        failure = await failure_of(client_of(api.url, ca_file=ca_file and ca.with_name(f"{ca_file}.pem")))
+async def test_a_certificate_is_refused_before_the_token_is_sent(client_of, failure_of, made, name, trusted, says):
+    ca_file = trusted and made.folder / f"{trusted}.crt"
+    async with serving(made, name) as api:
+        failure = await failure_of(client_of(api.url, ca_file=ca_file))
     assert type(failure) is errors.ApiConnectionError
     assert failure.code == "connection"
     assert str(failure) == says
@@ -66,7 +75,7 @@ async def test_a_certificate_is_refused_before_the_token_is_sent(client_of, fail
 
 
 @pytest.mark.parametrize(
-    ("name", "ca_file"),
+    ("name", "trusted"),
     [
         ("server", "ca"), ("alone", "alone"), ("server", "server"), ("server", "both"),
         ("of-plain", "plain"), ("anonymous", "ca"),
@@ -76,16 +85,15 @@ async def test_a_certificate_is_refused_before_the_token_is_sent(client_of, fail
         "a CA without keyUsage", "its CA, without authority key identifier",
     ],
 )  # fmt: skip
-async def test_a_ca_of_the_operators_own_is_trusted(client_of, ca, name, ca_file):
-    ca.with_name("both.pem").write_text(f"# two\n{ca.with_name('other.pem').read_text()}\n{ca.read_text()}")
-    async with serving(ca, name) as api:
-        answered = await client_of(api.url, ca_file=ca.with_name(f"{ca_file}.pem")).fetch(CHARGERS)
+async def test_a_ca_of_the_operators_own_is_trusted(client_of, made, name, trusted):
+    async with serving(made, name) as api:
+        answered = await client_of(api.url, ca_file=made.folder / f"{trusted}.crt").fetch(CHARGERS)
     assert answered.content[0].id == "a"
 
 
-async def test_an_ipv6_address_in_the_url(client_of, ca):
-    async with serving(ca, "server", host="::1") as api:
-        answered = await client_of(f"https://[::1]:{api.port}/base", ca_file=ca).fetch(CHARGERS)
+async def test_an_ipv6_address_in_the_url(client_of, made, ca_file):
+    async with serving(made, "server", host="::1") as api:
+        answered = await client_of(f"https://[::1]:{api.port}/base", ca_file=ca_file).fetch(CHARGERS)
     assert answered.content[0].id == "a"
     assert api.heads[0].startswith(b"GET /base/chargers HTTP/1.1\r\n")
     assert api.headers()["host"] == f"[::1]:{api.port}"
@@ -113,13 +121,13 @@ def _proxy_url(port, scheme="http"):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_the_token_goes_through_the_tunnel_unseen(client_of, ca, scheme):
-    tls = server_context(ca.with_name("server.pem"))
+async def test_the_token_goes_through_the_tunnel_unseen(client_of, made, ca_file, scheme):
+    tls = made.context("server")
     async with (
         loopback(saying(answer(BODY)), context=tls) as api,
         relay(user=USER, context=tls if scheme == "https" else None) as proxy,
     ):
-        answered = await client_of(api.url, proxy=_proxy_url(proxy.port, scheme), ca_file=ca).fetch(CHARGERS)
+        answered = await client_of(api.url, proxy=_proxy_url(proxy.port, scheme), ca_file=ca_file).fetch(CHARGERS)
     assert answered.content[0].id == "a"
     assert [head.split(b"\r\n")[0] for head in proxy.heads] == [f"CONNECT 127.0.0.1:{api.port} HTTP/1.1".encode()]
     assert TOKEN.encode() not in b"".join(proxy.heads)
@@ -136,7 +144,7 @@ async def test_a_simulator_on_this_machine_is_asked_through_the_proxy_too_with_a
 
 
 def _refusing(status, *headers):
-    return lambda _ca: loopback(saying(answer(b"", *headers, status=status)))
+    return lambda _made: loopback(saying(answer(b"", *headers, status=status)))
 
 
 REFUSES = "the proxy refuses the connection ({}); check api.proxy_url, and the user and password in it"
@@ -147,18 +155,18 @@ REFUSES = "the proxy refuses the connection ({}); check api.proxy_url, and the u
     [
         (_refusing("407 No"), "http", 1, REFUSES.format(407)),
         (_refusing("302 Found", "Location: https://terms.example/"), "http", 1, REFUSES.format(302)),
-        (lambda _ca: loopback(reset), "http", 1,
+        (lambda _made: loopback(reset), "http", 1,
          ("api.invalid, or the proxy, broke the connection before it responded (…); if this stays, check "
           "api.proxy_url")),
-        (lambda ca: relay(context=server_context(ca.with_name("server.pem"))), "https", 0,
+        (lambda made: relay(context=made.context("server")), "https", 0,
          UNTRUSTED.format("the proxy", "api.proxy_url")),
-        (lambda _ca: contextlib.nullcontext(SimpleNamespace(port=free_port(), heads=[])), "http", 0,
+        (lambda _made: contextlib.nullcontext(SimpleNamespace(port=free_port(), heads=[])), "http", 0,
          "no connection to the proxy (Connection refused); check api.proxy_url"),
     ],
     ids=["another password", "a page of terms", "it hangs up", "nobody trusts its certificate", "it is not there"],
 )  # fmt: skip
-async def test_a_proxy_that_lets_nobody_through(client_of, failure_of, ca, proxy_of, scheme, requests, says):
-    async with proxy_of(ca) as proxy:
+async def test_a_proxy_that_lets_nobody_through(client_of, failure_of, made, proxy_of, scheme, requests, says):
+    async with proxy_of(made) as proxy:
         failure = await failure_of(client_of("https://api.invalid", proxy=_proxy_url(proxy.port, scheme)))
     assert type(failure) is errors.ApiConnectionError
     assert (failure.code, failure.status) == ("connection", None)
@@ -169,17 +177,17 @@ async def test_a_proxy_that_lets_nobody_through(client_of, failure_of, ca, proxy
     assert all(head.startswith(b"CONNECT api.invalid:443 ") and b"Bearer" not in head for head in proxy.heads)
 
 
-async def test_an_api_behind_the_proxy_whose_certificate_nobody_trusts(client_of, failure_of, ca):
-    async with serving(ca, "server") as api, relay() as proxy:
+async def test_an_api_behind_the_proxy_whose_certificate_nobody_trusts(client_of, failure_of, made):
+    async with serving(made, "server") as api, relay() as proxy:
         failure = await failure_of(client_of(f"https://localhost:{api.port}", proxy=_proxy_url(proxy.port)))
     assert str(failure) == UNTRUSTED.format("localhost", "api.url")
     assert api.heads == []
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"])
-async def test_a_proxy_of_the_environment_does_not_count(client_of, monkeypatch, ca, variable):
+async def test_a_proxy_of_the_environment_does_not_count(client_of, monkeypatch, made, ca_file, variable):
     monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
-    tls = server_context(ca.with_name("server.pem")) if "https" in variable.lower() else None
+    tls = made.context("server") if "https" in variable.lower() else None
     async with loopback(saying(answer(BODY)), context=tls) as api:
-        assert (await client_of(api.url, ca_file=ca).fetch(CHARGERS)).content[0].id == "a"
+        assert (await client_of(api.url, ca_file=ca_file).fetch(CHARGERS)).content[0].id == "a"

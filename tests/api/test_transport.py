@@ -8,7 +8,7 @@ import zlib
 from unittest.mock import AsyncMock
 
 import pytest
-from support.loopback import TOKEN, answer, hang, head, loopback, reset, saying, saying_then_hanging, talking
+from support.loopback import TOKEN, answer, head, loopback, reset, saying, talking
 
 from joulo_exporter import __version__, errors
 from joulo_exporter.api.client import BODY_LIMIT_BYTES, CHARGERS, ERE_PRICE
@@ -17,9 +17,6 @@ BODY = b'{"chargers": [{"id": "a"}]}'
 GZIPPED = gzip.compress(BODY)
 GZIP = "Content-Encoding: gzip"
 CHUNKED = "Transfer-Encoding: chunked"
-
-
-# Requests -------------------------------------------------------------------------------------
 
 
 async def test_what_is_sent(client_of, monkeypatch, tmp_path):
@@ -72,9 +69,6 @@ async def test_an_address_of_the_api_that_does_not_answer_gives_way_to_the_next(
     assert answered.content[0].id == "a"
 
 
-# Redirects ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("status", ["301 x", "302 x", "303 x", "307 x", "308 x"])
 @pytest.mark.parametrize("endpoint", [CHARGERS, ERE_PRICE], ids=["chargers", "the public price"])
 async def test_a_redirect_takes_the_token_nowhere(client_of, failure_of, endpoint, status):
@@ -111,9 +105,6 @@ async def test_of_where_a_redirect_leads_only_the_host_is_shown(client_of, failu
         failure = await failure_of(client_of(api.url))
     assert f"301, a redirect{target}, which is not followed" in str(failure)
     assert "secret" not in str(failure)
-
-
-# Responses ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -202,9 +193,6 @@ async def test_what_is_lost_on_a_used_connection_is_not_asked_again(client_of, f
     assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
 
 
-# Time -----------------------------------------------------------------------------------------
-
-
 def _repeating(first, again):
     """Send one more piece whenever the last one has gone, without end."""
 
@@ -221,9 +209,9 @@ def _repeating(first, again):
 @pytest.mark.parametrize(
     "say",
     [
-        hang,
-        saying_then_hanging(answer(BODY)[:-5]),
-        saying_then_hanging(b"HTTP/1.1 200"),
+        saying(hangs=True),
+        saying(answer(BODY)[:-5], hangs=True),
+        saying(b"HTTP/1.1 200", hangs=True),
         _repeating(head(CHUNKED), b"1\r\n \r\n"),
         _repeating(b"", head(status="103 Early Hints")),
     ],
@@ -238,7 +226,7 @@ async def test_the_timeout_covers_everything(client_of, failure_of, say):
 
 
 async def test_waiting_for_a_free_connection_counts_too(client_of, failure_of):
-    async with loopback(hang) as api:
+    async with loopback(saying(hangs=True)) as api:
         others = [asyncio.create_task(failure_of(client_of(api.url, timeout_s=5))) for _ in range(4)]
         while len(api.heads) < 4:
             await api.asked.wait()
@@ -258,7 +246,7 @@ RETRY = "Retry-After: 300"
     ("say", "timeout_s"),
     [
         # Its head is here long before this, on however slow a machine; that the body never comes takes all of it.
-        (saying_then_hanging(head("Content-Length: 9", RETRY, status="429 x")), 1.0),
+        (saying(head("Content-Length: 9", RETRY, status="429 x"), hangs=True), 1.0),
         (saying(head("Content-Length: 9", RETRY, status="429 x")), 30.0),
         (saying(answer(b"no gzip", GZIP, RETRY, status="429 x")), 30.0),
         (saying(answer(b" " * 100_000, RETRY, status="429 x")), 30.0),

@@ -1,6 +1,7 @@
 """The command line: exit codes, one line for each mistake, and outputs that are closed or full."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -68,8 +69,10 @@ def test_good_files_are_said_to_be_valid(capsys, tmp_path, flags, valid):
     assert run(capsys, "--config.check", *[flag.format(**paths) for flag in flags]) == (0, printed, "")
 
 
-def test_sockets_of_systemd_without_systemd(monkeypatch, tmp_path, capsys):
-    monkeypatch.delenv("LISTEN_FDS", raising=False)
+@pytest.mark.parametrize(("process", "count"), [("", ""), ("1", "1"), ("ours", "0"), ("ours", "many")])
+def test_no_socket_of_systemd_is_a_fault_with_its_remedy(monkeypatch, tmp_path, capsys, process, count):
+    monkeypatch.setenv("LISTEN_PID", process.replace("ours", str(os.getpid())))
+    monkeypatch.setenv("LISTEN_FDS", count)
     status, line = refusal(capsys, f"--storage.path={tmp_path}", "--web.systemd-socket", "--log.level=error")
     assert status == 1
     assert line == (

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from support.command_line import run
+from support.exposition import timed_samples_of
 from support.ledger_rig import LedgerRig, written
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, JouloClient, open_session
@@ -82,10 +83,7 @@ async def test_the_reports_take_its_configuration_with_vehicles_and_tariffs(tmp_
     assert {each["euro_per_kwh"] for each in made["tariffs"]} == {"0.2712", "0.2534", "0.2210"}
 
     _, out, _ = run(capsys, "backfill", f"--config.file={tmp_path / 'demo.yml'}")
-    watts = {
-        float(line.split()[1])
-        for line in out.splitlines()
-        if line.startswith('joulo_charger_power_watts{charger="oprit')
-    }
+    power = timed_samples_of(out)["joulo_charger_power_watts"]
+    watts = {watts for labels, _, watts in power if labels["charger"].startswith("oprit")}
     assert 10_000 < max(watts) <= 11_000  # the car that charges there most
     assert min(watts) == 0

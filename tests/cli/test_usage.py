@@ -1,7 +1,7 @@
 """Bad usage: the line names what was meant, and repeats nothing that may be a token. Dates that are understood."""
 
-import time
 from datetime import datetime, timedelta, timezone
+from unittest.mock import Mock
 
 import pytest
 from support.command_line import refusal
@@ -19,7 +19,6 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
         ("--no.such", "there is no flag --no.such; see joulo-exporter --help"),
         ("--token=joulo_0SECRET", "there is no flag --token; see"),
         ("--token joulo_0SECRET", "there is no flag --token; see"),
-        ("--web.route-prefx=/", "there is no flag --web.route-prefx; the nearest is --web.route-prefix; see"),
         ("--log.levl info", "there is no flag --log.levl; the nearest is --log.level; see"),
         ("--config.fil=x", "there is no flag --config.fil; the nearest is --config.file; see"),
         ("sessions --form=csv", "there is no flag --form; the nearest is --format; see"),
@@ -78,23 +77,18 @@ def test_bad_usage_is_one_line_that_says_what_was_meant_and_repeats_no_token(
 
 
 def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
-    def refuse(**_kwargs):
-        raise FileNotFoundError(2, "none is usable")
-
-    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    monkeypatch.setattr("tempfile.TemporaryDirectory", Mock(side_effect=FileNotFoundError(2, "none is usable")))
     says = "no temporary folder for the ledger (none is usable); name one with --storage.path"
     assert refusal(capsys, "demo") == (1, says)
 
 
-@pytest.mark.usefixtures("far_from_utc")  # which sets the zone back
-@pytest.mark.parametrize("zone", ["GMT+0100", "CET-1CEST-0200,M3.5.0,M10.5.0"])
-def test_a_zone_a_day_from_utc_is_refused_before_any_date_is_read(capsys, monkeypatch, zone):
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
+@pytest.mark.parametrize("name", ["GMT+0100", "CET-1CEST-0200,M3.5.0,M10.5.0"])
+def test_a_zone_a_day_from_utc_is_refused_before_any_date_is_read(capsys, zone, name):
+    zone(name)
     status, line = refusal(capsys, "sessions", "--from=2026-06")
     assert status == 2
     assert line == (
-        f"environment: TZ: '{zone}' is a day or more from UTC; "
+        f"environment: TZ: '{name}' is a day or more from UTC; "
         "write the name of a zone, such as Europe/Amsterdam, or hours alone, such as CET-1"
     )
 

@@ -16,11 +16,8 @@ TOKEN = {"JOULO_TOKEN": "joulo_x"}
 CANARY = "joulo_0LEAK4242canary"
 BAD = Path(__file__).parent / "bad"
 EXPECTED = {line.partition(":")[0]: line for line in (BAD / "expected.txt").read_text("utf-8").splitlines()}
-FILES = sorted(path.name for path in BAD.glob("*.yaml"))
-
-
-def test_each_file_has_its_line_and_each_line_its_file():
-    assert sorted(EXPECTED) == FILES
+FILES = sorted({path.name for path in BAD.glob("*.yaml")} | EXPECTED.keys())
+"""Each has its line, and each line its file."""
 
 
 @pytest.mark.parametrize("name", FILES)

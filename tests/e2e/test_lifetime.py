@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from support.ledger_rig import written
 from support.processes import (
     EXPORTER,
     INTERVAL_S,
@@ -27,26 +28,20 @@ from support.processes import (
 )
 from support.simulator import in_thread, recorded, scenario, simulator
 
-from joulo_exporter.ledger import AccountLedger, Database, Pause
-from joulo_exporter.models.charger import Charger
-from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.simulator import Cadence, Household, Scenario, serve
 
 pytestmark = pytest.mark.e2e
 
 NOT_NEEDED = re.compile(
-    r"joulo_exporter\.(?:simulator|demo|reports|check|ledger\.reader|"
-    r"cli\.(?:demonstrating|checking|reporting))\b|prometheus_client\.openmetrics\.parser|prometheus_client\.parser|"
+    r"joulo_exporter\.(?:simulator|reports|check|ledger\.reader|cli\.ledger_commands)\b|"
+    r"prometheus_client\.openmetrics\.parser|prometheus_client\.parser|"
     r"slugify|text_unidecode|jinja2|markupsafe|yaml|bcrypt|xml\b|unittest|hypothesis|pytest"
 )
 
 
 def test_serving_loads_nothing_that_only_other_commands_need(tmp_path):
     port = free_port()
-    database = Database(tmp_path / "ledger")
-    ledger = AccountLedger(database, "", configured_labels={}, vehicles={})
-    ledger.record_chargers(ApiResponse((Charger("c1", slug="oprit"),)), Pause(1.0, 60.0))
-    database.close()
+    written(tmp_path / "ledger", now_seconds=1.0)
     command = [sys.executable, "-X", "importtime", *EXPORTER[1:], f"--storage.path={tmp_path / 'ledger'}"]
     log = tmp_path / "log"
     address = f"--web.listen-address=127.0.0.1:{port}"
@@ -195,8 +190,8 @@ def test_a_deleted_ledger_is_written_anew(tmp_path):
             )  # fmt: skip
             assert second.returncode != 0
             assert f"is in use by process {process.pid}".encode() in second.stderr
-            written = samples_where(port, persistent=True)
+            rewritten = samples_where(port, persistent=True)
             process.kill()
-        assert energy_and_sessions(written) >= energy_and_sessions(before)
+        assert energy_and_sessions(rewritten) >= energy_and_sessions(before)
         with exporter(tmp_path, api_url, port):
-            assert energy_and_sessions(samples(port)) >= energy_and_sessions(written)
+            assert energy_and_sessions(samples(port)) >= energy_and_sessions(rewritten)

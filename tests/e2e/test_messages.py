@@ -234,13 +234,8 @@ def lives(tmp_path_factory):
     return {each: life.result() for each, life in running.items()}
 
 
-@pytest.fixture
-def evening(lives, generation):
-    return lives[evening_of, generation]
-
-
-def test_one_message_a_session_none_false_none_lost(evening):
-    messages, before, due, ended = evening
+def test_one_message_a_session_none_false_none_lost(lives, generation):
+    messages, before, due, ended = lives[evening_of, generation]
     counts = told(messages)
     assert {session: count for session, count in counts.items() if count != 1} == {}
     assert len(due) >= SESSIONS
@@ -251,8 +246,8 @@ def test_one_message_a_session_none_false_none_lost(evening):
     assert len({body["commonLabels"]["charger"] for _, body in messages}) == 2
 
 
-def test_each_has_the_final_energy_in_dutch_and_english(evening):
-    messages, _, _, ended = evening
+def test_each_has_the_final_energy_in_dutch_and_english(lives, generation):
+    messages, _, _, ended = lives[evening_of, generation]
     for _, body in messages:
         labels, notes = body["commonLabels"], body["commonAnnotations"]
         final = ended[labels["session_id"]]["kwh"]

@@ -4,7 +4,6 @@ import json
 import signal
 
 import pytest
-from support.certificates import make_ca, make_server, server_context
 from support.loopback import PROXY_PASSWORD, TOKEN, answer, loopback, relay
 from support.processes import EXPORTER, files, free_port, get, running, wait_for
 from support.simulator import in_thread
@@ -19,10 +18,9 @@ async def _account(head, writer):
     writer.write(answer(body, "Connection: close"))
 
 
-def test_a_ca_file_is_read_again_at_a_reload_and_no_log_shows_the_password_of_the_proxy(tmp_path):
-    ca, trusted, log, port = make_ca(tmp_path), tmp_path / "trusted.pem", tmp_path / "exporter.log", free_port()
-    make_server(ca)
-    trusted.write_bytes(make_ca(tmp_path, "other").read_bytes())
+def test_a_ca_file_is_read_again_at_a_reload_and_no_log_shows_the_password_of_the_proxy(certificates, tmp_path):
+    trusted, log, port = tmp_path / "trusted.pem", tmp_path / "exporter.log", free_port()
+    trusted.write_text(certificates.text("stranger-ca.crt"))
     (tmp_path / "ledger").mkdir()
     command = [*EXPORTER, *files(tmp_path), "--log.level=debug", f"--web.listen-address=127.0.0.1:{port}"]
 
@@ -30,7 +28,7 @@ def test_a_ca_file_is_read_again_at_a_reload_and_no_log_shows_the_password_of_th
         wait_for(what, lambda: what in get(f"http://127.0.0.1:{port}/metrics").decode() + log.read_text())
 
     with (
-        in_thread(loopback(_account, context=server_context(ca.with_name("server.pem")))) as api,
+        in_thread(loopback(_account, context=certificates.context("server"))) as api,
         in_thread(relay(user=f"joulo:{PROXY_PASSWORD}")) as proxy,
     ):
         proxy_url = f"http://joulo:{PROXY_PASSWORD}@127.0.0.1:{proxy.port}"
@@ -41,7 +39,7 @@ def test_a_ca_file_is_read_again_at_a_reload_and_no_log_shows_the_password_of_th
             shows('joulo_up{endpoint="chargers"} 0')
             shows("no CA in api.ca_file has signed it, and only those are trusted; correct that file")
             assert api.heads == []
-            trusted.write_bytes(ca.read_bytes())
+            trusted.write_text(certificates.text("ca.crt"))
             process.send_signal(signal.SIGHUP)
             shows('joulo_up{endpoint="chargers"} 1')
             trusted.write_bytes(b"")

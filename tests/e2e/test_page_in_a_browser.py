@@ -6,6 +6,7 @@ import re
 import pytest
 import pytest_asyncio
 from support.browser import browser
+from support.exposition import samples_of
 from support.processes import TOKEN, exporter, free_port, get, wait_for
 from support.simulator import in_thread
 
@@ -14,7 +15,6 @@ from joulo_exporter.simulator import Household, Scenario, serve
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 FLEET = {f"customer {number}": f"joulo_{number}" for number in range(1, 31)}
-LIST = "[...document.querySelectorAll({!r})].map(element => {})"
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +62,17 @@ async def page(open_tab):
 
 
 async def texts(page, selector, of="element.innerText"):
-    return await page.evaluate(LIST.format(selector, of))
+    return await page.evaluate(f"[...document.querySelectorAll({selector!r})].map(element => {of})")
 
 
-def sample(url, name):
-    (value,) = re.findall(rf"^{re.escape(name)} (.*)$", get(f"{url}/metrics").decode(), re.MULTILINE)
-    return float(value)
+def charged(url):
+    return samples_of(get(f"{url}/metrics").decode())["joulo_session_kwh", (("charger", "oprit"),)]
 
 
 async def test_the_page_shows_the_values_of_the_metrics_and_no_secret(page, served):
-    name = 'joulo_session_kwh{charger="oprit"}'
-    before = sample(served, name)
+    before = charged(served)
     await page.go(f"{served}/")
-    after = sample(served, name)
+    after = charged(served)
     _, session, vehicle, *_ = await texts(page, ".chargers dt + dd")
     assert before <= float(session.removesuffix(" kWh")) <= after
     metrics = get(f"{served}/metrics").decode()

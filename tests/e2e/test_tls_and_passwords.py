@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from support.certificates import HASH, PASSWORD
@@ -25,38 +26,29 @@ basic_auth_users:
 """
 
 
-class Protected:
+@pytest.fixture(scope="module")
+def protected(certificates, tmp_path_factory):
     """An exporter behind TLS and a password, and curl as its client."""
+    folder, port = tmp_path_factory.mktemp("protected"), free_port()
+    shutil.copytree(certificates.folder, folder, dirs_exist_ok=True)
+    (folder / "web.yml").write_text(CONFIGURATION)
 
-    def __init__(self, folder):
-        self.folder, self.port, self.log = folder, free_port(), folder / "exporter.log"
-
-    def curl(self, path, *options):
+    def curl(path, *options):
         """Return the HTTP status, and what curl prints."""
         done = subprocess.run(
-            ["curl", "--silent", "--cacert", self.folder / "ca.crt", "--write-out", "%{stderr}%{http_code}",
-             *options, f"https://localhost:{self.port}{path}"],
+            ["curl", "--silent", "--cacert", folder / "ca.crt", "--write-out", "%{stderr}%{http_code}",
+             *options, f"https://localhost:{port}{path}"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done.stderr[-3:], done.stdout
 
-
-@pytest.fixture(scope="module")
-def protected(certificates, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("protected")
-    shutil.copytree(certificates.folder, folder, dirs_exist_ok=True)
-    (folder / "web.yml").write_text(CONFIGURATION)
-    running = Protected(folder)
-
     def is_ready():
-        return running.curl("/-/ready", *LOGIN)[0] == "200"
+        return curl("/-/ready", *LOGIN)[0] == "200"
 
     options = (f"--web.config.file={folder / 'web.yml'}", "--web.enable-lifecycle", "--log.level=debug")
-    with (
-        simulator() as api_url,
-        exporter(folder, api_url, running.port, *options, is_ready=is_ready) as running.process,
-    ):
-        yield running
+    with simulator() as api_url, exporter(folder, api_url, port, *options, is_ready=is_ready) as process:
+        log = folder / "exporter.log"
+        yield SimpleNamespace(folder=folder, port=port, log=log, curl=curl, process=process)
 
 
 def test_prometheus_scrapes_with_the_password_and_no_certificate_of_a_stranger(generation, protected, tmp_path):

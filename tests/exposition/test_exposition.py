@@ -81,7 +81,6 @@ def deflating(monkeypatch):
     "names",
     [
         EVERYTHING,
-        frozenset({"joulo_total_kwh"}),
         frozenset({"joulo_up", "joulo_charging", "process_start_time_seconds"}),
         frozenset({"joulo_api_request_duration_seconds_bucket", "process_cpu_seconds_total"}),
         frozenset({f"joulo_api_request_duration_seconds_{part}" for part in ("bucket", "sum", "count")}),

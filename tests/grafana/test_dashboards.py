@@ -129,17 +129,10 @@ def data_sources(node):
             yield from data_sources(inner)
 
 
-def units(panel):
-    """Return the units of a panel and of its overrides."""
-    changes = [change for override in panel["fieldConfig"]["overrides"] for change in override["properties"]]
-    changed = {change["value"] for change in changes if change["id"] == "unit"}
-    return changed | {panel["fieldConfig"]["defaults"]["unit"]}
-
-
 @FILES
 def test_it_keeps_the_rules_of_the_linter(path):
     dashboard = grafana.load(path)
-    source, *choices = (one for one in grafana.variables(dashboard) if one["type"] != "textbox")
+    source, *choices = (one for one in dashboard["templating"]["list"] if one["type"] != "textbox")
     assert (source["name"], source["type"]) == ("datasource", "datasource")
     assert source["label"] in {"Data source", "Databron"}
     assert set(data_sources(dashboard)) == {"${datasource}"}
@@ -151,7 +144,9 @@ def test_it_keeps_the_rules_of_the_linter(path):
     for panel in grafana.panels(dashboard):
         assert panel["title"].strip()
         assert panel["description"].strip(), panel["title"]
-        assert units(panel) <= UNITS, panel["title"]
+        changes = [change for override in panel["fieldConfig"]["overrides"] for change in override["properties"]]
+        units = {change["value"] for change in changes if change["id"] == "unit"}
+        assert units | {panel["fieldConfig"]["defaults"]["unit"]} <= UNITS, panel["title"]
         assert panel["targets"], panel["title"]
         assert all(one["datasource"] == SOURCE for one in (panel, *panel["targets"])), panel["title"]
     panels = [target["expr"] for _, target in grafana.targets(dashboard)]

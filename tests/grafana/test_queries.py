@@ -3,17 +3,16 @@
 import math
 import time
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 from support import grafana
 from support.grafana import Prometheus, Viewer
+from support.known_history import HOME
 from support.processes import DATABASES, backfill, exporter, free_port, query, scrape, wait_for
 from support.simulator import scenario, simulator
 
 pytestmark = pytest.mark.e2e
 
-HOME = ZoneInfo("Europe/Amsterdam")
 HOUSEHOLD = scenario(session_s=7200, pause_s=1, time_lapse=0.01, history_days=45)
 COLLECTORS = ("--collector.ere-position", "--collector.ere-price")
 BOARDS = pytest.mark.parametrize("path", grafana.ENGLISH, ids=lambda path: path.stem)
@@ -106,7 +105,7 @@ def test_variables_offer_what_there_is(house, path):
     served = {"account": set()}  # the account has no name
     for name, metric in (("charger", "joulo_charging"), ("vehicle", "joulo_vehicle_kwh_total")):
         served[name] = {dict(labels)[name] for labels in house.served(metric)}
-    for one in grafana.variables(dashboard):
+    for one in dashboard["templating"]["list"]:
         if one["type"] == "query":
             assert set(house.prometheus.options(one, over, chosen)) == served[one["name"]]
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.snapshots import FIXTURES
 
 from joulo_exporter.errors import ApiResponseError
 from joulo_exporter.models.charger import Charger, LiveSession, Tags, normal_tag, parse_chargers
@@ -21,9 +22,9 @@ PAYLOADS = zip(PARSERS, ("chargers", "sessions", "energy", "ere-position", "ere-
 
 
 @pytest.mark.parametrize(("parse", "payload"), [*PAYLOADS, (parse_energy, "energy-older")])
-def test_all_fields_of_the_recorded_payloads_are_known_and_usable(fixture_bytes, parse, payload):
+def test_all_fields_of_the_recorded_payloads_are_known_and_usable(parse, payload):
     """The golden exposition has their values."""
-    response = parse(fixture_bytes(payload), NOW)
+    response = parse((FIXTURES / f"{payload}.json").read_bytes(), NOW)
     assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
 
 

@@ -1,11 +1,11 @@
 """Exposition of snapshots by prometheus-client: the bytes that ours has to serve."""
 
 from collections.abc import Mapping, Sequence
+from unittest.mock import Mock
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-from prometheus_client.registry import Collector
 
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.metrics import FAMILIES, Family
@@ -14,19 +14,11 @@ from joulo_exporter.snapshot import Snapshot
 EVERYTHING: frozenset[str] = frozenset()
 
 
-class Standing(Collector):
-    """Metrics that stand still."""
-
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self):
-        return self._metrics
-
-
 def registry_of(*metrics: Metric) -> CollectorRegistry:
-    registry = CollectorRegistry(auto_describe=True)
-    registry.register(Standing(metrics))
+    """Return a registry of metrics that stand still."""
+    registry, collector = CollectorRegistry(auto_describe=True), Mock(spec=["collect"])
+    collector.collect.return_value = metrics
+    registry.register(collector)
     return registry
 
 

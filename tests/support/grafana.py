@@ -83,10 +83,6 @@ def annotations(dashboard: Json) -> list[dict[str, Any]]:
     return [found for found in dashboard["annotations"].get("list", ()) if not found.get("builtIn")]
 
 
-def variables(dashboard: Json) -> list[dict[str, Any]]:
-    return list(dashboard["templating"]["list"])
-
-
 # --- Times
 
 
@@ -204,7 +200,7 @@ def interpolated(expression: str, over: Span, step: float, chosen: Mapping[str, 
 def choices(dashboard: Json, viewer: Viewer) -> dict[str, str]:
     """Return what stands in a query for each variable."""
     usual = {"query": "allValue", "textbox": "query"}
-    found = (one for one in variables(dashboard) if one["type"] != "datasource")
+    found = (one for one in dashboard["templating"]["list"] if one["type"] != "datasource")
     return {one["name"]: viewer.chosen.get(one["name"], one[usual[one["type"]]]) for one in found}
 
 

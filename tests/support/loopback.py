@@ -72,13 +72,15 @@ async def loopback(say, *, context=None, host="127.0.0.1"):
         yield heard
 
 
-def saying(*parts):
-    """Say these bytes, whatever was asked."""
+def saying(*parts, hangs=False):
+    """Say these bytes, whatever was asked; then, if it hangs, nothing more, without end."""
 
     async def say(_head, writer):
         for part in parts:
             writer.write(part)
             await writer.drain()
+        if hangs:
+            await asyncio.Event().wait()
 
     return say
 
@@ -91,21 +93,6 @@ def answer(body, *headers, status="200 OK"):
 def head(*headers, status="200 OK"):
     """Return the head of an answer."""
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode()
-
-
-async def hang(_head, _writer):
-    """Say nothing, and never end."""
-    await asyncio.Event().wait()
-
-
-def saying_then_hanging(*parts):
-    """Say these bytes, and then nothing more."""
-
-    async def say(*request):
-        await saying(*parts)(*request)
-        await hang(*request)
-
-    return say
 
 
 async def reset(_head, writer):

@@ -149,9 +149,12 @@ def registry_of(*snapshots: Snapshot) -> CollectorRegistry:
 
 def series(*snapshots: Snapshot) -> dict[str, float]:
     """Return every series that is served, as Prometheus writes it down, with its value."""
-    samples = [sample for metric in registry_of(*snapshots).collect() for sample in metric.samples]
-    served = {_written(sample.name, sample.labels): sample.value for sample in samples}
-    assert len(served) == len(samples), "a series is served twice"
+    served = {}
+    for sample in (sample for metric in registry_of(*snapshots).collect() for sample in metric.samples):
+        labels = ",".join(f"{key}={value!r}" for key, value in sample.labels.items())
+        name = f"{sample.name}{{{labels}}}" if labels else sample.name
+        assert name not in served, "a series is served twice"
+        served[name] = sample.value
     return served
 
 
@@ -159,9 +162,3 @@ def series_of(metric: str, *snapshots: Snapshot) -> dict[str, float]:
     """Return the series of one metric, without its name."""
     served = series(*snapshots)
     return {text.removeprefix(metric): served[text] for text in served if text.split("{")[0] == metric}
-
-
-def _written(name: str, labels: Mapping[str, str]) -> str:
-    if not labels:
-        return name
-    return name + "{" + ",".join(f"{key}={value!r}" for key, value in labels.items()) + "}"

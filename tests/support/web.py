@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-import dataclasses
+from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
 from joulo_exporter.exposition import Body
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
@@ -13,10 +14,6 @@ REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LAST_REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
-async def _reload():
-    return None
-
-
 def body_of(*parts: bytes) -> Body:
     """Return the body of a response with these bytes."""
     return Body(sum(map(len, parts)), parts)
@@ -24,35 +21,7 @@ def body_of(*parts: bytes) -> Body:
 
 def always(*parts: bytes):
     """Return a service that gives every scrape the same bytes."""
-    body = body_of(*parts)
-
-    async def metrics(*_):
-        return body
-
-    return metrics
-
-
-class Served:
-    """Stands for the exposition.
-
-    Args:
-        metrics: returns a body; takes whether it is OpenMetrics, whether it is gzipped, and the names.
-        snapshots: returns those for the page.
-    """
-
-    def __init__(self, metrics, snapshots) -> None:
-        self.metrics, self.snapshots = metrics, snapshots
-
-    async def scrape(self, *, openmetrics, compressed, names) -> Body:
-        return await self.metrics(openmetrics, compressed, names)
-
-
-SERVICES = WebServices(
-    exposition=lambda: Served(always(b"joulo_up 1\n"), tuple),
-    ledger_persistent=lambda: True,
-    ready=lambda: True,
-    reload=_reload,
-)
+    return AsyncMock(return_value=body_of(*parts))
 
 
 @contextlib.asynccontextmanager
@@ -65,12 +34,12 @@ async def serving(*addresses, gate=None, paths=None, tls=None, limits=None, **se
         paths: by default those without a prefix.
         tls: returns an ``ssl.SSLContext``.
         limits: of the guard.
-        services: in the place of those of ``SERVICES``; ``metrics`` or ``snapshots`` in that of an exposition's.
+        services: in the place of those that say all is well; ``metrics`` and ``snapshots`` are an exposition's.
     """
-    parts = vars(SERVICES.exposition()) | services
-    served = Served(parts.pop("metrics"), parts.pop("snapshots"))
-    services = dataclasses.replace(SERVICES, **({"exposition": lambda: served} | parts))
-    application = make_application(services, gate or Gate(Protection()), paths or WebPaths())
+    well = {"ledger_persistent": lambda: True, "ready": lambda: True, "reload": AsyncMock(return_value=None)}
+    metrics, snapshots = services.pop("metrics", always(b"joulo_up 1\n")), services.pop("snapshots", tuple)
+    well["exposition"] = lambda: SimpleNamespace(scrape=metrics, snapshots=snapshots)
+    application = make_application(WebServices(**well | services), gate or Gate(Protection()), paths or WebPaths())
     async with listening(application, addresses or ["127.0.0.1:0"], tls=tls, limits=limits) as bound:
         yield bound if len(bound) > 1 else bound[0]
 

@@ -5,6 +5,7 @@ import gzip
 import logging
 import random
 import re
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from support.web import LAST_REQUEST, REQUEST, body_of, connected, exchange, serving, to_the_end
@@ -20,9 +21,9 @@ OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
 
 
-async def metrics(openmetrics, gzipped, names):
+async def metrics(*, openmetrics, compressed, names):
     body = f"{'OPENMETRICS' if openmetrics else 'TEXT'} {sorted(names)}\n".encode()
-    return body_of(gzip.compress(body) if gzipped else body)
+    return body_of(gzip.compress(body) if compressed else body)
 
 
 @pytest.fixture
@@ -145,14 +146,8 @@ async def test_the_url_says_which_accounts_are_unfolded_and_whether_the_page_ref
     assert "http-equiv" not in body
 
 
-def fail(*_):
-    raise ZeroDivisionError("joulo_token")
-
-
-async def faulty():
-    return "c.yaml: write\r\n60s"
-
-
+FAIL = Mock(side_effect=ZeroDivisionError("joulo_token"))
+FAULTY = AsyncMock(return_value="c.yaml: write\r\n60s")
 NOTHING = "nothing is here; the metrics are at /metrics"
 NOT_READY = "not ready: not every endpoint of every account has been tried yet"
 INTERNAL = "internal server error; the exporter's log tells more"
@@ -184,11 +179,11 @@ OTHER_PAGES = [
         ("GET /-/reload", {}, {}, 405, "GET is not allowed here; use POST, PUT"),
         ("PUT /-/reload", {}, {}, 200, RELOADED),
         *(("POST /-/reload", headers, {}, 200, RELOADED) for headers in OWN_PAGES),
-        *(("POST /-/reload", headers, {"reload": fail}, 403, ELSEWHERE) for headers in OTHER_PAGES),
-        ("POST /-/reload", {}, {"reload": faulty}, 500, "failed to reload: c.yaml: write 60s"),
+        *(("POST /-/reload", headers, {"reload": FAIL}, 403, ELSEWHERE) for headers in OTHER_PAGES),
+        ("POST /-/reload", {}, {"reload": FAULTY}, 500, "failed to reload: c.yaml: write 60s"),
         ("POST /-/reload", {}, {"reload": None}, 403, NOT_ENABLED),
-        ("GET /metrics", {"Accept": "text/html"}, {"metrics": fail}, 500, INTERNAL),
-        ("GET /", {}, {"snapshots": fail}, 500, INTERNAL),
+        ("GET /metrics", {"Accept": "text/html"}, {"metrics": FAIL}, 500, INTERNAL),
+        ("GET /", {}, {"snapshots": FAIL}, 500, INTERNAL),
     ],
 )
 async def test_lines(connect, caplog, request_line, headers, services, status, line):
@@ -258,11 +253,7 @@ CONTENT = random.Random(1).randbytes(5_000_000)
 @contextlib.asynccontextmanager
 async def asked(*bodies, method=b"GET"):
     """Serve these bodies, one after the other; yield a connection on which the first one has been asked for."""
-    remaining = iter(bodies)
-
-    async def metrics(*_):
-        return next(remaining)
-
+    metrics = AsyncMock(side_effect=bodies)
     async with serving(metrics=metrics) as address, connected(address, limit=1 << 16) as (reader, writer):
         writer.write(REQUEST.replace(b"GET", method))
         yield reader, writer
@@ -330,7 +321,7 @@ async def test_a_client_that_leaves_is_no_event(caplog, before_the_head):
         finally:
             ended.set()
 
-    async def metrics(*_):
+    async def metrics(**_):
         begun.set()
         if before_the_head:
             await gone.wait()

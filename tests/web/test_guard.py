@@ -81,7 +81,7 @@ async def test_a_client_that_does_not_read_is_cut_off(encryption):
         finally:
             ended.set()
 
-    async def metrics(*_):
+    async def metrics(**_):
         return Body(BIG_BYTES, parts())
 
     async with (

@@ -259,16 +259,6 @@ def test_the_environment_and_child_processes_know_nothing_of_the_sockets(passed)
             each.close()
 
 
-@pytest.mark.parametrize(("process", "count"), [("", ""), ("1", "1"), ("ours", "0"), ("ours", "many")])
-def test_no_socket_is_a_fault_with_its_remedy(process, count):
-    with pytest.raises(ListenError) as caught:
-        activated_sockets({"LISTEN_PID": process.replace("ours", str(os.getpid())), "LISTEN_FDS": count})
-    assert str(caught.value) == (
-        "--web.systemd-socket: systemd has passed no socket; "
-        "start joulo-exporter by its socket unit, or leave --web.systemd-socket out"
-    )
-
-
 @pytest.mark.parametrize("kind", [None, socket.SOCK_STREAM, socket.SOCK_DGRAM])
 def test_a_descriptor_that_takes_no_connections(passed, kind):
     with (
