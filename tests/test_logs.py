@@ -45,9 +45,13 @@ def raised(error):
     return caught.value
 
 
+# Lines --------------------------------------------------------------------------------------
+
+
 def test_a_line_is_written_as_prometheus_writes_it(written):
     lines = written()
     logs.event(LOG, "info", "Refreshed the sessions", endpoint="sessions", new=3, duration=0.25, complete=True)
+
     assert re.fullmatch(
         r"time=2026-06-01T12:00:00\.500Z level=INFO source=test_logs\.py:\d+ "
         r'msg="Refreshed the sessions" endpoint=sessions new=3 duration=0\.25 complete=true',
@@ -101,6 +105,7 @@ class Unprintable:
 def test_values_are_quoted_as_slog_quotes_them(written, value, written_value):
     lines = written()
     logs.event(LOG, "info", "m", key=value)
+
     assert messages(lines) == [f"m key={written_value}"]
 
 
@@ -121,6 +126,7 @@ def test_loggers_of_libraries_write_the_same_lines_and_a_faulty_message_is_shown
     LOG.info("%d of them", "x")
     LOG.info("%s", Unprintable())
     LOG.info("m", extra={"fields": {"time": 1, "a b": 2}})
+
     assert messages(lines) == ['"one of 2"', '"%d of them"', "%s", 'm time_=1 "a b"=2']
 
 
@@ -130,6 +136,7 @@ def test_a_second_configuration_replaces_the_first(written):
     lines = written("warn")
     logs.event(LOG, "info", "not logged")
     logs.event(LOG, "warn", "once")
+
     assert first.getvalue() == ""
     assert messages(lines) == ["once"]
 
@@ -143,16 +150,21 @@ def test_a_record_is_one_line_whatever_is_in_it(message, fields):
     for log_format, stream in (("logfmt", logfmt), ("json", json_)):
         logs.configure("debug", log_format, stream)
         LOG.info(message, extra={"fields": fields})
+
     text = logfmt.getvalue()
     assert text[-1:] == "\n"
     assert text[:-1].isprintable()
     pairs = re.findall(r'(?:[^\s="]+|"(?:[^"\\]|\\.)*")=(?:[^\s="]+|"(?:[^"\\]|\\.)*")(?= |\n)', text)
     assert len(pairs) >= 4 + len({key.encode("utf-8", "backslashreplace") for key in fields})
+
     text = json_.getvalue()
     assert text.count("\n") == 1
     assert text[:-1].isprintable()
     assert text.isascii()
     assert json.loads(text)["msg"] == message.encode("utf-8", "backslashreplace").decode()
+
+
+# Errors, and streams that fail --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -169,6 +181,7 @@ def test_an_error_is_one_field_and_shows_no_traceback(written, error, text):
     lines = written()
     logs.event(LOG, "error", "failed", endpoint="energy", err=raised(error))
     LOG.error("failed", exc_info=raised(error), stack_info=True)
+
     assert messages(lines) == [f"failed endpoint=energy err={text}", f"failed err={text}"]
 
 
@@ -176,6 +189,7 @@ def test_an_error_is_one_field_and_shows_no_traceback(written, error, text):
 def test_only_debug_shows_a_traceback_on_the_same_line(written, log_format):
     lines = written("debug", log_format)
     logs.event(LOG, "warn", "failed", err=raised(ValueError("x")))
+
     assert len(lines()) == 1
     assert r"Traceback (most recent call last):\n  File \"" in lines()[0]
     assert "ValueError: x" in lines()[0]
@@ -185,6 +199,7 @@ def test_a_stream_that_cannot_take_a_character_gets_it_escaped():
     raw = io.BytesIO()
     logs.configure("info", "logfmt", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     logs.event(LOG, "info", "café")
+
     assert rb"msg=caf\xe9" in raw.getvalue()
 
 
@@ -200,6 +215,9 @@ def test_a_stream_that_is_closed_or_was_never_there_is_no_error(monkeypatch, cap
     logs.event(LOG, "error", "to nobody")
 
 
+# Secrets ------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("log_format", logs.FORMATS)
 @pytest.mark.parametrize("level", ["debug", "info"])
 def test_a_secret_is_taken_out_of_every_part(written, log_format, level):
@@ -210,6 +228,7 @@ def test_a_secret_is_taken_out_of_every_part(written, log_format, level):
     LOG.error("m", exc_info=raised(ValueError(f"x={CANARY}")))
     logs.event(LOG, "info", "m", err=raised(RuntimeError(CANARY)), secret=Secret(CANARY))
     logs.event(LOG, "info", "m", a=proxy, b="http%3A%2F%2Fuser%3ALEAK%2Fw%40proxy")
+
     assert ["<secret>" in line for line in lines()] == [True] * 5
     assert not [line for line in lines() if "LEAK" in line]
 
@@ -220,6 +239,7 @@ def test_secrets_are_those_in_use_now_and_of_two_that_begin_alike_nothing_remain
     for secrets in ([], ["one"], ["abc", "abcdef"]):
         known[:] = map(Secret, secrets)
         logs.event(LOG, "info", "m", a="one", b="abcdef", c="abc", d="ab")
+
     assert messages(lines) == [
         "m a=one b=abcdef c=abc d=ab",
         "m a=<secret> b=abcdef c=abc d=ab",
@@ -227,9 +247,13 @@ def test_secrets_are_those_in_use_now_and_of_two_that_begin_alike_nothing_remain
     ]
 
 
+# Failures that go on ------------------------------------------------------------------------
+
+
 def test_a_failure_is_logged_when_it_begins_hourly_for_each_reason_and_when_it_ends():
     log = logs.FailureLog()
     notices = [log.failed(("timeout", "unauthorized")[n % 2], 100.0 + 60 * n) for n in range(121)]
+
     assert {n: notice for n, notice in enumerate(notices) if notice} == {
         0: logs.Notice("timeout", 1, 0.0),
         1: logs.Notice("unauthorized", 2, 60.0),

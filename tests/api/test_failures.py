@@ -37,6 +37,9 @@ def test_each_error_has_a_reason_of_its_own_that_fits_a_label():
     assert all(kind.reason.replace("_", "").isalpha() for kind in CLASSES)
 
 
+# Statuses -------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("status", "body", "headers", "kind", "retry_after_s", "words"),
     [
@@ -127,6 +130,9 @@ def test_no_token_gets_through(token, before, after):
     assert hint is None or token not in hint
 
 
+# Bodies and the network -----------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "words"),
     [
@@ -196,6 +202,9 @@ async def test_the_timeout_covers_decoding_which_no_timer_can_interrupt(
     assert failure.code == "timeout"
 
 
+# API responses --------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(("max_power_kw", "hundredths"), [(50.0, 1300), (7.4, None)])
 async def test_energy_is_believed_up_to_the_configured_power(session, clock, answers, max_power_kw, hundredths):
     start = datetime.fromtimestamp(clock.now() - 3600, UTC).isoformat()
@@ -220,6 +229,8 @@ async def test_a_nickname_with_the_token_in_it_is_treated_as_not_given(client_of
     (session,) = (await client_of().fetch(SESSIONS)).content.sessions
     assert session.charger_nickname is None
 
+
+# Retry-After ----------------------------------------------------------------------------------
 
 NOW_S = 1_781_810_000.0  # Thu, 18 Jun 2026 19:13:20 GMT
 

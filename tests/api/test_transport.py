@@ -19,6 +19,9 @@ GZIP = "Content-Encoding: gzip"
 CHUNKED = "Transfer-Encoding: chunked"
 
 
+# Requests -------------------------------------------------------------------------------------
+
+
 async def test_what_is_sent(client_of, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login joulo password other\n")
@@ -69,6 +72,9 @@ async def test_an_address_of_the_api_that_does_not_answer_gives_way_to_the_next(
     assert answered.content[0].id == "a"
 
 
+# Redirects ------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("status", ["301 x", "302 x", "303 x", "307 x", "308 x"])
 @pytest.mark.parametrize("endpoint", [CHARGERS, ERE_PRICE], ids=["chargers", "the public price"])
 async def test_a_redirect_takes_the_token_nowhere(client_of, failure_of, endpoint, status):
@@ -105,6 +111,9 @@ async def test_of_where_a_redirect_leads_only_the_host_is_shown(client_of, failu
         failure = await failure_of(client_of(api.url))
     assert f"301, a redirect{target}, which is not followed" in str(failure)
     assert "secret" not in str(failure)
+
+
+# Responses ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -191,6 +200,9 @@ async def test_what_is_lost_on_a_used_connection_is_not_asked_again(client_of, f
     assert len(heads) == 2
     assert failure.code == "connection"
     assert str(failure).startswith("127.0.0.1 broke the connection before it responded")
+
+
+# Time -----------------------------------------------------------------------------------------
 
 
 def _repeating(first, again):

@@ -47,6 +47,7 @@ storage: {path: data}
 def test_every_key_is_read(load, tmp_path):
     config = load(EVERYTHING, {"WORK_TOKEN": "joulo_0work"})
     (tmp_path / "joulo.token").write_text("joulo_0home\n")
+
     assert [(account.name, account.token.path, account.token.read().reveal()) for account in config.accounts] == [
         ("home", tmp_path / "joulo.token", "joulo_0home"),
         ("café ☕", None, "joulo_0work"),
@@ -75,6 +76,7 @@ SECTIONS = "".join(f"{key}:\n" for key in ("accounts", "api", "collectors", "int
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "---\n", "\ufeff", "~", SECTIONS + "vehicles: ~\n"])
 def test_an_empty_file_is_the_defaults(load, text):
     config = load(text)
+
     assert config == load_config(None, TOKEN)
     assert [(account.name, account.token.read()) for account in config.accounts] == [(None, Secret("joulo_x"))]
     assert config.api.url == "https://api.joulo.nl/functions/v1/api"
@@ -88,10 +90,14 @@ def test_an_empty_file_is_the_defaults(load, text):
     assert config.storage_path == Path("/var/lib/joulo-exporter")
 
 
+# Environment and flags ----------------------------------------------------------------------
+
+
 def test_a_token_or_a_token_file_in_the_environment_is_enough(tmp_path):
     (account,) = load_config(None, {"JOULO_TOKEN": "joulo_x\n"}).accounts
     assert (account.name, account.token.read()) == (None, Secret("joulo_x"))
     assert account.token.shown == "environment variable JOULO_TOKEN"
+
     path = tmp_path / "token"
     path.write_text("joulo_x\r\n")
     (account,) = load_config(None, {"JOULO_TOKEN_FILE": str(path), "JOULO_TOKEN": ""}).accounts
@@ -118,6 +124,7 @@ def test_a_fault_of_the_environment_is_one_line(environ, fault):
 def test_accounts_of_the_file_go_before_the_token_of_the_environment_but_its_url_after_it(load):
     text = "accounts: [{token: joulo_0file}]\napi: {url: 'https://file.example/'}"
     tokens = {"JOULO_TOKEN": "joulo_0env", "JOULO_TOKEN_FILE": "/t"}
+
     config = load(text, tokens | {"JOULO_API_URL": "https://env.example/"})
     assert [account.token.read().reveal() for account in config.accounts] == ["joulo_0file"]
     assert config.api.url == "https://env.example"
@@ -140,6 +147,8 @@ def test_a_flag_goes_before_the_file(load, text, flags, on):
     assert load(f"storage: {{path: /a}}\n{text}", storage_path=Path("/b")).storage_path == Path("/b")
 
 
+# Durations ----------------------------------------------------------------------------------
+
 FLOORS = {
     "intervals.chargers": (60, "the API documents no faster polling"),
     "intervals.sessions": (600, "the API documents no faster polling"),
@@ -161,15 +170,20 @@ def at(key, value):
 def test_an_interval_has_a_floor_that_binds_no_simulator_and_the_url_in_force_decides(load, refused, key):
     floor_s, why = FLOORS[key]
     section, _, name = key.partition(".")
+
     load(at(key, f"{floor_s}s"))
     line = refused(at(key, f"{floor_s * 1000 - 1}ms"))
     assert line.startswith(f"{key}: is shorter than {format_duration(floor_s)}: {why}")
     assert "only an API on a loopback address may be asked faster" in line
+
     values = getattr(load(f"api: {{url: 'http://[::1]:1'}}\n{at(key, '1ms')}"), section)
     assert (values[name] if section == "intervals" else getattr(values, f"{name}_s")) == 0.001
     load(at(key, "1ms"), TOKEN | {"JOULO_API_URL": "http://localhost:1"})
     elsewhere = TOKEN | {"JOULO_API_URL": "https://api.joulo.nl"}
     assert refused(f"api: {{url: 'http://localhost:9974'}}\n{at(key, '1ms')}", elsewhere)
+
+
+# Names, paths, switches, URLs ---------------------------------------------------------------
 
 
 def test_a_proxy_elsewhere_gets_no_token_in_plain_http(load, refused):
@@ -192,6 +206,9 @@ def test_a_token_in_the_place_of_a_path_is_told_from_a_file(load, refused, tmp_p
     assert name not in refused(f"accounts: [{{token_file: {name}}}]")
     for path in (f"./{name}", "token", "joulo_token", "joulo.token"):
         assert load(f"accounts: [{{token_file: {path}}}]").accounts[0].token.path == tmp_path / path
+
+
+# Records ------------------------------------------------------------------------------------
 
 
 def test_no_record_shows_a_token_and_two_loadings_of_one_file_are_equal(load, tmp_path):

@@ -121,6 +121,9 @@ def test_no_query_is_refused(servers, name, since):
             servers(name).answer(dashboard, shown, target, viewer)
 
 
+# --- Bars
+
+
 def by_charger(server, uid, title, viewer, ref="A"):
     """Return what a query of a panel gives, by charger, in the order in which it comes."""
     return {labels["charger"]: found for labels, found in server.panel(uid, title, viewer, ref)}
@@ -150,6 +153,9 @@ def test_a_bar_after_a_gap_makes_nothing_up(servers):
     night = 30 if servers.is_victoria_metrics else 0
     for charger, kwh in {"front": [0, 8, 0, night], "back": [0, 0, 0, 7]}.items():
         assert list(bars[charger].values()) == pytest.approx(kwh, abs=0.01)
+
+
+# --- Over the range
 
 
 VEHICLES, CHARGERS = ("joulo-charging", "Vehicles"), ("joulo-sessions", "Chargers")
@@ -182,6 +188,9 @@ def test_a_table_over_the_range(servers, table, name, since):
         assert {labels[label]: value for labels, value in column} == pytest.approx(figures, abs=0.01), ref
 
 
+# --- Session by session
+
+
 def column(server, viewer, ref):
     """Return a column of the table of sessions, by charger and start."""
     found = server.panel("joulo-sessions", "Sessions", viewer, ref)
@@ -204,6 +213,9 @@ def test_every_session_has_its_row(servers, name, labels):
         }  # fmt: skip
     rows = column(servers(name), viewer, "chosen").keys()
     assert recent.keys() <= rows <= ended.keys()  # the last one before the beginning is still there then
+
+
+# --- Curves and tiles, up to this moment
 
 
 @pytest.mark.parametrize(("title", "charging"), [("When each charger charged", 1), ("Power", 7000)])
