@@ -127,7 +127,8 @@ class Chargers:
     def _is_listed_otherwise(self, charger_id: str, live: LiveSession) -> bool:
         """Return whether ``/sessions`` lists a session under another id, under which it counts."""
         listed = self._tables.execute(
-            """SELECT 1 FROM sessions WHERE account = :account AND started_at = :start AND charger_id = :charger_id
+            """SELECT 1 FROM sessions INDEXED BY sessions_by_start
+               WHERE account = :account AND started_at = :start AND charger_id = :charger_id
                  AND id != :id AND generation > 0 AND withdrawn = 0""",
             start=live.started_at_seconds,
             charger_id=charger_id,

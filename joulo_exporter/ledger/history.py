@@ -374,8 +374,9 @@ def _withdraw_former_ids(tables: AccountTables, listed_ids: Collection[str], new
 def _is_copy(tables: AccountTables, session: Session) -> bool:
     """Return whether the ledger has the session under another id: its charger was linked anew."""
     same = tables.execute(
-        """SELECT 1 FROM sessions WHERE account = :account AND started_at = :start AND ended_at = :end
-             AND id != :id AND (charger_id = :charger_id OR charger_id IN (
+        """SELECT 1 FROM sessions INDEXED BY sessions_by_start
+           WHERE account = :account AND started_at = :start AND ended_at = :end AND id != :id
+             AND (charger_id = :charger_id OR charger_id IN (
                SELECT charger_id FROM chargers WHERE account = :account AND NOT linked))""",
         start=session.started_at_seconds,
         end=session.ended_at_seconds,

@@ -183,6 +183,20 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
     assert sum("strftime" in each for each in statements) == 1  # of the sessions in progress
 
 
+def test_a_refresh_that_brings_a_session_reads_no_others(rig):
+    old, night = finished("old"), rig.now_seconds - 600
+    rig.whole_walk([old])
+    rig.book()
+    statements = statements_of(rig.database)
+    rig.page(page_of([finished("new", at_seconds=night), old], 0, 100), offset=0)
+    rig.chargers(live("other", started_at_seconds=night))
+    with rig.database.transaction() as connection:
+        queries = [f"EXPLAIN QUERY PLAN {each}" for each in statements if each.startswith("SELECT")]
+        plans = [row[3] for query in queries for row in connection.execute(query)]
+    assert "SEARCH sessions USING INDEX sessions_by_start (account=? AND started_at=?)" in plans
+    assert "SEARCH sessions USING PRIMARY KEY (account=?)" not in plans
+
+
 @pytest.mark.parametrize(("refreshed", "figures"), [(False, (5, 1000, 1000)), (True, (6, 1500, 1500))])
 def test_a_book_that_was_read_before_a_rollback_is_read_anew(rig, refreshed, figures):
     def charge(kwh: int, wh: float):
