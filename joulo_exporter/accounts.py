@@ -6,7 +6,7 @@ Token files rotate: each is read again when it changes, and when the API refuses
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import aiohttp
@@ -194,10 +194,9 @@ class Accounts:
             plans_by_key = {plan.key: plan for plan in wanted}
             running = {key: running.plan for key, running in self._running.items()}
             starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
-            ledgers: list[AccountLedger] = []
-            for first in range(0, len(starting), _OPENED_TOGETHER):  # thousands at once would hold up the loop
-                ledgers += await asyncio.gather(*map(self._ledger, starting[first : first + _OPENED_TOGETHER]))
-            await self.offload(keep_configured, self.database, plans_by_key.keys())
+            # Together: one after the other, they would wait for two commits.
+            noted = self.offload(keep_configured, self.database, plans_by_key.keys())
+            ledgers, _ = await asyncio.gather(self._opened(starting), noted)
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self.exposition.keep_only(plans_by_key)
@@ -221,6 +220,12 @@ class Accounts:
         """Stop all pollers at once; the ledger has the pause of a request that is still under way."""
         for key in list(self._running):
             await self._stop(key, gently=False)
+
+    async def _opened(self, plans: Sequence[Plan]) -> list[AccountLedger]:
+        ledgers: list[AccountLedger] = []
+        for first in range(0, len(plans), _OPENED_TOGETHER):  # thousands at once would hold up the loop
+            ledgers += await asyncio.gather(*map(self._ledger, plans[first : first + _OPENED_TOGETHER]))
+        return ledgers
 
     async def _ledger(self, plan: Plan) -> AccountLedger:
         return await self.offload(
