@@ -1,7 +1,6 @@
 """Every query of the dashboards gives the same for a backfill as for a sample at every five minutes."""
 
 import json
-import time
 from datetime import UTC, datetime
 from functools import partial
 
@@ -18,6 +17,8 @@ from joulo_exporter.simulator import Household, Scenario
 
 pytestmark = pytest.mark.e2e
 
+NOW = 1_781_810_000.0
+"""Always the same: within minutes of a midnight at which a range begins, the two see different last sessions."""
 DAYS = 70
 STEP_S = 300
 MOST_POINTS = 10_000  # Prometheus refuses more than 11,000; annotations are in steps of a minute
@@ -35,9 +36,10 @@ RANGES = [  # beginning, end, width of a panel in pixels
 def history(tmp_path_factory):
     """(what backfill prints, its last moment)."""
     folder = tmp_path_factory.mktemp("ledger")
-    household, now = Household(Scenario(history_days=DAYS)), time.time()
-    written(folder, *household.sessions_at(now), chargers=household.chargers_at(now), now_seconds=now)
+    household = Household(Scenario(history_days=DAYS), clock=lambda: NOW)
+    written(folder, *household.sessions_at(NOW), chargers=household.chargers_at(NOW), now_seconds=NOW)
     with pytest.MonkeyPatch.context() as patch, (folder / "history.om").open("w+") as output:
+        patch.setattr("time.time", lambda: NOW)
         patch.setenv("JOULO_TOKEN", "joulo_of_a_test")
         patch.setattr("sys.stdout", output)
         assert main(["backfill", f"--storage.path={folder}"]) == 0
