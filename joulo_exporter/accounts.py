@@ -6,6 +6,7 @@ Token files rotate: each is read again when it changes, and when the API refuses
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
@@ -23,6 +24,7 @@ from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Databa
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.poller import Poller, PollSettings, RequestSlots
+from joulo_exporter.snapshot import Snapshot
 
 _logger = logging.getLogger(__name__)
 
@@ -156,6 +158,8 @@ class Accounts:
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
         self._running: dict[str, _RunningAccount] = {}
+        self._shown_until_mono_s = math.inf
+        """No value is too old before, by the monotonic clock: until then no scrape looks at each account."""
         self._former: dict[str, Poller] = {}
         """Pollers of accounts that have been stopped: should an account come back, its throttle still holds."""
 
@@ -168,10 +172,19 @@ class Accounts:
     def served(self) -> Exposition:
         """Return the exposition without values that are too old, even if a poller is held up, or was suspended."""
         mono_s = self.clock.monotonic()
-        for running in self._running.values():
-            if running.poller.shown_until_mono_s <= mono_s:
-                running.poller.drop_stale()
+        if self._shown_until_mono_s <= mono_s:
+            pollers = [running.poller for running in self._running.values()]
+            for poller in pollers:
+                if poller.shown_until_mono_s <= mono_s:
+                    poller.drop_stale()
+            self._shown_until_mono_s = min((each.shown_until_mono_s for each in pollers), default=math.inf)
         return self.exposition
+
+    def _publish(self, key: str, snapshot: Snapshot) -> None:
+        if key in self._running:  # else a reload has removed the account meanwhile
+            poller = self._running[key].poller
+            self._shown_until_mono_s = min(self._shown_until_mono_s, poller.shown_until_mono_s)
+            self.exposition.publish(key, snapshot)
 
     @property
     def ready(self) -> bool:
@@ -249,7 +262,7 @@ class Accounts:
                 self._client(plan),
                 ledger,
                 settings,
-                lambda snapshot: self.exposition.publish(plan.key, snapshot),
+                lambda snapshot: self._publish(plan.key, snapshot),
                 offload=self.offload,
                 clock=self.clock,
                 request_slots=self.request_slots,
