@@ -7,14 +7,9 @@ and even realized figures move both ways as the vendor corrects them.
 from collections.abc import Callable, Iterable, Mapping
 
 from joulo_exporter.ledger import Book, Totals
-from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, parts_of, unlabelled
-from joulo_exporter.models.ere import ErePosition
+from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, unlabelled
 from joulo_exporter.models.session import Figures
 from joulo_exporter.snapshot import Snapshot
-
-
-def _book(snapshot: Snapshot) -> Book | None:
-    return snapshot.book
 
 
 def _by_label(book: Book, by_id: Mapping[str, Totals]) -> Mapping[str, Totals]:
@@ -43,17 +38,18 @@ def _stated(
     return Labelled(labels, items)
 
 
-_VEHICLE = parts_of(_book, "vehicle", lambda book: book.vehicles)
-_ELIGIBLE_VEHICLE = parts_of(_book, "vehicle", lambda book: book.vehicles if book.eligibility_known else {})
-_VEHICLE_EXCESS = parts_of(_book, "vehicle", lambda book: book.vehicle_excess)
-_CHARGER = parts_of(_book, "charger", lambda book: _by_label(book, book.chargers))
-_ELIGIBLE_CHARGER = parts_of(
-    _book, "charger", lambda book: _by_label(book, book.chargers) if book.eligibility_known else {}
+_BOOK = unlabelled(lambda snapshot: snapshot.book)
+_ELIGIBLE = unlabelled(
+    lambda snapshot: snapshot.book if snapshot.book and snapshot.book.eligibility_known else None
 )
-_CHARGER_EXCESS = parts_of(_book, "charger", lambda book: _by_label(book, book.charger_excess))
-_MONTH = Labelled(
-    ("month",),
-    lambda snapshot: [((month.month,), month) for month in snapshot.energy.months] if snapshot.energy else (),
+_VEHICLE, _ELIGIBLE_VEHICLE = (each.by("vehicle", lambda book: book.vehicles) for each in (_BOOK, _ELIGIBLE))
+_VEHICLE_EXCESS = _BOOK.by("vehicle", lambda book: book.vehicle_excess)
+_CHARGER, _ELIGIBLE_CHARGER = (
+    each.by("charger", lambda book: _by_label(book, book.chargers)) for each in (_BOOK, _ELIGIBLE)
+)
+_CHARGER_EXCESS = _BOOK.by("charger", lambda book: _by_label(book, book.charger_excess))
+_MONTH = unlabelled(lambda snapshot: snapshot.energy).by(
+    "month", lambda energy: {month.month: month for month in energy.months}
 )
 
 CHARGER_TOTALS = (
@@ -121,13 +117,13 @@ VEHICLE_TOTALS = (
         "Energy in kWh by which joulo_vehicle_kwh_total is held above the sum of its sessions; 0 where it is not.",
         lambda totals: totals.kwh_hundredths / 100,
     ),
-    unlabelled(_book).gauge(
+    _BOOK.gauge(
         "joulo_history_complete",
         "1 once the whole history is in the ledger, but for sessions that cannot be read; totals per charger and "
         "vehicle appear only then.",
         lambda book: book.complete,
     ),
-    unlabelled(_book).gauge(
+    _BOOK.gauge(
         "joulo_history_unreadable_sessions",
         "Sessions of the history that cannot be used: without an id, or finished without energy.",
         lambda book: book.unreadable,
@@ -174,10 +170,6 @@ _ESTIMATE_HELP = "From /sessions, cached for at most its refresh interval; absen
 _MARKET_HELP = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
-def _position(snapshot: Snapshot) -> ErePosition | None:
-    return snapshot.ere_position
-
-
 def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
     position = snapshot.ere_position
     if position is not None:
@@ -189,10 +181,10 @@ def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
             yield (confidence, projected.lower(), year), None
 
 
-_POSITION = unlabelled(_position)
+_POSITION = unlabelled(lambda snapshot: snapshot.ere_position)
 _ESTIMATE = unlabelled(lambda snapshot: snapshot.ere_estimate)
 _MARKET = unlabelled(lambda snapshot: snapshot.ere_price)
-_QUARTER = parts_of(_position, "quarter", lambda position: {each.quarter: each for each in position.quarters})
+_QUARTER = _POSITION.by("quarter", lambda position: {each.quarter: each for each in position.quarters})
 
 ERE = (
     _ESTIMATE.gauge(
@@ -205,27 +197,27 @@ ERE = (
         f"Share that Joulo keeps in its estimate of a session's worth, 0-1. {_ESTIMATE_HELP}",
         lambda estimate: estimate.fee_ratio,
     ),
-    parts_of(_position, "bucket", lambda position: position.euros).gauge(
+    _POSITION.by("bucket", lambda position: position.euros).gauge(
         "joulo_ere_position_euros",
         f"Proceeds of sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
         float,
     ),
-    parts_of(_position, "bucket", lambda position: position.credits).gauge(
+    _POSITION.by("bucket", lambda position: position.credits).gauge(
         "joulo_ere_position_credits",
         f"ERE credits by the state of their sale. {_POSITION_HELP}",
         float,
     ),
-    parts_of(_position, "bucket", lambda position: position.price_euros).gauge(
+    _POSITION.by("bucket", lambda position: position.price_euros).gauge(
         "joulo_ere_position_price_euros",
         f"Price per ERE credit that was sold. {_POSITION_HELP}",
         float,
     ),
-    parts_of(_position, "horizon", lambda position: position.forecast_euros).gauge(
+    _POSITION.by("horizon", lambda position: position.forecast_euros).gauge(
         "joulo_ere_forecast_euros",
         f"Joulo's forecast of proceeds, after its fee. {_POSITION_HELP}",
         float,
     ),
-    parts_of(_position, "horizon", lambda position: position.forecast_credits).gauge(
+    _POSITION.by("horizon", lambda position: position.forecast_credits).gauge(
         "joulo_ere_forecast_credits",
         "ERE credits not sold yet: ytd_unsold of the year so far, rest_of_year those that Joulo still expects. "
         f"{_POSITION_HELP}",

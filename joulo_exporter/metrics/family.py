@@ -108,18 +108,6 @@ def unlabelled(record: Callable[[Snapshot], Item | None]) -> Labelled[Item]:
     return Labelled((), lambda snapshot: () if (found := record(snapshot)) is None else [((), found)])
 
 
-def parts_of(
-    record: Callable[[Snapshot], Item | None], label: str, parts: Callable[[Item], Mapping[str, Part]]
-) -> Labelled[Part]:
-    """Return the maker of families that have one sample for each part of a record, where a snapshot has it."""
-
-    def items(snapshot: Snapshot) -> Iterable[tuple[Labels, Part]]:
-        found = record(snapshot)
-        return () if found is None else [((key,), part) for key, part in parts(found).items()]
-
-    return Labelled((label,), items)
-
-
 def number(value: float) -> str:
     """Return a value as both exposition formats write it."""
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]  # of the library
