@@ -104,14 +104,14 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
 def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
     """Return an account's settings with its own delays among the accounts that start at the same time.
 
-    First requests to endpoints that are asked seldom go out at ten a second: all at once, as after a long stop,
-    they would double the load of the first minute.
+    First requests are spread over the interval of ``/chargers``; those to endpoints that are asked seldom go out
+    at ten a second at most: all at once, as after a long stop, they would double the load of the first minute.
     """
-    return replace(
-        settings,
-        first_delay_s=settings.intervals["chargers"] * position / accounts,
-        later_delay_s=position / _LATER_FIRST_REQUESTS_PER_S,
-    )
+    spread_s = max(settings.intervals["chargers"], accounts / _LATER_FIRST_REQUESTS_PER_S)
+    delays = {
+        name: min(interval_s, spread_s) * position / accounts for name, interval_s in settings.intervals.items()
+    }
+    return replace(settings, first_delays=delays)
 
 
 class _RunningAccount:
@@ -266,7 +266,6 @@ class Accounts:
                 offload=self.offload,
                 clock=self.clock,
                 request_slots=self.request_slots,
-                token_refused=lambda: self._token_refused(plan.key),
             )
         self._running[plan.key] = _RunningAccount(plan, poller)
 
@@ -277,11 +276,6 @@ class Accounts:
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
     # Token files ------------------------------------------------------------------------------------
-
-    def _token_refused(self, key: str) -> None:
-        """Have the token file read at the next look even if it seems unchanged."""
-        if key in self._running:
-            self._running[key].file_seen = None
 
     async def watch_token_files(self) -> None:
         """Use each new token of a file, for ever; must end before ``close`` is called, since it starts pollers.
@@ -321,7 +315,8 @@ def _read_changed(accounts: Iterable[_RunningAccount]) -> Iterator[tuple[_Runnin
         # Before the file is read: a change in between shows at the next look.
         seen = fingerprint(source.path)
         # The cause of a fault need not be in the file: a folder's permissions, or a full table of files.
-        if seen != running.file_seen or seen is None or running.file_unreadable:
+        doubtful = seen is None or running.file_unreadable or running.poller.token_refused
+        if doubtful or seen != running.file_seen:
             running.file_seen = seen
             try:
                 yield running, source.read()

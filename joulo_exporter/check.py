@@ -10,6 +10,7 @@ import aiohttp
 
 from joulo_exporter.accounts import account_settings
 from joulo_exporter.api.client import JouloClient, open_session
+from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.schema import AccountConfig, Config
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
@@ -26,8 +27,8 @@ from joulo_exporter.ledger.reader import read_ledger
 from joulo_exporter.ledger.storage import LOCK_NAME
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import PollSettings, account_tasks
-from joulo_exporter.poller.endpoint import Task, pause_after_failure, remaining_s
+from joulo_exporter.poller import account_endpoints
+from joulo_exporter.poller.endpoint import EndpointState, pause_after_failure, remaining_s
 
 _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
@@ -127,12 +128,12 @@ async def _outcomes(
         yield "token", "ok     looks like a token"
     except ConfigError as error:
         yield "token", f"FAULT  {error}"
-    settings = account_settings(config, account.name)
+    endpoints = account_endpoints(account_settings(config, account.name), SystemClock())
     if database is None:
-        for task in account_tasks(settings):
-            record = recorded.get(task.name, EndpointRecord())
+        for state in endpoints:
+            record = recorded.get(state.name, EndpointRecord())
             outcomes = {None: "later  has not been asked yet", True: "ok     the last request succeeded"}
-            yield task.name, outcomes.get(record.up, f"FAULT  {record.error}")
+            yield state.name, outcomes.get(record.up, f"FAULT  {record.error}")
     elif token is not None:
         ledger = AccountLedger(
             database,
@@ -144,34 +145,32 @@ async def _outcomes(
         client = JouloClient(session, config.api, token=token)
         records, walk = ledger.load()
         known = {**recorded, **records}
-        for task in account_tasks(settings):
-            record = known.get(task.name, EndpointRecord())
-            task.restore(record.body, walk)
-            yield task.name, await _ask(task, record, settings, ledger, client)
+        for state in endpoints:
+            record = known.get(state.name, EndpointRecord())
+            state.restore(record, walk)
+            yield state.name, await _ask(state, record, ledger, client)
 
 
-async def _ask(
-    task: Task, record: EndpointRecord, settings: PollSettings, ledger: AccountLedger, client: JouloClient
-) -> str:
+async def _ask(state: EndpointState, record: EndpointRecord, ledger: AccountLedger, client: JouloClient) -> str:
     """Ask an endpoint, unless it is too early; return the outcome."""
-    pause = Pause(time.time(), task.interval_s(settings))
+    pause = Pause(time.time(), state.interval_s)
     left_s = remaining_s(record.pause, pause.length_s, pause.requested_at_seconds) if record.pause else 0.0
     if left_s > 0:
         said = "later  was asked a short time ago"
         if record.up is False:
             said = f"FAULT  a short time ago: {record.error}"
         return f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
-    ledger.begin_request(task.name, pause, task.page(pause.requested_at_seconds, settings))
+    ledger.begin_request(state.name, pause, state.page(pause.requested_at_seconds))
     try:
-        response = await task.fetch(client)
+        response = await state.fetch(client)
     except ApiError as error:
         # Kept for the next check, with the time of Retry-After, so that no request comes early.
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
         length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
-        ledger.record_failure(task.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))
+        ledger.record_failure(state.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))
         hint = "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
         return f"FAULT  {error}{hint}"
-    task.record(ledger, response, pause)
+    state.record(ledger, response, pause)
     return f"ok     {_summary(response)}"
 
 

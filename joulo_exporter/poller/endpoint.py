@@ -8,10 +8,11 @@ import contextlib
 import dataclasses
 import logging
 import math
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -100,9 +101,6 @@ def remaining_s(pause: Pause, interval_s: float, now_seconds: float) -> float:
     return length_s - since_s
 
 
-# Refreshes ---------------------------------------------------------------------------------------
-
-
 class PollSettings(msgspec.Struct, frozen=True):
     """The part of the configuration that a poller follows."""
 
@@ -117,10 +115,8 @@ class PollSettings(msgspec.Struct, frozen=True):
     """The optional endpoints of the account."""
     public: bool = False
     """Whether this is no account, but the public price feed, which belongs to the process."""
-    first_delay_s: float = 0.0
-    """Least time before the first request, so that many accounts do not begin at once."""
-    later_delay_s: float = 0.0
-    """The same for endpoints whose interval is not the shortest; never longer than that interval."""
+    first_delays: Mapping[str, float] = {}
+    """Least seconds before the first request, by endpoint, so that many accounts do not begin at once."""
 
     @property
     def log_fields(self) -> dict[str, object]:
@@ -129,121 +125,28 @@ class PollSettings(msgspec.Struct, frozen=True):
 
 
 @dataclass(eq=False)
-class Task:
-    """Refreshes an endpoint whose API response is served until the next one."""
+class EndpointState:
+    """One endpoint of an account: how it is refreshed, when it is due, how it went, and what it serves.
+
+    It outlasts a reload. Names of moments on the monotonic clock end in ``_mono_s``: only these moments decide, so
+    that a jump of the wall clock neither brings a request forward nor keeps an old value alive.
+    """
 
     endpoint: Endpoint[Any]
     record: Callable[..., Outcome]
     """Writes an API response down; takes the ledger, the response, and the pause since its request."""
-    content: Any = None
-    """Content of the last API response; ``None`` before the first one."""
-    walk: Walk = field(default_factory=Walk)
-    """Progress of reading the history; only ``PagesTask`` uses it."""
-
-    @property
-    def name(self) -> str:
-        """Return the name of the endpoint."""
-        return self.endpoint.name
-
-    def restore(self, body: bytes | None, walk: Walk) -> None:
-        """Take up the walk, and the last API response unless an earlier version kept it in another form."""
-        self.walk, self.content = walk, None
-        with contextlib.suppress(msgspec.MsgspecError):
-            self.content = None if body is None else msgspec.json.decode(body, type=self.endpoint.kept)
-
-    def interval_s(self, settings: PollSettings) -> float:
-        """Return the configured interval."""
-        return settings.intervals[self.name]
-
-    def page(self, now_seconds: float, settings: PollSettings) -> Walk | None:  # noqa: ARG002
-        """Choose no page: the endpoint has none."""
-        return None
-
-    async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
-        """Ask the endpoint."""
-        return await client.fetch(self.endpoint)
-
-    def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
-        """Serve the API response from now on."""
-        self.content = response.content
-
-
-class PagesTask(Task):
-    """Refreshes ``/sessions``: the newest page each interval, and older ones in between during a walk.
-
-    Its content is the estimate of the last page; the sessions themselves are in the ledger.
-    """
-
-    asked: Walk
-    """The walk with the page that was chosen last."""
-
-    def interval_s(self, settings: PollSettings) -> float:
-        """Return the pause between two pages while there are pages to read, else the configured interval."""
-        return settings.intervals[self.name] if self.walk.offset is None else settings.page_interval_s
-
-    def page(self, now_seconds: float, settings: PollSettings) -> Walk:
-        """Choose the page to ask for now."""
-        self.asked = next_page(
-            self.walk,
-            now_seconds,
-            interval_s=settings.intervals[self.name],
-            resync_interval_s=settings.resync_interval_s,
-        )
-        self.record = partial(AccountLedger.record_page, asked=self.asked)
-        return self.asked
-
-    async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
-        """Ask for the page that was chosen, which the ledger has noted."""
-        self.walk = self.asked
-        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.asked.asked_offset)})
-
-    def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
-        """Go on from the walk after the page, and serve its estimate from now on."""
-        self.walk, self.content = outcome.walk or self.walk, response.content.estimate
-
-
-def account_tasks(settings: PollSettings) -> list[Task]:
-    """Return the tasks of an account, or of the public price feed.
-
-    Those that are due together run in this order: slugs of ``/chargers`` take precedence over nicknames.
-    """
-    optional = [
-        Task(endpoint, partial(AccountLedger.record_response, endpoint=endpoint.name))
-        for endpoint in OPTIONAL_ENDPOINTS
-        if endpoint.name in settings.collectors
-    ]
-    if settings.public:
-        return optional
-    # With a memory of its own, so that an unchanged charger is not read again.
-    chargers = dataclasses.replace(CHARGERS, parse=partial(parse_chargers, memory={}))
-    return [
-        Task(chargers, AccountLedger.record_chargers),
-        PagesTask(SESSIONS, AccountLedger.record_page),
-        Task(ENERGY, AccountLedger.record_energy),
-        *optional,
-    ]
-
-
-# State --------------------------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class EndpointState:
-    """One endpoint: when it is due, how it went, and for how long its API response is fresh.
-
-    It outlasts a reload, which gives it another task and other settings. Names of moments on the monotonic clock
-    end in ``_mono_s``: only these moments decide, so that a jump of the wall clock neither brings a request
-    forward nor keeps an old value alive.
-    """
-
-    task: Task
     settings: PollSettings
     clock: SystemClock
-    fraction: Callable[[], float]
+    fraction: Callable[[], float] = random.random
     """Gives random numbers in [0, 1) for jitter."""
 
     def __post_init__(self) -> None:
-        self.health = EndpointHealth(self.task.name, self._interval_s)
+        self.name = self.endpoint.name
+        self.content: Any = None
+        """Content of the last API response; ``None`` before the first one."""
+        self.walk = Walk()
+        """Progress of reading the history; only ``SessionsState`` uses it."""
+        self.health = EndpointHealth(self.name, self._regular_interval_s)
         """The state as snapshots show it."""
         self.pause = _NEVER
         """The last request, by the monotonic clock: the throttle outlasts a jump of the wall clock, and a ledger
@@ -260,25 +163,28 @@ class EndpointState:
         self._unknown_fields: set[str] = set()
 
     @property
-    def _interval_s(self) -> float:
-        return self.settings.intervals[self.task.name]
+    def _regular_interval_s(self) -> float:
+        return self.settings.intervals[self.name]
 
-    def configure(self, task: Task, settings: PollSettings) -> None:
-        """Take up another task and settings; a new token does not wait out the back-off of the former one.
+    def configure(self, endpoint: Endpoint[Any], settings: PollSettings) -> None:
+        """Take up other settings; a new token does not wait out the back-off of the former one.
 
         A pause that the API has asked for still holds.
         """
-        self.task, self.settings, error = task, settings, self.api_error
+        self.endpoint, self.settings, error = endpoint, settings, self.api_error
         if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
             self.pause = replace(self.pause, failures=0)
 
     def restore(self, record: EndpointRecord | None, walk: Walk) -> None:
         """Take up the ledger's record, unless this process has asked before, and the rest of the pause.
 
-        An endpoint that is due at once waits for the first delay.
+        An API response that an earlier version kept in another form is waited for. An endpoint that is due at once
+        waits for the first delay.
         """
-        self.task.restore(record.body if record else None, walk)
-        settings, mono_s = self.settings, self.clock.monotonic()
+        self.walk, self.content, mono_s = walk, None, self.clock.monotonic()
+        if record is not None and record.body is not None:
+            with contextlib.suppress(msgspec.MsgspecError):
+                self.content = msgspec.json.decode(record.body, type=self.endpoint.kept)
         if record is not None and record.pause is not None and self.pause is _NEVER:
             ahead_s, asked_at_seconds = self.clock.now() - mono_s, record.pause.requested_at_seconds
             self.pause = replace(record.pause, requested_at_seconds=min(asked_at_seconds - ahead_s, mono_s))
@@ -293,17 +199,14 @@ class EndpointState:
                 malformed=record.malformed,
                 malformed_fields=record.malformed_fields,
             )
-        self._note(interval_s=self._interval_s)
-        delay_s = settings.first_delay_s
-        if self._interval_s > min(settings.intervals.values()):
-            delay_s = max(delay_s, min(settings.later_delay_s, self._interval_s))
-        left_s = remaining_s(self.pause, self.task.interval_s(settings), mono_s)
-        self.due_mono_s = mono_s + max(left_s, delay_s)
-        self._expected_mono_s = self._succeeded_mono_s + self._interval_s
+        self._note(interval_s=self._regular_interval_s)
+        left_s = remaining_s(self.pause, self.interval_s, mono_s)
+        self.due_mono_s = mono_s + max(left_s, self.settings.first_delays.get(self.name, 0.0))
+        self._expected_mono_s = self._succeeded_mono_s + self._regular_interval_s
 
     def follow(self, jump: ClockJump, walk: Walk) -> None:
         """Move the moments that were noted by the wall clock, as those of the walk have been."""
-        self.task.walk = walk
+        self.walk = walk
         self.requested_at_seconds = jump.moved(self.requested_at_seconds)
         for name in ("succeeded_at_seconds", "token_refused_at_seconds"):
             moment_seconds = getattr(self.health, name)
@@ -313,12 +216,31 @@ class EndpointState:
     def _note(self, **changes: object) -> None:
         self.health = replace(self.health, **changes)
 
+    # Overridden for /sessions ---------------------------------------------------------------------
+
+    @property
+    def interval_s(self) -> float:
+        """Return the least time from one request to the next, in seconds."""
+        return self._regular_interval_s
+
+    def page(self, now_seconds: float) -> Walk | None:  # noqa: ARG002
+        """Choose no page: the endpoint has none."""
+        return None
+
+    async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
+        """Ask the endpoint."""
+        return await client.fetch(self.endpoint)
+
+    def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
+        """Serve the API response from now on."""
+        self.content = response.content
+
     # The course of a refresh ----------------------------------------------------------------------
 
     def requested(self) -> None:
         """Note that a request goes out now; should its outcome never be noted, the pause is the interval."""
         self.requested_at_seconds = self.clock.now()
-        self._wait_for(Pause(self.clock.monotonic(), self.task.interval_s(self.settings), self.pause.failures))
+        self._wait_for(Pause(self.clock.monotonic(), self.interval_s, self.pause.failures))
 
     def recorded_pause(self, failures: int) -> Pause:
         """Return the pause since the last request as the ledger keeps it, by the wall clock."""
@@ -351,16 +273,16 @@ class EndpointState:
         )
         self.api_error, self._succeeded_mono_s = None, self.pause.requested_at_seconds
         # A page may have begun or ended a walk through the history, which changes the interval.
-        length_s = self.task.interval_s(self.settings) * (1 + JITTER_SHARE * self.fraction())
+        length_s = self.interval_s * (1 + JITTER_SHARE * self.fraction())
         self._wait_for(Pause(self.pause.requested_at_seconds, length_s))
         self._expected_mono_s = self.due_mono_s
 
     def failed(self, error: ApiError) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
-        self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._interval_s
+        self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._regular_interval_s
         if isinstance(error, ApiAuthenticationError | ApiScopeError):
             self._note(token_refused_at_seconds=self.requested_at_seconds)
-        is_optional = self.task.endpoint in OPTIONAL_ENDPOINTS
+        is_optional = self.endpoint in OPTIONAL_ENDPOINTS
         unavailable = is_optional and isinstance(error, ApiScopeError | ApiNotFoundError)
         message = "refresh failed"
         if unavailable:
@@ -376,7 +298,7 @@ class EndpointState:
         """Note a failure of the exporter itself; the back-off is the same as after a failure of the API."""
         self.api_error = None
         # Whether a request went out or not, the pause counts from now.
-        self._back_off(self.clock.monotonic(), self._interval_s)
+        self._back_off(self.clock.monotonic(), self._regular_interval_s)
         if isinstance(error, LedgerError):
             self._fail("warn", "refresh failed", error.reason, str(error))
         elif isinstance(error, MemoryError):
@@ -406,7 +328,7 @@ class EndpointState:
         """Ask as soon as the interval allows: without the jitter, but not in the middle of a back-off."""
         pause = self.pause
         if pause.failures == 0 and pause is not _NEVER:
-            allowed_mono_s = pause.requested_at_seconds + self.task.interval_s(self.settings)
+            allowed_mono_s = pause.requested_at_seconds + self.interval_s
             self.due_mono_s = min(self.due_mono_s, allowed_mono_s)
 
     # How it went ----------------------------------------------------------------------------------
@@ -417,9 +339,9 @@ class EndpointState:
         return self._expected_mono_s + self.settings.stale_after_s
 
     @property
-    def fresh_content(self) -> Any:  # noqa: ANN401 -- of the endpoint's task
+    def fresh_content(self) -> Any:  # noqa: ANN401 -- of the endpoint
         """Return the content of the last API response, if it may still be served as live."""
-        return self.task.content if self.clock.monotonic() < self.expires_mono_s else None
+        return self.content if self.clock.monotonic() < self.expires_mono_s else None
 
     # The log --------------------------------------------------------------------------------------
 
@@ -444,12 +366,71 @@ class EndpointState:
 
     @property
     def _log_fields(self) -> dict[str, object]:
-        return self.settings.log_fields | {"endpoint": self.task.name}
+        return self.settings.log_fields | {"endpoint": self.name}
 
     def _log_once(self, kind: str, message: str, **fields: object) -> None:
         if kind not in self._faults_logged:
             self._faults_logged.add(kind)
             event(_logger, "warn", message, **self._log_fields, **fields)
+
+
+class SessionsState(EndpointState):
+    """State of ``/sessions``: the newest page comes each interval, and older ones in between during a walk.
+
+    Its content is the estimate of the last page; the sessions themselves are in the ledger.
+    """
+
+    asked: Walk
+    """The walk with the page that was chosen last."""
+
+    @property
+    def interval_s(self) -> float:
+        """Return the pause between two pages while there are pages to read, else the configured interval."""
+        return self._regular_interval_s if self.walk.offset is None else self.settings.page_interval_s
+
+    def page(self, now_seconds: float) -> Walk:
+        """Choose the page to ask for now."""
+        self.asked = next_page(
+            self.walk,
+            now_seconds,
+            interval_s=self._regular_interval_s,
+            resync_interval_s=self.settings.resync_interval_s,
+        )
+        self.record = partial(AccountLedger.record_page, asked=self.asked)
+        return self.asked
+
+    async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
+        """Ask for the page that was chosen, which the ledger has noted."""
+        self.walk = self.asked
+        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.asked.asked_offset)})
+
+    def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
+        """Go on from the walk after the page, and serve its estimate from now on."""
+        self.walk, self.content = outcome.walk or self.walk, response.content.estimate
+
+
+def account_endpoints(
+    settings: PollSettings, clock: SystemClock, fraction: Callable[[], float] = random.random
+) -> list[EndpointState]:
+    """Return the endpoints of an account, or of the public price feed.
+
+    Those that are due together are asked in this order: slugs of ``/chargers`` take precedence over nicknames.
+    """
+    optional = [
+        EndpointState(each, partial(AccountLedger.record_response, endpoint=each.name), settings, clock, fraction)
+        for each in OPTIONAL_ENDPOINTS
+        if each.name in settings.collectors
+    ]
+    if settings.public:
+        return optional
+    # With a memory of its own, so that an unchanged charger is not read again.
+    chargers = dataclasses.replace(CHARGERS, parse=partial(parse_chargers, memory={}))
+    return [
+        EndpointState(chargers, AccountLedger.record_chargers, settings, clock, fraction),
+        SessionsState(SESSIONS, AccountLedger.record_page, settings, clock, fraction),
+        EndpointState(ENERGY, AccountLedger.record_energy, settings, clock, fraction),
+        *optional,
+    ]
 
 
 def _counted(counts: Mapping[str, int], more: Iterable[str]) -> Mapping[str, int]:

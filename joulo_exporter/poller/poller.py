@@ -16,7 +16,7 @@ from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ApiAuthenticationError, ApiError, ApiTimeoutError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
-from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, PollSettings, account_tasks
+from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, PollSettings, account_endpoints
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 _logger = logging.getLogger(__name__)
@@ -65,8 +65,6 @@ class Poller:
     """Bounds how many accounts ask at the same time."""
     fraction: Callable[[], float] = random.random
     """Gives random numbers in [0, 1) for jitter."""
-    token_refused: Callable[[], None] = lambda: None
-    """Called each time when the API refuses the token."""
 
     def __post_init__(self) -> None:
         self._endpoints: dict[str, EndpointState] = {}
@@ -90,10 +88,9 @@ class Poller:
         """Apply a configuration, while the loop does not run; each endpoint keeps its state."""
         self.client, self.ledger, self.settings = client, ledger, settings
         former, self._endpoints = self._endpoints, {}
-        for task in account_tasks(settings):
-            state = former.get(task.name) or EndpointState(task, settings, self.clock, self.fraction)
-            state.configure(task, settings)
-            self._endpoints[task.name] = state
+        for new in account_endpoints(settings, self.clock, self.fraction):
+            self._endpoints[new.name] = former.get(new.name, new)
+            self._endpoints[new.name].configure(new.endpoint, settings)
         self.restored.clear()
 
     async def run(self) -> None:
@@ -121,6 +118,11 @@ class Poller:
         if self.restored.is_set():
             await self._read_book()
             self._publish_snapshot()
+
+    @property
+    def token_refused(self) -> bool:
+        """Return whether the last refresh of an endpoint has ended with a refusal of the token."""
+        return any(isinstance(state.api_error, ApiAuthenticationError) for state in self._endpoints.values())
 
     async def _follow_wall_clock(self) -> None:
         """Move all moments noted since the start along with the wall clock, if that has jumped."""
@@ -184,22 +186,21 @@ class Poller:
 
     async def _ask(self, state: EndpointState) -> None:
         """Note a request, send it, and store the API response, which is served only once it is durable."""
-        task = state.task
         timed_out = any(isinstance(each.api_error, ApiTimeoutError) for each in self._endpoints.values())
         # Acquired before the request is noted, which must then go out at once.
         async with self.request_slots.acquire(timed_out=timed_out):
             state.requested()
-            page = task.page(state.requested_at_seconds, self.settings)
+            page = state.page(state.requested_at_seconds)
             pause = state.recorded_pause(state.pause.failures)
-            await self.offload(self.ledger.begin_request, task.name, pause, page)
+            await self.offload(self.ledger.begin_request, state.name, pause, page)
             # The ledger may have taken its time, and the pause counts from the request.
             state.requested()
             try:
-                response = await task.fetch(self.client)
+                response = await state.fetch(self.client)
             finally:
                 state.observe_duration()
-        outcome = await self._write(task.record, self.ledger, response, state.recorded_pause(failures=0))
-        task.keep(response, outcome)
+        outcome = await self._write(state.record, self.ledger, response, state.recorded_pause(failures=0))
+        state.keep(response, outcome)
         state.succeeded(response)
         if outcome.session_ended:
             self._endpoints[SESSIONS.name].bring_forward()
@@ -216,11 +217,9 @@ class Poller:
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
         state.failed(error)
-        if isinstance(error, ApiAuthenticationError):
-            self.token_refused()
         pause = state.recorded_pause(state.pause.failures)
         try:
-            await self._write(self.ledger.record_failure, state.task.name, error, pause)
+            await self._write(self.ledger.record_failure, state.name, error, pause)
         except LedgerError as ledger_error:  # the pause that the API asked for holds all the same, in memory
             self._log_ledger_failure(ledger_error)
         else:
@@ -239,7 +238,7 @@ class Poller:
         chargers = self._endpoints.get(CHARGERS.name)
         # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
         name_unlinked = chargers is not None and (
-            write is chargers.task.record
+            write is chargers.record
             or chargers.health.succeeded_at_seconds is not None
             or isinstance(chargers.api_error, REFUSALS)
         )
@@ -312,7 +311,7 @@ class Poller:
             **optional,
         )
 
-    def _fresh(self, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN401 -- of the endpoint's task
+    def _fresh(self, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN401 -- of the endpoint
         state = self._endpoints.get(endpoint.name)
         return state and state.fresh_content
 

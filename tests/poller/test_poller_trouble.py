@@ -41,10 +41,10 @@ async def test_a_ledger_that_cannot_note_the_outcome_ends_nothing(monkeypatch, c
     async with at_work(tmp_path) as rig:
         if method == "record_failure":
             rig.api.answers["chargers"] = OUTAGE
-        task = rig.poller._endpoints["chargers"].task
+        state = rig.poller._endpoints["chargers"]
         with monkeypatch.context() as broken:
             broken.setattr(
-                *((task, "record") if method == "record_chargers" else (rig.ledger, method)), raising(error)
+                *((state, "record") if method == "record_chargers" else (rig.ledger, method)), raising(error)
             )
             await rig.clock.advance(400)
             assert rig.value("joulo_charging", charger="oprit") == 0.0

@@ -15,13 +15,12 @@ from support.poller_rig import SETTINGS
 from joulo_exporter.accounts import spread_settings
 from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import RequestSlots, account_tasks
+from joulo_exporter.poller import RequestSlots, account_endpoints
 from joulo_exporter.poller.endpoint import (
     FAILURE_JITTER_SHARE,
     JITTER_SHARE,
     LONGEST_BACK_OFF_S,
     LONGEST_RETRY_AFTER_S,
-    EndpointState,
     pause_after_failure,
     remaining_s,
 )
@@ -110,11 +109,10 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
     numbers, clock, moments, due = random.Random(1), FakeClock(monotonic_s=0.0), {}, []
     for account in range(ACCOUNTS):
         settings = spread_settings(SETTINGS, account, ACCOUNTS)
-        for task in account_tasks(settings):
-            state = EndpointState(task, settings, clock, numbers.random)
+        for state in account_endpoints(settings, clock, numbers.random):
             state.restore(record, Walk())
-            moments[account, task.name] = []
-            heapq.heappush(due, (state.due_mono_s, account, task.name, state))
+            moments[account, state.name] = []
+            heapq.heappush(due, (state.due_mono_s, account, state.name, state))
     while due[0][0] < HOUR_S:
         now_s, account, name, state = heapq.heappop(due)
         moments[account, name].append(now_s)
