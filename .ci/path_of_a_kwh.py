@@ -20,7 +20,7 @@ from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Batches, Database
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.poller import Poller, RequestSlots
+from joulo_exporter.poller import Poller
 
 PACKAGE = Path(joulo_exporter.__file__).parent
 JSON = Path(__file__).parents[1] / "tests/fixtures/chargers.json"
@@ -66,7 +66,7 @@ async def walk(trace: Trace) -> bytes:
         url = str(api.make_url("")).rstrip("/")
         config = load_config(None, {"JOULO_TOKEN": "joulo_of_a_test", "JOULO_API_URL": url})
         client = JouloClient(session, config.api, token=Secret("joulo_of_a_test"))
-        settings, clock, slots = account_settings(config, None), SystemClock(), RequestSlots(1)
+        settings, clock, slots = account_settings(config, None), SystemClock(), asyncio.Semaphore(1)
         poller = Poller(client, ledger, settings, publish, offload=batches, clock=clock, request_slots=slots)
         polling = asyncio.create_task(poller.run())
         await asyncio.wait_for(published, 30)

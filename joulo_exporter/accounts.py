@@ -23,7 +23,7 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database, keep_configured
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.poller import Poller, PollSettings, RequestSlots
+from joulo_exporter.poller import Poller, PollSettings
 from joulo_exporter.snapshot import Snapshot
 
 _logger = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Accounts:
     offload: Batches
     """Runs the ledger's transactions."""
     clock: SystemClock
-    request_slots: RequestSlots
+    request_slots: asyncio.Semaphore
     """Bounds how many ask at the same time."""
 
     def __post_init__(self) -> None:

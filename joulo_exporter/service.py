@@ -25,7 +25,6 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.poller import RequestSlots
 from joulo_exporter.systemd import Notifier
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.config import WebConfigWatcher
@@ -153,7 +152,7 @@ class Service:
             Exposition(process_registry(__version__, self._reloads, self._config.shard)),
             offload=batches,
             clock=self._clock,
-            request_slots=RequestSlots(_CONNECTION_LIMIT),
+            request_slots=asyncio.Semaphore(_CONNECTION_LIMIT),
         )
         stack.push_async_callback(accounts.close)
         await stack.enter_async_context(_background(accounts.watch_token_files()))

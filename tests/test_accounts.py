@@ -19,7 +19,6 @@ from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Database
-from joulo_exporter.poller import RequestSlots
 
 URL = "http://127.0.0.1:9/api"
 BODIES = {
@@ -67,7 +66,7 @@ class House:
             self.exposition,
             offload=self._offloaded,
             clock=self.clock,
-            request_slots=RequestSlots(1),
+            request_slots=asyncio.Semaphore(1),
         )
         for path, body in BODIES.items():
             answers.get(f"{URL}/{path}", repeat=True, callback=self._responding(path, body))
@@ -152,6 +151,16 @@ async def test_first_requests_are_spread_over_the_interval_and_one_that_fails_to
     assert list(house.values("joulo_charging")) == ["a", "c"]
     await house.clock.advance(67)
     assert len(house.moments("a")) == 3
+
+
+async def test_no_more_accounts_ask_than_there_are_slots_and_in_the_order_of_asking(house):
+    house.gate = asyncio.Event()
+    await house.follow(named(house, "a", "b", "c"))
+    await house.clock.advance(45)
+    assert [token for token, *_ in house.asked] == ["a"]
+    house.gate.set()
+    await house.clock.settle()
+    assert [token for token, path, _ in house.asked if path == "chargers"] == ["a", "b", "c"]
 
 
 async def test_after_a_suspension_no_account_shows_what_is_too_old(house):

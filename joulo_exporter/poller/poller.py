@@ -1,11 +1,10 @@
 """The loop of one account: ask the endpoints that are due, write the ledger, publish a new snapshot, sleep."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar
 
@@ -13,7 +12,7 @@ import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.errors import ApiAuthenticationError, ApiError, ApiTimeoutError, LedgerError
+from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, PollSettings, account_endpoints
@@ -23,29 +22,8 @@ _logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-_TIMED_OUT_SHARE = 4
-"""At most a quarter of the request slots is for accounts that timed out."""
-
 _LEAST_JUMP_S = 10.0
 """Smallest jump of the wall clock that is followed: a smaller difference is slewing, and does no harm."""
-
-
-class RequestSlots:
-    """Bounds how many accounts ask the API at the same time; slots are given in the order of asking.
-
-    Accounts that timed out share a smaller pool of request slots: were a tenth of all accounts left without an API
-    response, each for the whole of its timeout, they would soon have all slots, and the others none.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._all = asyncio.Semaphore(most)
-        self._of_timed_out = asyncio.Semaphore(max(1, most // _TIMED_OUT_SHARE))
-
-    @contextlib.asynccontextmanager
-    async def acquire(self, *, timed_out: bool) -> AsyncIterator[None]:
-        """Hold a slot for a block; ``timed_out`` if the account's last request got no API response in time."""
-        async with self._of_timed_out if timed_out else contextlib.nullcontext(), self._all:
-            yield
 
 
 @dataclass(eq=False)
@@ -61,8 +39,8 @@ class Poller:
     offload: Batches
     """Runs the ledger's transactions outside of the event loop."""
     clock: SystemClock
-    request_slots: RequestSlots
-    """Bounds how many accounts ask at the same time."""
+    request_slots: asyncio.Semaphore
+    """Bounds how many accounts ask at the same time; slots are given in the order of asking."""
     fraction: Callable[[], float] = random.random
     """Gives random numbers in [0, 1) for jitter."""
 
@@ -186,9 +164,8 @@ class Poller:
 
     async def _ask(self, state: EndpointState) -> None:
         """Note a request, send it, and store the API response, which is served only once it is durable."""
-        timed_out = any(isinstance(each.api_error, ApiTimeoutError) for each in self._endpoints.values())
         # Acquired before the request is noted, which must then go out at once.
-        async with self.request_slots.acquire(timed_out=timed_out):
+        async with self.request_slots:
             state.requested()
             page = state.page(state.requested_at_seconds)
             pause = state.recorded_pause(state.pause.failures)

@@ -19,7 +19,7 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.models.wire import Plausibility
-from joulo_exporter.poller import Poller, PollSettings, RequestSlots
+from joulo_exporter.poller import Poller, PollSettings
 
 CHARGERS_S, SESSIONS_S, ENERGY_S, PAGE_S = 60.0, 600.0, 3600.0, 10.0
 STALE_AFTER_S, RESYNC_S = 900.0, 7 * 86_400.0
@@ -125,7 +125,7 @@ class Rig:
         """Start a poller, and let it do what it does at once."""
         self.poller = Poller(
             self.api, self.ledger, self.settings, self.publish,
-            offload=self.offload, clock=self.clock, request_slots=RequestSlots(1),
+            offload=self.offload, clock=self.clock, request_slots=asyncio.Semaphore(1),
             fraction=lambda: self.fraction,
         )  # fmt: skip
         await self._run()
