@@ -27,9 +27,7 @@ from joulo_exporter.errors import (
     ApiNotFoundError,
     ApiResponseError,
     ApiScopeError,
-    ApiServerError,
     ApiStatusError,
-    ApiThrottledError,
     ApiTimeoutError,
 )
 
@@ -41,7 +39,7 @@ _CLASSES: dict[int, type[ApiStatusError]] = {
     401: ApiAuthenticationError,
     403: ApiScopeError,
     404: ApiNotFoundError,
-    429: ApiThrottledError,
+    429: ApiStatusError,
 }
 
 _MEANINGS = {
@@ -87,7 +85,6 @@ def status_failure(
     if status == HTTPStatus.FORBIDDEN and (scope := _safe(said.get("required_scope"), _SCOPE, token)):
         meaning = f"the token may not read this; give it the scope {scope}, or use another token"
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        kind = ApiServerError
         meaning = "the API, or a gateway in front of it, is out of order; it will be asked again"
     elif HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         host = _safe(_host(headers.get("Location")), _HOST, token)

@@ -292,7 +292,7 @@ class EndpointState:
         if retry_after_s is not None:
             retry_after_s += self.clock.monotonic() - asked_mono_s
         self._back_off(asked_mono_s, interval_s, retry_after_s)
-        self._fail("warn", message, error.reason, str(error), once=unavailable)
+        self._fail("warn", message, error.code, str(error), once=unavailable)
 
     def failed_internally(self, error: Exception) -> None:
         """Note a failure of the exporter itself; the back-off is the same as after a failure of the API."""
@@ -300,7 +300,7 @@ class EndpointState:
         # Whether a request went out or not, the pause counts from now.
         self._back_off(self.clock.monotonic(), self._regular_interval_s)
         if isinstance(error, LedgerError):
-            self._fail("warn", "refresh failed", error.reason, str(error))
+            self._fail("warn", "refresh failed", "ledger", str(error))
         elif isinstance(error, MemoryError):
             remedy = "raise the limit of the process or the container"
             self._fail("error", "refresh failed", "memory", f"too little memory for the refresh; {remedy}")

@@ -248,7 +248,7 @@ class Poller:
             self._log_ledger_failure(error)
 
     def _log_ledger_failure(self, error: Exception) -> None:
-        reason = error.reason if isinstance(error, LedgerError) else "internal"
+        reason = "ledger" if isinstance(error, LedgerError) else "internal"
         if self._ledger_log.failed(reason, self.clock.monotonic()) is not None:
             event(_logger, "error", "cannot use the ledger", **self.settings.log_fields, err=error)
 

@@ -46,8 +46,6 @@ for some iterations before it counts, and again after it was dropped."""
 class ListenError(JouloExporterError):
     """An address cannot be listened on; the message names it and the remedy."""
 
-    reason = "listen"
-
 
 def parse_listen_address(text: str) -> tuple[str, int] | str:
     """Read a value such as ``:9973``, ``127.0.0.1:9973``, ``[::1]:9973``, ``localhost:9973`` or ``unix:/path``.

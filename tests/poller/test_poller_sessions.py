@@ -3,9 +3,9 @@
 import pytest
 from support.poller_rig import PAGE_S, SESSIONS_S, Rig, at_work, charger, chargers, listed, live, sessions
 
-from joulo_exporter.errors import ApiServerError
+from joulo_exporter.errors import ApiStatusError
 
-OUTAGE = ApiServerError("502", status=502)
+OUTAGE = ApiStatusError("502", status=502)
 
 
 def offsets(rig: Rig) -> list[int | None]:

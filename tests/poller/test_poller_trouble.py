@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 from support.poller_rig import ENERGY_S, Rig, at_work, charger, chargers, live
 
-from joulo_exporter.errors import ApiServerError, LedgerError
+from joulo_exporter.errors import ApiStatusError, LedgerError
 
-OUTAGE = ApiServerError("502", status=502)
+OUTAGE = ApiStatusError("502", status=502)
 
 
 def raising(error):
@@ -124,7 +124,7 @@ async def test_a_failing_endpoint_is_logged_at_its_begin_rarely_and_at_its_end(c
         await rig.clock.advance(3000)
         assert [record.message for record in caplog.records] == ["refresh failed"]
         assert caplog.records[0].fields["endpoint"] == "chargers"
-        assert caplog.records[0].fields["reason"] == "server"
+        assert caplog.records[0].fields["reason"] == "502"
         rig.api.answers["chargers"] = good
         await rig.clock.advance(2000)
         assert [record.message for record in caplog.records] == ["refresh failed", "refresh works again"]
