@@ -310,7 +310,7 @@ def record_page(
         offset=walk.asked_offset,
         size=len(sessions) + len(response.malformed),
         readable=len(sessions),
-        lost=response.lost,
+        lost=tuple(response.lost),
         first_id=sessions[0].id if sessions else None,
         earliest_start_seconds=min(starts, default=math.inf),
         known=former,

@@ -9,18 +9,20 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from operator import attrgetter
 from typing import Annotated, Any, Generic, TypeVar
 from zlib import crc32
 
 import msgspec
+from msgspec import Meta
 
 from joulo_exporter.errors import ApiResponseError
 
 Record = TypeVar("Record")
+Value = TypeVar("Value")
 Content_co = TypeVar("Content_co", covariant=True)
 
 FUTURE_ALLOWANCE_S = 3600.0
@@ -35,20 +37,41 @@ UNKNOWN_DURATION_S = 20 * 3600.0
 _EARLIEST_S = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
 _MOST_RECORDS = 10_000  # a page has at most 100, but millions of empty ones fit into a few MiB
 _MOST_KWH = 1e6
-_LONGEST_ID = 128
-_LONGEST_TEXT = 1024
 _NULL = b"null"
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
-_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
-# Reading each record on its own costs more than skipping it: a limit while decoding keeps the event loop free.
-_RawRecords = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MOST_RECORDS)]
 _Object = dict[str, msgspec.Raw]
 _JSON_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-_BOOLEANS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
+
+_Kind = tuple[msgspec.json.Decoder[Value | None], str]
+"""Decoder of a kind of field, and the fault of a field that it cannot decode."""
+
+
+def _kind(of: Any, fault: str, *, strict: bool = True) -> _Kind[Any]:  # noqa: ANN401 -- a type expression
+    return msgspec.json.Decoder(of | None, strict=strict), fault
+
+
+_TEXT: _Kind[str] = _kind(Annotated[str, Meta(max_length=1024)], "is no text of at most 1024 characters")
+_IDENTIFIER: _Kind[str] = _kind(
+    Annotated[str, Meta(min_length=1, max_length=128)], "is no text of 1 to 128 characters"
+)
+_COUNT: _Kind[int] = _kind(Annotated[int, Meta(ge=0, le=10**9)], "is no whole number", strict=False)
+_BOOLEAN: _Kind[bool] = _kind(bool, "is neither true nor false", strict=False)
+_SECTION: _Kind[_Object] = _kind(_Object, "is no object")
+# Reading each record on its own costs more than skipping it: a limit while decoding keeps the event loop free.
+_RECORDS: _Kind[list[msgspec.Raw]] = _kind(
+    Annotated[list[msgspec.Raw], Meta(max_length=_MOST_RECORDS)],
+    f"is no list of at most {_MOST_RECORDS:,} records",
+)
+
+
+@cache
+def _number(least: float, most: float) -> _Kind[float]:
+    bounded = Annotated[float, Meta(ge=least, le=most)]
+    return _kind(bounded, f"is no number from {least:g} to {most:g}", strict=False)
 
 
 class Plausibility(msgspec.Struct, frozen=True):
@@ -79,32 +102,22 @@ class MalformedField(msgspec.Struct, frozen=True):
         return f"{self.field} {self.reason}"
 
 
-class ApiResponse(msgspec.Struct, Generic[Content_co], frozen=True):
-    """Content of an API response, and the parts of it that could not be used."""
+class ApiResponse(msgspec.Struct, Generic[Content_co]):
+    """Content of an API response, and the parts of it that could not be used, noted while it is read."""
 
     content: Content_co
-    malformed: tuple[str, ...] = ()
+    malformed: list[str] = []
     """One line for each record that was left out, without any value from the response."""
-    malformed_fields: tuple[MalformedField, ...] = ()
+    malformed_fields: list[MalformedField] = []
     """Each field that was treated as not given, once for each record that has it."""
-    unknown_fields: frozenset[str] = frozenset()
+    unknown_fields: set[str] = set()
     """Paths of fields that this version does not read."""
-    lost: tuple[int, ...] = ()
+    lost: list[int] = []
     """A checksum of each record that cannot be read, which identifies it in place of a usable id."""
 
 
 class MalformedRecordError(ValueError):
     """A record cannot be used at all."""
-
-
-@dataclass(slots=True)
-class _Faults:
-    """Parts of one API response that so far could not be used, or that this version does not read."""
-
-    records: list[str] = field(default_factory=list)
-    lost: list[int] = field(default_factory=list)
-    fields: list[MalformedField] = field(default_factory=list)
-    unknown: set[str] = field(default_factory=set)
 
 
 class Fields:
@@ -116,12 +129,12 @@ class Fields:
     """
 
     def __init__(
-        self, values: Mapping[str, msgspec.Raw], plausibility: Plausibility, faults: _Faults, path: str = ""
+        self, values: _Object, plausibility: Plausibility, response: ApiResponse[Any], path: str = ""
     ) -> None:
         self.names = values.keys()
         self.plausibility = plausibility
         self._values = values
-        self._faults = faults
+        self._response = response
         self._path = path
         self._read: set[str] = set()
         self._sections: dict[str, Fields | None] = {}
@@ -129,11 +142,11 @@ class Fields:
     @property
     def flawed(self) -> bool:
         """Return whether any part of the whole API response could not be used so far."""
-        return bool(self._faults.records or self._faults.fields)
+        return bool(self._response.malformed or self._response.malformed_fields)
 
     def refuse(self, name: str, reason: str) -> None:
         """Note that a field cannot be used."""
-        self._faults.fields.append(MalformedField(f"{self._path}{name}", reason))
+        self._response.malformed_fields.append(MalformedField(f"{self._path}{name}", reason))
 
     def ignore(self, *names: str) -> None:
         """Mark fields as known, although nothing uses them."""
@@ -145,31 +158,15 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """Return a text of at most 1,024 characters, without surrounding blanks; ``None`` for an empty one."""
-        value = self._decode(name)
-        if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
-            return value.strip() or None
-        if value is not None:
-            self.refuse(name, f"is no text of at most {_LONGEST_TEXT} characters")
-        return None
+        return (self._decode(name, _TEXT) or "").strip() or None
 
     def identifier(self, name: str) -> str | None:
         """Return a text of 1 to 128 characters, as it is."""
-        value = self._decode(name)
-        if value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST_ID):
-            return value
-        self.refuse(name, f"is no text of 1 to {_LONGEST_ID} characters")
-        return None
+        return self._decode(name, _IDENTIFIER)
 
     def number(self, name: str, *, least: float = 0.0, most: float = 1e9) -> float | None:
         """Return a number within the bounds, also one that is written as text."""
-        value = self._decode(name)
-        if isinstance(value, str) and _DECIMAL.fullmatch(value):
-            value = float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
-            return float(value)
-        if value is not None:
-            self.refuse(name, f"is no number from {least:g} to {most:g}")
-        return None
+        return self._decode(name, _number(least, most))
 
     def hundredths(self, name: str, *, most: float = math.inf, beyond: str = "") -> int | None:
         """Return kWh or credits as integer hundredths: the precision in which the API rounds them.
@@ -200,21 +197,11 @@ class Fields:
 
     def count(self, name: str) -> int | None:
         """Return an integer from 0; JSON has one kind of number, so 12.0 is one (RFC 8259, section 6)."""
-        value = self.number(name)
-        if value is not None and not value.is_integer():
-            self.refuse(name, "is no whole number")
-            return None
-        return None if value is None else int(value)
+        return self._decode(name, _COUNT)
 
     def boolean(self, name: str) -> bool | None:
         """Return a truth value, also one that is written as 0 or 1, or as text."""
-        value = self._decode(name)
-        if value is None or isinstance(value, bool):
-            return value
-        read = _BOOLEANS.get(value) if isinstance(value, int | str) else None
-        if read is None:
-            self.refuse(name, "is neither true nor false")
-        return read
+        return self._decode(name, _BOOLEAN)
 
     def moment(self, name: str, *, ahead_s: float = FUTURE_ALLOWANCE_S) -> float | None:
         """Return the Unix time of a timestamp from 2015 to ``ahead_s`` after now; ``None`` for an empty text."""
@@ -234,7 +221,7 @@ class Fields:
     def section(self, name: str) -> Fields | None:
         """Return an object within this one."""
         if name not in self._sections:
-            values = self._decode(name, _Object | None, "is no object")
+            values = self._decode(name, _SECTION)
             self._sections[name] = None if values is None else self._within(values, f"{self._path}{name}.")
         return self._sections[name]
 
@@ -261,48 +248,44 @@ class Fields:
         Raises:
             ApiResponseError: the main field is no list, is too long, or has records of which none can be used.
         """
-        faults = self._faults
+        response = self._response
         path = "" if main else f"{self._path}{name}."
         key = attrgetter(key_name)
         found: dict[str, Record] = {}
         flawless: dict[int, Record] = {}
-        items = self._decode(name, _RawRecords | None, f"is no list of at most {_MOST_RECORDS:,} records") or ()
+        items = self._decode(name, _RECORDS) or ()
         for position, item in enumerate(items):
             digest = hash(bytes(item)) if memory is not None else 0
             record = memory.get(digest) if memory is not None else None
-            flaws = len(faults.fields)
+            flaws = len(response.malformed_fields)
             if record is None:
                 try:
                     fields = self._within(msgspec.json.decode(item, type=_Object), path)
                     record = convert(fields)
                 except (MalformedRecordError, *_JSON_ERRORS) as error:
                     no_object = "" if isinstance(error, MalformedRecordError) else "no JSON object: "
-                    faults.records.append(f"record {position}: {no_object}{error}")
-                    faults.lost.append(crc32(item))
+                    response.malformed.append(f"record {position}: {no_object}{error}")
+                    response.lost.append(crc32(item))
                     continue
                 if position == 0:  # others have the same fields
-                    faults.unknown.update(fields.unknown())
-            if len(faults.fields) == flaws:
+                    response.unknown_fields.update(fields.unknown())
+            if len(response.malformed_fields) == flaws:
                 flawless[digest] = record
             if found.setdefault(key(record), record) is not record:
-                faults.records.append(f"record {position}: there is another one with its {key_name}")
+                response.malformed.append(f"record {position}: there is another one with its {key_name}")
         if memory is not None:
             memory.clear()
             memory.update(flawless)
         if main and self.flawed and not found:
-            fault = [*faults.records, *faults.fields][0]
+            fault = [*response.malformed, *response.malformed_fields][0]
             raise ApiResponseError(f"no record of the API response can be used; {fault}")
         return tuple(found.values())
 
     def response(self, content: Record) -> ApiResponse[Record]:
         """Return the whole API response, with ``content`` read from it."""
-        return ApiResponse(
-            content,
-            tuple(self._faults.records),
-            tuple(self._faults.fields),
-            frozenset((*self._faults.unknown, *self.unknown())),
-            tuple(self._faults.lost),
-        )
+        self._response.content = content
+        self._response.unknown_fields.update(self.unknown())
+        return self._response
 
     def unknown(self) -> Iterator[str]:
         """Yield the paths of the fields that were not read, in this object and in those within."""
@@ -310,15 +293,16 @@ class Fields:
         for section in filter(None, self._sections.values()):
             yield from section.unknown()
 
-    def _within(self, values: Mapping[str, msgspec.Raw], path: str) -> Fields:
-        return Fields(values, self.plausibility, self._faults, path)
+    def _within(self, values: _Object, path: str) -> Fields:
+        return Fields(values, self.plausibility, self._response, path)
 
-    def _decode(self, name: str, kind: Any = Any, reason: str = "is no JSON") -> Any:  # noqa: ANN401
+    def _decode(self, name: str, kind: _Kind[Value]) -> Value | None:
         self._read.add(name)
+        decoder, fault = kind
         try:
-            return msgspec.json.decode(self._values.get(name, _NULL), type=kind)
+            return decoder.decode(self._values.get(name, _NULL))
         except _JSON_ERRORS:
-            self.refuse(name, reason)
+            self.refuse(name, fault)
             return None
 
 
@@ -330,7 +314,7 @@ def read_object(body: bytes, plausibility: Plausibility) -> Fields:
         # Not chained: a UnicodeDecodeError holds the whole body.
         fault = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise ApiResponseError(f"the API response is not what the API documents: {fault}") from None
-    return Fields(values, plausibility, _Faults())
+    return Fields(values, plausibility, ApiResponse(None))
 
 
 def unix_seconds(text: str) -> float:

@@ -25,7 +25,7 @@ PAYLOADS = zip(PARSERS, ("chargers", "sessions", "energy", "ere-position", "ere-
 def test_all_fields_of_the_recorded_payloads_are_known_and_usable(parse, payload):
     """The golden exposition has their values."""
     response = parse((FIXTURES / f"{payload}.json").read_bytes(), NOW)
-    assert (response.malformed, response.malformed_fields, response.unknown_fields) == ((), (), frozenset())
+    assert (response.malformed, response.malformed_fields, response.unknown_fields) == ([], [], set())
 
 
 # Records --------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def charger(**fields):
 def test_a_record_is_lost_only_without_its_id(record):
     response = chargers(record | {"slug": "a"}, {"id": "x" * 128})
     assert response.content == (Charger("x" * 128),)
-    assert response.malformed == ("record 0: it has no usable id",)
+    assert response.malformed == ["record 0: it has no usable id"]
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_a_value_that_cannot_be_read_costs_only_its_field(value):
 def test_a_month_is_lost_only_without_its_name(month):
     response = energy({"month": month, "kwh": 1}, {"month": "2026-05", "kwh": 2})
     assert response.content.months == (Month(month="2026-05", kwh_hundredths=200),)
-    assert response.malformed == ("record 0: its month is not YYYY-MM",)
+    assert response.malformed == ["record 0: its month is not YYYY-MM"]
 
 
 def test_the_first_of_two_with_one_id_or_month_counts():
     response = chargers({"id": "a", "slug": "first"}, {"id": "a", "slug": "second"})
     assert response.content == (Charger("a", slug="first"),)
-    assert response.malformed == ("record 1: there is another one with its id",)
+    assert response.malformed == ["record 1: there is another one with its id"]
     response = energy({"month": "2026-06-01", "kwh": 1}, {"month": "2026-06", "kwh": 2})  # two spellings
     assert response.content.months == (Month(month="2026-06", kwh_hundredths=100),)
 

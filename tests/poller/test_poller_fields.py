@@ -13,7 +13,7 @@ MALFORMED = "joulo_api_malformed_fields_total"
 
 NOTHING = (MISSING, None)
 NO_TEXT = (5, 1.5, True, [], {}, "x" * 1025)
-NO_NUMBER = ("many", "1e3", "", -0.01, 1e300, True, [], {})
+NO_NUMBER = ("many", "1_000", "", -0.01, 1e300, True, [], {})
 NO_BOOLEAN = (2, -1, 0.5, "perhaps", "", [], {})
 NO_MOMENT = (5, True, {}, "yesterday", "2026-06-18", "1781804530", "0001-01-01T00:00:00Z", "2014-12-31T23:59:59Z")
 

@@ -211,11 +211,11 @@ async def test_responses_are_those_of_the_household_and_energy_the_sum_of_all_se
 ):
     await clock.advance(after_s)
     chargers = parse_chargers(await body_of(client, "chargers"))
-    assert (list(chargers.content), chargers.malformed) == (running.household.chargers_at(clock.now()), ())
+    assert (list(chargers.content), chargers.malformed) == (running.household.chargers_at(clock.now()), [])
     page, sessions = None, []
     while page is None or len(page.content.sessions) == limit:
         page = parse_sessions(await body_of(client, "sessions", limit=limit, offset=len(sessions)))
-        assert page.malformed == ()
+        assert page.malformed == []
         sessions += page.content.sessions
     assert sessions == running.household.sessions_at(clock.now())
     energy = parse_energy(await body_of(client, "energy")).content
@@ -314,6 +314,6 @@ async def test_the_price_changes_once_a_week_and_is_that_of_the_sessions(client,
     assert prices[7]["updated_at"] == "2026-06-22T09:00:00Z"
     assert [price["week_number"] for price in prices] == [25] * 7 + [26]
     assert all(0.45 < price["mid_eur"] < 0.53 for price in prices)
-    assert parse_ere_price(json.dumps(price_json(at(6))).encode()).malformed_fields == ()
+    assert parse_ere_price(json.dumps(price_json(at(6))).encode()).malformed_fields == []
     estimate = parse_sessions(await body_of(client, "sessions")).content.estimate
     assert estimate == EreEstimate(price_json(clock.now())["current"]["mid_eur"], 0.2)
