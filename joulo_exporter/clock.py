@@ -6,10 +6,6 @@ import re
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-
-_QUARTER_S = 900.0
-"""A quarter of an hour: in every time zone, midnight is at a multiple of it."""
 
 _WOKEN_AT_ONCE = 20
 """Sleepers that wake in one event-loop iteration; more at once would hold up a scrape."""
@@ -75,12 +71,7 @@ def local_time(unix_seconds: float) -> datetime:
 
 def local_month(unix_seconds: float) -> str:
     """Return the month of a moment, such as ``2026-06``."""
-    return _month_of(unix_seconds // _QUARTER_S)
-
-
-@lru_cache(maxsize=16)  # asked at each refresh of each account
-def _month_of(quarter: float) -> str:
-    return local_time(quarter * _QUARTER_S).strftime("%Y-%m")
+    return time.strftime("%Y-%m", time.localtime(unix_seconds))
 
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
