@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 
 import aiohttp
@@ -33,9 +33,6 @@ LOOK_INTERVAL_S = 15.0
 
 _LATER_FIRST_REQUESTS_PER_S = 10
 """First requests per second to endpoints that are asked seldom, all accounts together."""
-
-_OPENED_TOGETHER = 500
-"""Accounts whose ledgers are opened at the same time."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -114,29 +111,17 @@ def spread_settings(settings: PollSettings, position: int, accounts: int) -> Pol
     return replace(settings, first_delays=delays)
 
 
+@dataclass(eq=False)
 class _RunningAccount:
     """The poller of one account, and the state of the account's token file."""
 
-    def __init__(self, plan: Plan, poller: Poller) -> None:
-        self.plan = plan
-        """The plan, with the token in use."""
-        self.poller = poller
-        self.former_token: Secret | None = None
-        """The token before the one in use, which no line of the log may show either."""
-        self.file_seen: Fingerprint | None = None
-        """Fingerprint of the token file when it was last read; ``None`` to read it at the next look."""
-        self.file_unreadable = False
-        self.start()
-
-    def start(self) -> None:
-        self.task = asyncio.create_task(self.poller.run(), name=f"poller {self.plan.key}")
-        self.task.add_done_callback(_log_end)
-
-    async def stop(self, *, gently: bool) -> None:
-        """End the refreshes; if ``gently``, finish and record a request under way first."""
-        async with self.poller.refreshing if gently else contextlib.nullcontext():
-            self.task.cancel()
-        await asyncio.wait([self.task])
+    plan: Plan
+    """The plan, with the token in use."""
+    poller: Poller
+    task: asyncio.Task[None]
+    file_seen: Fingerprint | None = None
+    """Fingerprint of the token file when it was last read; ``None`` to read it at the next look."""
+    file_unreadable: bool = False
 
 
 @dataclass(eq=False)
@@ -158,6 +143,8 @@ class Accounts:
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
         self._running: dict[str, _RunningAccount] = {}
+        self._replaced_tokens: dict[str, Secret] = {}
+        """Tokens before those in use, which no line of the log may show either."""
         self._shown_until_mono_s = math.inf
         """No value is too old before, by the monotonic clock: until then no scrape looks at each account."""
         self._former: dict[str, Poller] = {}
@@ -166,8 +153,8 @@ class Accounts:
     @property
     def secrets(self) -> Iterable[Secret]:
         """Return the tokens in use, and those that they have replaced."""
-        running = self._running.values()
-        return [token for each in running for token in (each.plan.token, each.former_token) if token is not None]
+        in_use = [running.plan.token for running in self._running.values()]
+        return [token for token in (*in_use, *self._replaced_tokens.values()) if token is not None]
 
     def served(self) -> Exposition:
         """Return the exposition without values that are too old, even if a poller is held up, or was suspended."""
@@ -209,7 +196,7 @@ class Accounts:
             starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
             # Together: one after the other, they would wait for two commits.
             noted = self.offload(keep_configured, self.database, plans_by_key.keys())
-            ledgers, _ = await asyncio.gather(self._opened(starting), noted)
+            ledgers, _ = await asyncio.gather(asyncio.gather(*map(self._ledger, starting)), noted)
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self.exposition.keep_only(plans_by_key)
@@ -234,14 +221,8 @@ class Accounts:
         for key in list(self._running):
             await self._stop(key, gently=False)
 
-    async def _opened(self, plans: Sequence[Plan]) -> list[AccountLedger]:
-        ledgers: list[AccountLedger] = []
-        for first in range(0, len(plans), _OPENED_TOGETHER):  # thousands at once would hold up the loop
-            ledgers += await asyncio.gather(*map(self._ledger, plans[first : first + _OPENED_TOGETHER]))
-        return ledgers
-
-    async def _ledger(self, plan: Plan) -> AccountLedger:
-        return await self.offload(
+    def _ledger(self, plan: Plan) -> Awaitable[AccountLedger]:
+        return self.offload(
             AccountLedger,
             self.database,
             plan.key,
@@ -250,16 +231,14 @@ class Accounts:
             max_power_kw=plan.api.max_power_kw,
         )
 
-    def _client(self, plan: Plan) -> JouloClient:
-        return JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
-
     def _start(self, plan: Plan, settings: PollSettings, ledger: AccountLedger) -> None:
+        client = JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
         poller = self._former.pop(plan.key, None)
         if poller is not None:
-            poller.configure(self._client(plan), ledger, settings)
+            poller.configure(client, ledger, settings)
         else:
             poller = Poller(
-                self._client(plan),
+                client,
                 ledger,
                 settings,
                 lambda snapshot: self._publish(plan.key, snapshot),
@@ -267,11 +246,16 @@ class Accounts:
                 clock=self.clock,
                 request_slots=self.request_slots,
             )
-        self._running[plan.key] = _RunningAccount(plan, poller)
+        task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
+        task.add_done_callback(_log_end)
+        self._running[plan.key] = _RunningAccount(plan, poller, task)
 
     async def _stop(self, key: str, *, gently: bool) -> None:
+        """End the refreshes; if ``gently``, finish and record a request under way first."""
         running = self._running[key]
-        await running.stop(gently=gently)
+        async with running.poller.refreshing if gently else contextlib.nullcontext():
+            running.task.cancel()
+        await asyncio.wait([running.task])
         self._former[key] = running.poller
         del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
@@ -299,11 +283,10 @@ class Accounts:
         """Go on with a new token, under the throttle of the former one."""
         async with self._changing:
             if self._running.get(running.plan.key) is running:  # no reload has ended or replaced it
-                await running.stop(gently=True)
-                running.former_token, plan = running.plan.token, replace(running.plan, token=token)
-                running.plan, poller = plan, running.poller
-                poller.configure(self._client(plan), poller.ledger, plan.settings)
-                running.start()
+                if running.plan.token is not None:
+                    self._replaced_tokens[running.plan.key] = running.plan.token
+                await self._stop(running.plan.key, gently=True)
+                self._start(replace(running.plan, token=token), running.plan.settings, running.poller.ledger)
 
 
 def _read_changed(accounts: Iterable[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
