@@ -4,11 +4,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-
-_WOKEN_AT_ONCE = 20
-"""Sleepers that wake in one event-loop iteration; more at once would hold up a scrape."""
 
 
 class SystemClock:
@@ -21,12 +17,10 @@ class SystemClock:
     for each of them alone would cost more than their work.
     """
 
-    now = staticmethod(time.time)
+    tick_s = 0.0
+    """Seconds from one tick to the next; 0 for a clock without ticks."""
 
-    def __init__(self) -> None:
-        self.tick_s = 0.0
-        """Seconds from one tick to the next; 0 for a clock without ticks."""
-        self._sleepers: dict[float, list[asyncio.Future[None]]] = {}
+    now = staticmethod(time.time)
 
     @staticmethod
     def monotonic() -> float:
@@ -34,31 +28,12 @@ class SystemClock:
         # macOS has no CLOCK_BOOTTIME; its CLOCK_MONOTONIC counts suspension, and time.monotonic() does not.
         return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
-    def sleep(self, duration_s: float) -> Awaitable[None]:
+    async def sleep(self, duration_s: float) -> None:
         """Wait for at least ``duration_s``, until the next tick."""
-        if duration_s <= 0 or self.tick_s <= 0:
-            return asyncio.sleep(duration_s)
-        # One timer a tick, however many sleep: a timer for each would be most of what the garbage collector has to
-        # look through.
-        loop = asyncio.get_running_loop()
-        due_s = math.ceil((loop.time() + duration_s) / self.tick_s) * self.tick_s
-        sleeper: asyncio.Future[None] = loop.create_future()
-        if due_s not in self._sleepers:
-            self._sleepers[due_s] = []
-            loop.call_at(due_s, self._wake, due_s)
-        self._sleepers[due_s].append(sleeper)
-        return sleeper
-
-    def _wake(self, due_s: float) -> None:
-        sleepers = self._sleepers[due_s]
-        for sleeper in sleepers[:_WOKEN_AT_ONCE]:
-            if not sleeper.done():  # cancelled
-                sleeper.set_result(None)
-        del sleepers[:_WOKEN_AT_ONCE]
-        if sleepers:
-            asyncio.get_running_loop().call_soon(self._wake, due_s)
-        else:
-            del self._sleepers[due_s]
+        if duration_s > 0 and self.tick_s > 0:
+            now_s = asyncio.get_running_loop().time()
+            duration_s = math.ceil((now_s + duration_s) / self.tick_s) * self.tick_s - now_s
+        await asyncio.sleep(duration_s)
 
 
 # Dates, in this machine's time zone ----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from unittest.mock import AsyncMock
 
 import pytest
 from hypothesis import given
@@ -10,57 +11,37 @@ from hypothesis import strategies as st
 from joulo_exporter.clock import SystemClock
 
 
-def clock_at(monkeypatch, *, at_s: float = 100.25, tick_s: float = 0.5) -> tuple[SystemClock, dict[float, tuple]]:
-    """Return a clock, and the timers that it sets from now on, in an event loop whose time is given."""
-    timers: dict[float, tuple] = {}
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(loop, "time", lambda: at_s)
-    monkeypatch.setattr(loop, "call_at", lambda time_s, *callback: timers.update({time_s: callback}))
-    clock = SystemClock()
-    clock.tick_s = tick_s
-    return clock, timers
+def slept_s(duration_s: float, *, at_s: float, tick_s: float) -> float:
+    """Return for how long a clock sleeps in an event loop whose time is given."""
+    slept = []
+
+    async def sleep() -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(asyncio.get_running_loop(), "time", lambda: at_s)
+            patched.setattr("joulo_exporter.clock.asyncio.sleep", AsyncMock(side_effect=slept.append))
+            clock = SystemClock()
+            clock.tick_s = tick_s
+            await clock.sleep(duration_s)
+
+    asyncio.run(sleep())
+    return slept[0]
 
 
-async def test_many_wake_at_a_tick_over_several_iterations_and_cancelled_sleepers_do_not(monkeypatch):
-    clock, timers = clock_at(monkeypatch)
-    sleepers = [clock.sleep(0.3) for _ in range(50)]
-    sleepers[30].cancel()
-    awake = []
-    for sleeper in sleepers:
-        sleeper.add_done_callback(awake.append)
-    ((at_s, (callback, *arguments)),) = timers.items()
-    assert at_s == 101.0
-    callback(*arguments)
-    await asyncio.sleep(0)
-    assert 0 < len(awake) < 50
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert len(awake) == 50
-    assert [sleeper.cancelled() for sleeper in sleepers].count(True) == 1
-    assert list(timers) == [at_s]
-
-
-async def test_a_clock_without_ticks_and_a_sleep_of_nothing_need_no_tick(monkeypatch):
-    clock, timers = clock_at(monkeypatch, tick_s=0.0)
-    await clock.sleep(0.0)
-    clock.tick_s = 1000.0
-    await clock.sleep(0.0)
-    await clock.sleep(-1.0)
-    assert timers == {}
+@pytest.mark.parametrize(
+    ("duration_s", "tick_s", "expected_s"),
+    [(0.3, 0.5, 0.75), (0.75, 0.5, 0.75), (0.76, 0.5, 1.25), (0.3, 0.0, 0.3), (0.0, 0.5, 0.0), (-1.0, 0.5, -1.0)],
+)
+def test_sleepers_wake_together_at_a_tick_and_a_sleep_of_nothing_needs_none(duration_s, tick_s, expected_s):
+    assert slept_s(duration_s, at_s=100.25, tick_s=tick_s) == expected_s
 
 
 @given(
     duration_s=st.floats(0.001, 1e5), at_s=st.floats(0, 1e7, allow_subnormal=False), tick_s=st.floats(0.0005, 0.5)
 )
 def test_nobody_wakes_early_nor_more_than_a_tick_late(duration_s, at_s, tick_s):
-    async def time_s() -> float:
-        with pytest.MonkeyPatch.context() as patched:
-            clock, timers = clock_at(patched, at_s=at_s, tick_s=tick_s)
-            clock.sleep(duration_s)
-            return next(iter(timers))
-
     slack_s = 1e-9 * (at_s + duration_s)
-    assert -slack_s <= asyncio.run(time_s()) - at_s - duration_s <= tick_s + slack_s
+    late_s = slept_s(duration_s, at_s=at_s, tick_s=tick_s) - duration_s
+    assert -slack_s <= late_s <= tick_s + slack_s
 
 
 def test_the_monotonic_clock_counts_suspension(monkeypatch):
