@@ -157,7 +157,7 @@ class Accounts:
         return [token for token in (*in_use, *self._replaced_tokens.values()) if token is not None]
 
     def served(self) -> Exposition:
-        """Return the exposition without values that are too old, even if a poller is held up, or was suspended."""
+        """Return the exposition without values that are too old, whatever their pollers are doing."""
         mono_s = self.clock.monotonic()
         if self._shown_until_mono_s <= mono_s:
             pollers = [running.poller for running in self._running.values()]

@@ -87,9 +87,8 @@ class Poller:
                     await self._refresh(state)
                     # Now, not after the other endpoints, whose API responses may take their time.
                     self._publish_snapshot()
-            if not due:
-                self._publish_snapshot()
-            await self.clock.sleep(self._idle_s())
+            due_mono_s = min(state.due_mono_s for state in self._endpoints.values())
+            await self.clock.sleep(max(0.0, due_mono_s - self.clock.monotonic()))
 
     async def reread(self) -> None:
         """Publish the ledger's present state, when the ledger has left the disk or returned to it."""
@@ -121,17 +120,9 @@ class Poller:
         self._wall_ahead_s = wall_ahead_s
 
     def drop_stale(self) -> None:
-        """Publish anew without the API responses that have become too old.
-
-        The loop does so itself, unless it was suspended, or waits for the disk, a request slot or the API.
-        """
+        """Publish anew without the API responses that have become too old."""
         if self.restored.is_set():
             self._publish_snapshot()
-
-    def _idle_s(self) -> float:
-        """Return the time until an endpoint is due, or an API response becomes too old to be shown."""
-        due_mono_s = min(state.due_mono_s for state in self._endpoints.values())
-        return max(0.0, min(due_mono_s, self.shown_until_mono_s) - self.clock.monotonic())
 
     async def _restore(self) -> None:
         """Take up the ledger's state; while it cannot be read, wait, since the throttle is part of it."""
@@ -215,9 +206,7 @@ class Poller:
         chargers = self._endpoints.get(CHARGERS.name)
         # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
         name_unlinked = chargers is not None and (
-            write is chargers.record
-            or chargers.health.succeeded_at_seconds is not None
-            or isinstance(chargers.api_error, REFUSALS)
+            chargers.health.succeeded_at_seconds is not None or isinstance(chargers.api_error, REFUSALS)
         )
         result, book = await self.offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
         if isinstance(book, Exception):

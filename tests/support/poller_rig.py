@@ -170,7 +170,9 @@ class Rig:
         self.database.close()
 
     def series(self) -> Samples:
-        """Return every series of the exposition."""
+        """Return every series of the exposition, as it is scraped."""
+        if self.poller.shown_until_mono_s <= self.clock.monotonic():
+            self.poller.drop_stale()
         return samples_of(rendered(self.exposition).decode())
 
     def value(self, name: str, **labels: str) -> float | None:
