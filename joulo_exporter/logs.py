@@ -63,8 +63,6 @@ class Notice(msgspec.Struct, frozen=True):
     reason: str
     failures: int
     lasted_s: float
-    repeated: bool = False
-    """Whether the reason was logged before."""
 
 
 class FailureLog:
@@ -88,9 +86,8 @@ class FailureLog:
         self._reason = reason
         if now_s - self._logged_s.get(reason, -math.inf) < REPEAT_S:
             return None
-        repeated = reason in self._logged_s
         self._logged_s[reason] = now_s
-        return Notice(reason, self.failures, now_s - self._since_s, repeated)
+        return Notice(reason, self.failures, now_s - self._since_s)
 
     def succeeded(self, now_s: float) -> Notice:
         """Return the line to log about the end of failures; begin anew."""

@@ -257,9 +257,9 @@ def test_a_failure_is_logged_when_it_begins_hourly_for_each_reason_and_when_it_e
     assert {n: notice for n, notice in enumerate(notices) if notice} == {
         0: logs.Notice("timeout", 1, 0.0),
         1: logs.Notice("unauthorized", 2, 60.0),
-        60: logs.Notice("timeout", 61, 3600.0, repeated=True),
-        61: logs.Notice("unauthorized", 62, 3660.0, repeated=True),
-        120: logs.Notice("timeout", 121, 7200.0, repeated=True),
+        60: logs.Notice("timeout", 61, 3600.0),
+        61: logs.Notice("unauthorized", 62, 3660.0),
+        120: logs.Notice("timeout", 121, 7200.0),
     }
     assert log.failures == 121
     assert log.succeeded(7360.0) == logs.Notice("timeout", 121, 7260.0)

@@ -284,15 +284,18 @@ class EndpointState:
             self._note(token_refused_at_seconds=self.requested_at_seconds)
         is_optional = self.endpoint in OPTIONAL_ENDPOINTS
         unavailable = is_optional and isinstance(error, ApiScopeError | ApiNotFoundError)
-        message = "refresh failed"
         if unavailable:
             interval_s = max(interval_s, _REFUSED_RETRY_S)
-            message = "the API refuses a collector; it is tried once a day from now on"
         retry_after_s = error.retry_after_s
         if retry_after_s is not None:
             retry_after_s += self.clock.monotonic() - asked_mono_s
         self._back_off(asked_mono_s, interval_s, retry_after_s)
-        self._fail("warn", message, error.code, str(error), once=unavailable)
+        if unavailable:
+            self._note(up=False, error=str(error))
+            message = "the API refuses a collector; it is tried once a day from now on"
+            self._log_once(error.code, message, err=str(error))
+        else:
+            self._fail("warn", "refresh failed", error.code, str(error))
 
     def failed_internally(self, error: Exception) -> None:
         """Note a failure of the exporter itself; the back-off is the same as after a failure of the API."""
@@ -312,13 +315,9 @@ class EndpointState:
         length_s = pause_after_failure(interval_s, failures, self.fraction(), retry_after_s)
         self._wait_for(Pause(since_mono_s, length_s, failures))
 
-    def _fail(
-        self, level: Level, message: str, reason: str, shown: str, *, err: object = None, once: bool = False
-    ) -> None:
+    def _fail(self, level: Level, message: str, reason: str, shown: str, err: object = None) -> None:
         self._note(up=False, error=shown)
-        notice = self._failure_log.failed(reason, self.clock.monotonic())
-        if not (once and notice is not None and notice.repeated):
-            self._log(level, message, notice, err=err or shown)
+        self._log(level, message, self._failure_log.failed(reason, self.clock.monotonic()), err=err or shown)
 
     def _wait_for(self, pause: Pause) -> None:
         self.pause = pause
