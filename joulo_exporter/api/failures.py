@@ -180,21 +180,20 @@ def _certificate_message(error: Exception, certificate: str, key: str, api: ApiC
     code, detail = getattr(error, "verify_code", None), _detail(error)
     if code in _OTHER_NAME:
         return f"{certificate} is for another name; check {key}, and what stands in between"
+    either = f"{certificate}, or that of its CA,"
     if code in _OUT_OF_DATE:
-        what, remedy = "out of date", "have it renewed, or set this machine's clock"
-    elif api.authorities is not None and code not in _UNKNOWN_ISSUER:
-        what, remedy = "refused", f"have it made anew without that fault, or check {key}"
-    elif api.authorities is not None:
-        return (
-            f"{certificate} is not trusted ({detail}): no CA in api.ca_file has signed it, "
-            f"and only those are trusted; correct that file, or check {key}"
-        )
-    else:
+        return f"{either} is out of date ({detail}); have it renewed, or set this machine's clock"
+    if api.authorities is None:
         return (
             f"{certificate} is not trusted ({detail}); if a CA of your own has made it, name that CA's file "
             f"in api.ca_file; else check {key}, and this machine's CA certificates"
         )
-    return f"{certificate}, or that of its CA, is {what} ({detail}); {remedy}"
+    if code in _UNKNOWN_ISSUER:
+        return (
+            f"{certificate} is not trusted ({detail}): no CA in api.ca_file has signed it, "
+            f"and only those are trusted; correct that file, or check {key}"
+        )
+    return f"{either} is refused ({detail}); have it made anew without that fault, or check {key}"
 
 
 def _detail(error: Exception) -> str:
