@@ -54,28 +54,21 @@ def plans(config: Config) -> tuple[Plan, ...]:
     Raises:
         ConfigError: a token cannot be read, or two accounts have the same one.
     """
-    accounts = tuple(
-        Plan(
+    accounts: dict[Secret, Plan] = {}
+    for account in config.accounts:
+        token = account.token.read()
+        if token in accounts:  # two files or variables may hold one token, which the configuration does not show
+            raise account.token.where.fault(COUNTED_TWICE.format(f"account {accounts[token].key}"))
+        accounts[token] = Plan(
             key=account.name or "",
             source=account.token,
-            token=account.token.read(),
+            token=token,
             api=config.api,
             chargers=config.chargers,
             settings=account_settings(config, account.name),
         )
-        for account in config.accounts
-    )
-    _refuse_shared_tokens(accounts)
-    return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
-
-
-def _refuse_shared_tokens(accounts: Iterable[Plan]) -> None:
-    """Refuse two files or variables with the same token: the configuration alone does not show it."""
-    first: dict[Secret | None, Plan] = {}
-    for plan in accounts:
-        other = first.setdefault(plan.token, plan)
-        if other is not plan and plan.source is not None:
-            raise plan.source.where.fault(COUNTED_TWICE.format(f"account {other.key}"))
+    public = (_public_plan(config),) if ERE_PRICE.name in config.collectors else ()
+    return (*accounts.values(), *public)
 
 
 def _public_plan(config: Config) -> Plan:
