@@ -46,9 +46,9 @@ class Poller:
 
     def __post_init__(self) -> None:
         self._endpoints: dict[str, EndpointState] = {}
-        self._noted_since_seconds = 0.0
-        """Start of the process by the wall clock, as ``ClockJump`` has it; 0 before the ledger has been read."""
-        self._wall_ahead_s = 0.0
+        self._noted_since_seconds = self.clock.now()
+        """Start of the process by the wall clock, as ``ClockJump`` has it."""
+        self._wall_ahead_s = self._noted_since_seconds - self.clock.monotonic()
         """Wall clock minus monotonic clock."""
         self._ledger_log = FailureLog()
         self._book: Book | None = None
@@ -133,9 +133,6 @@ class Poller:
             except Exception as error:  # noqa: BLE001 -- nothing may be asked without the throttle
                 self._log_ledger_failure(error)
                 await self.clock.sleep(self.settings.intervals[CHARGERS.name])
-        if not self._noted_since_seconds:
-            self._noted_since_seconds = self.clock.now()
-            self._wall_ahead_s = self._noted_since_seconds - self.clock.monotonic()
         for name, state in self._endpoints.items():
             state.restore(records.get(name), walk)
         await self._read_book()
