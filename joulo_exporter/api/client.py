@@ -10,7 +10,7 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,22 +29,19 @@ from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.ere import ErePosition, ErePrice, parse_ere_position, parse_ere_price
-from joulo_exporter.models.session import Energy, EreEstimate, SessionPage, parse_energy, parse_sessions
+from joulo_exporter.models.session import Energy, EreEstimate, parse_energy, parse_sessions
 from joulo_exporter.models.wire import ApiResponse, Plausibility
-
-Content = TypeVar("Content")
-Content_co = TypeVar("Content_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint(Generic[Content_co]):
+class Endpoint:
     """One endpoint of the API, and how its API responses are read."""
 
     name: str
     """The ``endpoint`` label of metrics, and the key in the configuration."""
     path: str
     """Follows the API's base URL."""
-    parse: Callable[[bytes, Plausibility], ApiResponse[Content_co]]
+    parse: Callable[[bytes, Plausibility], ApiResponse[Any]]
     """Reads the body of an API response with status 200; raises ``ApiResponseError``."""
     kept: Any
     """Type of the part of an API response that the ledger keeps, to serve it after a restart."""
@@ -55,17 +52,13 @@ class Endpoint(Generic[Content_co]):
 _NAME = re.compile(rb'("(?:(?:charger_)?nickname|name|slug)"\s*:\s*)("(?:[^"\\]|\\.)*+")')
 """JSON names of fields whose text a person has chosen, and that text."""
 
-CHARGERS: Endpoint[tuple[Charger, ...]] = Endpoint(
-    "chargers", "/chargers", parse_chargers, kept=tuple[Charger, ...]
-)
-SESSIONS: Endpoint[SessionPage] = Endpoint("sessions", "/sessions", parse_sessions, kept=EreEstimate | None)
-ENERGY: Endpoint[Energy] = Endpoint("energy", "/energy", parse_energy, kept=Energy)
-ERE_POSITION: Endpoint[ErePosition] = Endpoint(
-    "ere_position", "/ere-position", parse_ere_position, kept=ErePosition
-)
-ERE_PRICE: Endpoint[ErePrice] = Endpoint("ere_price", "/ere-price", parse_ere_price, kept=ErePrice, public=True)
+CHARGERS = Endpoint("chargers", "/chargers", parse_chargers, kept=tuple[Charger, ...])
+SESSIONS = Endpoint("sessions", "/sessions", parse_sessions, kept=EreEstimate | None)
+ENERGY = Endpoint("energy", "/energy", parse_energy, kept=Energy)
+ERE_POSITION = Endpoint("ere_position", "/ere-position", parse_ere_position, kept=ErePosition)
+ERE_PRICE = Endpoint("ere_price", "/ere-price", parse_ere_price, kept=ErePrice, public=True)
 
-OPTIONAL_ENDPOINTS: tuple[Endpoint[Any], ...] = (ERE_POSITION, ERE_PRICE)
+OPTIONAL_ENDPOINTS = (ERE_POSITION, ERE_PRICE)
 """Endpoints that the API may lack, or refuse to a token; snapshots hold their content under their names."""
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
@@ -138,9 +131,7 @@ class JouloClient:
         self._token = token
         self._clock = clock
 
-    async def fetch(
-        self, endpoint: Endpoint[Content], params: Mapping[str, str] | None = None
-    ) -> ApiResponse[Content]:
+    async def fetch(self, endpoint: Endpoint, params: Mapping[str, str] | None = None) -> ApiResponse[Any]:
         """Ask for ``endpoint`` once, and read the API response; ``params`` is the query, never a secret.
 
         Raises:
@@ -170,9 +161,7 @@ class JouloClient:
             return body
         return _NAME.sub(lambda name: name[1] + b"null" if token in name[2] else name[0], body)
 
-    async def _body(
-        self, endpoint: Endpoint[object], params: Mapping[str, str] | None, deadline_s: float
-    ) -> bytes:
+    async def _body(self, endpoint: Endpoint, params: Mapping[str, str] | None, deadline_s: float) -> bytes:
         response: aiohttp.ClientResponse | None = None
         failure: ApiError | None = None
         body, headers = b"", _HEADERS

@@ -132,7 +132,7 @@ class EndpointState:
     that a jump of the wall clock neither brings a request forward nor keeps an old value alive.
     """
 
-    endpoint: Endpoint[Any]
+    endpoint: Endpoint
     record: Callable[..., Outcome]
     """Writes an API response down; takes the ledger, the response, and the pause since its request."""
     settings: PollSettings
@@ -166,7 +166,7 @@ class EndpointState:
     def _regular_interval_s(self) -> float:
         return self.settings.intervals[self.name]
 
-    def configure(self, endpoint: Endpoint[Any], settings: PollSettings) -> None:
+    def configure(self, endpoint: Endpoint, settings: PollSettings) -> None:
         """Take up other settings; a new token does not wait out the back-off of the former one.
 
         A pause that the API has asked for still holds.

@@ -274,7 +274,7 @@ class Poller:
             **optional,
         )
 
-    def _fresh(self, endpoint: Endpoint[Any]) -> Any:  # noqa: ANN401 -- of the endpoint
+    def _fresh(self, endpoint: Endpoint) -> Any:  # noqa: ANN401 -- of the endpoint
         state = self._endpoints.get(endpoint.name)
         return state and state.fresh_content
 
