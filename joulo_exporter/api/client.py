@@ -8,10 +8,9 @@ import re
 import time
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -105,31 +104,21 @@ def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
     )
 
 
+@dataclass(eq=False, repr=False)
 class JouloClient:
-    """Client of the API with the token of one account.
+    """Client of the API with the token of one account."""
 
-    Args:
-        session: the connection pool, as ``open_session`` makes it; it stays the caller's.
-        api: URL, proxy and trusted certificates of the API, the timeout for a whole request (waiting for a free
-            connection, connecting, body and decoding), and the greatest power that is believed.
-        token: sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a
-            client of public endpoints, to which no token is ever sent.
-        clock: wall time in Unix seconds, for a date in ``Retry-After`` and the plausibility of moments.
-    """
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        api: ApiConfig,
-        *,
-        token: Secret | None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._session = session
-        self._api = api
-        self._host = urlsplit(api.url).hostname or "the API"
-        self._token = token
-        self._clock = clock
+    session: aiohttp.ClientSession
+    """The connection pool, as ``open_session`` makes it; it stays the caller's."""
+    api: ApiConfig
+    """URL, proxy and trusted certificates of the API, the timeout for a whole request (waiting for a free
+    connection, connecting, body and decoding), and the greatest power that is believed."""
+    _: KW_ONLY
+    token: Secret | None
+    """Sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a client of
+    public endpoints, to which no token is ever sent."""
+    clock: Callable[[], float] = time.time
+    """Wall time in Unix seconds, for a date in ``Retry-After`` and the plausibility of moments."""
 
     async def fetch(self, endpoint: Endpoint, params: Mapping[str, str] | None = None) -> ApiResponse[Any]:
         """Ask for ``endpoint`` once, and read the API response; ``params`` is the query, never a secret.
@@ -141,7 +130,7 @@ class JouloClient:
             ApiResponseError: the API response is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
         """
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._api.timeout_s
+        deadline_s = loop.time() + self.api.timeout_s
         # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         if is_web_page(body):
@@ -149,15 +138,15 @@ class JouloClient:
                 "a web page came instead of the API response, from a proxy or gateway in between; "
                 "check api.url and the network"
             )
-        plausibility = Plausibility(self._clock(), self._api.max_power_kw)
+        plausibility = Plausibility(self.clock(), self.api.max_power_kw)
         response = endpoint.parse(self._without_token(body), plausibility)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
-            raise timeout_failure(self._host, self._api.timeout_s)
+            raise timeout_failure(self.api)
         return response
 
     def _without_token(self, body: bytes) -> bytes:
         """Replace names that have the token in them: pasted into a nickname, it would be shown to everybody."""
-        if self._token is None or (token := self._token.reveal().encode()) not in body:
+        if self.token is None or (token := self.token.reveal().encode()) not in body:
             return body
         return _NAME.sub(lambda name: name[1] + b"null" if token in name[2] else name[0], body)
 
@@ -165,34 +154,34 @@ class JouloClient:
         response: aiohttp.ClientResponse | None = None
         failure: ApiError | None = None
         body, headers = b"", _HEADERS
-        if self._token is not None and not endpoint.public:
-            headers = {**_HEADERS, "Authorization": f"Bearer {self._token.reveal()}"}
+        if self.token is not None and not endpoint.public:
+            headers = {**_HEADERS, "Authorization": f"Bearer {self.token.reveal()}"}
         try:
             async with asyncio.timeout_at(deadline_s):
-                response = await self._session.get(
-                    self._api.url + endpoint.path,
+                response = await self.session.get(
+                    self.api.url + endpoint.path,
                     params=params,
                     headers=headers,
                     allow_redirects=False,
-                    proxy=self._api.proxy_url.reveal() if self._api.proxy_url else None,
-                    ssl=self._api.authorities.context if self._api.authorities else True,
+                    proxy=self.api.proxy_url.reveal() if self.api.proxy_url else None,
+                    ssl=self.api.authorities.context if self.api.authorities else True,
                 )
                 async with response:
                     body = await _read(response)
         except TimeoutError:
-            failure = timeout_failure(self._host, self._api.timeout_s)
+            failure = timeout_failure(self.api)
         except ApiResponseError as error:
             failure = error
         except TRANSPORT_ERRORS as error:
-            failure = transport_failure(error, self._host, self._api)
+            failure = transport_failure(error, self.api)
         if response is not None and response.status != HTTPStatus.OK:  # reported even if its body was lost
             failure = status_failure(
                 response.status,
                 path=endpoint.path,
                 body=body,
                 headers=response.headers,
-                now_s=self._clock(),
-                token=self._token,
+                now_s=self.clock(),
+                token=self.token,
             )
         # Raised outside the handlers, so that it has no context: aiohttp's errors hold the request with its
         # headers, or the proxy with its password.

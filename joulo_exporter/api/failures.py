@@ -97,19 +97,19 @@ def status_failure(
     return kind(f"{path}: {status}, {meaning}{suffix}", status=status, retry_after_s=retry_after_s)
 
 
-def timeout_failure(host: str, timeout_s: float) -> ApiTimeoutError:
+def timeout_failure(api: ApiConfig) -> ApiTimeoutError:
     """Return the error for a response that was not complete in time."""
-    return ApiTimeoutError(
-        f"no complete response from {host} within {timeout_s:g} s; check the network, or raise api.timeout"
-    )
+    said = f"no complete response from {_host(api.url)} within {api.timeout_s:g} s"
+    return ApiTimeoutError(f"{said}; check the network, or raise api.timeout")
 
 
 class LostConnectionError(aiohttp.ClientConnectionError):
     """A connection broke before the response; the argument is the error that broke it."""
 
 
-def transport_failure(error: Exception, host: str, api: ApiConfig) -> ApiError:
+def transport_failure(error: Exception, api: ApiConfig) -> ApiError:
     """Return our error for one of ``TRANSPORT_ERRORS``, without anything of the request itself."""
+    host = _host(api.url)
     if isinstance(error, LostConnectionError):
         (error,) = error.args
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -155,7 +155,7 @@ def _said(body: bytes) -> dict[str, object]:
     return said if isinstance(said, dict) else {}
 
 
-def _connection_message(error: Exception, host: str, api: ApiConfig) -> str:
+def _connection_message(error: Exception, host: str | None, api: ApiConfig) -> str:
     # If a proxy's name cannot be looked up, the error is no ClientProxyConnectionError, but has the proxy's host.
     to_proxy = isinstance(error, aiohttp.ClientProxyConnectionError) or (
         api.proxy_url is not None and getattr(error, "host", host) != host
@@ -226,9 +226,9 @@ def _safe(text: object, pattern: re.Pattern[str], token: Secret | None) -> str |
     return str(text) if is_safe else None
 
 
-def _host(location: str | None) -> str | None:
+def _host(url: str | None) -> str | None:
     try:
-        return urlsplit(location or "").hostname
+        return urlsplit(url or "").hostname
     except ValueError:
         return None
 
