@@ -49,7 +49,7 @@ def local_month(unix_seconds: float) -> str:
     return time.strftime("%Y-%m", time.localtime(unix_seconds))
 
 
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 # A day in another spelling (20260617, 2026-W25) is refused: taken for its first moment, --to would omit the day.
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ].+", re.ASCII)
 
@@ -72,15 +72,13 @@ def parse_span(text: str) -> tuple[float, float]:
 
 
 def _edges(text: str) -> tuple[datetime, datetime]:
-    match = _DATE.fullmatch(text)
-    if match is None:
-        if not _MOMENT.fullmatch(text):
-            raise ValueError(text)
+    if _MOMENT.fullmatch(text):
         return (moment := datetime.fromisoformat(text)), moment
-    year, month, day = (None if part is None else int(part) for part in match.groups())
-    first = datetime(year or 0, month or 1, day or 1)  # noqa: DTZ001 -- local time, which astimezone() adds
-    if day is not None:
-        return first, first + timedelta(days=1)
-    if month is not None:
+    if not _DATE.fullmatch(text):
+        raise ValueError(text)
+    first = datetime.fromisoformat(f"{text}-01-01"[:10])
+    if len(text) == len("2026"):
+        return first, first.replace(year=first.year + 1)
+    if len(text) == len("2026-06"):
         return first, (first + timedelta(days=31)).replace(day=1)
-    return first, first.replace(year=first.year + 1)
+    return first, first + timedelta(days=1)
