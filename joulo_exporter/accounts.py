@@ -1,6 +1,6 @@
 """Pollers of the accounts: planned from the configuration, replaced by a reload, given new tokens from files.
 
-Token files rotate: each is read again when it changes, and when the API refuses the token.
+Token files rotate: each is read again every 15 seconds.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.config.files import Fingerprint, Secret, TokenSource, fingerprint
+from joulo_exporter.config.files import Secret, TokenSource
 from joulo_exporter.config.schema import COUNTED_TWICE, PUBLIC_COLLECTORS, ApiConfig, Config
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
@@ -29,7 +29,7 @@ from joulo_exporter.snapshot import Snapshot
 _logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL_S = 15.0
-"""Time between two looks at the token files: well within the shortest interval of an endpoint."""
+"""Time between two readings of the token files: well within the shortest interval of an endpoint."""
 
 _LATER_FIRST_REQUESTS_PER_S = 10
 """First requests per second to endpoints that are asked seldom, all accounts together."""
@@ -112,8 +112,6 @@ class _RunningAccount:
     """The plan, with the token in use."""
     poller: Poller
     task: asyncio.Task[None]
-    file_seen: Fingerprint | None = None
-    """Fingerprint of the token file when it was last read; ``None`` to read it at the next look."""
     file_unreadable: bool = False
 
 
@@ -257,11 +255,11 @@ class Accounts:
     async def watch_token_files(self) -> None:
         """Use each new token of a file, for ever; must end before ``close`` is called, since it starts pollers.
 
-        One call in a thread looks at the files of all accounts.
+        One call in a thread reads the files of all accounts.
         """
         while True:
             await self.clock.sleep(LOOK_INTERVAL_S)
-            for running, read in await asyncio.to_thread(list, _read_changed(list(self._running.values()))):
+            for running, read in await asyncio.to_thread(list, _read_tokens(list(self._running.values()))):
                 named = running.plan.settings.log_fields
                 was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
                 if running.file_unreadable and not was_unreadable:
@@ -282,18 +280,11 @@ class Accounts:
                 self._start(replace(running.plan, token=token), running.plan.settings, running.poller.ledger)
 
 
-def _read_changed(accounts: Iterable[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
-    """Yield the content of each token file that has changed, or why it cannot be read."""
+def _read_tokens(accounts: Iterable[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
+    """Yield the token of each account that has it in a file, or why it cannot be read."""
     for running in accounts:
         source = running.plan.source
-        if source is None or source.path is None:
-            continue
-        # Before the file is read: a change in between shows at the next look.
-        seen = fingerprint(source.path)
-        # The cause of a fault need not be in the file: a folder's permissions, or a full table of files.
-        doubtful = seen is None or running.file_unreadable or running.poller.token_refused
-        if doubtful or seen != running.file_seen:
-            running.file_seen = seen
+        if source is not None and source.path is not None:
             try:
                 yield running, source.read()
             except ConfigError as error:

@@ -14,7 +14,6 @@ from support.poller_rig import inline
 
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
-from joulo_exporter.config.files import TokenSource
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
@@ -310,18 +309,6 @@ async def test_a_changed_file_is_used_at_the_next_refresh_and_no_earlier(house, 
     assert poller("home") is task
 
 
-async def test_a_refused_token_is_read_again_though_its_file_seems_to_be_as_before(house, monkeypatch):
-    monkeypatch.setattr("joulo_exporter.accounts.fingerprint", lambda _: (1, 2, 3))
-    await house.start()
-    await house.clock.advance(54)
-    house.rotate()
-    await house.clock.advance(130)
-    assert house.up
-    assert len(house.moments("first")) == 2
-    refused_at = house.moments("first")[1]
-    assert house.moments("second")[0] == pytest.approx(refused_at + 60.0)
-
-
 async def test_a_token_that_rotates_while_the_ledger_is_read_counts_nothing_twice(house):
     await house.start()
     await house.clock.advance(130)
@@ -387,20 +374,6 @@ async def test_a_file_without_a_token_keeps_the_old_one_and_says_so_once(house, 
     await house.clock.advance(20)
     assert caplog.text.count("the token can be read again") == 1
     assert "joulo_first" not in caplog.text
-
-
-@pytest.mark.parametrize(("way", "reads"), [("token_file", 1), ("token", 0)])
-async def test_an_untouched_file_is_read_once_and_a_token_in_the_configuration_is_not_watched(
-    house, monkeypatch, way, reads
-):
-    count, read = [], TokenSource.read
-    monkeypatch.setattr(TokenSource, "read", lambda source: count.append(source) or read(source))
-    value = house.file if way == "token_file" else "joulo_first"
-    wanted = house.plans(f"{{name: home, {way}: {value}}}")
-    count.clear()
-    await house.follow(wanted)
-    await house.clock.advance(600)
-    assert len(count) == reads
 
 
 async def test_a_refusal_that_arrives_while_the_account_goes_is_of_no_consequence(house):

@@ -12,7 +12,7 @@ import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.errors import ApiAuthenticationError, ApiError, LedgerError
+from joulo_exporter.errors import ApiError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, PollSettings, account_endpoints
@@ -95,11 +95,6 @@ class Poller:
         if self.restored.is_set():
             await self._read_book()
             self._publish_snapshot()
-
-    @property
-    def token_refused(self) -> bool:
-        """Return whether the last refresh of an endpoint has ended with a refusal of the token."""
-        return any(isinstance(state.api_error, ApiAuthenticationError) for state in self._endpoints.values())
 
     async def _follow_wall_clock(self) -> None:
         """Move all moments noted since the start along with the wall clock, if that has jumped."""
