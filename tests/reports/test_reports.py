@@ -173,8 +173,8 @@ def test_backfill_keeps_the_same_charger_of_two_accounts_apart(tmp_path, capsys)
     lines = printed(capsys, "backfill", "--step=1d", f"--config.file={two_accounts(tmp_path)}").splitlines()
     totals = (line.split()[:2] for line in lines if line.startswith("joulo_total_kwh{"))
     assert dict(totals) == {
-        'joulo_total_kwh{account="home",charger="c1"}': "10.00",
-        'joulo_total_kwh{account="office",charger="c1"}': "2.50",
+        'joulo_total_kwh{account="home",charger="c1"}': "10.0",
+        'joulo_total_kwh{account="office",charger="c1"}': "2.5",
     }
 
 
