@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
-from joulo_exporter.cli.parser import make_parser, parse_arguments
+from joulo_exporter.cli.parser import parse_arguments
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError, JouloExporterError
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         _require_zone(os.environ.get("TZ", ""))  # first: a date in an argument is a local one
-        options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
+        options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
         if options.command not in commands:
             from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module

@@ -11,7 +11,7 @@ from support.command_line import refusal, run
 from joulo_exporter import __version__
 from joulo_exporter.cli import main
 from joulo_exporter.cli.commands import collectors, write
-from joulo_exporter.cli.parser import make_parser
+from joulo_exporter.cli.parser import parse_arguments
 from joulo_exporter.config.schema import DEFAULT_STORAGE_PATH
 
 SERVING = [[], ["serve"], ["check"], ["--config.check"], ["check", "--config.check"]]
@@ -88,12 +88,11 @@ def test_no_socket_of_systemd_is_a_fault_with_its_remedy(monkeypatch, tmp_path, 
         (["--collector.ere-position"], {"ere_position": True}),
         (["serve", "--collector.ere-price", "--no-collector.ere-position"],
          {"ere_price": True, "ere_position": False}),
-        (["--collector.ere-price", "serve"], {"ere_price": True}),
-        (["--collector.ere-price", "demo", "--no-collector.ere-price"], {"ere_price": False}),
+        (["demo", "--collector.ere-price", "--no-collector.ere-price"], {"ere_price": False}),
     ],
 )  # fmt: skip
-def test_collectors_are_switched_before_and_after_the_command(arguments, switches):
-    assert collectors(make_parser().parse_args(arguments)) == switches
+def test_collectors_are_switched_on_and_off(arguments, switches):
+    assert collectors(parse_arguments(arguments)) == switches
 
 
 PRESSED_WHILE_IT_LOADS = """
