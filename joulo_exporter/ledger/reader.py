@@ -77,16 +77,6 @@ class Completeness(msgspec.Struct, frozen=True, gc=False):
     """Time since which corrections are noted."""
 
 
-class TagUse(msgspec.Struct, frozen=True, gc=False):
-    """Sessions and energy of one spelling of an RFID tag; ``None`` for sessions without a tag."""
-
-    tag: str | None
-    sessions: int
-    """Finished sessions."""
-    kwh_hundredths: int
-    last_use_seconds: float | None
-
-
 class LedgerReader:
     """The ledger at one moment: every method reads the same state, whatever the exporter writes meanwhile.
 
@@ -185,15 +175,6 @@ class LedgerReader:
             for span in (known, unknown)
         )
         return heapq.merge(*ordered, key=lambda session: session.began_seconds)
-
-    def tag_uses(self, account: str) -> list[TagUse]:
-        """Return sessions and energy of each spelling of each tag."""
-        rows = self._tables(account).execute(
-            """SELECT NULLIF(id_tag, ''), SUM(ended_at IS NOT NULL), SUM(COALESCE(kwh_hundredths, 0)),
-                      MAX(COALESCE(ended_at, live_at, started_at))
-               FROM sessions WHERE account = :account AND withdrawn = 0 GROUP BY 1"""
-        )
-        return [TagUse(*row) for row in rows]
 
     def held_totals(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
         """Return the totals of chargers and vehicles as they are served: held where the truth has fallen."""

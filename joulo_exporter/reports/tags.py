@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.ledger.reader import LedgerReader, TagUse
+from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags, normal_tag
 from joulo_exporter.reports.text import EMPTY, count_text, figure, local_day, moment, table
 
@@ -35,36 +35,38 @@ _EVCC_ENTRY = """\
 _NAMELESS = "  # No vehicle of the exporter's configuration has this tag: give it a name of its own.\n"
 
 
-class TagReport(msgspec.Struct, frozen=True):
+class TagReport(msgspec.Struct):
     """One tag in one account; spellings that differ in case, blanks, colons and dashes are one tag."""
 
     account: str
-    spellings: tuple[str, ...]
-    """As the API gave them, the latest first; none for sessions without a tag."""
     vehicle: str
-    sessions: int
+    last_uses: dict[str, float] = {}
+    """Unix seconds of the last use of each spelling that the API gave; empty for sessions without a tag."""
+    sessions: int = 0
     """Number of finished sessions."""
-    kwh_hundredths: int
-    last_use_seconds: float | None
+    kwh_hundredths: int = 0
+    last_use_seconds: float = 0.0
+
+    @property
+    def spellings(self) -> list[str]:
+        """Return the spellings, the latest first."""
+        return sorted(self.last_uses, key=self.last_uses.__getitem__, reverse=True)
 
 
 def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
     """Return the tags of each account, the most recently used first; the sessions without a tag come last."""
     reports = []
     for account in reader.accounts:
-        groups: dict[str, list[TagUse]] = {}
-        for use in sorted(reader.tag_uses(account), key=lambda use: use.last_use_seconds or 0.0, reverse=True):
-            groups.setdefault(normal_tag(use.tag or ""), []).append(use)
-        for _, uses in sorted(groups.items(), key=lambda group: group[0] == ""):
-            report = TagReport(
-                account=account,
-                spellings=tuple(use.tag for use in uses if use.tag),
-                vehicle=tags.vehicle(uses[0].tag),
-                sessions=sum(use.sessions for use in uses),
-                kwh_hundredths=sum(use.kwh_hundredths for use in uses),
-                last_use_seconds=uses[0].last_use_seconds,
-            )
-            reports.append(report)
+        found: dict[str, TagReport] = {}
+        for session in reader.sessions(account):
+            tag, used_seconds = session.id_tag, session.last_known_end_seconds or session.began_seconds
+            report = found.setdefault(normal_tag(tag or ""), TagReport(account, tags.vehicle(tag)))
+            report.sessions += session.ended_at_seconds is not None
+            report.kwh_hundredths += session.kwh_hundredths or 0
+            report.last_use_seconds = max(report.last_use_seconds, used_seconds)
+            if tag:
+                report.last_uses[tag] = max(report.last_uses.get(tag, 0.0), used_seconds)
+        reports += sorted(found.values(), key=lambda each: (not each.last_uses, -each.last_use_seconds))
     return reports
 
 
@@ -77,7 +79,7 @@ def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[
             report.vehicle,
             report.sessions,
             figure(report.kwh_hundredths),
-            moment(report.last_use_seconds, " "),
+            moment(report.last_use_seconds or None, " "),
         )
         for report in reports
     ]
@@ -98,7 +100,7 @@ def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
     vehicles: dict[str, dict[str, str]] = {}
     for report in reports:
         nameless = report.vehicle == UNKNOWN_VEHICLE
-        day = "" if report.last_use_seconds is None else f", last used {local_day(report.last_use_seconds)}"
+        day = f", last used {local_day(report.last_use_seconds)}" if report.last_use_seconds else ""
         for spelling in report.spellings:
             name = f"tag-{normal_tag(spelling).lower()}" if nameless else report.vehicle
             entry = _NAMELESS * nameless + _EVCC_ENTRY.format(name=_quoted(name))
