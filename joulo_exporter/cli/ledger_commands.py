@@ -17,7 +17,7 @@ from joulo_exporter.reports.backfill import Backfill, backfill
 from joulo_exporter.reports.sessions import Selection, refuse_unknown, report, session_rows
 from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
-from joulo_exporter.reports.text import completeness_lines, completeness_text, count_text, ledger_of
+from joulo_exporter.reports.text import completeness_lines, completeness_text, count_text
 
 _LONGEST_STEP_S = 300.0
 """Prometheus takes a series for gone when it has no sample for so long."""
@@ -149,7 +149,7 @@ def _settle(options: argparse.Namespace) -> None:
         for account in accounts:
             known = reader.completeness(account)
             if not known.complete:
-                raise LedgerError(f"{ledger_of(account)} {completeness_text(known)}; nothing falls before")
+                raise LedgerError(f"{completeness_text(known)}; nothing falls before")
         refuse_unknown(reader, tags, Selection(charger=options.charger))
     lines: list[str] = []
     with contextlib.closing(Database(config.storage_path)) as database:

@@ -186,8 +186,7 @@ class _AccountHistory:
             self._end_ms = min(self._now_ms, _milliseconds(wanted.to_seconds))
         known = reader.completeness(account)
         if not known.complete:
-            fault = f"{completeness_text(known)}; wait until joulo_history_complete is 1"
-            raise LedgerError(f"{ledger_of(account)} {fault}")
+            raise LedgerError(f"{completeness_text(known)}; wait until joulo_history_complete is 1")
         self._held = {(each.kind, each.name): each.held for each in reader.held_totals(account, tags.vehicles)}
         self._labels = reader.labels(account)
         self._chargers = {charger.id: charger for charger in reader.last_chargers(account)}

@@ -21,14 +21,7 @@ from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.ledger.reader import Completeness, LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
 from joulo_exporter.reports.sessions import FIELDS, GROUPS, Selection, SessionRow, Total, total_of, totals_by
-from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, hundredths_text, moment, printable
-
-_REMARKS = {
-    "in_progress": "still in progress: not on it",
-    "without_energy": "without a known energy: no kWh and no cost",
-    "without_tariff": "without a tariff: no price and no cost",
-    "corrected": "corrected by Joulo after the end: marked",
-}
+from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
 
 
 class StatementCharger(msgspec.Struct, frozen=True):
@@ -40,15 +33,6 @@ class StatementCharger(msgspec.Struct, frozen=True):
     nickname: str
     mid_certified: bool | None
     """``None`` if Joulo does not say, or no longer lists the charger."""
-
-
-class LedgerState(msgspec.Struct, frozen=True):
-    """Extent of the ledger for an account, and times of the last successful requests to Joulo."""
-
-    account: str
-    completeness: Completeness
-    sessions_at_seconds: float | None
-    chargers_at_seconds: float | None
 
 
 class Statement:
@@ -72,7 +56,7 @@ class Statement:
         self.rows = [row for row in all_rows if not row.in_progress]
         self.tariffs, self.agreed_price, self.selection = tariffs, agreed_price, selection
         self.chargers = _chargers(reader, self.rows)
-        self.ledgers = [_ledger(reader, account) for account in reader.accounts]
+        self.ledgers = [reader.completeness(account) for account in reader.accounts]
         self.named = any(reader.accounts)
         self.made_at_seconds = now_seconds
         # Unless a period was asked for, it runs from the first session until now.
@@ -101,11 +85,11 @@ class Statement:
     def summary(self) -> Iterator[str]:
         """Yield a line with the totals, and one for each kind of session to look at."""
         total = total_of(self.rows)
-        kwh, euros = hundredths_text(total.kwh_hundredths), hundredths_text(total.cost_cents)
+        kwh, euros = figure(total.kwh_hundredths), figure(total.cost_cents)
         yield f"statement: {count_text(total.sessions)}, {kwh} kWh, {euros} euros"
         for reason, count in self.remarkable.items():
             if count:
-                yield f"statement: {count_text(count)} {_REMARKS[reason]}"
+                yield f"statement: {_words('en')[reason].format(count_text(count))}"
 
 
 def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> dict[tuple[str, str], StatementCharger]:
@@ -120,11 +104,6 @@ def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> dict[tuple[st
             account, label, charger_id, nickname, charger.mid_certified
         )
     return chargers
-
-
-def _ledger(reader: LedgerReader, account: str) -> LedgerState:
-    succeeded = {name: record.succeeded_at_seconds for name, record in reader.endpoints(account).items()}
-    return LedgerState(account, reader.completeness(account), succeeded.get("sessions"), succeeded.get("chargers"))
 
 
 def price_text(tariff: Tariff | None) -> str | None:
@@ -189,14 +168,14 @@ def as_json(statement: Statement) -> Iterator[str]:
         "ledger": [
             {
                 "account": ledger.account,
-                "complete": ledger.completeness.complete,
-                "sessions": ledger.completeness.sessions,
-                "unreadable": ledger.completeness.unreadable,
-                "since": moment(ledger.completeness.back_to_seconds),
-                "compared_in_full_at": moment(ledger.completeness.read_in_full_at_seconds),
+                "complete": ledger.complete,
+                "sessions": ledger.sessions,
+                "unreadable": ledger.unreadable,
+                "since": moment(ledger.back_to_seconds),
+                "compared_in_full_at": moment(ledger.read_in_full_at_seconds),
                 "sessions_asked_at": moment(ledger.sessions_at_seconds),
                 "chargers_asked_at": moment(ledger.chargers_at_seconds),
-                "corrections_since": moment(ledger.completeness.corrections_since_seconds),
+                "corrections_since": moment(ledger.corrections_since_seconds),
             }
             for ledger in statement.ledgers
         ],
@@ -215,29 +194,24 @@ _DASH = "\N{EN DASH}"
 
 def as_html(statement: Statement, language: str) -> Iterator[str]:
     """Yield an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
-    words, rows = _language(language), statement.rows
+    words = _language(language)
     yield words.template.render(
         version=__version__,
         statement=statement,
         period=words.period(statement),
-        quarters=_quarters(rows),
-        several_months=bool(rows) and GROUPS["month"](rows[0]) != GROUPS["month"](rows[-1]),
-        total=total_of(rows),
         facts=words.facts(statement),
     )
 
 
-def _quarters(
-    rows: Iterable[SessionRow],
-) -> Iterator[tuple[str, Total, list[tuple[str, Total, list[SessionRow]]]]]:
-    """Yield (quarter, its totals, (month, its totals, its sessions) of each month)."""
-    for quarter, of_quarter in _groups(rows, "quarter"):
-        months = [(month, total_of(of_month), of_month) for month, of_month in _groups(of_quarter, "month")]
-        yield quarter, total_of(of_quarter), months
+def _grouped(rows: Iterable[SessionRow], by: str) -> list[tuple[str, list[SessionRow]]]:
+    return [(name, list(group)) for name, group in groupby(rows, key=GROUPS[by])]
 
 
-def _groups(rows: Iterable[SessionRow], by: str) -> Iterator[tuple[str, list[SessionRow]]]:
-    return ((name, list(group)) for name, group in groupby(rows, key=GROUPS[by]))
+@cache
+def _words(language: str) -> dict[str, str]:
+    text = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
+    words: dict[str, str] = tomllib.loads(text)[language]
+    return words
 
 
 class _Language:
@@ -246,8 +220,7 @@ class _Language:
     def __init__(self, language: str) -> None:
         from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 -- not for CSV and JSON
 
-        words = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
-        self._words: dict[str, str] = tomllib.loads(words)[language]
+        self._words = _words(language)
         environment = Environment(
             loader=PackageLoader("joulo_exporter.reports", "."),
             autoescape=True,
@@ -259,9 +232,20 @@ class _Language:
             finalize=lambda value: value if hasattr(value, "__html__") else printable(str(value)),
         )
         environment.globals.update(words=self._words, dash=_DASH, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE)
-        environment.filters.update(hundredths=self.hundredths, price=self.price, cost=self.cost, time=self.time)
-        environment.filters.update(month=self.month, quarter=self.quarter, day=self.day, moment=self.moment)
-        environment.filters.update(counted=self.counted, times=self.times)
+        for name in (
+            "hundredths",
+            "price",
+            "cost",
+            "time",
+            "times",
+            "month",
+            "quarter",
+            "day",
+            "moment",
+            "counted",
+        ):
+            environment.filters[name] = getattr(self, name)
+        environment.filters.update(grouped=_grouped, sums=total_of)
         self.template = environment.get_template("statement.html")
 
     # Figures and times
@@ -327,7 +311,7 @@ class _Language:
             account = f"{ledger.account}: " if statement.named else ""
             for fact, missing in self._ledger_facts(ledger, statement.to_seconds):
                 yield account + fact, missing
-        since = [ledger.completeness.corrections_since_seconds for ledger in statement.ledgers]
+        since = [ledger.corrections_since_seconds for ledger in statement.ledgers]
         noted = words["since"].format(self.moment(max(known))) if (known := list(filter(None, since))) else ""
         for reason, count in statement.remarkable.items():
             if count:
@@ -337,8 +321,8 @@ class _Language:
         yield words["rounding"], False
         yield words["began"], False
 
-    def _ledger_facts(self, ledger: LedgerState, to_seconds: float) -> Iterator[tuple[str, bool]]:
-        words, known, asked = self._words, ledger.completeness, ledger.sessions_at_seconds
+    def _ledger_facts(self, known: Completeness, to_seconds: float) -> Iterator[tuple[str, bool]]:
+        words, asked = self._words, known.sessions_at_seconds
         since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
         count, unreadable, compared = self.counted(known.sessions), "", ""
         if known.unreadable:
@@ -352,13 +336,11 @@ class _Language:
         late = asked is None or asked < to_seconds
         sentence = words["never"] if asked is None else words["asked"].format(self.moment(asked))
         yield sentence + words["later"] * late, late
-        if ledger.chargers_at_seconds is not None:
-            yield words["mid_note"].format(self.moment(ledger.chargers_at_seconds)), False
+        if known.chargers_at_seconds is not None:
+            yield words["mid_note"].format(self.moment(known.chargers_at_seconds)), False
 
 
-@cache
-def _language(language: str) -> _Language:
-    return _Language(language)
+_language = cache(_Language)
 
 
 def language_of(environ: Mapping[str, str]) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from joulo_exporter.clock import local_time
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags, normal_tag
-from joulo_exporter.reports.text import EMPTY, count_text, figure, local_day, moment, table
+from joulo_exporter.reports.text import EMPTY, count_text, figure, moment, table
 
 _NO_TAG = "(none)"
 _HIDDEN = "(hidden)"
@@ -100,7 +101,7 @@ def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
     vehicles: dict[str, dict[str, str]] = {}
     for report in reports:
         nameless = report.vehicle == UNKNOWN_VEHICLE
-        day = f", last used {local_day(report.last_use_seconds)}" if report.last_use_seconds else ""
+        day = f", last used {local_time(report.last_use_seconds).date()}" if report.last_use_seconds else ""
         for spelling in report.spellings:
             name = f"tag-{normal_tag(spelling).lower()}" if nameless else report.vehicle
             entry = _NAMELESS * nameless + _EVCC_ENTRY.format(name=_quoted(name))

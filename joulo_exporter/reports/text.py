@@ -30,11 +30,6 @@ def figure(hundredths: int | None) -> Decimal | None:
     return None if hundredths is None else Decimal(hundredths).scaleb(-2)
 
 
-def hundredths_text(value: int) -> str:
-    """Return integer hundredths with two decimals as text."""
-    return str(figure(value))
-
-
 def duration_text(seconds: float) -> str:
     """Return hours and minutes, such as ``3:05``."""
     minutes = round(seconds / 60)
@@ -49,11 +44,6 @@ def count_text(sessions: int) -> str:
 def moment(unix_seconds: float | None, separator: str = "T") -> str | None:
     """Return a moment, to the second, with the offset of this machine's time zone."""
     return None if unix_seconds is None else local_time(unix_seconds).isoformat(separator, "seconds")
-
-
-def local_day(unix_seconds: float) -> str:
-    """Return the day of a moment, such as ``2026-06-17``."""
-    return local_time(unix_seconds).strftime("%Y-%m-%d")
 
 
 # Forms of a report ----------------------------------------------------------------------------------
@@ -149,7 +139,7 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
         yield f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
         zone = "UTC"
     for account in accounts:
-        yield f"{ledger_of(account)} {completeness_text(reader.completeness(account))}; times in {zone}"
+        yield f"{completeness_text(reader.completeness(account))}; times in {zone}"
 
 
 def ledger_of(account: str) -> str:
@@ -158,11 +148,13 @@ def ledger_of(account: str) -> str:
 
 
 def completeness_text(known: Completeness) -> str:
-    """Return a predicate such as ``is complete: 824 sessions since 2024-12-24``."""
-    since = "" if known.back_to_seconds is None else f" since {local_day(known.back_to_seconds)}"
+    """Return a sentence such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
+    since = "" if known.back_to_seconds is None else f" since {local_time(known.back_to_seconds).date()}"
+    ledger = ledger_of(known.account)
     if not known.complete:
-        return f"is not complete yet: {count_text(known.sessions)} so far{since}; sums over them are too low"
+        sessions = count_text(known.sessions)
+        return f"{ledger} is not complete yet: {sessions} so far{since}; sums over them are too low"
     read = moment(known.read_in_full_at_seconds, " ")
     compared = "" if read is None else f", compared in full at {read}"
     unreadable = f" but for {count_text(known.unreadable)} that cannot be read" if known.unreadable else ""
-    return f"is complete{unreadable}: {count_text(known.sessions)}{since}{compared}"
+    return f"{ledger} is complete{unreadable}: {count_text(known.sessions)}{since}{compared}"

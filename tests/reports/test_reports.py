@@ -237,10 +237,10 @@ def test_what_is_not_priced_or_not_listed_is_said_and_a_nickname_adds_no_markup(
     _, out, err = run(capsys, "statement", f"--config.file={ledger}", *YEAR, "--language=nl")
     assert err.splitlines()[1:] == [
         "joulo-exporter: statement: 10 sessions, 163.74 kWh, 27.52 euros",
-        "joulo-exporter: statement: 1 session still in progress: not on it",
-        "joulo-exporter: statement: 1 session without a known energy: no kWh and no cost",
-        "joulo-exporter: statement: 1 session without a tariff: no price and no cost",
-        "joulo-exporter: statement: 1 session corrected by Joulo after the end: marked",
+        "joulo-exporter: statement: Still in progress, and so not on this statement: 1 session.",
+        "joulo-exporter: statement: Without a known energy, and so without a cost: 1 session.",
+        "joulo-exporter: statement: Without a tariff, and so without a price and a cost: 1 session.",
+        "joulo-exporter: statement: * Changed by Joulo after the end of the session: 1 session.",
     ]
     assert re.search(r"<script|[\x00-\x09\x0b-\x1f\x7f-\x9f]", out) is None
 
