@@ -81,14 +81,9 @@ def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
 def _sessions(options: argparse.Namespace) -> None:
     with _ledger(options) as (config, tags, reader):
         selection = _selection(options, reader, tags)
-        lines = report(
-            lambda: session_rows(reader, tags, config.tariffs, selection),
-            options.format,
-            by=options.by,
-            named=any(reader.accounts),
-            priced=bool(config.tariffs.entries),
-        )
-        write(lines)
+        rows = session_rows(reader, tags, config.tariffs, selection)
+        named, priced = any(reader.accounts), bool(config.tariffs.entries)
+    write(report(rows, options.format, by=options.by, named=named, priced=priced))
 
 
 def _statement(options: argparse.Namespace) -> None:

@@ -1,8 +1,6 @@
 """The ledger as commands read it while an exporter may write: sessions, totals as they are served, tags."""
 
 import contextlib
-import heapq
-import math
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
@@ -154,35 +152,10 @@ class LedgerReader:
         """Return the ``charger`` label of each charger id."""
         return served_labels(self._tables(account))
 
-    def sessions(
-        self,
-        account: str,
-        *,
-        from_seconds: float | None = None,
-        to_seconds: float | None = None,
-        charger_id: str | None = None,
-    ) -> Iterator[RecordedSession]:
-        """Return the sessions that began in the span, in order of their start, without holding all in memory.
-
-        Sessions without a known start, which only ``/chargers`` has shown, count by when they were last seen
-        there. ``to_seconds`` is the first moment after the span.
-        """
-        values = {
-            "charger_id": charger_id,
-            "from": -math.inf if from_seconds is None else from_seconds,
-            "to": math.inf if to_seconds is None else to_seconds,
-        }
-        of_charger = "" if charger_id is None else "AND charger_id = :charger_id "
-        # Sorting by an expression rules out the index by start, where the index by charger reads far fewer rows.
-        start = "started_at" if charger_id is None else "+started_at"
-        known = f"started_at >= :from AND started_at < :to {of_charger}ORDER BY {start}, id"
-        seen = "COALESCE(live_at, ended_at, 0)"
-        unknown = f"started_at IS NULL AND {seen} >= :from AND {seen} < :to {of_charger}ORDER BY {seen}, id"
-        ordered = (
-            (RecordedSession(*row) for row in self._tables(account).execute(f"{_SESSIONS} AND {span}", **values))
-            for span in (known, unknown)
-        )
-        return heapq.merge(*ordered, key=lambda session: session.began_seconds)
+    def sessions(self, account: str) -> list[RecordedSession]:
+        """Return the sessions that were not withdrawn, in the order in which they began."""
+        sessions = (RecordedSession(*row) for row in self._tables(account).execute(_SESSIONS))
+        return sorted(sessions, key=lambda session: (session.began_seconds, session.id))
 
     def held_totals(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
         """Return the totals of chargers and vehicles as they are served: held where the truth has fallen."""

@@ -5,7 +5,7 @@ on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache
@@ -45,15 +45,14 @@ class Statement:
     def __init__(
         self,
         reader: LedgerReader,
-        rows: Iterable[SessionRow],
+        rows: Sequence[SessionRow],
         tariffs: Tariffs,
         selection: Selection,
         *,
         agreed_price: bool,
         now_seconds: float,
     ) -> None:
-        all_rows = list(rows)
-        self.rows = [row for row in all_rows if not row.in_progress]
+        self.rows = [row for row in rows if not row.in_progress]
         self.tariffs, self.agreed_price, self.selection = tariffs, agreed_price, selection
         self.chargers = _chargers(reader, self.rows)
         self.ledgers = [reader.completeness(account) for account in reader.accounts]
@@ -65,7 +64,7 @@ class Statement:
         self.from_seconds = first_seconds if selection.from_seconds is None else selection.from_seconds
         self.corrected = [row for row in self.rows if row.session.corrected_at_seconds is not None]
         self.remarkable = {
-            "in_progress": len(all_rows) - len(self.rows),
+            "in_progress": len(rows) - len(self.rows),
             "without_energy": sum(row.session.kwh_hundredths is None for row in self.rows),
             "without_tariff": sum(row.tariff is None for row in self.rows),
             "corrected": len(self.corrected),

@@ -85,7 +85,7 @@ def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[
         for report in reports
     ]
     first = 0 if named else 1
-    return table(_COLUMNS[first:], lambda: (line[first:] for line in lines))
+    return table(_COLUMNS[first:], (line[first:] for line in lines))
 
 
 def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:

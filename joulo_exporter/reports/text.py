@@ -56,18 +56,13 @@ _CSV_LINE_END = "\r\n"
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
-def table(titles: Sequence[str], lines: Callable[[], Iterable[Iterable[object]]]) -> Iterator[str]:
-    """Yield the lines of a table, its head first, with columns aligned over all of them.
-
-    ``lines`` returns the same values at each call: they are read twice, so that none has to be kept.
-    """
-    widths = [_width(title) for title in titles]
-    for values in lines():
-        widths = [max(width, _width(_cell(value))) for width, value in zip(widths, values, strict=True)]
-    for values in itertools.chain([titles], lines()):
+def table(titles: Sequence[str], lines: Iterable[Iterable[object]]) -> Iterator[str]:
+    """Yield the lines of a table, its head first, with columns aligned over all of them."""
+    texts = [titles, *([_cell(value) for value in values] for values in lines)]
+    widths = [max(map(_width, column)) for column in zip(*texts, strict=True)]
+    for cells in texts:
         parts = []
-        for title, width, value in zip(titles, widths, values, strict=True):
-            cell = _cell(value)
+        for title, width, cell in zip(titles, widths, cells, strict=True):
             blanks = " " * (width - _width(cell))
             parts.append(blanks + cell if title in _FIGURES else cell + blanks)
         yield "  ".join(parts).rstrip() + "\n"
