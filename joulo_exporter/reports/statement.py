@@ -193,13 +193,7 @@ _DASH = "\N{EN DASH}"
 
 def as_html(statement: Statement, language: str) -> Iterator[str]:
     """Yield an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
-    words = _language(language)
-    yield words.template.render(
-        version=__version__,
-        statement=statement,
-        period=words.period(statement),
-        facts=words.facts(statement),
-    )
+    yield _language(language).template.render(version=__version__, statement=statement)
 
 
 def _grouped(rows: Iterable[SessionRow], by: str) -> list[tuple[str, list[SessionRow]]]:
@@ -231,20 +225,7 @@ class _Language:
             finalize=lambda value: value if hasattr(value, "__html__") else printable(str(value)),
         )
         environment.globals.update(words=self._words, dash=_DASH, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE)
-        for name in (
-            "hundredths",
-            "price",
-            "cost",
-            "time",
-            "times",
-            "month",
-            "quarter",
-            "day",
-            "moment",
-            "counted",
-        ):
-            environment.filters[name] = getattr(self, name)
-        environment.filters.update(grouped=_grouped, sums=total_of)
+        environment.globals.update(say=self, grouped=_grouped, sums=total_of)
         self.template = environment.get_template("statement.html")
 
     # Figures and times
