@@ -100,8 +100,7 @@ class LedgerReader:
             LedgerError: all stay, and some of them have a session in common.
         """
         kept = {name: number for name, number in self.accounts.items() if name in accounts}
-        shared = "SELECT 1 FROM sessions WHERE withdrawn = 0 GROUP BY id HAVING COUNT(*) > 1 LIMIT 1"
-        if not kept and self._connection.execute(shared).fetchone() is not None:
+        if not kept and self.shared:
             raise LedgerError(
                 "several accounts of the ledger have the same sessions, as after a new name of one; "
                 "give the --config.file that the exporter runs with"
