@@ -140,17 +140,12 @@ def _demo(options: argparse.Namespace) -> None:
     """Run the exporter against a simulated household: no token, no network."""
     if options.config_file is not None or options.config_check:
         raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
-    if options.storage_path is not None:
-        asyncio.run(_run_demo(options, options.storage_path))
-        return
-    try:
-        temporary = tempfile.TemporaryDirectory(prefix="joulo-demo-")
-    except OSError as error:
-        raise JouloExporterError(
-            f"no temporary folder for the ledger ({error.strerror}); name one with --storage.path"
-        ) from error
-    with temporary as folder:
-        asyncio.run(_run_demo(options, Path(folder)))
+    with contextlib.ExitStack() as stack:
+        folder = options.storage_path
+        if folder is None:
+            with _writing("a temporary folder"):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-")))
+        asyncio.run(_run_demo(options, folder))
 
 
 async def _run_demo(options: argparse.Namespace, folder: Path) -> None:
@@ -222,7 +217,7 @@ def _kept_start(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def _writing(folder: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

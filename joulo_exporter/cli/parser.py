@@ -214,10 +214,6 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     from_seconds, to_seconds = getattr(options, "from_seconds", None), getattr(options, "to_seconds", None)
     if from_seconds is not None and to_seconds is not None and to_seconds <= from_seconds:
         raise UsageError("--to: is not after --from, so that nothing lies between them; exchange them")
-    labels = [name for name, _ in getattr(options, "label", None) or ()]
-    for name in labels:
-        if labels.count(name) > 1:
-            raise UsageError(f"--label: {name} is given twice; keep one")
     return options
 
 

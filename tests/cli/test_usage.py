@@ -75,7 +75,7 @@ def test_bad_usage_is_one_line_that_says_what_was_meant_and_repeats_no_token(
 
 def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryDirectory", Mock(side_effect=FileNotFoundError(2, "none is usable")))
-    says = "no temporary folder for the ledger (none is usable); name one with --storage.path"
+    says = "a temporary folder cannot be written (none is usable); name another folder with --storage.path"
     assert refusal(capsys, "demo") == (1, says)
 
 
