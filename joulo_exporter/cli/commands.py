@@ -264,7 +264,7 @@ def _web_options(options: argparse.Namespace) -> "WebOptions":
 
 def say(line: str) -> None:
     """Write a line to standard output, at once."""
-    write((f"{line}\n",))
+    write([f"{line}\n"])
 
 
 def write(pieces: Iterable[str]) -> None:
@@ -276,17 +276,10 @@ def write(pieces: Iterable[str]) -> None:
     """
     if sys.stdout is None:  # as after `>&-`, whatever its type says
         raise JouloExporterError("standard output is closed; open it, or send it to /dev/null")
-    for piece in pieces:  # each is made outside the block: its faults are not those of the output
-        with _faults_of_stdout():
-            sys.stdout.write(piece)
-    with _faults_of_stdout():
-        sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def _faults_of_stdout() -> Iterator[None]:
     try:
-        yield
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

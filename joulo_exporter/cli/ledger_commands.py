@@ -83,7 +83,7 @@ def _sessions(options: argparse.Namespace) -> None:
         selection = _selection(options, reader, tags)
         rows = session_rows(reader, tags, config.tariffs, selection)
         named, priced = any(reader.accounts), bool(config.tariffs.entries)
-    write(report(rows, options.format, by=options.by, named=named, priced=priced))
+    write([report(rows, options.format, by=options.by, named=named, priced=priced)])
 
 
 def _statement(options: argparse.Namespace) -> None:
@@ -100,18 +100,15 @@ def _statement(options: argparse.Namespace) -> None:
         )
     for line in statement.summary():
         complain(line)
-    write(STATEMENT_FORMATS[options.format](statement, options.language or language_of(os.environ)))
+    write([STATEMENT_FORMATS[options.format](statement, options.language or language_of(os.environ))])
 
 
 def _tags(options: argparse.Namespace) -> None:
     with _ledger(options) as (_, tags, reader):
         found = tags_of(reader, tags)
-        if options.evcc:
-            lines: Iterable[str] = list(evcc_yaml(found, tags))  # a refusal comes before any other line
-        else:
-            lines = tag_table(found, tags, named=any(reader.accounts))
+        text = evcc_yaml(found, tags) if options.evcc else tag_table(found, tags, named=any(reader.accounts))
         _say_completeness(reader, reader.accounts)
-        write(lines)
+    write([text])
 
 
 def _backfill(options: argparse.Namespace) -> None:

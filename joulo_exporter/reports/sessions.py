@@ -216,7 +216,7 @@ _TOTAL_COLUMNS: Fields[Total] = {
 """Cells of a line of totals, in the table of sessions and in that of groups."""
 
 
-def report(rows: list[SessionRow], form: str, *, by: str | None, named: bool, priced: bool) -> Iterator[str]:
+def report(rows: list[SessionRow], form: str, *, by: str | None, named: bool, priced: bool) -> str:
     """Return the sessions, or the totals of groups of them, as a ``table``, ``csv`` or ``json``.
 
     Args:

@@ -130,14 +130,14 @@ def _fields(statement: Statement, *figures: str) -> Fields[SessionRow]:
     return {name: known[name] for name in (*(("account",) if statement.named else ()), *names)}
 
 
-def as_csv(statement: Statement) -> Iterator[str]:
-    """Yield CSV as in RFC 4180, of sessions alone: sums over a column would count a line of totals too."""
+def as_csv(statement: Statement) -> str:
+    """Return CSV as in RFC 4180, of sessions alone: sums over a column would count a line of totals too."""
     fields = _fields(statement, "kwh", "euro_per_kwh", "cost_euros", "corrected_at", "first_kwh")
     return csv_text(fields, statement.rows, line_end="\r\n")
 
 
-def as_json(statement: Statement) -> Iterator[str]:
-    """Yield a JSON object; energy and money are integers, so that sums over them are exact in any program."""
+def as_json(statement: Statement) -> str:
+    """Return a JSON object; energy and money are integers, so that sums over them are exact in any program."""
     fields = _fields(
         statement, "kwh_hundredths", "euro_per_kwh", "cost_cents", "corrected_at", "first_kwh_hundredths"
     )
@@ -179,7 +179,7 @@ def as_json(statement: Statement) -> Iterator[str]:
             for ledger in statement.ledgers
         ],
     }
-    yield msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
 
 
 def _sums(total: Total) -> dict[str, int]:
@@ -191,9 +191,9 @@ def _sums(total: Total) -> dict[str, int]:
 _DASH = "\N{EN DASH}"
 
 
-def as_html(statement: Statement, language: str) -> Iterator[str]:
-    """Yield an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
-    yield _language(language).template.render(version=__version__, statement=statement)
+def as_html(statement: Statement, language: str) -> str:
+    """Return an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
+    return _language(language).template.render(version=__version__, statement=statement)
 
 
 def _grouped(rows: Iterable[SessionRow], by: str) -> list[tuple[str, list[SessionRow]]]:
@@ -329,7 +329,7 @@ def language_of(environ: Mapping[str, str]) -> str:
     return "nl" if next(filter(None, names), "").lower().startswith("nl") else "en"
 
 
-STATEMENT_FORMATS: dict[str, Callable[[Statement, str], Iterable[str]]] = {
+STATEMENT_FORMATS: dict[str, Callable[[Statement, str], str]] = {
     "html": as_html,
     "csv": lambda statement, _language: as_csv(statement),
     "json": lambda statement, _language: as_json(statement),

@@ -6,7 +6,6 @@ The YAML has the form of https://docs.evcc.io/en/reference/configuration/vehicle
 """
 
 import json
-from collections.abc import Iterator
 
 import msgspec
 
@@ -71,8 +70,8 @@ def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
     return reports
 
 
-def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[str]:
-    """Yield a table, with the accounts if they are named; tags are shown as the configuration allows."""
+def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> str:
+    """Return a table, with the accounts if they are named; tags are shown as the configuration allows."""
     lines = [
         (
             report.account or EMPTY,
@@ -88,8 +87,8 @@ def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[
     return table(_COLUMNS[first:], (line[first:] for line in lines))
 
 
-def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
-    """Yield the YAML, an entry for each vehicle that has charged with a tag, with each spelling once.
+def evcc_yaml(reports: list[TagReport], tags: Tags) -> str:
+    """Return the YAML, an entry for each vehicle that has charged with a tag, with each spelling once.
 
     Raises:
         ConfigError: the configuration does not allow tags to be shown.
@@ -107,9 +106,9 @@ def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
             entry = _NAMELESS * nameless + _EVCC_ENTRY.format(name=_quoted(name))
             line = f"      - {_quoted(spelling)} # {count_text(report.sessions)}{day}\n"
             vehicles.setdefault(name, {"": entry}).setdefault(spelling.casefold(), line)
-    yield _EVCC_HEAD if vehicles else "# No session in the ledger has an RFID tag yet.\nvehicles: []\n"
-    for lines in vehicles.values():
-        yield from lines.values()
+    if not vehicles:
+        return "# No session in the ledger has an RFID tag yet.\nvehicles: []\n"
+    return _EVCC_HEAD + "".join(line for lines in vehicles.values() for line in lines.values())
 
 
 def _quoted(text: str) -> str:

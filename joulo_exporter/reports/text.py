@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import os
 import re
 import time
@@ -52,20 +51,21 @@ EMPTY = " "
 """A cell that has no value; a value that the API has not given is shown as a dash."""
 _FIGURES = {"DURATION", "SESSIONS", "KWH", "CREDITS", "COST"}
 """Columns whose cells are right-aligned."""
-_CSV_LINE_END = "\r\n"
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
-def table(titles: Sequence[str], lines: Iterable[Iterable[object]]) -> Iterator[str]:
-    """Yield the lines of a table, its head first, with columns aligned over all of them."""
+def table(titles: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
+    """Return a table, its titles first, with columns aligned over all of its lines."""
     texts = [titles, *([_cell(value) for value in values] for values in lines)]
     widths = [max(map(_width, column)) for column in zip(*texts, strict=True)]
+    text = ""
     for cells in texts:
         parts = []
         for title, width, cell in zip(titles, widths, cells, strict=True):
             blanks = " " * (width - _width(cell))
             parts.append(blanks + cell if title in _FIGURES else cell + blanks)
-        yield "  ".join(parts).rstrip() + "\n"
+        text += "  ".join(parts).rstrip() + "\n"
+    return text
 
 
 def _cell(value: object) -> str:
@@ -87,14 +87,13 @@ def printable(text: str) -> str:
     return "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in text)
 
 
-def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str = "\n") -> Iterator[str]:
-    """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
-    lines = ([_csv_cell(value(record)) for value in fields.values()] for record in records)
-    for cells in itertools.chain([fields], lines):
-        line = io.StringIO()
-        # Before Python 3.13 the writer quotes a carriage return only if the line end has one, as in RFC 4180.
-        csv.writer(line, lineterminator=_CSV_LINE_END).writerow(cells)
-        yield line.getvalue().removesuffix(_CSV_LINE_END) + line_end
+def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str = "\n") -> str:
+    """Return CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(fields)
+    writer.writerows([_csv_cell(value(record)) for value in fields.values()] for record in records)
+    return text.getvalue()
 
 
 def _csv_cell(value: object) -> object:
@@ -106,14 +105,12 @@ def _csv_cell(value: object) -> object:
     return value
 
 
-def json_text(fields: Fields[Record], records: Iterable[Record]) -> Iterator[str]:
-    """Yield a JSON array, one record a line; figures are numbers with exactly their digits."""
+def json_text(fields: Fields[Record], records: Iterable[Record]) -> str:
+    """Return a JSON array, one record a line; figures are numbers with exactly their digits."""
     encoder = msgspec.json.Encoder(decimal_format="number")
-    separator = "[\n"
-    for record in records:
-        yield separator + encoder.encode({name: value(record) for name, value in fields.items()}).decode()
-        separator = ",\n"
-    yield "[]\n" if separator == "[\n" else "\n]\n"
+    objects = ({name: value(record) for name, value in fields.items()} for record in records)
+    lines = ",\n".join(encoder.encode(each).decode() for each in objects)
+    return f"[\n{lines}\n]\n" if lines else "[]\n"
 
 
 # Completeness of the ledger -----------------------------------------------------------------------

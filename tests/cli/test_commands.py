@@ -10,7 +10,7 @@ from support.command_line import refusal, run
 
 from joulo_exporter import __version__
 from joulo_exporter.cli import main
-from joulo_exporter.cli.commands import collectors, write
+from joulo_exporter.cli.commands import collectors
 from joulo_exporter.cli.parser import parse_arguments
 from joulo_exporter.config.schema import DEFAULT_STORAGE_PATH
 
@@ -147,16 +147,6 @@ def test_the_output_is_utf8_in_any_locale_and_a_files_name_keeps_its_bytes(monke
     assert (
         output.buffer.getvalue() == bytes(tmp_path) + b"/oprit-\xe2\x82\xac-\xff.yml: the configuration is valid\n"
     )
-
-
-def test_a_fault_of_what_is_written_is_not_one_of_the_output(capsys):
-    def pieces():
-        yield "the first line\n"
-        raise OSError(5, "Input/output error")
-
-    with pytest.raises(OSError, match="Input/output error"):
-        write(pieces())
-    assert capsys.readouterr().out == "the first line\n"
 
 
 @pytest.mark.parametrize("output", [None, Full()])

@@ -384,18 +384,16 @@ def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
     no_ledger = SimpleNamespace(accounts=())
     made = Statement(no_ledger, rows, tariffs, Selection(), agreed_price=False, now_seconds=NOW)
 
-    column = [
-        row["cost_euros"] for row in csv.DictReader(io.StringIO("".join(STATEMENT_FORMATS["csv"](made, "en"))))
-    ]
+    column = [row["cost_euros"] for row in csv.DictReader(io.StringIO(STATEMENT_FORMATS["csv"](made, "en")))]
     exact = sum(Decimal(cost) for cost in column if cost)
 
-    total = json.loads("".join(STATEMENT_FORMATS["json"](made, "en")))
+    total = json.loads(STATEMENT_FORMATS["json"](made, "en"))
     assert total["total"]["cost_cents"] == exact * 100
     for groups in ("months", "quarters"):
         assert sum(each["cost_cents"] for each in total[groups]) == exact * 100
     assert sum(each["cost_cents"] for each in total["tariffs"]) == exact * 100
 
-    shown = cells_of("".join(STATEMENT_FORMATS["html"](made, "nl")))
+    shown = cells_of(STATEMENT_FORMATS["html"](made, "nl"))
     costs = [row[-1].replace(",", ".") for row in shown if len(row) == 8 and row[0] != "Begin"]
     assert [cost if cost != DASH else "" for cost in costs] == column
     assert shown[-1][-1] in {f"{exact:.2f}".replace(".", ","), DASH}
