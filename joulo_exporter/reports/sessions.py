@@ -1,8 +1,7 @@
 """Sessions of the ledger, selected, labelled and priced: as a table for people, as CSV and JSON for machines."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import groupby
 from operator import attrgetter
 
 import msgspec
@@ -116,33 +115,29 @@ def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> No
 # Totals -------------------------------------------------------------------------------------------
 
 
-class Total(msgspec.Struct):
+class Total(msgspec.Struct, frozen=True):
     """Totals over sessions."""
 
     name: str
-    sessions: int = 0
-    kwh_hundredths: int = 0
-    credits_hundredths: int = 0
-    cost_cents: int = 0
-    unpriced: int = 0
+    sessions: int
+    kwh_hundredths: int
+    credits_hundredths: int
+    cost_cents: int
+    unpriced: int
     """Number of sessions without a cost."""
 
-    def add(self, row: SessionRow) -> None:
-        """Add a session."""
-        cost_cents = row.cost_cents
-        self.sessions += 1
-        self.kwh_hundredths += row.session.kwh_hundredths or 0
-        self.credits_hundredths += row.session.credits_hundredths or 0
-        self.cost_cents += cost_cents or 0
-        self.unpriced += cost_cents is None
 
-
-def total_of(rows: Iterable[SessionRow]) -> Total:
-    """Return the totals of all sessions."""
-    total = Total("total")
-    for row in rows:
-        total.add(row)
-    return total
+def total_of(rows: Collection[SessionRow], name: str = "total") -> Total:
+    """Return the totals of sessions."""
+    costs = [row.cost_cents for row in rows]
+    return Total(
+        name,
+        sessions=len(rows),
+        kwh_hundredths=sum(row.session.kwh_hundredths or 0 for row in rows),
+        credits_hundredths=sum(row.session.credits_hundredths or 0 for row in rows),
+        cost_cents=sum(cost or 0 for cost in costs),
+        unpriced=costs.count(None),
+    )
 
 
 GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
@@ -155,13 +150,17 @@ GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
 """By name, the function that returns the group of a session; groups are listed in its order."""
 
 
+def grouped(rows: Iterable[SessionRow], by: str) -> list[tuple[str, list[SessionRow]]]:
+    """Return each group with its sessions."""
+    groups: dict[str, list[SessionRow]] = {}
+    for row in rows:
+        groups.setdefault(GROUPS[by](row), []).append(row)
+    return sorted(groups.items())
+
+
 def totals_by(rows: Iterable[SessionRow], by: str) -> list[Total]:
     """Return the totals of each group."""
-    totals: dict[str, Total] = {}
-    for row in rows:
-        name = GROUPS[by](row)
-        totals.setdefault(name, Total(name)).add(row)
-    return [totals[name] for name in sorted(totals)]
+    return [total_of(group, name) for name, group in grouped(rows, by)]
 
 
 # Reports ------------------------------------------------------------------------------------------
@@ -250,11 +249,8 @@ def _lines(rows: list[SessionRow], columns: Fields[SessionRow]) -> Iterator[list
     def total_line(total: Total) -> list[object]:
         return [_TOTAL_COLUMNS[title](total) if title in _TOTAL_COLUMNS else EMPTY for title in columns]
 
-    for month, of_month in groupby(rows, key=GROUPS["month"]):
-        subtotal = Total(f"total {month}")
-        for row in of_month:
-            subtotal.add(row)
-            yield [value(row) for value in columns.values()]
-        yield total_line(subtotal)
+    for month, of_month in grouped(rows, "month"):
+        yield from ([value(row) for value in columns.values()] for row in of_month)
+        yield total_line(total_of(of_month, f"total {month}"))
         yield [EMPTY for _ in columns]
     yield total_line(total_of(rows))

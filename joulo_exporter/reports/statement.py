@@ -10,7 +10,6 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from itertools import groupby
 from operator import attrgetter, itemgetter
 
 import msgspec
@@ -20,7 +19,7 @@ from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.ledger.reader import Completeness, LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
-from joulo_exporter.reports.sessions import FIELDS, GROUPS, Selection, SessionRow, Total, total_of, totals_by
+from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
 
 
@@ -70,11 +69,12 @@ class Statement:
             "corrected": len(self.corrected),
         }
         """Number of sessions to look at, by reason."""
-        used: dict[Tariff, Total] = {}
+        by_tariff: dict[Tariff, list[SessionRow]] = {}
         for row in self.rows:
             if row.tariff is not None:
-                used.setdefault(row.tariff, Total("tariff")).add(row)
-        self.used_tariffs = sorted(used.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
+                by_tariff.setdefault(row.tariff, []).append(row)
+        used = ((tariff, total_of(of_tariff)) for tariff, of_tariff in by_tariff.items())
+        self.used_tariffs = sorted(used, key=lambda each: (each[0].from_day, each[0].vehicle or ""))
         """Each tariff with the totals of its sessions, ordered by first day."""
 
     def mid_certified(self, row: SessionRow) -> bool | None:
@@ -196,10 +196,6 @@ def as_html(statement: Statement, language: str) -> str:
     return _language(language).template.render(version=__version__, statement=statement)
 
 
-def _grouped(rows: Iterable[SessionRow], by: str) -> list[tuple[str, list[SessionRow]]]:
-    return [(name, list(group)) for name, group in groupby(rows, key=GROUPS[by])]
-
-
 @cache
 def _words(language: str) -> dict[str, str]:
     text = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
@@ -225,7 +221,7 @@ class _Language:
             finalize=lambda value: value if hasattr(value, "__html__") else printable(str(value)),
         )
         environment.globals.update(words=self._words, dash=_DASH, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE)
-        environment.globals.update(say=self, grouped=_grouped, sums=total_of)
+        environment.globals.update(say=self, grouped=grouped, sums=total_of)
         self.template = environment.get_template("statement.html")
 
     # Figures and times
