@@ -101,18 +101,10 @@ class FailureLog:
 
 
 class _LineHandler(logging.StreamHandler[TextIO]):
-    """Writes each record with one call; drops a line that cannot be written: there is nowhere to say so."""
+    """Drops a line that cannot be written, as after ``2>&-``: there is nowhere to say so."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if self.stream is None:  # as after `2>&-`, whatever its type says
-            return
-        try:
-            encoding = getattr(self.stream, "encoding", None) or "utf-8"
-            line = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
-            self.stream.write(f"{line}\n")
-            self.stream.flush()
-        except (OSError, ValueError):
-            return
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the library's name
+        pass
 
 
 class _LineFormatter(logging.Formatter):
