@@ -12,7 +12,8 @@ samples that no query of the dashboards looks for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import attrgetter
+from itertools import groupby
+from operator import attrgetter, itemgetter
 
 import msgspec
 from msgspec.structs import replace
@@ -232,21 +233,20 @@ class _AccountHistory:
             if served is not None:
                 yield self._now_ms, served
 
-    def _tenures(self, timeline: Timeline) -> Iterator[tuple[TimedSession, range]]:
+    def _tenures(self, timeline: Timeline) -> Iterator[tuple[TimedSession, list[int]]]:
         """Yield (session, moments of its samples) of each session of a charger that was the last one for a while.
 
         A sample each step for an hour is enough to find it. No two sessions have samples at once: a charger
         would have two vehicles, and a query that joins them would fail.
         """
-        begins: list[tuple[int, TimedSession]] = []
-        for moment_ms, last, _ in timeline.snapshots(self._ticks(timeline.sessions, self._end_ms)):
-            if last is not None and (not begins or last is not begins[-1][1]):
-                begins.append((moment_ms, last))
-        # From the end on, the exporter may serve another session to Prometheus.
-        ends = [*(begin_ms for begin_ms, _ in begins[1:]), self._end_ms]
-        for (begin_ms, last), end_ms in zip(begins, ends, strict=False):
-            if end_ms - begin_ms >= _SHORTEST_TENURE_MS:
-                yield last, range(begin_ms, min(begin_ms + _HOUR_MS, end_ms - _ALONE_MS) + 1, self._step_ms)
+        past = timeline.snapshots(self._ticks(timeline.sessions, self._end_ms))
+        for last, moments in groupby(past, key=itemgetter(1)):
+            ticks = [moment_ms for moment_ms, _, _ in moments]
+            # From the end on, the exporter may serve another session to Prometheus.
+            end_ms = min(ticks[-1] + self._step_ms, self._end_ms)
+            if last is not None and end_ms - ticks[0] >= _SHORTEST_TENURE_MS:
+                latest_ms = min(ticks[0] + _HOUR_MS, end_ms - _ALONE_MS)
+                yield last, [moment_ms for moment_ms in ticks if moment_ms <= latest_ms]
 
     def _ticks(self, sessions: list[TimedSession], end_ms: int) -> range:
         """Return the grid's moments before the end, from the last one that shows nothing of the first session."""
