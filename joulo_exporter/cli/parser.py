@@ -26,10 +26,6 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _TOKEN = re.compile(r"(?:joulo_|eyJ)[^\s'\"]*")
 
 
-class UsageError(ConfigError):
-    """The command line cannot be understood."""
-
-
 class Parser(argparse.ArgumentParser):
     """The flags of a command; raises a fault where argparse prints the usage and ends the process."""
 
@@ -50,9 +46,9 @@ class Parser(argparse.ArgumentParser):
         """Raise the fault, with a hint to the help.
 
         Raises:
-            UsageError: always.
+            ConfigError: always.
         """
-        raise UsageError(_TOKEN.sub("<secret>", f"{' '.join(message.split())}; see {self.prog} --help"))
+        raise ConfigError(_TOKEN.sub("<secret>", f"{' '.join(message.split())}; see {self.prog} --help"))
 
 
 @cache
@@ -102,25 +98,21 @@ def _add_flags(parser: Parser, command: str) -> None:
             _span_flags(parser)
             _shard_flags(parser)
         case _:
-            _serving_flags(parser)
+            parser.add("--config.check", action="store_true")
+            parser.add("--web.listen-address", action="append", metavar="ADDRESS")
+            parser.add("--web.systemd-socket", action="store_true")
+            parser.add("--web.telemetry-path", default="/metrics", metavar="PATH")
+            parser.add("--web.external-url", metavar="URL")
+            parser.add("--web.route-prefix", metavar="PATH")
+            parser.add("--web.config.file", type=_file, metavar="FILE")
+            parser.add("--web.enable-lifecycle", action="store_true")
+            for name in COLLECTORS:
+                parser.add(f"--collector.{name.replace('_', '-')}", action=argparse.BooleanOptionalAction)
+            _shard_flags(parser)
+            parser.add("--log.level", choices=logs.LEVELS, default="info")
+            parser.add("--log.format", choices=logs.FORMATS, default="logfmt")
     version = f"joulo-exporter, version {__version__} (python {platform.python_version()})"
     parser.add("--version", action="version", version=version)
-
-
-def _serving_flags(parser: Parser) -> None:
-    parser.add("--config.check", action="store_true")
-    parser.add("--web.listen-address", action="append", metavar="ADDRESS")
-    parser.add("--web.systemd-socket", action="store_true")
-    parser.add("--web.telemetry-path", default="/metrics", metavar="PATH")
-    parser.add("--web.external-url", metavar="URL")
-    parser.add("--web.route-prefix", metavar="PATH")
-    parser.add("--web.config.file", type=_file, metavar="FILE")
-    parser.add("--web.enable-lifecycle", action="store_true")
-    for name in COLLECTORS:
-        parser.add(f"--collector.{name.replace('_', '-')}", action=argparse.BooleanOptionalAction)
-    _shard_flags(parser)
-    parser.add("--log.level", choices=logs.LEVELS, default="info")
-    parser.add("--log.format", choices=logs.FORMATS, default="logfmt")
 
 
 def _shard_flags(parser: Parser) -> None:
@@ -203,7 +195,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options, and the command in ``command``, that the arguments give.
 
     Raises:
-        UsageError: they cannot be understood.
+        ConfigError: they cannot be understood.
     """
     named = bool(arguments) and arguments[0] in help_texts()["commands"]
     parser = make_parser(arguments[0] if named else None)
@@ -213,7 +205,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         _refuse(parser, left[0], options.command)
     from_seconds, to_seconds = getattr(options, "from_seconds", None), getattr(options, "to_seconds", None)
     if from_seconds is not None and to_seconds is not None and to_seconds <= from_seconds:
-        raise UsageError("--to: is not after --from, so that nothing lies between them; exchange them")
+        raise ConfigError("--to: is not after --from, so that nothing lies between them; exchange them")
     return options
 
 

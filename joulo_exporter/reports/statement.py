@@ -10,7 +10,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 import msgspec
 
@@ -94,13 +94,13 @@ class Statement:
 def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> dict[tuple[str, str], StatementCharger]:
     """Return the chargers of sessions, by account and id, in the order of their labels."""
     live = {(account, each.id): each for account in reader.accounts for each in reader.last_chargers(account)}
-    latest = {(row.account, row.charger, row.session.charger_id): row.session for row in rows}
     chargers = {}
-    for (account, label, charger_id), session in sorted(latest.items(), key=itemgetter(0)):
-        charger = live.get((account, charger_id), Charger(charger_id))
-        nickname = charger.nickname or session.charger_nickname or ""
-        chargers[account, charger_id] = StatementCharger(
-            account, label, charger_id, nickname, charger.mid_certified
+    for row in sorted(rows, key=attrgetter("account", "charger")):  # of a charger the latest session stays
+        charger_id = row.session.charger_id
+        charger = live.get((row.account, charger_id), Charger(charger_id))
+        nickname = charger.nickname or row.session.charger_nickname or ""
+        chargers[row.account, charger_id] = StatementCharger(
+            row.account, row.charger, charger_id, nickname, charger.mid_certified
         )
     return chargers
 

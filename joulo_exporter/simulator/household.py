@@ -13,7 +13,6 @@ import time
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from typing import NamedTuple
@@ -252,9 +251,11 @@ class Household:
     ) -> None:
         self.clock = clock
         self._scenario = scenario or Scenario()
-        self._start_seconds = math.floor(clock()) if start_seconds is None else start_seconds
+        if start_seconds is None:
+            start_seconds = math.floor(clock())
         numbers = range(self._scenario.chargers)
-        self._chargers = [PlannedCharger(self._scenario, index, self._start_seconds) for index in numbers]
+        self._chargers = [PlannedCharger(self._scenario, index, start_seconds) for index in numbers]
+        self._history = history_of(self._scenario, self._chargers, start_seconds)
 
     def chargers_at(self, moment_seconds: float) -> list[Charger]:
         """Return the chargers at a moment, with their sessions in progress."""
@@ -281,10 +282,6 @@ class Household:
         live = [session for charger in self._chargers for session in charger.started(moment_seconds)]
         started = sorted(live, key=NEWEST_FIRST, reverse=True) + self._history
         return [self._seen(session, moment_seconds) for session in started[page]]
-
-    @cached_property
-    def _history(self) -> list[Session]:
-        return history_of(self._scenario, self._chargers, self._start_seconds)
 
     def _synced(self, moment_seconds: float) -> int:
         """Return when the vendor last received the readings of the chargers."""
