@@ -45,11 +45,7 @@ def configure(
     """
     handler = _LineHandler(stream)
     handler.setFormatter(_LineFormatter(level, log_format, secrets))
-    root = logging.getLogger()
-    for former in [former for former in root.handlers if isinstance(former, _LineHandler)]:
-        root.removeHandler(former)
-    root.addHandler(handler)
-    root.setLevel(level.upper())
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
 def event(logger: logging.Logger, level: Level, message: str, /, **fields: object) -> None:
