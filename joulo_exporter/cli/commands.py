@@ -77,8 +77,7 @@ def _require_zone(name: str) -> None:
         ConfigError: the offset from UTC, in winter or summer, is a day.
     """
     try:
-        for half_years in range(2):
-            local_time(half_years * 182 * 86_400)
+        local_time(0), local_time(182 * 86_400)
     except ValueError:
         remedy = "write the name of a zone, such as Europe/Amsterdam, or hours alone, such as CET-1"
         raise ConfigError(f"environment: TZ: {name!r} is a day or more from UTC; {remedy}") from None

@@ -19,9 +19,6 @@ from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement, langu
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
 from joulo_exporter.reports.text import completeness_lines, completeness_text, count_text
 
-_LONGEST_STEP_S = 300.0
-"""Prometheus takes a series for gone when it has no sample for so long."""
-
 _SETTLED = {
     "charger_kwh_hundredths": ("joulo_total_kwh", 100),
     "charger_credits_hundredths": ("joulo_ere_credits_total", 100),
@@ -125,8 +122,6 @@ def _backfill(options: argparse.Namespace) -> None:
         accounts = _names(of_shard(config, shard))
         lines = backfill(reader, accounts, tags, wanted, progress)
         _say_completeness(reader, accounts)
-        if options.step_s > _LONGEST_STEP_S:
-            complain("note: with a --step above 5m Prometheus shows gaps between the samples")
         write(lines)
 
 

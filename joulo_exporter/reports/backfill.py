@@ -13,7 +13,7 @@ samples that no query of the dashboards looks for.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 
 import msgspec
 from msgspec.structs import replace
@@ -24,7 +24,7 @@ from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
 from joulo_exporter.metrics.family import number
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
-from joulo_exporter.reports.text import completeness_text, ledger_of
+from joulo_exporter.reports.text import completeness_text
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
 
 _HOUR_MS = 3_600_000
@@ -90,8 +90,6 @@ class TimedSession(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     """Not before the start; of a session in progress, the present."""
-    vehicle: str | None = None
-    """``None`` while a tag may still come."""
 
     def kwh_hundredths_at(self, moment_ms: int) -> int:
         """Return the energy until a moment between start and end."""
@@ -192,27 +190,29 @@ class _AccountHistory:
         self._labels = reader.labels(account)
         self._chargers = {charger.id: charger for charger in reader.last_chargers(account)}
         for charger_id in (key for kind, key in self._held if kind == "charger" and key not in self._labels):
-            fault = f"has no label for charger {charger_id} yet; let the exporter run until it has read /chargers"
-            raise LedgerError(f"{ledger_of(account)} {fault}")
+            remedy = "let the exporter run until it has read /chargers"
+            where = f"account {account}: " if account else ""
+            raise LedgerError(f"{where}charger {charger_id} has no label yet; {remedy}")
 
     def series(self, family: Family) -> Iterator[tuple[dict[str, str], Samples]]:
         """Yield (labels, samples) of each series of a metric, with the labels that the exporter gives it."""
         kind = family.labels[0]
-        key_of = attrgetter("vehicle" if kind == "vehicle" else "session.charger_id")
-        sessions: dict[str, list[TimedSession]] = {}
-        for timed in map(self._timed, self._reader.sessions(self._account)):
-            sessions.setdefault(key_of(timed), []).append(timed)
-        for key in (key for of_kind, key in self._held if of_kind == kind):
-            timeline = Timeline(key, self._labels[key] if kind == "charger" else key, sessions.get(key, []))
+        sessions: dict[str | None, list[TimedSession]] = {}
+        for session in self._reader.sessions(self._account):
+            key = session.charger_id if kind == "charger" else self._vehicle(session)
+            sessions.setdefault(key, []).append(self._timed(session))
+        for name in (name for of_kind, name in self._held if of_kind == kind):
+            label = self._labels[name] if kind == "charger" else name
+            timeline = Timeline(name, label, sessions.get(name, []))
             named = {kind: timeline.label} | ({"account": self._account} if self._account else {})
             if family.name == _INFO:
                 for last, moments in self._tenures(timeline):
-                    if last.vehicle is not None:
+                    if (vehicle := self._vehicle(last.session)) is not None:
                         tag = self._tags.shown(last.session.id_tag)
-                        own = {"session_id": last.session.id, "id_tag": tag, "vehicle": last.vehicle}
+                        own = {"session_id": last.session.id, "id_tag": tag, "vehicle": vehicle}
                         yield named | own, ((moment_ms, 1) for moment_ms in moments)
             else:
-                samples = self._samples(family, timeline, self._held[kind, key])
+                samples = self._samples(family, timeline, self._held[kind, name])
                 # The panels of these two show a gap where there is no sample.
                 gaps = family.name in {"joulo_charging", _POWER}
                 yield named, samples if gaps else _needed(samples, self._step_ms)
@@ -262,7 +262,11 @@ class _AccountHistory:
         moments = (session.ended_at_seconds, session.next_start_seconds)
         ends = [_milliseconds(moment) for moment in moments if moment is not None]
         end_ms = max(start_ms, min([self._now_ms, *ends]))
-        return TimedSession(session, start_ms, end_ms, vehicle_of(session.tag, self._tags.vehicles))
+        return TimedSession(session, start_ms, end_ms)
+
+    def _vehicle(self, session: RecordedSession) -> str | None:
+        """Return the vehicle of a session; ``None`` while a tag may still come."""
+        return vehicle_of(session.tag, self._tags.vehicles)
 
 
 def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, float]]:
@@ -321,8 +325,8 @@ def _exposition(
     for done, family in enumerate(families):
         name = family.empty().name
         yield f"# HELP {name} {_escaped(family.help)}\n# TYPE {name} {family.type}\n"
-        for place, history in enumerate(histories):
-            progress((done + place / len(histories)) / len(families))
+        progress(done / len(families))
+        for history in histories:
             for labels, samples in history.series(family):
                 pairs = sorted((labels | dict(wanted.labels)).items())
                 text = ",".join(f'{label}="{_escaped(value)}"' for label, value in pairs)

@@ -40,17 +40,12 @@ class TagReport(msgspec.Struct):
 
     account: str
     vehicle: str
-    last_uses: dict[str, float] = {}
-    """Unix seconds of the last use of each spelling that the API gave; empty for sessions without a tag."""
+    spellings: list[str] = []
+    """As the API gave them, the latest first; none for sessions without a tag."""
     sessions: int = 0
     """Number of finished sessions."""
     kwh_hundredths: int = 0
     last_use_seconds: float = 0.0
-
-    @property
-    def spellings(self) -> list[str]:
-        """Return the spellings, the latest first."""
-        return sorted(self.last_uses, key=self.last_uses.__getitem__, reverse=True)
 
 
 def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
@@ -65,8 +60,8 @@ def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
             report.kwh_hundredths += session.kwh_hundredths or 0
             report.last_use_seconds = max(report.last_use_seconds, used_seconds)
             if tag:
-                report.last_uses[tag] = max(report.last_uses.get(tag, 0.0), used_seconds)
-        reports += sorted(found.values(), key=lambda each: (not each.last_uses, -each.last_use_seconds))
+                report.spellings = [tag, *(each for each in report.spellings if each != tag)]
+        reports += sorted(found.values(), key=lambda each: (not each.spellings, -each.last_use_seconds))
     return reports
 
 

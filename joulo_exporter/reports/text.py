@@ -82,8 +82,6 @@ def _width(text: str) -> int:
 
 def printable(text: str) -> str:
     """Return the text on one line, without characters that a terminal would obey."""
-    if text.isprintable():
-        return text
     return "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in text)
 
 
@@ -134,15 +132,10 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
         yield f"{completeness_text(reader.completeness(account))}; times in {zone}"
 
 
-def ledger_of(account: str) -> str:
-    """Return the subject of a sentence about the ledger of an account, whose name may be empty."""
-    return f"account {account}: the ledger" if account else "the ledger"
-
-
 def completeness_text(known: Completeness) -> str:
     """Return a sentence such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
     since = "" if known.back_to_seconds is None else f" since {local_time(known.back_to_seconds).date()}"
-    ledger = ledger_of(known.account)
+    ledger = f"account {known.account}: the ledger" if known.account else "the ledger"
     if not known.complete:
         sessions = count_text(known.sessions)
         return f"{ledger} is not complete yet: {sessions} so far{since}; sums over them are too low"
