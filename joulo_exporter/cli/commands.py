@@ -55,6 +55,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _require_zone(os.environ.get("TZ", ""))  # first: a date in an argument is a local one
         options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
+        if options.command in {"serve", "check"} and options.config_check:
+            _check_files(options)
+            return 0
         if options.command not in commands:
             from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
 
@@ -84,18 +87,12 @@ def _require_zone(name: str) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    """Run the exporter until a signal ends it; with ``--config.check`` only check the files."""
-    if options.config_check:
-        _check_files(options)
-    else:
-        asyncio.run(_run_service(_loader(options), _web_options(options), options))
+    """Run the exporter until a signal ends it."""
+    asyncio.run(_run_service(_loader(options), _web_options(options), options))
 
 
 def _check(options: argparse.Namespace) -> int:
-    """Check the configuration and every token against the API; with ``--config.check`` only the files."""
-    if options.config_check:
-        _check_files(options)
-        return 0
+    """Check the configuration and every token against the API."""
     _check_web_file(options)
     from joulo_exporter.check import check  # noqa: PLC0415 -- see the module
 

@@ -147,8 +147,7 @@ def _settle(options: argparse.Namespace) -> None:
                     metric, unit = _SETTLED[fall.series]
                     name = " ".join(filter(None, (account, fall.name)))
                     lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
-    for line in lines:
-        say(line)
+    write(f"{line}\n" for line in lines)
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 
 

@@ -21,7 +21,6 @@ _PROGRAM = "joulo-exporter"
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle", "session_id", "id_tag"})
 _SHORTEST_STEP_S = 1.0
-_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 # A token pasted in the wrong place would otherwise stay on the terminal and in the journal.
 _TOKEN = re.compile(r"(?:joulo_|eyJ)[^\s'\"]*")
 
@@ -181,7 +180,7 @@ def _label(text: str) -> tuple[str, str]:
 def _number_from(least: int) -> Callable[[str], object]:
     @_checked
     def number(text: str) -> int:
-        if not _NUMBER.fullmatch(text) or int(text) < least:
+        if not (text.isascii() and text.isdigit() and int(text) >= least):
             raise ValueError(f"{text!r} is not a whole number from {least} up")
         return int(text)
 

@@ -60,9 +60,6 @@ HISTORY = {
 
 _EMPTY_BOOK = Book({}, {}, (), {}, complete=True, sessions=0, back_to_seconds=None, persistent=True)
 
-Samples = Iterable[tuple[int, float]]
-"""Pairs of milliseconds and a value."""
-
 
 class Backfill(msgspec.Struct, frozen=True):
     """The part of the history that is printed, and its form."""
@@ -194,8 +191,8 @@ class _AccountHistory:
             where = f"account {account}: " if account else ""
             raise LedgerError(f"{where}charger {charger_id} has no label yet; {remedy}")
 
-    def series(self, family: Family) -> Iterator[tuple[dict[str, str], Samples]]:
-        """Yield (labels, samples) of each series of a metric, with the labels that the exporter gives it."""
+    def series(self, family: Family) -> Iterator[tuple[dict[str, str], Iterable[tuple[int, float]]]]:
+        """Yield the labels that the exporter gives to each series of a metric, and its (milliseconds, value)."""
         kind = family.labels[0]
         sessions: dict[str | None, list[TimedSession]] = {}
         for session in self._reader.sessions(self._account):
@@ -269,7 +266,7 @@ class _AccountHistory:
         return vehicle_of(session.tag, self._tags.vehicles)
 
 
-def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, float]]:
+def _needed(samples: Iterable[tuple[int, float]], step_ms: int) -> Iterator[tuple[int, float]]:
     """Yield the samples around changes and one for each full hour.
 
     Each step has a sample while the value changes and for an hour after, and so does the step before a change:
@@ -333,7 +330,6 @@ def _exposition(
                 start = f"{family.name}{{{text}}} "
                 for moment_ms, value in samples:
                     yield f"{start}{number(value)} {moment_ms / 1000:.15g}\n"
-    progress(1.0)
     yield "# EOF\n"
 
 

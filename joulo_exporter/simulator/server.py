@@ -215,17 +215,18 @@ def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
             payable = round((sold - paid) * 0.6, 2)
             states = {"paid": paid, "payable": payable, "reserved": sold - paid - payable, "unsold": total - sold}
             sums = {state: round(sums[state] + amount, 2) for state, amount in states.items()}
-            quarter = {
-                "quarter": f"{year}-Q{number + 1}",
-                "final": since_end >= 1,
-                "ere": total,
-                "price_per_ere": price,
-                "sold_ere": sold,
-                "unsold_ere": round(states["unsold"], 2),
-                "realized_net_eur": euros(sold),
-                "net_eur_by_status": {status: euros(states[status]) for status in _SETTLED},
-            }
-            quarters.append(quarter)
+            quarters.append(
+                {
+                    "quarter": f"{year}-Q{number + 1}",
+                    "final": since_end >= 1,
+                    "ere": total,
+                    "price_per_ere": price,
+                    "sold_ere": sold,
+                    "unsold_ere": round(states["unsold"], 2),
+                    "realized_net_eur": euros(sold),
+                    "net_eur_by_status": {status: euros(states[status]) for status in _SETTLED},
+                }
+            )
     earned_ere, realized_ere = sum(earned), sum(sums[status] for status in _SETTLED)
     future = earned_ere / max(days, 1.0) * max(365.0 - days, 0.0)
     return {
