@@ -162,20 +162,14 @@ class LedgerReader:
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
         return held_totals(tables, charger_ids, vehicles)[0]
 
-    def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
-        """Return each counter that is held above the truth, by how much, as in ``oprit: 12.50 kWh``."""
-        if not self.completeness(account).complete:
-            return ()
-        labels = self.labels(account)
-        return tuple(
-            f"{labels.get(each.name, each.name)}: {value / 100:.2f} {unit}"
-            for each in self.held_totals(account, vehicles)
-            for value, unit in (
-                (each.excess.kwh_hundredths, "kWh"),
-                (each.excess.credits_hundredths, "ERE credits"),
-            )
-            if value
-        )
+    def excess(self, account: str, vehicles: Mapping[str, str]) -> Iterator[str]:
+        """Yield each counter that is held above the truth, by how much, as in ``oprit: 12.50 kWh``."""
+        labels, complete = self.labels(account), self.completeness(account).complete
+        for each in self.held_totals(account, vehicles) if complete else ():
+            excess = {"kWh": each.excess.kwh_hundredths, "ERE credits": each.excess.credits_hundredths}
+            for unit, hundredths in excess.items():
+                if hundredths:
+                    yield f"{labels.get(each.name, each.name)}: {hundredths / 100:.2f} {unit}"
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; none if there is no readable one."""

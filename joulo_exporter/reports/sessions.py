@@ -24,9 +24,6 @@ from joulo_exporter.reports.text import (
     table,
 )
 
-_ID_START = 8
-"""Leading characters of a charger's id, which are shown until it has a label."""
-
 
 class Selection(msgspec.Struct, frozen=True):
     """Conditions on sessions; ``None`` is no condition."""
@@ -87,7 +84,7 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
                 and selection.charger in {None, labels.get(session.charger_id)}
                 and selection.vehicle in {None, vehicle}
             ):
-                label = labels.get(session.charger_id, session.charger_id[:_ID_START])
+                label = labels.get(session.charger_id, session.charger_id[:8])  # until it has a label
                 tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
                 rows.append(SessionRow(account, session, label, vehicle, tags.shown(session.id_tag), tariff))
     rows.sort(key=attrgetter("session.began_seconds"))

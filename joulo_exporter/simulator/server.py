@@ -32,12 +32,7 @@ _WEEK_S = 7 * _DAY_S
 
 
 class SimulatedApi:
-    """A simulated API that is being served.
-
-    Args:
-        household: source of all responses.
-        tokens: the tokens that are accepted.
-    """
+    """A simulated API that is being served."""
 
     def __init__(self, household: Household, tokens: Collection[str]) -> None:
         self.household = household
