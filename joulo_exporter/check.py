@@ -47,11 +47,13 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     if not config.accounts:
         say(f"No account belongs to {config.shard}: there is nothing to check.")
         return True
-    is_well, recorded = True, {}
+    is_well = True
+    recorded: dict[str, dict[str, EndpointRecord]] = {}
     database, note = _open_ledger(config.storage_path)
     if note is not None:
         say(note)
-        recorded = _recorded(config.storage_path)
+        with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
+            recorded = {account: reader.endpoints(account) for account in reader.accounts}
     with contextlib.closing(database) if database is not None else contextlib.nullcontext():
         async with open_session(connection_limit=1) as session:
             for account in config.accounts:
@@ -105,13 +107,6 @@ def _require_own(folder: Path) -> None:
             raise LedgerError(f"{folder} does not exist, and root does not make it here") from None
     except OSError as error:
         raise LedgerError(f"{folder} cannot be entered ({error.strerror})") from error
-
-
-def _recorded(folder: Path) -> dict[str, dict[str, EndpointRecord]]:
-    """Return each account's endpoints as an exporter keeps them; nothing where they cannot be read."""
-    with contextlib.suppress(LedgerError), read_ledger(folder) as reader:
-        return {account: reader.endpoints(account) for account in reader.accounts}
-    return {}
 
 
 async def _outcomes(

@@ -45,11 +45,7 @@ def configure(
     """
     handler = _LineHandler(stream)
     handler.setFormatter(_LineFormatter(level, log_format, secrets))
-    root = logging.getLogger()
-    for former in [former for former in root.handlers if isinstance(former, _LineHandler)]:
-        root.removeHandler(former)
-    root.addHandler(handler)
-    root.setLevel(level.upper())
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
 def event(logger: logging.Logger, level: Level, message: str, /, **fields: object) -> None:
@@ -98,18 +94,10 @@ class FailureLog:
 
 
 class _LineHandler(logging.StreamHandler[TextIO]):
-    """Writes each record with one call; drops a line that cannot be written: there is nowhere to say so."""
+    """Drops a line that cannot be written, as after ``2>&-``: there is nowhere to say so."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if self.stream is None:  # as after `2>&-`, whatever its type says
-            return
-        try:
-            encoding = getattr(self.stream, "encoding", None) or "utf-8"
-            line = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
-            self.stream.write(f"{line}\n")
-            self.stream.flush()
-        except (OSError, ValueError):
-            return
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the library's name
+        pass
 
 
 class _LineFormatter(logging.Formatter):

@@ -195,14 +195,6 @@ def test_only_debug_shows_a_traceback_on_the_same_line(written, log_format):
     assert "ValueError: x" in lines()[0]
 
 
-def test_a_stream_that_cannot_take_a_character_gets_it_escaped():
-    raw = io.BytesIO()
-    logs.configure("info", "logfmt", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
-    logs.event(LOG, "info", "café")
-
-    assert rb"msg=caf\xe9" in raw.getvalue()
-
-
 def test_a_stream_that_is_closed_or_was_never_there_is_no_error(monkeypatch, capsys):
     closed = io.StringIO()
     closed.close()

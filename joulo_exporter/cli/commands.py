@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from joulo_exporter import logs
-from joulo_exporter.cli.parser import make_parser, parse_arguments
+from joulo_exporter.cli.parser import parse_arguments
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError, JouloExporterError
@@ -53,8 +53,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         _require_zone(os.environ.get("TZ", ""))  # first: a date in an argument is a local one
-        options = parse_arguments(make_parser(), sys.argv[1:] if arguments is None else arguments)
+        options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
+        if options.command in {"serve", "check"} and options.config_check:
+            _check_files(options)
+            return 0
         if options.command not in commands:
             from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
 
@@ -77,26 +80,19 @@ def _require_zone(name: str) -> None:
         ConfigError: the offset from UTC, in winter or summer, is a day.
     """
     try:
-        for half_years in range(2):
-            local_time(half_years * 182 * 86_400)
+        local_time(0), local_time(182 * 86_400)
     except ValueError:
         remedy = "write the name of a zone, such as Europe/Amsterdam, or hours alone, such as CET-1"
         raise ConfigError(f"environment: TZ: {name!r} is a day or more from UTC; {remedy}") from None
 
 
 def _serve(options: argparse.Namespace) -> None:
-    """Run the exporter until a signal ends it; with ``--config.check`` only check the files."""
-    if options.config_check:
-        _check_files(options)
-    else:
-        asyncio.run(_run_service(_loader(options), _web_options(options), options))
+    """Run the exporter until a signal ends it."""
+    asyncio.run(_run_service(_loader(options), _web_options(options), options))
 
 
 def _check(options: argparse.Namespace) -> int:
-    """Check the configuration and every token against the API; with ``--config.check`` only the files."""
-    if options.config_check:
-        _check_files(options)
-        return 0
+    """Check the configuration and every token against the API."""
     _check_web_file(options)
     from joulo_exporter.check import check  # noqa: PLC0415 -- see the module
 
@@ -140,17 +136,12 @@ def _demo(options: argparse.Namespace) -> None:
     """Run the exporter against a simulated household: no token, no network."""
     if options.config_file is not None or options.config_check:
         raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
-    if options.storage_path is not None:
-        asyncio.run(_run_demo(options, options.storage_path))
-        return
-    try:
-        temporary = tempfile.TemporaryDirectory(prefix="joulo-demo-")
-    except OSError as error:
-        raise JouloExporterError(
-            f"no temporary folder for the ledger ({error.strerror}); name one with --storage.path"
-        ) from error
-    with temporary as folder:
-        asyncio.run(_run_demo(options, Path(folder)))
+    with contextlib.ExitStack() as stack:
+        folder = options.storage_path
+        if folder is None:
+            with _writing("a temporary folder"):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-")))
+        asyncio.run(_run_demo(options, folder))
 
 
 async def _run_demo(options: argparse.Namespace, folder: Path) -> None:
@@ -222,7 +213,7 @@ def _kept_start(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def _writing(folder: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -269,7 +260,7 @@ def _web_options(options: argparse.Namespace) -> "WebOptions":
 
 def say(line: str) -> None:
     """Write a line to standard output, at once."""
-    write((f"{line}\n",))
+    write([f"{line}\n"])
 
 
 def write(pieces: Iterable[str]) -> None:
@@ -281,17 +272,10 @@ def write(pieces: Iterable[str]) -> None:
     """
     if sys.stdout is None:  # as after `>&-`, whatever its type says
         raise JouloExporterError("standard output is closed; open it, or send it to /dev/null")
-    for piece in pieces:  # each is made outside the block: its faults are not those of the output
-        with _faults_of_stdout():
-            sys.stdout.write(piece)
-    with _faults_of_stdout():
-        sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def _faults_of_stdout() -> Iterator[None]:
     try:
-        yield
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -17,10 +17,7 @@ from joulo_exporter.reports.backfill import Backfill, backfill
 from joulo_exporter.reports.sessions import Selection, refuse_unknown, report, session_rows
 from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
-from joulo_exporter.reports.text import completeness_lines, completeness_text, count_text, ledger_of
-
-_LONGEST_STEP_S = 300.0
-"""Prometheus takes a series for gone when it has no sample for so long."""
+from joulo_exporter.reports.text import completeness_lines, completeness_text, count_text
 
 _SETTLED = {
     "charger_kwh_hundredths": ("joulo_total_kwh", 100),
@@ -81,14 +78,9 @@ def _say_completeness(reader: LedgerReader, accounts: Iterable[str]) -> None:
 def _sessions(options: argparse.Namespace) -> None:
     with _ledger(options) as (config, tags, reader):
         selection = _selection(options, reader, tags)
-        lines = report(
-            lambda: session_rows(reader, tags, config.tariffs, selection),
-            options.format,
-            by=options.by,
-            named=any(reader.accounts),
-            priced=bool(config.tariffs.entries),
-        )
-        write(lines)
+        rows = session_rows(reader, tags, config.tariffs, selection)
+        named, priced = any(reader.accounts), bool(config.tariffs.entries)
+    write([report(rows, options.format, by=options.by, named=named, priced=priced)])
 
 
 def _statement(options: argparse.Namespace) -> None:
@@ -105,18 +97,15 @@ def _statement(options: argparse.Namespace) -> None:
         )
     for line in statement.summary():
         complain(line)
-    write(STATEMENT_FORMATS[options.format](statement, options.language or language_of(os.environ)))
+    write([STATEMENT_FORMATS[options.format](statement, options.language or language_of(os.environ))])
 
 
 def _tags(options: argparse.Namespace) -> None:
     with _ledger(options) as (_, tags, reader):
         found = tags_of(reader, tags)
-        if options.evcc:
-            lines: Iterable[str] = list(evcc_yaml(found, tags))  # a refusal comes before any other line
-        else:
-            lines = tag_table(found, tags, named=any(reader.accounts))
+        text = evcc_yaml(found, tags) if options.evcc else tag_table(found, tags, named=any(reader.accounts))
         _say_completeness(reader, reader.accounts)
-        write(lines)
+    write([text])
 
 
 def _backfill(options: argparse.Namespace) -> None:
@@ -133,8 +122,6 @@ def _backfill(options: argparse.Namespace) -> None:
         accounts = _names(of_shard(config, shard))
         lines = backfill(reader, accounts, tags, wanted, progress)
         _say_completeness(reader, accounts)
-        if options.step_s > _LONGEST_STEP_S:
-            complain("note: with a --step above 5m Prometheus shows gaps between the samples")
         write(lines)
 
 
@@ -149,7 +136,7 @@ def _settle(options: argparse.Namespace) -> None:
         for account in accounts:
             known = reader.completeness(account)
             if not known.complete:
-                raise LedgerError(f"{ledger_of(account)} {completeness_text(known)}; nothing falls before")
+                raise LedgerError(f"{completeness_text(known)}; nothing falls before")
         refuse_unknown(reader, tags, Selection(charger=options.charger))
     lines: list[str] = []
     with contextlib.closing(Database(config.storage_path)) as database:
@@ -160,8 +147,7 @@ def _settle(options: argparse.Namespace) -> None:
                     metric, unit = _SETTLED[fall.series]
                     name = " ".join(filter(None, (account, fall.name)))
                     lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
-    for line in lines:
-        say(line)
+    write(f"{line}\n" for line in lines)
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 
 

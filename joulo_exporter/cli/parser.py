@@ -4,11 +4,11 @@ import argparse
 import platform
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import resources
-from itertools import takewhile
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
@@ -17,80 +17,57 @@ from joulo_exporter.config.schema import COLLECTORS
 from joulo_exporter.config.values import parse_duration, price, whole_path
 from joulo_exporter.errors import ConfigError
 
+_PROGRAM = "joulo-exporter"
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle", "session_id", "id_tag"})
 _SHORTEST_STEP_S = 1.0
-_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 # A token pasted in the wrong place would otherwise stay on the terminal and in the journal.
 _TOKEN = re.compile(r"(?:joulo_|eyJ)[^\s'\"]*")
 
 
-class UsageError(ConfigError):
-    """The command line cannot be understood."""
-
-
 class Parser(argparse.ArgumentParser):
-    """Raises a fault, where argparse prints the usage and ends the process."""
+    """The flags of a command; raises a fault where argparse prints the usage and ends the process."""
 
-    commands: Mapping[str, "Parser"] = {}
-    """The parsers of the commands, by name; only in the parser of all commands."""
-    texts: Mapping[str, str] = {}
-    """The help of each flag."""
-
-    def __init__(self, **settings: object) -> None:
-        super().__init__(
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-            **settings,  # type: ignore[arg-type]  # they are argparse's own
-        )
+    def __init__(self, texts: Mapping[str, str], **settings: str) -> None:
+        formatter = argparse.RawDescriptionHelpFormatter
+        super().__init__(formatter_class=formatter, allow_abbrev=False, **settings)  # type: ignore[arg-type]
+        self.texts = texts
+        """The help of each flag."""
         self.flags = {"-h", "--help"}
 
-    def add(self, flag: str, *, dest: str | None = None, **settings: object) -> None:
+    def add(self, flag: str, **settings: object) -> None:
         """Add a flag; without a ``dest``, its option is named after it, with underscores."""
-        self.flags.add(flag)
-        dest = dest or flag.lstrip("-").replace(".", "_").replace("-", "_")
-        self.add_argument(flag, dest=dest, help=self.texts[flag], **settings)  # type: ignore[arg-type]  # as above
+        named = {"dest": flag.lstrip("-").replace(".", "_").replace("-", "_"), "help": self.texts[flag]}
+        action = self.add_argument(flag, **(named | settings))  # type: ignore[arg-type]  # they are argparse's own
+        self.flags.update(action.option_strings)
 
     def error(self, message: str) -> NoReturn:
         """Raise the fault, with a hint to the help.
 
         Raises:
-            UsageError: always.
+            ConfigError: always.
         """
-        raise UsageError(_TOKEN.sub("<secret>", f"{' '.join(message.split())}; see {self.prog} --help"))
+        raise ConfigError(_TOKEN.sub("<secret>", f"{' '.join(message.split())}; see {self.prog} --help"))
 
 
-def make_parser() -> Parser:
-    """Return the parser of all commands; without a command the flags are those of ``serve``."""
-    texts = tomllib.loads((resources.files("joulo_exporter.cli") / "help.toml").read_text("utf-8"))
-    parser = Parser(prog="joulo-exporter", description=texts["description"], epilog=texts["epilog"])
-    parser.texts = texts["flags"]
-    _add_flags(parser, "serve")
-    version = f"joulo-exporter, version {__version__} (python {platform.python_version()})"
-    parser.add("--version", action="version", version=version)
-    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=Parser)
-    for name, of_command in texts["commands"].items():
-        summary = of_command["summary"]
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog=of_command["epilog"],
-            argument_default=argparse.SUPPRESS,
-        )
-        command.texts = texts["flags"] | of_command.get("flags", {})
-        _add_flags(command, name)
-    parser.commands = commands.choices
-    # A flag may come before or after its command: the command's default must not hide a flag given before it. So
-    # their defaults are here, and absent flags are None.
-    own = ("from_seconds", "to_seconds", "charger", "vehicle", "by", "language", "price", "label")
-    parser.set_defaults(
-        command="serve",
-        web_telemetry_path="/metrics",
-        log_level="info",
-        log_format="logfmt",
-        **dict.fromkeys([*own, *(f"collector_{name}" for name in COLLECTORS)]),
-    )
+@cache
+def help_texts() -> dict[str, Any]:
+    """Return the texts of ``help.toml``; the keys of its ``commands`` are the commands."""
+    return tomllib.loads((resources.files("joulo_exporter.cli") / "help.toml").read_text("utf-8"))
+
+
+def make_parser(command: str | None = None) -> Parser:
+    """Return the parser of what follows a command; without one, of ``serve``, with help on the program."""
+    texts = help_texts()
+    if command is None:
+        summaries = (f"  {name:<11}{each['summary']}\n" for name, each in texts["commands"].items())
+        epilog = f"commands, each with its own --help:\n{''.join(summaries)}\n{texts['epilog']}"
+        parser = Parser(texts["flags"], prog=_PROGRAM, description=texts["description"], epilog=epilog)
+    else:
+        own = texts["commands"][command]
+        about = {"description": f"{own['summary'][0].upper()}{own['summary'][1:]}.", "epilog": own["epilog"]}
+        parser = Parser(texts["flags"] | own.get("flags", {}), prog=f"{_PROGRAM} {command}", **about)
+    _add_flags(parser, command or "serve")
     return parser
 
 
@@ -111,7 +88,7 @@ def _add_flags(parser: Parser, command: str) -> None:
             parser.add("--price", type=_checked(price), metavar="EUROS")
             _selection_flags(parser)
         case "tags":
-            parser.add("--evcc", action="store_true", default=False)
+            parser.add("--evcc", action="store_true")
         case "settle":
             parser.add("--charger", metavar="LABEL")
         case "backfill":
@@ -120,25 +97,21 @@ def _add_flags(parser: Parser, command: str) -> None:
             _span_flags(parser)
             _shard_flags(parser)
         case _:
-            _serving_flags(parser)
-
-
-def _serving_flags(parser: Parser) -> None:
-    parser.add("--config.check", action="store_true")
-    parser.add("--web.listen-address", action="append", metavar="ADDRESS")
-    parser.add("--web.systemd-socket", action="store_true")
-    parser.add("--web.telemetry-path", metavar="PATH")
-    parser.add("--web.external-url", metavar="URL")
-    parser.add("--web.route-prefix", metavar="PATH")
-    parser.add("--web.config.file", type=_file, metavar="FILE")
-    parser.add("--web.enable-lifecycle", action="store_true")
-    for name in COLLECTORS:
-        flag = f"collector.{name.replace('_', '-')}"
-        parser.add(f"--{flag}", action="store_true")
-        parser.add(f"--no-{flag}", dest=f"collector_{name}", action="store_false")
-    _shard_flags(parser)
-    parser.add("--log.level", choices=logs.LEVELS)
-    parser.add("--log.format", choices=logs.FORMATS)
+            parser.add("--config.check", action="store_true")
+            parser.add("--web.listen-address", action="append", metavar="ADDRESS")
+            parser.add("--web.systemd-socket", action="store_true")
+            parser.add("--web.telemetry-path", default="/metrics", metavar="PATH")
+            parser.add("--web.external-url", metavar="URL")
+            parser.add("--web.route-prefix", metavar="PATH")
+            parser.add("--web.config.file", type=_file, metavar="FILE")
+            parser.add("--web.enable-lifecycle", action="store_true")
+            for name in COLLECTORS:
+                parser.add(f"--collector.{name.replace('_', '-')}", action=argparse.BooleanOptionalAction)
+            _shard_flags(parser)
+            parser.add("--log.level", choices=logs.LEVELS, default="info")
+            parser.add("--log.format", choices=logs.FORMATS, default="logfmt")
+    version = f"joulo-exporter, version {__version__} (python {platform.python_version()})"
+    parser.add("--version", action="version", version=version)
 
 
 def _shard_flags(parser: Parser) -> None:
@@ -207,7 +180,7 @@ def _label(text: str) -> tuple[str, str]:
 def _number_from(least: int) -> Callable[[str], object]:
     @_checked
     def number(text: str) -> int:
-        if not _NUMBER.fullmatch(text) or int(text) < least:
+        if not (text.isascii() and text.isdigit() and int(text) >= least):
             raise ValueError(f"{text!r} is not a whole number from {least} up")
         return int(text)
 
@@ -217,56 +190,34 @@ def _number_from(least: int) -> Callable[[str], object]:
 # Bad usage ----------------------------------------------------------------------------------------
 
 
-def parse_arguments(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options and the command that the arguments give.
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options, and the command in ``command``, that the arguments give.
 
     Raises:
-        UsageError: they cannot be understood.
+        ConfigError: they cannot be understood.
     """
-    try:
-        options, left = parser.parse_known_args(arguments)
-    except UsageError:
-        # A flag that is unknown, or that stands before the command that has it, makes argparse take its value for
-        # a command: the flag is the mistake then.
-        _refuse_unknown(parser, arguments)
-        before = list(takewhile(lambda argument: argument not in parser.commands, arguments))
-        for argument in before:
-            if (flag := _flag(argument)) and flag not in parser.flags:
-                _refuse_misplaced(parser, argument, next(iter(arguments[len(before) :]), "serve"))
-        raise
-    _refuse_unknown(parser, left)
+    named = bool(arguments) and arguments[0] in help_texts()["commands"]
+    parser = make_parser(arguments[0] if named else None)
+    options, left = parser.parse_known_args(arguments[named:])
+    options.command = arguments[0] if named else "serve"
     if left:
-        _refuse_misplaced(parser, left[0], options.command)
-    if None not in (options.from_seconds, options.to_seconds) and options.to_seconds <= options.from_seconds:
-        raise UsageError("--to: is not after --from, so that nothing lies between them; exchange them")
-    labels = [name for name, _ in options.label or ()]
-    for name in labels:
-        if labels.count(name) > 1:
-            raise UsageError(f"--label: {name} is given twice; keep one")
+        _refuse(parser, left[0], options.command)
+    from_seconds, to_seconds = getattr(options, "from_seconds", None), getattr(options, "to_seconds", None)
+    if from_seconds is not None and to_seconds is not None and to_seconds <= from_seconds:
+        raise ConfigError("--to: is not after --from, so that nothing lies between them; exchange them")
     return options
 
 
-def _refuse_unknown(parser: Parser, arguments: Iterable[str]) -> None:
-    known = parser.flags.union(*(command.flags for command in parser.commands.values()))
-    for flag in filter(None, map(_flag, arguments)):
-        if flag not in known:
-            # Without the dashes, which would make all short words alike.
-            names = {name.strip("-"): name for name in sorted(known)}
-            near = nearest(flag.strip("-"), names)
-            parser.error(f"there is no flag {flag}" + (f"; the nearest is {names[near]}" if near else ""))
-
-
-def _refuse_misplaced(parser: Parser, argument: str, command: str) -> NoReturn:
-    flag = _flag(argument)
-    if flag is None:
-        parser.error(f"{argument!r} is one argument too many")
-    owners = [name for name, of_command in parser.commands.items() if flag in of_command.flags]
-    if command in owners:  # only flags that serve has too may come first
-        parser.error(f"{flag} is a flag of {command}; write it after the command")
-    parser.error(f"{flag} is a flag of {' and '.join(owners) or f'{parser.prog} itself'}, not of {command}")
-
-
-def _flag(argument: str) -> str | None:
-    """Return the flag in an argument without its value; ``None`` for a text that is no flag, such as -1."""
-    name = argument.partition("=")[0]
-    return name if name.startswith("-") and name.strip("-") and not name[1].isdigit() else None
+def _refuse(parser: Parser, argument: str, command: str) -> NoReturn:
+    """Raise the fault of an argument that the command does not have."""
+    flag, commands = argument.partition("=")[0], help_texts()["commands"]
+    if argument in commands:
+        parser.error(f"{argument} is a command; write it first, before all flags")
+    if not flag.startswith("-") or not flag.strip("-"):
+        parser.error(f"{argument!r} is neither a flag nor a command")
+    if owners := [name for name in commands if flag in make_parser(name).flags]:
+        parser.error(f"{flag} is a flag of {' and '.join(owners)}, not of {command}")
+    # Without the dashes, which would make all short words alike.
+    names = {name.strip("-"): name for name in sorted(parser.flags)}
+    near = nearest(flag.strip("-"), names)
+    parser.error(f"there is no flag {flag}" + (f"; the nearest is {names[near]}" if near else ""))

@@ -1,8 +1,6 @@
 """The ledger as commands read it while an exporter may write: sessions, totals as they are served, tags."""
 
 import contextlib
-import heapq
-import math
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
@@ -62,8 +60,10 @@ class RecordedSession(StoredSession, frozen=True, gc=False):
 
 
 class Completeness(msgspec.Struct, frozen=True, gc=False):
-    """Extent of an account's history in the ledger."""
+    """Extent of an account's history in the ledger, and times of the last successful requests to Joulo."""
 
+    account: str
+    """Empty for the single account without a name."""
     complete: bool
     sessions: int
     """Sessions in the ledger, without the withdrawn ones."""
@@ -71,20 +71,12 @@ class Completeness(msgspec.Struct, frozen=True, gc=False):
     """Start of the earliest session."""
     read_in_full_at_seconds: float | None
     """When the history was last read from end to end."""
-    unreadable: int = 0
+    unreadable: int
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
-    corrections_since_seconds: float | None = None
+    corrections_since_seconds: float | None
     """Time since which corrections are noted."""
-
-
-class TagUse(msgspec.Struct, frozen=True, gc=False):
-    """Sessions and energy of one spelling of an RFID tag; ``None`` for sessions without a tag."""
-
-    tag: str | None
-    sessions: int
-    """Finished sessions."""
-    kwh_hundredths: int
-    last_use_seconds: float | None
+    sessions_at_seconds: float | None
+    chargers_at_seconds: float | None
 
 
 class LedgerReader:
@@ -108,8 +100,7 @@ class LedgerReader:
             LedgerError: all stay, and some of them have a session in common.
         """
         kept = {name: number for name, number in self.accounts.items() if name in accounts}
-        shared = "SELECT 1 FROM sessions WHERE withdrawn = 0 GROUP BY id HAVING COUNT(*) > 1 LIMIT 1"
-        if not kept and self._connection.execute(shared).fetchone() is not None:
+        if not kept and self.shared:
             raise LedgerError(
                 "several accounts of the ledger have the same sessions, as after a new name of one; "
                 "give the --config.file that the exporter runs with"
@@ -143,57 +134,27 @@ class LedgerReader:
         """Return how much of the account's history is in the ledger."""
         walk = load_walk(self._tables(account))
         sessions, without_energy, back_to_seconds = count_sessions(self._tables(account))
+        succeeded = {name: record.succeeded_at_seconds for name, record in self.endpoints(account).items()}
         return Completeness(
+            account=account,
             complete=walk.complete,
             sessions=sessions,
             back_to_seconds=back_to_seconds,
             read_in_full_at_seconds=walk.finished_at_seconds,
             unreadable=walk.unreadable + without_energy,
             corrections_since_seconds=walk.corrections_since_seconds,
+            sessions_at_seconds=succeeded.get("sessions"),
+            chargers_at_seconds=succeeded.get("chargers"),
         )
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
         return served_labels(self._tables(account))
 
-    def sessions(
-        self,
-        account: str,
-        *,
-        from_seconds: float | None = None,
-        to_seconds: float | None = None,
-        charger_id: str | None = None,
-    ) -> Iterator[RecordedSession]:
-        """Return the sessions that began in the span, in order of their start, without holding all in memory.
-
-        Sessions without a known start, which only ``/chargers`` has shown, count by when they were last seen
-        there. ``to_seconds`` is the first moment after the span.
-        """
-        values = {
-            "charger_id": charger_id,
-            "from": -math.inf if from_seconds is None else from_seconds,
-            "to": math.inf if to_seconds is None else to_seconds,
-        }
-        of_charger = "" if charger_id is None else "AND charger_id = :charger_id "
-        # Sorting by an expression rules out the index by start, where the index by charger reads far fewer rows.
-        start = "started_at" if charger_id is None else "+started_at"
-        known = f"started_at >= :from AND started_at < :to {of_charger}ORDER BY {start}, id"
-        seen = "COALESCE(live_at, ended_at, 0)"
-        unknown = f"started_at IS NULL AND {seen} >= :from AND {seen} < :to {of_charger}ORDER BY {seen}, id"
-        ordered = (
-            (RecordedSession(*row) for row in self._tables(account).execute(f"{_SESSIONS} AND {span}", **values))
-            for span in (known, unknown)
-        )
-        return heapq.merge(*ordered, key=lambda session: session.began_seconds)
-
-    def tag_uses(self, account: str) -> list[TagUse]:
-        """Return sessions and energy of each spelling of each tag."""
-        rows = self._tables(account).execute(
-            """SELECT NULLIF(id_tag, ''), SUM(ended_at IS NOT NULL), SUM(COALESCE(kwh_hundredths, 0)),
-                      MAX(COALESCE(ended_at, live_at, started_at))
-               FROM sessions WHERE account = :account AND withdrawn = 0 GROUP BY 1"""
-        )
-        return [TagUse(*row) for row in rows]
+    def sessions(self, account: str) -> list[RecordedSession]:
+        """Return the sessions that were not withdrawn, in the order in which they began."""
+        sessions = (RecordedSession(*row) for row in self._tables(account).execute(_SESSIONS))
+        return sorted(sessions, key=lambda session: (session.began_seconds, session.id))
 
     def held_totals(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
         """Return the totals of chargers and vehicles as they are served: held where the truth has fallen."""
@@ -201,20 +162,14 @@ class LedgerReader:
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
         return held_totals(tables, charger_ids, vehicles)[0]
 
-    def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
-        """Return each counter that is held above the truth, by how much, as in ``oprit: 12.50 kWh``."""
-        if not self.completeness(account).complete:
-            return ()
-        labels = self.labels(account)
-        return tuple(
-            f"{labels.get(each.name, each.name)}: {value / 100:.2f} {unit}"
-            for each in self.held_totals(account, vehicles)
-            for value, unit in (
-                (each.excess.kwh_hundredths, "kWh"),
-                (each.excess.credits_hundredths, "ERE credits"),
-            )
-            if value
-        )
+    def excess(self, account: str, vehicles: Mapping[str, str]) -> Iterator[str]:
+        """Yield each counter that is held above the truth, by how much, as in ``oprit: 12.50 kWh``."""
+        labels, complete = self.labels(account), self.completeness(account).complete
+        for each in self.held_totals(account, vehicles) if complete else ():
+            excess = {"kWh": each.excess.kwh_hundredths, "ERE credits": each.excess.credits_hundredths}
+            for unit, hundredths in excess.items():
+                if hundredths:
+                    yield f"{labels.get(each.name, each.name)}: {hundredths / 100:.2f} {unit}"
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; none if there is no readable one."""

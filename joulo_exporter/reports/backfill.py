@@ -1,7 +1,8 @@
 """The history as OpenMetrics with timestamps, for ``promtool tsdb create-blocks-from openmetrics``.
 
-Everything is an integer: times are milliseconds, energy and credits hundredths. A session's energy is
-spread evenly over its duration, rounded down, so that a sum over sessions never falls from one sample to the next.
+Each moment of the past becomes a snapshot with what the ledger knows of it, and the metric families that serve the
+present make its samples. Times are integer milliseconds, energy is integer hundredths: that of a session is spread
+evenly over its duration, rounded down, so that a sum over sessions never falls from one sample to the next.
 
 OpenMetrics wants the series of a metric together, and the samples of a series in the order of time. So the
 sessions of an account are read anew for each metric, and not kept.
@@ -10,18 +11,21 @@ promtool reads the whole text once for each block that it makes, so every line c
 samples that no query of the dashboards looks for.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import attrgetter, itemgetter
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
+from msgspec.structs import replace
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import Totals, vehicle_of
+from joulo_exporter.ledger import Book, Totals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
-from joulo_exporter.models.charger import Charger, Tags
-from joulo_exporter.reports.text import completeness_text, hundredths_text, ledger_of
+from joulo_exporter.metrics.family import number
+from joulo_exporter.models.charger import Charger, LiveSession, Tags
+from joulo_exporter.reports.text import completeness_text
+from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
 
 _HOUR_MS = 3_600_000
 _SHORTEST_TENURE_MS = 900_000
@@ -31,10 +35,30 @@ _ALONE_MS = 600_000
 
 Prometheus looks back five minutes, VictoriaMetrics a step of the query: ten minutes in the dashboards.
 """
-_HUNDREDTHS = 2
 
-Samples = Iterable[tuple[int, int]]
-"""Pairs of milliseconds and a value."""
+_POWER = "joulo_charger_power_watts"
+"""The ledger keeps no power: there is a history only if the power of each session is known to be constant."""
+_INFO = "joulo_last_session_info"
+_LIVE = ("joulo_charging", "joulo_session_kwh", _POWER)
+"""Metrics from ``/chargers``: their last value is that of the charger, if it is still linked."""
+HISTORY = {
+    *_LIVE,
+    "joulo_total_kwh",
+    "joulo_ere_credits_total",
+    "joulo_sessions_total",
+    "joulo_session_seconds_total",
+    "joulo_last_session_kwh",
+    "joulo_last_session_ere_credits",
+    "joulo_last_session_start_timestamp_seconds",
+    "joulo_last_session_end_timestamp_seconds",
+    _INFO,
+    "joulo_vehicle_kwh_total",
+    "joulo_vehicle_ere_credits_total",
+    "joulo_vehicle_sessions_total",
+}
+"""The metrics that have a history."""
+
+_EMPTY_BOOK = Book({}, {}, (), {}, complete=True, sessions=0, back_to_seconds=None, persistent=True)
 
 
 class Backfill(msgspec.Struct, frozen=True):
@@ -53,7 +77,7 @@ class Backfill(msgspec.Struct, frozen=True):
     """Whether the power of each session is known to be constant, as only that of a simulator is."""
 
 
-# Sessions and the figures that follow from them -----------------------------------------------------
+# The past of a charger or a vehicle -----------------------------------------------------------------
 
 
 class TimedSession(msgspec.Struct, frozen=True):
@@ -63,8 +87,6 @@ class TimedSession(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     """Not before the start; of a session in progress, the present."""
-    vehicle: str | None = None
-    """``None`` while a tag may still come."""
 
     def kwh_hundredths_at(self, moment_ms: int) -> int:
         """Return the energy until a moment between start and end."""
@@ -86,107 +108,58 @@ def last_of(sessions: Iterable[TimedSession]) -> TimedSession | None:
     return max(finished, key=rank, default=None)
 
 
-class Tally(msgspec.Struct):
-    """The sessions of a series as they stand at a moment."""
+class Timeline(msgspec.Struct, frozen=True):
+    """A charger or a vehicle with its sessions, ordered by start."""
 
-    moment_ms: int = 0
-    totals: Totals = Totals()
-    """Totals of the sessions that have ended."""
-    last: TimedSession | None = None
-    """The finished session that ended last."""
-    active: list[tuple[int, int, TimedSession]] = []
-    """Sessions in progress, a heap by their end; the second number is the order of their starts."""
+    key: str
+    """The charger's id, or the vehicle."""
+    label: str
+    sessions: list[TimedSession]
 
-    @property
-    def kwh_hundredths(self) -> int:
-        """Return all energy until now."""
-        return self.totals.kwh_hundredths + sum(
-            each.kwh_hundredths_at(self.moment_ms) for _, _, each in self.active
-        )
+    def snapshot(
+        self, totals: Totals, last: TimedSession | None, charger: Charger | None, watts: int | None = None
+    ) -> Snapshot:
+        """Return a snapshot of this one alone, as a charger and as a vehicle: a family looks for its own kind."""
+        totals_of = {self.key: totals}
+        book = replace(_EMPTY_BOOK, labels={self.key: self.label}, chargers=totals_of, vehicles=totals_of)
+        live = () if charger is None else (LiveCharger(self.label, charger, watts, None, "", ""),)
+        ended = () if last is None else (EndedSession(self.label, last.session, "", ""),)
+        return Snapshot(None, (), book=book, chargers=live, last_sessions=ended)
 
-    @property
-    def current(self) -> TimedSession | None:
-        """Return the session in progress; of several the one that began last."""
-        return max(self.active, key=lambda entry: entry[1])[2] if self.active else None
+    def snapshots(self, ticks: Iterable[int]) -> Iterator[tuple[int, TimedSession | None, Snapshot]]:
+        """Yield each of the rising ticks, the session that had ended last, and the snapshot of that moment.
 
-
-def tallies(sessions: Iterable[TimedSession], ticks: Iterable[int]) -> Iterator[Tally]:
-    """Yield the tally of sessions, ordered by start, at each of the rising ticks; always the same object."""
-    tally = Tally()
-    upcoming = iter(sessions)
-    following = next(upcoming, None)
-    number = 0
-    for tally.moment_ms in ticks:
-        while following is not None and following.start_ms <= tally.moment_ms:
-            number += 1
-            heapq.heappush(tally.active, (following.end_ms, number, following))
-            following = next(upcoming, None)
-        while tally.active and tally.active[0][0] <= tally.moment_ms:
-            ended = heapq.heappop(tally.active)[2]
-            tally.totals += ended.session.totals
-            tally.last = last_of((ended,) if tally.last is None else (tally.last, ended))
-        yield tally
-
-
-class Quantity(msgspec.Struct, frozen=True):
-    """A figure that follows from sessions."""
-
-    decimals: int
-    """Number of an integer's last digits that are decimals: 2 for hundredths."""
-    at: Callable[[Tally], int | None]
-    """Its value at a moment."""
-    live: Callable[[Charger], int | None] | None = None
-    """For a figure of the session in progress, gone when that ends: its value now, from the charger."""
+        The snapshot is the same object while nothing changes.
+        """
+        upcoming = iter(self.sessions)
+        following = next(upcoming, None)
+        active: list[TimedSession] = []
+        totals, last, idle = Totals(), None, Charger(self.key, charging=False)
+        snapshot = self.snapshot(totals, last, idle, 0)
+        for moment_ms in ticks:
+            while following is not None and following.start_ms <= moment_ms:
+                active.append(following)
+                following = next(upcoming, None)
+            if active:
+                ended = [each for each in active if each.end_ms <= moment_ms]
+                active = [each for each in active if each.end_ms > moment_ms]
+                for each in ended:
+                    totals += each.session.totals
+                last = last_of(ended if last is None else (last, *ended))
+                charger, watts = idle, 0
+                if active:  # of several sessions in progress the charger shows the one that began last
+                    current = active[-1]
+                    live = LiveSession(current.session.id, kwh_hundredths=current.kwh_hundredths_at(moment_ms))
+                    charger, watts = Charger(self.key, charging=True, session=live), current.mean_watts
+                so_far = Totals(sum(each.kwh_hundredths_at(moment_ms) for each in active))
+                snapshot = self.snapshot(totals + so_far, last, charger, watts)
+            yield moment_ms, last, snapshot
 
 
-def _of_current(figure: Callable[[TimedSession, int], int]) -> Callable[[Tally], int]:
-    """Return the figure of the session in progress, 0 while there is none."""
-    return lambda tally: 0 if (current := tally.current) is None else figure(current, tally.moment_ms)
+def value_of(family: Family, snapshot: Snapshot) -> float | None:
+    """Return the value of the only series of a family; ``None`` if there is none."""
+    return next((value for _, _, value in family.series(snapshot)), None)
 
-
-def _of_last(figure: Callable[[TimedSession], int | None]) -> Callable[[Tally], int | None]:
-    """Return the figure of the session that ended last; ``None`` before the first end."""
-    return lambda tally: None if tally.last is None else figure(tally.last)
-
-
-def _live_kwh_hundredths(charger: Charger) -> int | None:
-    if charger.session is None:
-        return None if charger.session_unreadable else 0
-    return charger.session.kwh_hundredths
-
-
-_TOTAL_KWH = Quantity(2, attrgetter("kwh_hundredths"))
-_TOTAL_CREDITS = Quantity(2, attrgetter("totals.credits_hundredths"))
-_FINISHED = Quantity(0, attrgetter("totals.sessions"))
-_CHARGING = Quantity(
-    0, _of_current(lambda *_: 1), lambda charger: None if charger.charging is None else int(charger.charging)
-)
-_POWER = Quantity(0, _of_current(lambda current, _: current.mean_watts), lambda _: None)
-"""The ledger keeps no power: there is a history only if the power of each session is known to be constant."""
-_INFO = Quantity(0, _of_last(lambda _: 1))
-
-QUANTITIES = {
-    "joulo_charging": _CHARGING,
-    "joulo_session_kwh": Quantity(2, _of_current(TimedSession.kwh_hundredths_at), _live_kwh_hundredths),
-    "joulo_charger_power_watts": _POWER,
-    "joulo_total_kwh": _TOTAL_KWH,
-    "joulo_ere_credits_total": _TOTAL_CREDITS,
-    "joulo_sessions_total": _FINISHED,
-    "joulo_session_seconds_total": Quantity(3, attrgetter("totals.duration_ms")),
-    "joulo_last_session_kwh": Quantity(2, _of_last(attrgetter("session.kwh_hundredths"))),
-    "joulo_last_session_ere_credits": Quantity(2, _of_last(attrgetter("session.credits_hundredths"))),
-    "joulo_last_session_start_timestamp_seconds": Quantity(
-        9, _of_last(lambda last: _nanoseconds(last.session.started_at_seconds))
-    ),
-    "joulo_last_session_end_timestamp_seconds": Quantity(
-        9, _of_last(lambda last: _nanoseconds(last.session.ended_at_seconds))
-    ),
-    "joulo_last_session_info": _INFO,
-    "joulo_vehicle_kwh_total": _TOTAL_KWH,
-    "joulo_vehicle_ere_credits_total": _TOTAL_CREDITS,
-    "joulo_vehicle_sessions_total": _FINISHED,
-}
-"""The quantity of each metric that has a history."""
 
 # The series of an account ---------------------------------------------------------------------------
 
@@ -209,74 +182,68 @@ class _AccountHistory:
             self._end_ms = min(self._now_ms, _milliseconds(wanted.to_seconds))
         known = reader.completeness(account)
         if not known.complete:
-            fault = f"{completeness_text(known)}; wait until joulo_history_complete is 1"
-            raise LedgerError(f"{ledger_of(account)} {fault}")
-        held = reader.held_totals(account, tags.vehicles)
-        self._totals = {
-            kind: {each.name: each.held for each in held if each.kind == kind} for kind in ("charger", "vehicle")
-        }
-        vehicles = {name: name for name in self._totals["vehicle"]}
-        self._labels = {"charger": reader.labels(account), "vehicle": vehicles}
-        self._live = {charger.id: charger for charger in reader.last_chargers(account)}
-        for charger_id in sorted(self._totals["charger"].keys() - self._labels["charger"].keys()):
-            fault = f"has no label for charger {charger_id} yet; let the exporter run until it has read /chargers"
-            raise LedgerError(f"{ledger_of(account)} {fault}")
+            raise LedgerError(f"{completeness_text(known)}; wait until joulo_history_complete is 1")
+        self._held = {(each.kind, each.name): each.held for each in reader.held_totals(account, tags.vehicles)}
+        self._labels = reader.labels(account)
+        self._chargers = {charger.id: charger for charger in reader.last_chargers(account)}
+        for charger_id in (key for kind, key in self._held if kind == "charger" and key not in self._labels):
+            remedy = "let the exporter run until it has read /chargers"
+            where = f"account {account}: " if account else ""
+            raise LedgerError(f"{where}charger {charger_id} has no label yet; {remedy}")
 
-    def series(self, family: Family, quantity: Quantity) -> Iterator[tuple[dict[str, str], Samples]]:
-        """Yield (labels, samples) of each series of a metric, with the labels that the exporter gives it."""
+    def series(self, family: Family) -> Iterator[tuple[dict[str, str], Iterable[tuple[int, float]]]]:
+        """Yield the labels that the exporter gives to each series of a metric, and its (milliseconds, value)."""
         kind = family.labels[0]
-        key_of = attrgetter("vehicle" if kind == "vehicle" else "session.charger_id")
-        sessions: dict[str, list[TimedSession]] = {}
-        for timed in map(self._timed, self._reader.sessions(self._account)):
-            sessions.setdefault(key_of(timed), []).append(timed)
-        for key, label in sorted(self._labels[kind].items(), key=itemgetter(1)):
-            named = {kind: label} | ({"account": self._account} if self._account else {})
-            if quantity is _INFO:
-                for last, moments in self._tenures(sessions.get(key, [])):
-                    if last.vehicle is not None:
+        sessions: dict[str | None, list[TimedSession]] = {}
+        for session in self._reader.sessions(self._account):
+            key = session.charger_id if kind == "charger" else self._vehicle(session)
+            sessions.setdefault(key, []).append(self._timed(session))
+        for name in (name for of_kind, name in self._held if of_kind == kind):
+            label = self._labels[name] if kind == "charger" else name
+            timeline = Timeline(name, label, sessions.get(name, []))
+            named = {kind: timeline.label} | ({"account": self._account} if self._account else {})
+            if family.name == _INFO:
+                for last, moments in self._tenures(timeline):
+                    if (vehicle := self._vehicle(last.session)) is not None:
                         tag = self._tags.shown(last.session.id_tag)
-                        own = {"session_id": last.session.id, "id_tag": tag, "vehicle": last.vehicle}
+                        own = {"session_id": last.session.id, "id_tag": tag, "vehicle": vehicle}
                         yield named | own, ((moment_ms, 1) for moment_ms in moments)
-                continue
-            samples = self._samples(quantity, key, sessions.get(key, []), self._totals[kind][key])
-            # The panels of these two show a gap where there is no sample.
-            gaps = quantity in {_CHARGING, _POWER}
-            yield named, samples if gaps else _needed(samples, self._step_ms)
+            else:
+                samples = self._samples(family, timeline, self._held[kind, name])
+                # The panels of these two show a gap where there is no sample.
+                gaps = family.name in {"joulo_charging", _POWER}
+                yield named, samples if gaps else _needed(samples, self._step_ms)
 
-    def _samples(
-        self, quantity: Quantity, key: str, sessions: list[TimedSession], totals: Totals
-    ) -> Iterator[tuple[int, int]]:
+    def _samples(self, family: Family, timeline: Timeline, held: Totals) -> Iterator[tuple[int, float]]:
         """Yield the values on the grid of the step, and at the end the value that is served now, if any."""
-        end_ms = self._end_ms
-        served: int | None = None
-        if quantity.live is None:
-            served = quantity.at(Tally(totals=totals, last=last_of(sessions)))
-        elif key in self._live:
-            served = quantity.live(self._live[key])
-        else:  # no longer linked: the series ends with its last session
-            end_ms = min(end_ms, max((timed.end_ms for timed in sessions), default=0) + 2 * self._step_ms)
-        for tally in tallies(sessions, self._ticks(sessions, end_ms)):
-            value = quantity.at(tally)
+        end_ms, charger = self._end_ms, self._chargers.get(timeline.key)
+        if family.name in _LIVE and charger is None:  # no longer linked: the series ends with its last session
+            end_ms = min(end_ms, max((timed.end_ms for timed in timeline.sessions), default=0) + 2 * self._step_ms)
+        shown = value = None
+        for moment_ms, _, snapshot in timeline.snapshots(self._ticks(timeline.sessions, end_ms)):
+            if snapshot is not shown:
+                shown, value = snapshot, value_of(family, snapshot)
             if value is not None:
-                yield tally.moment_ms, value
-        if self._wanted.to_seconds is None and served is not None:
-            yield self._now_ms, served
+                yield moment_ms, value
+        if self._wanted.to_seconds is None:
+            served = value_of(family, timeline.snapshot(held, last_of(timeline.sessions), charger))
+            if served is not None:
+                yield self._now_ms, served
 
-    def _tenures(self, sessions: list[TimedSession]) -> Iterator[tuple[TimedSession, range]]:
+    def _tenures(self, timeline: Timeline) -> Iterator[tuple[TimedSession, list[int]]]:
         """Yield (session, moments of its samples) of each session of a charger that was the last one for a while.
 
         A sample each step for an hour is enough to find it. No two sessions have samples at once: a charger
         would have two vehicles, and a query that joins them would fail.
         """
-        begins: list[tuple[int, TimedSession]] = []
-        for tally in tallies(sessions, self._ticks(sessions, self._end_ms)):
-            if tally.last is not None and (not begins or tally.last is not begins[-1][1]):
-                begins.append((tally.moment_ms, tally.last))
-        # From the end on, the exporter may serve another session to Prometheus.
-        ends = [*(begin_ms for begin_ms, _ in begins[1:]), self._end_ms]
-        for (begin_ms, last), end_ms in zip(begins, ends, strict=False):
-            if end_ms - begin_ms >= _SHORTEST_TENURE_MS:
-                yield last, range(begin_ms, min(begin_ms + _HOUR_MS, end_ms - _ALONE_MS) + 1, self._step_ms)
+        past = timeline.snapshots(self._ticks(timeline.sessions, self._end_ms))
+        for last, moments in groupby(past, key=itemgetter(1)):
+            ticks = [moment_ms for moment_ms, _, _ in moments]
+            # From the end on, the exporter may serve another session to Prometheus.
+            end_ms = min(ticks[-1] + self._step_ms, self._end_ms)
+            if last is not None and end_ms - ticks[0] >= _SHORTEST_TENURE_MS:
+                latest_ms = min(ticks[0] + _HOUR_MS, end_ms - _ALONE_MS)
+                yield last, [moment_ms for moment_ms in ticks if moment_ms <= latest_ms]
 
     def _ticks(self, sessions: list[TimedSession], end_ms: int) -> range:
         """Return the grid's moments before the end, from the last one that shows nothing of the first session."""
@@ -292,10 +259,14 @@ class _AccountHistory:
         moments = (session.ended_at_seconds, session.next_start_seconds)
         ends = [_milliseconds(moment) for moment in moments if moment is not None]
         end_ms = max(start_ms, min([self._now_ms, *ends]))
-        return TimedSession(session, start_ms, end_ms, vehicle_of(session.tag, self._tags.vehicles))
+        return TimedSession(session, start_ms, end_ms)
+
+    def _vehicle(self, session: RecordedSession) -> str | None:
+        """Return the vehicle of a session; ``None`` while a tag may still come."""
+        return vehicle_of(session.tag, self._tags.vehicles)
 
 
-def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:
+def _needed(samples: Iterable[tuple[int, float]], step_ms: int) -> Iterator[tuple[int, float]]:
     """Yield the samples around changes and one for each full hour.
 
     Each step has a sample while the value changes and for an hour after, and so does the step before a change:
@@ -303,7 +274,7 @@ def _needed(samples: Samples, step_ms: int) -> Iterator[tuple[int, int]]:
     full hour: the totals are looked up by ``last_over_time`` of an hour, and longer steps end at full hours.
     A gap and its two ends count as changes, and so do the first and the last sample.
     """
-    before: tuple[int, int] | None = None
+    before: tuple[int, float] | None = None
     changed_ms = written_ms = 0
     for sample in samples:
         moment_ms, value = sample
@@ -346,21 +317,19 @@ def backfill(
 def _exposition(
     histories: list[_AccountHistory], wanted: Backfill, progress: Callable[[float], None]
 ) -> Iterator[str]:
-    metrics = [(family, QUANTITIES[family.name]) for family in FAMILIES if family.name in QUANTITIES]
-    if not wanted.constant_power:
-        metrics = [(family, quantity) for family, quantity in metrics if quantity is not _POWER]
-    for number, (family, quantity) in enumerate(metrics):
+    known = HISTORY if wanted.constant_power else HISTORY - {_POWER}
+    families = [family for family in FAMILIES if family.name in known]
+    for done, family in enumerate(families):
         name = family.empty().name
         yield f"# HELP {name} {_escaped(family.help)}\n# TYPE {name} {family.type}\n"
-        for place, history in enumerate(histories):
-            progress((number + place / len(histories)) / len(metrics))
-            for labels, samples in history.series(family, quantity):
+        progress(done / len(families))
+        for history in histories:
+            for labels, samples in history.series(family):
                 pairs = sorted((labels | dict(wanted.labels)).items())
                 text = ",".join(f'{label}="{_escaped(value)}"' for label, value in pairs)
                 start = f"{family.name}{{{text}}} "
                 for moment_ms, value in samples:
-                    yield f"{start}{_text(value, quantity.decimals)} {_text(moment_ms, 3)}\n"
-    progress(1.0)
+                    yield f"{start}{number(value)} {moment_ms / 1000:.15g}\n"
     yield "# EOF\n"
 
 
@@ -368,18 +337,5 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def _text(value: int, decimals: int) -> str:
-    """Return an integer whose last digits are decimals, exactly; with trailing zeros only for hundredths."""
-    if decimals == _HUNDREDTHS:
-        return hundredths_text(value)
-    whole, rest = divmod(value, 10**decimals)
-    return f"{whole}.{rest:0{decimals}d}".rstrip("0") if rest else str(whole)
-
-
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _nanoseconds(seconds: float | None) -> int | None:
-    # Multiplied by 10**9 in one go, a float of today would lose digits.
-    return None if seconds is None else int(seconds) * 10**9 + round(seconds % 1 * 10**9)

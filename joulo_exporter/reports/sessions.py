@@ -1,9 +1,7 @@
 """Sessions of the ledger, selected, labelled and priced: as a table for people, as CSV and JSON for machines."""
 
-import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import groupby
 from operator import attrgetter
 
 import msgspec
@@ -25,9 +23,6 @@ from joulo_exporter.reports.text import (
     moment,
     table,
 )
-
-_ID_START = 8
-"""Leading characters of a charger's id, which are shown until it has a label."""
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -72,27 +67,28 @@ class SessionRow(msgspec.Struct, frozen=True):
         return self.tariff.cost_cents(self.session.kwh_hundredths)
 
 
-def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: Selection) -> Iterator[SessionRow]:
-    """Return the sessions of all accounts, ordered by start; each is read when it is used.
+def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: Selection) -> list[SessionRow]:
+    """Return the selected sessions of all accounts, in the order in which they began.
 
     A session that several accounts have is that of one of them.
     """
-
-    def rows_of(account: str) -> Iterator[SessionRow]:
+    rows = []
+    for account in reader.accounts:
         labels = reader.labels(account)
-        charger_id = None
-        if selection.charger is not None:
-            charger_id = next((key for key, label in labels.items() if label == selection.charger), "")
-        span = {"from_seconds": selection.from_seconds, "to_seconds": selection.to_seconds}
-        for session in reader.sessions(account, **span, charger_id=charger_id):
+        for session in reader.sessions(account):
             vehicle = tags.vehicle(session.id_tag)
-            counts_here = reader.shared.get(session.id, account) == account
-            if counts_here and selection.vehicle in {None, vehicle}:
-                label = labels.get(session.charger_id, session.charger_id[:_ID_START])
+            if (
+                reader.shared.get(session.id, account) == account
+                and (selection.from_seconds is None or session.began_seconds >= selection.from_seconds)
+                and (selection.to_seconds is None or session.began_seconds < selection.to_seconds)
+                and selection.charger in {None, labels.get(session.charger_id)}
+                and selection.vehicle in {None, vehicle}
+            ):
+                label = labels.get(session.charger_id, session.charger_id[:8])  # until it has a label
                 tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
-                yield SessionRow(account, session, label, vehicle, tags.shown(session.id_tag), tariff)
-
-    return heapq.merge(*map(rows_of, reader.accounts), key=attrgetter("session.began_seconds"))
+                rows.append(SessionRow(account, session, label, vehicle, tags.shown(session.id_tag), tariff))
+    rows.sort(key=attrgetter("session.began_seconds"))
+    return rows
 
 
 def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> None:
@@ -116,33 +112,29 @@ def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> No
 # Totals -------------------------------------------------------------------------------------------
 
 
-class Total(msgspec.Struct):
+class Total(msgspec.Struct, frozen=True):
     """Totals over sessions."""
 
     name: str
-    sessions: int = 0
-    kwh_hundredths: int = 0
-    credits_hundredths: int = 0
-    cost_cents: int = 0
-    unpriced: int = 0
+    sessions: int
+    kwh_hundredths: int
+    credits_hundredths: int
+    cost_cents: int
+    unpriced: int
     """Number of sessions without a cost."""
 
-    def add(self, row: SessionRow) -> None:
-        """Add a session."""
-        cost_cents = row.cost_cents
-        self.sessions += 1
-        self.kwh_hundredths += row.session.kwh_hundredths or 0
-        self.credits_hundredths += row.session.credits_hundredths or 0
-        self.cost_cents += cost_cents or 0
-        self.unpriced += cost_cents is None
 
-
-def total_of(rows: Iterable[SessionRow]) -> Total:
-    """Return the totals of all sessions."""
-    total = Total("total")
-    for row in rows:
-        total.add(row)
-    return total
+def total_of(rows: Collection[SessionRow], name: str = "total") -> Total:
+    """Return the totals of sessions."""
+    costs = [row.cost_cents for row in rows]
+    return Total(
+        name,
+        sessions=len(rows),
+        kwh_hundredths=sum(row.session.kwh_hundredths or 0 for row in rows),
+        credits_hundredths=sum(row.session.credits_hundredths or 0 for row in rows),
+        cost_cents=sum(cost or 0 for cost in costs),
+        unpriced=costs.count(None),
+    )
 
 
 GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
@@ -155,13 +147,17 @@ GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
 """By name, the function that returns the group of a session; groups are listed in its order."""
 
 
+def grouped(rows: Iterable[SessionRow], by: str) -> list[tuple[str, list[SessionRow]]]:
+    """Return each group with its sessions."""
+    groups: dict[str, list[SessionRow]] = {}
+    for row in rows:
+        groups.setdefault(GROUPS[by](row), []).append(row)
+    return sorted(groups.items())
+
+
 def totals_by(rows: Iterable[SessionRow], by: str) -> list[Total]:
     """Return the totals of each group."""
-    totals: dict[str, Total] = {}
-    for row in rows:
-        name = GROUPS[by](row)
-        totals.setdefault(name, Total(name)).add(row)
-    return [totals[name] for name in sorted(totals)]
+    return [total_of(group, name) for name, group in grouped(rows, by)]
 
 
 # Reports ------------------------------------------------------------------------------------------
@@ -216,13 +212,11 @@ _TOTAL_COLUMNS: Fields[Total] = {
 """Cells of a line of totals, in the table of sessions and in that of groups."""
 
 
-def report(
-    rows: Callable[[], Iterator[SessionRow]], form: str, *, by: str | None, named: bool, priced: bool
-) -> Iterator[str]:
+def report(rows: list[SessionRow], form: str, *, by: str | None, named: bool, priced: bool) -> str:
     """Return the sessions, or the totals of groups of them, as a ``table``, ``csv`` or ``json``.
 
     Args:
-        rows: returns the sessions anew at each call, ordered by start.
+        rows: the sessions, ordered by start.
         form: one of these three.
         by: one of ``GROUPS``; ``None`` for the sessions themselves.
         named: whether accounts have names to show.
@@ -236,30 +230,24 @@ def report(
     text_of = csv_text if form == "csv" else json_text
     if by is None:
         if form == "table":
-            return table(list(shown(_COLUMNS)), lambda: _lines(rows(), shown(_COLUMNS)))
-        return text_of(shown(FIELDS), rows())
-    totals = totals_by(rows(), by)
+            return table(list(shown(_COLUMNS)), _lines(rows, shown(_COLUMNS)))
+        return text_of(shown(FIELDS), rows)
+    totals = totals_by(rows, by)
     if form != "table":
         return text_of({by: attrgetter("name"), **shown(_TOTAL_FIELDS)}, totals)
-    totals.append(total_of(rows()))
     hidden |= {"START", "END"}
     cells: Fields[Total] = {by.upper(): attrgetter("name"), **shown(_TOTAL_COLUMNS)}
-    return table(list(cells), lambda: ([value(total) for value in cells.values()] for total in totals))
+    return table(list(cells), ([value(total) for value in cells.values()] for total in (*totals, total_of(rows))))
 
 
-def _lines(rows: Iterable[SessionRow], columns: Fields[SessionRow]) -> Iterator[list[object]]:
+def _lines(rows: list[SessionRow], columns: Fields[SessionRow]) -> Iterator[list[object]]:
     """Yield the cells of each session, with a line of totals after each month, and one at the end."""
 
     def total_line(total: Total) -> list[object]:
         return [_TOTAL_COLUMNS[title](total) if title in _TOTAL_COLUMNS else EMPTY for title in columns]
 
-    total = Total("total")
-    for month, of_month in groupby(rows, key=GROUPS["month"]):
-        subtotal = Total(f"total {month}")
-        for row in of_month:
-            subtotal.add(row)
-            total.add(row)
-            yield [value(row) for value in columns.values()]
-        yield total_line(subtotal)
+    for month, of_month in grouped(rows, "month"):
+        yield from ([value(row) for value in columns.values()] for row in of_month)
+        yield total_line(total_of(of_month, f"total {month}"))
         yield [EMPTY for _ in columns]
-    yield total_line(total)
+    yield total_line(total_of(rows))

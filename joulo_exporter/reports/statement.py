@@ -5,13 +5,12 @@ on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 import msgspec
 
@@ -20,15 +19,8 @@ from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.ledger.reader import Completeness, LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
-from joulo_exporter.reports.sessions import FIELDS, GROUPS, Selection, SessionRow, Total, total_of, totals_by
-from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, hundredths_text, moment, printable
-
-_REMARKS = {
-    "in_progress": "still in progress: not on it",
-    "without_energy": "without a known energy: no kWh and no cost",
-    "without_tariff": "without a tariff: no price and no cost",
-    "corrected": "corrected by Joulo after the end: marked",
-}
+from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
+from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
 
 
 class StatementCharger(msgspec.Struct, frozen=True):
@@ -42,15 +34,6 @@ class StatementCharger(msgspec.Struct, frozen=True):
     """``None`` if Joulo does not say, or no longer lists the charger."""
 
 
-class LedgerState(msgspec.Struct, frozen=True):
-    """Extent of the ledger for an account, and times of the last successful requests to Joulo."""
-
-    account: str
-    completeness: Completeness
-    sessions_at_seconds: float | None
-    chargers_at_seconds: float | None
-
-
 class Statement:
     """Sessions of a period with all that is stated about them.
 
@@ -61,18 +44,17 @@ class Statement:
     def __init__(
         self,
         reader: LedgerReader,
-        rows: Iterable[SessionRow],
+        rows: Sequence[SessionRow],
         tariffs: Tariffs,
         selection: Selection,
         *,
         agreed_price: bool,
         now_seconds: float,
     ) -> None:
-        all_rows = list(rows)
-        self.rows = [row for row in all_rows if not row.in_progress]
+        self.rows = [row for row in rows if not row.in_progress]
         self.tariffs, self.agreed_price, self.selection = tariffs, agreed_price, selection
         self.chargers = _chargers(reader, self.rows)
-        self.ledgers = [_ledger(reader, account) for account in reader.accounts]
+        self.ledgers = [reader.completeness(account) for account in reader.accounts]
         self.named = any(reader.accounts)
         self.made_at_seconds = now_seconds
         # Unless a period was asked for, it runs from the first session until now.
@@ -81,17 +63,18 @@ class Statement:
         self.from_seconds = first_seconds if selection.from_seconds is None else selection.from_seconds
         self.corrected = [row for row in self.rows if row.session.corrected_at_seconds is not None]
         self.remarkable = {
-            "in_progress": len(all_rows) - len(self.rows),
+            "in_progress": len(rows) - len(self.rows),
             "without_energy": sum(row.session.kwh_hundredths is None for row in self.rows),
             "without_tariff": sum(row.tariff is None for row in self.rows),
             "corrected": len(self.corrected),
         }
         """Number of sessions to look at, by reason."""
-        used: dict[Tariff, Total] = {}
+        by_tariff: dict[Tariff, list[SessionRow]] = {}
         for row in self.rows:
             if row.tariff is not None:
-                used.setdefault(row.tariff, Total("tariff")).add(row)
-        self.used_tariffs = sorted(used.items(), key=lambda item: (item[0].from_day, item[0].vehicle or ""))
+                by_tariff.setdefault(row.tariff, []).append(row)
+        used = ((tariff, total_of(of_tariff)) for tariff, of_tariff in by_tariff.items())
+        self.used_tariffs = sorted(used, key=lambda each: (each[0].from_day, each[0].vehicle or ""))
         """Each tariff with the totals of its sessions, ordered by first day."""
 
     def mid_certified(self, row: SessionRow) -> bool | None:
@@ -101,30 +84,25 @@ class Statement:
     def summary(self) -> Iterator[str]:
         """Yield a line with the totals, and one for each kind of session to look at."""
         total = total_of(self.rows)
-        kwh, euros = hundredths_text(total.kwh_hundredths), hundredths_text(total.cost_cents)
+        kwh, euros = figure(total.kwh_hundredths), figure(total.cost_cents)
         yield f"statement: {count_text(total.sessions)}, {kwh} kWh, {euros} euros"
         for reason, count in self.remarkable.items():
             if count:
-                yield f"statement: {count_text(count)} {_REMARKS[reason]}"
+                yield f"statement: {_words('en')[reason].format(count_text(count))}"
 
 
 def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> dict[tuple[str, str], StatementCharger]:
     """Return the chargers of sessions, by account and id, in the order of their labels."""
     live = {(account, each.id): each for account in reader.accounts for each in reader.last_chargers(account)}
-    latest = {(row.account, row.charger, row.session.charger_id): row.session for row in rows}
     chargers = {}
-    for (account, label, charger_id), session in sorted(latest.items(), key=itemgetter(0)):
-        charger = live.get((account, charger_id), Charger(charger_id))
-        nickname = charger.nickname or session.charger_nickname or ""
-        chargers[account, charger_id] = StatementCharger(
-            account, label, charger_id, nickname, charger.mid_certified
+    for row in sorted(rows, key=attrgetter("account", "charger")):  # of a charger the latest session stays
+        charger_id = row.session.charger_id
+        charger = live.get((row.account, charger_id), Charger(charger_id))
+        nickname = charger.nickname or row.session.charger_nickname or ""
+        chargers[row.account, charger_id] = StatementCharger(
+            row.account, row.charger, charger_id, nickname, charger.mid_certified
         )
     return chargers
-
-
-def _ledger(reader: LedgerReader, account: str) -> LedgerState:
-    succeeded = {name: record.succeeded_at_seconds for name, record in reader.endpoints(account).items()}
-    return LedgerState(account, reader.completeness(account), succeeded.get("sessions"), succeeded.get("chargers"))
 
 
 def price_text(tariff: Tariff | None) -> str | None:
@@ -152,14 +130,14 @@ def _fields(statement: Statement, *figures: str) -> Fields[SessionRow]:
     return {name: known[name] for name in (*(("account",) if statement.named else ()), *names)}
 
 
-def as_csv(statement: Statement) -> Iterator[str]:
-    """Yield CSV as in RFC 4180, of sessions alone: sums over a column would count a line of totals too."""
+def as_csv(statement: Statement) -> str:
+    """Return CSV as in RFC 4180, of sessions alone: sums over a column would count a line of totals too."""
     fields = _fields(statement, "kwh", "euro_per_kwh", "cost_euros", "corrected_at", "first_kwh")
     return csv_text(fields, statement.rows, line_end="\r\n")
 
 
-def as_json(statement: Statement) -> Iterator[str]:
-    """Yield a JSON object; energy and money are integers, so that sums over them are exact in any program."""
+def as_json(statement: Statement) -> str:
+    """Return a JSON object; energy and money are integers, so that sums over them are exact in any program."""
     fields = _fields(
         statement, "kwh_hundredths", "euro_per_kwh", "cost_cents", "corrected_at", "first_kwh_hundredths"
     )
@@ -189,19 +167,19 @@ def as_json(statement: Statement) -> Iterator[str]:
         "ledger": [
             {
                 "account": ledger.account,
-                "complete": ledger.completeness.complete,
-                "sessions": ledger.completeness.sessions,
-                "unreadable": ledger.completeness.unreadable,
-                "since": moment(ledger.completeness.back_to_seconds),
-                "compared_in_full_at": moment(ledger.completeness.read_in_full_at_seconds),
+                "complete": ledger.complete,
+                "sessions": ledger.sessions,
+                "unreadable": ledger.unreadable,
+                "since": moment(ledger.back_to_seconds),
+                "compared_in_full_at": moment(ledger.read_in_full_at_seconds),
                 "sessions_asked_at": moment(ledger.sessions_at_seconds),
                 "chargers_asked_at": moment(ledger.chargers_at_seconds),
-                "corrections_since": moment(ledger.completeness.corrections_since_seconds),
+                "corrections_since": moment(ledger.corrections_since_seconds),
             }
             for ledger in statement.ledgers
         ],
     }
-    yield msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
 
 
 def _sums(total: Total) -> dict[str, int]:
@@ -213,31 +191,16 @@ def _sums(total: Total) -> dict[str, int]:
 _DASH = "\N{EN DASH}"
 
 
-def as_html(statement: Statement, language: str) -> Iterator[str]:
-    """Yield an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
-    words, rows = _language(language), statement.rows
-    yield words.template.render(
-        version=__version__,
-        statement=statement,
-        period=words.period(statement),
-        quarters=_quarters(rows),
-        several_months=bool(rows) and GROUPS["month"](rows[0]) != GROUPS["month"](rows[-1]),
-        total=total_of(rows),
-        facts=words.facts(statement),
-    )
+def as_html(statement: Statement, language: str) -> str:
+    """Return an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
+    return _language(language).template.render(version=__version__, statement=statement)
 
 
-def _quarters(
-    rows: Iterable[SessionRow],
-) -> Iterator[tuple[str, Total, list[tuple[str, Total, list[SessionRow]]]]]:
-    """Yield (quarter, its totals, (month, its totals, its sessions) of each month)."""
-    for quarter, of_quarter in _groups(rows, "quarter"):
-        months = [(month, total_of(of_month), of_month) for month, of_month in _groups(of_quarter, "month")]
-        yield quarter, total_of(of_quarter), months
-
-
-def _groups(rows: Iterable[SessionRow], by: str) -> Iterator[tuple[str, list[SessionRow]]]:
-    return ((name, list(group)) for name, group in groupby(rows, key=GROUPS[by]))
+@cache
+def _words(language: str) -> dict[str, str]:
+    text = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
+    words: dict[str, str] = tomllib.loads(text)[language]
+    return words
 
 
 class _Language:
@@ -246,8 +209,7 @@ class _Language:
     def __init__(self, language: str) -> None:
         from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 -- not for CSV and JSON
 
-        words = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
-        self._words: dict[str, str] = tomllib.loads(words)[language]
+        self._words = _words(language)
         environment = Environment(
             loader=PackageLoader("joulo_exporter.reports", "."),
             autoescape=True,
@@ -259,9 +221,7 @@ class _Language:
             finalize=lambda value: value if hasattr(value, "__html__") else printable(str(value)),
         )
         environment.globals.update(words=self._words, dash=_DASH, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE)
-        environment.filters.update(hundredths=self.hundredths, price=self.price, cost=self.cost, time=self.time)
-        environment.filters.update(month=self.month, quarter=self.quarter, day=self.day, moment=self.moment)
-        environment.filters.update(counted=self.counted, times=self.times)
+        environment.globals.update(say=self, grouped=grouped, sums=total_of)
         self.template = environment.get_template("statement.html")
 
     # Figures and times
@@ -327,7 +287,7 @@ class _Language:
             account = f"{ledger.account}: " if statement.named else ""
             for fact, missing in self._ledger_facts(ledger, statement.to_seconds):
                 yield account + fact, missing
-        since = [ledger.completeness.corrections_since_seconds for ledger in statement.ledgers]
+        since = [ledger.corrections_since_seconds for ledger in statement.ledgers]
         noted = words["since"].format(self.moment(max(known))) if (known := list(filter(None, since))) else ""
         for reason, count in statement.remarkable.items():
             if count:
@@ -337,8 +297,8 @@ class _Language:
         yield words["rounding"], False
         yield words["began"], False
 
-    def _ledger_facts(self, ledger: LedgerState, to_seconds: float) -> Iterator[tuple[str, bool]]:
-        words, known, asked = self._words, ledger.completeness, ledger.sessions_at_seconds
+    def _ledger_facts(self, known: Completeness, to_seconds: float) -> Iterator[tuple[str, bool]]:
+        words, asked = self._words, known.sessions_at_seconds
         since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
         count, unreadable, compared = self.counted(known.sessions), "", ""
         if known.unreadable:
@@ -352,13 +312,11 @@ class _Language:
         late = asked is None or asked < to_seconds
         sentence = words["never"] if asked is None else words["asked"].format(self.moment(asked))
         yield sentence + words["later"] * late, late
-        if ledger.chargers_at_seconds is not None:
-            yield words["mid_note"].format(self.moment(ledger.chargers_at_seconds)), False
+        if known.chargers_at_seconds is not None:
+            yield words["mid_note"].format(self.moment(known.chargers_at_seconds)), False
 
 
-@cache
-def _language(language: str) -> _Language:
-    return _Language(language)
+_language = cache(_Language)
 
 
 def language_of(environ: Mapping[str, str]) -> str:
@@ -367,7 +325,7 @@ def language_of(environ: Mapping[str, str]) -> str:
     return "nl" if next(filter(None, names), "").lower().startswith("nl") else "en"
 
 
-STATEMENT_FORMATS: dict[str, Callable[[Statement, str], Iterable[str]]] = {
+STATEMENT_FORMATS: dict[str, Callable[[Statement, str], str]] = {
     "html": as_html,
     "csv": lambda statement, _language: as_csv(statement),
     "json": lambda statement, _language: as_json(statement),

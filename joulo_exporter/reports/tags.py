@@ -6,14 +6,14 @@ The YAML has the form of https://docs.evcc.io/en/reference/configuration/vehicle
 """
 
 import json
-from collections.abc import Iterator
 
 import msgspec
 
+from joulo_exporter.clock import local_time
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.ledger.reader import LedgerReader, TagUse
+from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags, normal_tag
-from joulo_exporter.reports.text import EMPTY, count_text, figure, local_day, moment, table
+from joulo_exporter.reports.text import EMPTY, count_text, figure, moment, table
 
 _NO_TAG = "(none)"
 _HIDDEN = "(hidden)"
@@ -35,41 +35,38 @@ _EVCC_ENTRY = """\
 _NAMELESS = "  # No vehicle of the exporter's configuration has this tag: give it a name of its own.\n"
 
 
-class TagReport(msgspec.Struct, frozen=True):
+class TagReport(msgspec.Struct):
     """One tag in one account; spellings that differ in case, blanks, colons and dashes are one tag."""
 
     account: str
-    spellings: tuple[str, ...]
-    """As the API gave them, the latest first; none for sessions without a tag."""
     vehicle: str
-    sessions: int
+    spellings: list[str] = []
+    """As the API gave them, the latest first; none for sessions without a tag."""
+    sessions: int = 0
     """Number of finished sessions."""
-    kwh_hundredths: int
-    last_use_seconds: float | None
+    kwh_hundredths: int = 0
+    last_use_seconds: float = 0.0
 
 
 def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
     """Return the tags of each account, the most recently used first; the sessions without a tag come last."""
     reports = []
     for account in reader.accounts:
-        groups: dict[str, list[TagUse]] = {}
-        for use in sorted(reader.tag_uses(account), key=lambda use: use.last_use_seconds or 0.0, reverse=True):
-            groups.setdefault(normal_tag(use.tag or ""), []).append(use)
-        for _, uses in sorted(groups.items(), key=lambda group: group[0] == ""):
-            report = TagReport(
-                account=account,
-                spellings=tuple(use.tag for use in uses if use.tag),
-                vehicle=tags.vehicle(uses[0].tag),
-                sessions=sum(use.sessions for use in uses),
-                kwh_hundredths=sum(use.kwh_hundredths for use in uses),
-                last_use_seconds=uses[0].last_use_seconds,
-            )
-            reports.append(report)
+        found: dict[str, TagReport] = {}
+        for session in reader.sessions(account):
+            tag, used_seconds = session.id_tag, session.last_known_end_seconds or session.began_seconds
+            report = found.setdefault(normal_tag(tag or ""), TagReport(account, tags.vehicle(tag)))
+            report.sessions += session.ended_at_seconds is not None
+            report.kwh_hundredths += session.kwh_hundredths or 0
+            report.last_use_seconds = max(report.last_use_seconds, used_seconds)
+            if tag:
+                report.spellings = [tag, *(each for each in report.spellings if each != tag)]
+        reports += sorted(found.values(), key=lambda each: (not each.spellings, -each.last_use_seconds))
     return reports
 
 
-def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[str]:
-    """Yield a table, with the accounts if they are named; tags are shown as the configuration allows."""
+def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> str:
+    """Return a table, with the accounts if they are named; tags are shown as the configuration allows."""
     lines = [
         (
             report.account or EMPTY,
@@ -77,16 +74,16 @@ def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> Iterator[
             report.vehicle,
             report.sessions,
             figure(report.kwh_hundredths),
-            moment(report.last_use_seconds, " "),
+            moment(report.last_use_seconds or None, " "),
         )
         for report in reports
     ]
     first = 0 if named else 1
-    return table(_COLUMNS[first:], lambda: (line[first:] for line in lines))
+    return table(_COLUMNS[first:], (line[first:] for line in lines))
 
 
-def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
-    """Yield the YAML, an entry for each vehicle that has charged with a tag, with each spelling once.
+def evcc_yaml(reports: list[TagReport], tags: Tags) -> str:
+    """Return the YAML, an entry for each vehicle that has charged with a tag, with each spelling once.
 
     Raises:
         ConfigError: the configuration does not allow tags to be shown.
@@ -98,15 +95,15 @@ def evcc_yaml(reports: list[TagReport], tags: Tags) -> Iterator[str]:
     vehicles: dict[str, dict[str, str]] = {}
     for report in reports:
         nameless = report.vehicle == UNKNOWN_VEHICLE
-        day = "" if report.last_use_seconds is None else f", last used {local_day(report.last_use_seconds)}"
+        day = f", last used {local_time(report.last_use_seconds).date()}" if report.last_use_seconds else ""
         for spelling in report.spellings:
             name = f"tag-{normal_tag(spelling).lower()}" if nameless else report.vehicle
             entry = _NAMELESS * nameless + _EVCC_ENTRY.format(name=_quoted(name))
             line = f"      - {_quoted(spelling)} # {count_text(report.sessions)}{day}\n"
             vehicles.setdefault(name, {"": entry}).setdefault(spelling.casefold(), line)
-    yield _EVCC_HEAD if vehicles else "# No session in the ledger has an RFID tag yet.\nvehicles: []\n"
-    for lines in vehicles.values():
-        yield from lines.values()
+    if not vehicles:
+        return "# No session in the ledger has an RFID tag yet.\nvehicles: []\n"
+    return _EVCC_HEAD + "".join(line for lines in vehicles.values() for line in lines.values())
 
 
 def _quoted(text: str) -> str:

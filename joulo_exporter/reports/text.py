@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import os
 import re
 import time
@@ -30,11 +29,6 @@ def figure(hundredths: int | None) -> Decimal | None:
     return None if hundredths is None else Decimal(hundredths).scaleb(-2)
 
 
-def hundredths_text(value: int) -> str:
-    """Return integer hundredths with two decimals as text."""
-    return str(figure(value))
-
-
 def duration_text(seconds: float) -> str:
     """Return hours and minutes, such as ``3:05``."""
     minutes = round(seconds / 60)
@@ -51,36 +45,27 @@ def moment(unix_seconds: float | None, separator: str = "T") -> str | None:
     return None if unix_seconds is None else local_time(unix_seconds).isoformat(separator, "seconds")
 
 
-def local_day(unix_seconds: float) -> str:
-    """Return the day of a moment, such as ``2026-06-17``."""
-    return local_time(unix_seconds).strftime("%Y-%m-%d")
-
-
 # Forms of a report ----------------------------------------------------------------------------------
 
 EMPTY = " "
 """A cell that has no value; a value that the API has not given is shown as a dash."""
 _FIGURES = {"DURATION", "SESSIONS", "KWH", "CREDITS", "COST"}
 """Columns whose cells are right-aligned."""
-_CSV_LINE_END = "\r\n"
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
-def table(titles: Sequence[str], lines: Callable[[], Iterable[Iterable[object]]]) -> Iterator[str]:
-    """Yield the lines of a table, its head first, with columns aligned over all of them.
-
-    ``lines`` returns the same values at each call: they are read twice, so that none has to be kept.
-    """
-    widths = [_width(title) for title in titles]
-    for values in lines():
-        widths = [max(width, _width(_cell(value))) for width, value in zip(widths, values, strict=True)]
-    for values in itertools.chain([titles], lines()):
+def table(titles: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
+    """Return a table, its titles first, with columns aligned over all of its lines."""
+    texts = [titles, *([_cell(value) for value in values] for values in lines)]
+    widths = [max(map(_width, column)) for column in zip(*texts, strict=True)]
+    text = ""
+    for cells in texts:
         parts = []
-        for title, width, value in zip(titles, widths, values, strict=True):
-            cell = _cell(value)
+        for title, width, cell in zip(titles, widths, cells, strict=True):
             blanks = " " * (width - _width(cell))
             parts.append(blanks + cell if title in _FIGURES else cell + blanks)
-        yield "  ".join(parts).rstrip() + "\n"
+        text += "  ".join(parts).rstrip() + "\n"
+    return text
 
 
 def _cell(value: object) -> str:
@@ -97,19 +82,16 @@ def _width(text: str) -> int:
 
 def printable(text: str) -> str:
     """Return the text on one line, without characters that a terminal would obey."""
-    if text.isprintable():
-        return text
     return "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in text)
 
 
-def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str = "\n") -> Iterator[str]:
-    """Yield CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
-    lines = ([_csv_cell(value(record)) for value in fields.values()] for record in records)
-    for cells in itertools.chain([fields], lines):
-        line = io.StringIO()
-        # Before Python 3.13 the writer quotes a carriage return only if the line end has one, as in RFC 4180.
-        csv.writer(line, lineterminator=_CSV_LINE_END).writerow(cells)
-        yield line.getvalue().removesuffix(_CSV_LINE_END) + line_end
+def csv_text(fields: Fields[Record], records: Iterable[Record], *, line_end: str = "\n") -> str:
+    """Return CSV with a head line; texts that a spreadsheet would run as a formula get an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(fields)
+    writer.writerows([_csv_cell(value(record)) for value in fields.values()] for record in records)
+    return text.getvalue()
 
 
 def _csv_cell(value: object) -> object:
@@ -121,14 +103,12 @@ def _csv_cell(value: object) -> object:
     return value
 
 
-def json_text(fields: Fields[Record], records: Iterable[Record]) -> Iterator[str]:
-    """Yield a JSON array, one record a line; figures are numbers with exactly their digits."""
+def json_text(fields: Fields[Record], records: Iterable[Record]) -> str:
+    """Return a JSON array, one record a line; figures are numbers with exactly their digits."""
     encoder = msgspec.json.Encoder(decimal_format="number")
-    separator = "[\n"
-    for record in records:
-        yield separator + encoder.encode({name: value(record) for name, value in fields.items()}).decode()
-        separator = ",\n"
-    yield "[]\n" if separator == "[\n" else "\n]\n"
+    objects = ({name: value(record) for name, value in fields.items()} for record in records)
+    lines = ",\n".join(encoder.encode(each).decode() for each in objects)
+    return f"[\n{lines}\n]\n" if lines else "[]\n"
 
 
 # Completeness of the ledger -----------------------------------------------------------------------
@@ -149,20 +129,17 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
         yield f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
         zone = "UTC"
     for account in accounts:
-        yield f"{ledger_of(account)} {completeness_text(reader.completeness(account))}; times in {zone}"
-
-
-def ledger_of(account: str) -> str:
-    """Return the subject of a sentence about the ledger of an account, whose name may be empty."""
-    return f"account {account}: the ledger" if account else "the ledger"
+        yield f"{completeness_text(reader.completeness(account))}; times in {zone}"
 
 
 def completeness_text(known: Completeness) -> str:
-    """Return a predicate such as ``is complete: 824 sessions since 2024-12-24``."""
-    since = "" if known.back_to_seconds is None else f" since {local_day(known.back_to_seconds)}"
+    """Return a sentence such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
+    since = "" if known.back_to_seconds is None else f" since {local_time(known.back_to_seconds).date()}"
+    ledger = f"account {known.account}: the ledger" if known.account else "the ledger"
     if not known.complete:
-        return f"is not complete yet: {count_text(known.sessions)} so far{since}; sums over them are too low"
+        sessions = count_text(known.sessions)
+        return f"{ledger} is not complete yet: {sessions} so far{since}; sums over them are too low"
     read = moment(known.read_in_full_at_seconds, " ")
     compared = "" if read is None else f", compared in full at {read}"
     unreadable = f" but for {count_text(known.unreadable)} that cannot be read" if known.unreadable else ""
-    return f"is complete{unreadable}: {count_text(known.sessions)}{since}{compared}"
+    return f"{ledger} is complete{unreadable}: {count_text(known.sessions)}{since}{compared}"

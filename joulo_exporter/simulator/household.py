@@ -3,18 +3,16 @@
 Everything follows from the scenario (with its seed), the start and the moment: the number and the order of
 requests change nothing.
 
-Each charger's history is cut into equal slots with one session in each. With room to spare, as in a real home,
-the session moves to the evening or night of its day; in the dense histories of tests it stays in its slot, and is
-shortened to fit.
+Each charger's history is cut into equal slots with one session in each. In slots of more than a day, as in a real
+home, it begins in the evening or night; in the dense histories of tests it is shortened to fit.
 """
 
 import math
 import random
 import time
+import uuid
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from typing import NamedTuple
@@ -46,7 +44,6 @@ _WINTER_EXTRA = 0.3
 _KWH_LEAST, _KWH_MOST, _KWH_USUAL = 5.0, 42.0, 14.0
 _EVENING_FROM_S, _EVENING_TO_S, _EVENING_USUAL_S = 16 * _HOUR_S, 26 * _HOUR_S, 18 * _HOUR_S
 _ROOMY_SLOT_S = 1.2 * _DAY_S
-_LEAST_APART_S = 900
 _GAP_S = 15
 """Least time between a session of the history and the next one on its charger."""
 
@@ -111,27 +108,19 @@ class PlannedCharger:
         )
         self.busy_status = "online" if index % 2 == 0 else "charging"
         """The status while charging: both are seen in real API responses."""
-        self.first_meter_wh = numbers.randrange(400_000, 2_000_000)
-        """The meter reading at the beginning of the history."""
+        self.first_meter_wh = numbers.randrange(4_000_000, 20_000_000)
+        """The meter reading at the start."""
         self.sessions_per_day = 0.45 if index == 0 else 0.2
         self.own_car = index % len(CARS)
         """Index in ``CARS`` of the car that usually charges here."""
         self._plan = timeline(scenario, self, start_seconds, begins_charging=index == 0)
         self._sessions: list[Session] = []
-        self._wh_before = [0]
-        """Energy of all sessions before the one at the same index; the last entry is the energy of all."""
 
     def started(self, moment_seconds: float) -> list[Session]:
         """Return the sessions that have started by a moment, oldest first."""
         while not self._sessions or _STARTED(self._sessions[-1]) <= moment_seconds:
             self._sessions.append(next(self._plan))
-            self._wh_before.append(self._wh_before[-1] + _wh(self._sessions[-1]))
         return self._sessions[: bisect_right(self._sessions, moment_seconds, key=_STARTED)]
-
-    def wh_until(self, moment_seconds: int) -> int:
-        """Return the energy delivered from the first session up to a moment, in Wh."""
-        sessions = self.started(moment_seconds)
-        return self._wh_before[len(sessions) - 1] + _wh_at(sessions[-1], moment_seconds) if sessions else 0
 
 
 def _stream(seed: int, *names: object) -> random.Random:
@@ -140,10 +129,7 @@ def _stream(seed: int, *names: object) -> random.Random:
 
 
 def _uuid(numbers: random.Random) -> str:
-    """Return a UUID of version 4, drawn from ``numbers``; far quicker than :mod:`uuid` for long histories."""
-    digits = f"{numbers.getrandbits(122):031x}"
-    variant = "89ab"[int(digits[0], 16)]
-    return f"{digits[1:9]}-{digits[9:13]}-4{digits[13:16]}-{variant}{digits[16:19]}-{digits[19:31]}"
+    return str(uuid.UUID(int=numbers.getrandbits(128), version=4))
 
 
 def _drawn_car(charger: PlannedCharger, numbers: random.Random) -> Car:
@@ -182,19 +168,15 @@ def timeline(
     def drawn(bounds: tuple[float, float]) -> int:
         return round(numbers.uniform(*bounds))
 
-    if begins_charging:
-        duration_s = drawn(cadence.session_s)
-        start = start_seconds - int(duration_s * (0.3 + 0.3 * numbers.random()))
-    else:
-        start = start_seconds + drawn(cadence.pause_s)
-        duration_s = drawn(cadence.session_s)
+    duration_s = max(1, drawn(cadence.session_s))
+    begun_s = int(duration_s * (0.3 + 0.3 * numbers.random()))
+    start = start_seconds + (-begun_s if begins_charging else drawn(cadence.pause_s))
     while True:
-        duration_s = max(1, duration_s)
         car = _drawn_car(charger, numbers)
         kwh = car.power_kw * cadence.time_lapse * duration_s / _HOUR_S
         yield _session(charger, car, numbers, start, duration_s, int(kwh * 100))
         start += duration_s + drawn(cadence.pause_s)
-        duration_s = drawn(cadence.session_s)
+        duration_s = max(1, drawn(cadence.session_s))
 
 
 def history_of(scenario: Scenario, chargers: Sequence[PlannedCharger], start_seconds: int) -> list[Session]:
@@ -207,7 +189,8 @@ def history_of(scenario: Scenario, chargers: Sequence[PlannedCharger], start_sec
     sessions: list[Session] = []
     for charger, count in zip(chargers, _counts(scenario, chargers), strict=True):
         numbers = _stream(scenario.seed, "history", charger.record.id)
-        starts = _starts(begin, end, count, numbers) if count else []
+        slot_s = (end - begin) / max(count, 1)
+        starts = [_start(begin + index * slot_s, slot_s, numbers) for index in range(count)]
         sessions += [
             _past_session(charger, start, following - start, numbers)
             for start, following in pairwise((*starts, math.floor(end)))
@@ -225,24 +208,12 @@ def _counts(scenario: Scenario, chargers: Sequence[PlannedCharger]) -> list[int]
     return [after - before for before, after in pairwise(bounds)]
 
 
-def _starts(begin: float, end: float, count: int, numbers: random.Random) -> list[int]:
-    """Return when the sessions of a charger start, oldest first, with room between them."""
-    slot_s = (end - begin) / count
-    starts = []
-    for index in range(count):
-        moment = begin + (index + numbers.random() / 2) * slot_s
-        starts.append(_evening(moment, end, numbers) if slot_s >= _ROOMY_SLOT_S else moment)
-    starts.sort()
-    latest, apart_s = end, min(_LEAST_APART_S, slot_s / 2)
-    for index in reversed(range(count)):
-        latest = starts[index] = min(starts[index], latest - apart_s)
-    return [math.floor(start) for start in starts]
-
-
-def _evening(moment: float, end: float, numbers: random.Random) -> float:
-    """Return a moment in the evening or the night of the same day, or of the day before at the end."""
-    evening = moment - moment % _DAY_S + numbers.triangular(_EVENING_FROM_S, _EVENING_TO_S, _EVENING_USUAL_S)
-    return evening if evening < end - _HOUR_S else evening - _DAY_S
+def _start(slot_begin: float, slot_s: float, numbers: random.Random) -> int:
+    """Return when the session of a slot starts, with room before the next one."""
+    if slot_s < _ROOMY_SLOT_S:
+        return math.floor(slot_begin + slot_s * numbers.random() / 2)
+    evening_s = numbers.triangular(_EVENING_FROM_S, _EVENING_TO_S, _EVENING_USUAL_S)
+    return math.floor(slot_begin - slot_begin % _DAY_S + evening_s)
 
 
 def _past_session(charger: PlannedCharger, start: int, room_s: int, numbers: random.Random) -> Session:
@@ -280,27 +251,27 @@ class Household:
     ) -> None:
         self.clock = clock
         self._scenario = scenario or Scenario()
-        self._start_seconds = math.floor(clock()) if start_seconds is None else start_seconds
-        self._chargers = [
-            PlannedCharger(self._scenario, index, self._start_seconds) for index in range(self._scenario.chargers)
-        ]
+        if start_seconds is None:
+            start_seconds = math.floor(clock())
+        numbers = range(self._scenario.chargers)
+        self._chargers = [PlannedCharger(self._scenario, index, start_seconds) for index in numbers]
+        self._history = history_of(self._scenario, self._chargers, start_seconds)
 
     def chargers_at(self, moment_seconds: float) -> list[Charger]:
         """Return the chargers at a moment, with their sessions in progress."""
         synced, shown = self._synced(moment_seconds), []
         for charger in self._chargers:
-            live = None
-            for session in charger.started(moment_seconds)[-1:]:
-                if moment_seconds < _ENDED(session):
-                    kwh = _wh_at(session, synced) // WH_PER_HUNDREDTH
-                    live = LiveSession(session.id, session.started_at_seconds, kwh, session.id_tag)
+            live, started = None, charger.started(moment_seconds)
+            if started and moment_seconds < _ENDED(started[-1]):
+                kwh = _wh_at(started[-1], synced) // WH_PER_HUNDREDTH
+                live = LiveSession(started[-1].id, started[-1].started_at_seconds, kwh, started[-1].id_tag)
             shown.append(
                 msgspec.structs.replace(
                     charger.record,
                     status=charger.busy_status if live else "online",
                     charging=live is not None,
                     session=live,
-                    meter_wh=self._meters_at_start[charger.record.id] + charger.wh_until(synced),
+                    meter_wh=charger.first_meter_wh + sum(_wh_at(session, synced) for session in started),
                     meter_at_seconds=synced,
                 )
             )
@@ -311,18 +282,6 @@ class Household:
         live = [session for charger in self._chargers for session in charger.started(moment_seconds)]
         started = sorted(live, key=NEWEST_FIRST, reverse=True) + self._history
         return [self._seen(session, moment_seconds) for session in started[page]]
-
-    @cached_property
-    def _history(self) -> list[Session]:
-        return history_of(self._scenario, self._chargers, self._start_seconds)
-
-    @cached_property
-    def _meters_at_start(self) -> Counter[str]:
-        """The meter readings when the history ended, in Wh, by charger."""
-        meters_wh = Counter({charger.record.id: charger.first_meter_wh for charger in self._chargers})
-        for session in self._history:
-            meters_wh[session.charger_id] += _wh(session)
-        return meters_wh
 
     def _synced(self, moment_seconds: float) -> int:
         """Return when the vendor last received the readings of the chargers."""
@@ -341,12 +300,9 @@ class Household:
         return session
 
 
-def _wh(session: Session) -> int:
-    return (session.kwh_hundredths or 0) * WH_PER_HUNDREDTH
-
-
 def _wh_at(session: Session, moment_seconds: int) -> int:
     """Return the energy of a planned session until a moment, in Wh; it grows evenly."""
     start: int = _STARTED(session)
     end: int = _ENDED(session)
-    return _wh(session) * (min(max(moment_seconds, start), end) - start) // (end - start)
+    wh = (session.kwh_hundredths or 0) * WH_PER_HUNDREDTH
+    return wh * (min(max(moment_seconds, start), end) - start) // (end - start)

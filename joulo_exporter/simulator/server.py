@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -32,12 +32,7 @@ _WEEK_S = 7 * _DAY_S
 
 
 class SimulatedApi:
-    """A simulated API that is being served.
-
-    Args:
-        household: source of all responses.
-        tokens: the tokens that are accepted.
-    """
+    """A simulated API that is being served."""
 
     def __init__(self, household: Household, tokens: Collection[str]) -> None:
         self.household = household
@@ -77,19 +72,11 @@ async def serve(household: Household, *, tokens: Collection[str] = (DEMO_TOKEN,)
 
 
 def _sessions(household: Household, moment_seconds: float, query: Mapping[str, str]) -> Json:
-    limit = _number(query, "limit", 20, range(1, 101))
-    offset = _number(query, "offset", 0, range(1_000_000_000))
+    limit, offset = min(int(query.get("limit", 20)), 100), int(query.get("offset", 0))
     page = household.sessions_at(moment_seconds, slice(offset, offset + limit))
     basis = {"price_per_ere": price_json(moment_seconds)["current"]["mid_eur"], "effective_fee_pct": _FEE_PCT}
     sessions = [_session_json(session) for session in page]
     return {"sessions": sessions, "limit": limit, "offset": offset, "estimate_basis": basis}
-
-
-def _number(query: Mapping[str, str], name: str, usual: int, allowed: range) -> int:
-    text = query.get(name, str(usual))
-    if not text.isdecimal() or int(text) not in allowed:
-        raise web.HTTPBadRequest(text=f"{name} must be a whole number from {allowed[0]} to {allowed[-1]}")
-    return int(text)
 
 
 _ENDPOINTS: Final[Mapping[str, Callable[[Household, float, Mapping[str, str]], Json]]] = {
@@ -179,10 +166,6 @@ def _timestamp(seconds: float | None) -> str | None:
 
 
 # Worth of the credits ---------------------------------------------------------------------------
-#
-# A year in which quarters become final, and their credits are sold and paid. A quarter's credits are sold during
-# the quarter that follows it. Of those sold and not yet paid, 60 % are payable and the rest are reserved; a
-# quarter and a half after the end of theirs, all are paid.
 
 
 def price_json(moment_seconds: float) -> Json:
@@ -197,9 +180,15 @@ def price_json(moment_seconds: float) -> Json:
 
 
 def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
-    """Return the body of ``/ere-position`` from all sessions up to a moment, for its calendar year."""
+    """Return the body of ``/ere-position`` from all sessions up to a moment, for its calendar year.
+
+    A quarter's credits are sold during the quarter that follows it, for the price at the beginning of the year. Of
+    those sold and not yet paid, 60 % are payable and the rest are reserved; a quarter and a half after the end of
+    theirs, all are paid.
+    """
     year = datetime.fromtimestamp(moment_seconds, UTC).year
     starts = [datetime(year, month, 1, tzinfo=UTC).timestamp() for month in (1, 4, 7, 10)]
+    price, days = _market_price(starts[0]), (moment_seconds - starts[0]) / _DAY_S
     earned, pending = [0.0] * 4, 0.0
     for session in sessions:
         month = _month((session.started_at_seconds or 0.0) // _DAY_S)
@@ -207,87 +196,65 @@ def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
             earned[(int(month[5:]) - 1) // 3] += (session.credits_hundredths or 0) / 100
             if session.credits_hundredths is None:
                 pending += (session.kwh_hundredths or 0) / 100
-    quarters: list[Json] = []
-    sales: dict[str, list[tuple[float, float]]] = {status: [] for status in (*_SETTLED, "sold")}
+
+    def euros(amount: float) -> float:
+        return round(amount * price * (100 - _FEE_PCT) / 100, 2)
+
+    quarters, sums = [], dict.fromkeys((*_SETTLED, "unsold"), 0.0)
     for number, start_seconds in enumerate(starts):
         if start_seconds <= moment_seconds:
             since_end = max((moment_seconds - start_seconds) / _DAY_S / _QUARTER_DAYS - 1, 0.0)
-            price, total = _market_price(start_seconds), round(earned[number], 2)
-            sold = _sold(total, since_end)
-            for status, amount in sold.items():
-                sales[status].append((amount, price))
-            quarters.append(_quarter_json(f"{year}-Q{number + 1}", total, price, sold) | {"final": since_end >= 1})
-    return _position_json(quarters, sales, pending, (moment_seconds - starts[0]) / _DAY_S) | {
-        "compliance_year": year
-    }
-
-
-def _sold(total: float, since_end: float) -> dict[str, float]:
-    """Return how many of a quarter's credits are sold, and their payment, so many quarters after its end."""
-    sold = round(total * min(since_end, 1.0), 2)
-    paid = round(sold * min(max(since_end - 0.5, 0.0), 1.0), 2)
-    payable = round((sold - paid) * 0.6, 2)
-    return {"paid": paid, "payable": payable, "reserved": round(sold - paid - payable, 2), "sold": sold}
-
-
-def _quarter_json(name: str, total: float, price: float, sold: Mapping[str, float]) -> Json:
+            total = round(earned[number], 2)
+            sold = round(total * min(since_end, 1.0), 2)
+            paid = round(sold * min(max(since_end - 0.5, 0.0), 1.0), 2)
+            payable = round((sold - paid) * 0.6, 2)
+            states = {"paid": paid, "payable": payable, "reserved": sold - paid - payable, "unsold": total - sold}
+            sums = {state: round(sums[state] + amount, 2) for state, amount in states.items()}
+            quarters.append(
+                {
+                    "quarter": f"{year}-Q{number + 1}",
+                    "final": since_end >= 1,
+                    "ere": total,
+                    "price_per_ere": price,
+                    "sold_ere": sold,
+                    "unsold_ere": round(states["unsold"], 2),
+                    "realized_net_eur": euros(sold),
+                    "net_eur_by_status": {status: euros(states[status]) for status in _SETTLED},
+                }
+            )
+    earned_ere, realized_ere = sum(earned), sum(sums[status] for status in _SETTLED)
+    future = earned_ere / max(days, 1.0) * max(365.0 - days, 0.0)
     return {
-        "quarter": name,
-        "ere": total,
-        "price_per_ere": price,
-        "sold_ere": sold["sold"],
-        "unsold_ere": round(total - sold["sold"], 2),
-        "realized_net_eur": _net_euros(sold["sold"], price),
-        "net_eur_by_status": {status: _net_euros(sold[status], price) for status in _SETTLED},
-    }
-
-
-def _position_json(
-    quarters: list[Json], sales: Mapping[str, Sequence[tuple[float, float]]], pending: float, days: float
-) -> Json:
-    """Return the position so many days into a year, from its quarters, and credits and price of each sale."""
-    price = quarters[-1]["price_per_ere"]
-    settled = {status: _settled(sales[status]) for status in _SETTLED}
-    earned, sold = sum(each["ere"] for each in quarters), sum(each["sold_ere"] for each in quarters)
-    unsold, future = earned - sold, earned / max(days, 1.0) * max(365.0 - days, 0.0)
-    realized = sum(bucket["net_eur"] for bucket in settled.values())
-    return {
+        "compliance_year": year,
         "effective_fee_pct": _FEE_PCT,
         "indicative_price_per_ere": price,
-        "realized_avg_price": _settled(sales["sold"])["price_per_ere"],
-        **settled,
+        "realized_avg_price": price if realized_ere else None,
+        **{
+            status: {
+                "ere": sums[status],
+                "net_eur": euros(sums[status]),
+                "price_per_ere": price if sums[status] else None,
+            }
+            for status in _SETTLED
+        },
         "unsold": {
-            "ere": round(unsold + future, 2),
-            "ytd_ere": round(unsold, 2),
+            "ere": round(sums["unsold"] + future, 2),
+            "ytd_ere": sums["unsold"],
             "future_ere": round(future, 2),
-            "forecast_net_eur": _net_euros(unsold + future, price),
-            "ytd_forecast_net_eur": _net_euros(unsold, price),
-            "future_forecast_net_eur": _net_euros(future, price),
+            "forecast_net_eur": euros(sums["unsold"] + future),
+            "ytd_forecast_net_eur": euros(sums["unsold"]),
+            "future_forecast_net_eur": euros(future),
         },
         "pending_ere": round(pending, 2),
-        "pending_forecast_net_eur": _net_euros(pending, price),
-        "allocatable_ere": round(earned + future, 2),
-        "ytd_expected_eur": round(realized + _net_euros(unsold, price), 2),
-        "total_expected_eur": round(realized + _net_euros(unsold + future, price), 2),
+        "pending_forecast_net_eur": euros(pending),
+        "allocatable_ere": round(earned_ere + future, 2),
+        "ytd_expected_eur": euros(earned_ere),
+        "total_expected_eur": euros(earned_ere + future),
         "forecast_confidence": "low" if days < _QUARTER_DAYS else "medium",
         "forecast_is_projected": True,
         "forecast_history_days": int(days),
         "quarters": quarters,
     }
-
-
-def _settled(sales: Sequence[tuple[float, float]]) -> Json:
-    total = sum(amount for amount, _ in sales)
-    gross = sum(amount * price for amount, price in sales)
-    return {
-        "ere": round(total, 2),
-        "net_eur": round(sum(_net_euros(amount, price) for amount, price in sales), 2),
-        "price_per_ere": round(gross / total, 3) if total else None,
-    }
-
-
-def _net_euros(credits_sold: float, price: float) -> float:
-    return round(credits_sold * price * (100 - _FEE_PCT) / 100, 2)
 
 
 def _market_price(moment_seconds: float) -> float:

@@ -46,7 +46,7 @@ def test_a_first_shard_without_accounts_asks_for_the_public_price_all_the_same(f
 @pytest.mark.parametrize(("flags", "pod_name"), [(["--shard=1"], ""), ([], "joulo-exporter-1")])
 def test_config_check_says_how_many_are_its_own(capsys, monkeypatch, file, command, flags, pod_name):
     monkeypatch.setenv("POD_NAME", pod_name)
-    arguments = ["--total-shards=3", *flags, *command, "--config.check", f"--config.file={file}"]
+    arguments = [*command, "--total-shards=3", *flags, "--config.check", f"--config.file={file}"]
     printed = f"{file}: the configuration is valid\nshard 1 (of 3, counted from 0) has 2 of the accounts\n"
     assert run(capsys, *arguments) == (0, printed, "")
 

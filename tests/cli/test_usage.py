@@ -24,17 +24,14 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
         ("sessions --form=csv", "there is no flag --form; the nearest is --format; see"),
         ("-v", "there is no flag -v; see"),
         ("--from=2026", "--from is a flag of sessions and statement and backfill, not of serve; see"),
-        ("--from 2026 sessions", "--from is a flag of sessions; write it after the command; see"),
-        ("--charger oprit tags", "--charger is a flag of sessions and statement and settle, not of tags; see"),
+        ("tags --charger oprit", "--charger is a flag of sessions and statement and settle, not of tags; see"),
+        ("--log.level=debug demo", "demo is a command; write it first, before all flags; see"),
         ("--from 2026", "--from is a flag of sessions and statement and backfill, not of serve; see"),
-        ("--format=csv sessions", "--format is a flag of sessions; write it after the command; see"),
         ("sessions --web.listen-address=:1",
          "--web.listen-address is a flag of serve and demo and check, not of sessions; see"),
-        ("sessions --version", "--version is a flag of joulo-exporter itself, not of sessions; see"),
-        ("tags joulo_0SECRET", "'<secret>' is one argument too many; see"),
-        ("--config.check --", "'--' is one argument too many; see"),
-        ("joulo_0SECRET", "argument command: invalid choice: '<secret>' (choose from "),
-        ("nonsense --help", "argument command: invalid choice: 'nonsense'"),
+        ("tags joulo_0SECRET", "'<secret>' is neither a flag nor a command; see"),
+        ("--config.check --", "'--' is neither a flag nor a command; see"),
+        ("joulo_0SECRET", "'<secret>' is neither a flag nor a command; see"),
         ("--log.level=joulo_0SECRET", "argument --log.level: invalid choice: '<secret>' (choose from "),
         ("--log.format=xml", "argument --log.format: "),
         ("--web.listen-address", "argument --web.listen-address: "),
@@ -78,7 +75,7 @@ def test_bad_usage_is_one_line_that_says_what_was_meant_and_repeats_no_token(
 
 def test_a_demo_without_a_temporary_folder_says_what_to_do(capsys, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryDirectory", Mock(side_effect=FileNotFoundError(2, "none is usable")))
-    says = "no temporary folder for the ledger (none is usable); name one with --storage.path"
+    says = "a temporary folder cannot be written (none is usable); name another folder with --storage.path"
     assert refusal(capsys, "demo") == (1, says)
 
 

@@ -98,7 +98,7 @@ async def test_a_start_in_2000_leaves_the_energy_at_the_end_and_backfill_begins_
         energy = [line.split() for line in lines if line.startswith("joulo_total_kwh{")]
         ended_seconds = datetime.fromisoformat(end).timestamp()
         assert ended_seconds - 300 <= float(energy[0][2]) <= ended_seconds
-        assert (energy[0][1], energy[1][1], energy[-1][1]) == ("0.00", "6.00", "6.00")
+        assert (energy[0][1], energy[1][1], energy[-1][1]) == ("0.0", "6.0", "6.0")
 
 
 # A record that lacks a field ----------------------------------------------------------------------

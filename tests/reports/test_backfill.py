@@ -24,7 +24,7 @@ from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.charger import Charger, Tags, normal_tag
 from joulo_exporter.models.session import Session
-from joulo_exporter.reports.backfill import QUANTITIES, TimedSession, tallies
+from joulo_exporter.reports.backfill import HISTORY, TimedSession, Timeline, value_of
 from joulo_exporter.simulator import Household, Scenario
 from joulo_exporter.snapshot import Snapshot, ended_sessions, live_chargers
 
@@ -61,7 +61,8 @@ def timed(start_ms, length_ms, kwh=0, **known):
 
 def values(sessions, metric, ticks):
     """Return the value at each tick; ``None`` where there is none."""
-    return [QUANTITIES[metric].at(tally) for tally in tallies(sessions, ticks)]
+    family = next(family for family in FAMILIES if family.name == metric)
+    return [value_of(family, snapshot) for _, _, snapshot in Timeline("c1", "c1", sessions).snapshots(ticks)]
 
 
 SOME = st.lists(st.builds(timed, st.integers(0, 1000), st.integers(0, 500), st.integers(0, 9000))).map(
@@ -73,27 +74,27 @@ SOME = st.lists(st.builds(timed, st.integers(0, 1000), st.integers(0, 500), st.i
 def test_totals_never_fall_and_the_last_session_is_never_a_later_one(sessions, step):
     ticks = [*range(0, 1600, step), 1600]
     for metric, expected in (
-        ("joulo_total_kwh", sum(each.session.kwh_hundredths for each in sessions)),
-        ("joulo_session_seconds_total", sum(each.end_ms - each.start_ms for each in sessions)),
+        ("joulo_total_kwh", sum(each.session.kwh_hundredths for each in sessions) / 100),
+        ("joulo_session_seconds_total", sum(each.end_ms - each.start_ms for each in sessions) / 1000),
     ):
         rising = values(sessions, metric, ticks)
         assert rising == sorted(rising)
         assert rising[-1] == expected
     for tick, end in zip(ticks, values(sessions, "joulo_last_session_end_timestamp_seconds", ticks), strict=True):
-        assert end == max((each.end_ms * 10**6 for each in sessions if each.end_ms <= tick), default=None)
+        assert end == max((each.end_ms / 1000 for each in sessions if each.end_ms <= tick), default=None)
 
 
 def test_energy_is_spread_over_the_session_and_one_in_progress_is_neither_counted_nor_the_last():
     sessions = [timed(100, 100, 50), timed(300, 50, 40, ended_at_seconds=None)]
     ticks = [0, 100, 150, 199, 200, 325, 350]
     for metric, expected in (
-        ("joulo_total_kwh", [0, 0, 25, 49, 50, 70, 90]),
-        ("joulo_session_kwh", [0, 0, 25, 49, 0, 20, 0]),
+        ("joulo_total_kwh", [0, 0, 0.25, 0.49, 0.5, 0.7, 0.9]),
+        ("joulo_session_kwh", [0, 0, 0.25, 0.49, 0, 0.2, 0]),
         ("joulo_charging", [0, 1, 1, 1, 0, 1, 0]),
         (POWER, [0, *[18_000_000] * 3, 0, 28_800_000, 0]),
         ("joulo_sessions_total", [0, 0, 0, 0, 1, 1, 1]),
-        ("joulo_session_seconds_total", [0, 0, 0, 0, 100, 100, 100]),
-        ("joulo_last_session_kwh", [None] * 4 + [50, 50, 50]),
+        ("joulo_session_seconds_total", [0, 0, 0, 0, 0.1, 0.1, 0.1]),
+        ("joulo_last_session_kwh", [None] * 4 + [0.5, 0.5, 0.5]),
     ):
         assert values(sessions, metric, ticks) == expected, metric
 
@@ -102,14 +103,14 @@ def test_the_last_session_is_the_one_that_ended_last_then_began_last_then_the_fi
     def last(*sessions, ticks=(100,)):
         return values(sessions, "joulo_last_session_kwh", ticks)
 
-    assert last(timed(0, 500, 900), timed(100, 50, 30), ticks=[150, 499, 500]) == [30, 30, 900]
+    assert last(timed(0, 500, 900), timed(100, 50, 30), ticks=[150, 499, 500]) == [0.3, 0.3, 9]
     ended = {"ended_at_seconds": 0.1}
     late, early = timed(50, 50, 30, **ended), timed(0, 100, 20, **ended)
     unknown = timed(60, 40, 40, started_at_seconds=None, **ended)
-    assert last(early, late, unknown) == [30]
-    assert last(early, unknown) == [20]
-    assert last(late, timed(50, 50, 31, **ended)) == [30]
-    assert last(timed(0, 50, 1, ended_at_seconds=0.2), early, ticks=[50, 100]) == [1, 1]
+    assert last(early, late, unknown) == [0.3]
+    assert last(early, unknown) == [0.2]
+    assert last(late, timed(50, 50, 31, **ended)) == [0.3]
+    assert last(timed(0, 50, 1, ended_at_seconds=0.2), early, ticks=[50, 100]) == [0.01, 0.01]
 
 
 # Few samples ----------------------------------------------------------------------------------------
@@ -213,7 +214,7 @@ def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account
     served = {
         (name, tuple(sorted(labels.items()))): value
         for family in FAMILIES
-        if family.name in QUANTITIES and family.name not in {INFO, POWER}  # there are other tests of both
+        if family.name in HISTORY and family.name not in {INFO, POWER}  # there are other tests of both
         for name, labels, value in family.series(snapshot)
     }
     assert last == served
@@ -227,7 +228,7 @@ def test_a_total_that_is_held_above_the_truth_ends_at_its_height(backfilled):
         history = [msgspec.structs.replace(session, kwh_hundredths=kwh_hundredths) for session in history_of(5)]
         lines = backfilled(history, "--step=1d", now=BEGIN).splitlines()
     totals = [line.split()[1] for line in lines if line.startswith("joulo_total_kwh{")]
-    assert (totals[0], totals[-2:], lines[-1]) == ("0.00", ["3.00", "5.00"], "# EOF")
+    assert (totals[0], totals[-2:], lines[-1]) == ("0.0", ["3.0", "5.0"], "# EOF")
     assert "# TYPE joulo_ere_credits counter" in lines
 
 

@@ -173,8 +173,8 @@ def test_backfill_keeps_the_same_charger_of_two_accounts_apart(tmp_path, capsys)
     lines = printed(capsys, "backfill", "--step=1d", f"--config.file={two_accounts(tmp_path)}").splitlines()
     totals = (line.split()[:2] for line in lines if line.startswith("joulo_total_kwh{"))
     assert dict(totals) == {
-        'joulo_total_kwh{account="home",charger="c1"}': "10.00",
-        'joulo_total_kwh{account="office",charger="c1"}': "2.50",
+        'joulo_total_kwh{account="home",charger="c1"}': "10.0",
+        'joulo_total_kwh{account="office",charger="c1"}': "2.5",
     }
 
 
@@ -237,10 +237,10 @@ def test_what_is_not_priced_or_not_listed_is_said_and_a_nickname_adds_no_markup(
     _, out, err = run(capsys, "statement", f"--config.file={ledger}", *YEAR, "--language=nl")
     assert err.splitlines()[1:] == [
         "joulo-exporter: statement: 10 sessions, 163.74 kWh, 27.52 euros",
-        "joulo-exporter: statement: 1 session still in progress: not on it",
-        "joulo-exporter: statement: 1 session without a known energy: no kWh and no cost",
-        "joulo-exporter: statement: 1 session without a tariff: no price and no cost",
-        "joulo-exporter: statement: 1 session corrected by Joulo after the end: marked",
+        "joulo-exporter: statement: Still in progress, and so not on this statement: 1 session.",
+        "joulo-exporter: statement: Without a known energy, and so without a cost: 1 session.",
+        "joulo-exporter: statement: Without a tariff, and so without a price and a cost: 1 session.",
+        "joulo-exporter: statement: * Changed by Joulo after the end of the session: 1 session.",
     ]
     assert re.search(r"<script|[\x00-\x09\x0b-\x1f\x7f-\x9f]", out) is None
 
@@ -384,18 +384,16 @@ def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
     no_ledger = SimpleNamespace(accounts=())
     made = Statement(no_ledger, rows, tariffs, Selection(), agreed_price=False, now_seconds=NOW)
 
-    column = [
-        row["cost_euros"] for row in csv.DictReader(io.StringIO("".join(STATEMENT_FORMATS["csv"](made, "en"))))
-    ]
+    column = [row["cost_euros"] for row in csv.DictReader(io.StringIO(STATEMENT_FORMATS["csv"](made, "en")))]
     exact = sum(Decimal(cost) for cost in column if cost)
 
-    total = json.loads("".join(STATEMENT_FORMATS["json"](made, "en")))
+    total = json.loads(STATEMENT_FORMATS["json"](made, "en"))
     assert total["total"]["cost_cents"] == exact * 100
     for groups in ("months", "quarters"):
         assert sum(each["cost_cents"] for each in total[groups]) == exact * 100
     assert sum(each["cost_cents"] for each in total["tariffs"]) == exact * 100
 
-    shown = cells_of("".join(STATEMENT_FORMATS["html"](made, "nl")))
+    shown = cells_of(STATEMENT_FORMATS["html"](made, "nl"))
     costs = [row[-1].replace(",", ".") for row in shown if len(row) == 8 and row[0] != "Begin"]
     assert [cost if cost != DASH else "" for cost in costs] == column
     assert shown[-1][-1] in {f"{exact:.2f}".replace(".", ","), DASH}
