@@ -15,6 +15,7 @@ from msgspec import inspect
 from yaml import events
 
 from joulo_exporter.config.files import Where, nearest
+from joulo_exporter.config.values import NOTHING
 from joulo_exporter.errors import ConfigError
 
 Node: TypeAlias = "str | list[Node] | dict[str, Node]"
@@ -34,8 +35,6 @@ _SYNTAX_REMEDY = "check indentation (blanks, no tabs), quotes, and the blank aft
 
 # A key that may be shown: a token written in place of a key has digits, or is longer.
 _WORD = re.compile(r"(?!(?i:joulo_))[A-Za-z][A-Za-z_.-]{0,23}")
-# A section whose content is commented out remains as a key without a value.
-_NOTHING = ("", "~", "null")
 _SECTIONS = (inspect.StructType, inspect.CollectionType, inspect.DictType)
 _SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
 
@@ -68,14 +67,14 @@ def read_yaml(path: Path, flag: str) -> Node:
 def decode(where: Where, node: Node, kind: type[Record]) -> Record:
     """Return a tree of texts as a record of msgspec.
 
-    Sections, lists and mappings without content count as not given. A class can have an ``EXAMPLE``. A
+    Sections, lists and mappings without content count as not given. A section can have an ``EXAMPLE``. A
     ``msgspec.Meta`` can have one too, and in its ``extra`` the function ``read``: given a text that is not empty,
     without blanks around it, it returns the value or raises ``ValueError``. Without it, the text stays as it is.
 
     Raises:
         ConfigError: the first fault: an unknown key, with the nearest known one, or a wrong shape or value.
     """
-    return msgspec.convert(_read(where, {} if node in _NOTHING else node, *_bare(inspect.type_info(kind))), kind)
+    return msgspec.convert(_read(where, {} if node in NOTHING else node, *_bare(inspect.type_info(kind))), kind)
 
 
 # YAML: the tree is built from the parser's events, so that no scalar is ever interpreted ------
@@ -169,8 +168,10 @@ def _struct(where: Where, node: dict[str, Node], expected: inspect.StructType, e
         if key not in known:
             raise _unknown(where, key, known)
         bare = _bare(known[key].type)
-        if value not in _NOTHING or not isinstance(bare[0], _SECTIONS):
-            given[key] = _read(where.child(key), value, *bare)
+        # A section whose content is commented out remains as a key without a value.
+        if value in NOTHING and (isinstance(bare[0], _SECTIONS) or getattr(expected.cls, "BLANK_IS_ABSENT", False)):
+            continue
+        given[key] = _read(where.child(key), value, *bare)
     for key, field in known.items():
         if field.required and key not in given:
             raise where.fault(f"has no {key}; write it as in {example}")

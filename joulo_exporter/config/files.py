@@ -70,8 +70,10 @@ def one_line(text: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a misspelt one is nearest to."""
-    return next(iter(difflib.get_close_matches(word.lower(), known, n=1)), None)
+    """Return the known word that a misspelt one is nearest to, whatever the case of their letters."""
+    by_small_letters = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word.lower(), by_small_letters, n=1)
+    return by_small_letters[close[0]] if close else None
 
 
 def fingerprint(path: Path) -> Fingerprint | None:

@@ -43,6 +43,12 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping of the file. Its fields are the keys, each with its default; durations are in seconds."""
 
 
+class WebSection(Section, frozen=True):
+    """A mapping of the web configuration, where a key without a value counts as not given."""
+
+    BLANK_IS_ABSENT: ClassVar = True
+
+
 class AccountSection(Section, frozen=True):
     """An account of the API, with its token given in one of three ways."""
 

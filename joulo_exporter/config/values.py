@@ -25,20 +25,27 @@ def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
     return Meta(examples=[example], extra={"read": read})
 
 
+NOTHING = ("", "~", "null", "Null", "NULL")
+"""Texts of a key without a value."""
+
 _POWER = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?(?:kW)?", re.ASCII)
 
 
 def switch(text: str) -> bool:
-    """Return whether a text is ``true`` and not ``false``, in small letters or capitals."""
-    return one_of(text.lower(), ("true", "false")) == "true"
+    """Return a boolean of YAML 1.1, in small letters or capitals."""
+    true = text.lower() in ("true", "yes", "on", "y")
+    if not true and text.lower() not in ("false", "no", "off", "n"):
+        raise ValueError("must be true or false; write one of them")
+    return true
 
 
 def one_of(text: str, words: Sequence[str]) -> str:
     """Return a text that is one of the words."""
     if text not in words:
         meant = nearest(text, words)
-        remedy = f"did you mean {meant}?" if meant else "write one of them"
-        raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}; {remedy}")
+        if meant:
+            raise ValueError(f"is not known here; did you mean {meant}?")
+        raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}; write one of them")
     return text
 
 

@@ -3,13 +3,19 @@
 import asyncio
 import base64
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
+import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+
+from joulo_exporter.config.schema import WebSection
+from joulo_exporter.config.values import like
 
 WAITING = 100
 """Password comparisons that may wait; further requests that need one are refused."""
@@ -18,12 +24,30 @@ _LONGEST_PASSWORD = 72
 """Bytes of a password that bcrypt uses: Go's implementation ignores the rest, Python's refuses a longer one."""
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """A token bucket: ``burst`` requests at once, and one more each interval."""
+_GO_PIECE = r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)"
+_GO_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
-    interval_s: float
-    burst: int
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("must be a whole number; write one such as 10")
+    return int(text)
+
+
+def _go_duration(text: str) -> float:
+    """Return the seconds of a duration as Go's ``time.ParseDuration`` reads it."""
+    if text != "0" and not re.fullmatch(f"(?:{_GO_PIECE})+", text):
+        raise ValueError("is not a duration; write one such as 500ms, 1s or 1m30s")
+    return sum(float(number) * _GO_UNITS_S[unit] for number, unit in re.findall(_GO_PIECE, text))
+
+
+class RateLimit(WebSection, frozen=True):
+    """A token bucket: ``burst`` requests at once, and one more each interval; without an interval, no limit."""
+
+    EXAMPLE: ClassVar = "{interval: 1s, burst: 10}"
+
+    interval_s: Annotated[float, like("1s", _go_duration)] = msgspec.field(name="interval", default=0.0)
+    burst: Annotated[int, like("10", _count)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +58,7 @@ class Protection:
     """The bcrypt hash of each user; without users nobody is asked for a password."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Added to every response, in place of our own of the same name."""
-    rate_limit: RateLimit | None = None
+    rate_limit: RateLimit = field(default_factory=RateLimit)
 
 
 class Gate:
@@ -57,14 +81,15 @@ class Gate:
         self._hashes = {name.encode(): hashed.encode() for name, hashed in protection.users.items()}
         self._correct: dict[bytes, bytes] = {}
         """The keyed hash of each user's password, once it has been compared."""
-        self._left: float = protection.rate_limit.burst if protection.rate_limit else 0
+        self._left: float = protection.rate_limit.burst
         """Requests that the rate limit still allows."""
         self._counted_at_s = self._monotonic()
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass a request on, or refuse it as the exporter-toolkit does (its ``web/handler.go``)."""
-        if self._protection.rate_limit is not None and not self._within(self._protection.rate_limit):
+        limit = self._protection.rate_limit
+        if limit.interval_s and not self._within(limit):
             return web.Response(status=429, text="Too Many Requests\n")
         given = credentials(request.headers.get(hdrs.AUTHORIZATION))
         accepted = not self._hashes or (given is not None and await self._accepts(*given))

@@ -15,9 +15,9 @@ from typing import Annotated, ClassVar, NamedTuple, cast
 
 from msgspec import Meta
 
-from joulo_exporter.config.files import Where, nearest, read_file
-from joulo_exporter.config.schema import Section
-from joulo_exporter.config.values import like
+from joulo_exporter.config.files import Where, read_file
+from joulo_exporter.config.schema import Switch, WebSection
+from joulo_exporter.config.values import like, one_of
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -59,34 +59,16 @@ _LARGEST_BYTES = 1024 * 1024
 
 def _one_of(values: Mapping[str, object], example: str) -> Meta:
     """Return an example for messages, and a function that reads a word as its value."""
-
-    def read(text: str) -> object:
-        if text in values:
-            return values[text]
-        by_small_letters = {word.lower(): word for word in values}
-        meant = nearest(text, by_small_letters)
-        remedy = f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(values)}"
-        raise ValueError(f"is not known here; {remedy}")
-
-    return like(example, read)
+    return like(example, lambda text: values[one_of(text, list(values))])
 
 
-def _switch(text: str) -> bool:
-    """Return a boolean of YAML 1.1, as Go's yaml.v2 reads it."""
-    true = text.lower() in ("true", "yes", "on", "y")
-    if not true and text.lower() not in ("false", "no", "off", "n"):
-        raise ValueError("must be true or false; write one of them")
-    return true
-
-
-Switch = Annotated[bool, like("true", _switch)]
 _Name = Annotated[str, like("prometheus.example.org")]
 _File = Annotated[str, like("server.pem")]
 _Inline = Annotated[str, like("the content of a PEM file")]
 
 
-class TlsSection(Section, frozen=True):
-    """The section ``tls_server_config``, with OpenSSL's names; a key without a value counts as not given."""
+class TlsSection(WebSection, frozen=True):
+    """The section ``tls_server_config``, with OpenSSL's names."""
 
     EXAMPLE: ClassVar = "{cert_file: server.crt, key_file: server.key}"
 
@@ -104,6 +86,11 @@ class TlsSection(Section, frozen=True):
     key: _Inline | None = None
     client_ca: _Inline | None = None
 
+    def files(self, folder: Path) -> list[Path]:
+        """Return certificates and keys; a change in one of them changes the context."""
+        names = (self.cert_file, self.key_file, self.client_ca_file)
+        return [folder / name for name in names if name is not None]
+
 
 # The context --------------------------------------------------------------------------------
 
@@ -115,16 +102,8 @@ class _Pem(NamedTuple):
     content: bytes
 
 
-class Tls(NamedTuple):
-    """TLS of the server."""
-
-    context: ssl.SSLContext
-    files: tuple[Path, ...]
-    """Certificates and keys; a change in one of them changes the context."""
-
-
-def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
-    """Return the TLS of the section, with paths relative to the folder; ``None`` if the section is empty.
+def tls_context(where: Where, section: TlsSection, folder: Path) -> ssl.SSLContext | None:
+    """Return the context of the section, with paths relative to the folder; ``None`` if the section is empty.
 
     Raises:
         ConfigError: a file cannot be read, keys contradict each other, or OpenSSL does not take them.
@@ -150,8 +129,7 @@ def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
     _set_ciphers(context, where.child("cipher_suites"), section.cipher_suites or ())
     _set_curve(context, where.child("curve_preferences"), section.curve_preferences or ())
     _load_certificate(context, certificate, key)
-    names = (section.cert_file, section.key_file, section.client_ca_file)
-    return Tls(context, tuple(folder / name for name in names if name is not None))
+    return context
 
 
 def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:

@@ -42,7 +42,7 @@ def load(tmp_path):
 def test_nothing_is_protected_by_nothing(load, text):
     config = load(text)
     assert config.protection == Protection()
-    assert config.tls is None
+    assert config.context is None
 
 
 def test_everything_but_tls(load):
@@ -55,7 +55,7 @@ rate_limit: {{interval: 1m1.5s, burst: 7}}
 """).protection
     assert protection.users == {"prometheus": HASH, "": HASH}
     assert protection.headers == {"X-Frame-Options": "deny", "Strict-Transport-Security": "max-age=1"}
-    assert protection.rate_limit == RateLimit(interval_s=61.5, burst=7)
+    assert protection.rate_limit == RateLimit(61.5, 7)
 
 
 @pytest.mark.parametrize("inline", [False, True])
@@ -65,18 +65,18 @@ def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
     files = {f"{key}_file": certificates.path(name) for key, name in names.items()}
     section = {key: certificates.text(name) for key, name in names.items()} if inline else files
     config = load(json.dumps({"tls_server_config": section | {"client_auth_type": "VerifyClientCertIfGiven"}}))
-    assert [str(file) for file in config.tls.files] == ([] if inline else list(files.values()))
+    assert [str(file) for file in config.files][1:] == ([] if inline else list(files.values()))
     assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
 @pytest.mark.parametrize(
     ("text", "limit_s"),
-    [("500ms", 0.5), ("1.5h", 5400), ("1h0m1s", 3601), ("10us", 1e-5), ("10µs", 1e-5), ("5ns", 5e-9), ("0", None),
-     ("0h0m0s", None), ("", None)],
+    [("500ms", 0.5), ("1.5h", 5400), ("1h0m1s", 3601), ("10us", 1e-5), ("10µs", 1e-5), ("5ns", 5e-9), ("0", 0),
+     ("0h0m0s", 0), ("", 0)],
 )  # fmt: skip
 def test_intervals_as_go_writes_them_and_one_of_nothing_limits_nothing(load, text, limit_s):
     limit = load(f"rate_limit: {{interval: '{text}', burst: 1}}").protection.rate_limit
-    assert (limit and limit.interval_s) == (limit_s and pytest.approx(limit_s))
+    assert limit.interval_s == pytest.approx(limit_s)
 
 
 def test_booleans_of_yaml_1_1(load):
