@@ -177,7 +177,7 @@ def token_fault(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """The place of a token, one of three; it is read when needed: files change, and variables are set late.
+    """The place of a token: a file, which is read when needed since it changes, or a text.
 
     Two sources are equal when they lead to the same place, wherever the configuration names it.
     """
@@ -187,10 +187,8 @@ class TokenSource:
     path: Path | None = None
     variable: str | None = None
     """The name of an environment variable."""
-    # A function rather than the environment, whose repr or pickle would show every variable in it.
-    read_variable: Callable[[], str | None] = field(default=lambda: None, repr=False, compare=False)
-    value: Secret | None = None
-    """The token itself, if it is written in the configuration."""
+    value: Secret = Secret("")
+    """The token, if it is in the variable or in the configuration itself."""
 
     @property
     def shown(self) -> str:
@@ -201,12 +199,12 @@ class TokenSource:
 
     def read(self) -> Secret:
         """Return the token as it is now, without one line end after it; a fault if it cannot be a token."""
+        text = self.value.reveal()
         if self.path is not None:
             text = read_file(self.where, self.path, 4 * LONGEST_TOKEN, "the token").decode("utf-8", "replace")
-        else:
-            text = self.value.reveal() if self.value else self.read_variable() or ""
         token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
         fault = token_fault(token)
         if fault is not None:
-            raise self.where.fault(f"the token {fault}" if self.value else f"the token in {self.shown} {fault}")
+            place = f" in {self.shown}" if self.path or self.variable else ""
+            raise self.where.fault(f"the token{place} {fault}")
         return Secret(token)

@@ -352,14 +352,11 @@ def _token(where: Where, section: AccountSection, folder: Path, environ: Mapping
     if section.token_file is not None:
         return TokenSource(where, path=folder / section.token_file)
     if section.token_env is not None:
-        return _variable(where, section.token_env, environ)
-    source = TokenSource(where, value=section.token)
+        value = Secret(environ.get(section.token_env, ""))  # if it is empty, a command that needs no token works
+        return TokenSource(where, variable=section.token_env, value=value)
+    source = TokenSource(where, value=section.token or Secret(""))
     source.read()  # unlike a file or a variable, it is here: its faults are faults of this file
     return source
-
-
-def _variable(where: Where, name: str, environ: Mapping[str, str]) -> TokenSource:
-    return TokenSource(where, variable=name, read_variable=lambda: environ.get(name))
 
 
 def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
@@ -369,7 +366,7 @@ def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
     if token and file:
         raise variable.fault("is set, and JOULO_TOKEN_FILE too; unset one of them")
     if token:
-        return _variable(variable, "JOULO_TOKEN", environ)
+        return TokenSource(variable, variable="JOULO_TOKEN", value=Secret(token))
     if file:
         return TokenSource(variable, path=Path(variable.read(values.path, file)))
     raise where.fault(

@@ -39,7 +39,7 @@ def sources(tmp_path):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return [
             TokenSource(where, path=path),
-            TokenSource(where, variable=name, read_variable=lambda: text),
+            TokenSource(where, variable=name, value=Secret(text)),
             TokenSource(where, value=Secret(text)),
         ]
 
