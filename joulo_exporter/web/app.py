@@ -17,7 +17,7 @@ from joulo_exporter.exposition import Body, Exposition
 from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
-from joulo_exporter.web.page import LANGUAGES, content_security_policy, page_html, view_of
+from joulo_exporter.web.page import LANGUAGES, content_security_policy, View, page_html
 
 _logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ async def _page(request: web.Request) -> web.Response:
     linked = {"metrics": paths.telemetry, "health": "/-/healthy", "readiness": "/-/ready"}
     links = {key: paths.links + path for key, path in linked.items()}
     refreshing = "off" not in request.query.getall("refresh", ())
-    view = view_of(language, request.query.getall("open", ()), refreshing=refreshing)
+    view = View(language, request.query.get("account"), refreshing)
     # In a thread: the first page loads Jinja, and one of many accounts takes some milliseconds.
     html = await asyncio.to_thread(
         page_html,
