@@ -169,7 +169,8 @@ def _struct(where: Where, node: dict[str, Node], expected: inspect.StructType, e
             raise _unknown(where, key, known)
         bare = _bare(known[key].type)
         # A section whose content is commented out remains as a key without a value.
-        if value in NOTHING and (isinstance(bare[0], _SECTIONS) or getattr(expected.cls, "BLANK_IS_ABSENT", False)):
+        skips = isinstance(bare[0], _SECTIONS) or getattr(expected.cls, "BLANK_IS_ABSENT", False)
+        if value in NOTHING and skips:
             continue
         given[key] = _read(where.child(key), value, *bare)
     for key, field in known.items():

@@ -111,24 +111,28 @@ class Authorities:
 def read_authorities(where: Where, path: Path) -> Authorities:
     """Return the certificates of a PEM file, and no others, as Prometheus does for ``tls_config.ca_file``.
 
-    A certificate in the file is trusted as it is, even if it is not the root of its chain. A file that cannot
-    be read, or has no certificate or a damaged one, is a ``ConfigError``.
+    A file that cannot be read, or has no certificate or a damaged one, is a ``ConfigError``.
     """
     content = read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM")
-    try:
-        # A blank for an empty file: an empty text would mean the authorities of this machine.
-        context = ssl.create_default_context(cadata=content.decode("ascii", "ignore") or " ")
-    except (ssl.SSLError, ValueError):
-        raise where.fault(
-            f"{path} has no certificate in it, or a damaged one; write PEM there, from -----BEGIN CERTIFICATE-----"
-        ) from None
-    # As in Go, and as Python does by itself from 3.13 on.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # Python's default from 3.13 on, which refuses a CA without keyUsage, as plain `openssl req -x509` makes it,
-    # and a server's certificate without authority key identifier. Users who name a CA here choose to trust it;
-    # the signature, the dates and the host name are verified all the same.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Not create_default_context: from Python 3.13 on it sets VERIFY_X509_STRICT, which refuses a CA without
+    # keyUsage, as plain `openssl req -x509` makes it, and a server's certificate without authority key identifier.
+    # Users who name a CA here choose to trust it; the signature, the dates and the host name are verified all the
+    # same.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust(context, where, content)
     return Authorities(hashlib.sha256(content).digest(), context)
+
+
+def trust(context: ssl.SSLContext, where: Where, pem: bytes) -> None:
+    """Have a context trust certificates as they are, as in Go, even if they are not the roots of their chains."""
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        # A blank for an empty file, since an empty text is a fault of another kind.
+        context.load_verify_locations(cadata=pem.decode("ascii", "ignore") or " ")
+    except ssl.SSLError:
+        raise where.fault(
+            "has no certificate in it, or a damaged one; write PEM there, from -----BEGIN CERTIFICATE-----"
+        ) from None
 
 
 class Secret:
@@ -187,7 +191,7 @@ class TokenSource:
     path: Path | None = None
     variable: str | None = None
     """The name of an environment variable."""
-    value: Secret = Secret("")
+    value: Secret = field(default_factory=lambda: Secret(""))
     """The token, if it is in the variable or in the configuration itself."""
 
     @property

@@ -17,7 +17,7 @@ from joulo_exporter.exposition import Body, Exposition
 from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
-from joulo_exporter.web.page import LANGUAGES, content_security_policy, View, page_html
+from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html
 
 _logger = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ import contextlib
 import ipaddress
 import os
 import platform
-import re
 import ssl
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from typing import Annotated, ClassVar, NamedTuple, cast
 
 from msgspec import Meta
 
-from joulo_exporter.config.files import Where, read_file
+from joulo_exporter.config.files import Where, read_file, trust
 from joulo_exporter.config.schema import Switch, WebSection
 from joulo_exporter.config.values import like, one_of
 
@@ -48,8 +47,6 @@ _CLIENT_AUTH = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_KEY = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
 _TLS13_PREFIXES = ("TLS_AES_", "TLS_CHACHA20_")
 _LARGEST_BYTES = 1024 * 1024
 
@@ -161,10 +158,8 @@ def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, cli
             "needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate"
         )
     context.verify_mode = asked
-    # As in Go, any certificate listed is trusted, even one that another authority has signed.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if client_ca is not None:
-        _trust(context, client_ca)
+        trust(context, *client_ca)
     elif asked != ssl.CERT_NONE:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     if names:
@@ -229,9 +224,7 @@ def _set_curve(context: ssl.SSLContext, where: Where, curves: tuple[str, ...]) -
 
 def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> None:
     # The certificate alone first: for a pair, OpenSSL does not say which of the two it cannot read.
-    _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
-    if not _KEY.search(key.content):
-        raise key.where.fault("has no private key in PEM (-----BEGIN PRIVATE KEY-----); write the server's")
+    trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), *certificate)
 
     def no_password() -> str:
         raise key.where.fault("is encrypted; decrypt it, as with openssl pkey -in KEY -out PLAIN_KEY")
@@ -241,24 +234,9 @@ def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> 
             context.load_cert_chain(certificate_file, key_file, password=no_password)
     except ssl.SSLError as error:
         reason = (error.reason or "not readable").lower().replace("_", " ")
-    else:
-        return
-    if "mismatch" in reason:
-        raise key.where.fault("does not belong to the certificate; write the two that belong together")
-    if "too small" in reason or "too weak" in reason:
-        raise certificate.where.fault(f"is too weak for OpenSSL ({reason}); make one with a stronger key or hash")
-    raise key.where.fault(f"cannot be used ({reason}); look at it with openssl pkey")
-
-
-def _trust(context: ssl.SSLContext, pem: _Pem) -> None:
-    found = _CERTIFICATE.findall(pem.content)
-    if not found:
-        swapped = "; it has a private key: are the two swapped?" if _KEY.search(pem.content) else ""
-        raise pem.where.fault(f"has no certificate in PEM (-----BEGIN CERTIFICATE-----){swapped}")
-    try:
-        context.load_verify_locations(cadata=b"\n".join(found).decode("ascii"))
-    except (ssl.SSLError, ValueError):
-        raise pem.where.fault("has a certificate that cannot be read; look at it with openssl x509") from None
+        raise key.where.fault(
+            f"cannot be used with the certificate ({reason}); look at them with openssl x509 and openssl pkey"
+        ) from None
 
 
 @contextlib.contextmanager
