@@ -123,7 +123,9 @@ async def listening(
             try:
                 bound = _unix_socket(address) if isinstance(address, str) else await _tcp_socket(*address)
             except OSError as error:
-                raise ListenError(f"cannot listen on {text}: {_explanation(error, address)} {_FLAG}") from error
+                why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+                remedy = f"change that, or choose another with {_FLAG}"
+                raise ListenError(f"cannot listen on {text}: {why}; {remedy}") from error
             sockets.append(stack.enter_context(bound))
             if isinstance(address, str):  # the file of a socket that systemd has made is systemd's
                 stack.callback(Path(address).unlink, missing_ok=True)
@@ -172,7 +174,7 @@ def _unix_socket(path: str) -> socket.socket:
     """Return a socket for owner and group, bound to the path; the leftover of a dead process is replaced."""
     if os.path.lexists(path):
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.ENOTSOCK, "")
+            raise OSError(errno.EEXIST, "")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(0)  # a full queue is EAGAIN: somebody listens, and is busy
             if probe.connect_ex(path) != errno.ECONNREFUSED:
@@ -188,29 +190,6 @@ def _unix_socket(path: str) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _explanation(error: OSError, address: tuple[str, int] | str) -> str:
-    """Return why an address cannot be listened on, and the remedy, up to the flag."""
-    if isinstance(error, socket.gaierror):
-        return f"the host name is not known here; {_EXAMPLES} with"
-    remedies = {
-        errno.EADDRINUSE: "the port is in use; stop what uses it, or choose another with",
-        errno.EACCES: "the port is not permitted for this user; choose one from 1024 on with",
-        errno.EADDRNOTAVAIL: "this machine does not have that address; choose another with",
-    }
-    if isinstance(address, str):
-        other = ", or choose another path with"
-        folder = os.path.dirname(address)  # noqa: PTH120  the same
-        permit = f"this user may not make a socket in {folder}; permit it{other}"
-        remedies = {
-            errno.EADDRINUSE: f"another process listens there; stop it{other}",
-            errno.ENOTSOCK: f"there is a file that is not a socket; move it away{other}",
-            errno.ENOENT: f"the folder {folder} does not exist; make it{other}",
-            **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), permit),
-        }
-    code = error.errno or 0
-    return remedies.get(code) or f"{os.strerror(code)}; check"
 
 
 def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
