@@ -26,12 +26,11 @@ _Reader: TypeAlias = "Callable[[str], object] | None"
 
 _LARGEST_BYTES = 1024 * 1024
 _DEEPEST = 16
-_LOADERS = (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader)
-"""libyaml's parser, where PyYAML was built with it, is ten times as fast; the other one explains errors better."""
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's parser, where PyYAML was built with it, is ten times as fast."""
 
 _TEXT_TAG = "tag:yaml.org,2002:str"
-_QUOTED_TEXT = re.compile(r"'(?!<)[^']{3,}'")
-_SYNTAX_REMEDY = "check indentation (blanks, no tabs), quotes, and the blank after each colon"
+_SYNTAX_REMEDY = "check indentation (blanks, no tabs), quotes, control characters, and the blank after each colon"
 
 # A key that may be shown: a token written in place of a key has digits, or is longer.
 _WORD = re.compile(r"(?!(?i:joulo_))[A-Za-z][A-Za-z_.-]{0,23}")
@@ -55,13 +54,17 @@ def read_yaml(path: Path, flag: str) -> Node:
         raise where.fault(f"cannot be read ({why}); name a file that the exporter's user can read") from None
     if len(content) > _LARGEST_BYTES:
         raise where.fault("is larger than 1 MiB; is it really a configuration?")
-    for loader in _LOADERS:
-        try:
-            return _document(where, yaml.parse(content.decode("utf-8-sig"), Loader=loader))
-        except (yaml.YAMLError, ValueError, OverflowError) as error:
-            fault = _syntax_fault(where, content, error)
+    try:
+        return _document(where, yaml.parse(content.decode("utf-8-sig"), Loader=_LOADER))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        fault = f"line {line}: is not UTF-8; save the file as UTF-8"
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        fault = f"{place}not valid YAML; {_SYNTAX_REMEDY}"
     # Raised here, without a cause: PyYAML's own errors quote the lines, and there may be a token in them.
-    raise fault
+    raise where.fault(fault)
 
 
 def decode(where: Where, node: Node, kind: type[Record]) -> Record:
@@ -120,22 +123,6 @@ def _node(where: Where, parsed: Iterator[yaml.Event], event: yaml.Event, depth: 
 
 def _at(where: Where, event: yaml.Event) -> Where:
     return where.child(f"line {event.start_mark.line + 1 if event.start_mark else 1}")
-
-
-def _syntax_fault(where: Where, content: bytes, error: Exception) -> ConfigError:
-    if isinstance(error, UnicodeDecodeError):
-        line = content.count(b"\n", 0, error.start) + 1
-        return where.fault(f"line {line}: is not UTF-8; save the file as UTF-8")
-    if isinstance(error, yaml.reader.ReaderError):
-        line = content.decode("utf-8-sig").count("\n", 0, error.position) + 1
-        return where.fault(f"line {line}: a control character; remove it")
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return where.fault("not valid YAML: an escape or a directive with a number out of range; correct it")
-    # The parser may quote the text, and that may be a token.
-    problem = getattr(error, "problem", None) or ""
-    detail = f" ({problem})" if problem and not _QUOTED_TEXT.search(problem) else ""
-    return where.fault(f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML{detail}; {_SYNTAX_REMEDY}")
 
 
 # Records ------------------------------------------------------------------------------------

