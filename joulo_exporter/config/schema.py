@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -138,7 +138,7 @@ class ConfigFile(Section, frozen=True):
     vehicles: Annotated[dict[str, str], like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
     chargers: Annotated[dict[str, str], like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
     tariffs: Annotated[tuple[Tariff, ...], like(f"`- {Tariff.EXAMPLE}`")] = ()
-    id_tags: Annotated[IdTagMode, like("show", values.id_tags)] = "show"
+    id_tags: Annotated[IdTagMode, values.one_of("show", {mode: mode for mode in get_args(IdTagMode)})] = "show"
     storage: StorageSection = StorageSection()
 
 

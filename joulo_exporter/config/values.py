@@ -8,16 +8,15 @@ import contextlib
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import get_args
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Meta
 
 from joulo_exporter.config.files import Secret, nearest
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 
 def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
@@ -39,19 +38,19 @@ def switch(text: str) -> bool:
     return true
 
 
-def one_of(text: str, words: Sequence[str]) -> str:
-    """Return a text that is one of the words."""
-    if text not in words:
-        meant = nearest(text, words)
+def one_of(example: str, values: Mapping[str, object]) -> Meta:
+    """Return an example for messages, and the function that reads one of these words as its value."""
+
+    def read(text: str) -> object:
+        if text in values:
+            return values[text]
+        meant = nearest(text, values)
         if meant:
             raise ValueError(f"is not known here; did you mean {meant}?")
-        raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}; write one of them")
-    return text
+        *words, last = values
+        raise ValueError(f"must be {', '.join(words)} or {last}; write one of them")
 
-
-def id_tags(text: str) -> str:
-    """Return the way in which RFID tags are shown."""
-    return one_of(text, sorted(get_args(IdTagMode)))
+    return like(example, read)
 
 
 def power_kw(text: str) -> float:

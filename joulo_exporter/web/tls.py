@@ -12,8 +12,6 @@ from pathlib import Path
 from ssl import TLSVersion, VerifyMode
 from typing import Annotated, ClassVar, NamedTuple, cast
 
-from msgspec import Meta
-
 from joulo_exporter.config.files import Where, read_file, trust
 from joulo_exporter.config.schema import Switch, WebSection
 from joulo_exporter.config.values import like, one_of
@@ -54,11 +52,6 @@ _LARGEST_BYTES = 1024 * 1024
 # The section --------------------------------------------------------------------------------
 
 
-def _one_of(values: Mapping[str, object], example: str) -> Meta:
-    """Return an example for messages, and a function that reads a word as its value."""
-    return like(example, lambda text: values[one_of(text, list(values))])
-
-
 _Name = Annotated[str, like("prometheus.example.org")]
 _File = Annotated[str, like("server.pem")]
 _Inline = Annotated[str, like("the content of a PEM file")]
@@ -71,13 +64,13 @@ class TlsSection(WebSection, frozen=True):
 
     cert_file: _File | None = None
     key_file: _File | None = None
-    client_auth_type: Annotated[VerifyMode, _one_of(_CLIENT_AUTH, "NoClientCert")] | None = None
+    client_auth_type: Annotated[VerifyMode, one_of("NoClientCert", _CLIENT_AUTH)] | None = None
     client_ca_file: _File | None = None
     client_allowed_sans: Annotated[tuple[_Name, ...], like("[prometheus.example.org]")] | None = None
-    min_version: Annotated[TLSVersion, _one_of(_VERSIONS, "TLS12")] | None = None
-    max_version: Annotated[TLSVersion, _one_of(_VERSIONS, "TLS13")] | None = None
-    cipher_suites: Annotated[tuple[str, ...], _one_of(CIPHERS, f"[{next(iter(CIPHERS))}]")] | None = None
-    curve_preferences: Annotated[tuple[str, ...], _one_of(_CURVES, "[CurveP256]")] | None = None
+    min_version: Annotated[TLSVersion, one_of("TLS12", _VERSIONS)] | None = None
+    max_version: Annotated[TLSVersion, one_of("TLS13", _VERSIONS)] | None = None
+    cipher_suites: Annotated[tuple[str, ...], one_of(f"[{next(iter(CIPHERS))}]", CIPHERS)] | None = None
+    curve_preferences: Annotated[tuple[str, ...], one_of("[CurveP256]", _CURVES)] | None = None
     prefer_server_cipher_suites: Switch | None = None
     cert: _Inline | None = None
     key: _Inline | None = None
