@@ -189,7 +189,7 @@ class JouloClient:
                     headers=headers,
                     allow_redirects=False,
                     proxy=self._api.proxy_url.reveal() if self._api.proxy_url else None,
-                    ssl=self._api.authorities.context if self._api.authorities else True,
+                    ssl=self._api.authorities or True,
                 )
                 async with response:
                     body = await _read(response)

@@ -6,12 +6,12 @@ A fault is one line that names file, key and remedy. A token is a secret that no
 from __future__ import annotations
 
 import difflib
-import hashlib
 import re
 import ssl
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -100,27 +100,23 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
         raise where.fault(f"the file {path} cannot be read ({why}); let the exporter's user read it") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Authorities:
-    """Certificates of ``api.ca_file``, for the API and a proxy; equal when their files have the same content."""
-
-    digest: bytes
-    context: ssl.SSLContext = field(compare=False)
-
-
-def read_authorities(where: Where, path: Path) -> Authorities:
-    """Return the certificates of a PEM file, and no others, as Prometheus does for ``tls_config.ca_file``.
+def read_authorities(where: Where, path: Path) -> ssl.SSLContext:
+    """Return a context that trusts the certificates of a PEM file alone, as Prometheus' ``ca_file`` does.
 
     A file that cannot be read, or has no certificate or a damaged one, is a ``ConfigError``.
     """
-    content = read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM")
+    return _trusting(where, read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM"))
+
+
+@lru_cache(maxsize=1)  # the context of an unchanged file stays the same, and so do the pollers that use it
+def _trusting(where: Where, pem: bytes) -> ssl.SSLContext:
     # Not create_default_context: from Python 3.13 on it sets VERIFY_X509_STRICT, which refuses a CA without
     # keyUsage, as plain `openssl req -x509` makes it, and a server's certificate without authority key identifier.
     # Users who name a CA here choose to trust it; the signature, the dates and the host name are verified all the
     # same.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trust(context, where, content)
-    return Authorities(hashlib.sha256(content).digest(), context)
+    trust(context, where, pem)
+    return context
 
 
 def trust(context: ssl.SSLContext, where: Where, pem: bytes) -> None:

@@ -1,5 +1,6 @@
 """The configuration: its keys, with defaults and bounds, and its loading from a YAML file and the environment."""
 
+import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,7 +14,7 @@ import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config import values
-from joulo_exporter.config.files import Authorities, Secret, TokenSource, Where, read_authorities
+from joulo_exporter.config.files import Secret, TokenSource, Where, read_authorities
 from joulo_exporter.config.values import DEFAULT_API_URL, like
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
@@ -185,7 +186,7 @@ class ApiConfig(ApiSection, frozen=True):
 
     ere_price_url: str = DEFAULT_ERE_PRICE_URL
     """Full URL of the public price feed, which gets no token; a simulator's if the API is on this machine."""
-    authorities: Authorities | None = None
+    authorities: ssl.SSLContext | None = None
     """Certificates trusted for the API and a proxy; ``None`` for those that this machine trusts."""
     max_power_kw: float = 50.0
     """Highest mean power of a charger's session that is believed."""

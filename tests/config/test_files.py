@@ -121,11 +121,11 @@ def load_authorities(load, tmp_path):
 def test_authorities_are_all_certificates_of_the_file_and_equal_by_its_content(load_authorities, certificates):
     pem, other, key = (certificates.text(name).encode() for name in ("ca.crt", "stranger-ca.crt", "ca.key"))
     authorities = load_authorities(pem)
-    assert len(authorities.context.get_ca_certs()) == 1
+    assert len(authorities.get_ca_certs()) == 1
     assert load_authorities(pem) == authorities
     both = load_authorities("# CA Raíz: été\n".encode() + pem + key + other)
     assert both != authorities
-    assert len(both.context.get_ca_certs()) == 2
+    assert len(both.get_ca_certs()) == 2
     assert "PRIVATE" not in repr(both)
     assert "BEGIN" not in repr(both)
 
