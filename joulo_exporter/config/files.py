@@ -60,8 +60,7 @@ class Where(msgspec.Struct, frozen=True):
         try:
             return parse(text)
         except ValueError as error:
-            fault = str(error)
-        raise self.fault(fault)  # outside the handler: chained to no error that may quote the text
+            raise self.fault(str(error)) from None
 
 
 def one_line(text: str) -> str:

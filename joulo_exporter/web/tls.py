@@ -142,13 +142,9 @@ def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, cli
         raise where.child("client_auth_type").fault(
             "asks for no certificate, but an authority is given; write RequireAndVerifyClientCert, or remove it"
         )
-    if names == ():
+    if names is not None and (not names or asked != ssl.CERT_REQUIRED):
         raise where.child("client_allowed_sans").fault(
-            "is empty, so that nobody could connect; list a name, or remove the key"
-        )
-    if names and asked != ssl.CERT_REQUIRED:
-        raise where.child("client_allowed_sans").fault(
-            "needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate"
+            "needs a name, and client_auth_type: RequireAndVerifyClientCert; write both, or remove the key"
         )
     context.verify_mode = asked
     if client_ca is not None:
