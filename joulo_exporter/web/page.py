@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
+from joulo_exporter.snapshot import LiveCharger, Snapshot
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -98,7 +98,7 @@ def page_html(
         this_month=local_month(now_seconds),
         refresh_s=round(min(max(interval_s, shortest_s), longest_s)),
         account_count=len(accounts),
-        charger_count=sum(len(_labels(each)) for each in snapshots),
+        charger_count=sum(len(_chargers(each)) for each in snapshots),
         charging=sum(live.charger.charging is True for each in snapshots for live in each.chargers or ()),
         up=Counter(health.up for health in endpoints),
         ledger="on_disk" if ledger_persistent else "in_memory",
@@ -112,22 +112,13 @@ def page_html(
 # Accounts, chargers and months --------------------------------------------------------------------
 
 
-def _labels(account: Snapshot) -> Sequence[str]:
-    """Return the labels of the current chargers or, if these are not known, of all in the ledger."""
-    if account.chargers is not None:
-        return [live.label for live in account.chargers]
-    return list(account.book.labels.values()) if account.book else ()
-
-
 class _Charger(NamedTuple):
     """A charger as the page shows it."""
 
+    id: str
     label: str
-    live: LiveCharger | None
+    live: LiveCharger | None = None
     """``None`` if its state is unknown or stale."""
-    last_sessions: Sequence[EndedSession]
-    this_month: tuple[int, int] | None
-    """Hundredths of kWh and of ERE credits; ``None`` until the history is complete."""
 
     @property
     def state(self) -> tuple[str, str, str]:
@@ -142,17 +133,11 @@ class _Charger(NamedTuple):
         return "idle", "?", status or "unknown"
 
 
-def _chargers(account: Snapshot, this_month: str) -> Iterator[_Charger]:
-    book = account.book
-    for label in _labels(account)[:SHOWN]:
-        live = next((each for each in account.chargers or () if each.label == label), None)
-        last_sessions = [each for each in account.last_sessions if each.label == label]
-        figures = None
-        if book and book.complete:
-            charger_id = next((key for key, value in book.labels.items() if value == label), "")
-            sums = book.months.get((charger_id, this_month))
-            figures = (sums.kwh_hundredths, sums.credits_hundredths) if sums else (0, 0)
-        yield _Charger(label, live, last_sessions, figures)
+def _chargers(account: Snapshot) -> Sequence[_Charger]:
+    """Return the current chargers or, if these are not known, all in the ledger."""
+    if account.chargers is not None:
+        return [_Charger(live.charger.id, live.label, live) for live in account.chargers]
+    return [_Charger(*item) for item in account.book.labels.items()] if account.book else ()
 
 
 def _excess(account: Snapshot) -> Iterator[tuple[str, int, str]]:
@@ -208,7 +193,7 @@ def _template(language: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.globals.update(words=SimpleNamespace(**texts), UNKNOWN_VEHICLE=UNKNOWN_VEHICLE, SHOWN=SHOWN)
-    environment.globals.update(labels=_labels, chargers=_chargers, excess=_excess, months=_months)
+    environment.globals.update(chargers=_chargers, excess=_excess, months=_months)
     environment.filters.update(fill=fill, iso=_iso, in_zones=_in_zones, zone=_zone, **_Formats(texts).filters())
     return environment.get_template("page.html")
 
