@@ -180,8 +180,7 @@ def _template(language: str) -> Template:
     from markupsafe import Markup, escape  # noqa: PLC0415 -- loaded by Jinja
 
     def fill(text: str, *values: object) -> Markup:
-        """Return a text with values, which are escaped unless a macro has made them."""
-        return Markup(str(escape(text)).format(*map(escape, values)))  # noqa: S704 -- all are escaped
+        return escape(text).format(*values)  # this escapes the values too, unless a macro has made them
 
     texts = tomllib.loads(_file("page.toml"))[language]
     environment = Environment(
