@@ -14,7 +14,7 @@ import yaml
 from msgspec import inspect
 from yaml import events
 
-from joulo_exporter.config.files import Where, nearest
+from joulo_exporter.config.files import Where, nearest, read_file
 from joulo_exporter.config.values import NOTHING
 from joulo_exporter.errors import ConfigError
 
@@ -43,15 +43,7 @@ def read_yaml(path: Path, flag: str) -> Node:
 
     A duplicate key is a fault, and so are anchors, tags and several documents, which have no use here.
     """
-    where = Where(str(path))
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_BYTES + 1)
-    except FileNotFoundError:
-        raise where.fault(f"there is no such file; correct {flag}, or create it") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "not a path"
-        raise where.fault(f"cannot be read ({why}); name a file that the exporter's user can read") from None
+    where, content = Where(str(path)), read_file(Where(flag), path, _LARGEST_BYTES + 1, "YAML")
     if len(content) > _LARGEST_BYTES:
         raise where.fault("is larger than 1 MiB; is it really a configuration?")
     try:

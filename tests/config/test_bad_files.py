@@ -37,16 +37,18 @@ def test_a_mistake_is_one_line_that_names_file_key_and_remedy_and_no_error_shows
 
 def test_a_file_that_cannot_be_read_is_named_on_one_line(tmp_path):
     (tmp_path / "f").touch()
-    absent = "there is no such file; correct --config.file, or create it"
-    faults = {".": "Is a directory", "f/x": "Not a directory", "a\0b": "not a path", "\ud800": "not a path"}
-    for name in ("none.yml", "two\nlines", "\x1b[31m", *faults):
+    faults = {"f/x": "Not a directory", "a\0b": "not a path", "\ud800": "not a path"}
+    for name in ("none.yml", "two\nlines", "\x1b[31m", ".", *faults):
         with pytest.raises(ConfigError) as caught:
             load_config(tmp_path / name, TOKEN)
         line = str(caught.value)
         assert line.isprintable()
-        assert line.startswith(str(tmp_path))
-        unreadable = f"cannot be read ({faults.get(name)}); name a file that the exporter's user can read"
-        assert line.endswith(f": {unreadable if name in faults else absent}")
+        assert line.startswith("--config.file: ")
+        assert str(tmp_path) in line
+        unreadable = f"cannot be read ({faults.get(name)}); let the exporter's user read it"
+        absent = "does not exist; create it, or correct the path"
+        folder = "is not a regular file; name a file that holds YAML"
+        assert line.endswith(unreadable if name in faults else folder if name == "." else absent)
 
 
 def test_a_file_of_one_mebibyte_and_no_more(load, refused):

@@ -130,7 +130,7 @@ def test_relative_paths_begin_in_the_folder_of_the_file(folder, tmp_path_factory
         f"the file {folder}/none.crt does not exist; create it, or correct the path"
     )
     assert str(fault_of(folder / "none.yml")) == (
-        f"{folder}/none.yml: there is no such file; correct --web.config.file, or create it"
+        f"--web.config.file: the file {folder}/none.yml does not exist; create it, or correct the path"
     )
 
 
