@@ -1,18 +1,16 @@
-"""YAML files as typed records: PyYAML's safe loader reads the syntax, msgspec makes the records.
+"""YAML files as typed records: PyYAML reads the syntax, msgspec makes the records.
 
 No error quotes a value of the file, or a key that may be a token in the wrong place.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from itertools import takewhile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import yaml
 from msgspec import inspect
-from yaml import events
 
 from joulo_exporter.config.files import Where, nearest, read_file
 from joulo_exporter.config.values import NOTHING
@@ -25,12 +23,14 @@ Record = TypeVar("Record")
 _Reader: TypeAlias = "Callable[[str], object] | None"
 
 _LARGEST_BYTES = 1024 * 1024
-_DEEPEST = 16
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """libyaml's parser, where PyYAML was built with it, is ten times as fast."""
 
-_TEXT_TAG = "tag:yaml.org,2002:str"
-_SYNTAX_REMEDY = "check indentation (blanks, no tabs), quotes, control characters, and the blank after each colon"
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
+_SYNTAX_REMEDY = (
+    "keep to one document without anchors, and check indentation (blanks, no tabs), quotes, control characters, "
+    "and the blank after each colon"
+)
 
 # A key that may be shown: a token written in place of a key has digits, or is longer.
 _WORD = re.compile(r"(?!(?i:joulo_))[A-Za-z][A-Za-z_.-]{0,23}")
@@ -41,17 +41,18 @@ _SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
 def read_yaml(path: Path, flag: str) -> Node:
     """Return the content of a YAML file that a flag names, all scalars as texts; an empty text for an empty file.
 
-    A duplicate key is a fault, and so are anchors, tags and several documents, which have no use here.
+    A duplicate key is a fault, and so are aliases, tags and several documents, which have no use here.
     """
     where, content = Where(str(path)), read_file(Where(flag), path, _LARGEST_BYTES + 1, "YAML")
     if len(content) > _LARGEST_BYTES:
         raise where.fault("is larger than 1 MiB; is it really a configuration?")
     try:
-        return _document(where, yaml.parse(content.decode("utf-8-sig"), Loader=_LOADER))
+        node = yaml.compose(content.decode("utf-8-sig"), Loader=_LOADER)
+        return "" if node is None else _tree(where, node, set())
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         fault = f"line {line}: is not UTF-8; save the file as UTF-8"
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         fault = f"{place}not valid YAML; {_SYNTAX_REMEDY}"
@@ -72,49 +73,32 @@ def decode(where: Where, node: Node, kind: type[Record]) -> Record:
     return msgspec.convert(_read(where, {} if node in NOTHING else node, *_bare(inspect.type_info(kind))), kind)
 
 
-# YAML: the tree is built from the parser's events, so that no scalar is ever interpreted ------
+# YAML: the tree is built from the parser's nodes, so that no scalar is ever interpreted --------
 
 
-def _document(where: Where, parsed: Iterator[yaml.Event]) -> Node:
-    node: Node | None = None
-    for event in parsed:
-        if isinstance(event, events.DocumentStartEvent):
-            if node is not None:
-                raise _at(where, event).fault("a second YAML document begins; keep one")
-            node = _node(where, parsed, next(parsed))
-    return "" if node is None else node
-
-
-def _node(where: Where, parsed: Iterator[yaml.Event], event: yaml.Event, depth: int = 0) -> Node:
-    tag = getattr(event, "tag", None)
-    if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None) or tag not in (None, _TEXT_TAG):
-        remedy = "put quotes around a value that begins so"
-        raise _at(where, event).fault(f"anchors, aliases and tags are not used here; {remedy}")
-    if depth > _DEEPEST:
-        raise _at(where, event).fault(f"nested deeper than {_DEEPEST} levels; nothing here is")
-    if isinstance(event, events.ScalarEvent):
-        return str(event.value)
-    # The first event of each node in this collection; the recursive calls take the rest of the node.
-    starts = takewhile(lambda each: not isinstance(each, events.CollectionEndEvent), parsed)
-    if isinstance(event, events.SequenceStartEvent):
-        return [_node(where, parsed, start, depth + 1) for start in starts]
+def _tree(where: Where, node: yaml.Node, seen: set[yaml.Node]) -> Node:
+    """Return a node of YAML and all below it; an alias would be a node that has been seen already."""
+    line = f"line {node.start_mark.line + 1}"
+    if node in seen or node.tag not in _TAGS:
+        raise where.child(line).fault(
+            "aliases and tags are not used here; put quotes around a value that begins so"
+        )
+    seen.add(node)
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_tree(where, each, seen) for each in node.value]
     mapping: dict[str, Node] = {}
-    places: dict[str, str] = {}
-    for start in starts:
-        key = _node(where, parsed, start, depth + 1)
-        place = _at(where, start)
+    lines: dict[str, str] = {}
+    for start, value in node.value:
+        key, line = _tree(where, start, seen), f"line {start.start_mark.line + 1}"
         if not isinstance(key, str):
-            raise place.fault("a list or a mapping stands where a key is expected; write a plain key")
-        if key in places:
+            raise where.child(line).fault("a list or a mapping stands where a key is expected; write a plain key")
+        if key in lines:
             shown = key if _WORD.fullmatch(key) else "this key"
-            raise place.fault(f"{shown} is already on {places[key]}; keep one of the two")
-        places[key] = place.key
-        mapping[key] = _node(where, parsed, next(parsed), depth + 1)
+            raise where.child(line).fault(f"{shown} is already on {lines[key]}; keep one of the two")
+        mapping[key], lines[key] = _tree(where, value, seen), line
     return mapping
-
-
-def _at(where: Where, event: yaml.Event) -> Where:
-    return where.child(f"line {event.start_mark.line + 1 if event.start_mark else 1}")
 
 
 # Records ------------------------------------------------------------------------------------
