@@ -253,9 +253,9 @@ def load_config(
     folder = Path() if path is None else path.parent
     file = ConfigFile()
     if path is not None:
-        from joulo_exporter.config.document import decode, read_yaml  # noqa: PLC0415 -- no file, no YAML in memory
+        from joulo_exporter.config.document import read_record  # noqa: PLC0415 -- no file, no YAML in memory
 
-        file = decode(where, read_yaml(path, "--config.file"), ConfigFile)
+        file = read_record(path, "--config.file", ConfigFile)
     api = _api(where.child("api"), file, folder, environ)
     if not values.is_loopback(api.url):
         _require_floors(where.child("intervals"), file.intervals)

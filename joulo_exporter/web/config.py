@@ -77,10 +77,10 @@ def load_web_config(path: Path | None) -> WebConfig:
     """
     if path is None:
         return WebConfig()
-    from joulo_exporter.config.document import decode, read_yaml  # noqa: PLC0415 -- no file, no YAML in memory
+    from joulo_exporter.config.document import read_record  # noqa: PLC0415 -- no file, no YAML in memory
 
     where, seen = Where(str(path)), fingerprint(path)
-    file = decode(where, read_yaml(path, FLAG), _WebFile)
+    file = read_record(path, FLAG, _WebFile)
     if file.rate_limit.interval_s and not file.rate_limit.burst:
         raise where.child("rate_limit.burst").fault("is 0, so that no request would pass; write 1 or more")
     protection = Protection(

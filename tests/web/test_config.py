@@ -191,6 +191,7 @@ SAME = {
     "user without password": "basic_auth_users: {prometheus: }",
     "hash of version 3": user(HASH.replace("$2y", "$3y")),
     "no users": "basic_auth_users: {}",
+    "anchor and alias": "basic_auth_users: &x {}\nhttp_server_config: {headers: *x}",
 }
 
 ALWAYS, NEVER = ((0,), (99,)), ((99,), (99,))
@@ -208,9 +209,8 @@ DIFFERENT = {
     # Python's bcrypt does not know the version of 1997, and no tool writes a longer hash.
     "hash of version 2": (user(HASH.replace("$2y", "$2")), False, ALWAYS),
     "hash that is too long": (user(f"{HASH}xx"), False, ALWAYS),
-    # Go ignores all documents but the first; our configuration knows no aliases.
+    # Go ignores all documents but the first.
     "second document": ("---\n{}\n---\n{}\n", False, ALWAYS),
-    "alias": ("basic_auth_users: &x {}\nhttp_server_config: {headers: *x}", False, ALWAYS),
     # Python before 3.11.4 cannot be held to this curve.
     "X25519": (tls("curve_preferences: [X25519]"), takes_x25519(), ALWAYS),
 }
