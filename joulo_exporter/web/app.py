@@ -38,8 +38,6 @@ class WebPaths:
 
     prefix: str = ""
     """Start of all paths, without a trailing slash."""
-    links: str = "."
-    """Start of the page's links: the external URL's path, or ``.``, which fits wherever the page is."""
     telemetry: str = "/metrics"
     """After the prefix."""
 
@@ -129,8 +127,8 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
 async def _page(request: web.Request) -> web.Response:
     services, paths = request.app[SERVICES], request.app[PATHS]
     language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
-    linked = {"metrics": paths.telemetry, "health": "/-/healthy", "readiness": "/-/ready"}
-    links = {key: paths.links + path for key, path in linked.items()}
+    # From the page on, so that they lead to the same place behind a proxy.
+    links = {"metrics": f".{paths.telemetry}", "health": "./-/healthy", "readiness": "./-/ready"}
     refreshing = "off" not in request.query.getall("refresh", ())
     view = View(language, request.query.get("account"), refreshing)
     # In a thread: the first page loads Jinja, and one of many accounts takes some milliseconds.
@@ -157,9 +155,8 @@ async def _page(request: web.Request) -> web.Response:
 
 
 async def _redirect_to_prefix(request: web.Request) -> web.Response:
-    """Redirect to the page under its external path, as Prometheus does from ``/``."""
-    paths = request.app[PATHS]
-    location = (paths.prefix if paths.links == "." else paths.links) + "/"
+    """Redirect to the page, as Prometheus does from ``/``."""
+    location = f"{request.app[PATHS].prefix}/"
     return _line(302, "the exporter's page is under its prefix", {hdrs.LOCATION: location})
 
 
@@ -241,11 +238,10 @@ def web_paths(external_url: str | None, route_prefix: str | None, telemetry_path
         raise ConfigError(
             f"--web.telemetry-path: {telemetry_path!r} is taken by health and reload; choose another than /-/…"
         )
-    links = _external_path(external_url) if external_url else "."
-    prefix = "" if links == "." else links
+    prefix = _external_path(external_url) if external_url else ""
     if route_prefix:
         prefix = _checked("--web.route-prefix", "/" + route_prefix.strip("/"), "/joulo").rstrip("/")
-    return WebPaths(prefix, links, _checked("--web.telemetry-path", telemetry_path, "/metrics"))
+    return WebPaths(prefix, _checked("--web.telemetry-path", telemetry_path, "/metrics"))
 
 
 def _checked(flag: str, path: str, example: str) -> str:
