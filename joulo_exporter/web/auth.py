@@ -81,12 +81,9 @@ class Gate:
         if limit.interval_s and not self._within(limit):
             return web.Response(status=429, text="Too Many Requests\n")
         given = credentials(request.headers.get(hdrs.AUTHORIZATION))
-        accepted = not self._hashes or (given is not None and await self._accepts(*given))
-        if accepted is None:
-            return web.Response(status=503, text="too many passwords to check; try again\n")
-        if accepted:
-            return await handler(request)
-        return web.Response(status=401, text="Unauthorized\n", headers={hdrs.WWW_AUTHENTICATE: "Basic"})
+        if self._hashes and (given is None or not await self._accepts(*given)):
+            return web.Response(status=401, text="Unauthorized\n", headers={hdrs.WWW_AUTHENTICATE: "Basic"})
+        return await handler(request)
 
     async def add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         """Set the configured headers: for aiohttp's ``on_response_prepare``, after our own."""
@@ -101,17 +98,16 @@ class Gate:
         self._left -= 1
         return True
 
-    async def _accepts(self, user: bytes, password: bytes) -> bool | None:
-        """Return whether this is the user's password; ``None`` if too many comparisons wait already.
+    async def _accepts(self, user: bytes, password: bytes) -> bool:
+        """Return whether this is the user's password; an unknown user takes as long as a known one."""
+        from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and do without it
 
-        An unknown user takes as long as a known one.
-        """
         hashes, correct = self._hashes, self._correct  # ``follow`` may replace them during the comparison
         digest = self._digest(password)
         if correct.get(user) == digest:
             return True
         if self._waiting >= WAITING:
-            return None
+            raise web.HTTPServiceUnavailable(text="too many passwords to check; try again\n")
         # An unknown user gets the hash of a known one, always the same, so that differing costs reveal no name.
         hashed = hashes.get(user) or list(hashes.values())[self._digest(user)[0] % len(hashes)]
         self._waiting += 1
@@ -119,7 +115,7 @@ class Gate:
             async with self._comparing:
                 if correct.get(user) == digest:  # an identical request was compared meanwhile
                     return True
-                equal = await asyncio.to_thread(_matches, password[:_LONGEST_PASSWORD], hashed)
+                equal = await asyncio.to_thread(checkpw, password[:_LONGEST_PASSWORD], hashed)
         finally:
             self._waiting -= 1
         if user not in hashes or not equal:
@@ -129,12 +125,6 @@ class Gate:
 
     def _digest(self, text: bytes) -> bytes:
         return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
-
-
-def _matches(password: bytes, hashed: bytes) -> bool:
-    from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and do without it
-
-    return checkpw(password, hashed)
 
 
 def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:
