@@ -22,8 +22,6 @@ from joulo_exporter.web.guard import Guard, GuardedConnection, Limits
 _FLAG = "--web.listen-address"
 _EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
 _UNIX = "unix:"
-_LONGEST_UNIX_PATH = 107
-"""Bytes of the longest path that Linux takes: ``sun_path`` of unix(7) has room for 108 with the NUL."""
 _UNIX_MODE = 0o660
 """Whoever may write to the socket may read the metrics: the owner, and a proxy that is in the group."""
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -62,11 +60,10 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
     address = text.strip()
     if address.startswith(_UNIX):
         path = address.removeprefix(_UNIX)
-        long = len(os.fsencode(path)) > _LONGEST_UNIX_PATH
-        if long or not path.startswith("/") or path.endswith("/") or not path.isprintable():
+        if not path.startswith("/") or not path.isprintable():
             raise ConfigError(
-                f"{_FLAG}: {text!r} has no path of a socket, of {_LONGEST_UNIX_PATH} bytes at most; "
-                "write a whole path, such as unix:/run/joulo-exporter/web.sock"
+                f"{_FLAG}: {text!r} has no whole path of a socket; write one such as "
+                "unix:/run/joulo-exporter/web.sock"
             )
         return path
     host, colon, port = address.rpartition(":")
@@ -123,7 +120,8 @@ async def listening(
             try:
                 bound = _unix_socket(address) if isinstance(address, str) else await _tcp_socket(*address)
             except OSError as error:
-                why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+                code = error.errno or 0  # an unknown host and a path that is too long have only a text
+                why = os.strerror(code) if code > 0 else error.strerror or error
                 remedy = f"change that, or choose another with {_FLAG}"
                 raise ListenError(f"cannot listen on {text}: {why}; {remedy}") from error
             sockets.append(stack.enter_context(bound))

@@ -3,7 +3,6 @@
 import contextlib
 import ipaddress
 import os
-import platform
 import ssl
 import sys
 import tempfile
@@ -195,19 +194,15 @@ def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: tuple[str, ...]
 
 
 def _set_curve(context: ssl.SSLContext, where: Where, curves: tuple[str, ...]) -> None:
-    if len(curves) > 1:
-        raise where.fault(
-            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
-            "all that OpenSSL has"
-        )
     try:
-        for curve in curves:
+        if curves:
+            [curve] = curves  # Python can be held to one only
             context.set_ecdh_curve(curve)
     except (ssl.SSLError, ValueError):
         # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
         raise where.fault(
-            f"lists a curve that Python {platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; "
-            "list another, remove the key to allow all that OpenSSL has, or use a newer Python",
+            "lists several curves, or one that this Python cannot be held to; keep another one, remove the key to "
+            "allow all that OpenSSL has, or use a newer Python"
         ) from None
 
 

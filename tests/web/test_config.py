@@ -4,7 +4,6 @@ For each mistake there is a file in ``bad_config/``, and a line.
 """
 
 import json
-import platform
 import re
 import shutil
 import ssl
@@ -138,11 +137,8 @@ def test_a_curve_that_this_python_cannot_be_held_to(folder, monkeypatch):
     error = ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as of Python 3.11.2
     monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", Mock(side_effect=error), raising=False)
     (folder / "web.yml").write_text(tls("curve_preferences: [X25519]"))
-    assert str(fault_of(Path("web.yml"))) == (
-        "web.yml: tls_server_config.curve_preferences: lists a curve that Python "
-        f"{platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; list another, remove the key "
-        "to allow all that OpenSSL has, or use a newer Python"
-    )
+    fault = "lists several curves, or one that this Python cannot be held to; "
+    assert str(fault_of(Path("web.yml"))).startswith(f"web.yml: tls_server_config.curve_preferences: {fault}")
 
 
 # Parity with promtool, by the first of Debian's versions that differs; where we differ, the tables say why.
