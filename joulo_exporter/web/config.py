@@ -9,7 +9,7 @@ import logging
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, cast
 
@@ -142,19 +142,18 @@ class WebConfigWatcher:
         self.config = load_web_config(path)
         """The one in force."""
         self.gate = Gate(self.config.protection)
-        self._context = self.config.context
         self._in_trouble = False
 
     @property
     def tls(self) -> Callable[[], ssl.SSLContext] | None:
         """Return a function that returns the context for a new connection; ``None`` for plain HTTP."""
-        return None if self._context is None else lambda: cast("ssl.SSLContext", self._context)
+        return None if self.config.context is None else lambda: cast("ssl.SSLContext", self.config.context)
 
     async def watch(self) -> None:
         """Look at the files for ever."""
         if self._path is None:
             return
-        tls, users = self._context is not None, len(self.config.protection.users)
+        tls, users = self.config.context is not None, len(self.config.protection.users)
         event(_logger, "info", "web configuration in force", file=self._path, tls=tls, users=users)
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
@@ -170,17 +169,16 @@ class WebConfigWatcher:
 
     def take(self, config: WebConfig) -> None:
         """Put a configuration into force from the next request and the next connection on."""
-        former, self.config = self.config, config
-        if config.protection != former.protection:  # else the gate would forget whom it knows
+        if config.protection != self.config.protection:  # else the gate would forget whom it knows
             self.gate.follow(config.protection)
         if self._path is not None:
             event(_logger, "info", "web configuration read again", users=len(config.protection.users))
-        served = self._context is not None
-        if served and config.context is not None:
-            self._context = config.context
-        elif served != (config.context is not None) and (config.context is None) != (former.context is None):
+        served = self.config.context is not None
+        if served != (config.context is not None):
             text = "TLS is switched on or off in the web configuration, which takes a restart"
             event(_logger, "warn", text, served_by_tls=served)
+            config = replace(config, context=self.config.context)
+        self.config = config
 
     async def look(self) -> None:
         """Read the configuration again if a file has changed since it was read; log a fault once."""
