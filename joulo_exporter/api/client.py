@@ -164,7 +164,7 @@ class JouloClient:
                     headers=headers,
                     allow_redirects=False,
                     proxy=self.api.proxy_url.reveal() if self.api.proxy_url else None,
-                    ssl=self.api.authorities.context if self.api.authorities else True,
+                    ssl=self.api.authorities or True,
                 )
                 async with response:
                     body = await _read(response)

@@ -1,176 +1,124 @@
-"""YAML files as typed records: PyYAML's safe loader reads the syntax, msgspec makes the records.
+"""YAML files as typed records: PyYAML reads the syntax, msgspec makes the records.
 
 No error quotes a value of the file, or a key that may be a token in the wrong place.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from itertools import takewhile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import yaml
 from msgspec import inspect
-from yaml import events
 
-from joulo_exporter.config.files import Where, nearest
+from joulo_exporter.config.files import Where, nearest, read_file
+from joulo_exporter.config.values import NOTHING
 from joulo_exporter.errors import ConfigError
-
-Node: TypeAlias = "str | list[Node] | dict[str, Node]"
-"""A scalar, a list or a mapping; ``04123456`` and ``12E4567`` are texts, as are ``yes`` and ``null``."""
 
 Record = TypeVar("Record")
 _Reader: TypeAlias = "Callable[[str], object] | None"
 
 _LARGEST_BYTES = 1024 * 1024
-_DEEPEST = 16
-_LOADERS = (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader)
-"""libyaml's parser, where PyYAML was built with it, is ten times as fast; the other one explains errors better."""
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+"""libyaml's parser, where PyYAML was built with it, is ten times as fast."""
 
-_TEXT_TAG = "tag:yaml.org,2002:str"
-_QUOTED_TEXT = re.compile(r"'(?!<)[^']{3,}'")
-_SYNTAX_REMEDY = "check indentation (blanks, no tabs), quotes, and the blank after each colon"
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
+_SYNTAX_REMEDY = (
+    "keep to one document, and check indentation (blanks, no tabs), quotes, control characters, "
+    "and the blank after each colon"
+)
 
 # A key that may be shown: a token written in place of a key has digits, or is longer.
 _WORD = re.compile(r"(?!(?i:joulo_))[A-Za-z][A-Za-z_.-]{0,23}")
-# A section whose content is commented out remains as a key without a value.
-_NOTHING = ("", "~", "null")
 _SECTIONS = (inspect.StructType, inspect.CollectionType, inspect.DictType)
-_SHAPES: dict[str, Any] = {"mapping": dict, "list": list, "single value": str}
+_SHAPES = {"mapping": yaml.MappingNode, "list": yaml.SequenceNode, "single value": yaml.ScalarNode}
 
 
-def read_yaml(path: Path, flag: str) -> Node:
-    """Return the content of a YAML file that a flag names, all scalars as texts; an empty text for an empty file.
+def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
+    """Return the YAML file that a flag names as a record of msgspec; no scalar is interpreted by YAML's own rules.
 
-    A duplicate key is a fault, and so are anchors, tags and several documents, which have no use here.
-    """
-    where = Where(str(path))
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_BYTES + 1)
-    except FileNotFoundError:
-        raise where.fault(f"there is no such file; correct {flag}, or create it") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "not a path"
-        raise where.fault(f"cannot be read ({why}); name a file that the exporter's user can read") from None
-    if len(content) > _LARGEST_BYTES:
-        raise where.fault("is larger than 1 MiB; is it really a configuration?")
-    for loader in _LOADERS:
-        try:
-            return _document(where, yaml.parse(content.decode("utf-8-sig"), Loader=loader))
-        except (yaml.YAMLError, ValueError, OverflowError) as error:
-            fault = _syntax_fault(where, content, error)
-    # Raised here, without a cause: PyYAML's own errors quote the lines, and there may be a token in them.
-    raise fault
-
-
-def decode(where: Where, node: Node, kind: type[Record]) -> Record:
-    """Return a tree of texts as a record of msgspec.
-
-    Sections, lists and mappings without content count as not given. A class can have an ``EXAMPLE``. A
+    Sections, lists and mappings without content count as not given. A section can have an ``EXAMPLE``. A
     ``msgspec.Meta`` can have one too, and in its ``extra`` the function ``read``: given a text that is not empty,
     without blanks around it, it returns the value or raises ``ValueError``. Without it, the text stays as it is.
 
     Raises:
-        ConfigError: the first fault: an unknown key, with the nearest known one, or a wrong shape or value.
+        ConfigError: the first fault: no YAML, an unknown key, with the nearest known one, a duplicate key, or a
+            wrong shape or value.
     """
-    return msgspec.convert(_read(where, {} if node in _NOTHING else node, *_bare(inspect.type_info(kind))), kind)
-
-
-# YAML: the tree is built from the parser's events, so that no scalar is ever interpreted ------
-
-
-def _document(where: Where, parsed: Iterator[yaml.Event]) -> Node:
-    node: Node | None = None
-    for event in parsed:
-        if isinstance(event, events.DocumentStartEvent):
-            if node is not None:
-                raise _at(where, event).fault("a second YAML document begins; keep one")
-            node = _node(where, parsed, next(parsed))
-    return "" if node is None else node
-
-
-def _node(where: Where, parsed: Iterator[yaml.Event], event: yaml.Event, depth: int = 0) -> Node:
-    tag = getattr(event, "tag", None)
-    if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None) or tag not in (None, _TEXT_TAG):
-        remedy = "put quotes around a value that begins so"
-        raise _at(where, event).fault(f"anchors, aliases and tags are not used here; {remedy}")
-    if depth > _DEEPEST:
-        raise _at(where, event).fault(f"nested deeper than {_DEEPEST} levels; nothing here is")
-    if isinstance(event, events.ScalarEvent):
-        return str(event.value)
-    # The first event of each node in this collection; the recursive calls take the rest of the node.
-    starts = takewhile(lambda each: not isinstance(each, events.CollectionEndEvent), parsed)
-    if isinstance(event, events.SequenceStartEvent):
-        return [_node(where, parsed, start, depth + 1) for start in starts]
-    mapping: dict[str, Node] = {}
-    places: dict[str, str] = {}
-    for start in starts:
-        key = _node(where, parsed, start, depth + 1)
-        place = _at(where, start)
-        if not isinstance(key, str):
-            raise place.fault("a list or a mapping stands where a key is expected; write a plain key")
-        if key in places:
-            shown = key if _WORD.fullmatch(key) else "this key"
-            raise place.fault(f"{shown} is already on {places[key]}; keep one of the two")
-        places[key] = place.key
-        mapping[key] = _node(where, parsed, next(parsed), depth + 1)
-    return mapping
-
-
-def _at(where: Where, event: yaml.Event) -> Where:
-    return where.child(f"line {event.start_mark.line + 1 if event.start_mark else 1}")
-
-
-def _syntax_fault(where: Where, content: bytes, error: Exception) -> ConfigError:
-    if isinstance(error, UnicodeDecodeError):
+    where, content = Where(str(path)), read_file(Where(flag), path, _LARGEST_BYTES + 1, "YAML")
+    if len(content) > _LARGEST_BYTES:
+        raise where.fault("is larger than 1 MiB; is it really a configuration?")
+    try:
+        node = yaml.compose(content.decode("utf-8-sig"), Loader=_LOADER)
+    except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        return where.fault(f"line {line}: is not UTF-8; save the file as UTF-8")
-    if isinstance(error, yaml.reader.ReaderError):
-        line = content.decode("utf-8-sig").count("\n", 0, error.position) + 1
-        return where.fault(f"line {line}: a control character; remove it")
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return where.fault("not valid YAML: an escape or a directive with a number out of range; correct it")
-    # The parser may quote the text, and that may be a token.
-    problem = getattr(error, "problem", None) or ""
-    detail = f" ({problem})" if problem and not _QUOTED_TEXT.search(problem) else ""
-    return where.fault(f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML{detail}; {_SYNTAX_REMEDY}")
+        fault = f"line {line}: is not UTF-8; save the file as UTF-8"
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        fault = f"{place}not valid YAML; {_SYNTAX_REMEDY}"
+    else:
+        if node is None or node.value in NOTHING:
+            return msgspec.convert({}, kind)
+        return msgspec.convert(_read(where, node, *_bare(inspect.type_info(kind))), kind)
+    # Raised here, without a cause: PyYAML's own errors quote the lines, and there may be a token in them.
+    raise where.fault(fault)
 
 
-# Records ------------------------------------------------------------------------------------
-
-
-def _read(where: Where, node: Any, expected: Any, example: str, read: _Reader) -> Any:  # noqa: ANN401
+def _read(where: Where, node: yaml.Node, expected: Any, example: str, read: _Reader) -> Any:  # noqa: ANN401
     noun = "mapping" if isinstance(expected, _SECTIONS) else "single value"
     noun = "list" if isinstance(expected, inspect.CollectionType) else noun
+    if node.tag not in _TAGS:
+        raise where.fault("has a YAML tag, which is not used here; put quotes around a value that begins so")
     if not isinstance(node, _SHAPES[noun]):
         raise where.fault(f"must be a {noun}, such as {example}")
     if isinstance(expected, inspect.StructType):
-        return _struct(where, node, expected, example)
+        return _struct(where, _pairs(where, node), expected, example)
     if isinstance(expected, inspect.CollectionType):
         item = _bare(expected.item_type, example, read)
-        return tuple(_read(where.item(position), each, *item) for position, each in enumerate(node))
+        return tuple(_read(where.item(position), each, *item) for position, each in enumerate(node.value))
     if isinstance(expected, inspect.DictType):
         value = _bare(expected.value_type, example, read)  # numbered, since a key can be an RFID tag
-        return {key: _read(where.item(position), node[key], *value) for position, key in enumerate(node)}
+        pairs = enumerate(_pairs(where, node).items())
+        return {key: _read(where.item(position), each, *value) for position, (key, each) in pairs}
     if read is None:
-        return node
-    if not node.strip():
+        return node.value
+    if not node.value.strip():
         raise where.fault(f"is empty; write a value, such as {example}, or remove the key")
-    return where.read(read, node.strip())
+    return where.read(read, node.value.strip())
 
 
-def _struct(where: Where, node: dict[str, Node], expected: inspect.StructType, example: str) -> dict[str, object]:
+def _pairs(where: Where, mapping: yaml.Node) -> dict[str, yaml.Node]:
+    """Return the content of a mapping by its keys."""
+    pairs: dict[str, yaml.Node] = {}
+    lines: dict[str, str] = {}
+    for key, value in mapping.value:
+        line = f"line {key.start_mark.line + 1}"
+        place = Where(where.source, line)
+        if not isinstance(key, yaml.ScalarNode):
+            raise place.fault("a list or a mapping stands where a key is expected; write a plain key")
+        if key.value in lines:
+            shown = key.value if _WORD.fullmatch(key.value) else "this key"
+            raise place.fault(f"{shown} is already on {lines[key.value]}; keep one of the two")
+        pairs[key.value], lines[key.value] = value, line
+    return pairs
+
+
+def _struct(
+    where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructType, example: str
+) -> dict[str, object]:
     known = {field.encode_name: field for field in expected.fields}
     given = {}
-    for key, value in node.items():
+    for key, value in pairs.items():
         if key not in known:
             raise _unknown(where, key, known)
         bare = _bare(known[key].type)
-        if value not in _NOTHING or not isinstance(bare[0], _SECTIONS):
-            given[key] = _read(where.child(key), value, *bare)
+        # A section whose content is commented out remains as a key without a value.
+        skips = isinstance(bare[0], _SECTIONS) or getattr(expected.cls, "BLANK_IS_ABSENT", False)
+        if value.value in NOTHING and skips:
+            continue
+        given[key] = _read(where.child(key), value, *bare)
     for key, field in known.items():
         if field.required and key not in given:
             raise where.fault(f"has no {key}; write it as in {example}")

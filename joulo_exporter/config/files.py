@@ -6,12 +6,12 @@ A fault is one line that names file, key and remedy. A token is a secret that no
 from __future__ import annotations
 
 import difflib
-import hashlib
 import re
 import ssl
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -60,8 +60,7 @@ class Where(msgspec.Struct, frozen=True):
         try:
             return parse(text)
         except ValueError as error:
-            fault = str(error)
-        raise self.fault(fault)  # outside the handler: chained to no error that may quote the text
+            raise self.fault(str(error)) from None
 
 
 def one_line(text: str) -> str:
@@ -70,8 +69,10 @@ def one_line(text: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a misspelt one is nearest to."""
-    return next(iter(difflib.get_close_matches(word.lower(), known, n=1)), None)
+    """Return the known word that a misspelt one is nearest to, whatever the case of their letters."""
+    by_small_letters = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word.lower(), by_small_letters, n=1)
+    return by_small_letters[close[0]] if close else None
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
@@ -98,35 +99,35 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
         raise where.fault(f"the file {path} cannot be read ({why}); let the exporter's user read it") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Authorities:
-    """Certificates of ``api.ca_file``, for the API and a proxy; equal when their files have the same content."""
+def read_authorities(where: Where, path: Path) -> ssl.SSLContext:
+    """Return a context that trusts the certificates of a PEM file alone, as Prometheus' ``ca_file`` does.
 
-    digest: bytes
-    context: ssl.SSLContext = field(compare=False)
-
-
-def read_authorities(where: Where, path: Path) -> Authorities:
-    """Return the certificates of a PEM file, and no others, as Prometheus does for ``tls_config.ca_file``.
-
-    A certificate in the file is trusted as it is, even if it is not the root of its chain. A file that cannot
-    be read, or has no certificate or a damaged one, is a ``ConfigError``.
+    A file that cannot be read, or has no certificate or a damaged one, is a ``ConfigError``.
     """
-    content = read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM")
-    try:
-        # A blank for an empty file: an empty text would mean the authorities of this machine.
-        context = ssl.create_default_context(cadata=content.decode("ascii", "ignore") or " ")
-    except (ssl.SSLError, ValueError):
-        raise where.fault(
-            f"{path} has no certificate in it, or a damaged one; write PEM there, from -----BEGIN CERTIFICATE-----"
-        ) from None
-    # As in Go, and as Python does by itself from 3.13 on.
+    return _trusting(where, read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM"))
+
+
+@lru_cache(maxsize=1)  # the context of an unchanged file stays the same, and so do the pollers that use it
+def _trusting(where: Where, pem: bytes) -> ssl.SSLContext:
+    # Not create_default_context: from Python 3.13 on it sets VERIFY_X509_STRICT, which refuses a CA without
+    # keyUsage, as plain `openssl req -x509` makes it, and a server's certificate without authority key identifier.
+    # Users who name a CA here choose to trust it; the signature, the dates and the host name are verified all the
+    # same.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust(context, where, pem)
+    return context
+
+
+def trust(context: ssl.SSLContext, where: Where, pem: bytes) -> None:
+    """Have a context trust certificates as they are, as in Go, even if they are not the roots of their chains."""
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # Python's default from 3.13 on, which refuses a CA without keyUsage, as plain `openssl req -x509` makes it,
-    # and a server's certificate without authority key identifier. Users who name a CA here choose to trust it;
-    # the signature, the dates and the host name are verified all the same.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return Authorities(hashlib.sha256(content).digest(), context)
+    try:
+        # A blank for an empty file, since an empty text is a fault of another kind.
+        context.load_verify_locations(cadata=pem.decode("ascii", "ignore") or " ")
+    except ssl.SSLError:
+        raise where.fault(
+            "has no certificate in it, or a damaged one; write PEM there, from -----BEGIN CERTIFICATE-----"
+        ) from None
 
 
 class Secret:
@@ -175,7 +176,7 @@ def token_fault(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """The place of a token, one of three; it is read when needed: files change, and variables are set late.
+    """The place of a token: a file, which is read when needed since it changes, or a text.
 
     Two sources are equal when they lead to the same place, wherever the configuration names it.
     """
@@ -185,10 +186,8 @@ class TokenSource:
     path: Path | None = None
     variable: str | None = None
     """The name of an environment variable."""
-    # A function rather than the environment, whose repr or pickle would show every variable in it.
-    read_variable: Callable[[], str | None] = field(default=lambda: None, repr=False, compare=False)
-    value: Secret | None = None
-    """The token itself, if it is written in the configuration."""
+    value: Secret = field(default_factory=lambda: Secret(""))
+    """The token, if it is in the variable or in the configuration itself."""
 
     @property
     def shown(self) -> str:
@@ -199,12 +198,12 @@ class TokenSource:
 
     def read(self) -> Secret:
         """Return the token as it is now, without one line end after it; a fault if it cannot be a token."""
+        text = self.value.reveal()
         if self.path is not None:
             text = read_file(self.where, self.path, 4 * LONGEST_TOKEN, "the token").decode("utf-8", "replace")
-        else:
-            text = self.value.reveal() if self.value else self.read_variable() or ""
         token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
         fault = token_fault(token)
         if fault is not None:
-            raise self.where.fault(f"the token {fault}" if self.value else f"the token in {self.shown} {fault}")
+            place = f" in {self.shown}" if self.path or self.variable else ""
+            raise self.where.fault(f"the token{place} {fault}")
         return Secret(token)

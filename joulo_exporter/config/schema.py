@@ -1,19 +1,20 @@
 """The configuration: its keys, with defaults and bounds, and its loading from a YAML file and the environment."""
 
+import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, get_args
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config import values
-from joulo_exporter.config.files import Authorities, Secret, TokenSource, Where, read_authorities
+from joulo_exporter.config.files import Secret, TokenSource, Where, read_authorities
 from joulo_exporter.config.values import DEFAULT_API_URL, like
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
@@ -41,6 +42,12 @@ Switch = Annotated[bool, like("true", values.switch)]
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping of the file. Its fields are the keys, each with its default; durations are in seconds."""
+
+
+class WebSection(Section, frozen=True):
+    """A mapping of the web configuration, where a key without a value counts as not given."""
+
+    BLANK_IS_ABSENT: ClassVar = True
 
 
 class AccountSection(Section, frozen=True):
@@ -132,7 +139,7 @@ class ConfigFile(Section, frozen=True):
     vehicles: Annotated[dict[str, str], like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
     chargers: Annotated[dict[str, str], like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
     tariffs: Annotated[tuple[Tariff, ...], like(f"`- {Tariff.EXAMPLE}`")] = ()
-    id_tags: Annotated[IdTagMode, like("show", values.id_tags)] = "show"
+    id_tags: Annotated[IdTagMode, values.one_of("show", {mode: mode for mode in get_args(IdTagMode)})] = "show"
     storage: StorageSection = StorageSection()
 
 
@@ -179,7 +186,7 @@ class ApiConfig(ApiSection, frozen=True):
 
     ere_price_url: str = DEFAULT_ERE_PRICE_URL
     """Full URL of the public price feed, which gets no token; a simulator's if the API is on this machine."""
-    authorities: Authorities | None = None
+    authorities: ssl.SSLContext | None = None
     """Certificates trusted for the API and a proxy; ``None`` for those that this machine trusts."""
     max_power_kw: float = 50.0
     """Highest mean power of a charger's session that is believed."""
@@ -246,9 +253,9 @@ def load_config(
     folder = Path() if path is None else path.parent
     file = ConfigFile()
     if path is not None:
-        from joulo_exporter.config.document import decode, read_yaml  # noqa: PLC0415 -- no file, no YAML in memory
+        from joulo_exporter.config.document import read_record  # noqa: PLC0415 -- no file, no YAML in memory
 
-        file = decode(where, read_yaml(path, "--config.file"), ConfigFile)
+        file = read_record(path, "--config.file", ConfigFile)
     api = _api(where.child("api"), file, folder, environ)
     if not values.is_loopback(api.url):
         _require_floors(where.child("intervals"), file.intervals)
@@ -346,14 +353,11 @@ def _token(where: Where, section: AccountSection, folder: Path, environ: Mapping
     if section.token_file is not None:
         return TokenSource(where, path=folder / section.token_file)
     if section.token_env is not None:
-        return _variable(where, section.token_env, environ)
-    source = TokenSource(where, value=section.token)
+        value = Secret(environ.get(section.token_env, ""))  # if it is empty, a command that needs no token works
+        return TokenSource(where, variable=section.token_env, value=value)
+    source = TokenSource(where, value=section.token or Secret(""))
     source.read()  # unlike a file or a variable, it is here: its faults are faults of this file
     return source
-
-
-def _variable(where: Where, name: str, environ: Mapping[str, str]) -> TokenSource:
-    return TokenSource(where, variable=name, read_variable=lambda: environ.get(name))
 
 
 def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
@@ -363,7 +367,7 @@ def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
     if token and file:
         raise variable.fault("is set, and JOULO_TOKEN_FILE too; unset one of them")
     if token:
-        return _variable(variable, "JOULO_TOKEN", environ)
+        return TokenSource(variable, variable="JOULO_TOKEN", value=Secret(token))
     if file:
         return TokenSource(variable, path=Path(variable.read(values.path, file)))
     raise where.fault(

@@ -8,16 +8,15 @@ import contextlib
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import get_args
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Meta
 
 from joulo_exporter.config.files import Secret, nearest
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 
 def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
@@ -25,26 +24,33 @@ def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
     return Meta(examples=[example], extra={"read": read})
 
 
+NOTHING = ("", "~", "null", "Null", "NULL")
+"""Texts of a key without a value."""
+
 _POWER = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?(?:kW)?", re.ASCII)
 
 
 def switch(text: str) -> bool:
-    """Return whether a text is ``true`` and not ``false``, in small letters or capitals."""
-    return one_of(text.lower(), ("true", "false")) == "true"
+    """Return a boolean of YAML 1.1, in small letters or capitals."""
+    true = text.lower() in ("true", "yes", "on", "y")
+    if not true and text.lower() not in ("false", "no", "off", "n"):
+        raise ValueError("must be true or false; write one of them")
+    return true
 
 
-def one_of(text: str, words: Sequence[str]) -> str:
-    """Return a text that is one of the words."""
-    if text not in words:
-        meant = nearest(text, words)
-        remedy = f"did you mean {meant}?" if meant else "write one of them"
-        raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}; {remedy}")
-    return text
+def one_of(example: str, values: Mapping[str, object]) -> Meta:
+    """Return an example for messages, and the function that reads one of these words as its value."""
 
+    def read(text: str) -> object:
+        if text in values:
+            return values[text]
+        meant = nearest(text, values)
+        if meant:
+            raise ValueError(f"is not known here; did you mean {meant}?")
+        *words, last = values
+        raise ValueError(f"must be {', '.join(words)} or {last}; write one of them")
 
-def id_tags(text: str) -> str:
-    """Return the way in which RFID tags are shown."""
-    return one_of(text, sorted(get_args(IdTagMode)))
+    return like(example, read)
 
 
 def power_kw(text: str) -> float:

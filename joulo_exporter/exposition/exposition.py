@@ -209,13 +209,8 @@ class Table:
             try:
                 changed = block.changes(slot, self._families, snapshot)
             except Exception as error:  # noqa: BLE001 -- a fault of ours; other accounts are still served
-                event(
-                    _logger,
-                    "error",
-                    "an account cannot be shown as it is now",
-                    account=snapshot.account,
-                    err=error,
-                )
+                message = "an account cannot be shown as it is now"
+                event(_logger, "error", message, account=snapshot.account, err=error)
             else:
                 for family, change in changed.items():
                     changes.setdefault(family, {})[slot] = change

@@ -4,7 +4,7 @@ Both formats write our samples alike; only the name of a counter in HELP and TYP
 rendered once for both formats.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import itemgetter
 
@@ -16,8 +16,6 @@ from joulo_exporter.metrics.family import Labels, Value, number
 from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
 
 _END_OF_OPENMETRICS = b"# EOF\n"
-_ACCOUNT = "account"
-_HOLE = "\0"
 _SMALL = 1e6
 """Below it, Python spells a number as the formats do."""
 
@@ -33,17 +31,15 @@ class FamilyLines:
         self.headers = {
             openmetrics: _header(family.empty(), openmetrics=openmetrics).encode() for openmetrics in (False, True)
         }
-        self._own_template = _template(family, family.labels)
-        self._template = _template(family, (*family.labels, _ACCOUNT))
-        order = [family.labels.index(label) for label in sorted(family.labels)]
-        self._sorted = None if order == sorted(order) else itemgetter(*order)
+        self._templates = [_template(family, family.labels), _template(family, (*family.labels, "account"))]
 
     def render(self, samples: Sequence[tuple[Labels, Value]], account: str | None) -> bytes:
         """Return the lines of an account's samples; an account without a name has no label for it."""
-        if self._sorted is not None:
-            samples = [(self._sorted(values), value) for values, value in samples]
+        template, in_order = self._templates[account is not None]
+        named = () if account is None else (account,)
         texts: list[str] = []
-        for values, value in samples:
+        for given, value in samples:
+            values = in_order(given + named)
             if isinstance(value, Durations):
                 for figure in (*value.buckets, value.count, value.count, value.sum_s):
                     texts += values
@@ -53,27 +49,27 @@ class FamilyLines:
                 texts.append(_written(value))
         if _needs_escapes("".join(texts)):
             texts = list(map(_escaped, texts))
-        template = self._own_template
-        if account is not None:
-            template = self._template.replace(_HOLE, _for_template(account))
         # All samples at once: one at a time would take three times as long.
         return (template * len(samples) % tuple(texts)).encode()
 
 
-def _template(family: Family, labels: Labels) -> str:
-    """Return the template of one sample's lines, for ``%``: its labels in the order of their names, and its value.
+def _template(family: Family, labels: Labels) -> tuple[str, Callable[[Labels], Labels]]:
+    """Return the template of one sample's lines, for ``%``, and a function that sorts values as it needs them.
 
-    A histogram has a line for each of its series. Only the account, filled first, has a hole of another kind.
+    The labels are in the order of their names, and followed by the value. A histogram has a line for each series.
     """
+    order = [labels.index(label) for label in sorted(labels)]
+    in_order = tuple if order == sorted(order) else itemgetter(*order)
     if family.type != "histogram":
-        return _line(family.name, labels)
+        return _line(family.name, labels), in_order
     bounds = [*map(str, DURATION_BOUNDS_S), "+Inf"]
     buckets = [_line(f"{family.name}_bucket", labels, le=bound) for bound in bounds]
-    return "".join([*buckets, _line(f"{family.name}_count", labels), _line(f"{family.name}_sum", labels)])
+    lines = [*buckets, _line(f"{family.name}_count", labels), _line(f"{family.name}_sum", labels)]
+    return "".join(lines), in_order
 
 
 def _line(name: str, labels: Labels, **known: str) -> str:
-    values = {label: _HOLE if label == _ACCOUNT else "%s" for label in labels} | known
+    values = dict.fromkeys(labels, "%s") | known
     return f"{_labelled(name, tuple(values.items()))} %s\n"
 
 
@@ -119,11 +115,6 @@ def _escaped(text: str) -> str:
     if _needs_escapes(text):
         return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return text
-
-
-@lru_cache(maxsize=1)  # the families of an account are rendered one after the other
-def _for_template(account: str) -> str:
-    return _escaped(account).replace("%", "%%")
 
 
 def _needs_escapes(text: str) -> bool:

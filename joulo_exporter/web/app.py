@@ -17,7 +17,7 @@ from joulo_exporter.exposition import Body, Exposition
 from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
 from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
-from joulo_exporter.web.page import LANGUAGES, content_security_policy, page_html, view_of
+from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html
 
 _logger = logging.getLogger(__name__)
 
@@ -38,8 +38,6 @@ class WebPaths:
 
     prefix: str = ""
     """Start of all paths, without a trailing slash."""
-    links: str = "."
-    """Start of the page's links: the external URL's path, or ``.``, which fits wherever the page is."""
     telemetry: str = "/metrics"
     """After the prefix."""
 
@@ -129,10 +127,10 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
 async def _page(request: web.Request) -> web.Response:
     services, paths = request.app[SERVICES], request.app[PATHS]
     language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
-    linked = {"metrics": paths.telemetry, "health": "/-/healthy", "readiness": "/-/ready"}
-    links = {key: paths.links + path for key, path in linked.items()}
+    # From the page on, so that they lead to the same place behind a proxy.
+    links = {"metrics": f".{paths.telemetry}", "health": "./-/healthy", "readiness": "./-/ready"}
     refreshing = "off" not in request.query.getall("refresh", ())
-    view = view_of(language, request.query.getall("open", ()), refreshing=refreshing)
+    view = View(language, request.query.get("account"), refreshing)
     # In a thread: the first page loads Jinja, and one of many accounts takes some milliseconds.
     html = await asyncio.to_thread(
         page_html,
@@ -157,9 +155,8 @@ async def _page(request: web.Request) -> web.Response:
 
 
 async def _redirect_to_prefix(request: web.Request) -> web.Response:
-    """Redirect to the page under its external path, as Prometheus does from ``/``."""
-    paths = request.app[PATHS]
-    location = (paths.prefix if paths.links == "." else paths.links) + "/"
+    """Redirect to the page, as Prometheus does from ``/``."""
+    location = f"{request.app[PATHS].prefix}/"
     return _line(302, "the exporter's page is under its prefix", {hdrs.LOCATION: location})
 
 
@@ -241,11 +238,10 @@ def web_paths(external_url: str | None, route_prefix: str | None, telemetry_path
         raise ConfigError(
             f"--web.telemetry-path: {telemetry_path!r} is taken by health and reload; choose another than /-/…"
         )
-    links = _external_path(external_url) if external_url else "."
-    prefix = "" if links == "." else links
+    prefix = _external_path(external_url) if external_url else ""
     if route_prefix:
         prefix = _checked("--web.route-prefix", "/" + route_prefix.strip("/"), "/joulo").rstrip("/")
-    return WebPaths(prefix, links, _checked("--web.telemetry-path", telemetry_path, "/metrics"))
+    return WebPaths(prefix, _checked("--web.telemetry-path", telemetry_path, "/metrics"))
 
 
 def _checked(flag: str, path: str, example: str) -> str:

@@ -3,13 +3,19 @@
 import asyncio
 import base64
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
+import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+
+from joulo_exporter.config.schema import WebSection
+from joulo_exporter.config.values import like, parse_duration
 
 WAITING = 100
 """Password comparisons that may wait; further requests that need one are refused."""
@@ -18,12 +24,19 @@ _LONGEST_PASSWORD = 72
 """Bytes of a password that bcrypt uses: Go's implementation ignores the rest, Python's refuses a longer one."""
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """A token bucket: ``burst`` requests at once, and one more each interval."""
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("must be a whole number; write one such as 10")
+    return int(text)
 
-    interval_s: float
-    burst: int
+
+class RateLimit(WebSection, frozen=True):
+    """A token bucket: ``burst`` requests at once, and one more each interval; without an interval, no limit."""
+
+    EXAMPLE: ClassVar = "{interval: 1s, burst: 10}"
+
+    interval_s: Annotated[float, like("1s", parse_duration)] = msgspec.field(name="interval", default=0.0)
+    burst: Annotated[int, like("10", _count)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class Protection:
     """The bcrypt hash of each user; without users nobody is asked for a password."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Added to every response, in place of our own of the same name."""
-    rate_limit: RateLimit | None = None
+    rate_limit: RateLimit = field(default_factory=RateLimit)
 
 
 class Gate:
@@ -57,22 +70,20 @@ class Gate:
         self._hashes = {name.encode(): hashed.encode() for name, hashed in protection.users.items()}
         self._correct: dict[bytes, bytes] = {}
         """The keyed hash of each user's password, once it has been compared."""
-        self._left: float = protection.rate_limit.burst if protection.rate_limit else 0
+        self._left: float = protection.rate_limit.burst
         """Requests that the rate limit still allows."""
         self._counted_at_s = self._monotonic()
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass a request on, or refuse it as the exporter-toolkit does (its ``web/handler.go``)."""
-        if self._protection.rate_limit is not None and not self._within(self._protection.rate_limit):
+        limit = self._protection.rate_limit
+        if limit.interval_s and not self._within(limit):
             return web.Response(status=429, text="Too Many Requests\n")
         given = credentials(request.headers.get(hdrs.AUTHORIZATION))
-        accepted = not self._hashes or (given is not None and await self._accepts(*given))
-        if accepted is None:
-            return web.Response(status=503, text="too many passwords to check; try again\n")
-        if accepted:
-            return await handler(request)
-        return web.Response(status=401, text="Unauthorized\n", headers={hdrs.WWW_AUTHENTICATE: "Basic"})
+        if self._hashes and (given is None or not await self._accepts(*given)):
+            return web.Response(status=401, text="Unauthorized\n", headers={hdrs.WWW_AUTHENTICATE: "Basic"})
+        return await handler(request)
 
     async def add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         """Set the configured headers: for aiohttp's ``on_response_prepare``, after our own."""
@@ -87,17 +98,16 @@ class Gate:
         self._left -= 1
         return True
 
-    async def _accepts(self, user: bytes, password: bytes) -> bool | None:
-        """Return whether this is the user's password; ``None`` if too many comparisons wait already.
+    async def _accepts(self, user: bytes, password: bytes) -> bool:
+        """Return whether this is the user's password; an unknown user takes as long as a known one."""
+        from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and do without it
 
-        An unknown user takes as long as a known one.
-        """
         hashes, correct = self._hashes, self._correct  # ``follow`` may replace them during the comparison
         digest = self._digest(password)
         if correct.get(user) == digest:
             return True
         if self._waiting >= WAITING:
-            return None
+            raise web.HTTPServiceUnavailable(text="too many passwords to check; try again\n")
         # An unknown user gets the hash of a known one, always the same, so that differing costs reveal no name.
         hashed = hashes.get(user) or list(hashes.values())[self._digest(user)[0] % len(hashes)]
         self._waiting += 1
@@ -105,7 +115,7 @@ class Gate:
             async with self._comparing:
                 if correct.get(user) == digest:  # an identical request was compared meanwhile
                     return True
-                equal = await asyncio.to_thread(_matches, password[:_LONGEST_PASSWORD], hashed)
+                equal = await asyncio.to_thread(checkpw, password[:_LONGEST_PASSWORD], hashed)
         finally:
             self._waiting -= 1
         if user not in hashes or not equal:
@@ -115,12 +125,6 @@ class Gate:
 
     def _digest(self, text: bytes) -> bytes:
         return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
-
-
-def _matches(password: bytes, hashed: bytes) -> bool:
-    from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and do without it
-
-    return checkpw(password, hashed)
 
 
 def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:

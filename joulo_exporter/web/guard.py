@@ -7,7 +7,6 @@ client to read. Its handling of malformed requests is kept; only the texts are o
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import resource
 import ssl
@@ -34,12 +33,6 @@ BUFFER = 32 * 1024
 """Bytes that may wait for a client before its response pauses."""
 TLS_CONNECTIONS = 128
 """Connections at the same time with TLS, where asyncio has a buffer of 256 KiB for each connection."""
-FAILED_BEFORE_COLLECTION = 64
-"""Failed TLS handshakes between two garbage collections.
-
-asyncio has a buffer of 256 KiB for each, and keeps it in a reference cycle when the handshake fails. Python's own
-collector counts objects, not bytes: it would let a storm of failed handshakes take gigabytes.
-"""
 
 _FEWEST = 4
 _OTHER_DESCRIPTORS = 48
@@ -96,7 +89,6 @@ class Guard:
         """Connections whose client does not read; the one stalled for longest is first."""
         self._connections: dict[GuardedConnection, None] = {}
         """All of them; among those that wait for a request, the one that has waited longest is first."""
-        self._failed_handshakes = 0
 
     def admit(self, newcomer: GuardedConnection) -> bool:
         """Take a connection in, if need be in the place of another; return whether there was a place."""
@@ -124,14 +116,6 @@ class Guard:
         self.stalled[connection] = None
         if len(self.stalled) > self.limits.stalled:
             self._drop(next(iter(self.stalled)))
-
-    def note_failed_handshake(self, fault: BaseException | None) -> None:
-        """Log why a handshake failed, and now and then collect the garbage of failed handshakes."""
-        reason = getattr(fault, "reason", None) or str(fault or "closed") or type(fault).__name__
-        _logger.debug("a connection did not come about: %s", reason.lower().replace("_", " "))
-        self._failed_handshakes += 1
-        if self._failed_handshakes % FAILED_BEFORE_COLLECTION == 0:
-            gc.collect()
 
     def _drop(self, connection: GuardedConnection) -> None:
         self.leave(connection)  # ``connection_lost`` follows in a moment; the place is free at once
@@ -193,10 +177,14 @@ class GuardedConnection(web.RequestHandler):
                 plain, self, tls, server_side=True, ssl_handshake_timeout=limit_s, ssl_shutdown_timeout=limit_s
             )
         except OSError as error:
+            # asyncio keeps the error, and with the traceback the handshake's buffer of 256 KiB, in a cycle that
+            # Python's collector, which counts objects and not bytes, comes to far too late.
+            error.__traceback__ = None
             fault = error
         if wire is None:  # without a fault where the client has left at the end of the handshake
             self.connection_lost(fault)
-            self.guard.note_failed_handshake(fault)
+            reason = getattr(fault, "reason", None) or str(fault or "closed") or type(fault).__name__
+            _logger.debug("a connection did not come about: %s", reason.lower().replace("_", " "))
         else:
             self.transport = self._wire = wire
             self._begin(wire)

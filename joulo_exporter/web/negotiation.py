@@ -5,16 +5,10 @@ Rules: RFC 9110, sections 12.4.2 (weights), 12.5.1 (``Accept``), 12.5.3 (``Accep
 no 406. An empty text stands for a missing header.
 """
 
-import re
+import contextlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
-
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_NAME = re.compile(f"{_WORD}(?:/{_WORD})?")  # a coding, a language, or a media range
-_PARAMETER = re.compile(rf"({_WORD})[ \t]*=[ \t]*({_WORD}|\"{_WORD}\")")
-# Wider than the RFC's grammar: old Java clients send "q=.2".
-_WEIGHT = re.compile(r"0?\.[0-9]+|0\.?|1(?:\.0*)?")
 
 _TEXT = ("text/plain", "0.0.4")
 _OPENMETRICS = ("application/openmetrics-text", "1.0.0")
@@ -91,14 +85,14 @@ def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[
 
 
 def _elements(header: str) -> Sequence[_Element]:
-    """Return the well-formed elements of a header's list; no client sends a comma or a semicolon in quotes."""
+    """Return the elements of a header's list; no client sends a comma or a semicolon in quotes."""
     elements = []
     for text in header.lower().split(","):
         name, *parts = [part.strip(" \t") for part in text.split(";")]
-        read = [_PARAMETER.fullmatch(part) for part in parts if part]
-        # Of parameters with the same name the first counts.
-        parameters = {parameter[1]: parameter[2].strip('"') for parameter in reversed(read) if parameter}
-        weight = parameters.get("q", "1")
-        if None not in read and _NAME.fullmatch(name) and _WEIGHT.fullmatch(weight):
-            elements.append(_Element(name, parameters.get("version"), float(weight)))
+        pairs = [part.partition("=") for part in reversed(parts)]  # of several with one name the first counts
+        parameters = {key.strip(" \t"): value.strip(' \t"') for key, _, value in pairs}
+        with contextlib.suppress(ValueError):
+            weight = float(parameters.get("q", "1"))
+            if 0 <= weight <= 1:
+                elements.append(_Element(name, parameters.get("version"), weight))
     return elements

@@ -1,7 +1,7 @@
 """The page for people on ``/``: the snapshots as HTML, in English or Dutch, without a token or a tag.
 
 ``page.html`` is the Jinja template, which escapes every value; ``page.toml`` has the words. The page has no script
-and fetches nothing. It refreshes itself; its URL lists the unfolded accounts, so that they stay unfolded.
+and fetches nothing. It refreshes itself.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import hashlib
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
-from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
+from joulo_exporter.snapshot import LiveCharger, Snapshot
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,10 +32,8 @@ LANGUAGES = ("en", "nl")
 
 SHOWN = 100
 """Most accounts on the page, and most chargers of each; the rest are counted, not shown."""
-_UNFOLDED_ACCOUNTS = 3
-"""Up to so many accounts are all unfolded; with more, those with an endpoint down and those in the URL are."""
-_MOST_UNFOLDED = 10
-"""Most accounts that are unfolded for each of these two reasons."""
+_DETAILED = 3
+"""Up to so many accounts are on the page with all that is known of them; of more, it is a list of links."""
 
 _REFRESH_S = (5.0, 60.0)
 """Bounds of the time after which the page refreshes itself; between them it is an endpoint's shortest interval."""
@@ -50,25 +48,15 @@ class View:
     """The page as its reader wants it."""
 
     language: str = LANGUAGES[0]
-    unfolded: tuple[str, ...] = ()
-    """Names of accounts, the most recently unfolded last."""
+    account: str | None = None
+    """The one account to show; ``None``, or a name that no account has, for all."""
     refreshing: bool = True
 
-    @property
-    def query(self) -> str:
-        """Return the view as the query of a URL."""
-        pairs = [("open", name) for name in self.unfolded] + [("refresh", "off")] * (not self.refreshing)
-        return f"?{urlencode(pairs, errors='replace')}" if pairs else "?"
-
-    def toggled(self, name: str) -> View:
-        """Return the view with an account folded if it is unfolded, and unfolded if it is folded."""
-        others = tuple(each for each in self.unfolded if each != name)
-        return replace(self, unfolded=others if name in self.unfolded else (*others, name)[-_MOST_UNFOLDED:])
-
-
-def view_of(language: str, unfolded: Iterable[str], *, refreshing: bool) -> View:
-    """Return the view that a URL asks for; the URL is not trusted."""
-    return View(language, tuple(dict.fromkeys(unfolded))[-_MOST_UNFOLDED:], refreshing)
+    def query(self, **changes: Any) -> str:  # noqa: ANN401 -- of each field its type
+        """Return the view, with these changes, as the query of a URL."""
+        view = replace(self, **changes)
+        pairs = {"account": view.account, "refresh": None if view.refreshing else "off"}
+        return "?" + urlencode({key: value for key, value in pairs.items() if value is not None}, errors="replace")
 
 
 @cache
@@ -95,23 +83,28 @@ def page_html(
     The links are URLs by the key of their text in ``page.toml``.
     """
     accounts = [each for each in snapshots if not each.public]
+    listed = [each for each in accounts if each.account == view.account] or accounts[:SHOWN]
     endpoints = [health for each in snapshots for health in each.endpoints]
     shortest_s, longest_s = _REFRESH_S
     interval_s = min((health.interval_s for health in endpoints), default=longest_s)
-    toggled = replace(view, refreshing=not view.refreshing)
+    links = {**links, "stop" if view.refreshing else "resume": view.query(refreshing=not view.refreshing)}
+    if view.account is not None:
+        links["all_accounts"] = view.query(account=None)
     return _template(view.language).render(
         version=__version__,
         view=view,
-        links={**links, "stop" if view.refreshing else "resume": toggled.query},
+        links=links,
         now_seconds=now_seconds,
         this_month=local_month(now_seconds),
         refresh_s=round(min(max(interval_s, shortest_s), longest_s)),
         account_count=len(accounts),
-        charger_count=sum(len(_labels(each)) for each in snapshots),
+        charger_count=sum(len(_chargers(each)) for each in snapshots),
         charging=sum(live.charger.charging is True for each in snapshots for live in each.chargers or ()),
         up=Counter(health.up for health in endpoints),
         ledger="on_disk" if ledger_persistent else "in_memory",
-        sections=list(_sections(accounts, view)),
+        listed=listed,
+        detailed=len(listed) <= _DETAILED,
+        more_accounts=0 if len(listed) == 1 else len(accounts) - len(listed),
         public=[health for each in snapshots if each.public for health in each.endpoints],
     )
 
@@ -119,34 +112,13 @@ def page_html(
 # Accounts, chargers and months --------------------------------------------------------------------
 
 
-def _sections(accounts: Sequence[Snapshot], view: View) -> Iterator[tuple[Snapshot, list[str], bool, bool]]:
-    """Yield (account, endpoints that are down, whether it is foldable, whether unfolded) of those on the page."""
-    trouble = 0
-    for position, account in enumerate(accounts):
-        named = account.account in view.unfolded
-        if position < SHOWN or named:
-            down = [health.endpoint for health in account.endpoints if health.up is False]
-            trouble += bool(down)
-            foldable = len(accounts) > _UNFOLDED_ACCOUNTS and not (down and trouble <= _MOST_UNFOLDED)
-            yield account, down, foldable, named or not foldable
-
-
-def _labels(account: Snapshot) -> Sequence[str]:
-    """Return the labels of the current chargers or, if these are not known, of all in the ledger."""
-    if account.chargers is not None:
-        return [live.label for live in account.chargers]
-    return list(account.book.labels.values()) if account.book else ()
-
-
 class _Charger(NamedTuple):
     """A charger as the page shows it."""
 
+    id: str
     label: str
-    live: LiveCharger | None
+    live: LiveCharger | None = None
     """``None`` if its state is unknown or stale."""
-    last_sessions: Sequence[EndedSession]
-    this_month: tuple[int, int] | None
-    """Hundredths of kWh and of ERE credits; ``None`` until the history is complete."""
 
     @property
     def state(self) -> tuple[str, str, str]:
@@ -161,17 +133,11 @@ class _Charger(NamedTuple):
         return "idle", "?", status or "unknown"
 
 
-def _chargers(account: Snapshot, this_month: str) -> Iterator[_Charger]:
-    book = account.book
-    for label in _labels(account)[:SHOWN]:
-        live = next((each for each in account.chargers or () if each.label == label), None)
-        last_sessions = [each for each in account.last_sessions if each.label == label]
-        figures = None
-        if book and book.complete:
-            charger_id = next((key for key, value in book.labels.items() if value == label), "")
-            sums = book.months.get((charger_id, this_month))
-            figures = (sums.kwh_hundredths, sums.credits_hundredths) if sums else (0, 0)
-        yield _Charger(label, live, last_sessions, figures)
+def _chargers(account: Snapshot) -> Sequence[_Charger]:
+    """Return the current chargers or, if these are not known, all in the ledger."""
+    if account.chargers is not None:
+        return [_Charger(live.charger.id, live.label, live) for live in account.chargers]
+    return [_Charger(*item) for item in account.book.labels.items()] if account.book else ()
 
 
 def _excess(account: Snapshot) -> Iterator[tuple[str, int, str]]:
@@ -214,8 +180,7 @@ def _template(language: str) -> Template:
     from markupsafe import Markup, escape  # noqa: PLC0415 -- loaded by Jinja
 
     def fill(text: str, *values: object) -> Markup:
-        """Return a text with values, which are escaped unless a macro has made them."""
-        return Markup(str(escape(text)).format(*map(escape, values)))  # noqa: S704 -- all are escaped
+        return escape(text).format(*values)  # this escapes the values too, unless a macro has made them
 
     texts = tomllib.loads(_file("page.toml"))[language]
     environment = Environment(
@@ -227,7 +192,7 @@ def _template(language: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.globals.update(words=SimpleNamespace(**texts), UNKNOWN_VEHICLE=UNKNOWN_VEHICLE, SHOWN=SHOWN)
-    environment.globals.update(labels=_labels, chargers=_chargers, excess=_excess, months=_months)
+    environment.globals.update(chargers=_chargers, excess=_excess, months=_months)
     environment.filters.update(fill=fill, iso=_iso, in_zones=_in_zones, zone=_zone, **_Formats(texts).filters())
     return environment.get_template("page.html")
 

@@ -22,8 +22,6 @@ from joulo_exporter.web.guard import Guard, GuardedConnection, Limits
 _FLAG = "--web.listen-address"
 _EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
 _UNIX = "unix:"
-_LONGEST_UNIX_PATH = 107
-"""Bytes of the longest path that Linux takes: ``sun_path`` of unix(7) has room for 108 with the NUL."""
 _UNIX_MODE = 0o660
 """Whoever may write to the socket may read the metrics: the owner, and a proxy that is in the group."""
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -60,11 +58,10 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
     address = text.strip()
     if address.startswith(_UNIX):
         path = address.removeprefix(_UNIX)
-        long = len(os.fsencode(path)) > _LONGEST_UNIX_PATH
-        if long or not path.startswith("/") or path.endswith("/") or not path.isprintable():
+        if not path.startswith("/") or not path.isprintable():
             raise ConfigError(
-                f"{_FLAG}: {text!r} has no path of a socket, of {_LONGEST_UNIX_PATH} bytes at most; "
-                "write a whole path, such as unix:/run/joulo-exporter/web.sock"
+                f"{_FLAG}: {text!r} has no whole path of a socket; write one such as "
+                "unix:/run/joulo-exporter/web.sock"
             )
         return path
     host, colon, port = address.rpartition(":")
@@ -121,7 +118,10 @@ async def listening(
             try:
                 bound = _unix_socket(address) if isinstance(address, str) else await _tcp_socket(*address)
             except OSError as error:
-                raise ListenError(f"cannot listen on {text}: {_explanation(error, address)} {_FLAG}") from error
+                code = error.errno or 0  # an unknown host and a path that is too long have only a text
+                why = os.strerror(code) if code > 0 else error.strerror or error
+                remedy = f"change that, or choose another with {_FLAG}"
+                raise ListenError(f"cannot listen on {text}: {why}; {remedy}") from error
             sockets.append(stack.enter_context(bound))
             if isinstance(address, str):  # the file of a socket that systemd has made is systemd's
                 stack.callback(Path(address).unlink, missing_ok=True)
@@ -170,7 +170,7 @@ def _unix_socket(path: str) -> socket.socket:
     """Return a socket for owner and group, bound to the path; the leftover of a dead process is replaced."""
     if os.path.lexists(path):
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.ENOTSOCK, "")
+            raise OSError(errno.EEXIST, "")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(0)  # a full queue is EAGAIN: somebody listens, and is busy
             if probe.connect_ex(path) != errno.ECONNREFUSED:
@@ -186,29 +186,6 @@ def _unix_socket(path: str) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _explanation(error: OSError, address: tuple[str, int] | str) -> str:
-    """Return why an address cannot be listened on, and the remedy, up to the flag."""
-    if isinstance(error, socket.gaierror):
-        return f"the host name is not known here; {_EXAMPLES} with"
-    remedies = {
-        errno.EADDRINUSE: "the port is in use; stop what uses it, or choose another with",
-        errno.EACCES: "the port is not permitted for this user; choose one from 1024 on with",
-        errno.EADDRNOTAVAIL: "this machine does not have that address; choose another with",
-    }
-    if isinstance(address, str):
-        other = ", or choose another path with"
-        folder = os.path.dirname(address)  # noqa: PTH120  the same
-        permit = f"this user may not make a socket in {folder}; permit it{other}"
-        remedies = {
-            errno.EADDRINUSE: f"another process listens there; stop it{other}",
-            errno.ENOTSOCK: f"there is a file that is not a socket; move it away{other}",
-            errno.ENOENT: f"the folder {folder} does not exist; make it{other}",
-            **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), permit),
-        }
-    code = error.errno or 0
-    return remedies.get(code) or f"{os.strerror(code)}; check"
 
 
 def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:

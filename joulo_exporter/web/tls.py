@@ -3,8 +3,6 @@
 import contextlib
 import ipaddress
 import os
-import platform
-import re
 import ssl
 import sys
 import tempfile
@@ -13,11 +11,9 @@ from pathlib import Path
 from ssl import TLSVersion, VerifyMode
 from typing import Annotated, ClassVar, NamedTuple, cast
 
-from msgspec import Meta
-
-from joulo_exporter.config.files import Where, nearest, read_file
-from joulo_exporter.config.schema import Section
-from joulo_exporter.config.values import like
+from joulo_exporter.config.files import Where, read_file, trust
+from joulo_exporter.config.schema import Switch, WebSection
+from joulo_exporter.config.values import like, one_of
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -48,8 +44,6 @@ _CLIENT_AUTH = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_KEY = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
 _TLS13_PREFIXES = ("TLS_AES_", "TLS_CHACHA20_")
 _LARGEST_BYTES = 1024 * 1024
 
@@ -57,52 +51,34 @@ _LARGEST_BYTES = 1024 * 1024
 # The section --------------------------------------------------------------------------------
 
 
-def _one_of(values: Mapping[str, object], example: str) -> Meta:
-    """Return an example for messages, and a function that reads a word as its value."""
-
-    def read(text: str) -> object:
-        if text in values:
-            return values[text]
-        by_small_letters = {word.lower(): word for word in values}
-        meant = nearest(text, by_small_letters)
-        remedy = f"did you mean {by_small_letters[meant]}?" if meant else f"write one of {', '.join(values)}"
-        raise ValueError(f"is not known here; {remedy}")
-
-    return like(example, read)
-
-
-def _switch(text: str) -> bool:
-    """Return a boolean of YAML 1.1, as Go's yaml.v2 reads it."""
-    true = text.lower() in ("true", "yes", "on", "y")
-    if not true and text.lower() not in ("false", "no", "off", "n"):
-        raise ValueError("must be true or false; write one of them")
-    return true
-
-
-Switch = Annotated[bool, like("true", _switch)]
 _Name = Annotated[str, like("prometheus.example.org")]
 _File = Annotated[str, like("server.pem")]
 _Inline = Annotated[str, like("the content of a PEM file")]
 
 
-class TlsSection(Section, frozen=True):
-    """The section ``tls_server_config``, with OpenSSL's names; a key without a value counts as not given."""
+class TlsSection(WebSection, frozen=True):
+    """The section ``tls_server_config``, with OpenSSL's names."""
 
     EXAMPLE: ClassVar = "{cert_file: server.crt, key_file: server.key}"
 
     cert_file: _File | None = None
     key_file: _File | None = None
-    client_auth_type: Annotated[VerifyMode, _one_of(_CLIENT_AUTH, "NoClientCert")] | None = None
+    client_auth_type: Annotated[VerifyMode, one_of("NoClientCert", _CLIENT_AUTH)] | None = None
     client_ca_file: _File | None = None
     client_allowed_sans: Annotated[tuple[_Name, ...], like("[prometheus.example.org]")] | None = None
-    min_version: Annotated[TLSVersion, _one_of(_VERSIONS, "TLS12")] | None = None
-    max_version: Annotated[TLSVersion, _one_of(_VERSIONS, "TLS13")] | None = None
-    cipher_suites: Annotated[tuple[str, ...], _one_of(CIPHERS, f"[{next(iter(CIPHERS))}]")] | None = None
-    curve_preferences: Annotated[tuple[str, ...], _one_of(_CURVES, "[CurveP256]")] | None = None
+    min_version: Annotated[TLSVersion, one_of("TLS12", _VERSIONS)] | None = None
+    max_version: Annotated[TLSVersion, one_of("TLS13", _VERSIONS)] | None = None
+    cipher_suites: Annotated[tuple[str, ...], one_of(f"[{next(iter(CIPHERS))}]", CIPHERS)] | None = None
+    curve_preferences: Annotated[tuple[str, ...], one_of("[CurveP256]", _CURVES)] | None = None
     prefer_server_cipher_suites: Switch | None = None
     cert: _Inline | None = None
     key: _Inline | None = None
     client_ca: _Inline | None = None
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return certificates and keys; a change in one of them changes the context."""
+        names = (self.cert_file, self.key_file, self.client_ca_file)
+        return [folder / name for name in names if name is not None]
 
 
 # The context --------------------------------------------------------------------------------
@@ -115,16 +91,8 @@ class _Pem(NamedTuple):
     content: bytes
 
 
-class Tls(NamedTuple):
-    """TLS of the server."""
-
-    context: ssl.SSLContext
-    files: tuple[Path, ...]
-    """Certificates and keys; a change in one of them changes the context."""
-
-
-def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
-    """Return the TLS of the section, with paths relative to the folder; ``None`` if the section is empty.
+def tls_context(where: Where, section: TlsSection, folder: Path) -> ssl.SSLContext | None:
+    """Return the context of the section, with paths relative to the folder; ``None`` if the section is empty.
 
     Raises:
         ConfigError: a file cannot be read, keys contradict each other, or OpenSSL does not take them.
@@ -150,8 +118,7 @@ def read_tls(where: Where, section: TlsSection, folder: Path) -> Tls | None:
     _set_ciphers(context, where.child("cipher_suites"), section.cipher_suites or ())
     _set_curve(context, where.child("curve_preferences"), section.curve_preferences or ())
     _load_certificate(context, certificate, key)
-    names = (section.cert_file, section.key_file, section.client_ca_file)
-    return Tls(context, tuple(folder / name for name in names if name is not None))
+    return context
 
 
 def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:
@@ -174,19 +141,13 @@ def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, cli
         raise where.child("client_auth_type").fault(
             "asks for no certificate, but an authority is given; write RequireAndVerifyClientCert, or remove it"
         )
-    if names == ():
+    if names is not None and (not names or asked != ssl.CERT_REQUIRED):
         raise where.child("client_allowed_sans").fault(
-            "is empty, so that nobody could connect; list a name, or remove the key"
-        )
-    if names and asked != ssl.CERT_REQUIRED:
-        raise where.child("client_allowed_sans").fault(
-            "needs client_auth_type: RequireAndVerifyClientCert, else clients need no certificate"
+            "needs a name, and client_auth_type: RequireAndVerifyClientCert; write both, or remove the key"
         )
     context.verify_mode = asked
-    # As in Go, any certificate listed is trusted, even one that another authority has signed.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if client_ca is not None:
-        _trust(context, client_ca)
+        trust(context, *client_ca)
     elif asked != ssl.CERT_NONE:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     if names:
@@ -233,27 +194,21 @@ def _set_ciphers(context: ssl.SSLContext, where: Where, ciphers: tuple[str, ...]
 
 
 def _set_curve(context: ssl.SSLContext, where: Where, curves: tuple[str, ...]) -> None:
-    if len(curves) > 1:
-        raise where.fault(
-            "lists several curves, and Python can be held to one only; keep one, or remove the key to allow "
-            "all that OpenSSL has"
-        )
     try:
-        for curve in curves:
+        if curves:
+            [curve] = curves  # Python can be held to one only
             context.set_ecdh_curve(curve)
     except (ssl.SSLError, ValueError):
         # Before 3.11.4 Python sets curves through OpenSSL's EC_KEY, which has no X25519 (python/cpython#103242).
         raise where.fault(
-            f"lists a curve that Python {platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; "
-            "list another, remove the key to allow all that OpenSSL has, or use a newer Python",
+            "lists several curves, or one that this Python cannot be held to; keep another one, remove the key to "
+            "allow all that OpenSSL has, or use a newer Python"
         ) from None
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> None:
     # The certificate alone first: for a pair, OpenSSL does not say which of the two it cannot read.
-    _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
-    if not _KEY.search(key.content):
-        raise key.where.fault("has no private key in PEM (-----BEGIN PRIVATE KEY-----); write the server's")
+    trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), *certificate)
 
     def no_password() -> str:
         raise key.where.fault("is encrypted; decrypt it, as with openssl pkey -in KEY -out PLAIN_KEY")
@@ -263,24 +218,9 @@ def _load_certificate(context: ssl.SSLContext, certificate: _Pem, key: _Pem) -> 
             context.load_cert_chain(certificate_file, key_file, password=no_password)
     except ssl.SSLError as error:
         reason = (error.reason or "not readable").lower().replace("_", " ")
-    else:
-        return
-    if "mismatch" in reason:
-        raise key.where.fault("does not belong to the certificate; write the two that belong together")
-    if "too small" in reason or "too weak" in reason:
-        raise certificate.where.fault(f"is too weak for OpenSSL ({reason}); make one with a stronger key or hash")
-    raise key.where.fault(f"cannot be used ({reason}); look at it with openssl pkey")
-
-
-def _trust(context: ssl.SSLContext, pem: _Pem) -> None:
-    found = _CERTIFICATE.findall(pem.content)
-    if not found:
-        swapped = "; it has a private key: are the two swapped?" if _KEY.search(pem.content) else ""
-        raise pem.where.fault(f"has no certificate in PEM (-----BEGIN CERTIFICATE-----){swapped}")
-    try:
-        context.load_verify_locations(cadata=b"\n".join(found).decode("ascii"))
-    except (ssl.SSLError, ValueError):
-        raise pem.where.fault("has a certificate that cannot be read; look at it with openssl x509") from None
+        raise key.where.fault(
+            f"cannot be used with the certificate ({reason}); look at them with openssl x509 and openssl pkey"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -236,4 +236,4 @@ def test_no_record_shows_a_token_and_two_loadings_of_one_file_are_equal(load, tm
         assert str(secret) == "<secret>"
         with pytest.raises(TypeError):
             vars(secret)
-    assert load(text, {"WORK": "another"}) == config
+    assert load(text, {"WORK": CANARY}) == config

@@ -35,10 +35,10 @@ def test_promtool_accepts_it(generation, example):
 
 def test_the_exporter_accepts_it_and_what_is_commented_out(example):
     config = load_web_config(example)
-    assert config.tls.context.verify_mode == ssl.CERT_NONE
+    assert config.context.verify_mode == ssl.CERT_NONE
     assert list(config.protection.users) == ["prometheus"]
     example.write_text(re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE))
-    assert load_web_config(example).tls.context.verify_mode == ssl.CERT_REQUIRED
+    assert load_web_config(example).context.verify_mode == ssl.CERT_REQUIRED
 
 
 def test_the_page_shows_configurations_that_work(certificates, tmp_path):

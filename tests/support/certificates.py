@@ -88,8 +88,8 @@ def server_tls(certificates: Certificates, **keys) -> Callable[[], ssl.SSLContex
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         json.dump({"tls_server_config": section}, file)
         file.flush()
-        tls = load_web_config(Path(file.name)).tls
-    return lambda: tls.context
+        context = load_web_config(Path(file.name)).context
+    return lambda: context
 
 
 def client_tls(certificates: Certificates, pair: str | None = None) -> ssl.SSLContext:

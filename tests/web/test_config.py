@@ -4,7 +4,6 @@ For each mistake there is a file in ``bad_config/``, and a line.
 """
 
 import json
-import platform
 import re
 import shutil
 import ssl
@@ -42,7 +41,7 @@ def load(tmp_path):
 def test_nothing_is_protected_by_nothing(load, text):
     config = load(text)
     assert config.protection == Protection()
-    assert config.tls is None
+    assert config.context is None
 
 
 def test_everything_but_tls(load):
@@ -51,11 +50,11 @@ http_server_config:
   http2: false
   headers: {{X-Frame-Options: deny, Strict-Transport-Security: max-age=1, X-XSS-Protection: ""}}
 basic_auth_users: {{prometheus: {HASH}, "": {HASH}}}
-rate_limit: {{interval: 1m1.5s, burst: 7}}
+rate_limit: {{interval: 1m1s500ms, burst: 7}}
 """).protection
     assert protection.users == {"prometheus": HASH, "": HASH}
     assert protection.headers == {"X-Frame-Options": "deny", "Strict-Transport-Security": "max-age=1"}
-    assert protection.rate_limit == RateLimit(interval_s=61.5, burst=7)
+    assert protection.rate_limit == RateLimit(61.5, 7)
 
 
 @pytest.mark.parametrize("inline", [False, True])
@@ -65,18 +64,14 @@ def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
     files = {f"{key}_file": certificates.path(name) for key, name in names.items()}
     section = {key: certificates.text(name) for key, name in names.items()} if inline else files
     config = load(json.dumps({"tls_server_config": section | {"client_auth_type": "VerifyClientCertIfGiven"}}))
-    assert [str(file) for file in config.tls.files] == ([] if inline else list(files.values()))
+    assert [str(file) for file in config.files][1:] == ([] if inline else list(files.values()))
     assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
-@pytest.mark.parametrize(
-    ("text", "limit_s"),
-    [("500ms", 0.5), ("1.5h", 5400), ("1h0m1s", 3601), ("10us", 1e-5), ("10µs", 1e-5), ("5ns", 5e-9), ("0", None),
-     ("0h0m0s", None), ("", None)],
-)  # fmt: skip
-def test_intervals_as_go_writes_them_and_one_of_nothing_limits_nothing(load, text, limit_s):
+@pytest.mark.parametrize(("text", "limit_s"), [("500ms", 0.5), ("1h1s", 3601), ("0", 0), ("", 0)])
+def test_intervals_are_durations_and_one_of_nothing_limits_nothing(load, text, limit_s):
     limit = load(f"rate_limit: {{interval: '{text}', burst: 1}}").protection.rate_limit
-    assert (limit and limit.interval_s) == (limit_s and pytest.approx(limit_s))
+    assert limit.interval_s == pytest.approx(limit_s)
 
 
 def test_booleans_of_yaml_1_1(load):
@@ -134,7 +129,7 @@ def test_relative_paths_begin_in_the_folder_of_the_file(folder, tmp_path_factory
         f"the file {folder}/none.crt does not exist; create it, or correct the path"
     )
     assert str(fault_of(folder / "none.yml")) == (
-        f"{folder}/none.yml: there is no such file; correct --web.config.file, or create it"
+        f"--web.config.file: the file {folder}/none.yml does not exist; create it, or correct the path"
     )
 
 
@@ -142,11 +137,8 @@ def test_a_curve_that_this_python_cannot_be_held_to(folder, monkeypatch):
     error = ssl.SSLError(129, "[EC: UNKNOWN_GROUP] unknown group (_ssl.c:4346)")  # as of Python 3.11.2
     monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", Mock(side_effect=error), raising=False)
     (folder / "web.yml").write_text(tls("curve_preferences: [X25519]"))
-    assert str(fault_of(Path("web.yml"))) == (
-        "web.yml: tls_server_config.curve_preferences: lists a curve that Python "
-        f"{platform.python_version()} with {ssl.OPENSSL_VERSION} cannot be held to; list another, remove the key "
-        "to allow all that OpenSSL has, or use a newer Python"
-    )
+    fault = "lists several curves, or one that this Python cannot be held to; "
+    assert str(fault_of(Path("web.yml"))).startswith(f"web.yml: tls_server_config.curve_preferences: {fault}")
 
 
 # Parity with promtool, by the first of Debian's versions that differs; where we differ, the tables say why.
@@ -195,6 +187,7 @@ SAME = {
     "user without password": "basic_auth_users: {prometheus: }",
     "hash of version 3": user(HASH.replace("$2y", "$3y")),
     "no users": "basic_auth_users: {}",
+    "anchor and alias": "basic_auth_users: &x {}\nhttp_server_config: {headers: *x}",
 }
 
 ALWAYS, NEVER = ((0,), (99,)), ((99,), (99,))
@@ -212,9 +205,8 @@ DIFFERENT = {
     # Python's bcrypt does not know the version of 1997, and no tool writes a longer hash.
     "hash of version 2": (user(HASH.replace("$2y", "$2")), False, ALWAYS),
     "hash that is too long": (user(f"{HASH}xx"), False, ALWAYS),
-    # Go ignores all documents but the first; our configuration knows no anchors.
+    # Go ignores all documents but the first.
     "second document": ("---\n{}\n---\n{}\n", False, ALWAYS),
-    "anchor": ("http_server_config: &x {http2: true}", False, ALWAYS),
     # Python before 3.11.4 cannot be held to this curve.
     "X25519": (tls("curve_preferences: [X25519]"), takes_x25519(), ALWAYS),
 }

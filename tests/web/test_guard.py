@@ -276,7 +276,6 @@ def test_the_numbers_of_the_documentation():
         f"more than {guard.MAX_HEADERS} headers",
         f"more than {guard.MAX_REQUEST // 1024} KiB for one request",
         f"a body of more than {guard.MAX_BODY:,} bytes",
-        f"after every {guard.FAILED_BEFORE_COLLECTION} of them",
         f"With TLS there are {guard.TLS_CONNECTIONS} places",
         f"TLS handshake may take {LIMITS.handshake_s:.0f} s",
     ):

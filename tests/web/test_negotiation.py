@@ -56,7 +56,6 @@ RULES = {
         f"{OM};q=1.5, text/plain;q=0.1",
         f"{OM};version",
         "application / openmetrics-text",
-        f'{OM};x="a,b;q=0";q=0.9',
     ],
     OPENMETRICS: [
         f"text/plain;q=.2, {OM};q=.3",

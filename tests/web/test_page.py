@@ -8,7 +8,7 @@ import tomllib
 from datetime import datetime
 from html.parser import HTMLParser
 from importlib import resources
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import pytest
 from coloraide import Color
@@ -20,7 +20,7 @@ from support.snapshots import DRIVEWAY, GARAGE, TAG, Household, fixture, recorde
 
 from joulo_exporter.ledger import Totals
 from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot
-from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html, view_of
+from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html
 
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
 SNAPSHOT = recorded_snapshot(account="home")
@@ -242,20 +242,31 @@ def fleet(count, **changes):
     return [replace(SNAPSHOT, account=f"customer-{number}", **changes) for number in range(count)]
 
 
-def unfolded(reading):
-    """Return the names of the accounts that are unfolded, by their text."""
-    return re.findall(r"(customer-\d+) \S+ [\w, ]+? Chargers", reading.text)
+def account_links(reading):
+    return [link["href"] for link in reading.all("a") if "account=customer" in link["href"]]
 
 
-def test_of_many_accounts_and_chargers_the_first_hundred_are_shown_and_accounts_that_are_unfolded():
+def test_up_to_three_accounts_are_shown_whole_and_more_are_a_list_of_links():
+    whole = read(*fleet(3))
+    assert (whole.text.count("Chargers oprit"), account_links(whole)) == (3, [])
+    accounts = fleet(4)
+    accounts[1] = replace(accounts[1], endpoints=(replace(ENDPOINT, up=False),))
+    reading = read(*accounts)
+    assert "customer-0 ✓ all endpoints up customer-1 ✕ chargers down customer-2" in reading.text
+    assert "Chargers oprit" not in reading.text
+    assert account_links(reading) == [f"?account=customer-{number}" for number in range(4)]
+
+
+def test_of_many_accounts_and_chargers_the_first_hundred_are_shown_and_the_account_of_the_url():
     assert "more account" not in read(*fleet(100)).text
     assert "and 1 more account; the metrics have all." in read(*fleet(101)).text
-    reading = read(*fleet(5000), unfolded=("customer-4711",))
-    assert len(reading.all("section")) == 101
-    assert "customer-99 " in reading.text
-    assert "customer-100" not in reading.text
-    assert unfolded(reading) == ["customer-4711"]
-    assert "and 4899 more accounts;" in reading.text
+    reading = read(*fleet(5000), account="nobody")
+    assert len(account_links(reading)) == 100
+    assert "and 4900 more accounts;" in reading.text
+    reading = read(*fleet(5000), account="customer-4711")
+    assert re.findall(r"customer-\d+", reading.text) == ["customer-4711"]
+    assert "Chargers oprit" in reading.text
+    assert "more account" not in reading.text
     charger = SNAPSHOT.chargers[0]
     many = tuple(replace(charger, label=f"charger-{number}") for number in range(250))
     text = read(replace(SNAPSHOT, chargers=many)).text
@@ -264,47 +275,20 @@ def test_of_many_accounts_and_chargers_the_first_hundred_are_shown_and_accounts_
     assert "and 150 more chargers; the metrics have all." in text
 
 
-def test_of_more_than_three_accounts_ten_at_most_are_unfolded_for_trouble_and_ten_by_their_url():
-    assert len(unfolded(read(*fleet(3)))) == 3
-    accounts = fleet(4)
-    accounts[1] = replace(accounts[1], endpoints=(replace(ENDPOINT, up=False),))
-    assert unfolded(read(*accounts)) == ["customer-1"]
-    down = fleet(5000, chargers=SNAPSHOT.chargers * 2, endpoints=(replace(ENDPOINT, up=False, error="timed out"),))
-    html = html_of(*down, unfolded=tuple(f"customer-{number}" for number in range(50, 60)))
-    assert len(unfolded(Reading(html))) == 20
-    assert len(html) < 250_000
+def test_links_keep_the_account_and_whether_the_page_refreshes():
+    reading = read(*fleet(4), account="customer-2", refreshing=False)
+    assert [link["href"] for link in reading.all("a")[2:]] == ["?account=customer-2", "?refresh=off"]
+    assert not [meta for meta in reading.all("meta") if "http-equiv" in meta]
+    assert account_links(read(*fleet(4), refreshing=False))[3] == "?account=customer-3&refresh=off"
 
 
-def folding_links(reading):
-    return {link["href"]: link["aria-expanded"] for link in reading.all("a") if "aria-expanded" in link}
-
-
-def test_links_unfold_and_fold_accounts_and_the_url_keeps_the_last_ten_others():
-    view = View(unfolded=tuple(f"customer-{number}" for number in range(10)))
-    assert view.toggled("customer-10").unfolded == tuple(f"customer-{number}" for number in range(1, 11))
-    assert folding_links(read(*fleet(3))) == {}
-    reading = read(*fleet(4), unfolded=("customer-2", "customer-0"))
-    assert folding_links(reading) == {
-        "?open=customer-2#account-0": "true",
-        "?open=customer-2&open=customer-0&open=customer-1#account-1": "false",
-        "?open=customer-0#account-2": "true",
-        "?open=customer-2&open=customer-0&open=customer-3#account-3": "false",
-    }
-    refresh = {"http-equiv": "refresh", "content": "60; url=?open=customer-2&open=customer-0"}
-    assert refresh in reading.all("meta")  # as it is, until it is stopped
-    assert reading.all("a")[2]["href"] == "?open=customer-2&open=customer-0&refresh=off"
-
-
-@given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=12, unique=True),
-    st.booleans(),
-)
-def test_a_view_goes_through_its_url(names, refreshing):
-    view = view_of("nl", names + names, refreshing=refreshing)
-    assert view == View("nl", tuple(names[-10:]), refreshing)
-    query = parse_qs(view.query.removeprefix("?"), keep_blank_values=True)
-    assert query.pop("open", []) == list(view.unfolded)
-    assert query == ({} if refreshing else {"refresh": ["off"]})
+@given(st.none() | st.text(st.characters(exclude_categories=["Cs"])), st.booleans())
+def test_a_view_goes_through_its_url(account, refreshing):
+    query = dict(parse_qsl(View("nl", account, refreshing).query()[1:], keep_blank_values=True))
+    assert View("nl", query.pop("account", None), query.pop("refresh", None) is None) == View(
+        "nl", account, refreshing
+    )
+    assert query == {}
 
 
 @pytest.mark.parametrize(
@@ -370,8 +354,9 @@ def read_with(text):
     charger = replace(live.charger, nickname=text, status=text)
     health = EndpointHealth(text, 60.0, up=False, error=text)
     snapshot = Snapshot(text, (health,), chargers=(replace(live, label=text, charger=charger),))
-    snapshots = [snapshot, *fleet(3)]  # which fold, and so have a link with the name
-    return read(*snapshots, links={"metrics": f"https://docs.example/{text}"}, unfolded=(text,))
+    links = {"metrics": f"https://docs.example/{text}"}
+    # The list of accounts has a link with the name, and the other page all else.
+    return Reading("".join(html_of(snapshot, *fleet(3), links=links, account=account) for account in (None, text)))
 
 
 # A carriage return and NUL are changed by HTML itself, and an empty name has its own words.
