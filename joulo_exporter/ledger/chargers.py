@@ -450,8 +450,10 @@ def _meter_after(
     known: Meter | None, wh: float, at_seconds: float | None, now_seconds: float, max_power_kw: float
 ) -> Meter | None:
     """Return the meter after a reading; ``None`` if the reading is not new."""
-    if at_seconds is None:  # an undated reading counts from when it is first seen
-        if known is not None and wh in {known.wh, known.doubted_wh}:
+    if at_seconds is None:  # it counts from when it is first seen or, if it rose too fast, fits the time
+        if known is not None and (
+            wh == known.wh or (wh == known.doubted_wh and not known.goes_on(wh, now_seconds, max_power_kw))
+        ):
             return None
         at_seconds = now_seconds
     # A reading that a wrong clock of ours has dated in the future would block all later ones.

@@ -79,46 +79,30 @@ NEVER = "without a date"
 @pytest.mark.parametrize(
     ("readings", "served"),
     [
-        pytest.param(
-            [(1_234_500, 0), (0, 15), (999_999_999, 30), (500, 45), (500, 60), (1_236_500, 75)],
-            [(None, 1_234_500)] * 5 + [(1600, 1_236_500)],
-            id="two glitches that do not go on from each other",
-        ),
-        pytest.param(
-            [(1_234_500, 0), (0, 15), (0, 30), (600, 45), (1200, 60)],
-            [(None, 1_234_500)] * 3 + [(2400, 600), (2400, 1200)],
-            id="another meter, from 0",
-        ),
-        pytest.param(
-            [(1_000, 0), (5_000_000, 15), (5_001_000, 30)],
-            [(None, 1_000), (None, 1_000), (4000, 5_001_000)],
-            id="another meter that stands higher",
-        ),
-        pytest.param(
-            [(1000, 0), (1010, 1 / 60), (1020, 2 / 60), (1100, 1)],
-            [(None, 1000), (None, 1010), (None, 1020), (6000, 1100)],
-            id="a second apart: the counter goes on, the power waits for a minute",
-        ),
-        pytest.param(
-            [(1000, 0), (2500, 1)], [(None, 1000), (None, 2500)], id="plausible, but no power that a charger has"
-        ),
-        pytest.param(
-            [(1000, 0), (11_000, 600), (10, 600, 1)],
-            [(None, 1000), (1000, 11_000), (1000, 11_000)],
-            id="an older reading is no news",
-        ),
+        pytest.param([(1_234_500, 0), (0, 15), (999_999_999, 30), (500, 45), (500, 60), (1_236_500, 75)],
+                     [(None, 1_234_500)] * 5 + [(1600, 1_236_500)], id="two glitches that do not go on"),
+        pytest.param([(1_234_500, 0), (0, 15), (0, 30), (600, 45), (1200, 60)],
+                     [(None, 1_234_500)] * 3 + [(2400, 600), (2400, 1200)], id="another meter, from 0"),
+        pytest.param([(1_000, 0), (5_000_000, 15), (5_001_000, 30)],
+                     [(None, 1_000), (None, 1_000), (4000, 5_001_000)], id="another meter that stands higher"),
+        pytest.param([(1000, 0), (1010, 1 / 60), (1020, 2 / 60), (1100, 1)],
+                     [(None, 1000), (None, 1010), (None, 1020), (6000, 1100)],
+                     id="a second apart: the counter goes on, the power waits for a minute"),
+        pytest.param([(1000, 0), (2500, 1)], [(None, 1000), (None, 2500)],
+                     id="plausible, but no power that a charger has"),
+        pytest.param([(1000, 0), (11_000, 600), (10, 600, 1)], [(None, 1000), (1000, 11_000), (1000, 11_000)],
+                     id="an older reading is no news"),
         pytest.param(
             [(wh, minute, NEVER) for minute, wh in enumerate([1000, 1000, 1500, 900_000, 900_000, 2000, 2000])],
             [(None, 1000)] * 2 + [(15_000, 1500)] * 3 + [(10_000, 2000)] * 2,
-            id="without a date they count from when they are first seen",
-        ),
-        pytest.param(
-            [(1000, 120, NEVER), (1100, 0, NEVER)],
-            [(None, 1000), (None, 1100)],
-            id="one that our own fast clock dated stops none after it",
-        ),
+            id="without a date they count from when they are first seen"),
+        pytest.param([(1000, 0, NEVER), (4500, 1, NEVER), (4500, 15, NEVER)],
+                     [(None, 1000), (None, 1000), (14_000, 4500)],
+                     id="without a date a rise that is late is believed in time"),
+        pytest.param([(1000, 120, NEVER), (1100, 0, NEVER)], [(None, 1000), (None, 1100)],
+                     id="one that our own fast clock dated stops none after it"),
     ],
-)
+)  # fmt: skip
 def test_a_meter_reading_that_falls_or_leaps_is_believed_when_the_next_goes_on_from_it(rig, readings, served):
     shown = []
     for reading in readings:

@@ -142,14 +142,16 @@ def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resy
     assert rig.whole_walk(anew) == [0]
 
 
-def test_a_session_that_comes_back_under_another_id_is_no_news(rig):
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_session_that_comes_back_under_another_id_is_no_news(rig, noticed):
+    """Whether ``/chargers`` has shown by then that its charger was linked anew or not."""
     old, night = finished("old", charger_id="old-id"), {"at_seconds": rig.now_seconds - 7200}
     rig.chargers(OPRIT)
     rig.whole_walk([old])
     rig.page(page_of([finished("s", charger_id="old-id", **night), old], 0, 100), offset=0)
     assert [session.id for session in rig.book().ended] == ["s"]
     rig.now_seconds += 3700
-    rig.chargers(ANEW)
+    rig.chargers(ANEW if noticed else OPRIT)
     new = finished("new", charger_id="new-id", at_seconds=rig.now_seconds - 600)
     rig.whole_walk([new, finished("s+", charger_id="new-id", **night)])
     assert [session.id for session in rig.book().ended] == ["new"]
