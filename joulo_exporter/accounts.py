@@ -134,7 +134,7 @@ class Accounts:
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
         self._running: dict[str, _RunningAccount] = {}
-        self._replaced_tokens: dict[str, Secret] = {}
+        self._replaced_tokens: dict[str, Secret | None] = {}
         """Tokens before those in use, which no line of the log may show either."""
         self._shown_until_mono_s = math.inf
         """No value is too old before, by the monotonic clock: until then no scrape looks at each account."""
@@ -274,8 +274,7 @@ class Accounts:
         """Go on with a new token, under the throttle of the former one."""
         async with self._changing:
             if self._running.get(running.plan.key) is running:  # no reload has ended or replaced it
-                if running.plan.token is not None:
-                    self._replaced_tokens[running.plan.key] = running.plan.token
+                self._replaced_tokens[running.plan.key] = running.plan.token
                 await self._stop(running.plan.key, gently=True)
                 self._start(replace(running.plan, token=token), running.plan.settings, running.poller.ledger)
 

@@ -195,12 +195,7 @@ class Poller:
         Raises:
             LedgerError: it could not be written.
         """
-        chargers = self._endpoints.get(CHARGERS.name)
-        # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
-        name_unlinked = chargers is not None and (
-            chargers.health.succeeded_at_seconds is not None or isinstance(chargers.api_error, REFUSALS)
-        )
-        result, book = await self.offload(self._write_and_read, write, args, name_unlinked=name_unlinked)
+        result, book = await self.offload(self._write_and_read, write, *args)
         if isinstance(book, Exception):
             self._log_ledger_failure(book)
         elif book is not None:
@@ -211,11 +206,16 @@ class Poller:
         return result
 
     def _write_and_read(
-        self, write: Callable[..., Result], args: tuple[object, ...], *, name_unlinked: bool
+        self, write: Callable[..., Result], *args: object
     ) -> tuple[Result, Book | Exception | None]:
         result = write(*args)
         if self.settings.public:
             return result, None
+        chargers = self._endpoints[CHARGERS.name]
+        # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
+        name_unlinked = chargers.health.succeeded_at_seconds is not None or isinstance(
+            chargers.api_error, REFUSALS
+        )
         try:
             return result, self.ledger.book(name_unlinked=name_unlinked, now_seconds=self.clock.now())
         except Exception as error:  # noqa: BLE001 -- logged by _write
