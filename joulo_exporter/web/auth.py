@@ -130,10 +130,8 @@ class Gate:
 def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:
     """Return user and password of an ``Authorization`` header (RFC 7617); ``None`` if it has none."""
     scheme, _, encoded = (authorization or "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
     try:
         user, colon, password = base64.b64decode(encoded, validate=True).partition(b":")
     except ValueError:
         return None
-    return (user, password) if colon else None
+    return (user, password) if colon and scheme.lower() == "basic" else None

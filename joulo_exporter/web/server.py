@@ -143,8 +143,13 @@ def _name(address: str | tuple[str, int]) -> str:
 
 
 async def _tcp_socket(host: str, port: int) -> socket.socket:
+    if host in ("", "::") and socket.has_dualstack_ipv6():
+        # One socket for IPv6 and IPv4, as Go's listeners are; for IPv4 alone where a kernel has IPv6 switched off.
+        # Any other error comes again there.
+        with contextlib.suppress(OSError):
+            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
     if host in ("", "::"):
-        return _socket_for_all(port)
+        return socket.create_server(("", port), backlog=_BACKLOG)
     # One address for a host, IPv4 rather than IPv6 where a name has both, as Go does.
     found = await asyncio.get_running_loop().getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -152,18 +157,6 @@ async def _tcp_socket(host: str, port: int) -> socket.socket:
     family, _, _, _, target = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     # All of the target: a link-local address without its interface, such as %eth0, cannot be bound.
     return socket.create_server(target, family=family, backlog=_BACKLOG)
-
-
-def _socket_for_all(port: int) -> socket.socket:
-    """Return one socket for IPv6 and IPv4, as Go's listeners do, or for IPv4 alone where there is no IPv6."""
-    if socket.has_dualstack_ipv6():
-        try:
-            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
-        except OSError as error:
-            # A kernel that knows IPv6 but has it switched off; any other error holds for IPv4 too.
-            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                raise
-    return socket.create_server(("", port), backlog=_BACKLOG)
 
 
 def _unix_socket(path: str) -> socket.socket:
