@@ -290,7 +290,8 @@ class Accounts:
         """
         while True:
             await self.clock.sleep(LOOK_INTERVAL_S)
-            for running, read in await asyncio.to_thread(list, _read_changed(list(self._running.values()))):
+            for running, content in await asyncio.to_thread(list, _read_changed(list(self._running.values()))):
+                read = self._unless_shared(running, content)
                 named = running.plan.settings.log_fields
                 was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
                 if running.file_unreadable and not was_unreadable:
@@ -300,6 +301,16 @@ class Accounts:
                 if isinstance(read, Secret) and read != running.plan.token:
                     event(_logger, "info", "the token has changed and the new one is used", **named)
                     await self._rotate(running, read)
+
+    def _unless_shared(self, running: _RunningAccount, read: Secret | ConfigError) -> Secret | ConfigError:
+        """Return the content of a token file, or a fault in place of a new token that another account has."""
+        if isinstance(read, Secret) and read != running.plan.token:
+            others = [each.plan for each in self._running.values() if each is not running]
+            try:
+                _refuse_shared_tokens([*others, replace(running.plan, token=read)])
+            except ConfigError as error:
+                return error
+        return read
 
     async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
         """Go on with a new token, under the throttle of the former one."""
