@@ -10,6 +10,7 @@ import aiohttp
 
 from joulo_exporter.accounts import account_settings
 from joulo_exporter.api.client import JouloClient, open_session
+from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import AccountConfig, Config
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
@@ -63,7 +64,8 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         for account in config.accounts:
             for text in reader.excess(account.name or "", config.vehicles):  # no fault: only a command ends it
                 name = f"{account.name}, " if account.name else ""
-                say(f"Note: held above the truth, {name}{text}; joulo-exporter settle lets it fall.")
+                held = one_line(f"{name}{text}")  # the label of a charger comes from the API
+                say(f"Note: held above the truth, {held}; joulo-exporter settle lets it fall.")
     return is_well
 
 

@@ -6,7 +6,9 @@ import re
 
 import pytest
 from support.command_line import run
-from support.ledger_rig import LedgerRig, finished, live
+from support.ledger_rig import LedgerRig, finished
+
+from joulo_exporter.models.charger import Charger
 
 URL = "http://127.0.0.1:9/api"
 TOKEN = "joulo_t0k3n"
@@ -172,10 +174,10 @@ def test_the_outcomes_of_a_running_exporter_are_shown_and_nothing_is_asked(check
 
 def test_what_is_held_above_the_truth_is_named_and_no_fault(check):
     note = "Note: held above the truth, {}: 9327.50 kWh; joulo-exporter settle lets it fall."
-    notes = [note.format("c1"), note.format("unknown")]
+    notes = [note.format("c\\n1"), note.format("unknown")]
     check.serve()
     with check.ledger() as rig:
-        rig.chargers(live(None))
+        rig.chargers(Charger("c1", slug="c\n1"))
         for kwh in (933_480, 730):
             rig.whole_walk([finished("s", kwh_hundredths=kwh)], size=100)
             rig.book()

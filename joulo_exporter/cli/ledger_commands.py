@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from joulo_exporter.cli.commands import Command, complain, given_shard, is_demo, progress_line, say, write
+from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config, of_shard
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Database
@@ -161,7 +162,7 @@ def _settle(options: argparse.Namespace) -> None:
                     name = " ".join(filter(None, (account, fall.name)))
                     lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
     for line in lines:
-        say(line)
+        say(one_line(line))
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 
 
