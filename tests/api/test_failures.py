@@ -216,8 +216,9 @@ async def test_energy_is_believed_up_to_the_configured_power(session, clock, ans
 
 
 @pytest.mark.parametrize("text", ["{}", "Bearer {}\\n", 'my \\"token\\": {} (old)'])
-async def test_a_nickname_with_the_token_in_it_is_treated_as_not_given(client_of, answers, text):
-    name = text.format(TOKEN)
+@pytest.mark.parametrize("token", [TOKEN, TOKEN.lower().replace("_", "-")])
+async def test_a_nickname_with_the_token_in_it_is_treated_as_not_given(client_of, answers, text, token):
+    name = text.format(token)
     other = '{"id": "b", "nickname": "say \\"joulo\\"", "slug": null}'
     first = f'{{"id": "a", "nickname" : "{name}", "name": "{name}", "slug": "{name}"}}'
     answers.get(f"{API}/chargers", body=f'{{"chargers": [{first}, {other}]}}'.encode())
