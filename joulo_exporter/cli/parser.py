@@ -57,7 +57,8 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: always.
         """
-        raise UsageError(_TOKEN.sub("<secret>", f"{' '.join(message.split())}; see {self.prog} --help"))
+        message = " ".join(message.replace("ignored explicit argument", "takes no value; leave out").split())
+        raise UsageError(_TOKEN.sub("<secret>", f"{message}; see {self.prog} --help"))
 
 
 def make_parser() -> Parser:

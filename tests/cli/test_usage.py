@@ -31,6 +31,7 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
         ("sessions --web.listen-address=:1",
          "--web.listen-address is a flag of serve and demo and check, not of sessions; see"),
         ("sessions --version", "--version is a flag of joulo-exporter itself, not of sessions; see"),
+        ("--web.enable-lifecycle=true", "argument --web.enable-lifecycle: takes no value; leave out 'true'; see"),
         ("tags joulo_0SECRET", "'<secret>' is one argument too many; see"),
         ("--config.check --", "'--' is one argument too many; see"),
         ("joulo_0SECRET", "argument command: invalid choice: '<secret>' (choose from "),
