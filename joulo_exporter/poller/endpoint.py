@@ -232,8 +232,8 @@ class EndpointState:
     """One endpoint: when it is due, how it went, and for how long its API response is fresh.
 
     It outlasts a reload, which gives it another task and other settings. Names of moments on the monotonic clock
-    end in ``_mono_s``: only these moments decide, so that a jump of the wall clock neither brings a request
-    forward nor keeps an old value alive.
+    end in ``_mono_s``, except in ``pause``: only these moments decide, so that a jump of the wall clock neither
+    brings a request forward nor keeps an old value alive.
     """
 
     task: Task
