@@ -39,8 +39,9 @@ def test_one_moment_is_read_while_the_exporter_writes(rig):
         ),
         (lambda file: migrated(file, "DELETE FROM migrations"), LedgerError, "from an older version"),
         (lambda file: file.write_bytes(b""), LedgerError, "is empty or"),
+        (lambda file: (file.unlink(), file.symlink_to(file)), LedgerError, "cannot be read .*; run this as root"),
     ],
-    ids=["missing", "damaged", "newer", "older", "empty"],
+    ids=["missing", "damaged", "newer", "older", "empty", "loop"],
 )
 def test_a_ledger_that_cannot_be_read(rig, change, fault, says):
     rig.close()
