@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Fingerprint, Secret, TokenSource, fingerprint
-from joulo_exporter.config.schema import COUNTED_TWICE, PUBLIC_COLLECTORS, ApiConfig, Config
+from joulo_exporter.config.schema import COUNTED_TWICE, PUBLIC_COLLECTORS, AccountConfig, ApiConfig, Config
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database, keep_configured
@@ -57,28 +57,31 @@ def plans(config: Config) -> tuple[Plan, ...]:
     Raises:
         ConfigError: a token cannot be read, or two accounts have the same one.
     """
+    others: dict[Secret, str] = {}
     accounts = tuple(
         Plan(
             key=account.name or "",
             source=account.token,
-            token=account.token.read(),
+            token=own_token(account, others),
             api=config.api,
             chargers=config.chargers,
             settings=account_settings(config, account.name),
         )
         for account in config.accounts
     )
-    _refuse_shared_tokens(accounts)
     return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
 
 
-def _refuse_shared_tokens(accounts: Iterable[Plan]) -> None:
-    """Refuse two files or variables with the same token: the configuration alone does not show it."""
-    first: dict[Secret | None, Plan] = {}
-    for plan in accounts:
-        other = first.setdefault(plan.token, plan)
-        if other is not plan and plan.source is not None:
-            raise plan.source.where.fault(COUNTED_TWICE.format(f"account {other.key}"))
+def own_token(account: AccountConfig, others: dict[Secret, str]) -> Secret:
+    """Read the token of an account, and add it to those of the others, with their names.
+
+    Raises:
+        ConfigError: it cannot be read, or another account has it, in a file or variable of its own.
+    """
+    token, name = account.token.read(), account.name or ""
+    if others.setdefault(token, name) != name:
+        raise account.token.where.fault(COUNTED_TWICE.format(f"account {others[token]}"))
+    return token
 
 
 def _public_plan(config: Config) -> Plan:
@@ -304,12 +307,11 @@ class Accounts:
 
     def _unless_shared(self, running: _RunningAccount, read: Secret | ConfigError) -> Secret | ConfigError:
         """Return the content of a token file, or a fault in place of a new token that another account has."""
-        if isinstance(read, Secret) and read != running.plan.token:
-            others = [each.plan for each in self._running.values() if each is not running]
-            try:
-                _refuse_shared_tokens([*others, replace(running.plan, token=read)])
-            except ConfigError as error:
-                return error
+        source = running.plan.source
+        if source is not None and isinstance(read, Secret) and read != running.plan.token:
+            for key, other in self._running.items():
+                if other.plan.token == read:
+                    return source.where.fault(COUNTED_TWICE.format(f"account {key}"))
         return read
 
     async def _rotate(self, running: _RunningAccount, token: Secret) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import aiohttp
 
-from joulo_exporter.accounts import account_settings
+from joulo_exporter.accounts import account_settings, own_token
 from joulo_exporter.api.client import JouloClient, open_session
-from joulo_exporter.config.files import one_line
+from joulo_exporter.config.files import Secret, one_line
 from joulo_exporter.config.schema import AccountConfig, Config
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
@@ -48,6 +48,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         say(f"No account belongs to {config.shard}: there is nothing to check.")
         return True
     is_well, recorded = True, {}
+    tokens: dict[Secret, str] = {}
     database, note = _open_ledger(config.storage_path)
     if note is not None:
         say(note)
@@ -57,7 +58,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
             for account in config.accounts:
                 say(f"Account {account.name or '(without a name)'}, {account.token.shown}:")
                 known = recorded.get(account.name or "", {})
-                async for name, outcome in _outcomes(config, account, known, database, session):
+                async for name, outcome in _outcomes(config, account, tokens, known, database, session):
                     say(f"  {name:<9} {outcome}")
                     is_well = is_well and not outcome.startswith("FAULT")
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
@@ -118,6 +119,7 @@ def _recorded(folder: Path) -> dict[str, dict[str, EndpointRecord]]:
 async def _outcomes(
     config: Config,
     account: AccountConfig,
+    tokens: dict[Secret, str],
     recorded: Mapping[str, EndpointRecord],
     database: Database | None,
     session: aiohttp.ClientSession,
@@ -125,7 +127,7 @@ async def _outcomes(
     """Yield name and outcome of the token, and of each endpoint; without a ledger, the recorded outcomes."""
     token = None
     try:
-        token = account.token.read()
+        token = own_token(account, tokens)
         yield "token", "ok     looks like a token"
     except ConfigError as error:
         yield "token", f"FAULT  {error}"

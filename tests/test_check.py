@@ -39,9 +39,9 @@ class Check:
         for name, response in (GOOD | changes).items():
             self.answers.get(re.compile(rf"{re.escape(URL)}/{name}(\?.*)?$"), repeat=True, **response)
 
-    def __call__(self, folder=None):
+    def __call__(self, *flags, folder=None):
         """Return the exit status and the lines."""
-        status, out, err = run(self.capsys, "check", f"--storage.path={folder or self.folder}")
+        status, out, err = run(self.capsys, "check", f"--storage.path={folder or self.folder}", *flags)
         assert TOKEN not in out
         assert err == ""
         return status, out.splitlines()
@@ -82,6 +82,17 @@ def test_a_token_that_cannot_be_one(check):
     assert (status, check.asked) == (1, 0)
     assert lines[-1].startswith("  token     FAULT  ")
     assert lines[-1].endswith(f"the token in file {check.token_file} {says}")
+
+
+def test_a_token_of_two_accounts_is_asked_with_once(check):
+    check.serve()
+    file, copy = (check.token_file.with_name(name) for name in ("joulo.yml", "copy"))
+    file.write_text("accounts: [{name: a, token_file: token}, {name: b, token_file: copy}]\n")
+    copy.write_text(TOKEN)
+    status, lines = check(f"--config.file={file}")
+    says = f"{file}: accounts[1].token_file: has the token of account a: its sessions would count twice"
+    assert (status, check.asked) == (1, 3)
+    assert lines[-1] == f"  token     FAULT  {says}; give each account its own"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +249,7 @@ def test_a_ledger_that_cannot_be_used_is_named_and_left_alone(check, monkeypatch
     check.serve()
     folder, note = prepare(check, monkeypatch)
     before = check.files()
-    status, lines = check(folder)
+    status, lines = check(folder=folder)
     assert status == 0
     assert lines[0].startswith(f"Note: {note}")
     assert check.files() == before
