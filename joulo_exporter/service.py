@@ -203,9 +203,10 @@ class Service:
         Returns:
             The reason for a failure, in one line; ``None`` after a success.
         """
-        return await asyncio.shield(self._asked_reload())
+        return await asyncio.shield(self._pending())
 
-    def _asked_reload(self) -> asyncio.Task[str | None]:
+    def _pending(self) -> asyncio.Task[str | None]:
+        """Return the reload that has not begun yet; have one begin if there is none."""
         if self._next_reload is None:
             self._next_reload = task = asyncio.get_running_loop().create_task(self._reload_in_turn())
             self._reloading.add(task)  # the loop itself holds tasks only weakly
@@ -269,11 +270,7 @@ class Service:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        handlers = {
-            signal.SIGTERM: self._stop.set,
-            signal.SIGINT: self._stop.set,
-            signal.SIGHUP: self._asked_reload,
-        }
+        handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self._pending}
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         try:
