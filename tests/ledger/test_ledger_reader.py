@@ -32,11 +32,7 @@ def test_one_moment_is_read_while_the_exporter_writes(rig):
     [
         (lambda file: file.unlink(), LedgerError, "ledger.sqlite3 does not exist; start the exporter first"),
         (lambda file: file.write_bytes(b"no database" * 500), LedgerDamagedError, "is damaged: .*; restart the"),
-        (
-            lambda file: migrated(file, "INSERT INTO migrations VALUES ('9999_x')"),
-            LedgerVersionError,
-            "newer .*9999_x",
-        ),
+        (lambda file: migrated(file, "INSERT INTO migrations VALUES ('9')"), LedgerVersionError, r"newer .*\(9\)"),
         (lambda file: migrated(file, "DELETE FROM migrations"), LedgerError, "from an older version"),
         (lambda file: file.write_bytes(b""), LedgerError, "is empty or"),
         (lambda file: (file.unlink(), file.symlink_to(file)), LedgerError, "cannot be read .*; run this as root"),
