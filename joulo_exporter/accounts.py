@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret, TokenSource
-from joulo_exporter.config.schema import COUNTED_TWICE, PUBLIC_COLLECTORS, ApiConfig, Config
+from joulo_exporter.config.schema import COUNTED_TWICE, PUBLIC_COLLECTORS, AccountConfig, ApiConfig, Config
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database, keep_configured
@@ -54,21 +54,31 @@ def plans(config: Config) -> tuple[Plan, ...]:
     Raises:
         ConfigError: a token cannot be read, or two accounts have the same one.
     """
-    accounts: dict[Secret, Plan] = {}
-    for account in config.accounts:
-        token = account.token.read()
-        if token in accounts:  # two files or variables may hold one token, which the configuration does not show
-            raise account.token.where.fault(COUNTED_TWICE.format(f"account {accounts[token].key}"))
-        accounts[token] = Plan(
+    others: dict[Secret, str] = {}
+    accounts = tuple(
+        Plan(
             key=account.name or "",
             source=account.token,
-            token=token,
+            token=own_token(account, others),
             api=config.api,
             chargers=config.chargers,
             settings=account_settings(config, account.name),
         )
-    public = (_public_plan(config),) if ERE_PRICE.name in config.collectors else ()
-    return (*accounts.values(), *public)
+        for account in config.accounts
+    )
+    return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
+
+
+def own_token(account: AccountConfig, others: dict[Secret, str]) -> Secret:
+    """Read the token of an account, and add it to those of the others, with their names.
+
+    Raises:
+        ConfigError: it cannot be read, or another account has it, in a file or variable of its own.
+    """
+    token, name = account.token.read(), account.name or ""
+    if others.setdefault(token, name) != name:
+        raise account.token.where.fault(COUNTED_TWICE.format(f"account {others[token]}"))
+    return token
 
 
 def _public_plan(config: Config) -> Plan:
@@ -259,7 +269,8 @@ class Accounts:
         """
         while True:
             await self.clock.sleep(LOOK_INTERVAL_S)
-            for running, read in await asyncio.to_thread(list, _read_tokens(list(self._running.values()))):
+            for running, content in await asyncio.to_thread(list, _read_tokens(list(self._running.values()))):
+                read = self._unless_shared(running, content)
                 named = running.plan.settings.log_fields
                 was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
                 if running.file_unreadable and not was_unreadable:
@@ -269,6 +280,15 @@ class Accounts:
                 if isinstance(read, Secret) and read != running.plan.token:
                     event(_logger, "info", "the token has changed and the new one is used", **named)
                     await self._rotate(running, read)
+
+    def _unless_shared(self, running: _RunningAccount, read: Secret | ConfigError) -> Secret | ConfigError:
+        """Return the content of a token file, or a fault in place of a new token that another account has."""
+        source = running.plan.source
+        if source is not None and isinstance(read, Secret) and read != running.plan.token:
+            for key, other in self._running.items():
+                if other.plan.token == read:
+                    return source.where.fault(COUNTED_TWICE.format(f"account {key}"))
+        return read
 
     async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
         """Go on with a new token, under the throttle of the former one."""

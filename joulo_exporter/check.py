@@ -8,9 +8,10 @@ from pathlib import Path
 
 import aiohttp
 
-from joulo_exporter.accounts import account_settings
+from joulo_exporter.accounts import account_settings, own_token
 from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
+from joulo_exporter.config.files import Secret, one_line
 from joulo_exporter.config.schema import AccountConfig, Config
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
@@ -49,6 +50,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         return True
     is_well = True
     recorded: dict[str, dict[str, EndpointRecord]] = {}
+    tokens: dict[Secret, str] = {}
     database, note = _open_ledger(config.storage_path)
     if note is not None:
         say(note)
@@ -59,14 +61,15 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
             for account in config.accounts:
                 say(f"Account {account.name or '(without a name)'}, {account.token.shown}:")
                 known = recorded.get(account.name or "", {})
-                async for name, outcome in _outcomes(config, account, known, database, session):
+                async for name, outcome in _outcomes(config, account, tokens, known, database, session):
                     say(f"  {name:<9} {outcome}")
                     is_well = is_well and not outcome.startswith("FAULT")
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
         for account in config.accounts:
             for text in reader.excess(account.name or "", config.vehicles):  # no fault: only a command ends it
                 name = f"{account.name}, " if account.name else ""
-                say(f"Note: held above the truth, {name}{text}; joulo-exporter settle lets it fall.")
+                held = one_line(f"{name}{text}")  # the label of a charger comes from the API
+                say(f"Note: held above the truth, {held}; joulo-exporter settle lets it fall.")
     return is_well
 
 
@@ -112,6 +115,7 @@ def _require_own(folder: Path) -> None:
 async def _outcomes(
     config: Config,
     account: AccountConfig,
+    tokens: dict[Secret, str],
     recorded: Mapping[str, EndpointRecord],
     database: Database | None,
     session: aiohttp.ClientSession,
@@ -119,7 +123,7 @@ async def _outcomes(
     """Yield name and outcome of the token, and of each endpoint; without a ledger, the recorded outcomes."""
     token = None
     try:
-        token = account.token.read()
+        token = own_token(account, tokens)
         yield "token", "ok     looks like a token"
     except ConfigError as error:
         yield "token", f"FAULT  {error}"

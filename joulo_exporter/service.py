@@ -103,6 +103,8 @@ class Service:
         self._clock = SystemClock()
         self._accounts: Accounts | None = None
         self._reloading: set[asyncio.Task[str | None]] = set()
+        self._next_reload: asyncio.Task[str | None] | None = None
+        """A reload that has not begun: all who ask meanwhile share it, so that many cost no more than a few."""
         self._stop = asyncio.Event()
         self._notifier = Notifier(os.environ)
         self._bound: list[str] = []
@@ -200,7 +202,19 @@ class Service:
         Returns:
             The reason for a failure, in one line; ``None`` after a success.
         """
+        return await asyncio.shield(self._pending())
+
+    def _pending(self) -> asyncio.Task[str | None]:
+        """Return the reload that has not begun yet; have one begin if there is none."""
+        if self._next_reload is None:
+            self._next_reload = task = asyncio.get_running_loop().create_task(self._reload_in_turn())
+            self._reloading.add(task)  # the loop itself holds tasks only weakly
+            task.add_done_callback(self._reloading.discard)
+        return self._next_reload
+
+    async def _reload_in_turn(self) -> str | None:
         async with self._reload_lock:
+            self._next_reload = None
             self._notifier.reloading()
             failure = await self._reload()
             self._notifier.ready(self._status() if failure is None else "configuration not reloaded: see the log")
@@ -255,7 +269,7 @@ class Service:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self._hang_up}
+        handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self._pending}
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         try:
@@ -263,11 +277,6 @@ class Service:
         finally:
             for number in handlers:
                 loop.remove_signal_handler(number)
-
-    def _hang_up(self) -> None:
-        task = asyncio.get_running_loop().create_task(self.reload())
-        self._reloading.add(task)  # the loop itself holds tasks only weakly
-        task.add_done_callback(self._reloading.discard)
 
     async def _end_reloads(self) -> None:
         """Cancel reloads that still wait, for example for an API response: they would start pollers again."""

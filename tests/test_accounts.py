@@ -357,18 +357,17 @@ async def test_what_the_api_asked_for_holds_for_a_new_token_too(house):
     assert len(house.moments("second")) == 1
 
 
-@pytest.mark.parametrize("content", ["", "joulo_ half a line", None])
-async def test_a_file_without_a_token_keeps_the_old_one_and_says_so_once(house, caplog, content):
+@pytest.mark.parametrize("content", ["", "joulo_ half a line", "joulo_b", None])
+async def test_a_file_without_a_token_of_its_own_keeps_the_old_one_and_says_so_once(house, caplog, content):
     caplog.set_level(logging.INFO)
-    await house.start()
+    await house.follow(house.plans(f"{{name: home, token_file: {house.file}}}", "{name: b, token: joulo_b}"))
     if content is None:
         house.file.unlink()
     else:
         house.file.write_text(content)
     await house.clock.advance(300)
-    assert {token for token, *_ in house.asked} == {"first"}
-    assert len(house.moments("first")) in (5, 6)
-    assert house.up
+    assert [len(house.moments(token)) in (5, 6) for token in ("first", "b")] == [True, True]
+    assert house.values("joulo_up", "chargers") == {"home": 1.0, "b": 1.0}
     assert caplog.text.count("token not read again") == 1
     house.file.write_text("joulo_first\n")
     await house.clock.advance(20)

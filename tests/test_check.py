@@ -6,7 +6,9 @@ import re
 
 import pytest
 from support.command_line import run
-from support.ledger_rig import LedgerRig, finished, live
+from support.ledger_rig import LedgerRig, finished
+
+from joulo_exporter.models.charger import Charger
 
 URL = "http://127.0.0.1:9/api"
 TOKEN = "joulo_t0k3n"
@@ -37,9 +39,9 @@ class Check:
         for name, response in (GOOD | changes).items():
             self.answers.get(re.compile(rf"{re.escape(URL)}/{name}(\?.*)?$"), repeat=True, **response)
 
-    def __call__(self, folder=None):
+    def __call__(self, *flags, folder=None):
         """Return the exit status and the lines."""
-        status, out, err = run(self.capsys, "check", f"--storage.path={folder or self.folder}")
+        status, out, err = run(self.capsys, "check", f"--storage.path={folder or self.folder}", *flags)
         assert TOKEN not in out
         assert err == ""
         return status, out.splitlines()
@@ -53,10 +55,7 @@ class Check:
 
     def files(self) -> dict[str, bytes]:
         """Return all but SQLite's additions, which belong to the owner of the ledger, whoever reads it."""
-        additions = ("-shm", "-wal")
-        return {
-            path.name: path.read_bytes() for path in self.folder.iterdir() if not path.name.endswith(additions)
-        }
+        return {path.name: path.read_bytes() for path in self.folder.iterdir() if "-" not in path.name}
 
 
 @pytest.fixture
@@ -82,12 +81,21 @@ def test_a_token_that_cannot_be_one(check):
     assert lines[-1].endswith(f"the token in file {check.token_file} {says}")
 
 
+def test_a_token_of_two_accounts_is_asked_with_once(check):
+    check.serve()
+    file, copy = (check.token_file.with_name(name) for name in ("joulo.yml", "copy"))
+    file.write_text("accounts: [{name: a, token_file: token}, {name: b, token_file: copy}]\n")
+    copy.write_text(TOKEN)
+    status, lines = check(f"--config.file={file}")
+    assert (status, check.asked) == (1, 3)
+    assert lines[-1].startswith(f"  token     FAULT  {file}: accounts[1].token_file: has the token of account a: ")
+
+
 @pytest.mark.parametrize(
     ("response", "says"),
     [
         ({"status": 401, "payload": {"error": "Missing or invalid API token"}},
-         (f"/chargers: 401, {REFUSED}; make a new one on joulo.nl; it says: "
-          "Missing or invalid API token")),
+         f"/chargers: 401, {REFUSED}; make a new one on joulo.nl; it says: Missing or invalid API token"),
         ({"status": 403, "payload": {"error": "Insufficient scope", "required_scope": "chargers:read"}},
          ("/chargers: 403, the token may not read this; give it the scope chargers:read, or use another token; "
          "it says: Insufficient scope; the other endpoints work without it")),
@@ -172,10 +180,10 @@ def test_the_outcomes_of_a_running_exporter_are_shown_and_nothing_is_asked(check
 
 def test_what_is_held_above_the_truth_is_named_and_no_fault(check):
     note = "Note: held above the truth, {}: 9327.50 kWh; joulo-exporter settle lets it fall."
-    notes = [note.format("c1"), note.format("unknown")]
+    notes = [note.format("c\\n1"), note.format("unknown")]
     check.serve()
     with check.ledger() as rig:
-        rig.chargers(live(None))
+        rig.chargers(Charger("c1", slug="c\n1"))
         for kwh in (933_480, 730):
             rig.whole_walk([finished("s", kwh_hundredths=kwh)], size=100)
             rig.book()
@@ -236,7 +244,7 @@ def test_a_ledger_that_cannot_be_used_is_named_and_left_alone(check, monkeypatch
     check.serve()
     folder, note = prepare(check, monkeypatch)
     before = check.files()
-    status, lines = check(folder)
+    status, lines = check(folder=folder)
     assert status == 0
     assert lines[0].startswith(f"Note: {note}")
     assert check.files() == before

@@ -5,6 +5,7 @@ The paths are those of the vendor's developer pages. Every failure is raised as 
 
 import asyncio
 import re
+import string
 import time
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
@@ -146,9 +147,9 @@ class JouloClient:
 
     def _without_token(self, body: bytes) -> bytes:
         """Replace names that have the token in them: pasted into a nickname, it would be shown to everybody."""
-        if self.token is None or (token := self.token.reveal().encode()) not in body:
+        if self.token is None or (token := _compared(self.token.reveal().encode())) not in _compared(body):
             return body
-        return _NAME.sub(lambda name: name[1] + b"null" if token in name[2] else name[0], body)
+        return _NAME.sub(lambda name: name[1] + b"null" if token in _compared(name[2]) else name[0], body)
 
     async def _body(self, endpoint: Endpoint, params: Mapping[str, str] | None, deadline_s: float) -> bytes:
         response: aiohttp.ClientResponse | None = None
@@ -188,6 +189,11 @@ class JouloClient:
         if failure is not None:
             raise failure
         return body
+
+
+def _compared(text: bytes) -> bytes:
+    """Return the text in small letters and without punctuation: the slug of a nickname has others."""
+    return text.lower().translate(None, string.punctuation.encode())
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

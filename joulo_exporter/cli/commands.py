@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from joulo_exporter import logs
 from joulo_exporter.cli.parser import parse_arguments
 from joulo_exporter.clock import local_time
+from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config, of_shard
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.sharding import Shard, find_shard
@@ -286,7 +287,7 @@ def complain(message: str) -> None:
     """Write a line to standard error, with our name before it; if that fails, the exit status must suffice."""
     if sys.stderr is not None:  # as after `2>&-`, whatever its type says
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"joulo-exporter: {message}\n")
+            sys.stderr.write(f"joulo-exporter: {one_line(message)}\n")  # labels come from the API
             sys.stderr.flush()
 
 

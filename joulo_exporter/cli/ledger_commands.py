@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from joulo_exporter.cli.commands import Command, complain, given_shard, is_demo, progress_line, say, write
+from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config, of_shard
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Database
@@ -147,7 +148,7 @@ def _settle(options: argparse.Namespace) -> None:
                     metric, unit = _SETTLED[fall.series]
                     name = " ".join(filter(None, (account, fall.name)))
                     lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
-    write(f"{line}\n" for line in lines)
+    write(f"{one_line(line)}\n" for line in lines)
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 
 

@@ -47,7 +47,8 @@ class Parser(argparse.ArgumentParser):
         Raises:
             ConfigError: always.
         """
-        raise ConfigError(_TOKEN.sub("<secret>", f"{' '.join(message.split())}; see {self.prog} --help"))
+        message = " ".join(message.replace("ignored explicit argument", "takes no value; leave out").split())
+        raise ConfigError(_TOKEN.sub("<secret>", f"{message}; see {self.prog} --help"))
 
 
 @cache

@@ -77,7 +77,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
     """The last request to an endpoint; kept in the ledger, so that the throttle holds across restarts."""
 
     requested_at_seconds: float
-    """Wall-clock time at which the request went out."""
+    """When the request went out: by the wall clock in the ledger, by the monotonic clock in the poller."""
     length_s: float
     """Least time from that request to the next one."""
     failures: int = 0

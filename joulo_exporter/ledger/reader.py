@@ -30,6 +30,7 @@ from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
 
+_OTHER_USER = "; run this as root, or as the exporter's user"
 _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _READ_AS = {
@@ -210,18 +211,18 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
         if isinstance(fault, LedgerDamagedError):
             remedy = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
             raise LedgerDamagedError(f"{fault}; {remedy}") from error
-        raise LedgerError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        remedy = _OTHER_USER if error_code(error) == sqlite3.SQLITE_CANTOPEN else ""
+        raise LedgerError(f"{path} cannot be read ({' '.join(str(error).split())}){remedy}") from error
 
 
 def _connected(path: Path) -> sqlite3.Connection:
     try:
-        exists = path.is_file()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        remedy = "start the exporter first, or name its folder with --storage.path"
+        raise LedgerError(f"{path} does not exist; {remedy}") from None
     except OSError as error:
-        raise LedgerError(f"{path} cannot be read: {error.strerror}") from error
-    if not exists:
-        raise LedgerError(
-            f"{path} does not exist; start the exporter first, or name its folder with --storage.path"
-        )
+        raise LedgerError(f"{path} cannot be read ({error.strerror}){_OTHER_USER}") from error
     address = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
     try:

@@ -128,8 +128,9 @@ class PollSettings(msgspec.Struct, frozen=True):
 class EndpointState:
     """One endpoint of an account: how it is refreshed, when it is due, how it went, and what it serves.
 
-    It outlasts a reload. Names of moments on the monotonic clock end in ``_mono_s``: only these moments decide, so
-    that a jump of the wall clock neither brings a request forward nor keeps an old value alive.
+    It outlasts a reload. Names of moments on the monotonic clock end in ``_mono_s``, except in ``pause``: only
+    these moments decide, so that a jump of the wall clock neither brings a request forward nor keeps an old value
+    alive.
     """
 
     endpoint: Endpoint

@@ -16,7 +16,7 @@ TRUTH = {"c1": (730, 200), "c2": (500, 100)}
 def rig(tmp_path):
     """A ledger in which energy and credits of two chargers were corrected downwards, and /energy too."""
     rig = LedgerRig(tmp_path, name="", vehicles={"04A1": "tesla"})
-    rig.chargers(live(None, "c1"), Charger("c2", nickname="c2", meter_wh=9e6, meter_at_seconds=rig.now_seconds))
+    rig.chargers(live(None, "c1"), Charger("c2", slug="c\n2", meter_wh=9e6, meter_at_seconds=rig.now_seconds))
     for c1, c2, account in (((933_480, 3000), (600, 100), 950_000), (*TRUTH.values(), 1230)):
         rig.whole_walk(
             [
@@ -54,7 +54,7 @@ def test_every_counter_falls_to_the_truth_once(rig, settle):
     assert out.splitlines()[:-3] == [
         "joulo_total_kwh (c1): 9334.80 falls to 7.30",
         "joulo_ere_credits_total (c1): 30.00 falls to 2.00",
-        "joulo_total_kwh (c2): 6.00 falls to 5.00",
+        "joulo_total_kwh (c\\n2): 6.00 falls to 5.00",
         "joulo_vehicle_kwh_total (tesla): 9334.80 falls to 7.30",
         "joulo_vehicle_ere_credits_total (tesla): 30.00 falls to 2.00",
         "joulo_vehicle_kwh_total (unknown): 6.00 falls to 5.00",
@@ -81,7 +81,8 @@ def test_a_running_exporter_an_unknown_charger_and_half_a_history_are_refused(ri
     folder = f"--storage.path={tmp_path}"
     status, line = refusal(capsys, "settle", folder)
     assert (status, "is in use by process" in line) == (1, True)
-    assert refusal(capsys, "settle", folder, "--charger=oprit")[0] == 2
+    refused = "--charger: 'oprit' is not in the ledger; it has c\\n2, c1"
+    assert refusal(capsys, "settle", folder, "--charger=oprit") == (2, refused)
     rig.page(page_of(history_of(300), 0, 100), offset=0)  # after an absence
     rig.close()
     status, line = refusal(capsys, "settle", folder)
