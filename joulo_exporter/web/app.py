@@ -129,8 +129,7 @@ async def _page(request: web.Request) -> web.Response:
     language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
     # From the page on, so that they lead to the same place behind a proxy.
     links = {"metrics": f".{paths.telemetry}", "health": "./-/healthy", "readiness": "./-/ready"}
-    refreshing = "off" not in request.query.getall("refresh", ())
-    view = View(language, request.query.get("account"), refreshing)
+    view = View(language, request.query.get("account"), request.query.get("refresh") != "off")
     # In a thread: the first page loads Jinja, and one of many accounts takes some milliseconds.
     html = await asyncio.to_thread(
         page_html,

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, cast
 
 from joulo_exporter.config.files import Fingerprint, Where, fingerprint
 from joulo_exporter.config.schema import Switch, WebSection
-from joulo_exporter.config.values import NOTHING, is_printed, like
+from joulo_exporter.config.values import NOTHING, like, printed
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 from joulo_exporter.web.auth import Gate, Protection, RateLimit
@@ -113,8 +113,7 @@ def _headers(where: Where, headers: Mapping[str, str]) -> Mapping[str, str]:
         allowed = _HEADERS[name]
         if allowed and value not in allowed:
             raise where.child(name).fault(f"must be {' or '.join(allowed)}; write it so, in small letters")
-        if not is_printed(value):
-            raise where.child(name).fault("has a line end or another control character in it; remove it")
+        where.child(name).read(printed, value)
     return {name: value for name, value in headers.items() if value not in NOTHING}
 
 

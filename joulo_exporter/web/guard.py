@@ -96,7 +96,7 @@ class Guard:
             victim = self._dispensable()
             if victim is None:
                 return False
-            self._drop(victim)
+            victim.drop()
         self._connections[newcomer] = None
         return True
 
@@ -115,11 +115,7 @@ class Guard:
         """Note that a response has stalled; if too many have, drop the one stalled for longest."""
         self.stalled[connection] = None
         if len(self.stalled) > self.limits.stalled:
-            self._drop(next(iter(self.stalled)))
-
-    def _drop(self, connection: GuardedConnection) -> None:
-        self.leave(connection)  # ``connection_lost`` follows in a moment; the place is free at once
-        connection.drop()
+            next(iter(self.stalled)).drop()
 
     def _dispensable(self) -> GuardedConnection | None:
         """Return the connection that will be missed least; ``None`` if all are busy."""
@@ -261,7 +257,8 @@ class GuardedConnection(web.RequestHandler):
         return _refusal(status if status in _REASONS else 500)
 
     def drop(self) -> None:
-        """Close at once, whatever has not been read."""
+        """Close at once, whatever has not been read; ``connection_lost`` follows, but the place is free now."""
+        self.guard.leave(self)
         if self._wire is not None:
             self._wire.abort()
 

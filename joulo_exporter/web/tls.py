@@ -97,15 +97,13 @@ def tls_context(where: Where, section: TlsSection, folder: Path) -> ssl.SSLConte
     Raises:
         ConfigError: a file cannot be read, keys contradict each other, or OpenSSL does not take them.
     """
-    given = [key for key in section.__struct_fields__ if getattr(section, key) is not None]
-    if not given:
+    if section == TlsSection():
         return None
     certificate, key, client_ca = (_pem(where, section, part, folder) for part in ("cert", "key", "client_ca"))
     if certificate is None or key is None:
         missing = "cert_file" if certificate is None else "key_file"
         raise where.child(missing).fault(
-            f"is missing: with {given[0]} but no {missing} there would be no TLS; write {missing}, "
-            "or remove tls_server_config"
+            f"is missing: without it there would be no TLS; write {missing}, or remove tls_server_config"
         )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _set_clients(context, where, section, client_ca)
