@@ -15,13 +15,16 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from joulo_exporter.config.schema import WebSection
-from joulo_exporter.config.values import like, parse_duration
+from joulo_exporter.config.values import like
 
 WAITING = 100
 """Password comparisons that may wait; further requests that need one are refused."""
 
 _LONGEST_PASSWORD = 72
 """Bytes of a password that bcrypt uses: Go's implementation ignores the rest, Python's refuses a longer one."""
+
+_PIECE = r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)"
+_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def _count(text: str) -> int:
@@ -30,12 +33,19 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _go_duration(text: str) -> float:
+    """Return the seconds of a duration as Go's ``time.ParseDuration`` reads it, and so the exporter-toolkit."""
+    if text != "0" and not re.fullmatch(f"(?:{_PIECE})+", text):
+        raise ValueError("is not a duration; write one such as 500ms, 1s or 1m30s")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in re.findall(_PIECE, text))
+
+
 class RateLimit(WebSection, frozen=True):
     """A token bucket: ``burst`` requests at once, and one more each interval; without an interval, no limit."""
 
     EXAMPLE: ClassVar = "{interval: 1s, burst: 10}"
 
-    interval_s: Annotated[float, like("1s", parse_duration)] = msgspec.field(name="interval", default=0.0)
+    interval_s: Annotated[float, like("1s", _go_duration)] = msgspec.field(name="interval", default=0.0)
     burst: Annotated[int, like("10", _count)] = 0
 
 

@@ -50,7 +50,7 @@ http_server_config:
   http2: false
   headers: {{X-Frame-Options: deny, Strict-Transport-Security: max-age=1, X-XSS-Protection: ""}}
 basic_auth_users: {{prometheus: {HASH}, "": {HASH}}}
-rate_limit: {{interval: 1m1s500ms, burst: 7}}
+rate_limit: {{interval: 1m1.5s, burst: 7}}
 """).protection
     assert protection.users == {"prometheus": HASH, "": HASH}
     assert protection.headers == {"X-Frame-Options": "deny", "Strict-Transport-Security": "max-age=1"}
@@ -68,8 +68,12 @@ def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
     assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
-@pytest.mark.parametrize(("text", "limit_s"), [("500ms", 0.5), ("1h1s", 3601), ("0", 0), ("", 0)])
-def test_intervals_are_durations_and_one_of_nothing_limits_nothing(load, text, limit_s):
+@pytest.mark.parametrize(
+    ("text", "limit_s"),
+    [("500ms", 0.5), ("1.5h", 5400), ("1h0m1s", 3601), ("10us", 1e-5), ("10µs", 1e-5), ("5ns", 5e-9), ("0", 0),
+     ("0h0m0s", 0), ("", 0)],
+)  # fmt: skip
+def test_intervals_as_go_writes_them_and_one_of_nothing_limits_nothing(load, text, limit_s):
     limit = load(f"rate_limit: {{interval: '{text}', burst: 1}}").protection.rate_limit
     assert limit.interval_s == pytest.approx(limit_s)
 
