@@ -134,13 +134,16 @@ class JouloClient:
         deadline_s = loop.time() + self.api.timeout_s
         # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
-        if is_web_page(body):
-            raise ApiResponseError(
-                "a web page came instead of the API response, from a proxy or gateway in between; "
-                "check api.url and the network"
-            )
         plausibility = Plausibility(self.clock(), self.api.max_power_kw)
-        response = endpoint.parse(self._without_token(body), plausibility)
+        try:
+            response = endpoint.parse(self._without_token(body), plausibility)
+        except ApiResponseError:
+            if is_web_page(body):
+                raise ApiResponseError(
+                    "a web page came instead of the API response, from a proxy or gateway in between; "
+                    "check api.url and the network"
+                ) from None
+            raise
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self.api)
         return response

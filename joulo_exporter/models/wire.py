@@ -208,15 +208,12 @@ class Fields:
         text = self.text(name)
         if text is None:
             return None
-        try:
+        with contextlib.suppress(ValueError):
             seconds = unix_seconds(text)
-        except ValueError as error:
-            self.refuse(name, f"is {error}")
-            return None
-        if not _EARLIEST_S <= seconds <= self.plausibility.now_seconds + ahead_s:
-            self.refuse(name, "is before 2015, or in the future")
-            return None
-        return seconds
+            if _EARLIEST_S <= seconds <= self.plausibility.now_seconds + ahead_s:
+                return seconds
+        self.refuse(name, "is no ISO 8601 timestamp from 2015 until now")
+        return None
 
     def section(self, name: str) -> Fields | None:
         """Return an object within this one."""
