@@ -261,8 +261,8 @@ class AccountLedger:
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
             meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
             truths: dict[tuple[str, str], float | None] = {}
-            held, _ = held_totals(tables, labels, self._vehicles)
-            for each in held:
+            chargers, vehicles, _ = held_totals(tables, labels, self._vehicles)
+            for each in (*chargers.values(), *vehicles.values()):
                 truths.update(zip(each.marks, astuple(each.truth), strict=True))
             for (series, key), truth in (truths | meters | _stated(energy)).items():
                 mark = marks.get((series, key))
@@ -309,7 +309,7 @@ class AccountLedger:
             )
             if self._announced:
                 book = replace(book, ended=tuple(each for each in book.ended if each.id not in self._announced))
-            if book.complete:
+            if book.history.complete:
                 if self._finished is None:
                     self._finished = finished_months(tables, now_seconds)
                 book = replace(book, months=all_months(tables, self._finished, now_seconds))

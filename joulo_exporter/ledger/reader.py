@@ -13,9 +13,11 @@ import msgspec
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
 from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import (
+    Completeness,
     HeldTotals,
     by_charger,
-    count_sessions,
+    completeness,
+    excesses,
     held_totals,
     totals_by_tag,
 )
@@ -27,7 +29,6 @@ from joulo_exporter.ledger.database import (
     error_code,
     migrations,
 )
-from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
@@ -59,22 +60,6 @@ class RecordedSession(StoredSession, frozen=True, gc=False):
         """Return its start, or else the known time that is nearest to it."""
         moments = (self.started_at_seconds, self.live_at_seconds, self.ended_at_seconds)
         return next((moment for moment in moments if moment is not None), 0.0)
-
-
-class Completeness(msgspec.Struct, frozen=True, gc=False):
-    """Extent of an account's history in the ledger."""
-
-    complete: bool
-    sessions: int
-    """Sessions in the ledger, without the withdrawn ones."""
-    back_to_seconds: float | None
-    """Start of the earliest session."""
-    read_in_full_at_seconds: float | None
-    """When the history was last read from end to end."""
-    unreadable: int = 0
-    """Sessions of the history that cannot be used: without an id, or finished without energy."""
-    corrections_since_seconds: float | None = None
-    """Time since which corrections are noted."""
 
 
 class TagUse(msgspec.Struct, frozen=True, gc=False):
@@ -141,16 +126,7 @@ class LedgerReader:
 
     def completeness(self, account: str) -> Completeness:
         """Return how much of the account's history is in the ledger."""
-        walk = load_walk(self._tables(account))
-        sessions, without_energy, back_to_seconds = count_sessions(self._tables(account))
-        return Completeness(
-            complete=walk.complete,
-            sessions=sessions,
-            back_to_seconds=back_to_seconds,
-            read_in_full_at_seconds=walk.finished_at_seconds,
-            unreadable=walk.unreadable + without_energy,
-            corrections_since_seconds=walk.corrections_since_seconds,
-        )
+        return completeness(self._tables(account))
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
@@ -195,26 +171,19 @@ class LedgerReader:
         )
         return [TagUse(*row) for row in rows]
 
-    def held_totals(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
-        """Return the totals of chargers and vehicles as they are served: held where the truth has fallen."""
+    def held_totals(
+        self, account: str, vehicles: Mapping[str, str]
+    ) -> tuple[Mapping[str, HeldTotals], Mapping[str, HeldTotals]]:
+        """Return the totals of chargers, by id, and of vehicles, as they are served."""
         tables = self._tables(account)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
-        return held_totals(tables, charger_ids, vehicles)[0]
+        chargers, by_name, _ = held_totals(tables, charger_ids, vehicles)
+        return chargers, by_name
 
-    def excess(self, account: str, vehicles: Mapping[str, str]) -> tuple[str, ...]:
-        """Return each counter that is held above the truth, by how much, as in ``oprit: 12.50 kWh``."""
-        if not self.completeness(account).complete:
-            return ()
-        labels = self.labels(account)
-        return tuple(
-            f"{labels.get(each.name, each.name)}: {value / 100:.2f} {unit}"
-            for each in self.held_totals(account, vehicles)
-            for value, unit in (
-                (each.excess.kwh_hundredths, "kWh"),
-                (each.excess.credits_hundredths, "ERE credits"),
-            )
-            if value
-        )
+    def excess(self, account: str, vehicles: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
+        """Yield (charger or vehicle, hundredths, ``kWh`` or ``credits``) of each counter held above the truth."""
+        if self.completeness(account).complete:
+            yield from excesses(self.labels(account), *self.held_totals(account, vehicles))
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; none if there is no readable one."""

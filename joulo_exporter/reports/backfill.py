@@ -211,10 +211,8 @@ class _AccountHistory:
         if not known.complete:
             fault = f"{completeness_text(known)}; wait until joulo_history_complete is 1"
             raise LedgerError(f"{ledger_of(account)} {fault}")
-        held = reader.held_totals(account, tags.vehicles)
-        self._totals = {
-            kind: {each.name: each.held for each in held if each.kind == kind} for kind in ("charger", "vehicle")
-        }
+        held = zip(("charger", "vehicle"), reader.held_totals(account, tags.vehicles), strict=True)
+        self._totals = {kind: {name: each.held for name, each in totals.items()} for kind, totals in held}
         vehicles = {name: name for name in self._totals["vehicle"]}
         self._labels = {"charger": reader.labels(account), "vehicle": vehicles}
         self._live = {charger.id: charger for charger in reader.last_chargers(account)}

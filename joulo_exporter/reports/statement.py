@@ -18,7 +18,8 @@ import msgspec
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
-from joulo_exporter.ledger.reader import Completeness, LedgerReader
+from joulo_exporter.ledger import Completeness
+from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
 from joulo_exporter.reports.sessions import FIELDS, GROUPS, Selection, SessionRow, Total, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, hundredths_text, moment, printable

@@ -16,7 +16,8 @@ from typing import TypeVar
 import msgspec
 
 from joulo_exporter.clock import local_time
-from joulo_exporter.ledger.reader import Completeness, LedgerReader
+from joulo_exporter.ledger import Completeness
+from joulo_exporter.ledger.reader import LedgerReader
 
 Record = TypeVar("Record")
 Fields = Mapping[str, Callable[[Record], object]]

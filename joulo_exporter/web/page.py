@@ -167,23 +167,11 @@ def _chargers(account: Snapshot, this_month: str) -> Iterator[_Charger]:
         live = next((each for each in account.chargers or () if each.label == label), None)
         last_sessions = [each for each in account.last_sessions if each.label == label]
         figures = None
-        if book and book.complete:
+        if book and book.history.complete:
             charger_id = next((key for key, value in book.labels.items() if value == label), "")
             sums = book.months.get((charger_id, this_month))
             figures = (sums.kwh_hundredths, sums.credits_hundredths) if sums else (0, 0)
         yield _Charger(label, live, last_sessions, figures)
-
-
-def _excess(account: Snapshot) -> Iterator[tuple[str, int, str]]:
-    """Yield (name of a charger or vehicle, hundredths, unit) of what is held above the truth."""
-    book = account.book
-    if book is None:
-        return
-    named = [(book.labels.get(key, key), totals) for key, totals in book.charger_excess.items()]
-    for name, totals in (*named, *book.vehicle_excess.items()):
-        for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "credits")):
-            if value:
-                yield name, value, unit
 
 
 def _months(account: Snapshot, this_month: str) -> Iterator[tuple[str, int, int, str]]:
@@ -227,7 +215,7 @@ def _template(language: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.globals.update(words=SimpleNamespace(**texts), UNKNOWN_VEHICLE=UNKNOWN_VEHICLE, SHOWN=SHOWN)
-    environment.globals.update(labels=_labels, chargers=_chargers, excess=_excess, months=_months)
+    environment.globals.update(labels=_labels, chargers=_chargers, months=_months)
     environment.filters.update(fill=fill, iso=_iso, in_zones=_in_zones, zone=_zone, **_Formats(texts).filters())
     return environment.get_template("page.html")
 

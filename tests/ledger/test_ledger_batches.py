@@ -176,7 +176,7 @@ def test_a_refresh_that_brings_nothing_new_is_a_few_statements(rig):
         book = refresh(kwh)
         counted = [each.split()[0] for each in statements]
         assert sum(map(counted.count, ("UPDATE", "INSERT", "SELECT", "DELETE"))) == queries_and_writes
-    assert (book.chargers["c1"].kwh_hundredths, book.chargers["c9"].kwh_hundredths) == (103, 0)
+    assert (book.chargers["c1"].held.kwh_hundredths, book.chargers["c9"].held.kwh_hundredths) == (103, 0)
     rig.page(page_of(history, 0, 100), offset=0)
     statements = statements_of(rig.database)
     assert rig.book().months
@@ -205,7 +205,7 @@ def test_a_book_that_was_read_before_a_rollback_is_read_anew(rig, refreshed, fig
 
     def shown():
         book = rig.book()
-        return book.chargers["c1"].kwh_hundredths, book.meters["c1"].wh, book.marks["meter_wh", "c1"]
+        return book.chargers["c1"].held.kwh_hundredths, book.meters["c1"].wh, book.marks["meter_wh", "c1"]
 
     rig.whole_walk([])
     charge(5, 1000)

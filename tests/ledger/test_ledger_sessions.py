@@ -1,7 +1,7 @@
 """One session as the two endpoints show it, one sighting after the other."""
 
 import pytest
-from support.ledger_rig import finished, history_of, live
+from support.ledger_rig import finished, held, history_of, live
 
 from joulo_exporter.ledger import Totals
 from joulo_exporter.ledger.reader import read_ledger
@@ -85,7 +85,7 @@ def test_the_end_that_sessions_lists_is_final(rig, lagging, known):
     for _ in range(10):
         see(rig, lagging, end, lagging)
         again = rig.book()
-        assert (again.chargers, again.vehicles, again.last_sessions) == (
+        assert (held(again.chargers), again.vehicles, again.last_sessions) == (
             {"c1": Totals(840, 0, 1, 4_000_000)},
             book.vehicles,
             book.last_sessions,
@@ -110,8 +110,11 @@ def test_a_session_that_was_withdrawn_and_comes_back_counts_again_and_counters_h
     for listed in (history, history[:-1], history):
         rig.whole_walk(listed)
         book = rig.book()
-        assert (book.sessions, book.back_to_seconds) == (len(listed), listed[-1].started_at_seconds)
-        assert book.chargers["c1"] == Totals(300, 0, 3, 180_000)
+        assert (book.history.sessions, book.history.back_to_seconds) == (
+            len(listed),
+            listed[-1].started_at_seconds,
+        )
+        assert book.chargers["c1"].held == Totals(300, 0, 3, 180_000)
         rig.now_seconds += 8 * 86_400
 
 
@@ -134,13 +137,13 @@ def test_a_session_that_gets_another_id_counts_once(rig, sightings):
     see(rig, ("listed", {"session_id": "before", "at_seconds": START - 3600}))
     for each in sightings:
         see(rig, each)
-        assert rig.book().chargers["c1"].kwh_hundredths <= 831
-    assert rig.book().sessions == 2
+        assert rig.book().chargers["c1"].held.kwh_hundredths <= 831
+    assert rig.book().history.sessions == 2
 
 
 def test_a_session_that_ends_before_it_begins_has_no_duration(rig):
     see(rig, ("listed", {"ended_at_seconds": START - 60}))
-    assert rig.book().chargers["c1"] == Totals(100, 0, 1, 0)
+    assert rig.book().chargers["c1"].held == Totals(100, 0, 1, 0)
 
 
 UNTAGGED = ("listed", {"id_tag": None})
@@ -166,7 +169,7 @@ LONG_AGO = ("listed", {"id_tag": None, "ended_at_seconds": START - 90_000})
 def test_vehicle_of_a_session(rig, sightings, vehicle):
     rig.reopen(vehicles={"04A1": "tesla", "?": "question"})
     see(rig, *sightings)
-    with_energy = [name for name, totals in rig.book().vehicles.items() if totals.kwh_hundredths]
+    with_energy = [name for name, totals in held(rig.book().vehicles).items() if totals.kwh_hundredths]
     assert with_energy == ([vehicle] if vehicle else [])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,7 +16,9 @@ from joulo_exporter.ledger import (
     AccountLedger,
     Book,
     Database,
+    HeldTotals,
     Pause,
+    Totals,
     Walk,
     next_page,
 )
@@ -135,6 +137,11 @@ def statements_of(database: Database) -> list[str]:
         connection.set_trace_callback(statements.append)
     statements.clear()
     return statements
+
+
+def held(totals: Mapping[str, HeldTotals]) -> dict[str, Totals]:
+    """Return the totals of chargers or vehicles as they are served."""
+    return {name: each.held for name, each in totals.items()}
 
 
 def page_of(history: Sequence[Session], offset: int, size: int) -> ApiResponse[SessionPage]:
