@@ -372,14 +372,17 @@ def _withdraw_former_ids(tables: AccountTables, listed_ids: Collection[str], new
 
 
 def _is_copy(tables: AccountTables, session: Session) -> bool:
-    """Return whether the ledger has the session under another id: its charger was linked anew."""
+    """Return whether the ledger has the session's end under another id, or has had it if the session went on."""
     same = tables.execute(
         """SELECT 1 FROM sessions INDEXED BY sessions_by_start
-           WHERE account = :account AND started_at = :start AND ended_at = :end AND id != :id
+           WHERE account = :account AND started_at = :start AND id != :id
+             AND CASE WHEN end_is_final THEN ended_at = :end OR kwh_hundredths = :kwh_hundredths
+                 ELSE end_seen_at IS NOT NULL END
              AND (charger_id = :charger_id OR charger_id IN (
                SELECT charger_id FROM chargers WHERE account = :account AND NOT linked))""",
         start=session.started_at_seconds,
         end=session.ended_at_seconds,
+        kwh_hundredths=session.kwh_hundredths,
         id=session.id,
         charger_id=session.charger_id,
     )

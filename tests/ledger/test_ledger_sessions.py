@@ -131,13 +131,17 @@ ACTIVE = ("listed", {"ended_at_seconds": None, "status": "charging", "kwh_hundre
         pytest.param([LIVE, GONE, OTHER], id="at its end"),
         pytest.param([LIVE, ACTIVE, OTHER_LIVE, OTHER_ACTIVE, OTHER_LIVE], id="after it was listed"),
         pytest.param([LIVE, OTHER_ACTIVE, LIVE, OTHER_ACTIVE, LIVE, GONE, OTHER], id="in one endpoint for ever"),
+        pytest.param([LISTED, ("listed", OTHER[1] | {"ended_at_seconds": START + 61})], id="with another end"),
+        pytest.param([LIVE, ACTIVE, ("listed", {}), LIVE, GONE, OTHER], id="after it went on"),
     ],
 )
-def test_a_session_that_gets_another_id_counts_once(rig, sightings):
+def test_a_session_that_gets_another_id_counts_once_and_is_news_once(rig, sightings):
     see(rig, ("listed", {"session_id": "before", "at_seconds": START - 3600}))
+    news = set()
     for each in sightings:
         see(rig, each)
         assert rig.book().chargers["c1"].held.kwh_hundredths <= 831
+        assert len(news := news | {session.id for session in rig.book().ended}) <= 2
     assert rig.book().history.sessions == 2
 
 
