@@ -109,7 +109,9 @@ class Outcome(msgspec.Struct, frozen=True):
     walk: Walk | None = None
     """After a page of ``/sessions``, how far the history has been read."""
     missing: int = 0
-    """Sessions that a walk which has just ended did not list: withdrawn, unless ``walk.doubtful``."""
+    """Sessions that a walk which has just ended did not list."""
+    withdrawn: bool = True
+    """Whether they are withdrawn; if many are missing at once, another walk has to miss each of them, too."""
 
 
 class SettledCounter(msgspec.Struct, frozen=True):
@@ -221,7 +223,7 @@ class AccountLedger:
         with self._tables() as tables:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
-            walk, missing = history.record_page(tables, response, asked, now_seconds)
+            walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
             chargers = self._chargers(tables)
             if asked.asked_offset == 0:
                 chargers.withdraw_moved(response.content)
@@ -231,7 +233,7 @@ class AccountLedger:
             if walk.offset is None and chargers.take_due_walk():
                 walk = history.new_walk(walk, now_seconds, full=True)
             history.save_walk(tables, walk)
-        return Outcome(walk=walk, missing=missing)
+        return Outcome(walk=walk, missing=missing, withdrawn=withdrawn)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and raise the marks to those of its totals that are believed."""

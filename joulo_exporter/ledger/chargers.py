@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
+    IN_ANOTHER_ACCOUNT,
     StoredSession,
     StoredTotals,
     columns,
@@ -20,8 +21,9 @@ from joulo_exporter.ledger.sessions import (
     save_session,
     seen_live,
     select_sessions,
-    sessions_by_id,
     sessions_in_progress,
+    sessions_where,
+    unlinked_chargers,
     vanished,
 )
 from joulo_exporter.logs import event
@@ -63,13 +65,6 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     """Full walks to begin at once; ``None`` until a charger of the same name is linked in its place."""
 
 
-_IN_ANOTHER_ACCOUNT = """EXISTS (
-    SELECT 1 FROM sessions there JOIN chargers c USING (account, charger_id)
-    WHERE there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1)
-      AND there.id = sessions.id AND there.withdrawn = 0 AND c.linked)"""
-"""SQL condition for sessions that a linked charger of another account of the configuration has too."""
-
-
 def served_labels(tables: AccountTables) -> dict[str, str]:
     """Return the labels, by charger id, of the chargers that are linked or have a session left."""
     rows = tables.execute(
@@ -108,8 +103,8 @@ class Chargers:
         for charger in response.content:
             if (live := charger.session) is not None:
                 old = seen.get(live.id) or in_progress.get(live.id)
-                old = old or sessions_by_id(tables, [live.id]).get(live.id)
-                if (old is None or old.withdrawn) and self._is_listed_otherwise(charger.id, live):
+                old = old or sessions_where(tables, "id", [live.id]).get(live.id)
+                if (old is None or old.withdrawn) and _is_listed_otherwise(tables, charger.id, live):
                     continue
                 seen[live.id] = seen_live(old, charger.id, live, now_seconds)
                 save_session(tables, old, seen[live.id])
@@ -123,18 +118,6 @@ class Chargers:
         if changed or ended:
             self.take_over()
         return bool(ended), changed or bool(ended)
-
-    def _is_listed_otherwise(self, charger_id: str, live: LiveSession) -> bool:
-        """Return whether ``/sessions`` lists a session under another id, under which it counts."""
-        listed = self._tables.execute(
-            """SELECT 1 FROM sessions INDEXED BY sessions_by_start
-               WHERE account = :account AND started_at = :start AND charger_id = :charger_id
-                 AND id != :id AND generation > 0 AND withdrawn = 0""",
-            start=live.started_at_seconds,
-            charger_id=charger_id,
-            id=live.id,
-        )
-        return listed.fetchone() is not None
 
     # Labels -------------------------------------------------------------------------------------------
 
@@ -197,19 +180,18 @@ class Chargers:
                         pinned[former.charger_id] = replace(former, walks_due=_WALKS_TO_WITHDRAW)
 
     def withdraw_moved(self, newest: SessionPage) -> None:
-        """Withdraw sessions of unlinked chargers that another account has on a charger linked there.
+        """Withdraw sessions of unlinked chargers that another account has too.
 
         Only a charger's last session tells whether it has moved: the history of a charger that is gone may be
         long. While the newest page of this account lists that session, both accounts have the charger.
         """
         listed = {session.id for session in newest.sessions}
-        unlinked = self._tables.execute("SELECT charger_id FROM chargers WHERE account = :account AND NOT linked")
-        for (charger_id,) in unlinked.fetchall():
+        for charger_id in unlinked_chargers(self._tables):
             is_its = "charger_id = :charger_id AND withdrawn = 0"
             last_one = f"{is_its} ORDER BY ended_at DESC LIMIT 1"
             last = select_sessions(self._tables, last_one, charger_id=charger_id).keys() - listed
-            if last and select_sessions(self._tables, f"id = :id AND {_IN_ANOTHER_ACCOUNT}", id=last.pop()):
-                moved = select_sessions(self._tables, f"{is_its} AND {_IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
+            if last and select_sessions(self._tables, f"id = :id AND {IN_ANOTHER_ACCOUNT}", id=last.pop()):
+                moved = select_sessions(self._tables, f"{is_its} AND {IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
                 for stored in moved.values():
                     save_session(self._tables, stored, replace(stored, withdrawn=True))
 
@@ -307,6 +289,13 @@ class Chargers:
             text = f"{taken_one}; configure another one for either"
             event(_logger, "warn", text, wanted=wanted, charger_id=charger_id, taken_by=taken[wanted], label=label)
         pinned[charger_id] = replace(charger, label=label)
+
+
+def _is_listed_otherwise(tables: AccountTables, charger_id: str, live: LiveSession) -> bool:
+    """Return whether ``/sessions`` lists a session under another id, under which it counts."""
+    others = sessions_where(tables, "started_at", [live.started_at_seconds], index="sessions_by_start").values()
+    listed = [each for each in others if each.generation > 0 and not each.withdrawn and each.id != live.id]
+    return any(each.charger_id == charger_id for each in listed)
 
 
 def _namesakes(chargers: Iterable[Charger], pinned: Mapping[str, _PinnedCharger]) -> Mapping[str, set[str]]:

@@ -12,6 +12,7 @@ empty page below a page without new sessions is the end of the history.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -20,11 +21,13 @@ from msgspec.structs import replace
 
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
+    IN_ANOTHER_ACCOUNT,
     StoredSession,
     listed,
     save_session,
     select_sessions,
-    sessions_by_id,
+    sessions_where,
+    unlinked_chargers,
     vanished,
 )
 from joulo_exporter.models.session import UNKNOWN_CHARGER, Session, SessionPage
@@ -92,8 +95,6 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """When a full walk reached the end last."""
     finished_generation: int = 0
     """Number of that walk. A walk that was given up does not count: sessions it has not listed may well exist."""
-    doubtful: bool = False
-    """Whether that walk missed so many sessions that another walk has to confirm it."""
     finished_lost: tuple[int, ...] = ()
     """Checksums of that walk's unreadable records."""
     newest_lost: tuple[int, ...] = ()
@@ -296,15 +297,18 @@ def save_walk(tables: AccountTables, walk: Walk) -> None:
 
 def record_page(
     tables: AccountTables, response: ApiResponse[SessionPage], walk: Walk, now_seconds: float
-) -> tuple[Walk, int]:
+) -> tuple[Walk, int, bool]:
     """Store the page of ``/sessions`` that the walk has asked for.
+
+    A session that gets another id counts under the new one, and is withdrawn under the former one. Sessions of an
+    unknown charger can be those of several chargers.
 
     Returns:
         The walk after the page, which the caller has to save; how many sessions a full walk that ends with this
-        page has missed, which are withdrawn unless the walk is doubtful.
+        page has missed; whether they are withdrawn.
     """
     sessions = response.content.sessions
-    former = sessions_by_id(tables, [session.id for session in sessions])
+    former = sessions_where(tables, "id", [session.id for session in sessions])
     starts = (each.started_at_seconds for each in sessions if each.started_at_seconds is not None)
     page = _Page(
         offset=walk.asked_offset,
@@ -320,73 +324,61 @@ def record_page(
     else:
         after = _after_page(walk, page, now_seconds)
     connects, after_import = page.connects(walk), walk.finished_at_seconds is not None
+    unknown = [each for each in sessions if each.id not in former]
+    at_start, unlinked = _sessions_by_start(tables, unknown), unlinked_chargers(tables) if unknown else []
+    former_ids: dict[str, StoredSession] = {}
     for session in sessions:
         old = former.get(session.id)
+        others = [each for each in at_start[session.started_at_seconds] if _is_same(each, session, unlinked)]
         # A walk that begins with this page includes it: the next page must connect with it. A page that does not
         # connect belongs to no walk, or the sessions above it would count as seen.
         generation = after.generation if connects else old.generation if old else 0
         # Nobody wants a message for each session of past years: in the first import, only ends of sessions that
         # were seen in progress are news; after a long absence, only ends of the last day.
         is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S
-        is_news = is_recent and (old is not None or (after_import and not _is_copy(tables, session)))
+        was_news = any(each.end_is_final or each.end_seen_at_seconds is not None for each in others)
+        is_news = is_recent and (old is not None or (after_import and not was_news))
         new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
         save_session(tables, old, new)
-    ids = {session.id for session in sessions}
-    _withdraw_former_ids(tables, ids, [session for session in sessions if session.id not in former])
+        if old is None:
+            at_start[session.started_at_seconds].append(new)
+            of_charger = [each for each in others if each.charger_id == session.charger_id != UNKNOWN_CHARGER]
+            former_ids |= {each.id: each for each in of_charger}
+    for session_id in former_ids.keys() - {session.id for session in sessions}:
+        save_session(tables, former_ids[session_id], replace(former_ids[session_id], withdrawn=True))
     if after.corrections_since_seconds is None:
         after = replace(after, corrections_since_seconds=now_seconds)
-    missing = 0
+    missing, believed = 0, True
     if after.finished_generation != walk.finished_generation:
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
-        after = replace(after, doubtful=not believed)
-    return after, missing
+    return after, missing, believed
 
 
-def _withdraw_former_ids(tables: AccountTables, listed_ids: Collection[str], new: Iterable[Session]) -> None:
-    """Withdraw sessions that a page lists under a new id: same charger and start, and the same end or energy.
+def _sessions_by_start(
+    tables: AccountTables, new: Iterable[Session]
+) -> defaultdict[float | None, list[StoredSession]]:
+    """Return the stored sessions that began at the same moment as one of the new sessions."""
+    starts = {each.started_at_seconds for each in new} - {None}
+    found: defaultdict[float | None, list[StoredSession]] = defaultdict(list)
+    for stored in sessions_where(tables, "started_at", starts, index="sessions_by_start").values():
+        found[stored.started_at_seconds].append(stored)
+    return found
 
-    For one whose end is not final, charger and start are enough. Sessions of an unknown charger can be those of
-    several chargers.
+
+def _is_same(stored: StoredSession, session: Session, unlinked: Collection[str]) -> bool:
+    """Return whether a stored session with the start of a listed one is that session under another id.
+
+    Its charger may have been linked anew. An end that is not final tells nothing.
     """
-    found: dict[tuple[str, float | None], Session] = {
-        (each.charger_id, each.started_at_seconds): each
-        for each in new
-        if each.started_at_seconds is not None and each.charger_id != UNKNOWN_CHARGER
-    }
-    if not found:
-        return
-    starts = {f"start{position}": start for position, (_, start) in enumerate(found)}
-    names = ", ".join(f":{name}" for name in starts)
-    same_start = select_sessions(
-        tables, f"started_at IN ({names}) AND withdrawn = 0", index="sessions_by_start", **starts
-    )
-    for session_id in same_start.keys() - set(listed_ids):
-        stored = same_start[session_id]
-        now = found.get((stored.charger_id, stored.started_at_seconds))
-        if now is not None and (
+    return (
+        session.started_at_seconds is not None
+        and (stored.charger_id == session.charger_id or stored.charger_id in unlinked)
+        and (
             not stored.end_is_final
-            or stored.ended_at_seconds == now.ended_at_seconds
-            or stored.kwh_hundredths == now.kwh_hundredths
-        ):
-            save_session(tables, stored, replace(stored, withdrawn=True))
-
-
-def _is_copy(tables: AccountTables, session: Session) -> bool:
-    """Return whether the ledger has the session's end under another id, or has had it if the session went on."""
-    same = tables.execute(
-        """SELECT 1 FROM sessions INDEXED BY sessions_by_start
-           WHERE account = :account AND started_at = :start AND id != :id
-             AND CASE WHEN end_is_final THEN ended_at = :end OR kwh_hundredths = :kwh_hundredths
-                 ELSE end_seen_at IS NOT NULL END
-             AND (charger_id = :charger_id OR charger_id IN (
-               SELECT charger_id FROM chargers WHERE account = :account AND NOT linked))""",
-        start=session.started_at_seconds,
-        end=session.ended_at_seconds,
-        kwh_hundredths=session.kwh_hundredths,
-        id=session.id,
-        charger_id=session.charger_id,
+            or stored.ended_at_seconds == session.ended_at_seconds
+            or stored.kwh_hundredths == session.kwh_hundredths
+        )
     )
-    return same.fetchone() is not None
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
@@ -430,41 +422,36 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     """Withdraw the sessions that a full walk has not listed.
 
     A walk that lists no session at all proves nothing about the many that were there. A walk that misses many may
-    have ended with a page that the API cut short: it is believed when the next one misses them too. An unreadable
-    record may be any of the missing sessions, so that each then has to be missing from two walks. Sessions that
-    another account of the configuration has by now are beyond doubt: their charger has moved there.
+    have ended with a page that the API cut short, and an unreadable record may be any of the missing sessions:
+    each then has to be missing from two walks. Sessions that another account of the configuration has by now are
+    beyond doubt: their charger has moved there.
 
     Returns:
-        How many sessions are missing (if no session was listed, only the moved ones); whether that is believed.
+        How many sessions are missing (if no session was listed, only the moved ones); whether all are withdrawn.
     """
     seen_any = tables.execute(
         "SELECT 1 FROM sessions WHERE account = :account AND generation = :now LIMIT 1", now=walk.generation
     ).fetchone()
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
-    has_moved = (
-        "EXISTS (SELECT 1 FROM sessions there WHERE there.id = sessions.id AND there.withdrawn = 0 "
-        "AND there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1))"
-    )
     values: dict[str, Any] = {
         "generation": former_generation if walk.lost else walk.generation,
         "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
     }
-    missing = moved = select_sessions(tables, f"{is_missing} AND {has_moved}", **values)
-    believed = True
+    missing = certain = moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
     if seen_any:
         stay = _sessions_that_stay(tables, walk.generation) - moved.keys()
-        found = select_sessions(tables, is_missing, **values)
-        missing = {session_id: stored for session_id, stored in found.items() if session_id not in stay}
-        for stored in found.values():
-            if stored.id in stay and stored.ended_at_seconds is None and stored.live_at_seconds is not None:
+        missing = select_sessions(tables, is_missing, **values)
+        for stored in [missing.pop(session_id) for session_id in stay & missing.keys()]:
+            if stored.ended_at_seconds is None and stored.live_at_seconds is not None:
                 # Neither endpoint will show its end any more, nor a tag.
                 save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
         (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
         too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
-        believed = walk.doubtful or not too_many
-    for stored in (missing if believed else moved).values():
+        twice = {each.id: each for each in missing.values() if each.generation < former_generation}
+        certain = moved | twice if too_many else missing
+    for stored in certain.values():
         save_session(tables, stored, replace(stored, withdrawn=True))
-    return len(missing), believed
+    return len(missing), len(certain) == len(missing)
 
 
 def _sessions_that_stay(tables: AccountTables, generation: int) -> set[str]:
