@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -38,9 +37,6 @@ _ID_START = 8
 _WALKS_TO_WITHDRAW = 2
 """Full walks after which many missing sessions are withdrawn: the second one confirms the first."""
 
-_MOST_NAMESAKES = 50
-"""Most chargers of the same name that are remembered for each charger."""
-
 _MEAN_OF_S = 60.0
 """Shortest time between two readings whose mean power is shown: over seconds it is noise."""
 
@@ -59,10 +55,12 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     nickname: str | None = None
     moved_to: str | None = None
     """The charger under which one of its sessions was listed again."""
-    seen_with: str = ""
-    """The ids of chargers of the same name that were linked at the same time, one a line."""
     walks_due: int | None = None
     """Full walks to begin at once; ``None`` until a charger of the same name is linked in its place."""
+    came: int = 0
+    """Number of the change of the linked chargers with which it was first linked; 0 if it never was."""
+    went: int = 0
+    """Number of the change with which it was last unlinked."""
 
 
 def served_labels(tables: AccountTables) -> dict[str, str]:
@@ -170,7 +168,7 @@ class Chargers:
                     if not charger.linked or not self._has_name_of(former, charger):
                         continue
                     moved = former.moved_to == charger.charger_id
-                    if not moved and charger.charger_id in former.seen_with.split("\n"):
+                    if not moved and charger.came < former.went:
                         continue  # two chargers of one name
                     if moved or former.charger_id not in with_sessions:
                         self._merge(pinned, former.charger_id, charger.charger_id)
@@ -251,7 +249,7 @@ class Chargers:
         with self._pinned() as pinned:
             before = dict(pinned)
             shown = {charger.id for charger in response.content}
-            namesakes = _namesakes(response.content, pinned)
+            change = 1 + max((max(each.came, each.went) for each in pinned.values()), default=0)
             for charger in response.content:
                 known = pinned.get(charger.id) or _PinnedCharger(charger.id, "")
                 now = replace(
@@ -261,17 +259,15 @@ class Chargers:
                     nickname=charger.nickname or known.nickname,
                     # While both chargers are linked, only the session has moved.
                     moved_to=None if known.moved_to in shown else known.moved_to,
-                    seen_with="\n".join(
-                        sorted({*known.seen_with.split("\n"), *namesakes[charger.id]} - {"", known.charger_id})
-                    ),
+                    came=known.came or change,
                 )
                 if charger.id in before:
                     pinned[charger.id] = now
                 else:
                     self._pin_label(pinned, now)
             if not response.malformed:  # an unreadable record may be that of any charger
-                for charger_id in pinned.keys() - shown:
-                    pinned[charger_id] = replace(pinned[charger_id], linked=False)
+                for gone in [each for each in before.values() if each.linked and each.charger_id not in shown]:
+                    pinned[gone.charger_id] = replace(gone, linked=False, went=change)
             return pinned != before
 
     def _wanted_label(self, charger: _PinnedCharger) -> str:
@@ -296,23 +292,6 @@ def _is_listed_otherwise(tables: AccountTables, charger_id: str, live: LiveSessi
     others = sessions_where(tables, "started_at", [live.started_at_seconds], index="sessions_by_start").values()
     listed = [each for each in others if each.generation > 0 and not each.withdrawn and each.id != live.id]
     return any(each.charger_id == charger_id for each in listed)
-
-
-def _namesakes(chargers: Iterable[Charger], pinned: Mapping[str, _PinnedCharger]) -> Mapping[str, set[str]]:
-    """Return, by charger id, the chargers with the same slug, nickname or label, perhaps with the charger itself.
-
-    If very many share a name, a few are enough: the question is whether the name tells two chargers apart.
-    """
-    by_name: dict[str | None, list[str]] = defaultdict(list)
-    for charger in chargers:
-        label = pinned[charger.id].label if charger.id in pinned else None
-        for name in {charger.slug, charger.nickname, label} - {None}:
-            by_name[name].append(charger.id)
-    namesakes: dict[str, set[str]] = defaultdict(set)
-    for ids in by_name.values():
-        for charger_id in ids if len(ids) > 1 else ():
-            namesakes[charger_id].update(ids[:_MOST_NAMESAKES])
-    return namesakes
 
 
 def _slug(name: str | None) -> str:
