@@ -154,10 +154,10 @@ class AccountLedger:
         self._vehicles = vehicles
         self._book: Book | None = None
         """The book read last, with the latest readings, as long as nothing but energy and readings has changed."""
+        self._linked: object = None
+        """Faults and names in the API response of ``/chargers`` that ``_book`` has."""
         self._finished: list[MonthSum] | None = None
         """Sums of the last months over the sessions that have ended, as long as none of those has changed."""
-        self._linked: tuple[object, ...] = ()
-        """Rollbacks, faults and names at the last ``/chargers``, as long as nothing else has changed chargers."""
         self._read_for: tuple[object, ...] = ()
         """Rollbacks, ``name_unlinked`` and month for which ``_book`` and ``_finished`` were read."""
         self._announced: frozenset[str] | None = None
@@ -204,22 +204,21 @@ class AccountLedger:
             marks = dict(book.marks if book else read_marks(tables, API_COUNTERS))
             self._save_success(tables, "chargers", pause, response, response.content)
             names = [(charger.id, charger.slug, charger.nickname) for charger in response.content]
-            linked = (self._database.rollbacks, response.malformed, names)
+            linked = (response.malformed, names)
             session_ended, changed = self._chargers(tables).record(
-                response, now_seconds, as_before=linked == self._linked
+                response, now_seconds, as_before=book is not None and linked == self._linked
             )
             record_meters(tables, response.content, now_seconds, self._max_power_kw, meters, marks)
         self._linked = linked
         self._book = book and replace(book, meters=meters, marks=marks)
         if changed:
             self._book = self._finished = None
-            self._linked = ()
         return Outcome(session_ended=session_ended)
 
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, asked: Walk) -> Outcome:
         """Store the page of ``/sessions`` that a walk has asked for."""
         now_seconds = pause.requested_at_seconds
-        self._book, self._linked = None, ()
+        self._book = None
         with self._tables() as tables:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
