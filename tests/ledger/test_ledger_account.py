@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.ledger_rig import LedgerRig, finished, held, live
+from support.ledger_rig import NOW, LedgerRig, finished, held, live
 
 from joulo_exporter.errors import ApiServerError, ApiTimeoutError
 from joulo_exporter.ledger import Pause, Totals
@@ -61,13 +61,10 @@ def test_a_tag_that_sessions_showed_first_is_known_as_soon_as_the_session_is_see
     assert rig.book().id_tags == {"s": "04A1"}
 
 
-T0 = 1_781_810_000.0
-
-
 def read(rig, wh, minutes, dated=None):
     """Let the meter be read, and return the power in watts and the counter in Wh; times are in minutes."""
-    rig.now_seconds = T0 + 60 * minutes
-    dated_seconds = None if dated == NEVER else T0 + 60 * (minutes if dated is None else dated)
+    rig.now_seconds = NOW + 60 * minutes
+    dated_seconds = None if dated == NEVER else NOW + 60 * (minutes if dated is None else dated)
     rig.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=dated_seconds))
     book = rig.book()
     return book.meters["c1"].mean_power_watts(), book.marks["meter_wh", "c1"]
@@ -146,7 +143,7 @@ def test_after_any_single_glitch_counter_and_power_are_true_again(rises, glitch,
 def test_without_a_meter_the_energy_of_a_session_gives_the_power(rig):
     shown = []
     for minutes, kwh_hundredths in ((0, 100), (0.5, 110), (1.5, 120), (5, 120), (25, 120)):
-        rig.now_seconds = T0 + 60 * minutes
+        rig.now_seconds = NOW + 60 * minutes
         rig.chargers(live("s", kwh_hundredths=kwh_hundredths))
         shown.append(rig.book().meters["c1"].mean_power_watts())
     assert shown == [None, None, 8000, 8000, 0]  # it stands still only after 20 minutes

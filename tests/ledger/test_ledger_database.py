@@ -31,14 +31,6 @@ def count(held: Database, table: str = "accounts") -> int:
         return connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]  # noqa: S608
 
 
-def test_in_memory_nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    held = Database(None)
-    assert (held.persistent, count(held)) == (False, 0)
-    held.close()
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     "damaged",
     [
@@ -180,16 +172,12 @@ def test_sums_of_an_earlier_version_are_without_durations_of_provisional_ends_an
     }
 
 
-def test_a_session_that_goes_on_is_not_written_to_any_index():
+@pytest.mark.parametrize(("change", "indices"), [("kwh_hundredths = 1, live_at = 2", 0), ("ended_at = 2", 2)])
+def test_a_session_that_goes_on_is_not_written_to_any_index(rig, change, indices):
     """Each refresh does that for each charger in use; that a session has ended is another matter."""
-    held = Database(None)
-    indices = {}
-    with held.transaction() as connection:
-        for change in ("kwh_hundredths = 1, live_at = 2", "ended_at = 2"):
-            plan = connection.execute(f"EXPLAIN UPDATE sessions SET {change} WHERE id = 's'")  # noqa: S608
-            indices[change] = [step[1] for step in plan].count("IdxDelete")
-    held.close()
-    assert indices == {"kwh_hundredths = 1, live_at = 2": 0, "ended_at = 2": 2}
+    with rig.database.transaction() as connection:
+        plan = connection.execute(f"EXPLAIN UPDATE sessions SET {change} WHERE id = 's'")  # noqa: S608
+        assert [step[1] for step in plan].count("IdxDelete") == indices
 
 
 # Opening when the storage path is not as it should be ---------------------------------------------
@@ -251,8 +239,9 @@ def test_a_folder_that_leads_nowhere_leaves_the_ledger_in_memory(folder, monkeyp
     monkeypatch.chdir(folder / "deleted")
     (folder / "deleted").rmdir()
     held = open_ledger(Path(place.format(folder)), 0.0)
-    assert not held.persistent
+    assert (held.persistent, count(held)) == (False, 0)
     held.close()
+    assert [path.name for path in folder.iterdir()] == ["loop"]
     [record] = caplog.records
     assert "no ledger on disk" in record.getMessage()
 

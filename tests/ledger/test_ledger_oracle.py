@@ -413,20 +413,15 @@ class World:
         self.check()
         assert self.rig.walk.complete
         charger_recount, vehicle_recount = self.recount()
-        book = self.rig.book(name_unlinked=True)
+        book = self.rig.book()
         assert (book.history.sessions, book.history.unreadable) == (len(self.sessions), 0)
         for kind, totals, recount in (
             ("charger", book.chargers, charger_recount),
             ("vehicle", book.vehicles, vehicle_recount),
         ):
             labels = book.labels if kind == "charger" else {}
-            marks = Counter(
-                {
-                    (key, name): highest.get((kind, labels.get(key, key), name), 0)
-                    for key in totals
-                    for name in FIGURES
-                }
-            )
+            figures = [(key, name) for key in totals for name in FIGURES]
+            marks = Counter({key: highest.get((kind, labels.get(key[0], key[0]), key[1]), 0) for key in figures})
             assert flat(held(totals)) == marks | recount
             assert flat({key: each.excess for key, each in totals.items()}) == marks - recount
 
