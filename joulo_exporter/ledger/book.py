@@ -120,7 +120,19 @@ def read_book(
 
     ``former`` is a book of the same chargers and sessions; only energy and readings may have changed since.
     """
-    book = former or _without_totals(tables, now_seconds, persistent=persistent)
+    book = former or Book(
+        labels=served_labels(tables),
+        last_sessions=_last_sessions(tables),
+        ended=_recently_ended(tables, now_seconds),
+        id_tags={
+            each.id: each.id_tag for each in sessions_in_progress(tables).values() if each.id_tag is not None
+        },
+        history=completeness(tables),
+        persistent=persistent,
+        meters=read_meters(tables),
+        marks=read_marks(tables, API_COUNTERS),
+        eligibility_known=_eligibility_known(tables),
+    )
     if not book.history.complete:
         return book
     chargers, by_name, risen = held_totals(tables, book.labels, vehicles, book)
@@ -128,28 +140,13 @@ def read_book(
     return replace(book, chargers=chargers, vehicles=by_name)
 
 
-def _without_totals(tables: AccountTables, now_seconds: float, *, persistent: bool) -> Book:
-    in_progress = sessions_in_progress(tables).values()
-    return Book(
-        labels=served_labels(tables),
-        last_sessions=_last_sessions(tables),
-        ended=_recently_ended(tables, now_seconds),
-        id_tags={session.id: session.id_tag for session in in_progress if session.id_tag is not None},
-        history=completeness(tables),
-        persistent=persistent,
-        meters=read_meters(tables),
-        marks=read_marks(tables, API_COUNTERS),
-        eligibility_known=_eligibility_known(tables),
-    )
-
-
 def _eligibility_known(tables: AccountTables) -> bool:
-    known, unread = tables.execute(
-        "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0), "
-        "EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
+    (known,) = tables.execute(
+        "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0) "
+        "AND NOT EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
         "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)"
     ).fetchone()
-    return bool(known and not unread)
+    return bool(known)
 
 
 def completeness(tables: AccountTables) -> Completeness:

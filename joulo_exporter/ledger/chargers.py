@@ -401,14 +401,12 @@ def record_meters(
         else:
             known = None if known is None or known.session_id is not None else known
             meter = _meter_after(known, charger.meter_wh, charger.meter_at_seconds, now_seconds, max_power_kw)
-            if meter is not None and meter.doubted_wh is None and (known is None or charger.meter_wh != known.wh):
-                doubted, mark = known is not None and known.doubted_wh is not None, ("meter_wh", charger.id)
-                if known and doubted and not known.goes_on(meter.wh, meter.at_seconds, max_power_kw):
+            if meter is not None and meter.doubted_wh is None:
+                in_doubt = known if known is not None and known.doubted_wh is not None else None
+                is_another = in_doubt and not in_doubt.goes_on(meter.wh, meter.at_seconds, max_power_kw)
+                if is_another or charger.meter_wh > marks.get(("meter_wh", charger.id), -1):
                     tables.put("marks", series="meter_wh", key=charger.id, value=charger.meter_wh)
-                    marks[mark] = charger.meter_wh
-                elif charger.meter_wh > marks.get(mark, -1):
-                    raise_marks(tables, {mark: charger.meter_wh})
-                    marks[mark] = charger.meter_wh
+                    marks["meter_wh", charger.id] = charger.meter_wh
         if meter is not None and meter != known:
             tables.put("meters", charger_id=charger.id, **row_of(meter))
             meters[charger.id] = meter

@@ -202,12 +202,14 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
     """Return the walk after the newest page has come.
 
     After a long absence, the page may not reach down to the known sessions. Until those in between are read,
-    totals are not complete.
+    totals are not complete. An account's very first session is no sign of an absence.
     """
+    listed_any = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
+    is_first_ever = page.size == 1 and tables.execute(listed_any).fetchone() is None
     mended = {*walk.newest_lost} - {*page.lost}
     known = replace(
         walk,
-        complete=walk.complete and page.reaches_known,
+        complete=walk.complete and (page.reaches_known or is_first_ever),
         newest_lost=page.lost,
         lost=tuple(checksum for checksum in walk.lost if checksum not in mended),
         finished_lost=tuple(checksum for checksum in walk.finished_lost if checksum not in mended),
