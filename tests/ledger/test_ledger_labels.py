@@ -82,25 +82,26 @@ def linked_anew(rig, was: Charger, now: Charger, count: int, **moved) -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "now", "label"),
+    ("was", "now", "label", "moved"),
     [
-        (OPRIT, ANEW, "oprit"),
-        (Charger("old-id", nickname="Oprit"), Charger("new-id", nickname="Oprit", slug="p1"), "oprit"),
-        (Charger("old-id", slug="p1", nickname="Oprit"), Charger("new-id", slug="p1", nickname="Garage"), "p1"),
+        (OPRIT, ANEW, "oprit", {}),
+        (OPRIT, ANEW, "oprit", {"kwh_hundredths": 70}),  # it goes on from the highest value that was shown
+        (Charger("old-id", nickname="Oprit"), Charger("new-id", nickname="Oprit", slug="p1"), "oprit", {}),
+        (
+            Charger("old-id", slug="p1", nickname="Oprit"),
+            Charger("new-id", slug="p1", nickname="Garage"),
+            "p1",
+            {},
+        ),
     ],
 )
-def test_a_charger_that_is_linked_anew_goes_on_under_its_label_and_counts_once(rig, was, now, label):
-    linked_anew(rig, was, now, 5)  # two of the five have come back so far
+def test_a_charger_that_is_linked_anew_goes_on_under_its_label_and_counts_once(rig, was, now, label, moved):
+    linked_anew(rig, was, now, 5, **moved)  # two of the five have come back so far
     book = rig.book()
     assert book.labels == {"new-id": label}
     assert held(book.chargers) == {"new-id": Totals(500, 0, 5, 300_000)}
     rig.reopen()
     assert rig.book() == book
-
-
-def test_it_goes_on_from_the_highest_value_that_its_label_has_shown(rig):
-    linked_anew(rig, OPRIT, ANEW, 3, kwh_hundredths=70)
-    assert held(rig.book().chargers) == {"new-id": Totals(300, 0, 3, 180_000)}
 
 
 def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig):
