@@ -364,8 +364,7 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
         if self.doubted_wh is not None and self.doubted_at_seconds is not None and wh > self.doubted_wh:
             doubted = Meter(self.doubted_wh, self.doubted_at_seconds)
             if at_seconds > doubted.at_seconds and doubted.goes_on(wh, at_seconds, max_power_kw):
-                after = doubted.after(wh, at_seconds, max_power_kw)
-                return Meter(wh, at_seconds) if after == doubted else after
+                return doubted.followed_by(wh, at_seconds, max_power_kw)
         return replace(self, doubted_wh=wh, doubted_at_seconds=at_seconds)
 
     def goes_on(self, wh: float, at_seconds: float, max_power_kw: float) -> bool:

@@ -38,9 +38,8 @@ PAGE_SIZE = 100
 
 _OVERLAP = 1
 _MOST_FRUITLESS = 4
-"""Most pages in a row without a new session: one that does not connect, the one above it, and their overlap."""
-_MOST_REPEATS = 3
-"""Repeats of one page in a row after which the walk ends, or begins anew."""
+"""Pages in a row without a new session after which the walk ends, or begins anew: one more than one that does not
+connect, the one above it, and their overlap."""
 
 _SOUGHT_S = 28 * 86_400.0
 """Seconds for which a session that does not become final is looked for; then it is left to the resync."""
@@ -72,8 +71,6 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """For a walk that looks for sessions which are not final, the earliest of their starts."""
     page_size: int = 0
     """Records on the largest page of this walk."""
-    below_known: bool = False
-    """Whether the last page connected, and showed nothing new: if the next one is empty, the history has ended."""
     complete: bool = False
     """Whether every session is in the ledger."""
     lost: tuple[int, ...] = ()
@@ -81,7 +78,10 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     fruitless: int = 0
     """Pages in a row that brought this walk no further."""
     repeats: int = 0
-    """Number of times in a row that the walk's last page has come again, whatever the offset."""
+    """Pages in a row that connected, showed nothing new, and began with the same session, whatever the offset.
+
+    An empty page below the first such page ends the history.
+    """
     first_id: str | None = None
     """The first session of this walk's last page."""
     head_at_seconds: float = 0.0
@@ -189,7 +189,6 @@ def new_walk(walk: Walk, now_seconds: float, *, full: bool, down_to_seconds: flo
         full=full,
         down_to_seconds=down_to_seconds,
         page_size=0,
-        below_known=False,
         lost=(),
         fruitless=0,
         repeats=0,
@@ -234,31 +233,30 @@ def _after_page(walk: Walk, page: _Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
     walk = replace(walk, lost=_with_lost(walk, page))
     is_below_the_only_session = page.offset == walk.page_size == 1
-    if page.size == 0 and (page.offset == 0 or walk.below_known or is_below_the_only_session):
+    if page.size == 0 and (page.offset == 0 or walk.repeats or is_below_the_only_session):
         return _finished(walk, now_seconds)
     if page.connects(walk):
         deep_enough_seconds = math.inf if walk.down_to_seconds is None else walk.down_to_seconds
         reaches_earlier_walk = any(0 < generation < walk.generation for generation in page.generations)
         if not walk.full and reaches_earlier_walk and page.earliest_start_seconds < deep_enough_seconds:
             return _finished(walk, now_seconds)
-        new = page.new(walk)
+        is_fruitless, repeats = page.new(walk) == 0, walk.repeats if page.first_id == walk.first_id else 0
         walk = replace(
             walk,
             offset=page.next_offset,
-            fruitless=0 if new > 0 else walk.fruitless + 1,
-            repeats=walk.repeats + 1 if new == 0 and page.first_id == walk.first_id else 0,
+            fruitless=walk.fruitless + 1 if is_fruitless else 0,
+            repeats=repeats + 1 if is_fruitless else 0,
             first_id=page.first_id,
-            below_known=new == 0,
             page_size=max(walk.page_size, page.size),
         )
-        if walk.repeats >= _MOST_REPEATS and page.size < PAGE_SIZE:
+        if walk.repeats >= _MOST_FRUITLESS and page.size < PAGE_SIZE:
             # The API ignores the offset. A page that is not full has all that it will list, but does not prove
             # that other sessions are gone.
             return _finished(walk, now_seconds, proves_missing=False)
     else:
         above = max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP))
-        walk = replace(walk, offset=above, fruitless=walk.fruitless + 1, repeats=0, below_known=False)
-    if walk.repeats >= _MOST_REPEATS or walk.fruitless >= _MOST_FRUITLESS:
+        walk = replace(walk, offset=above, fruitless=walk.fruitless + 1, repeats=0)
+    if walk.fruitless >= _MOST_FRUITLESS:
         # Begin anew with the next regular refresh, not sooner: whatever the cause, haste does not help.
         return replace(walk, offset=None)
     return walk

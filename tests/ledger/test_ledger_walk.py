@@ -45,23 +45,23 @@ def test_an_empty_page_is_the_end_only_where_the_walk_has_seen_all_above(rig, le
 
 
 @pytest.mark.parametrize(
-    ("known", "answer", "size", "asked", "is_the_end"),
+    ("known", "answer", "size", "step", "is_the_end"),
     [
-        pytest.param(150, history_of(150), P, [0, 99, 198, 297], False, id="full pages: it is tried again"),
-        pytest.param(150, [*history_of(99), None], P, [0, 98, 196, 294], False, id="with a malformed record"),
-        pytest.param(150, history_of(50), 50, [0, 49, 98, 147], True, id="fewer are all that the API has to say"),
-        pytest.param(0, [*history_of(99), None], P, [0, 98, 196, 294], False, id="a first import is not complete"),
-        pytest.param(0, [*history_of(49), None], 50, [0, 48, 96, 144], True, id="unless there are fewer"),
+        pytest.param(150, history_of(150), P, 99, False, id="full pages: it is tried again"),
+        pytest.param(150, [*history_of(99), None], P, 98, False, id="with a malformed record"),
+        pytest.param(150, history_of(50), 50, 49, True, id="fewer are all that the API has to say"),
+        pytest.param(0, [*history_of(99), None], P, 98, False, id="a first import is not complete"),
+        pytest.param(0, [*history_of(49), None], 50, 48, True, id="unless there are fewer"),
     ],
 )
 def test_an_api_that_ignores_the_offset_is_not_pestered_and_withdraws_nothing(
-    rig, known, answer, size, asked, is_the_end
+    rig, known, answer, size, step, is_the_end
 ):
     if known:
         rig.whole_walk(history_of(known))
     for _ in range(2):
         rig.now_seconds += RESYNC_S
-        assert rig.whole_walk(answer, size=size, same_page=True) == asked
+        assert rig.whole_walk(answer, size=size, same_page=True) == [*range(0, 5 * step, step)]
         assert rig.newest_page().offset == (None if is_the_end else 0)  # the next regular refresh tries again
     sessions = known or len(answer) - 1
     assert (rig.book().history.complete, rig.book().history.sessions) == (known > 0 or is_the_end, sessions)
