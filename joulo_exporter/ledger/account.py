@@ -53,7 +53,6 @@ _NOTED_MOMENTS = (
     ("sessions", "end_seen_at", ""),
     ("sessions", "corrected_at", ""),
     ("meters", "at", " AND session_id IS NOT NULL"),
-    ("meters", "former_at", " AND session_id IS NOT NULL"),
 )
 """Table and column of each moment taken from this machine's wall clock, and a further SQL condition."""
 

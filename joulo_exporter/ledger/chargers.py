@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -326,34 +327,27 @@ def read_marks(tables: AccountTables, of_series: Iterable[str] = ()) -> Marks:
 
 
 class Meter(msgspec.Struct, frozen=True, gc=False):
-    """The two latest believed readings, a minute or more apart, and the latest reading if that is in doubt."""
+    """The latest believed reading, a minute or more after the one before, and a later one that is in doubt."""
 
     wh: float
     at_seconds: float
-    former_wh: float | None = None
-    former_at_seconds: float | None = None
+    power_watts: float | None = None
+    """Mean power since the reading before; ``None`` for a first one."""
     doubted_wh: float | None = None
     """A reading that fell, or rose faster than any charger: believed once the next reading goes on from it."""
     doubted_at_seconds: float | None = None
     session_id: str | None = None
     """For a charger that gives no meter readings, the session whose energy stands in for them."""
 
-    def mean_power_watts(self) -> float | None:
-        """Return the mean power between the readings; ``None`` for a single one."""
-        if self.former_wh is None or self.former_at_seconds is None:
-            return None
-        span_s = self.at_seconds - self.former_at_seconds
-        known = span_s >= _MEAN_OF_S and self.wh >= self.former_wh  # earlier versions kept other pairs, too
-        return (self.wh - self.former_wh) / span_s * 3600 if known else None
-
     def followed_by(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
-        """Return the meter after a reading that goes on from the latest one, a minute or more later.
+        """Return the meter after a reading that goes on from the latest one.
 
-        Above the greatest power, it keeps no former reading: the API was late with that.
+        It has no power if that is above the greatest one, for the API was late with the former reading, or if the
+        readings are less than a minute apart.
         """
-        if (wh - self.wh) / (at_seconds - self.at_seconds) * 3600 > 1000 * max_power_kw:
-            return Meter(wh, at_seconds, session_id=self.session_id)
-        return Meter(wh, at_seconds, self.wh, self.at_seconds, session_id=self.session_id)
+        span_s = at_seconds - self.at_seconds
+        watts = (wh - self.wh) / span_s * 3600 if span_s >= _MEAN_OF_S else math.inf
+        return Meter(wh, at_seconds, watts if watts <= 1000 * max_power_kw else None, session_id=self.session_id)
 
     def after(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
         """Return the meter after a reading that is not older than the latest one."""

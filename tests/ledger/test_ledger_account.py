@@ -67,7 +67,7 @@ def read(rig, wh, minutes, dated=None):
     dated_seconds = None if dated == NEVER else NOW + 60 * (minutes if dated is None else dated)
     rig.chargers(Charger("c1", meter_wh=wh, meter_at_seconds=dated_seconds))
     book = rig.book()
-    return book.meters["c1"].mean_power_watts(), book.marks["meter_wh", "c1"]
+    return book.meters["c1"].power_watts, book.marks["meter_wh", "c1"]
 
 
 NEVER = "without a date"
@@ -145,7 +145,7 @@ def test_without_a_meter_the_energy_of_a_session_gives_the_power(rig):
     for minutes, kwh_hundredths in ((0, 100), (0.5, 110), (1.5, 120), (5, 120), (25, 120)):
         rig.now_seconds = NOW + 60 * minutes
         rig.chargers(live("s", kwh_hundredths=kwh_hundredths))
-        shown.append(rig.book().meters["c1"].mean_power_watts())
+        shown.append(rig.book().meters["c1"].power_watts)
     assert shown == [None, None, 8000, 8000, 0]  # it stands still only after 20 minutes
 
 
