@@ -74,7 +74,7 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     complete: bool = False
     """Whether every session is in the ledger."""
     lost: tuple[int, ...] = ()
-    """Checksums of this walk's unreadable records: each may be a session that seems to be missing."""
+    """Checksums of unreadable records that this walk has met below the newest page."""
     fruitless: int = 0
     """Pages in a row that brought this walk no further."""
     repeats: int = 0
@@ -96,7 +96,7 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     finished_generation: int = 0
     """Number of that walk. A walk that was given up does not count: sessions it has not listed may well exist."""
     finished_lost: tuple[int, ...] = ()
-    """Checksums of that walk's unreadable records."""
+    """``lost`` of that walk."""
     newest_lost: tuple[int, ...] = ()
     """Checksums of the newest page's unreadable records."""
     corrections_since_seconds: float | None = None
@@ -205,14 +205,8 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
     """
     listed_any = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
     is_first_ever = page.size == 1 and tables.execute(listed_any).fetchone() is None
-    mended = {*walk.newest_lost} - {*page.lost}
-    known = replace(
-        walk,
-        complete=walk.complete and (page.reaches_known or is_first_ever),
-        newest_lost=page.lost,
-        lost=tuple(checksum for checksum in walk.lost if checksum not in mended),
-        finished_lost=tuple(checksum for checksum in walk.finished_lost if checksum not in mended),
-    )
+    is_complete = walk.complete and (page.reaches_known or is_first_ever)
+    known = replace(walk, complete=is_complete, newest_lost=page.lost)
     if walk.offset is None:
         sought_seconds = _sought(tables, walk, page, now_seconds)
         if page.reaches_known:
@@ -225,13 +219,13 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
         # of this one, which may not reach down to the known sessions.
         known = new_walk(known, now_seconds, full=True)
     elif walk.offset > 0:
-        return replace(known, offset=walk.offset + page.new(walk), lost=_with_lost(known, page))
+        return replace(known, offset=walk.offset + page.new(walk))
     return _after_page(known, page, now_seconds)
 
 
 def _after_page(walk: Walk, page: _Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
-    walk = replace(walk, lost=_with_lost(walk, page))
+    walk = replace(walk, lost=tuple({*walk.lost, *page.lost} - {*walk.newest_lost}))
     is_below_the_only_session = page.offset == walk.page_size == 1
     if page.size == 0 and (page.offset == 0 or walk.repeats or is_below_the_only_session):
         return _finished(walk, now_seconds)
@@ -260,10 +254,6 @@ def _after_page(walk: Walk, page: _Page, now_seconds: float) -> Walk:
         # Begin anew with the next regular refresh, not sooner: whatever the cause, haste does not help.
         return replace(walk, offset=None)
     return walk
-
-
-def _with_lost(walk: Walk, page: _Page) -> tuple[int, ...]:
-    return tuple(dict.fromkeys((*walk.lost, *page.lost)))
 
 
 def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) -> Walk:
@@ -431,7 +421,7 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     ).fetchone()
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
     values: dict[str, Any] = {
-        "generation": former_generation if walk.lost else walk.generation,
+        "generation": former_generation if walk.lost or walk.newest_lost else walk.generation,
         "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
     }
     missing = certain = moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
