@@ -40,6 +40,9 @@ API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions"
 
 Key = TypeVar("Key", str, tuple[str, str])
 
+MonthSums = tuple[tuple[tuple[str, str], Totals], ...]
+"""Charger id and month, and energy and credits, each."""
+
 
 class Completeness(msgspec.Struct, frozen=True, gc=False):
     """Extent of an account's history in the ledger."""
@@ -100,6 +103,9 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     By charger id and month, such as ``2026-06``, in this machine's time zone; none until the history is complete.
     """
 
+    finished_months: MonthSums = ()
+    """Their parts of the sessions that have ended, by charger id and month; none until the history is complete."""
+
     def excess(self) -> Iterator[tuple[str, int, str]]:
         """Yield (charger or vehicle, hundredths, ``kWh`` or ``credits``) of what is held above the truth."""
         return excesses(self.labels, self.chargers, self.vehicles)
@@ -116,7 +122,7 @@ def read_book(
     persistent: bool,
     former: Book | None = None,
 ) -> Book:
-    """Return the account as it is to be served, without its months; the totals are held from now on.
+    """Return the account as it is to be served; the totals are held from now on.
 
     ``former`` is a book of the same chargers and sessions; only energy and readings may have changed since.
     """
@@ -133,11 +139,15 @@ def read_book(
         marks=read_marks(tables, API_COUNTERS),
         eligibility_known=_eligibility_known(tables),
     )
+    if former and former.ended:  # news for an hour
+        book = replace(former, ended=_recently_ended(tables, now_seconds))
     if not book.history.complete:
         return book
+    finished = former.finished_months if former else _finished_months(tables, now_seconds)
     chargers, by_name, risen = held_totals(tables, book.labels, vehicles, book)
     raise_marks(tables, risen)
-    return replace(book, chargers=chargers, vehicles=by_name)
+    months = _all_months(tables, finished, now_seconds)
+    return replace(book, chargers=chargers, vehicles=by_name, months=months, finished_months=finished)
 
 
 def _eligibility_known(tables: AccountTables) -> bool:
@@ -205,25 +215,19 @@ def news_after(tables: AccountTables, now_seconds: float) -> frozenset[str]:
 
 # Months: the present sums, which are never held as counters are -----------------------------------
 
-MonthSum = tuple[tuple[str, str], Totals]
-"""Charger id and month, and its energy and credits."""
 
-
-def finished_months(tables: AccountTables, now_seconds: float) -> list[MonthSum]:
+def _finished_months(tables: AccountTables, now_seconds: float) -> MonthSums:
     """Return the sums over the sessions that have ended, since the same month of last year."""
     now = local_time(now_seconds)
-    first_seconds = datetime(now.year - 1, now.month, 1).astimezone().timestamp()
-    return [
-        *_month_sums(
-            tables, "sessions_by_start", "ended_at IS NOT NULL AND started_at >= :first", first=first_seconds
-        ),
-        *_month_sums(tables, "sessions_by_start", "ended_at IS NOT NULL AND started_at IS NULL"),
-    ]
+    first = datetime(now.year - 1, now.month, 1).astimezone().timestamp()
+    is_known, is_unknown = (f"ended_at IS NOT NULL AND started_at {start}" for start in (">= :first", "IS NULL"))
+    return (
+        *_month_sums(tables, "sessions_by_start", is_known, first=first),
+        *_month_sums(tables, "sessions_by_start", is_unknown),
+    )
 
 
-def all_months(
-    tables: AccountTables, finished: list[MonthSum], now_seconds: float
-) -> dict[tuple[str, str], Totals]:
+def _all_months(tables: AccountTables, finished: MonthSums, now_seconds: float) -> dict[tuple[str, str], Totals]:
     """Return the sums over the sessions that have ended, and over those in progress."""
     in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
     this_month = local_month(now_seconds)
@@ -231,7 +235,7 @@ def all_months(
     return _summed(each for each in (*finished, *in_progress) if first_month <= each[0][1] <= this_month)
 
 
-def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> list[MonthSum]:
+def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> MonthSums:
     # The index is named: by the primary key, SQLite would read every session of the account.
     rows = tables.execute(
         f"""SELECT charger_id,
@@ -242,7 +246,7 @@ def _month_sums(tables: AccountTables, index: str, condition: str, **values: obj
             WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
         **values,
     )
-    return [((charger_id, month), Totals(*sums)) for charger_id, month, *sums in rows]
+    return tuple(((charger_id, month), Totals(*sums)) for charger_id, month, *sums in rows)
 
 
 # Totals held at their high-water marks -------------------------------------------------------------
