@@ -17,6 +17,8 @@ from joulo_exporter.ledger.database import LARGEST_BATCH
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 
+PAUSE = Pause(100.0, 60.0)
+
 
 @pytest.fixture
 def database(tmp_path) -> Database:
@@ -42,9 +44,6 @@ def on_disk(folder: Path) -> int:
 
 def asked(ledger: AccountLedger) -> set[str]:
     return set(ledger.load()[0])
-
-
-PAUSE = Pause(100.0, 60.0)
 
 
 @pytest.mark.parametrize(("works", "commits"), [(50, 1), (2 * LARGEST_BATCH + 1, 3)])
