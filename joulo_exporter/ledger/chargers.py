@@ -14,7 +14,6 @@ from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
     IN_ANOTHER_ACCOUNT,
     StoredSession,
-    StoredTotals,
     columns,
     goes_on,
     row_of,
@@ -228,12 +227,8 @@ class Chargers:
         from its last values. Readings stay with their own charger.
         """
         former, charger, marks = pinned[was], pinned[now], read_marks(self._tables)
-        names, of_former = columns(StoredTotals), "WHERE account = :account AND charger_id = :was"
-        self._tables.execute(f"UPDATE sessions SET charger_id = :now {of_former}", was=was, now=now)  # noqa: S608
-        parts = self._tables.execute(f"SELECT tag, {', '.join(names)} FROM totals {of_former}", was=was)  # noqa: S608
-        for tag, *figures in parts.fetchall():
-            self._tables.add("totals", {"charger_id": now, "tag": tag}, **dict(zip(names, figures, strict=True)))
-        self._tables.execute(f"DELETE FROM totals {of_former}", was=was)  # noqa: S608
+        for stored in select_sessions(self._tables, "charger_id = :was", was=was).values():
+            save_session(self._tables, stored, replace(stored, charger_id=now))
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
         has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
