@@ -198,16 +198,13 @@ class AccountLedger:
             meters = dict(book.meters if book else read_meters(tables))
             marks = dict(book.marks if book else read_marks(tables, API_COUNTERS))
             self._save_success(tables, "chargers", pause, response, response.content)
-            names = [(charger.id, charger.slug, charger.nickname) for charger in response.content]
-            linked = (response.malformed, names)
+            linked = (response.malformed, [(each.id, each.slug, each.nickname) for each in response.content])
             session_ended, changed = self._chargers(tables).record(
                 response, now_seconds, as_before=book is not None and linked == self._linked
             )
             record_meters(tables, response.content, now_seconds, self._max_power_kw, meters, marks)
         self._linked = linked
-        self._book = book and replace(book, meters=meters, marks=marks)
-        if changed:
-            self._book = None
+        self._book = None if changed or book is None else replace(book, meters=meters, marks=marks)
         return Outcome(session_ended=session_ended)
 
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, asked: Walk) -> Outcome:
