@@ -203,8 +203,7 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
     After a long absence, the page may not reach down to the known sessions. Until those in between are read,
     totals are not complete. An account's very first session is no sign of an absence.
     """
-    listed_any = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
-    is_first_ever = page.size == 1 and tables.execute(listed_any).fetchone() is None
+    is_first_ever = page.size == 1 and walk.page_size == 0
     is_complete = walk.complete and (page.reaches_known or is_first_ever)
     known = replace(walk, complete=is_complete, newest_lost=page.lost)
     if walk.offset is None:
@@ -416,16 +415,13 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     Returns:
         How many sessions are missing (if no session was listed, only the moved ones); whether all are withdrawn.
     """
-    seen_any = tables.execute(
-        "SELECT 1 FROM sessions WHERE account = :account AND generation = :now LIMIT 1", now=walk.generation
-    ).fetchone()
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
     values: dict[str, Any] = {
         "generation": former_generation if walk.lost or walk.newest_lost else walk.generation,
         "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
     }
     missing = certain = moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
-    if seen_any:
+    if walk.page_size > 0:
         stay = _sessions_that_stay(tables, walk.generation) - moved.keys()
         missing = select_sessions(tables, is_missing, **values)
         for stored in [missing.pop(session_id) for session_id in stay & missing.keys()]:
