@@ -102,7 +102,6 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
     By charger id and month, such as ``2026-06``, in this machine's time zone; none until the history is complete.
     """
-
     finished_months: MonthSums = ()
     """Their parts of the sessions that have ended, by charger id and month; none until the history is complete."""
 

@@ -87,9 +87,9 @@ NEVER = "without a date"
             id="another meter, from 0",
         ),
         pytest.param(
-            [(1_000, 0), (5_000_000, 15), (5_001_000, 30)],
-            [(None, 1_000), (None, 1_000), (4000, 5_001_000)],
-            id="another meter that stands higher",
+            [(1_000, 0), (5_000_000, 15), (5_000_100, 15.5), (5_001_550, 30)],
+            [(None, 1_000), (None, 1_000), (None, 5_000_100), (6000, 5_001_550)],
+            id="another meter that stands higher, read again within a minute",
         ),
         pytest.param(
             [(1000, 0), (1010, 1 / 60), (1020, 2 / 60), (1100, 1)],
