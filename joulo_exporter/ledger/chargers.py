@@ -285,9 +285,9 @@ class Chargers:
 
 def _is_listed_otherwise(tables: AccountTables, charger_id: str, live: LiveSession) -> bool:
     """Return whether ``/sessions`` lists a session under another id, under which it counts."""
-    others = sessions_where(tables, "started_at", [live.started_at_seconds], index="sessions_by_start").values()
-    listed = [each for each in others if each.generation > 0 and not each.withdrawn and each.id != live.id]
-    return any(each.charger_id == charger_id for each in listed)
+    same_start = sessions_where(tables, "started_at", [live.started_at_seconds], index="sessions_by_start")
+    others = [each for each in same_start.values() if each.charger_id == charger_id and each.id != live.id]
+    return any(each.generation > 0 and not each.withdrawn for each in others)
 
 
 def _slug(name: str | None) -> str:

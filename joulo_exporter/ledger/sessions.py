@@ -151,7 +151,6 @@ def row_of(record: msgspec.Struct) -> dict[str, object]:
 
 
 COLUMN_NAMES = columns(StoredSession)
-COLUMNS = ", ".join(COLUMN_NAMES)
 
 
 IN_ANOTHER_ACCOUNT = """EXISTS (
@@ -274,7 +273,7 @@ def select_sessions(
 ) -> dict[str, StoredSession]:
     """Return the sessions that meet an SQL condition, by id; condition and index are constants in the caller."""
     table = "sessions" if index is None else f"sessions INDEXED BY {index}"
-    query = f"SELECT {COLUMNS} FROM {table} WHERE account = :account AND {condition}"  # noqa: S608
+    query = f"SELECT {', '.join(COLUMN_NAMES)} FROM {table} WHERE account = :account AND {condition}"  # noqa: S608
     return {row[0]: StoredSession(*row) for row in tables.execute(query, **values)}
 
 
