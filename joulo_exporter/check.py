@@ -66,9 +66,9 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
                     is_well = is_well and not outcome.startswith("FAULT")
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
         for account in config.accounts:
-            for text in reader.excess(account.name or "", config.vehicles):  # no fault: only a command ends it
-                name = f"{account.name}, " if account.name else ""
-                held = one_line(f"{name}{text}")  # the label of a charger comes from the API
+            prefix = f"{account.name}, " if account.name else ""
+            for name, hundredths, unit in reader.excess(account.name or "", config.vehicles):  # no fault
+                held = one_line(f"{prefix}{name}: {hundredths / 100:.2f} {unit}")  # a label comes from the API
                 say(f"Note: held above the truth, {held}; joulo-exporter settle lets it fall.")
     return is_well
 

@@ -156,4 +156,4 @@ def _power_watts(charger: Charger, book: Book) -> float | None:
         shown = charger.session is not None and charger.session.id == meter.session_id
     else:
         shown = charger.meter_ahead or (charger.meter_wh is not None and charger.meter_at_seconds is not None)
-    return meter.mean_power_watts() if shown else None
+    return meter.power_watts if shown else None

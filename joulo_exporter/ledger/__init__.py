@@ -9,7 +9,7 @@ from joulo_exporter.ledger.account import (
     Pause,
     keep_configured,
 )
-from joulo_exporter.ledger.book import Book, vehicle_of
+from joulo_exporter.ledger.book import Book, Completeness, HeldTotals, vehicle_of
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import Batches, Database, open_ledger
 from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, Walk, next_page
@@ -25,8 +25,10 @@ __all__ = [
     "Batches",
     "Book",
     "ClockJump",
+    "Completeness",
     "Database",
     "EndpointRecord",
+    "HeldTotals",
     "Meter",
     "Outcome",
     "Pause",

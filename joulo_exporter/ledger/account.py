@@ -13,9 +13,7 @@ from joulo_exporter.ledger import history
 from joulo_exporter.ledger.book import (
     API_COUNTERS,
     Book,
-    MonthSum,
-    all_months,
-    finished_months,
+    completeness,
     held_totals,
     news_after,
     read_book,
@@ -53,7 +51,6 @@ _NOTED_MOMENTS = (
     ("sessions", "end_seen_at", ""),
     ("sessions", "corrected_at", ""),
     ("meters", "at", " AND session_id IS NOT NULL"),
-    ("meters", "former_at", " AND session_id IS NOT NULL"),
 )
 """Table and column of each moment taken from this machine's wall clock, and a further SQL condition."""
 
@@ -109,7 +106,9 @@ class Outcome(msgspec.Struct, frozen=True):
     walk: Walk | None = None
     """After a page of ``/sessions``, how far the history has been read."""
     missing: int = 0
-    """Sessions that a walk which has just ended did not list: withdrawn, unless ``walk.doubtful``."""
+    """Sessions that a walk which has just ended did not list."""
+    withdrawn: bool = True
+    """Whether they are withdrawn; if many are missing at once, another walk has to miss each of them, too."""
 
 
 class SettledCounter(msgspec.Struct, frozen=True):
@@ -152,12 +151,10 @@ class AccountLedger:
         self._vehicles = vehicles
         self._book: Book | None = None
         """The book read last, with the latest readings, as long as nothing but energy and readings has changed."""
-        self._finished: list[MonthSum] | None = None
-        """Sums of the last months over the sessions that have ended, as long as none of those has changed."""
-        self._linked: tuple[object, ...] = ()
-        """Rollbacks, faults and names at the last ``/chargers``, as long as nothing else has changed chargers."""
+        self._linked: object = None
+        """Faults and names in the API response of ``/chargers`` that ``_book`` has."""
         self._read_for: tuple[object, ...] = ()
-        """Rollbacks, ``name_unlinked`` and month for which ``_book`` and ``_finished`` were read."""
+        """Rollbacks, ``name_unlinked`` and month for which ``_book`` was read."""
         self._announced: frozenset[str] | None = None
         """Sessions that an earlier process with a fast clock has announced; ``None`` before the first book."""
         with database.transaction() as connection:
@@ -201,44 +198,43 @@ class AccountLedger:
             meters = dict(book.meters if book else read_meters(tables))
             marks = dict(book.marks if book else read_marks(tables, API_COUNTERS))
             self._save_success(tables, "chargers", pause, response, response.content)
-            names = [(charger.id, charger.slug, charger.nickname) for charger in response.content]
-            linked = (self._database.rollbacks, response.malformed, names)
+            linked = (response.malformed, [(each.id, each.slug, each.nickname) for each in response.content])
             session_ended, changed = self._chargers(tables).record(
-                response, now_seconds, as_before=linked == self._linked
+                response, now_seconds, as_before=book is not None and linked == self._linked
             )
             record_meters(tables, response.content, now_seconds, self._max_power_kw, meters, marks)
         self._linked = linked
-        self._book = book and replace(book, meters=meters, marks=marks)
-        if changed:
-            self._book = self._finished = None
-            self._linked = ()
+        self._book = None if changed or book is None else replace(book, meters=meters, marks=marks)
         return Outcome(session_ended=session_ended)
 
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, asked: Walk) -> Outcome:
         """Store the page of ``/sessions`` that a walk has asked for."""
         now_seconds = pause.requested_at_seconds
-        self._book, self._linked = None, ()
+        book, self._book = self._book, None
         with self._tables() as tables:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
-            walk, missing = history.record_page(tables, response, asked, now_seconds)
+            walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
             chargers = self._chargers(tables)
             if asked.asked_offset == 0:
                 chargers.withdraw_moved(response.content)
             chargers.take_over()
-            if tables.rows_written != rows_written:  # most pages bring nothing new
-                self._finished = None
+            is_unchanged = tables.rows_written == rows_written  # most pages bring nothing new
             if walk.offset is None and chargers.take_due_walk():
                 walk = history.new_walk(walk, now_seconds, full=True)
             history.save_walk(tables, walk)
-        return Outcome(walk=walk, missing=missing)
+            known = completeness(tables)
+        if is_unchanged and book and book.history.complete == known.complete:
+            self._book = replace(book, history=known)
+        return Outcome(walk=walk, missing=missing, withdrawn=withdrawn)
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and raise the marks to those of its totals that are believed."""
         with self._tables() as tables:
             self._believe(tables, response.content, pause.requested_at_seconds)
             self._save_success(tables, "energy", pause, response, response.content)
-        self._book = None  # its marks are those from before
+            marks = read_marks(tables, API_COUNTERS)
+        self._book = self._book and replace(self._book, marks=marks)
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
@@ -261,8 +257,8 @@ class AccountLedger:
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
             meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
             truths: dict[tuple[str, str], float | None] = {}
-            held, _ = held_totals(tables, labels, self._vehicles)
-            for each in held:
+            chargers, vehicles, _ = held_totals(tables, labels, self._vehicles)
+            for each in (*chargers.values(), *vehicles.values()):
                 truths.update(zip(each.marks, astuple(each.truth), strict=True))
             for (series, key), truth in (truths | meters | _stated(energy)).items():
                 mark = marks.get((series, key))
@@ -275,7 +271,7 @@ class AccountLedger:
 
     def move_moments(self, jump: ClockJump) -> Walk:
         """Shift the moments that this process has noted by the length of the jump; return the walk."""
-        self._book = self._finished = None
+        self._book = None
         self._announced = frozenset()  # if this clock was slow, that of the earlier process was right
         with self._tables() as tables:
             for table, column, condition in _NOTED_MOMENTS:
@@ -297,22 +293,17 @@ class AccountLedger:
         # Data read before a rollback may never have been committed.
         read_for = (self._database.rollbacks, name_unlinked, local_month(now_seconds))
         if self._read_for != read_for:
-            self._book = self._finished = None
-        former = self._book if self._book and not self._book.ended else None  # recent ends expire
+            self._book = None
         with self._tables() as tables:
-            if name_unlinked and former is None:
+            if name_unlinked and self._book is None:
                 self._chargers(tables).pin_unlinked()
             if self._announced is None:
                 self._announced = news_after(tables, now_seconds)
             book = read_book(
-                tables, self._vehicles, now_seconds, persistent=self._database.persistent, former=former
+                tables, self._vehicles, now_seconds, persistent=self._database.persistent, former=self._book
             )
             if self._announced:
                 book = replace(book, ended=tuple(each for each in book.ended if each.id not in self._announced))
-            if book.complete:
-                if self._finished is None:
-                    self._finished = finished_months(tables, now_seconds)
-                book = replace(book, months=all_months(tables, self._finished, now_seconds))
         self._book, self._read_for = book, read_for
         return book
 

@@ -7,9 +7,8 @@ high-water marks, the highest value that each counter has ever shown.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -41,6 +40,38 @@ API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions"
 
 Key = TypeVar("Key", str, tuple[str, str])
 
+MonthSums = tuple[tuple[tuple[str, str], Totals], ...]
+"""Charger id and month, and energy and credits, each."""
+
+
+class Completeness(msgspec.Struct, frozen=True, gc=False):
+    """Extent of an account's history in the ledger."""
+
+    complete: bool
+    sessions: int
+    """Sessions in the ledger, without the withdrawn ones."""
+    back_to_seconds: float | None
+    """Start of the earliest session."""
+    unreadable: int = 0
+    """Sessions of the history that cannot be used: without an id, or finished without energy."""
+    read_in_full_at_seconds: float | None = None
+    """When the history was last read from end to end."""
+    corrections_since_seconds: float | None = None
+    """Time since which corrections are noted."""
+
+
+class HeldTotals(msgspec.Struct, frozen=True, gc=False):
+    """Totals of a charger or vehicle."""
+
+    marks: list[tuple[str, str]]
+    """Series and key of the mark of each figure."""
+    truth: Totals
+    """The present sums."""
+    held: Totals
+    """The present sums, with each figure that is below its mark replaced by the mark."""
+    excess: Totals
+    """Held totals less the true ones."""
+
 
 class Book(msgspec.Struct, frozen=True, gc=False):
     """The ledger's view of one account at one moment."""
@@ -53,25 +84,13 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """Every session whose end was news in the last hour, the latest first."""
     id_tags: Mapping[str, str]
     """Tags that sessions in progress have shown so far, by session id."""
-    complete: bool
-    """Whether the whole history is in the ledger."""
-    sessions: int
-    back_to_seconds: float | None
-    """Start of the earliest session."""
+    history: Completeness
     persistent: bool
     """Whether the ledger outlives the process."""
-    unreadable: int = 0
-    """Sessions of the history that cannot be used: without an id, or finished without energy."""
-    held: Mapping[tuple[str, str], HeldTotals] = {}
-    """Totals by kind and name, from which the next four fields are made."""
-    chargers: Mapping[str, Totals] = {}
-    """Held totals, by charger id; none until the history is complete."""
-    vehicles: Mapping[str, Totals] = {}
-    """Held totals by vehicle, ``unknown`` included; none until the history is complete."""
-    charger_excess: Mapping[str, Totals] = {}
-    """Held totals less the true ones, by charger id."""
-    vehicle_excess: Mapping[str, Totals] = {}
-    """The same by vehicle."""
+    chargers: Mapping[str, HeldTotals] = {}
+    """By charger id; none until the history is complete."""
+    vehicles: Mapping[str, HeldTotals] = {}
+    """By vehicle, ``unknown`` included; none until the history is complete."""
     meters: Mapping[str, Meter] = {}
     """By charger id."""
     marks: Marks = {}
@@ -83,6 +102,12 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
     By charger id and month, such as ``2026-06``, in this machine's time zone; none until the history is complete.
     """
+    finished_months: MonthSums = ()
+    """Their parts of the sessions that have ended, by charger id and month; none until the history is complete."""
+
+    def excess(self) -> Iterator[tuple[str, int, str]]:
+        """Yield (charger or vehicle, hundredths, ``kWh`` or ``credits``) of what is held above the truth."""
+        return excesses(self.labels, self.chargers, self.vehicles)
 
 
 # Reading the book ---------------------------------------------------------------------------------
@@ -96,66 +121,59 @@ def read_book(
     persistent: bool,
     former: Book | None = None,
 ) -> Book:
-    """Return the account as it is to be served, without its months; the totals are held from now on.
+    """Return the account as it is to be served; the totals are held from now on.
 
     ``former`` is a book of the same chargers and sessions; only energy and readings may have changed since.
     """
-    book = former or _without_totals(tables, now_seconds, persistent=persistent)
-    if not book.complete:
-        return book
-    held, risen = held_totals(tables, book.labels, vehicles, book.held)
-    raise_marks(tables, risen)
-    chargers, by_name = ([each for each in held if each.kind == kind] for kind in ("charger", "vehicle"))
-    return replace(
-        book,
-        held={(each.kind, each.name): each for each in held},
-        chargers={each.name: each.held for each in chargers},
-        vehicles={each.name: each.held for each in by_name},
-        charger_excess={each.name: each.excess for each in chargers},
-        vehicle_excess={each.name: each.excess for each in by_name},
-    )
-
-
-def _without_totals(tables: AccountTables, now_seconds: float, *, persistent: bool) -> Book:
-    sessions, without_energy, back_to_seconds = count_sessions(tables)
-    walk = load_walk(tables)
-    in_progress = sessions_in_progress(tables).values()
-    return Book(
+    book = former or Book(
         labels=served_labels(tables),
         last_sessions=_last_sessions(tables),
         ended=_recently_ended(tables, now_seconds),
-        id_tags={session.id: session.id_tag for session in in_progress if session.id_tag is not None},
-        complete=walk.complete,
-        sessions=sessions,
-        back_to_seconds=back_to_seconds,
-        unreadable=walk.unreadable + without_energy,
+        id_tags={
+            each.id: each.id_tag for each in sessions_in_progress(tables).values() if each.id_tag is not None
+        },
+        history=completeness(tables),
         persistent=persistent,
         meters=read_meters(tables),
         marks=read_marks(tables, API_COUNTERS),
         eligibility_known=_eligibility_known(tables),
     )
+    if former and former.ended:  # news for an hour
+        book = replace(former, ended=_recently_ended(tables, now_seconds))
+    if not book.history.complete:
+        return book
+    finished = former.finished_months if former else _finished_months(tables, now_seconds)
+    chargers, by_name, risen = held_totals(tables, book.labels, vehicles, book)
+    raise_marks(tables, risen)
+    months = _all_months(tables, finished, now_seconds)
+    return replace(book, chargers=chargers, vehicles=by_name, months=months, finished_months=finished)
 
 
 def _eligibility_known(tables: AccountTables) -> bool:
-    known, unread = tables.execute(
-        "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0), "
-        "EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
+    (known,) = tables.execute(
+        "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0) "
+        "AND NOT EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
         "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)"
     ).fetchone()
-    return bool(known and not unread)
+    return bool(known)
 
 
-def count_sessions(tables: AccountTables) -> tuple[int, int, float | None]:
-    """Return how many sessions the ledger has, how many of them finished without energy, and the earliest start.
-
-    The withdrawn ones are left out.
-    """
+def completeness(tables: AccountTables) -> Completeness:
+    """Return how much of the account's history is in the ledger."""
+    walk = load_walk(tables)
     sessions, without_energy, back_to_seconds = tables.execute(
         "SELECT SUM(entries), SUM(without_energy), "
         "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0) "
         "FROM totals WHERE account = :account"
     ).fetchone()
-    return sessions or 0, without_energy or 0, back_to_seconds
+    return Completeness(
+        complete=walk.complete,
+        sessions=sessions or 0,
+        back_to_seconds=back_to_seconds,
+        unreadable=walk.unreadable + (without_energy or 0),
+        read_in_full_at_seconds=walk.finished_at_seconds,
+        corrections_since_seconds=walk.corrections_since_seconds,
+    )
 
 
 def _last_sessions(tables: AccountTables) -> dict[str, StoredSession]:
@@ -196,25 +214,19 @@ def news_after(tables: AccountTables, now_seconds: float) -> frozenset[str]:
 
 # Months: the present sums, which are never held as counters are -----------------------------------
 
-MonthSum = tuple[tuple[str, str], Totals]
-"""Charger id and month, and its energy and credits."""
 
-
-def finished_months(tables: AccountTables, now_seconds: float) -> list[MonthSum]:
+def _finished_months(tables: AccountTables, now_seconds: float) -> MonthSums:
     """Return the sums over the sessions that have ended, since the same month of last year."""
     now = local_time(now_seconds)
-    first_seconds = datetime(now.year - 1, now.month, 1).astimezone().timestamp()
-    return [
-        *_month_sums(
-            tables, "sessions_by_start", "ended_at IS NOT NULL AND started_at >= :first", first=first_seconds
-        ),
-        *_month_sums(tables, "sessions_by_start", "ended_at IS NOT NULL AND started_at IS NULL"),
-    ]
+    first = datetime(now.year - 1, now.month, 1).astimezone().timestamp()
+    is_known, is_unknown = (f"ended_at IS NOT NULL AND started_at {start}" for start in (">= :first", "IS NULL"))
+    return (
+        *_month_sums(tables, "sessions_by_start", is_known, first=first),
+        *_month_sums(tables, "sessions_by_start", is_unknown),
+    )
 
 
-def all_months(
-    tables: AccountTables, finished: list[MonthSum], now_seconds: float
-) -> dict[tuple[str, str], Totals]:
+def _all_months(tables: AccountTables, finished: MonthSums, now_seconds: float) -> dict[tuple[str, str], Totals]:
     """Return the sums over the sessions that have ended, and over those in progress."""
     in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
     this_month = local_month(now_seconds)
@@ -222,7 +234,7 @@ def all_months(
     return _summed(each for each in (*finished, *in_progress) if first_month <= each[0][1] <= this_month)
 
 
-def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> list[MonthSum]:
+def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> MonthSums:
     # The index is named: by the primary key, SQLite would read every session of the account.
     rows = tables.execute(
         f"""SELECT charger_id,
@@ -233,7 +245,7 @@ def _month_sums(tables: AccountTables, index: str, condition: str, **values: obj
             WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
         **values,
     )
-    return [((charger_id, month), Totals(*sums)) for charger_id, month, *sums in rows]
+    return tuple(((charger_id, month), Totals(*sums)) for charger_id, month, *sums in rows)
 
 
 # Totals held at their high-water marks -------------------------------------------------------------
@@ -242,56 +254,52 @@ def _month_sums(tables: AccountTables, index: str, condition: str, **values: obj
 _SERIES = {kind: [f"{kind}_{figure}" for figure in Totals.__struct_fields__] for kind in ("charger", "vehicle")}
 
 
-class HeldTotals(msgspec.Struct, frozen=True, gc=False):
-    """Totals of a charger or vehicle."""
-
-    kind: str
-    """``charger`` or ``vehicle``."""
-    name: str
-    """The charger's id, or the vehicle."""
-    marks: list[tuple[str, str]]
-    """Series and key of the mark of each figure."""
-    truth: Totals
-    """The present sums."""
-    held: Totals
-    """The present sums, with each figure that is below its mark replaced by the mark."""
-    excess: Totals
-    """Held totals less the true ones."""
-
-
 def held_totals(
-    tables: AccountTables,
-    charger_ids: Iterable[str],
-    vehicles: Mapping[str, str],
-    former: Mapping[tuple[str, str], HeldTotals] = MappingProxyType({}),
-) -> tuple[list[HeldTotals], Marks]:
+    tables: AccountTables, charger_ids: Iterable[str], vehicles: Mapping[str, str], former: Book | None = None
+) -> tuple[dict[str, HeldTotals], dict[str, HeldTotals], Marks]:
     """Return the totals of chargers, and of all vehicles, and the marks that they exceed; nothing is written.
 
-    ``former`` has the previous totals of the same chargers and vehicles, by kind and name, to which their marks
-    were raised.
+    ``former`` may have the previous totals of the same chargers and vehicles, to which their marks were raised.
     """
-    rows = totals_by_tag(tables)
-    sums = by_charger(rows)
-    truths = {("charger", charger_id): sums.get(charger_id, Totals()) for charger_id in charger_ids}
-    truths |= {("vehicle", name): totals for name, totals in by_vehicle(rows, vehicles).items()}
-    values = {} if former else read_marks(tables)
-    totals: list[HeldTotals] = []
+    known_chargers, known_vehicles = (former.chargers, former.vehicles) if former else ({}, {})
+    values = {} if known_vehicles else read_marks(tables)
     risen: dict[tuple[str, str], float] = {}
-    for (kind, name), truth in truths.items():
-        if former and former[kind, name].truth == truth:
-            totals.append(former[kind, name])
-            continue
-        if former:
-            marks, shown = former[kind, name].marks, astuple(former[kind, name].held)
+
+    def held(kind: str, name: str, truth: Totals, known: HeldTotals | None) -> HeldTotals:
+        if known is not None and known.truth == truth:
+            return known
+        if known is not None:
+            marks, shown = known.marks, astuple(known.held)
         else:
             key = name if kind == "charger" else _definition(name, vehicles)
             marks = [(series, key) for series in _SERIES[kind]]
             shown = tuple(int(values.get(mark, 0)) for mark in marks)
-        held = Totals(*map(max, shown, astuple(truth)))
-        totals.append(HeldTotals(kind, name, marks, truth, held, excess=held - truth))
-        figures = zip(marks, astuple(held), shown, strict=True)
-        risen |= {mark: value for mark, value, before in figures if value > before}
-    return totals, risen
+        now = Totals(*map(max, shown, astuple(truth)))
+        figures = zip(marks, astuple(now), shown, strict=True)
+        risen.update({mark: value for mark, value, before in figures if value > before})
+        return HeldTotals(marks, truth, now, excess=now - truth)
+
+    rows = totals_by_tag(tables)
+    sums = by_charger(rows)
+    chargers = {
+        each: held("charger", each, sums.get(each, Totals()), known_chargers.get(each)) for each in charger_ids
+    }
+    by_name = {
+        name: held("vehicle", name, truth, known_vehicles.get(name))
+        for name, truth in by_vehicle(rows, vehicles).items()
+    }
+    return chargers, by_name, risen
+
+
+def excesses(
+    labels: Mapping[str, str], chargers: Mapping[str, HeldTotals], vehicles: Mapping[str, HeldTotals]
+) -> Iterator[tuple[str, int, str]]:
+    """Yield (charger or vehicle, hundredths, ``kWh`` or ``credits``) of what is held above the truth."""
+    named = [(labels.get(key, key), totals) for key, totals in chargers.items()]
+    for name, totals in (*named, *vehicles.items()):
+        for value, unit in ((totals.excess.kwh_hundredths, "kWh"), (totals.excess.credits_hundredths, "credits")):
+            if value:
+                yield name, value, unit
 
 
 # Sums ---------------------------------------------------------------------------------------------

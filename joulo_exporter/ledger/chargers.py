@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import defaultdict
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -12,16 +12,17 @@ from msgspec.structs import asdict, replace
 
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
+    IN_ANOTHER_ACCOUNT,
     StoredSession,
-    StoredTotals,
     columns,
     goes_on,
     row_of,
     save_session,
     seen_live,
     select_sessions,
-    sessions_by_id,
     sessions_in_progress,
+    sessions_where,
+    unlinked_chargers,
     vanished,
 )
 from joulo_exporter.logs import event
@@ -35,9 +36,6 @@ _ID_START = 8
 
 _WALKS_TO_WITHDRAW = 2
 """Full walks after which many missing sessions are withdrawn: the second one confirms the first."""
-
-_MOST_NAMESAKES = 50
-"""Most chargers of the same name that are remembered for each charger."""
 
 _MEAN_OF_S = 60.0
 """Shortest time between two readings whose mean power is shown: over seconds it is noise."""
@@ -57,17 +55,12 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     nickname: str | None = None
     moved_to: str | None = None
     """The charger under which one of its sessions was listed again."""
-    seen_with: str = ""
-    """The ids of chargers of the same name that were linked at the same time, one a line."""
     walks_due: int | None = None
     """Full walks to begin at once; ``None`` until a charger of the same name is linked in its place."""
-
-
-_IN_ANOTHER_ACCOUNT = """EXISTS (
-    SELECT 1 FROM sessions there JOIN chargers c USING (account, charger_id)
-    WHERE there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1)
-      AND there.id = sessions.id AND there.withdrawn = 0 AND c.linked)"""
-"""SQL condition for sessions that a linked charger of another account of the configuration has too."""
+    came: int = 0
+    """Number of the change of the linked chargers with which it was first linked; 0 if it never was."""
+    went: int = 0
+    """Number of the change with which it was last unlinked."""
 
 
 def served_labels(tables: AccountTables) -> dict[str, str]:
@@ -108,8 +101,8 @@ class Chargers:
         for charger in response.content:
             if (live := charger.session) is not None:
                 old = seen.get(live.id) or in_progress.get(live.id)
-                old = old or sessions_by_id(tables, [live.id]).get(live.id)
-                if (old is None or old.withdrawn) and self._is_listed_otherwise(charger.id, live):
+                old = old or sessions_where(tables, "id", [live.id]).get(live.id)
+                if (old is None or old.withdrawn) and _is_listed_otherwise(tables, charger.id, live):
                     continue
                 seen[live.id] = seen_live(old, charger.id, live, now_seconds)
                 save_session(tables, old, seen[live.id])
@@ -123,18 +116,6 @@ class Chargers:
         if changed or ended:
             self.take_over()
         return bool(ended), changed or bool(ended)
-
-    def _is_listed_otherwise(self, charger_id: str, live: LiveSession) -> bool:
-        """Return whether ``/sessions`` lists a session under another id, under which it counts."""
-        listed = self._tables.execute(
-            """SELECT 1 FROM sessions INDEXED BY sessions_by_start
-               WHERE account = :account AND started_at = :start AND charger_id = :charger_id
-                 AND id != :id AND generation > 0 AND withdrawn = 0""",
-            start=live.started_at_seconds,
-            charger_id=charger_id,
-            id=live.id,
-        )
-        return listed.fetchone() is not None
 
     # Labels -------------------------------------------------------------------------------------------
 
@@ -187,7 +168,7 @@ class Chargers:
                     if not charger.linked or not self._has_name_of(former, charger):
                         continue
                     moved = former.moved_to == charger.charger_id
-                    if not moved and charger.charger_id in former.seen_with.split("\n"):
+                    if not moved and charger.came < former.went:
                         continue  # two chargers of one name
                     if moved or former.charger_id not in with_sessions:
                         self._merge(pinned, former.charger_id, charger.charger_id)
@@ -197,19 +178,18 @@ class Chargers:
                         pinned[former.charger_id] = replace(former, walks_due=_WALKS_TO_WITHDRAW)
 
     def withdraw_moved(self, newest: SessionPage) -> None:
-        """Withdraw sessions of unlinked chargers that another account has on a charger linked there.
+        """Withdraw sessions of unlinked chargers that another account has too.
 
         Only a charger's last session tells whether it has moved: the history of a charger that is gone may be
         long. While the newest page of this account lists that session, both accounts have the charger.
         """
         listed = {session.id for session in newest.sessions}
-        unlinked = self._tables.execute("SELECT charger_id FROM chargers WHERE account = :account AND NOT linked")
-        for (charger_id,) in unlinked.fetchall():
+        for charger_id in unlinked_chargers(self._tables):
             is_its = "charger_id = :charger_id AND withdrawn = 0"
             last_one = f"{is_its} ORDER BY ended_at DESC LIMIT 1"
             last = select_sessions(self._tables, last_one, charger_id=charger_id).keys() - listed
-            if last and select_sessions(self._tables, f"id = :id AND {_IN_ANOTHER_ACCOUNT}", id=last.pop()):
-                moved = select_sessions(self._tables, f"{is_its} AND {_IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
+            if last and select_sessions(self._tables, f"id = :id AND {IN_ANOTHER_ACCOUNT}", id=last.pop()):
+                moved = select_sessions(self._tables, f"{is_its} AND {IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
                 for stored in moved.values():
                     save_session(self._tables, stored, replace(stored, withdrawn=True))
 
@@ -247,12 +227,8 @@ class Chargers:
         from its last values. Readings stay with their own charger.
         """
         former, charger, marks = pinned[was], pinned[now], read_marks(self._tables)
-        names, of_former = columns(StoredTotals), "WHERE account = :account AND charger_id = :was"
-        self._tables.execute(f"UPDATE sessions SET charger_id = :now {of_former}", was=was, now=now)  # noqa: S608
-        parts = self._tables.execute(f"SELECT tag, {', '.join(names)} FROM totals {of_former}", was=was)  # noqa: S608
-        for tag, *figures in parts.fetchall():
-            self._tables.add("totals", {"charger_id": now, "tag": tag}, **dict(zip(names, figures, strict=True)))
-        self._tables.execute(f"DELETE FROM totals {of_former}", was=was)  # noqa: S608
+        for stored in select_sessions(self._tables, "charger_id = :was", was=was).values():
+            save_session(self._tables, stored, replace(stored, charger_id=now))
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
         has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
@@ -269,7 +245,7 @@ class Chargers:
         with self._pinned() as pinned:
             before = dict(pinned)
             shown = {charger.id for charger in response.content}
-            namesakes = _namesakes(response.content, pinned)
+            change = 1 + max((max(each.came, each.went) for each in pinned.values()), default=0)
             for charger in response.content:
                 known = pinned.get(charger.id) or _PinnedCharger(charger.id, "")
                 now = replace(
@@ -279,17 +255,15 @@ class Chargers:
                     nickname=charger.nickname or known.nickname,
                     # While both chargers are linked, only the session has moved.
                     moved_to=None if known.moved_to in shown else known.moved_to,
-                    seen_with="\n".join(
-                        sorted({*known.seen_with.split("\n"), *namesakes[charger.id]} - {"", known.charger_id})
-                    ),
+                    came=known.came or change,
                 )
                 if charger.id in before:
                     pinned[charger.id] = now
                 else:
                     self._pin_label(pinned, now)
             if not response.malformed:  # an unreadable record may be that of any charger
-                for charger_id in pinned.keys() - shown:
-                    pinned[charger_id] = replace(pinned[charger_id], linked=False)
+                for gone in [each for each in before.values() if each.linked and each.charger_id not in shown]:
+                    pinned[gone.charger_id] = replace(gone, linked=False, went=change)
             return pinned != before
 
     def _wanted_label(self, charger: _PinnedCharger) -> str:
@@ -309,21 +283,11 @@ class Chargers:
         pinned[charger_id] = replace(charger, label=label)
 
 
-def _namesakes(chargers: Iterable[Charger], pinned: Mapping[str, _PinnedCharger]) -> Mapping[str, set[str]]:
-    """Return, by charger id, the chargers with the same slug, nickname or label, perhaps with the charger itself.
-
-    If very many share a name, a few are enough: the question is whether the name tells two chargers apart.
-    """
-    by_name: dict[str | None, list[str]] = defaultdict(list)
-    for charger in chargers:
-        label = pinned[charger.id].label if charger.id in pinned else None
-        for name in {charger.slug, charger.nickname, label} - {None}:
-            by_name[name].append(charger.id)
-    namesakes: dict[str, set[str]] = defaultdict(set)
-    for ids in by_name.values():
-        for charger_id in ids if len(ids) > 1 else ():
-            namesakes[charger_id].update(ids[:_MOST_NAMESAKES])
-    return namesakes
+def _is_listed_otherwise(tables: AccountTables, charger_id: str, live: LiveSession) -> bool:
+    """Return whether ``/sessions`` lists a session under another id, under which it counts."""
+    same_start = sessions_where(tables, "started_at", [live.started_at_seconds], index="sessions_by_start")
+    others = [each for each in same_start.values() if each.charger_id == charger_id and each.id != live.id]
+    return any(each.generation > 0 and not each.withdrawn for each in others)
 
 
 def _slug(name: str | None) -> str:
@@ -358,34 +322,27 @@ def read_marks(tables: AccountTables, of_series: Iterable[str] = ()) -> Marks:
 
 
 class Meter(msgspec.Struct, frozen=True, gc=False):
-    """The two latest believed readings, a minute or more apart, and the latest reading if that is in doubt."""
+    """The latest believed reading, a minute or more after the one before, and a later one that is in doubt."""
 
     wh: float
     at_seconds: float
-    former_wh: float | None = None
-    former_at_seconds: float | None = None
+    power_watts: float | None = None
+    """Mean power since the reading before; ``None`` for a first one."""
     doubted_wh: float | None = None
     """A reading that fell, or rose faster than any charger: believed once the next reading goes on from it."""
     doubted_at_seconds: float | None = None
     session_id: str | None = None
     """For a charger that gives no meter readings, the session whose energy stands in for them."""
 
-    def mean_power_watts(self) -> float | None:
-        """Return the mean power between the readings; ``None`` for a single one."""
-        if self.former_wh is None or self.former_at_seconds is None:
-            return None
-        span_s = self.at_seconds - self.former_at_seconds
-        known = span_s >= _MEAN_OF_S and self.wh >= self.former_wh  # earlier versions kept other pairs, too
-        return (self.wh - self.former_wh) / span_s * 3600 if known else None
-
     def followed_by(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
-        """Return the meter after a reading that goes on from the latest one, a minute or more later.
+        """Return the meter after a reading that goes on from the latest one.
 
-        Above the greatest power, it keeps no former reading: the API was late with that.
+        It has no power if that is above the greatest one, for the API was late with the former reading, or if the
+        readings are less than a minute apart.
         """
-        if (wh - self.wh) / (at_seconds - self.at_seconds) * 3600 > 1000 * max_power_kw:
-            return Meter(wh, at_seconds, session_id=self.session_id)
-        return Meter(wh, at_seconds, self.wh, self.at_seconds, session_id=self.session_id)
+        span_s = at_seconds - self.at_seconds
+        watts = (wh - self.wh) / span_s * 3600 if span_s >= _MEAN_OF_S else math.inf
+        return Meter(wh, at_seconds, watts if watts <= 1000 * max_power_kw else None, session_id=self.session_id)
 
     def after(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
         """Return the meter after a reading that is not older than the latest one."""
@@ -396,8 +353,7 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
         if self.doubted_wh is not None and self.doubted_at_seconds is not None and wh > self.doubted_wh:
             doubted = Meter(self.doubted_wh, self.doubted_at_seconds)
             if at_seconds > doubted.at_seconds and doubted.goes_on(wh, at_seconds, max_power_kw):
-                after = doubted.after(wh, at_seconds, max_power_kw)
-                return Meter(wh, at_seconds) if after == doubted else after
+                return doubted.followed_by(wh, at_seconds, max_power_kw)
         return replace(self, doubted_wh=wh, doubted_at_seconds=at_seconds)
 
     def goes_on(self, wh: float, at_seconds: float, max_power_kw: float) -> bool:
@@ -433,14 +389,12 @@ def record_meters(
         else:
             known = None if known is None or known.session_id is not None else known
             meter = _meter_after(known, charger.meter_wh, charger.meter_at_seconds, now_seconds, max_power_kw)
-            if meter is not None and meter.doubted_wh is None and (known is None or charger.meter_wh != known.wh):
-                doubted, mark = known is not None and known.doubted_wh is not None, ("meter_wh", charger.id)
-                if known and doubted and not known.goes_on(meter.wh, meter.at_seconds, max_power_kw):
+            if meter is not None and meter.doubted_wh is None:
+                in_doubt = known if known is not None and known.doubted_wh is not None else None
+                is_another = in_doubt and not in_doubt.goes_on(meter.wh, meter.at_seconds, max_power_kw)
+                if is_another or charger.meter_wh > marks.get(("meter_wh", charger.id), -1):
                     tables.put("marks", series="meter_wh", key=charger.id, value=charger.meter_wh)
-                    marks[mark] = charger.meter_wh
-                elif charger.meter_wh > marks.get(mark, -1):
-                    raise_marks(tables, {mark: charger.meter_wh})
-                    marks[mark] = charger.meter_wh
+                    marks["meter_wh", charger.id] = charger.meter_wh
         if meter is not None and meter != known:
             tables.put("meters", charger_id=charger.id, **row_of(meter))
             meters[charger.id] = meter

@@ -12,6 +12,7 @@ empty page below a page without new sessions is the end of the history.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -20,11 +21,13 @@ from msgspec.structs import replace
 
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
+    IN_ANOTHER_ACCOUNT,
     StoredSession,
     listed,
     save_session,
     select_sessions,
-    sessions_by_id,
+    sessions_where,
+    unlinked_chargers,
     vanished,
 )
 from joulo_exporter.models.session import UNKNOWN_CHARGER, Session, SessionPage
@@ -35,9 +38,8 @@ PAGE_SIZE = 100
 
 _OVERLAP = 1
 _MOST_FRUITLESS = 4
-"""Most pages in a row without a new session: one that does not connect, the one above it, and their overlap."""
-_MOST_REPEATS = 3
-"""Repeats of one page in a row after which the walk ends, or begins anew."""
+"""Pages in a row without a new session after which the walk ends, or begins anew: one more than one that does not
+connect, the one above it, and their overlap."""
 
 _SOUGHT_S = 28 * 86_400.0
 """Seconds for which a session that does not become final is looked for; then it is left to the resync."""
@@ -69,16 +71,17 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """For a walk that looks for sessions which are not final, the earliest of their starts."""
     page_size: int = 0
     """Records on the largest page of this walk."""
-    below_known: bool = False
-    """Whether the last page connected, and showed nothing new: if the next one is empty, the history has ended."""
     complete: bool = False
     """Whether every session is in the ledger."""
     lost: tuple[int, ...] = ()
-    """Checksums of this walk's unreadable records: each may be a session that seems to be missing."""
+    """Checksums of unreadable records that this walk has met below the newest page."""
     fruitless: int = 0
     """Pages in a row that brought this walk no further."""
     repeats: int = 0
-    """Number of times in a row that the walk's last page has come again, whatever the offset."""
+    """Pages in a row that connected, showed nothing new, and began with the same session, whatever the offset.
+
+    An empty page below the first such page ends the history.
+    """
     first_id: str | None = None
     """The first session of this walk's last page."""
     head_at_seconds: float = 0.0
@@ -92,10 +95,8 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     """When a full walk reached the end last."""
     finished_generation: int = 0
     """Number of that walk. A walk that was given up does not count: sessions it has not listed may well exist."""
-    doubtful: bool = False
-    """Whether that walk missed so many sessions that another walk has to confirm it."""
     finished_lost: tuple[int, ...] = ()
-    """Checksums of that walk's unreadable records."""
+    """``lost`` of that walk."""
     newest_lost: tuple[int, ...] = ()
     """Checksums of the newest page's unreadable records."""
     corrections_since_seconds: float | None = None
@@ -188,7 +189,6 @@ def new_walk(walk: Walk, now_seconds: float, *, full: bool, down_to_seconds: flo
         full=full,
         down_to_seconds=down_to_seconds,
         page_size=0,
-        below_known=False,
         lost=(),
         fruitless=0,
         repeats=0,
@@ -203,17 +203,9 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
     After a long absence, the page may not reach down to the known sessions. Until those in between are read,
     totals are not complete. An account's very first session is no sign of an absence.
     """
-    listed_any = "SELECT 1 FROM sessions WHERE account = :account AND generation > 0 LIMIT 1"
-    is_first_ever = page.size == 1 and tables.execute(listed_any).fetchone() is None
-    is_absence = not page.reaches_known and not is_first_ever
-    mended = {*walk.newest_lost} - {*page.lost}
-    known = replace(
-        walk,
-        complete=walk.complete and not is_absence,
-        newest_lost=page.lost,
-        lost=tuple(checksum for checksum in walk.lost if checksum not in mended),
-        finished_lost=tuple(checksum for checksum in walk.finished_lost if checksum not in mended),
-    )
+    is_first_ever = page.size == 1 and walk.page_size == 0
+    is_complete = walk.complete and (page.reaches_known or is_first_ever)
+    known = replace(walk, complete=is_complete, newest_lost=page.lost)
     if walk.offset is None:
         sought_seconds = _sought(tables, walk, page, now_seconds)
         if page.reaches_known:
@@ -226,46 +218,41 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
         # of this one, which may not reach down to the known sessions.
         known = new_walk(known, now_seconds, full=True)
     elif walk.offset > 0:
-        return replace(known, offset=walk.offset + page.new(walk), lost=_with_lost(known, page))
+        return replace(known, offset=walk.offset + page.new(walk))
     return _after_page(known, page, now_seconds)
 
 
 def _after_page(walk: Walk, page: _Page, now_seconds: float) -> Walk:
     """Return the walk after the page at its offset has come."""
-    walk = replace(walk, lost=_with_lost(walk, page))
+    walk = replace(walk, lost=tuple({*walk.lost, *page.lost} - {*walk.newest_lost}))
     is_below_the_only_session = page.offset == walk.page_size == 1
-    if page.size == 0 and (page.offset == 0 or walk.below_known or is_below_the_only_session):
+    if page.size == 0 and (page.offset == 0 or walk.repeats or is_below_the_only_session):
         return _finished(walk, now_seconds)
     if page.connects(walk):
         deep_enough_seconds = math.inf if walk.down_to_seconds is None else walk.down_to_seconds
         reaches_earlier_walk = any(0 < generation < walk.generation for generation in page.generations)
         if not walk.full and reaches_earlier_walk and page.earliest_start_seconds < deep_enough_seconds:
             return _finished(walk, now_seconds)
-        new = page.new(walk)
+        is_fruitless, repeats = page.new(walk) == 0, walk.repeats if page.first_id == walk.first_id else 0
         walk = replace(
             walk,
             offset=page.next_offset,
-            fruitless=0 if new > 0 else walk.fruitless + 1,
-            repeats=walk.repeats + 1 if new == 0 and page.first_id == walk.first_id else 0,
+            fruitless=walk.fruitless + 1 if is_fruitless else 0,
+            repeats=repeats + 1 if is_fruitless else 0,
             first_id=page.first_id,
-            below_known=new == 0,
             page_size=max(walk.page_size, page.size),
         )
-        if walk.repeats >= _MOST_REPEATS and page.size < PAGE_SIZE:
+        if walk.repeats >= _MOST_FRUITLESS and page.size < PAGE_SIZE:
             # The API ignores the offset. A page that is not full has all that it will list, but does not prove
             # that other sessions are gone.
             return _finished(walk, now_seconds, proves_missing=False)
     else:
         above = max(0, page.offset - max(_OVERLAP, walk.page_size - _OVERLAP))
-        walk = replace(walk, offset=above, fruitless=walk.fruitless + 1, repeats=0, below_known=False)
-    if walk.repeats >= _MOST_REPEATS or walk.fruitless >= _MOST_FRUITLESS:
+        walk = replace(walk, offset=above, fruitless=walk.fruitless + 1, repeats=0)
+    if walk.fruitless >= _MOST_FRUITLESS:
         # Begin anew with the next regular refresh, not sooner: whatever the cause, haste does not help.
         return replace(walk, offset=None)
     return walk
-
-
-def _with_lost(walk: Walk, page: _Page) -> tuple[int, ...]:
-    return tuple(dict.fromkeys((*walk.lost, *page.lost)))
 
 
 def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) -> Walk:
@@ -296,15 +283,18 @@ def save_walk(tables: AccountTables, walk: Walk) -> None:
 
 def record_page(
     tables: AccountTables, response: ApiResponse[SessionPage], walk: Walk, now_seconds: float
-) -> tuple[Walk, int]:
+) -> tuple[Walk, int, bool]:
     """Store the page of ``/sessions`` that the walk has asked for.
+
+    A session that gets another id counts under the new one, and is withdrawn under the former one. Sessions of an
+    unknown charger can be those of several chargers.
 
     Returns:
         The walk after the page, which the caller has to save; how many sessions a full walk that ends with this
-        page has missed, which are withdrawn unless the walk is doubtful.
+        page has missed; whether they are withdrawn.
     """
     sessions = response.content.sessions
-    former = sessions_by_id(tables, [session.id for session in sessions])
+    former = sessions_where(tables, "id", [session.id for session in sessions])
     starts = (each.started_at_seconds for each in sessions if each.started_at_seconds is not None)
     page = _Page(
         offset=walk.asked_offset,
@@ -320,74 +310,58 @@ def record_page(
     else:
         after = _after_page(walk, page, now_seconds)
     connects, after_import = page.connects(walk), walk.finished_at_seconds is not None
+    unknown = [each for each in sessions if each.id not in former]
+    at_start, unlinked = _sessions_by_start(tables, unknown), unlinked_chargers(tables) if unknown else []
+    former_ids: dict[str, StoredSession] = {}
     for session in sessions:
         old = former.get(session.id)
+        others = [each for each in at_start[session.started_at_seconds] if _is_same(each, session, unlinked)]
         # A walk that begins with this page includes it: the next page must connect with it. A page that does not
         # connect belongs to no walk, or the sessions above it would count as seen.
         generation = after.generation if connects else old.generation if old else 0
         # Nobody wants a message for each session of past years: in the first import, only ends of sessions that
         # were seen in progress are news; after a long absence, only ends of the last day.
         is_recent = session.ended_at_seconds is not None and now_seconds - session.ended_at_seconds <= _NEWS_S
-        is_news = is_recent and (old is not None or (after_import and not _is_copy(tables, session)))
+        was_news = any(each.end_is_final or each.end_seen_at_seconds is not None for each in others)
+        is_news = is_recent and (old is not None or (after_import and not was_news))
         new = listed(old, session, generation=generation, now_seconds=now_seconds, is_news=is_news)
         save_session(tables, old, new)
-    ids = {session.id for session in sessions}
-    _withdraw_former_ids(tables, ids, [session for session in sessions if session.id not in former])
+        if old is None:
+            at_start[session.started_at_seconds].append(new)
+            of_charger = [each for each in others if each.charger_id == session.charger_id != UNKNOWN_CHARGER]
+            former_ids |= {each.id: each for each in of_charger}
+    for session_id in former_ids.keys() - {session.id for session in sessions}:
+        save_session(tables, former_ids[session_id], replace(former_ids[session_id], withdrawn=True))
     if after.corrections_since_seconds is None:
         after = replace(after, corrections_since_seconds=now_seconds)
-    missing = 0
+    missing, believed = 0, True
     if after.finished_generation != walk.finished_generation:
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
-        after = replace(after, doubtful=not believed)
-    return after, missing
+    return after, missing, believed
 
 
-def _withdraw_former_ids(tables: AccountTables, listed_ids: Collection[str], new: Iterable[Session]) -> None:
-    """Withdraw sessions that a page lists under a new id: same charger and start, and the same end or energy.
+def _sessions_by_start(
+    tables: AccountTables, new: Iterable[Session]
+) -> defaultdict[float | None, list[StoredSession]]:
+    """Return the stored sessions that began at the same moment as one of the new sessions."""
+    starts = {each.started_at_seconds for each in new} - {None}
+    found: defaultdict[float | None, list[StoredSession]] = defaultdict(list)
+    for stored in sessions_where(tables, "started_at", starts, index="sessions_by_start").values():
+        found[stored.started_at_seconds].append(stored)
+    return found
 
-    For one whose end is not final, charger and start are enough. Sessions of an unknown charger can be those of
-    several chargers.
+
+def _is_same(stored: StoredSession, session: Session, unlinked: Collection[str]) -> bool:
+    """Return whether a stored session with the start of a listed one is that session under another id.
+
+    Its charger may have been linked anew, which ``/chargers`` may show only later: then all figures have to be the
+    same. An end that is not final tells nothing.
     """
-    found: dict[tuple[str, float | None], Session] = {
-        (each.charger_id, each.started_at_seconds): each
-        for each in new
-        if each.started_at_seconds is not None and each.charger_id != UNKNOWN_CHARGER
-    }
-    if not found:
-        return
-    starts = {f"start{position}": start for position, (_, start) in enumerate(found)}
-    names = ", ".join(f":{name}" for name in starts)
-    same_start = select_sessions(
-        tables, f"started_at IN ({names}) AND withdrawn = 0", index="sessions_by_start", **starts
-    )
-    for session_id in same_start.keys() - set(listed_ids):
-        stored = same_start[session_id]
-        now = found.get((stored.charger_id, stored.started_at_seconds))
-        if now is not None and (
-            not stored.end_is_final
-            or stored.ended_at_seconds == now.ended_at_seconds
-            or stored.kwh_hundredths == now.kwh_hundredths
-        ):
-            save_session(tables, stored, replace(stored, withdrawn=True))
-
-
-def _is_copy(tables: AccountTables, session: Session) -> bool:
-    """Return whether the ledger has the session's end under another id, or has had it if the session went on."""
-    # A page may come before /chargers shows that a charger was linked anew: then all figures have to be the same.
-    same = tables.execute(
-        """SELECT 1 FROM sessions INDEXED BY sessions_by_start
-           WHERE account = :account AND started_at = :start AND id != :id
-             AND CASE WHEN end_is_final THEN ended_at = :end OR kwh_hundredths = :kwh_hundredths
-                 ELSE end_seen_at IS NOT NULL END
-             AND (charger_id = :charger_id OR ended_at = :end AND kwh_hundredths = :kwh_hundredths
-               OR charger_id IN (SELECT charger_id FROM chargers WHERE account = :account AND NOT linked))""",
-        start=session.started_at_seconds,
-        end=session.ended_at_seconds,
-        kwh_hundredths=session.kwh_hundredths,
-        id=session.id,
-        charger_id=session.charger_id,
-    )
-    return same.fetchone() is not None
+    same_end = stored.ended_at_seconds == session.ended_at_seconds
+    same_energy = stored.kwh_hundredths == session.kwh_hundredths
+    if stored.charger_id != session.charger_id and stored.charger_id not in unlinked:
+        return session.started_at_seconds is not None and same_end and same_energy
+    return session.started_at_seconds is not None and (not stored.end_is_final or same_end or same_energy)
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
@@ -431,41 +405,33 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     """Withdraw the sessions that a full walk has not listed.
 
     A walk that lists no session at all proves nothing about the many that were there. A walk that misses many may
-    have ended with a page that the API cut short: it is believed when the next one misses them too. An unreadable
-    record may be any of the missing sessions, so that each then has to be missing from two walks. Sessions that
-    another account of the configuration has by now are beyond doubt: their charger has moved there.
+    have ended with a page that the API cut short, and an unreadable record may be any of the missing sessions:
+    each then has to be missing from two walks. Sessions that another account of the configuration has by now are
+    beyond doubt: their charger has moved there.
 
     Returns:
-        How many sessions are missing (if no session was listed, only the moved ones); whether that is believed.
+        How many sessions are missing (if no session was listed, only the moved ones); whether all are withdrawn.
     """
-    seen_any = tables.execute(
-        "SELECT 1 FROM sessions WHERE account = :account AND generation = :now LIMIT 1", now=walk.generation
-    ).fetchone()
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
-    has_moved = (
-        "EXISTS (SELECT 1 FROM sessions there WHERE there.id = sessions.id AND there.withdrawn = 0 "
-        "AND there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1))"
-    )
     values: dict[str, Any] = {
-        "generation": former_generation if walk.lost else walk.generation,
+        "generation": former_generation if walk.lost or walk.newest_lost else walk.generation,
         "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
     }
-    missing = moved = select_sessions(tables, f"{is_missing} AND {has_moved}", **values)
-    believed = True
-    if seen_any:
+    missing = certain = moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
+    if walk.page_size > 0:
         stay = _sessions_that_stay(tables, walk.generation) - moved.keys()
-        found = select_sessions(tables, is_missing, **values)
-        missing = {session_id: stored for session_id, stored in found.items() if session_id not in stay}
-        for stored in found.values():
-            if stored.id in stay and stored.ended_at_seconds is None and stored.live_at_seconds is not None:
+        missing = select_sessions(tables, is_missing, **values)
+        for stored in [missing.pop(session_id) for session_id in stay & missing.keys()]:
+            if stored.ended_at_seconds is None and stored.live_at_seconds is not None:
                 # Neither endpoint will show its end any more, nor a tag.
                 save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
         (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
         too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
-        believed = walk.doubtful or not too_many
-    for stored in (missing if believed else moved).values():
+        twice = {each.id: each for each in missing.values() if each.generation < former_generation}
+        certain = moved | twice if too_many else missing
+    for stored in certain.values():
         save_session(tables, stored, replace(stored, withdrawn=True))
-    return len(missing), believed
+    return len(missing), len(certain) == len(missing)
 
 
 def _sessions_that_stay(tables: AccountTables, generation: int) -> set[str]:

@@ -7,13 +7,16 @@ from functools import cached_property
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import asdict
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
 from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import (
+    Completeness,
     HeldTotals,
     by_charger,
-    count_sessions,
+    completeness,
+    excesses,
     held_totals,
     totals_by_tag,
 )
@@ -25,7 +28,6 @@ from joulo_exporter.ledger.database import (
     error_code,
     migrations,
 )
-from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
@@ -60,24 +62,13 @@ class RecordedSession(StoredSession, frozen=True, gc=False):
         return next((moment for moment in moments if moment is not None), 0.0)
 
 
-class Completeness(msgspec.Struct, frozen=True, gc=False):
+class AccountCompleteness(Completeness, frozen=True, gc=False):
     """Extent of an account's history in the ledger, and times of the last successful requests to Joulo."""
 
-    account: str
+    account: str = ""
     """Empty for the single account without a name."""
-    complete: bool
-    sessions: int
-    """Sessions in the ledger, without the withdrawn ones."""
-    back_to_seconds: float | None
-    """Start of the earliest session."""
-    read_in_full_at_seconds: float | None
-    """When the history was last read from end to end."""
-    unreadable: int
-    """Sessions of the history that cannot be used: without an id, or finished without energy."""
-    corrections_since_seconds: float | None
-    """Time since which corrections are noted."""
-    sessions_at_seconds: float | None
-    chargers_at_seconds: float | None
+    sessions_at_seconds: float | None = None
+    chargers_at_seconds: float | None = None
 
 
 class LedgerReader:
@@ -131,19 +122,12 @@ class LedgerReader:
         """Return the record of each endpoint that was ever asked for an account."""
         return load_endpoints(self._tables(account))
 
-    def completeness(self, account: str) -> Completeness:
+    def completeness(self, account: str) -> AccountCompleteness:
         """Return how much of the account's history is in the ledger."""
-        walk = load_walk(self._tables(account))
-        sessions, without_energy, back_to_seconds = count_sessions(self._tables(account))
         succeeded = {name: record.succeeded_at_seconds for name, record in self.endpoints(account).items()}
-        return Completeness(
+        return AccountCompleteness(
+            **asdict(completeness(self._tables(account))),
             account=account,
-            complete=walk.complete,
-            sessions=sessions,
-            back_to_seconds=back_to_seconds,
-            read_in_full_at_seconds=walk.finished_at_seconds,
-            unreadable=walk.unreadable + without_energy,
-            corrections_since_seconds=walk.corrections_since_seconds,
             sessions_at_seconds=succeeded.get("sessions"),
             chargers_at_seconds=succeeded.get("chargers"),
         )
@@ -157,20 +141,19 @@ class LedgerReader:
         sessions = (RecordedSession(*row) for row in self._tables(account).execute(_SESSIONS))
         return sorted(sessions, key=lambda session: (session.began_seconds, session.id))
 
-    def held_totals(self, account: str, vehicles: Mapping[str, str]) -> list[HeldTotals]:
-        """Return the totals of chargers and vehicles as they are served: held where the truth has fallen."""
+    def held_totals(
+        self, account: str, vehicles: Mapping[str, str]
+    ) -> tuple[Mapping[str, HeldTotals], Mapping[str, HeldTotals]]:
+        """Return the totals of chargers, by id, and of vehicles, as they are served."""
         tables = self._tables(account)
         charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
-        return held_totals(tables, charger_ids, vehicles)[0]
+        chargers, by_name, _ = held_totals(tables, charger_ids, vehicles)
+        return chargers, by_name
 
-    def excess(self, account: str, vehicles: Mapping[str, str]) -> Iterator[str]:
-        """Yield each counter that is held above the truth, by how much, as in ``oprit: 12.50 kWh``."""
-        labels, complete = self.labels(account), self.completeness(account).complete
-        for each in self.held_totals(account, vehicles) if complete else ():
-            excess = {"kWh": each.excess.kwh_hundredths, "ERE credits": each.excess.credits_hundredths}
-            for unit, hundredths in excess.items():
-                if hundredths:
-                    yield f"{labels.get(each.name, each.name)}: {hundredths / 100:.2f} {unit}"
+    def excess(self, account: str, vehicles: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
+        """Yield (charger or vehicle, hundredths, ``kWh`` or ``credits``) of each counter held above the truth."""
+        if self.completeness(account).complete:
+            yield from excesses(self.labels(account), *self.held_totals(account, vehicles))
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; none if there is no readable one."""

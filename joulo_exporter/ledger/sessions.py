@@ -151,7 +151,12 @@ def row_of(record: msgspec.Struct) -> dict[str, object]:
 
 
 COLUMN_NAMES = columns(StoredSession)
-COLUMNS = ", ".join(COLUMN_NAMES)
+
+
+IN_ANOTHER_ACCOUNT = """EXISTS (
+    SELECT 1 FROM sessions there WHERE there.id = sessions.id AND there.withdrawn = 0
+      AND there.account IN (SELECT id FROM accounts WHERE id != :account AND configured = 1))"""
+"""SQL condition for sessions that another account of the configuration has too."""
 
 
 # Sightings ----------------------------------------------------------------------------------------
@@ -268,15 +273,17 @@ def select_sessions(
 ) -> dict[str, StoredSession]:
     """Return the sessions that meet an SQL condition, by id; condition and index are constants in the caller."""
     table = "sessions" if index is None else f"sessions INDEXED BY {index}"
-    query = f"SELECT {COLUMNS} FROM {table} WHERE account = :account AND {condition}"  # noqa: S608
+    query = f"SELECT {', '.join(COLUMN_NAMES)} FROM {table} WHERE account = :account AND {condition}"  # noqa: S608
     return {row[0]: StoredSession(*row) for row in tables.execute(query, **values)}
 
 
-def sessions_by_id(tables: AccountTables, ids: Iterable[str]) -> dict[str, StoredSession]:
-    """Return those of these sessions that the ledger has, by id."""
-    wanted = {f"id{position}": session_id for position, session_id in enumerate(ids)}
+def sessions_where(
+    tables: AccountTables, column: str, values: Iterable[object], *, index: str | None = None
+) -> dict[str, StoredSession]:
+    """Return the sessions that have one of these values in a column, by id."""
+    wanted = {f"value{position}": value for position, value in enumerate(values)}
     names = ", ".join(f":{name}" for name in wanted)
-    return select_sessions(tables, f"id IN ({names})", **wanted)
+    return select_sessions(tables, f"{column} IN ({names})", index=index, **wanted) if wanted else {}
 
 
 def sessions_in_progress(tables: AccountTables) -> dict[str, StoredSession]:
@@ -285,6 +292,12 @@ def sessions_in_progress(tables: AccountTables) -> dict[str, StoredSession]:
     return select_sessions(
         tables, "ended_at IS NULL AND live_at IS NOT NULL AND withdrawn = 0", index="sessions_open"
     )
+
+
+def unlinked_chargers(tables: AccountTables) -> list[str]:
+    """Return the ids of chargers that the last API response of ``/chargers`` does not show."""
+    rows = tables.execute("SELECT charger_id FROM chargers WHERE account = :account AND NOT linked")
+    return [charger_id for (charger_id,) in rows]
 
 
 def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSession) -> None:

@@ -6,14 +6,14 @@ and even realized figures move both ways as the vendor corrects them.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from joulo_exporter.ledger import Book, Totals
+from joulo_exporter.ledger import Book, HeldTotals
 from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, unlabelled
 from joulo_exporter.models.session import Figures
 from joulo_exporter.snapshot import Snapshot
 
 
-def _by_label(book: Book, by_id: Mapping[str, Totals]) -> Mapping[str, Totals]:
-    return {book.labels[charger_id]: totals for charger_id, totals in by_id.items()}
+def _by_label(book: Book) -> Mapping[str, HeldTotals]:
+    return {book.labels[charger_id]: totals for charger_id, totals in book.chargers.items()}
 
 
 def _kwh(figures: Figures) -> Mapping[str, int | None]:
@@ -43,11 +43,7 @@ _ELIGIBLE = unlabelled(
     lambda snapshot: snapshot.book if snapshot.book and snapshot.book.eligibility_known else None
 )
 _VEHICLE, _ELIGIBLE_VEHICLE = (each.by("vehicle", lambda book: book.vehicles) for each in (_BOOK, _ELIGIBLE))
-_VEHICLE_EXCESS = _BOOK.by("vehicle", lambda book: book.vehicle_excess)
-_CHARGER, _ELIGIBLE_CHARGER = (
-    each.by("charger", lambda book: _by_label(book, book.chargers)) for each in (_BOOK, _ELIGIBLE)
-)
-_CHARGER_EXCESS = _BOOK.by("charger", lambda book: _by_label(book, book.charger_excess))
+_CHARGER, _ELIGIBLE_CHARGER = (each.by("charger", _by_label) for each in (_BOOK, _ELIGIBLE))
 _MONTH = unlabelled(lambda snapshot: snapshot.energy).by(
     "month", lambda energy: {month.month: month for month in energy.months}
 )
@@ -56,37 +52,37 @@ CHARGER_TOTALS = (
     _CHARGER.gauge(
         "joulo_total_kwh",
         f"All energy ever charged in kWh, the session in progress included. {LEDGER}",
-        lambda totals: totals.kwh_hundredths / 100,
+        lambda totals: totals.held.kwh_hundredths / 100,
     ),
     _ELIGIBLE_CHARGER.counter(
         "joulo_eligible_kwh_total",
         f"Energy in kWh of sessions that count for ERE; absent while the API does not say it. {LEDGER}",
-        lambda totals: totals.eligible_kwh_hundredths / 100,
+        lambda totals: totals.held.eligible_kwh_hundredths / 100,
     ),
     _CHARGER.counter(
         "joulo_ere_credits_total",
         f"All ERE credits earned. {LEDGER}",
-        lambda totals: totals.credits_hundredths / 100,
+        lambda totals: totals.held.credits_hundredths / 100,
     ),
     _CHARGER.counter(
         "joulo_sessions_total",
         f"Finished sessions. {LEDGER}",
-        lambda totals: totals.sessions,
+        lambda totals: totals.held.sessions,
     ),
     _CHARGER.counter(
         "joulo_session_seconds_total",
         f"Duration of all finished sessions. {LEDGER}",
-        lambda totals: totals.duration_ms / 1000,
+        lambda totals: totals.held.duration_ms / 1000,
     ),
-    _CHARGER_EXCESS.gauge(
+    _CHARGER.gauge(
         "joulo_total_excess_kwh",
         "Energy in kWh by which joulo_total_kwh is held above the sum of all sessions; 0 where it is not.",
-        lambda totals: totals.kwh_hundredths / 100,
+        lambda totals: totals.excess.kwh_hundredths / 100,
     ),
-    _CHARGER_EXCESS.gauge(
+    _CHARGER.gauge(
         "joulo_ere_credits_excess",
         "Credits by which joulo_ere_credits_total is held above the sum of all sessions; 0 where it is not.",
-        lambda totals: totals.credits_hundredths / 100,
+        lambda totals: totals.excess.credits_hundredths / 100,
     ),
 )
 
@@ -94,39 +90,39 @@ VEHICLE_TOTALS = (
     _VEHICLE.counter(
         "joulo_vehicle_kwh_total",
         f"All energy ever charged by the vehicle in kWh. {LEDGER}",
-        lambda totals: totals.kwh_hundredths / 100,
+        lambda totals: totals.held.kwh_hundredths / 100,
     ),
     _ELIGIBLE_VEHICLE.counter(
         "joulo_vehicle_eligible_kwh_total",
         "Energy in kWh of the vehicle's sessions that count for ERE; absent while the API does not say it. "
         f"{LEDGER}",
-        lambda totals: totals.eligible_kwh_hundredths / 100,
+        lambda totals: totals.held.eligible_kwh_hundredths / 100,
     ),
     _VEHICLE.counter(
         "joulo_vehicle_ere_credits_total",
         f"All ERE credits earned with the vehicle. {LEDGER}",
-        lambda totals: totals.credits_hundredths / 100,
+        lambda totals: totals.held.credits_hundredths / 100,
     ),
     _VEHICLE.counter(
         "joulo_vehicle_sessions_total",
         f"Finished sessions of the vehicle. {LEDGER}",
-        lambda totals: totals.sessions,
+        lambda totals: totals.held.sessions,
     ),
-    _VEHICLE_EXCESS.gauge(
+    _VEHICLE.gauge(
         "joulo_vehicle_excess_kwh",
         "Energy in kWh by which joulo_vehicle_kwh_total is held above the sum of its sessions; 0 where it is not.",
-        lambda totals: totals.kwh_hundredths / 100,
+        lambda totals: totals.excess.kwh_hundredths / 100,
     ),
     _BOOK.gauge(
         "joulo_history_complete",
         "1 once the whole history is in the ledger, but for sessions that cannot be read; totals per charger and "
         "vehicle appear only then.",
-        lambda book: book.complete,
+        lambda book: book.history.complete,
     ),
     _BOOK.gauge(
         "joulo_history_unreadable_sessions",
         "Sessions of the history that cannot be used: without an id, or finished without energy.",
-        lambda book: book.unreadable,
+        lambda book: book.history.unreadable,
     ),
 )
 

@@ -170,7 +170,7 @@ class Poller:
     def _log_missing(self, outcome: Outcome) -> None:
         """Log sessions that the history no longer lists; many at once are a warning."""
         message = "sessions withdrawn that the history no longer lists"
-        if outcome.walk is not None and outcome.walk.doubtful:
+        if not outcome.withdrawn:
             message = "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
         level: Level = "warn" if outcome.missing > FEW_MISSING else "info"
         event(_logger, level, message, **self.settings.log_fields, sessions=outcome.missing)

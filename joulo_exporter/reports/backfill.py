@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import Book, Totals, vehicle_of
+from joulo_exporter.ledger import Book, Completeness, HeldTotals, Totals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
 from joulo_exporter.metrics.family import number
@@ -58,7 +58,7 @@ HISTORY = {
 }
 """The metrics that have a history."""
 
-_EMPTY_BOOK = Book({}, {}, (), {}, complete=True, sessions=0, back_to_seconds=None, persistent=True)
+_EMPTY_BOOK = Book({}, {}, (), {}, Completeness(complete=True, sessions=0, back_to_seconds=None), persistent=True)
 
 
 class Backfill(msgspec.Struct, frozen=True):
@@ -120,7 +120,7 @@ class Timeline(msgspec.Struct, frozen=True):
         self, totals: Totals, last: TimedSession | None, charger: Charger | None, watts: int | None = None
     ) -> Snapshot:
         """Return a snapshot of this one alone, as a charger and as a vehicle: a family looks for its own kind."""
-        totals_of = {self.key: totals}
+        totals_of = {self.key: HeldTotals([], totals, totals, Totals())}
         book = replace(_EMPTY_BOOK, labels={self.key: self.label}, chargers=totals_of, vehicles=totals_of)
         live = () if charger is None else (LiveCharger(self.label, charger, watts, None, "", ""),)
         ended = () if last is None else (EndedSession(self.label, last.session, "", ""),)
@@ -183,10 +183,10 @@ class _AccountHistory:
         known = reader.completeness(account)
         if not known.complete:
             raise LedgerError(f"{completeness_text(known)}; wait until joulo_history_complete is 1")
-        self._held = {(each.kind, each.name): each.held for each in reader.held_totals(account, tags.vehicles)}
+        self._chargers_held, self._vehicles_held = reader.held_totals(account, tags.vehicles)
         self._labels = reader.labels(account)
         self._chargers = {charger.id: charger for charger in reader.last_chargers(account)}
-        for charger_id in (key for kind, key in self._held if kind == "charger" and key not in self._labels):
+        for charger_id in (key for key in self._chargers_held if key not in self._labels):
             remedy = "let the exporter run until it has read /chargers"
             where = f"account {account}: " if account else ""
             raise LedgerError(f"{where}charger {charger_id} has no label yet; {remedy}")
@@ -198,7 +198,7 @@ class _AccountHistory:
         for session in self._reader.sessions(self._account):
             key = session.charger_id if kind == "charger" else self._vehicle(session)
             sessions.setdefault(key, []).append(self._timed(session))
-        for name in (name for of_kind, name in self._held if of_kind == kind):
+        for name, totals in (self._chargers_held if kind == "charger" else self._vehicles_held).items():
             label = self._labels[name] if kind == "charger" else name
             timeline = Timeline(name, label, sessions.get(name, []))
             named = {kind: timeline.label} | ({"account": self._account} if self._account else {})
@@ -209,7 +209,7 @@ class _AccountHistory:
                         own = {"session_id": last.session.id, "id_tag": tag, "vehicle": vehicle}
                         yield named | own, ((moment_ms, 1) for moment_ms in moments)
             else:
-                samples = self._samples(family, timeline, self._held[kind, name])
+                samples = self._samples(family, timeline, totals.held)
                 # The panels of these two show a gap where there is no sample.
                 gaps = family.name in {"joulo_charging", _POWER}
                 yield named, samples if gaps else _needed(samples, self._step_ms)

@@ -17,7 +17,7 @@ import msgspec
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
-from joulo_exporter.ledger.reader import Completeness, LedgerReader
+from joulo_exporter.ledger.reader import AccountCompleteness, LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
 from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
@@ -297,7 +297,7 @@ class _Language:
         yield words["rounding"], False
         yield words["began"], False
 
-    def _ledger_facts(self, known: Completeness, to_seconds: float) -> Iterator[tuple[str, bool]]:
+    def _ledger_facts(self, known: AccountCompleteness, to_seconds: float) -> Iterator[tuple[str, bool]]:
         words, asked = self._words, known.sessions_at_seconds
         since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
         count, unreadable, compared = self.counted(known.sessions), "", ""

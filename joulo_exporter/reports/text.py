@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from joulo_exporter.clock import local_time
-from joulo_exporter.ledger.reader import Completeness, LedgerReader
+from joulo_exporter.ledger.reader import AccountCompleteness, LedgerReader
 
 Record = TypeVar("Record")
 Fields = Mapping[str, Callable[[Record], object]]
@@ -132,7 +132,7 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
         yield f"{completeness_text(reader.completeness(account))}; times in {zone}"
 
 
-def completeness_text(known: Completeness) -> str:
+def completeness_text(known: AccountCompleteness) -> str:
     """Return a sentence such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
     since = "" if known.back_to_seconds is None else f" since {local_time(known.back_to_seconds).date()}"
     ledger = f"account {known.account}: the ledger" if known.account else "the ledger"

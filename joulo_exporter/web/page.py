@@ -140,18 +140,6 @@ def _chargers(account: Snapshot) -> Sequence[_Charger]:
     return [_Charger(*item) for item in account.book.labels.items()] if account.book else ()
 
 
-def _excess(account: Snapshot) -> Iterator[tuple[str, int, str]]:
-    """Yield (name of a charger or vehicle, hundredths, unit) of what is held above the truth."""
-    book = account.book
-    if book is None:
-        return
-    named = [(book.labels.get(key, key), totals) for key, totals in book.charger_excess.items()]
-    for name, totals in (*named, *book.vehicle_excess.items()):
-        for value, unit in ((totals.kwh_hundredths, "kWh"), (totals.credits_hundredths, "credits")):
-            if value:
-                yield name, value, unit
-
-
 def _months(account: Snapshot, this_month: str) -> Iterator[tuple[str, int, int, str]]:
     """Yield (month, hundredths of kWh, of ERE credits, width of the bar), the latest first, without gaps."""
     kwh: Counter[str] = Counter()
@@ -192,7 +180,7 @@ def _template(language: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.globals.update(words=SimpleNamespace(**texts), UNKNOWN_VEHICLE=UNKNOWN_VEHICLE, SHOWN=SHOWN)
-    environment.globals.update(chargers=_chargers, excess=_excess, months=_months)
+    environment.globals.update(chargers=_chargers, months=_months)
     environment.filters.update(fill=fill, iso=_iso, in_zones=_in_zones, zone=_zone, **_Formats(texts).filters())
     return environment.get_template("page.html")
 

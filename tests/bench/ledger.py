@@ -88,7 +88,7 @@ def measure(sessions: int) -> str:
         ledger.load()
         book = ledger.book(name_unlinked=True, now_seconds=now_after(sessions + REFRESHES))
         restart_s = time.perf_counter() - began
-        if sum(totals.sessions for totals in book.chargers.values()) != sessions + REFRESHES:
+        if sum(totals.held.sessions for totals in book.chargers.values()) != sessions + REFRESHES:
             raise SystemExit("the ledger has counted wrongly")
         database.close()
         file_mib = Path(folder, "ledger.sqlite3").stat().st_size / 2**20

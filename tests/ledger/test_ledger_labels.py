@@ -1,5 +1,5 @@
 import pytest
-from support.ledger_rig import NOW, RESYNC_S, finished, history_of, live, page_of
+from support.ledger_rig import NOW, RESYNC_S, finished, held, history_of, live, page_of
 
 from joulo_exporter.ledger import Totals, keep_configured
 from joulo_exporter.models.charger import Charger
@@ -82,25 +82,26 @@ def linked_anew(rig, was: Charger, now: Charger, count: int, **moved) -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "now", "label"),
+    ("was", "now", "label", "moved"),
     [
-        (OPRIT, ANEW, "oprit"),
-        (Charger("old-id", nickname="Oprit"), Charger("new-id", nickname="Oprit", slug="p1"), "oprit"),
-        (Charger("old-id", slug="p1", nickname="Oprit"), Charger("new-id", slug="p1", nickname="Garage"), "p1"),
+        (OPRIT, ANEW, "oprit", {}),
+        (OPRIT, ANEW, "oprit", {"kwh_hundredths": 70}),  # it goes on from the highest value that was shown
+        (Charger("old-id", nickname="Oprit"), Charger("new-id", nickname="Oprit", slug="p1"), "oprit", {}),
+        (
+            Charger("old-id", slug="p1", nickname="Oprit"),
+            Charger("new-id", slug="p1", nickname="Garage"),
+            "p1",
+            {},
+        ),
     ],
 )
-def test_a_charger_that_is_linked_anew_goes_on_under_its_label_and_counts_once(rig, was, now, label):
-    linked_anew(rig, was, now, 5)  # two of the five have come back so far
+def test_a_charger_that_is_linked_anew_goes_on_under_its_label_and_counts_once(rig, was, now, label, moved):
+    linked_anew(rig, was, now, 5, **moved)  # two of the five have come back so far
     book = rig.book()
     assert book.labels == {"new-id": label}
-    assert book.chargers == {"new-id": Totals(500, 0, 5, 300_000)}
+    assert held(book.chargers) == {"new-id": Totals(500, 0, 5, 300_000)}
     rig.reopen()
     assert rig.book() == book
-
-
-def test_it_goes_on_from_the_highest_value_that_its_label_has_shown(rig):
-    linked_anew(rig, OPRIT, ANEW, 3, kwh_hundredths=70)
-    assert rig.book().chargers == {"new-id": Totals(300, 0, 3, 180_000)}
 
 
 def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig):
@@ -110,7 +111,7 @@ def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig
     rig.page(page_of([finished("s", charger_id="new-id")], 0, 1), offset=0)
     rig.book()
     rig.chargers(ANEW)
-    assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": "oprit"}, 2)
+    assert (rig.book().labels, rig.book().chargers["new-id"].held.sessions) == ({"new-id": "oprit"}, 2)
 
 
 def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_over(rig):
@@ -125,20 +126,20 @@ def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_o
     rig.now_seconds += RESYNC_S
     assert rig.whole_walk([finished("t", charger_id="twin")]) == [0, 1]
     assert rig.book().labels == {"old-id": "p1", "twin": "p2"}
-    assert rig.book().chargers == dict.fromkeys(("old-id", "twin"), Totals(100, 0, 1, 60_000))
+    assert held(rig.book().chargers) == dict.fromkeys(("old-id", "twin"), Totals(100, 0, 1, 60_000))
 
 
 def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
     rig.chargers(OPRIT)
     rig.whole_walk(history_of(30, charger_id="old-id"))
-    assert rig.book().chargers == {"old-id": Totals(3000, 0, 30, 1_800_000)}
+    assert held(rig.book().chargers) == {"old-id": Totals(3000, 0, 30, 1_800_000)}
     rig.now_seconds += 600
     rig.chargers(ANEW)
     rig.book()
     anew = history_of(30, prefix="anew", charger_id="new-id")
     assert rig.whole_walk(anew) == [0, 29, 30] * 3  # two walks, since so many sessions are missing
-    assert (rig.book().labels, rig.book().sessions) == ({"new-id": "oprit"}, 30)
-    assert rig.book().chargers == {"new-id": Totals(3000, 0, 30, 1_800_000)}
+    assert (rig.book().labels, rig.book().history.sessions) == ({"new-id": "oprit"}, 30)
+    assert held(rig.book().chargers) == {"new-id": Totals(3000, 0, 30, 1_800_000)}
     assert rig.whole_walk(anew) == [0]
 
 
@@ -166,7 +167,7 @@ def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(ri
     for _ in range(3):
         rig.whole_walk(own)
         rig.now_seconds += RESYNC_S
-    assert sum(totals.kwh_hundredths for totals in rig.book().chargers.values()) == 3500
+    assert sum(totals.kwh_hundredths for totals in held(rig.book().chargers).values()) == 3500
 
 
 def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
@@ -175,7 +176,7 @@ def test_a_charger_that_keeps_its_sessions_keeps_its_label_and_its_series(rig):
     rig.chargers(ANEW)
     rig.whole_walk([finished("s", charger_id="old-id")])
     assert rig.book().labels == {"old-id": "oprit", "new-id": "oprit-new-id"}
-    assert (rig.book().chargers["old-id"].sessions, rig.book().chargers["new-id"].sessions) == (1, 0)
+    assert (rig.book().chargers["old-id"].held.sessions, rig.book().chargers["new-id"].held.sessions) == (1, 0)
 
 
 def test_a_session_that_was_in_progress_when_its_charger_left_has_ended_when_it_was_last_seen(rig):
@@ -183,13 +184,13 @@ def test_a_session_that_was_in_progress_when_its_charger_left_has_ended_when_it_
     rig.chargers(live("s", kwh_hundredths=700), live(None, "c2"))
     rig.whole_walk([Session("s", "c1", NOW - 7200, kwh_hundredths=700, status="charging"), *stays])
     rig.chargers(live(None, "c2"))
-    assert rig.book().chargers["c1"].sessions == 0  # a charger that is missing from /chargers ends nothing
+    assert rig.book().chargers["c1"].held.sessions == 0  # a charger that is missing from /chargers ends nothing
     rig.now_seconds += RESYNC_S
     rig.whole_walk(stays)
     book = rig.book()
     assert book.last_sessions["c1"].ended_at_seconds == last_seen_seconds
-    assert book.chargers["c1"] == Totals(kwh_hundredths=700, sessions=1)
-    assert book.vehicles["unknown"].kwh_hundredths == 800
+    assert book.chargers["c1"].held == Totals(kwh_hundredths=700, sessions=1)
+    assert book.vehicles["unknown"].held.kwh_hundredths == 800
 
 
 def test_a_response_with_an_unreadable_record_takes_no_charger_for_gone(rig):
@@ -208,8 +209,8 @@ def test_a_charger_that_moves_to_another_account_leaves_no_series_behind(rig):
     other.whole_walk(history)
     rig.now_seconds += RESYNC_S
     rig.whole_walk([])  # no session at all: believed, since the other account has them
-    assert (rig.book().labels, rig.book().chargers, rig.book().sessions) == ({}, {}, 0)
-    assert other.book().chargers == {"c1": Totals(3000, 0, 30, 1_800_000)}
+    assert (rig.book().labels, rig.book().chargers, rig.book().history.sessions) == ({}, {}, 0)
+    assert held(other.book().chargers) == {"c1": Totals(3000, 0, 30, 1_800_000)}
 
 
 def test_its_sessions_count_once_as_soon_as_the_other_account_has_them(rig):
@@ -221,7 +222,7 @@ def test_its_sessions_count_once_as_soon_as_the_other_account_has_them(rig):
 
     def sessions_after_a_refresh() -> int:
         rig.page(page_of(stays, 0, 100), offset=0)
-        return rig.book().sessions
+        return rig.book().history.sessions
 
     other.page(page_of(history, 0, 20), offset=0)
     assert sessions_after_a_refresh() == 31  # an account that the household has, too
@@ -242,15 +243,15 @@ def test_what_an_account_had_under_a_former_name_takes_no_session_along(rig):
     renamed.whole_walk(history)
     renamed.now_seconds += RESYNC_S
     renamed.page(page_of([], 0, 100), offset=0)
-    assert renamed.book().sessions == 300  # an empty list proves nothing
+    assert renamed.book().history.sessions == 300  # an empty list proves nothing
     renamed.chargers(live(None, "c2"))  # the charger is gone, and its history with it
     renamed.whole_walk([finished("other", charger_id="c2")])
-    assert renamed.book().sessions == 301
-    assert renamed.book().chargers["c1"].kwh_hundredths == 30_000
+    assert renamed.book().history.sessions == 301
+    assert renamed.book().chargers["c1"].held.kwh_hundredths == 30_000
 
 
 @pytest.mark.parametrize(("slug", "configured"), [("p2", "oprit"), ("oprit", "driveway")])
 def test_a_charger_linked_anew_has_its_configured_label_which_its_former_one_frees(rig, slug, configured):
     rig.reopen(configured_labels={"new-id": configured})
     linked_anew(rig, OPRIT, Charger("new-id", slug=slug), 2)
-    assert (rig.book().labels, rig.book().chargers["new-id"].sessions) == ({"new-id": configured}, 2)
+    assert (rig.book().labels, rig.book().chargers["new-id"].held.sessions) == ({"new-id": configured}, 2)

@@ -1,14 +1,14 @@
 """One session as the two endpoints show it, one sighting after the other."""
 
 import pytest
-from support.ledger_rig import finished, history_of, live
+from support.ledger_rig import NOW, finished, held, history_of, live
 
 from joulo_exporter.ledger import Totals
 from joulo_exporter.ledger.reader import read_ledger
-from joulo_exporter.ledger.sessions import UNDECIDED
+from joulo_exporter.ledger.sessions import UNDECIDED, StoredTotals
 from joulo_exporter.models.charger import normal_tag
 
-START = 1_781_809_000.0  # not long before the time of the rig
+START = NOW - 1000
 
 
 def see(rig, *sightings: tuple[str, dict]) -> list[float]:
@@ -28,6 +28,7 @@ def see(rig, *sightings: tuple[str, dict]) -> list[float]:
 
 
 LIVE = ("live", {"started_at_seconds": START, "kwh_hundredths": 731, "id_tag": "04:a1"})
+AGAIN = ("live", {"kwh_hundredths": 732})
 GONE = ("gone", {})
 LISTED = ("listed", {"kwh_hundredths": 731, "credits_hundredths": 243, "id_tag": "04:a1"})
 
@@ -46,6 +47,13 @@ LISTED = ("listed", {"kwh_hundredths": 731, "credits_hundredths": 243, "id_tag":
         pytest.param([LIVE, LISTED, ("live", {"kwh_hundredths": 732}), GONE], {"started_at_seconds": START,
                       "kwh_hundredths": 732, "id_tag": "04:a1"}, id="seen live it keeps what that does not say"),
         pytest.param([LISTED, ("listed", {"charger_id": "c2"})], {"charger_id": "c2"}, id="moved to a charger"),
+        pytest.param([LIVE, GONE, ("listed", {"ended_at_seconds": None, "kwh_hundredths": 740})],
+                     {"ended_at_seconds": NOW + 60, "kwh_hundredths": 740, "end_seen_at_seconds": None},
+                     id="listed as active after its charger has let it go: when it was last seen"),
+        pytest.param([LIVE, GONE, LISTED, AGAIN, GONE, ("listed", {"ended_at_seconds": START + 90})],
+                     {"ended_at_seconds": START + 90, "end_seen_at_seconds": NOW + 180}, id="news once"),
+        pytest.param([("listed", {"ended_at_seconds": START - 60})], {"totals": StoredTotals(100, 0, 1, 0, 0, 1)},
+                     id="its end before its start: no duration"),
     ],
 )  # fmt: skip
 def test_a_session_that_has_ended(rig, sightings, expected):
@@ -54,7 +62,6 @@ def test_a_session_that_has_ended(rig, sightings, expected):
     assert {name: getattr(last, name) for name in expected} == expected
 
 
-AGAIN = ("live", {"kwh_hundredths": 732})
 RESUMED = ("listed", {"ended_at_seconds": None, "kwh_hundredths": 731, "status": "charging"})
 
 
@@ -85,7 +92,7 @@ def test_the_end_that_sessions_lists_is_final(rig, lagging, known):
     for _ in range(10):
         see(rig, lagging, end, lagging)
         again = rig.book()
-        assert (again.chargers, again.vehicles, again.last_sessions) == (
+        assert (held(again.chargers), again.vehicles, again.last_sessions) == (
             {"c1": Totals(840, 0, 1, 4_000_000)},
             book.vehicles,
             book.last_sessions,
@@ -93,25 +100,16 @@ def test_the_end_that_sessions_lists_is_final(rig, lagging, known):
         assert again.ended == book.ended
 
 
-def test_still_listed_as_active_after_the_charger_has_let_it_go_it_has_ended_when_it_was_last_seen(rig):
-    moments = see(rig, LIVE, GONE, ("listed", {"ended_at_seconds": None, "kwh_hundredths": 740}))
-    last = rig.book().last_sessions["c1"]
-    assert (last.ended_at_seconds, last.kwh_hundredths, last.end_seen_at_seconds) == (moments[0], 740, None)
-
-
-def test_an_end_is_news_once(rig):
-    moments = see(rig, LIVE, GONE, LISTED, AGAIN, GONE, ("listed", {"ended_at_seconds": START + 90}))
-    last = rig.book().last_sessions["c1"]
-    assert (last.ended_at_seconds, last.end_seen_at_seconds) == (START + 90, moments[2])
-
-
 def test_a_session_that_was_withdrawn_and_comes_back_counts_again_and_counters_hold(rig):
     history = history_of(3)
     for listed in (history, history[:-1], history):
         rig.whole_walk(listed)
         book = rig.book()
-        assert (book.sessions, book.back_to_seconds) == (len(listed), listed[-1].started_at_seconds)
-        assert book.chargers["c1"] == Totals(300, 0, 3, 180_000)
+        assert (book.history.sessions, book.history.back_to_seconds) == (
+            len(listed),
+            listed[-1].started_at_seconds,
+        )
+        assert book.chargers["c1"].held == Totals(300, 0, 3, 180_000)
         rig.now_seconds += 8 * 86_400
 
 
@@ -137,14 +135,9 @@ def test_a_session_that_gets_another_id_counts_once_and_is_news_once(rig, sighti
     news = set()
     for each in sightings:
         see(rig, each)
-        assert rig.book().chargers["c1"].kwh_hundredths <= 831
+        assert rig.book().chargers["c1"].held.kwh_hundredths <= 831
         assert len(news := news | {session.id for session in rig.book().ended}) <= 2
-    assert rig.book().sessions == 2
-
-
-def test_a_session_that_ends_before_it_begins_has_no_duration(rig):
-    see(rig, ("listed", {"ended_at_seconds": START - 60}))
-    assert rig.book().chargers["c1"] == Totals(100, 0, 1, 0)
+    assert rig.book().history.sessions == 2
 
 
 UNTAGGED = ("listed", {"id_tag": None})
@@ -170,7 +163,7 @@ LONG_AGO = ("listed", {"id_tag": None, "ended_at_seconds": START - 90_000})
 def test_vehicle_of_a_session(rig, sightings, vehicle):
     rig.reopen(vehicles={"04A1": "tesla", "?": "question"})
     see(rig, *sightings)
-    with_energy = [name for name, totals in rig.book().vehicles.items() if totals.kwh_hundredths]
+    with_energy = [name for name, totals in held(rig.book().vehicles).items() if totals.kwh_hundredths]
     assert with_energy == ([vehicle] if vehicle else [])
 
 

@@ -81,7 +81,7 @@ def test_tag_and_vehicle_of_a_session_are_as_its_charger_shows_else_as_sessions_
 
 def test_a_charger_without_a_label_waits_for_the_ledger():
     household = recorded()
-    book = msgspec.structs.replace(household.snapshot().book, labels={}, chargers={}, charger_excess={})
+    book = msgspec.structs.replace(household.snapshot().book, labels={}, chargers={})
     assert not [text for text in series(household.snapshot(book=book)) if "charger='" in text]
 
 

@@ -198,7 +198,7 @@ async def test_withdrawals_are_logged_with_their_number(caplog, count, lines):
         await rig.clock.advance(60)
         rig.api.answers["sessions"] = sessions(*LONG[count:])
         await rig.clock.advance(9 * 3600)
-        assert rig.snapshot.book.sessions == 250 - count
+        assert rig.snapshot.book.history.sessions == 250 - count
         records = [record for record in caplog.records if "sessions" in getattr(record, "fields", {})]
         assert [(record.fields["sessions"], record.getMessage()) for record in records] == lines
         assert {record.levelname for record in records} <= {"WARNING" if count > 10 else "INFO"}
@@ -213,7 +213,7 @@ async def test_the_history_of_a_charger_that_has_left_stays():
         rig.api.answers["chargers"] = chargers(charger())
         rig.api.answers["sessions"] = sessions(*LONG)
         await rig.clock.advance(13 * 3600)  # three resyncs
-        assert rig.snapshot.book.sessions == 290
+        assert rig.snapshot.book.history.sessions == 290
         rig.api.answers["sessions"] = sessions(listed("new", 2.0, charger_id="other"), *LONG)
         await rig.clock.advance(2 * SESSIONS_S)
         assert rig.value("joulo_total_kwh", charger="other") == 42.0

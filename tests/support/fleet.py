@@ -3,7 +3,7 @@
 import random
 import uuid
 
-from joulo_exporter.ledger import Book, StoredSession, Totals
+from joulo_exporter.ledger import Book, Completeness, HeldTotals, StoredSession, Totals
 from joulo_exporter.models.charger import KNOWN_STATUSES, Charger, LiveSession
 from joulo_exporter.models.session import Energy, Month
 from joulo_exporter.snapshot import Durations, EndedSession, EndpointHealth, LiveCharger, Snapshot
@@ -18,11 +18,12 @@ def fleet_snapshot(account: str | None, chargers: int, *, generation: int = 0) -
     chance = random.Random(f"{account}")
     live = tuple(_live(chance, generation) for _ in range(chargers))
     labels = {each.charger.id: each.label for each in live}
-    totals = {charger_id: _totals(chance) for charger_id in labels}
+    totals = {charger_id: _held(_totals(chance)) for charger_id in labels}
     book = Book(
-        labels=labels, chargers=totals, vehicles={"tesla": next(iter(totals.values())), "unknown": Totals()},
-        last_sessions={}, ended=(), id_tags={}, meters={},
-        marks={}, complete=True, sessions=100, back_to_seconds=START_S - 9e6, persistent=True,
+        labels=labels, chargers=totals,
+        vehicles={"tesla": next(iter(totals.values())), "unknown": _held(Totals())},
+        last_sessions={}, ended=(), id_tags={}, meters={}, marks={}, persistent=True,
+        history=Completeness(complete=True, sessions=100, back_to_seconds=START_S - 9e6),
     )  # fmt: skip
     months = tuple(Month(month=f"2026-0{number}", **_figures(chance, 40_000)) for number in (4, 5, 6))
     return Snapshot(
@@ -42,6 +43,10 @@ def _id(chance: random.Random) -> str:
 def _totals(chance: random.Random) -> Totals:
     kwh_hundredths = chance.randrange(10_000, 900_000)
     return Totals(kwh_hundredths, kwh_hundredths // 9, kwh_hundredths // 2500, kwh_hundredths * 9_170)
+
+
+def _held(totals: Totals) -> HeldTotals:
+    return HeldTotals([], totals, totals, Totals())
 
 
 def _figures(chance: random.Random, most_kwh_hundredths: int) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,7 +16,9 @@ from joulo_exporter.ledger import (
     AccountLedger,
     Book,
     Database,
+    HeldTotals,
     Pause,
+    Totals,
     Walk,
     next_page,
 )
@@ -82,14 +84,12 @@ class LedgerRig:
         walk = replace(self.walk, newest_was_last=False)
         return next_page(walk, self.now_seconds, interval_s=0.0, resync_interval_s=RESYNC_S)
 
-    def whole_walk(
-        self, history: Sequence[Session], *, size: int = PAGE_SIZE, same_page: bool = False
-    ) -> list[int]:
+    def whole_walk(self, history: Sequence[Session], size: int = PAGE_SIZE, **paging) -> list[int]:
         """Refresh and page on to the end; return the offsets asked for."""
         self.page(page_of(history, 0, size), offset=0)
-        return [0, *self.walk_on(history, size=size, same_page=same_page)]
+        return [0, *self.walk_on(history, size, **paging)]
 
-    def walk_on(self, history: Sequence[Session], *, size: int = PAGE_SIZE, same_page: bool = False) -> list[int]:
+    def walk_on(self, history: Sequence[Session], size: int = PAGE_SIZE, *, same_page: bool = False) -> list[int]:
         """Page on to the end; return the offsets asked for. The API may ignore them, and give the same page."""
         asked: list[int] = []
         while (offset := self.walk.offset) is not None:
@@ -135,6 +135,11 @@ def statements_of(database: Database) -> list[str]:
         connection.set_trace_callback(statements.append)
     statements.clear()
     return statements
+
+
+def held(totals: Mapping[str, HeldTotals]) -> dict[str, Totals]:
+    """Return the totals of chargers or vehicles as they are served."""
+    return {name: each.held for name, each in totals.items()}
 
 
 def page_of(history: Sequence[Session], offset: int, size: int) -> ApiResponse[SessionPage]:

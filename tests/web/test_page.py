@@ -25,6 +25,7 @@ from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, pa
 NOW = 1_781_810_042.0  # 42 s after the recorded answers: 2026-06-18 19:14:02 UTC
 SNAPSHOT = recorded_snapshot(account="home")
 ENDPOINT, SESSION = SNAPSHOT.endpoints[0], SNAPSHOT.chargers[0].charger.session
+MISSES_ONE = replace(SNAPSHOT.book.history, unreadable=1)
 LINKS = {"metrics": "./metrics", "health": "https://docs.example/?a=1&b=2"}
 VOID = {"meta", "link"}
 INLINE = {"a", "bdi", "code", "small", "span", "strong", "time"}
@@ -161,7 +162,10 @@ def with_endpoint(**changes):
         (with_endpoint(interval_s=0.5), "ago 0.5 s"),
         (with_endpoint(interval_s=93784), "ago 1 d 2 h 3 min 4 s"),
         # What cannot be read.
-        (replace(SNAPSHOT, book=replace(SNAPSHOT.book, unreadable=1)), "1 session cannot be read, and is missing"),
+        (
+            replace(SNAPSHOT, book=replace(SNAPSHOT.book, history=MISSES_ONE)),
+            "1 session cannot be read, and is missing",
+        ),
     ],
     ids=itertools.count(),
 )
