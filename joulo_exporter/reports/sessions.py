@@ -10,7 +10,7 @@ from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger, Tags
 from joulo_exporter.reports.text import (
     EMPTY,
     Fields,
@@ -43,6 +43,8 @@ class SessionRow(msgspec.Struct, frozen=True):
     session: RecordedSession
     charger: str
     """Its label."""
+    described: Charger
+    """The charger as ``/chargers`` described it last; with its id alone if that does not list it any more."""
     vehicle: str
     id_tag: str
     """As the configuration allows it to be shown."""
@@ -53,6 +55,11 @@ class SessionRow(msgspec.Struct, frozen=True):
     def began(self) -> datetime:
         """Return when it began, or the nearest time that is known, in this machine's time zone."""
         return local_time(self.session.began_seconds)
+
+    @property
+    def nickname(self) -> str:
+        """Return the present name of its charger, or else the one at the time."""
+        return self.described.nickname or self.session.charger_nickname or ""
 
     @property
     def in_progress(self) -> bool:
@@ -75,6 +82,7 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
     rows = []
     for account in reader.accounts:
         labels = reader.labels(account)
+        chargers = {charger.id: charger for charger in reader.last_chargers(account)}
         for session in reader.sessions(account):
             vehicle = tags.vehicle(session.id_tag)
             if (
@@ -85,8 +93,11 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
                 and selection.vehicle in {None, vehicle}
             ):
                 label = labels.get(session.charger_id, session.charger_id[:8])  # until it has a label
+                charger = chargers.get(session.charger_id, Charger(session.charger_id))
                 tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
-                rows.append(SessionRow(account, session, label, vehicle, tags.shown(session.id_tag), tariff))
+                rows.append(
+                    SessionRow(account, session, label, charger, vehicle, tags.shown(session.id_tag), tariff)
+                )
     rows.sort(key=attrgetter("session.began_seconds"))
     return rows
 
@@ -143,6 +154,7 @@ GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
     "year": lambda row: f"{row.began:%Y}",
     "vehicle": attrgetter("vehicle"),
     "charger": lambda row: f"{row.account}/{row.charger}" if row.account else row.charger,
+    "tariff": lambda row: "" if row.tariff is None else f"{row.tariff.from_day} {row.tariff.vehicle or ''}",
 }
 """By name, the function that returns the group of a session; groups are listed in its order."""
 

@@ -5,7 +5,7 @@ on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache
@@ -18,20 +18,9 @@ from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.ledger.reader import Completeness, LedgerReader
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
-
-
-class StatementCharger(msgspec.Struct, frozen=True):
-    """A charger of the statement, as ``/chargers`` described it last."""
-
-    account: str
-    charger: str
-    charger_id: str
-    nickname: str
-    mid_certified: bool | None
-    """``None`` if Joulo does not say, or no longer lists the charger."""
 
 
 class Statement:
@@ -53,7 +42,9 @@ class Statement:
     ) -> None:
         self.rows = [row for row in rows if not row.in_progress]
         self.tariffs, self.agreed_price, self.selection = tariffs, agreed_price, selection
-        self.chargers = _chargers(reader, self.rows)
+        by_charger = sorted(self.rows, key=attrgetter("account", "charger"))
+        self.chargers = {(row.account, row.described.id): row for row in by_charger}
+        """The latest session of each charger, in the order of labels."""
         self.ledgers = [reader.completeness(account) for account in reader.accounts]
         self.named = any(reader.accounts)
         self.made_at_seconds = now_seconds
@@ -69,17 +60,12 @@ class Statement:
             "corrected": len(self.corrected),
         }
         """Number of sessions to look at, by reason."""
-        by_tariff: dict[Tariff, list[SessionRow]] = {}
-        for row in self.rows:
-            if row.tariff is not None:
-                by_tariff.setdefault(row.tariff, []).append(row)
-        used = ((tariff, total_of(of_tariff)) for tariff, of_tariff in by_tariff.items())
-        self.used_tariffs = sorted(used, key=lambda each: (each[0].from_day, each[0].vehicle or ""))
+        self.used_tariffs = [
+            (tariff, total_of(of_tariff))
+            for _, of_tariff in grouped(self.rows, "tariff")
+            if (tariff := of_tariff[0].tariff) is not None
+        ]
         """Each tariff with the totals of its sessions, ordered by first day."""
-
-    def mid_certified(self, row: SessionRow) -> bool | None:
-        """Return whether the meter of a session's charger has an MID certificate."""
-        return self.chargers[row.account, row.session.charger_id].mid_certified
 
     def summary(self) -> Iterator[str]:
         """Yield a line with the totals, and one for each kind of session to look at."""
@@ -89,20 +75,6 @@ class Statement:
         for reason, count in self.remarkable.items():
             if count:
                 yield f"statement: {_words('en')[reason].format(count_text(count))}"
-
-
-def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> dict[tuple[str, str], StatementCharger]:
-    """Return the chargers of sessions, by account and id, in the order of their labels."""
-    live = {(account, each.id): each for account in reader.accounts for each in reader.last_chargers(account)}
-    chargers = {}
-    for row in sorted(rows, key=attrgetter("account", "charger")):  # of a charger the latest session stays
-        charger_id = row.session.charger_id
-        charger = live.get((row.account, charger_id), Charger(charger_id))
-        nickname = charger.nickname or row.session.charger_nickname or ""
-        chargers[row.account, charger_id] = StatementCharger(
-            row.account, row.charger, charger_id, nickname, charger.mid_certified
-        )
-    return chargers
 
 
 def price_text(tariff: Tariff | None) -> str | None:
@@ -120,7 +92,7 @@ def _fields(statement: Statement, *figures: str) -> Fields[SessionRow]:
     """Return the fields of a session, with those of its figures that are asked for."""
     known: Fields[SessionRow] = {
         **FIELDS,
-        "mid_certified": statement.mid_certified,
+        "mid_certified": attrgetter("described.mid_certified"),
         "kwh_hundredths": attrgetter("session.kwh_hundredths"),
         "first_kwh_hundredths": attrgetter("session.first_kwh_hundredths"),
         "euro_per_kwh": lambda row: price_text(row.tariff),
@@ -148,7 +120,16 @@ def as_json(statement: Statement) -> str:
         "charger": statement.selection.charger,
         "vehicle": statement.selection.vehicle,
         "agreed_price": statement.agreed_price,
-        "chargers": list(statement.chargers.values()),
+        "chargers": [
+            {
+                "account": row.account,
+                "charger": row.charger,
+                "charger_id": row.described.id,
+                "nickname": row.nickname,
+                "mid_certified": row.described.mid_certified,
+            }
+            for row in statement.chargers.values()
+        ],
         "tariffs": [
             {
                 "euro_per_kwh": price_text(tariff),
@@ -166,15 +147,8 @@ def as_json(statement: Statement) -> str:
         **{f"sessions_{reason}": count for reason, count in statement.remarkable.items()},
         "ledger": [
             {
-                "account": ledger.account,
-                "complete": ledger.complete,
-                "sessions": ledger.sessions,
-                "unreadable": ledger.unreadable,
-                "since": moment(ledger.back_to_seconds),
-                "compared_in_full_at": moment(ledger.read_in_full_at_seconds),
-                "sessions_asked_at": moment(ledger.sessions_at_seconds),
-                "chargers_asked_at": moment(ledger.chargers_at_seconds),
-                "corrections_since": moment(ledger.corrections_since_seconds),
+                name.removesuffix("_seconds"): moment(value) if name.endswith("_seconds") else value
+                for name, value in msgspec.structs.asdict(ledger).items()
             }
             for ledger in statement.ledgers
         ],
@@ -298,13 +272,13 @@ class _Language:
         yield words["began"], False
 
     def _ledger_facts(self, known: Completeness, to_seconds: float) -> Iterator[tuple[str, bool]]:
-        words, asked = self._words, known.sessions_at_seconds
-        since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
+        words, asked = self._words, known.sessions_asked_at_seconds
+        since = _DASH if known.since_seconds is None else self.day(local_time(known.since_seconds).date())
         count, unreadable, compared = self.counted(known.sessions), "", ""
         if known.unreadable:
             unreadable = words["unreadable"].format(self.counted(known.unreadable))
-        if known.read_in_full_at_seconds is not None:
-            compared = words["compared"].format(self.moment(known.read_in_full_at_seconds))
+        if known.compared_in_full_at_seconds is not None:
+            compared = words["compared"].format(self.moment(known.compared_in_full_at_seconds))
         if known.complete:
             yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
         else:
@@ -312,8 +286,8 @@ class _Language:
         late = asked is None or asked < to_seconds
         sentence = words["never"] if asked is None else words["asked"].format(self.moment(asked))
         yield sentence + words["later"] * late, late
-        if known.chargers_at_seconds is not None:
-            yield words["mid_note"].format(self.moment(known.chargers_at_seconds)), False
+        if known.chargers_asked_at_seconds is not None:
+            yield words["mid_note"].format(self.moment(known.chargers_asked_at_seconds)), False
 
 
 _language = cache(_Language)

@@ -409,4 +409,4 @@ def _row(number, began_seconds, kwh_hundredths, vehicle, tariffs):
         kwh_hundredths=kwh_hundredths, end_is_final=True,
     )  # fmt: skip
     tariff = tariffs.of(vehicle, datetime.fromtimestamp(began_seconds, UTC).date())
-    return SessionRow("", session, "oprit", vehicle, "", tariff)
+    return SessionRow("", session, "oprit", Charger("c1"), vehicle, "", tariff)
