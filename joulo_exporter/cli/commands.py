@@ -97,7 +97,7 @@ def _check(options: argparse.Namespace) -> int:
     _check_web_file(options)
     from joulo_exporter.check import check  # noqa: PLC0415 -- see the module
 
-    logs.configure(options.log_level, options.log_format, sys.stderr)
+    logs.configure("error", options.log_format, sys.stderr)  # what fails is among the outcomes
     return 0 if asyncio.run(check(_loader(options)(), say)) else _FAULT
 
 
