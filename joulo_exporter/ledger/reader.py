@@ -8,23 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
+from joulo_exporter.errors import LedgerDamagedError, LedgerError
 from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
-from joulo_exporter.ledger.book import (
-    HeldTotals,
-    by_charger,
-    count_sessions,
-    held_totals,
-    totals_by_tag,
-)
+from joulo_exporter.ledger.book import HeldTotals, by_charger, count_sessions, held_totals, totals_by_tag
 from joulo_exporter.ledger.chargers import served_labels
-from joulo_exporter.ledger.database import (
-    AccountTables,
-    applied_migrations,
-    as_ledger_error,
-    error_code,
-    migrations,
-)
+from joulo_exporter.ledger.database import AccountTables, as_ledger_error, error_code, missing_migrations
 from joulo_exporter.ledger.history import load_walk
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME
@@ -201,21 +189,16 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     try:
         with contextlib.closing(_connected(path)) as connection:
             connection.execute("BEGIN")
-            known, applied = migrations().keys(), applied_migrations(connection)
-            if applied - known:
-                newer = f"a newer version of joulo-exporter ({min(applied - known)}); read it with that one"
-                raise LedgerVersionError(f"{path} was written by {newer}")
-            if known - applied:
-                older = "is empty or from an older version of joulo-exporter; start the exporter first"
-                raise LedgerError(f"{path} {older}")
+            if missing_migrations(connection, path):
+                remedy = "is empty or from an older version of joulo-exporter; start the exporter first"
+                raise LedgerError(f"{path} {remedy}")
             yield LedgerReader(connection)
     except sqlite3.Error as error:
         fault = as_ledger_error(error, path)
-        if isinstance(fault, LedgerDamagedError):
-            remedy = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
-            raise LedgerDamagedError(f"{fault}; {remedy}") from error
         remedy = _OTHER_USER if error_code(error) == sqlite3.SQLITE_CANTOPEN else ""
-        raise LedgerError(f"{path} cannot be read ({' '.join(str(error).split())}){remedy}") from error
+        if isinstance(fault, LedgerDamagedError):
+            remedy = "; restart the exporter, which puts it aside and reads the history anew, or restore a backup"
+        raise type(fault)(f"{fault}{remedy}") from error
 
 
 def _connected(path: Path) -> sqlite3.Connection:

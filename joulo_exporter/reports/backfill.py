@@ -24,7 +24,6 @@ from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
 from joulo_exporter.metrics.family import number
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
-from joulo_exporter.reports.text import completeness_text
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
 
 _HOUR_MS = 3_600_000
@@ -168,7 +167,7 @@ class _AccountHistory:
     """The series of one account.
 
     Raises:
-        LedgerError: the history is not complete, or a charger has no label yet.
+        LedgerError: a charger has no label yet.
     """
 
     def __init__(self, reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -> None:
@@ -180,9 +179,6 @@ class _AccountHistory:
         self._now_ms = self._end_ms = _milliseconds(wanted.now_seconds)
         if wanted.to_seconds is not None:
             self._end_ms = min(self._now_ms, _milliseconds(wanted.to_seconds))
-        known = reader.completeness(account)
-        if not known.complete:
-            raise LedgerError(f"{completeness_text(known)}; wait until joulo_history_complete is 1")
         self._held = {(each.kind, each.name): each.held for each in reader.held_totals(account, tags.vehicles)}
         self._labels = reader.labels(account)
         self._chargers = {charger.id: charger for charger in reader.last_chargers(account)}
@@ -305,18 +301,14 @@ def backfill(
     wanted: Backfill,
     progress: Callable[[float], None],
 ) -> Iterator[str]:
-    """Return the lines of the exposition; ``progress`` is called with the share of the work that is done, 0 to 1.
+    """Yield the exposition piece by piece; ``progress`` is called with the share of the work that is done, 0 to 1.
+
+    The history of the accounts must be complete.
 
     Raises:
-        LedgerError: the history of an account is not complete.
+        LedgerError: a charger has no label yet.
     """
     histories = [_AccountHistory(reader, account, tags, wanted) for account in accounts]
-    return _exposition(histories, wanted, progress)
-
-
-def _exposition(
-    histories: list[_AccountHistory], wanted: Backfill, progress: Callable[[float], None]
-) -> Iterator[str]:
     known = HISTORY if wanted.constant_power else HISTORY - {_POWER}
     families = [family for family in FAMILIES if family.name in known]
     for done, family in enumerate(families):

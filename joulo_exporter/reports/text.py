@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from joulo_exporter.clock import local_time
+from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger.reader import Completeness, LedgerReader
 
 Record = TypeVar("Record")
@@ -129,10 +130,17 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
         yield f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
         zone = "UTC"
     for account in accounts:
-        yield f"{completeness_text(reader.completeness(account))}; times in {zone}"
+        yield f"{_completeness_text(reader.completeness(account))}; times in {zone}"
 
 
-def completeness_text(known: Completeness) -> str:
+def require_complete(reader: LedgerReader, accounts: Iterable[str]) -> None:
+    """Raise ``LedgerError`` unless the whole history of the accounts is in the ledger."""
+    for known in map(reader.completeness, accounts):
+        if not known.complete:
+            raise LedgerError(f"{_completeness_text(known)}; wait until joulo_history_complete is 1")
+
+
+def _completeness_text(known: Completeness) -> str:
     """Return a sentence such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
     since = "" if known.since_seconds is None else f" since {local_time(known.since_seconds).date()}"
     ledger = f"account {known.account}: the ledger" if known.account else "the ledger"
