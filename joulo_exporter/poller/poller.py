@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar
 
@@ -45,7 +45,7 @@ class Poller:
     """Gives random numbers in [0, 1) for jitter."""
 
     def __post_init__(self) -> None:
-        self.endpoints: dict[str, EndpointState] = {}
+        self._endpoints: dict[str, EndpointState] = {}
         self._noted_since_seconds = self.clock.now()
         """Start of the process by the wall clock, as ``ClockJump`` has it."""
         self._wall_ahead_s = self._noted_since_seconds - self.clock.monotonic()
@@ -65,11 +65,16 @@ class Poller:
     def configure(self, client: JouloClient, ledger: AccountLedger, settings: PollSettings) -> None:
         """Apply a configuration, while the loop does not run; each endpoint keeps its state."""
         self.client, self.ledger, self.settings = client, ledger, settings
-        former, self.endpoints = self.endpoints, {}
+        former, self._endpoints = self._endpoints, {}
         for new in account_endpoints(settings, self.clock, self.fraction):
-            self.endpoints[new.name] = former.get(new.name, new)
-            self.endpoints[new.name].configure(new.endpoint, settings)
+            self._endpoints[new.name] = former.get(new.name, new)
+            self._endpoints[new.name].configure(new.endpoint, settings)
         self.restored.clear()
+
+    @property
+    def endpoints(self) -> Iterable[EndpointState]:
+        """Return the state of each endpoint, in the order in which those that are due together are asked."""
+        return self._endpoints.values()
 
     async def run(self) -> None:
         """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again."""
@@ -81,13 +86,13 @@ class Poller:
             async with self.refreshing:
                 await self._follow_wall_clock()
             mono_s = self.clock.monotonic()
-            due = [state for state in self.endpoints.values() if state.due_mono_s <= mono_s]
+            due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
             for state in due:
                 async with self.refreshing:
                     await self.refresh(state)
                     # Now, not after the other endpoints, whose API responses may take their time.
                     self._publish_snapshot()
-            due_mono_s = min(state.due_mono_s for state in self.endpoints.values())
+            due_mono_s = min(state.due_mono_s for state in self._endpoints.values())
             await self.clock.sleep(max(0.0, due_mono_s - self.clock.monotonic()))
 
     async def reread(self) -> None:
@@ -108,7 +113,7 @@ class Poller:
             except Exception as error:  # noqa: BLE001 -- tried again next time
                 self._log_ledger_failure(error)
                 return
-            for state in self.endpoints.values():
+            for state in self._endpoints.values():
                 state.follow(jump, walk)
             self._noted_since_seconds += jump_s
             await self._read_book()
@@ -128,7 +133,7 @@ class Poller:
             except Exception as error:  # noqa: BLE001 -- nothing may be asked without the throttle
                 self._log_ledger_failure(error)
                 await self.clock.sleep(self.settings.intervals[CHARGERS.name])
-        for name, state in self.endpoints.items():
+        for name, state in self._endpoints.items():
             state.restore(records.get(name), walk)
         await self._read_book()
 
@@ -163,7 +168,7 @@ class Poller:
         state.keep(response, outcome)
         state.succeeded(response)
         if outcome.session_ended:
-            self.endpoints[SESSIONS.name].bring_forward()
+            self._endpoints[SESSIONS.name].bring_forward()
         if outcome.missing:
             self._log_missing(outcome)
 
@@ -211,7 +216,7 @@ class Poller:
         result = write(*args)
         if self.settings.public:
             return result, None
-        chargers = self.endpoints[CHARGERS.name]
+        chargers = self._endpoints[CHARGERS.name]
         # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
         name_unlinked = chargers.health.succeeded_at_seconds is not None or isinstance(
             chargers.api_error, REFUSALS
@@ -236,7 +241,7 @@ class Poller:
     # The snapshot ---------------------------------------------------------------------------------
 
     def _publish_snapshot(self) -> None:
-        mono_s, states = self.clock.monotonic(), self.endpoints.values()
+        mono_s, states = self.clock.monotonic(), self._endpoints.values()
         self.shown_until_mono_s = min(
             (state.expires_mono_s for state in states if state.expires_mono_s > mono_s), default=math.inf
         )
@@ -248,7 +253,7 @@ class Poller:
 
     def _snapshot(self) -> Snapshot:
         settings, book = self.settings, self._book
-        health = tuple(state.health for state in self.endpoints.values())
+        health = tuple(state.health for state in self._endpoints.values())
         optional = {each.name: self._fresh(each) for each in OPTIONAL_ENDPOINTS}
         if book is None:
             return Snapshot(settings.account, health, public=settings.public, **optional)
@@ -270,7 +275,7 @@ class Poller:
         )
 
     def _fresh(self, endpoint: Endpoint) -> Any:  # noqa: ANN401 -- of the endpoint
-        state = self.endpoints.get(endpoint.name)
+        state = self._endpoints.get(endpoint.name)
         return state and state.fresh_content
 
 
