@@ -88,27 +88,29 @@ def price_text(tariff: Tariff | None) -> str | None:
 # CSV and JSON -------------------------------------------------------------------------------------
 
 
+_FIELDS: Fields[SessionRow] = {
+    **FIELDS,
+    "mid_certified": attrgetter("described.mid_certified"),
+    "kwh_hundredths": attrgetter("session.kwh_hundredths"),
+    "first_kwh_hundredths": attrgetter("session.first_kwh_hundredths"),
+    "euro_per_kwh": lambda row: price_text(row.tariff),
+    "cost_cents": attrgetter("cost_cents"),
+}
+_NAMES = ("session_id", "started_at", "ended_at", "charger", "charger_id", "mid_certified", "vehicle")
+
+
 def _fields(statement: Statement, *figures: str) -> Fields[SessionRow]:
     """Return the fields of a session, with those of its figures that are asked for."""
-    known: Fields[SessionRow] = {
-        **FIELDS,
-        "mid_certified": attrgetter("described.mid_certified"),
-        "kwh_hundredths": attrgetter("session.kwh_hundredths"),
-        "first_kwh_hundredths": attrgetter("session.first_kwh_hundredths"),
-        "euro_per_kwh": lambda row: price_text(row.tariff),
-        "cost_cents": attrgetter("cost_cents"),
-    }
-    names = ("session_id", "started_at", "ended_at", "charger", "charger_id", "mid_certified", "vehicle", *figures)
-    return {name: known[name] for name in (*(("account",) if statement.named else ()), *names)}
+    return {name: _FIELDS[name] for name in (*(("account",) if statement.named else ()), *_NAMES, *figures)}
 
 
-def as_csv(statement: Statement) -> str:
+def as_csv(statement: Statement, _language: str) -> str:
     """Return CSV as in RFC 4180, of sessions alone: sums over a column would count a line of totals too."""
     fields = _fields(statement, "kwh", "euro_per_kwh", "cost_euros", "corrected_at", "first_kwh")
     return csv_text(fields, statement.rows, line_end="\r\n")
 
 
-def as_json(statement: Statement) -> str:
+def as_json(statement: Statement, _language: str) -> str:
     """Return a JSON object; energy and money are integers, so that sums over them are exact in any program."""
     fields = _fields(
         statement, "kwh_hundredths", "euro_per_kwh", "cost_cents", "corrected_at", "first_kwh_hundredths"
@@ -274,11 +276,9 @@ class _Language:
     def _ledger_facts(self, known: Completeness, to_seconds: float) -> Iterator[tuple[str, bool]]:
         words, asked = self._words, known.sessions_asked_at_seconds
         since = _DASH if known.since_seconds is None else self.day(local_time(known.since_seconds).date())
-        count, unreadable, compared = self.counted(known.sessions), "", ""
-        if known.unreadable:
-            unreadable = words["unreadable"].format(self.counted(known.unreadable))
-        if known.compared_in_full_at_seconds is not None:
-            compared = words["compared"].format(self.moment(known.compared_in_full_at_seconds))
+        count, compared_at = self.counted(known.sessions), known.compared_in_full_at_seconds
+        unreadable = words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
+        compared = "" if compared_at is None else words["compared"].format(self.moment(compared_at))
         if known.complete:
             yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
         else:
@@ -299,9 +299,9 @@ def language_of(environ: Mapping[str, str]) -> str:
     return "nl" if next(filter(None, names), "").lower().startswith("nl") else "en"
 
 
-STATEMENT_FORMATS: dict[str, Callable[[Statement, str], str]] = {
+STATEMENT_FORMATS: Mapping[str, Callable[[Statement, str], str]] = {
     "html": as_html,
-    "csv": lambda statement, _language: as_csv(statement),
-    "json": lambda statement, _language: as_json(statement),
+    "csv": as_csv,
+    "json": as_json,
 }
 """By name, the function that returns the text of a statement in a language, ``en`` or ``nl``."""
