@@ -28,18 +28,18 @@ _READ_AS = {
 """SQL for columns that are not read as they are stored."""
 
 _SESSIONS = f"""SELECT {", ".join(_READ_AS.get(name, name) for name in COLUMN_NAMES)},
-    CASE WHEN ended_at IS NULL THEN (
+    COALESCE(ended_at, (
       SELECT n.started_at FROM sessions n
       WHERE n.account = s.account AND n.charger_id = s.charger_id AND n.started_at > s.started_at
-        AND n.withdrawn = 0 ORDER BY n.started_at LIMIT 1) END
+        AND n.withdrawn = 0 ORDER BY n.started_at LIMIT 1))
   FROM sessions s WHERE account = :account AND withdrawn = 0"""  # noqa: S608 -- names of ours
 
 
 class RecordedSession(StoredSession, frozen=True, gc=False):
     """A session of the ledger that was not withdrawn; ``None`` is a value that the API has not given."""
 
-    next_start_seconds: float | None = None
-    """For a session in progress, the start of the charger's next one, which shows that this one is over."""
+    over_seconds: float | None = None
+    """Its end, or else the start of the charger's next one, which shows that it is over; ``None`` in progress."""
 
     @property
     def began_seconds(self) -> float:

@@ -11,6 +11,7 @@ promtool reads the whole text once for each block that it makes, so every line c
 samples that no query of the dashboards looks for.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
@@ -130,15 +131,13 @@ class Timeline(msgspec.Struct, frozen=True):
 
         The snapshot is the same object while nothing changes.
         """
-        upcoming = iter(self.sessions)
-        following = next(upcoming, None)
+        upcoming = deque(self.sessions)
         active: list[TimedSession] = []
         totals, last, idle = Totals(), None, Charger(self.key, charging=False)
         snapshot = self.snapshot(totals, last, idle, 0)
         for moment_ms in ticks:
-            while following is not None and following.start_ms <= moment_ms:
-                active.append(following)
-                following = next(upcoming, None)
+            while upcoming and upcoming[0].start_ms <= moment_ms:
+                active.append(upcoming.popleft())
             if active:
                 ended = [each for each in active if each.end_ms <= moment_ms]
                 active = [each for each in active if each.end_ms > moment_ms]
@@ -252,10 +251,8 @@ class _AccountHistory:
 
     def _timed(self, session: RecordedSession) -> TimedSession:
         start_ms = min(_milliseconds(session.began_seconds), self._now_ms)
-        moments = (session.ended_at_seconds, session.next_start_seconds)
-        ends = [_milliseconds(moment) for moment in moments if moment is not None]
-        end_ms = max(start_ms, min([self._now_ms, *ends]))
-        return TimedSession(session, start_ms, end_ms)
+        end_ms = self._now_ms if session.over_seconds is None else _milliseconds(session.over_seconds)
+        return TimedSession(session, start_ms, max(start_ms, min(end_ms, self._now_ms)))
 
     def _vehicle(self, session: RecordedSession) -> str | None:
         """Return the vehicle of a session; ``None`` while a tag may still come."""

@@ -64,7 +64,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     @property
     def in_progress(self) -> bool:
         """Return whether it has not ended, as far as is known."""
-        return self.session.ended_at_seconds is None and self.session.next_start_seconds is None
+        return self.session.over_seconds is None
 
     @property
     def cost_cents(self) -> int | None:
