@@ -18,7 +18,7 @@ from joulo_exporter.reports.text import EMPTY, count_text, figure, moment, table
 _NO_TAG = "(none)"
 _HIDDEN = "(hidden)"
 
-_COLUMNS = ("ACCOUNT", "TAG", "VEHICLE", "SESSIONS", "KWH", "LAST USE")
+_COLUMNS = ("account", "tag", "vehicle", "sessions", "kwh", "last use")
 
 _EVCC_HEAD = """\
 # For evcc.yaml. To be completed: `template`, where it says offline, is a car without an online account;
