@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Literal, TextIO, get_args
 from urllib.parse import quote
 
-from joulo_exporter.config.files import Secret
+from joulo_exporter.config.files import Secret, one_line
 from joulo_exporter.errors import JouloExporterError
 
 Level = Literal["debug", "info", "warn", "error"]
@@ -175,7 +175,4 @@ def _quoted(text: str) -> str:
     """Return the text, in quotes where slog puts them: when it is empty, or has blanks, ``=`` or ``"``."""
     if text and text.isprintable() and not any(char in ' ="' for char in text):
         return text
-    escaped = (
-        char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode() for char in text
-    )
-    return '"' + "".join(escaped).replace('"', '\\"') + '"'
+    return '"' + one_line(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
