@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from joulo_exporter.cli.commands import Command, complain, given_shard, is_demo, progress_line, say, write
+from joulo_exporter.cli.commands import DEMO_START, Command, complain, given_shard, progress_line, say, write
 from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config, of_shard
 from joulo_exporter.errors import LedgerError
@@ -118,7 +118,7 @@ def _backfill(options: argparse.Namespace) -> None:
             labels=dict(options.label or ()),
             from_seconds=options.from_seconds,
             to_seconds=options.to_seconds,
-            constant_power=is_demo(config.storage_path),
+            constant_power=(config.storage_path / DEMO_START).exists(),
         )
         accounts = _names(of_shard(config, shard))
         require_complete(reader, accounts)
