@@ -65,21 +65,8 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
                 is_well = False
             if token is None and may_ask:
                 continue
-            poller = Poller(
-                JouloClient(session, config.api, token=token),
-                AccountLedger(
-                    database,
-                    account.name or "",
-                    configured_labels=config.chargers,
-                    vehicles=config.vehicles,
-                    max_power_kw=config.api.max_power_kw,
-                ),
-                account_settings(config, account.name),
-                publish=lambda _snapshot: None,
-                offload=offload,
-                clock=SystemClock(),
-                request_slots=asyncio.Semaphore(),
-            )
+            client = JouloClient(session, config.api, token=token)
+            poller = _poller(config, account.name, client, database, offload)
             known = recorded.get(account.name or "", {})
             async for name, outcome in _outcomes(poller, known, may_ask=may_ask):
                 say(f"  {name:<9} {outcome}")
@@ -131,6 +118,28 @@ def _require_own(folder: Path) -> None:
             raise LedgerError(f"{folder} does not exist, and root does not make it here") from None
     except OSError as error:
         raise LedgerError(f"{folder} cannot be entered ({error.strerror})") from error
+
+
+def _poller(
+    config: Config, account: str | None, client: JouloClient, database: Database, offload: Batches
+) -> Poller:
+    """Return the poller of an account, as the exporter would run it, but for the page and the metrics."""
+    ledger = AccountLedger(
+        database,
+        account or "",
+        configured_labels=config.chargers,
+        vehicles=config.vehicles,
+        max_power_kw=config.api.max_power_kw,
+    )
+    return Poller(
+        client,
+        ledger,
+        account_settings(config, account),
+        publish=lambda _snapshot: None,
+        offload=offload,
+        clock=SystemClock(),
+        request_slots=asyncio.Semaphore(),
+    )
 
 
 async def _outcomes(

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError
-from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
+from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import HeldTotals, by_charger, count_sessions, held_totals, totals_by_tag
 from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import AccountTables, as_ledger_error, error_code, missing_migrations
@@ -79,8 +79,8 @@ class LedgerReader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        names = "SELECT name, id FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
-        self.accounts: dict[str, int] = dict(connection.execute(names))
+        names = "SELECT name, id FROM accounts WHERE name != ? ORDER BY name"
+        self.accounts: dict[str, int] = dict(connection.execute(names, (PUBLIC_ACCOUNT,)))
         """Number of each account in the tables, by name; the single account without a name has an empty one."""
 
     def keep_to(self, accounts: Collection[str]) -> list[str]:
