@@ -49,26 +49,23 @@ class RecordedSession(StoredSession, frozen=True, gc=False):
 
 
 class Completeness(msgspec.Struct, frozen=True, gc=False):
-    """Extent of an account's history in the ledger, and times of the last successful requests to Joulo.
-
-    The fields, less ``_seconds``, are the keys of a statement's JSON.
-    """
+    """Extent of an account's history in the ledger, and times of the last successful requests to Joulo."""
 
     account: str
     """Empty for the single account without a name."""
     complete: bool
     sessions: int
     """Sessions in the ledger, without the withdrawn ones."""
+    back_to_seconds: float | None
+    """Start of the earliest session."""
+    read_in_full_at_seconds: float | None
+    """When the history was last read from end to end."""
     unreadable: int
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
-    since_seconds: float | None
-    """Start of the earliest session."""
-    compared_in_full_at_seconds: float | None
-    """When the history was last read from end to end."""
-    sessions_asked_at_seconds: float | None
-    chargers_asked_at_seconds: float | None
     corrections_since_seconds: float | None
     """Time since which corrections are noted."""
+    sessions_at_seconds: float | None
+    chargers_at_seconds: float | None
 
 
 class LedgerReader:
@@ -125,18 +122,18 @@ class LedgerReader:
     def completeness(self, account: str) -> Completeness:
         """Return how much of the account's history is in the ledger."""
         walk = load_walk(self._tables(account))
-        sessions, without_energy, since_seconds = count_sessions(self._tables(account))
+        sessions, without_energy, back_to_seconds = count_sessions(self._tables(account))
         succeeded = {name: record.succeeded_at_seconds for name, record in self.endpoints(account).items()}
         return Completeness(
             account=account,
             complete=walk.complete,
             sessions=sessions,
+            back_to_seconds=back_to_seconds,
+            read_in_full_at_seconds=walk.finished_at_seconds,
             unreadable=walk.unreadable + without_energy,
-            since_seconds=since_seconds,
-            compared_in_full_at_seconds=walk.finished_at_seconds,
-            sessions_asked_at_seconds=succeeded.get("sessions"),
-            chargers_asked_at_seconds=succeeded.get("chargers"),
             corrections_since_seconds=walk.corrections_since_seconds,
+            sessions_at_seconds=succeeded.get("sessions"),
+            chargers_at_seconds=succeeded.get("chargers"),
         )
 
     def labels(self, account: str) -> dict[str, str]:

@@ -149,8 +149,15 @@ def as_json(statement: Statement, _language: str) -> str:
         **{f"sessions_{reason}": count for reason, count in statement.remarkable.items()},
         "ledger": [
             {
-                name.removesuffix("_seconds"): moment(value) if name.endswith("_seconds") else value
-                for name, value in msgspec.structs.asdict(ledger).items()
+                "account": ledger.account,
+                "complete": ledger.complete,
+                "sessions": ledger.sessions,
+                "unreadable": ledger.unreadable,
+                "since": moment(ledger.back_to_seconds),
+                "compared_in_full_at": moment(ledger.read_in_full_at_seconds),
+                "sessions_asked_at": moment(ledger.sessions_at_seconds),
+                "chargers_asked_at": moment(ledger.chargers_at_seconds),
+                "corrections_since": moment(ledger.corrections_since_seconds),
             }
             for ledger in statement.ledgers
         ],
@@ -274,9 +281,9 @@ class _Language:
         yield words["began"], False
 
     def _ledger_facts(self, known: Completeness, to_seconds: float) -> Iterator[tuple[str, bool]]:
-        words, asked = self._words, known.sessions_asked_at_seconds
-        since = _DASH if known.since_seconds is None else self.day(local_time(known.since_seconds).date())
-        count, compared_at = self.counted(known.sessions), known.compared_in_full_at_seconds
+        words, asked = self._words, known.sessions_at_seconds
+        since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
+        count, compared_at = self.counted(known.sessions), known.read_in_full_at_seconds
         unreadable = words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
         compared = "" if compared_at is None else words["compared"].format(self.moment(compared_at))
         if known.complete:
@@ -286,8 +293,8 @@ class _Language:
         late = asked is None or asked < to_seconds
         sentence = words["never"] if asked is None else words["asked"].format(self.moment(asked))
         yield sentence + words["later"] * late, late
-        if known.chargers_asked_at_seconds is not None:
-            yield words["mid_note"].format(self.moment(known.chargers_asked_at_seconds)), False
+        if known.chargers_at_seconds is not None:
+            yield words["mid_note"].format(self.moment(known.chargers_at_seconds)), False
 
 
 _language = cache(_Language)

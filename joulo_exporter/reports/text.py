@@ -145,12 +145,12 @@ def require_complete(reader: LedgerReader, accounts: Iterable[str]) -> None:
 
 def _completeness_text(known: Completeness) -> str:
     """Return a sentence such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
-    since = "" if known.since_seconds is None else f" since {local_time(known.since_seconds).date()}"
+    since = "" if known.back_to_seconds is None else f" since {local_time(known.back_to_seconds).date()}"
     ledger = f"account {known.account}: the ledger" if known.account else "the ledger"
     if not known.complete:
         sessions = count_text(known.sessions)
         return f"{ledger} is not complete yet: {sessions} so far{since}; sums over them are too low"
-    read = moment(known.compared_in_full_at_seconds, " ")
+    read = moment(known.read_in_full_at_seconds, " ")
     compared = "" if read is None else f", compared in full at {read}"
     unreadable = f" but for {count_text(known.unreadable)} that cannot be read" if known.unreadable else ""
     return f"{ledger} is complete{unreadable}: {count_text(known.sessions)}{since}{compared}"
