@@ -1,21 +1,18 @@
 """``joulo-exporter check``: every token tried on every endpoint, with the remedy of each fault."""
 
+import asyncio
 import contextlib
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-
-import aiohttp
 
 from joulo_exporter.accounts import account_settings, own_token
 from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret, one_line
-from joulo_exporter.config.schema import AccountConfig, Config
+from joulo_exporter.config.schema import Config
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
-    ApiError,
     ApiScopeError,
     ConfigError,
     LedgerDamagedError,
@@ -23,13 +20,10 @@ from joulo_exporter.errors import (
     LedgerLockedError,
     LedgerVersionError,
 )
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Database, EndpointRecord, Pause
+from joulo_exporter.ledger import FILE_NAME, AccountLedger, Batches, Database, EndpointRecord
 from joulo_exporter.ledger.reader import read_ledger
 from joulo_exporter.ledger.storage import LOCK_NAME
-from joulo_exporter.models.session import SessionPage
-from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import account_endpoints
-from joulo_exporter.poller.endpoint import EndpointState, pause_after_failure, remaining_s
+from joulo_exporter.poller import Poller
 
 _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
@@ -51,19 +45,32 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     is_well = True
     recorded: dict[str, dict[str, EndpointRecord]] = {}
     tokens: dict[Secret, str] = {}
-    database, note = _open_ledger(config.storage_path)
+    database, note, may_ask = _open_ledger(config.storage_path)
     if note is not None:
         say(note)
         with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
             recorded = {account: reader.endpoints(account) for account in reader.accounts}
-    with contextlib.closing(database) if database is not None else contextlib.nullcontext():
-        async with open_session(connection_limit=1) as session:
-            for account in config.accounts:
-                say(f"Account {account.name or '(without a name)'}, {account.token.shown}:")
-                known = recorded.get(account.name or "", {})
-                async for name, outcome in _outcomes(config, account, tokens, known, database, session):
-                    say(f"  {name:<9} {outcome}")
-                    is_well = is_well and not outcome.startswith("FAULT")
+    offload = Batches(database)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(offload.close)
+        session = await stack.enter_async_context(open_session(connection_limit=1))
+        for account in config.accounts:
+            say(f"Account {account.name or '(without a name)'}, {account.token.shown}:")
+            token = None
+            try:
+                token = own_token(account, tokens)
+                say("  token     ok     looks like a token")
+            except ConfigError as error:
+                say(f"  token     FAULT  {error}")
+                is_well = False
+            if token is None and may_ask:
+                continue
+            client = JouloClient(session, config.api, token=token)
+            poller = _poller(config, account.name, client, database, offload)
+            known = recorded.get(account.name or "", {})
+            async for name, outcome in _outcomes(poller, known, may_ask=may_ask):
+                say(f"  {name:<9} {outcome}")
+                is_well = is_well and not outcome.startswith("FAULT")
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
         for account in config.accounts:
             prefix = f"{account.name}, " if account.name else ""
@@ -73,26 +80,27 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     return is_well
 
 
-def _open_ledger(folder: Path) -> tuple[Database | None, str | None]:
+def _open_ledger(folder: Path) -> tuple[Database, str | None, bool]:
     """Open the ledger of a storage path; this process may be root's or a person's, not the exporter's user's.
 
     It makes no file that the exporter's user could not use: where there is no ledger yet, only the folder's owner
     makes it. SQLite gives the files that it adds to an existing ledger the same owner, even when root runs this.
 
     Returns:
-        The ledger; or, where it must not be written, one in memory, and a note with the reason and the remedy; or,
-        while an exporter has it, ``None`` and a note.
+        The ledger; or, where it must not be written, one in memory, and a note with the reason and the remedy. And
+        whether anything may be asked: not while an exporter has the ledger.
     """
     try:
         _require_own(folder)
-        return Database(folder), None
+        return Database(folder), None, True
     except LedgerLockedError:
-        return None, f"An exporter is running on {folder}: these are the outcomes of its last requests."
+        note = f"An exporter is running on {folder}: these are the outcomes of its last requests."
+        return Database(None), note, False
     except LedgerVersionError as error:
-        return Database(None), f"Note: {error}."
+        return Database(None), f"Note: {error}.", True
     except LedgerError as error:
         remedy = _DAMAGED if isinstance(error, LedgerDamagedError) else _OTHER_USER
-        return Database(None), f"Note: {error}: what is asked now is not written down; {remedy}."
+        return Database(None), f"Note: {error}: what is asked now is not written down; {remedy}.", True
 
 
 def _require_own(folder: Path) -> None:
@@ -112,71 +120,44 @@ def _require_own(folder: Path) -> None:
         raise LedgerError(f"{folder} cannot be entered ({error.strerror})") from error
 
 
+def _poller(
+    config: Config, account: str | None, client: JouloClient, database: Database, offload: Batches
+) -> Poller:
+    """Return the poller of an account, as the exporter would run it, but for the page and the metrics."""
+    ledger = AccountLedger(
+        database,
+        account or "",
+        configured_labels=config.chargers,
+        vehicles=config.vehicles,
+        max_power_kw=config.api.max_power_kw,
+    )
+    return Poller(
+        client,
+        ledger,
+        account_settings(config, account),
+        publish=lambda _snapshot: None,
+        offload=offload,
+        clock=SystemClock(),
+        request_slots=asyncio.Semaphore(),
+    )
+
+
 async def _outcomes(
-    config: Config,
-    account: AccountConfig,
-    tokens: dict[Secret, str],
-    recorded: Mapping[str, EndpointRecord],
-    database: Database | None,
-    session: aiohttp.ClientSession,
+    poller: Poller, recorded: Mapping[str, EndpointRecord], *, may_ask: bool
 ) -> AsyncIterator[tuple[str, str]]:
-    """Yield name and outcome of the token, and of each endpoint; without a ledger, the recorded outcomes."""
-    token = None
-    try:
-        token = own_token(account, tokens)
-        yield "token", "ok     looks like a token"
-    except ConfigError as error:
-        yield "token", f"FAULT  {error}"
-    endpoints = account_endpoints(account_settings(config, account.name), SystemClock())
-    if database is None:
-        for state in endpoints:
-            record = recorded.get(state.name, EndpointRecord())
-            outcomes = {None: "later  has not been asked yet", True: "ok     the last request succeeded"}
-            yield state.name, outcomes.get(record.up, f"FAULT  {record.error}")
-    elif token is not None:
-        ledger = AccountLedger(
-            database,
-            account.name or "",
-            configured_labels=config.chargers,
-            vehicles=config.vehicles,
-            max_power_kw=config.api.max_power_kw,
-        )
-        client = JouloClient(session, config.api, token=token)
-        records, walk = ledger.load()
-        known = {**recorded, **records}
-        for state in endpoints:
-            record = known.get(state.name, EndpointRecord())
-            state.restore(record, walk)
-            yield state.name, await _ask(state, record, ledger, client)
-
-
-async def _ask(state: EndpointState, record: EndpointRecord, ledger: AccountLedger, client: JouloClient) -> str:
-    """Ask an endpoint, unless it is too early; return the outcome."""
-    pause = Pause(time.time(), state.interval_s)
-    left_s = remaining_s(record.pause, pause.length_s, pause.requested_at_seconds) if record.pause else 0.0
-    if left_s > 0:
-        said = "later  was asked a short time ago"
-        if record.up is False:
-            said = f"FAULT  a short time ago: {record.error}"
-        return f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
-    ledger.begin_request(state.name, pause, state.page(pause.requested_at_seconds))
-    try:
-        response = await state.fetch(client)
-    except ApiError as error:
-        # Kept for the next check, with the time of Retry-After, so that no request comes early.
-        asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
-        length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
-        ledger.record_failure(state.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))
-        hint = "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
-        return f"FAULT  {error}{hint}"
-    state.record(ledger, response, pause)
-    return f"ok     {_summary(response)}"
-
-
-def _summary(response: ApiResponse[object]) -> str:
-    content = response.content.sessions if isinstance(response.content, SessionPage) else response.content
-    if not isinstance(content, tuple):
-        return "sends the account's totals"
-    left_out = f", and {len(response.malformed)} that cannot be read" if response.malformed else ""
-    records = "1 record" if len(content) == 1 else f"{len(content)} records"
-    return f"sends {records}{left_out}"
+    """Yield name and outcome of each endpoint, after asking those that are due."""
+    records, walk = poller.ledger.load()
+    for state in poller.endpoints:
+        state.restore(records.get(state.name) or recorded.get(state.name), walk)
+        left_s = state.due_mono_s - poller.clock.monotonic()
+        if may_ask and left_s <= 0:
+            await poller.refresh(state)
+        error = state.health.error
+        hint = "; the other endpoints work without it" if isinstance(state.api_error, ApiScopeError) else ""
+        if may_ask and left_s > 0:
+            said = f"FAULT  a short time ago: {error}" if error else "later  was asked a short time ago"
+            yield state.name, f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
+        elif state.health.up is None:
+            yield state.name, "later  has not been asked yet"
+        else:
+            yield state.name, f"FAULT  {error}{hint}" if error else "ok     the last request succeeded"

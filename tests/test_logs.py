@@ -243,17 +243,20 @@ def test_secrets_are_those_in_use_now_and_of_two_that_begin_alike_nothing_remain
 
 
 def test_a_failure_is_logged_when_it_begins_hourly_for_each_reason_and_when_it_ends():
+    def line(reason, failures, lasted_s):
+        return {"reason": reason, "failures": failures, "lasted_s": lasted_s}
+
     log = logs.FailureLog()
     notices = [log.failed(("timeout", "unauthorized")[n % 2], 100.0 + 60 * n) for n in range(121)]
 
     assert {n: notice for n, notice in enumerate(notices) if notice} == {
-        0: logs.Notice("timeout", 1, 0.0),
-        1: logs.Notice("unauthorized", 2, 60.0),
-        60: logs.Notice("timeout", 61, 3600.0),
-        61: logs.Notice("unauthorized", 62, 3660.0),
-        120: logs.Notice("timeout", 121, 7200.0),
+        0: line("timeout", 1, 0),
+        1: line("unauthorized", 2, 60),
+        60: line("timeout", 61, 3600),
+        61: line("unauthorized", 62, 3660),
+        120: line("timeout", 121, 7200),
     }
     assert log.failures == 121
-    assert log.succeeded(7360.0) == logs.Notice("timeout", 121, 7260.0)
+    assert log.succeeded(7360.0) == line("timeout", 121, 7260)
     assert log.failures == 0
-    assert log.failed("timeout", 7480.0) == logs.Notice("timeout", 1, 0.0)
+    assert log.failed("timeout", 7480.0) == line("timeout", 1, 0)

@@ -42,7 +42,7 @@ _BAD_USAGE = 2
 _LISTEN_ADDRESS = ":9973"
 _LOCALHOST = ("[::]", "0.0.0.0", "[::1]", "127.0.0.1")  # noqa: S104 -- compared, not listened on
 _DEMO_CONFIG = "demo.yml"
-_DEMO_START = "demo-start"
+DEMO_START = "demo-start"
 """File with the start of the demo's household, in Unix seconds, so that a restart continues the same sessions."""
 
 
@@ -97,7 +97,7 @@ def _check(options: argparse.Namespace) -> int:
     _check_web_file(options)
     from joulo_exporter.check import check  # noqa: PLC0415 -- see the module
 
-    logs.configure(options.log_level, options.log_format, sys.stderr)
+    logs.configure("error", options.log_format, sys.stderr)  # what fails is among the outcomes
     return 0 if asyncio.run(check(_loader(options)(), say)) else _FAULT
 
 
@@ -137,17 +137,16 @@ def _demo(options: argparse.Namespace) -> None:
     """Run the exporter against a simulated household: no token, no network."""
     if options.config_file is not None or options.config_check:
         raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
-    with contextlib.ExitStack() as stack:
+    asyncio.run(_run_demo(options, given_shard(options)))
+
+
+async def _run_demo(options: argparse.Namespace, shard: Shard) -> None:
+    async with contextlib.AsyncExitStack() as stack:
         folder = options.storage_path
         if folder is None:
             with _writing("a temporary folder"):
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-")))
-        asyncio.run(_run_demo(options, folder))
-
-
-async def _run_demo(options: argparse.Namespace, folder: Path) -> None:
-    shard = given_shard(options)
-    async with simulated_household(folder, collectors(options)) as config:
+        config = await stack.enter_async_context(simulated_household(folder, collectors(options)))
         web = _web_options(options)
 
         def invite(scheme: str, addresses: list[str]) -> None:
@@ -194,16 +193,11 @@ async def simulated_household(
         yield load_config(folder / _DEMO_CONFIG, {}, storage_path=folder, collectors=switches)
 
 
-def is_demo(folder: Path) -> bool:
-    """Return whether the ledger of a folder is a demo's, whose household charges at a constant power."""
-    return (folder / _DEMO_START).exists()
-
-
 def _kept_start(folder: Path) -> int:
     from joulo_exporter.ledger import FILE_NAME  # noqa: PLC0415 -- see the module
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / _DEMO_START
+    file = folder / DEMO_START
     with contextlib.suppress(FileNotFoundError, ValueError):
         return int(file.read_text("utf-8"))
     if (folder / FILE_NAME).exists():

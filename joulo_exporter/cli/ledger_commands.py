@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from joulo_exporter.cli.commands import Command, complain, given_shard, is_demo, progress_line, say, write
+from joulo_exporter.cli.commands import DEMO_START, Command, complain, given_shard, progress_line, say, write
 from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config, of_shard
 from joulo_exporter.errors import LedgerError
@@ -18,7 +18,7 @@ from joulo_exporter.reports.backfill import Backfill, backfill
 from joulo_exporter.reports.sessions import Selection, refuse_unknown, report, session_rows
 from joulo_exporter.reports.statement import STATEMENT_FORMATS, Statement, language_of
 from joulo_exporter.reports.tags import evcc_yaml, tag_table, tags_of
-from joulo_exporter.reports.text import completeness_lines, completeness_text, count_text
+from joulo_exporter.reports.text import completeness_lines, count_text, require_complete
 
 _SETTLED = {
     "charger_kwh_hundredths": ("joulo_total_kwh", 100),
@@ -118,12 +118,12 @@ def _backfill(options: argparse.Namespace) -> None:
             labels=dict(options.label or ()),
             from_seconds=options.from_seconds,
             to_seconds=options.to_seconds,
-            constant_power=is_demo(config.storage_path),
+            constant_power=(config.storage_path / DEMO_START).exists(),
         )
         accounts = _names(of_shard(config, shard))
-        lines = backfill(reader, accounts, tags, wanted, progress)
+        require_complete(reader, accounts)
         _say_completeness(reader, accounts)
-        write(lines)
+        write(backfill(reader, accounts, tags, wanted, progress))
 
 
 def _settle(options: argparse.Namespace) -> None:
@@ -134,10 +134,7 @@ def _settle(options: argparse.Namespace) -> None:
             raise LedgerError(
                 f"{config.storage_path}: no account of the configuration is in this ledger; {remedy}"
             )
-        for account in accounts:
-            known = reader.completeness(account)
-            if not known.complete:
-                raise LedgerError(f"{completeness_text(known)}; nothing falls before")
+        require_complete(reader, accounts)
         refuse_unknown(reader, tags, Selection(charger=options.charger))
     lines: list[str] = []
     with contextlib.closing(Database(config.storage_path)) as database:

@@ -5,7 +5,7 @@ import platform
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,8 +35,13 @@ class Parser(argparse.ArgumentParser):
         """The help of each flag."""
         self.flags = {"-h", "--help"}
 
-    def add(self, flag: str, **settings: object) -> None:
-        """Add a flag; without a ``dest``, its option is named after it, with underscores."""
+    def add(self, flag: str, parse: Callable[[str], object] | None = None, **settings: object) -> None:
+        """Add a flag; without a ``dest``, its option is named after it, with underscores.
+
+        ``parse`` makes its value of a text, and the text of its ``ValueError`` is shown.
+        """
+        if parse is not None:
+            settings["type"] = _checked(parse)
         named = {"dest": flag.lstrip("-").replace(".", "_").replace("-", "_"), "help": self.texts[flag]}
         action = self.add_argument(flag, **(named | settings))  # type: ignore[arg-type]  # they are argparse's own
         self.flags.update(action.option_strings)
@@ -76,8 +81,8 @@ def make_parser(command: str | None = None) -> Parser:
 
 
 def _add_flags(parser: Parser, command: str) -> None:
-    parser.add("--config.file", type=_path, metavar="FILE")
-    parser.add("--storage.path", type=_path, metavar="DIR")
+    parser.add("--config.file", _path, metavar="FILE")
+    parser.add("--storage.path", _path, metavar="DIR")
     match command:
         case "sessions":
             parser.add("--format", choices=("table", "csv", "json"), default="table")
@@ -86,15 +91,15 @@ def _add_flags(parser: Parser, command: str) -> None:
         case "statement":
             parser.add("--format", choices=("html", "csv", "json"), default="html")
             parser.add("--language", choices=("nl", "en"))
-            parser.add("--price", type=_checked(price), metavar="EUROS")
+            parser.add("--price", price, metavar="EUROS")
             _selection_flags(parser)
         case "tags":
             parser.add("--evcc", action="store_true")
         case "settle":
             parser.add("--charger", metavar="LABEL")
         case "backfill":
-            parser.add("--step", dest="step_s", type=_step, default=300.0, metavar="DURATION")
-            parser.add("--label", type=_label, action="append", metavar="NAME=VALUE")
+            parser.add("--step", _step, dest="step_s", default=300.0, metavar="DURATION")
+            parser.add("--label", _label, action="append", metavar="NAME=VALUE")
             _span_flags(parser)
             _shard_flags(parser)
         case _:
@@ -104,7 +109,8 @@ def _add_flags(parser: Parser, command: str) -> None:
             parser.add("--web.telemetry-path", default="/metrics", metavar="PATH")
             parser.add("--web.external-url", metavar="URL")
             parser.add("--web.route-prefix", metavar="PATH")
-            parser.add("--web.config.file", type=_file, metavar="FILE")
+            # As in other exporters, an empty value means no file.
+            parser.add("--web.config.file", lambda text: Path(text) if text else None, metavar="FILE")
             parser.add("--web.enable-lifecycle", action="store_true")
             for name in COLLECTORS:
                 parser.add(f"--collector.{name.replace('_', '-')}", action=argparse.BooleanOptionalAction)
@@ -117,13 +123,13 @@ def _add_flags(parser: Parser, command: str) -> None:
 
 def _shard_flags(parser: Parser) -> None:
     # As kube-state-metrics has them.
-    parser.add("--shard", type=_number_from(0), metavar="N")
-    parser.add("--total-shards", type=_number_from(1), metavar="N")
+    parser.add("--shard", partial(_whole_number, 0), metavar="N")
+    parser.add("--total-shards", partial(_whole_number, 1), metavar="N")
 
 
 def _span_flags(parser: Parser) -> None:
-    parser.add("--from", dest="from_seconds", type=_checked(lambda text: parse_span(text)[0]), metavar="TIME")
-    parser.add("--to", dest="to_seconds", type=_checked(lambda text: parse_span(text)[1]), metavar="TIME")
+    parser.add("--from", lambda text: parse_span(text)[0], dest="from_seconds", metavar="TIME")
+    parser.add("--to", lambda text: parse_span(text)[1], dest="to_seconds", metavar="TIME")
 
 
 def _selection_flags(parser: Parser) -> None:
@@ -136,7 +142,7 @@ def _selection_flags(parser: Parser) -> None:
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
-    """Return the parser of a flag, wrapped so that argparse shows the text of its ``ValueError``."""
+    """Return the parser of a flag's value, wrapped so that argparse shows the text of its ``ValueError``."""
 
     def checked(text: str) -> object:
         try:
@@ -147,7 +153,6 @@ def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
     return checked
 
 
-@_checked
 def _path(text: str) -> Path:
     """Return a path; an empty text would be the folder in which the exporter happens to run."""
     if not text:
@@ -155,12 +160,6 @@ def _path(text: str) -> Path:
     return Path(whole_path(text))
 
 
-def _file(text: str) -> Path | None:
-    """Return the path; an empty value means no file, as in other exporters."""
-    return Path(text) if text else None
-
-
-@_checked
 def _step(text: str) -> float:
     seconds = parse_duration(text)
     if seconds < _SHORTEST_STEP_S:
@@ -168,7 +167,6 @@ def _step(text: str) -> float:
     return seconds
 
 
-@_checked
 def _label(text: str) -> tuple[str, str]:
     match = _LABEL.fullmatch(text)
     if match is None or not match[2]:
@@ -178,14 +176,10 @@ def _label(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _number_from(least: int) -> Callable[[str], object]:
-    @_checked
-    def number(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and int(text) >= least):
-            raise ValueError(f"{text!r} is not a whole number from {least} up")
-        return int(text)
-
-    return number
+def _whole_number(least: int, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise ValueError(f"{text!r} is not a whole number from {least} up")
+    return int(text)
 
 
 # Bad usage ----------------------------------------------------------------------------------------

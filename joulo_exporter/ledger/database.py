@@ -411,17 +411,11 @@ def _prepare(connection: sqlite3.Connection, place: str) -> None:
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise LedgerDamagedError(f"{place} is damaged")
-    applied, known = applied_migrations(connection), migrations()
-    if newer := applied - known.keys():
-        raise LedgerVersionError(
-            f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
-            "run that version, or give this one another --storage.path"
-        )
+    missing = missing_migrations(connection, place)
     connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
-    for name, script in known.items():
-        if name not in applied:  # if it fails, closing the connection rolls it back
-            record = f"INSERT INTO migrations VALUES ('{name}')"  # noqa: S608 -- a name of ours
-            connection.executescript(f"BEGIN IMMEDIATE; {script}; {record}; COMMIT")
+    for name, script in missing.items():  # if one fails, closing the connection rolls it back
+        record = f"INSERT INTO migrations VALUES ('{name}')"  # noqa: S608 -- a name of ours
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; {record}; COMMIT")
 
 
 def migrations() -> dict[str, str]:
@@ -429,11 +423,22 @@ def migrations() -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("*.sql"))}
 
 
-def applied_migrations(connection: sqlite3.Connection) -> set[str]:
-    """Return the names of the migrations applied to a database; none for an empty one."""
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone() is None:
-        return set()
-    return {name for (name,) in connection.execute("SELECT name FROM migrations")}
+def missing_migrations(connection: sqlite3.Connection, place: object) -> dict[str, str]:
+    """Return those of the migrations that have not been applied to a database; all for an empty one.
+
+    Raises:
+        LedgerVersionError: it has others, of a newer version.
+    """
+    applied: set[str] = set()
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone() is not None:
+        applied = {name for (name,) in connection.execute("SELECT name FROM migrations")}
+    known = migrations()
+    if newer := applied - known.keys():
+        raise LedgerVersionError(
+            f"{place} was written by a newer version of joulo-exporter ({min(newer)}); "
+            "run that version, or give this one another --storage.path"
+        )
+    return {name: script for name, script in known.items() if name not in applied}
 
 
 def as_ledger_error(error: sqlite3.Error, place: object) -> LedgerError:

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import asdict
 
-from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
-from joulo_exporter.ledger.account import EndpointRecord, load_endpoints
+from joulo_exporter.errors import LedgerDamagedError, LedgerError
+from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, EndpointRecord, load_endpoints
 from joulo_exporter.ledger.book import (
     Completeness,
     HeldTotals,
@@ -21,13 +21,7 @@ from joulo_exporter.ledger.book import (
     totals_by_tag,
 )
 from joulo_exporter.ledger.chargers import served_labels
-from joulo_exporter.ledger.database import (
-    AccountTables,
-    applied_migrations,
-    as_ledger_error,
-    error_code,
-    migrations,
-)
+from joulo_exporter.ledger.database import AccountTables, as_ledger_error, error_code, missing_migrations
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
 from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
@@ -42,18 +36,18 @@ _READ_AS = {
 """SQL for columns that are not read as they are stored."""
 
 _SESSIONS = f"""SELECT {", ".join(_READ_AS.get(name, name) for name in COLUMN_NAMES)},
-    CASE WHEN ended_at IS NULL THEN (
+    COALESCE(ended_at, (
       SELECT n.started_at FROM sessions n
       WHERE n.account = s.account AND n.charger_id = s.charger_id AND n.started_at > s.started_at
-        AND n.withdrawn = 0 ORDER BY n.started_at LIMIT 1) END
+        AND n.withdrawn = 0 ORDER BY n.started_at LIMIT 1))
   FROM sessions s WHERE account = :account AND withdrawn = 0"""  # noqa: S608 -- names of ours
 
 
 class RecordedSession(StoredSession, frozen=True, gc=False):
     """A session of the ledger that was not withdrawn; ``None`` is a value that the API has not given."""
 
-    next_start_seconds: float | None = None
-    """For a session in progress, the start of the charger's next one, which shows that this one is over."""
+    over_seconds: float | None = None
+    """Its end, or else the start of the charger's next one, which shows that it is over; ``None`` in progress."""
 
     @property
     def began_seconds(self) -> float:
@@ -79,8 +73,8 @@ class LedgerReader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        names = "SELECT name, id FROM accounts WHERE name != char(9) || 'public' ORDER BY name"
-        self.accounts: dict[str, int] = dict(connection.execute(names))
+        names = "SELECT name, id FROM accounts WHERE name != ? ORDER BY name"
+        self.accounts: dict[str, int] = dict(connection.execute(names, (PUBLIC_ACCOUNT,)))
         """Number of each account in the tables, by name; the single account without a name has an empty one."""
 
     def keep_to(self, accounts: Collection[str]) -> list[str]:
@@ -181,21 +175,16 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     try:
         with contextlib.closing(_connected(path)) as connection:
             connection.execute("BEGIN")
-            known, applied = migrations().keys(), applied_migrations(connection)
-            if applied - known:
-                newer = f"a newer version of joulo-exporter ({min(applied - known)}); read it with that one"
-                raise LedgerVersionError(f"{path} was written by {newer}")
-            if known - applied:
-                older = "is empty or from an older version of joulo-exporter; start the exporter first"
-                raise LedgerError(f"{path} {older}")
+            if missing_migrations(connection, path):
+                remedy = "is empty or from an older version of joulo-exporter; start the exporter first"
+                raise LedgerError(f"{path} {remedy}")
             yield LedgerReader(connection)
     except sqlite3.Error as error:
         fault = as_ledger_error(error, path)
-        if isinstance(fault, LedgerDamagedError):
-            remedy = "restart the exporter, which puts it aside and reads the history anew, or restore a backup"
-            raise LedgerDamagedError(f"{fault}; {remedy}") from error
         remedy = _OTHER_USER if error_code(error) == sqlite3.SQLITE_CANTOPEN else ""
-        raise LedgerError(f"{path} cannot be read ({' '.join(str(error).split())}){remedy}") from error
+        if isinstance(fault, LedgerDamagedError):
+            remedy = "; restart the exporter, which puts it aside and reads the history anew, or restore a backup"
+        raise type(fault)(f"{fault}{remedy}") from error
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar
 
@@ -71,6 +71,11 @@ class Poller:
             self._endpoints[new.name].configure(new.endpoint, settings)
         self.restored.clear()
 
+    @property
+    def endpoints(self) -> Iterable[EndpointState]:
+        """Return the state of each endpoint, in the order in which those that are due together are asked."""
+        return self._endpoints.values()
+
     async def run(self) -> None:
         """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again."""
         if not self.restored.is_set():
@@ -84,7 +89,7 @@ class Poller:
             due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
             for state in due:
                 async with self.refreshing:
-                    await self._refresh(state)
+                    await self.refresh(state)
                     # Now, not after the other endpoints, whose API responses may take their time.
                     self._publish_snapshot()
             due_mono_s = min(state.due_mono_s for state in self._endpoints.values())
@@ -134,8 +139,8 @@ class Poller:
 
     # One refresh ----------------------------------------------------------------------------------
 
-    async def _refresh(self, state: EndpointState) -> None:
-        """Ask once; the one place where exceptions become outcomes."""
+    async def refresh(self, state: EndpointState) -> None:
+        """Ask once, whatever the pause, and note the outcome; the one place where exceptions become outcomes."""
         try:
             try:
                 await self._ask(state)

@@ -11,6 +11,7 @@ promtool reads the whole text once for each block that it makes, so every line c
 samples that no query of the dashboards looks for.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
@@ -24,7 +25,6 @@ from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
 from joulo_exporter.metrics.family import number
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
-from joulo_exporter.reports.text import completeness_text
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
 
 _HOUR_MS = 3_600_000
@@ -131,15 +131,13 @@ class Timeline(msgspec.Struct, frozen=True):
 
         The snapshot is the same object while nothing changes.
         """
-        upcoming = iter(self.sessions)
-        following = next(upcoming, None)
+        upcoming = deque(self.sessions)
         active: list[TimedSession] = []
         totals, last, idle = Totals(), None, Charger(self.key, charging=False)
         snapshot = self.snapshot(totals, last, idle, 0)
         for moment_ms in ticks:
-            while following is not None and following.start_ms <= moment_ms:
-                active.append(following)
-                following = next(upcoming, None)
+            while upcoming and upcoming[0].start_ms <= moment_ms:
+                active.append(upcoming.popleft())
             if active:
                 ended = [each for each in active if each.end_ms <= moment_ms]
                 active = [each for each in active if each.end_ms > moment_ms]
@@ -168,7 +166,7 @@ class _AccountHistory:
     """The series of one account.
 
     Raises:
-        LedgerError: the history is not complete, or a charger has no label yet.
+        LedgerError: a charger has no label yet.
     """
 
     def __init__(self, reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -> None:
@@ -180,9 +178,6 @@ class _AccountHistory:
         self._now_ms = self._end_ms = _milliseconds(wanted.now_seconds)
         if wanted.to_seconds is not None:
             self._end_ms = min(self._now_ms, _milliseconds(wanted.to_seconds))
-        known = reader.completeness(account)
-        if not known.complete:
-            raise LedgerError(f"{completeness_text(known)}; wait until joulo_history_complete is 1")
         self._chargers_held, self._vehicles_held = reader.held_totals(account, tags.vehicles)
         self._labels = reader.labels(account)
         self._chargers = {charger.id: charger for charger in reader.last_chargers(account)}
@@ -256,10 +251,8 @@ class _AccountHistory:
 
     def _timed(self, session: RecordedSession) -> TimedSession:
         start_ms = min(_milliseconds(session.began_seconds), self._now_ms)
-        moments = (session.ended_at_seconds, session.next_start_seconds)
-        ends = [_milliseconds(moment) for moment in moments if moment is not None]
-        end_ms = max(start_ms, min([self._now_ms, *ends]))
-        return TimedSession(session, start_ms, end_ms)
+        end_ms = self._now_ms if session.over_seconds is None else _milliseconds(session.over_seconds)
+        return TimedSession(session, start_ms, max(start_ms, min(end_ms, self._now_ms)))
 
     def _vehicle(self, session: RecordedSession) -> str | None:
         """Return the vehicle of a session; ``None`` while a tag may still come."""
@@ -305,18 +298,14 @@ def backfill(
     wanted: Backfill,
     progress: Callable[[float], None],
 ) -> Iterator[str]:
-    """Return the lines of the exposition; ``progress`` is called with the share of the work that is done, 0 to 1.
+    """Yield the exposition piece by piece; ``progress`` is called with the share of the work that is done, 0 to 1.
+
+    The history of the accounts must be complete.
 
     Raises:
-        LedgerError: the history of an account is not complete.
+        LedgerError: a charger has no label yet.
     """
     histories = [_AccountHistory(reader, account, tags, wanted) for account in accounts]
-    return _exposition(histories, wanted, progress)
-
-
-def _exposition(
-    histories: list[_AccountHistory], wanted: Backfill, progress: Callable[[float], None]
-) -> Iterator[str]:
     known = HISTORY if wanted.constant_power else HISTORY - {_POWER}
     families = [family for family in FAMILIES if family.name in known]
     for done, family in enumerate(families):

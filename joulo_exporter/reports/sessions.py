@@ -10,7 +10,7 @@ from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger, Tags
 from joulo_exporter.reports.text import (
     EMPTY,
     Fields,
@@ -43,6 +43,8 @@ class SessionRow(msgspec.Struct, frozen=True):
     session: RecordedSession
     charger: str
     """Its label."""
+    described: Charger
+    """The charger as ``/chargers`` described it last; with its id alone if that does not list it any more."""
     vehicle: str
     id_tag: str
     """As the configuration allows it to be shown."""
@@ -55,9 +57,14 @@ class SessionRow(msgspec.Struct, frozen=True):
         return local_time(self.session.began_seconds)
 
     @property
+    def nickname(self) -> str:
+        """Return the present name of its charger, or else the one at the time."""
+        return self.described.nickname or self.session.charger_nickname or ""
+
+    @property
     def in_progress(self) -> bool:
         """Return whether it has not ended, as far as is known."""
-        return self.session.ended_at_seconds is None and self.session.next_start_seconds is None
+        return self.session.over_seconds is None
 
     @property
     def cost_cents(self) -> int | None:
@@ -75,6 +82,7 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
     rows = []
     for account in reader.accounts:
         labels = reader.labels(account)
+        chargers = {charger.id: charger for charger in reader.last_chargers(account)}
         for session in reader.sessions(account):
             vehicle = tags.vehicle(session.id_tag)
             if (
@@ -85,8 +93,11 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
                 and selection.vehicle in {None, vehicle}
             ):
                 label = labels.get(session.charger_id, session.charger_id[:8])  # until it has a label
+                charger = chargers.get(session.charger_id, Charger(session.charger_id))
                 tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
-                rows.append(SessionRow(account, session, label, vehicle, tags.shown(session.id_tag), tariff))
+                rows.append(
+                    SessionRow(account, session, label, charger, vehicle, tags.shown(session.id_tag), tariff)
+                )
     rows.sort(key=attrgetter("session.began_seconds"))
     return rows
 
@@ -143,6 +154,7 @@ GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
     "year": lambda row: f"{row.began:%Y}",
     "vehicle": attrgetter("vehicle"),
     "charger": lambda row: f"{row.account}/{row.charger}" if row.account else row.charger,
+    "tariff": lambda row: "" if row.tariff is None else f"{row.tariff.from_day} {row.tariff.vehicle or ''}",
 }
 """By name, the function that returns the group of a session; groups are listed in its order."""
 
@@ -181,35 +193,22 @@ FIELDS: Fields[SessionRow] = {
     "corrected_at": lambda row: moment(row.session.corrected_at_seconds),
     "first_kwh": lambda row: figure(row.session.first_kwh_hundredths),
 }
-_TOTAL_FIELDS: Fields[Total] = {
+_TOTALS: Fields[Total] = {
     "sessions": attrgetter("sessions"),
     "kwh": lambda total: figure(total.kwh_hundredths),
     "ere_credits": lambda total: figure(total.credits_hundredths),
     "cost_euros": lambda total: figure(total.cost_cents),
 }
-_COLUMNS: Fields[SessionRow] = {
-    "ACCOUNT": FIELDS["account"],
-    "START": lambda row: moment(row.session.started_at_seconds, " "),
-    "END": lambda row: "in progress" if row.in_progress else moment(row.session.ended_at_seconds, " "),
-    "DURATION": lambda row: None if row.session.duration_s is None else duration_text(row.session.duration_s),
-    "CHARGER": FIELDS["charger"],
-    "NICKNAME": FIELDS["nickname"],
-    "VEHICLE": FIELDS["vehicle"],
-    "TAG": FIELDS["id_tag"],
-    "ELIGIBLE": FIELDS["counts_for_ere"],
-    "KWH": FIELDS["kwh"],
-    "CREDITS": FIELDS["ere_credits"],
-    "COST": FIELDS["cost_euros"],
+_CELLS: Fields[SessionRow] = {
+    **FIELDS,
+    "start": lambda row: moment(row.session.started_at_seconds, " "),
+    "end": lambda row: "in progress" if row.in_progress else moment(row.session.ended_at_seconds, " "),
+    "duration": lambda row: None if row.session.duration_s is None else duration_text(row.session.duration_s),
 }
-_TOTAL_COLUMNS: Fields[Total] = {
-    "START": attrgetter("name"),
-    "END": lambda total: count_text(total.sessions),
-    "SESSIONS": _TOTAL_FIELDS["sessions"],
-    "KWH": _TOTAL_FIELDS["kwh"],
-    "CREDITS": _TOTAL_FIELDS["ere_credits"],
-    "COST": _TOTAL_FIELDS["cost_euros"],
-}
-"""Cells of a line of totals, in the table of sessions and in that of groups."""
+_COLUMNS = (
+    "account", "start", "end", "duration", "charger", "nickname", "vehicle", "id_tag", "counts_for_ere", "kwh",
+    "ere_credits", "cost_euros",
+)  # fmt: skip
 
 
 def report(rows: list[SessionRow], form: str, *, by: str | None, named: bool, priced: bool) -> str:
@@ -222,29 +221,28 @@ def report(rows: list[SessionRow], form: str, *, by: str | None, named: bool, pr
         named: whether accounts have names to show.
         priced: whether there are tariffs, and so a column of costs.
     """
-    hidden = {*(() if named else ("account", "ACCOUNT")), *(() if priced else ("cost_euros", "COST"))}
+    hidden = {*(() if named else ("account",)), *(() if priced else ("cost_euros",))}
 
     def shown(fields: Fields[Record]) -> Fields[Record]:
         return {name: value for name, value in fields.items() if name not in hidden}
 
     text_of = csv_text if form == "csv" else json_text
     if by is None:
-        if form == "table":
-            return table(list(shown(_COLUMNS)), _lines(rows, shown(_COLUMNS)))
-        return text_of(shown(FIELDS), rows)
+        columns = shown({name: _CELLS[name] for name in _COLUMNS})
+        return table(columns, _lines(rows, columns)) if form == "table" else text_of(shown(FIELDS), rows)
+    fields: Fields[Total] = {by: attrgetter("name"), **shown(_TOTALS)}
     totals = totals_by(rows, by)
     if form != "table":
-        return text_of({by: attrgetter("name"), **shown(_TOTAL_FIELDS)}, totals)
-    hidden |= {"START", "END"}
-    cells: Fields[Total] = {by.upper(): attrgetter("name"), **shown(_TOTAL_COLUMNS)}
-    return table(list(cells), ([value(total) for value in cells.values()] for total in (*totals, total_of(rows))))
+        return text_of(fields, totals)
+    return table(fields, ([value(total) for value in fields.values()] for total in (*totals, total_of(rows))))
 
 
 def _lines(rows: list[SessionRow], columns: Fields[SessionRow]) -> Iterator[list[object]]:
     """Yield the cells of each session, with a line of totals after each month, and one at the end."""
 
     def total_line(total: Total) -> list[object]:
-        return [_TOTAL_COLUMNS[title](total) if title in _TOTAL_COLUMNS else EMPTY for title in columns]
+        cells = {"start": total.name, "end": count_text(total.sessions)}
+        return [_TOTALS[name](total) if name in _TOTALS else cells.get(name, EMPTY) for name in columns]
 
     for month, of_month in grouped(rows, "month"):
         yield from ([value(row) for value in columns.values()] for row in of_month)

@@ -5,7 +5,7 @@ on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache
@@ -18,20 +18,9 @@ from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.ledger.reader import AccountCompleteness, LedgerReader
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
-
-
-class StatementCharger(msgspec.Struct, frozen=True):
-    """A charger of the statement, as ``/chargers`` described it last."""
-
-    account: str
-    charger: str
-    charger_id: str
-    nickname: str
-    mid_certified: bool | None
-    """``None`` if Joulo does not say, or no longer lists the charger."""
 
 
 class Statement:
@@ -53,7 +42,9 @@ class Statement:
     ) -> None:
         self.rows = [row for row in rows if not row.in_progress]
         self.tariffs, self.agreed_price, self.selection = tariffs, agreed_price, selection
-        self.chargers = _chargers(reader, self.rows)
+        by_charger = sorted(self.rows, key=attrgetter("account", "charger"))
+        self.chargers = {(row.account, row.described.id): row for row in by_charger}
+        """The latest session of each charger, in the order of labels."""
         self.ledgers = [reader.completeness(account) for account in reader.accounts]
         self.named = any(reader.accounts)
         self.made_at_seconds = now_seconds
@@ -69,17 +60,12 @@ class Statement:
             "corrected": len(self.corrected),
         }
         """Number of sessions to look at, by reason."""
-        by_tariff: dict[Tariff, list[SessionRow]] = {}
-        for row in self.rows:
-            if row.tariff is not None:
-                by_tariff.setdefault(row.tariff, []).append(row)
-        used = ((tariff, total_of(of_tariff)) for tariff, of_tariff in by_tariff.items())
-        self.used_tariffs = sorted(used, key=lambda each: (each[0].from_day, each[0].vehicle or ""))
+        self.used_tariffs = [
+            (tariff, total_of(of_tariff))
+            for _, of_tariff in grouped(self.rows, "tariff")
+            if (tariff := of_tariff[0].tariff) is not None
+        ]
         """Each tariff with the totals of its sessions, ordered by first day."""
-
-    def mid_certified(self, row: SessionRow) -> bool | None:
-        """Return whether the meter of a session's charger has an MID certificate."""
-        return self.chargers[row.account, row.session.charger_id].mid_certified
 
     def summary(self) -> Iterator[str]:
         """Yield a line with the totals, and one for each kind of session to look at."""
@@ -89,20 +75,6 @@ class Statement:
         for reason, count in self.remarkable.items():
             if count:
                 yield f"statement: {_words('en')[reason].format(count_text(count))}"
-
-
-def _chargers(reader: LedgerReader, rows: Iterable[SessionRow]) -> dict[tuple[str, str], StatementCharger]:
-    """Return the chargers of sessions, by account and id, in the order of their labels."""
-    live = {(account, each.id): each for account in reader.accounts for each in reader.last_chargers(account)}
-    chargers = {}
-    for row in sorted(rows, key=attrgetter("account", "charger")):  # of a charger the latest session stays
-        charger_id = row.session.charger_id
-        charger = live.get((row.account, charger_id), Charger(charger_id))
-        nickname = charger.nickname or row.session.charger_nickname or ""
-        chargers[row.account, charger_id] = StatementCharger(
-            row.account, row.charger, charger_id, nickname, charger.mid_certified
-        )
-    return chargers
 
 
 def price_text(tariff: Tariff | None) -> str | None:
@@ -116,27 +88,29 @@ def price_text(tariff: Tariff | None) -> str | None:
 # CSV and JSON -------------------------------------------------------------------------------------
 
 
+_FIELDS: Fields[SessionRow] = {
+    **FIELDS,
+    "mid_certified": attrgetter("described.mid_certified"),
+    "kwh_hundredths": attrgetter("session.kwh_hundredths"),
+    "first_kwh_hundredths": attrgetter("session.first_kwh_hundredths"),
+    "euro_per_kwh": lambda row: price_text(row.tariff),
+    "cost_cents": attrgetter("cost_cents"),
+}
+_NAMES = ("session_id", "started_at", "ended_at", "charger", "charger_id", "mid_certified", "vehicle")
+
+
 def _fields(statement: Statement, *figures: str) -> Fields[SessionRow]:
     """Return the fields of a session, with those of its figures that are asked for."""
-    known: Fields[SessionRow] = {
-        **FIELDS,
-        "mid_certified": statement.mid_certified,
-        "kwh_hundredths": attrgetter("session.kwh_hundredths"),
-        "first_kwh_hundredths": attrgetter("session.first_kwh_hundredths"),
-        "euro_per_kwh": lambda row: price_text(row.tariff),
-        "cost_cents": attrgetter("cost_cents"),
-    }
-    names = ("session_id", "started_at", "ended_at", "charger", "charger_id", "mid_certified", "vehicle", *figures)
-    return {name: known[name] for name in (*(("account",) if statement.named else ()), *names)}
+    return {name: _FIELDS[name] for name in (*(("account",) if statement.named else ()), *_NAMES, *figures)}
 
 
-def as_csv(statement: Statement) -> str:
+def as_csv(statement: Statement, _language: str) -> str:
     """Return CSV as in RFC 4180, of sessions alone: sums over a column would count a line of totals too."""
     fields = _fields(statement, "kwh", "euro_per_kwh", "cost_euros", "corrected_at", "first_kwh")
     return csv_text(fields, statement.rows, line_end="\r\n")
 
 
-def as_json(statement: Statement) -> str:
+def as_json(statement: Statement, _language: str) -> str:
     """Return a JSON object; energy and money are integers, so that sums over them are exact in any program."""
     fields = _fields(
         statement, "kwh_hundredths", "euro_per_kwh", "cost_cents", "corrected_at", "first_kwh_hundredths"
@@ -148,7 +122,16 @@ def as_json(statement: Statement) -> str:
         "charger": statement.selection.charger,
         "vehicle": statement.selection.vehicle,
         "agreed_price": statement.agreed_price,
-        "chargers": list(statement.chargers.values()),
+        "chargers": [
+            {
+                "account": row.account,
+                "charger": row.charger,
+                "charger_id": row.described.id,
+                "nickname": row.nickname,
+                "mid_certified": row.described.mid_certified,
+            }
+            for row in statement.chargers.values()
+        ],
         "tariffs": [
             {
                 "euro_per_kwh": price_text(tariff),
@@ -300,11 +283,9 @@ class _Language:
     def _ledger_facts(self, known: AccountCompleteness, to_seconds: float) -> Iterator[tuple[str, bool]]:
         words, asked = self._words, known.sessions_at_seconds
         since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
-        count, unreadable, compared = self.counted(known.sessions), "", ""
-        if known.unreadable:
-            unreadable = words["unreadable"].format(self.counted(known.unreadable))
-        if known.read_in_full_at_seconds is not None:
-            compared = words["compared"].format(self.moment(known.read_in_full_at_seconds))
+        count, compared_at = self.counted(known.sessions), known.read_in_full_at_seconds
+        unreadable = words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
+        compared = "" if compared_at is None else words["compared"].format(self.moment(compared_at))
         if known.complete:
             yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
         else:
@@ -325,9 +306,9 @@ def language_of(environ: Mapping[str, str]) -> str:
     return "nl" if next(filter(None, names), "").lower().startswith("nl") else "en"
 
 
-STATEMENT_FORMATS: dict[str, Callable[[Statement, str], str]] = {
+STATEMENT_FORMATS: Mapping[str, Callable[[Statement, str], str]] = {
     "html": as_html,
-    "csv": lambda statement, _language: as_csv(statement),
-    "json": lambda statement, _language: as_json(statement),
+    "csv": as_csv,
+    "json": as_json,
 }
 """By name, the function that returns the text of a statement in a language, ``en`` or ``nl``."""

@@ -6,6 +6,7 @@ The YAML has the form of https://docs.evcc.io/en/reference/configuration/vehicle
 """
 
 import json
+from operator import attrgetter
 
 import msgspec
 
@@ -13,12 +14,10 @@ from joulo_exporter.clock import local_time
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags, normal_tag
-from joulo_exporter.reports.text import EMPTY, count_text, figure, moment, table
+from joulo_exporter.reports.text import EMPTY, Fields, count_text, figure, moment, table
 
 _NO_TAG = "(none)"
 _HIDDEN = "(hidden)"
-
-_COLUMNS = ("ACCOUNT", "TAG", "VEHICLE", "SESSIONS", "KWH", "LAST USE")
 
 _EVCC_HEAD = """\
 # For evcc.yaml. To be completed: `template`, where it says offline, is a car without an online account;
@@ -67,19 +66,16 @@ def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
 
 def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> str:
     """Return a table, with the accounts if they are named; tags are shown as the configuration allows."""
-    lines = [
-        (
-            report.account or EMPTY,
-            (tags.shown(report.spellings[0]) or _HIDDEN) if report.spellings else _NO_TAG,
-            report.vehicle,
-            report.sessions,
-            figure(report.kwh_hundredths),
-            moment(report.last_use_seconds or None, " "),
-        )
-        for report in reports
-    ]
-    first = 0 if named else 1
-    return table(_COLUMNS[first:], (line[first:] for line in lines))
+    columns: Fields[TagReport] = {
+        "account": lambda each: each.account or EMPTY,
+        "tag": lambda each: (tags.shown(each.spellings[0]) or _HIDDEN) if each.spellings else _NO_TAG,
+        "vehicle": attrgetter("vehicle"),
+        "sessions": attrgetter("sessions"),
+        "kwh": lambda each: figure(each.kwh_hundredths),
+        "last use": lambda each: moment(each.last_use_seconds or None, " "),
+    }
+    shown = {name: value for name, value in columns.items() if named or name != "account"}
+    return table(shown, ([value(each) for value in shown.values()] for each in reports))
 
 
 def evcc_yaml(reports: list[TagReport], tags: Tags) -> str:

@@ -7,7 +7,7 @@ import re
 import time
 import unicodedata
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from joulo_exporter.clock import local_time
+from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger.reader import AccountCompleteness, LedgerReader
 
 Record = TypeVar("Record")
@@ -49,21 +50,24 @@ def moment(unix_seconds: float | None, separator: str = "T") -> str | None:
 
 EMPTY = " "
 """A cell that has no value; a value that the API has not given is shown as a dash."""
-_FIGURES = {"DURATION", "SESSIONS", "KWH", "CREDITS", "COST"}
+_FIGURES = {"duration", "sessions", "kwh", "ere_credits", "cost_euros"}
 """Columns whose cells are right-aligned."""
+_TITLES = {"id_tag": "TAG", "counts_for_ere": "ELIGIBLE", "ere_credits": "CREDITS", "cost_euros": "COST"}
+"""Titles of columns that are not their names."""
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
-def table(titles: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
-    """Return a table, its titles first, with columns aligned over all of its lines."""
+def table(names: Collection[str], lines: Iterable[Iterable[object]]) -> str:
+    """Return a table, the titles of its columns first, with columns aligned over all of its lines."""
+    titles = [_TITLES.get(name, name.upper()) for name in names]
     texts = [titles, *([_cell(value) for value in values] for values in lines)]
     widths = [max(map(_width, column)) for column in zip(*texts, strict=True)]
     text = ""
     for cells in texts:
         parts = []
-        for title, width, cell in zip(titles, widths, cells, strict=True):
+        for name, width, cell in zip(names, widths, cells, strict=True):
             blanks = " " * (width - _width(cell))
-            parts.append(blanks + cell if title in _FIGURES else cell + blanks)
+            parts.append(blanks + cell if name in _FIGURES else cell + blanks)
         text += "  ".join(parts).rstrip() + "\n"
     return text
 
@@ -129,10 +133,17 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
         yield f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
         zone = "UTC"
     for account in accounts:
-        yield f"{completeness_text(reader.completeness(account))}; times in {zone}"
+        yield f"{_completeness_text(reader.completeness(account))}; times in {zone}"
 
 
-def completeness_text(known: AccountCompleteness) -> str:
+def require_complete(reader: LedgerReader, accounts: Iterable[str]) -> None:
+    """Raise ``LedgerError`` unless the whole history of the accounts is in the ledger."""
+    for known in map(reader.completeness, accounts):
+        if not known.complete:
+            raise LedgerError(f"{_completeness_text(known)}; wait until joulo_history_complete is 1")
+
+
+def _completeness_text(known: AccountCompleteness) -> str:
     """Return a sentence such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
     since = "" if known.back_to_seconds is None else f" since {local_time(known.back_to_seconds).date()}"
     ledger = f"account {known.account}: the ledger" if known.account else "the ledger"

@@ -13,7 +13,7 @@ import time
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -91,8 +91,8 @@ CARS = (Car("04A1B2C3D4E580", 11.0), Car("DEADBEEF12345678", 7.4))
 _VISITOR = Car(None, 7.4)
 
 
-class PlannedCharger:
-    """A charger, with its sessions after the start, planned as far as they are needed.
+class SimulatedCharger:
+    """A charger and its sessions: those of the past, and those after the start, planned as far as they are needed.
 
     The first one is on the driveway, the second in the garage; the others are numbered, and of other brands.
     """
@@ -111,16 +111,71 @@ class PlannedCharger:
         self.first_meter_wh = numbers.randrange(4_000_000, 20_000_000)
         """The meter reading at the start."""
         self.sessions_per_day = 0.45 if index == 0 else 0.2
-        self.own_car = index % len(CARS)
+        self._own_car = index % len(CARS)
         """Index in ``CARS`` of the car that usually charges here."""
-        self._plan = timeline(scenario, self, start_seconds, begins_charging=index == 0)
+        self._seed, self._cadence = scenario.seed, scenario.cadence
+        self._plan = self._planned(start_seconds, begins_charging=index == 0)
         self._sessions: list[Session] = []
 
     def started(self, moment_seconds: float) -> list[Session]:
-        """Return the sessions that have started by a moment, oldest first."""
+        """Return the sessions after the start that have started by a moment, oldest first."""
         while not self._sessions or _STARTED(self._sessions[-1]) <= moment_seconds:
             self._sessions.append(next(self._plan))
         return self._sessions[: bisect_right(self._sessions, moment_seconds, key=_STARTED)]
+
+    def _planned(self, start_seconds: int, *, begins_charging: bool) -> Iterator[Session]:
+        """Yield the sessions from the start on, without end; the first one is in progress, or follows a pause."""
+        cadence, numbers = self._cadence, _stream(self._seed, "live", self.record.id)
+
+        def drawn(bounds: tuple[float, float]) -> int:
+            return round(numbers.uniform(*bounds))
+
+        duration_s = max(1, drawn(cadence.session_s))
+        begun_s = int(duration_s * (0.3 + 0.3 * numbers.random()))
+        start = start_seconds + (-begun_s if begins_charging else drawn(cadence.pause_s))
+        while True:
+            car = self._drawn_car(numbers)
+            kwh = car.power_kw * cadence.time_lapse * duration_s / _HOUR_S
+            yield self._session(car, numbers, start, duration_s, kwh)
+            start += duration_s + drawn(cadence.pause_s)
+            duration_s = max(1, drawn(cadence.session_s))
+
+    def past(self, begin: float, end: float, count: int) -> Iterator[Session]:
+        """Yield so many sessions between two moments, one in each of as many equal slots, oldest first."""
+        numbers, slot_s = _stream(self._seed, "history", self.record.id), (end - begin) / max(count, 1)
+        starts = [_start(begin + index * slot_s, slot_s, numbers) for index in range(count)]
+        for start, following in pairwise((*starts, math.floor(end))):
+            other = numbers.random() < _OTHER_CAR_SHARE
+            car = CARS[1 - self._own_car] if other else self._drawn_car(numbers)
+            longest_s = max(1, following - start - _GAP_S)
+            if numbers.random() < _EMPTY_SHARE:
+                kwh, duration_s = 0.0, 20 + 40 * numbers.random()
+            else:
+                coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
+                wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
+                kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
+                duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # less near the end
+            yield self._session(car, numbers, start, max(1, math.floor(min(duration_s, longest_s))), kwh)
+
+    def _drawn_car(self, numbers: random.Random) -> Car:
+        """Return the charger's own car or a visitor's, so that no car charges twice at once."""
+        return CARS[self._own_car] if numbers.random() < _OWN_CAR_SHARE else _VISITOR
+
+    def _session(self, car: Car, numbers: random.Random, start: int, duration_s: int, kwh: float) -> Session:
+        """Return a session as it is once its credits are calculated: none without energy, as in the API."""
+        kwh_hundredths, certified = math.floor(kwh * 100), self.record.mid_certified
+        return Session(
+            id=_uuid(numbers),
+            charger_id=self.record.id,
+            started_at_seconds=start,
+            charger_nickname=self.record.nickname,
+            ended_at_seconds=start + duration_s,
+            kwh_hundredths=kwh_hundredths,
+            credits_hundredths=round(kwh_hundredths * _CREDITS_PER_KWH) if kwh_hundredths and certified else None,
+            id_tag=car.id_tag,
+            status="completed",
+            counts_for_ere=certified,
+        )
 
 
 def _stream(seed: int, *names: object) -> random.Random:
@@ -132,82 +187,6 @@ def _uuid(numbers: random.Random) -> str:
     return str(uuid.UUID(int=numbers.getrandbits(128), version=4))
 
 
-def _drawn_car(charger: PlannedCharger, numbers: random.Random) -> Car:
-    """Return the charger's own car or a visitor's, so that no car charges twice at once."""
-    return CARS[charger.own_car] if numbers.random() < _OWN_CAR_SHARE else _VISITOR
-
-
-def _session(
-    charger: PlannedCharger, car: Car, numbers: random.Random, start: int, duration_s: int, kwh_hundredths: int
-) -> Session:
-    """Return a session as it is once its credits are calculated: none without energy, as in the API."""
-    earned = round(kwh_hundredths * _CREDITS_PER_KWH) if kwh_hundredths and charger.record.mid_certified else None
-    return Session(
-        id=_uuid(numbers),
-        charger_id=charger.record.id,
-        started_at_seconds=start,
-        charger_nickname=charger.record.nickname,
-        ended_at_seconds=start + duration_s,
-        kwh_hundredths=kwh_hundredths,
-        credits_hundredths=earned,
-        id_tag=car.id_tag,
-        status="completed",
-        counts_for_ere=charger.record.mid_certified,
-    )
-
-
-def timeline(
-    scenario: Scenario, charger: PlannedCharger, start_seconds: int, *, begins_charging: bool
-) -> Iterator[Session]:
-    """Yield the sessions of a charger from the start on, without end.
-
-    A charger that does not begin with a session in progress begins with a pause.
-    """
-    cadence, numbers = scenario.cadence, _stream(scenario.seed, "live", charger.record.id)
-
-    def drawn(bounds: tuple[float, float]) -> int:
-        return round(numbers.uniform(*bounds))
-
-    duration_s = max(1, drawn(cadence.session_s))
-    begun_s = int(duration_s * (0.3 + 0.3 * numbers.random()))
-    start = start_seconds + (-begun_s if begins_charging else drawn(cadence.pause_s))
-    while True:
-        car = _drawn_car(charger, numbers)
-        kwh = car.power_kw * cadence.time_lapse * duration_s / _HOUR_S
-        yield _session(charger, car, numbers, start, duration_s, int(kwh * 100))
-        start += duration_s + drawn(cadence.pause_s)
-        duration_s = max(1, drawn(cadence.session_s))
-
-
-def history_of(scenario: Scenario, chargers: Sequence[PlannedCharger], start_seconds: int) -> list[Session]:
-    """Return all sessions of the past, newest first.
-
-    The last one ends an hour or more before the start, so that none touches the live part.
-    """
-    end = start_seconds - max(_HOUR_S, 2 * scenario.cadence.session_s[1])
-    begin = end - scenario.history_days * _DAY_S
-    sessions: list[Session] = []
-    for charger, count in zip(chargers, _counts(scenario, chargers), strict=True):
-        numbers = _stream(scenario.seed, "history", charger.record.id)
-        slot_s = (end - begin) / max(count, 1)
-        starts = [_start(begin + index * slot_s, slot_s, numbers) for index in range(count)]
-        sessions += [
-            _past_session(charger, start, following - start, numbers)
-            for start, following in pairwise((*starts, math.floor(end)))
-        ]
-    sessions.sort(key=NEWEST_FIRST, reverse=True)
-    return sessions
-
-
-def _counts(scenario: Scenario, chargers: Sequence[PlannedCharger]) -> list[int]:
-    """Return the number of sessions of each charger, in proportion to its use; they add up exactly."""
-    per_day = [charger.sessions_per_day for charger in chargers]
-    plausible = round(scenario.history_days * sum(per_day))
-    total = plausible if scenario.history_sessions is None else scenario.history_sessions
-    bounds = [round(total * sum(per_day[:index]) / sum(per_day)) for index in range(len(per_day) + 1)]
-    return [after - before for before, after in pairwise(bounds)]
-
-
 def _start(slot_begin: float, slot_s: float, numbers: random.Random) -> int:
     """Return when the session of a slot starts, with room before the next one."""
     if slot_s < _ROOMY_SLOT_S:
@@ -216,19 +195,21 @@ def _start(slot_begin: float, slot_s: float, numbers: random.Random) -> int:
     return math.floor(slot_begin - slot_begin % _DAY_S + evening_s)
 
 
-def _past_session(charger: PlannedCharger, start: int, room_s: int, numbers: random.Random) -> Session:
-    other = numbers.random() < _OTHER_CAR_SHARE
-    car = CARS[1 - charger.own_car] if other else _drawn_car(charger, numbers)
-    longest_s = max(1, room_s - _GAP_S)
-    if numbers.random() < _EMPTY_SHARE:
-        kwh, duration_s = 0.0, 20 + 40 * numbers.random()
-    else:
-        coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
-        wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
-        kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
-        duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # less power near the end
-    duration = max(1, math.floor(min(duration_s, longest_s)))
-    return _session(charger, car, numbers, start, duration, math.floor(kwh * 100))
+def history_of(scenario: Scenario, chargers: Sequence[SimulatedCharger], start_seconds: int) -> list[Session]:
+    """Return all sessions of the past, newest first, shared out among the chargers in proportion to their use.
+
+    The last one ends an hour or more before the start, so that none touches the live part.
+    """
+    end = start_seconds - max(_HOUR_S, 2 * scenario.cadence.session_s[1])
+    begin = end - scenario.history_days * _DAY_S
+    per_day = [charger.sessions_per_day for charger in chargers]
+    plausible = round(scenario.history_days * sum(per_day))
+    total = plausible if scenario.history_sessions is None else scenario.history_sessions
+    bounds = [round(total * used / sum(per_day)) for used in accumulate(per_day, initial=0.0)]
+    sessions: list[Session] = []
+    for charger, (before, after) in zip(chargers, pairwise(bounds), strict=True):
+        sessions += charger.past(begin, end, after - before)
+    return sorted(sessions, key=NEWEST_FIRST, reverse=True)
 
 
 # The household ----------------------------------------------------------------------------------
@@ -254,7 +235,7 @@ class Household:
         if start_seconds is None:
             start_seconds = math.floor(clock())
         numbers = range(self._scenario.chargers)
-        self._chargers = [PlannedCharger(self._scenario, index, start_seconds) for index in numbers]
+        self._chargers = [SimulatedCharger(self._scenario, index, start_seconds) for index in numbers]
         self._history = history_of(self._scenario, self._chargers, start_seconds)
 
     def chargers_at(self, moment_seconds: float) -> list[Charger]:

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from aiohttp import web
@@ -133,7 +132,7 @@ def _energy_json(sessions: Iterable[Session]) -> Json:
     """Return the body of ``/energy``, newest month first; a session belongs to the month in which it started."""
     months: defaultdict[str, Counter[str]] = defaultdict(lambda: Counter(dict.fromkeys(_SUMS, 0)))
     for session in sessions:
-        kwh, sums = session.kwh_hundredths or 0, months[_month((session.started_at_seconds or 0.0) // _DAY_S)]
+        kwh, sums = session.kwh_hundredths or 0, months[_month(session)]
         sums["kwh_all"] += kwh
         sums["sessions_all"] += 1
         if session.counts_for_ere:
@@ -144,9 +143,8 @@ def _energy_json(sessions: Iterable[Session]) -> Json:
     return _sums_json(sum(months.values(), Counter(dict.fromkeys(_SUMS, 0))), "total_") | {"months": listed}
 
 
-@lru_cache  # a demo of months has a hundred sessions a day
-def _month(day: float) -> str:
-    return datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y-%m")
+def _month(session: Session) -> str:
+    return datetime.fromtimestamp(session.started_at_seconds or 0.0, UTC).strftime("%Y-%m")
 
 
 def _sums_json(sums: Mapping[str, int], prefix: str = "") -> Json:
@@ -191,7 +189,7 @@ def position_json(sessions: Iterable[Session], moment_seconds: float) -> Json:
     price, days = _market_price(starts[0]), (moment_seconds - starts[0]) / _DAY_S
     earned, pending = [0.0] * 4, 0.0
     for session in sessions:
-        month = _month((session.started_at_seconds or 0.0) // _DAY_S)
+        month = _month(session)
         if session.counts_for_ere and int(month[:4]) == year:
             earned[(int(month[5:]) - 1) // 3] += (session.credits_hundredths or 0) / 100
             if session.credits_hundredths is None:

@@ -210,8 +210,8 @@ def read_only(path: Path):
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_read_only_disk_leaves_the_file_alone_and_works_in_memory(folder, monkeypatch, caplog, damaged):
-    for module in (database, reader):  # read now: somebody else may not come as far as the package
-        monkeypatch.setattr(module, "migrations", database.migrations().copy)
+    # Read now: somebody else may not come as far as the package.
+    monkeypatch.setattr(database, "migrations", database.migrations().copy)
     held = Database(folder)
     AccountLedger(held, "home", configured_labels={}, vehicles={})
     held.close()

@@ -406,7 +406,7 @@ def test_the_column_adds_up_to_the_total_to_the_cent(sessions, entries):
 def _row(number, began_seconds, kwh_hundredths, vehicle, tariffs):
     session = RecordedSession(
         f"s{number}", "c1", started_at_seconds=began_seconds, ended_at_seconds=began_seconds + 3600,
-        kwh_hundredths=kwh_hundredths, end_is_final=True,
+        over_seconds=began_seconds + 3600, kwh_hundredths=kwh_hundredths, end_is_final=True,
     )  # fmt: skip
     tariff = tariffs.of(vehicle, datetime.fromtimestamp(began_seconds, UTC).date())
-    return SessionRow("", session, "oprit", vehicle, "", tariff)
+    return SessionRow("", session, "oprit", Charger("c1"), vehicle, "", tariff)
