@@ -33,7 +33,6 @@ _SETTLED = {
     "account_kwh": ("joulo_account_kwh_total", 100),
     "account_credits": ("joulo_account_ere_credits_total", 100),
     "account_sessions": ("joulo_account_sessions_total", 1),
-    "meter_wh": ("joulo_charger_meter_kwh_total", 1000),
 }
 """The metric of each series of marks that has one, and units of a mark in one unit of the metric."""
 

@@ -247,7 +247,7 @@ class AccountLedger:
         """Let counters that are held above the truth fall to it, and return them.
 
         ``charger`` is the label of the only charger whose counters fall; ``None`` means all counters of the
-        account, whose history must be complete.
+        account, whose history must be complete. The counter of a meter follows the meter by itself.
         """
         self._book = None
         falls = []
@@ -255,12 +255,11 @@ class AccountLedger:
             labels, marks = served_labels(tables), read_marks(tables)
             known = load_endpoints(tables).get("energy")
             energy = msgspec.json.decode(known.body, type=Energy) if known and known.body else Energy()
-            meters = {("meter_wh", key): meter.wh for key, meter in read_meters(tables).items() if key in labels}
             truths: dict[tuple[str, str], float | None] = {}
             chargers, vehicles, _ = held_totals(tables, labels, self._vehicles)
             for each in (*chargers.values(), *vehicles.values()):
                 truths.update(zip(each.marks, astuple(each.truth), strict=True))
-            for (series, key), truth in (truths | meters | _stated(energy)).items():
+            for (series, key), truth in (truths | _stated(energy)).items():
                 mark = marks.get((series, key))
                 if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
                     continue

@@ -16,7 +16,9 @@ TRUTH = {"c1": (730, 200), "c2": (500, 100)}
 def rig(tmp_path):
     """A ledger in which energy and credits of two chargers were corrected downwards, and /energy too."""
     rig = LedgerRig(tmp_path, name="", vehicles={"04A1": "tesla"})
-    rig.chargers(live(None, "c1"), Charger("c2", slug="c\n2", meter_wh=9e6, meter_at_seconds=rig.now_seconds))
+    for wh in (9e6, 9e6 + 100):  # half a minute apart: the counter goes on, the reading that is kept does not yet
+        rig.chargers(live(None, "c1"), Charger("c2", slug="c\n2", meter_wh=wh, meter_at_seconds=rig.now_seconds))
+        rig.now_seconds += 30
     for c1, c2, account in (((933_480, 3000), (600, 100), 950_000), (*TRUTH.values(), 1230)):
         rig.whole_walk(
             [
