@@ -27,6 +27,7 @@ from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.systemd import Notifier
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
+from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.config import WebConfigWatcher
 from joulo_exporter.web.server import activated_sockets, listening
 
@@ -251,7 +252,7 @@ class Service:
             reload=self.reload if options.lifecycle_enabled else None,
         )
         paths = options.paths
-        application = make_application(services, self._web_config.gate, paths)
+        application = make_application(services, Gate(lambda: self._web_config.config), paths)
         activated = activated_sockets(os.environ) if options.systemd_socket else []
         addresses = () if options.systemd_socket else options.listen_addresses
         serving = listening(application, addresses, tls=self._web_config.tls, activated=activated)

@@ -7,7 +7,8 @@ from unittest.mock import AsyncMock
 
 from joulo_exporter.exposition import Body
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
-from joulo_exporter.web.auth import Gate, Protection
+from joulo_exporter.web.auth import Gate
+from joulo_exporter.web.config import WebConfig
 from joulo_exporter.web.server import listening
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -39,7 +40,7 @@ async def serving(*addresses, gate=None, paths=None, tls=None, limits=None, **se
     well = {"ledger_persistent": lambda: True, "ready": lambda: True, "reload": AsyncMock(return_value=None)}
     metrics, snapshots = services.pop("metrics", always(b"joulo_up 1\n")), services.pop("snapshots", tuple)
     well["exposition"] = lambda: SimpleNamespace(scrape=metrics, snapshots=snapshots)
-    application = make_application(WebServices(**well | services), gate or Gate(Protection()), paths or WebPaths())
+    application = make_application(WebServices(**well | services), gate or Gate(WebConfig), paths or WebPaths())
     async with listening(application, addresses or ["127.0.0.1:0"], tls=tls, limits=limits) as bound:
         yield bound if len(bound) > 1 else bound[0]
 

@@ -10,8 +10,7 @@ from support.certificates import HASH, client_tls
 from support.web import LAST_REQUEST, connected, serving
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web.auth import Protection
-from joulo_exporter.web.config import WebConfigWatcher
+from joulo_exporter.web.config import WebConfig, WebConfigWatcher
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
 USERS = f"basic_auth_users: {{prometheus: '{HASH}'}}\n"
@@ -58,10 +57,8 @@ def exchange(certificates, source, file):
     os.replace(new, file)  # noqa: PTH105
 
 
-async def test_files_that_stay_are_not_read_again(watcher, logged, monkeypatch):
-    await watcher.look()
+async def test_files_that_stay_change_nothing(watcher, logged):
     former = watcher.tls()
-    monkeypatch.setattr("joulo_exporter.web.config.load_web_config", None)
     await watcher.look()
     assert watcher.tls() is former
     assert logged() == []
@@ -69,16 +66,16 @@ async def test_files_that_stay_are_not_read_again(watcher, logged, monkeypatch):
 
 async def test_users_change_and_a_faulty_file_is_logged_once(watcher, change, logged, caplog):
     await change(TLS + USERS)
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    assert watcher.config.users == {"prometheus": HASH}
     assert logged() == [("INFO", "web configuration read again")]
     await change("basic_auth_users: {prometheus: plain-password}")
     assert "basic_auth_users[0]: is no bcrypt hash" in str(caplog.records[-1].fields["err"])
     assert "plain-password" not in caplog.text
     await watcher.look()
     assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    assert watcher.config.users == {"prometheus": HASH}
     await change(TLS)
-    assert watcher.config.protection == Protection()
+    assert watcher.config == WebConfig(context=watcher.tls())
     assert logged() == [("INFO", "web configuration read again")]
 
 
@@ -119,7 +116,7 @@ async def test_tls_is_not_switched_off_and_the_log_says_so(watcher, change, logg
     former = watcher.tls()
     await change(USERS)
     assert watcher.tls() is former
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    assert watcher.config.users == {"prometheus": HASH}
     assert SWITCHED in logged()
     await watcher.look()
     assert logged() == []
@@ -139,12 +136,12 @@ async def test_a_reload_reads_without_a_look_and_what_changes_meanwhile_is_read_
     former = await watcher.read()
     (folder / "web.yml").write_text(TLS + USERS)
     watcher.take(await watcher.read())
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    assert watcher.config.users == {"prometheus": HASH}
     await watcher.look()
     watcher.take(former)
-    assert watcher.config.protection.users == {}
+    assert watcher.config.users == {}
     await watcher.look()
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    assert watcher.config.users == {"prometheus": HASH}
     (folder / "web.yml").write_text("nonsense: 1")
     with pytest.raises(ConfigError, match="nonsense: unknown key"):
         await watcher.read()
