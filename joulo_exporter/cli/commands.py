@@ -127,7 +127,7 @@ async def _run_service(
 
     service = Service(load, web)
     logs.configure(options.log_level, options.log_format, sys.stderr, secrets=service.secrets)
-    await service.run(started and functools.partial(started, service.scheme))
+    await service.run(started)
 
 
 # The demo -----------------------------------------------------------------------------------------
