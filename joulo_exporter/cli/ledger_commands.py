@@ -9,7 +9,7 @@ from datetime import date
 
 from joulo_exporter.cli.commands import Command, complain, given_shard, is_demo, progress_line, say, write
 from joulo_exporter.config.files import one_line
-from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config, of_shard
+from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.ledger.reader import LedgerReader, read_ledger
@@ -120,7 +120,7 @@ def _backfill(options: argparse.Namespace) -> None:
             to_seconds=options.to_seconds,
             constant_power=is_demo(config.storage_path),
         )
-        accounts = _names(of_shard(config, shard))
+        accounts = [name for name in _names(config) if shard.holds(name or None)]
         lines = backfill(reader, accounts, tags, wanted, progress)
         _say_completeness(reader, accounts)
         write(lines)

@@ -217,16 +217,6 @@ class Config(msgspec.Struct, frozen=True):
     shard: Shard = ALONE
 
 
-def of_shard(config: Config, shard: Shard) -> Config:
-    """Return the configuration with the accounts of a shard, which can be none; no token is read."""
-    return msgspec.structs.replace(
-        config,
-        accounts=tuple(account for account in config.accounts if shard.holds(account.name)),
-        collectors=config.collectors if shard.holds(None) else config.collectors - PUBLIC_COLLECTORS,
-        shard=shard,
-    )
-
-
 # Loading ------------------------------------------------------------------------------------
 
 
@@ -236,6 +226,7 @@ def load_config(
     *,
     storage_path: Path | None = None,
     collectors: Mapping[str, bool] = MappingProxyType({}),
+    shard: Shard = ALONE,
 ) -> Config:
     """Return the configuration, checked, with its defaults filled in.
 
@@ -247,6 +238,7 @@ def load_config(
             token of one unnamed account where the file lists no ``accounts``.
         storage_path: overrides that of the file.
         collectors: overrides single entries of the file's.
+        shard: has some of the accounts, or none; all of them are checked.
 
     Raises:
         ConfigError: one line that names the file, the key and the remedy, and shows no value of a key.
@@ -271,8 +263,9 @@ def load_config(
     if len(accounts) == 1:  # chargers of different accounts may have the same label
         fault = "has the same label as {}; give each charger its own"
         _require_distinct(where.child("chargers"), chargers.values(), fault)
+    enabled = {name for name in COLLECTORS if collectors.get(name, getattr(file.collectors, name))}
     return Config(
-        accounts=accounts,
+        accounts=tuple(account for account in accounts if shard.holds(account.name)),
         api=api,
         intervals=MappingProxyType(msgspec.structs.asdict(file.intervals)),
         stale_after_s=file.stale_after,
@@ -281,8 +274,9 @@ def load_config(
         chargers=chargers,
         id_tags=file.id_tags,
         storage_path=storage_path or folder / file.storage.path,
-        collectors=frozenset(name for name in COLLECTORS if collectors.get(name, getattr(file.collectors, name))),
+        collectors=frozenset(enabled if shard.holds(None) else enabled - PUBLIC_COLLECTORS),
         tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
+        shard=shard,
     )
 
 
