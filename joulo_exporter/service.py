@@ -249,7 +249,6 @@ class Service:
         options = self._options
         services = WebServices(
             exposition=accounts.served,
-            ledger_persistent=lambda: accounts.database.persistent,
             ready=lambda: accounts.ready,
             reload=self.reload if options.lifecycle_enabled else None,
         )

@@ -37,7 +37,7 @@ async def serving(*addresses, gate=None, paths=None, tls=None, limits=None, **se
         limits: of the guard.
         services: in the place of those that say all is well; ``metrics`` and ``snapshots`` are an exposition's.
     """
-    well = {"ledger_persistent": lambda: True, "ready": lambda: True, "reload": AsyncMock(return_value=None)}
+    well = {"ready": lambda: True, "reload": AsyncMock(return_value=None)}
     metrics, snapshots = services.pop("metrics", always(b"joulo_up 1\n")), services.pop("snapshots", tuple)
     well["exposition"] = lambda: SimpleNamespace(scrape=metrics, snapshots=snapshots)
     application = make_application(WebServices(**well | services), gate or Gate(WebConfig), paths or WebPaths())

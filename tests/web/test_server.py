@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.web import serving
 
-from joulo_exporter.errors import ConfigError
+from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.web import server
-from joulo_exporter.web.server import ListenError, activated_sockets, parse_listen_address
+from joulo_exporter.web.server import activated_sockets, parse_listen_address
 
 EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
 NO_PORT = f"needs a port from 0 to 65535 after a colon; {EXAMPLES}"
@@ -71,7 +71,7 @@ async def status(url, connector=None):
 
 async def refusal(*addresses):
     """Return why these addresses cannot be listened on."""
-    with pytest.raises(ListenError) as caught:
+    with pytest.raises(JouloExporterError) as caught:
         async with serving(*addresses):
             pass
     return str(caught.value)
@@ -260,7 +260,7 @@ def test_a_descriptor_that_takes_no_connections(passed, kind):
     with (
         socket.create_server(("127.0.0.1", 0)) as good,
         Path(os.devnull).open() if kind is None else socket.socket(socket.AF_INET, kind) as bad,
-        pytest.raises(ListenError) as caught,
+        pytest.raises(JouloExporterError) as caught,
     ):
         activated_sockets(passed(good, bad))
     assert str(caught.value) == (
