@@ -312,14 +312,13 @@ def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
             )
 
 
-def _require_distinct(where: Where, items: Iterable[object], fault: str, key: str = "") -> None:
+def _require_distinct(where: Where, items: Iterable[object], fault: str) -> None:
     """Raise the fault at the first item that equals an earlier one, whose place takes that of ``{}``."""
     positions: dict[object, int] = {}
     for position, item in enumerate(items):
         first = positions.setdefault(item, position)
         if first != position:
-            place = where.item(position)
-            raise (place.child(key) if key else place).fault(fault.format(f"{where.key}[{first}]"))
+            raise where.item(position).fault(fault.format(f"{where.key}[{first}]"))
 
 
 COUNTED_TWICE = "has the token of {}: its sessions would count twice; give each account its own"
@@ -338,7 +337,7 @@ def _accounts(
         raise name.fault(
             "is missing; with several accounts each needs a name, the account label that tells them apart"
         )
-    _require_distinct(where, names, "is the name of {} too; choose another account label", "name")
+    _require_distinct(where, names, "has the name of {}; choose another account label")
     _require_distinct(where, tokens, COUNTED_TWICE)
     return tuple(map(AccountConfig, names, tokens))
 

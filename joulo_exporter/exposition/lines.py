@@ -28,9 +28,7 @@ class FamilyLines:
         self.samples = family.samples
         self._series = tuple(series_of(Durations() if family.type == "histogram" else 0.0))
         self.sample_names = frozenset(f"{family.name}{suffix}" for suffix, *_ in self._series)
-        self.headers = {
-            openmetrics: _header(family.empty(), openmetrics=openmetrics).encode() for openmetrics in (False, True)
-        }
+        self.headers = [_header(family.empty(), openmetrics=openmetrics).encode() for openmetrics in (False, True)]
         self._templates = [self._template(family.labels), self._template((*family.labels, "account"))]
 
     def render(self, samples: Sequence[tuple[Labels, Value]], account: str | None) -> bytes:
