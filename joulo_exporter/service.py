@@ -256,7 +256,7 @@ class Service:
         application = make_application(services, Gate(lambda: self._web_config.config), paths)
         activated = activated_sockets(os.environ) if options.systemd_socket else []
         addresses = () if options.systemd_socket else options.listen_addresses
-        serving = listening(application, addresses, tls=self._web_config.tls, activated=activated)
+        serving = listening(application, addresses, tls=lambda: self._web_config.tls, activated=activated)
         self._bound = await stack.enter_async_context(serving)
         await stack.enter_async_context(_background(self._web_config.watch()))
         for address in self._bound:

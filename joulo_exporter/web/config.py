@@ -8,10 +8,10 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -166,19 +166,15 @@ class WebConfigWatcher:
         self._path = path
         self.config = load_web_config(path)
         """The one in force, but for TLS that it switches on or off."""
-        self._context = self.config.context
+        self.tls = self.config.context
+        """The context for a new connection; ``None`` for plain HTTP."""
         self._in_trouble = False
-
-    @property
-    def tls(self) -> Callable[[], ssl.SSLContext] | None:
-        """Return a function that returns the context for a new connection; ``None`` for plain HTTP."""
-        return None if self._context is None else lambda: cast("ssl.SSLContext", self._context)
 
     async def watch(self) -> None:
         """Read the files again and again, for ever."""
         if self._path is None:
             return
-        tls, users = self._context is not None, len(self.config.users)
+        tls, users = self.tls is not None, len(self.config.users)
         event(_logger, "info", "web configuration in force", file=self._path, tls=tls, users=users)
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
@@ -197,11 +193,11 @@ class WebConfigWatcher:
         self.config = config
         if self._path is not None:
             event(_logger, "info", "web configuration read again", users=len(config.users))
-        if (self._context is None) == (config.context is None):
-            self._context = config.context
+        if (self.tls is None) == (config.context is None):
+            self.tls = config.context
         else:
             text = "TLS is switched on or off in the web configuration, which takes a restart"
-            event(_logger, "warn", text, served_by_tls=self._context is not None)
+            event(_logger, "warn", text, served_by_tls=self.tls is not None)
 
     async def look(self) -> None:
         """Read the configuration again, and take it if it differs; log a fault once, and its end."""

@@ -83,7 +83,7 @@ async def listening(
     application: web.Application,
     addresses: Sequence[str],
     *,
-    tls: Callable[[], SSLContext] | None = None,
+    tls: Callable[[], SSLContext | None],
     activated: Sequence[socket.socket] = (),
     limits: Limits | None = None,
 ) -> AsyncIterator[list[str]]:
@@ -92,7 +92,7 @@ async def listening(
     Args:
         application: at shutdown its handlers have a few seconds to finish their responses.
         addresses: as ``parse_listen_address`` reads them.
-        tls: returns the context in force for a new connection, on a Unix socket too; ``None`` for plain HTTP.
+        tls: returns the TLS in force for a new connection, on a Unix socket too; ``None`` for plain HTTP.
         activated: sockets that systemd has opened; see ``activated_sockets``.
         limits: the bounds of all connections together.
 
@@ -101,7 +101,7 @@ async def listening(
         JouloExporterError: a port is in use, not permitted, or the address is not one of this machine.
     """
     wanted = [(text.strip(), parse_listen_address(text)) for text in addresses]
-    guard = Guard(limits or Limits.of_this_process(tls=tls is not None), tls)
+    guard = Guard(limits or Limits.of_this_process(tls=tls() is not None), tls)
     runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
     at_once = min(_ACCEPTED_AT_ONCE, max(1, guard.limits.connections // 8))
     # The stack unwinds in reverse: first nothing new is accepted, then responses finish.

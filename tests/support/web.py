@@ -26,14 +26,14 @@ def always(*parts: bytes):
 
 
 @contextlib.asynccontextmanager
-async def serving(*addresses, gate=None, paths=None, tls=None, limits=None, **services):
+async def serving(*addresses, gate=None, paths=None, tls=lambda: None, limits=None, **services):
     """Serve the application with some services replaced; yield its address, of several the list.
 
     Args:
         addresses: a free port of 127.0.0.1 without any.
         gate: before the paths.
         paths: by default those without a prefix.
-        tls: returns an ``ssl.SSLContext``.
+        tls: returns an ``ssl.SSLContext``, or ``None``.
         limits: of the guard.
         services: in the place of those that say all is well; ``metrics`` and ``snapshots`` are an exposition's.
     """

@@ -58,9 +58,9 @@ def exchange(certificates, source, file):
 
 
 async def test_files_that_stay_change_nothing(watcher, logged):
-    former = watcher.tls()
+    former = watcher.tls
     await watcher.look()
-    assert watcher.tls() is former
+    assert watcher.tls is former
     assert logged() == []
 
 
@@ -75,20 +75,20 @@ async def test_users_change_and_a_faulty_file_is_logged_once(watcher, change, lo
     assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
     assert watcher.config.users == {"prometheus": HASH}
     await change(TLS)
-    assert watcher.config == WebConfig(context=watcher.tls())
+    assert watcher.config == WebConfig(context=watcher.tls)
     assert logged() == [("INFO", "web configuration read again")]
 
 
 @pytest.mark.parametrize("order", [("crt", "key"), ("key", "crt")])
 async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, folder, certificates, logged, order):
     await watcher.look()
-    former = watcher.tls()
+    former = watcher.tls
     for kind, level in zip(order, ("ERROR", "INFO"), strict=True):
-        assert watcher.tls() is former
+        assert watcher.tls is former
         exchange(certificates, f"renewed.{kind}", folder / f"server.{kind}")
         await watcher.look()
         assert [name for name, _ in logged()] == [level]
-    assert watcher.tls() is not former
+    assert watcher.tls is not former
 
 
 async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(
@@ -100,22 +100,22 @@ async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(
     (folder / "away").rename(folder / "server.key")
     await watcher.look()
     assert [level for level, _ in logged()] == ["ERROR", "INFO"]
-    former = watcher.tls()
+    former = watcher.tls
     await change(TLS.replace("server.", "new."))
     for kind in ("key", "crt"):
-        assert watcher.tls() is former
+        assert watcher.tls is former
         exchange(certificates, f"renewed.{kind}", folder / f"new.{kind}")
         await watcher.look()
-    assert watcher.tls() is not former
+    assert watcher.tls is not former
 
 
 SWITCHED = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
 
 
 async def test_tls_is_not_switched_off_and_the_log_says_so(watcher, change, logged):
-    former = watcher.tls()
+    former = watcher.tls
     await change(USERS)
-    assert watcher.tls() is former
+    assert watcher.tls is former
     assert watcher.config.users == {"prometheus": HASH}
     assert SWITCHED in logged()
     await watcher.look()
@@ -162,7 +162,7 @@ async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, folder,
         return [await scraped.get() for _ in range(number)]
 
     responses = []
-    async with serving(tls=watcher.tls) as address:
+    async with serving(tls=lambda: watcher.tls) as address:
         loops = [asyncio.create_task(scrapes(address)) for _ in range(4)]
         for source in ("renewed", "server", "renewed"):
             for kind in ("crt", "key"):
