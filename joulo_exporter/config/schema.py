@@ -114,8 +114,6 @@ class StorageSection(Section, frozen=True):
 class Tariff(msgspec.Struct, frozen=True):
     """A price of electricity for sessions that begin from a day on, local time; as in the configuration."""
 
-    EXAMPLE: ClassVar = "{from: 2026-01-01, euro_per_kwh: 0.2534}"
-
     from_day: Annotated[date, like("2026-01-01", values.day)] = field(name="from")
     euro_per_kwh: Annotated[Decimal, like("0.2534", values.price)]
     vehicle: Annotated[str, like("tesla", str)] | None = None
@@ -140,7 +138,7 @@ class ConfigFile(Section, frozen=True):
     plausibility: PlausibilitySection = PlausibilitySection()
     vehicles: Annotated[dict[str, str], like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
     chargers: Annotated[dict[str, str], like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
-    tariffs: Annotated[tuple[Tariff, ...], like(f"`- {Tariff.EXAMPLE}`")] = ()
+    tariffs: Annotated[tuple[Tariff, ...], like("`- {from: 2026-01-01, euro_per_kwh: 0.2534}`")] = ()
     id_tags: Annotated[IdTagMode, values.one_of("show", {mode: mode for mode in get_args(IdTagMode)})] = "show"
     storage: StorageSection = StorageSection()
 

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import msgspec
 
@@ -62,23 +62,17 @@ def _go_duration(text: str) -> float:
 class RateLimit(WebSection, frozen=True):
     """A token bucket: ``burst`` requests at once, and one more each interval; without an interval, no limit."""
 
-    EXAMPLE: ClassVar = "{interval: 1s, burst: 10}"
-
     interval_s: Annotated[float, like("1s", _go_duration)] = msgspec.field(name="interval", default=0.0)
     burst: Annotated[int, like("10", _count)] = 0
 
 
 class _HttpSection(WebSection, frozen=True):
-    EXAMPLE: ClassVar = "{headers: {X-Frame-Options: deny}}"
-
     http2: Switch | None = None
     """Checked, but without effect: the server speaks HTTP/1.1 in any case."""
     headers: Annotated[dict[str, str], like("{X-Frame-Options: deny}", None)] = msgspec.field(default_factory=dict)
 
 
 class _WebFile(WebSection, frozen=True):
-    EXAMPLE: ClassVar = "{basic_auth_users: {…}}"
-
     tls_server_config: TlsSection = TlsSection()
     http_server_config: _HttpSection = _HttpSection()
     basic_auth_users: Annotated[dict[str, str], like("{NAME: HASH}", None)] = msgspec.field(default_factory=dict)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from ssl import TLSVersion, VerifyMode
-from typing import Annotated, ClassVar, NamedTuple, cast
+from typing import Annotated, NamedTuple, cast
 
 from joulo_exporter.config.files import Where, read_file, trust
 from joulo_exporter.config.schema import Switch, WebSection
@@ -59,8 +59,6 @@ _Inline = Annotated[str, like("the content of a PEM file")]
 
 class TlsSection(WebSection, frozen=True):
     """The section ``tls_server_config``, with OpenSSL's names."""
-
-    EXAMPLE: ClassVar = "{cert_file: server.crt, key_file: server.key}"
 
     cert_file: _File | None = None
     key_file: _File | None = None
