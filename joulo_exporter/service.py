@@ -28,7 +28,7 @@ from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.systemd import Notifier
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.auth import Gate
-from joulo_exporter.web.config import WebConfigWatcher
+from joulo_exporter.web.config import WebConfigWatcher, load_web_config
 from joulo_exporter.web.server import activated_sockets, listening
 
 _logger = logging.getLogger(__name__)
@@ -228,7 +228,7 @@ class Service:
         try:
             config = await asyncio.to_thread(self._load)
             wanted = await asyncio.to_thread(plans, config)
-            web_config = await self._web_config.read()
+            web_config = await asyncio.to_thread(load_web_config, self._options.config_file)
             if self._accounts is not None:
                 await self._accounts.follow(wanted)
                 self._keep_time(self._accounts, len(wanted))

@@ -174,14 +174,6 @@ class WebConfigWatcher:
             await asyncio.sleep(LOOK_INTERVAL_S)
             await self.look()
 
-    async def read(self) -> WebConfig:
-        """Return the configuration as the file has it now, for ``take``.
-
-        Raises:
-            ConfigError: it cannot be used.
-        """
-        return await asyncio.to_thread(load_web_config, self._path)
-
     def take(self, config: WebConfig) -> None:
         """Put a configuration into force from the next request and the next connection on."""
         self.config = config
@@ -196,7 +188,7 @@ class WebConfigWatcher:
     async def look(self) -> None:
         """Read the configuration again, and take it if it differs; log a fault once, and its end."""
         try:
-            config = await self.read()
+            config = await asyncio.to_thread(load_web_config, self._path)
         except ConfigError as error:
             if not self._in_trouble:
                 text = f"{FLAG} not read again; the former web configuration stays in force"
