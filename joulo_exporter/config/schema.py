@@ -4,7 +4,6 @@ import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar, get_args
@@ -160,17 +159,14 @@ class Tariffs(msgspec.Struct, frozen=True):
 
     def of(self, vehicle: str, day: date) -> Tariff | None:
         """Return the tariff in force on a day, the latest that has begun; a vehicle's own takes precedence."""
-        for whose in (vehicle, None):
-            begun = [each for each in self.entries if each.vehicle == whose and each.from_day <= day]
-            if begun:
-                return max(begun, key=attrgetter("from_day"))
-        return None
+        begun = [each for each in self.entries if each.vehicle in {vehicle, None} and each.from_day <= day]
+        return max(begun, key=lambda each: (each.vehicle is not None, each.from_day), default=None)
 
     def last_day(self, tariff: Tariff) -> date | None:
         """Return the day before the next tariff for the same vehicle; ``None`` if there is none."""
-        days = [each.from_day for each in self.entries if each.vehicle == tariff.vehicle]
-        later = [day for day in days if day > tariff.from_day]
-        return min(later) - timedelta(days=1) if later else None
+        of_vehicle = (each.from_day for each in self.entries if each.vehicle == tariff.vehicle)
+        following = min((day for day in of_vehicle if day > tariff.from_day), default=None)
+        return following and following - timedelta(days=1)
 
 
 class AccountConfig(msgspec.Struct, frozen=True):
