@@ -45,7 +45,8 @@ class FamilyLines:
             else:
                 texts += values
                 texts.append(_written(value))
-        if _needs_escapes("".join(texts)):
+        together = "".join(texts)
+        if "\\" in together or '"' in together or "\n" in together:
             texts = list(map(_escaped, texts))
         # All samples at once: one at a time would take three times as long.
         return (template * len(samples) % tuple(texts)).encode()
@@ -104,10 +105,4 @@ def only(lines: bytes, names: frozenset[str]) -> bytes:
 
 
 def _escaped(text: str) -> str:
-    if _needs_escapes(text):
-        return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-    return text
-
-
-def _needs_escapes(text: str) -> bool:
-    return "\\" in text or '"' in text or "\n" in text
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
