@@ -138,11 +138,9 @@ def api_url(url: str) -> str:
     """Return the API's base URL without a trailing slash, if it is safe to send a token there."""
     parts = _split(url)
     if parts is None:
-        raise ValueError(f"is not an http or https URL; write one such as {DEFAULT_API_URL}")
+        raise ValueError(f"is not the URL of an API; write one such as {DEFAULT_API_URL}")
     if "@" in parts.netloc:
         raise ValueError("has a user or a password in it; the token goes into accounts")
-    if "?" in url or "#" in url:
-        raise ValueError(f"has a query or a fragment; write the base alone, such as {DEFAULT_API_URL}")
     if parts.scheme == "http" and not is_loopback(url):
         raise ValueError(
             "is plain http, and a token travels over https only; write https:// (http: loopback only)"
@@ -153,7 +151,7 @@ def api_url(url: str) -> str:
 def proxy_url(url: str) -> Secret:
     """Return the URL of a proxy; a secret, since a password can stand in it."""
     parts = _split(url)
-    if parts is None or parts.path not in ("", "/") or "?" in url or "#" in url:
+    if parts is None or parts.path not in ("", "/"):
         raise ValueError("is not the URL of a proxy; write one such as http://proxy.example:3128")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if max(user + password, default="") > "\xff":  # aiohttp sends both in Latin-1
@@ -164,8 +162,9 @@ def proxy_url(url: str) -> Secret:
 
 
 def _split(url: str) -> SplitResult | None:
+    """Return the parts of an http or https URL without query and fragment; ``None`` for any other text."""
     # urlsplit drops line ends and reads a backslash as part of the host, where HTTP clients end it.
-    if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", url):
+    if not re.fullmatch(r"[!\x22$->@-\[\]-~]+", url):
         return None
     try:
         parts = urlsplit(url)

@@ -61,13 +61,10 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
             )
         return path
     host, colon, port = address.rpartition(":")
-    if not colon or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
-        raise ConfigError(f"{_FLAG}: {text!r} needs a port from 0 to {_LAST_PORT} after a colon; {_EXAMPLES}")
     bracketed = host.startswith("[") and host.endswith("]")
-    if host and not (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or HOST_NAME.fullmatch(host)):
-        raise ConfigError(
-            f"{_FLAG}: {text!r} has neither an IP address nor a host name before the port; {_EXAMPLES}"
-        )
+    known = not host or (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or HOST_NAME.fullmatch(host))
+    if not (colon and known and _PORT.fullmatch(port) and int(port) <= _LAST_PORT):
+        raise ConfigError(f"{_FLAG}: {text!r} is no address with a port from 0 to {_LAST_PORT}; {_EXAMPLES}")
     return host.strip("[]"), int(port)
 
 

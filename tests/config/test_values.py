@@ -72,8 +72,8 @@ API_URLS = {
         *("http://[::2]", "http://0.0.0.0"),
     ],
     "has a user or a password in it": ["http://127.0.0.1:80@example.org/", "http://localhost@example.org"],
-    "has a query or a fragment": ["https://example.org?", "https://example.org/#"],
-    "is not an http or https URL": [
+    "is not the URL of an API": [
+        *("https://example.org?", "https://example.org/#"),
         *("ftp://example.org", "//example.org", "https://", "https:///x", "https://example.org:port", ""),
         *("https://example.org:0", "https://example.org:65536", "https://exa mple.org", "https://example.org/\n"),
         *("http://localhost\\.example.org", "http://localhost%2eexample.org", "https://bücher.example"),

@@ -19,8 +19,7 @@ from joulo_exporter.web import server
 from joulo_exporter.web.server import activated_sockets, parse_listen_address
 
 EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
-NO_PORT = f"needs a port from 0 to 65535 after a colon; {EXAMPLES}"
-NO_HOST = f"has neither an IP address nor a host name before the port; {EXAMPLES}"
+NO_ADDRESS = f"is no address with a port from 0 to 65535; {EXAMPLES}"
 NO_SOCKET = "has no whole path of a socket; write one such as unix:/run/joulo-exporter/web.sock"
 
 
@@ -42,9 +41,9 @@ def test_addresses(text, address):
 @pytest.mark.parametrize(
     ("fault", "texts"),
     [
-        (NO_PORT, ["", "9973", "[::1]", "localhost:", ":http", ":65536", ":099999", ":-1", ":९९"]),
-        (NO_HOST, ["[::1]x:80", "::1]:80", "[]:80", "[127.0.0.1]:80", "[localhost]:80", "::1:80", "a b:80", "*:80",
-                   "http://localhost:80", "256.0.0.1:80", "127.1:80", "9973:80", "é:80",
+        (NO_ADDRESS, ["", "9973", "[::1]", "localhost:", ":http", ":65536", ":099999", ":-1", ":९९"]),
+        (NO_ADDRESS, ["[::1]x:80", "::1]:80", "[]:80", "[127.0.0.1]:80", "[localhost]:80", "::1:80", "a b:80",
+                   "*:80", "http://localhost:80", "256.0.0.1:80", "127.1:80", "9973:80", "é:80",
                    "exporter..lan:80", "a" * 64 + ".lan:80"]),
         (NO_SOCKET, ["unix:", "unix:web.sock", "unix:/a\0b"]),
     ],
