@@ -66,7 +66,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
                     is_well = is_well and not outcome.startswith("FAULT")
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
         for account in config.accounts:
-            for text in reader.excess(account.name or "", config.vehicles):  # no fault: only a command ends it
+            for text in reader.excess(account.name or "", config.tags.vehicles):  # no fault: settle ends it
                 name = f"{account.name}, " if account.name else ""
                 held = one_line(f"{name}{text}")  # the label of a charger comes from the API
                 say(f"Note: held above the truth, {held}; joulo-exporter settle lets it fall.")
@@ -138,7 +138,7 @@ async def _outcomes(
             database,
             account.name or "",
             configured_labels=config.chargers,
-            vehicles=config.vehicles,
+            vehicles=config.tags.vehicles,
             max_power_kw=config.api.max_power_kw,
         )
         client = JouloClient(session, config.api, token=token)

@@ -54,7 +54,7 @@ def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerR
         for name in reader.keep_to(_names(config)):
             account = f"account {name}" if name else "the account without a name"
             complain(f"note: {account} of the ledger is not in the configuration, and left out")
-        yield config, Tags(vehicles=config.vehicles, mode=config.id_tags), reader
+        yield config, config.tags, reader
 
 
 def _names(config: Config) -> list[str]:
@@ -142,7 +142,7 @@ def _settle(options: argparse.Namespace) -> None:
     lines: list[str] = []
     with contextlib.closing(Database(config.storage_path)) as database:
         for account in accounts:
-            ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=config.vehicles)
+            ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=tags.vehicles)
             for fall in ledger.settle(options.charger):
                 if fall.series in _SETTLED:
                     metric, unit = _SETTLED[fall.series]

@@ -15,7 +15,7 @@ from msgspec import Meta, field
 from joulo_exporter.config import values
 from joulo_exporter.config.files import Secret, TokenSource, Where, read_authorities
 from joulo_exporter.config.values import DEFAULT_API_URL, like
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, Tags, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
 
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
@@ -198,12 +198,9 @@ class Config(msgspec.Struct, frozen=True):
     """Seconds between two requests, by endpoint."""
     stale_after_s: float
     history: HistoryConfig
-    vehicles: Mapping[str, str]
-    """The vehicle of each RFID tag; the tags as ``models.charger.normal_tag`` spells them."""
+    tags: Tags
     chargers: Mapping[str, str]
     """The ``charger`` label by charger id, in place of the slug that the API gives."""
-    id_tags: IdTagMode
-    """RFID tags in labels: as they are, as hashes, or not at all."""
     storage_path: Path
     collectors: frozenset[str]
     """The optional endpoints that are requested."""
@@ -264,9 +261,8 @@ def load_config(
         intervals=MappingProxyType(msgspec.structs.asdict(file.intervals)),
         stale_after_s=file.stale_after,
         history=file.history,
-        vehicles=_names(where.child("vehicles"), file.vehicles, "tag", normal_tag),
+        tags=Tags(_names(where.child("vehicles"), file.vehicles, "tag", normal_tag), file.id_tags),
         chargers=chargers,
-        id_tags=file.id_tags,
         storage_path=storage_path or folder / file.storage.path,
         collectors=frozenset(enabled if shard.holds(None) else enabled - PUBLIC_COLLECTORS),
         tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),

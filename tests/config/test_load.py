@@ -11,6 +11,7 @@ from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import ConfigError
+from joulo_exporter.models.charger import Tags
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
 CANARY = "joulo_0LEAK4242canary"
@@ -64,9 +65,8 @@ def test_every_key_is_read(load, tmp_path):
     assert config.api.max_power_kw == 22
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (1.5, 30 * 86_400)
     tags = {"DEADBEEF12345678": "tesla", "04123456": "zoe", "12E4567": "true", "04A1B2C3": "zoe"}
-    assert config.vehicles == tags
+    assert config.tags == Tags(tags, "hash")
     assert config.chargers == {"6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f": "oprit", "123": "oprit"}
-    assert config.id_tags == "hash"
     assert config.storage_path == tmp_path / "data"
 
 
@@ -86,7 +86,7 @@ def test_an_empty_file_is_the_defaults(load, text):
     assert config.stale_after_s == 900
     assert config.api.max_power_kw == 50
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (10, 604_800)
-    assert (config.vehicles, config.chargers, config.id_tags) == ({}, {}, "show")
+    assert (config.tags, config.chargers) == (Tags({}, "show"), {})
     assert config.storage_path == Path("/var/lib/joulo-exporter")
 
 
