@@ -1,6 +1,7 @@
 """``joulo-exporter check``: every token tried on every endpoint, with the remedy of each fault."""
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -13,7 +14,6 @@ from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret, one_line
 from joulo_exporter.config.schema import AccountConfig, Config
-from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
     ApiError,
     ApiScopeError,
@@ -158,7 +158,7 @@ async def _ask(state: EndpointState, record: EndpointRecord, ledger: AccountLedg
         said = "later  was asked a short time ago"
         if record.up is False:
             said = f"FAULT  a short time ago: {record.error}"
-        return f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
+        return f"{said}; may be asked again in {math.ceil(left_s / 60)} min"
     ledger.begin_request(state.name, pause, state.page(pause.requested_at_seconds))
     try:
         response = await state.fetch(client)

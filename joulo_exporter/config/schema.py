@@ -29,9 +29,9 @@ _MOST_POWER_KW = 1000
 """The power of a charger in watts is above it, and would bound nothing. A simulator's time can be faster."""
 
 
-def _floor(seconds: float, why: str) -> Meta:
+def _floor(least: str, why: str) -> Meta:
     """Return the lower bound of a duration, which does not apply to an API on a loopback address."""
-    return Meta(extra={"floor_s": seconds, "why": why})
+    return Meta(extra={"least": least, "why": why})
 
 
 Duration = Annotated[float, like("10m", values.duration)]
@@ -82,18 +82,18 @@ class Collectors(Section, frozen=True):
 class Intervals(Section, frozen=True):
     """Time between two requests to an endpoint, by its name; the floors are those of the vendor's guide."""
 
-    chargers: Annotated[Duration, _floor(60, _DOCUMENTED)] = 60.0
-    sessions: Annotated[Duration, _floor(600, _DOCUMENTED)] = 600.0
-    energy: Annotated[Duration, _floor(600, _DOCUMENTED)] = 3600.0
-    ere_position: Annotated[Duration, _floor(3600, _SLOW)] = 3600.0
-    ere_price: Annotated[Duration, _floor(3600, _SLOW)] = 3600.0
+    chargers: Annotated[Duration, _floor("1m", _DOCUMENTED)] = 60.0
+    sessions: Annotated[Duration, _floor("10m", _DOCUMENTED)] = 600.0
+    energy: Annotated[Duration, _floor("10m", _DOCUMENTED)] = 3600.0
+    ere_position: Annotated[Duration, _floor("1h", _SLOW)] = 3600.0
+    ere_price: Annotated[Duration, _floor("1h", _SLOW)] = 3600.0
 
 
 class HistoryConfig(Section, frozen=True):
     """Pauses between two pages of ``/sessions``, and between two readings of the whole history."""
 
-    page_interval_s: Annotated[Duration, _floor(1, _PAGED)] = field(name="page_interval", default=10.0)
-    resync_interval_s: Annotated[Duration, _floor(3600, _REPEATED)] = field(
+    page_interval_s: Annotated[Duration, _floor("1s", _PAGED)] = field(name="page_interval", default=10.0)
+    resync_interval_s: Annotated[Duration, _floor("1h", _REPEATED)] = field(
         name="resync_interval", default=7 * 86_400.0
     )
 
@@ -294,10 +294,9 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
 def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
     for key in msgspec.structs.fields(section):
         bound = key.type.__metadata__[-1].extra
-        if getattr(section, key.name) < bound["floor_s"]:
-            floor = values.format_duration(bound["floor_s"])
+        if getattr(section, key.name) < values.duration(bound["least"]):
             raise where.child(key.encode_name).fault(
-                f"is shorter than {floor}: {bound['why']}; write {floor} or more "
+                f"is shorter than {bound['least']}: {bound['why']}; write {bound['least']} or more "
                 "(only an API on a loopback address may be asked faster)"
             )
 

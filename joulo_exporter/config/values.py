@@ -100,22 +100,6 @@ def timeout(text: str) -> float:
     return seconds
 
 
-def format_duration(seconds: float) -> str:
-    """Return a duration of 0 or more, to the millisecond, as Prometheus prints it.
-
-    Years and weeks are used only where nothing remains below them: ``90d`` reads more easily than ``12w6d``.
-    """
-    rest = round(seconds * 1000)
-    parts = []
-    for unit, factor in _UNITS_MS.items():
-        if unit in ("y", "w") and rest % factor:
-            continue
-        count, rest = divmod(rest, factor)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
-
-
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
 
 HOST_NAME = re.compile(

@@ -9,7 +9,7 @@ import pytest
 
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.config.values import format_duration
+from joulo_exporter.config.values import parse_duration
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.charger import Tags
 
@@ -150,13 +150,13 @@ def test_a_flag_goes_before_the_file(load, text, flags, on):
 # Durations ----------------------------------------------------------------------------------
 
 FLOORS = {
-    "intervals.chargers": (60, "the API documents no faster polling"),
-    "intervals.sessions": (600, "the API documents no faster polling"),
-    "intervals.energy": (600, "the API documents no faster polling"),
-    "intervals.ere_position": (3600, "it is not in the vendor's guide"),
-    "intervals.ere_price": (3600, "it is not in the vendor's guide"),
-    "history.page_interval": (1, "it is the pause between two requests"),
-    "history.resync_interval": (3600, "it is the time between two fetches of the whole history"),
+    "intervals.chargers": ("1m", "the API documents no faster polling"),
+    "intervals.sessions": ("10m", "the API documents no faster polling"),
+    "intervals.energy": ("10m", "the API documents no faster polling"),
+    "intervals.ere_position": ("1h", "it is not in the vendor's guide"),
+    "intervals.ere_price": ("1h", "it is not in the vendor's guide"),
+    "history.page_interval": ("1s", "it is the pause between two requests"),
+    "history.resync_interval": ("1h", "it is the time between two fetches of the whole history"),
 }
 
 
@@ -168,12 +168,12 @@ def at(key, value):
 
 @pytest.mark.parametrize("key", FLOORS)
 def test_an_interval_has_a_floor_that_binds_no_simulator_and_the_url_in_force_decides(load, refused, key):
-    floor_s, why = FLOORS[key]
+    floor, why = FLOORS[key]
     section, _, name = key.partition(".")
 
-    load(at(key, f"{floor_s}s"))
-    line = refused(at(key, f"{floor_s * 1000 - 1}ms"))
-    assert line.startswith(f"{key}: is shorter than {format_duration(floor_s)}: {why}")
+    load(at(key, floor))
+    line = refused(at(key, f"{round(parse_duration(floor) * 1000) - 1}ms"))
+    assert line.startswith(f"{key}: is shorter than {floor}: {why}")
     assert "only an API on a loopback address may be asked faster" in line
 
     values = getattr(load(f"api: {{url: 'http://[::1]:1'}}\n{at(key, '1ms')}"), section)
