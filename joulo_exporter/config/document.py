@@ -25,7 +25,7 @@ _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 _SYNTAX_REMEDY = (
-    "keep to one document, and check indentation (blanks, no tabs), quotes, control characters, "
+    "keep to one document in UTF-8, and check indentation (blanks, no tabs), quotes, control characters, "
     "and the blank after each colon"
 )
 
@@ -50,10 +50,7 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
     if len(content) > _LARGEST_BYTES:
         raise where.fault("is larger than 1 MiB; is it really a configuration?")
     try:
-        node = yaml.compose(content.decode("utf-8-sig"), Loader=_LOADER)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        fault = f"line {line}: is not UTF-8; save the file as UTF-8"
+        node = yaml.compose(content, Loader=_LOADER)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
