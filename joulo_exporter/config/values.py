@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Meta
 
-from joulo_exporter.config.files import Secret, nearest
+from joulo_exporter.config.files import Secret
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 
@@ -42,13 +42,10 @@ def one_of(example: str, values: Mapping[str, object]) -> Meta:
     """Return an example for messages, and the function that reads one of these words as its value."""
 
     def read(text: str) -> object:
-        if text in values:
-            return values[text]
-        meant = nearest(text, values)
-        if meant:
-            raise ValueError(f"is not known here; did you mean {meant}?")
-        *words, last = values
-        raise ValueError(f"must be {', '.join(words)} or {last}; write one of them")
+        if text not in values:
+            *words, last = values
+            raise ValueError(f"must be {', '.join(words)} or {last}; write one of them")
+        return values[text]
 
     return like(example, read)
 
