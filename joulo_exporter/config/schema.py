@@ -25,6 +25,8 @@ _DOCUMENTED = "the API documents no faster polling, and it has no newer data"
 _SLOW = "it is not in the vendor's guide, and changes a few times a day at most"
 _PAGED = "it is the pause between two requests to the API"
 _REPEATED = "it is the time between two fetches of the whole history from the API"
+_MOST_POWER_KW = 1000
+"""The power of a charger in watts is above it, and would bound nothing. A simulator's time can be faster."""
 
 
 def _floor(least: str, why: str) -> Meta:
@@ -243,6 +245,10 @@ def load_config(
     if not values.is_loopback(api.url):
         _require_floors(where.child("intervals"), file.intervals)
         _require_floors(where.child("history"), file.history)
+        if file.plausibility.max_power > _MOST_POWER_KW:
+            raise where.child("plausibility.max_power").fault(
+                f"is more than {_MOST_POWER_KW} kW, which no charger has; write kilowatts, not watts, such as 11kW"
+            )
     accounts = _accounts(where.child("accounts"), file.accounts, folder, environ)
     chargers = _names(where.child("chargers"), file.chargers, "charger", str.strip)
     if len(accounts) == 1:  # chargers of different accounts may have the same label
