@@ -130,11 +130,7 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             loop = asyncio.get_running_loop()
             loop.set_exception_handler(functools.partial(_log_exception, FailureLog()))
-            handlers = {
-                signal.SIGTERM: self._stop.set,
-                signal.SIGINT: self._stop.set,
-                signal.SIGHUP: self._pending,
-            }
+            handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self.reload}
             for number, handler in handlers.items():
                 loop.add_signal_handler(number, handler)
                 stack.callback(loop.remove_signal_handler, number)
@@ -200,21 +196,17 @@ class Service:
         """
         accounts.offload.interval_s = self._clock.tick_s = min(1.0, planned * 0.001)
 
-    async def reload(self) -> str | None:
+    def reload(self) -> asyncio.Future[str | None]:
         """Read the configuration and the tokens again; a fault changes nothing.
 
         Returns:
             The reason for a failure, in one line; ``None`` after a success.
         """
-        return await asyncio.shield(self._pending())
-
-    def _pending(self) -> asyncio.Task[str | None]:
-        """Return the reload that has not begun yet; have one begin if there is none."""
         if self._next_reload is None:
             self._next_reload = task = asyncio.get_running_loop().create_task(self._reload_in_turn())
             self._reloading.add(task)  # the loop itself holds tasks only weakly
             task.add_done_callback(self._reloading.discard)
-        return self._next_reload
+        return asyncio.shield(self._next_reload)  # whoever stops waiting does not end it for the others
 
     async def _reload_in_turn(self) -> str | None:
         async with self._reload_lock:
