@@ -51,7 +51,6 @@ _LARGEST_BYTES = 1024 * 1024
 
 # The section --------------------------------------------------------------------------------
 
-
 _Name = Annotated[str, like("prometheus.example.org")]
 _File = Annotated[str, like("server.pem")]
 _Inline = Annotated[str, like("the content of a PEM file")]
