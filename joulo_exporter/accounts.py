@@ -22,7 +22,6 @@ from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database, keep_configured
 from joulo_exporter.logs import event
-from joulo_exporter.models.charger import Tags
 from joulo_exporter.poller import Poller, PollSettings
 from joulo_exporter.snapshot import Snapshot
 
@@ -96,7 +95,7 @@ def account_settings(config: Config, account: str | None) -> PollSettings:
         stale_after_s=config.stale_after_s,
         page_interval_s=config.history.page_interval_s,
         resync_interval_s=config.history.resync_interval_s,
-        tags=Tags(vehicles=config.vehicles, mode=config.id_tags),
+        tags=config.tags,
         collectors=config.collectors - PUBLIC_COLLECTORS,
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,6 @@ from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret, one_line
 from joulo_exporter.config.schema import Config
-from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
     ApiScopeError,
     ConfigError,
@@ -74,7 +74,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
         for account in config.accounts:
             prefix = f"{account.name}, " if account.name else ""
-            for name, hundredths, unit in reader.excess(account.name or "", config.vehicles):  # no fault
+            for name, hundredths, unit in reader.excess(account.name or "", config.tags.vehicles):  # no fault
                 held = one_line(f"{prefix}{name}: {hundredths / 100:.2f} {unit}")  # a label comes from the API
                 say(f"Note: held above the truth, {held}; joulo-exporter settle lets it fall.")
     return is_well
@@ -128,7 +128,7 @@ def _poller(
         database,
         account or "",
         configured_labels=config.chargers,
-        vehicles=config.vehicles,
+        vehicles=config.tags.vehicles,
         max_power_kw=config.api.max_power_kw,
     )
     return Poller(
@@ -156,7 +156,7 @@ async def _outcomes(
         hint = "; the other endpoints work without it" if isinstance(state.api_error, ApiScopeError) else ""
         if may_ask and left_s > 0:
             said = f"FAULT  a short time ago: {error}" if error else "later  was asked a short time ago"
-            yield state.name, f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
+            yield state.name, f"{said}; may be asked again in {math.ceil(left_s / 60)} min"
         elif state.health.up is None:
             yield state.name, "later  has not been asked yet"
         else:

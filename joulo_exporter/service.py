@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.systemd import Notifier
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
-from joulo_exporter.web.config import WebConfigWatcher
+from joulo_exporter.web.auth import Gate
+from joulo_exporter.web.config import WebConfigWatcher, load_web_config
 from joulo_exporter.web.server import activated_sockets, listening
 
 _logger = logging.getLogger(__name__)
@@ -109,22 +110,17 @@ class Service:
         self._notifier = Notifier(os.environ)
         self._bound: list[str] = []
 
-    @property
-    def scheme(self) -> str:
-        """Return ``https`` or ``http``, as it is served."""
-        return "http" if self._web_config.tls is None else "https"
-
     def secrets(self) -> list[Secret]:
         """Return the secrets that no line of the log may show."""
         known = [self._config.api.proxy_url, *(plan.token for plan in self._plans)]
         known += self._accounts.secrets if self._accounts is not None else ()
         return list(dict.fromkeys(secret for secret in known if secret is not None))
 
-    async def run(self, started: Callable[[list[str]], None] | None = None) -> None:
+    async def run(self, started: Callable[[str, list[str]], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT.
 
         Args:
-            started: called with the bound addresses once they accept connections.
+            started: called with ``http`` or ``https`` and the bound addresses once they accept connections.
 
         Raises:
             JouloExporterError: an address cannot be listened on, or another process has the storage path.
@@ -132,18 +128,24 @@ class Service:
         event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts))
         # The stack unwinds in reverse order: first the web server, then reloads, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
-            asyncio.get_running_loop().set_exception_handler(functools.partial(_log_exception, FailureLog()))
-            stack.enter_context(self._signals())
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(functools.partial(_log_exception, FailureLog()))
+            handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self.reload}
+            for number, handler in handlers.items():
+                loop.add_signal_handler(number, handler)
+                stack.callback(loop.remove_signal_handler, number)
             healthy = self._notifier.watch(lambda: self._accounts is None or self._accounts.alive)
             await stack.enter_async_context(_background(healthy))
             async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
-                await self._start(stack, started)
+                await self._start(stack)
+                if started is not None:
+                    started("http" if self._web_config.tls is None else "https", self._bound)
                 self._notifier.ready(self._status())
             await self._stop.wait()
             self._notifier.stopping()
             event(_logger, "info", "stopping")
 
-    async def _start(self, stack: contextlib.AsyncExitStack, started: Callable[[list[str]], None] | None) -> None:
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         database = await asyncio.to_thread(open_ledger, self._config.storage_path, time.time())
         batches = Batches(database)
         stack.push_async_callback(batches.close)
@@ -163,7 +165,7 @@ class Service:
         if shard.total > 1:  # a shard without accounts is no fault
             message = "serving a shard of the accounts" if count else "this shard has no accounts"
             event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=count)
-        self._keep_time(accounts)
+        self._keep_time(accounts, len(self._plans))
         # The objects of all accounts live on: with thousands of accounts, each search of them for garbage would
         # stop the loop for a quarter of a second.
         gc.disable()
@@ -175,9 +177,7 @@ class Service:
             gc.set_threshold(*_GARBAGE_THRESHOLDS)
             gc.enable()
         await stack.enter_async_context(_background(self._tend_ledger(accounts)))
-        bound = await self._listen(stack, accounts)
-        if started is not None:
-            started(bound)
+        await self._listen(stack, accounts)
 
     @staticmethod
     async def _tend_ledger(accounts: Accounts) -> None:
@@ -189,28 +189,24 @@ class Service:
                 persistent = accounts.database.persistent
                 await accounts.reread()
 
-    def _keep_time(self, accounts: Accounts) -> None:
+    def _keep_time(self, accounts: Accounts, planned: int) -> None:
         """Set the interval in which accounts wake and transactions share a commit: 1 s for a thousand accounts.
 
         It lengthens the pauses, never shortens them, and is far less than their jitter.
         """
-        accounts.offload.interval_s = self._clock.tick_s = min(1.0, len(self._plans) * 0.001)
+        accounts.offload.interval_s = self._clock.tick_s = min(1.0, planned * 0.001)
 
-    async def reload(self) -> str | None:
+    def reload(self) -> asyncio.Future[str | None]:
         """Read the configuration and the tokens again; a fault changes nothing.
 
         Returns:
             The reason for a failure, in one line; ``None`` after a success.
         """
-        return await asyncio.shield(self._pending())
-
-    def _pending(self) -> asyncio.Task[str | None]:
-        """Return the reload that has not begun yet; have one begin if there is none."""
         if self._next_reload is None:
             self._next_reload = task = asyncio.get_running_loop().create_task(self._reload_in_turn())
             self._reloading.add(task)  # the loop itself holds tasks only weakly
             task.add_done_callback(self._reloading.discard)
-        return self._next_reload
+        return asyncio.shield(self._next_reload)  # whoever stops waiting does not end it for the others
 
     async def _reload_in_turn(self) -> str | None:
         async with self._reload_lock:
@@ -224,9 +220,10 @@ class Service:
         try:
             config = await asyncio.to_thread(self._load)
             wanted = await asyncio.to_thread(plans, config)
-            web_config = await self._web_config.read()
+            web_config = await asyncio.to_thread(load_web_config, self._options.config_file)
             if self._accounts is not None:
                 await self._accounts.follow(wanted)
+                self._keep_time(self._accounts, len(wanted))
         except (ConfigError, LedgerError) as error:
             self._reloads.successful = False
             event(_logger, "error", "configuration not reloaded; the former one stays in force", err=error)
@@ -235,48 +232,32 @@ class Service:
             event(_logger, "warn", "storage.path has changed, which takes a restart")
         self._config, self._plans = config, wanted
         self._web_config.take(web_config)
-        if self._accounts is not None:
-            self._keep_time(self._accounts)
         self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
         event(_logger, "info", "configuration reloaded", accounts=len(config.accounts))
         return None
 
-    async def _listen(self, stack: contextlib.AsyncExitStack, accounts: Accounts) -> list[str]:
-        """Serve from now on; return the bound addresses."""
+    async def _listen(self, stack: contextlib.AsyncExitStack, accounts: Accounts) -> None:
+        """Serve from now on."""
         options = self._options
         services = WebServices(
             exposition=accounts.served,
-            ledger_persistent=lambda: accounts.database.persistent,
             ready=lambda: accounts.ready,
             reload=self.reload if options.lifecycle_enabled else None,
         )
         paths = options.paths
-        application = make_application(services, self._web_config.gate, paths)
+        application = make_application(services, Gate(lambda: self._web_config.config), paths)
         activated = activated_sockets(os.environ) if options.systemd_socket else []
         addresses = () if options.systemd_socket else options.listen_addresses
-        serving = listening(application, addresses, tls=self._web_config.tls, activated=activated)
+        serving = listening(application, addresses, tls=lambda: self._web_config.tls, activated=activated)
         self._bound = await stack.enter_async_context(serving)
         await stack.enter_async_context(_background(self._web_config.watch()))
         for address in self._bound:
             event(_logger, "info", "listening", address=address, telemetry_path=paths.prefix + paths.telemetry)
-        return self._bound
 
     def _status(self) -> str:
         """Return the line that ``systemctl status`` shows."""
         accounts = sum(plan.token is not None for plan in self._plans)
         return f"serving {accounts} {'account' if accounts == 1 else 'accounts'} on {', '.join(self._bound)}"
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        handlers = {signal.SIGTERM: self._stop.set, signal.SIGINT: self._stop.set, signal.SIGHUP: self._pending}
-        for number, handler in handlers.items():
-            loop.add_signal_handler(number, handler)
-        try:
-            yield
-        finally:
-            for number in handlers:
-                loop.remove_signal_handler(number)
 
     async def _end_reloads(self) -> None:
         """Cancel reloads that still wait, for example for an API response: they would start pollers again."""

@@ -72,8 +72,7 @@ def find_shard(ordinal: int | None, total: int | None, pod_name: str | None) -> 
             )
         key, ordinal = "environment: POD_NAME", int(match[1]) if match else 0
     shard = Shard(ordinal or 0, total or 1)
-    if shard.ordinal < shard.total:
-        return shard
-    if total is None:
-        raise ConfigError(f"--shard: {ordinal} is one of several shards; say of how many with --total-shards")
-    raise ConfigError(f"{key}: {ordinal} is not among {total}, counted from 0; give one from 0 to {total - 1}")
+    if shard.ordinal >= shard.total:
+        remedy = "correct it, or their number with --total-shards"
+        raise ConfigError(f"{key}: {ordinal} is not among {shard.total}, counted from 0; {remedy}")
+    return shard

@@ -28,7 +28,7 @@ class Notifier:
         period = environment.get("WATCHDOG_USEC", "")
         ours = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_s = int(period) / 1e6 if period.isdecimal() and ours else 0.0
-        """The watchdog's period: without ``alive`` for so long, systemd restarts the exporter; 0 for none."""
+        """The watchdog's period: without a sign of life for so long, systemd restarts the exporter; 0 for none."""
 
     def ready(self, status: str) -> None:
         """Report that the start, or a reload, is complete."""
@@ -42,10 +42,6 @@ class Notifier:
         """Report that the exporter stops."""
         self._send("STOPPING=1", "STATUS=stopping")
 
-    def alive(self) -> None:
-        """Report to the watchdog that the exporter works."""
-        self._send("WATCHDOG=1", timeout_s=0.0)  # the next one will do
-
     async def watch(self, healthy: Callable[[], bool]) -> None:
         """Report to the watchdog at half of its period for ever, as long as ``healthy`` returns true.
 
@@ -53,7 +49,7 @@ class Notifier:
         """
         while self.watchdog_s:
             if healthy():
-                self.alive()
+                self._send("WATCHDOG=1", timeout_s=0.0)  # the next one will do
             await asyncio.sleep(self.watchdog_s / 2)
 
     def _send(self, *assignments: str, timeout_s: float = _TIMEOUT_S) -> None:

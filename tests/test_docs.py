@@ -109,4 +109,4 @@ def test_the_example_of_a_configuration_is_one(tmp_path):
     path.write_text(re.search(r"```yaml\n(accounts:.*?)```", CONFIGURATION, re.DOTALL)[1], "utf-8")
     config = load_config(path, {})
     assert [account.name for account in config.accounts] == ["home"]
-    assert config.vehicles == {"DEADBEEF12345678": "tesla"}
+    assert config.tags.vehicles == {"DEADBEEF12345678": "tesla"}

@@ -45,7 +45,7 @@ class Running:
 
     async def __aenter__(self):
         bound = asyncio.get_running_loop().create_future()
-        self.task = asyncio.create_task(self.service.run(bound.set_result))
+        self.task = asyncio.create_task(self.service.run(lambda _, addresses: bound.set_result(addresses)))
         await asyncio.wait([self.task, bound], return_when=asyncio.FIRST_COMPLETED)
         (self.address,) = bound.result()
         return self

@@ -80,12 +80,13 @@ WHICH = (
     "--total-shards: there are 3, but which one is this? Give --shard, or in the environment variable POD_NAME "
     "the name of a StatefulSet's pod (the downward API's metadata.name)"
 )
+CORRECT = "counted from 0; correct it, or their number with --total-shards"
 FAULTS = {
-    "--shard: 1 is one of several shards; say of how many with --total-shards": [(1, None, None)],
-    "--shard: 3 is not among 3, counted from 0; give one from 0 to 2": [(3, 3, None)],
+    f"--shard: 1 is not among 1, {CORRECT}": [(1, None, None)],
+    f"--shard: 3 is not among 3, {CORRECT}": [(3, 3, None)],
     WHICH: [(None, 3, None), (None, 3, ""), (None, 3, "joulo-x2x4z"), *OTHER_NAMES],
-    "environment: POD_NAME: 3 is not among 3, counted from 0; give one from 0 to 2": [(None, 3, "joulo-3")],
-    "environment: POD_NAME: 1 is not among 1, counted from 0; give one from 0 to 0": [(None, 1, "joulo-1")],
+    f"environment: POD_NAME: 3 is not among 3, {CORRECT}": [(None, 3, "joulo-3")],
+    f"environment: POD_NAME: 1 is not among 1, {CORRECT}": [(None, 1, "joulo-1")],
 }
 
 

@@ -26,9 +26,9 @@ from joulo_exporter import logs
 from joulo_exporter.cli.parser import parse_arguments
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.files import one_line
-from joulo_exporter.config.schema import COLLECTORS, Config, load_config, of_shard
+from joulo_exporter.config.schema import COLLECTORS, Config, load_config
 from joulo_exporter.errors import ConfigError, JouloExporterError
-from joulo_exporter.sharding import Shard, find_shard
+from joulo_exporter.sharding import ALONE, Shard, find_shard
 
 if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
@@ -127,7 +127,7 @@ async def _run_service(
 
     service = Service(load, web)
     logs.configure(options.log_level, options.log_format, sys.stderr, secrets=service.secrets)
-    await service.run(started and functools.partial(started, service.scheme))
+    await service.run(started)
 
 
 # The demo -----------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ async def _run_demo(options: argparse.Namespace, shard: Shard) -> None:
         if folder is None:
             with _writing("a temporary folder"):
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-")))
-        config = await stack.enter_async_context(simulated_household(folder, collectors(options)))
+        config = await stack.enter_async_context(simulated_household(folder, collectors(options), shard))
         web = _web_options(options)
 
         def invite(scheme: str, addresses: list[str]) -> None:
@@ -155,7 +155,7 @@ async def _run_demo(options: argparse.Namespace, shard: Shard) -> None:
             file = folder / _DEMO_CONFIG
             say(f"Its history: joulo-exporter sessions --config.file={file} (or statement, tags, backfill)")
 
-        await _run_service(lambda: of_shard(config, shard), web, options, invite)
+        await _run_service(lambda: config, web, options, invite)
 
 
 def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
@@ -170,7 +170,7 @@ def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
 
 @contextlib.asynccontextmanager
 async def simulated_household(
-    folder: Path, switches: Mapping[str, bool] = MappingProxyType({})
+    folder: Path, switches: Mapping[str, bool] = MappingProxyType({}), shard: Shard = ALONE
 ) -> AsyncIterator[Config]:
     """Run a household that behaves like the API on a free port; yield the configuration that polls it.
 
@@ -190,7 +190,7 @@ async def simulated_household(
         text = template.substitute(token=DEMO_TOKEN, url=running.url, year=datetime.now(UTC).year)
         with _writing(folder):
             (folder / _DEMO_CONFIG).write_text(text, "utf-8")
-        yield load_config(folder / _DEMO_CONFIG, {}, storage_path=folder, collectors=switches)
+        yield load_config(folder / _DEMO_CONFIG, {}, storage_path=folder, collectors=switches, shard=shard)
 
 
 def _kept_start(folder: Path) -> int:
@@ -221,9 +221,14 @@ def _writing(folder: Path | str) -> Iterator[None]:
 
 def _loader(options: argparse.Namespace) -> Callable[[], Config]:
     """Return a function that reads the configuration of this shard."""
-    shard, switches = given_shard(options), collectors(options)
-    load = functools.partial(load_config, storage_path=options.storage_path, collectors=switches)
-    return lambda: of_shard(load(options.config_file, os.environ), shard)
+    return functools.partial(
+        load_config,
+        options.config_file,
+        os.environ,
+        storage_path=options.storage_path,
+        collectors=collectors(options),
+        shard=given_shard(options),
+    )
 
 
 def collectors(options: argparse.Namespace) -> dict[str, bool]:

@@ -9,7 +9,7 @@ from datetime import date
 
 from joulo_exporter.cli.commands import DEMO_START, Command, complain, given_shard, progress_line, say, write
 from joulo_exporter.config.files import one_line
-from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config, of_shard
+from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import AccountLedger, Database
 from joulo_exporter.ledger.reader import LedgerReader, read_ledger
@@ -53,7 +53,7 @@ def _ledger(options: argparse.Namespace) -> Iterator[tuple[Config, Tags, LedgerR
         for name in reader.keep_to(_names(config)):
             account = f"account {name}" if name else "the account without a name"
             complain(f"note: {account} of the ledger is not in the configuration, and left out")
-        yield config, Tags(vehicles=config.vehicles, mode=config.id_tags), reader
+        yield config, config.tags, reader
 
 
 def _names(config: Config) -> list[str]:
@@ -119,7 +119,7 @@ def _backfill(options: argparse.Namespace) -> None:
             to_seconds=options.to_seconds,
             constant_power=(config.storage_path / DEMO_START).exists(),
         )
-        accounts = _names(of_shard(config, shard))
+        accounts = [name for name in _names(config) if shard.holds(name or None)]
         require_complete(reader, accounts)
         _say_completeness(reader, accounts)
         write(backfill(reader, accounts, tags, wanted, progress))
@@ -138,7 +138,7 @@ def _settle(options: argparse.Namespace) -> None:
     lines: list[str] = []
     with contextlib.closing(Database(config.storage_path)) as database:
         for account in accounts:
-            ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=config.vehicles)
+            ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=tags.vehicles)
             for fall in ledger.settle(options.charger):
                 if fall.series in _SETTLED:
                     metric, unit = _SETTLED[fall.series]

@@ -25,7 +25,7 @@ _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 _SYNTAX_REMEDY = (
-    "keep to one document, and check indentation (blanks, no tabs), quotes, control characters, "
+    "keep to one document in UTF-8, and check indentation (blanks, no tabs), quotes, control characters, "
     "and the blank after each colon"
 )
 
@@ -38,9 +38,9 @@ _SHAPES = {"mapping": yaml.MappingNode, "list": yaml.SequenceNode, "single value
 def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
     """Return the YAML file that a flag names as a record of msgspec; no scalar is interpreted by YAML's own rules.
 
-    Sections, lists and mappings without content count as not given. A section can have an ``EXAMPLE``. A
-    ``msgspec.Meta`` can have one too, and in its ``extra`` the function ``read``: given a text that is not empty,
-    without blanks around it, it returns the value or raises ``ValueError``. Without it, the text stays as it is.
+    Sections, lists and mappings without content count as not given. A ``msgspec.Meta`` can have an example, and in
+    its ``extra`` the function ``read``: given a text that is not empty, without blanks around it, it returns the
+    value or raises ``ValueError``. Without it, the text stays as it is.
 
     Raises:
         ConfigError: the first fault: no YAML, an unknown key, with the nearest known one, a duplicate key, or a
@@ -50,10 +50,7 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
     if len(content) > _LARGEST_BYTES:
         raise where.fault("is larger than 1 MiB; is it really a configuration?")
     try:
-        node = yaml.compose(content.decode("utf-8-sig"), Loader=_LOADER)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        fault = f"line {line}: is not UTF-8; save the file as UTF-8"
+        node = yaml.compose(content, Loader=_LOADER)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -74,7 +71,7 @@ def _read(where: Where, node: yaml.Node, expected: Any, example: str, read: _Rea
     if not isinstance(node, _SHAPES[noun]):
         raise where.fault(f"must be a {noun}, such as {example}")
     if isinstance(expected, inspect.StructType):
-        return _struct(where, _pairs(where, node), expected, example)
+        return _struct(where, _pairs(where, node), expected)
     if isinstance(expected, inspect.CollectionType):
         item = _bare(expected.item_type, example, read)
         return tuple(_read(where.item(position), each, *item) for position, each in enumerate(node.value))
@@ -105,9 +102,7 @@ def _pairs(where: Where, mapping: yaml.Node) -> dict[str, yaml.Node]:
     return pairs
 
 
-def _struct(
-    where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructType, example: str
-) -> dict[str, object]:
+def _struct(where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructType) -> dict[str, object]:
     known = {field.encode_name: field for field in expected.fields}
     given = {}
     for key, value in pairs.items():
@@ -121,7 +116,7 @@ def _struct(
         given[key] = _read(where.child(key), value, *bare)
     for key, field in known.items():
         if field.required and key not in given:
-            raise where.fault(f"has no {key}; write it as in {example}")
+            raise where.fault(f"has no {key}; add one, such as {key}: {_bare(field.type)[1]}")
     return given
 
 
@@ -136,8 +131,7 @@ def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> t
             described = described.type
     if isinstance(described, inspect.StructType):
         example = "{" + ", ".join(f"{field.encode_name}: …" for field in described.fields) + "}"
-    kind = getattr(described, "cls", None)
-    return described, getattr(kind, "EXAMPLE", example), read
+    return described, example, read
 
 
 def _unknown(where: Where, key: str, known: Iterable[str]) -> ConfigError:

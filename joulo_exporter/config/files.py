@@ -19,7 +19,6 @@ import msgspec
 
 from joulo_exporter.errors import ConfigError
 
-Fingerprint = tuple[int, ...]
 Value = TypeVar("Value")
 
 LONGEST_TOKEN = 8192
@@ -73,15 +72,6 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_small_letters = {each.lower(): each for each in known}
     close = difflib.get_close_matches(word.lower(), by_small_letters, n=1)
     return by_small_letters[close[0]] if close else None
-
-
-def fingerprint(path: Path) -> Fingerprint | None:
-    """Return numbers that differ after a change of the file, or of a link's target; ``None`` without a file."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:

@@ -4,7 +4,6 @@ import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar, get_args
@@ -16,7 +15,7 @@ from msgspec import Meta, field
 from joulo_exporter.config import values
 from joulo_exporter.config.files import Secret, TokenSource, Where, read_authorities
 from joulo_exporter.config.values import DEFAULT_API_URL, like
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, Tags, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
 
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
@@ -30,9 +29,9 @@ _MOST_POWER_KW = 1000
 """The power of a charger in watts is above it, and would bound nothing. A simulator's time can be faster."""
 
 
-def _floor(seconds: float, why: str) -> Meta:
+def _floor(least: str, why: str) -> Meta:
     """Return the lower bound of a duration, which does not apply to an API on a loopback address."""
-    return Meta(extra={"floor_s": seconds, "why": why})
+    return Meta(extra={"least": least, "why": why})
 
 
 Duration = Annotated[float, like("10m", values.duration)]
@@ -83,18 +82,18 @@ class Collectors(Section, frozen=True):
 class Intervals(Section, frozen=True):
     """Time between two requests to an endpoint, by its name; the floors are those of the vendor's guide."""
 
-    chargers: Annotated[Duration, _floor(60, _DOCUMENTED)] = 60.0
-    sessions: Annotated[Duration, _floor(600, _DOCUMENTED)] = 600.0
-    energy: Annotated[Duration, _floor(600, _DOCUMENTED)] = 3600.0
-    ere_position: Annotated[Duration, _floor(3600, _SLOW)] = 3600.0
-    ere_price: Annotated[Duration, _floor(3600, _SLOW)] = 3600.0
+    chargers: Annotated[Duration, _floor("1m", _DOCUMENTED)] = 60.0
+    sessions: Annotated[Duration, _floor("10m", _DOCUMENTED)] = 600.0
+    energy: Annotated[Duration, _floor("10m", _DOCUMENTED)] = 3600.0
+    ere_position: Annotated[Duration, _floor("1h", _SLOW)] = 3600.0
+    ere_price: Annotated[Duration, _floor("1h", _SLOW)] = 3600.0
 
 
 class HistoryConfig(Section, frozen=True):
     """Pauses between two pages of ``/sessions``, and between two readings of the whole history."""
 
-    page_interval_s: Annotated[Duration, _floor(1, _PAGED)] = field(name="page_interval", default=10.0)
-    resync_interval_s: Annotated[Duration, _floor(3600, _REPEATED)] = field(
+    page_interval_s: Annotated[Duration, _floor("1s", _PAGED)] = field(name="page_interval", default=10.0)
+    resync_interval_s: Annotated[Duration, _floor("1h", _REPEATED)] = field(
         name="resync_interval", default=7 * 86_400.0
     )
 
@@ -113,8 +112,6 @@ class StorageSection(Section, frozen=True):
 
 class Tariff(msgspec.Struct, frozen=True):
     """A price of electricity for sessions that begin from a day on, local time; as in the configuration."""
-
-    EXAMPLE: ClassVar = "{from: 2026-01-01, euro_per_kwh: 0.2534}"
 
     from_day: Annotated[date, like("2026-01-01", values.day)] = field(name="from")
     euro_per_kwh: Annotated[Decimal, like("0.2534", values.price)]
@@ -140,7 +137,7 @@ class ConfigFile(Section, frozen=True):
     plausibility: PlausibilitySection = PlausibilitySection()
     vehicles: Annotated[dict[str, str], like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
     chargers: Annotated[dict[str, str], like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
-    tariffs: Annotated[tuple[Tariff, ...], like(f"`- {Tariff.EXAMPLE}`")] = ()
+    tariffs: Annotated[tuple[Tariff, ...], like("`- {from: 2026-01-01, euro_per_kwh: 0.2534}`")] = ()
     id_tags: Annotated[IdTagMode, values.one_of("show", {mode: mode for mode in get_args(IdTagMode)})] = "show"
     storage: StorageSection = StorageSection()
 
@@ -162,17 +159,14 @@ class Tariffs(msgspec.Struct, frozen=True):
 
     def of(self, vehicle: str, day: date) -> Tariff | None:
         """Return the tariff in force on a day, the latest that has begun; a vehicle's own takes precedence."""
-        for whose in (vehicle, None):
-            begun = [each for each in self.entries if each.vehicle == whose and each.from_day <= day]
-            if begun:
-                return max(begun, key=attrgetter("from_day"))
-        return None
+        begun = [each for each in self.entries if each.vehicle in {vehicle, None} and each.from_day <= day]
+        return max(begun, key=lambda each: (each.vehicle is not None, each.from_day), default=None)
 
     def last_day(self, tariff: Tariff) -> date | None:
         """Return the day before the next tariff for the same vehicle; ``None`` if there is none."""
-        days = [each.from_day for each in self.entries if each.vehicle == tariff.vehicle]
-        later = [day for day in days if day > tariff.from_day]
-        return min(later) - timedelta(days=1) if later else None
+        of_vehicle = (each.from_day for each in self.entries if each.vehicle == tariff.vehicle)
+        following = min((day for day in of_vehicle if day > tariff.from_day), default=None)
+        return following and following - timedelta(days=1)
 
 
 class AccountConfig(msgspec.Struct, frozen=True):
@@ -204,27 +198,14 @@ class Config(msgspec.Struct, frozen=True):
     """Seconds between two requests, by endpoint."""
     stale_after_s: float
     history: HistoryConfig
-    vehicles: Mapping[str, str]
-    """The vehicle of each RFID tag; the tags as ``models.charger.normal_tag`` spells them."""
+    tags: Tags
     chargers: Mapping[str, str]
     """The ``charger`` label by charger id, in place of the slug that the API gives."""
-    id_tags: IdTagMode
-    """RFID tags in labels: as they are, as hashes, or not at all."""
     storage_path: Path
     collectors: frozenset[str]
     """The optional endpoints that are requested."""
     tariffs: Tariffs
     shard: Shard = ALONE
-
-
-def of_shard(config: Config, shard: Shard) -> Config:
-    """Return the configuration with the accounts of a shard, which can be none; no token is read."""
-    return msgspec.structs.replace(
-        config,
-        accounts=tuple(account for account in config.accounts if shard.holds(account.name)),
-        collectors=config.collectors if shard.holds(None) else config.collectors - PUBLIC_COLLECTORS,
-        shard=shard,
-    )
 
 
 # Loading ------------------------------------------------------------------------------------
@@ -236,6 +217,7 @@ def load_config(
     *,
     storage_path: Path | None = None,
     collectors: Mapping[str, bool] = MappingProxyType({}),
+    shard: Shard = ALONE,
 ) -> Config:
     """Return the configuration, checked, with its defaults filled in.
 
@@ -247,6 +229,7 @@ def load_config(
             token of one unnamed account where the file lists no ``accounts``.
         storage_path: overrides that of the file.
         collectors: overrides single entries of the file's.
+        shard: has some of the accounts, or none; all of them are checked.
 
     Raises:
         ConfigError: one line that names the file, the key and the remedy, and shows no value of a key.
@@ -271,18 +254,19 @@ def load_config(
     if len(accounts) == 1:  # chargers of different accounts may have the same label
         fault = "has the same label as {}; give each charger its own"
         _require_distinct(where.child("chargers"), chargers.values(), fault)
+    enabled = {name for name in COLLECTORS if collectors.get(name, getattr(file.collectors, name))}
     return Config(
-        accounts=accounts,
+        accounts=tuple(account for account in accounts if shard.holds(account.name)),
         api=api,
         intervals=MappingProxyType(msgspec.structs.asdict(file.intervals)),
         stale_after_s=file.stale_after,
         history=file.history,
-        vehicles=_names(where.child("vehicles"), file.vehicles, "tag", normal_tag),
+        tags=Tags(_names(where.child("vehicles"), file.vehicles, "tag", normal_tag), file.id_tags),
         chargers=chargers,
-        id_tags=file.id_tags,
         storage_path=storage_path or folder / file.storage.path,
-        collectors=frozenset(name for name in COLLECTORS if collectors.get(name, getattr(file.collectors, name))),
+        collectors=frozenset(enabled if shard.holds(None) else enabled - PUBLIC_COLLECTORS),
         tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
+        shard=shard,
     )
 
 
@@ -310,22 +294,20 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
 def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
     for key in msgspec.structs.fields(section):
         bound = key.type.__metadata__[-1].extra
-        if getattr(section, key.name) < bound["floor_s"]:
-            floor = values.format_duration(bound["floor_s"])
+        if getattr(section, key.name) < values.duration(bound["least"]):
             raise where.child(key.encode_name).fault(
-                f"is shorter than {floor}: {bound['why']}; write {floor} or more "
+                f"is shorter than {bound['least']}: {bound['why']}; write {bound['least']} or more "
                 "(only an API on a loopback address may be asked faster)"
             )
 
 
-def _require_distinct(where: Where, items: Iterable[object], fault: str, key: str = "") -> None:
+def _require_distinct(where: Where, items: Iterable[object], fault: str) -> None:
     """Raise the fault at the first item that equals an earlier one, whose place takes that of ``{}``."""
     positions: dict[object, int] = {}
     for position, item in enumerate(items):
         first = positions.setdefault(item, position)
         if first != position:
-            place = where.item(position)
-            raise (place.child(key) if key else place).fault(fault.format(f"{where.key}[{first}]"))
+            raise where.item(position).fault(fault.format(f"{where.key}[{first}]"))
 
 
 COUNTED_TWICE = "has the token of {}: its sessions would count twice; give each account its own"
@@ -344,7 +326,7 @@ def _accounts(
         raise name.fault(
             "is missing; with several accounts each needs a name, the account label that tells them apart"
         )
-    _require_distinct(where, names, "is the name of {} too; choose another account label", "name")
+    _require_distinct(where, names, "has the name of {}; choose another account label")
     _require_distinct(where, tokens, COUNTED_TWICE)
     return tuple(map(AccountConfig, names, tokens))
 

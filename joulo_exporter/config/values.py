@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Meta
 
-from joulo_exporter.config.files import Secret, nearest
+from joulo_exporter.config.files import Secret
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 
@@ -42,13 +42,10 @@ def one_of(example: str, values: Mapping[str, object]) -> Meta:
     """Return an example for messages, and the function that reads one of these words as its value."""
 
     def read(text: str) -> object:
-        if text in values:
-            return values[text]
-        meant = nearest(text, values)
-        if meant:
-            raise ValueError(f"is not known here; did you mean {meant}?")
-        *words, last = values
-        raise ValueError(f"must be {', '.join(words)} or {last}; write one of them")
+        if text not in values:
+            *words, last = values
+            raise ValueError(f"must be {', '.join(words)} or {last}; write one of them")
+        return values[text]
 
     return like(example, read)
 
@@ -100,22 +97,6 @@ def timeout(text: str) -> float:
     return seconds
 
 
-def format_duration(seconds: float) -> str:
-    """Return a duration of 0 or more, to the millisecond, as Prometheus prints it.
-
-    Years and weeks are used only where nothing remains below them: ``90d`` reads more easily than ``12w6d``.
-    """
-    rest = round(seconds * 1000)
-    parts = []
-    for unit, factor in _UNITS_MS.items():
-        if unit in ("y", "w") and rest % factor:
-            continue
-        count, rest = divmod(rest, factor)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
-
-
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
 
 HOST_NAME = re.compile(
@@ -138,11 +119,9 @@ def api_url(url: str) -> str:
     """Return the API's base URL without a trailing slash, if it is safe to send a token there."""
     parts = _split(url)
     if parts is None:
-        raise ValueError(f"is not an http or https URL; write one such as {DEFAULT_API_URL}")
+        raise ValueError(f"is not the URL of an API; write one such as {DEFAULT_API_URL}")
     if "@" in parts.netloc:
         raise ValueError("has a user or a password in it; the token goes into accounts")
-    if "?" in url or "#" in url:
-        raise ValueError(f"has a query or a fragment; write the base alone, such as {DEFAULT_API_URL}")
     if parts.scheme == "http" and not is_loopback(url):
         raise ValueError(
             "is plain http, and a token travels over https only; write https:// (http: loopback only)"
@@ -153,7 +132,7 @@ def api_url(url: str) -> str:
 def proxy_url(url: str) -> Secret:
     """Return the URL of a proxy; a secret, since a password can stand in it."""
     parts = _split(url)
-    if parts is None or parts.path not in ("", "/") or "?" in url or "#" in url:
+    if parts is None or parts.path not in ("", "/"):
         raise ValueError("is not the URL of a proxy; write one such as http://proxy.example:3128")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if max(user + password, default="") > "\xff":  # aiohttp sends both in Latin-1
@@ -164,8 +143,9 @@ def proxy_url(url: str) -> Secret:
 
 
 def _split(url: str) -> SplitResult | None:
+    """Return the parts of an http or https URL without query and fragment; ``None`` for any other text."""
     # urlsplit drops line ends and reads a backslash as part of the host, where HTTP clients end it.
-    if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", url):
+    if not re.fullmatch(r"[!\x22$->@-\[\]-~]+", url):
         return None
     try:
         parts = urlsplit(url)

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
 from joulo_exporter.metrics import Family
-from joulo_exporter.metrics.family import Labels, Value, number
-from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations
+from joulo_exporter.metrics.family import Labels, Value, number, series_of
+from joulo_exporter.snapshot import Durations
 
 _END_OF_OPENMETRICS = b"# EOF\n"
 _SMALL = 1e6
@@ -26,12 +26,10 @@ class FamilyLines:
     def __init__(self, family: Family) -> None:
         self._family = family
         self.samples = family.samples
-        suffixes = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("",)
-        self.sample_names = frozenset(f"{family.name}{suffix}" for suffix in suffixes)
-        self.headers = {
-            openmetrics: _header(family.empty(), openmetrics=openmetrics).encode() for openmetrics in (False, True)
-        }
-        self._templates = [_template(family, family.labels), _template(family, (*family.labels, "account"))]
+        self._series = tuple(series_of(Durations() if family.type == "histogram" else 0.0))
+        self.sample_names = frozenset(f"{family.name}{suffix}" for suffix, *_ in self._series)
+        self.headers = [_header(family.empty(), openmetrics=openmetrics).encode() for openmetrics in (False, True)]
+        self._templates = [self._template(family.labels), self._template((*family.labels, "account"))]
 
     def render(self, samples: Sequence[tuple[Labels, Value]], account: str | None) -> bytes:
         """Return the lines of an account's samples; an account without a name has no label for it."""
@@ -41,36 +39,31 @@ class FamilyLines:
         for given, value in samples:
             values = in_order(given + named)
             if isinstance(value, Durations):
-                for figure in (*value.buckets, value.count, value.count, value.sum_s):
+                for figure in (*value.buckets, value.count, value.count, value.sum_s):  # as ``series_of`` has them
                     texts += values
                     texts.append(_written(figure))
             else:
                 texts += values
                 texts.append(_written(value))
-        if _needs_escapes("".join(texts)):
+        together = "".join(texts)
+        if "\\" in together or '"' in together or "\n" in together:
             texts = list(map(_escaped, texts))
         # All samples at once: one at a time would take three times as long.
         return (template * len(samples) % tuple(texts)).encode()
 
+    def _template(self, labels: Labels) -> tuple[str, Callable[[Labels], Labels]]:
+        """Return the template of one sample's lines, for ``%``, and a function that sorts values as it needs them.
 
-def _template(family: Family, labels: Labels) -> tuple[str, Callable[[Labels], Labels]]:
-    """Return the template of one sample's lines, for ``%``, and a function that sorts values as it needs them.
-
-    The labels are in the order of their names, and followed by the value. A histogram has a line for each series.
-    """
-    order = [labels.index(label) for label in sorted(labels)]
-    in_order = tuple if order == sorted(order) else itemgetter(*order)
-    if family.type != "histogram":
-        return _line(family.name, labels), in_order
-    bounds = [*map(str, DURATION_BOUNDS_S), "+Inf"]
-    buckets = [_line(f"{family.name}_bucket", labels, le=bound) for bound in bounds]
-    lines = [*buckets, _line(f"{family.name}_count", labels), _line(f"{family.name}_sum", labels)]
-    return "".join(lines), in_order
-
-
-def _line(name: str, labels: Labels, **known: str) -> str:
-    values = dict.fromkeys(labels, "%s") | known
-    return f"{_labelled(name, tuple(values.items()))} %s\n"
+        The labels are in the order of their names, and followed by the value.
+        """
+        order = [labels.index(label) for label in sorted(labels)]
+        in_order = tuple if order == sorted(order) else itemgetter(*order)
+        holes = dict.fromkeys(labels, "%s")
+        series = [
+            _labelled(f"{self._family.name}{suffix}", tuple((holes | further).items()))
+            for suffix, further, _ in self._series
+        ]
+        return "".join(f"{each} %s\n" for each in series), in_order
 
 
 def process_lines(registry: CollectorRegistry, *, openmetrics: bool, names: frozenset[str]) -> bytes:
@@ -112,10 +105,4 @@ def only(lines: bytes, names: frozenset[str]) -> bytes:
 
 
 def _escaped(text: str) -> str:
-    if _needs_escapes(text):
-        return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-    return text
-
-
-def _needs_escapes(text: str) -> bool:
-    return "\\" in text or '"' in text or "\n" in text
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -42,26 +42,24 @@ class Family:
         """Return the family with the samples of these accounts."""
         metric = self.empty()
         for snapshot in snapshots:
-            for name, labels, value in self.series(snapshot):
-                metric.add_sample(name, labels, value)
+            account = {} if snapshot.account is None else {"account": snapshot.account}
+            for values, value in self.samples(snapshot):
+                labels = dict(zip(self.labels, values, strict=True)) | account
+                for suffix, further, figure in series_of(value):
+                    metric.add_sample(f"{self.name}{suffix}", labels | further, figure)
         return metric
 
-    def series(self, snapshot: Snapshot) -> Iterable[tuple[str, dict[str, str], float]]:
-        """Yield (name, labels, value) of every series of the account."""
-        account = {} if snapshot.account is None else {"account": snapshot.account}
-        for values, value in self.samples(snapshot):
-            labels = dict(zip(self.labels, values, strict=True)) | account
-            if isinstance(value, Durations):
-                yield from self._histogram(labels, value)
-            else:
-                yield self.name, labels, value
 
-    def _histogram(self, labels: dict[str, str], value: Durations) -> Iterable[tuple[str, dict[str, str], float]]:
-        for bound, count in zip(DURATION_BOUNDS_S, value.buckets, strict=True):
-            yield f"{self.name}_bucket", labels | {"le": number(bound)}, count
-        yield f"{self.name}_bucket", labels | {"le": "+Inf"}, value.count
-        yield f"{self.name}_count", labels, value.count
-        yield f"{self.name}_sum", labels, value.sum_s
+def series_of(value: Value) -> Iterable[tuple[str, dict[str, str], float]]:
+    """Yield (suffix of the name, further labels, value) of every series of a sample; a histogram has several."""
+    if not isinstance(value, Durations):
+        yield "", {}, value
+        return
+    bounds = (*map(number, DURATION_BOUNDS_S), "+Inf")
+    for bound, count in zip(bounds, (*value.buckets, value.count), strict=True):
+        yield "_bucket", {"le": bound}, count
+    yield "_count", {}, value.count
+    yield "_sum", {}, value.sum_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from joulo_exporter.errors import LedgerError
 from joulo_exporter.ledger import Book, Completeness, HeldTotals, Totals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
-from joulo_exporter.metrics.family import number
+from joulo_exporter.metrics.family import number, series_of
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
 
@@ -156,7 +156,7 @@ class Timeline(msgspec.Struct, frozen=True):
 
 def value_of(family: Family, snapshot: Snapshot) -> float | None:
     """Return the value of the only series of a family; ``None`` if there is none."""
-    return next((value for _, _, value in family.series(snapshot)), None)
+    return next((figure for _, value in family.samples(snapshot) for *_, figure in series_of(value)), None)
 
 
 # The series of an account ---------------------------------------------------------------------------

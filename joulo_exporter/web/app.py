@@ -48,7 +48,6 @@ class WebServices:
 
     exposition: Callable[[], Exposition]
     """Returns the exposition without stale values."""
-    ledger_persistent: Callable[[], bool]
     ready: Callable[[], bool]
     reload: Callable[[], Awaitable[str | None]] | None
     """Re-reads the configuration, and returns the reason of a failure; ``None`` if not enabled over HTTP."""
@@ -125,20 +124,13 @@ async def send(request: web.Request, body: Body, headers: Mapping[str, str]) -> 
 
 
 async def _page(request: web.Request) -> web.Response:
-    services, paths = request.app[SERVICES], request.app[PATHS]
     language = choose_language(_header(request, hdrs.ACCEPT_LANGUAGE), LANGUAGES)
     # From the page on, so that they lead to the same place behind a proxy.
-    links = {"metrics": f".{paths.telemetry}", "health": "./-/healthy", "readiness": "./-/ready"}
+    links = {"metrics": f".{request.app[PATHS].telemetry}", "health": "./-/healthy", "readiness": "./-/ready"}
     view = View(language, request.query.get("account"), request.query.get("refresh") != "off")
     # In a thread: the first page loads Jinja, and one of many accounts takes some milliseconds.
-    html = await asyncio.to_thread(
-        page_html,
-        list(services.exposition().snapshots()),
-        links,
-        view,
-        ledger_persistent=services.ledger_persistent(),
-        now_seconds=time.time(),
-    )
+    snapshots = list(request.app[SERVICES].exposition().snapshots())
+    html = await asyncio.to_thread(page_html, snapshots, links, view, now_seconds=time.time())
     return web.Response(
         body=html.encode(errors="replace"),
         headers={

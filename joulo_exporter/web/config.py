@@ -8,17 +8,18 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, cast
+from typing import Annotated
 
-from joulo_exporter.config.files import Fingerprint, Where, fingerprint
+import msgspec
+
+from joulo_exporter.config.files import Where
 from joulo_exporter.config.schema import Switch, WebSection
 from joulo_exporter.config.values import NOTHING, like, printed
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
-from joulo_exporter.web.auth import Gate, Protection, RateLimit
 from joulo_exporter.web.tls import TlsSection, tls_context
 
 _logger = logging.getLogger(__name__)
@@ -40,21 +41,40 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
 
 # The file -----------------------------------------------------------------------------------
 
+_PIECE = r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)"
+_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("must be a whole number; write one such as 10")
+    return int(text)
+
+
+def _go_duration(text: str) -> float:
+    """Return the seconds of a duration as Go's ``time.ParseDuration`` reads it, and so the exporter-toolkit."""
+    if text != "0" and not re.fullmatch(f"(?:{_PIECE})+", text):
+        raise ValueError("is not a duration; write one such as 500ms, 1s or 1m30s")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in re.findall(_PIECE, text))
+
+
+class RateLimit(WebSection, frozen=True):
+    """A token bucket: ``burst`` requests at once, and one more each interval; without an interval, no limit."""
+
+    interval_s: Annotated[float, like("1s", _go_duration)] = msgspec.field(name="interval", default=0.0)
+    burst: Annotated[int, like("10", _count)] = 0
+
 
 class _HttpSection(WebSection, frozen=True):
-    EXAMPLE: ClassVar = "{headers: {X-Frame-Options: deny}}"
-
     http2: Switch | None = None
     """Checked, but without effect: the server speaks HTTP/1.1 in any case."""
-    headers: Annotated[dict[str, str], like("{X-Frame-Options: deny}", None)] | None = None
+    headers: Annotated[dict[str, str], like("{X-Frame-Options: deny}", None)] = msgspec.field(default_factory=dict)
 
 
 class _WebFile(WebSection, frozen=True):
-    EXAMPLE: ClassVar = "{basic_auth_users: {…}}"
-
     tls_server_config: TlsSection = TlsSection()
     http_server_config: _HttpSection = _HttpSection()
-    basic_auth_users: Annotated[dict[str, str], like("{NAME: HASH}", None)] | None = None
+    basic_auth_users: Annotated[dict[str, str], like("{NAME: HASH}", None)] = msgspec.field(default_factory=dict)
     rate_limit: RateLimit = RateLimit()
 
 
@@ -62,11 +82,13 @@ class _WebFile(WebSection, frozen=True):
 class WebConfig:
     """The content of a web configuration; without one, nothing is protected."""
 
-    protection: Protection = field(default_factory=Protection)
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The bcrypt hash of each user; without users nobody is asked for a password."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Added to every response, in place of our own of the same name."""
+    rate_limit: RateLimit = field(default_factory=RateLimit)
     context: ssl.SSLContext | None = None
     """TLS; ``None`` for plain HTTP."""
-    files: Mapping[Path, Fingerprint | None] = field(default_factory=dict)
-    """The file and those that it names, as they were just before they were read."""
 
 
 def load_web_config(path: Path | None) -> WebConfig:
@@ -79,19 +101,16 @@ def load_web_config(path: Path | None) -> WebConfig:
         return WebConfig()
     from joulo_exporter.config.document import read_record  # noqa: PLC0415 -- no file, no YAML in memory
 
-    where, seen = Where(str(path)), fingerprint(path)
+    where = Where(str(path))
     file = read_record(path, FLAG, _WebFile)
     if file.rate_limit.interval_s and not file.rate_limit.burst:
         raise where.child("rate_limit.burst").fault("is 0, so that no request would pass; write 1 or more")
-    protection = Protection(
-        users=_users(where.child("basic_auth_users"), file.basic_auth_users or {}),
-        headers=_headers(where.child("http_server_config.headers"), file.http_server_config.headers or {}),
+    return WebConfig(
+        users=_users(where.child("basic_auth_users"), file.basic_auth_users),
+        headers=_headers(where.child("http_server_config.headers"), file.http_server_config.headers),
         rate_limit=file.rate_limit,
+        context=tls_context(where.child("tls_server_config"), file.tls_server_config, path.parent),
     )
-    section = file.tls_server_config
-    files = {certificate: fingerprint(certificate) for certificate in section.files(path.parent)}
-    context = tls_context(where.child("tls_server_config"), section, path.parent)
-    return WebConfig(protection, context, {path: seen, **files})
 
 
 def _users(where: Where, users: Mapping[str, str]) -> Mapping[str, str]:
@@ -120,13 +139,13 @@ def _headers(where: Where, headers: Mapping[str, str]) -> Mapping[str, str]:
 # The configuration in force ------------------------------------------------------------------
 
 LOOK_INTERVAL_S = 1.0
-"""Time between two looks at the files: a change takes effect within a second or two."""
+"""Time between two readings of the files, which take half a millisecond."""
 
 
 class WebConfigWatcher:
-    """The gate and the TLS context of the web configuration in force.
+    """The web configuration in force.
 
-    It is read again when one of its files changes, and at a reload. A file that cannot be used changes nothing.
+    It is read again each second, and at a reload. A file that cannot be used changes nothing.
     TLS itself is switched on and off by a restart only.
 
     Args:
@@ -139,58 +158,42 @@ class WebConfigWatcher:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self.config = load_web_config(path)
-        """The one in force."""
-        self.gate = Gate(self.config.protection)
+        """The one in force, but for TLS that it switches on or off."""
+        self.tls = self.config.context
+        """The context for a new connection; ``None`` for plain HTTP."""
         self._in_trouble = False
 
-    @property
-    def tls(self) -> Callable[[], ssl.SSLContext] | None:
-        """Return a function that returns the context for a new connection; ``None`` for plain HTTP."""
-        return None if self.config.context is None else lambda: cast("ssl.SSLContext", self.config.context)
-
     async def watch(self) -> None:
-        """Look at the files for ever."""
+        """Read the files again and again, for ever."""
         if self._path is None:
             return
-        tls, users = self.config.context is not None, len(self.config.protection.users)
+        tls, users = self.tls is not None, len(self.config.users)
         event(_logger, "info", "web configuration in force", file=self._path, tls=tls, users=users)
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
             await self.look()
 
-    async def read(self) -> WebConfig:
-        """Return the configuration as the file has it now, for ``take``.
-
-        Raises:
-            ConfigError: it cannot be used.
-        """
-        return await asyncio.to_thread(load_web_config, self._path)
-
     def take(self, config: WebConfig) -> None:
         """Put a configuration into force from the next request and the next connection on."""
-        if config.protection != self.config.protection:  # else the gate would forget whom it knows
-            self.gate.follow(config.protection)
-        if self._path is not None:
-            event(_logger, "info", "web configuration read again", users=len(config.protection.users))
-        served = self.config.context is not None
-        if served != (config.context is not None):
-            text = "TLS is switched on or off in the web configuration, which takes a restart"
-            event(_logger, "warn", text, served_by_tls=served)
-            config = replace(config, context=self.config.context)
         self.config = config
+        if self._path is not None:
+            event(_logger, "info", "web configuration read again", users=len(config.users))
+        if (self.tls is None) == (config.context is None):
+            self.tls = config.context
+        else:
+            text = "TLS is switched on or off in the web configuration, which takes a restart"
+            event(_logger, "warn", text, served_by_tls=self.tls is not None)
 
     async def look(self) -> None:
-        """Read the configuration again if a file has changed since it was read; log a fault once."""
-        seen = await asyncio.to_thread(lambda: {path: fingerprint(path) for path in self.config.files})
-        # After a fault, always read: its cause may be in a file that only the faulty configuration names.
-        if seen == self.config.files and not self._in_trouble:
-            return
+        """Read the configuration again, and take it if it differs; log a fault once, and its end."""
         try:
-            self.take(await self.read())
+            config = await asyncio.to_thread(load_web_config, self._path)
         except ConfigError as error:
             if not self._in_trouble:
                 text = f"{FLAG} not read again; the former web configuration stays in force"
                 event(_logger, "error", text, err=error)
             self._in_trouble = True
         else:
+            if self._in_trouble or config != self.config:
+                self.take(config)
             self._in_trouble = False

@@ -79,10 +79,10 @@ class Limits:
 class Guard:
     """All connections of a server, on all its addresses, in the order in which they may be dropped.
 
-    ``tls`` returns the context in force for a new TLS connection; it is ``None`` for plain HTTP.
+    ``tls`` returns the TLS in force for a new connection; ``None`` for plain HTTP.
     """
 
-    def __init__(self, limits: Limits, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
+    def __init__(self, limits: Limits, tls: Callable[[], ssl.SSLContext | None]) -> None:
         self.limits = limits
         self.tls = tls
         self.stalled: dict[GuardedConnection, None] = {}
@@ -158,10 +158,10 @@ class GuardedConnection(web.RequestHandler):
         super().connection_made(transport)
         if not self.guard.admit(self):
             self.drop()
-        elif self.guard.tls is None:
+        elif (tls := self.guard.tls()) is None:
             self._begin(self._wire)
         else:
-            handshake = self._encrypt(self._wire, self.guard.tls())
+            handshake = self._encrypt(self._wire, tls)
             self._handshake = asyncio.get_running_loop().create_task(handshake)
 
     async def _encrypt(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:

@@ -8,19 +8,13 @@ no 406. An empty text stands for a missing header.
 import contextlib
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 _TEXT = ("text/plain", "0.0.4")
 _OPENMETRICS = ("application/openmetrics-text", "1.0.0")
 """Media type of an exposition format, and the one version of it that exists here."""
 
-
-class _Element(NamedTuple):
-    """One element of a header's list, such as ``text/plain;version=0.0.4;q=0.5``, in lower case."""
-
-    name: str
-    version: str | None
-    weight: float
+_Element = tuple[str, str | None, float]
+"""Name, version and weight in a header's list, such as ``text/plain;version=0.0.4;q=0.5``, in lower case."""
 
 
 def content_type(*, openmetrics: bool) -> str:
@@ -49,7 +43,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
     No header means plain bytes: the RFC would allow gzip then, but such a client may not support it.
     """
-    weights = {element.name: element.weight for element in reversed(_elements(accept_encoding))}
+    weights = {name: weight for name, _, weight in reversed(_elements(accept_encoding))}
     gzip = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0.0)
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
 
@@ -60,11 +54,11 @@ def choose_language(accept_language: str, languages: tuple[str, ...]) -> str:
     A language range such as ``nl-BE`` asks for its language, ``nl``. The greater weight wins, then the earlier
     range; if none of the languages is asked for, the first of them is returned.
     """
-    best, weight = languages[0], 0.0
-    for element in _elements(accept_language):
-        language = element.name.partition("-")[0]
-        if language in languages and element.weight > weight:
-            best, weight = language, element.weight
+    best, greatest = languages[0], 0.0
+    for name, _, weight in _elements(accept_language):
+        language = name.partition("-")[0]
+        if language in languages and weight > greatest:
+            best, greatest = language, weight
     return best
 
 
@@ -76,9 +70,9 @@ def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[
     any_subtype = media_type.partition("/")[0] + "/*"
     ranges = [("*/*", None), (any_subtype, None), (media_type, None), (media_type, version)]
     covering = [
-        (ranges.index((element.name, element.version)), element.weight, -position)
-        for position, element in enumerate(elements)
-        if (element.name, element.version) in ranges
+        (ranges.index((name, version)), weight, -position)
+        for position, (name, version, weight) in enumerate(elements)
+        if (name, version) in ranges
     ]
     specificity, weight, place = max(covering, default=(0, 0.0, 0))
     return weight, specificity, place
@@ -86,7 +80,7 @@ def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[
 
 def _elements(header: str) -> Sequence[_Element]:
     """Return the elements of a header's list; no client sends a comma or a semicolon in quotes."""
-    elements = []
+    elements: list[_Element] = []
     for text in header.lower().split(","):
         name, *parts = [part.strip(" \t") for part in text.split(";")]
         pairs = [part.partition("=") for part in reversed(parts)]  # of several with one name the first counts
@@ -94,5 +88,5 @@ def _elements(header: str) -> Sequence[_Element]:
         with contextlib.suppress(ValueError):
             weight = float(parameters.get("q", "1"))
             if 0 <= weight <= 1:
-                elements.append(_Element(name, parameters.get("version"), weight))
+                elements.append((name, parameters.get("version"), weight))
     return elements

@@ -70,14 +70,7 @@ def content_security_policy() -> str:
     )
 
 
-def page_html(
-    snapshots: Sequence[Snapshot],
-    links: Mapping[str, str],
-    view: View,
-    *,
-    ledger_persistent: bool,
-    now_seconds: float,
-) -> str:
+def page_html(snapshots: Sequence[Snapshot], links: Mapping[str, str], view: View, *, now_seconds: float) -> str:
     """Return the page at a moment, in Unix time, from the snapshots of the accounts and of the public price feed.
 
     The links are URLs by the key of their text in ``page.toml``.
@@ -101,7 +94,7 @@ def page_html(
         charger_count=sum(len(_chargers(each)) for each in snapshots),
         charging=sum(live.charger.charging is True for each in snapshots for live in each.chargers or ()),
         up=Counter(health.up for health in endpoints),
-        ledger="on_disk" if ledger_persistent else "in_memory",
+        ledger="in_memory" if any(each.book and not each.book.persistent for each in snapshots) else "on_disk",
         listed=listed,
         detailed=len(listed) <= _DETAILED,
         more_accounts=0 if len(listed) == 1 else len(accounts) - len(listed),

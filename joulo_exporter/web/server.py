@@ -41,10 +41,6 @@ older connections. With a low limit of connections it is an eighth of that limit
 for some iterations before it counts, and again after it was dropped."""
 
 
-class ListenError(JouloExporterError):
-    """An address cannot be listened on; the message names it and the remedy."""
-
-
 def parse_listen_address(text: str) -> tuple[str, int] | str:
     """Read a value such as ``:9973``, ``127.0.0.1:9973``, ``[::1]:9973``, ``localhost:9973`` or ``unix:/path``.
 
@@ -65,13 +61,10 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
             )
         return path
     host, colon, port = address.rpartition(":")
-    if not colon or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
-        raise ConfigError(f"{_FLAG}: {text!r} needs a port from 0 to {_LAST_PORT} after a colon; {_EXAMPLES}")
     bracketed = host.startswith("[") and host.endswith("]")
-    if host and not (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or HOST_NAME.fullmatch(host)):
-        raise ConfigError(
-            f"{_FLAG}: {text!r} has neither an IP address nor a host name before the port; {_EXAMPLES}"
-        )
+    known = not host or (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or HOST_NAME.fullmatch(host))
+    if not (colon and known and _PORT.fullmatch(port) and int(port) <= _LAST_PORT):
+        raise ConfigError(f"{_FLAG}: {text!r} is no address with a port from 0 to {_LAST_PORT}; {_EXAMPLES}")
     return host.strip("[]"), int(port)
 
 
@@ -87,7 +80,7 @@ async def listening(
     application: web.Application,
     addresses: Sequence[str],
     *,
-    tls: Callable[[], SSLContext] | None = None,
+    tls: Callable[[], SSLContext | None],
     activated: Sequence[socket.socket] = (),
     limits: Limits | None = None,
 ) -> AsyncIterator[list[str]]:
@@ -96,16 +89,16 @@ async def listening(
     Args:
         application: at shutdown its handlers have a few seconds to finish their responses.
         addresses: as ``parse_listen_address`` reads them.
-        tls: returns the context in force for a new connection, on a Unix socket too; ``None`` for plain HTTP.
+        tls: returns the TLS in force for a new connection, on a Unix socket too; ``None`` for plain HTTP.
         activated: sockets that systemd has opened; see ``activated_sockets``.
         limits: the bounds of all connections together.
 
     Raises:
         ConfigError: an address is malformed.
-        ListenError: a port is in use, not permitted, or the address is not one of this machine.
+        JouloExporterError: a port is in use, not permitted, or the address is not one of this machine.
     """
     wanted = [(text.strip(), parse_listen_address(text)) for text in addresses]
-    guard = Guard(limits or Limits.of_this_process(tls=tls is not None), tls)
+    guard = Guard(limits or Limits.of_this_process(tls=tls() is not None), tls)
     runner = web.AppRunner(application, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
     at_once = min(_ACCEPTED_AT_ONCE, max(1, guard.limits.connections // 8))
     # The stack unwinds in reverse: first nothing new is accepted, then responses finish.
@@ -121,7 +114,7 @@ async def listening(
                 code = error.errno or 0  # an unknown host and a path that is too long have only a text
                 why = os.strerror(code) if code > 0 else error.strerror or error
                 remedy = f"change that, or choose another with {_FLAG}"
-                raise ListenError(f"cannot listen on {text}: {why}; {remedy}") from error
+                raise JouloExporterError(f"cannot listen on {text}: {why}; {remedy}") from error
             sockets.append(stack.enter_context(bound))
             if isinstance(address, str):  # the file of a socket that systemd has made is systemd's
                 stack.callback(Path(address).unlink, missing_ok=True)
@@ -190,12 +183,12 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
         environment: of this process; ``LISTEN_PID`` is the process that they are for, ``LISTEN_FDS`` their number.
 
     Raises:
-        ListenError: systemd has passed no socket, or one that takes no connections.
+        JouloExporterError: systemd has passed no socket, or one that takes no connections.
     """
     process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
     environment.pop("LISTEN_FDNAMES", None)
     if process != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
-        raise ListenError(f"{_SYSTEMD_FLAG}: systemd has passed no socket; {_SYSTEMD_REMEDY}")
+        raise JouloExporterError(f"{_SYSTEMD_FLAG}: systemd has passed no socket; {_SYSTEMD_REMEDY}")
     sockets: list[socket.socket] = []
     for descriptor in range(FIRST_PASSED_DESCRIPTOR, FIRST_PASSED_DESCRIPTOR + int(count)):
         try:
@@ -208,7 +201,7 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
         if not accepts:
             for each in sockets:
                 each.close()
-            raise ListenError(
+            raise JouloExporterError(
                 f"{_SYSTEMD_FLAG}: descriptor {descriptor} takes no connections; "
                 "use ListenStream= and Accept=no in its unit"
             )

@@ -7,9 +7,10 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from ssl import TLSVersion, VerifyMode
-from typing import Annotated, ClassVar, NamedTuple, cast
+from typing import Annotated, NamedTuple, cast
 
 from joulo_exporter.config.files import Where, read_file, trust
 from joulo_exporter.config.schema import Switch, WebSection
@@ -50,7 +51,6 @@ _LARGEST_BYTES = 1024 * 1024
 
 # The section --------------------------------------------------------------------------------
 
-
 _Name = Annotated[str, like("prometheus.example.org")]
 _File = Annotated[str, like("server.pem")]
 _Inline = Annotated[str, like("the content of a PEM file")]
@@ -58,8 +58,6 @@ _Inline = Annotated[str, like("the content of a PEM file")]
 
 class TlsSection(WebSection, frozen=True):
     """The section ``tls_server_config``, with OpenSSL's names."""
-
-    EXAMPLE: ClassVar = "{cert_file: server.crt, key_file: server.key}"
 
     cert_file: _File | None = None
     key_file: _File | None = None
@@ -74,11 +72,6 @@ class TlsSection(WebSection, frozen=True):
     cert: _Inline | None = None
     key: _Inline | None = None
     client_ca: _Inline | None = None
-
-    def files(self, folder: Path) -> list[Path]:
-        """Return certificates and keys; a change in one of them changes the context."""
-        names = (self.cert_file, self.key_file, self.client_ca_file)
-        return [folder / name for name in names if name is not None]
 
 
 # The context --------------------------------------------------------------------------------
@@ -99,7 +92,13 @@ def tls_context(where: Where, section: TlsSection, folder: Path) -> ssl.SSLConte
     """
     if section == TlsSection():
         return None
-    certificate, key, client_ca = (_pem(where, section, part, folder) for part in ("cert", "key", "client_ca"))
+    return _context(where, section, *(_pem(where, section, part, folder) for part in ("cert", "key", "client_ca")))
+
+
+@lru_cache(maxsize=1)  # the context of unchanged files stays the same
+def _context(
+    where: Where, section: TlsSection, certificate: _Pem | None, key: _Pem | None, client_ca: _Pem | None
+) -> ssl.SSLContext:
     if certificate is None or key is None:
         missing = "cert_file" if certificate is None else "key_file"
         raise where.child(missing).fault(

@@ -73,7 +73,7 @@ async def test_the_reports_take_its_configuration_with_vehicles_and_tariffs(tmp_
     async with simulated_household(tmp_path) as config:
         household, now = Household(start_seconds=int((tmp_path / "demo-start").read_text())), time.time()
         chargers, sessions = household.chargers_at(now), household.sessions_at(now)
-        written(tmp_path, *sessions, chargers=chargers, now_seconds=now, vehicles=config.vehicles)
+        written(tmp_path, *sessions, chargers=chargers, now_seconds=now, vehicles=config.tags.vehicles)
 
     status, out, err = run(capsys, "statement", f"--config.file={tmp_path / 'demo.yml'}", "--format=json")
     assert status == 0, err

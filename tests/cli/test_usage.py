@@ -10,7 +10,7 @@ from joulo_exporter.clock import parse_span
 
 NO_SPAN = "--to: is not after --from, so that nothing lies between them; exchange them"
 OWN_CONFIG = "demo has a configuration of its own; leave --config.file and --config.check out"
-NO_SHARD = "--shard: 3 is not among 3, counted from 0; give one from 0 to 2"
+NO_SHARD = "--shard: 3 is not among 3, counted from 0; correct it, or their number with --total-shards"
 
 
 @pytest.mark.parametrize(

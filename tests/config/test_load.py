@@ -9,8 +9,9 @@ import pytest
 
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.config.values import format_duration
+from joulo_exporter.config.values import parse_duration
 from joulo_exporter.errors import ConfigError
+from joulo_exporter.models.charger import Tags
 
 TOKEN = {"JOULO_TOKEN": "joulo_x"}
 CANARY = "joulo_0LEAK4242canary"
@@ -64,9 +65,8 @@ def test_every_key_is_read(load, tmp_path):
     assert config.api.max_power_kw == 22
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (1.5, 30 * 86_400)
     tags = {"DEADBEEF12345678": "tesla", "04123456": "zoe", "12E4567": "true", "04A1B2C3": "zoe"}
-    assert config.vehicles == tags
+    assert config.tags == Tags(tags, "hash")
     assert config.chargers == {"6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f": "oprit", "123": "oprit"}
-    assert config.id_tags == "hash"
     assert config.storage_path == tmp_path / "data"
 
 
@@ -86,7 +86,7 @@ def test_an_empty_file_is_the_defaults(load, text):
     assert config.stale_after_s == 900
     assert config.api.max_power_kw == 50
     assert (config.history.page_interval_s, config.history.resync_interval_s) == (10, 604_800)
-    assert (config.vehicles, config.chargers, config.id_tags) == ({}, {}, "show")
+    assert (config.tags, config.chargers) == (Tags({}, "show"), {})
     assert config.storage_path == Path("/var/lib/joulo-exporter")
 
 
@@ -150,13 +150,13 @@ def test_a_flag_goes_before_the_file(load, text, flags, on):
 # Durations ----------------------------------------------------------------------------------
 
 FLOORS = {
-    "intervals.chargers": (60, "the API documents no faster polling"),
-    "intervals.sessions": (600, "the API documents no faster polling"),
-    "intervals.energy": (600, "the API documents no faster polling"),
-    "intervals.ere_position": (3600, "it is not in the vendor's guide"),
-    "intervals.ere_price": (3600, "it is not in the vendor's guide"),
-    "history.page_interval": (1, "it is the pause between two requests"),
-    "history.resync_interval": (3600, "it is the time between two fetches of the whole history"),
+    "intervals.chargers": ("1m", "the API documents no faster polling"),
+    "intervals.sessions": ("10m", "the API documents no faster polling"),
+    "intervals.energy": ("10m", "the API documents no faster polling"),
+    "intervals.ere_position": ("1h", "it is not in the vendor's guide"),
+    "intervals.ere_price": ("1h", "it is not in the vendor's guide"),
+    "history.page_interval": ("1s", "it is the pause between two requests"),
+    "history.resync_interval": ("1h", "it is the time between two fetches of the whole history"),
 }
 
 
@@ -168,12 +168,12 @@ def at(key, value):
 
 @pytest.mark.parametrize("key", FLOORS)
 def test_an_interval_has_a_floor_that_binds_no_simulator_and_the_url_in_force_decides(load, refused, key):
-    floor_s, why = FLOORS[key]
+    floor, why = FLOORS[key]
     section, _, name = key.partition(".")
 
-    load(at(key, f"{floor_s}s"))
-    line = refused(at(key, f"{floor_s * 1000 - 1}ms"))
-    assert line.startswith(f"{key}: is shorter than {format_duration(floor_s)}: {why}")
+    load(at(key, floor))
+    line = refused(at(key, f"{round(parse_duration(floor) * 1000) - 1}ms"))
+    assert line.startswith(f"{key}: is shorter than {floor}: {why}")
     assert "only an API on a loopback address may be asked faster" in line
 
     values = getattr(load(f"api: {{url: 'http://[::1]:1'}}\n{at(key, '1ms')}"), section)

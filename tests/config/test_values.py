@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from joulo_exporter.config.values import (
     DEFAULT_API_URL,
     api_url,
-    format_duration,
     parse_duration,
     power_kw,
     proxy_url,
@@ -20,24 +19,23 @@ NO_DURATION = (
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds", "printed"),
+    ("text", "seconds"),
     [
-        ("0", 0.0, "0s"),
-        ("90s", 90.0, "1m30s"),
-        ("7d", 604_800.0, "1w"),
-        ("90d", 7_776_000.0, "90d"),
-        ("1y", 31_536_000.0, "1y"),
-        ("365d1s", 31_536_001.0, "365d1s"),
-        ("500ms", 0.5, "500ms"),
-        ("1y2w3d4h5m6s7ms", 31_536_000 + 1_209_600 + 259_200 + 14_400 + 300 + 6.007, "382d4h5m6s7ms"),
-        ("3d90m", 264_600.0, "3d1h30m"),
-        ("007s", 7.0, "7s"),
-        ("292y", 292 * 31_536_000.0, "292y"),
+        ("0", 0.0),
+        ("90s", 90.0),
+        ("7d", 604_800.0),
+        ("90d", 7_776_000.0),
+        ("1y", 31_536_000.0),
+        ("365d1s", 31_536_001.0),
+        ("500ms", 0.5),
+        ("1y2w3d4h5m6s7ms", 31_536_000 + 1_209_600 + 259_200 + 14_400 + 300 + 6.007),
+        ("3d90m", 264_600.0),
+        ("007s", 7.0),
+        ("292y", 292 * 31_536_000.0),
     ],
 )
-def test_a_duration_is_read_and_printed_as_prometheus_does_it(text, seconds, printed):
+def test_a_duration_is_read_as_prometheus_does_it(text, seconds):
     assert parse_duration(text) == pytest.approx(seconds, abs=1e-9)
-    assert format_duration(seconds) == printed
 
 
 @pytest.mark.parametrize("text", ["", " ", "s", "1.5h", "-1s", "30m1h", "1m1m", "1 h", "10M", "1µs", "\u0661s",
@@ -46,11 +44,6 @@ def test_anything_else_is_no_duration(text):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 -- the message is compared in full
         parse_duration(text)
     assert str(caught.value) == NO_DURATION
-
-
-@given(st.integers(0, 10**12))
-def test_a_printed_duration_is_read_back_to_the_millisecond(milliseconds):
-    assert round(parse_duration(format_duration(milliseconds / 1000)) * 1000) == milliseconds
 
 
 @given(st.text(alphabet="0123456789ywdhms ", max_size=20))
@@ -72,8 +65,8 @@ API_URLS = {
         *("http://[::2]", "http://0.0.0.0"),
     ],
     "has a user or a password in it": ["http://127.0.0.1:80@example.org/", "http://localhost@example.org"],
-    "has a query or a fragment": ["https://example.org?", "https://example.org/#"],
-    "is not an http or https URL": [
+    "is not the URL of an API": [
+        *("https://example.org?", "https://example.org/#"),
         *("ftp://example.org", "//example.org", "https://", "https:///x", "https://example.org:port", ""),
         *("https://example.org:0", "https://example.org:65536", "https://exa mple.org", "https://example.org/\n"),
         *("http://localhost\\.example.org", "http://localhost%2eexample.org", "https://bücher.example"),

@@ -36,7 +36,7 @@ def test_promtool_accepts_it(generation, example):
 def test_the_exporter_accepts_it_and_what_is_commented_out(example):
     config = load_web_config(example)
     assert config.context.verify_mode == ssl.CERT_NONE
-    assert list(config.protection.users) == ["prometheus"]
+    assert list(config.users) == ["prometheus"]
     example.write_text(re.sub(r"^  # (?=client_)", "  ", example.read_text(), flags=re.MULTILINE))
     assert load_web_config(example).context.verify_mode == ssl.CERT_REQUIRED
 

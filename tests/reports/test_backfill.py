@@ -212,10 +212,10 @@ def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account
         last_sessions=ended_sessions(book.last_sessions.values(), book, tags),
     )  # fmt: skip
     served = {
-        (name, tuple(sorted(labels.items()))): value
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in FAMILIES
         if family.name in HISTORY and family.name not in {INFO, POWER}  # there are other tests of both
-        for name, labels, value in family.series(snapshot)
+        for sample in family.collect([snapshot]).samples
     }
     assert last == served
     # The API may not have calculated the credits of a last session yet.

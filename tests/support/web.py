@@ -7,7 +7,8 @@ from unittest.mock import AsyncMock
 
 from joulo_exporter.exposition import Body
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
-from joulo_exporter.web.auth import Gate, Protection
+from joulo_exporter.web.auth import Gate
+from joulo_exporter.web.config import WebConfig
 from joulo_exporter.web.server import listening
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -25,21 +26,21 @@ def always(*parts: bytes):
 
 
 @contextlib.asynccontextmanager
-async def serving(*addresses, gate=None, paths=None, tls=None, limits=None, **services):
+async def serving(*addresses, gate=None, paths=None, tls=lambda: None, limits=None, **services):
     """Serve the application with some services replaced; yield its address, of several the list.
 
     Args:
         addresses: a free port of 127.0.0.1 without any.
         gate: before the paths.
         paths: by default those without a prefix.
-        tls: returns an ``ssl.SSLContext``.
+        tls: returns an ``ssl.SSLContext``, or ``None``.
         limits: of the guard.
         services: in the place of those that say all is well; ``metrics`` and ``snapshots`` are an exposition's.
     """
-    well = {"ledger_persistent": lambda: True, "ready": lambda: True, "reload": AsyncMock(return_value=None)}
+    well = {"ready": lambda: True, "reload": AsyncMock(return_value=None)}
     metrics, snapshots = services.pop("metrics", always(b"joulo_up 1\n")), services.pop("snapshots", tuple)
     well["exposition"] = lambda: SimpleNamespace(scrape=metrics, snapshots=snapshots)
-    application = make_application(WebServices(**well | services), gate or Gate(Protection()), paths or WebPaths())
+    application = make_application(WebServices(**well | services), gate or Gate(WebConfig), paths or WebPaths())
     async with listening(application, addresses or ["127.0.0.1:0"], tls=tls, limits=limits) as bound:
         yield bound if len(bound) > 1 else bound[0]
 

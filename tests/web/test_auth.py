@@ -9,10 +9,11 @@ import pytest
 from support.certificates import HASH, PASSWORD
 
 from joulo_exporter.web import auth
-from joulo_exporter.web.auth import Gate, Protection, RateLimit, credentials
+from joulo_exporter.web.auth import Gate, credentials
+from joulo_exporter.web.config import RateLimit, WebConfig
 
 OTHER = HASH.replace("$04$", "$05$")
-PROTECTED = Protection(users={"prometheus": HASH})
+PROTECTED = WebConfig(users={"prometheus": HASH})
 SECRET = b"a very secret password"
 
 
@@ -63,7 +64,7 @@ def compare(monkeypatch):
 @pytest.fixture
 async def log_in(connect):
     """Return a function that logs in as a user, and returns the status."""
-    client = await connect(gate=Gate(Protection(users={"a": HASH, "prométhée": OTHER})))
+    client = await connect(gate=Gate(lambda: WebConfig(users={"a": HASH, "prométhée": OTHER})))
     return lambda password, user=b"a": status(client, authorization=basic(user + b":" + password))
 
 
@@ -97,7 +98,7 @@ async def test_a_correct_password_is_remembered_for_its_user_and_a_wrong_one_is_
 
 @pytest.mark.usefixtures("compare")
 async def test_no_password_is_kept_and_no_hash_shown(connect):
-    gate = Gate(PROTECTED)
+    gate = Gate(lambda: PROTECTED)
     assert await status(await connect(gate=gate), authorization=basic(b"prometheus:" + SECRET)) == 200
     kept = repr(vars(gate))
     assert SECRET.decode() not in kept
@@ -153,7 +154,7 @@ def test_credentials_of_a_header(header, found):
 )
 async def test_every_path_asks_for_the_password(connect, method, path, behind):
     reload = AsyncMock(return_value=None)
-    client = await connect(gate=Gate(PROTECTED), reload=reload)
+    client = await connect(gate=Gate(lambda: PROTECTED), reload=reload)
     async with client.request(method, path) as response:
         assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Basic")
         assert response.headers["Server"] == "joulo-exporter"
@@ -165,21 +166,21 @@ async def test_every_path_asks_for_the_password(connect, method, path, behind):
 
 
 async def test_changed_users_hold_from_the_next_request_on(connect):
-    gate = Gate(Protection())
-    client = await connect(gate=gate)
+    config = WebConfig()
+    client = await connect(gate=Gate(lambda: config))
     assert await status(client) == 200
-    gate.follow(PROTECTED)
+    config = PROTECTED
     assert await status(client) == 401
     assert await status(client, authorization=RIGHT) == 200
-    gate.follow(Protection(users={"prometheus": HASH[:-1] + "u"}))
+    config = WebConfig(users={"prometheus": HASH[:-1] + "u"})
     assert await status(client, authorization=RIGHT) == 401
-    gate.follow(Protection())
+    config = WebConfig()
     assert await status(client) == 200
 
 
 async def test_configured_headers_are_on_every_answer_in_place_of_our_own(connect):
     headers = {"X-Frame-Options": "sameorigin", "Strict-Transport-Security": "max-age=1"}
-    client = await connect(gate=Gate(Protection(users=PROTECTED.users, headers=headers)))
+    client = await connect(gate=Gate(lambda: WebConfig(users=PROTECTED.users, headers=headers)))
     for path, authorization in (("/", RIGHT), ("/metrics", RIGHT), ("/nothing", RIGHT), ("/metrics", "none")):
         async with client.get(path, headers={"Authorization": authorization}) as response:
             assert response.headers.getall("X-Frame-Options") == ["sameorigin"]
@@ -189,8 +190,8 @@ async def test_configured_headers_are_on_every_answer_in_place_of_our_own(connec
 
 async def test_a_burst_passes_and_then_a_request_an_interval_before_the_password(connect):
     now_s = [1000.0]
-    limited = Protection(users=PROTECTED.users, rate_limit=RateLimit(interval_s=2.0, burst=3))
-    client = await connect(gate=Gate(limited, monotonic=lambda: now_s[0]))
+    limited = WebConfig(users=PROTECTED.users, rate_limit=RateLimit(interval_s=2.0, burst=3))
+    client = await connect(gate=Gate(lambda: limited, monotonic=lambda: now_s[0]))
     for later_s, allowed in ((0, 3), (1.9, 0), (0.1, 1), (1000, 3)):
         now_s[0] += later_s
         assert [await status(client) for _ in range(allowed + 1)] == [401] * allowed + [429]

@@ -15,8 +15,7 @@ import pytest
 from support.certificates import HASH, takes_x25519
 
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.web.auth import Protection, RateLimit
-from joulo_exporter.web.config import load_web_config
+from joulo_exporter.web.config import RateLimit, WebConfig, load_web_config
 from joulo_exporter.web.tls import CIPHERS
 
 CANARY = "s3cret0CANARY"
@@ -39,32 +38,25 @@ def load(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "basic_auth_users:\nrate_limit:\nhttp_server_config: {headers: }\n"])
 def test_nothing_is_protected_by_nothing(load, text):
-    config = load(text)
-    assert config.protection == Protection()
-    assert config.context is None
+    assert load(text) == WebConfig()
 
 
 def test_everything_but_tls(load):
-    protection = load(f"""
+    config = load(f"""
 http_server_config:
   http2: false
   headers: {{X-Frame-Options: deny, Strict-Transport-Security: max-age=1, X-XSS-Protection: ""}}
 basic_auth_users: {{prometheus: {HASH}, "": {HASH}}}
 rate_limit: {{interval: 1m1.5s, burst: 7}}
-""").protection
-    assert protection.users == {"prometheus": HASH, "": HASH}
-    assert protection.headers == {"X-Frame-Options": "deny", "Strict-Transport-Security": "max-age=1"}
-    assert protection.rate_limit == RateLimit(61.5, 7)
+""")
+    assert config.users == {"prometheus": HASH, "": HASH}
+    assert config.headers == {"X-Frame-Options": "deny", "Strict-Transport-Security": "max-age=1"}
+    assert config.rate_limit == RateLimit(61.5, 7)
 
 
-@pytest.mark.parametrize("inline", [False, True])
-def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
-    """What the keys do is in ``test_tls``."""
-    names = {"cert": "server.crt", "key": "server.key", "client_ca": "ca.crt"}
-    files = {f"{key}_file": certificates.path(name) for key, name in names.items()}
-    section = {key: certificates.text(name) for key, name in names.items()} if inline else files
-    config = load(json.dumps({"tls_server_config": section | {"client_auth_type": "VerifyClientCertIfGiven"}}))
-    assert [str(file) for file in config.files][1:] == ([] if inline else list(files.values()))
+def test_no_key_is_shown(load, certificates):
+    section = {key: certificates.text(name) for key, name in {"cert": "server.crt", "key": "server.key"}.items()}
+    config = load(json.dumps({"tls_server_config": section}))
     assert certificates.text("server.key").splitlines()[1] not in repr(config)
 
 
@@ -74,13 +66,13 @@ def test_files_to_look_at_and_no_key_shown(load, certificates, inline):
      ("0h0m0s", 0), ("", 0)],
 )  # fmt: skip
 def test_intervals_as_go_writes_them_and_one_of_nothing_limits_nothing(load, text, limit_s):
-    limit = load(f"rate_limit: {{interval: '{text}', burst: 1}}").protection.rate_limit
+    limit = load(f"rate_limit: {{interval: '{text}', burst: 1}}").rate_limit
     assert limit.interval_s == pytest.approx(limit_s)
 
 
 def test_booleans_of_yaml_1_1(load):
     for text in ("True", "yes", "on", "Y", "false", "No", "OFF", "n"):
-        assert load(f"http_server_config: {{http2: {text}}}").protection == Protection()
+        assert load(f"http_server_config: {{http2: {text}}}") == WebConfig()
 
 
 def test_openssl_knows_every_cipher():

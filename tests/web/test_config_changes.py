@@ -9,9 +9,7 @@ import pytest
 from support.certificates import HASH, client_tls
 from support.web import LAST_REQUEST, connected, serving
 
-from joulo_exporter.errors import ConfigError
-from joulo_exporter.web.auth import Protection
-from joulo_exporter.web.config import WebConfigWatcher
+from joulo_exporter.web.config import WebConfig, WebConfigWatcher, load_web_config
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
 USERS = f"basic_auth_users: {{prometheus: '{HASH}'}}\n"
@@ -58,40 +56,38 @@ def exchange(certificates, source, file):
     os.replace(new, file)  # noqa: PTH105
 
 
-async def test_files_that_stay_are_not_read_again(watcher, logged, monkeypatch):
+async def test_files_that_stay_change_nothing(watcher, logged):
+    former = watcher.tls
     await watcher.look()
-    former = watcher.tls()
-    monkeypatch.setattr("joulo_exporter.web.config.load_web_config", None)
-    await watcher.look()
-    assert watcher.tls() is former
+    assert watcher.tls is former
     assert logged() == []
 
 
 async def test_users_change_and_a_faulty_file_is_logged_once(watcher, change, logged, caplog):
     await change(TLS + USERS)
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    assert watcher.config.users == {"prometheus": HASH}
     assert logged() == [("INFO", "web configuration read again")]
     await change("basic_auth_users: {prometheus: plain-password}")
     assert "basic_auth_users[0]: is no bcrypt hash" in str(caplog.records[-1].fields["err"])
     assert "plain-password" not in caplog.text
     await watcher.look()
     assert logged() == [("ERROR", "--web.config.file not read again; the former web configuration stays in force")]
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    assert watcher.config.users == {"prometheus": HASH}
     await change(TLS)
-    assert watcher.config.protection == Protection()
+    assert watcher.config == WebConfig(context=watcher.tls)
     assert logged() == [("INFO", "web configuration read again")]
 
 
 @pytest.mark.parametrize("order", [("crt", "key"), ("key", "crt")])
 async def test_half_a_pair_leaves_the_former_pair_in_use(watcher, folder, certificates, logged, order):
     await watcher.look()
-    former = watcher.tls()
+    former = watcher.tls
     for kind, level in zip(order, ("ERROR", "INFO"), strict=True):
-        assert watcher.tls() is former
+        assert watcher.tls is former
         exchange(certificates, f"renewed.{kind}", folder / f"server.{kind}")
         await watcher.look()
         assert [name for name, _ in logged()] == [level]
-    assert watcher.tls() is not former
+    assert watcher.tls is not former
 
 
 async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(
@@ -103,23 +99,23 @@ async def test_a_file_that_is_missing_or_named_by_a_fault_is_waited_for(
     (folder / "away").rename(folder / "server.key")
     await watcher.look()
     assert [level for level, _ in logged()] == ["ERROR", "INFO"]
-    former = watcher.tls()
+    former = watcher.tls
     await change(TLS.replace("server.", "new."))
     for kind in ("key", "crt"):
-        assert watcher.tls() is former
+        assert watcher.tls is former
         exchange(certificates, f"renewed.{kind}", folder / f"new.{kind}")
         await watcher.look()
-    assert watcher.tls() is not former
+    assert watcher.tls is not former
 
 
 SWITCHED = ("WARNING", "TLS is switched on or off in the web configuration, which takes a restart")
 
 
 async def test_tls_is_not_switched_off_and_the_log_says_so(watcher, change, logged):
-    former = watcher.tls()
+    former = watcher.tls
     await change(USERS)
-    assert watcher.tls() is former
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    assert watcher.tls is former
+    assert watcher.config.users == {"prometheus": HASH}
     assert SWITCHED in logged()
     await watcher.look()
     assert logged() == []
@@ -136,18 +132,15 @@ async def test_tls_is_not_switched_on(folder, logged):
 
 async def test_a_reload_reads_without_a_look_and_what_changes_meanwhile_is_read_at_the_next(watcher, folder):
     await watcher.look()
-    former = await watcher.read()
+    former = load_web_config(folder / "web.yml")
     (folder / "web.yml").write_text(TLS + USERS)
-    watcher.take(await watcher.read())
-    assert watcher.config.protection.users == {"prometheus": HASH}
+    watcher.take(load_web_config(folder / "web.yml"))
+    assert watcher.config.users == {"prometheus": HASH}
     await watcher.look()
     watcher.take(former)
-    assert watcher.config.protection.users == {}
+    assert watcher.config.users == {}
     await watcher.look()
-    assert watcher.config.protection.users == {"prometheus": HASH}
-    (folder / "web.yml").write_text("nonsense: 1")
-    with pytest.raises(ConfigError, match="nonsense: unknown key"):
-        await watcher.read()
+    assert watcher.config.users == {"prometheus": HASH}
 
 
 async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, folder, certificates):
@@ -165,7 +158,7 @@ async def test_no_scrape_fails_while_certificates_are_exchanged(watcher, folder,
         return [await scraped.get() for _ in range(number)]
 
     responses = []
-    async with serving(tls=watcher.tls) as address:
+    async with serving(tls=lambda: watcher.tls) as address:
         loops = [asyncio.create_task(scrapes(address)) for _ in range(4)]
         for source in ("renewed", "server", "renewed"):
             for kind in ("crt", "key"):

@@ -249,7 +249,7 @@ async def test_a_response_that_has_begun_is_followed_by_no_other():
 
     application = web.Application()
     application.router.add_get("/metrics", begin_and_fail)
-    async with listening(application, ["127.0.0.1:0"]) as (address,):
+    async with listening(application, ["127.0.0.1:0"], tls=lambda: None) as (address,):
         assert (await exchange(address, REQUEST)).count(b"HTTP/1.1 ") == 1
 
 

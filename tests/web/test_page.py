@@ -72,8 +72,8 @@ class Reading(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def html_of(*snapshots, links=LINKS, persistent=True, now_seconds=NOW, **view):
-    return page_html(snapshots, links, View(**view), ledger_persistent=persistent, now_seconds=now_seconds)
+def html_of(*snapshots, links=LINKS, now_seconds=NOW, **view):
+    return page_html(snapshots, links, View(**view), now_seconds=now_seconds)
 
 
 def read(*snapshots, **options):
@@ -106,8 +106,9 @@ def test_golden_page(monkeypatch, language):
     monkeypatch.setattr("joulo_exporter.web.page.__version__", "1.2.3")
     beginning = Snapshot("new", (EndpointHealth("chargers", 60.0),))
     feed = Snapshot(None, (EndpointHealth("ere_price", 3600.0, up=False, error="timed out"),), public=True)
-    snapshots, persistent = (SNAPSHOT, corrected(), beginning, feed), language == "en"
-    html = html_of(*snapshots, language=language, persistent=persistent).replace(STYLE, "")
+    stored = {"persistent": language == "en"}
+    known = [replace(each, book=replace(each.book, **stored)) for each in (SNAPSHOT, corrected())]
+    html = html_of(*known, beginning, feed, language=language).replace(STYLE, "")
     assert html == golden(f"page.{language}.html", html)
 
 
