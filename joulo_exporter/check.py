@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from joulo_exporter.accounts import account_settings, own_token
+from joulo_exporter.accounts import own_token
 from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret, one_line
@@ -28,8 +28,8 @@ from joulo_exporter.ledger.reader import read_ledger
 from joulo_exporter.ledger.storage import LOCK_NAME
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import account_endpoints
-from joulo_exporter.poller.endpoint import EndpointState, pause_after_failure, remaining_s
+from joulo_exporter.poller import Plan, account_endpoints
+from joulo_exporter.poller.endpoint import EndpointState, pause_after_failure
 
 _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
@@ -127,20 +127,15 @@ async def _outcomes(
         yield "token", "ok     looks like a token"
     except ConfigError as error:
         yield "token", f"FAULT  {error}"
-    endpoints = account_endpoints(account_settings(config, account.name), SystemClock())
+    plan = Plan(config, account, token)
+    endpoints = account_endpoints(plan, SystemClock())
     if database is None:
         for state in endpoints:
             record = recorded.get(state.name, EndpointRecord())
             outcomes = {None: "later  has not been asked yet", True: "ok     the last request succeeded"}
             yield state.name, outcomes.get(record.up, f"FAULT  {record.error}")
     elif token is not None:
-        ledger = AccountLedger(
-            database,
-            account.name or "",
-            configured_labels=config.chargers,
-            vehicles=config.vehicles,
-            max_power_kw=config.api.max_power_kw,
-        )
+        ledger = plan.ledger(database)
         client = JouloClient(session, config.api, token=token)
         records, walk = ledger.load()
         known = {**recorded, **records}
@@ -153,7 +148,7 @@ async def _outcomes(
 async def _ask(state: EndpointState, record: EndpointRecord, ledger: AccountLedger, client: JouloClient) -> str:
     """Ask an endpoint, unless it is too early; return the outcome."""
     pause = Pause(time.time(), state.interval_s)
-    left_s = remaining_s(record.pause, pause.length_s, pause.requested_at_seconds) if record.pause else 0.0
+    left_s = state.due_mono_s - state.clock.monotonic()
     if left_s > 0:
         said = "later  was asked a short time ago"
         if record.up is False:

@@ -281,7 +281,7 @@ async def test_a_ledger_in_trouble_changes_nothing(house, monkeypatch):
         raise LedgerError("disk full")
 
     with monkeypatch.context() as broken:
-        broken.setattr("joulo_exporter.accounts.AccountLedger", fail)
+        broken.setattr("joulo_exporter.poller.endpoint.AccountLedger", fail)
         with pytest.raises(LedgerError, match="disk full"):
             await house.accounts.follow(named(house, a="new"))
     await house.clock.advance(63)  # the interval, and the most of its jitter

@@ -19,8 +19,18 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
+from joulo_exporter.api.client import (
+    CHARGERS,
+    ENERGY,
+    ERE_PRICE,
+    OPTIONAL_ENDPOINTS,
+    SESSIONS,
+    Endpoint,
+    JouloClient,
+)
 from joulo_exporter.clock import SystemClock
+from joulo_exporter.config.files import Secret
+from joulo_exporter.config.schema import AccountConfig, ApiConfig, Config
 from joulo_exporter.errors import (
     ApiAuthenticationError,
     ApiError,
@@ -30,8 +40,10 @@ from joulo_exporter.errors import (
 )
 from joulo_exporter.ledger import (
     PAGE_SIZE,
+    PUBLIC_ACCOUNT,
     AccountLedger,
     ClockJump,
+    Database,
     EndpointRecord,
     Outcome,
     Pause,
@@ -39,7 +51,7 @@ from joulo_exporter.ledger import (
     next_page,
 )
 from joulo_exporter.logs import FailureLog, Level, Notice, event
-from joulo_exporter.models.charger import Tags, parse_chargers
+from joulo_exporter.models.charger import parse_chargers
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.snapshot import EndpointHealth
@@ -89,39 +101,46 @@ def pause_after_failure(
     return max(back_off * (1 + FAILURE_JITTER_SHARE * fraction), obeyed_s)
 
 
-def remaining_s(pause: Pause, interval_s: float, now_seconds: float) -> float:
-    """Return the rest of the pause at a start or reload of the exporter, in seconds.
+class Plan(msgspec.Struct, frozen=True):
+    """Everything that one account's poller depends on: a reload leaves a poller with an unchanged plan alone."""
 
-    The interval now in force may differ from that at the request, and the wall clock may have jumped since. After
-    a jump backwards, the whole pause is waited for again, but never longer; a jump forwards cannot be detected,
-    and shortens the pause.
-    """
-    length_s = interval_s if pause.failures == 0 else max(pause.length_s, interval_s)
-    since_s = min(max(now_seconds - pause.requested_at_seconds, 0.0), length_s)
-    return length_s - since_s
+    config: Config
+    """Without its accounts, so that the plans of others do not change with one of them."""
+    account: AccountConfig | None = None
+    """``None`` for the public price feed, which belongs to the process."""
+    token: Secret | None = None
+    """The token in use; ``None`` for the public price feed."""
 
+    @property
+    def key(self) -> str:
+        """Return the name under which the ledger has the account."""
+        return PUBLIC_ACCOUNT if self.account is None else self.account.name or ""
 
-class PollSettings(msgspec.Struct, frozen=True):
-    """The part of the configuration that a poller follows."""
-
-    account: str | None
-    intervals: Mapping[str, float]
-    """Seconds between two requests, by endpoint."""
-    stale_after_s: float
-    page_interval_s: float
-    resync_interval_s: float
-    tags: Tags
-    collectors: frozenset[str] = frozenset()
-    """The optional endpoints of the account."""
-    public: bool = False
-    """Whether this is no account, but the public price feed, which belongs to the process."""
-    first_delays: Mapping[str, float] = {}
-    """Least seconds before the first request, by endpoint, so that many accounts do not begin at once."""
+    @property
+    def label(self) -> str | None:
+        """Return the ``account`` label, if the account has one."""
+        return None if self.account is None else self.account.name
 
     @property
     def log_fields(self) -> dict[str, object]:
         """Return the fields of each line of the log about the account."""
-        return {} if self.account is None else {"account": self.account}
+        return {} if self.label is None else {"account": self.label}
+
+    @property
+    def api(self) -> ApiConfig:
+        """Return access to the API, or to the server of the price feed."""
+        api = self.config.api
+        return api if self.account else replace(api, url=api.ere_price_url.removesuffix(ERE_PRICE.path))
+
+    def ledger(self, database: Database) -> AccountLedger:
+        """Return the account's part of the ledger."""
+        return AccountLedger(
+            database,
+            self.key,
+            configured_labels=self.config.chargers,
+            vehicles=self.config.vehicles,
+            max_power_kw=self.api.max_power_kw,
+        )
 
 
 @dataclass(eq=False)
@@ -136,7 +155,7 @@ class EndpointState:
     endpoint: Endpoint
     record: Callable[..., Outcome]
     """Writes an API response down; takes the ledger, the response, and the pause since its request."""
-    settings: PollSettings
+    plan: Plan
     clock: SystemClock
     fraction: Callable[[], float] = random.random
     """Gives random numbers in [0, 1) for jitter."""
@@ -165,22 +184,25 @@ class EndpointState:
 
     @property
     def _regular_interval_s(self) -> float:
-        return self.settings.intervals[self.name]
+        return self.plan.config.intervals[self.name]
 
-    def configure(self, endpoint: Endpoint, settings: PollSettings) -> None:
-        """Take up other settings; a new token does not wait out the back-off of the former one.
+    def configure(self, endpoint: Endpoint, plan: Plan) -> None:
+        """Take up another plan; a new token does not wait out the back-off of the former one.
 
         A pause that the API has asked for still holds.
         """
-        self.endpoint, self.settings, error = endpoint, settings, self.api_error
+        self.endpoint, self.plan, error = endpoint, plan, self.api_error
         if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
             self.pause = replace(self.pause, failures=0)
 
-    def restore(self, record: EndpointRecord | None, walk: Walk) -> None:
+    def restore(self, record: EndpointRecord | None, walk: Walk, first_delay_s: float = 0.0) -> None:
         """Take up the ledger's record, unless this process has asked before, and the rest of the pause.
 
-        An API response that an earlier version kept in another form is waited for. An endpoint that is due at once
-        waits for the first delay.
+        The interval now in force may differ from that at the request, and the wall clock may have jumped since.
+        After a jump backwards, the whole pause is waited for again, but never longer; a jump forwards cannot be
+        detected, and shortens the pause.
+
+        An API response that an earlier version kept in another form is waited for.
         """
         self.walk, self.content, mono_s = walk, None, self.clock.monotonic()
         if record is not None and record.body is not None:
@@ -201,8 +223,8 @@ class EndpointState:
                 malformed_fields=record.malformed_fields,
             )
         self._note(interval_s=self._regular_interval_s)
-        left_s = remaining_s(self.pause, self.interval_s, mono_s)
-        self.due_mono_s = mono_s + max(left_s, self.settings.first_delays.get(self.name, 0.0))
+        length_s = self.interval_s if self.pause.failures == 0 else max(self.pause.length_s, self.interval_s)
+        self.due_mono_s = max(self.pause.requested_at_seconds + length_s, mono_s + first_delay_s)
         self._expected_mono_s = self._succeeded_mono_s + self._regular_interval_s
 
     def follow(self, jump: ClockJump, walk: Walk) -> None:
@@ -336,7 +358,7 @@ class EndpointState:
     @property
     def expires_mono_s(self) -> float:
         """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
-        return self._expected_mono_s + self.settings.stale_after_s
+        return self._expected_mono_s + self.plan.config.stale_after_s
 
     @property
     def fresh_content(self) -> Any:  # noqa: ANN401 -- of the endpoint
@@ -366,7 +388,7 @@ class EndpointState:
 
     @property
     def _log_fields(self) -> dict[str, object]:
-        return self.settings.log_fields | {"endpoint": self.name}
+        return self.plan.log_fields | {"endpoint": self.name}
 
     def _log_once(self, kind: str, message: str, **fields: object) -> None:
         if kind not in self._faults_logged:
@@ -386,7 +408,7 @@ class SessionsState(EndpointState):
     @property
     def interval_s(self) -> float:
         """Return the pause between two pages while there are pages to read, else the configured interval."""
-        return self._regular_interval_s if self.walk.offset is None else self.settings.page_interval_s
+        return self._regular_interval_s if self.walk.offset is None else self.plan.config.history.page_interval_s
 
     def page(self, now_seconds: float) -> Walk:
         """Choose the page to ask for now."""
@@ -394,7 +416,7 @@ class SessionsState(EndpointState):
             self.walk,
             now_seconds,
             interval_s=self._regular_interval_s,
-            resync_interval_s=self.settings.resync_interval_s,
+            resync_interval_s=self.plan.config.history.resync_interval_s,
         )
         self.record = partial(AccountLedger.record_page, asked=self.asked)
         return self.asked
@@ -410,25 +432,25 @@ class SessionsState(EndpointState):
 
 
 def account_endpoints(
-    settings: PollSettings, clock: SystemClock, fraction: Callable[[], float] = random.random
+    plan: Plan, clock: SystemClock, fraction: Callable[[], float] = random.random
 ) -> list[EndpointState]:
     """Return the endpoints of an account, or of the public price feed.
 
     Those that are due together are asked in this order: slugs of ``/chargers`` take precedence over nicknames.
     """
     optional = [
-        EndpointState(each, partial(AccountLedger.record_response, endpoint=each.name), settings, clock, fraction)
+        EndpointState(each, partial(AccountLedger.record_response, endpoint=each.name), plan, clock, fraction)
         for each in OPTIONAL_ENDPOINTS
-        if each.name in settings.collectors
+        if each.name in plan.config.collectors and each.public == (plan.account is None)
     ]
-    if settings.public:
+    if plan.account is None:
         return optional
     # With a memory of its own, so that an unchanged charger is not read again.
     chargers = dataclasses.replace(CHARGERS, parse=partial(parse_chargers, memory={}))
     return [
-        EndpointState(chargers, AccountLedger.record_chargers, settings, clock, fraction),
-        SessionsState(SESSIONS, AccountLedger.record_page, settings, clock, fraction),
-        EndpointState(ENERGY, AccountLedger.record_energy, settings, clock, fraction),
+        EndpointState(chargers, AccountLedger.record_chargers, plan, clock, fraction),
+        SessionsState(SESSIONS, AccountLedger.record_page, plan, clock, fraction),
+        EndpointState(ENERGY, AccountLedger.record_energy, plan, clock, fraction),
         *optional,
     ]
 

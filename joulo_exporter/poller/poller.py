@@ -4,8 +4,9 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,7 +16,8 @@ from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ApiError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
-from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, PollSettings, account_endpoints
+from joulo_exporter.models.charger import Tags
+from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, Plan, account_endpoints
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 _logger = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ class Poller:
 
     client: JouloClient
     ledger: AccountLedger
-    settings: PollSettings
+    plan: Plan
     publish: Callable[[Snapshot], None]
     """Takes each new snapshot."""
     _: KW_ONLY
@@ -60,21 +62,24 @@ class Poller:
         """Set once the ledger's state has been published."""
         self.shown_until_mono_s = math.inf
         """When the first API response of the last snapshot becomes too old to be shown, by the monotonic clock."""
-        self.configure(self.client, self.ledger, self.settings)
+        self.configure(self.client, self.ledger, self.plan)
 
-    def configure(self, client: JouloClient, ledger: AccountLedger, settings: PollSettings) -> None:
-        """Apply a configuration, while the loop does not run; each endpoint keeps its state."""
-        self.client, self.ledger, self.settings = client, ledger, settings
+    def configure(self, client: JouloClient, ledger: AccountLedger, plan: Plan) -> None:
+        """Follow a plan, while the loop does not run; each endpoint keeps its state."""
+        self.client, self.ledger, self.plan = client, ledger, plan
         former, self._endpoints = self._endpoints, {}
-        for new in account_endpoints(settings, self.clock, self.fraction):
+        for new in account_endpoints(plan, self.clock, self.fraction):
             self._endpoints[new.name] = former.get(new.name, new)
-            self._endpoints[new.name].configure(new.endpoint, settings)
+            self._endpoints[new.name].configure(new.endpoint, plan)
         self.restored.clear()
 
-    async def run(self) -> None:
-        """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again."""
+    async def run(self, first_delays: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again.
+
+        ``first_delays`` has the least seconds before the first request, by endpoint.
+        """
         if not self.restored.is_set():
-            await self._restore()
+            await self._restore(first_delays)
             self._publish_snapshot()
             self.restored.set()
         while True:
@@ -119,7 +124,7 @@ class Poller:
         if self.restored.is_set():
             self._publish_snapshot()
 
-    async def _restore(self) -> None:
+    async def _restore(self, first_delays: Mapping[str, float]) -> None:
         """Take up the ledger's state; while it cannot be read, wait, since the throttle is part of it."""
         while True:
             try:
@@ -127,9 +132,9 @@ class Poller:
                 break
             except Exception as error:  # noqa: BLE001 -- nothing may be asked without the throttle
                 self._log_ledger_failure(error)
-                await self.clock.sleep(self.settings.intervals[CHARGERS.name])
+                await self.clock.sleep(self.plan.config.intervals[CHARGERS.name])
         for name, state in self._endpoints.items():
-            state.restore(records.get(name), walk)
+            state.restore(records.get(name), walk, first_delays.get(name, 0.0))
         await self._read_book()
 
     # One refresh ----------------------------------------------------------------------------------
@@ -173,7 +178,7 @@ class Poller:
         if outcome.walk is not None and outcome.walk.doubtful:
             message = "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
         level: Level = "warn" if outcome.missing > FEW_MISSING else "info"
-        event(_logger, level, message, **self.settings.log_fields, sessions=outcome.missing)
+        event(_logger, level, message, **self.plan.log_fields, sessions=outcome.missing)
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
         state.failed(error)
@@ -202,14 +207,14 @@ class Poller:
             self._book = book
             if self._ledger_log.failures:
                 self._ledger_log.succeeded(self.clock.monotonic())
-                event(_logger, "info", "the ledger works again", **self.settings.log_fields)
+                event(_logger, "info", "the ledger works again", **self.plan.log_fields)
         return result
 
     def _write_and_read(
         self, write: Callable[..., Result], *args: object
     ) -> tuple[Result, Book | Exception | None]:
         result = write(*args)
-        if self.settings.public:
+        if self.plan.account is None:
             return result, None
         chargers = self._endpoints[CHARGERS.name]
         # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
@@ -231,7 +236,7 @@ class Poller:
     def _log_ledger_failure(self, error: Exception) -> None:
         reason = "ledger" if isinstance(error, LedgerError) else "internal"
         if self._ledger_log.failed(reason, self.clock.monotonic()) is not None:
-            event(_logger, "error", "cannot use the ledger", **self.settings.log_fields, err=error)
+            event(_logger, "error", "cannot use the ledger", **self.plan.log_fields, err=error)
 
     # The snapshot ---------------------------------------------------------------------------------
 
@@ -244,26 +249,27 @@ class Poller:
             self.publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
             message = "internal error; the former values are served"
-            event(_logger, "error", message, **self.settings.log_fields, err=error)
+            event(_logger, "error", message, **self.plan.log_fields, err=error)
 
     def _snapshot(self) -> Snapshot:
-        settings, book = self.settings, self._book
+        account, book = self.plan.label, self._book
+        tags = Tags(self.plan.config.vehicles, self.plan.config.id_tags)
         health = tuple(state.health for state in self._endpoints.values())
         optional = {each.name: self._fresh(each) for each in OPTIONAL_ENDPOINTS}
         if book is None:
-            return Snapshot(settings.account, health, public=settings.public, **optional)
+            return Snapshot(account, health, public=self.plan.account is None, **optional)
         if book.persistent:
             self._durable = book, health
         elif self._durable is not None:
             book, health = _held(book, health, *self._durable)
         chargers = self._fresh(CHARGERS)
         return Snapshot(
-            account=settings.account,
+            account=account,
             endpoints=health,
             book=book,
-            chargers=None if chargers is None else live_chargers(chargers, book, settings.tags),
-            last_sessions=ended_sessions(book.last_sessions.values(), book, settings.tags),
-            ended_sessions=ended_sessions(book.ended, book, settings.tags),
+            chargers=None if chargers is None else live_chargers(chargers, book, tags),
+            last_sessions=ended_sessions(book.last_sessions.values(), book, tags),
+            ended_sessions=ended_sessions(book.ended, book, tags),
             energy=self._fresh(ENERGY),
             ere_estimate=self._fresh(SESSIONS),
             **optional,

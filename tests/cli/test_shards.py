@@ -4,7 +4,9 @@ import pytest
 from support.command_line import run
 
 from joulo_exporter.accounts import plans
+from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.schema import load_config, of_shard
+from joulo_exporter.poller import account_endpoints
 from joulo_exporter.sharding import Shard
 
 NAMES = ("home", "office", "huis", "zoë")
@@ -22,6 +24,10 @@ def file(tmp_path):
     return path
 
 
+def asked_for(plan):
+    return [state.name for state in account_endpoints(plan, SystemClock())]
+
+
 def test_the_accounts_are_divided_and_only_the_first_shard_asks_for_the_public_price(file):
     config = load_config(file, {})
     parts = [of_shard(config, Shard(ordinal, 3)) for ordinal in range(3)]
@@ -31,13 +37,13 @@ def test_the_accounts_are_divided_and_only_the_first_shard_asks_for_the_public_p
     assert of_shard(config, Shard(0, 1)) == config
     own = plans(parts[1])  # which reads its own tokens alone: the others are not there
     assert [plan.key for plan in own] == HELD[1]
-    assert [plan.settings.collectors for plan in own] == [frozenset({"ere_position"})] * 2
+    assert [asked_for(plan)[-1] for plan in own] == ["ere_position"] * 2
 
 
 def test_a_first_shard_without_accounts_asks_for_the_public_price_all_the_same(file):
     config = load_config(file, {})
     (plan,) = plans(of_shard(config, Shard(0, 7)))
-    assert (plan.settings.public, plan.source, plan.token) == (True, None, None)
+    assert (asked_for(plan), plan.account, plan.token) == (["ere_price"], None, None)
     assert plan.api.url == "https://joulo.nl/api"
     assert plans(of_shard(config, Shard(4, 7))) == ()
 
