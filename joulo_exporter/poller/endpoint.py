@@ -47,6 +47,7 @@ from joulo_exporter.ledger import (
     EndpointRecord,
     Outcome,
     Pause,
+    Refreshes,
     Walk,
     next_page,
 )
@@ -214,13 +215,8 @@ class EndpointState:
             if record.succeeded_at_seconds is not None:
                 self._succeeded_mono_s = min(record.succeeded_at_seconds - ahead_s, mono_s)
             self._note(
-                up=record.up,
-                error=record.error,
-                succeeded_at_seconds=record.succeeded_at_seconds,
                 token_refused_at_seconds=asked_at_seconds if _REFUSAL.match(record.error or "") else None,
-                requests=record.requests,
-                malformed=record.malformed,
-                malformed_fields=record.malformed_fields,
+                **{name: getattr(record, name) for name in Refreshes.__struct_fields__},
             )
         self._note(interval_s=self._regular_interval_s)
         length_s = self.interval_s if self.pause.failures == 0 else max(self.pause.length_s, self.interval_s)
