@@ -5,7 +5,6 @@ The paths are those of the vendor's developer pages. Every failure is raised as 
 
 import asyncio
 import re
-import string
 import time
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from joulo_exporter import __version__
 from joulo_exporter.api.failures import (
     TRANSPORT_ERRORS,
     LostConnectionError,
-    is_web_page,
+    compared,
     status_failure,
     timeout_failure,
     transport_failure,
@@ -135,24 +134,16 @@ class JouloClient:
         # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         plausibility = Plausibility(self.clock(), self.api.max_power_kw)
-        try:
-            response = endpoint.parse(self._without_token(body), plausibility)
-        except ApiResponseError:
-            if is_web_page(body):
-                raise ApiResponseError(
-                    "a web page came instead of the API response, from a proxy or gateway in between; "
-                    "check api.url and the network"
-                ) from None
-            raise
+        response = endpoint.parse(self._without_token(body), plausibility)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self.api)
         return response
 
     def _without_token(self, body: bytes) -> bytes:
         """Replace names that have the token in them: pasted into a nickname, it would be shown to everybody."""
-        if self.token is None or (token := _compared(self.token.reveal().encode())) not in _compared(body):
+        if self.token is None or (token := compared(self.token.reveal().encode())) not in compared(body):
             return body
-        return _NAME.sub(lambda name: name[1] + b"null" if token in _compared(name[2]) else name[0], body)
+        return _NAME.sub(lambda name: name[1] + b"null" if token in compared(name[2]) else name[0], body)
 
     async def _body(self, endpoint: Endpoint, params: Mapping[str, str] | None, deadline_s: float) -> bytes:
         response: aiohttp.ClientResponse | None = None
@@ -192,11 +183,6 @@ class JouloClient:
         if failure is not None:
             raise failure
         return body
-
-
-def _compared(text: bytes) -> bytes:
-    """Return the text in small letters and without punctuation: the slug of a nickname has others."""
-    return text.lower().translate(None, string.punctuation.encode())
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

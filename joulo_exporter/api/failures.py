@@ -6,8 +6,8 @@ The meanings of statuses are those of the vendor's page on errors; gateways in f
 import os
 import re
 import ssl
+import string
 import sys
-from codecs import BOM_UTF8
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -30,6 +30,7 @@ from joulo_exporter.errors import (
     ApiStatusError,
     ApiTimeoutError,
 )
+from joulo_exporter.models.wire import is_web_page
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 """Exceptions of a request that fails, apart from ``TimeoutError``."""
@@ -62,7 +63,7 @@ _TEXT_KEYS = ("error", "message", "msg")  # the API's own, and those of gateways
 _READ_LENGTH = 1000
 _SHOWN_LENGTH = 80
 _TELLTALE_LENGTH = 8
-_NOT_COMPARED = re.compile(r"[\W_]+")
+_NOT_COMPARED = (string.punctuation + string.whitespace).encode()
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -122,11 +123,6 @@ def transport_failure(error: Exception, api: ApiConfig) -> ApiError:
     if isinstance(error, aiohttp.ClientPayloadError):
         return ApiResponseError(f"the response of {host} is cut off, or broken on its way")
     return ApiConnectionError(_connection_message(error, host, api))
-
-
-def is_web_page(body: bytes) -> bool:
-    """Return whether a body is HTML; the content type does not tell, since gateways mix up HTML and JSON."""
-    return body[:64].removeprefix(BOM_UTF8).lstrip().startswith(b"<")
 
 
 def retry_after_seconds(header: str | None, now_s: float) -> float | None:
@@ -237,10 +233,11 @@ def _gives_away(text: str, token: Secret | None) -> bool:
     """Return whether any eight characters of the token stand in the text, in whatever case and spacing."""
     if token is None:
         return False
-    shown, hidden = _compared(text), _compared(token.reveal())
+    shown, hidden = compared(text.encode()), compared(token.reveal().encode())
     length = min(_TELLTALE_LENGTH, len(hidden))
     return any(hidden[start : start + length] in shown for start in range(len(hidden) - length + 1))
 
 
-def _compared(text: str) -> str:
-    return _NOT_COMPARED.sub("", text).casefold()
+def compared(text: bytes) -> bytes:
+    """Return the text in small letters, without blanks and punctuation: the slug of a nickname has others."""
+    return text.lower().translate(None, _NOT_COMPARED)
