@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from typing import Literal, TextIO, get_args
 from urllib.parse import quote
 
-import msgspec
-
 from joulo_exporter.config.files import Secret
 from joulo_exporter.errors import JouloExporterError
 
@@ -53,18 +51,11 @@ def event(logger: logging.Logger, level: Level, message: str, /, **fields: objec
     logger.log(_LEVEL_NUMBERS[level.upper()], message, extra={"fields": fields}, stacklevel=2)
 
 
-class Notice(msgspec.Struct, frozen=True):
-    """A line to log now about failures in a row: the latest reason, their number, the seconds since the first."""
-
-    reason: str
-    failures: int
-    lasted_s: float
-
-
 class FailureLog:
     """Decides which failures in a row of one endpoint are logged: each new reason, once an hour, and the end.
 
-    Times are seconds of a clock that does not go back.
+    The fields of such a line are the latest reason, their number, and the seconds since the first. Times are
+    seconds of a clock that does not go back.
     """
 
     def __init__(self) -> None:
@@ -74,8 +65,8 @@ class FailureLog:
         self._reason = ""
         self._logged_s: dict[str, float] = {}
 
-    def failed(self, reason: str, now_s: float) -> Notice | None:
-        """Count a failure for a reason of a closed set; return the line to log, if it is time for one."""
+    def failed(self, reason: str, now_s: float) -> dict[str, object] | None:
+        """Count a failure for a reason of a closed set; return the fields of a line, if it is time for one."""
         if not self.failures:
             self._since_s = now_s
         self.failures += 1
@@ -83,14 +74,17 @@ class FailureLog:
         if now_s - self._logged_s.get(reason, -math.inf) < REPEAT_S:
             return None
         self._logged_s[reason] = now_s
-        return Notice(reason, self.failures, now_s - self._since_s)
+        return self._fields(now_s)
 
-    def succeeded(self, now_s: float) -> Notice:
-        """Return the line to log about the end of failures; begin anew."""
-        notice = Notice(self._reason, self.failures, now_s - self._since_s)
+    def succeeded(self, now_s: float) -> dict[str, object]:
+        """Return the fields of the line about the end of failures; begin anew."""
+        fields = self._fields(now_s)
         self.failures = 0
         self._logged_s.clear()
-        return notice
+        return fields
+
+    def _fields(self, now_s: float) -> dict[str, object]:
+        return {"reason": self._reason, "failures": self.failures, "lasted_s": round(now_s - self._since_s)}
 
 
 class _LineHandler(logging.StreamHandler[TextIO]):

@@ -51,7 +51,7 @@ from joulo_exporter.ledger import (
     Walk,
     next_page,
 )
-from joulo_exporter.logs import FailureLog, Level, Notice, event
+from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.models.charger import parse_chargers
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
@@ -277,7 +277,8 @@ class EndpointState:
     def succeeded(self, response: ApiResponse[object]) -> None:
         """Note a refresh that succeeded, and the parts of the API response that could not be used."""
         if self._failure_log.failures:
-            self._log("info", "refresh works again", self._failure_log.succeeded(self.clock.monotonic()))
+            fields = self._log_fields | self._failure_log.succeeded(self.clock.monotonic())
+            event(_logger, "info", "refresh works again", **fields)
         self._log_faults(response)
         self.count_request("200")
         self._note(
@@ -336,7 +337,9 @@ class EndpointState:
 
     def _fail(self, level: Level, message: str, reason: str, shown: str, err: object = None) -> None:
         self._note(up=False, error=shown)
-        self._log(level, message, self._failure_log.failed(reason, self.clock.monotonic()), err=err or shown)
+        fields = self._failure_log.failed(reason, self.clock.monotonic())
+        if fields is not None:
+            event(_logger, level, message, **self._log_fields, **fields, err=err or shown)
 
     def _wait_for(self, pause: Pause) -> None:
         self.pause = pause
@@ -362,12 +365,6 @@ class EndpointState:
         return self.content if self.clock.monotonic() < self.expires_mono_s else None
 
     # The log --------------------------------------------------------------------------------------
-
-    def _log(self, level: Level, message: str, notice: Notice | None, **fields: object) -> None:
-        """Log a line about refreshes that fail, or have failed, if it is time for one."""
-        if notice is not None:
-            event(_logger, level, message, **self._log_fields, reason=notice.reason, failures=notice.failures,
-                  lasted_s=round(notice.lasted_s), **fields)  # fmt: skip
 
     def _log_faults(self, response: ApiResponse[object]) -> None:
         """Log each kind of fault once, not at every refresh or for every record; a kind contains no value."""
