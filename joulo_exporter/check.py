@@ -154,9 +154,10 @@ async def _ask(state: EndpointState, record: EndpointRecord, ledger: AccountLedg
         if record.up is False:
             said = f"FAULT  a short time ago: {record.error}"
         return f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
-    ledger.begin_request(state.name, pause, state.page(pause.requested_at_seconds))
+    page = state.page(pause.requested_at_seconds)
+    ledger.begin_request(state.name, pause, page)
     try:
-        response = await state.fetch(client)
+        response = await state.fetch(client, page)
     except ApiError as error:
         # Kept for the next check, with the time of Retry-After, so that no request comes early.
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)

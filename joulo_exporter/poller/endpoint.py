@@ -246,7 +246,7 @@ class EndpointState:
         """Choose no page: the endpoint has none."""
         return None
 
-    async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
+    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[Any]:  # noqa: ARG002
         """Ask the endpoint."""
         return await client.fetch(self.endpoint)
 
@@ -395,9 +395,6 @@ class SessionsState(EndpointState):
     Its content is the estimate of the last page; the sessions themselves are in the ledger.
     """
 
-    asked: Walk
-    """The walk with the page that was chosen last."""
-
     @property
     def interval_s(self) -> float:
         """Return the pause between two pages while there are pages to read, else the configured interval."""
@@ -405,19 +402,18 @@ class SessionsState(EndpointState):
 
     def page(self, now_seconds: float) -> Walk:
         """Choose the page to ask for now."""
-        self.asked = next_page(
+        return next_page(
             self.walk,
             now_seconds,
             interval_s=self._regular_interval_s,
             resync_interval_s=self.plan.config.history.resync_interval_s,
         )
-        self.record = partial(AccountLedger.record_page, asked=self.asked)
-        return self.asked
 
-    async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
+    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[SessionPage]:
         """Ask for the page that was chosen, which the ledger has noted."""
-        self.walk = self.asked
-        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.asked.asked_offset)})
+        self.walk = page or self.walk
+        self.record = partial(AccountLedger.record_page, asked=self.walk)
+        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.walk.asked_offset)})
 
     def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
         """Go on from the walk after the page, and serve its estimate from now on."""

@@ -161,7 +161,7 @@ class Poller:
             # The ledger may have taken its time, and the pause counts from the request.
             state.requested()
             try:
-                response = await state.fetch(self.client)
+                response = await state.fetch(self.client, page)
             finally:
                 state.observe_duration()
         outcome = await self._write(state.record, self.ledger, response, state.recorded_pause(failures=0))
