@@ -100,7 +100,7 @@ class Refreshes(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class EndpointRecord(Refreshes, frozen=True, gc=False, kw_only=True):
-    """What the ledger keeps of one endpoint, for a process that begins."""
+    """The ledger's record of one endpoint, for a process that begins."""
 
     pause: Pause | None = None
     body: bytes | None = None
