@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -16,7 +17,7 @@ from joulo_exporter.config.schema import AccountConfig, Config
 from joulo_exporter.config.values import format_duration
 from joulo_exporter.errors import (
     ApiError,
-    ApiScopeError,
+    ApiRefusalError,
     ConfigError,
     LedgerDamagedError,
     LedgerError,
@@ -163,8 +164,8 @@ async def _ask(state: EndpointState, record: EndpointRecord, ledger: AccountLedg
         asked_for_s = time.time() - pause.requested_at_seconds + (error.retry_after_s or 0.0)
         length_s = pause_after_failure(pause.length_s, 1, 0.0, asked_for_s)
         ledger.record_failure(state.name, error, Pause(pause.requested_at_seconds, length_s, failures=1))
-        hint = "; the other endpoints work without it" if isinstance(error, ApiScopeError) else ""
-        return f"FAULT  {error}{hint}"
+        is_scope = isinstance(error, ApiRefusalError) and error.status == HTTPStatus.FORBIDDEN
+        return f"FAULT  {error}{'; the other endpoints work without it' if is_scope else ''}"
     state.record(ledger, response, pause)
     return f"ok     {_summary(response)}"
 

@@ -21,12 +21,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.errors import (
-    ApiAuthenticationError,
     ApiConnectionError,
     ApiError,
-    ApiNotFoundError,
+    ApiRefusalError,
     ApiResponseError,
-    ApiScopeError,
     ApiStatusError,
     ApiTimeoutError,
 )
@@ -35,13 +33,7 @@ from joulo_exporter.models.wire import is_web_page
 TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 """Exceptions of a request that fails, apart from ``TimeoutError``."""
 
-# With a web page as body, these come from a gateway (a challenge, a deployment) and say nothing about the token.
-_CLASSES: dict[int, type[ApiStatusError]] = {
-    401: ApiAuthenticationError,
-    403: ApiScopeError,
-    404: ApiNotFoundError,
-    429: ApiStatusError,
-}
+_REFUSALS = (401, 403, 404)
 
 _MEANINGS = {
     401: "the API refuses the token: it is wrong, revoked or rotated, or quotes or blanks were copied with it; "
@@ -78,11 +70,13 @@ def status_failure(
     The token must not get into the message, even if the API repeats it. ``now_s`` is wall time in Unix seconds.
     """
     retry_after_s = retry_after_seconds(headers.get("Retry-After"), now_s)
-    if status in _CLASSES and is_web_page(body):
+    # With a web page, these come from a gateway (a challenge, a deployment) and say nothing about the token.
+    if status in (*_REFUSALS, HTTPStatus.TOO_MANY_REQUESTS) and is_web_page(body):
         meaning = "with a web page, from a proxy or gateway in between; check api.url and the network"
         return ApiStatusError(f"{path}: {status} {meaning}", status=status, retry_after_s=retry_after_s)
     said = _said(body)
-    kind, meaning = _CLASSES.get(status, ApiStatusError), _MEANINGS.get(status, _OTHER_STATUS)
+    kind = ApiRefusalError if status in _REFUSALS else ApiStatusError
+    meaning = _MEANINGS.get(status, _OTHER_STATUS)
     if status == HTTPStatus.FORBIDDEN and (scope := _safe(said.get("required_scope"), _SCOPE, token)):
         meaning = f"the token may not read this; give it the scope {scope}, or use another token"
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:

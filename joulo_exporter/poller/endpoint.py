@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -32,10 +33,8 @@ from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import AccountConfig, ApiConfig, Config
 from joulo_exporter.errors import (
-    ApiAuthenticationError,
     ApiError,
-    ApiNotFoundError,
-    ApiScopeError,
+    ApiRefusalError,
     LedgerError,
 )
 from joulo_exporter.ledger import (
@@ -76,9 +75,6 @@ _NEVER = Pause(-math.inf, 0.0)
 
 _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Start of the stored error of a refused token; the error of a gateway's web page has no comma there."""
-
-REFUSALS = (ApiAuthenticationError, ApiScopeError, ApiNotFoundError)
-"""Errors by which the API refuses an endpoint to a token: waiting for a success is in vain."""
 
 _MOST_UNKNOWN = 64
 _LONGEST_UNKNOWN = 64
@@ -193,7 +189,7 @@ class EndpointState:
         A pause that the API has asked for still holds.
         """
         self.endpoint, self.plan, error = endpoint, plan, self.api_error
-        if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
+        if error is not None and _refuses_token(error) and error.retry_after_s is None:
             self.pause = replace(self.pause, failures=0)
 
     def restore(self, record: EndpointRecord | None, walk: Walk, first_delay_s: float = 0.0) -> None:
@@ -300,10 +296,10 @@ class EndpointState:
     def failed(self, error: ApiError) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
         self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._regular_interval_s
-        if isinstance(error, ApiAuthenticationError | ApiScopeError):
+        if _refuses_token(error):
             self._note(token_refused_at_seconds=self.requested_at_seconds)
-        is_optional = self.endpoint in OPTIONAL_ENDPOINTS
-        unavailable = is_optional and isinstance(error, ApiScopeError | ApiNotFoundError)
+        is_refused = isinstance(error, ApiRefusalError) and error.status != HTTPStatus.UNAUTHORIZED
+        unavailable = is_refused and self.endpoint in OPTIONAL_ENDPOINTS
         if unavailable:
             interval_s = max(interval_s, _REFUSED_RETRY_S)
         retry_after_s = error.retry_after_s
@@ -442,6 +438,10 @@ def account_endpoints(
         EndpointState(ENERGY, AccountLedger.record_energy, plan, clock, fraction),
         *optional,
     ]
+
+
+def _refuses_token(error: ApiError) -> bool:
+    return isinstance(error, ApiRefusalError) and error.status != HTTPStatus.NOT_FOUND
 
 
 def _counted(counts: Mapping[str, int], more: Iterable[str]) -> Mapping[str, int]:

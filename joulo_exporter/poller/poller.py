@@ -13,11 +13,11 @@ import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.errors import ApiError, LedgerError
+from joulo_exporter.errors import ApiError, ApiRefusalError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.models.charger import Tags
-from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, Plan, account_endpoints
+from joulo_exporter.poller.endpoint import EndpointState, Plan, account_endpoints
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 _logger = logging.getLogger(__name__)
@@ -219,7 +219,7 @@ class Poller:
         chargers = self._endpoints[CHARGERS.name]
         # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
         name_unlinked = chargers.health.succeeded_at_seconds is not None or isinstance(
-            chargers.api_error, REFUSALS
+            chargers.api_error, ApiRefusalError
         )
         try:
             return result, self.ledger.book(name_unlinked=name_unlinked, now_seconds=self.clock.now())
