@@ -19,7 +19,7 @@ from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, Database
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.poller import Poller
+from joulo_exporter.poller.poller import Poller
 
 PACKAGE = Path(joulo_exporter.__file__).parent
 JSON = Path(__file__).parents[1] / "tests/fixtures/chargers.json"

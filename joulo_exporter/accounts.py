@@ -21,7 +21,8 @@ from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Batches, Database, keep_configured
 from joulo_exporter.logs import event
-from joulo_exporter.poller import Plan, Poller
+from joulo_exporter.poller.endpoint import Plan
+from joulo_exporter.poller.poller import Poller
 from joulo_exporter.snapshot import Snapshot
 
 _logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class Accounts:
             pollers = [running.poller for running in self._running.values()]
             for poller in pollers:
                 if poller.shown_until_mono_s <= mono_s:
-                    poller.drop_stale()
+                    poller.publish_snapshot()
             self._shown_until_mono_s = min((each.shown_until_mono_s for each in pollers), default=math.inf)
         return self.exposition
 

@@ -29,8 +29,7 @@ from joulo_exporter.ledger.reader import read_ledger
 from joulo_exporter.ledger.storage import LOCK_NAME
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import Plan, account_endpoints
-from joulo_exporter.poller.endpoint import EndpointState, pause_after_failure
+from joulo_exporter.poller.endpoint import EndpointState, Plan, account_endpoints, pause_after_failure
 
 _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
@@ -139,21 +138,19 @@ async def _outcomes(
         ledger = plan.ledger(database)
         client = JouloClient(session, config.api, token=token)
         records, walk = ledger.load()
-        known = {**recorded, **records}
         for state in endpoints:
-            record = known.get(state.name, EndpointRecord())
-            state.restore(record, walk)
-            yield state.name, await _ask(state, record, ledger, client)
+            state.restore(records.get(state.name) or recorded.get(state.name), walk)
+            yield state.name, await _ask(state, ledger, client)
 
 
-async def _ask(state: EndpointState, record: EndpointRecord, ledger: AccountLedger, client: JouloClient) -> str:
+async def _ask(state: EndpointState, ledger: AccountLedger, client: JouloClient) -> str:
     """Ask an endpoint, unless it is too early; return the outcome."""
     pause = Pause(time.time(), state.interval_s)
     left_s = state.due_mono_s - state.clock.monotonic()
     if left_s > 0:
         said = "later  was asked a short time ago"
-        if record.up is False:
-            said = f"FAULT  a short time ago: {record.error}"
+        if state.health.up is False:
+            said = f"FAULT  a short time ago: {state.health.error}"
         return f"{said}; may be asked again in {format_duration(max(1, round(left_s)))}"
     page = state.page(pause.requested_at_seconds)
     ledger.begin_request(state.name, pause, page)

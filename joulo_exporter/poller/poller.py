@@ -80,7 +80,7 @@ class Poller:
         """
         if not self.restored.is_set():
             await self._restore(first_delays)
-            self._publish_snapshot()
+            self.publish_snapshot()
             self.restored.set()
         while True:
             async with self.refreshing:
@@ -91,7 +91,7 @@ class Poller:
                 async with self.refreshing:
                     await self._refresh(state)
                     # Now, not after the other endpoints, whose API responses may take their time.
-                    self._publish_snapshot()
+                    self.publish_snapshot()
             due_mono_s = min(state.due_mono_s for state in self._endpoints.values())
             await self.clock.sleep(max(0.0, due_mono_s - self.clock.monotonic()))
 
@@ -99,7 +99,7 @@ class Poller:
         """Publish the ledger's present state, when the ledger has left the disk or returned to it."""
         if self.restored.is_set():
             await self._read_book()
-            self._publish_snapshot()
+            self.publish_snapshot()
 
     async def _follow_wall_clock(self) -> None:
         """Move all moments noted since the start along with the wall clock, if that has jumped."""
@@ -118,11 +118,6 @@ class Poller:
             self._noted_since_seconds += jump_s
             await self._read_book()
         self._wall_ahead_s = wall_ahead_s
-
-    def drop_stale(self) -> None:
-        """Publish anew without the API responses that have become too old."""
-        if self.restored.is_set():
-            self._publish_snapshot()
 
     async def _restore(self, first_delays: Mapping[str, float]) -> None:
         """Take up the ledger's state; while it cannot be read, wait, since the throttle is part of it."""
@@ -201,18 +196,14 @@ class Poller:
             LedgerError: it could not be written.
         """
         result, book = await self.offload(self._write_and_read, write, *args)
-        if isinstance(book, Exception):
-            self._log_ledger_failure(book)
-        elif book is not None:
+        if book is not None:
             self._book = book
             if self._ledger_log.failures:
                 self._ledger_log.succeeded(self.clock.monotonic())
                 event(_logger, "info", "the ledger works again", **self.plan.log_fields)
         return result
 
-    def _write_and_read(
-        self, write: Callable[..., Result], *args: object
-    ) -> tuple[Result, Book | Exception | None]:
+    def _write_and_read(self, write: Callable[..., Result], *args: object) -> tuple[Result, Book | None]:
         result = write(*args)
         if self.plan.account is None:
             return result, None
@@ -223,8 +214,9 @@ class Poller:
         )
         try:
             return result, self.ledger.book(name_unlinked=name_unlinked, now_seconds=self.clock.now())
-        except Exception as error:  # noqa: BLE001 -- logged by _write
-            return result, error
+        except Exception as error:  # noqa: BLE001 -- the former book is still true
+            self._log_ledger_failure(error)
+            return result, None
 
     async def _read_book(self) -> None:
         """Read the book; when that fails the former one stays."""
@@ -240,7 +232,8 @@ class Poller:
 
     # The snapshot ---------------------------------------------------------------------------------
 
-    def _publish_snapshot(self) -> None:
+    def publish_snapshot(self) -> None:
+        """Publish the present state, without the API responses that have become too old."""
         mono_s, states = self.clock.monotonic(), self._endpoints.values()
         self.shown_until_mono_s = min(
             (state.expires_mono_s for state in states if state.expires_mono_s > mono_s), default=math.inf

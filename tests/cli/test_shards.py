@@ -6,7 +6,7 @@ from support.command_line import run
 from joulo_exporter.accounts import plans
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.schema import load_config, of_shard
-from joulo_exporter.poller import account_endpoints
+from joulo_exporter.poller.endpoint import account_endpoints
 from joulo_exporter.sharding import Shard
 
 NAMES = ("home", "office", "huis", "zoë")

@@ -15,12 +15,12 @@ from support.poller_rig import CONFIG, PLAN
 from joulo_exporter.accounts import first_delays
 from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import account_endpoints
 from joulo_exporter.poller.endpoint import (
     FAILURE_JITTER_SHARE,
     JITTER_SHARE,
     LONGEST_BACK_OFF_S,
     LONGEST_RETRY_AFTER_S,
+    account_endpoints,
     pause_after_failure,
 )
 

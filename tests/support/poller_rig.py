@@ -20,7 +20,8 @@ from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import PAGE_SIZE, Database
 from joulo_exporter.models.wire import Plausibility
-from joulo_exporter.poller import Plan, Poller
+from joulo_exporter.poller.endpoint import Plan
+from joulo_exporter.poller.poller import Poller
 
 CHARGERS_S, SESSIONS_S, ENERGY_S, PAGE_S = 60.0, 600.0, 3600.0, 10.0
 STALE_AFTER_S, RESYNC_S = 900.0, 7 * 86_400.0
@@ -169,7 +170,7 @@ class Rig:
     def series(self) -> Samples:
         """Return every series of the exposition, as it is scraped."""
         if self.poller.shown_until_mono_s <= self.clock.monotonic():
-            self.poller.drop_stale()
+            self.poller.publish_snapshot()
         return samples_of(rendered(self.exposition).decode())
 
     def value(self, name: str, **labels: str) -> float | None:
