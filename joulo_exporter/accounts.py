@@ -35,7 +35,7 @@ _LATER_FIRST_REQUESTS_PER_S = 10
 
 
 def plans(config: Config) -> tuple[Plan, ...]:
-    """Return a plan for each account, and one for the public price feed where it is on; reads the tokens.
+    """Return a plan for each account, and in the first shard one for the price feed if it is on; reads the tokens.
 
     Raises:
         ConfigError: a token cannot be read, or two accounts have the same one.
@@ -43,7 +43,8 @@ def plans(config: Config) -> tuple[Plan, ...]:
     others: dict[Secret, str] = {}
     common = replace(config, accounts=())
     accounts = tuple(Plan(common, account, own_token(account, others)) for account in config.accounts)
-    return (*accounts, Plan(common)) if ERE_PRICE.name in config.collectors else accounts
+    has_price_feed = ERE_PRICE.name in config.collectors and config.shard.holds(None)
+    return (*accounts, Plan(common)) if has_price_feed else accounts
 
 
 def own_token(account: AccountConfig, others: dict[Secret, str]) -> Secret:

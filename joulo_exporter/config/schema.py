@@ -148,9 +148,6 @@ class ConfigFile(Section, frozen=True):
 COLLECTORS = Collectors.__struct_fields__
 """Endpoints that are requested only if the configuration enables them."""
 
-PUBLIC_COLLECTORS = frozenset({"ere_price"})
-"""Optional endpoints that belong to no account."""
-
 
 # The configuration --------------------------------------------------------------------------
 
@@ -222,7 +219,6 @@ def of_shard(config: Config, shard: Shard) -> Config:
     return msgspec.structs.replace(
         config,
         accounts=tuple(account for account in config.accounts if shard.holds(account.name)),
-        collectors=config.collectors if shard.holds(None) else config.collectors - PUBLIC_COLLECTORS,
         shard=shard,
     )
 
