@@ -55,7 +55,7 @@ _TEXT_KEYS = ("error", "message", "msg")  # the API's own, and those of gateways
 _READ_LENGTH = 1000
 _SHOWN_LENGTH = 80
 _TELLTALE_LENGTH = 8
-_NOT_COMPARED = (string.punctuation + string.whitespace).encode()
+_NOT_COMPARED = bytes(set(range(256)) - set((string.ascii_letters + string.digits).encode()))
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -233,5 +233,5 @@ def _gives_away(text: str, token: Secret | None) -> bool:
 
 
 def compared(text: bytes) -> bytes:
-    """Return the text in small letters, without blanks and punctuation: the slug of a nickname has others."""
+    """Return the ASCII letters and digits of a text, in small letters: the slug of a nickname has other signs."""
     return text.lower().translate(None, _NOT_COMPARED)

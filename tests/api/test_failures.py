@@ -93,7 +93,7 @@ async def test_no_error_repeats_the_token_that_its_body_repeats(client_of, answe
     answers.get(f"{API}/chargers", status=status, body=body, reason=TOKEN)
     failure = await failure_of(client_of())  # which looks for the token, for a second line and at the length
     assert failure.code == str(status)
-    assert TOKEN[6:14] not in str(failure)
+    assert TOKEN[6:14] not in str(failure).replace(" ", "")
 
 
 @pytest.mark.parametrize(
