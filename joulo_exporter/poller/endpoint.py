@@ -222,7 +222,6 @@ class EndpointState:
     def follow(self, jump: ClockJump, walk: Walk) -> None:
         """Move the moments that were noted by the wall clock, as those of the walk have been."""
         self.walk = walk
-        self.requested_at_seconds = jump.moved(self.requested_at_seconds)
         for name in ("succeeded_at_seconds", "token_refused_at_seconds"):
             moment_seconds = getattr(self.health, name)
             if moment_seconds is not None:

@@ -109,14 +109,13 @@ class Poller:
         if abs(jump_s) >= _LEAST_JUMP_S:
             jump = ClockJump(self._noted_since_seconds, now_seconds - jump_s, jump_s)
             try:
-                walk = await self.offload(self.ledger.move_moments, jump)
+                walk = await self._write(self.ledger.move_moments, jump)
             except Exception as error:  # noqa: BLE001 -- tried again next time
                 self._log_ledger_failure(error)
                 return
             for state in self._endpoints.values():
                 state.follow(jump, walk)
             self._noted_since_seconds += jump_s
-            await self._read_book()
         self._wall_ahead_s = wall_ahead_s
 
     async def _restore(self, first_delays: Mapping[str, float]) -> None:
