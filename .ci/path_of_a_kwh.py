@@ -61,7 +61,7 @@ async def walk(trace: Trace) -> bytes:
     database = Database(None)
     batches = Batches(database)
     exposition = Exposition(process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0)))
-    async with TestServer(application) as api, open_session(connection_limit=1) as session:
+    async with TestServer(application) as api, open_session() as session:
         url = str(api.make_url("")).rstrip("/")
         config = load_config(None, {"JOULO_TOKEN": "joulo_of_a_test", "JOULO_API_URL": url})
         (plan,), clock, slots = plans(config), SystemClock(), asyncio.Semaphore(1)

@@ -57,7 +57,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
             recorded = {account: reader.endpoints(account) for account in reader.accounts}
     with contextlib.closing(database) if database is not None else contextlib.nullcontext():
-        async with open_session(connection_limit=1) as session:
+        async with open_session() as session:
             for account in config.accounts:
                 say(f"Account {account.name or '(without a name)'}, {account.token.shown}:")
                 known = recorded.get(account.name or "", {})

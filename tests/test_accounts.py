@@ -127,7 +127,7 @@ class House:
 @pytest.fixture
 async def house(answers, tmp_path, monkeypatch):
     monkeypatch.setattr("joulo_exporter.accounts.asyncio.to_thread", inline)
-    async with open_session(connection_limit=4) as session:
+    async with open_session() as session:
         house = House(answers, session, tmp_path)
         watching = asyncio.create_task(house.accounts.watch_token_files())
         yield house

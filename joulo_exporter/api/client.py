@@ -88,15 +88,14 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
     raise LostConnectionError(lost)
 
 
-def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
+def open_session() -> aiohttp.ClientSession:
     """Open the connection pool that all clients share; the caller closes it.
 
     It keeps no cookies, takes no proxy or password from the environment, sends each request once and no more,
-    and has no timeouts of its own: each request has its client's. Requests beyond ``connection_limit``, of all
-    clients together, wait within their timeout.
+    and has no timeouts of its own: each request has its client's. Who asks bounds how many are sent at once.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connection_limit, keepalive_timeout=_KEEPALIVE_S),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         trust_env=False,
@@ -111,8 +110,8 @@ class JouloClient:
     session: aiohttp.ClientSession
     """The connection pool, as ``open_session`` makes it; it stays the caller's."""
     api: ApiConfig
-    """URL, proxy and trusted certificates of the API, the timeout for a whole request (waiting for a free
-    connection, connecting, body and decoding), and the greatest power that is believed."""
+    """URL, proxy and trusted certificates of the API, the timeout for a whole request (connecting, body
+    and decoding), and the greatest power that is believed."""
     _: KW_ONLY
     token: Secret | None
     """Sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a client of
