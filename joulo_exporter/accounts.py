@@ -40,14 +40,14 @@ def plans(config: Config) -> tuple[Plan, ...]:
     Raises:
         ConfigError: a token cannot be read, or two accounts have the same one.
     """
-    others: dict[Secret, str] = {}
+    others: dict[Secret | None, str] = {}
     common = replace(config, accounts=())
     accounts = tuple(Plan(common, account, own_token(account, others)) for account in config.accounts)
     has_price_feed = ERE_PRICE.name in config.collectors and config.shard.holds(None)
     return (*accounts, Plan(common)) if has_price_feed else accounts
 
 
-def own_token(account: AccountConfig, others: dict[Secret, str]) -> Secret:
+def own_token(account: AccountConfig, others: dict[Secret | None, str]) -> Secret:
     """Read the token of an account, and add it to those of the others, with their names.
 
     Raises:
@@ -236,10 +236,9 @@ class Accounts:
 
 def _read_tokens(accounts: Sequence[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
     """Yield the token of each account that has it in a file, or why it cannot be used."""
-    plans_in_use = [running.poller.plan for running in accounts]
-    others = {plan.token: plan.key for plan in plans_in_use if plan.token is not None}
-    for running, plan in zip(accounts, plans_in_use, strict=True):
-        account = plan.account
+    others = {running.poller.plan.token: running.poller.plan.key for running in accounts}
+    for running in accounts:
+        account = running.poller.plan.account
         if account is not None and account.token.path is not None:
             try:
                 yield running, own_token(account, others)

@@ -50,7 +50,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         return True
     is_well = True
     recorded: dict[str, dict[str, EndpointRecord]] = {}
-    tokens: dict[Secret, str] = {}
+    tokens: dict[Secret | None, str] = {}
     database, note = _open_ledger(config.storage_path)
     if note is not None:
         say(note)
@@ -115,7 +115,7 @@ def _require_own(folder: Path) -> None:
 async def _outcomes(
     config: Config,
     account: AccountConfig,
-    tokens: dict[Secret, str],
+    tokens: dict[Secret | None, str],
     recorded: Mapping[str, EndpointRecord],
     database: Database | None,
     session: aiohttp.ClientSession,

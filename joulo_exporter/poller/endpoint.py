@@ -77,8 +77,7 @@ _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Start of the stored error of a refused token; the error of a gateway's web page has no comma there."""
 
 _MOST_UNKNOWN = 64
-_LONGEST_UNKNOWN = 64
-"""Most names of unknown fields that are counted, and the length to which one is logged: they come from outside."""
+"""Most names of unknown fields that are counted, and letters of one that are logged: they come from outside."""
 
 
 def pause_after_failure(
@@ -372,7 +371,7 @@ class EndpointState:
             if len(self._unknown_fields) < _MOST_UNKNOWN:
                 self._unknown_fields.add(path)
                 event(_logger, "debug", "a field that this version does not know", **self._log_fields,
-                      field=path[:_LONGEST_UNKNOWN])  # fmt: skip
+                      field=path[:_MOST_UNKNOWN])  # fmt: skip
 
     @property
     def _log_fields(self) -> dict[str, object]:
